@@ -1,1 +1,23 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+pub mod config;
+pub mod directory;
+mod error;
+mod lock;
+mod lock_info;
+mod names;
+mod state;
+mod store;
+
+pub use error::{Error, ErrorKind, Result};
+pub use lock::{LockGuard, LockWait, StateStoreExt};
+pub use lock_info::{LockInfo, LockInfoError};
+pub use names::{ETag, Lineage, LockId, Serial, VersionId, Workspace};
+pub use state::{
+    HeaderReader, Output, OutputReader, Outputs, Progress, Refusal, StateFormat, StateHeader, Succession,
+    SuccessionRules,
+};
+pub use store::{
+    Capabilities, LockRecord, LockTarget, ReadOptions, Released, StateBytes, StateLocation, StateMeta,
+    StateRead, StateSource, StateStore, StateVersion, WriteMode,
+};

@@ -1,0 +1,112 @@
+//! A provider's configuration with every value in its place.
+
+use std::collections::BTreeMap;
+
+use crate::config::spec::{ConfigKeySpec, ProviderSpec};
+use crate::config::value::{ConfigValue, Origin, Sourced};
+use crate::error::{Error, Result};
+
+/// A provider's configuration: each value converted to its key's type and paired with where it came from.
+#[derive(Clone, Debug)]
+pub struct ResolvedConfig {
+    provider: &'static ProviderSpec,
+    values: BTreeMap<&'static str, Sourced<ConfigValue>>,
+    notes: Vec<String>,
+}
+
+impl ResolvedConfig {
+    pub(crate) fn new(
+        provider: &'static ProviderSpec,
+        values: BTreeMap<&'static str, Sourced<ConfigValue>>,
+        notes: Vec<String>,
+    ) -> Self {
+        Self { provider, values, notes }
+    }
+
+    /// Returns the provider whose keys these are.
+    pub fn provider(&self) -> &'static ProviderSpec {
+        self.provider
+    }
+
+    /// Returns what a person should know but need not act on, such as the use of a deprecated key.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Returns the keys that have a value, in the order of the provider's table.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static ConfigKeySpec, &Sourced<ConfigValue>)> {
+        self.provider.keys.iter().filter_map(|key| Some((key, self.values.get(key.name)?)))
+    }
+
+    /// Returns a key's value and origin.
+    pub fn get(&self, name: &str) -> Option<&Sourced<ConfigValue>> {
+        self.values.get(name)
+    }
+
+    /// Returns where a key's value was set; a key without a value has its default.
+    pub fn origin(&self, name: &str) -> Origin {
+        self.get(name).map_or(Origin::Default, |value| value.origin.clone())
+    }
+
+    /// Returns a text.
+    pub fn string(&self, name: &str) -> Option<&str> {
+        match &self.get(name)?.value {
+            ConfigValue::String(text) | ConfigValue::Number(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Returns a text that must be there.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if it is not.
+    pub fn required(&self, name: &str) -> Result<&str> {
+        self.string(name).ok_or_else(|| self.missing(name))
+    }
+
+    /// Returns a switch; absent means `false`.
+    pub fn bool(&self, name: &str) -> bool {
+        matches!(self.get(name), Some(Sourced { value: ConfigValue::Bool(true), .. }))
+    }
+
+    /// Returns a switch that may also be unset.
+    pub fn bool_or_unset(&self, name: &str) -> Option<bool> {
+        match self.get(name)?.value {
+            ConfigValue::Bool(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Returns several texts; absent means none.
+    pub fn list(&self, name: &str) -> &[String] {
+        match self.get(name) {
+            Some(Sourced { value: ConfigValue::List(list), .. }) => list,
+            _ => &[],
+        }
+    }
+
+    /// Returns a copy in which one key has another value.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: ConfigValue, origin: Origin) -> Self {
+        self.values.insert(name, Sourced::new(value, origin));
+        self
+    }
+
+    /// Creates the error for a value that does not do, naming the key and where the value was set, never the value.
+    pub fn invalid(&self, name: &str, reason: &str) -> Error {
+        Error::config(format!("invalid value for `{name}`: {reason}"))
+            .with_context("set in", self.origin(name))
+    }
+
+    /// Creates the error for a value that is not there.
+    pub fn missing(&self, name: &str) -> Error {
+        let error = Error::config(format!("`{name}` is not set for provider `{}`", self.provider.scheme));
+        let env = self.provider.keys.iter().find(|key| key.name == name).map_or(&[][..], |key| key.env);
+        let error =
+            error.with_hint(format!("pass `--backend-config {name}=…`, or set it in the `backend` block"));
+        match env {
+            [] => error,
+            names => error.with_hint(format!("or set the environment variable `{}`", names.join("` or `"))),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Values and where they came from.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A value of a configuration key, after conversion to the key's type.
+#[derive(Clone, PartialEq, Eq)]
+pub enum ConfigValue {
+    /// `true` or `false`.
+    Bool(bool),
+    /// A number, as written.
+    Number(String),
+    /// Text.
+    String(String),
+    /// Several texts.
+    List(Vec<String>),
+    /// Texts by name.
+    Map(BTreeMap<String, String>),
+}
+
+/// Hides the value: whether it is a secret is known to its key, not to itself.
+impl fmt::Debug for ConfigValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bool(_) => "Bool(..)",
+            Self::Number(_) => "Number(..)",
+            Self::String(_) => "String(..)",
+            Self::List(_) => "List(..)",
+            Self::Map(_) => "Map(..)",
+        })
+    }
+}
+
+/// Where a value was set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Origin {
+    /// The provider's default.
+    Default,
+    /// An environment variable.
+    Environment(String),
+    /// A configuration file, with the line where it is known.
+    File {
+        /// The file, as it should be shown.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: Option<usize>,
+    },
+    /// The record that `init` left in a Terraform data directory.
+    Initialised(PathBuf),
+    /// A command-line option, as it was typed but without the value.
+    Flag(String),
+    /// A program that called the library.
+    Program,
+}
+
+impl Origin {
+    /// Names a place in a file.
+    pub fn file(path: impl AsRef<Path>, line: impl Into<Option<usize>>) -> Self {
+        Self::File { path: path.as_ref().to_owned(), line: line.into() }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Environment(name) => write!(f, "${name}"),
+            Self::File { path, line: Some(line) } => write!(f, "{}:{line}", path.display()),
+            Self::File { path, line: None } => path.display().fmt(f),
+            Self::Initialised(path) => write!(f, "{} (recorded by init)", path.display()),
+            Self::Flag(flag) => f.write_str(flag),
+            Self::Program => f.write_str("the calling program"),
+        }
+    }
+}
+
+/// A value and where it was set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sourced<T> {
+    /// The value.
+    pub value: T,
+    /// Where it was set.
+    pub origin: Origin,
+}
+
+impl<T> Sourced<T> {
+    /// Pairs a value with its origin.
+    pub fn new(value: T, origin: Origin) -> Self {
+        Self { value, origin }
+    }
+}
+
+/// A snapshot of the environment: the only one that anything below the command line sees.
+#[derive(Clone, Default)]
+pub struct Environment {
+    variables: BTreeMap<String, String>,
+}
+
+impl Environment {
+    /// Returns a variable's value, if it is set and not empty.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+}
+
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(variables: I) -> Self {
+        Self { variables: variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect() }
+    }
+}
+
+/// Shows names only: values may be secrets.
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.variables.keys()).finish()
+    }
+}

@@ -1,0 +1,175 @@
+//! The one error type of the workspace.
+
+use std::fmt;
+
+use crate::store::LockRecord;
+
+/// The result of every fallible operation here.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What kind of thing went wrong: the part of an [`Error`] that a program decides by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A configuration value is missing, unknown, malformed or in conflict with another.
+    ConfigInvalid,
+    /// No credentials were found, or the store did not accept them.
+    CredentialInvalid,
+    /// The state does not match the digest that was recorded for it.
+    DigestMismatch,
+    /// A document is not a state (or a lock file is not a lock record).
+    InvalidState,
+    /// Somebody else holds the lock; [`Error::holder`] says who.
+    LockHeld,
+    /// The named thing does not exist, and the store said so.
+    NotFound,
+    /// The request itself could not be carried out on this machine: a file that cannot be read, a pipe that closed.
+    Local,
+    /// The store knows the caller and refuses the operation.
+    PermissionDenied,
+    /// The stored state is not the one that the caller expected: its `ETag`, serial or lineage differs.
+    PreconditionFailed,
+    /// The store asks for fewer requests.
+    RateLimited,
+    /// The store could not be reached or answered with a failure of its own.
+    Unavailable,
+    /// The outcome is unknown: the request may or may not have been carried out.
+    Unknown,
+    /// The store cannot do this.
+    Unsupported,
+    /// Anything else; likely a bug here or in the store.
+    Unexpected,
+}
+
+/// An error that says what failed, on which object, what is in the way and what to do next.
+///
+/// [`Display`](fmt::Display) gives the first line only. [`context`](Self::context) and [`hints`](Self::hints) hold the rest for whoever lays
+/// out a message. Neither ever contains a secret or a piece of a state.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    operation: &'static str,
+    message: String,
+    context: Vec<(&'static str, String)>,
+    hints: Vec<String>,
+    holder: Option<LockRecord>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    retryable: bool,
+}
+
+impl Error {
+    /// Creates an error. `message` starts in lower case and has no final period.
+    pub fn new(kind: ErrorKind, operation: &'static str, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            operation,
+            message: message.into(),
+            context: Vec::new(),
+            hints: Vec::new(),
+            holder: None,
+            source: None,
+            retryable: matches!(kind, ErrorKind::RateLimited | ErrorKind::Unavailable),
+        }))
+    }
+
+    /// Creates a [`ErrorKind::ConfigInvalid`] error.
+    pub fn config(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::ConfigInvalid, "configure", message)
+    }
+
+    /// Creates the error for a lock that someone else holds.
+    pub fn lock_held(operation: &'static str, message: impl Into<String>, holder: LockRecord) -> Self {
+        let mut error = Self::new(ErrorKind::LockHeld, operation, message);
+        error.0.holder = Some(holder);
+        error
+    }
+
+    /// Adds a labelled line, such as `("set in", "main.tf:7")`.
+    #[must_use]
+    pub fn with_context(mut self, label: &'static str, value: impl fmt::Display) -> Self {
+        self.0.context.push((label, value.to_string()));
+        self
+    }
+
+    /// Adds what a person could do next.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hints.push(hint.into());
+        self
+    }
+
+    /// Keeps the error that caused this one.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Says whether the same call may succeed if it is made again.
+    #[must_use]
+    pub fn with_retryable(mut self, retryable: bool) -> Self {
+        self.0.retryable = retryable;
+        self
+    }
+
+    /// Returns the kind.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Returns the operation that failed, as one word or two: `read`, `lock`, `list workspaces`.
+    pub fn operation(&self) -> &'static str {
+        self.0.operation
+    }
+
+    /// Returns the first line of the message.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// Returns the labelled lines below the message.
+    pub fn context(&self) -> &[(&'static str, String)] {
+        &self.0.context
+    }
+
+    /// Returns what a person could do next, most promising first.
+    pub fn hints(&self) -> &[String] {
+        &self.0.hints
+    }
+
+    /// Returns the lock that is in the way, for [`ErrorKind::LockHeld`].
+    pub fn holder(&self) -> Option<&LockRecord> {
+        self.0.holder.as_ref()
+    }
+
+    /// Returns whether the same call may succeed if it is made again.
+    pub fn is_retryable(&self) -> bool {
+        self.0.retryable
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("operation", &self.0.operation)
+            .field("message", &self.0.message)
+            .field("context", &self.0.context)
+            .field("retryable", &self.0.retryable)
+            .field("source", &self.0.source)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,244 @@
+//! Holding a lock: waiting for it, and giving it back.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
+use tokio::time::{Instant, sleep};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::lock_info::LockInfo;
+use crate::names::{LockId, Workspace};
+use crate::store::{LockRecord, LockTarget, ReadOptions, Released, StateBytes, StateStore};
+
+/// How long to wait for a lock that someone else holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LockWait {
+    /// How long to go on trying; zero means one attempt.
+    pub timeout: Duration,
+}
+
+impl LockWait {
+    /// Waits for at most `timeout`.
+    pub fn new(timeout: Duration) -> Self {
+        Self { timeout }
+    }
+}
+
+/// The longest pause between two attempts, as in Terraform's own clients.
+const LONGEST_PAUSE: Duration = Duration::from_secs(16);
+
+/// A lock that is held until [`release`](Self::release).
+///
+/// Dropping an unreleased guard leaves the lock held and logs its id: giving it back takes a request, which a destructor cannot make.
+#[derive(Debug)]
+#[must_use = "the lock stays held until it is released"]
+pub struct LockGuard {
+    store: Arc<dyn StateStore>,
+    workspace: Workspace,
+    info: LockInfo,
+    is_released: bool,
+}
+
+impl LockGuard {
+    /// Returns the record that was stored.
+    pub fn info(&self) -> &LockInfo {
+        &self.info
+    }
+
+    /// Returns the lock's id.
+    pub fn id(&self) -> &LockId {
+        &self.info.id
+    }
+
+    /// Gives the lock back.
+    ///
+    /// # Errors
+    /// As [`StateStore::release`]. The lock may still be held then.
+    pub async fn release(mut self) -> Result<Released> {
+        // Whatever comes of it is reported by the result: the destructor has nothing to add.
+        self.is_released = true;
+        self.store.release(&self.workspace, &LockTarget::Id(self.info.id.clone())).await
+    }
+
+    /// Leaves the lock held and returns its record, for whoever releases it by its id later.
+    pub fn keep(mut self) -> LockInfo {
+        self.is_released = true;
+        self.info.clone()
+    }
+}
+
+impl Drop for LockGuard {
+    fn drop(&mut self) {
+        if !self.is_released {
+            tracing::warn!(workspace = %self.workspace, lock_id = %self.info.id, "a lock was dropped without being released; it is still held");
+        }
+    }
+}
+
+/// Comforts on top of [`StateStore`].
+#[async_trait]
+pub trait StateStoreExt {
+    /// Takes the lock of a workspace, waiting while someone else holds it.
+    ///
+    /// Attempts follow after 1, 2, 4, 8, 16, 16 … seconds, as in Terraform's own clients. `on_wait` is told of the holder before each pause.
+    ///
+    /// # Errors
+    /// `LockHeld` with the last holder when the time is up; every other failure at once.
+    async fn lock(
+        &self,
+        workspace: &Workspace,
+        info: &LockInfo,
+        wait: LockWait,
+        on_wait: &(dyn for<'r> Fn(&'r LockRecord) + Sync),
+    ) -> Result<LockGuard>;
+
+    /// Reads the whole state of a workspace into memory, or returns `None` if none has been written.
+    async fn read_bytes(&self, workspace: &Workspace) -> Result<Option<StateBytes>>;
+
+    /// Lists all workspaces, `default` first, the others in byte order.
+    async fn workspace_names(&self) -> Result<Vec<Workspace>>;
+}
+
+#[async_trait]
+impl StateStoreExt for Arc<dyn StateStore> {
+    async fn lock(
+        &self,
+        workspace: &Workspace,
+        info: &LockInfo,
+        wait: LockWait,
+        on_wait: &(dyn for<'r> Fn(&'r LockRecord) + Sync),
+    ) -> Result<LockGuard> {
+        let info = wait_for(wait, on_wait, || self.acquire(workspace, info)).await?;
+        Ok(LockGuard { store: Self::clone(self), workspace: workspace.clone(), info, is_released: false })
+    }
+
+    async fn read_bytes(&self, workspace: &Workspace) -> Result<Option<StateBytes>> {
+        match self.read(workspace, &ReadOptions::default()).await? {
+            Some(read) => read.collect().await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn workspace_names(&self) -> Result<Vec<Workspace>> {
+        let mut names: Vec<_> = self.workspaces().try_collect().await?;
+        names.retain(|name| !name.is_default());
+        names.sort_unstable();
+        names.insert(0, Workspace::default());
+        Ok(names)
+    }
+}
+
+async fn wait_for<T, F>(
+    wait: LockWait,
+    on_wait: &(dyn for<'r> Fn(&'r LockRecord) + Sync),
+    mut attempt: impl FnMut() -> F + Send,
+) -> Result<T>
+where
+    F: Future<Output = Result<T>> + Send,
+{
+    let started = Instant::now();
+    let mut pauses = Pauses::new(wait);
+    loop {
+        let error = match attempt().await {
+            Err(error) if error.kind() == ErrorKind::LockHeld => error,
+            other => return other,
+        };
+        let Some(pause) = pauses.next(started.elapsed()) else {
+            return Err(if wait.timeout.is_zero() {
+                error.with_hint("to wait for it, pass `--lock-timeout 5m`")
+            } else {
+                error.with_context("waited", format!("{} s", wait.timeout.as_secs()))
+            });
+        };
+        if let Some(holder) = Error::holder(&error) {
+            on_wait(holder);
+        }
+        sleep(pause).await;
+    }
+}
+
+/// The pauses between attempts: 1, 2, 4, 8, 16, 16 … seconds, as in Terraform's own clients.
+#[derive(Debug)]
+struct Pauses {
+    timeout: Duration,
+    pause: Duration,
+}
+
+impl Pauses {
+    fn new(wait: LockWait) -> Self {
+        Self { timeout: wait.timeout, pause: Duration::from_secs(1) }
+    }
+
+    /// Returns how long to pause now, or `None` if the time is up.
+    ///
+    /// The last pause is cut short, so that the final attempt falls on the deadline and not before it.
+    fn next(&mut self, elapsed: Duration) -> Option<Duration> {
+        let left = self.timeout.saturating_sub(elapsed);
+        let pause = self.pause.min(left);
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        (!left.is_zero()).then_some(pause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    fn held() -> Error {
+        Error::lock_held("lock", "held", LockRecord::new(Err("garbage".into()), "s3://b/k.tflock"))
+    }
+
+    fn pauses(timeout_secs: u64) -> Vec<u64> {
+        let mut pauses = Pauses::new(LockWait::new(Duration::from_secs(timeout_secs)));
+        let mut elapsed = Duration::ZERO;
+        std::iter::from_fn(|| {
+            let pause = pauses.next(elapsed)?;
+            elapsed += pause;
+            Some(pause.as_secs())
+        })
+        .collect()
+    }
+
+    #[test]
+    fn attempts_follow_each_other_as_in_terraform_and_the_last_falls_on_the_deadline() {
+        assert_eq!(pauses(60), [1, 2, 4, 8, 16, 16, 13]);
+        assert_eq!(pauses(5), [1, 2, 2]);
+        assert_eq!(pauses(0), [0_u64; 0]);
+    }
+
+    #[tokio::test]
+    async fn a_held_lock_is_tried_again_until_it_is_free() {
+        let tries = AtomicU32::new(0);
+        let got = wait_for(LockWait::new(Duration::from_secs(60)), &|_| {}, || async {
+            if tries.fetch_add(1, Ordering::Relaxed) < 1 { Err(held()) } else { Ok(()) }
+        })
+        .await;
+        assert!(got.is_ok());
+    }
+
+    #[tokio::test]
+    async fn without_a_timeout_there_is_one_attempt_and_the_holder_is_named() {
+        let error =
+            wait_for(LockWait::default(), &|_| {}, || async { Err::<(), _>(held()) }).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::LockHeld);
+        assert!(error.holder().is_some());
+    }
+
+    #[tokio::test]
+    async fn any_other_failure_ends_the_waiting_at_once() {
+        let tries = AtomicU32::new(0);
+        let error = wait_for(LockWait::new(Duration::from_secs(60)), &|_| {}, || async {
+            tries.fetch_add(1, Ordering::Relaxed);
+            Err::<(), _>(Error::new(ErrorKind::PermissionDenied, "lock", "no"))
+        })
+        .await
+        .unwrap_err();
+        assert_eq!((error.kind(), tries.into_inner()), (ErrorKind::PermissionDenied, 1));
+    }
+}

@@ -1,0 +1,280 @@
+//! The record that a holder writes into a lock.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::names::LockId;
+
+/// Who holds a lock and why: the record that Terraform, OpenTofu and we write into lock files and lock items.
+///
+/// [`to_json`](Self::to_json) yields the very bytes that Go's encoder makes of the same values. That matters: OpenTofu removes a DynamoDB lock
+/// only if the stored text equals its own rendering of it. The record has exactly these seven fields, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockInfo {
+    /// The lock's id.
+    pub id: LockId,
+    /// What the holder is doing, such as `OperationTypeApply`. Free text, for people.
+    pub operation: String,
+    /// More words from the holder; usually empty.
+    pub info: String,
+    /// `user@host` as the holder believes; not authenticated.
+    pub who: String,
+    /// The version of the holder's program.
+    pub version: String,
+    /// When the lock was taken, UTC, by the holder's clock. [`LockInfo::NO_TIME`] if the record has none.
+    pub created: Timestamp,
+    /// What is locked: `<bucket>/<state key>`, set by the store.
+    pub path: String,
+}
+
+/// Why a text is not a lock record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockInfoError(String);
+
+impl fmt::Display for LockInfoError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for LockInfoError {}
+
+impl LockInfo {
+    /// The time that Go writes where none was set: `0001-01-01T00:00:00Z`.
+    pub const NO_TIME: Timestamp = Timestamp::constant(-62_135_596_800, 0);
+
+    /// Creates a record with a new random id.
+    ///
+    /// # Errors
+    /// `Local` if the system yields no random bytes.
+    pub fn new(
+        operation: impl Into<String>,
+        who: impl Into<String>,
+        version: impl Into<String>,
+        created: Timestamp,
+    ) -> Result<Self> {
+        Ok(Self {
+            id: random_id()?,
+            operation: operation.into(),
+            info: String::new(),
+            who: who.into(),
+            version: version.into(),
+            created,
+            path: String::new(),
+        })
+    }
+
+    /// Sets the words for people.
+    #[must_use]
+    pub fn with_info(mut self, info: impl Into<String>) -> Self {
+        self.info = info.into();
+        self
+    }
+
+    /// Sets what is locked.
+    #[must_use]
+    pub fn with_path(mut self, path: impl Into<String>) -> Self {
+        self.path = path.into();
+        self
+    }
+
+    /// Renders the record as Go's `encoding/json` does: compact, no newline at the end.
+    pub fn to_json(&self) -> String {
+        let created = self.created.to_string();
+        let fields = [
+            ("ID", self.id.as_str()),
+            ("Operation", &self.operation),
+            ("Info", &self.info),
+            ("Who", &self.who),
+            ("Version", &self.version),
+            ("Created", &created),
+            ("Path", &self.path),
+        ];
+        let mut json = String::with_capacity(256);
+        for (index, (name, value)) in fields.into_iter().enumerate() {
+            json.push(if index == 0 { '{' } else { ',' });
+            push_go_string(&mut json, name);
+            json.push(':');
+            push_go_string(&mut json, value);
+        }
+        json.push('}');
+        json
+    }
+
+    /// Reads a record as tolerantly as Go does: unknown fields are ignored, missing ones are empty, names match in any case.
+    ///
+    /// # Errors
+    /// If the text is not a JSON object, a field is not a string, `Created` is not RFC 3339, or there is no id.
+    pub fn parse(json: &[u8]) -> Result<Self, LockInfoError> {
+        if json.is_empty() {
+            return Err(LockInfoError("it is empty".into()));
+        }
+        // The parser's own message may quote the text: keep its place only.
+        let object: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(json).map_err(|error| {
+                LockInfoError(format!("not a JSON object (line {}, column {})", error.line(), error.column()))
+            })?;
+        let mut record = Self {
+            id: LockId::new(""),
+            operation: String::new(),
+            info: String::new(),
+            who: String::new(),
+            version: String::new(),
+            created: Self::NO_TIME,
+            path: String::new(),
+        };
+        for (name, value) in object {
+            let name = name.to_ascii_lowercase();
+            let text = match value {
+                _ if !matches!(
+                    &*name,
+                    "id" | "operation" | "info" | "who" | "version" | "created" | "path"
+                ) =>
+                {
+                    continue;
+                }
+                serde_json::Value::Null => continue,
+                serde_json::Value::String(text) => text,
+                _ => return Err(LockInfoError(format!("field `{name}` is not a string"))),
+            };
+            match &*name {
+                "id" => record.id = LockId::new(text),
+                "operation" => record.operation = text,
+                "info" => record.info = text,
+                "who" => record.who = text,
+                "version" => record.version = text,
+                "created" => {
+                    record.created = text
+                        .parse()
+                        .map_err(|_| LockInfoError("field `created` is not an RFC 3339 time".into()))?;
+                }
+                _ => record.path = text,
+            }
+        }
+        if record.id.as_str().is_empty() {
+            return Err(LockInfoError("it has no `ID`".into()));
+        }
+        Ok(record)
+    }
+}
+
+/// Makes an id as Terraform does: 16 random bytes, shaped like a UUID but without its version and variant bits.
+fn random_id() -> Result<LockId> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).map_err(|source| {
+        Error::new(ErrorKind::Local, "lock", "the system yields no random bytes for a lock id")
+            .with_source(source)
+    })?;
+    let mut text = String::with_capacity(36);
+    for (index, byte) in bytes.iter().enumerate() {
+        if matches!(index, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        text.push_str(&format!("{byte:02x}"));
+    }
+    Ok(LockId::new(text))
+}
+
+/// Appends a string as Go's encoder writes it, with the HTML characters and the two line separators escaped.
+///
+/// See <https://pkg.go.dev/encoding/json#Marshal>.
+fn push_go_string(json: &mut String, text: &str) {
+    json.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => json.push_str("\\\""),
+            '\\' => json.push_str("\\\\"),
+            '\n' => json.push_str("\\n"),
+            '\r' => json.push_str("\\r"),
+            '\t' => json.push_str("\\t"),
+            // Short since Go 1.22, with which every Terraform from 1.8 on is built.
+            '\u{8}' => json.push_str("\\b"),
+            '\u{c}' => json.push_str("\\f"),
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..='\u{1f}' => {
+                json.push_str(&format!("\\u{:04x}", u32::from(c)));
+            }
+            _ => json.push(c),
+        }
+    }
+    json.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TERRAFORMS: &str = r#"{"ID":"6899922c-a250-66e5-fdc2-283cfe02d43d","Operation":"OperationTypeApply","Info":"","Who":"root@vm","Version":"1.11.4","Created":"2026-11-20T23:56:12.21345392Z","Path":"buck/dir/st.tfstate"}"#;
+
+    fn with_time(created: &str) -> LockInfo {
+        LockInfo { created: created.parse().unwrap(), ..LockInfo::parse(TERRAFORMS.as_bytes()).unwrap() }
+    }
+
+    #[test]
+    fn a_record_of_terraform_is_rendered_again_byte_for_byte() {
+        assert_eq!(LockInfo::parse(TERRAFORMS.as_bytes()).unwrap().to_json(), TERRAFORMS);
+    }
+
+    #[test]
+    fn trailing_zeros_of_the_fraction_are_cut_as_go_cuts_them() {
+        for (given, written) in [
+            ("2026-11-20T23:56:20.721480730Z", "2026-11-20T23:56:20.72148073Z"),
+            ("2026-11-20T23:56:58.661424182Z", "2026-11-20T23:56:58.661424182Z"),
+            ("2026-11-20T23:56:58.500000000Z", "2026-11-20T23:56:58.5Z"),
+            ("2026-11-20T23:56:58.000000001Z", "2026-11-20T23:56:58.000000001Z"),
+            ("2026-11-20T23:56:58.000000000Z", "2026-11-20T23:56:58Z"),
+            ("2026-11-20T23:56:58Z", "2026-11-20T23:56:58Z"),
+        ] {
+            let json = with_time(given).to_json();
+            assert!(json.contains(&format!("\"Created\":\"{written}\"")), "{given}: {json}");
+        }
+    }
+
+    #[test]
+    fn strings_are_escaped_as_go_escapes_them() {
+        let mut out = String::new();
+        push_go_string(&mut out, "<a>&\u{2028}\u{2029}\"\\\n\r\t\u{8}\u{c}\u{1}\u{7f}ü😀");
+        assert_eq!(out, "\"\\u003ca\\u003e\\u0026\\u2028\\u2029\\\"\\\\\\n\\r\\t\\b\\f\\u0001\u{7f}ü😀\"");
+    }
+
+    #[test]
+    fn names_match_in_any_case_and_unknown_or_missing_fields_do_no_harm() {
+        let info = LockInfo::parse(br#"{"id":"x","WHO":"me","Extra":{"a":[1]},"Info":null}"#).unwrap();
+        assert_eq!((info.id.as_str(), info.who.as_str(), info.info.as_str()), ("x", "me", ""));
+        assert_eq!(info.created, LockInfo::NO_TIME);
+    }
+
+    #[test]
+    fn opentofus_force_unlock_record_is_read() {
+        let json = br#"{"ID":"typed","Operation":"","Info":"","Who":"","Version":"","Created":"0001-01-01T00:00:00Z","Path":""}"#;
+        let info = LockInfo::parse(json).unwrap();
+        assert_eq!(info.created, LockInfo::NO_TIME);
+        assert_eq!(info.to_json().as_bytes(), json);
+    }
+
+    #[test]
+    fn what_is_no_record_is_refused_without_quoting_it() {
+        for text in [
+            "",
+            "{",
+            "[]",
+            "\"hunter2\"",
+            "{\"ID\":7}",
+            "{\"ID\":\"\"}",
+            "{}",
+            r#"{"ID":"x","Created":"hunter2"}"#,
+        ] {
+            let error = LockInfo::parse(text.as_bytes()).unwrap_err().to_string();
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn new_ids_have_the_shape_of_a_uuid_and_differ() {
+        let make = || LockInfo::new("test", "me@here", "1", Timestamp::UNIX_EPOCH).unwrap().id;
+        let (a, b) = (make(), make());
+        assert_ne!(a, b);
+        assert_eq!(a.as_str().split('-').map(str::len).collect::<Vec<_>>(), [8, 4, 4, 4, 12]);
+    }
+}

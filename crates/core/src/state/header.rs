@@ -1,0 +1,276 @@
+//! Version, serial and lineage of a state.
+
+use std::ops::ControlFlow;
+
+use serde::de::IgnoredAny;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::names::{Lineage, Serial};
+use crate::state::outputs::Progress;
+use crate::state::split::{Piece, Splitter, Want};
+
+/// The newest version of the state format that exists.
+const NEWEST_VERSION: u64 = 4;
+
+/// The format of a state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StateFormat {
+    /// Encrypted by OpenTofu: serial and lineage are in clear, everything else is not.
+    Encrypted,
+    /// A plain JSON document of format version 1 to 4.
+    Plain {
+        /// The format's version.
+        version: u64,
+    },
+}
+
+/// What can be known about a state without building it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StateHeader {
+    /// The format.
+    pub format: StateFormat,
+    /// The number of the write; 0 if the state has none.
+    pub serial: Serial,
+    /// The state's lineage; empty if it has none.
+    pub lineage: Lineage,
+    /// The version of the program that wrote it.
+    pub terraform_version: Option<String>,
+    /// Whether it holds neither resources nor outputs. `false` where that cannot be seen: in encrypted states and in versions before 4.
+    pub is_empty: bool,
+    /// Whether it holds resources. `true` where that cannot be seen.
+    pub has_resources: bool,
+}
+
+impl StateHeader {
+    /// Reads the header of a whole state, and makes sure that all of it is JSON.
+    ///
+    /// # Errors
+    /// `InvalidState` if the bytes are not a state of a known version.
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        let mut reader = HeaderReader::whole();
+        let _: Progress = reader.feed(bytes)?;
+        // The parser's own message may quote the text: keep its place only.
+        serde_json::from_slice::<IgnoredAny>(bytes).map_err(|error| {
+            invalid(&format!("it is not JSON (line {}, column {})", error.line(), error.column()))
+        })?;
+        reader.finish()
+    }
+}
+
+/// Reads a [`StateHeader`] from the bytes as they arrive, and says when it has seen enough.
+#[derive(Debug)]
+pub struct HeaderReader {
+    splitter: Splitter,
+    fields: Fields,
+    stops_early: bool,
+}
+
+#[derive(Debug, Default)]
+struct Fields {
+    version: Option<Vec<u8>>,
+    serial: Option<Vec<u8>>,
+    lineage: Option<Vec<u8>>,
+    terraform_version: Option<Vec<u8>>,
+    encryption_version: Option<Vec<u8>>,
+    has_outputs: Option<bool>,
+    has_resources: Option<bool>,
+}
+
+impl Fields {
+    /// Programs write these fields in this order, so the answer is known when the resources begin.
+    fn are_complete(&self) -> bool {
+        self.version.is_some()
+            && self.serial.is_some()
+            && self.lineage.is_some()
+            && self.has_outputs.is_some()
+            && self.has_resources.is_some()
+    }
+}
+
+impl Default for HeaderReader {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl HeaderReader {
+    /// Starts at the first byte of a state.
+    pub fn new() -> Self {
+        Self { splitter: Splitter::new(want), fields: Fields::default(), stops_early: true }
+    }
+
+    /// Goes on to the end: a name may occur twice, and then the last one counts, as in Go.
+    fn whole() -> Self {
+        Self { stops_early: false, ..Self::new() }
+    }
+
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// `InvalidState` as soon as the bytes cannot be a state.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<Progress> {
+        let fields = &mut self.fields;
+        let stops_early = self.stops_early;
+        let flow = self
+            .splitter
+            .feed(bytes, |piece| {
+                match piece {
+                    Piece::Member("version", text) => fields.version = Some(text.to_vec()),
+                    Piece::Member("serial", text) => fields.serial = Some(text.to_vec()),
+                    Piece::Member("lineage", text) => fields.lineage = Some(text.to_vec()),
+                    Piece::Member("terraform_version", text) => {
+                        fields.terraform_version = Some(text.to_vec())
+                    }
+                    Piece::Member("encryption_version", text) => {
+                        fields.encryption_version = Some(text.to_vec())
+                    }
+                    Piece::Emptiness("outputs", is_empty) => fields.has_outputs = Some(!is_empty),
+                    Piece::Emptiness("resources", is_empty) => fields.has_resources = Some(!is_empty),
+                    _ => {}
+                }
+                if stops_early && fields.are_complete() {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            })
+            .map_err(|malformed| invalid(malformed.reason()))?;
+        Ok(if flow.is_break() { Progress::Done } else { Progress::NeedsMore })
+    }
+
+    /// Returns the header, once [`feed`](Self::feed) is done or the bytes have ended.
+    ///
+    /// # Errors
+    /// `InvalidState` if the bytes are not a state of a known version.
+    pub fn finish(self) -> Result<StateHeader> {
+        let fields = self.fields;
+        if !(self.stops_early && fields.are_complete()) {
+            self.splitter.finish().map_err(|malformed| invalid(malformed.reason()))?;
+        }
+        let is_encrypted = match &fields.encryption_version {
+            Some(text) => !text_field("encryption_version", text)?.is_empty(),
+            None => false,
+        };
+        let format = match &fields.version {
+            _ if is_encrypted => StateFormat::Encrypted,
+            Some(text) => match number_field("version", text)? {
+                version @ 1..=NEWEST_VERSION => StateFormat::Plain { version },
+                version => return Err(invalid(&format!("format version {version} is not supported"))),
+            },
+            None => return Err(invalid("it has neither `version` nor `encryption_version`")),
+        };
+        let shows_content = matches!(format, StateFormat::Plain { version: NEWEST_VERSION });
+        let has_resources = !shows_content || fields.has_resources.unwrap_or(false);
+        Ok(StateHeader {
+            format,
+            serial: Serial(fields.serial.map_or(Ok(0), |text| number_field("serial", &text))?),
+            lineage: Lineage::new(
+                fields.lineage.map_or(Ok(String::new()), |text| text_field("lineage", &text))?,
+            ),
+            terraform_version: match fields.terraform_version {
+                Some(text) => {
+                    Some(text_field("terraform_version", &text)?).filter(|version| !version.is_empty())
+                }
+                None => None,
+            },
+            is_empty: !has_resources && !fields.has_outputs.unwrap_or(false),
+            has_resources,
+        })
+    }
+}
+
+fn want(key: &str) -> Option<Want> {
+    match key {
+        "version" | "serial" | "lineage" | "terraform_version" | "encryption_version" => Some(Want::Short),
+        "outputs" | "resources" => Some(Want::Emptiness),
+        _ => None,
+    }
+}
+
+pub(super) fn number_field(name: &str, text: &[u8]) -> Result<u64> {
+    serde_json::from_slice(text)
+        .map_err(|_| invalid(&format!("`{name}` is not a whole number of at most 64 bits")))
+}
+
+pub(super) fn text_field(name: &str, text: &[u8]) -> Result<String> {
+    serde_json::from_slice::<Option<String>>(text)
+        .map(Option::unwrap_or_default)
+        .map_err(|_| invalid(&format!("`{name}` is not a string")))
+}
+
+pub(super) fn invalid(reason: &str) -> Error {
+    Error::new(ErrorKind::InvalidState, "read state", format!("not a Terraform state: {reason}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const V4: &str = r#"{"version": 4, "terraform_version": "1.11.4", "serial": 18446744073709551615, "lineage": "l",
+        "outputs": {}, "resources": [], "check_results": null}"#;
+
+    #[test]
+    fn a_header_is_read_with_all_digits_of_its_serial() {
+        let header = StateHeader::parse(V4.as_bytes()).unwrap();
+        assert_eq!(header.format, StateFormat::Plain { version: 4 });
+        assert_eq!(header.serial, Serial(u64::MAX));
+        assert_eq!(header.lineage.as_str(), "l");
+        assert_eq!(header.terraform_version.as_deref(), Some("1.11.4"));
+        assert!(header.is_empty && !header.has_resources);
+    }
+
+    #[test]
+    fn reading_stops_where_the_resources_begin() {
+        let start = r#"{"version":4,"serial":1,"lineage":"l","outputs":{"a":{"value":1}},"resources":[{"#;
+        let mut reader = HeaderReader::new();
+        assert_eq!(reader.feed(start.as_bytes()).unwrap(), Progress::Done);
+        let header = reader.finish().unwrap();
+        assert!(header.has_resources && !header.is_empty);
+    }
+
+    #[test]
+    fn old_versions_have_a_header_too() {
+        for version in 1..=3 {
+            let text = format!(r#"{{"version":{version},"serial":2,"modules":[]}}"#);
+            let header = StateHeader::parse(text.as_bytes()).unwrap();
+            assert_eq!((header.format, header.serial.0), (StateFormat::Plain { version }, 2));
+            assert!(!header.is_empty, "what it holds is not visible");
+        }
+    }
+
+    #[test]
+    fn a_state_encrypted_by_opentofu_shows_serial_and_lineage() {
+        let text = r#"{"serial":3,"lineage":"x","meta":{"k":"eyJ9"},"encrypted_data":"AAAA","encryption_version":"v0"}"#;
+        let header = StateHeader::parse(text.as_bytes()).unwrap();
+        assert_eq!(
+            (header.format, header.serial.0, header.lineage.as_str()),
+            (StateFormat::Encrypted, 3, "x")
+        );
+        assert!(!header.is_empty);
+    }
+
+    #[test]
+    fn what_is_no_state_is_refused_without_quoting_it() {
+        for text in [
+            "",
+            "hunter2",
+            "[]",
+            "{}",
+            r#"{"version":0}"#,
+            r#"{"version":5}"#,
+            r#"{"version":"hunter2"}"#,
+            r#"{"version":4,"serial":-1}"#,
+            r#"{"version":4,"serial":1.5}"#,
+            r#"{"version":4,"lineage":{"hunter2":1}}"#,
+            r#"{"version":4,"outputs":{"a":hunter2}}"#,
+            r#"{"version":4} trailing"#,
+            r#"{"version":4,"resources":["#,
+        ] {
+            let error = StateHeader::parse(text.as_bytes()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidState, "{text}");
+            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! What is inside a state, as far as a keeper of states needs to know.
+
+mod header;
+mod outputs;
+mod split;
+mod succession;
+
+pub use header::{HeaderReader, StateFormat, StateHeader};
+pub use outputs::{Output, OutputReader, Outputs, Progress};
+pub use succession::{Refusal, Succession, SuccessionRules};

@@ -1,0 +1,175 @@
+//! Whether one state may follow another.
+
+use std::fmt;
+
+use crate::names::{Lineage, Serial};
+use crate::state::header::StateHeader;
+
+/// The rules by which a new state may take the place of the stored one.
+///
+/// | stored state | new state | verdict |
+/// |---|---|---|
+/// | none | any | may be written |
+/// | empty (no resources, no outputs), if [`may_replace_empty`](Self::may_replace_empty) | any | may be written |
+/// | other lineage, both known | any | refused |
+/// | same lineage | higher serial | may be written |
+/// | same lineage | lower serial | refused |
+/// | same lineage | same serial, same bytes | nothing to write |
+/// | same lineage | same serial, other bytes | refused |
+///
+/// These are the rules of `terraform state push`. Unlike it, we store the pushed bytes as they are: serial and lineage stay those of the
+/// pushed file, into an empty location too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SuccessionRules {
+    /// A stored state without resources and outputs may be replaced by any other.
+    pub may_replace_empty: bool,
+}
+
+/// What to do about a state that does not break a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Succession {
+    /// It may be written.
+    Follows,
+    /// The very same bytes are stored already.
+    Unchanged,
+}
+
+/// Why a state may not take the place of the stored one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The stored state is newer.
+    LowerSerial {
+        /// The serial that is stored.
+        stored: Serial,
+        /// The serial of the new state.
+        new: Serial,
+    },
+    /// The two are different states.
+    OtherLineage {
+        /// The lineage that is stored.
+        stored: Lineage,
+        /// The lineage of the new state.
+        new: Lineage,
+    },
+    /// Both claim to be the same write, and differ.
+    SameSerialOtherBytes {
+        /// The serial of both.
+        serial: Serial,
+    },
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LowerSerial { stored, new } => {
+                write!(f, "its serial {new} is lower than the stored serial {stored}: it is an older state")
+            }
+            Self::OtherLineage { stored, new } => {
+                write!(f, "its lineage `{new}` is not the stored lineage `{stored}`: it is another state")
+            }
+            Self::SameSerialOtherBytes { serial } => {
+                write!(
+                    f,
+                    "its serial {serial} is the stored serial, but its content differs: someone else wrote in between"
+                )
+            }
+        }
+    }
+}
+
+impl SuccessionRules {
+    /// The rules for a person or a script that pushes a file.
+    pub const PUSH: Self = Self { may_replace_empty: true };
+    /// The rules for a client that holds the lock and goes on from the state it has read.
+    pub const CLIENT: Self = Self { may_replace_empty: false };
+
+    /// Returns the verdict on `new`.
+    ///
+    /// `is_same` compares the bytes of both; it is called only where their serials are equal.
+    ///
+    /// # Errors
+    /// The rule that is broken.
+    pub fn check(
+        self,
+        stored: Option<&StateHeader>,
+        new: &StateHeader,
+        is_same: impl FnOnce() -> bool,
+    ) -> Result<Succession, Refusal> {
+        let Some(stored) = stored else { return Ok(Succession::Follows) };
+        if self.may_replace_empty && stored.is_empty {
+            return Ok(if stored.serial == new.serial && is_same() {
+                Succession::Unchanged
+            } else {
+                Succession::Follows
+            });
+        }
+        let lineages_are_known = !stored.lineage.as_str().is_empty() && !new.lineage.as_str().is_empty();
+        if lineages_are_known && stored.lineage != new.lineage {
+            return Err(Refusal::OtherLineage { stored: stored.lineage.clone(), new: new.lineage.clone() });
+        }
+        match new.serial.cmp(&stored.serial) {
+            std::cmp::Ordering::Greater => Ok(Succession::Follows),
+            std::cmp::Ordering::Equal if is_same() => Ok(Succession::Unchanged),
+            // Before lineages existed there was nothing to compare: native clients let such states through.
+            _ if !lineages_are_known => Ok(Succession::Follows),
+            std::cmp::Ordering::Equal => Err(Refusal::SameSerialOtherBytes { serial: new.serial }),
+            std::cmp::Ordering::Less => Err(Refusal::LowerSerial { stored: stored.serial, new: new.serial }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(serial: u64, lineage: &str, content: &str) -> StateHeader {
+        StateHeader::parse(
+            format!(r#"{{"version":4,"serial":{serial},"lineage":"{lineage}","outputs":{content},"resources":[]}}"#).as_bytes(),
+        )
+        .unwrap()
+    }
+
+    const FULL: &str = r#"{"a":{"value":1}}"#;
+
+    fn check(
+        rules: SuccessionRules,
+        stored: (u64, &str),
+        new: (u64, &str),
+        same: bool,
+    ) -> Result<Succession, Refusal> {
+        rules.check(Some(&header(stored.0, stored.1, FULL)), &header(new.0, new.1, FULL), || same)
+    }
+
+    #[test]
+    fn anything_may_be_written_where_nothing_is() {
+        assert_eq!(
+            SuccessionRules::CLIENT.check(None, &header(0, "", "{}"), || false),
+            Ok(Succession::Follows)
+        );
+    }
+
+    #[test]
+    fn an_empty_state_gives_way_to_a_push_but_not_to_a_client() {
+        let stored = header(9, "old", "{}");
+        let new = header(1, "new", FULL);
+        assert_eq!(SuccessionRules::PUSH.check(Some(&stored), &new, || false), Ok(Succession::Follows));
+        assert!(SuccessionRules::CLIENT.check(Some(&stored), &new, || false).is_err());
+    }
+
+    #[test]
+    fn serial_and_lineage_decide_otherwise() {
+        for rules in [SuccessionRules::PUSH, SuccessionRules::CLIENT] {
+            assert_eq!(check(rules, (1, "l"), (2, "l"), false), Ok(Succession::Follows));
+            assert_eq!(check(rules, (2, "l"), (2, "l"), true), Ok(Succession::Unchanged));
+            assert!(matches!(
+                check(rules, (2, "l"), (2, "l"), false),
+                Err(Refusal::SameSerialOtherBytes { .. })
+            ));
+            assert!(matches!(check(rules, (3, "l"), (2, "l"), false), Err(Refusal::LowerSerial { .. })));
+            assert!(matches!(check(rules, (1, "l"), (2, "m"), false), Err(Refusal::OtherLineage { .. })));
+            assert_eq!(check(rules, (3, ""), (2, "m"), false), Ok(Succession::Follows));
+        }
+    }
+}

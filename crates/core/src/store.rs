@@ -1,0 +1,379 @@
+//! The contract that every provider keeps.
+
+use std::fmt::{Debug, Display};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use futures_util::TryStreamExt as _;
+use futures_util::stream::BoxStream;
+use jiff::Timestamp;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::lock_info::LockInfo;
+use crate::names::{ETag, LockId, VersionId, Workspace};
+
+/// Terraform state, kept by some store under one state key: the states of all its workspaces, their locks and their versions.
+///
+/// # Atomicity
+/// A write is seen whole or not at all. A read yields the bytes of one write, never a mixture of two.
+///
+/// # Visibility
+/// After [`write`](Self::write) returns, every read that starts later yields what was written, or something newer.
+///
+/// # Exclusion
+/// Between a successful [`acquire`](Self::acquire) and the matching [`release`](Self::release), no other `acquire` for that workspace succeeds,
+/// whoever asks and through whatever client: the lock is the one that Terraform's own backend for this store uses. It never expires. A store
+/// that cannot promise this answers `Unsupported` instead of pretending.
+///
+/// # What a lost reply means
+/// A request whose answer was lost is resolved by looking at the store again. Only where that fails too is the error `Unknown`; it is never
+/// reported as "not there" or as "done".
+///
+/// # Absence
+/// A state is absent only if the store itself said so, for that object, in a bucket that exists. Every other failure is an error.
+#[async_trait]
+pub trait StateStore: Debug + Display + Send + Sync + 'static {
+    /// Returns what this store, as configured, can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Returns the names under which a workspace's state and lock are kept, for messages and for [`LockInfo::path`].
+    fn location(&self, workspace: &Workspace) -> StateLocation;
+
+    /// Returns a store like this one, in the same bucket and with the same connections, for another state key.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if the store cannot keep a state under that key.
+    fn with_state_key(&self, key: &str) -> Result<Arc<dyn StateStore>>;
+
+    /// Opens the state of a workspace for reading, or returns `None` if none has been written. An object of zero bytes is no state.
+    async fn read(&self, workspace: &Workspace, options: &ReadOptions) -> Result<Option<StateRead>>;
+
+    /// Writes the state of a workspace, bytes as given, and returns once the store has acknowledged them.
+    ///
+    /// This takes no lock and compares no serial: see [`StateStoreExt::lock`](crate::StateStoreExt::lock) and
+    /// [`SuccessionRules`](crate::SuccessionRules).
+    ///
+    /// # Errors
+    /// `PreconditionFailed` if the stored state is not the one that `mode` names and nothing was written; `Unknown` if it may have been.
+    async fn write(&self, workspace: &Workspace, source: StateSource, mode: &WriteMode) -> Result<StateMeta>;
+
+    /// Deletes the state of a workspace. Deleting one that does not exist succeeds. On a versioned bucket its versions stay.
+    async fn delete(&self, workspace: &Workspace) -> Result<()>;
+
+    /// Lists the named workspaces that have a state, in no particular order and without `default`, which always exists.
+    fn workspaces(&self) -> BoxStream<'_, Result<Workspace>>;
+
+    /// Takes the lock of a workspace and returns the record as it was stored, its [`path`](LockInfo::path) filled in.
+    ///
+    /// Acquiring again with the id that already holds succeeds: the answer to the first attempt may have been lost.
+    ///
+    /// # Errors
+    /// `LockHeld` with the holder; `Unsupported` if the store does not exclude; `Unknown` if the lock may or may not have been taken.
+    async fn acquire(&self, workspace: &Workspace, info: &LockInfo) -> Result<LockInfo>;
+
+    /// Releases a lock, if it is the one that `target` names.
+    ///
+    /// # Errors
+    /// `LockHeld` with the holder if the lock is another one; nothing is changed then.
+    async fn release(&self, workspace: &Workspace, target: &LockTarget) -> Result<Released>;
+
+    /// Returns the lock of a workspace, or `None` if it is free.
+    async fn inspect(&self, workspace: &Workspace) -> Result<Option<LockRecord>>;
+
+    /// Lists the locks that are held on any workspace.
+    fn locks(&self) -> BoxStream<'_, Result<(Workspace, LockRecord)>>;
+
+    /// Lists the stored versions of a workspace's state, newest first.
+    ///
+    /// # Errors
+    /// `Unsupported` if the store keeps none. A bucket without versioning yields the current one alone.
+    fn versions(&self, workspace: &Workspace) -> BoxStream<'_, Result<StateVersion>>;
+}
+
+/// Where a workspace's state and lock are kept, in the words of the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StateLocation {
+    /// The path that native clients write into lock records: `<bucket>/<state key>`.
+    pub path: String,
+    /// The state object, as a URL such as `s3://bucket/key`.
+    pub state: String,
+    /// The lock object, as a URL, if there is one.
+    pub lock: Option<String>,
+}
+
+impl StateLocation {
+    /// Names a state and its lock.
+    pub fn new(path: impl Into<String>, state: impl Into<String>, lock: Option<String>) -> Self {
+        Self { path: path.into(), state: state.into(), lock }
+    }
+}
+
+/// What a store can do, as configured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// Locks are configured.
+    pub locking: bool,
+    /// [`WriteMode::Create`] and [`WriteMode::Update`] are decided by the store itself, atomically.
+    pub conditional_write: bool,
+    /// The store can list and read older versions, if the bucket keeps them.
+    pub versions: bool,
+}
+
+impl Capabilities {
+    /// Sets whether locks are configured.
+    #[must_use]
+    pub fn with_locking(mut self, locking: bool) -> Self {
+        self.locking = locking;
+        self
+    }
+
+    /// Sets whether the store decides write conditions itself.
+    #[must_use]
+    pub fn with_conditional_write(mut self, conditional_write: bool) -> Self {
+        self.conditional_write = conditional_write;
+        self
+    }
+
+    /// Sets whether older versions can be listed and read.
+    #[must_use]
+    pub fn with_versions(mut self, versions: bool) -> Self {
+        self.versions = versions;
+        self
+    }
+}
+
+/// How to read a state.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ReadOptions {
+    /// Read this version instead of the current one.
+    pub version: Option<VersionId>,
+}
+
+impl ReadOptions {
+    /// Reads one stored version instead of the current one.
+    #[must_use]
+    pub fn with_version(mut self, version: VersionId) -> Self {
+        self.version = Some(version);
+        self
+    }
+}
+
+/// When a write may happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WriteMode {
+    /// Only if no state exists.
+    Create,
+    /// Whatever is there.
+    Overwrite,
+    /// Only if the stored state still is the one that was read with this entity tag.
+    Update(ETag),
+}
+
+/// What the store says about a stored state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StateMeta {
+    /// The entity tag, for [`WriteMode::Update`]. Not a digest of the bytes.
+    pub etag: Option<ETag>,
+    /// The version's id, on a bucket that keeps versions.
+    pub version: Option<VersionId>,
+    /// When it was stored, UTC, as the store's clock has it.
+    pub modified: Option<Timestamp>,
+    /// Its length in bytes.
+    pub size_bytes: u64,
+}
+
+impl StateMeta {
+    /// Describes a state of `size_bytes` bytes.
+    pub fn new(size_bytes: u64) -> Self {
+        Self { size_bytes, ..Self::default() }
+    }
+
+    /// Sets the entity tag.
+    #[must_use]
+    pub fn with_etag(mut self, etag: Option<ETag>) -> Self {
+        self.etag = etag;
+        self
+    }
+
+    /// Sets the version id.
+    #[must_use]
+    pub fn with_version(mut self, version: Option<VersionId>) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// Sets the time of the write.
+    #[must_use]
+    pub fn with_modified(mut self, modified: Option<Timestamp>) -> Self {
+        self.modified = modified;
+        self
+    }
+}
+
+/// A state that is being read: what the store says about it, and its bytes as they arrive.
+pub struct StateRead {
+    /// What the store says about it.
+    pub meta: StateMeta,
+    /// The bytes, exactly as stored. An error in the middle means that the rest is missing; dropping the stream ends the transfer.
+    pub body: BoxStream<'static, Result<Bytes>>,
+}
+
+impl Debug for StateRead {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StateRead").field("meta", &self.meta).finish_non_exhaustive()
+    }
+}
+
+impl StateRead {
+    /// Reads to the end and keeps everything in memory.
+    pub async fn collect(mut self) -> Result<StateBytes> {
+        // The size is the store's claim: believe it for the first allocation only within reason.
+        let mut bytes =
+            BytesMut::with_capacity(usize::try_from(self.meta.size_bytes).unwrap_or(0).min(1 << 24));
+        while let Some(chunk) = self.body.try_next().await? {
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(StateBytes { meta: self.meta, bytes: bytes.freeze() })
+    }
+}
+
+/// A whole state in memory.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StateBytes {
+    /// What the store says about it.
+    pub meta: StateMeta,
+    /// The bytes, exactly as stored.
+    pub bytes: Bytes,
+}
+
+impl Debug for StateBytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StateBytes").field("meta", &self.meta).finish_non_exhaustive()
+    }
+}
+
+/// What to write: something that can be read again if a request has to be repeated.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum StateSource {
+    /// Bytes in memory.
+    Bytes(Bytes),
+    /// A file, which must not change while it is being written.
+    File {
+        /// Where it is.
+        path: PathBuf,
+        /// Its length in bytes.
+        size_bytes: u64,
+    },
+}
+
+impl Debug for StateSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bytes(bytes) => write!(f, "StateSource::Bytes({} bytes)", bytes.len()),
+            Self::File { path, size_bytes } => {
+                write!(f, "StateSource::File({}, {size_bytes} bytes)", path.display())
+            }
+        }
+    }
+}
+
+impl StateSource {
+    /// Returns the length in bytes.
+    pub fn size_bytes(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File { size_bytes, .. } => *size_bytes,
+        }
+    }
+
+    /// Returns all bytes in memory.
+    ///
+    /// # Errors
+    /// `Local` if the file cannot be read.
+    pub async fn into_bytes(self) -> Result<Bytes> {
+        match self {
+            Self::Bytes(bytes) => Ok(bytes),
+            Self::File { path, .. } => tokio::fs::read(&path).await.map(Bytes::from).map_err(|source| {
+                Error::new(ErrorKind::Local, "write", format!("cannot read `{}`", path.display()))
+                    .with_source(source)
+            }),
+        }
+    }
+}
+
+impl From<Bytes> for StateSource {
+    fn from(bytes: Bytes) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+/// One stored version of a state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StateVersion {
+    /// What the store says about it.
+    pub meta: StateMeta,
+    /// It is what a read without a version yields.
+    pub is_latest: bool,
+    /// It records that the state was deleted, and has no bytes.
+    pub is_delete_marker: bool,
+}
+
+impl StateVersion {
+    /// Describes a version that holds a state.
+    pub fn new(meta: StateMeta, is_latest: bool) -> Self {
+        Self { meta, is_latest, is_delete_marker: false }
+    }
+
+    /// Describes a version that records a deletion.
+    pub fn delete_marker(meta: StateMeta, is_latest: bool) -> Self {
+        Self { meta, is_latest, is_delete_marker: true }
+    }
+}
+
+/// A lock as it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LockRecord {
+    /// The record, or why what stands there cannot be read as one.
+    pub info: Result<LockInfo, String>,
+    /// The lock object, as a URL.
+    pub object: String,
+}
+
+impl LockRecord {
+    /// Describes a lock that was found at `object`.
+    pub fn new(info: Result<LockInfo, String>, object: impl Into<String>) -> Self {
+        Self { info, object: object.into() }
+    }
+
+    /// Returns the id, if the record could be read.
+    pub fn id(&self) -> Option<&LockId> {
+        self.info.as_ref().ok().map(|info| &info.id)
+    }
+}
+
+/// Which lock to release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LockTarget {
+    /// The lock with this id, whoever holds it.
+    Id(LockId),
+    /// A lock whose record cannot be read, so that it has no id to name.
+    Unreadable,
+}
+
+/// What a release found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Released {
+    /// The lock was held and is free now. The record is `None` if it could not be read.
+    Freed(Option<LockInfo>),
+    /// No lock was held.
+    AlreadyFree,
+}
