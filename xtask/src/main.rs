@@ -1,2 +1,71 @@
-//! Placeholder.
-fn main() {}
+//! Chores of this workspace, run as `cargo xtask …` from any folder.
+//!
+//! Each command is what CI runs, so that a red job can be repeated at home by typing one line.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a developer's tool: printing is what it is for")]
+
+mod check_deps;
+mod ci;
+mod demo;
+mod metadata;
+mod minio;
+mod process;
+mod report;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+/// A chore fails with a sentence for the person who runs it; nobody matches on kinds here.
+type Error = Box<dyn std::error::Error + Send + Sync>;
+type Result<T> = std::result::Result<T, Error>;
+
+/// Chores of the remote-state workspace
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check the edges between crates, inherited settings, and what features must not pull in
+    CheckDeps,
+    /// Run what CI runs: format, lints, documentation, edges, tests
+    Ci(ci::Args),
+    /// Show the whole thing working: Terraform's state in an embedded bucket, locked, read, found by native Terraform
+    Demo(demo::Args),
+    /// Keep a MinIO server running until Ctrl-C, and print how to reach it
+    ///
+    /// Uses `$MINIO_BIN`, else `minio` on PATH, else `target/tools/minio`, else installs it there with
+    /// `go install`, which downloads sources and takes about five minutes.
+    Minio,
+    /// Run every test, and say at the end what ran and what did not
+    Test(test::Args),
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    let workspace = Workspace::find()?;
+    match command {
+        Command::CheckDeps => check_deps::run(&workspace),
+        Command::Ci(args) => ci::run(&workspace, args),
+        Command::Demo(args) => demo::run(&workspace, &args),
+        Command::Minio => minio::run(&workspace),
+        Command::Test(args) => test::run(&workspace, args),
+    }
+}

@@ -1,0 +1,52 @@
+//! `cargo xtask check-deps`: the architecture, as far as manifests show it.
+//!
+//! What may depend on what is a table in `rules`. It is changed together with `ARCHITECTURE.md`, never to make a build pass.
+
+mod manifest;
+mod rules;
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+
+use crate::Result;
+use crate::check_deps::manifest::Manifest;
+use crate::check_deps::rules::TreeRule;
+use crate::workspace::Workspace;
+
+pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
+    let violations = violations(workspace)?;
+    for violation in &violations {
+        println!("{violation}");
+    }
+    if violations.is_empty() {
+        println!("edges, inherited settings and features are as they should be");
+        return Ok(ExitCode::SUCCESS);
+    }
+    Ok(ExitCode::FAILURE)
+}
+
+/// Returns each violation as one line.
+pub(crate) fn violations(workspace: &Workspace) -> Result<Vec<String>> {
+    let mut violations = rules::edges(workspace.metadata());
+    for package in &workspace.metadata().packages {
+        let text = std::fs::read_to_string(&package.manifest_path)
+            .map_err(|error| format!("cannot read {}: {error}", package.manifest_path.display()))?;
+        violations.extend(rules::inheritance(&package.name, &Manifest::parse(&text)));
+    }
+    for rule in rules::TREES {
+        violations.extend(rule.violations(&tree(workspace, rule)?));
+    }
+    Ok(violations)
+}
+
+/// Returns the names of all crates that a choice of features pulls in.
+fn tree(workspace: &Workspace, rule: &TreeRule) -> Result<BTreeSet<String>> {
+    let mut cargo = workspace.cargo(["tree", "--edges", "normal", "--prefix", "none", "--format", "{p}"]);
+    let output = cargo.arg("--package").args(rule.selection).output()?;
+    if !output.status.success() {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("`cargo tree -p {}` failed:\n{stderr}", rule.selection.join(" ")).into());
+    }
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    Ok(stdout.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect())
+}

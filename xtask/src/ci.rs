@@ -1,0 +1,56 @@
+//! `cargo xtask ci`: every step of CI, all of them even if one fails, with one report at the end.
+
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use crate::Result;
+use crate::report::{Report, Row};
+use crate::test::{self, Requirement};
+use crate::workspace::Workspace;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Fail if this is not there, instead of skipping the tests that need it; repeat or separate with commas
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "NAME")]
+    require: Vec<Requirement>,
+}
+
+pub(crate) fn run(workspace: &Workspace, args: Args) -> Result<ExitCode> {
+    let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    let mut doc = workspace.cargo(["doc", "--workspace", "--no-deps"]);
+    doc.env("RUSTDOCFLAGS", "-D warnings");
+
+    let mut rows = vec![
+        cargo("fmt", workspace.cargo(["fmt", "--all", "--", "--check"])),
+        cargo("clippy", workspace.cargo(clippy)),
+        cargo("doc", doc),
+        check_deps(workspace),
+    ];
+    rows.extend(test::run_suites(workspace, &test::Args::all(args.require))?);
+
+    let report = Report { rows };
+    print!("{}", report.render());
+    Ok(if report.failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn cargo(name: &str, mut command: Command) -> Row {
+    eprintln!("running {name}");
+    let started = Instant::now();
+    let failures = match command.status() {
+        Ok(status) if status.success() => Vec::new(),
+        Ok(status) => vec![format!("cargo {}: {status}; see above", arguments(&command))],
+        Err(error) => vec![format!("cannot run cargo: {error}")],
+    };
+    Row::step(name, started.elapsed(), failures)
+}
+
+fn check_deps(workspace: &Workspace) -> Row {
+    eprintln!("running check-deps");
+    let started = Instant::now();
+    let failures = crate::check_deps::violations(workspace).unwrap_or_else(|error| vec![error.to_string()]);
+    Row::step("check-deps", started.elapsed(), failures)
+}
+
+fn arguments(command: &Command) -> String {
+    command.get_args().map(|argument| argument.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}

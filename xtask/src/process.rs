@@ -1,0 +1,134 @@
+//! Running programs whose output is wanted, shown, or both.
+
+use std::io::{BufRead, BufReader, PipeReader, Write};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use crate::Result;
+
+/// What a program said, its two streams interleaved as they came.
+#[derive(Debug)]
+pub(crate) struct Captured {
+    pub(crate) status: ExitStatus,
+    pub(crate) lines: Vec<String>,
+    pub(crate) elapsed: Duration,
+    /// Something that the program started still held its output after it had ended.
+    pub(crate) left_behind: bool,
+}
+
+/// How long a finished program's own children may keep its output open before they count as left behind.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Runs a program to its end, collecting the lines of both streams; `on_line` sees each as it comes.
+pub(crate) fn capture(mut command: Command, mut on_line: impl FnMut(&str)) -> Result<Captured> {
+    let started = Instant::now();
+    let program = command.get_program().to_string_lossy().into_owned();
+    let (reader, writer) = std::io::pipe()?;
+    command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
+    let mut child = command.spawn().map_err(|error| format!("cannot run `{program}`: {error}"))?;
+    // The command owns the writing ends; while it lives, the reader never sees the end.
+    drop(command);
+
+    let incoming = read_lines(reader);
+    let mut lines = Vec::new();
+    let mut ended: Option<(ExitStatus, Instant)> = None;
+    let mut left_behind = false;
+    loop {
+        match incoming.recv_timeout(Duration::from_millis(50)) {
+            Ok(line) => {
+                on_line(&line);
+                lines.push(line);
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => match ended {
+                Some((_, at)) if at.elapsed() > GRACE => {
+                    left_behind = true;
+                    break;
+                }
+                Some(_) => {}
+                None => ended = child.try_wait()?.map(|status| (status, Instant::now())),
+            },
+        }
+    }
+    let status = match ended {
+        Some((status, _)) => status,
+        None => child.wait()?,
+    };
+    Ok(Captured { status, lines, elapsed: started.elapsed(), left_behind })
+}
+
+fn read_lines(reader: PipeReader) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        let mut reader = BufReader::new(reader);
+        let mut bytes = Vec::new();
+        while reader.read_until(b'\n', &mut bytes).is_ok_and(|count| count > 0) {
+            let line = String::from_utf8_lossy(&bytes);
+            if sender.send(line.trim_end_matches(['\n', '\r']).to_owned()).is_err() {
+                break;
+            }
+            bytes.clear();
+        }
+    });
+    receiver
+}
+
+/// Says how long something has been going on: in place on a terminal, as a line now and then elsewhere.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    what: String,
+    started: Instant,
+    said: u64,
+    terminal: bool,
+}
+
+impl Progress {
+    pub(crate) fn new(what: impl Into<String>) -> Self {
+        use std::io::IsTerminal;
+        let terminal = std::io::stderr().is_terminal();
+        Self { what: what.into(), started: Instant::now(), said: 0, terminal }
+    }
+
+    /// Called often; prints each second on a terminal, each 30 seconds in a log.
+    pub(crate) fn tick(&mut self) {
+        let seconds = self.started.elapsed().as_secs();
+        let every = if self.terminal { 1 } else { 30 };
+        if seconds < self.said + every {
+            return;
+        }
+        self.said = seconds;
+        if self.terminal {
+            eprint!("\r{} … {seconds} s", self.what);
+            std::io::stderr().flush().unwrap_or_default();
+        } else {
+            eprintln!("{} … {seconds} s", self.what);
+        }
+    }
+
+    pub(crate) fn done(self) {
+        if self.terminal {
+            eprint!("\r");
+        }
+        eprintln!("{}: {} s", self.what, self.started.elapsed().as_secs());
+    }
+}
+
+/// Returns the last lines of a text.
+pub(crate) fn tail(lines: &[String], count: usize) -> &[String] {
+    &lines[lines.len().saturating_sub(count)..]
+}
+
+/// Waits for a program for a while.
+pub(crate) fn wait_for_exit(child: &mut std::process::Child, limit: Duration) -> Option<ExitStatus> {
+    let started = Instant::now();
+    loop {
+        if let Ok(Some(status)) = child.try_wait() {
+            return Some(status);
+        }
+        if started.elapsed() > limit {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

@@ -1,0 +1,101 @@
+//! Where the workspace is, and how to call cargo in it.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::Result;
+use crate::metadata::Metadata;
+
+/// The checkout that this xtask was built from.
+#[derive(Debug)]
+pub(crate) struct Workspace {
+    root: PathBuf,
+    metadata: Metadata,
+}
+
+impl Workspace {
+    pub(crate) fn find() -> Result<Self> {
+        let root = root();
+        let output = cargo_in(&root)
+            .args(["metadata", "--no-deps", "--format-version", "1"])
+            .output()
+            .map_err(|error| format!("cannot run cargo: {error}"))?;
+        if !output.status.success() {
+            return Err(format!("`cargo metadata` failed:\n{}", String::from_utf8_lossy(&output.stderr)).into());
+        }
+        let metadata = Metadata::parse(&output.stdout)?;
+        Ok(Self { root, metadata })
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    pub(crate) fn target_dir(&self) -> &Path {
+        &self.metadata.target_dir
+    }
+
+    /// Returns `cargo`, ready for arguments, in the root of the workspace.
+    pub(crate) fn cargo<I, S>(&self, args: I) -> Command
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<OsStr>,
+    {
+        let mut command = cargo_in(&self.root);
+        command.args(args);
+        command
+    }
+
+    /// Returns the path of a binary that `cargo build` (or `--release`) leaves behind.
+    pub(crate) fn binary(&self, profile_dir: &str, name: &str) -> PathBuf {
+        self.target_dir().join(profile_dir).join(exe(name))
+    }
+}
+
+/// Returns a program's file name on this system.
+pub(crate) fn exe(name: &str) -> String {
+    format!("{name}{}", std::env::consts::EXE_SUFFIX)
+}
+
+/// Finds a program as a shell would.
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|dir| dir.join(exe(name))).find(|candidate| is_program(candidate))
+}
+
+pub(crate) fn is_program(path: &Path) -> bool {
+    let Ok(metadata) = path.metadata() else { return false };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        metadata.is_file() && metadata.permissions().mode() & 0o111 != 0
+    }
+    #[cfg(not(unix))]
+    metadata.is_file()
+}
+
+fn root() -> PathBuf {
+    // `cargo run` says where the package is now; the compiled-in path is for a binary that is called directly.
+    let package = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    package.parent().map(Path::to_path_buf).unwrap_or(package)
+}
+
+fn cargo_in(root: &Path) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root);
+    // What `cargo run` says about xtask must not reach the cargo below: build scripts that watch these variables
+    // (ring's does) would be rebuilt on every change between `cargo …` and `cargo xtask …`.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
