@@ -1,20 +1,184 @@
 //! Layering.
 
-use crate::config::{ConfigValue, Environment, Origin, ProviderSpec, ResolvedConfig, Sourced};
-use crate::error::Result;
+use std::collections::BTreeMap;
 
-/// One source of configuration: a block, a file, an option.
-pub type Layer = Vec<(String, Sourced<Setting>)>;
+use crate::config::convert::{convert, deferred};
+use crate::config::flatten::{Change, Flattener};
+use crate::config::layers::merge;
+use crate::config::resolved::ResolvedConfig;
+use crate::config::setting::{Layer, Setting};
+use crate::config::spec::{ConfigKeySpec, EmptyRule, ProviderSpec};
+use crate::config::value::{ConfigValue, Environment, Origin, Sourced};
+use crate::error::{Error, Result};
 
-/// PLACEHOLDER
-pub type Setting = ConfigValue;
-
-/// PLACEHOLDER
+/// Layers a provider's defaults, the environment and the given layers, the last of which wins.
+///
+/// `null`, and the empty string where its row says so, count as not set: the environment and the default then apply. An object that is given
+/// replaces the object of a lower layer as a whole; a dotted name changes one member.
+///
+/// # Errors
+/// `ConfigInvalid` for a key that the provider does not have, a value that does not do, a name given together with its alias, and a required
+/// value that is nowhere.
 pub fn resolve(
     provider: &'static ProviderSpec,
     env: &Environment,
     layers: &[Layer],
 ) -> Result<ResolvedConfig> {
-    let _ = (env, layers, Origin::Default);
-    Ok(ResolvedConfig::new(provider, Default::default(), Vec::new()))
+    resolve_among(provider, &[provider], env, layers)
+}
+
+/// Does what [`resolve`] does, and can tell that an unknown key belongs to another of `providers`.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn resolve_among(
+    provider: &'static ProviderSpec,
+    providers: &[&'static ProviderSpec],
+    env: &Environment,
+    layers: &[Layer],
+) -> Result<ResolvedConfig> {
+    let mut flattener = Flattener::new(provider, providers);
+    let changes = layers.iter().map(|layer| flattener.layer(layer)).collect::<Result<Vec<_>>>()?;
+    let mut notes = flattener.notes;
+    let mut given = Given::default();
+    for (name, setting) in merge(changes)? {
+        given.add(provider, name, setting, &mut notes)?;
+    }
+
+    let set = |key: &ConfigKeySpec, setting: Sourced<Setting>| Change::Set(key.name.to_owned(), setting);
+    let defaults = provider
+        .keys
+        .iter()
+        .filter_map(|key| Some(set(key, Sourced::new(Setting::from(key.default?), Origin::Default))));
+    let environment = provider.keys.iter().filter_map(|key| {
+        let (name, value) = key.env.iter().find_map(|name| Some((name, env.get(name)?)))?;
+        Some(set(key, Sourced::new(Setting::from(value), Origin::Environment((*name).to_owned()))))
+    });
+    let Given { settings, empty } = given;
+    let asked_for: Vec<&str> = settings.keys().copied().collect();
+    let needed = required(provider, &asked_for);
+    let written =
+        settings.iter().map(|(name, written)| Change::Set((*name).to_owned(), written.setting.clone()));
+    let merged = merge([defaults.collect(), environment.collect(), written.collect::<Vec<_>>()])?;
+
+    let mut values = BTreeMap::new();
+    for key in provider.keys {
+        if let Some(setting) = merged.get(key.name)
+            && let Some(value) = convert(key, setting)?
+        {
+            values.insert(key.name, Sourced::new(value, setting.origin.clone()));
+        }
+    }
+    let config = ResolvedConfig::new(provider, values, notes);
+    let mut missing = needed.into_iter().filter(|key| config.get(key.name).is_none());
+    match missing.next() {
+        None => Ok(config),
+        Some(first) => {
+            let error = match empty.get(first.name) {
+                Some(origin) => config.missing(first.name).with_context("empty in", origin),
+                None => config.missing(first.name),
+            };
+            Err(missing
+                .fold(error, |error, key| error.with_context("also not set", format_args!("`{}`", key.name))))
+        }
+    }
+}
+
+/// Returns what the layers alone say, by the canonical names of the rows; `None` for what cannot be evaluated.
+pub(crate) fn stated(
+    provider: &'static ProviderSpec,
+    providers: &[&'static ProviderSpec],
+    layers: &[Layer],
+) -> Result<BTreeMap<&'static str, Sourced<Option<ConfigValue>>>> {
+    let mut flattener = Flattener::new(provider, providers);
+    let changes = layers.iter().map(|layer| flattener.layer(layer)).collect::<Result<Vec<_>>>()?;
+    let mut given = Given::default();
+    for (name, setting) in merge(changes)? {
+        if provider.row(&name).is_some() {
+            given.add(provider, name, setting, &mut Vec::new())?;
+        }
+    }
+    let mut stated = BTreeMap::new();
+    for (name, Written { setting, .. }) in given.settings {
+        let value = match (&setting.value, provider.row(name)) {
+            (Setting::Deferred(_), _) | (_, None) => None,
+            (_, Some(key)) => convert(key, &setting)?,
+        };
+        stated.insert(name, Sourced::new(value, setting.origin));
+    }
+    Ok(stated)
+}
+
+/// What the layers say, by the canonical names of the rows.
+#[derive(Default)]
+struct Given {
+    settings: BTreeMap<&'static str, Written>,
+    /// Where a value was set to the empty string that counts as absent.
+    empty: BTreeMap<&'static str, Origin>,
+}
+
+struct Written {
+    name: String,
+    setting: Sourced<Setting>,
+}
+
+impl Given {
+    fn add(
+        &mut self,
+        provider: &'static ProviderSpec,
+        name: String,
+        setting: Sourced<Setting>,
+        notes: &mut Vec<String>,
+    ) -> Result<()> {
+        let Some(key) = provider.row(&name) else {
+            // Only an object that cannot be evaluated is kept under a name that is no row.
+            return match &setting.value {
+                Setting::Deferred(reason) => Err(deferred(&name, reason, &setting.origin)),
+                _ => Ok(()),
+            };
+        };
+        if setting.value == Setting::Null {
+            return Ok(());
+        }
+        if let Some(instead) = key.deprecated {
+            notes.push(format!("`{name}` ({}) is deprecated: {instead}", setting.origin));
+        } else if name != key.name {
+            notes.push(format!("`{name}` ({}) is an older name of `{}`", setting.origin, key.name));
+        }
+        if matches!(&setting.value, Setting::String(text) if text.is_empty()) {
+            match key.empty {
+                EmptyRule::Value => {}
+                EmptyRule::Absent => {
+                    self.empty.insert(key.name, setting.origin);
+                    return Ok(());
+                }
+                EmptyRule::Refused => {
+                    return Err(Error::config(format!("`{name}` must not be empty"))
+                        .with_context("set in", &setting.origin)
+                        .with_hint("give it a value, or leave it out"));
+                }
+            }
+        }
+        if let Some(other) = self.settings.get(key.name) {
+            return Err(Error::config(format!(
+                "`{}` and `{name}` mean the same and are both set",
+                other.name
+            ))
+            .with_context("set in", format_args!("{} (`{}`)", other.setting.origin, other.name))
+            .with_context("and in", format_args!("{} (`{name}`)", setting.origin))
+            .with_hint(format!("keep `{}` only", key.name)));
+        }
+        self.settings.insert(key.name, Written { name, setting });
+        Ok(())
+    }
+}
+
+/// Returns the keys that must have a value: a member of an object only if its object is in use.
+fn required(provider: &'static ProviderSpec, given: &[&str]) -> Vec<&'static ConfigKeySpec> {
+    let in_use =
+        |object: &str| given.iter().any(|name| name.rsplit_once('.').is_some_and(|(of, _)| of == object));
+    let needed = |key: &&ConfigKeySpec| {
+        key.required && key.name.rsplit_once('.').is_none_or(|(object, _)| in_use(object))
+    };
+    provider.keys.iter().filter(needed).collect()
 }

@@ -2,9 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value, json};
+
+use crate::config::resolve::resolve;
+use crate::config::setting::Setting;
 use crate::config::spec::{ConfigKeySpec, ProviderSpec};
-use crate::config::value::{ConfigValue, Origin, Sourced};
+use crate::config::value::{ConfigValue, Environment, Origin, Sourced};
 use crate::error::{Error, Result};
+use crate::names::Workspace;
 
 /// A provider's configuration: each value converted to its key's type and paired with where it came from.
 #[derive(Clone, Debug)]
@@ -23,6 +28,19 @@ impl ResolvedConfig {
         Self { provider, values, notes }
     }
 
+    /// Resolves names and texts that a program gives, without looking at the environment.
+    ///
+    /// # Errors
+    /// As [`resolve`](crate::config::resolve).
+    pub fn from_pairs<'a>(
+        provider: &'static ProviderSpec,
+        pairs: impl IntoIterator<Item = (&'a str, impl Into<Setting>)>,
+    ) -> Result<Self> {
+        let setting =
+            |(name, value): (&str, _)| (name.to_owned(), Sourced::new(Into::into(value), Origin::Program));
+        resolve(provider, &Environment::default(), &[pairs.into_iter().map(setting).collect()])
+    }
+
     /// Returns the provider whose keys these are.
     pub fn provider(&self) -> &'static ProviderSpec {
         self.provider
@@ -31,6 +49,11 @@ impl ResolvedConfig {
     /// Returns what a person should know but need not act on, such as the use of a deprecated key.
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    pub(crate) fn with_notes(mut self, notes: impl IntoIterator<Item = String>) -> Self {
+        self.notes.extend(notes);
+        self
     }
 
     /// Returns the keys that have a value, in the order of the provider's table.
@@ -90,6 +113,31 @@ impl ResolvedConfig {
     pub fn with(mut self, name: &'static str, value: ConfigValue, origin: Origin) -> Self {
         self.values.insert(name, Sourced::new(value, origin));
         self
+    }
+
+    /// Returns the whole configuration as a document with a version, secrets left out.
+    pub fn to_json(&self, workspace: &Workspace) -> Value {
+        let entry = |(key, sourced): (&ConfigKeySpec, &Sourced<ConfigValue>)| {
+            let origin = sourced.origin.to_string();
+            let shown = if key.secret {
+                json!({ "redacted": true, "origin": origin })
+            } else {
+                json!({ "value": sourced.value.to_json(), "origin": origin })
+            };
+            (key.name.to_owned(), shown)
+        };
+        json!({
+            "version": 1,
+            "backend": self.provider.scheme,
+            "workspace": workspace.as_str(),
+            "values": self.iter().map(entry).collect::<Map<_, _>>(),
+        })
+    }
+
+    /// Returns a key's value as text for people; `None` if it has none or is secret.
+    pub fn shown(&self, name: &str) -> Option<String> {
+        let key = self.provider.keys.iter().find(|key| key.name == name && !key.secret)?;
+        Some(self.get(key.name)?.value.shown())
     }
 
     /// Creates the error for a value that does not do, naming the key and where the value was set, never the value.

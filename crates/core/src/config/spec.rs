@@ -11,6 +11,56 @@ pub struct ProviderSpec {
     pub keys: &'static [ConfigKeySpec],
 }
 
+impl ProviderSpec {
+    /// Returns the row of a key, by its name or an alias.
+    pub fn row(&self, name: &str) -> Option<&'static ConfigKeySpec> {
+        let named = self.keys.iter().find(|key| key.name == name);
+        named.or_else(|| self.keys.iter().find(|key| key.aliases.contains(&name)))
+    }
+
+    /// Returns whether the name is that of an object whose members are rows.
+    pub fn is_object(&self, name: &str) -> bool {
+        self.keys.iter().any(|key| member_of(key.name, name).is_some())
+    }
+
+    /// Returns the names of an object's members, without the object's name.
+    pub(crate) fn members(&self, object: &str) -> Vec<&'static str> {
+        self.keys.iter().filter_map(|key| member_of(key.name, object)).collect()
+    }
+
+    /// Returns whether the name means anything here.
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        self.row(name).is_some() || self.is_object(name)
+    }
+
+    /// Returns whether an object is written as a block, `name { … }`.
+    pub(crate) fn is_block(&self, name: &str) -> bool {
+        self.keys.iter().any(|key| key.block && member_of(key.name, name).is_some())
+    }
+
+    /// Returns the known name that a misspelt one most likely stands for.
+    pub(crate) fn nearest(&self, name: &str) -> Option<&'static str> {
+        let objects = self.keys.iter().filter_map(|key| Some(key.name.split_once('.')?.0));
+        let names =
+            self.keys.iter().flat_map(|key| key.aliases.iter().copied().chain([key.name])).chain(objects);
+        // Three edits turn any short name into any other, so at least half of it must stay.
+        let near = |known: &str| {
+            let distance = strsim::damerau_levenshtein(known, name);
+            (distance <= 3 && distance * 2 <= known.len().max(name.len())).then_some(distance)
+        };
+        names.filter_map(|known| Some((near(known)?, known))).min().map(|(_, known)| known)
+    }
+
+    /// Returns the names of all keys.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        self.keys.iter().map(|key| key.name).collect()
+    }
+}
+
+fn member_of<'a>(name: &'a str, object: &str) -> Option<&'a str> {
+    name.strip_prefix(object)?.strip_prefix('.')
+}
+
 /// One configuration key.
 ///
 /// A member of an object-valued key is a row of its own, with a dotted name: `endpoints.s3`.
@@ -34,6 +84,8 @@ pub struct ConfigKeySpec {
     pub empty: EmptyRule,
     /// Why the key is deprecated and what to use instead.
     pub deprecated: Option<&'static str>,
+    /// The object that the key is a member of is written as a block, `assume_role { … }`, and not as an attribute.
+    pub block: bool,
     /// One or more sentences for the documentation.
     pub doc: &'static str,
 }
@@ -51,6 +103,7 @@ impl ConfigKeySpec {
             secret: false,
             empty: EmptyRule::Absent,
             deprecated: None,
+            block: false,
             doc,
         }
     }
@@ -101,6 +154,13 @@ impl ConfigKeySpec {
     #[must_use]
     pub const fn deprecated(mut self, instead: &'static str) -> Self {
         self.deprecated = Some(instead);
+        self
+    }
+
+    /// Says that the object that this key is a member of is written as a block.
+    #[must_use]
+    pub const fn block(mut self) -> Self {
+        self.block = true;
         self
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 /// A value of a configuration key, after conversion to the key's type.
 #[derive(Clone, PartialEq, Eq)]
 pub enum ConfigValue {
@@ -17,6 +19,29 @@ pub enum ConfigValue {
     List(Vec<String>),
     /// Texts by name.
     Map(BTreeMap<String, String>),
+}
+
+impl ConfigValue {
+    /// Returns the value as JSON. A number keeps its type, if JSON can express it.
+    pub(crate) fn to_json(&self) -> Value {
+        match self {
+            Self::Bool(value) => Value::from(*value),
+            Self::Number(text) => serde_json::from_str(text).unwrap_or_else(|_| Value::from(text.as_str())),
+            Self::String(text) => Value::from(text.as_str()),
+            Self::List(items) => Value::from(items.as_slice()),
+            Self::Map(members) => {
+                members.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect()
+            }
+        }
+    }
+
+    /// Returns the value as text for people: a string as it is, everything else as JSON.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Self::String(text) | Self::Number(text) => text.clone(),
+            other => other.to_json().to_string(),
+        }
+    }
 }
 
 /// Hides the value: whether it is a secret is known to its key, not to itself.
@@ -48,7 +73,12 @@ pub enum Origin {
         line: Option<usize>,
     },
     /// The record that `init` left in a Terraform data directory.
-    Initialised(PathBuf),
+    Initialised {
+        /// The record, as it should be shown.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: Option<usize>,
+    },
     /// A command-line option, as it was typed but without the value.
     Flag(String),
     /// A program that called the library.
@@ -69,7 +99,8 @@ impl fmt::Display for Origin {
             Self::Environment(name) => write!(f, "${name}"),
             Self::File { path, line: Some(line) } => write!(f, "{}:{line}", path.display()),
             Self::File { path, line: None } => path.display().fmt(f),
-            Self::Initialised(path) => write!(f, "{} (recorded by init)", path.display()),
+            Self::Initialised { path, line: Some(line) } => write!(f, "{}:{line}", path.display()),
+            Self::Initialised { path, line: None } => path.display().fmt(f),
             Self::Flag(flag) => f.write_str(flag),
             Self::Program => f.write_str("the calling program"),
         }

@@ -1,0 +1,118 @@
+//! Conversion of what was written to the type of its key.
+
+use std::collections::BTreeMap;
+
+use crate::config::setting::Setting;
+use crate::config::spec::{ConfigKeySpec, ValueKind};
+use crate::config::value::{ConfigValue, Origin, Sourced};
+use crate::error::{Error, Result};
+
+/// Longer values are cut in messages.
+const MAX_SHOWN: usize = 60;
+
+/// Converts a setting to the type of its key; `None` is null.
+///
+/// # Errors
+/// `ConfigInvalid` naming the key, where the value was set and the expected form. The value is shown unless the key is secret.
+pub(crate) fn convert(key: &ConfigKeySpec, given: &Sourced<Setting>) -> Result<Option<ConfigValue>> {
+    let from_environment = matches!(given.origin, Origin::Environment(_));
+    let converted = match (key.kind, &given.value) {
+        (_, Setting::Null) => return Ok(None),
+        (_, Setting::Deferred(reason)) => return Err(deferred(key.name, reason, &given.origin)),
+        (ValueKind::Bool, value) => bool(value, from_environment).map(ConfigValue::Bool),
+        (ValueKind::Number, value) => number(value).map(ConfigValue::Number),
+        (ValueKind::String, value) => text(value).map(ConfigValue::String),
+        // A variable names one path or one word; nothing in it says where to split.
+        (ValueKind::StringList, Setting::String(one)) if from_environment => {
+            Some(ConfigValue::List(vec![one.clone()]))
+        }
+        (ValueKind::StringList, Setting::List(items)) => {
+            items.iter().map(text).collect::<Option<_>>().map(ConfigValue::List)
+        }
+        (ValueKind::StringMap, Setting::Object(members)) => map(members).map(ConfigValue::Map),
+        (ValueKind::StringList | ValueKind::StringMap, _) => None,
+    };
+    converted.map(Some).ok_or_else(|| invalid(key, given))
+}
+
+/// Creates the error for an expression that has to be evaluated by somebody else.
+pub(crate) fn deferred(name: &str, reason: &str, origin: &Origin) -> Error {
+    Error::config(format!("`{name}` is set by an expression with {reason}"))
+        .with_context("set in", origin)
+        .with_context("evaluated by", "OpenTofu only; Terraform refuses names and function calls here")
+        .with_hint(format!("run `tofu init` first: the value is then read from what it records"))
+        .with_hint(format!("or pass `--backend-config {name}=…`"))
+}
+
+/// Terraform converts these four texts and no others. Variables are read more kindly, as the vendors' tools read them.
+fn bool(value: &Setting, any_case: bool) -> Option<bool> {
+    match value {
+        Setting::Bool(value) => Some(*value),
+        Setting::String(text) => {
+            match if any_case { text.to_ascii_lowercase() } else { text.clone() }.as_str() {
+                "true" | "1" => Some(true),
+                "false" | "0" => Some(false),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+fn number(value: &Setting) -> Option<String> {
+    let (Setting::Number(text) | Setting::String(text)) = value else { return None };
+    let digits = text.bytes().any(|byte| byte.is_ascii_digit());
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
+    (digits && plain && text.parse::<f64>().is_ok_and(f64::is_finite)).then(|| text.clone())
+}
+
+fn text(value: &Setting) -> Option<String> {
+    match value {
+        Setting::String(text) | Setting::Number(text) => Some(text.clone()),
+        Setting::Bool(value) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+fn map(members: &[(String, Sourced<Setting>)]) -> Option<BTreeMap<String, String>> {
+    let set = members.iter().filter(|(_, value)| value.value != Setting::Null);
+    set.map(|(name, value)| Some((name.clone(), text(&value.value)?))).collect()
+}
+
+fn invalid(key: &ConfigKeySpec, given: &Sourced<Setting>) -> Error {
+    let shown = match &given.value {
+        _ if key.secret => None,
+        Setting::String(text) | Setting::Number(text) => Some(shown(text)),
+        Setting::Bool(value) => Some(value.to_string()),
+        _ => None,
+    };
+    let what = shown.map_or_else(|| "invalid value".to_owned(), |value| format!("invalid value `{value}`"));
+    let (form, example) = match key.kind {
+        ValueKind::Bool => ("`true` or `false`", "true"),
+        ValueKind::Number => ("a number", "5"),
+        ValueKind::String => ("a string", "\"…\""),
+        ValueKind::StringList => ("a list of strings", "[\"…\"]"),
+        ValueKind::StringMap => ("an object of strings", "{ name = \"…\" }"),
+    };
+    let name = key.name;
+    Error::config(format!("{what} for `{name}`: expected {form}, found {}", given.value.shape()))
+        .with_context("set in", &given.origin)
+        .with_hint(format!("write it as `{name} = {example}`"))
+}
+
+/// Prepares a value for a message: no control characters, not too long.
+pub(super) fn shown(text: &str) -> String {
+    let mut shown: String = text
+        .chars()
+        .take(MAX_SHOWN)
+        .flat_map(|c| {
+            if c.is_control() { c.escape_default().to_string() } else { c.to_string() }
+                .chars()
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    if text.chars().nth(MAX_SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
+}

@@ -1,0 +1,145 @@
+//! `-backend-config`, from our command line and from `TF_CLI_ARGS`.
+
+use std::path::Path;
+
+use crate::config::{Environment, Layer, Origin, ProviderSpec, Setting, Sourced, ValueKind};
+use crate::directory::source::{Accept, SourceText};
+use crate::directory::{hcl, json};
+use crate::error::{Error, Result};
+
+/// The variables whose options Terraform puts before those of the command line, in order: the later one wins.
+const VARIABLES: [&str; 2] = ["TF_CLI_ARGS", "TF_CLI_ARGS_init"];
+
+/// Turns the arguments of `--backend-config` into layers, in order.
+///
+/// # Errors
+/// `ConfigInvalid` or `Local` for a file that cannot be read or parsed.
+pub(super) fn layers(
+    arguments: &[String],
+    origin: &Origin,
+    directory: &Path,
+    provider: &ProviderSpec,
+) -> Result<Vec<Layer>> {
+    arguments.iter().map(|argument| layer(argument, origin, directory, provider)).collect()
+}
+
+/// Returns the layers that Terraform's own variables give to its `init`.
+///
+/// # Errors
+/// As [`layers`], and `ConfigInvalid` for a variable that a shell could not split.
+pub(super) fn layers_of_variables(
+    env: &Environment,
+    directory: &Path,
+    provider: &ProviderSpec,
+) -> Result<Vec<Layer>> {
+    let mut found = Vec::new();
+    for name in VARIABLES {
+        let Some(value) = env.get(name) else { continue };
+        let origin = Origin::Environment(name.to_owned());
+        let words = split(value).ok_or_else(|| {
+            Error::config(format!("the options in `{name}` cannot be told apart: a quote is not closed"))
+                .with_context("set in", &origin)
+        })?;
+        found.extend(layers(&backend_configs(words), &origin, directory, provider)?);
+    }
+    Ok(found)
+}
+
+fn layer(argument: &str, origin: &Origin, directory: &Path, provider: &ProviderSpec) -> Result<Layer> {
+    let Some((name, value)) = argument.split_once('=') else {
+        return file(argument, origin, directory, provider);
+    };
+    // Text is taken as it is, quotes and further `=` included. Only where text will not do is it an expression.
+    let plain = match provider.row(name) {
+        Some(key) => !matches!(key.kind, ValueKind::StringList | ValueKind::StringMap),
+        None => !provider.is_object(name),
+    };
+    let setting = if plain {
+        Setting::from(value)
+    } else {
+        // The text has no file of its own, so the option stands in for the places inside it.
+        hcl::expression(&SourceText::inline("", value)).map(|setting| setting.placed(origin)).map_err(
+            |_| {
+                Error::config(format!("the value of `{name}` is not a valid expression"))
+                    .with_context("set in", origin)
+                    .with_hint(format!("write it as in a file: {}", example(name, provider)))
+            },
+        )?
+    };
+    Ok(vec![(name.to_owned(), Sourced::new(setting, origin.clone()))])
+}
+
+fn example(name: &str, provider: &ProviderSpec) -> String {
+    match provider.row(name).map(|key| key.kind) {
+        Some(ValueKind::StringList) => format!("`'{name}=[\"…\"]'`"),
+        Some(_) => format!("`'{name}={{ name = \"…\" }}'`"),
+        None => {
+            let member = provider.members(name).first().copied().unwrap_or("name");
+            format!("`'{name}={{ {member} = \"…\" }}'`, or `{name}.{member}=…`")
+        }
+    }
+}
+
+fn file(path: &str, origin: &Origin, directory: &Path, provider: &ProviderSpec) -> Result<Layer> {
+    let Some(source) = SourceText::read(directory, path, Accept::Anything)? else {
+        return Err(Error::config(format!("there is no file `{path}`"))
+            .with_context("set in", origin)
+            .with_context("looked in", directory.display())
+            .with_hint("`--backend-config` takes a file, or a pair `key=value`"));
+    };
+    let body = if path.ends_with(".json") { json::settings(&source)? } else { hcl::settings(&source)? };
+    body.into_layer(provider)
+}
+
+fn backend_configs(words: Vec<String>) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        // One dash or two, joined or not: whatever Go's parser of options takes.
+        let option = word.strip_prefix("--").or_else(|| word.strip_prefix('-')).unwrap_or_default();
+        if option == "backend-config" {
+            found.extend(words.next());
+        } else if let Some(value) = option.strip_prefix("backend-config=") {
+            found.push(value.to_owned());
+        }
+    }
+    found
+}
+
+/// Splits as a POSIX shell does, without expanding anything; `None` if a quote is not closed.
+fn split(text: &str) -> Option<Vec<String>> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            c if c.is_whitespace() => words.extend(word.take()),
+            '\'' => {
+                let word = word.get_or_insert_default();
+                loop {
+                    match chars.next()? {
+                        '\'' => break,
+                        c => word.push(c),
+                    }
+                }
+            }
+            '"' => {
+                let word = word.get_or_insert_default();
+                loop {
+                    match chars.next()? {
+                        '"' => break,
+                        '\\' => match chars.next()? {
+                            c @ ('"' | '\\' | '$' | '`') => word.push(c),
+                            c => word.extend(['\\', c]),
+                        },
+                        c => word.push(c),
+                    }
+                }
+            }
+            '\\' => word.get_or_insert_default().push(chars.next()?),
+            c => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    Some(words)
+}

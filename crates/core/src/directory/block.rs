@@ -1,0 +1,64 @@
+//! What a directory's files declare, before anything is known about providers.
+
+use crate::config::{Layer, Origin, ProviderSpec, Setting, Sourced};
+use crate::error::{Error, Result};
+
+/// One `backend` or `cloud` block.
+#[derive(Clone, Debug)]
+pub(super) struct Declaration {
+    /// Where the block starts.
+    pub(super) origin: Origin,
+    pub(super) kind: DeclarationKind,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum DeclarationKind {
+    Backend {
+        /// The type, such as `s3`.
+        name: String,
+        body: BlockBody,
+    },
+    Cloud,
+}
+
+/// The inside of a block, or of a file that holds what would be inside.
+#[derive(Clone, Debug, Default)]
+pub(super) struct BlockBody {
+    pub(super) attributes: Layer,
+    /// Nested blocks: whether one is allowed depends on the provider.
+    pub(super) blocks: Vec<(String, Origin, Layer)>,
+}
+
+impl BlockBody {
+    /// Returns the body as a layer of a provider's configuration.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` for a nested block that the provider does not have.
+    pub(super) fn into_layer(self, provider: &ProviderSpec) -> Result<Layer> {
+        let mut layer = self.attributes;
+        for (name, origin, members) in self.blocks {
+            if !provider.is_block(&name) {
+                let error = unsupported_block(&name, &origin);
+                let example = provider.members(&name).first().copied();
+                return Err(match example {
+                    Some(member) => {
+                        error.with_hint(format!("write it as an attribute: `{name} = {{ {member} = … }}`"))
+                    }
+                    None => error,
+                });
+            }
+            if let Some((_, first)) = layer.iter().find(|(given, _)| *given == name) {
+                return Err(Error::config(format!("there is more than one `{name}` block"))
+                    .with_context("set in", &first.origin)
+                    .with_context("and in", &origin));
+            }
+            layer.push((name, Sourced::new(Setting::Object(members), origin)));
+        }
+        Ok(layer)
+    }
+}
+
+/// Creates the error for a block where none can be.
+pub(super) fn unsupported_block(name: &str, origin: &Origin) -> Error {
+    Error::config(format!("unsupported block type `{name}`")).with_context("found in", origin)
+}

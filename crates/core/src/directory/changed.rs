@@ -1,0 +1,104 @@
+//! Whether the block has changed since `init`.
+
+use std::collections::BTreeSet;
+
+use crate::config::{ConfigValue, Layer, Origin, ProviderSpec, Setting, Sourced, stated};
+use crate::directory::record::Record;
+use crate::error::{Error, Result};
+
+/// What the block is compared with, and what explains a difference.
+pub(super) struct Comparison<'a> {
+    pub(super) provider: &'static ProviderSpec,
+    pub(super) providers: &'a [&'static ProviderSpec],
+    pub(super) record: &'a Record,
+    /// What Terraform's variables give to `init`: a recorded value may come from there.
+    pub(super) given_to_init: &'a [Layer],
+    /// What is laid over the record now: these keys are decided, whatever the block says.
+    pub(super) given_here: &'a [Layer],
+}
+
+impl Comparison<'_> {
+    /// Returns the error for a block that sets a value other than the recorded one.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if one of the layers does not fit the provider.
+    pub(super) fn changed(&self, block: &Layer) -> Result<Option<Error>> {
+        let stated = |layers: &[Layer]| stated(self.provider, self.providers, layers);
+        let in_block = stated(std::slice::from_ref(block))?;
+        let recorded = stated(std::slice::from_ref(&self.record.layer))?;
+        let given_to_init = stated(self.given_to_init)?;
+        let given_here = stated(self.given_here)?;
+
+        // An object is set as a whole, so a recorded member that the block leaves out was changed, too.
+        let whole = block.iter().filter(|(_, setting)| !matches!(setting.value, Setting::Deferred(_)));
+        let objects: Vec<_> = whole.filter(|(name, _)| self.provider.is_object(name)).collect();
+        let left_out = recorded.keys().filter(|name| {
+            name.split_once('.').is_some_and(|(object, _)| objects.iter().any(|(given, _)| given == object))
+        });
+        let names: BTreeSet<&'static str> = in_block.keys().chain(left_out).copied().collect();
+
+        let mut error: Option<Error> = None;
+        for name in names {
+            let here = in_block.get(name);
+            let there = recorded.get(name);
+            let not_evaluated = here.is_some_and(|here| here.value.is_none());
+            let by_option = given_to_init.get(name).is_some_and(|given| same(Some(given), there));
+            if not_evaluated || by_option || given_here.contains_key(name) || same(here, there) {
+                continue;
+            }
+            let secret = self.provider.row(name).is_some_and(|key| key.secret);
+            let object =
+                objects.iter().find(|(object, _)| name.split_once('.').is_some_and(|(of, _)| of == object));
+            let block_origin = here.map(|here| &here.origin).or(object.map(|(_, given)| &given.origin));
+            let line = format!(
+                "{}, {}",
+                side(here, block_origin.unwrap_or(&Origin::Default), secret),
+                side(there, there.map_or(&self.record.origin, |there| &there.origin), secret),
+            );
+            let changed = error.take().unwrap_or_else(|| {
+                block_has_changed().with_hint(format!(
+                    "if the recorded value came from `-backend-config`, pass it again: `--backend-config {name}=…`"
+                ))
+            });
+            error = Some(changed.with_context(name, line));
+        }
+        Ok(error)
+    }
+}
+
+/// Creates the error for a block of another type than the recorded one, or none.
+pub(super) fn another_type(block: Option<(&str, &Origin)>, record: &Record) -> Error {
+    let block = match block {
+        Some((name, origin)) => format!("`{name}` in {origin}"),
+        None => "no block".to_owned(),
+    };
+    block_has_changed().with_context("type", format_args!("{block}, `{}` in {}", record.name, record.origin))
+}
+
+fn block_has_changed() -> Error {
+    Error::config("the `backend` block has changed since `init`")
+        .with_hint("run `terraform init` or `tofu init` to make the block count")
+}
+
+fn same(one: Option<&Sourced<Option<ConfigValue>>>, other: Option<&Sourced<Option<ConfigValue>>>) -> bool {
+    let value = |side: Option<&Sourced<Option<ConfigValue>>>| side.and_then(|side| side.value.clone());
+    match (value(one), value(other)) {
+        // Terraform keeps these as sets, which it records sorted and without repetition.
+        (Some(ConfigValue::List(one)), Some(ConfigValue::List(other))) => {
+            one.iter().collect::<BTreeSet<_>>() == other.iter().collect::<BTreeSet<_>>()
+        }
+        // Recorded numbers are written differently: `5.0` as `5`.
+        (Some(ConfigValue::Number(one)), Some(ConfigValue::Number(other))) => {
+            one == other || one.parse::<f64>().ok() == other.parse::<f64>().ok()
+        }
+        (one, other) => one == other,
+    }
+}
+
+fn side(value: Option<&Sourced<Option<ConfigValue>>>, origin: &Origin, secret: bool) -> String {
+    match value.and_then(|value| value.value.as_ref()) {
+        None => format!("not set in {origin}"),
+        Some(_) if secret => format!("a secret value in {origin}"),
+        Some(value) => format!("`{}` in {origin}", value.shown()),
+    }
+}

@@ -1,0 +1,253 @@
+//! The order in which places are asked.
+
+use std::path::Path;
+
+use crate::config::{Environment, Layer, Origin, ProviderSpec, ResolvedConfig, Sourced, resolve_among};
+use crate::directory::arguments;
+use crate::directory::block::{BlockBody, Declaration, DeclarationKind};
+use crate::directory::changed::{Comparison, another_type};
+use crate::directory::files::{self, Declared};
+use crate::directory::hcl;
+use crate::directory::options::DirectoryOptions;
+use crate::directory::record::{DataDirectory, Record};
+use crate::directory::source::{Accept, SourceText};
+use crate::error::{Error, Result};
+use crate::names::Workspace;
+
+/// The file that goes before everything that Terraform reads.
+const OWN_FILE: &str = "remote-state.hcl";
+
+/// A directory's backend.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Discovered {
+    /// The backend's configuration; [`ResolvedConfig::provider`] is its type.
+    pub config: ResolvedConfig,
+    /// The selected workspace and what selected it.
+    pub workspace: Sourced<Workspace>,
+    /// Where the backend's type is named.
+    pub source: Origin,
+    /// The configuration was recorded by `init`, and the block in the files has changed since.
+    ///
+    /// Terraform would neither read nor write. A command that reads should warn, one that writes should fail with this error.
+    pub changed_since_init: Option<Error>,
+}
+
+/// Finds a directory's backend and workspace, without running anything.
+///
+/// Paths in the origins and in the options are relative to the directory.
+///
+/// # Errors
+/// `ConfigInvalid` if no backend is named, it is none of `providers`, or its configuration does not do; `Local` if a file cannot be read.
+pub fn discover(
+    directory: &Path,
+    env: &Environment,
+    options: &DirectoryOptions,
+    providers: &'static [&'static ProviderSpec],
+) -> Result<Discovered> {
+    let discovery =
+        Discovery { directory, env, options, providers, data: DataDirectory::new(directory, env) };
+    if let Some(name) = &options.backend {
+        return discovery.with_options_only(name);
+    }
+    let found = match discovery.own_file()? {
+        Some(found) => found,
+        None => discovery.terraform()?,
+    };
+    discovery.finish(found, true)
+}
+
+struct Discovery<'a> {
+    directory: &'a Path,
+    env: &'a Environment,
+    options: &'a DirectoryOptions,
+    providers: &'static [&'static ProviderSpec],
+    data: DataDirectory<'a>,
+}
+
+/// What one of the places says.
+struct Found {
+    provider: &'static ProviderSpec,
+    source: Origin,
+    layers: Vec<Layer>,
+    changed: Option<Error>,
+    notes: Vec<String>,
+}
+
+impl Discovery<'_> {
+    fn with_options_only(&self, name: &str) -> Result<Discovered> {
+        let source = Origin::Flag("--backend".to_owned());
+        let provider = self.provider(name).ok_or_else(|| self.foreign(name, &source))?;
+        self.finish(Found { provider, source, layers: Vec::new(), changed: None, notes: Vec::new() }, false)
+    }
+
+    fn own_file(&self) -> Result<Option<Found>> {
+        let Some(source) = SourceText::read(self.directory, OWN_FILE, Accept::RegularFile)? else {
+            return Ok(None);
+        };
+        let mut declarations = hcl::bare_declarations(&source)?.into_iter();
+        let found = match (declarations.next(), declarations.next()) {
+            (Some(Declaration { origin, kind: DeclarationKind::Backend { name, body } }), None) => {
+                // Here `http` gets no advice to write this very file.
+                let provider = self.provider(&name).ok_or_else(|| self.not_spoken(&name, &origin))?;
+                let layers = vec![body.into_layer(provider)?];
+                Found { provider, source: origin, layers, changed: None, notes: Vec::new() }
+            }
+            (Some(first), Some(second)) => {
+                return Err(Error::config(format!("`{OWN_FILE}` holds more than one block"))
+                    .with_context("found in", first.origin)
+                    .with_context("and in", second.origin));
+            }
+            _ => {
+                return Err(Error::config(format!("`{OWN_FILE}` holds no `backend` block"))
+                    .with_hint(format!("write one, such as {}", self.example())));
+            }
+        };
+        Ok(Some(found))
+    }
+
+    fn terraform(&self) -> Result<Found> {
+        let Declared { declaration, any_file, notes } = files::declared(self.directory)?;
+        let record = self.data.record()?;
+        let recorded = record.as_ref().and_then(|record| Some((self.provider(&record.name)?, record)));
+        let mut found = match (recorded, declaration) {
+            (Some((provider, record)), declaration) => {
+                let changed = self.changed(provider, record, declaration, any_file)?;
+                let layers = vec![record.layer.clone()];
+                Found { provider, source: record.origin.clone(), layers, changed, notes: Vec::new() }
+            }
+            (None, Some(declaration)) => self.block(declaration, record.as_ref())?,
+            (None, None) => {
+                return Err(match record {
+                    Some(record) => self.foreign(&record.name, &record.origin),
+                    None => self.nothing(),
+                });
+            }
+        };
+        found.notes.extend(notes);
+        Ok(found)
+    }
+
+    /// Uses the block in the files: `init` has not run, or with a backend that is none of ours.
+    fn block(&self, declaration: Declaration, record: Option<&Record>) -> Result<Found> {
+        let Declaration { origin, kind } = declaration;
+        let DeclarationKind::Backend { name, body } = kind else {
+            return Err(Error::config("the directory keeps its state in the service that its `cloud` block names, not in an object store")
+                .with_context("found in", origin)
+                .with_hint(format!("to use an object store, replace it by {}", self.example())));
+        };
+        let provider = self.provider(&name).ok_or_else(|| self.foreign(&name, &origin))?;
+        let changed = record.map(|record| another_type(Some((&name, &origin)), record));
+        let mut layers = vec![body.into_layer(provider)?];
+        layers.extend(arguments::layers_of_variables(self.env, self.directory, provider)?);
+        Ok(Found { provider, source: origin, layers, changed, notes: Vec::new() })
+    }
+
+    fn changed(
+        &self,
+        provider: &'static ProviderSpec,
+        record: &Record,
+        declaration: Option<Declaration>,
+        any_file: bool,
+    ) -> Result<Option<Error>> {
+        let body: BlockBody = match declaration {
+            // A data directory alone may have been put there on purpose; files without a block mean that the block was removed.
+            None => return Ok(any_file.then(|| another_type(None, record))),
+            Some(Declaration { origin, kind: DeclarationKind::Cloud }) => {
+                return Ok(Some(another_type(Some(("cloud", &origin)), record)));
+            }
+            Some(Declaration { origin, kind: DeclarationKind::Backend { name, .. } })
+                if name != record.name =>
+            {
+                return Ok(Some(another_type(Some((&name, &origin)), record)));
+            }
+            Some(Declaration { kind: DeclarationKind::Backend { body, .. }, .. }) => body,
+        };
+        let given_to_init = arguments::layers_of_variables(self.env, self.directory, provider)?;
+        let given_here = self.given(provider)?;
+        let comparison = Comparison {
+            provider,
+            providers: self.providers,
+            record,
+            given_to_init: &given_to_init,
+            given_here: &given_here,
+        };
+        comparison.changed(&body.into_layer(provider)?)
+    }
+
+    /// Lays our own options on top and resolves everything.
+    fn finish(&self, found: Found, may_read_directory: bool) -> Result<Discovered> {
+        let Found { provider, source, mut layers, changed, notes } = found;
+        layers.extend(self.given(provider)?);
+        let config = resolve_among(provider, self.providers, self.env, &layers)?.with_notes(notes);
+        let workspace = self.workspace(may_read_directory)?;
+        Ok(Discovered { config, workspace, source, changed_since_init: changed })
+    }
+
+    fn given(&self, provider: &ProviderSpec) -> Result<Vec<Layer>> {
+        let origin = Origin::Flag("--backend-config".to_owned());
+        arguments::layers(&self.options.backend_config, &origin, self.directory, provider)
+    }
+
+    fn workspace(&self, may_read_directory: bool) -> Result<Sourced<Workspace>> {
+        let named = if let Some(name) = &self.options.workspace {
+            Some(Sourced::new(name.clone(), Origin::Flag("--workspace".to_owned())))
+        } else if let Some(name) = self.env.get("TF_WORKSPACE") {
+            Some(Sourced::new(name.to_owned(), Origin::Environment("TF_WORKSPACE".to_owned())))
+        } else if may_read_directory {
+            self.data.selected_workspace()?
+        } else {
+            None
+        };
+        match named {
+            None => Ok(Sourced::new(Workspace::default(), Origin::Default)),
+            Some(Sourced { value, origin }) => match Workspace::new(value) {
+                Ok(workspace) => Ok(Sourced::new(workspace, origin)),
+                Err(error) => Err(error.with_context("set in", origin)),
+            },
+        }
+    }
+
+    fn provider(&self, name: &str) -> Option<&'static ProviderSpec> {
+        self.providers.iter().copied().find(|provider| provider.scheme == name)
+    }
+
+    fn foreign(&self, name: &str, origin: &Origin) -> Error {
+        if name != "http" || matches!(origin, Origin::Flag(_)) {
+            return self.not_spoken(name, origin);
+        }
+        Error::config("this directory's Terraform speaks `http` to a server, which does not say where the state is kept")
+            .with_context("set in", origin)
+            .with_hint(format!("add a file `{OWN_FILE}` with the block to use instead, such as {}", self.example()))
+    }
+
+    fn not_spoken(&self, name: &str, origin: &Origin) -> Error {
+        let schemes: Vec<_> =
+            self.providers.iter().map(|provider| format!("`{}`", provider.scheme)).collect();
+        Error::config(format!("backend type `{name}` is not supported"))
+            .with_context("set in", origin)
+            .with_hint(format!("supported are {}", schemes.join(", ")))
+    }
+
+    fn nothing(&self) -> Error {
+        Error::config("no backend is configured here")
+            .with_context("directory", self.directory.display())
+            .with_context(
+                "looked for",
+                format_args!(
+                    "`{OWN_FILE}`, `{}`, and a `backend` block in `*.tf` and `*.tofu` files",
+                    self.data.shown()
+                ),
+            )
+            .with_hint("pass `--backend TYPE` with `--backend-config key=value`")
+            .with_hint(format!("or add a file `{OWN_FILE}`, such as {}", self.example()))
+    }
+
+    /// Writes a block with the required keys of the first provider.
+    fn example(&self) -> String {
+        let Some(provider) = self.providers.first() else { return "`backend \"TYPE\" { … }`".to_owned() };
+        let required = provider.keys.iter().filter(|key| key.required && !key.name.contains('.'));
+        let lines: String = required.map(|key| format!("  {} = \"…\"\n", key.name)).collect();
+        format!("\nbackend \"{}\" {{\n{lines}}}", provider.scheme)
+    }
+}

@@ -1,0 +1,159 @@
+//! Expressions, as far as they can be evaluated without names.
+
+use hcl::eval::{Context, Evaluate};
+use hcl_edit::Span;
+use hcl_edit::expr::{Expression, ForExpr, FuncCall, ObjectKey, Traversal, TraversalOperator};
+use hcl_edit::template::{ForDirective, Template};
+use hcl_edit::visit::{self, Visit};
+
+use crate::config::{Origin, Setting, Sourced};
+use crate::directory::source::SourceText;
+use crate::error::{Error, Result};
+
+/// Evaluates an expression of a file to a setting. An object written out keeps the line of each member.
+///
+/// # Errors
+/// `ConfigInvalid` for an expression that holds only literals and still has no value, such as `1 + "a"`.
+pub(super) fn evaluate(source: &SourceText, expression: &Expression) -> Result<Setting> {
+    Ok(match expression {
+        Expression::Parenthesis(inner) => evaluate(source, inner.inner())?,
+        Expression::Array(items) => {
+            Setting::list(items.iter().map(|item| evaluate(source, item)).collect::<Result<_>>()?)
+        }
+        Expression::Object(object) => {
+            let mut members = Vec::with_capacity(object.len());
+            for (key, value) in object {
+                let name = match key {
+                    ObjectKey::Ident(name) => name.as_str().to_owned(),
+                    ObjectKey::Expression(name) => match scalar(source, name)? {
+                        Setting::String(name) | Setting::Number(name) => name,
+                        deferred @ Setting::Deferred(_) => return Ok(deferred),
+                        _ => return Err(valueless(&origin(source, name))),
+                    },
+                };
+                let place = origin(source, value.expr());
+                members.push((name, Sourced::new(evaluate(source, value.expr())?, place)));
+            }
+            Setting::Object(members)
+        }
+        other => scalar(source, other)?,
+    })
+}
+
+/// Evaluates a template that is the content of a JSON string.
+pub(super) fn evaluate_template(text: &str, origin: &Origin) -> Result<Setting> {
+    // Most strings are no templates; both escapes contain what they escape.
+    if !text.contains("${") && !text.contains("%{") {
+        return Ok(Setting::String(text.to_owned()));
+    }
+    let template: Template = text.parse().map_err(|_| {
+        Error::config("a string is not a valid template")
+            .with_context("found in", origin)
+            .with_hint("write `$${` for a literal `${`")
+    })?;
+    let mut names = Names::default();
+    names.visit_template(&template);
+    if let Some(name) = names.first {
+        return Ok(Setting::Deferred(name));
+    }
+    let expression = Expression::StringTemplate(template.into_iter().collect());
+    value(&expression, origin, origin)
+}
+
+fn scalar(source: &SourceText, expression: &Expression) -> Result<Setting> {
+    let mut names = Names::default();
+    names.visit_expr(expression);
+    if let Some(name) = names.first {
+        return Ok(Setting::Deferred(name));
+    }
+    let place = origin(source, expression);
+    value(expression, &place, &place)
+}
+
+fn value(expression: &Expression, place: &Origin, members: &Origin) -> Result<Setting> {
+    let expression = hcl::Expression::from(expression.clone());
+    // The evaluator's own message may quote the value, which may be a secret.
+    let value = expression.evaluate(&Context::new()).map_err(|_| valueless(place))?;
+    Ok(setting(value, members))
+}
+
+fn setting(value: hcl::Value, origin: &Origin) -> Setting {
+    match value {
+        hcl::Value::Null => Setting::Null,
+        hcl::Value::Bool(value) => Setting::Bool(value),
+        hcl::Value::Number(number) => Setting::Number(number_text(&number)),
+        hcl::Value::String(text) => Setting::String(text),
+        hcl::Value::Array(items) => {
+            Setting::List(items.into_iter().map(|item| setting(item, origin)).collect())
+        }
+        hcl::Value::Object(members) => Setting::Object(
+            members
+                .into_iter()
+                .map(|(name, value)| (name, Sourced::new(setting(value, origin), origin.clone())))
+                .collect(),
+        ),
+    }
+}
+
+/// Writes a number as Terraform converts it to a string: no fraction where there is none, no exponent.
+fn number_text(number: &hcl::Number) -> String {
+    match number.as_f64() {
+        Some(float) if number.is_f64() => float.to_string(),
+        _ => number.to_string(),
+    }
+}
+
+fn origin(source: &SourceText, expression: &Expression) -> Origin {
+    expression.span().map_or_else(|| Origin::file(&source.path, None), |span| source.origin(span.start))
+}
+
+fn valueless(origin: &Origin) -> Error {
+    Error::config("an expression cannot be evaluated")
+        .with_context("found in", origin)
+        .with_hint("write the value itself")
+}
+
+/// Finds the first thing in an expression that takes a name or a call to evaluate.
+#[derive(Default)]
+struct Names {
+    first: Option<String>,
+}
+
+impl Names {
+    fn found(&mut self, what: String) {
+        self.first.get_or_insert(what);
+    }
+}
+
+impl Visit for Names {
+    fn visit_expr(&mut self, expression: &Expression) {
+        match expression {
+            Expression::Variable(name) => self.found(format!("the name `{}`", name.as_str())),
+            other => visit::visit_expr(self, other),
+        }
+    }
+
+    fn visit_traversal(&mut self, traversal: &Traversal) {
+        if let Expression::Variable(root) = &traversal.expr {
+            let first = traversal.operators.first().map(|operator| operator.value());
+            let member = match first {
+                Some(TraversalOperator::GetAttr(member)) => format!(".{}", member.as_str()),
+                _ => String::new(),
+            };
+            self.found(format!("the name `{}{member}`", root.as_str()));
+        }
+        visit::visit_traversal(self, traversal);
+    }
+
+    fn visit_func_call(&mut self, call: &FuncCall) {
+        self.found(format!("a call of `{}`", call.name.name.as_str()));
+    }
+
+    fn visit_for_expr(&mut self, _: &ForExpr) {
+        self.found("`for`".to_owned());
+    }
+
+    fn visit_for_directive(&mut self, _: &ForDirective) {
+        self.found("`for`".to_owned());
+    }
+}

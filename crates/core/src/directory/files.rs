@@ -1,0 +1,139 @@
+//! The files of a directory, and the one declaration that they amount to.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
+
+use crate::directory::block::{Declaration, DeclarationKind};
+use crate::directory::source::{Accept, SourceText};
+use crate::directory::{hcl, json};
+use crate::error::{Error, ErrorKind, Result};
+
+/// What a directory's files say about its backend.
+pub(super) struct Declared {
+    /// The block that counts.
+    pub(super) declaration: Option<Declaration>,
+    /// There is at least one configuration file.
+    pub(super) any_file: bool,
+    pub(super) notes: Vec<String>,
+}
+
+/// One configuration file by name.
+struct ConfigFile {
+    name: String,
+    /// The name without its suffix.
+    stem: String,
+    json: bool,
+    tofu: bool,
+}
+
+impl ConfigFile {
+    /// Recognises a configuration file as the clients do; backups and lock files of editors are none.
+    fn parse(name: &str) -> Option<Self> {
+        if name.starts_with('.') || name.ends_with('~') || (name.starts_with('#') && name.ends_with('#')) {
+            return None;
+        }
+        let suffixes = [
+            (".tf.json", true, false),
+            (".tofu.json", true, true),
+            (".tf", false, false),
+            (".tofu", false, true),
+        ];
+        let (suffix, json, tofu) = suffixes.into_iter().find(|(suffix, ..)| name.ends_with(suffix))?;
+        Some(Self { name: name.to_owned(), stem: name.strip_suffix(suffix)?.to_owned(), json, tofu })
+    }
+
+    fn is_override(&self) -> bool {
+        self.stem == "override" || self.stem.ends_with("_override")
+    }
+
+    /// OpenTofu reads a `.tofu` file in place of the `.tf` file with the same name and syntax.
+    fn is_shadowed_by(&self, other: &Self) -> bool {
+        !self.tofu && other.tofu && self.stem == other.stem && self.json == other.json
+    }
+
+    fn declarations(&self, directory: &Path) -> Result<Vec<Declaration>> {
+        match SourceText::read(directory, self.name.as_str(), Accept::RegularFile)? {
+            None => Ok(Vec::new()),
+            Some(source) if self.json => json::declarations(&source),
+            Some(source) => hcl::declarations(&source),
+        }
+    }
+}
+
+/// Reads the files of the directory itself, never below it.
+///
+/// # Errors
+/// `ConfigInvalid` for two blocks where one can count and for files that cannot be parsed, `Local` for those that cannot be read.
+pub(super) fn declared(directory: &Path) -> Result<Declared> {
+    let files = list(directory)?;
+    let (shadowed, files): (Vec<_>, Vec<_>) =
+        files.iter().partition(|file| files.iter().any(|other| file.is_shadowed_by(other)));
+    let any_file = !files.is_empty();
+    let (overrides, ordinary): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.is_override());
+
+    let mut declaration: Option<Declaration> = None;
+    for file in ordinary {
+        for found in file.declarations(directory)? {
+            if let Some(first) = &declaration {
+                return Err(duplicate(first, &found));
+            }
+            declaration = Some(found);
+        }
+    }
+    // An override replaces the block as a whole, type included; the last file by name has the last word.
+    for file in overrides {
+        let mut found = file.declarations(directory)?.into_iter();
+        if let Some(first) = found.next() {
+            if let Some(second) = found.next() {
+                return Err(duplicate(&first, &second));
+            }
+            declaration = Some(first);
+        }
+    }
+
+    let mut notes = Vec::new();
+    for file in shadowed {
+        // Not read by whoever wrote the `.tofu` file, so no reason to fail.
+        for hidden in file.declarations(directory).unwrap_or_default() {
+            notes.push(format!(
+                "the block in {} is not used: OpenTofu reads `{}.tofu{}` in its place; Terraform would use it",
+                hidden.origin,
+                file.stem,
+                if file.json { ".json" } else { "" },
+            ));
+        }
+    }
+    Ok(Declared { declaration, any_file, notes })
+}
+
+fn list(directory: &Path) -> Result<Vec<ConfigFile>> {
+    let unreadable = |error: std::io::Error| {
+        let message = format!("cannot read the directory `{}`", directory.display());
+        Error::new(ErrorKind::Local, "configure", message).with_source(error)
+    };
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        if let Some(file) = entry.file_name().to_str().and_then(ConfigFile::parse)
+            && !fs::metadata(entry.path()).is_ok_and(|metadata| metadata.is_dir())
+        {
+            files.push(file);
+        }
+    }
+    files.sort_by(|a, b| OsStr::new(&a.name).cmp(OsStr::new(&b.name)));
+    Ok(files)
+}
+
+fn duplicate(first: &Declaration, second: &Declaration) -> Error {
+    let cloud = |declaration: &Declaration| matches!(declaration.kind, DeclarationKind::Cloud);
+    let message = match (cloud(first), cloud(second)) {
+        (false, false) => "there is more than one `backend` block",
+        (true, true) => "there is more than one `cloud` block",
+        _ => "there is both a `backend` and a `cloud` block",
+    };
+    Error::config(message)
+        .with_context("found in", &first.origin)
+        .with_context("and in", &second.origin)
+        .with_hint("keep one of them; a block in `override.tf` replaces another one without a conflict")
+}

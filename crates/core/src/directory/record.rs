@@ -1,0 +1,83 @@
+//! What `init` leaves in a data directory.
+
+use std::path::{Path, PathBuf};
+
+use crate::config::{Environment, Layer, Origin, Setting, Sourced};
+use crate::directory::json;
+use crate::directory::source::{Accept, SourceText};
+use crate::error::Result;
+
+/// The data directory of a Terraform directory.
+pub(super) struct DataDirectory<'a> {
+    directory: &'a Path,
+    path: PathBuf,
+}
+
+/// The backend that `init` configured.
+pub(super) struct Record {
+    /// The type, such as `s3`.
+    pub(super) name: String,
+    /// The record.
+    pub(super) origin: Origin,
+    /// What was configured, options included. What came from the environment is not recorded.
+    pub(super) layer: Layer,
+}
+
+impl<'a> DataDirectory<'a> {
+    /// Finds it: `TF_DATA_DIR`, else `.terraform`.
+    pub(super) fn new(directory: &'a Path, env: &Environment) -> Self {
+        Self { directory, path: env.get("TF_DATA_DIR").unwrap_or(".terraform").into() }
+    }
+
+    /// Returns what `init` recorded, if it ran.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` or `Local` if there is a record that cannot be read.
+    pub(super) fn record(&self) -> Result<Option<Record>> {
+        let path = self.path.join("terraform.tfstate");
+        let Some(source) = SourceText::read(self.directory, path, Accept::RegularFile)? else {
+            return Ok(None);
+        };
+        let hint = "run `terraform init` or `tofu init` again, or pass `--backend`";
+        let Some(recorded) = json::recorded(&source).map_err(|error| error.with_hint(hint))? else {
+            return Ok(None);
+        };
+        let layer = recorded.config.into_iter().map(|(name, setting)| (name, initialised(setting))).collect();
+        Ok(Some(Record { name: recorded.name, origin: recorded_at(recorded.origin), layer }))
+    }
+
+    /// Returns the name of the selected workspace and where it is written.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` or `Local` if there is a name that cannot be read.
+    pub(super) fn selected_workspace(&self) -> Result<Option<Sourced<String>>> {
+        let path = self.path.join("environment");
+        let Some(source) = SourceText::read(self.directory, path, Accept::RegularFile)? else {
+            return Ok(None);
+        };
+        let name = source.text().trim();
+        Ok((!name.is_empty()).then(|| Sourced::new(name.to_owned(), Origin::file(&source.path, None))))
+    }
+
+    /// Names the record for a message.
+    pub(super) fn shown(&self) -> String {
+        self.path.join("terraform.tfstate").display().to_string()
+    }
+}
+
+fn initialised(setting: Sourced<Setting>) -> Sourced<Setting> {
+    let value = match setting.value {
+        Setting::Object(members) => {
+            Setting::Object(members.into_iter().map(|(name, member)| (name, initialised(member))).collect())
+        }
+        other => other,
+    };
+    Sourced::new(value, recorded_at(setting.origin))
+}
+
+fn recorded_at(origin: Origin) -> Origin {
+    match origin {
+        Origin::File { path, line } => Origin::Initialised { path, line },
+        other => other,
+    }
+}
