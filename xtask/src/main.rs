@@ -2,7 +2,11 @@
 //!
 //! Each command is what CI runs, so that a red job can be repeated at home by typing one line.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a developer's tool: printing is what it is for")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a developer's tool: printing is what it is for"
+)]
 
 mod check_deps;
 mod ci;

@@ -65,7 +65,8 @@ impl Metadata {
 
 impl Package {
     fn parse(value: &Value) -> Result<Self> {
-        let dependencies = array(value, "dependencies").iter().map(Dependency::parse).collect::<Result<_>>()?;
+        let dependencies =
+            array(value, "dependencies").iter().map(Dependency::parse).collect::<Result<_>>()?;
         let targets = array(value, "targets")
             .iter()
             .map(|target| Ok(Target { name: text(target, "name")?, kinds: strings(&target["kind"]) }))

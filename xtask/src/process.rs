@@ -2,42 +2,72 @@
 
 use std::io::{BufRead, BufReader, PipeReader, Write};
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use crate::Result;
 
-/// What a program said, its two streams interleaved as they came.
+/// What a program said.
 #[derive(Debug)]
 pub(crate) struct Captured {
     pub(crate) status: ExitStatus,
+    /// The lines of both streams, as they came.
     pub(crate) lines: Vec<String>,
+    /// The lines of standard output alone; empty if the streams were joined.
+    pub(crate) stdout: Vec<String>,
     pub(crate) elapsed: Duration,
     /// Something that the program started still held its output after it had ended.
     pub(crate) left_behind: bool,
 }
 
+/// How a program's two streams are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Streams {
+    /// As one, in their exact order.
+    Joined,
+    /// Apart; their order relative to each other is only nearly right.
+    Separate,
+}
+
 /// How long a finished program's own children may keep its output open before they count as left behind.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Runs a program to its end, collecting the lines of both streams; `on_line` sees each as it comes.
-pub(crate) fn capture(mut command: Command, mut on_line: impl FnMut(&str)) -> Result<Captured> {
+/// Runs a program to its end, collecting its lines; `on_line` sees each as it comes.
+pub(crate) fn capture(
+    mut command: Command,
+    streams: Streams,
+    mut on_line: impl FnMut(&str),
+) -> Result<Captured> {
     let started = Instant::now();
     let program = command.get_program().to_string_lossy().into_owned();
-    let (reader, writer) = std::io::pipe()?;
-    command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
+    let (sender, incoming) = channel();
+    let (out_reader, out_writer) = std::io::pipe()?;
+    match streams {
+        Streams::Joined => {
+            command.stderr(out_writer.try_clone()?);
+        }
+        Streams::Separate => {
+            let (err_reader, err_writer) = std::io::pipe()?;
+            command.stderr(err_writer);
+            read_lines(err_reader, Origin::Other, sender.clone());
+        }
+    }
+    read_lines(out_reader, if streams == Streams::Separate { Origin::Stdout } else { Origin::Other }, sender);
+    command.stdin(Stdio::null()).stdout(out_writer);
     let mut child = command.spawn().map_err(|error| format!("cannot run `{program}`: {error}"))?;
-    // The command owns the writing ends; while it lives, the reader never sees the end.
+    // The command owns the writing ends; while it lives, the readers never see the end.
     drop(command);
 
-    let incoming = read_lines(reader);
-    let mut lines = Vec::new();
+    let (mut lines, mut stdout) = (Vec::new(), Vec::new());
     let mut ended: Option<(ExitStatus, Instant)> = None;
     let mut left_behind = false;
     loop {
         match incoming.recv_timeout(Duration::from_millis(50)) {
-            Ok(line) => {
+            Ok((origin, line)) => {
                 on_line(&line);
+                if origin == Origin::Stdout {
+                    stdout.push(line.clone());
+                }
                 lines.push(line);
             }
             Err(RecvTimeoutError::Disconnected) => break,
@@ -55,23 +85,29 @@ pub(crate) fn capture(mut command: Command, mut on_line: impl FnMut(&str)) -> Re
         Some((status, _)) => status,
         None => child.wait()?,
     };
-    Ok(Captured { status, lines, elapsed: started.elapsed(), left_behind })
+    Ok(Captured { status, lines, stdout, elapsed: started.elapsed(), left_behind })
 }
 
-fn read_lines(reader: PipeReader) -> Receiver<String> {
-    let (sender, receiver) = channel();
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// Standard output, for certain.
+    Stdout,
+    /// Standard error, or both streams joined.
+    Other,
+}
+
+fn read_lines(reader: PipeReader, origin: Origin, sender: Sender<(Origin, String)>) {
     std::thread::spawn(move || {
         let mut reader = BufReader::new(reader);
         let mut bytes = Vec::new();
         while reader.read_until(b'\n', &mut bytes).is_ok_and(|count| count > 0) {
             let line = String::from_utf8_lossy(&bytes);
-            if sender.send(line.trim_end_matches(['\n', '\r']).to_owned()).is_err() {
+            if sender.send((origin, line.trim_end_matches(['\n', '\r']).to_owned())).is_err() {
                 break;
             }
             bytes.clear();
         }
     });
-    receiver
 }
 
 /// Says how long something has been going on: in place on a terminal, as a line now and then elsewhere.

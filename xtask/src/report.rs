@@ -45,8 +45,10 @@ impl Report {
 
     /// Returns the table, then the summary alone on the very last line.
     pub(crate) fn render(&self) -> String {
-        let width = self.rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).max("suite".len());
-        let mut out = format!("\n{:width$}  {:>6}  {:>6}  {:>7}  {:>8}\n", "suite", "run", "failed", "skipped", "time");
+        let width =
+            self.rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).max("suite".len());
+        let mut out =
+            format!("\n{:width$}  {:>6}  {:>6}  {:>7}  {:>8}\n", "suite", "run", "failed", "skipped", "time");
         for row in &self.rows {
             let seconds = format!("{:.1} s", row.elapsed.as_secs_f64());
             let line = format!(

@@ -22,7 +22,9 @@ impl Workspace {
             .output()
             .map_err(|error| format!("cannot run cargo: {error}"))?;
         if !output.status.success() {
-            return Err(format!("`cargo metadata` failed:\n{}", String::from_utf8_lossy(&output.stderr)).into());
+            return Err(
+                format!("`cargo metadata` failed:\n{}", String::from_utf8_lossy(&output.stderr)).into()
+            );
         }
         let metadata = Metadata::parse(&output.stdout)?;
         Ok(Self { root, metadata })

@@ -25,7 +25,8 @@ impl Manifest {
             let line = without_comment(line).trim();
             if open_brackets > 0 {
                 // Inside an array over several lines; its items do not matter here.
-                open_brackets = (open_brackets + line.matches('[').count()).saturating_sub(line.matches(']').count());
+                open_brackets =
+                    (open_brackets + line.matches('[').count()).saturating_sub(line.matches(']').count());
             } else if let Some(header) = line.strip_prefix('[') {
                 section = header.trim_start_matches('[').trim_end_matches(']').trim().to_owned();
             } else if let Some((key, value)) = line.split_once('=') {
@@ -49,7 +50,8 @@ impl Manifest {
         let table = self.value(&format!("{section}.{key}"), "workspace");
         let inline = self.value(section, key).is_some_and(|value| {
             let items = value.trim_start_matches('{').trim_end_matches('}').split(',');
-            value.starts_with('{') && items.map(|item| item.replace(' ', "")).any(|item| item == "workspace=true")
+            value.starts_with('{')
+                && items.map(|item| item.replace(' ', "")).any(|item| item == "workspace=true")
         });
         dotted == Some("true") || table == Some("true") || inline
     }

@@ -130,9 +130,10 @@ impl Edges {
                 DependencyKind::Dev => (!self.dev.contains(&name) && !self.always.contains(&name))
                     .then(|| format!("{from}: must not depend on {name}, not even in dev-dependencies")),
                 DependencyKind::Build | DependencyKind::Normal if self.always.contains(&name) => None,
-                DependencyKind::Build | DependencyKind::Normal if self.optional.contains(&name) => (!dependency
-                    .optional)
-                    .then(|| format!("{from}: may depend on {name} only with `optional = true`")),
+                DependencyKind::Build | DependencyKind::Normal if self.optional.contains(&name) => {
+                    (!dependency.optional)
+                        .then(|| format!("{from}: may depend on {name} only with `optional = true`"))
+                }
                 DependencyKind::Build | DependencyKind::Normal if self.dev.contains(&name) => {
                     Some(format!("{from}: may depend on {name} only in dev-dependencies"))
                 }
@@ -159,7 +160,9 @@ pub(crate) fn inheritance(name: &str, manifest: &Manifest) -> Vec<String> {
     }
     for (section, dependency) in manifest.dependencies() {
         if !manifest.inherits(section, dependency) {
-            violations.push(format!("{name}: `{dependency}` in `[{section}]` must be inherited, with `workspace = true`"));
+            violations.push(format!(
+                "{name}: `{dependency}` in `[{section}]` must be inherited, with `workspace = true`"
+            ));
         }
     }
     violations
@@ -232,8 +235,7 @@ mod tests {
     #[test]
     fn what_a_feature_pulls_in_is_named() {
         let tree = BTreeSet::from(["remote-state-emulator".to_owned(), "tokio".to_owned()]);
-        let expected =
-            "`cargo tree -p remote-state-cli --no-default-features --features s3` must not contain `remote-state-emulator`";
+        let expected = "`cargo tree -p remote-state-cli --no-default-features --features s3` must not contain `remote-state-emulator`";
         assert_eq!(TREES[0].violations(&tree), [expected]);
     }
 

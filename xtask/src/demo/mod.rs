@@ -1,9 +1,17 @@
-//! stub
+//! `cargo xtask demo`: what the project is for, shown and checked.
+//!
+//! Each step runs the commands that a person would type, shows them with their output, and checks what came out. Anything else than
+//! what was expected ends the demo with exit code 1.
+
+mod stage;
+mod with_terraform;
+mod without_terraform;
 
 use std::process::ExitCode;
 
 use crate::Result;
-use crate::workspace::Workspace;
+use crate::demo::stage::Stage;
+use crate::workspace::{Workspace, on_path};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -12,6 +20,22 @@ pub(crate) struct Args {
     without_terraform: bool,
 }
 
-pub(crate) fn run(_: &Workspace, args: &Args) -> Result<ExitCode> {
-    Err(format!("not yet: {}", args.without_terraform).into())
+pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
+    println!("$ cargo build --release --package remote-state-cli");
+    let build = workspace.cargo(["build", "--release", "--package", "remote-state-cli"]).status()?;
+    if !build.success() {
+        return Err("the binary does not build".into());
+    }
+
+    let client = ["terraform", "tofu"].into_iter().find(|name| on_path(name).is_some());
+    let mut stage = Stage::new(workspace)?;
+    let result = match client {
+        Some(client) if !args.without_terraform => with_terraform::play(&mut stage, client),
+        Some(_) => without_terraform::play(&mut stage, "left out as asked"),
+        None => without_terraform::play(&mut stage, "neither `terraform` nor `tofu` is on PATH"),
+    };
+    // The folder goes in any case, and what was shown is said even if a later step failed.
+    let closed = stage.close();
+    result.and(closed)?;
+    Ok(ExitCode::SUCCESS)
 }

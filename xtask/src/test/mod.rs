@@ -22,7 +22,7 @@ use std::time::Instant;
 pub(crate) use requirement::Requirement;
 
 use crate::Result;
-use crate::process::{Captured, capture, tail};
+use crate::process::{Captured, Streams, capture, tail};
 use crate::report::{Report, Row};
 use crate::test::outcome::Outcome;
 use crate::test::requirement::Requirements;
@@ -90,7 +90,11 @@ pub(crate) fn run_suites(workspace: &Workspace, args: &Args) -> Result<Vec<Row>>
     for &requirement in &args.require {
         if let Some(reason) = requirements.why_absent(requirement) {
             let failure = format!("{requirement}: {reason}");
-            rows.push(Row::step(format!("--require {requirement}"), std::time::Duration::ZERO, vec![failure]));
+            rows.push(Row::step(
+                format!("--require {requirement}"),
+                std::time::Duration::ZERO,
+                vec![failure],
+            ));
         }
     }
     Ok(rows)
@@ -106,7 +110,7 @@ fn run_suite(suite: Suite, args: &Args, requirements: &Requirements) -> Result<R
             command.args(&args.arguments);
         }
         requirements.export(&mut command);
-        let captured = capture(command, |line| {
+        let captured = capture(command, Streams::Joined, |line| {
             if args.verbose {
                 println!("{line}");
             }
@@ -147,11 +151,12 @@ fn add(row: &mut Row, label: &str, captured: &Captured, args: &Args, requirement
                 if args.require.contains(&required) && requirements.why_absent(required).is_none() =>
             {
                 row.failed += 1;
-                row.notes.push(format!("{}: skipped although {required} is there and required", ignored.name));
+                row.notes
+                    .push(format!("{}: skipped although {required} is there and required", ignored.name));
             }
             _ => {
-                let absent =
-                    requirement.and_then(|r| requirements.why_absent(r).map(|reason| format!("{r}: {reason}")));
+                let absent = requirement
+                    .and_then(|r| requirements.why_absent(r).map(|reason| format!("{r}: {reason}")));
                 row.skipped.push(absent.unwrap_or_else(|| ignored.own_reason()));
             }
         }

@@ -85,10 +85,7 @@ impl Ignored {
 
 /// Returns the number before a word in `ok. 3 passed; 0 failed; …`.
 fn count(result: &str, word: &str) -> usize {
-    result
-        .split([';', '.'])
-        .find_map(|part| part.trim().strip_suffix(word)?.trim().parse().ok())
-        .unwrap_or(0)
+    result.split([';', '.']).find_map(|part| part.trim().strip_suffix(word)?.trim().parse().ok()).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -206,8 +206,12 @@ mod tests {
 
     #[test]
     fn an_unknown_suite_is_refused_with_the_known_ones() {
-        let error = Selection::new(&metadata(), &["terrafrom".into()]).expect_err("it is misspelt").to_string();
-        assert_eq!(error, "there is no suite `terrafrom`: the suites are unit, doc, conformance, cli, terraform");
+        let error =
+            Selection::new(&metadata(), &["terrafrom".into()]).expect_err("it is misspelt").to_string();
+        assert_eq!(
+            error,
+            "there is no suite `terrafrom`: the suites are unit, doc, conformance, cli, terraform"
+        );
     }
 
     #[test]

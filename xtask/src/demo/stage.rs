@@ -1,0 +1,300 @@
+//! A fresh folder, a clean environment, and commands that are shown as they run.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::Result;
+use crate::process::{Captured, Streams, capture, wait_for_exit};
+use crate::workspace::Workspace;
+
+/// Where the demo plays.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    /// Holds every folder of the demo, and goes with it.
+    home: TempDir,
+    path: OsString,
+    steps: usize,
+    shown: Vec<String>,
+}
+
+impl Stage {
+    /// Copies `examples/quickstart` into a fresh folder.
+    pub(crate) fn new(workspace: &Workspace) -> Result<Self> {
+        let home = tempfile::Builder::new().prefix("remote-state-demo-").tempdir()?;
+        let binaries = workspace.target_dir().join("release");
+        let inherited = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::env::join_paths(std::iter::once(binaries).chain(std::env::split_paths(&inherited)))?;
+        std::fs::write(home.path().join("empty"), "")?;
+        let stage = Self { home, path, steps: 0, shown: Vec::new() };
+        let quickstart = stage.quickstart();
+        std::fs::create_dir(&quickstart)?;
+        copy_files(&workspace.root().join("examples/quickstart"), &quickstart)?;
+        Ok(stage)
+    }
+
+    /// Returns the folder in which the commands run.
+    pub(crate) fn quickstart(&self) -> PathBuf {
+        self.home.path().join("quickstart")
+    }
+
+    pub(crate) fn folder(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// Begins a step of the story.
+    pub(crate) fn step(&mut self, heading: &str) {
+        self.steps += 1;
+        println!("\n{}. {heading}\n", self.steps);
+    }
+
+    pub(crate) fn say(&self, text: &str) {
+        println!("   {text}");
+    }
+
+    /// Notes what the commands before have shown.
+    pub(crate) fn showed(&mut self, what: impl Into<String>) {
+        let what = what.into();
+        println!("   ✓ {what}\n");
+        self.shown.push(what);
+    }
+
+    /// Runs a command, showing it and its output.
+    pub(crate) fn run(&self, line: &Line) -> Result<Ran> {
+        println!("   $ {line}");
+        let captured = capture(self.command(line), Streams::Separate, |text| println!("   {text}"))?;
+        println!();
+        if captured.left_behind {
+            return Err(format!("`{line}` ended and left a process behind").into());
+        }
+        Ok(Ran { line: line.to_string(), captured })
+    }
+
+    /// Runs a command without showing it: only to find out when something has happened.
+    pub(crate) fn ask(&self, line: &Line) -> Result<Ran> {
+        let captured = capture(self.command(line), Streams::Separate, |_| {})?;
+        Ok(Ran { line: line.to_string(), captured })
+    }
+
+    /// Starts a command that goes on while others run; its output is shown at its end.
+    pub(crate) fn start(&self, line: &Line) -> Result<Background> {
+        println!("   $ {line} &\n");
+        let log = self.folder("background.log");
+        let file = File::create(&log)?;
+        let child = self.command(line).stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).spawn()?;
+        Ok(Background { line: line.to_string(), child, log })
+    }
+
+    fn command(&self, line: &Line) -> Command {
+        let program = line.words.first().map_or("", String::as_str);
+        let mut command = Command::new(program);
+        command.args(line.words.iter().skip(1)).current_dir(self.quickstart());
+        // Nothing of the person's own accounts, plugins or settings takes part.
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if ["AWS_", "ALICLOUD_", "TF_", "REMOTE_STATE_"].iter().any(|prefix| text.starts_with(prefix)) {
+                command.env_remove(&name);
+            }
+        }
+        let empty = self.home.path().join("empty");
+        command
+            .env("PATH", &self.path)
+            .env("TF_CLI_CONFIG_FILE", &empty)
+            .env("TF_CLI_ARGS", "-no-color")
+            .env("TF_IN_AUTOMATION", "1")
+            .env("CHECKPOINT_DISABLE", "1")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_CONFIG_FILE", &empty)
+            .env("AWS_SHARED_CREDENTIALS_FILE", &empty)
+            .env("NO_COLOR", "1")
+            .envs(line.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Says what was shown, and makes sure that nothing stays.
+    pub(crate) fn close(self) -> Result<()> {
+        println!("\nWhat was shown:\n");
+        for shown in &self.shown {
+            println!("  ✓ {shown}");
+        }
+        let left = wait_until_deserted(self.home.path());
+        let folder = self.home.path().to_path_buf();
+        self.home.close().map_err(|error| format!("cannot remove {}: {error}", folder.display()))?;
+        if !left.is_empty() {
+            return Err(format!("expected no process left behind, found {}", left.join(", ")).into());
+        }
+        println!("  ✓ no process and no file is left behind");
+        Ok(())
+    }
+}
+
+/// A command as a person types it: variables, then words.
+#[derive(Debug, Clone)]
+pub(crate) struct Line {
+    variables: Vec<(String, String)>,
+    words: Vec<String>,
+}
+
+impl Line {
+    /// Splits at spaces; no word of the demo has one inside.
+    pub(crate) fn new(text: &str) -> Self {
+        Self { variables: Vec::new(), words: text.split_whitespace().map(str::to_owned).collect() }
+    }
+
+    pub(crate) fn with_variable(mut self, name: &str, value: impl fmt::Display) -> Self {
+        self.variables.push((name.to_owned(), value.to_string()));
+        self
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value) in &self.variables {
+            write!(f, "{name}={value} ")?;
+        }
+        f.write_str(&self.words.join(" "))
+    }
+}
+
+/// A command that has ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    line: String,
+    captured: Captured,
+}
+
+impl Ran {
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.captured.elapsed
+    }
+
+    pub(crate) fn succeeded(&self) -> bool {
+        self.captured.status.success()
+    }
+
+    /// Returns what it answered, without the conversation.
+    pub(crate) fn answer(&self) -> String {
+        self.captured.stdout.join("\n").trim().to_owned()
+    }
+
+    pub(crate) fn expect_code(&self, code: i32) -> Result<&Self> {
+        expect_code(&self.line, self.captured.status, code)?;
+        Ok(self)
+    }
+
+    pub(crate) fn expect_answer(&self, expected: &str) -> Result<&Self> {
+        if self.answer() == expected {
+            return Ok(self);
+        }
+        Err(format!("`{}`: expected the answer `{expected}`, got `{}`", self.line, self.answer()).into())
+    }
+
+    /// Looks in both streams.
+    pub(crate) fn expect_mention(&self, expected: &str) -> Result<&Self> {
+        if self.captured.lines.iter().any(|line| line.contains(expected)) {
+            return Ok(self);
+        }
+        Err(format!("`{}`: expected its output to mention `{expected}`", self.line).into())
+    }
+
+    pub(crate) fn json(&self) -> Result<Value> {
+        serde_json::from_str(&self.answer())
+            .map_err(|error| format!("`{}`: expected JSON on standard output: {error}", self.line).into())
+    }
+}
+
+/// A command that still runs.
+#[derive(Debug)]
+pub(crate) struct Background {
+    line: String,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Background {
+    /// Waits for the end, shows what it said, and checks its exit code.
+    pub(crate) fn finish(mut self, code: i32) -> Result<()> {
+        let status = self.child.wait()?;
+        println!("   [{}] ended:", self.line);
+        for text in std::fs::read_to_string(&self.log)?.lines() {
+            println!("   | {text}");
+        }
+        println!();
+        expect_code(&self.line, status, code)
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        // Only a step that failed comes here with the program still running. Ended by itself, it ends its own children
+        // too, so it is given the time.
+        if wait_for_exit(&mut self.child, Duration::from_secs(30)).is_none() {
+            self.child.kill().unwrap_or_default();
+            wait_for_exit(&mut self.child, Duration::from_secs(5));
+        }
+    }
+}
+
+fn expect_code(line: &str, status: ExitStatus, code: i32) -> Result<()> {
+    if status.code() == Some(code) {
+        return Ok(());
+    }
+    Err(format!("`{line}`: expected exit code {code}, got {status}").into())
+}
+
+/// Copies the files of a folder, not its subfolders: a tried-out example has `.terraform` and `.remote-state` in it.
+pub(crate) fn copy_files(from: &Path, to: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let leftover = name.to_string_lossy().starts_with("terraform.tfstate");
+        if entry.file_type()?.is_file() && !leftover {
+            std::fs::copy(entry.path(), to.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the programs that still work below a folder after a while, where the system can tell.
+fn wait_until_deserted(folder: &Path) -> Vec<String> {
+    let started = Instant::now();
+    loop {
+        let left = inhabitants(folder);
+        if left.is_empty() || started.elapsed() > Duration::from_secs(3) {
+            return left;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn inhabitants(folder: &Path) -> Vec<String> {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes
+        .filter(|process| {
+            std::fs::read_link(process.path().join("cwd"))
+                .is_ok_and(|directory| directory.starts_with(folder))
+        })
+        .map(|process| {
+            let name = std::fs::read_to_string(process.path().join("comm")).unwrap_or_default();
+            format!("{} ({})", name.trim(), process.file_name().display())
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_shown_as_one_would_type_it() {
+        let line = Line::new("remote-state exec --dev -- terraform apply").with_variable("TF_VAR_v", 2);
+        assert_eq!(line.to_string(), "TF_VAR_v=2 remote-state exec --dev -- terraform apply");
+        assert_eq!(line.words[0], "remote-state");
+    }
+}
