@@ -1,1 +1,17 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+mod client;
+mod config;
+mod connect;
+mod credentials;
+mod dialect;
+mod error;
+mod keys;
+mod list;
+mod lock;
+mod store;
+mod write;
+
+pub use config::{PROVIDER, S3Config};
+pub use dialect::{Dialect, DialectName};
+pub use store::S3Store;

@@ -1,0 +1,206 @@
+//! One method for each call of the API. No policy here: what an answer means for a state or a lock is decided by the callers.
+
+use std::sync::Arc;
+
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
+use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{ObjectCannedAcl, ServerSideEncryption};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use md5::Digest as _;
+
+use crate::config::{Encryption, S3Config};
+use crate::dialect::{Checksum, Dialect};
+use crate::error::{About, Failure, failure};
+
+/// A connection to one bucket.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    sdk: aws_sdk_s3::Client,
+    settings: Arc<Settings>,
+}
+
+#[derive(Debug)]
+struct Settings {
+    bucket: String,
+    region: String,
+    store: String,
+    encryption: Encryption,
+    acl: Option<String>,
+    checksum: Option<Checksum>,
+}
+
+/// What an object must be for a request to be carried out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Condition<'a> {
+    None,
+    /// It must not exist.
+    IfAbsent,
+    /// It must have this entity tag.
+    IfMatch(&'a str),
+}
+
+/// What the store says of an object that was written.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) etag: Option<String>,
+    pub(crate) version: Option<String>,
+}
+
+impl Client {
+    pub(crate) fn new(config: &S3Config, dialect: Dialect) -> Self {
+        let store = match &config.endpoint {
+            Some(url) => format!("`{}`", url.as_str().trim_end_matches('/')),
+            None => format!("Amazon S3 in `{}`", config.region),
+        };
+        Self {
+            sdk: crate::connect::connect(config, dialect),
+            settings: Arc::new(Settings {
+                bucket: config.bucket.clone(),
+                region: config.region.clone(),
+                store,
+                encryption: config.encryption.clone(),
+                acl: config.acl.clone(),
+                checksum: (!config.skip_checksum).then_some(dialect.checksum),
+            }),
+        }
+    }
+
+    /// Names the store, for messages.
+    pub(crate) fn store(&self) -> &str {
+        &self.settings.store
+    }
+
+    pub(crate) fn bucket(&self) -> &str {
+        &self.settings.bucket
+    }
+
+    pub(crate) fn about<'a>(&'a self, operation: &'static str, object: &'a str) -> About<'a> {
+        let Settings { bucket, region, store, .. } = &*self.settings;
+        About { operation, object, bucket, store, region }
+    }
+
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
+    pub(crate) async fn get(
+        &self,
+        operation: &'static str,
+        key: &str,
+        version: Option<&str>,
+    ) -> Result<GetObjectOutput, Failure> {
+        let call =
+            self.sdk.get_object().bucket(self.bucket()).key(key).set_version_id(version.map(str::to_owned));
+        call.send().await.map_err(|error| failure(self.about(operation, &self.url(key)), error))
+    }
+
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html>
+    pub(crate) async fn put(
+        &self,
+        operation: &'static str,
+        key: &str,
+        body: Bytes,
+        condition: Condition<'_>,
+    ) -> Result<Stored, Failure> {
+        let Settings { encryption, acl, checksum, .. } = &*self.settings;
+        let mut call = self.sdk.put_object().bucket(self.bucket()).key(key).content_type("application/json");
+        call = match checksum {
+            None => call,
+            Some(Checksum::Md5) => call.content_md5(BASE64.encode(md5::Md5::digest(&body))),
+            Some(Checksum::Sha256) => call.checksum_sha256(BASE64.encode(sha2::Sha256::digest(&body))),
+        };
+        call = match encryption {
+            Encryption::Bucket => call,
+            Encryption::Kms(key) => {
+                call.server_side_encryption(ServerSideEncryption::AwsKms).ssekms_key_id(key)
+            }
+            Encryption::Store => call.server_side_encryption(ServerSideEncryption::Aes256),
+        };
+        call = match condition {
+            Condition::None => call,
+            Condition::IfAbsent => call.if_none_match("*"),
+            Condition::IfMatch(etag) => call.if_match(etag),
+        };
+        let call = call.set_acl(acl.as_deref().map(ObjectCannedAcl::from)).body(ByteStream::from(body));
+        let answer =
+            call.send().await.map_err(|error| failure(self.about(operation, &self.url(key)), error))?;
+        Ok(Stored { etag: answer.e_tag, version: answer.version_id })
+    }
+
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html>
+    pub(crate) async fn delete(&self, operation: &'static str, key: &str) -> Result<(), Failure> {
+        let call = self.sdk.delete_object().bucket(self.bucket()).key(key);
+        call.send().await.map(drop).map_err(|error| failure(self.about(operation, &self.url(key)), error))
+    }
+
+    /// Deletes without ever repeating the request: what stands there the second time may belong to someone else.
+    ///
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html>
+    pub(crate) async fn delete_once(
+        &self,
+        operation: &'static str,
+        key: &str,
+        condition: Condition<'_>,
+    ) -> Result<(), Failure> {
+        let mut call = self.sdk.delete_object().bucket(self.bucket()).key(key);
+        if let Condition::IfMatch(etag) = condition {
+            call = call.if_match(etag);
+        }
+        let once = aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled());
+        let sent = call.customize().config_override(once).send().await;
+        sent.map(drop).map_err(|error| failure(self.about(operation, &self.url(key)), error))
+    }
+
+    /// Returns the entity tag of an object.
+    ///
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html>
+    pub(crate) async fn etag(&self, operation: &'static str, key: &str) -> Result<Option<String>, Failure> {
+        // A HEAD has no body to say which of bucket and key is missing; a GET of nothing but its head has.
+        self.get(operation, key, None).await.map(|answer| answer.e_tag)
+    }
+
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>
+    pub(crate) async fn list(
+        &self,
+        operation: &'static str,
+        prefix: &str,
+        token: Option<String>,
+    ) -> Result<ListObjectsV2Output, Failure> {
+        let call =
+            self.sdk.list_objects_v2().bucket(self.bucket()).prefix(prefix).set_continuation_token(token);
+        call.send().await.map_err(|error| failure(self.about(operation, &self.url(prefix)), error))
+    }
+
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html>
+    pub(crate) async fn list_versions(
+        &self,
+        operation: &'static str,
+        prefix: &str,
+        after: Option<(String, String)>,
+    ) -> Result<ListObjectVersionsOutput, Failure> {
+        let (key_marker, version_marker) = after.unzip();
+        let call = self
+            .sdk
+            .list_object_versions()
+            .bucket(self.bucket())
+            .prefix(prefix)
+            .set_key_marker(key_marker)
+            .set_version_id_marker(version_marker);
+        call.send().await.map_err(|error| failure(self.about(operation, &self.url(prefix)), error))
+    }
+
+    /// Returns whether the bucket makes versions.
+    ///
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketVersioning.html>
+    pub(crate) async fn is_versioned(&self, operation: &'static str) -> Result<bool, Failure> {
+        let answer = self.sdk.get_bucket_versioning().bucket(self.bucket()).send().await;
+        let answer = answer.map_err(|error| failure(self.about(operation, &self.url("")), error))?;
+        Ok(answer.status == Some(aws_sdk_s3::types::BucketVersioningStatus::Enabled))
+    }
+
+    fn url(&self, key: &str) -> String {
+        format!("s3://{}/{key}", self.bucket())
+    }
+}

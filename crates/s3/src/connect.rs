@@ -1,0 +1,65 @@
+//! Making the SDK's client.
+
+use std::time::Duration;
+
+use aws_config::provider_config::ProviderConfig;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{
+    BehaviorVersion, IdentityCache, Region, RequestChecksumCalculation, ResponseChecksumValidation,
+    SharedHttpClient,
+};
+use aws_smithy_http_client::{Builder, tls};
+use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_smithy_types::error::display::DisplayErrorContext;
+
+use crate::config::S3Config;
+use crate::dialect::{Dialect, DialectName};
+
+/// How long to wait for a connection before the next attempt.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long to wait for the first byte of an answer. A store that takes longer is as good as gone, and a held lock waits with us.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+pub(crate) fn connect(config: &S3Config, dialect: Dialect) -> aws_sdk_s3::Client {
+    let region = Region::new(config.region.clone());
+    let is_plain = config.endpoint.as_ref().is_some_and(|endpoint| endpoint.scheme() == "http");
+    // TLS means reading the system's certificates, a good part of a short command's time: only for those who need it.
+    let http = if is_plain { Builder::new().build_http() } else { https() };
+    let machine = || ProviderConfig::default().with_http_client(https()).with_region(Some(region.clone()));
+    let mut builder = aws_sdk_s3::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(http)
+        .region(region.clone())
+        .credentials_provider(config.credentials.provider(machine))
+        .identity_cache(IdentityCache::lazy().build())
+        .retry_config(RetryConfig::standard().with_max_attempts(config.max_attempts))
+        .timeout_config(
+            TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build(),
+        )
+        .stalled_stream_protection(
+            StalledStreamProtectionConfig::enabled().grace_period(Duration::from_secs(20)).build(),
+        )
+        .force_path_style(config.use_path_style)
+        // Checksums go into headers, see `write.rs`. What the SDK would add by itself is a trailer, which most other stores refuse.
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        .response_checksum_validation(if dialect.name == DialectName::Aws && !config.skip_checksum {
+            ResponseChecksumValidation::WhenSupported
+        } else {
+            ResponseChecksumValidation::WhenRequired
+        });
+    if let Some(endpoint) = &config.endpoint {
+        builder = builder.endpoint_url(endpoint.as_str().trim_end_matches('/'));
+    }
+    aws_sdk_s3::Client::from_conf(builder.build())
+}
+
+fn https() -> SharedHttpClient {
+    Builder::new().tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring)).build_https()
+}
+
+/// Renders an SDK error with its causes on one line. It never holds a body or a credential.
+pub(crate) fn describe(error: &(impl std::error::Error + 'static)) -> String {
+    DisplayErrorContext(error).to_string()
+}

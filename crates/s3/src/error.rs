@@ -1,0 +1,216 @@
+//! What the store's answers mean: one `match` from its codes to [`ErrorKind`].
+//!
+//! Codes and sentences: <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use remote_state_core::{Error, ErrorKind};
+
+/// What a failed request leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The object does not exist, and its bucket does.
+    Absent,
+    /// The store refused because the object is not as the request demanded.
+    ConditionFailed,
+    /// The store is busy with another conditional request for this object, and decided nothing.
+    Conflict,
+    /// The store refused; nothing was done.
+    Refused,
+    /// Nobody knows: the request may have been carried out.
+    Unknown,
+}
+
+/// A failed request: what it left behind, and the error for whoever is not interested in that.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) outcome: Outcome,
+    pub(crate) error: Error,
+}
+
+/// Lets `?` drop the outcome where only success counts.
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        failure.error
+    }
+}
+
+/// What a request was about, for messages.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct About<'a> {
+    /// What was being done: `read`, `lock`.
+    pub(crate) operation: &'static str,
+    /// The object, as a URL.
+    pub(crate) object: &'a str,
+    pub(crate) bucket: &'a str,
+    /// The endpoint, or the region where it is Amazon's.
+    pub(crate) store: &'a str,
+    pub(crate) region: &'a str,
+}
+
+/// Keeps the SDK's error as the source without its type parameters.
+#[derive(Debug)]
+struct Cause(String);
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl StdError for Cause {}
+
+pub(crate) fn failure<E>(about: About<'_>, error: SdkError<E, HttpResponse>) -> Failure
+where
+    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+{
+    let cause = Cause(crate::connect::describe(&error));
+    let (outcome, error) = match &error {
+        SdkError::ServiceError(answer) => {
+            let status = answer.raw().status().as_u16();
+            let code = answer.err().code().unwrap_or_default();
+            let hinted_region = answer.raw().headers().get("x-amz-bucket-region");
+            service(about, status, code, answer.err().message(), hinted_region)
+        }
+        SdkError::ConstructionFailure(_) => {
+            (Outcome::Refused, about.error(ErrorKind::Unexpected, "the request could not be made"))
+        }
+        SdkError::DispatchFailure(failure) if failure.is_user() => {
+            (Outcome::Refused, about.error(ErrorKind::Unexpected, "the request could not be made"))
+        }
+        SdkError::DispatchFailure(_) if is_about_credentials(&cause) => (
+            Outcome::Refused,
+            about
+                .error(ErrorKind::CredentialInvalid, "no credentials were found, or their source failed")
+                .with_hint("set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or name a `profile` with `--backend-config profile=…`"),
+        ),
+        SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => (
+            Outcome::Unknown,
+            about
+                .error(ErrorKind::Unavailable, &format!("cannot reach {}", about.store))
+                .with_hint("check the network, and `endpoints.s3` and `region` with `remote-state config show`"),
+        ),
+        _ => (Outcome::Unknown, about.error(ErrorKind::Unavailable, "the answer cannot be read")),
+    };
+    Failure { outcome, error: error.with_source(cause) }
+}
+
+/// The SDK reports a credential chain that ended empty as a failure to dispatch.
+fn is_about_credentials(cause: &Cause) -> bool {
+    let text = cause.0.to_ascii_lowercase();
+    text.contains("credential") || text.contains("no providers in chain") || text.contains("profile")
+}
+
+impl About<'_> {
+    pub(crate) fn error(&self, kind: ErrorKind, reason: &str) -> Error {
+        Error::new(kind, self.operation, format!("cannot {} `{}`: {reason}", self.operation, self.object))
+    }
+}
+
+fn service(
+    about: About<'_>,
+    status: u16,
+    code: &str,
+    sentence: Option<&str>,
+    hinted_region: Option<&str>,
+) -> (Outcome, Error) {
+    let code = if code.is_empty() { code_of_status(status) } else { code };
+    match code {
+        // "The specified key does not exist."
+        "NoSuchKey" => (Outcome::Absent, about.error(ErrorKind::NotFound, "it does not exist")),
+        // "The specified version does not exist."
+        "NoSuchVersion" => (Outcome::Refused, about.error(ErrorKind::NotFound, "that version does not exist")),
+        // "The specified bucket does not exist."
+        "NoSuchBucket" => (
+            Outcome::Refused,
+            Error::new(
+                ErrorKind::NotFound,
+                about.operation,
+                format!("bucket `{}` does not exist at {}", about.bucket, about.store),
+            )
+            .with_hint("check `bucket`, `region` and `endpoints.s3` with `remote-state config show`; a bucket that was just made may take a minute"),
+        ),
+        // "Access Denied". Without `s3:ListBucket` the store says this of missing objects too.
+        "AccessDenied" | "AllAccessDisabled" | "AccountProblem" => (
+            Outcome::Refused,
+            about
+                .error(ErrorKind::PermissionDenied, "access denied")
+                .with_hint("needed are `s3:ListBucket` on the bucket, and `s3:GetObject`, `s3:PutObject`, `s3:DeleteObject` on state and lock file"),
+        ),
+        // "The AWS access key ID you provided does not exist in our records." and its kin.
+        "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "ExpiredToken" | "TokenRefreshRequired"
+        | "InvalidSecurity" => (
+            Outcome::Refused,
+            about
+                .error(ErrorKind::CredentialInvalid, &format!("{} does not accept the credentials ({code})", about.store))
+                .with_hint("see which credentials are used with `remote-state config show`"),
+        ),
+        // "The difference between the request time and the server's time is too large."
+        "RequestTimeTooSkewed" => (
+            Outcome::Refused,
+            about.error(ErrorKind::CredentialInvalid, "this machine's clock and the store's are too far apart"),
+        ),
+        // "The bucket that you are attempting to access must be addressed using the specified endpoint."
+        "PermanentRedirect" | "TemporaryRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
+            (Outcome::Refused, wrong_region(about, sentence, hinted_region))
+        }
+        // "At least one of the preconditions that you specified did not hold."
+        "PreconditionFailed" => {
+            (Outcome::ConditionFailed, about.error(ErrorKind::PreconditionFailed, "it is not what it was expected to be"))
+        }
+        // "A conflicting operation occurred during processing": the store decided nothing. That is not a 412, which is a decision.
+        "ConditionalRequestConflict" | "OperationAborted" => (
+            Outcome::Conflict,
+            about.error(ErrorKind::Unavailable, "the store is busy with another request for it"),
+        ),
+        // "Please reduce your request rate."
+        "SlowDown" | "Throttling" | "ThrottlingException" | "TooManyRequests" => {
+            (Outcome::Unknown, about.error(ErrorKind::RateLimited, "the store asks for fewer requests"))
+        }
+        // "A header you provided implies functionality that is not implemented."
+        "NotImplemented" => (
+            Outcome::Refused,
+            about.error(ErrorKind::Unsupported, &format!("{} cannot do what the configuration asks of it", about.store)),
+        ),
+        _ if status >= 500 => (
+            Outcome::Unknown,
+            about.error(ErrorKind::Unavailable, &format!("{} failed (status {status}, {code})", about.store)),
+        ),
+        _ => (
+            Outcome::Refused,
+            about.error(ErrorKind::Unexpected, &format!("the store refused it (status {status}, {code})")),
+        ),
+    }
+}
+
+/// Names the code that goes with a status, for answers without a body. A bare 404 stays a 404: it does not say that the bucket exists.
+fn code_of_status(status: u16) -> &'static str {
+    match status {
+        301 | 307 => "PermanentRedirect",
+        403 => "AccessDenied",
+        409 => "ConditionalRequestConflict",
+        412 => "PreconditionFailed",
+        429 | 503 => "SlowDown",
+        501 => "NotImplemented",
+        _ => "no code",
+    }
+}
+
+fn wrong_region(about: About<'_>, sentence: Option<&str>, hinted_region: Option<&str>) -> Error {
+    // "The authorization header is malformed; the region 'us-east-1' is wrong; expecting 'eu-central-1'"
+    let expected = hinted_region.or_else(|| sentence?.split("expecting '").nth(1)?.split('\'').next());
+    let is_name = |region: &&str| region.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    let error = Error::new(
+        ErrorKind::ConfigInvalid,
+        about.operation,
+        format!("bucket `{}` is not in region `{}`", about.bucket, about.region),
+    );
+    match expected.filter(is_name) {
+        Some(region) => error
+            .with_hint(format!("set `region = \"{region}\"`, or pass `--backend-config region={region}`")),
+        None => error.with_hint("set `region` to the region of the bucket"),
+    }
+}

@@ -1,0 +1,155 @@
+//! Where a workspace's state and lock are kept: the one place that knows the layout.
+
+use remote_state_core::{StateLocation, Workspace};
+
+/// What a lock file's key ends with.
+const LOCK_SUFFIX: &str = ".tflock";
+
+/// The layout of one state key in one bucket.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    pub(crate) bucket: String,
+    /// The key of the default workspace's state.
+    pub(crate) key: String,
+    /// What stands before the name of any other workspace; may be empty.
+    pub(crate) prefix: String,
+    pub(crate) has_lock_file: bool,
+}
+
+impl Layout {
+    /// `<key>` for `default`, else `<prefix>/<workspace>/<key>`, joined and cleaned as Go's `path.Join` does.
+    pub(crate) fn state_key(&self, workspace: &Workspace) -> String {
+        if workspace.is_default() {
+            self.key.clone()
+        } else {
+            join_clean(&[&self.prefix, workspace.as_str(), &self.key])
+        }
+    }
+
+    pub(crate) fn lock_key(&self, workspace: &Workspace) -> String {
+        self.state_key(workspace) + LOCK_SUFFIX
+    }
+
+    pub(crate) fn url(&self, key: &str) -> String {
+        format!("s3://{}/{key}", self.bucket)
+    }
+
+    pub(crate) fn location(&self, workspace: &Workspace) -> StateLocation {
+        let key = self.state_key(workspace);
+        let lock = self.has_lock_file.then(|| self.url(&self.lock_key(workspace)));
+        StateLocation::new(format!("{}/{key}", self.bucket), self.url(&key), lock)
+    }
+
+    /// What every key of a named workspace starts with. Empty if there is no prefix: then the whole bucket has to be looked through.
+    pub(crate) fn listing_prefix(&self) -> String {
+        if self.prefix.is_empty() { String::new() } else { format!("{}/", self.prefix) }
+    }
+
+    /// Returns the workspace whose state is kept under `key`, if it is one of ours.
+    pub(crate) fn workspace_of_state(&self, key: &str) -> Option<Workspace> {
+        self.workspace_of(key, "")
+    }
+
+    /// Returns the workspace whose lock is kept under `key`, if it is one of ours.
+    pub(crate) fn workspace_of_lock(&self, key: &str) -> Option<Workspace> {
+        self.workspace_of(key, LOCK_SUFFIX)
+    }
+
+    /// Native clients compare with the raw key, not with the cleaned one; so do we.
+    fn workspace_of(&self, key: &str, suffix: &str) -> Option<Workspace> {
+        let rest =
+            if self.prefix.is_empty() { key } else { key.strip_prefix(&self.prefix)?.strip_prefix('/')? };
+        let (name, state_key) = rest.split_once('/')?;
+        if state_key.strip_suffix(suffix)? != self.key {
+            return None;
+        }
+        let workspace = Workspace::new(name).ok()?;
+        // `default` below the prefix is an object that no client ever opens.
+        (!workspace.is_default()).then_some(workspace)
+    }
+}
+
+/// Joins the parts that are not empty with slashes and cleans the result: no empty part, no `.`, and `..` takes back the part before it.
+///
+/// See <https://pkg.go.dev/path#Join>.
+fn join_clean(parts: &[&str]) -> String {
+    let joined = parts.iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join("/");
+    let mut clean: Vec<&str> = Vec::new();
+    for part in joined.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if clean.last().is_some_and(|last| *last != "..") => drop(clean.pop()),
+            part => clean.push(part),
+        }
+    }
+    clean.join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(prefix: &str) -> Layout {
+        Layout {
+            bucket: "buck".into(),
+            key: "dir/st.tfstate".into(),
+            prefix: prefix.into(),
+            has_lock_file: true,
+        }
+    }
+
+    fn workspace(name: &str) -> Workspace {
+        Workspace::new(name).unwrap()
+    }
+
+    #[test]
+    fn keys_are_those_of_native_clients() {
+        for (name, prefix, key) in [
+            ("default", "env:", "dir/st.tfstate"),
+            ("dev", "env:", "env:/dev/dir/st.tfstate"),
+            ("dev", "team/x", "team/x/dev/dir/st.tfstate"),
+            ("dev", "", "dev/dir/st.tfstate"),
+            ("dev", "a//b", "a/b/dev/dir/st.tfstate"),
+        ] {
+            let location = layout(prefix).location(&workspace(name));
+            assert_eq!(location.path, format!("buck/{key}"));
+            assert_eq!(location.state, format!("s3://buck/{key}"));
+            assert_eq!(location.lock, Some(format!("s3://buck/{key}.tflock")));
+        }
+    }
+
+    #[test]
+    fn only_exact_keys_are_workspaces() {
+        let env = layout("env:");
+        assert_eq!(env.workspace_of_state("env:/dev/dir/st.tfstate"), Some(workspace("dev")));
+        for key in [
+            "env:/dev/dir/st.tfstate.tflock",
+            "env:/dev/other.tfstate",
+            "env:/dev/deeper/dir/st.tfstate",
+            "env:/dir/st.tfstate",
+            "env:dev/dir/st.tfstate",
+            "env://dir/st.tfstate",
+            "env:/default/dir/st.tfstate",
+            "env:/../dir/st.tfstate",
+            "dir/st.tfstate",
+        ] {
+            assert_eq!(env.workspace_of_state(key), None, "{key}");
+        }
+        assert_eq!(env.workspace_of_lock("env:/dev/dir/st.tfstate.tflock"), Some(workspace("dev")));
+        assert_eq!(env.workspace_of_lock("env:/dev/dir/st.tfstate"), None);
+        assert_eq!(layout("").workspace_of_state("dev/dir/st.tfstate"), Some(workspace("dev")));
+    }
+
+    #[test]
+    fn paths_are_cleaned_as_go_cleans_them() {
+        for (parts, clean) in [
+            (&["a", "", "b"][..], "a/b"),
+            (&["a/./b", "c"], "a/b/c"),
+            (&["a/b", "../c"], "a/c"),
+            (&["..", "c"], "../c"),
+            (&["a/../..", "c"], "../c"),
+        ] {
+            assert_eq!(join_clean(parts), clean);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Walking through listings, page after page.
+
+use std::collections::VecDeque;
+use std::future::Future;
+
+use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
+use remote_state_core::{ETag, LockRecord, Result, StateMeta, StateVersion, VersionId, Workspace};
+
+use crate::store::{S3Store, timestamp};
+
+/// How many lock files to read at once.
+const PARALLEL_READS: usize = 16;
+
+/// One page, and where the next one starts.
+struct Page<T, M> {
+    items: Vec<T>,
+    next: Option<M>,
+}
+
+/// Turns pages into items. A page is asked for when the one before it is used up, so memory stays bounded by one page.
+fn pages<'a, T, M, F>(fetch: impl Fn(Option<M>) -> F + Send + 'a) -> BoxStream<'a, Result<T>>
+where
+    T: Send + 'a,
+    M: Send + 'a,
+    F: Future<Output = Result<Page<T, M>>> + Send + 'a,
+{
+    // The marker is doubly optional: there is none before the first page, and no page after the last.
+    let start = (VecDeque::new(), Some(None), fetch);
+    stream::try_unfold(start, |(mut items, mut marker, fetch)| async move {
+        loop {
+            if let Some(item) = items.pop_front() {
+                return Ok(Some((item, (items, marker, fetch))));
+            }
+            let Some(at) = marker else { return Ok(None) };
+            let page = fetch(at).await?;
+            items = page.items.into();
+            marker = page.next.map(Some);
+        }
+    })
+    .boxed()
+}
+
+impl S3Store {
+    fn list_keys(&self, operation: &'static str) -> BoxStream<'_, Result<String>> {
+        pages(move |token| async move {
+            let answer = self.client.list(operation, &self.layout.listing_prefix(), token).await?;
+            Ok(Page {
+                next: answer.next_continuation_token.filter(|_| answer.is_truncated == Some(true)),
+                items: answer
+                    .contents
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter_map(|object| object.key)
+                    .collect(),
+            })
+        })
+    }
+
+    pub(crate) fn list_workspaces(&self) -> BoxStream<'_, Result<Workspace>> {
+        self.list_keys("list workspaces")
+            .try_filter_map(async |key| Ok(self.layout.workspace_of_state(&key)))
+            .boxed()
+    }
+
+    pub(crate) fn list_locks(&self) -> BoxStream<'_, Result<(Workspace, LockRecord)>> {
+        if !self.layout.has_lock_file {
+            return stream::empty().boxed();
+        }
+        let named =
+            self.list_keys("list locks").try_filter_map(async |key| Ok(self.layout.workspace_of_lock(&key)));
+        stream::once(async { Ok(Workspace::default()) })
+            .chain(named)
+            .map_ok(async |workspace| {
+                // It may have been released since it was listed.
+                let found = self.read_lock_file("list locks", &workspace).await?;
+                Ok(found.map(|found| (workspace, found.record)))
+            })
+            .try_buffered(PARALLEL_READS)
+            .try_filter_map(async |held| Ok(held))
+            .boxed()
+    }
+
+    pub(crate) fn list_state_versions(&self, workspace: &Workspace) -> BoxStream<'_, Result<StateVersion>> {
+        let key = self.layout.state_key(workspace);
+        pages(move |after| {
+            let key = key.clone();
+            async move {
+                let answer = self.client.list_versions("list versions", &key, after).await?;
+                let is_ours = |candidate: &Option<String>| candidate.as_deref() == Some(&*key);
+                let mut items: Vec<StateVersion> = Vec::new();
+                for version in answer.versions.unwrap_or_default() {
+                    if is_ours(&version.key) {
+                        let meta = StateMeta::new(
+                            version.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
+                        )
+                        .with_etag(version.e_tag.map(ETag::new))
+                        .with_version(version.version_id.map(VersionId::new))
+                        .with_modified(version.last_modified.as_ref().and_then(timestamp));
+                        items.push(StateVersion::new(meta, version.is_latest == Some(true)));
+                    }
+                }
+                for marker in answer.delete_markers.unwrap_or_default() {
+                    if is_ours(&marker.key) {
+                        let meta = StateMeta::new(0)
+                            .with_version(marker.version_id.map(VersionId::new))
+                            .with_modified(marker.last_modified.as_ref().and_then(timestamp));
+                        items.push(StateVersion::delete_marker(meta, marker.is_latest == Some(true)));
+                    }
+                }
+                // The SDK sorts versions and markers into two lists, and their order among each other is lost: only the time is left.
+                items.sort_by(|a, b| (b.is_latest, b.meta.modified).cmp(&(a.is_latest, a.meta.modified)));
+                let has_more = answer.is_truncated == Some(true)
+                    // Keys that merely begin like ours come after it.
+                    && answer.next_key_marker.as_deref() == Some(&*key);
+                Ok(Page {
+                    items,
+                    next: answer.next_key_marker.zip(answer.next_version_id_marker).filter(|_| has_more),
+                })
+            }
+        })
+    }
+}

@@ -1,0 +1,177 @@
+//! The contract, in terms of the client.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use async_trait::async_trait;
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::primitives::{ByteStream, DateTime};
+use bytes::Bytes;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
+use remote_state_core::{
+    Capabilities, ETag, Error, ErrorKind, LockInfo, LockRecord, LockTarget, ReadOptions, Released, Result,
+    StateLocation, StateMeta, StateRead, StateSource, StateStore, StateVersion, VersionId, Workspace,
+    WriteMode,
+};
+
+use crate::client::Client;
+use crate::config::{S3Config, check_key};
+use crate::dialect::Dialect;
+use crate::error::Outcome;
+use crate::keys::Layout;
+
+/// Terraform state in one bucket, under one state key.
+#[derive(Clone, Debug)]
+pub struct S3Store {
+    pub(crate) client: Client,
+    pub(crate) dialect: Dialect,
+    pub(crate) layout: Layout,
+    /// The store has been seen to refuse a second create. Shared by everything that uses the bucket: the proof is about the store.
+    pub(crate) is_proven: Arc<AtomicBool>,
+}
+
+impl S3Store {
+    /// Makes a store. Nothing is sent before the first operation.
+    pub fn new(config: &S3Config) -> Self {
+        let dialect = Dialect::choose(config.dialect, config.endpoint.as_ref());
+        Self {
+            client: Client::new(config, dialect),
+            dialect,
+            layout: Layout {
+                bucket: config.bucket.clone(),
+                key: config.key.clone(),
+                prefix: config.workspace_key_prefix.clone(),
+                has_lock_file: config.use_lockfile,
+            },
+            is_proven: Arc::new(AtomicBool::new(dialect.creates_atomically)),
+        }
+    }
+
+    /// Returns how this store is spoken to.
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+}
+
+impl fmt::Display for S3Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.layout.url(&self.layout.key))
+    }
+}
+
+#[async_trait]
+impl StateStore for S3Store {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::default()
+            .with_locking(self.layout.has_lock_file)
+            .with_conditional_write(self.dialect.updates_conditionally)
+            .with_versions(true)
+    }
+
+    fn location(&self, workspace: &Workspace) -> StateLocation {
+        self.layout.location(workspace)
+    }
+
+    fn with_state_key(&self, key: &str) -> Result<Arc<dyn StateStore>> {
+        check_key(key).map_err(|reason| {
+            Error::config(format!("no state can be kept under the key {key:?}: {reason}"))
+        })?;
+        let layout = Layout { key: key.to_owned(), ..self.layout.clone() };
+        Ok(Arc::new(Self { layout, ..self.clone() }))
+    }
+
+    async fn read(&self, workspace: &Workspace, options: &ReadOptions) -> Result<Option<StateRead>> {
+        let version = options.version.as_ref().map(VersionId::as_str);
+        let answer = match self.client.get("read", &self.layout.state_key(workspace), version).await {
+            Ok(answer) => answer,
+            Err(failure) if failure.outcome == Outcome::Absent && version.is_none() => return Ok(None),
+            Err(failure) => return Err(failure.error),
+        };
+        let location = self.location(workspace).state;
+        let Some(size) = answer.content_length.and_then(|size| u64::try_from(size).ok()) else {
+            return Err(Error::new(
+                ErrorKind::Unexpected,
+                "read",
+                format!("cannot read `{location}`: the store does not say how long it is"),
+            ));
+        };
+        // Native clients take an object without bytes for no state.
+        if size == 0 {
+            return Ok(None);
+        }
+        Ok(Some(StateRead { meta: meta_of(&answer, size), body: body(answer.body, size, location) }))
+    }
+
+    async fn write(&self, workspace: &Workspace, source: StateSource, mode: &WriteMode) -> Result<StateMeta> {
+        self.put_state(workspace, source.into_bytes().await?, mode).await
+    }
+
+    async fn delete(&self, workspace: &Workspace) -> Result<()> {
+        Ok(self.client.delete("delete", &self.layout.state_key(workspace)).await?)
+    }
+
+    fn workspaces(&self) -> BoxStream<'_, Result<Workspace>> {
+        self.list_workspaces()
+    }
+
+    async fn acquire(&self, workspace: &Workspace, info: &LockInfo) -> Result<LockInfo> {
+        self.create_lock_file(workspace, info).await
+    }
+
+    async fn release(&self, workspace: &Workspace, target: &LockTarget) -> Result<Released> {
+        self.delete_lock_file(workspace, target).await
+    }
+
+    async fn inspect(&self, workspace: &Workspace) -> Result<Option<LockRecord>> {
+        if !self.layout.has_lock_file {
+            return Ok(None);
+        }
+        Ok(self.read_lock_file("read the lock", workspace).await?.map(|found| found.record))
+    }
+
+    fn locks(&self) -> BoxStream<'_, Result<(Workspace, LockRecord)>> {
+        self.list_locks()
+    }
+
+    fn versions(&self, workspace: &Workspace) -> BoxStream<'_, Result<StateVersion>> {
+        self.list_state_versions(workspace)
+    }
+}
+
+fn meta_of(answer: &GetObjectOutput, size_bytes: u64) -> StateMeta {
+    StateMeta::new(size_bytes)
+        .with_etag(answer.e_tag.as_deref().map(ETag::new))
+        .with_version(answer.version_id.as_deref().map(VersionId::new))
+        .with_modified(answer.last_modified.as_ref().and_then(timestamp))
+}
+
+pub(crate) fn timestamp(time: &DateTime) -> Option<jiff::Timestamp> {
+    jiff::Timestamp::new(time.secs(), i32::try_from(time.subsec_nanos()).ok()?).ok()
+}
+
+/// Passes the bytes on and makes sure that none is missing at the end.
+fn body(body: ByteStream, size_bytes: u64, object: String) -> BoxStream<'static, Result<Bytes>> {
+    let broken = |object: &str, reason: &str| {
+        Error::new(ErrorKind::Unavailable, "read", format!("cannot read `{object}`: {reason}"))
+    };
+    stream::try_unfold((body, size_bytes, object), move |(mut body, left, object)| async move {
+        match body.next().await {
+            Some(Ok(bytes)) => {
+                let left = left
+                    .checked_sub(bytes.len() as u64)
+                    .ok_or_else(|| broken(&object, "the store sent more bytes than it announced"))?;
+                Ok(Some((bytes, (body, left, object))))
+            }
+            Some(Err(error)) => {
+                Err(broken(&object, &format!("the transfer broke off with {left} bytes to come"))
+                    .with_source(error))
+            }
+            None if left > 0 => {
+                Err(broken(&object, &format!("the transfer ended with {left} bytes to come")))
+            }
+            None => Ok(None),
+        }
+    })
+    .boxed()
+}
