@@ -1,1 +1,20 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+mod app;
+mod auth;
+mod body;
+mod connection;
+mod failure;
+mod locks;
+mod names;
+mod observe;
+mod policy;
+mod server;
+mod states;
+mod write;
+
+pub use auth::Auth;
+pub use locks::UNREADABLE_LOCK_ID;
+pub use names::States;
+pub use policy::{Emptied, Policy};
+pub use server::{BoundServer, Server, ServerBuilder, Timeouts};

@@ -1,0 +1,201 @@
+//! From a request to what is done about it.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use percent_encoding::percent_decode_str;
+use remote_state_core::LockId;
+use tokio::sync::{OwnedMutexGuard, mpsc};
+use tracing::Instrument as _;
+
+use crate::auth::Gate;
+use crate::failure::Failure;
+use crate::names::{self, States};
+use crate::observe::{Facts, Metrics, RequestIds, observe};
+use crate::policy::Policy;
+use crate::server::Timeouts;
+use crate::{body, locks, states, write};
+
+/// How long an answer of `/readyz` is good for: the path is open to everyone, and asking the store costs money.
+const READY_FOR: Duration = Duration::from_secs(5);
+
+/// Everything that requests share.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) states: States,
+    pub(crate) gate: Gate,
+    pub(crate) policy: Policy,
+    pub(crate) max_state_bytes: usize,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) metrics: Metrics,
+    pub(crate) request_ids: RequestIds,
+    pub(crate) turns: Turns,
+    pub(crate) readiness: tokio::sync::Mutex<Option<(Instant, bool)>>,
+    /// Held by whatever must be finished before the server may end.
+    pub(crate) unfinished: mpsc::WeakSender<()>,
+}
+
+impl App {
+    pub(crate) fn router(self: Arc<Self>) -> Router {
+        Router::new()
+            .route("/healthz", get(|| async { "ok\n" }))
+            .route("/readyz", get(ready))
+            .route("/metrics", get(metrics))
+            // By hand from here on: the names are checked before anything decodes or tidies the path.
+            .fallback(guarded)
+            .layer(axum::middleware::from_fn_with_state(Arc::clone(&self), observe))
+            .with_state(self)
+    }
+
+    /// Runs something to its end, even if the client that asked for it hangs up, and makes the server's end wait for it.
+    pub(crate) async fn finish<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let unfinished = self.unfinished.upgrade();
+        let work = async move {
+            let value = work.await;
+            drop(unfinished);
+            value
+        };
+        tokio::spawn(work.in_current_span()).await.map_err(|error| {
+            tracing::error!(%error, "a request did not come to its end");
+            Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "the request did not come to its end")
+        })
+    }
+}
+
+async fn guarded(State(app): State<Arc<App>>, request: Request) -> Response {
+    let mut facts = Facts::default();
+    let mut response = match dispatch(&app, request, &mut facts).await {
+        Ok(response) => response,
+        Err(failure) => {
+            facts.failure = Some(failure.for_log());
+            failure.into_response()
+        }
+    };
+    response.extensions_mut().insert(facts);
+    response
+}
+
+async fn dispatch(app: &Arc<App>, request: Request, facts: &mut Facts) -> Result<Response, Failure> {
+    let (parts, body) = request.into_parts();
+    app.gate.check(&parts.headers)?;
+    let path = parts.uri.path();
+    let method = parts.method.as_str();
+    let (raw_name, is_lock) = match (path.strip_prefix("/state/"), path.strip_prefix("/lock/")) {
+        (Some(name), _) => (name, false),
+        (_, Some(name)) => (name, true),
+        // Not 404: clients take that for a state that has not been written yet.
+        _ => {
+            return Err(Failure::bad_request("there is nothing at this address; states are below `/state/`")
+                .closing());
+        }
+    };
+    let name = names::parse(raw_name).map_err(Failure::closing)?;
+    let place = app.states.resolve(&name).map_err(Failure::closing)?;
+    facts.state = Some(name.clone());
+    let query_id = lock_id(parts.uri.query().unwrap_or_default());
+    facts.lock_id = query_id.as_ref().map(|id| id.as_str().to_owned());
+    let read = |limit_bytes| body::read(&parts.headers, body, limit_bytes, app.timeouts.body);
+    match (is_lock, method) {
+        (false, "GET") => states::read(app, &place, facts).await,
+        (false, "POST" | "PUT") => {
+            let body = read(app.max_state_bytes).await?;
+            write::write(app, name, place, query_id, body, facts).await
+        }
+        (false, "DELETE") => states::delete(app, place, query_id).await,
+        (false, "LOCK") | (true, "POST" | "PUT") => {
+            let body = read(locks::LONGEST_RECORD).await?;
+            locks::lock(app, place, &body, facts).await
+        }
+        (false, "UNLOCK") | (true, "DELETE") => {
+            let body = read(locks::LONGEST_RECORD).await?;
+            locks::unlock(app, place, &body, query_id, facts).await
+        }
+        (true, "GET") => locks::show(&place).await,
+        (false, _) => Err(Failure::method_not_allowed("GET, POST, PUT, DELETE, LOCK, UNLOCK")),
+        (true, _) => Err(Failure::method_not_allowed("GET, POST, PUT, DELETE")),
+    }
+}
+
+/// Returns the parameter `ID`, wherever it stands among others. An empty one is none.
+fn lock_id(query: &str) -> Option<LockId> {
+    let (_, value) =
+        query.split('&').filter_map(|pair| pair.split_once('=')).find(|(name, _)| *name == "ID")?;
+    let value = value.replace('+', " ");
+    let value = percent_decode_str(&value).decode_utf8_lossy();
+    (!value.is_empty()).then(|| LockId::new(value))
+}
+
+async fn ready(State(app): State<Arc<App>>) -> Response {
+    let mut known = app.readiness.lock().await;
+    let is_ready = match *known {
+        Some((since, is_ready)) if since.elapsed() < READY_FOR => is_ready,
+        _ => {
+            let place = app.states.probe();
+            let answer = place.store.inspect(&place.workspace).await;
+            if let Err(error) = &answer {
+                tracing::warn!(%error, "the store is not ready");
+            }
+            *known = Some((Instant::now(), answer.is_ok()));
+            answer.is_ok()
+        }
+    };
+    if is_ready {
+        "ready\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer as it should\n").into_response()
+    }
+}
+
+async fn metrics(State(app): State<Arc<App>>) -> Response {
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render()).into_response()
+}
+
+/// One turn per state at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Turns(Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>);
+
+impl Turns {
+    pub(crate) async fn take(&self, name: &str) -> OwnedMutexGuard<()> {
+        let turn = {
+            // Nothing here can panic halfway.
+            let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            match turns.get(name).and_then(Weak::upgrade) {
+                Some(turn) => turn,
+                None => {
+                    turns.retain(|_, turn| turn.strong_count() > 0);
+                    let turn = Arc::default();
+                    turns.insert(name.to_owned(), Arc::downgrade(&turn));
+                    turn
+                }
+            }
+        };
+        turn.lock_owned().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_id_is_found_wherever_it_stands() {
+        for query in ["ID=a-b", "ID=a-b&team=x", "team=x&ID=a-b", "=&x&ID=%61-b", "id=no&ID=a-b&ID=c"] {
+            assert_eq!(lock_id(query), Some(LockId::new("a-b")), "{query}");
+        }
+        for query in ["", "ID", "ID=", "id=a", "xID=a"] {
+            assert_eq!(lock_id(query), None, "{query}");
+        }
+        assert_eq!(lock_id("ID=a+b%2Bc"), Some(LockId::new("a b+c")));
+    }
+}

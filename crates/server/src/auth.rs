@@ -1,0 +1,178 @@
+//! Who may talk to the server.
+
+use std::net::IpAddr;
+
+use axum::http::HeaderMap;
+use axum::http::StatusCode;
+use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use remote_state_core::{Error, Result};
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use crate::failure::Failure;
+
+/// What a client must show.
+#[derive(Clone, Debug)]
+pub enum Auth {
+    /// Nothing. Only a server that listens on a loopback address accepts this.
+    None,
+    /// This token: as the password of HTTP Basic with any user name, which is all that Terraform can send, or as a bearer token.
+    Token(SecretString),
+}
+
+/// The check itself. It keeps a digest, so that comparing takes the same time whatever is shown, its length included.
+#[derive(Clone)]
+pub(crate) enum Gate {
+    Open,
+    Token([u8; 32]),
+}
+
+impl std::fmt::Debug for Gate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Open => "Open",
+            Self::Token(_) => "Token",
+        })
+    }
+}
+
+impl Gate {
+    pub(crate) fn new(auth: &Auth, listens_on: IpAddr) -> Result<Self> {
+        match auth {
+            Auth::None if listens_on.to_canonical().is_loopback() => Ok(Self::Open),
+            Auth::None => Err(Error::config(format!(
+                "a server without a token can only listen on a loopback address, not on `{listens_on}`"
+            ))
+            .with_hint("listen on 127.0.0.1, or set a token")),
+            Auth::Token(token) if token.expose_secret().is_empty() => {
+                Err(Error::config("the token is empty"))
+            }
+            Auth::Token(token) => Ok(Self::Token(digest(token.expose_secret().as_bytes()))),
+        }
+    }
+
+    /// Lets a request pass, by its headers alone.
+    pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Failure> {
+        match self {
+            Self::Open if comes_from_a_web_page(headers) => {
+                Err(Failure::new(StatusCode::FORBIDDEN, "without a token, web pages are not served")
+                    .closing())
+            }
+            Self::Open => Ok(()),
+            Self::Token(expected) => {
+                let shown = token(headers).ok_or_else(Failure::unauthorized)?;
+                if bool::from(digest(&shown).ct_eq(expected)) { Ok(()) } else { Err(Failure::unauthorized()) }
+            }
+        }
+    }
+}
+
+/// Any page in a browser on this machine can send requests to a loopback port; its `Origin`, or the name it found us by, gives it away.
+fn comes_from_a_web_page(headers: &HeaderMap) -> bool {
+    let host_is_foreign = headers.get(HOST).is_some_and(|host| {
+        let Ok(host) = host.to_str() else { return true };
+        let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((v6, _)) => v6,
+            None => host.split(':').next().unwrap_or_default(),
+        };
+        let is_local_name =
+            name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost");
+        !is_local_name && !name.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+    });
+    headers.contains_key(ORIGIN) || host_is_foreign
+}
+
+fn token(headers: &HeaderMap) -> Option<Vec<u8>> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (value, None) = (values.next()?, values.next()) else { return None };
+    let (scheme, shown) = value.to_str().ok()?.split_once(' ')?;
+    let shown = shown.trim();
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(shown.as_bytes().to_vec());
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let pair = STANDARD.decode(shown).ok()?;
+    let colon = pair.iter().position(|byte| *byte == b':')?;
+    Some(pair[colon + 1..].to_vec())
+}
+
+fn digest(token: &[u8]) -> [u8; 32] {
+    Sha256::digest(token).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, value.parse().unwrap());
+        }
+        headers
+    }
+
+    fn token_gate() -> Gate {
+        Gate::new(&Auth::Token("s3:cret".into()), [0, 0, 0, 0].into()).unwrap()
+    }
+
+    #[test]
+    fn the_token_is_a_password_of_any_user_or_a_bearer_token() {
+        for user in ["ci", "", "ü"] {
+            let value = format!("Basic {}", STANDARD.encode(format!("{user}:s3:cret")));
+            assert!(token_gate().check(&headers(&[("authorization", &value)])).is_ok(), "{user}");
+        }
+        assert!(token_gate().check(&headers(&[("authorization", "bearer s3:cret")])).is_ok());
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        let basic = |pair: &str| format!("Basic {}", STANDARD.encode(pair));
+        for value in [
+            "",
+            "Bearer",
+            "Bearer ",
+            "Bearer s3:cre",
+            "Bearer s3:crett",
+            "s3:cret",
+            "Digest s3:cret",
+            "Basic !",
+            &basic("s3:cret"),
+            &basic("ci:"),
+            &basic("s3"),
+        ] {
+            assert!(token_gate().check(&headers(&[("authorization", value)])).is_err(), "{value}");
+        }
+        assert!(token_gate().check(&HeaderMap::new()).is_err());
+        let twice = headers(&[("authorization", "Bearer s3:cret"), ("authorization", "Bearer s3:cret")]);
+        assert!(token_gate().check(&twice).is_err());
+    }
+
+    #[test]
+    fn without_a_token_only_a_loopback_address_will_do() {
+        for ip in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
+            assert!(Gate::new(&Auth::None, ip.parse().unwrap()).is_ok(), "{ip}");
+        }
+        for ip in ["0.0.0.0", "::", "10.0.0.1", "::ffff:10.0.0.1"] {
+            assert!(Gate::new(&Auth::None, ip.parse().unwrap()).is_err(), "{ip}");
+        }
+        assert!(Gate::new(&Auth::Token("".into()), [127, 0, 0, 1].into()).is_err());
+    }
+
+    #[test]
+    fn without_a_token_web_pages_are_refused() {
+        let gate = Gate::Open;
+        for host in ["localhost:80", "127.0.0.1:4444", "[::1]:80", "[::1]", "state.localhost"] {
+            assert!(gate.check(&headers(&[("host", host)])).is_ok(), "{host}");
+        }
+        for host in ["evil.example:80", "10.0.0.1", "localhost.evil.example", "[2001:db8::1]:80"] {
+            assert!(gate.check(&headers(&[("host", host)])).is_err(), "{host}");
+        }
+        assert!(gate.check(&headers(&[("host", "localhost"), ("origin", "http://localhost")])).is_err());
+    }
+}

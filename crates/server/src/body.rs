@@ -1,0 +1,99 @@
+//! Reading a request's body: bounded, timed, and compared with its digest.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use axum::http::{HeaderMap, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
+use md5::{Digest as _, Md5};
+use tokio::time::timeout;
+
+use crate::failure::Failure;
+
+/// From this size on, hashing and parsing leave the threads that serve other clients.
+const LARGE_BYTES: usize = 1 << 20;
+
+/// Reads a body of at most `limit_bytes`.
+///
+/// A body that says beforehand that it is longer is not read at all.
+pub(crate) async fn read(
+    headers: &HeaderMap,
+    mut body: Body,
+    limit_bytes: usize,
+    pause: Duration,
+) -> Result<Bytes, Failure> {
+    if headers
+        .get(CONTENT_ENCODING)
+        .is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
+        return Err(Failure::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "only the content encoding `identity` is accepted",
+        )
+        .closing());
+    }
+    let too_long = || {
+        Failure::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {limit_bytes} bytes"))
+            .closing()
+    };
+    let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|declared| declared > limit_bytes as u64) {
+        return Err(too_long());
+    }
+    // The length is the client's claim: room for all of it is made only once a good part has come.
+    let mut bytes =
+        BytesMut::with_capacity(usize::try_from(declared.unwrap_or(0)).unwrap_or(0).min(LARGE_BYTES));
+    loop {
+        let Ok(frame) = timeout(pause, body.frame()).await else {
+            return Err(Failure::new(StatusCode::REQUEST_TIMEOUT, "the body stopped coming").closing());
+        };
+        match frame {
+            None => break,
+            Some(Err(_)) => return Err(Failure::bad_request("the body ends early or is malformed").closing()),
+            Some(Ok(frame)) => {
+                let Ok(data) = frame.into_data() else { continue };
+                if bytes.len() + data.len() > limit_bytes {
+                    return Err(too_long());
+                }
+                bytes.extend_from_slice(&data);
+            }
+        }
+    }
+    let bytes = bytes.freeze();
+    verify(headers, &bytes).await?;
+    Ok(bytes)
+}
+
+/// Returns the digest that `Content-MD5` carries.
+pub(crate) async fn content_md5(bytes: &Bytes) -> String {
+    STANDARD.encode(off_thread(bytes, |bytes| <[u8; 16]>::from(Md5::digest(bytes))).await)
+}
+
+/// Calculates something from a body, elsewhere if it is long.
+pub(crate) async fn off_thread<T: Send + 'static>(
+    bytes: &Bytes,
+    calculate: impl FnOnce(&[u8]) -> T + Send + 'static,
+) -> T {
+    if bytes.len() < LARGE_BYTES {
+        return calculate(bytes);
+    }
+    let bytes = bytes.clone();
+    match tokio::task::spawn_blocking(move || calculate(&bytes)).await {
+        Ok(value) => value,
+        // Such a task is never cancelled while its runtime lives: it panicked, and so do we.
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+async fn verify(headers: &HeaderMap, bytes: &Bytes) -> Result<(), Failure> {
+    let Some(claimed) = headers.get("content-md5") else { return Ok(()) };
+    if claimed.as_bytes() == content_md5(bytes).await.as_bytes() {
+        Ok(())
+    } else {
+        Err(Failure::bad_request("the body does not match its `Content-MD5`"))
+    }
+}

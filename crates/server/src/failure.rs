@@ -1,0 +1,181 @@
+//! Answers other than success, and which failure becomes which of them.
+
+use axum::body::Body;
+use axum::http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
+use remote_state_core::{Error, ErrorKind, LockRecord};
+
+use crate::locks::holder_json;
+
+/// How long a client should wait before it tries a failing store again, in seconds.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("2");
+
+/// A request that is not granted.
+#[derive(Debug)]
+pub(crate) struct Failure(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    status: StatusCode,
+    message: String,
+    /// The holder's record, where the answer is about a lock.
+    holder: Option<String>,
+    header: Option<(HeaderName, HeaderValue)>,
+    closes: bool,
+    cause: Option<Error>,
+}
+
+impl Failure {
+    pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            status,
+            message: message.into(),
+            holder: None,
+            header: None,
+            closes: false,
+            cause: None,
+        }))
+    }
+
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    pub(crate) fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, message)
+    }
+
+    pub(crate) fn unauthorized() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "a token is needed, as the password of HTTP Basic or as a bearer token",
+        )
+        .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"remote-state\""))
+        .closing()
+    }
+
+    pub(crate) fn method_not_allowed(allow: &'static str) -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not know the method")
+            .with_header(ALLOW, HeaderValue::from_static(allow))
+            .closing()
+    }
+
+    /// The answer about a lock that is in the way: clients show its holder, and need its id.
+    pub(crate) fn locked(holder: &LockRecord) -> Self {
+        let mut failure = Self::new(StatusCode::LOCKED, "the state is locked");
+        failure.0.holder = Some(holder_json(holder));
+        failure
+    }
+
+    fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.header = Some((name, value));
+        self
+    }
+
+    /// Ends the connection after the answer: the request's body is not going to be read.
+    pub(crate) fn closing(mut self) -> Self {
+        self.0.closes = true;
+        self
+    }
+
+    /// Returns what the log should say about it.
+    pub(crate) fn for_log(&self) -> String {
+        match &self.0.cause {
+            None => self.0.message.clone(),
+            Some(cause) => {
+                let mut text = format!("{}: {}", self.0.message, describe(cause));
+                for (label, value) in cause.context() {
+                    text.push_str(&format!("; {label} {value}"));
+                }
+                text
+            }
+        }
+    }
+
+    /// Turns it into an answer. The cause of a failure on our side is not in it: that is in the log, under the request's id.
+    pub(crate) fn into_response(self) -> Response {
+        let Inner { status, message, holder, header, closes, .. } = *self.0;
+        let body = match holder {
+            Some(holder) => Body::from(holder),
+            None => Body::from(serde_json::json!({ "error": message }).to_string()),
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if closes {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        headers.extend(header.map(|(name, value)| (Some(name), value)));
+        response
+    }
+}
+
+impl From<Error> for Failure {
+    /// Answers a failure of the store. None of them is `404`: clients take that for "no state yet" and plan to create everything again.
+    fn from(error: Error) -> Self {
+        let mut failure = match (error.kind(), error.holder()) {
+            (ErrorKind::LockHeld, Some(holder)) => Self::locked(holder),
+            (ErrorKind::LockHeld | ErrorKind::PreconditionFailed, _) => Self::conflict(error.message()),
+            // The clients try these again with the same bytes and the same lock id, which is safe here: all of it is idempotent.
+            (ErrorKind::RateLimited | ErrorKind::Unavailable | ErrorKind::Unknown, _) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "the store did not answer as it should")
+                    .with_header(RETRY_AFTER, RETRY_AFTER_SECONDS)
+            }
+            // The one answer above 500 that clients do not repeat.
+            (ErrorKind::Unsupported, _) => Self::new(StatusCode::NOT_IMPLEMENTED, error.message()),
+            _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the store failed; the server's log says why"),
+        };
+        failure.0.cause = Some(error);
+        failure
+    }
+}
+
+fn describe(error: &Error) -> String {
+    let mut text = format!("{:?}: {error}", error.kind());
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        text.push_str(&format!(": {error}"));
+        source = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_failure_of_a_store_looks_like_a_missing_state_or_a_redirect() {
+        for (kind, status) in [
+            (ErrorKind::ConfigInvalid, 500),
+            (ErrorKind::CredentialInvalid, 500),
+            (ErrorKind::DigestMismatch, 500),
+            (ErrorKind::InvalidState, 500),
+            (ErrorKind::LockHeld, 409),
+            (ErrorKind::Local, 500),
+            (ErrorKind::NotFound, 500),
+            (ErrorKind::PermissionDenied, 500),
+            (ErrorKind::PreconditionFailed, 409),
+            (ErrorKind::RateLimited, 503),
+            (ErrorKind::Unavailable, 503),
+            (ErrorKind::Unexpected, 500),
+            (ErrorKind::Unknown, 503),
+            (ErrorKind::Unsupported, 501),
+        ] {
+            let response = Failure::from(Error::new(kind, "read", "hunter2")).into_response();
+            assert_eq!(response.status().as_u16(), status, "{kind:?}");
+            assert_eq!(response.headers().contains_key(RETRY_AFTER), status == 503, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn the_cause_is_for_the_log_and_not_for_the_client() {
+        let cause = Error::new(ErrorKind::PermissionDenied, "read", "AccessDenied on `b`")
+            .with_context("asked", "s3://b/k");
+        let failure = Failure::from(cause);
+        assert!(failure.for_log().contains("AccessDenied") && failure.for_log().contains("s3://b/k"));
+        assert!(!failure.0.message.contains("AccessDenied"));
+    }
+}

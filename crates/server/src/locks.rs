@@ -1,0 +1,131 @@
+//! Locking, unlocking and looking at a lock. The lock is always the store's own: the one that native clients take.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use bytes::Bytes;
+use remote_state_core::{ErrorKind, LockId, LockInfo, LockRecord, LockTarget, Released, Result};
+
+use crate::app::App;
+use crate::failure::Failure;
+use crate::names::Place;
+use crate::observe::Facts;
+
+/// The id that the server shows for a lock whose record cannot be read.
+///
+/// Clients print the id of a lock that is in the way and insist that there is one, so such a lock needs a name. `force-unlock` with this name
+/// removes it: Terraform sends no id at all, OpenTofu sends this one. A readable lock is never released by it, unless it really has this id.
+pub const UNREADABLE_LOCK_ID: &str = "unreadable-lock-record";
+
+/// The longest lock record that is accepted. Terraform's have about 250 bytes.
+pub(crate) const LONGEST_RECORD: usize = 64 << 10;
+
+/// Takes the lock that the body describes.
+pub(crate) async fn lock(
+    app: &Arc<App>,
+    place: Place,
+    body: &Bytes,
+    facts: &mut Facts,
+) -> Result<Response, Failure> {
+    let info = LockInfo::parse(body)
+        .map_err(|reason| Failure::bad_request(format!("the body is not a lock record: {reason}")))?;
+    facts.lock_id = Some(info.id.as_str().to_owned());
+    // A client that hangs up must not leave the store's steps half done.
+    let stored = app.finish(async move { place.store.acquire(&place.workspace, &info).await }).await??;
+    Ok(record(stored.to_json()))
+}
+
+/// Releases the lock that the body, or else the query, names. With neither it is Terraform's `force-unlock`: whatever lock there is.
+pub(crate) async fn unlock(
+    app: &Arc<App>,
+    place: Place,
+    body: &Bytes,
+    query_id: Option<LockId>,
+    facts: &mut Facts,
+) -> Result<Response, Failure> {
+    let id = if body.is_empty() {
+        query_id
+    } else {
+        let info = LockInfo::parse(body)
+            .map_err(|reason| Failure::bad_request(format!("the body is not a lock record: {reason}")))?;
+        Some(info.id)
+    };
+    facts.lock_id = id.as_ref().map(|id| id.as_str().to_owned());
+    app.finish(async move {
+        match id {
+            Some(id) => release(&place, id).await,
+            None => force(&place).await,
+        }
+    })
+    .await??;
+    Ok(Response::new(Body::empty()))
+}
+
+/// Shows the lock.
+pub(crate) async fn show(place: &Place) -> Result<Response, Failure> {
+    Ok(match place.store.inspect(&place.workspace).await? {
+        Some(found) => record(holder_json(&found)),
+        None => {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            response
+        }
+    })
+}
+
+/// Returns the record of whoever holds a lock as clients can parse it, even if the stored one cannot be read.
+pub(crate) fn holder_json(found: &LockRecord) -> String {
+    match &found.info {
+        Ok(info) => info.to_json(),
+        Err(reason) => LockInfo {
+            id: LockId::new(UNREADABLE_LOCK_ID),
+            operation: String::new(),
+            info: format!("the lock record at {} cannot be read: {reason}", found.object),
+            who: String::new(),
+            version: String::new(),
+            created: LockInfo::NO_TIME,
+            path: String::new(),
+        }
+        .to_json(),
+    }
+}
+
+/// A lock that is gone already is released: the answer to the first attempt may have been lost.
+async fn release(place: &Place, id: LockId) -> Result<Released> {
+    let is_stand_in = id.as_str() == UNREADABLE_LOCK_ID;
+    match place.store.release(&place.workspace, &LockTarget::Id(id)).await {
+        Err(error) if is_stand_in && is_unreadable(&error) => {
+            force_release(place, &LockTarget::Unreadable).await
+        }
+        other => other,
+    }
+}
+
+fn is_unreadable(error: &remote_state_core::Error) -> bool {
+    error.kind() == ErrorKind::LockHeld && error.holder().is_some_and(|holder| holder.info.is_err())
+}
+
+async fn force(place: &Place) -> Result<Released> {
+    let Some(found) = place.store.inspect(&place.workspace).await? else { return Ok(Released::AlreadyFree) };
+    // By the id that was just seen: a lock that someone takes in between is not the one that was meant.
+    let target = found.id().map_or(LockTarget::Unreadable, |id| LockTarget::Id(id.clone()));
+    force_release(place, &target).await
+}
+
+async fn force_release(place: &Place, target: &LockTarget) -> Result<Released> {
+    let released = place.store.release(&place.workspace, target).await?;
+    if let Released::Freed(info) = &released {
+        let record = info.as_ref().map(LockInfo::to_json);
+        tracing::warn!(workspace = %place.workspace, record, "a lock was removed by force");
+    }
+    Ok(released)
+}
+
+fn record(json: String) -> Response {
+    let mut response = Response::new(Body::from(json));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

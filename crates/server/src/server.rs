@@ -1,0 +1,229 @@
+//! Setting a server up, and running it.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use remote_state_core::{Error, ErrorKind, Result};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep, timeout};
+
+use crate::app::{App, Turns};
+use crate::auth::{Auth, Gate};
+use crate::connection;
+use crate::names::States;
+use crate::observe::{Metrics, RequestIds};
+use crate::policy::Policy;
+
+/// The longest state that is accepted unless set otherwise: 64 MiB.
+const MAX_STATE_BYTES: usize = 64 << 20;
+
+/// Terraform's `http` backend protocol over a state store.
+///
+/// The server keeps nothing of its own: every state and every lock is in the store, so any number of servers may stand before one store, and
+/// native clients beside them.
+#[derive(Debug)]
+pub struct Server;
+
+impl Server {
+    /// Starts to set up a server that offers these states.
+    pub fn builder(states: States) -> ServerBuilder {
+        ServerBuilder {
+            states,
+            auth: None,
+            policy: Policy::default(),
+            max_state_bytes: MAX_STATE_BYTES,
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+/// How long the server waits for its clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timeouts {
+    /// For the head of a request, and for the next request on an open connection; 60 s.
+    pub head: Duration,
+    /// For the next piece of a request's body; 60 s.
+    pub body: Duration,
+    /// For the client to take the next piece of an answer; 60 s.
+    pub write: Duration,
+    /// For the requests in flight when the server is told to stop; 10 min, since a large state takes its time to the store.
+    pub stop: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let minute = Duration::from_secs(60);
+        Self { head: minute, body: minute, write: minute, stop: 10 * minute }
+    }
+}
+
+impl Timeouts {
+    /// Sets how long to wait for the head of a request.
+    #[must_use]
+    pub fn with_head(mut self, head: Duration) -> Self {
+        self.head = head;
+        self
+    }
+
+    /// Sets how long to wait for the next piece of a body.
+    #[must_use]
+    pub fn with_body(mut self, body: Duration) -> Self {
+        self.body = body;
+        self
+    }
+
+    /// Sets how long to wait for the client to take the next piece of an answer.
+    #[must_use]
+    pub fn with_write(mut self, write: Duration) -> Self {
+        self.write = write;
+        self
+    }
+
+    /// Sets how long to wait for requests in flight at the end.
+    #[must_use]
+    pub fn with_stop(mut self, stop: Duration) -> Self {
+        self.stop = stop;
+        self
+    }
+}
+
+/// A server that is being set up.
+#[derive(Debug)]
+#[must_use = "nothing listens until `bind`"]
+pub struct ServerBuilder {
+    states: States,
+    auth: Option<Auth>,
+    policy: Policy,
+    max_state_bytes: usize,
+    timeouts: Timeouts,
+}
+
+impl ServerBuilder {
+    /// Sets what clients must show. There is no default: a server open to everyone has to be asked for.
+    pub fn with_auth(mut self, auth: Auth) -> Self {
+        self.auth = Some(auth);
+        self
+    }
+
+    /// Sets what clients may do.
+    pub fn with_policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Sets the longest state that is accepted, in bytes; 64 MiB. A longer one is refused with `413`.
+    pub fn with_max_state_bytes(mut self, max_state_bytes: usize) -> Self {
+        self.max_state_bytes = max_state_bytes;
+        self
+    }
+
+    /// Sets how long to wait for clients.
+    pub fn with_timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// Starts to listen. Port 0 picks a free one.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if nothing was said about authentication, the token is empty, or there is none and the address is not a loopback
+    /// address; `Local` if the address cannot be had.
+    pub async fn bind(self, address: SocketAddr) -> Result<BoundServer> {
+        let auth = self.auth.ok_or_else(|| Error::config("a server needs a token"))?;
+        let gate = Gate::new(&auth, address.ip())?;
+        let failed = |source: std::io::Error| {
+            Error::new(ErrorKind::Local, "serve", format!("cannot listen on `{address}`")).with_source(source)
+        };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        if !address.ip().to_canonical().is_loopback() {
+            tracing::warn!(%address, "states and the token travel unencrypted here: put something that speaks TLS in front");
+        }
+        let (finished, unfinished) = mpsc::channel(1);
+        let app = App {
+            states: self.states,
+            gate,
+            policy: self.policy,
+            max_state_bytes: self.max_state_bytes,
+            timeouts: self.timeouts,
+            metrics: Metrics::default(),
+            request_ids: RequestIds::new(),
+            turns: Turns::default(),
+            readiness: tokio::sync::Mutex::default(),
+            unfinished: finished.downgrade(),
+        };
+        Ok(BoundServer { listener, address, app: Arc::new(app), finished, unfinished })
+    }
+}
+
+/// A server that listens, and answers once it runs.
+#[derive(Debug)]
+pub struct BoundServer {
+    listener: TcpListener,
+    address: SocketAddr,
+    app: Arc<App>,
+    finished: mpsc::Sender<()>,
+    unfinished: mpsc::Receiver<()>,
+}
+
+impl BoundServer {
+    /// Returns the address that the server listens on, with the port that was picked.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers requests until `shutdown` is done, then finishes those in flight.
+    ///
+    /// Nothing new is accepted from then on. Work in the store is brought to its end even where the client has gone.
+    ///
+    /// # Errors
+    /// `Local` if requests were still in flight when the time for that was up.
+    pub async fn run_until(self, shutdown: impl Future<Output = ()> + Send) -> Result<()> {
+        let Self { listener, app, finished, mut unfinished, .. } = self;
+        let timeouts = app.timeouts;
+        let router = app.router();
+        let (stop, stopped) = watch::channel(false);
+        let mut shutdown = std::pin::pin!(shutdown);
+        loop {
+            let accepted = tokio::select! {
+                () = &mut shutdown => break,
+                accepted = listener.accept() => accepted,
+            };
+            let stream = match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Likely out of descriptors: the connection waits in the queue, and trying at once would only spin.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            // Small answers should not wait for more to send.
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "small answers may be slow on this connection");
+            }
+            let (router, stopped, in_flight) = (router.clone(), stopped.clone(), finished.clone());
+            // The task ends by itself, with its connection.
+            tokio::spawn(async move {
+                connection::serve(stream, router, timeouts, stopped).await;
+                drop(in_flight);
+            });
+        }
+        drop(listener);
+        stop.send_replace(true);
+        drop(finished);
+        // Nothing is ever sent: this ends when the last holder of the channel is gone.
+        if timeout(timeouts.stop, unfinished.recv()).await.is_err() {
+            return Err(Error::new(
+                ErrorKind::Local,
+                "serve",
+                format!("requests were still in flight after {} s", timeouts.stop.as_secs()),
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,67 @@
+//! Reading and deleting states.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use remote_state_core::{LockId, ReadOptions, StateMeta};
+
+use crate::app::App;
+use crate::body::content_md5;
+use crate::failure::Failure;
+use crate::names::Place;
+use crate::observe::Facts;
+use crate::write::{HeldLock, held_lock};
+
+/// Answers with the state, byte for byte.
+///
+/// `404` says that the store itself said that there is none, and nothing else.
+pub(crate) async fn read(app: &App, place: &Place, facts: &mut Facts) -> Result<Response, Failure> {
+    let Some(read) = place.store.read(&place.workspace, &ReadOptions::default()).await? else {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NOT_FOUND;
+        return Ok(response);
+    };
+    facts.size_bytes = Some(read.meta.size_bytes);
+    if read.meta.size_bytes > app.max_state_bytes as u64 {
+        // Written by another client, and too long to keep: it goes out as it comes in, without a digest. If the store fails midway, the
+        // missing bytes show as a broken transfer.
+        let mut response = Response::new(Body::empty());
+        let size_bytes = read.meta.size_bytes;
+        describe(&mut response, &read.meta);
+        *response.body_mut() = Body::from_stream(read.body);
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(size_bytes));
+        return Ok(response);
+    }
+    let state = read.collect().await?;
+    let digest = content_md5(&state.bytes).await;
+    let mut response = Response::new(Body::from(state.bytes));
+    describe(&mut response, &state.meta);
+    if let Ok(digest) = HeaderValue::from_str(&digest) {
+        response.headers_mut().insert("content-md5", digest);
+    }
+    Ok(response)
+}
+
+/// Deletes the state, if no one else holds its lock.
+pub(crate) async fn delete(app: &Arc<App>, place: Place, id: Option<LockId>) -> Result<Response, Failure> {
+    let context = Arc::clone(app);
+    app.finish(async move {
+        if let HeldLock::Gone(id) = held_lock(&context.policy, &place, id).await? {
+            return Err(Failure::conflict(format!("nobody holds the lock `{id}` any more")));
+        }
+        place.store.delete(&place.workspace).await?;
+        Ok(Response::new(Body::empty()))
+    })
+    .await?
+}
+
+fn describe(response: &mut Response, meta: &StateMeta) {
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(etag) = meta.etag.as_ref().and_then(|etag| HeaderValue::from_str(etag.as_str()).ok()) {
+        headers.insert(ETAG, etag);
+    }
+}
