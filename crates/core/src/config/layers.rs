@@ -34,13 +34,22 @@ pub(super) fn merge(
     }
     let unexpected =
         |error| Error::new(ErrorKind::Unexpected, "configure", "layers cannot be merged").with_source(error);
-    let merged = builder.build().and_then(|config| config.cache.into_table()).map_err(unexpected)?;
+    let config = builder.build().map_err(unexpected)?;
+    let merged = match config.get_table(ROOT) {
+        Ok(merged) => merged,
+        // No layer says anything.
+        Err(ConfigError::NotFound(_)) => Map::new(),
+        Err(error) => return Err(unexpected(error)),
+    };
     let mut take = |value: Value| match value.kind {
         ValueKind::U64(position) => settings.get_mut(usize::try_from(position).ok()?)?.take(),
         _ => None,
     };
     Ok(merged.into_iter().filter_map(|(name, value)| Some((name, take(value)?))).collect())
 }
+
+/// The one key that the crate sees at its top, where it would take a dotted name apart. Below it a name is a name.
+const ROOT: &str = "settings";
 
 /// One layer as a source of the `config` crate.
 #[derive(Clone, Debug)]
@@ -65,18 +74,18 @@ impl Source for Steps {
 
     /// Applies the layer to those below it.
     ///
-    /// The default would read a dotted name as a path into nested tables and merge tables deeply. Here a name is a name, and an object that is
-    /// given replaces the whole object below, as it does in Terraform.
+    /// The default merges tables deeply. Here an object that is given replaces the whole object below, as it does in Terraform.
     fn collect_to(&self, below: &mut Value) -> Result<(), ConfigError> {
-        let ValueKind::Table(table) = &mut below.kind else { return Ok(()) };
+        let ValueKind::Table(root) = &mut below.kind else { return Ok(()) };
+        let names = root.entry(ROOT.to_owned()).or_insert_with(|| Map::<String, Value>::new().into());
+        let ValueKind::Table(names) = &mut names.kind else { return Ok(()) };
         for step in &self.0 {
             match step {
-                Step::ReplaceObject(name) => table.retain(|key, _| {
-                    key.strip_prefix(name.as_str())
-                        .is_none_or(|rest| !rest.is_empty() && !rest.starts_with('.'))
+                Step::ReplaceObject(object) => names.retain(|name, _| {
+                    name.strip_prefix(object.as_str()).is_none_or(|rest| !rest.is_empty() && !rest.starts_with('.'))
                 }),
                 Step::Set(name, value) => {
-                    table.insert(name.clone(), value.clone());
+                    names.insert(name.clone(), value.clone());
                 }
             }
         }
