@@ -2,7 +2,9 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
 
 use crate::Result;
 use crate::metadata::Metadata;
@@ -53,10 +55,32 @@ impl Workspace {
         command
     }
 
-    /// Returns the path of a binary that `cargo build` (or `--release`) leaves behind.
-    pub(crate) fn binary(&self, profile_dir: &str, name: &str) -> PathBuf {
-        self.target_dir().join(profile_dir).join(exe(name))
+    /// Builds the command `remote-state` as a user gets it, and returns where it is.
+    pub(crate) fn build_product(&self, profile: Profile) -> Result<PathBuf> {
+        let mut cargo = self.cargo(["build", "--package", "remote-state-cli"]);
+        if profile == Profile::Release {
+            cargo.arg("--release");
+        }
+        cargo.arg("--message-format=json-render-diagnostics").stdin(Stdio::null()).stderr(Stdio::inherit());
+        let output = cargo.output()?;
+        if !output.status.success() {
+            return Err("the binary does not build".into());
+        }
+        // Cargo's own word is taken, because the folder depends on settings, such as a target system.
+        let executable = String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .filter(|message| message["target"]["name"] == "remote-state")
+            .find_map(|message| message["executable"].as_str().map(PathBuf::from));
+        executable.ok_or_else(|| "cargo built no binary named `remote-state`".into())
     }
+}
+
+/// How the product is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    Debug,
+    Release,
 }
 
 /// Returns a program's file name on this system.

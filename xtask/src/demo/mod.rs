@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use crate::Result;
 use crate::demo::stage::Stage;
-use crate::workspace::{Workspace, on_path};
+use crate::workspace::{Profile, Workspace, on_path};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -22,13 +22,10 @@ pub(crate) struct Args {
 
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     println!("$ cargo build --release --package remote-state-cli");
-    let build = workspace.cargo(["build", "--release", "--package", "remote-state-cli"]).status()?;
-    if !build.success() {
-        return Err("the binary does not build".into());
-    }
+    let product = workspace.build_product(Profile::Release)?;
 
     let client = ["terraform", "tofu"].into_iter().find(|name| on_path(name).is_some());
-    let mut stage = Stage::new(workspace)?;
+    let mut stage = Stage::new(workspace, &product)?;
     let result = match client {
         Some(client) if !args.without_terraform => with_terraform::play(&mut stage, client),
         Some(_) => without_terraform::play(&mut stage, "left out as asked"),

@@ -25,10 +25,10 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Copies `examples/quickstart` into a fresh folder.
-    pub(crate) fn new(workspace: &Workspace) -> Result<Self> {
+    /// Copies `examples/quickstart` into a fresh folder, and puts the product on the PATH of its commands.
+    pub(crate) fn new(workspace: &Workspace, product: &Path) -> Result<Self> {
         let home = tempfile::Builder::new().prefix("remote-state-demo-").tempdir()?;
-        let binaries = workspace.target_dir().join("release");
+        let binaries = product.parent().unwrap_or(product).to_path_buf();
         let inherited = std::env::var_os("PATH").unwrap_or_default();
         let path = std::env::join_paths(std::iter::once(binaries).chain(std::env::split_paths(&inherited)))?;
         std::fs::write(home.path().join("empty"), "")?;

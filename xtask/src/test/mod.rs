@@ -17,7 +17,7 @@ mod requirement;
 mod suite;
 
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub(crate) use requirement::Requirement;
 
@@ -27,7 +27,7 @@ use crate::report::{Report, Row};
 use crate::test::outcome::Outcome;
 use crate::test::requirement::Requirements;
 use crate::test::suite::{Run, Selection, Suite};
-use crate::workspace::Workspace;
+use crate::workspace::{Profile, Workspace};
 
 /// How much of a failing suite's output is shown.
 const TAIL: usize = 200;
@@ -65,36 +65,33 @@ pub(crate) fn run(workspace: &Workspace, args: Args) -> Result<ExitCode> {
 pub(crate) fn run_suites(workspace: &Workspace, args: &Args) -> Result<Vec<Row>> {
     let selection = Selection::new(workspace.metadata(), &args.suite)?;
     let started = Instant::now();
-    let suites = match selection.build(workspace) {
-        Ok(suites) => suites,
+    let built = selection.build(workspace).and_then(|suites| {
+        // Only the end-to-end suites use the binary and talk to other programs.
+        let product = selection.end_to_end().then(|| workspace.build_product(Profile::Debug)).transpose()?;
+        Ok((suites, product))
+    });
+    let (suites, product) = match built {
+        Ok(built) => built,
         Err(error) => return Ok(vec![Row::step("build", started.elapsed(), vec![error.to_string()])]),
     };
-
-    // Nothing but the end-to-end suites talks to other programs, so nothing else starts them.
-    let mut requirements = Requirements::none();
-    if selection.end_to_end() {
-        requirements = Requirements::find(workspace);
-        for (requirement, reason) in requirements.absent() {
-            eprintln!("{requirement}: {reason}");
-        }
+    let requirements = product.map_or_else(Requirements::none, |path| Requirements::find(workspace, path));
+    for (requirement, reason) in requirements.absent() {
+        eprintln!("{requirement}: {reason}");
     }
 
     let mut rows = Vec::new();
     for suite in suites {
-        let row = run_suite(suite, args, &requirements)?;
-        if row.failed > 0 {
-            requirements.keep_logs();
-        }
-        rows.push(row);
+        let (name, started) = (suite.name.clone(), Instant::now());
+        let row = run_suite(suite, args, &requirements);
+        rows.push(row.unwrap_or_else(|error| Row::step(name, started.elapsed(), vec![error.to_string()])));
+    }
+    if rows.iter().any(|row| row.failed > 0) {
+        requirements.keep_logs();
     }
     for &requirement in &args.require {
         if let Some(reason) = requirements.why_absent(requirement) {
             let failure = format!("{requirement}: {reason}");
-            rows.push(Row::step(
-                format!("--require {requirement}"),
-                std::time::Duration::ZERO,
-                vec![failure],
-            ));
+            rows.push(Row::step(format!("--require {requirement}"), Duration::ZERO, vec![failure]));
         }
     }
     Ok(rows)

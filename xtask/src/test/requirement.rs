@@ -53,9 +53,9 @@ impl Requirements {
     }
 
     /// Looks for everything, and starts what is a server.
-    pub(crate) fn find(workspace: &Workspace) -> Self {
+    pub(crate) fn find(workspace: &Workspace, product: PathBuf) -> Self {
         let mut found = Self::none();
-        found.variables.push((BIN, workspace.binary("debug", "remote-state").into()));
+        found.variables.push((BIN, product.into()));
         found.program(Requirement::Terraform, TERRAFORM, on_path("terraform"));
         found.program(Requirement::Tofu, TOFU, on_path("tofu"));
         match crate::minio::find(workspace).and_then(|binary| Minio::start(&binary, workspace.target_dir())) {

@@ -66,12 +66,6 @@ impl Selection {
 
     /// Builds what the suites need, once, and returns them.
     pub(crate) fn build(&self, workspace: &Workspace) -> Result<Vec<Suite>> {
-        if self.end_to_end() {
-            let mut build = workspace.cargo(["build", "--package", "remote-state-cli"]);
-            if !build.status()?.success() {
-                return Err("the binary does not build".into());
-            }
-        }
         let mut programs = self.build_test_binaries(workspace)?;
         let mut suites = Vec::new();
         for name in &self.names {
@@ -88,11 +82,11 @@ impl Selection {
     }
 
     fn build_test_binaries(&self, workspace: &Workspace) -> Result<BTreeMap<String, Vec<Run>>> {
-        let mut cargo = workspace.cargo(["test", "--workspace", "--no-run", "--lib", "--bins"]);
-        cargo.arg("--message-format=json-render-diagnostics");
         if self.names == [DOC] {
             return Ok(BTreeMap::new());
         }
+        let mut cargo = workspace.cargo(["test", "--workspace", "--no-run"]);
+        cargo.arg("--message-format=json-render-diagnostics");
         if self.names.iter().all(|name| self.end_to_end.contains(name)) {
             // The package selection stays the whole workspace: another one would unify features differently and
             // build the dependencies a second time.
@@ -100,7 +94,7 @@ impl Selection {
                 cargo.args(["--test", name]);
             }
         } else {
-            cargo.arg("--tests");
+            cargo.args(["--lib", "--bins", "--tests"]);
         }
         let output = cargo.stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
         if !output.status.success() {
