@@ -24,6 +24,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     println!("$ cargo build --release --package remote-state-cli");
     let product = workspace.build_product(Profile::Release)?;
 
+    println!();
     let client = ["terraform", "tofu"].into_iter().find(|name| on_path(name).is_some());
     let mut stage = Stage::new(workspace, &product)?;
     let result = match client {

@@ -51,11 +51,11 @@ impl Stage {
     /// Begins a step of the story.
     pub(crate) fn step(&mut self, heading: &str) {
         self.steps += 1;
-        println!("\n{}. {heading}\n", self.steps);
+        println!("{}. {heading}\n", self.steps);
     }
 
     pub(crate) fn say(&self, text: &str) {
-        println!("   {text}");
+        show("   ", text);
     }
 
     /// Notes what the commands before have shown.
@@ -68,7 +68,7 @@ impl Stage {
     /// Runs a command, showing it and its output.
     pub(crate) fn run(&self, line: &Line) -> Result<Ran> {
         println!("   $ {line}");
-        let captured = capture(self.command(line), Streams::Separate, |text| println!("   {text}"))?;
+        let captured = capture(self.command(line), Streams::Separate, |text| show("   ", text))?;
         println!();
         if captured.left_behind {
             return Err(format!("`{line}` ended and left a process behind").into());
@@ -119,7 +119,7 @@ impl Stage {
 
     /// Says what was shown, and makes sure that nothing stays.
     pub(crate) fn close(self) -> Result<()> {
-        println!("\nWhat was shown:\n");
+        println!("What was shown:\n");
         for shown in &self.shown {
             println!("  ✓ {shown}");
         }
@@ -203,6 +203,18 @@ impl Ran {
         Err(format!("`{}`: expected its output to mention `{expected}`", self.line).into())
     }
 
+    pub(crate) fn expect_no_mention(&self, unexpected: &str) -> Result<&Self> {
+        if self.captured.lines.iter().any(|line| line.contains(unexpected)) {
+            return Err(format!("`{}`: expected its output not to mention `{unexpected}`", self.line).into());
+        }
+        Ok(self)
+    }
+
+    /// Returns both streams.
+    pub(crate) fn everything(&self) -> String {
+        self.captured.lines.join("\n")
+    }
+
     pub(crate) fn json(&self) -> Result<Value> {
         serde_json::from_str(&self.answer())
             .map_err(|error| format!("`{}`: expected JSON on standard output: {error}", self.line).into())
@@ -223,7 +235,7 @@ impl Background {
         let status = self.child.wait()?;
         println!("   [{}] ended:", self.line);
         for text in std::fs::read_to_string(&self.log)?.lines() {
-            println!("   | {text}");
+            show("   | ", text);
         }
         println!();
         expect_code(&self.line, status, code)
@@ -239,6 +251,11 @@ impl Drop for Background {
             wait_for_exit(&mut self.child, Duration::from_secs(5));
         }
     }
+}
+
+/// Prints a line of a program's output, without spaces at its end, so that a transcript can be kept.
+fn show(indent: &str, text: &str) {
+    println!("{}", format!("{indent}{text}").trim_end());
 }
 
 fn expect_code(line: &str, status: ExitStatus, code: i32) -> Result<()> {

@@ -4,7 +4,7 @@ use crate::Result;
 use crate::demo::stage::{Line, Stage};
 
 pub(crate) fn play(stage: &mut Stage, why: &str) -> Result<()> {
-    println!("\nWithout Terraform ({why}): the same with a state that the example ships.");
+    println!("Without Terraform ({why}): the same with a state that the example ships.\n");
 
     stage.step("A state in a bucket");
     stage.say("The store is an S3 server inside `remote-state`.\n");
@@ -24,7 +24,8 @@ pub(crate) fn play(stage: &mut Stage, why: &str) -> Result<()> {
 
     stage.step("Reading");
     let output = stage.run(&Line::new("remote-state --dev output"))?;
-    output.expect_code(0)?.expect_mention("value")?;
+    // The sensitive output is named in the table, its value is not.
+    output.expect_code(0)?.expect_mention("value")?.expect_mention("token")?.expect_no_mention("token-1")?;
     let milliseconds = output.elapsed().as_secs_f64() * 1000.0;
     stage.say(&format!("({milliseconds:.0} ms, the embedded store's start included)\n"));
     stage.run(&Line::new("remote-state --dev output --json"))?.expect_code(0)?.json()?;
@@ -42,7 +43,7 @@ pub(crate) fn play(stage: &mut Stage, why: &str) -> Result<()> {
     }
     stage.showed("a change is read back at once, byte for byte");
 
-    stage.say("That native Terraform finds this state in place can be shown only with Terraform on PATH.");
+    stage.say("That native Terraform finds this state in place can be shown only with Terraform on PATH.\n");
     Ok(())
 }
 
