@@ -255,7 +255,7 @@ impl Drop for Background {
 
 /// Prints a line of a program's output, without spaces at its end, so that a transcript can be kept.
 fn show(indent: &str, text: &str) {
-    println!("{}", format!("{indent}{text}").trim_end());
+    println!("{}", format!("{indent}{text}").trim_end_matches(' '));
 }
 
 fn expect_code(line: &str, status: ExitStatus, code: i32) -> Result<()> {
