@@ -40,7 +40,7 @@ pub(crate) fn deferred(name: &str, reason: &str, origin: &Origin) -> Error {
     Error::config(format!("`{name}` is set by an expression with {reason}"))
         .with_context("set in", origin)
         .with_context("evaluated by", "OpenTofu only; Terraform refuses names and function calls here")
-        .with_hint(format!("run `tofu init` first: the value is then read from what it records"))
+        .with_hint("run `tofu init` first: the value is then read from what it records")
         .with_hint(format!("or pass `--backend-config {name}=…`"))
 }
 
@@ -101,16 +101,11 @@ fn invalid(key: &ConfigKeySpec, given: &Sourced<Setting>) -> Error {
 }
 
 /// Prepares a value for a message: no control characters, not too long.
-pub(super) fn shown(text: &str) -> String {
-    let mut shown: String = text
-        .chars()
-        .take(MAX_SHOWN)
-        .flat_map(|c| {
-            if c.is_control() { c.escape_default().to_string() } else { c.to_string() }
-                .chars()
-                .collect::<Vec<_>>()
-        })
-        .collect();
+fn shown(text: &str) -> String {
+    let mut shown: String = text.chars().take(MAX_SHOWN).collect();
+    if shown.chars().any(char::is_control) {
+        shown = shown.escape_debug().to_string();
+    }
     if text.chars().nth(MAX_SHOWN).is_some() {
         shown.push('…');
     }

@@ -56,17 +56,19 @@ impl<'a> Flattener<'a> {
         if depth < MAX_DEPTH && self.provider.is_object(name) {
             return self.object(name, given, depth, changes);
         }
-        if depth > 0 {
-            // Native clients convert the object to the type they know and drop what is left over, without a word.
-            self.notes.push(format!(
-                "`{name}` ({}) is not a key of provider `{}` and is ignored",
-                given.origin, self.provider.scheme
-            ));
+        let unset = given.value == Setting::Null || given.value == Setting::List(Vec::new());
+        if unset && matches!(given.origin, Origin::Initialised { .. }) {
+            // A newer client knows the key, records every key that it knows, and was not told a value.
             return Ok(());
         }
-        let recorded_as_unset = matches!(given.origin, Origin::Initialised { .. })
-            && (given.value == Setting::Null || given.value == Setting::List(Vec::new()));
-        if recorded_as_unset { Ok(()) } else { Err(self.unknown(name, &given.origin)) }
+        if depth == 0 {
+            return Err(self.unknown(name, &given.origin));
+        }
+        // Native clients convert the object to the type they know and drop what is left over, without a word.
+        let scheme = self.provider.scheme;
+        self.notes
+            .push(format!("`{name}` ({}) is not a key of provider `{scheme}` and is ignored", given.origin));
+        Ok(())
     }
 
     fn object(
@@ -118,12 +120,12 @@ impl<'a> Flattener<'a> {
         let mut error = Error::config(format!("unknown key `{name}` for provider `{scheme}`"))
             .with_context("set in", origin);
         let owner = self.providers.iter().find(|other| other.scheme != scheme && other.knows(name));
+        if let Some(owner) = owner {
+            error = error.with_hint(format!("`{name}` belongs to provider `{}`", owner.scheme));
+        }
         let near = self.provider.nearest(name);
         if let Some(near) = near {
             error = error.with_hint(format!("did you mean `{near}`?"));
-        }
-        if let Some(owner) = owner {
-            error = error.with_hint(format!("`{name}` belongs to provider `{}`", owner.scheme));
         }
         if near.is_none() && owner.is_none() {
             error = error.with_hint(format!("`{scheme}` has the keys {}", quoted(&self.provider.names())));

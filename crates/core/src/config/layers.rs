@@ -82,7 +82,8 @@ impl Source for Steps {
         for step in &self.0 {
             match step {
                 Step::ReplaceObject(object) => names.retain(|name, _| {
-                    name.strip_prefix(object.as_str()).is_none_or(|rest| !rest.is_empty() && !rest.starts_with('.'))
+                    name.strip_prefix(object.as_str())
+                        .is_none_or(|rest| !rest.is_empty() && !rest.starts_with('.'))
                 }),
                 Step::Set(name, value) => {
                     names.insert(name.clone(), value.clone());

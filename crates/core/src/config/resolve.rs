@@ -7,7 +7,7 @@ use crate::config::flatten::{Change, Flattener};
 use crate::config::layers::merge;
 use crate::config::resolved::ResolvedConfig;
 use crate::config::setting::{Layer, Setting};
-use crate::config::spec::{ConfigKeySpec, EmptyRule, ProviderSpec};
+use crate::config::spec::{ConfigKeySpec, EmptyRule, ProviderSpec, ValueKind};
 use crate::config::value::{ConfigValue, Environment, Origin, Sourced};
 use crate::error::{Error, Result};
 
@@ -145,7 +145,8 @@ impl Given {
         } else if name != key.name {
             notes.push(format!("`{name}` ({}) is an older name of `{}`", setting.origin, key.name));
         }
-        if matches!(&setting.value, Setting::String(text) if text.is_empty()) {
+        if key.kind == ValueKind::String && matches!(&setting.value, Setting::String(text) if text.is_empty())
+        {
             match key.empty {
                 EmptyRule::Value => {}
                 EmptyRule::Absent => {

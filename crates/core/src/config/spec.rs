@@ -84,7 +84,7 @@ pub struct ConfigKeySpec {
     pub empty: EmptyRule,
     /// Why the key is deprecated and what to use instead.
     pub deprecated: Option<&'static str>,
-    /// The object that the key is a member of is written as a block, `assume_role { … }`, and not as an attribute.
+    /// The object that the key is a member of is written as a block, `role { … }`, and not as an attribute.
     pub block: bool,
     /// One or more sentences for the documentation.
     pub doc: &'static str,
@@ -181,7 +181,7 @@ pub enum ValueKind {
     StringMap,
 }
 
-/// What a key's empty string means.
+/// What a text's empty string means. Elsewhere the empty string is malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EmptyRule {
     /// As if the key were absent: fallbacks apply.

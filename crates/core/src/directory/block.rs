@@ -14,7 +14,7 @@ pub(super) struct Declaration {
 #[derive(Clone, Debug)]
 pub(super) enum DeclarationKind {
     Backend {
-        /// The type, such as `s3`.
+        /// The type.
         name: String,
         body: BlockBody,
     },

@@ -1,8 +1,11 @@
 //! The order in which places are asked.
 
+use std::cell::OnceCell;
 use std::path::Path;
 
-use crate::config::{Environment, Layer, Origin, ProviderSpec, ResolvedConfig, Sourced, resolve_among};
+use crate::config::{
+    Environment, Layer, Origin, ProviderSpec, ResolvedConfig, Setting, Sourced, resolve_among,
+};
 use crate::directory::arguments;
 use crate::directory::block::{BlockBody, Declaration, DeclarationKind};
 use crate::directory::changed::{Comparison, another_type};
@@ -45,8 +48,14 @@ pub fn discover(
     options: &DirectoryOptions,
     providers: &'static [&'static ProviderSpec],
 ) -> Result<Discovered> {
-    let discovery =
-        Discovery { directory, env, options, providers, data: DataDirectory::new(directory, env) };
+    let discovery = Discovery {
+        directory,
+        env,
+        options,
+        providers,
+        data: DataDirectory::new(directory, env),
+        given: OnceCell::new(),
+    };
     if let Some(name) = &options.backend {
         return discovery.with_options_only(name);
     }
@@ -63,6 +72,7 @@ struct Discovery<'a> {
     options: &'a DirectoryOptions,
     providers: &'static [&'static ProviderSpec],
     data: DataDirectory<'a>,
+    given: OnceCell<Vec<Layer>>,
 }
 
 /// What one of the places says.
@@ -90,7 +100,16 @@ impl Discovery<'_> {
             (Some(Declaration { origin, kind: DeclarationKind::Backend { name, body } }), None) => {
                 // Here `http` gets no advice to write this very file.
                 let provider = self.provider(&name).ok_or_else(|| self.not_spoken(&name, &origin))?;
-                let layers = vec![body.into_layer(provider)?];
+                let layer = body.into_layer(provider)?;
+                if let Some((name, what, place)) = first_deferred(&layer) {
+                    // No client evaluates this file, so `init` would not help.
+                    return Err(Error::config(format!("`{name}` is set by an expression with {what}"))
+                        .with_context("set in", place)
+                        .with_hint(format!(
+                            "write the value itself: `{OWN_FILE}` has no names and no functions"
+                        )));
+                }
+                let layers = vec![layer];
                 Found { provider, source: origin, layers, changed: None, notes: Vec::new() }
             }
             (Some(first), Some(second)) => {
@@ -164,13 +183,12 @@ impl Discovery<'_> {
             Some(Declaration { kind: DeclarationKind::Backend { body, .. }, .. }) => body,
         };
         let given_to_init = arguments::layers_of_variables(self.env, self.directory, provider)?;
-        let given_here = self.given(provider)?;
         let comparison = Comparison {
             provider,
             providers: self.providers,
             record,
             given_to_init: &given_to_init,
-            given_here: &given_here,
+            given_here: self.given(provider)?,
         };
         comparison.changed(&body.into_layer(provider)?)
     }
@@ -178,15 +196,20 @@ impl Discovery<'_> {
     /// Lays our own options on top and resolves everything.
     fn finish(&self, found: Found, may_read_directory: bool) -> Result<Discovered> {
         let Found { provider, source, mut layers, changed, notes } = found;
-        layers.extend(self.given(provider)?);
+        layers.extend_from_slice(self.given(provider)?);
         let config = resolve_among(provider, self.providers, self.env, &layers)?.with_notes(notes);
         let workspace = self.workspace(may_read_directory)?;
         Ok(Discovered { config, workspace, source, changed_since_init: changed })
     }
 
-    fn given(&self, provider: &ProviderSpec) -> Result<Vec<Layer>> {
+    /// Returns our own options as layers; read once, since a file may be a pipe.
+    fn given(&self, provider: &ProviderSpec) -> Result<&[Layer]> {
+        if let Some(given) = self.given.get() {
+            return Ok(given);
+        }
         let origin = Origin::Flag("--backend-config".to_owned());
-        arguments::layers(&self.options.backend_config, &origin, self.directory, provider)
+        let given = arguments::layers(&self.options.backend_config, &origin, self.directory, provider)?;
+        Ok(self.given.get_or_init(|| given))
     }
 
     fn workspace(&self, may_read_directory: bool) -> Result<Sourced<Workspace>> {
@@ -250,4 +273,13 @@ impl Discovery<'_> {
         let lines: String = required.map(|key| format!("  {} = \"…\"\n", key.name)).collect();
         format!("\nbackend \"{}\" {{\n{lines}}}", provider.scheme)
     }
+}
+
+/// Finds a value that cannot be evaluated: its name, what is in the way, and its place.
+fn first_deferred(layer: &Layer) -> Option<(&str, &str, &Origin)> {
+    layer.iter().find_map(|(name, setting)| match &setting.value {
+        Setting::Deferred(what) => Some((name.as_str(), what.as_str(), &setting.origin)),
+        Setting::Object(members) => first_deferred(members),
+        _ => None,
+    })
 }

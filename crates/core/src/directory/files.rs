@@ -54,7 +54,12 @@ impl ConfigFile {
 
     fn declarations(&self, directory: &Path) -> Result<Vec<Declaration>> {
         match SourceText::read(directory, self.name.as_str(), Accept::RegularFile)? {
-            None => Ok(Vec::new()),
+            // The directory lists it, so it is a link that leads nowhere.
+            None => Err(Error::new(
+                ErrorKind::Local,
+                "configure",
+                format!("cannot read `{}`: no such file", self.name),
+            )),
             Some(source) if self.json => json::declarations(&source),
             Some(source) => hcl::declarations(&source),
         }

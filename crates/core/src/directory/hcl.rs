@@ -60,6 +60,13 @@ fn parse(source: &SourceText) -> Result<Body> {
 
 /// Keeps the parser's position and reason; its display would quote the line, which may hold a secret.
 fn unreadable(source: &SourceText, error: &ParseError) -> Error {
+    if error.message().contains("redefined") {
+        let rest = source.text().get(error.location().offset()..).unwrap_or_default();
+        let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || "-_".contains(*c)).collect();
+        return Error::config(format!("`{name}` is set twice"))
+            .with_context("set in", Origin::file(&source.path, error.location().line()))
+            .with_hint("keep one of the two");
+    }
     source.unreadable(error.location().line(), error.location().column(), error.message())
 }
 

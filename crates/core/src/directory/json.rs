@@ -178,6 +178,14 @@ fn layer(source: &SourceText, entries: &[(String, &RawValue)], strings: Strings)
     Ok(layer)
 }
 
+/// Writes a number as Terraform converts it to a string: no exponent, no zero at the end of a fraction.
+fn number_text(text: &str) -> String {
+    match text.parse::<f64>() {
+        Ok(float) if float.is_finite() && text.contains(['.', 'e', 'E']) => float.to_string(),
+        _ => text.to_owned(),
+    }
+}
+
 fn setting(source: &SourceText, raw: &RawValue, strings: Strings, depth: usize) -> Result<Setting> {
     let origin = source.origin_of(raw.get());
     if depth > MAX_DEPTH {
@@ -209,6 +217,6 @@ fn setting(source: &SourceText, raw: &RawValue, strings: Strings, depth: usize) 
             };
             Setting::Object(entries.into_iter().map(member).collect::<Result<_>>()?)
         }
-        _ => Setting::Number(raw.get().to_owned()),
+        _ => Setting::Number(number_text(raw.get())),
     })
 }

@@ -15,7 +15,7 @@ pub(super) struct DataDirectory<'a> {
 
 /// The backend that `init` configured.
 pub(super) struct Record {
-    /// The type, such as `s3`.
+    /// The type.
     pub(super) name: String,
     /// The record.
     pub(super) origin: Origin,

@@ -124,6 +124,24 @@ mod unix {
     }
 
     #[test]
+    fn a_link_that_leads_nowhere_is_an_error() {
+        let dir = Dir::new();
+        symlink("nowhere", dir.path().join("main.tf")).unwrap();
+        assert!(dir.error().contains("cannot read `main.tf`"));
+    }
+
+    #[test]
+    fn a_pipe_given_as_an_option_is_read_once() {
+        let dir = Dir::block("").initialised("alpha", r#"{"bucket":"b","key":"k"}"#);
+        let pipe = dir.path().join("pipe");
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let writer = std::thread::spawn(move || std::fs::write(pipe, "region = \"r\"\n").unwrap());
+        let found = dir.with_config(&["pipe"]).unwrap();
+        writer.join().unwrap();
+        assert_eq!(found.config.string("region"), Some("r"));
+    }
+
+    #[test]
     fn a_pipe_in_the_directory_is_not_waited_for() {
         let dir = Dir::new();
         assert!(Command::new("mkfifo").arg(dir.path().join("main.tf")).status().unwrap().success());

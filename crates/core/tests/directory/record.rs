@@ -33,6 +33,7 @@ fn the_recorded_values_are_used_with_their_lines() {
     assert_eq!(value(&found, "use_lock").as_deref(), Some("false"), "null falls back to the default");
     assert_eq!(found.source.to_string(), ".terraform/terraform.tfstate:4");
     assert!(found.changed_since_init.is_none());
+    assert_eq!(found.config.notes(), &[] as &[String], "what is recorded as unset is nobody's concern");
 }
 
 #[test]
