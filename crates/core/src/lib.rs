@@ -14,8 +14,8 @@ pub use lock::{LockGuard, LockWait, StateStoreExt};
 pub use lock_info::{LockInfo, LockInfoError};
 pub use names::{ETag, Lineage, LockId, Serial, VersionId, Workspace};
 pub use state::{
-    HeaderReader, Output, OutputReader, Outputs, Progress, Refusal, StateFormat, StateHeader, Succession,
-    SuccessionRules,
+    HeaderReader, Output, OutputReader, Outputs, Progress, Refusal, ResourceInstance, StateFormat,
+    StateHeader, Succession, SuccessionRules,
 };
 pub use store::{
     Capabilities, LockRecord, LockTarget, ReadOptions, Released, StateBytes, StateLocation, StateMeta,

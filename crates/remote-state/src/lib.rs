@@ -1,1 +1,55 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+use std::sync::Arc;
+
+use crate::config::{ProviderSpec, ResolvedConfig, Setting};
+
+pub use remote_state_core::*;
+
+#[cfg(feature = "s3")]
+pub use remote_state_s3 as s3;
+
+/// The table from a provider's name to its keys.
+static PROVIDERS: &[&ProviderSpec] = &[
+    #[cfg(feature = "s3")]
+    &remote_state_s3::PROVIDER,
+];
+
+/// Returns the providers that were compiled in, one table of keys each.
+pub fn providers() -> &'static [&'static ProviderSpec] {
+    PROVIDERS
+}
+
+/// Opens the store that a resolved configuration describes. Nothing is sent before the first operation.
+///
+/// # Errors
+/// `ConfigInvalid` if a value does not do, with the place where it was set; `Unsupported` if the provider was not compiled in.
+pub fn open_resolved(config: &ResolvedConfig) -> Result<Arc<dyn StateStore>> {
+    match config.provider().scheme {
+        #[cfg(feature = "s3")]
+        "s3" => Ok(Arc::new(s3::S3Store::new(&s3::S3Config::from_resolved(config)?))),
+        scheme => Err(not_compiled_in(scheme)),
+    }
+}
+
+/// Opens a store from a provider's name and its keys, without looking at the environment.
+///
+/// # Errors
+/// As [`open_resolved`]; `ConfigInvalid` also for a key that the provider does not have.
+pub fn open<'a>(
+    provider: &str,
+    keys: impl IntoIterator<Item = (&'a str, impl Into<Setting>)>,
+) -> Result<Arc<dyn StateStore>> {
+    let Some(spec) = providers().iter().find(|spec| spec.scheme == provider) else {
+        return Err(not_compiled_in(provider));
+    };
+    open_resolved(&ResolvedConfig::from_pairs(spec, keys)?)
+}
+
+fn not_compiled_in(scheme: &str) -> Error {
+    let known: Vec<_> = providers().iter().map(|spec| format!("`{}`", spec.scheme)).collect();
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    Error::new(ErrorKind::Unsupported, "open", format!("there is no provider `{scheme}` here"))
+        .with_context("providers", known)
+        .with_hint("a provider is a cargo feature of the crate `remote-state`, off by default")
+}

@@ -153,14 +153,6 @@ impl Client {
         sent.map(drop).map_err(|error| failure(self.about(operation, &self.url(key)), error))
     }
 
-    /// Returns the entity tag of an object.
-    ///
-    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html>
-    pub(crate) async fn etag(&self, operation: &'static str, key: &str) -> Result<Option<String>, Failure> {
-        // A HEAD has no body to say which of bucket and key is missing; a GET of nothing but its head has.
-        self.get(operation, key, None).await.map(|answer| answer.e_tag)
-    }
-
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>
     pub(crate) async fn list(
         &self,

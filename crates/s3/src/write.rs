@@ -7,6 +7,13 @@ use crate::client::{Condition, Stored};
 use crate::error::{Failure, Outcome};
 use crate::store::S3Store;
 
+/// What stands under a key. An object of zero bytes is no state, but it exists.
+enum Present {
+    No,
+    Empty(Option<String>),
+    State(Option<String>),
+}
+
 impl S3Store {
     pub(crate) async fn put_state(
         &self,
@@ -15,19 +22,24 @@ impl S3Store {
         mode: &WriteMode,
     ) -> Result<StateMeta> {
         let key = self.layout.state_key(workspace);
+        let mut condition = match mode {
+            WriteMode::Overwrite => Condition::None,
+            WriteMode::Create => Condition::IfAbsent,
+            WriteMode::Update(etag) => Condition::IfMatch(etag.as_str()),
+        };
         if !self.dialect.updates_conditionally {
             // The store would not look, or would look wrongly: look ourselves. The lock, not this, keeps others out in between.
             self.check_expected(&key, mode).await?;
+            condition = Condition::None;
         }
-        let condition = match mode {
-            WriteMode::Create => Condition::IfAbsent,
-            WriteMode::Update(etag) if self.dialect.updates_conditionally => {
-                Condition::IfMatch(etag.as_str())
-            }
-            WriteMode::Overwrite | WriteMode::Update(_) => Condition::None,
-        };
         let size = bytes.len() as u64;
-        let stored = match self.client.put("write", &key, bytes.clone(), condition).await {
+        let mut sent = self.client.put("write", &key, bytes.clone(), condition).await;
+        if let (WriteMode::Create, Err(Failure { outcome: Outcome::ConditionFailed, .. })) = (mode, &sent)
+            && let Present::Empty(Some(etag)) = self.present(&key).await?
+        {
+            sent = self.client.put("write", &key, bytes.clone(), Condition::IfMatch(&etag)).await;
+        }
+        let stored = match sent {
             Ok(stored) => stored,
             Err(failure) => self.resolve_write(&key, &bytes, failure).await?,
         };
@@ -37,17 +49,24 @@ impl S3Store {
     }
 
     async fn check_expected(&self, key: &str, mode: &WriteMode) -> Result<()> {
-        let expected = match mode {
-            WriteMode::Overwrite => return Ok(()),
-            WriteMode::Create => None,
-            WriteMode::Update(etag) => Some(etag.as_str()),
+        let is_expected = match (mode, self.present(key).await?) {
+            (WriteMode::Overwrite, _) | (WriteMode::Create, Present::No | Present::Empty(_)) => true,
+            (WriteMode::Update(expected), Present::Empty(found) | Present::State(found)) => {
+                found.as_deref() == Some(expected.as_str())
+            }
+            (WriteMode::Create, Present::State(_)) | (WriteMode::Update(_), Present::No) => false,
         };
-        let found = match self.client.etag("write", key).await {
-            Ok(etag) => etag,
-            Err(Failure { outcome: Outcome::Absent, .. }) => None,
-            Err(failure) => return Err(failure.error),
-        };
-        if found.as_deref() == expected { Ok(()) } else { Err(self.changed(key)) }
+        if is_expected { Ok(()) } else { Err(self.changed(key)) }
+    }
+
+    async fn present(&self, key: &str) -> Result<Present> {
+        // A HEAD has no body to say which of bucket and key is missing. A GET has, and its body need not be read.
+        match self.client.get("write", key, None).await {
+            Ok(answer) if answer.content_length == Some(0) => Ok(Present::Empty(answer.e_tag)),
+            Ok(answer) => Ok(Present::State(answer.e_tag)),
+            Err(Failure { outcome: Outcome::Absent, .. }) => Ok(Present::No),
+            Err(failure) => Err(failure.error),
+        }
     }
 
     /// Looks at what is stored now, where the answer does not say whether the write was carried out.

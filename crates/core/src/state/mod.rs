@@ -2,9 +2,11 @@
 
 mod header;
 mod outputs;
+mod resources;
 mod split;
 mod succession;
 
 pub use header::{HeaderReader, StateFormat, StateHeader};
 pub use outputs::{Output, OutputReader, Outputs, Progress};
+pub use resources::ResourceInstance;
 pub use succession::{Refusal, Succession, SuccessionRules};

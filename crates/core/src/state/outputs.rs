@@ -160,12 +160,7 @@ impl OutputReader {
             self.splitter.finish().map_err(|malformed| invalid(malformed.reason()))?;
         }
         if self.encryption_version.is_some_and(|version| !version.is_empty()) {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "read outputs",
-                "the state is encrypted by OpenTofu, and its outputs with it",
-            )
-            .with_hint("read it with `tofu output`, which has the key"));
+            return Err(encrypted("read outputs", "outputs"));
         }
         match self.version {
             None => Err(invalid("it has neither `version` nor `encryption_version`")),
@@ -174,6 +169,15 @@ impl OutputReader {
             Some(version) => Err(invalid(&format!("format version {version} is not supported"))),
         }
     }
+}
+
+pub(super) fn encrypted(operation: &'static str, what: &str) -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        operation,
+        format!("the state is encrypted by OpenTofu, and its {what} with it"),
+    )
+    .with_hint("read it with `tofu`, which has the key")
 }
 
 fn want(key: &str) -> Option<Want> {

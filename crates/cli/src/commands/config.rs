@@ -1,0 +1,142 @@
+//! `config`: what is set and where, what can be set, and what a client needs.
+
+use remote_state::config::{ConfigKeySpec, Environment, ProviderSpec, ValueKind};
+use remote_state::{Error, ErrorKind};
+use serde_json::{Value, json};
+
+use crate::args::{Config, Global};
+use crate::exit::Failure;
+use crate::session;
+use crate::ui::Ui;
+
+pub(crate) fn run(ui: Ui, env: &Environment, global: &Global, args: &Config) -> Result<(), Failure> {
+    match args {
+        Config::Show => show(ui, env, global),
+        Config::Keys { provider } => keys(ui, provider.as_deref()),
+        Config::Client { address, plain_methods } => client(ui, address, *plain_methods),
+    }
+}
+
+fn show(ui: Ui, env: &Environment, global: &Global) -> Result<(), Failure> {
+    let found = session::find(&ui, env, global)?;
+    if let Some(error) = &found.changed_since_init {
+        ui.warn_error(error);
+    }
+    if ui.is_json {
+        return ui.json(&found.config.to_json(&found.workspace.value));
+    }
+    let mut rows = vec![
+        vec!["(backend)".to_owned(), found.config.provider().scheme.to_owned(), found.source.to_string()],
+        vec!["(workspace)".to_owned(), found.workspace.value.to_string(), found.workspace.origin.to_string()],
+    ];
+    rows.extend(found.config.iter().map(|(key, value)| {
+        let shown = found.config.shown(key.name).unwrap_or_else(|| "<secret>".to_owned());
+        vec![key.name.to_owned(), shown, value.origin.to_string()]
+    }));
+    ui.table(&["key", "value", "set in"], rows)
+}
+
+fn keys(ui: Ui, provider: Option<&str>) -> Result<(), Failure> {
+    let providers = remote_state::providers();
+    let chosen: Vec<_> =
+        providers.iter().filter(|spec| provider.is_none_or(|name| name == spec.scheme)).collect();
+    if let (Some(name), true) = (provider, chosen.is_empty()) {
+        let known: Vec<_> = providers.iter().map(|spec| format!("`{}`", spec.scheme)).collect();
+        return Err(Error::new(ErrorKind::NotFound, "list keys", format!("there is no provider `{name}`"))
+            .with_hint(format!("there is {}", known.join(", ")))
+            .into());
+    }
+    if ui.is_json {
+        let providers: serde_json::Map<_, _> = chosen
+            .iter()
+            .map(|spec| (spec.scheme.to_owned(), spec.keys.iter().map(key_json).collect()))
+            .collect();
+        return ui.json(&json!({"version": 1, "providers": providers}));
+    }
+    let row = |spec: &ProviderSpec, key: &ConfigKeySpec| {
+        vec![
+            spec.scheme.to_owned(),
+            [&[key.name], key.aliases].concat().join(", "),
+            kind(key.kind).to_owned(),
+            if key.required { "required".to_owned() } else { key.default.unwrap_or_default().to_owned() },
+            key.env.join(", "),
+            key.doc.to_owned(),
+        ]
+    };
+    let rows = chosen.iter().flat_map(|spec| spec.keys.iter().map(|key| row(spec, key))).collect();
+    ui.table(&["provider", "key", "type", "default", "environment", "meaning"], rows)
+}
+
+fn key_json(key: &ConfigKeySpec) -> Value {
+    json!({
+        "name": key.name,
+        "aliases": key.aliases,
+        "type": kind(key.kind),
+        "environment": key.env,
+        "default": key.default,
+        "required": key.required,
+        "secret": key.secret,
+        "deprecated": key.deprecated,
+        "doc": key.doc,
+    })
+}
+
+fn kind(kind: ValueKind) -> &'static str {
+    match kind {
+        ValueKind::Bool => "bool",
+        ValueKind::Number => "number",
+        ValueKind::String => "string",
+        ValueKind::StringList => "list",
+        ValueKind::StringMap => "map",
+        _ => "other",
+    }
+}
+
+/// Prints variables rather than a block: what stands in a block is copied into the data directory and into plan files, the token with it.
+fn client(ui: Ui, address: &str, plain_methods: bool) -> Result<(), Failure> {
+    let variables = client_variables(address, plain_methods)?;
+    if ui.is_json {
+        let variables: serde_json::Map<_, _> =
+            variables.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
+        return ui.json(&json!({"version": 1, "environment": variables}));
+    }
+    for (name, value) in &variables {
+        ui.line(&format!("export {name}='{}'", value.replace('\'', r"'\''")))?;
+    }
+    ui.note("and set TF_HTTP_PASSWORD to the server's token; the configuration needs only: terraform { backend \"http\" {} }");
+    Ok(())
+}
+
+/// The one place that knows how a client is pointed at a state of ours.
+pub(crate) fn client_variables(
+    address: &str,
+    plain_methods: bool,
+) -> Result<Vec<(&'static str, String)>, Failure> {
+    let invalid = |reason: &str| {
+        Error::config(format!("`{address}` is not the address of a state: {reason}"))
+            .with_hint("expected something like `https://state.example.com/state/default`")
+    };
+    let url = url::Url::parse(address).map_err(|_| invalid("it is no URL"))?;
+    if !matches!(url.scheme(), "http" | "https") || !url.path().starts_with("/state/") {
+        return Err(invalid("it is not `http(s)://HOST/state/NAME`").into());
+    }
+    let mut lock_url = url.clone();
+    if plain_methods {
+        lock_url.set_path(&format!("/lock/{}", url.path().trim_start_matches("/state/")));
+    }
+    let mut variables = vec![
+        ("TF_HTTP_ADDRESS", url.to_string()),
+        ("TF_HTTP_LOCK_ADDRESS", lock_url.to_string()),
+        ("TF_HTTP_UNLOCK_ADDRESS", lock_url.to_string()),
+        // Without a user name the client sends no password either; which name it is does not matter.
+        ("TF_HTTP_USERNAME", "remote-state".to_owned()),
+        // Together these survive half a minute without the server.
+        ("TF_HTTP_RETRY_MAX", "6".to_owned()),
+        ("TF_HTTP_RETRY_WAIT_MIN", "1".to_owned()),
+    ];
+    if plain_methods {
+        variables.push(("TF_HTTP_LOCK_METHOD", "POST".to_owned()));
+        variables.push(("TF_HTTP_UNLOCK_METHOD", "DELETE".to_owned()));
+    }
+    Ok(variables)
+}

@@ -1,0 +1,46 @@
+//! `list`: what the state tracks.
+
+use remote_state::{ResourceInstance, StateStoreExt as _};
+use serde_json::json;
+
+use crate::commands::no_state;
+use crate::exit::Failure;
+use crate::session::Session;
+
+pub(crate) async fn list(session: &Session) -> Result<(), Failure> {
+    let instances = read(session).await?;
+    let ui = session.ui;
+    if ui.is_json {
+        let resources: Vec<_> = instances
+            .iter()
+            .map(|instance| {
+                json!({
+                    "address": instance.address,
+                    "provider": instance.provider,
+                    "tainted": instance.is_tainted,
+                    "deposed": instance.deposed,
+                })
+            })
+            .collect();
+        return ui.json(&json!({"version": 1, "resources": resources}));
+    }
+    if instances.is_empty() {
+        ui.note("the state tracks no resources");
+    }
+    let mut last = "";
+    for instance in &instances {
+        // An instance that waits to be destroyed has the address of the one that replaced it.
+        if instance.address != last {
+            ui.line(&crate::ui::harmless(&instance.address))?;
+        }
+        last = &instance.address;
+    }
+    Ok(())
+}
+
+pub(super) async fn read(session: &Session) -> Result<Vec<ResourceInstance>, Failure> {
+    session.may_read();
+    let stored = session.store.read_bytes(&session.workspace).await?;
+    let stored = stored.ok_or_else(|| no_state(session, &session.workspace))?;
+    Ok(ResourceInstance::parse_all(&stored.bytes)?)
+}

@@ -1,0 +1,110 @@
+//! `lock`, `unlock`, `locks`.
+
+use futures_util::TryStreamExt as _;
+use remote_state::{Error, ErrorKind, LockId, LockRecord, LockTarget, Released, Workspace};
+use serde_json::{Value, json};
+
+use crate::args::{Lock, Unlock};
+use crate::exit::{Failure, age, operation_words};
+use crate::session::Session;
+
+pub(crate) async fn lock(session: &mut Session, args: &Lock) -> Result<(), Failure> {
+    session.may_write()?;
+    let info = session.lock_info(&args.operation)?.with_info(&args.info);
+    let info = session.lock(&session.workspace, &info).await?.keep();
+    if session.ui.is_json {
+        session.ui.json(&record_json(&session.workspace, &LockRecord::new(Ok(info), lock_object(session))))
+    } else {
+        // A script keeps it: nothing else goes to stdout.
+        session.ui.line(info.id.as_str())
+    }
+}
+
+fn lock_object(session: &Session) -> String {
+    session.store.location(&session.workspace).lock.unwrap_or_default()
+}
+
+pub(crate) async fn unlock(session: &mut Session, args: Unlock) -> Result<(), Failure> {
+    session.may_write()?;
+    let location = session.store.location(&session.workspace);
+    let target = match args.id {
+        Some(id) => LockTarget::Id(LockId::new(id)),
+        None => {
+            let lock = location.lock.as_deref().unwrap_or(&location.state);
+            session
+                .ui
+                .confirm(&format!("Removing the unreadable lock `{lock}`, whoever holds it."), args.yes)?;
+            LockTarget::Unreadable
+        }
+    };
+    match session.store.release(&session.workspace, &target).await? {
+        Released::Freed(_) => session.ui.done(&format!("released the lock of `{}`", location.state)),
+        Released::AlreadyFree => {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                "unlock",
+                format!("no lock is held on `{}`", location.state),
+            )
+            .with_hint("see the locks of all workspaces with `remote-state locks`")
+            .into());
+        }
+    }
+    if session.ui.is_json {
+        session.ui.json(&json!({"version": 1, "state": location.state, "released": true}))?;
+    }
+    Ok(())
+}
+
+pub(crate) async fn locks(session: &Session) -> Result<(), Failure> {
+    session.may_read();
+    if !session.store.capabilities().locking {
+        session.ui.warn("no lock is configured for this state");
+    }
+    let mut held: Vec<(Workspace, LockRecord)> = session.store.locks().try_collect().await?;
+    held.sort_by(|a, b| a.0.cmp(&b.0));
+    if session.ui.is_json {
+        let held: Vec<_> = held.iter().map(|(workspace, record)| record_json(workspace, record)).collect();
+        return session.ui.json(&json!({"version": 1, "locks": held}));
+    }
+    if held.is_empty() {
+        session.ui.note("no lock is held");
+        return Ok(());
+    }
+    let row = |(workspace, record): &(Workspace, LockRecord)| match &record.info {
+        Ok(info) => vec![
+            workspace.to_string(),
+            info.id.to_string(),
+            info.who.clone(),
+            operation_words(&info.operation),
+            age(info),
+        ],
+        Err(reason) => vec![
+            workspace.to_string(),
+            format!("unreadable: {reason}"),
+            String::new(),
+            String::new(),
+            String::new(),
+        ],
+    };
+    session.ui.table(&["workspace", "lock id", "who", "operation", "taken"], held.iter().map(row).collect())
+}
+
+fn record_json(workspace: &Workspace, record: &LockRecord) -> Value {
+    match &record.info {
+        Ok(info) => json!({
+            "version": 1,
+            "workspace": workspace.as_str(),
+            "object": record.object,
+            "id": info.id,
+            "operation": info.operation,
+            "info": info.info,
+            "who": info.who,
+            "client_version": info.version,
+            "created": info.created.to_string(),
+            "path": info.path,
+        }),
+        Err(reason) => {
+            json!({"version": 1, "workspace": workspace.as_str(), "object": record.object, "unreadable": reason})
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! One file for each command.
+
+mod completions;
+mod config;
+mod exec;
+mod inventory;
+mod lock;
+mod output;
+mod pull;
+mod push;
+mod serve;
+mod show;
+mod workspace;
+
+use remote_state::config::Environment;
+use remote_state::{Error, ErrorKind, Workspace};
+
+use crate::args::{Cli, Command};
+use crate::exit::Failure;
+use crate::session::Session;
+use crate::ui::Ui;
+
+/// Runs a command to its end.
+pub(crate) async fn run(cli: Cli, ui: Ui, env: Environment) -> Result<(), Failure> {
+    // These need no store.
+    match &cli.command {
+        Command::Completions(args) => return completions::run(ui, args),
+        Command::Config(args) => return config::run(ui, &env, &cli.global, args),
+        _ => {}
+    }
+    let mut session = Session::open(ui, env, &cli.global).await?;
+    let result = with_store(&mut session, cli.command).await;
+    session.close().await;
+    result
+}
+
+async fn with_store(session: &mut Session, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Pull(args) => pull::run(session, &args).await,
+        Command::Push(args) => push::run(session, &args).await,
+        Command::Output(args) => output::run(session, &args).await,
+        Command::List => inventory::list(session).await,
+        Command::Show(args) => show::run(session, &args).await,
+        Command::Workspace(args) => workspace::run(session, args).await,
+        Command::Lock(args) => lock::lock(session, &args).await,
+        Command::Unlock(args) => lock::unlock(session, args).await,
+        Command::Locks => lock::locks(session).await,
+        Command::Serve(args) => serve::run(session, args).await,
+        Command::Exec(args) => exec::run(session, args).await,
+        // Handled above, without a store.
+        Command::Completions(_) | Command::Config(_) => Ok(()),
+    }
+}
+
+/// The error for a workspace that has no state.
+fn no_state(session: &Session, workspace: &Workspace) -> Failure {
+    let location = session.store.location(workspace);
+    Error::new(ErrorKind::NotFound, "read", format!("no state has been written to `{}`", location.state))
+        .with_context("workspace", workspace)
+        .with_hint("see which workspaces have one with `remote-state workspace list`")
+        .into()
+}

@@ -1,0 +1,64 @@
+//! `pull`: the state, byte for byte.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use futures_util::TryStreamExt as _;
+use indicatif::{ProgressBar, ProgressStyle};
+use remote_state::{Error, ErrorKind, ReadOptions, StateRead};
+use serde_json::json;
+
+use crate::args::Pull;
+use crate::commands::no_state;
+use crate::exit::Failure;
+use crate::session::Session;
+use crate::ui::Ui;
+
+pub(crate) async fn run(session: &Session, args: &Pull) -> Result<(), Failure> {
+    session.may_read();
+    let read = session.store.read(&session.workspace, &ReadOptions::default()).await?;
+    let mut read = read.ok_or_else(|| no_state(session, &session.workspace))?;
+    let Some(path) = &args.output else {
+        while let Some(bytes) = read.body.try_next().await? {
+            session.ui.answer(&bytes)?;
+        }
+        return Ok(());
+    };
+    let meta = read.meta.clone();
+    save(session.ui, read, path).await?;
+    session.ui.done(&format!("wrote {} bytes to `{}`", meta.size_bytes, path.display()));
+    if session.ui.is_json {
+        session.ui.json(&json!({
+            "version": 1,
+            "file": path,
+            "size_bytes": meta.size_bytes,
+            "etag": meta.etag,
+            "version_id": meta.version,
+        }))?;
+    }
+    Ok(())
+}
+
+/// Writes a file that appears whole or not at all, and that only its owner can read.
+async fn save(ui: Ui, mut read: StateRead, path: &Path) -> Result<(), Failure> {
+    let cannot = |source: std::io::Error| {
+        Error::new(ErrorKind::Local, "pull", format!("cannot write `{}`", path.display())).with_source(source)
+    };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // The temporary file is made with mode 0600 and lies in the same folder, so that the rename is atomic.
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(cannot)?;
+    let progress = if ui.shows_progress() { bar(read.meta.size_bytes) } else { ProgressBar::hidden() };
+    while let Some(bytes) = read.body.try_next().await? {
+        file.write_all(&bytes).map_err(cannot)?;
+        progress.inc(bytes.len() as u64);
+    }
+    progress.finish_and_clear();
+    file.as_file().sync_all().map_err(cannot)?;
+    file.persist(path).map_err(|error| cannot(error.error))?;
+    Ok(())
+}
+
+fn bar(size_bytes: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {bytes_per_sec}");
+    ProgressBar::new(size_bytes).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

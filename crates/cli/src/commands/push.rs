@@ -1,0 +1,146 @@
+//! `push`: a state takes the place of the stored one, under the lock and by the rules.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use bytes::Bytes;
+use remote_state::{
+    Error, ErrorKind, LockId, Refusal, StateBytes, StateHeader, StateMeta, StateStoreExt as _, Succession,
+    SuccessionRules, WriteMode,
+};
+use serde_json::json;
+
+use crate::args::Push;
+use crate::exit::Failure;
+use crate::session::{Session, finish};
+
+pub(crate) async fn run(session: &mut Session, args: &Push) -> Result<(), Failure> {
+    session.may_write()?;
+    let session = &*session;
+    let name = if args.file.as_os_str() == "-" {
+        "standard input".to_owned()
+    } else {
+        format!("`{}`", args.file.display())
+    };
+    let bytes = read_source(&args.file, &name)?;
+    let header = StateHeader::parse(&bytes).map_err(|error| not_a_state(&name, &error))?;
+    let written = if let Some(id) = &args.lock_id {
+        check_held(session, &LockId::new(id)).await?;
+        finish(&session.ui, put(session, &name, bytes, &header, args.force)).await?
+    } else {
+        let info = session.lock_info("state-push")?;
+        session.under_lock(&session.workspace, &info, put(session, &name, bytes, &header, args.force)).await?
+    };
+    report(session, &header, written)
+}
+
+fn read_source(path: &Path, name: &str) -> Result<Bytes, Failure> {
+    let mut bytes = Vec::new();
+    let read = if path.as_os_str() == "-" {
+        std::io::stdin().lock().read_to_end(&mut bytes).map(drop)
+    } else {
+        std::fs::read(path).map(|read| bytes = read)
+    };
+    read.map_err(|source| {
+        let kind = if source.kind() == std::io::ErrorKind::NotFound {
+            ErrorKind::NotFound
+        } else {
+            ErrorKind::Local
+        };
+        Error::new(kind, "push", format!("cannot read {name}")).with_source(source)
+    })?;
+    Ok(bytes.into())
+}
+
+fn not_a_state(name: &str, error: &Error) -> Error {
+    Error::new(ErrorKind::InvalidState, "push", format!("{name} is {}", error.message()))
+        .with_context("note", "nothing was written")
+}
+
+/// Makes sure that the lock under which to write is held, by that id.
+async fn check_held(session: &Session, id: &LockId) -> Result<(), Failure> {
+    let state = session.store.location(&session.workspace).state;
+    match session.store.inspect(&session.workspace).await? {
+        Some(record) if record.id() == Some(id) => Ok(()),
+        Some(record) => {
+            Err(Error::lock_held("push", format!("state `{state}` is locked with another id"), record).into())
+        }
+        None => Err(Error::new(
+            ErrorKind::PreconditionFailed,
+            "push",
+            format!("the lock `{id}` is not held on `{state}`: someone released it"),
+        )
+        .with_hint("take a new one with `remote-state lock`, after making sure that nobody wrote in between")
+        .into()),
+    }
+}
+
+/// Writes the bytes if they may follow what is stored. Returns nothing if they are stored already.
+async fn put(
+    session: &Session,
+    name: &str,
+    bytes: Bytes,
+    header: &StateHeader,
+    is_forced: bool,
+) -> Result<Option<StateMeta>, Failure> {
+    let stored = session.store.read_bytes(&session.workspace).await?;
+    if !is_forced && let Some(stored) = &stored {
+        let stored_header =
+            StateHeader::parse(&stored.bytes).map_err(|error| not_comparable(session, &error))?;
+        match SuccessionRules::PUSH.check(Some(&stored_header), header, || stored.bytes == bytes) {
+            Ok(Succession::Follows) => {}
+            Ok(Succession::Unchanged) => return Ok(None),
+            Err(refusal) => return Err(refused(session, name, &refusal)),
+        }
+    }
+    let mode = match stored {
+        None => WriteMode::Create,
+        Some(StateBytes { meta: StateMeta { etag: Some(etag), .. }, .. }) => WriteMode::Update(etag),
+        Some(_) => WriteMode::Overwrite,
+    };
+    Ok(Some(session.store.write(&session.workspace, bytes.into(), &mode).await?))
+}
+
+fn not_comparable(session: &Session, error: &Error) -> Failure {
+    let state = session.store.location(&session.workspace).state;
+    Error::new(ErrorKind::InvalidState, "push", format!("what is stored at `{state}` is {}", error.message()))
+        .with_hint("look at it with `remote-state pull`; to replace it all the same, pass `--force`")
+        .into()
+}
+
+fn refused(session: &Session, name: &str, refusal: &Refusal) -> Failure {
+    Error::new(
+        ErrorKind::PreconditionFailed,
+        "push",
+        format!("{name} may not replace the stored state: {refusal}"),
+    )
+    .with_context("stored at", session.store.location(&session.workspace).state)
+    .with_hint("compare the two with `remote-state pull`; to replace it all the same, pass `--force`")
+    .into()
+}
+
+fn report(session: &Session, header: &StateHeader, written: Option<StateMeta>) -> Result<(), Failure> {
+    let state = session.store.location(&session.workspace).state;
+    match &written {
+        Some(meta) => session
+            .ui
+            .done(&format!("wrote serial {} ({} bytes) to `{state}`", header.serial, meta.size_bytes)),
+        None => session
+            .ui
+            .done(&format!("serial {} is stored at `{state}` already; nothing to write", header.serial)),
+    }
+    if !session.ui.is_json {
+        return Ok(());
+    }
+    let meta = written.as_ref();
+    session.ui.json(&json!({
+        "version": 1,
+        "state": state,
+        "workspace": session.workspace.as_str(),
+        "written": written.is_some(),
+        "serial": header.serial,
+        "lineage": header.lineage,
+        "etag": meta.and_then(|meta| meta.etag.as_ref()),
+        "version_id": meta.and_then(|meta| meta.version.as_ref()),
+    }))
+}

@@ -1,0 +1,84 @@
+//! `serve`: Terraform's `http` backend over the store.
+
+use std::sync::Arc;
+
+use remote_state::{Error, ErrorKind, Workspace};
+use remote_state_server::{Auth, Emptied as ServerEmptied, Policy, Server, States};
+use secrecy::SecretString;
+use serde_json::json;
+
+use crate::args::{Emptied, Names, PolicyArgs, Serve};
+use crate::commands::config::client_variables;
+use crate::exit::Failure;
+use crate::session::{Session, interrupted};
+
+/// The variable that holds the token when no file does.
+const TOKEN_VARIABLE: &str = "REMOTE_STATE_TOKEN";
+
+pub(crate) async fn run(session: &mut Session, args: Serve) -> Result<(), Failure> {
+    session.may_write()?;
+    let session = &*session;
+    require_lock(session)?;
+    let states = match args.names {
+        Names::Workspaces => States::workspaces(Arc::clone(&session.store)),
+        Names::Keys => States::keys(Arc::clone(&session.store)),
+    };
+    let server = Server::builder(states).with_auth(auth(session, &args)?).with_policy(policy(&args.policy));
+    let server = server.bind(args.listen).await?;
+    let base = format!("http://{}", server.local_addr());
+    let example = match args.names {
+        Names::Workspaces => format!("{base}/state/{}", Workspace::DEFAULT),
+        Names::Keys => format!("{base}/state/STATE-KEY"),
+    };
+    if session.ui.is_json {
+        session.ui.json(&json!({"version": 1, "url": base, "example": example}))?;
+    } else {
+        session.ui.line(&base)?;
+        session.ui.note(&format!("serving {}; stop with Ctrl-C", session.store));
+        for (name, value) in client_variables(&example, false)? {
+            session.ui.note(&format!("  {name}={value}"));
+        }
+    }
+    Ok(server.run_until(interrupted()).await?)
+}
+
+/// A server that answered LOCK without a real lock would be worse than none.
+pub(super) fn require_lock(session: &Session) -> Result<(), Failure> {
+    if session.store.capabilities().locking {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::ConfigInvalid, "serve", format!("no lock is configured for `{}`", session.store))
+        .with_hint("set `use_lockfile = true` for every client of this state, or pass `--backend-config use_lockfile=true`")
+        .into())
+}
+
+pub(super) fn policy(args: &PolicyArgs) -> Policy {
+    Policy::default().with_require_lock(args.require_lock).with_force_write(args.force_write).with_emptied(
+        match args.emptied {
+            Emptied::Allow => ServerEmptied::Allow,
+            Emptied::Warn => ServerEmptied::Warn,
+            Emptied::Deny => ServerEmptied::Deny,
+        },
+    )
+}
+
+fn auth(session: &Session, args: &Serve) -> Result<Auth, Failure> {
+    if args.no_auth {
+        return Ok(Auth::None);
+    }
+    let token = match &args.token_file {
+        Some(path) => std::fs::read_to_string(path).map_err(|source| {
+            Error::new(ErrorKind::Local, "serve", format!("cannot read the token file `{}`", path.display()))
+                .with_source(source)
+        })?,
+        None => session.env.get(TOKEN_VARIABLE).unwrap_or_default().to_owned(),
+    };
+    let token = token.trim();
+    if token.is_empty() {
+        return Err(Error::config("a server needs a token that clients present")
+            .with_hint(format!("set `{TOKEN_VARIABLE}`, or pass `--token-file FILE`"))
+            .with_hint("on a loopback address, `--no-auth` goes without")
+            .into());
+    }
+    Ok(Auth::Token(SecretString::from(token)))
+}

@@ -1,0 +1,65 @@
+//! `show`: one resource of the state.
+
+use std::collections::BTreeMap;
+
+use remote_state::{Error, ErrorKind, ResourceInstance};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::args::Show;
+use crate::commands::inventory;
+use crate::exit::Failure;
+use crate::session::Session;
+
+/// An instance as JSON, its attributes as they were written.
+#[derive(Serialize)]
+struct Shown<'a> {
+    version: u32,
+    address: &'a str,
+    provider: &'a str,
+    tainted: bool,
+    attributes: &'a BTreeMap<String, Box<RawValue>>,
+    sensitive_attributes: &'a [String],
+}
+
+pub(crate) async fn run(session: &Session, args: &Show) -> Result<(), Failure> {
+    let instances = inventory::read(session).await?;
+    let is_asked_for =
+        |instance: &&ResourceInstance| instance.address == args.address && instance.deposed.is_none();
+    let Some(instance) = instances.iter().find(is_asked_for) else {
+        return Err(missing(&instances, &args.address));
+    };
+    if session.ui.is_json {
+        return session.ui.json(&Shown {
+            version: 1,
+            address: &instance.address,
+            provider: &instance.provider,
+            tainted: instance.is_tainted,
+            attributes: &instance.attributes,
+            sensitive_attributes: &instance.sensitive_attributes,
+        });
+    }
+    session.ui.note(&format!("{}{}", instance.address, if instance.is_tainted { " (tainted)" } else { "" }));
+    let row = |(name, value): (&String, &Box<RawValue>)| {
+        let is_hidden = instance.sensitive_attributes.contains(name) && !args.show_sensitive;
+        vec![name.clone(), if is_hidden { "<sensitive>".to_owned() } else { value.get().to_owned() }]
+    };
+    session.ui.table(&["attribute", "value"], instance.attributes.iter().map(row).collect())
+}
+
+fn missing(instances: &[ResourceInstance], address: &str) -> Failure {
+    let error = Error::new(ErrorKind::NotFound, "show", format!("the state tracks no resource `{address}`"));
+    // All instances of a resource, or the whole list.
+    let similar: Vec<_> = instances
+        .iter()
+        .filter(|instance| instance.address.starts_with(&format!("{address}[")))
+        .map(|instance| format!("`{}`", instance.address))
+        .take(5)
+        .collect();
+    if similar.is_empty() {
+        error.with_hint("see which it tracks with `remote-state list`")
+    } else {
+        error.with_hint(format!("it tracks {}", similar.join(", ")))
+    }
+    .into()
+}

@@ -1,0 +1,171 @@
+//! How the program ends: the one list of exit codes, and the one place where errors become words.
+
+use remote_state::{Error, ErrorKind, LockInfo};
+
+use crate::ui::Ui;
+
+/// What the program says to whoever started it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum ExitCode {
+    /// Done.
+    Done = 0,
+    /// Failed.
+    Failed = 1,
+    /// The command line or the configuration does not do.
+    Usage = 2,
+    /// Someone else holds the lock.
+    LockHeld = 3,
+    /// What was asked for does not exist.
+    NotFound = 4,
+    /// The stored state is not the expected one.
+    Unexpected = 5,
+    /// A bug of ours.
+    Bug = 70,
+    /// Interrupted, as shells count it: 128 and the signal's number.
+    Interrupted = 130,
+}
+
+/// Why a command did not end well.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The answer's reader has gone. That is its right.
+    BrokenPipe,
+    /// A command that was run ended like this; it has said why itself.
+    Child(u8),
+    /// Something failed, and this is what.
+    Error(Error),
+    /// The user interrupted, and was told so.
+    Interrupted,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl Failure {
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Self::BrokenPipe => ExitCode::Done as u8,
+            Self::Child(code) => *code,
+            Self::Interrupted => ExitCode::Interrupted as u8,
+            Self::Error(error) => code_of(error.kind()) as u8,
+        }
+    }
+
+    pub(crate) fn report(&self, ui: &Ui) {
+        if let Self::Error(error) = self {
+            ui.error(error.message(), &lines(error), &hints(error), &causes(error));
+        }
+    }
+}
+
+fn code_of(kind: ErrorKind) -> ExitCode {
+    match kind {
+        ErrorKind::ConfigInvalid => ExitCode::Usage,
+        ErrorKind::LockHeld => ExitCode::LockHeld,
+        ErrorKind::NotFound => ExitCode::NotFound,
+        ErrorKind::PreconditionFailed | ErrorKind::DigestMismatch => ExitCode::Unexpected,
+        _ => ExitCode::Failed,
+    }
+}
+
+/// Lays out what belongs to an error: the holder of a lock first, then what the library said.
+pub(crate) fn lines(error: &Error) -> Vec<(String, String)> {
+    let mut lines = Vec::new();
+    if let Some(holder) = error.holder() {
+        match &holder.info {
+            Ok(info) => {
+                lines.push(("held by".to_owned(), holder_words(info)));
+                lines.push(("since".to_owned(), since(info)));
+                if !info.info.is_empty() {
+                    lines.push(("info".to_owned(), info.info.clone()));
+                }
+            }
+            Err(reason) => {
+                lines.push(("held by".to_owned(), format!("unknown: the lock cannot be read ({reason})")))
+            }
+        }
+        lines.push(("lock".to_owned(), holder.object.clone()));
+        if let Some(id) = holder.id() {
+            lines.push(("lock id".to_owned(), id.to_string()));
+        }
+    }
+    lines.extend(error.context().iter().map(|(label, value)| ((*label).to_owned(), value.clone())));
+    lines
+}
+
+fn hints(error: &Error) -> Vec<String> {
+    let mut hints = error.hints().to_vec();
+    if let Some(holder) = error.holder() {
+        hints.push(match holder.id() {
+            Some(id) => format!("if that run is gone, release it with `remote-state unlock {id}`"),
+            None => "if no client is at work, remove it with `remote-state unlock --unreadable`".to_owned(),
+        });
+    }
+    hints
+}
+
+fn causes(error: &Error) -> Vec<String> {
+    std::iter::successors(std::error::Error::source(error), |cause| cause.source())
+        .map(ToString::to_string)
+        .collect()
+}
+
+/// `alice@build-17 for apply, version 1.14.2`
+pub(crate) fn holder_words(info: &LockInfo) -> String {
+    let who = if info.who.is_empty() { "someone" } else { &info.who };
+    let mut words = who.to_owned();
+    if !info.operation.is_empty() {
+        words.push_str(&format!(" for `{}`", operation_words(&info.operation)));
+    }
+    if !info.version.is_empty() {
+        words.push_str(&format!(", version {}", info.version));
+    }
+    words
+}
+
+/// `OperationTypeApply` is Go's name for it; people say `apply`.
+pub(crate) fn operation_words(operation: &str) -> String {
+    match operation.strip_prefix("OperationType") {
+        Some("Invalid") | None => operation.to_owned(),
+        Some(name) => name.to_ascii_lowercase(),
+    }
+}
+
+/// `2026-05-04 09:12:31 UTC (41 min ago)`
+fn since(info: &LockInfo) -> String {
+    if info.created == LockInfo::NO_TIME {
+        return "unknown".to_owned();
+    }
+    format!("{} ({})", info.created.strftime("%Y-%m-%d %H:%M:%S UTC"), age(info))
+}
+
+/// How long ago a lock was taken, by this machine's clock.
+pub(crate) fn age(info: &LockInfo) -> String {
+    if info.created == LockInfo::NO_TIME {
+        return "unknown".to_owned();
+    }
+    let seconds = jiff::Timestamp::now().duration_since(info.created).as_secs();
+    match seconds {
+        ..0 => "in the future, by this machine's clock".to_owned(),
+        0..120 => format!("{seconds} s ago"),
+        120..7200 => format!("{} min ago", seconds / 60),
+        7200..172_800 => format!("{} h ago", seconds / 3600),
+        _ => format!("{} days ago", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gos_operation_names_are_shown_as_people_say_them() {
+        assert_eq!(operation_words("OperationTypeApply"), "apply");
+        assert_eq!(operation_words("state-push"), "state-push");
+        assert_eq!(operation_words("OperationTypeInvalid"), "OperationTypeInvalid");
+    }
+}

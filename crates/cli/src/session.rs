@@ -1,0 +1,197 @@
+//! What a command works with: the store, the workspace, and who we are.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use remote_state::config::Environment;
+use remote_state::directory::{DirectoryOptions, Discovered, discover};
+use remote_state::{
+    Error, ErrorKind, LockGuard, LockInfo, LockTarget, LockWait, StateStore, StateStoreExt as _, Workspace,
+};
+
+use crate::args::Global;
+#[cfg(feature = "dev")]
+use crate::dev::DevStore;
+use crate::exit::{Failure, holder_words};
+use crate::ui::Ui;
+
+/// A command's surroundings.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) ui: Ui,
+    pub(crate) env: Environment,
+    pub(crate) store: Arc<dyn StateStore>,
+    pub(crate) workspace: Workspace,
+    lock_wait: LockWait,
+    changed_since_init: Option<Error>,
+    #[cfg(feature = "dev")]
+    pub(crate) dev: Option<DevStore>,
+}
+
+/// Finds the backend without opening it.
+pub(crate) fn find(ui: &Ui, env: &Environment, global: &Global) -> Result<Discovered, Failure> {
+    let found = if global.dev {
+        dev_backend(global, env)?
+    } else {
+        discover(&global.directory, env, &options(global), remote_state::providers())?
+    };
+    for note in found.config.notes() {
+        ui.warn(note);
+    }
+    Ok(found)
+}
+
+fn options(global: &Global) -> DirectoryOptions {
+    let mut options = DirectoryOptions::default();
+    options.backend.clone_from(&global.backend);
+    options.backend_config.clone_from(&global.backend_config);
+    options.workspace.clone_from(&global.workspace);
+    options
+}
+
+#[cfg(feature = "dev")]
+fn dev_backend(global: &Global, env: &Environment) -> Result<Discovered, Failure> {
+    crate::dev::backend(global, env, options(global))
+}
+
+#[cfg(not(feature = "dev"))]
+fn dev_backend(_: &Global, _: &Environment) -> Result<Discovered, Failure> {
+    Err(Error::new(ErrorKind::Unsupported, "open", "this build has no embedded store")
+        .with_hint("build it with the feature `dev`")
+        .into())
+}
+
+impl Session {
+    pub(crate) async fn open(ui: Ui, env: Environment, global: &Global) -> Result<Self, Failure> {
+        let found = find(&ui, &env, global)?;
+        #[cfg(feature = "dev")]
+        let (dev, config) = if global.dev {
+            let (dev, config) = DevStore::start(&global.directory, found.config).await?;
+            (Some(dev), config)
+        } else {
+            (None, found.config)
+        };
+        #[cfg(not(feature = "dev"))]
+        let config = found.config;
+        Ok(Self {
+            ui,
+            env,
+            store: remote_state::open_resolved(&config)?,
+            workspace: found.workspace.value,
+            lock_wait: LockWait::new(global.lock_timeout),
+            changed_since_init: found.changed_since_init,
+            #[cfg(feature = "dev")]
+            dev,
+        })
+    }
+
+    /// Ends what the session has started.
+    pub(crate) async fn close(self) {
+        #[cfg(feature = "dev")]
+        if let Some(dev) = self.dev {
+            dev.stop().await;
+        }
+    }
+
+    /// Goes on even if the block has changed since `init`, with a warning.
+    pub(crate) fn may_read(&self) {
+        if let Some(error) = &self.changed_since_init {
+            self.ui.warn_error(error);
+        }
+    }
+
+    /// Refuses if the block has changed since `init`: nobody knows which of the two is meant.
+    pub(crate) fn may_write(&mut self) -> Result<(), Failure> {
+        self.changed_since_init.take().map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    /// Makes the record of a lock of ours.
+    pub(crate) fn lock_info(&self, operation: &str) -> Result<LockInfo, Failure> {
+        Ok(LockInfo::new(operation, self.who(), env!("CARGO_PKG_VERSION"), jiff::Timestamp::now())?)
+    }
+
+    fn who(&self) -> String {
+        let user = ["USER", "LOGNAME", "USERNAME"]
+            .into_iter()
+            .find_map(|name| self.env.get(name))
+            .unwrap_or_default();
+        format!("{user}@{}", gethostname::gethostname().to_string_lossy())
+    }
+
+    /// Takes the lock, waiting as long as the user allows. An interruption gives back whatever was taken by then.
+    pub(crate) async fn lock(&self, workspace: &Workspace, info: &LockInfo) -> Result<LockGuard, Failure> {
+        let on_wait = |holder: &remote_state::LockRecord| {
+            let who = holder.info.as_ref().map_or_else(|_| "someone".to_owned(), holder_words);
+            self.ui.note(&format!("waiting for the lock held by {who}"));
+        };
+        tokio::select! {
+            guard = self.store.lock(workspace, info, self.lock_wait, &on_wait) => Ok(guard?),
+            () = interrupted() => {
+                self.ui.note("interrupted; making sure that no lock is left behind");
+                match self.store.release(workspace, &LockTarget::Id(info.id.clone())).await {
+                    Ok(_) => {}
+                    // Still someone else's: ours was never taken.
+                    Err(error) if error.kind() == ErrorKind::LockHeld => {}
+                    Err(error) => self.ui.warn_error(&error),
+                }
+                Err(Failure::Interrupted)
+            }
+        }
+    }
+
+    /// Does a piece of work under the lock and gives the lock back, whatever came of it.
+    ///
+    /// An interruption waits for the work: a write that is cut off in the middle leaves nobody knowing what is stored.
+    pub(crate) async fn under_lock<T>(
+        &self,
+        workspace: &Workspace,
+        info: &LockInfo,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        if !self.store.capabilities().locking {
+            self.ui.warn(
+                "no lock is configured for this state: nothing keeps others from writing at the same time",
+            );
+            return work.await;
+        }
+        let guard = self.lock(workspace, info).await?;
+        let result = finish(&self.ui, work).await;
+        match (result, guard.release().await) {
+            (Ok(value), Ok(_)) => Ok(value),
+            (Ok(_), Err(error)) => Err(error
+                .with_context("note", "the work itself was done; only the lock could not be released")
+                .into()),
+            (Err(failure), Ok(_)) => Err(failure),
+            (Err(failure), Err(error)) => {
+                self.ui.warn_error(&error);
+                Err(failure)
+            }
+        }
+    }
+}
+
+/// Goes on to the end, and tells an impatient user so.
+pub(crate) async fn finish<T>(ui: &Ui, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            result = &mut work => return result,
+            () = interrupted() => ui.note("finishing first, so that the state is whole and the lock released"),
+        }
+    }
+}
+
+/// Waits for Ctrl-C, or for the signal by which a service is asked to end.
+pub(crate) async fn interrupted() {
+    #[cfg(unix)]
+    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        return;
+    }
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

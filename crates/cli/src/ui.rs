@@ -1,0 +1,199 @@
+//! Everything that is printed: answers on stdout, the conversation on stderr.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
+use comfy_table::{ContentArrangement, Table, presets};
+use remote_state::{Error, ErrorKind};
+use serde::Serialize;
+
+use crate::args::{Color, Global};
+use crate::exit::Failure;
+
+const RED: Style = AnsiColor::Red.on_default().bold();
+const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
+const GREEN: Style = AnsiColor::Green.on_default();
+const CYAN: Style = AnsiColor::Cyan.on_default().bold();
+
+/// The voice of the program.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ui {
+    color: ColorChoice,
+    pub(crate) is_json: bool,
+    is_quiet: bool,
+    is_verbose: bool,
+}
+
+impl Ui {
+    pub(crate) fn new(global: &Global) -> Self {
+        Self {
+            color: match global.color {
+                Color::Auto => ColorChoice::Auto,
+                Color::Always => ColorChoice::Always,
+                Color::Never => ColorChoice::Never,
+            },
+            is_json: global.json,
+            is_quiet: global.quiet,
+            is_verbose: global.verbose > 0,
+        }
+    }
+
+    /// Writes a part of the answer, byte for byte.
+    pub(crate) fn answer(&self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| {
+            if error.kind() == io::ErrorKind::BrokenPipe {
+                Failure::BrokenPipe
+            } else {
+                Error::new(ErrorKind::Local, "print", "cannot write to standard output")
+                    .with_source(error)
+                    .into()
+            }
+        })
+    }
+
+    /// Writes a line of the answer.
+    pub(crate) fn line(&self, text: &str) -> Result<(), Failure> {
+        self.answer(format!("{text}\n").as_bytes())
+    }
+
+    /// Writes the answer as JSON.
+    pub(crate) fn json(&self, value: &impl Serialize) -> Result<(), Failure> {
+        let mut text = serde_json::to_vec_pretty(value).map_err(|error| {
+            Error::new(ErrorKind::Unexpected, "print", "the answer cannot be written as JSON")
+                .with_source(error)
+        })?;
+        text.push(b'\n');
+        self.answer(&text)
+    }
+
+    /// Writes the answer as a table. Whatever comes from a store is made harmless for the terminal first.
+    pub(crate) fn table(&self, head: &[&str], rows: Vec<Vec<String>>) -> Result<(), Failure> {
+        let mut table = Table::new();
+        let _: &mut Table = table
+            .load_style(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Disabled)
+            .set_header(head.iter().map(|name| name.to_uppercase()));
+        for row in rows {
+            let _: &mut Table = table.add_row(row.iter().map(|cell| harmless(cell)));
+        }
+        let text: Vec<String> =
+            table.lines().map(|line| line.trim_end().trim_start_matches(' ').to_owned()).collect();
+        self.line(&text.join("\n"))
+    }
+
+    /// Tells what was done.
+    pub(crate) fn done(&self, text: &str) {
+        self.say(GREEN, "", text);
+    }
+
+    /// Tells what goes on.
+    pub(crate) fn note(&self, text: &str) {
+        self.say(Style::new(), "", text);
+    }
+
+    /// Tells what to be careful about.
+    pub(crate) fn warn(&self, text: &str) {
+        self.say(YELLOW, "warning: ", text);
+    }
+
+    fn say(&self, style: Style, label: &str, text: &str) {
+        if !self.is_quiet {
+            let text = harmless(text);
+            self.to_stderr(&if label.is_empty() {
+                format!("{style}{text}{style:#}\n")
+            } else {
+                format!("{style}{label}{style:#}{text}\n")
+            });
+        }
+    }
+
+    /// Tells what failed: the message, what belongs to it, and what to do next.
+    pub(crate) fn error(
+        &self,
+        message: &str,
+        lines: &[(String, String)],
+        hints: &[String],
+        causes: &[String],
+    ) {
+        let mut text = format!("{RED}error:{RED:#} {}\n", harmless(message));
+        let width = lines.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0);
+        for (label, value) in lines {
+            text.push_str(&format!("  {label:width$}  {}\n", harmless(value)));
+        }
+        if self.is_verbose {
+            for cause in causes {
+                text.push_str(&format!("  caused by: {}\n", harmless(cause)));
+            }
+        }
+        if !hints.is_empty() {
+            text.push('\n');
+        }
+        for hint in hints {
+            text.push_str(&format!("{CYAN}hint:{CYAN:#} {}\n", harmless(hint)));
+        }
+        self.to_stderr(&text);
+    }
+
+    /// Warns with an error that does not end the command.
+    pub(crate) fn warn_error(&self, error: &Error) {
+        self.warn(error.message());
+        for (label, value) in crate::exit::lines(error) {
+            self.note(&format!("  {label}  {value}"));
+        }
+    }
+
+    /// Asks for consent. Where nobody can be asked, there is none.
+    pub(crate) fn confirm(&self, question: &str, is_agreed: bool) -> Result<(), Failure> {
+        if is_agreed {
+            return Ok(());
+        }
+        let refuse = |reason: &str| {
+            Failure::from(
+                Error::new(ErrorKind::ConfigInvalid, "ask", reason)
+                    .with_hint("to agree beforehand, pass `--yes`"),
+            )
+        };
+        if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+            return Err(refuse("this needs your consent, and there is no terminal to ask on"));
+        }
+        self.to_stderr(&format!("{} Type `yes` to go on: ", harmless(question)));
+        let mut reply = String::new();
+        match io::stdin().read_line(&mut reply) {
+            Ok(_) if reply.trim() == "yes" => Ok(()),
+            _ => Err(refuse("not agreed; nothing was changed")),
+        }
+    }
+
+    /// Whether to show progress: a person looks at it, and nothing else is written there.
+    pub(crate) fn shows_progress(&self) -> bool {
+        !self.is_quiet && !self.is_json && !self.is_verbose && io::stderr().is_terminal()
+    }
+
+    fn to_stderr(&self, text: &str) {
+        // Nobody is left to be told that stderr is closed.
+        drop(AutoStream::new(io::stderr().lock(), self.color).write_all(text.as_bytes()));
+    }
+}
+
+/// Replaces what could make a terminal do things: a lock file or an output may come from anyone.
+pub(crate) fn harmless(text: &str) -> String {
+    let is_harmful = |c: char| {
+        (c.is_control() && c != '\n')
+            // Marks that reorder what is shown.
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().map(|c| if is_harmful(c) { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escape_sequences_and_reordering_marks_do_not_reach_the_terminal() {
+        assert_eq!(harmless("a\u{1b}[31mb\u{202e}c\rd"), "a\u{fffd}[31mb\u{fffd}c\u{fffd}d");
+        assert_eq!(harmless("ü\n✓"), "ü\n✓");
+    }
+}
