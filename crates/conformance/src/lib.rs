@@ -1,1 +1,20 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+mod fixtures;
+mod setup;
+mod suites;
+
+pub mod lock;
+pub mod read_write;
+pub mod versions;
+pub mod workspaces;
+
+pub mod http;
+
+mod faults;
+mod memory;
+
+pub use faults::{Faults, FaultyStore};
+pub use memory::MemoryStore;
+pub use setup::{Outcome, RawLocks, Scale, Setup};
+pub use suites::{Behaviour, HttpBehaviour, http_behaviours, store_behaviours};

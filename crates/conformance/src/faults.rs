@@ -1,0 +1,192 @@
+//! A store that fails when told to.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
+use remote_state_core::{
+    Capabilities, Error, ErrorKind, LockInfo, LockRecord, LockTarget, ReadOptions, Released, Result,
+    StateLocation, StateMeta, StateRead, StateSource, StateStore, StateVersion, Workspace, WriteMode,
+};
+
+/// A store around another one that does what the other does, except for the [`Faults`] it is told to have.
+///
+/// Stores made of it by [`with_state_key`](StateStore::with_state_key) have the same faults.
+#[derive(Debug)]
+pub struct FaultyStore {
+    inner: Arc<dyn StateStore>,
+    faults: Faults,
+}
+
+/// The switch of a [`FaultyStore`]. Clones switch the same store.
+#[derive(Clone, Debug, Default)]
+pub struct Faults(Arc<Plan>);
+
+#[derive(Debug, Default)]
+struct Plan {
+    next: Mutex<VecDeque<Fault>>,
+    always: Mutex<Option<ErrorKind>>,
+    write_delay: Mutex<Duration>,
+    calls: AtomicU64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    /// The call fails, and nothing is done.
+    Refused(ErrorKind),
+    /// Nothing is wrong with this call.
+    None,
+    /// The call is carried out, and its answer is lost.
+    ReplyLost,
+}
+
+impl Faults {
+    /// Makes the next `calls` calls fail with an error of this kind, without doing anything.
+    pub fn fail_next(&self, calls: usize, kind: ErrorKind) {
+        lock(&self.0.next).extend(std::iter::repeat_n(Fault::Refused(kind), calls));
+    }
+
+    /// Makes the next `calls` calls do their work and then fail with `Unknown`.
+    pub fn lose_next_replies(&self, calls: usize) {
+        lock(&self.0.next).extend(std::iter::repeat_n(Fault::ReplyLost, calls));
+    }
+
+    /// Makes one call do its work and then fail with `Unknown`, after letting `calls` others pass.
+    pub fn lose_reply_after(&self, calls: usize) {
+        lock(&self.0.next).extend(std::iter::repeat_n(Fault::None, calls).chain([Fault::ReplyLost]));
+    }
+
+    /// Makes every call fail with an error of this kind, until [`stop`](Self::stop).
+    pub fn fail_always(&self, kind: ErrorKind) {
+        *lock(&self.0.always) = Some(kind);
+    }
+
+    /// Makes every write take this much longer.
+    pub fn delay_writes(&self, delay: Duration) {
+        *lock(&self.0.write_delay) = delay;
+    }
+
+    /// Ends all faults.
+    pub fn stop(&self) {
+        lock(&self.0.next).clear();
+        *lock(&self.0.always) = None;
+        *lock(&self.0.write_delay) = Duration::ZERO;
+    }
+
+    /// Returns how many calls have reached the store so far.
+    pub fn calls(&self) -> u64 {
+        self.0.calls.load(Ordering::Relaxed)
+    }
+
+    fn next(&self) -> Option<Fault> {
+        self.0.calls.fetch_add(1, Ordering::Relaxed);
+        (*lock(&self.0.always)).map(Fault::Refused).or_else(|| lock(&self.0.next).pop_front())
+    }
+
+    async fn around<T>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
+        match self.next() {
+            None | Some(Fault::None) => call.await,
+            Some(Fault::Refused(kind)) => Err(refused(operation, kind)),
+            Some(Fault::ReplyLost) => {
+                call.await?;
+                Err(Error::new(ErrorKind::Unknown, operation, "the answer was lost, as asked for"))
+            }
+        }
+    }
+
+    fn around_stream<'a, T: Send + 'a>(
+        &self,
+        operation: &'static str,
+        call: BoxStream<'a, Result<T>>,
+    ) -> BoxStream<'a, Result<T>> {
+        match self.next() {
+            None | Some(Fault::None) => call,
+            Some(Fault::Refused(kind)) => stream::iter([Err(refused(operation, kind))]).boxed(),
+            Some(Fault::ReplyLost) => stream::iter([Err(refused(operation, ErrorKind::Unknown))]).boxed(),
+        }
+    }
+}
+
+fn refused(operation: &'static str, kind: ErrorKind) -> Error {
+    Error::new(kind, operation, "the store failed, as asked for")
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // Nothing panics while one is held.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl FaultyStore {
+    /// Wraps a store. It has no faults until told to.
+    pub fn new(inner: Arc<dyn StateStore>) -> (Arc<dyn StateStore>, Faults) {
+        let faults = Faults::default();
+        (Arc::new(Self { inner, faults: faults.clone() }), faults)
+    }
+}
+
+impl fmt::Display for FaultyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+#[async_trait]
+impl StateStore for FaultyStore {
+    fn capabilities(&self) -> Capabilities {
+        self.inner.capabilities()
+    }
+
+    fn location(&self, workspace: &Workspace) -> StateLocation {
+        self.inner.location(workspace)
+    }
+
+    fn with_state_key(&self, key: &str) -> Result<Arc<dyn StateStore>> {
+        Ok(Arc::new(Self { inner: self.inner.with_state_key(key)?, faults: self.faults.clone() }))
+    }
+
+    async fn read(&self, workspace: &Workspace, options: &ReadOptions) -> Result<Option<StateRead>> {
+        self.faults.around("read", self.inner.read(workspace, options)).await
+    }
+
+    async fn write(&self, workspace: &Workspace, source: StateSource, mode: &WriteMode) -> Result<StateMeta> {
+        let delay = *lock(&self.faults.0.write_delay);
+        tokio::time::sleep(delay).await;
+        self.faults.around("write", self.inner.write(workspace, source, mode)).await
+    }
+
+    async fn delete(&self, workspace: &Workspace) -> Result<()> {
+        self.faults.around("delete", self.inner.delete(workspace)).await
+    }
+
+    fn workspaces(&self) -> BoxStream<'_, Result<Workspace>> {
+        self.faults.around_stream("list workspaces", self.inner.workspaces())
+    }
+
+    async fn acquire(&self, workspace: &Workspace, info: &LockInfo) -> Result<LockInfo> {
+        self.faults.around("lock", self.inner.acquire(workspace, info)).await
+    }
+
+    async fn release(&self, workspace: &Workspace, target: &LockTarget) -> Result<Released> {
+        self.faults.around("unlock", self.inner.release(workspace, target)).await
+    }
+
+    async fn inspect(&self, workspace: &Workspace) -> Result<Option<LockRecord>> {
+        self.faults.around("inspect lock", self.inner.inspect(workspace)).await
+    }
+
+    fn locks(&self) -> BoxStream<'_, Result<(Workspace, LockRecord)>> {
+        self.faults.around_stream("list locks", self.inner.locks())
+    }
+
+    fn versions(&self, workspace: &Workspace) -> BoxStream<'_, Result<StateVersion>> {
+        self.faults.around_stream("list versions", self.inner.versions(workspace))
+    }
+}

@@ -1,0 +1,302 @@
+//! A store in memory.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
+use jiff::Timestamp;
+use remote_state_core::{
+    Capabilities, ETag, Error, ErrorKind, LockInfo, LockRecord, LockTarget, ReadOptions, Released, Result,
+    StateLocation, StateMeta, StateRead, StateSource, StateStore, StateVersion, VersionId, Workspace,
+    WriteMode,
+};
+
+use crate::setup::RawLocks;
+
+/// The pieces in which a state is read: small enough that most states of a test come in several.
+const CHUNK_BYTES: usize = 8 << 10;
+
+/// A store in memory that keeps every promise, for tests without a network: conditional writes, locks, all versions.
+///
+/// Clones, and stores made of it by [`with_state_key`](StateStore::with_state_key), share one bucket.
+#[derive(Clone)]
+pub struct MemoryStore {
+    bucket: Arc<Mutex<Bucket>>,
+    state_key: String,
+    capabilities: Capabilities,
+}
+
+#[derive(Default)]
+struct Bucket {
+    /// By state key and workspace.
+    states: BTreeMap<(String, Workspace), Slot>,
+    writes: u64,
+}
+
+#[derive(Default)]
+struct Slot {
+    /// Oldest first.
+    versions: Vec<Version>,
+    lock: Option<Bytes>,
+}
+
+struct Version {
+    meta: StateMeta,
+    /// `None` records a deletion.
+    bytes: Option<Bytes>,
+}
+
+impl Slot {
+    fn current(&self) -> Option<(&StateMeta, &Bytes)> {
+        let last = self.versions.last()?;
+        Some((&last.meta, last.bytes.as_ref()?))
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").field("state_key", &self.state_key).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "memory://{}", self.state_key)
+    }
+}
+
+impl MemoryStore {
+    /// Creates an empty store for the state key `terraform.tfstate`.
+    pub fn new() -> Self {
+        Self {
+            bucket: Arc::default(),
+            state_key: "terraform.tfstate".to_owned(),
+            capabilities: Capabilities::default()
+                .with_locking(true)
+                .with_conditional_write(true)
+                .with_versions(true),
+        }
+    }
+
+    /// Takes abilities away, as a store has it that is configured without locks or cannot write conditionally.
+    #[must_use]
+    pub fn with_capabilities(mut self, capabilities: Capabilities) -> Self {
+        self.capabilities = capabilities;
+        self
+    }
+
+    fn bucket(&self) -> MutexGuard<'_, Bucket> {
+        // A panic while it was held is a failed test already.
+        self.bucket.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with_slot<T>(&self, workspace: &Workspace, act: impl FnOnce(&mut Slot) -> T) -> T {
+        act(self.bucket().states.entry((self.state_key.clone(), workspace.clone())).or_default())
+    }
+
+    fn lock_url(&self, workspace: &Workspace) -> String {
+        format!("memory://{}/{workspace}.lock", self.state_key)
+    }
+
+    fn found(&self, workspace: &Workspace, bytes: &[u8]) -> LockRecord {
+        LockRecord::new(LockInfo::parse(bytes).map_err(|error| error.to_string()), self.lock_url(workspace))
+    }
+
+    fn held(&self, operation: &'static str, workspace: &Workspace, bytes: &[u8]) -> Error {
+        Error::lock_held(operation, format!("`{workspace}` is locked"), self.found(workspace, bytes))
+    }
+
+    fn push(&self, workspace: &Workspace, bytes: Option<Bytes>, mode: &WriteMode) -> Result<StateMeta> {
+        let failed = |message: &str| Err(Error::new(ErrorKind::PreconditionFailed, "write", message));
+        if *mode != WriteMode::Overwrite && !self.capabilities.conditional_write {
+            return Err(unsupported("write", "this store cannot write conditionally"));
+        }
+        let mut bucket = self.bucket();
+        bucket.writes += 1;
+        let number = bucket.writes;
+        let slot = bucket.states.entry((self.state_key.clone(), workspace.clone())).or_default();
+        match (mode, slot.current()) {
+            // An object of no bytes is no state, so creating one there is fine.
+            (WriteMode::Create, Some((_, stored))) if !stored.is_empty() => {
+                return failed("a state exists already");
+            }
+            (WriteMode::Update(_), None) => return failed("the state is gone"),
+            (WriteMode::Update(etag), Some((meta, _))) if meta.etag.as_ref() != Some(etag) => {
+                return failed("the stored state is another one");
+            }
+            _ => {}
+        }
+        let mut meta = StateMeta::new(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            .with_modified(Some(Timestamp::now()))
+            .with_etag(bytes.is_some().then(|| ETag::new(format!("\"{number:x}\""))));
+        if self.capabilities.versions {
+            meta = meta.with_version(Some(VersionId::new(format!("v{number}"))));
+        } else {
+            slot.versions.clear();
+        }
+        slot.versions.push(Version { meta: meta.clone(), bytes });
+        Ok(meta)
+    }
+}
+
+fn unsupported(operation: &'static str, message: &str) -> Error {
+    Error::new(ErrorKind::Unsupported, operation, message)
+}
+
+#[async_trait]
+impl StateStore for MemoryStore {
+    fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
+    fn location(&self, workspace: &Workspace) -> StateLocation {
+        let path = if workspace.is_default() {
+            format!("memory/{}", self.state_key)
+        } else {
+            format!("memory/env:/{workspace}/{}", self.state_key)
+        };
+        let state = format!("memory://{}/{workspace}", self.state_key);
+        StateLocation::new(path, state, self.capabilities.locking.then(|| self.lock_url(workspace)))
+    }
+
+    fn with_state_key(&self, key: &str) -> Result<Arc<dyn StateStore>> {
+        if key.is_empty() || key.starts_with('/') || key.ends_with('/') || key.ends_with(".tflock") {
+            return Err(Error::config(format!("{key:?} is not a state key")));
+        }
+        Ok(Arc::new(Self { state_key: key.to_owned(), ..self.clone() }))
+    }
+
+    async fn read(&self, workspace: &Workspace, options: &ReadOptions) -> Result<Option<StateRead>> {
+        let found = self.with_slot(workspace, |slot| match &options.version {
+            None => Ok(slot.current().map(|(meta, bytes)| (meta.clone(), bytes.clone()))),
+            Some(wanted) => slot
+                .versions
+                .iter()
+                .find(|version| version.meta.version.as_ref() == Some(wanted))
+                .and_then(|version| Some((version.meta.clone(), version.bytes.clone()?)))
+                .map(Some)
+                .ok_or_else(|| {
+                    Error::new(ErrorKind::NotFound, "read", format!("there is no version `{wanted}`"))
+                }),
+        })?;
+        Ok(found.filter(|(_, bytes)| !bytes.is_empty()).map(|(meta, bytes)| {
+            let chunks: Vec<_> = (0..bytes.len())
+                .step_by(CHUNK_BYTES)
+                .map(|start| Ok(bytes.slice(start..bytes.len().min(start + CHUNK_BYTES))))
+                .collect();
+            StateRead { meta, body: stream::iter(chunks).boxed() }
+        }))
+    }
+
+    async fn write(&self, workspace: &Workspace, source: StateSource, mode: &WriteMode) -> Result<StateMeta> {
+        let bytes = source.into_bytes().await?;
+        self.push(workspace, Some(bytes), mode)
+    }
+
+    async fn delete(&self, workspace: &Workspace) -> Result<()> {
+        if self.with_slot(workspace, |slot| slot.current().is_some()) {
+            self.push(workspace, None, &WriteMode::Overwrite)?;
+        }
+        Ok(())
+    }
+
+    fn workspaces(&self) -> BoxStream<'_, Result<Workspace>> {
+        let names: Vec<_> = self
+            .bucket()
+            .states
+            .iter()
+            .filter(|((key, name), slot)| {
+                *key == self.state_key && !name.is_default() && slot.current().is_some()
+            })
+            .map(|((_, name), _)| Ok(name.clone()))
+            .collect();
+        stream::iter(names).boxed()
+    }
+
+    async fn acquire(&self, workspace: &Workspace, info: &LockInfo) -> Result<LockInfo> {
+        if !self.capabilities.locking {
+            return Err(unsupported("lock", "this store is configured without locks"));
+        }
+        let info = info.clone().with_path(self.location(workspace).path);
+        self.with_slot(workspace, |slot| match &slot.lock {
+            None => {
+                slot.lock = Some(info.to_json().into());
+                Ok(info)
+            }
+            Some(bytes) => match LockInfo::parse(bytes) {
+                Ok(stored) if stored.id == info.id => Ok(stored),
+                _ => Err(self.held("lock", workspace, bytes)),
+            },
+        })
+    }
+
+    async fn release(&self, workspace: &Workspace, target: &LockTarget) -> Result<Released> {
+        self.with_slot(workspace, |slot| {
+            let Some(bytes) = &slot.lock else { return Ok(Released::AlreadyFree) };
+            let stored = LockInfo::parse(bytes);
+            let is_meant = match (target, &stored) {
+                (LockTarget::Id(id), Ok(stored)) => *id == stored.id,
+                (LockTarget::Unreadable, Err(_)) => true,
+                _ => false,
+            };
+            if !is_meant {
+                return Err(self.held("unlock", workspace, bytes));
+            }
+            slot.lock = None;
+            Ok(Released::Freed(stored.ok()))
+        })
+    }
+
+    async fn inspect(&self, workspace: &Workspace) -> Result<Option<LockRecord>> {
+        Ok(self.with_slot(workspace, |slot| slot.lock.clone()).map(|bytes| self.found(workspace, &bytes)))
+    }
+
+    fn locks(&self) -> BoxStream<'_, Result<(Workspace, LockRecord)>> {
+        let locks: Vec<_> = self
+            .bucket()
+            .states
+            .iter()
+            .filter(|((key, _), _)| *key == self.state_key)
+            .filter_map(|((_, name), slot)| Some(Ok((name.clone(), self.found(name, slot.lock.as_ref()?)))))
+            .collect();
+        stream::iter(locks).boxed()
+    }
+
+    fn versions(&self, workspace: &Workspace) -> BoxStream<'_, Result<StateVersion>> {
+        if !self.capabilities.versions {
+            return stream::iter([Err(unsupported("list versions", "this store keeps no versions"))]).boxed();
+        }
+        let versions: Vec<_> = self.with_slot(workspace, |slot| {
+            let listed = slot.versions.iter().rev().enumerate();
+            listed
+                .map(|(index, version)| {
+                    Ok(match version.bytes {
+                        Some(_) => StateVersion::new(version.meta.clone(), index == 0),
+                        None => StateVersion::delete_marker(version.meta.clone(), index == 0),
+                    })
+                })
+                .collect()
+        });
+        stream::iter(versions).boxed()
+    }
+}
+
+#[async_trait]
+impl RawLocks for MemoryStore {
+    async fn put(&self, workspace: &Workspace, bytes: Bytes) {
+        self.with_slot(workspace, |slot| slot.lock = Some(bytes));
+    }
+
+    async fn get(&self, workspace: &Workspace) -> Option<Bytes> {
+        self.with_slot(workspace, |slot| slot.lock.clone())
+    }
+}

@@ -1,0 +1,331 @@
+//! States: what is written is what is read, and no write is lost.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::TryStreamExt as _;
+use futures_util::future::join_all;
+use remote_state_core::{
+    ETag, ErrorKind, ReadOptions, Result, StateMeta, StateSource, StateStore, Workspace, WriteMode,
+};
+
+use crate::fixtures::{
+    assert_same_bytes, assert_stored, concat, delicate_states, read, state, state_of_size, state_with,
+    unique, workspace,
+};
+use crate::setup::{Outcome, Setup};
+
+const NO_CONDITIONS: Outcome = Outcome::Skipped("the setup declares no conditional writes");
+
+/// The store can do at least what the setup says it can.
+pub async fn declared_capabilities_are_there(setup: &Setup) -> Outcome {
+    let (has, declared) = (setup.store.capabilities(), setup.declares);
+    assert!(has.locking || !declared.locking, "locks are declared");
+    assert!(has.conditional_write || !declared.conditional_write, "conditional writes are declared");
+    assert!(has.versions || !declared.versions, "versions are declared");
+    Outcome::Kept
+}
+
+/// Where nothing was written, a read says so and is no error.
+pub async fn read_of_nothing_is_none(setup: &Setup) -> Outcome {
+    for ws in [Workspace::default(), workspace("dev")] {
+        assert!(read(&*setup.store, &ws).await.is_none(), "nothing has been written to `{ws}`");
+    }
+    Outcome::Kept
+}
+
+/// An object of no bytes is no state.
+pub async fn empty_object_is_none(setup: &Setup) -> Outcome {
+    let ws = Workspace::default();
+    if setup.store.write(&ws, Bytes::new().into(), &WriteMode::Overwrite).await.is_err() {
+        return Outcome::Skipped("the store refuses to write an empty state");
+    }
+    assert!(read(&*setup.store, &ws).await.is_none(), "an object of no bytes is no state");
+    overwrite(&setup.store, &ws, state(1, "l")).await;
+    assert_stored(&*setup.store, &ws, &state(1, "l"), "a state over an empty object").await;
+    Outcome::Kept
+}
+
+/// Every byte comes back as it was.
+pub async fn bytes_round_trip_exactly(setup: &Setup) -> Outcome {
+    for (name, bytes) in delicate_states() {
+        for ws in [Workspace::default(), workspace("dev")] {
+            overwrite(&setup.store, &ws, bytes.clone()).await;
+            assert_stored(&*setup.store, &ws, &bytes, name).await;
+        }
+    }
+    Outcome::Kept
+}
+
+/// A state of several megabytes comes back as it was.
+pub async fn large_state_round_trips(setup: &Setup) -> Outcome {
+    round_trip(setup, setup.scale.large_bytes).await
+}
+
+/// A state of many megabytes comes back as it was.
+pub async fn huge_state_round_trips(setup: &Setup) -> Outcome {
+    round_trip(setup, setup.scale.huge_bytes).await
+}
+
+async fn round_trip(setup: &Setup, size_bytes: usize) -> Outcome {
+    let bytes = state_of_size(1, "l", size_bytes);
+    let meta = overwrite(&setup.store, &Workspace::default(), bytes.clone()).await;
+    assert_eq!(meta.size_bytes, size_bytes as u64);
+    assert_stored(&*setup.store, &Workspace::default(), &bytes, "a long state").await;
+    Outcome::Kept
+}
+
+/// A state can be written from a file.
+pub async fn file_is_written_as_it_is(setup: &Setup) -> Outcome {
+    let bytes = state_of_size(1, "l", setup.scale.large_bytes);
+    let path = std::env::temp_dir().join(unique("remote-state-conformance"));
+    tokio::fs::write(&path, &bytes).await.expect("the temporary folder should be writable");
+    let source = StateSource::File { path: path.clone(), size_bytes: bytes.len() as u64 };
+    let result = setup.store.write(&Workspace::default(), source, &WriteMode::Overwrite).await;
+    tokio::fs::remove_file(&path).await.expect("the file should be removable");
+    result.unwrap_or_else(|error| panic!("writing from a file should work: {error:?}"));
+    assert_stored(&*setup.store, &Workspace::default(), &bytes, "a state from a file").await;
+    Outcome::Kept
+}
+
+/// What a write says about the state is what a read says.
+pub async fn write_and_read_agree_about_the_state(setup: &Setup) -> Outcome {
+    let (store, ws, bytes) = (&setup.store, Workspace::default(), state(1, "l"));
+    let written = overwrite(store, &ws, bytes.clone()).await;
+    let read = store
+        .read(&ws, &ReadOptions::default())
+        .await
+        .unwrap_or_else(|error| panic!("reading should work: {error:?}"))
+        .expect("a state was written");
+    assert_eq!(read.meta.size_bytes, bytes.len() as u64);
+    assert_eq!(written.size_bytes, bytes.len() as u64);
+    if setup.declares.conditional_write {
+        assert!(read.meta.etag.is_some(), "conditions need an entity tag");
+        assert_eq!(written.etag, read.meta.etag);
+    }
+    let chunks: Vec<Bytes> = read
+        .body
+        .try_collect()
+        .await
+        .unwrap_or_else(|error| panic!("reading to the end should work: {error:?}"));
+    assert_same_bytes(&concat(chunks), &bytes, "a state read piece by piece");
+    Outcome::Kept
+}
+
+/// Every read that starts after a write yields it, and after a deletion nothing.
+pub async fn read_after_write_sees_it(setup: &Setup) -> Outcome {
+    let ws = Workspace::default();
+    for serial in 1..=20 {
+        let bytes = state(serial, "l");
+        overwrite(&setup.store, &ws, bytes.clone()).await;
+        assert_stored(&*setup.store, &ws, &bytes, "the state that was just written").await;
+        if serial % 5 == 0 {
+            delete(&setup.store, &ws).await;
+            assert!(read(&*setup.store, &ws).await.is_none(), "the state was just deleted");
+        }
+    }
+    Outcome::Kept
+}
+
+/// While one writes, others read one state or the other, never a mixture.
+pub async fn readers_see_whole_writes(setup: &Setup) -> Outcome {
+    let (store, ws) = (&setup.store, Workspace::default());
+    let long = state_of_size(1, "l", 512 << 10);
+    let short = state_of_size(2, "l", 300 << 10);
+    overwrite(store, &ws, long.clone()).await;
+    let writer = {
+        let (store, ws, long, short) = (Arc::clone(store), ws.clone(), long.clone(), short.clone());
+        tokio::spawn(async move {
+            for _ in 0..10 {
+                overwrite(&store, &ws, short.clone()).await;
+                overwrite(&store, &ws, long.clone()).await;
+            }
+        })
+    };
+    while !writer.is_finished() {
+        let got = read(&**store, &ws).await.expect("there is a state all the time");
+        assert!(
+            got == long || got == short,
+            "a read of {} bytes is neither of the states written",
+            got.len()
+        );
+    }
+    writer.await.expect("the writer should not panic");
+    Outcome::Kept
+}
+
+/// A write that names another state than the stored one is refused, and changes nothing.
+pub async fn update_with_a_stale_etag_fails_and_writes_nothing(setup: &Setup) -> Outcome {
+    if !setup.declares.conditional_write {
+        return NO_CONDITIONS;
+    }
+    let (store, ws) = (&setup.store, Workspace::default());
+    let first = etag(&overwrite(store, &ws, state(1, "l")).await);
+    let second = etag(&put(store, &ws, state(2, "l"), WriteMode::Update(first.clone())).await);
+    assert_ne!(first, second, "other bytes have another entity tag");
+    for stale in [first, ETag::new("\"0123456789abcdef0123456789abcdef\"")] {
+        let result = store.write(&ws, state(3, "l").into(), &WriteMode::Update(stale)).await;
+        assert_precondition_failed(result);
+        assert_stored(&**store, &ws, &state(2, "l"), "the state after a refused write").await;
+    }
+    put(store, &ws, state(3, "l"), WriteMode::Update(second)).await;
+    assert_stored(&**store, &ws, &state(3, "l"), "the state after an accepted write").await;
+    Outcome::Kept
+}
+
+/// A state that is gone cannot be updated.
+pub async fn update_of_a_deleted_state_fails(setup: &Setup) -> Outcome {
+    if !setup.declares.conditional_write {
+        return NO_CONDITIONS;
+    }
+    let (store, ws) = (&setup.store, Workspace::default());
+    let gone = etag(&overwrite(store, &ws, state(1, "l")).await);
+    delete(store, &ws).await;
+    assert_precondition_failed(store.write(&ws, state(2, "l").into(), &WriteMode::Update(gone)).await);
+    assert!(read(&**store, &ws).await.is_none(), "a refused write writes nothing");
+    Outcome::Kept
+}
+
+/// Creating where a state exists is refused, twice over, and changes nothing.
+pub async fn create_on_an_existing_state_fails_and_writes_nothing(setup: &Setup) -> Outcome {
+    if !setup.declares.conditional_write {
+        return NO_CONDITIONS;
+    }
+    let (store, ws) = (&setup.store, Workspace::default());
+    put(store, &ws, state(1, "l"), WriteMode::Create).await;
+    for serial in 2..4 {
+        assert_precondition_failed(store.write(&ws, state(serial, "l").into(), &WriteMode::Create).await);
+        assert_stored(&**store, &ws, &state(1, "l"), "the state after a refused write").await;
+    }
+    Outcome::Kept
+}
+
+/// Of many tasks that create one state at the same time exactly one succeeds.
+pub async fn race_of_creates_has_one_winner(setup: &Setup) -> Outcome {
+    if !setup.declares.conditional_write {
+        return NO_CONDITIONS;
+    }
+    race(setup, &WriteMode::Create).await;
+    Outcome::Kept
+}
+
+/// Of many tasks that update the state they have read exactly one succeeds.
+pub async fn race_of_updates_has_one_winner(setup: &Setup) -> Outcome {
+    if !setup.declares.conditional_write {
+        return NO_CONDITIONS;
+    }
+    let base = etag(&overwrite(&setup.store, &Workspace::default(), state(0, "l")).await);
+    race(setup, &WriteMode::Update(base)).await;
+    Outcome::Kept
+}
+
+async fn race(setup: &Setup, mode: &WriteMode) {
+    let ws = Workspace::default();
+    let attempts = (1..=setup.scale.racers as u64).map(|serial| {
+        let (store, ws, mode) = (Arc::clone(&setup.store), ws.clone(), mode.clone());
+        tokio::spawn(async move { (serial, store.write(&ws, state(serial, "l").into(), &mode).await) })
+    });
+    let mut winners = Vec::new();
+    for attempt in join_all(attempts).await {
+        match attempt.expect("a racer should not panic") {
+            (serial, Ok(_)) => winners.push(serial),
+            (_, lost) => assert_precondition_failed(lost),
+        }
+    }
+    let [winner] = winners[..] else { panic!("exactly one racer wins, not {}", winners.len()) };
+    assert_stored(&*setup.store, &ws, &state(winner, "l"), "the winner's state").await;
+}
+
+/// After a deletion a state can be created again.
+pub async fn deleted_state_can_be_created_again(setup: &Setup) -> Outcome {
+    let mode = if setup.declares.conditional_write { WriteMode::Create } else { WriteMode::Overwrite };
+    let (store, ws) = (&setup.store, Workspace::default());
+    for serial in 1..3 {
+        put(store, &ws, state(serial, "l"), mode.clone()).await;
+        assert_stored(&**store, &ws, &state(serial, "l"), "a state that was created").await;
+        delete(store, &ws).await;
+        assert!(read(&**store, &ws).await.is_none(), "the state was deleted");
+    }
+    Outcome::Kept
+}
+
+/// Deleting what is not there succeeds.
+pub async fn delete_of_nothing_succeeds(setup: &Setup) -> Outcome {
+    for ws in [Workspace::default(), workspace("dev")] {
+        delete(&setup.store, &ws).await;
+        delete(&setup.store, &ws).await;
+        assert!(read(&*setup.store, &ws).await.is_none(), "nothing was ever written");
+    }
+    Outcome::Kept
+}
+
+/// A write or a deletion in one workspace does nothing to another.
+pub async fn workspaces_do_not_see_each_other(setup: &Setup) -> Outcome {
+    let names = ["default", "dev", "dev2", "env:", "terraform.tfstate"];
+    for (serial, name) in (1..).zip(names) {
+        overwrite(&setup.store, &workspace(name), state(serial, name)).await;
+    }
+    delete(&setup.store, &workspace("dev")).await;
+    for (serial, name) in (1..).zip(names) {
+        let ws = workspace(name);
+        if name == "dev" {
+            assert!(read(&*setup.store, &ws).await.is_none(), "`{name}` was deleted");
+        } else {
+            assert_stored(&*setup.store, &ws, &state(serial, name), name).await;
+        }
+    }
+    Outcome::Kept
+}
+
+/// Two state keys of one bucket are two states, even if one is the beginning of the other.
+pub async fn state_keys_do_not_see_each_other(setup: &Setup) -> Outcome {
+    let stem = unique("keys");
+    let keys = [format!("{stem}/a"), format!("{stem}/a.b"), format!("{stem}/a/b"), stem];
+    let stores: Vec<_> = keys.iter().map(|key| with_key(&setup.store, key)).collect();
+    for ws in [Workspace::default(), workspace("dev")] {
+        for (key, store) in keys.iter().zip(&stores) {
+            assert!(read(&**store, &ws).await.is_none(), "`{key}` is fresh");
+            overwrite(store, &ws, state_with(1, ws.as_str(), key)).await;
+        }
+    }
+    assert!(read(&*setup.store, &Workspace::default()).await.is_none(), "the store's own key is still fresh");
+    for ws in [Workspace::default(), workspace("dev")] {
+        for (key, store) in keys.iter().zip(&stores) {
+            assert_stored(&**store, &ws, &state_with(1, ws.as_str(), key), key).await;
+            delete(store, &ws).await;
+        }
+    }
+    Outcome::Kept
+}
+
+pub(crate) fn other_key(store: &Arc<dyn StateStore>, stem: &str) -> Arc<dyn StateStore> {
+    with_key(store, &unique(stem))
+}
+
+fn with_key(store: &Arc<dyn StateStore>, key: &str) -> Arc<dyn StateStore> {
+    store.with_state_key(key).unwrap_or_else(|error| panic!("`{key}` should be a state key: {error:?}"))
+}
+
+pub(crate) async fn overwrite(store: &Arc<dyn StateStore>, ws: &Workspace, bytes: Bytes) -> StateMeta {
+    put(store, ws, bytes, WriteMode::Overwrite).await
+}
+
+async fn put(store: &Arc<dyn StateStore>, ws: &Workspace, bytes: Bytes, mode: WriteMode) -> StateMeta {
+    store
+        .write(ws, bytes.into(), &mode)
+        .await
+        .unwrap_or_else(|error| panic!("writing to `{ws}` should work: {error:?}"))
+}
+
+pub(crate) async fn delete(store: &Arc<dyn StateStore>, ws: &Workspace) {
+    store.delete(ws).await.unwrap_or_else(|error| panic!("deleting `{ws}` should work: {error:?}"));
+}
+
+fn etag(meta: &StateMeta) -> ETag {
+    meta.etag.clone().expect("a store with conditional writes returns entity tags")
+}
+
+fn assert_precondition_failed(result: Result<StateMeta>) {
+    let error = result.expect_err("the condition does not hold, so nothing may be written");
+    assert_eq!(error.kind(), ErrorKind::PreconditionFailed, "{error:?}");
+}
