@@ -27,7 +27,9 @@ pub(crate) fn convert(key: &ConfigKeySpec, given: &Sourced<Setting>) -> Result<O
             Some(ConfigValue::List(vec![one.clone()]))
         }
         (ValueKind::StringList, Setting::List(items)) => {
-            items.iter().map(text).collect::<Option<_>>().map(ConfigValue::List)
+            // The clients let a null stand in a set and then pass over it.
+            let items = items.iter().filter(|item| **item != Setting::Null);
+            items.map(text).collect::<Option<_>>().map(ConfigValue::List)
         }
         (ValueKind::StringMap, Setting::Object(members)) => map(members).map(ConfigValue::Map),
         (ValueKind::StringList | ValueKind::StringMap, _) => None,

@@ -82,19 +82,24 @@ impl<'a> Flattener<'a> {
         match &given.value {
             Setting::Null => Ok(()),
             Setting::Object(members) => {
+                // Leaves a trace even if it is empty, since it may have required members.
+                let empty = Sourced::new(Setting::Object(Vec::new()), given.origin.clone());
+                changes.push(Change::Set(name.to_owned(), empty));
                 for (member, value) in members {
                     self.setting(&format!("{name}.{member}"), value, depth + 1, changes)?;
                 }
                 Ok(())
             }
-            Setting::List(blocks) if blocks.len() <= 1 => match blocks.first() {
-                // What was written as a block is recorded, and written in JSON, as a list of at most one object.
-                None => Ok(()),
-                Some(block @ (Setting::Object(_) | Setting::Null)) => {
-                    self.object(name, &Sourced::new(block.clone(), given.origin.clone()), depth, changes)
+            Setting::List(blocks) if blocks.len() <= 1 && self.provider.is_block(name) => {
+                match blocks.first() {
+                    // What was written as a block is recorded, and written in JSON, as a list of at most one object.
+                    None => Ok(()),
+                    Some(block @ (Setting::Object(_) | Setting::Null)) => {
+                        self.object(name, &Sourced::new(block.clone(), given.origin.clone()), depth, changes)
+                    }
+                    Some(other) => Err(self.not_an_object(name, other, &given.origin)),
                 }
-                Some(other) => Err(self.not_an_object(name, other, &given.origin)),
-            },
+            }
             // Kept under the object's own name: a layer above may still replace it.
             Setting::Deferred(_) => {
                 changes.push(Change::Set(name.to_owned(), given.clone()));

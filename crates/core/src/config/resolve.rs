@@ -54,11 +54,8 @@ pub fn resolve_among(
         let (name, value) = key.env.iter().find_map(|name| Some((name, env.get(name)?)))?;
         Some(set(key, Sourced::new(Setting::from(value), Origin::Environment((*name).to_owned()))))
     });
-    let Given { settings, empty } = given;
-    let asked_for: Vec<&str> = settings.keys().copied().collect();
-    let needed = required(provider, &asked_for);
     let written =
-        settings.iter().map(|(name, written)| Change::Set((*name).to_owned(), written.setting.clone()));
+        given.settings.iter().map(|(name, written)| Change::Set((*name).to_owned(), written.setting.clone()));
     let merged = merge([defaults.collect(), environment.collect(), written.collect::<Vec<_>>()])?;
 
     let mut values = BTreeMap::new();
@@ -70,18 +67,8 @@ pub fn resolve_among(
         }
     }
     let config = ResolvedConfig::new(provider, values, notes);
-    let mut missing = needed.into_iter().filter(|key| config.get(key.name).is_none());
-    match missing.next() {
-        None => Ok(config),
-        Some(first) => {
-            let error = match empty.get(first.name) {
-                Some(origin) => config.missing(first.name).with_context("empty in", origin),
-                None => config.missing(first.name),
-            };
-            Err(missing
-                .fold(error, |error, key| error.with_context("also not set", format_args!("`{}`", key.name))))
-        }
-    }
+    given.check_required(&config)?;
+    Ok(config)
 }
 
 /// Returns what the layers alone say, by the canonical names of the rows; `None` for what cannot be evaluated.
@@ -113,6 +100,8 @@ pub(crate) fn stated(
 #[derive(Default)]
 struct Given {
     settings: BTreeMap<&'static str, Written>,
+    /// Where an object was given, even an empty one.
+    objects: BTreeMap<String, Origin>,
     /// Where a value was set to the empty string that counts as absent.
     empty: BTreeMap<&'static str, Origin>,
 }
@@ -131,11 +120,12 @@ impl Given {
         notes: &mut Vec<String>,
     ) -> Result<()> {
         let Some(key) = provider.row(&name) else {
-            // Only an object that cannot be evaluated is kept under a name that is no row.
-            return match &setting.value {
-                Setting::Deferred(reason) => Err(deferred(&name, reason, &setting.origin)),
-                _ => Ok(()),
-            };
+            // Under a name that is no row there is only an object: the trace of one, or one that cannot be evaluated.
+            if let Setting::Deferred(reason) = &setting.value {
+                return Err(deferred(&name, reason, &setting.origin));
+            }
+            self.objects.insert(name, setting.origin);
+            return Ok(());
         };
         if setting.value == Setting::Null {
             return Ok(());
@@ -172,14 +162,27 @@ impl Given {
         self.settings.insert(key.name, Written { name, setting });
         Ok(())
     }
-}
 
-/// Returns the keys that must have a value: a member of an object only if its object is in use.
-fn required(provider: &'static ProviderSpec, given: &[&str]) -> Vec<&'static ConfigKeySpec> {
-    let in_use =
-        |object: &str| given.iter().any(|name| name.rsplit_once('.').is_some_and(|(of, _)| of == object));
-    let needed = |key: &&ConfigKeySpec| {
-        key.required && key.name.rsplit_once('.').is_none_or(|(object, _)| in_use(object))
-    };
-    provider.keys.iter().filter(needed).collect()
+    /// Checks that whatever is required has a value: a member of an object only if its object is in use.
+    fn check_required(&self, config: &ResolvedConfig) -> Result<()> {
+        let missing = config.provider().keys.iter().filter(|key| {
+            let needed = key.name.rsplit_once('.').is_none_or(|(object, _)| self.uses(object));
+            key.required && needed && config.get(key.name).is_none()
+        });
+        let mut names = missing.map(|key| key.name);
+        let Some(first) = names.next() else { return Ok(()) };
+        let mut error = config.missing(first);
+        if let Some(origin) = self.empty.get(first) {
+            error = error.with_context("empty in", origin);
+        }
+        if let Some(origin) = first.rsplit_once('.').and_then(|(object, _)| self.objects.get(object)) {
+            error = error.with_context("object in", origin);
+        }
+        Err(names.fold(error, |error, name| error.with_context("also not set", format_args!("`{name}`"))))
+    }
+
+    fn uses(&self, object: &str) -> bool {
+        let member = |name: &str| name.rsplit_once('.').is_some_and(|(of, _)| of == object);
+        self.objects.contains_key(object) || self.settings.keys().any(|name| member(name))
+    }
 }

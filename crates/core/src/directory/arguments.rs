@@ -7,8 +7,9 @@ use crate::directory::source::{Accept, SourceText};
 use crate::directory::{hcl, json};
 use crate::error::{Error, Result};
 
-/// The variables whose options Terraform puts before those of the command line, in order: the later one wins.
-const VARIABLES: [&str; 2] = ["TF_CLI_ARGS", "TF_CLI_ARGS_init"];
+/// The variables whose options Terraform puts before those of the command line, in its order: the later one wins, although it is the
+/// more general one.
+const VARIABLES: [&str; 2] = ["TF_CLI_ARGS_init", "TF_CLI_ARGS"];
 
 /// Turns the arguments of `--backend-config` into layers, in order.
 ///
@@ -46,6 +47,10 @@ pub(super) fn layers_of_variables(
 }
 
 fn layer(argument: &str, origin: &Origin, directory: &Path, provider: &ProviderSpec) -> Result<Layer> {
+    // Scripts pass `-backend-config=$FILE` with nothing in `FILE`, and Terraform takes that for nothing.
+    if argument.is_empty() {
+        return Ok(Layer::new());
+    }
     let Some((name, value)) = argument.split_once('=') else {
         return file(argument, origin, directory, provider);
     };

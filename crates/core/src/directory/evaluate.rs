@@ -7,6 +7,7 @@ use hcl_edit::template::{ForDirective, Template};
 use hcl_edit::visit::{self, Visit};
 
 use crate::config::{Origin, Setting, Sourced};
+use crate::directory::arithmetic::fold;
 use crate::directory::source::SourceText;
 use crate::error::{Error, Result};
 
@@ -51,30 +52,29 @@ pub(super) fn evaluate_template(text: &str, origin: &Origin) -> Result<Setting> 
             .with_context("found in", origin)
             .with_hint("write `$${` for a literal `${`")
     })?;
-    let mut names = Names::default();
-    names.visit_template(&template);
-    if let Some(name) = names.first {
-        return Ok(Setting::Deferred(name));
-    }
-    let expression = Expression::StringTemplate(template.into_iter().collect());
-    value(&expression, origin, origin)
+    value(&Expression::StringTemplate(template.into_iter().collect()), origin)
 }
 
 fn scalar(source: &SourceText, expression: &Expression) -> Result<Setting> {
-    let mut names = Names::default();
-    names.visit_expr(expression);
-    if let Some(name) = names.first {
-        return Ok(Setting::Deferred(name));
-    }
-    let place = origin(source, expression);
-    value(expression, &place, &place)
+    value(expression, &origin(source, expression))
 }
 
-fn value(expression: &Expression, place: &Origin, members: &Origin) -> Result<Setting> {
-    let expression = hcl::Expression::from(expression.clone());
-    // The evaluator's own message may quote the value, which may be a secret.
-    let value = expression.evaluate(&Context::new()).map_err(|_| valueless(place))?;
-    Ok(setting(value, members))
+fn value(expression: &Expression, place: &Origin) -> Result<Setting> {
+    let mut names = Names::default();
+    names.visit_expr(expression);
+    if names.for_expression {
+        return Ok(Setting::Deferred("`for`".to_owned()));
+    }
+    // A name does no harm where it is not looked at, as in the other arm of a conditional.
+    let value = fold(expression.clone()).and_then(|folded| {
+        // The evaluator's own message may quote the value, which may be a secret.
+        hcl::Expression::from(folded).evaluate(&Context::new()).ok()
+    });
+    match (value, names.first) {
+        (Some(value), _) => Ok(setting(value, place)),
+        (None, Some(name)) => Ok(Setting::Deferred(name)),
+        (None, None) => Err(valueless(place)),
+    }
 }
 
 fn setting(value: hcl::Value, origin: &Origin) -> Setting {
@@ -117,6 +117,8 @@ fn valueless(origin: &Origin) -> Error {
 #[derive(Default)]
 struct Names {
     first: Option<String>,
+    /// There is a loop. Nested ones would let a short text run for ever.
+    for_expression: bool,
 }
 
 impl Names {
@@ -150,10 +152,10 @@ impl Visit for Names {
     }
 
     fn visit_for_expr(&mut self, _: &ForExpr) {
-        self.found("`for`".to_owned());
+        self.for_expression = true;
     }
 
     fn visit_for_directive(&mut self, _: &ForDirective) {
-        self.found("`for`".to_owned());
+        self.for_expression = true;
     }
 }

@@ -11,6 +11,7 @@
 //! would evaluate, is an error here unless `init` has recorded its value.
 
 mod arguments;
+mod arithmetic;
 mod block;
 mod changed;
 mod discover;

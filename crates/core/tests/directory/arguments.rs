@@ -161,13 +161,13 @@ fn terraforms_variables_count_as_given() {
 }
 
 #[test]
-fn the_variable_for_init_goes_before_the_general_one_and_our_option_before_both() {
+fn the_general_variable_goes_before_the_one_for_init_and_our_option_before_both() {
     let dir = Dir::block("");
     let env =
         [("TF_CLI_ARGS_init", "-backend-config=region=init"), ("TF_CLI_ARGS", "-backend-config=region=all")];
     let found = dir.with(&env, &Default::default()).unwrap();
-    assert_eq!(value(&found, "region").as_deref(), Some("init"));
-    assert_eq!(found.config.origin("region").to_string(), "$TF_CLI_ARGS_init");
+    assert_eq!(value(&found, "region").as_deref(), Some("all"));
+    assert_eq!(found.config.origin("region").to_string(), "$TF_CLI_ARGS");
     let options =
         remote_state_core::directory::DirectoryOptions::default().with_backend_config("region=ours");
     assert_eq!(value(&dir.with(&env, &options).unwrap(), "region").as_deref(), Some("ours"));
@@ -179,4 +179,10 @@ fn a_variable_with_an_open_quote_is_an_error_that_does_not_quote_it() {
         .with(&[("TF_CLI_ARGS_init", "-backend-config='hunter2")], &Default::default())
         .unwrap_err();
     assert!(message(&error).contains("`TF_CLI_ARGS_init`") && !message(&error).contains("hunter2"));
+}
+
+#[test]
+fn an_empty_argument_is_nothing() {
+    let found = Dir::block("region = \"r\"").with_config(&[""]).unwrap();
+    assert_eq!(value(&found, "region").as_deref(), Some("r"));
 }

@@ -22,6 +22,27 @@ fn deep_nesting_is_refused() {
 }
 
 #[test]
+fn numbers_out_of_range_never_panic() {
+    for expression in [
+        "9223372036854775807 + 1",
+        "-9223372036854775807 - 9",
+        "9223372036854775807 * 9",
+        "18446744073709551615 + 1",
+        "1e308 * 10",
+        "1e999",
+        "0 - 18446744073709551615",
+        "5 % 0.0",
+        "-9223372036854775808 / -1",
+        "-9223372036854775808 % -1",
+        "[1][18446744073709551615]",
+        "[1][-1]",
+        "[1][0.5]",
+    ] {
+        let _outcome = Dir::block(&format!("region = {expression}")).discover();
+    }
+}
+
+#[test]
 fn long_traversals_are_an_error() {
     for tail in [".a".repeat(100_000), "[0]".repeat(100_000)] {
         assert!(!Dir::block(&format!("region = x{tail}")).error().is_empty());

@@ -48,7 +48,16 @@ fn what_holds_neither_name_nor_call_is_evaluated() {
     for (expression, expected) in [
         ("\"tf${\"state\"}\"", "tfstate"),
         ("true ? \"a\" : \"b\"", "a"),
+        ("true ? \"a\" : var.b", "a"),
         ("(1 + 2)", "3"),
+        ("1e21", "1000000000000000000000"),
+        ("1.0", "1"),
+        ("-5", "-5"),
+        ("\"x${true}y\"", "xtruey"),
+        ("\"${1}\"", "1"),
+        ("[\"a\"].0", "a"),
+        ("<<EOT\r\ntext\r\nEOT\r", "text\r\n"),
+        ("<<-EOT\n      a\n        b\n    EOT", "a\n  b\n"),
         ("10 / 4", "2.5"),
         ("4 / 2", "2"),
         ("<<EOT\ntext\nEOT", "text\n"),
@@ -79,7 +88,8 @@ fn a_name_or_a_call_is_an_error_that_says_who_evaluates_it() {
         ("lower(\"A\")", "a call of `lower`"),
         ("upper(var.x)", "a call of `upper`"),
         ("somename", "the name `somename`"),
-        ("true ? \"a\" : var.b", "the name `var.b`"),
+        ("false ? \"a\" : var.b", "the name `var.b`"),
+        ("[for x in [\"a\"] : x][0]", "`for`"),
         ("join(\",\", [for x in [\"a\"] : x])", "a call of `join`"),
         ("<<EOT\n${var.b}\nEOT", "the name `var.b`"),
     ] {
@@ -116,6 +126,14 @@ fn an_option_stands_in_for_an_expression_with_names() {
 
 #[test]
 fn an_expression_without_a_value_is_an_error_that_does_not_quote_it() {
+    for expression in ["1 / 0", "1 % 0", "\"x${null}\"", "[][0]", "{}.a", "!\"a\"", "null ? 1 : 2", "-\"a\""]
+    {
+        let error = Dir::block(&format!("region = {expression}")).error();
+        assert!(
+            error.contains("cannot be evaluated") && error.contains("main.tf:5"),
+            "{expression}: {error}"
+        );
+    }
     let error = Dir::block("secret_key = 1 + \"hunter2\"").error();
     assert!(error.contains("cannot be evaluated") && error.contains("main.tf:5"), "{error}");
     assert!(!error.contains("hunter2"), "{error}");
@@ -177,6 +195,9 @@ fn lists_and_maps_are_read() {
     assert!(
         Dir::block("config_files = \"a\"").error().contains("expected a list of strings, found a string")
     );
+    assert!(
+        Dir::block("endpoints = [{ store = \"s\" }]").error().contains("expected an object, found a list")
+    );
     assert!(Dir::block("endpoints = \"a\"").error().contains("expected an object, found a string"));
 }
 
@@ -214,7 +235,11 @@ fn a_required_value_that_is_nowhere_is_named() {
 
 #[test]
 fn a_required_member_is_required_only_if_its_object_is_used() {
-    assert!(Dir::block("role = { secret = \"s\" }").error().contains("`role.arn` is not set"));
+    for role in ["{ secret = \"s\" }", "{}", "{ bogus = \"x\" }", "{ arn = null }"] {
+        let error = Dir::block(&format!("role = {role}")).error();
+        assert!(error.contains("`role.arn` is not set") && error.contains("object in: main.tf:5"), "{error}");
+    }
+    assert!(Dir::block("role = null").discover().is_ok());
 }
 
 #[test]
