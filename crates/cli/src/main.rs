@@ -8,6 +8,7 @@ mod exit;
 mod random;
 mod session;
 mod ui;
+mod values;
 
 use std::process::ExitCode;
 

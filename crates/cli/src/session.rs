@@ -111,10 +111,8 @@ impl Session {
     }
 
     fn who(&self) -> String {
-        let user = ["USER", "LOGNAME", "USERNAME"]
-            .into_iter()
-            .find_map(|name| self.env.get(name))
-            .unwrap_or_default();
+        // The account's name, as native clients have it; containers often set no variable.
+        let user = whoami::username().unwrap_or_default();
         format!("{user}@{}", gethostname::gethostname().to_string_lossy())
     }
 

@@ -79,7 +79,7 @@ impl Ui {
             let _: &mut Table = table.add_row(row.iter().map(|cell| harmless(cell)));
         }
         let text: Vec<String> =
-            table.lines().map(|line| line.trim_end().trim_start_matches(' ').to_owned()).collect();
+            table.lines().map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned()).collect();
         self.line(&text.join("\n"))
     }
 

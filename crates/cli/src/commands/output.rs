@@ -2,13 +2,12 @@
 
 use futures_util::TryStreamExt as _;
 use remote_state::{Error, ErrorKind, Output as StateOutput, OutputReader, Outputs, Progress, ReadOptions};
-use serde_json::Value;
-use serde_json::value::RawValue;
 
 use crate::args::{Output, OutputFormat};
 use crate::commands::no_state;
 use crate::exit::Failure;
 use crate::session::Session;
+use crate::values::{as_written, compact, pretty};
 
 pub(crate) async fn run(session: &Session, args: &Output) -> Result<(), Failure> {
     session.may_read();
@@ -41,7 +40,7 @@ pub(crate) async fn run(session: &Session, args: &Output) -> Result<(), Failure>
         if output.is_sensitive && !args.show_sensitive {
             "<sensitive>".to_owned()
         } else {
-            output.value.get().to_owned()
+            compact(&output.value)
         }
     };
     ui.table(
@@ -61,9 +60,9 @@ impl serde::Serialize for Described<'_> {
         let mut output = serializer.serialize_struct("Output", 3)?;
         output.serialize_field("sensitive", &self.0.is_sensitive)?;
         if let Some(type_expression) = &self.0.type_expression {
-            output.serialize_field("type", type_expression)?;
+            output.serialize_field("type", &as_written(type_expression))?;
         }
-        output.serialize_field("value", &self.0.value)?;
+        output.serialize_field("value", &as_written(&self.0.value))?;
         output.end()
     }
 }
@@ -103,56 +102,8 @@ fn plain(name: &str, output: &StateOutput) -> Result<String, Failure> {
     })
 }
 
-/// Strings in quotes, everything else indented, numbers as they were written.
-fn pretty(value: &RawValue) -> String {
-    fn indent(value: &RawValue, depth: usize) -> String {
-        let pad = "  ".repeat(depth + 1);
-        let close = "  ".repeat(depth);
-        let text = value.get();
-        if text.starts_with('{')
-            && let Ok(members) =
-                serde_json::from_str::<std::collections::BTreeMap<String, Box<RawValue>>>(text)
-            && !members.is_empty()
-        {
-            let members: Vec<_> = members
-                .iter()
-                .map(|(name, value)| {
-                    format!("{pad}{}: {}", Value::from(name.as_str()), indent(value, depth + 1))
-                })
-                .collect();
-            format!("{{\n{}\n{close}}}", members.join(",\n"))
-        } else if text.starts_with('[')
-            && let Ok(items) = serde_json::from_str::<Vec<Box<RawValue>>>(text)
-            && !items.is_empty()
-        {
-            let items: Vec<_> =
-                items.iter().map(|value| format!("{pad}{}", indent(value, depth + 1))).collect();
-            format!("[\n{}\n{close}]", items.join(",\n"))
-        } else {
-            text.to_owned()
-        }
-    }
-    indent(value, 0)
-}
-
 /// A line that a POSIX shell reads back as the same text, whatever is in it.
 fn env_line(name: &str, output: &StateOutput) -> String {
     let text = output.as_plain_text().unwrap_or_else(|| compact(&output.value));
     format!("{}='{}'", name.replace('-', "_"), text.replace('\'', r"'\''"))
-}
-
-fn compact(value: &RawValue) -> String {
-    if let Ok(members) =
-        serde_json::from_str::<std::collections::BTreeMap<String, Box<RawValue>>>(value.get())
-    {
-        let members: Vec<_> = members
-            .iter()
-            .map(|(name, value)| format!("{}:{}", Value::from(name.as_str()), compact(value)))
-            .collect();
-        format!("{{{}}}", members.join(","))
-    } else if let Ok(items) = serde_json::from_str::<Vec<Box<RawValue>>>(value.get()) {
-        format!("[{}]", items.iter().map(|value| compact(value)).collect::<Vec<_>>().join(","))
-    } else {
-        value.get().to_owned()
-    }
 }

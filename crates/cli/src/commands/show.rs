@@ -10,6 +10,7 @@ use crate::args::Show;
 use crate::commands::inventory;
 use crate::exit::Failure;
 use crate::session::Session;
+use crate::values::compact;
 
 /// An instance as JSON, its attributes as they were written.
 #[derive(Serialize)]
@@ -42,7 +43,7 @@ pub(crate) async fn run(session: &Session, args: &Show) -> Result<(), Failure> {
     session.ui.note(&format!("{}{}", instance.address, if instance.is_tainted { " (tainted)" } else { "" }));
     let row = |(name, value): (&String, &Box<RawValue>)| {
         let is_hidden = instance.sensitive_attributes.contains(name) && !args.show_sensitive;
-        vec![name.clone(), if is_hidden { "<sensitive>".to_owned() } else { value.get().to_owned() }]
+        vec![name.clone(), if is_hidden { "<sensitive>".to_owned() } else { compact(value) }]
     };
     session.ui.table(&["attribute", "value"], instance.attributes.iter().map(row).collect())
 }
