@@ -15,6 +15,7 @@ mod faults;
 mod memory;
 
 pub use faults::{Faults, FaultyStore};
+pub use http::{Answer, HttpTarget, Names};
 pub use memory::MemoryStore;
 pub use setup::{Outcome, RawLocks, Scale, Setup};
 pub use suites::{Behaviour, HttpBehaviour, http_behaviours, store_behaviours};
