@@ -63,13 +63,11 @@ fn layer(argument: &str, origin: &Origin, directory: &Path, provider: &ProviderS
         Setting::from(value)
     } else {
         // The text has no file of its own, so the option stands in for the places inside it.
-        hcl::expression(&SourceText::inline("", value)).map(|setting| setting.placed(origin)).map_err(
-            |_| {
-                Error::config(format!("the value of `{name}` is not a valid expression"))
-                    .with_context("set in", origin)
-                    .with_hint(format!("write it as in a file: {}", example(name, provider)))
-            },
-        )?
+        hcl::expression(&SourceText::new("", value)).map(|setting| setting.placed(origin)).map_err(|_| {
+            Error::config(format!("the value of `{name}` is not a valid expression"))
+                .with_context("set in", origin)
+                .with_hint(format!("write it as in a file: {}", example(name, provider)))
+        })?
     };
     Ok(vec![(name.to_owned(), Sourced::new(setting, origin.clone()))])
 }

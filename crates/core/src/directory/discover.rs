@@ -151,9 +151,11 @@ impl Discovery<'_> {
     fn block(&self, declaration: Declaration, record: Option<&Record>) -> Result<Found> {
         let Declaration { origin, kind } = declaration;
         let DeclarationKind::Backend { name, body } = kind else {
-            return Err(Error::config("the directory keeps its state in the service that its `cloud` block names, not in an object store")
-                .with_context("found in", origin)
-                .with_hint(format!("to use an object store, replace it by {}", self.example())));
+            return Err(Error::config(
+                "a `cloud` block keeps the state in a service of its own, not in an object store",
+            )
+            .with_context("found in", origin)
+            .with_hint(format!("to use an object store, replace the block by {}", self.example())));
         };
         let provider = self.provider(&name).ok_or_else(|| self.foreign(&name, &origin))?;
         let changed = record.map(|record| another_type(Some((&name, &origin)), record));
@@ -239,9 +241,12 @@ impl Discovery<'_> {
         if name != "http" || matches!(origin, Origin::Flag(_)) {
             return self.not_spoken(name, origin);
         }
-        Error::config("this directory's Terraform speaks `http` to a server, which does not say where the state is kept")
-            .with_context("set in", origin)
-            .with_hint(format!("add a file `{OWN_FILE}` with the block to use instead, such as {}", self.example()))
+        let example = self.example();
+        Error::config(
+            "this directory's Terraform speaks `http`, which does not say where the server keeps the state",
+        )
+        .with_context("set in", origin)
+        .with_hint(format!("add a file `{OWN_FILE}` with the block to use instead, such as {example}"))
     }
 
     fn not_spoken(&self, name: &str, origin: &Origin) -> Error {

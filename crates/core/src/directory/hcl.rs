@@ -98,8 +98,10 @@ fn block_body(source: &SourceText, body: &Body) -> Result<BlockBody> {
         match structure {
             Structure::Attribute(attribute) => {
                 let origin = source.origin(attribute.span().map_or(0, |span| span.start));
-                let value = evaluate(source, &attribute.value)?;
-                found.attributes.push((attribute.key.as_str().to_owned(), Sourced::new(value, origin)));
+                let name = attribute.key.as_str();
+                let value = evaluate(source, &attribute.value)
+                    .map_err(|error| error.with_context("value of", format_args!("`{name}`")))?;
+                found.attributes.push((name.to_owned(), Sourced::new(value, origin)));
             }
             Structure::Block(block) => {
                 let inner = block_body(source, &block.body)?;

@@ -2,6 +2,7 @@
 //!
 //! The document is taken apart level by level, each piece borrowed from the text, so that every value's line is known.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -119,7 +120,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
 }
 
 fn document(source: &SourceText) -> Result<&RawValue> {
-    // Nothing but space is what some tools leave of a file that they empty.
     serde_json::from_str(source.text()).map_err(|error| unreadable(source, 0, &error))
 }
 
@@ -161,19 +161,22 @@ fn members<'a>(source: &SourceText, raw: &'a RawValue, name: &str) -> Result<Vec
 
 fn layer(source: &SourceText, entries: &[(String, &RawValue)], strings: Strings) -> Result<Layer> {
     let mut layer: Layer = Vec::with_capacity(entries.len());
+    let mut places = BTreeMap::new();
     for (name, raw) in entries {
         // The one way to write a comment in Terraform's JSON syntax.
         if name == "//" && strings == Strings::Templates {
             continue;
         }
         let origin = source.origin_of(raw.get());
-        if let Some((_, first)) = layer.iter().find(|(given, _)| given == name) {
+        if let Some(first) = places.insert(name, origin.clone()) {
             return Err(Error::config(format!("`{name}` is set twice"))
-                .with_context("set in", &first.origin)
+                .with_context("set in", first)
                 .with_context("and in", &origin)
                 .with_hint("keep one of the two"));
         }
-        layer.push((name.clone(), Sourced::new(setting(source, raw, strings, 0)?, origin)));
+        let value = setting(source, raw, strings, 0)
+            .map_err(|error| error.with_context("value of", format_args!("`{name}`")))?;
+        layer.push((name.clone(), Sourced::new(value, origin)));
     }
     Ok(layer)
 }

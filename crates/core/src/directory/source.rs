@@ -15,6 +15,8 @@ pub(super) struct SourceText {
     /// The file, as it should be shown.
     pub(super) path: PathBuf,
     text: String,
+    /// Where each line ends, so that a place is found without counting from the start.
+    line_ends: Vec<usize>,
 }
 
 /// Whether a pipe will do.
@@ -27,9 +29,11 @@ pub(super) enum Accept {
 }
 
 impl SourceText {
-    /// Wraps a text that is no file.
-    pub(super) fn inline(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
-        Self { path: path.into(), text: text.into() }
+    /// Wraps a text.
+    pub(super) fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
+        let text = text.into();
+        let line_ends = text.match_indices('\n').map(|(offset, _)| offset).collect();
+        Self { path: path.into(), text, line_ends }
     }
 
     /// Reads a file of the directory; `None` if it does not exist.
@@ -81,7 +85,7 @@ impl SourceText {
         }
         // Only one byte order mark, and only at the start, is not content.
         let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-        Ok(Some(Self { path, text }))
+        Ok(Some(Self::new(path, text)))
     }
 
     pub(super) fn text(&self) -> &str {
@@ -90,7 +94,7 @@ impl SourceText {
 
     /// Returns the place of a byte.
     pub(super) fn origin(&self, offset: usize) -> Origin {
-        Origin::file(&self.path, line_at(self.text.as_bytes(), offset))
+        Origin::file(&self.path, 1 + self.line_ends.partition_point(|end| *end < offset))
     }
 
     /// Returns the place of a piece of the text that was borrowed from it.

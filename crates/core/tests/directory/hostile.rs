@@ -72,6 +72,18 @@ fn deep_nesting_in_json_is_refused() {
 }
 
 #[test]
+fn a_million_members_are_read_in_time() {
+    let members: String = (0..500_000).map(|number| format!("\"a{number}\":1,\n")).collect();
+    let tags = format!(
+        "{{\"terraform\":{{\"backend\":{{\"alpha\":{{\"tags\":{{{members}\"z\":1}},\"bucket\":\"b\",\"key\":\"k\"}}}}}}}}"
+    );
+    let found = Dir::new().file("main.tf.json", tags).discover().unwrap();
+    assert_eq!(found.config.origin("key").to_string(), "main.tf.json:500001");
+    let keys = format!("{{\"terraform\":{{\"backend\":{{\"alpha\":{{{members}\"z\":1}}}}}}}}");
+    assert!(Dir::new().file("main.tf.json", keys).error().contains("unknown key"));
+}
+
+#[test]
 fn deep_nesting_in_an_option_is_refused() {
     let argument = format!("role={}", "{a=".repeat(10_000));
     assert!(Dir::block("").with_config(&[argument.as_str()]).is_err());

@@ -214,3 +214,16 @@ fn a_file_that_cannot_be_parsed_is_named_with_line_and_column_and_not_quoted() {
     assert!(error.contains("cannot parse `x.tf.json`") && error.contains("x.tf.json:2, column"), "{error}");
     assert!(!error.contains("hunter2"), "{error}");
 }
+
+#[test]
+fn whatever_terraform_can_write_around_the_block_is_parsed() {
+    let found = Dir::main(include_str!("constructs.tf")).discover().unwrap();
+    assert_eq!(value(&found, "bucket").as_deref(), Some("x"));
+}
+
+#[test]
+fn a_block_of_another_type_may_have_blocks_of_its_own() {
+    let content =
+        "terraform {\n  backend \"remote\" {\n    workspaces {\n      name = \"w\"\n    }\n  }\n}\n";
+    assert!(Dir::main(content).error().contains("backend type `remote` is not supported"));
+}
