@@ -1,1 +1,19 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+mod emulator;
+mod endpoint;
+mod faults;
+mod identity;
+mod link;
+mod recorder;
+
+mod body;
+mod s3;
+
+mod storage;
+mod store;
+
+pub use emulator::{Emulator, EmulatorBuilder};
+pub use faults::{Fault, Faults, Misbehaviour};
+pub use recorder::{Recorder, Request};
+pub use storage::Storage;

@@ -1,0 +1,212 @@
+//! The running server.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use s3s::auth::SecretKey;
+use s3s::service::S3ServiceBuilder;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::endpoint::Endpoint;
+use crate::faults::Faults;
+use crate::identity::{Keys, Localhost, SignedOnly};
+use crate::link::SlowStream;
+use crate::recorder::Recorder;
+use crate::s3::Service;
+use crate::storage::Storage;
+use crate::store::{Versioning, buckets};
+
+/// An S3 endpoint inside this process, on a loopback address. Dropping it stops it at once.
+#[derive(Debug)]
+pub struct Emulator {
+    address: SocketAddr,
+    faults: Faults,
+    requests: Recorder,
+    stop: Option<oneshot::Sender<()>>,
+    server: JoinHandle<()>,
+}
+
+impl Emulator {
+    /// Starts to describe an emulator.
+    pub fn builder() -> EmulatorBuilder {
+        EmulatorBuilder::default()
+    }
+
+    /// The endpoint, such as `http://127.0.0.1:40123`, without a slash at the end.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The address it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The handle that makes it misbehave.
+    pub fn faults(&self) -> &Faults {
+        &self.faults
+    }
+
+    /// The requests it answered.
+    pub fn requests(&self) -> &Recorder {
+        &self.requests
+    }
+
+    /// Takes no more connections, finishes the requests in flight, and stops.
+    pub async fn shutdown(mut self) {
+        if let Some(stop) = self.stop.take() {
+            // A server that has ended already has no one listening, and nothing to stop.
+            let _sent = stop.send(());
+        }
+        let _ended = (&mut self.server).await;
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+/// Describes an [`Emulator`].
+#[derive(Debug, Clone, Default)]
+pub struct EmulatorBuilder {
+    storage: Option<Storage>,
+    credentials: Vec<(String, SecretKey)>,
+    region: Option<String>,
+    buckets: Vec<(String, Versioning)>,
+    address: Option<String>,
+}
+
+impl EmulatorBuilder {
+    /// Where buckets are kept. Default: memory.
+    #[must_use]
+    pub fn with_storage(mut self, storage: Storage) -> Self {
+        self.storage = Some(storage);
+        self
+    }
+
+    /// Accepts an access key with its secret. May be called several times; without any, every request is refused.
+    #[must_use]
+    pub fn with_credentials(mut self, access_key: impl Into<String>, secret_key: impl Into<String>) -> Self {
+        self.credentials.push((access_key.into(), SecretKey::from(secret_key.into())));
+        self
+    }
+
+    /// The region of every bucket; requests signed for another are refused. Default, and `None`: any region will do.
+    #[must_use]
+    pub fn with_region<'a>(mut self, region: impl Into<Option<&'a str>>) -> Self {
+        self.region = region.into().map(str::to_owned);
+        self
+    }
+
+    /// Creates a bucket at the start, if it is missing. May be called several times.
+    #[must_use]
+    pub fn with_bucket(mut self, name: impl Into<String>) -> Self {
+        self.buckets.push((name.into(), Versioning::Never));
+        self
+    }
+
+    /// Creates a bucket with versioning enabled at the start, if it is missing. May be called several times.
+    #[must_use]
+    pub fn with_versioned_bucket(mut self, name: impl Into<String>) -> Self {
+        self.buckets.push((name.into(), Versioning::Enabled));
+        self
+    }
+
+    /// The address to listen on, an IP address with a port. Default: `127.0.0.1:0`, where 0 lets the system choose.
+    #[must_use]
+    pub fn with_address(mut self, address: impl Into<String>) -> Self {
+        self.address = Some(address.into());
+        self
+    }
+
+    /// Starts the emulator on the current tokio runtime, which has to have its I/O and time drivers enabled.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the address is no IP address with a port or not a loopback one: there is no transport encryption here, and states are
+    /// full of secrets. Otherwise if the address cannot be bound or the storage fails.
+    pub async fn start(self) -> io::Result<Emulator> {
+        let address = parse_loopback(self.address.as_deref().unwrap_or("127.0.0.1:0"))?;
+        let storage = self.storage.unwrap_or_else(Storage::memory);
+        storage.prepare().await.map_err(io::Error::other)?;
+        let wanted = self.buckets;
+        let create = move |txn: &_| {
+            wanted.iter().try_for_each(|(name, versioning)| buckets::create(txn, name, *versioning).map(drop))
+        };
+        storage.write(create).await.map_err(io::Error::other)?;
+
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let mut s3 = S3ServiceBuilder::new(Service::new(storage, self.region.clone()));
+        s3.set_auth(Keys(self.credentials.into_iter().collect::<BTreeMap<_, _>>()));
+        s3.set_access(SignedOnly);
+        s3.set_host(Localhost);
+        let faults = Faults::default();
+        let requests = Recorder::default();
+        let endpoint = Endpoint {
+            s3: s3.build(),
+            faults: faults.clone(),
+            recorder: requests.clone(),
+            region: self.region.map(Arc::from),
+        };
+        let (stop, stopped) = oneshot::channel();
+        let server = tokio::spawn(serve(listener, endpoint, stopped));
+        Ok(Emulator { address, faults, requests, stop: Some(stop), server })
+    }
+}
+
+fn parse_loopback(address: &str) -> io::Result<SocketAddr> {
+    let invalid = |reason: &str| {
+        io::Error::new(io::ErrorKind::InvalidInput, format!("cannot listen on `{address}`: {reason}"))
+    };
+    let parsed: SocketAddr = address
+        .parse()
+        .map_err(|_| invalid("expected an IP address with a port, such as `127.0.0.1:9000`"))?;
+    if parsed.ip().is_loopback() { Ok(parsed) } else { Err(invalid("it is not a loopback address")) }
+}
+
+/// Accepts connections until it is told to stop, then waits for those it has. Aborted, it takes them with it.
+async fn serve(listener: TcpListener, endpoint: Endpoint, mut stopped: oneshot::Receiver<()>) {
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    loop {
+        let stream = tokio::select! {
+            _ = &mut stopped => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                // Out of file descriptors, or the client has gone: neither is a reason to stop serving the others.
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                    continue;
+                }
+            },
+        };
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "cannot send small packets at once");
+        }
+        let stream = SlowStream::new(stream, endpoint.faults.link());
+        let endpoint = endpoint.clone();
+        let service = service_fn(move |request| endpoint.clone().answer(request));
+        let connection =
+            http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+        let watched = graceful.watch(connection);
+        connections.spawn(async move {
+            if let Err(error) = watched.await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+        });
+    }
+    drop(listener);
+    graceful.shutdown().await;
+}

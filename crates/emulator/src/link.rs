@@ -1,0 +1,101 @@
+//! A connection that can be made slow.
+
+use std::future::Future as _;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::faults::Link;
+
+/// How far ahead of its rate a direction may run: short against what tests measure, long against the precision of timers.
+const BURST: Duration = Duration::from_millis(5);
+
+/// A TCP connection limited, in each direction, to the rate the link has at the moment.
+#[derive(Debug)]
+pub(crate) struct SlowStream {
+    stream: TcpStream,
+    link: Arc<Link>,
+    inbound: Pace,
+    outbound: Pace,
+}
+
+impl SlowStream {
+    pub(crate) fn new(stream: TcpStream, link: Arc<Link>) -> Self {
+        Self { stream, link, inbound: Pace::default(), outbound: Pace::default() }
+    }
+}
+
+/// One direction's schedule.
+#[derive(Debug, Default)]
+struct Pace {
+    /// When what was passed so far would have been through at the rate.
+    through: Option<Instant>,
+    pause: Option<Pin<Box<Sleep>>>,
+}
+
+impl Pace {
+    /// Waits for the schedule to catch up, then says how much may pass now; none is no limit.
+    fn poll_allowance(&mut self, rate: Option<u64>, cx: &mut Context<'_>) -> Poll<Option<usize>> {
+        let Some(rate) = rate else {
+            *self = Self::default();
+            return Poll::Ready(None);
+        };
+        if let Some(through) = self.through.filter(|through| *through > Instant::now() + BURST) {
+            let pause = self.pause.get_or_insert_with(|| Box::pin(sleep_until(through)));
+            ready!(pause.as_mut().poll(cx));
+        }
+        self.pause = None;
+        Poll::Ready(Some(usize::try_from(rate / 100).unwrap_or(usize::MAX).max(512)))
+    }
+
+    fn passed(&mut self, bytes: usize, rate: Option<u64>) {
+        if let Some(rate) = rate {
+            let now = Instant::now();
+            let from = self.through.map_or(now, |through| through.max(now));
+            self.through = Some(from + Duration::from_secs_f64(bytes as f64 / rate as f64));
+        }
+    }
+}
+
+impl AsyncRead for SlowStream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let rate = this.link.bytes_per_second();
+        let Some(allowance) = ready!(this.inbound.poll_allowance(rate, cx)) else {
+            return Pin::new(&mut this.stream).poll_read(cx, buf);
+        };
+        // A buffer of our own, because marking a part of the caller's as filled would take unsafe code. The copy costs nothing at such rates.
+        let mut window = vec![0; allowance.min(buf.remaining())];
+        let mut window = ReadBuf::new(&mut window);
+        ready!(Pin::new(&mut this.stream).poll_read(cx, &mut window))?;
+        let bytes = window.filled().len();
+        buf.put_slice(window.filled());
+        this.inbound.passed(bytes, rate);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for SlowStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let rate = this.link.bytes_per_second();
+        let allowance = ready!(this.outbound.poll_allowance(rate, cx)).unwrap_or(data.len());
+        let bytes = ready!(Pin::new(&mut this.stream).poll_write(cx, &data[..data.len().min(allowance)]))?;
+        this.outbound.passed(bytes, rate);
+        Poll::Ready(Ok(bytes))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
