@@ -125,8 +125,8 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl FaultyStore {
-    /// Wraps a store. It has no faults until told to.
-    pub fn new(inner: Arc<dyn StateStore>) -> (Arc<dyn StateStore>, Faults) {
+    /// Wraps a store, and returns it with its switch. It has no faults until told to.
+    pub fn wrap(inner: Arc<dyn StateStore>) -> (Arc<dyn StateStore>, Faults) {
         let faults = Faults::default();
         (Arc::new(Self { inner, faults: faults.clone() }), faults)
     }

@@ -48,7 +48,7 @@ pub async fn race_for_a_free_lock_has_one_winner(setup: &Setup) -> Outcome {
         match result.expect("a racer should not panic") {
             Ok(info) => winners.push(info),
             Err(error) => {
-                assert_eq!(error.kind(), ErrorKind::LockHeld, "losing a race is nothing else: {error:?}")
+                assert_eq!(error.kind(), ErrorKind::LockHeld, "losing a race is nothing else: {error:?}");
             }
         }
     }

@@ -229,7 +229,7 @@ macro_rules! __store_list {
         vec![$($(
             Behaviour {
                 name: concat!(stringify!($module), "::", stringify!($name)),
-                run: |setup| crate::$module::$name(setup).boxed(),
+                run: |setup| $crate::$module::$name(setup).boxed(),
             },
         )*)*]
     };
@@ -240,7 +240,7 @@ macro_rules! __store_list {
 macro_rules! __http_list {
     (() $($name:ident)*) => {
         vec![$(
-            HttpBehaviour { name: stringify!($name), run: |target| crate::http::$name(target).boxed() },
+            HttpBehaviour { name: stringify!($name), run: |target| $crate::http::$name(target).boxed() },
         )*]
     };
 }

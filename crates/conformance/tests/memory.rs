@@ -24,7 +24,7 @@ mod only_states {
     async fn setup() -> Setup {
         let store = MemoryStore::new().with_capabilities(Capabilities::default());
         // A store that is told of no fault has none.
-        let (store, _faults) = FaultyStore::new(Arc::new(store));
+        let (store, _faults) = FaultyStore::wrap(Arc::new(store));
         let scale = Scale::default().with_workspaces(10).with_large_bytes(100_000).with_huge_bytes(200_000);
         Setup::new(store, Capabilities::default()).with_scale(scale)
     }

@@ -178,7 +178,7 @@ fn verdict(
         match policy.emptied {
             Emptied::Allow => {}
             Emptied::Warn => {
-                tracing::warn!(operation, "a state that had resources was replaced by one without any")
+                tracing::warn!(operation, "a state that had resources was replaced by one without any");
             }
             Emptied::Deny => {
                 return Err(Failure::conflict(

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 async fn target(names: Names) -> HttpTarget {
     let native = Arc::new(MemoryStore::new());
-    let (store, faults) = FaultyStore::new(native.clone());
+    let (store, faults) = FaultyStore::wrap(native.clone());
     let states = match names {
         Names::Keys => States::keys(store),
         Names::Workspaces => States::workspaces(store),

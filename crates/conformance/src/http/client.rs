@@ -68,12 +68,19 @@ impl Answer {
 
 impl HttpTarget {
     /// Sends a request as Terraform does: authorised without being asked, with a digest where there is a body.
-    pub(super) async fn send(&self, method: &str, path_and_query: &str, body: Option<Bytes>) -> Answer {
+    ///
+    /// # Panics
+    /// If it is not answered, or with something that no client survives.
+    pub async fn send(&self, method: &str, path_and_query: &str, body: Option<Bytes>) -> Answer {
         let digest = body.as_ref().map(|body| ("content-md5", content_md5(body)));
         self.send_with(method, path_and_query, body, digest.as_slice()).await
     }
 
-    pub(super) async fn send_with(
+    /// Sends a request with these headers, and a digest only if it is among them.
+    ///
+    /// # Panics
+    /// As [`send`](Self::send).
+    pub async fn send_with(
         &self,
         method: &str,
         path_and_query: &str,

@@ -20,7 +20,10 @@ impl HttpTarget {
     /// Sends a request whose target stands on the request line as it is, and returns the answer once the connection has ended.
     ///
     /// `body` is sent as it is: the headers say what it is. A server that stops reading midway is no failure.
-    pub(super) async fn send_raw(
+    ///
+    /// # Panics
+    /// As [`send`](Self::send), and if the connection does not end.
+    pub async fn send_raw(
         &self,
         method: &str,
         target: &str,
@@ -55,7 +58,7 @@ impl HttpTarget {
     }
 
     /// The header that authorises a request, if the server wants any, and the one that ends the connection after the answer.
-    pub(super) fn raw_headers(&self) -> Vec<(&'static str, String)> {
+    pub fn raw_headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = vec![("Connection", "close".to_owned())];
         if let Some(token) = &self.token {
             headers.push((
