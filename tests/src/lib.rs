@@ -1,1 +1,42 @@
-//! Placeholder.
+//! What the end-to-end suites share: the programs under test, a clean room to run them in, and stores to run them against.
+//!
+//! Each file in `tests/` is a suite: a [`Suite`] of named tests that is run by [`Suite::run`]. What a machine does not have is a
+//! [`Requirement`]; a test that lacks one is reported as ignored, with the reason. `cargo xtask test` tells the suites by environment
+//! variables what is there; started by hand, they look for the programs themselves and do without MinIO.
+//!
+//! ```no_run
+//! use remote_state_tests::{Requirement, Sandbox, Suite};
+//!
+//! let mut suite = Suite::new();
+//! suite.test("the_version_is_printed", &[], || {
+//!     let sandbox = Sandbox::new();
+//!     let output = sandbox.remote_state().arg("--version").run().success();
+//!     assert!(output.stdout().starts_with("remote-state "));
+//! });
+//! suite.on_each_server("nothing_is_stored_at_first", &[], |server| {
+//!     let sandbox = Sandbox::new();
+//!     let place = server.place();
+//!     sandbox.write("main.tf", &place.backend_block());
+//!     sandbox.remote_state().server(server).arg("pull").run().code(4);
+//! });
+//! # let _ =
+//! suite.run();
+//! ```
+
+mod command;
+mod objects;
+mod process;
+mod requirement;
+mod sandbox;
+mod server;
+mod suite;
+mod terminal;
+pub mod terraform;
+
+pub use command::{Cmd, Output};
+pub use process::{Running, Signal};
+pub use requirement::Requirement;
+pub use sandbox::Sandbox;
+pub use server::{Place, S3Server, block_on, runtime, unique};
+pub use suite::Suite;
+pub use terminal::Terminal;

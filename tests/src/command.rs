@@ -1,0 +1,200 @@
+//! A command to run, and what came of it.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::process::Running;
+use crate::server::S3Server;
+
+/// How long a command may take unless set otherwise. Long enough for a busy machine: only a hang takes so long.
+const TIMEOUT: Duration = Duration::from_secs(90);
+
+/// A command with nothing inherited but what [`Sandbox::command`](crate::Sandbox::command) sets.
+#[derive(Debug)]
+#[must_use = "nothing runs until `run` or `start`"]
+pub struct Cmd {
+    pub(crate) command: Command,
+    pub(crate) stdin: Option<Vec<u8>>,
+    pub(crate) timeout: Duration,
+}
+
+impl Cmd {
+    pub(crate) fn new(program: &OsStr) -> Self {
+        let mut command = Command::new(program);
+        command.env_clear();
+        Self { command, stdin: None, timeout: TIMEOUT }
+    }
+
+    /// Adds an argument.
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args(mut self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        self.command.args(arguments);
+        self
+    }
+
+    /// Adds the words of a command line that needs no quotes.
+    pub fn words(self, words: &str) -> Self {
+        self.args(words.split_whitespace())
+    }
+
+    /// Adds `--` and another command with its arguments, to be run by this one. The other's environment is dropped.
+    pub fn then(self, other: &Self) -> Self {
+        let program: OsString = other.command.get_program().to_owned();
+        self.arg("--").arg(program).args(other.command.get_args())
+    }
+
+    /// Sets a variable.
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Sets the variables that hold the keys to a server, as native clients read them.
+    pub fn server(self, server: &S3Server) -> Self {
+        self.env("AWS_ACCESS_KEY_ID", &server.access_key).env("AWS_SECRET_ACCESS_KEY", &server.secret_key)
+    }
+
+    /// Sets the folder to run in.
+    pub fn dir(mut self, folder: impl AsRef<Path>) -> Self {
+        self.command.current_dir(folder);
+        self
+    }
+
+    /// Sets what the command reads from standard input; without it, nothing.
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = Some(bytes.into());
+        self
+    }
+
+    /// Sets how long it may take.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Runs it to its end.
+    ///
+    /// # Panics
+    /// If it cannot be run, takes too long, or leaves a process behind that holds its output.
+    #[track_caller]
+    pub fn run(self) -> Output {
+        self.start().wait()
+    }
+
+    /// Starts it.
+    ///
+    /// # Panics
+    /// If it cannot be run.
+    #[track_caller]
+    pub fn start(self) -> Running {
+        Running::start(self)
+    }
+}
+
+/// What a command said, and how it ended.
+#[derive(Debug, Clone)]
+pub struct Output {
+    pub(crate) description: String,
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Its answer.
+    pub stdout: Vec<u8>,
+    /// Its conversation.
+    pub stderr: Vec<u8>,
+}
+
+impl Output {
+    /// Expects exit code 0.
+    ///
+    /// # Panics
+    /// If it is another, with the output.
+    #[track_caller]
+    pub fn success(self) -> Self {
+        self.code(0)
+    }
+
+    /// Expects an exit code.
+    ///
+    /// # Panics
+    /// If it is another, with the output.
+    #[track_caller]
+    pub fn code(self, code: i32) -> Self {
+        assert_eq!(self.status.code(), Some(code), "{self}");
+        self
+    }
+
+    /// Expects a text on standard error.
+    ///
+    /// # Panics
+    /// If it is not there, with the output.
+    #[track_caller]
+    pub fn says(self, text: &str) -> Self {
+        assert!(self.stderr().contains(text), "standard error should contain `{text}`: {self}");
+        self
+    }
+
+    /// Expects a text anywhere in the output, whatever way its lines are broken and framed.
+    ///
+    /// # Panics
+    /// If it is not there, with the output.
+    #[track_caller]
+    pub fn mentions(self, text: &str) -> Self {
+        let words = |text: &str| {
+            text.split(|c: char| c.is_whitespace() || c == '│')
+                .filter(|w| !w.is_empty())
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        let all = words(&format!("{} {}", self.stdout(), self.stderr()));
+        assert!(all.contains(&words(text)), "the output should contain `{text}`: {self}");
+        self
+    }
+
+    /// Standard output as text.
+    ///
+    /// # Panics
+    /// If it is none.
+    #[track_caller]
+    pub fn stdout(&self) -> &str {
+        std::str::from_utf8(&self.stdout).unwrap_or_else(|_| panic!("standard output should be text: {self}"))
+    }
+
+    /// Standard error as text.
+    ///
+    /// # Panics
+    /// If it is none.
+    #[track_caller]
+    pub fn stderr(&self) -> &str {
+        std::str::from_utf8(&self.stderr).unwrap_or_else(|_| panic!("standard error should be text: {self}"))
+    }
+
+    /// Standard output as JSON.
+    ///
+    /// # Panics
+    /// If it is none.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.stdout)
+            .unwrap_or_else(|error| panic!("standard output should be JSON: {error}: {self}"))
+    }
+}
+
+impl std::fmt::Display for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (stdout, stderr) = (String::from_utf8_lossy(&self.stdout), String::from_utf8_lossy(&self.stderr));
+        write!(
+            f,
+            "`{}` ended with {}\n--- stdout\n{stdout}\n--- stderr\n{stderr}\n---",
+            self.description, self.status
+        )
+    }
+}

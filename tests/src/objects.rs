@@ -1,0 +1,100 @@
+//! Objects on a server, read and written behind the back of what is under test.
+
+use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::operation::get_object::GetObjectError;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
+use bytes::Bytes;
+use remote_state_core::LockInfo;
+use serde_json::Value;
+
+use crate::server::{Place, S3Server, block_on};
+
+impl S3Server {
+    /// Reads an object; none if there is none.
+    ///
+    /// # Panics
+    /// If it cannot be read.
+    pub async fn get_object(&self, bucket: &str, key: &str) -> Option<Bytes> {
+        match self.client().get_object().bucket(bucket).key(key).send().await {
+            Ok(answer) => Some(answer.body.collect().await.expect("the object can be read").into_bytes()),
+            Err(SdkError::ServiceError(error)) if matches!(error.err(), GetObjectError::NoSuchKey(_)) => None,
+            Err(error) => panic!("{key}: {error:?}"),
+        }
+    }
+
+    /// Writes an object.
+    ///
+    /// # Panics
+    /// If it cannot be written.
+    pub async fn put_object(&self, bucket: &str, key: &str, bytes: Bytes) {
+        let body = ByteStream::from(bytes);
+        let sent = self.client().put_object().bucket(bucket).key(key).body(body).send().await;
+        sent.unwrap_or_else(|error| panic!("{key}: {error:?}"));
+    }
+
+    /// Deletes an object.
+    ///
+    /// # Panics
+    /// If it cannot be deleted.
+    pub async fn delete_object(&self, bucket: &str, key: &str) {
+        let sent = self.client().delete_object().bucket(bucket).key(key).send().await;
+        sent.unwrap_or_else(|error| panic!("{key}: {error:?}"));
+    }
+
+    /// Makes a bucket with versioning and returns its name.
+    ///
+    /// # Panics
+    /// If it cannot be made.
+    pub async fn make_versioned_bucket(&self) -> String {
+        let name = crate::unique("versioned");
+        self.client().create_bucket().bucket(&name).send().await.expect("a bucket can be made");
+        let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+        let set = self.client().put_bucket_versioning().bucket(&name).versioning_configuration(enabled);
+        set.send().await.expect("a bucket can be versioned");
+        name
+    }
+}
+
+impl Place<'_> {
+    /// The bytes of a workspace's state; none if there is no object.
+    pub fn state(&self, workspace: &str) -> Option<Bytes> {
+        block_on(self.server.get_object(&self.bucket, &self.state_key(workspace)))
+    }
+
+    /// A workspace's state as JSON.
+    ///
+    /// # Panics
+    /// If there is none, or it is no JSON.
+    #[track_caller]
+    pub fn state_json(&self, workspace: &str) -> Value {
+        let bytes =
+            self.state(workspace).unwrap_or_else(|| panic!("there should be a state of `{workspace}`"));
+        serde_json::from_slice(&bytes).expect("a state is JSON")
+    }
+
+    /// Stores bytes as a workspace's state.
+    pub fn put_state(&self, workspace: &str, bytes: impl Into<Bytes>) {
+        block_on(self.server.put_object(&self.bucket, &self.state_key(workspace), bytes.into()));
+    }
+
+    /// Who holds a workspace's lock file; none if nobody does.
+    ///
+    /// # Panics
+    /// If the lock file cannot be read.
+    #[track_caller]
+    pub fn holder(&self, workspace: &str) -> Option<LockInfo> {
+        let bytes = block_on(self.server.get_object(&self.bucket, &self.lock_key(workspace)))?;
+        Some(LockInfo::parse(&bytes).expect("the lock file is a record"))
+    }
+
+    /// Expects that nobody holds the lock of the default workspace.
+    ///
+    /// # Panics
+    /// If somebody does, naming them.
+    #[track_caller]
+    pub fn assert_unlocked(&self) {
+        let holder = self.holder("default");
+        assert!(holder.is_none(), "nobody should hold the lock: {holder:?}");
+    }
+}

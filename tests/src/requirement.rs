@@ -1,0 +1,85 @@
+//! What a machine may not have.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Something that a test needs beside this workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Requirement {
+    /// A running MinIO.
+    Minio,
+    /// `setsid` of util-linux, which gives a command a terminal of its own.
+    Setsid,
+    /// The program `terraform`.
+    Terraform,
+    /// The program `tofu`.
+    Tofu,
+}
+
+impl Requirement {
+    /// Its name, as `cargo xtask test --require` takes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Minio => "minio",
+            Self::Setsid => "setsid",
+            Self::Terraform => "terraform",
+            Self::Tofu => "tofu",
+        }
+    }
+
+    /// Says why it is not there; nothing if it is.
+    pub fn why_absent(self) -> Option<String> {
+        match self {
+            Self::Minio => std::env::var_os("REMOTE_STATE_TEST_MINIO").is_none().then(|| {
+                "REMOTE_STATE_TEST_MINIO is not set; `cargo xtask test` starts a server and sets it"
+                    .to_owned()
+            }),
+            _ => self.program().is_none().then(|| format!("no `{}` on PATH", self.name())),
+        }
+    }
+
+    /// Returns where the program is; none if it is not there, or no program.
+    pub fn program(self) -> Option<PathBuf> {
+        match self {
+            Self::Minio => None,
+            Self::Setsid => on_path("setsid"),
+            Self::Terraform => named("REMOTE_STATE_TEST_TERRAFORM", "terraform"),
+            Self::Tofu => named("REMOTE_STATE_TEST_TOFU", "tofu"),
+        }
+    }
+}
+
+fn named(variable: &str, program: &str) -> Option<PathBuf> {
+    match std::env::var_os(variable) {
+        Some(path) => Some(path.into()),
+        // Under `cargo xtask test` an absent variable means an absent program.
+        None if std::env::var_os("REMOTE_STATE_BIN").is_some() => None,
+        None => on_path(program),
+    }
+}
+
+/// The binary under test.
+///
+/// # Panics
+/// If it has not been built.
+pub(crate) fn remote_state() -> PathBuf {
+    if let Some(path) = std::env::var_os("REMOTE_STATE_BIN") {
+        return path.into();
+    }
+    let here = std::env::current_exe().expect("a running program has a path");
+    let name = format!("remote-state{}", std::env::consts::EXE_SUFFIX);
+    // This is `target/debug/deps/suite-0123456789abcdef`.
+    let built = here.parent().and_then(|deps| deps.parent()).map(|profile| profile.join(&name));
+    built.filter(|path| path.is_file()).unwrap_or_else(|| {
+        panic!(
+            "there is no `{name}` beside {}: `cargo build -p remote-state-cli`, or set REMOTE_STATE_BIN",
+            here.display()
+        )
+    })
+}
+
+pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
+    let paths: OsString = std::env::var_os("PATH")?;
+    std::env::split_paths(&paths).map(|folder| folder.join(program)).find(|path| path.is_file())
+}
