@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderValue};
+use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 use s3s::service::S3Service;
@@ -117,10 +117,11 @@ impl Endpoint {
     /// Hands the request to the protocol layer, and reads what that leaves of the body.
     async fn forward(
         &self,
-        head: Parts,
+        mut head: Parts,
         body: Incoming,
         exchange: Exchange,
     ) -> Result<HttpResponse, StdError> {
+        join_content_encodings(&mut head.headers);
         let waits_for_leave = head.headers.contains_key(EXPECT);
         let slot = Arc::new(Mutex::new(None));
         let returning = Returning { body: Some(body), was_read: false, slot: Arc::clone(&slot) };
@@ -152,6 +153,17 @@ impl Endpoint {
             answer.headers_mut().insert("x-amz-bucket-region", value);
         }
         Some(answer)
+    }
+}
+
+/// Makes one header of several: the AWS SDK for Rust adds a line of its own for `aws-chunked`, which the protocol layer takes for an error. A
+/// signature covers the joined values either way.
+fn join_content_encodings(headers: &mut HeaderMap) {
+    let values: Vec<&[u8]> = headers.get_all(CONTENT_ENCODING).iter().map(HeaderValue::as_bytes).collect();
+    if values.len() > 1
+        && let Ok(joined) = HeaderValue::from_bytes(&values.join(&b','))
+    {
+        headers.insert(CONTENT_ENCODING, joined);
     }
 }
 
