@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use md5::Digest as _;
 
-use crate::config::{Encryption, S3Config};
+use crate::config::{Encryption, Origins, S3Config};
 use crate::dialect::{Checksum, Dialect};
 use crate::error::{About, Failure, failure};
 
@@ -29,6 +29,7 @@ struct Settings {
     bucket: String,
     region: String,
     store: String,
+    origins: Origins,
     encryption: Encryption,
     acl: Option<String>,
     checksum: Option<Checksum>,
@@ -63,6 +64,7 @@ impl Client {
                 bucket: config.bucket.clone(),
                 region: config.region.clone(),
                 store,
+                origins: config.origins.clone(),
                 encryption: config.encryption.clone(),
                 acl: config.acl.clone(),
                 checksum: (!config.skip_checksum).then_some(dialect.checksum),
@@ -80,8 +82,8 @@ impl Client {
     }
 
     pub(crate) fn about<'a>(&'a self, operation: &'static str, object: &'a str) -> About<'a> {
-        let Settings { bucket, region, store, .. } = &*self.settings;
-        About { operation, object, bucket, store, region }
+        let Settings { bucket, region, store, origins, .. } = &*self.settings;
+        About { operation, object, bucket, store, region, origins }
     }
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>

@@ -125,6 +125,16 @@ pub struct S3Config {
     /// Which store this is; `None` to tell by the endpoint.
     pub dialect: Option<DialectName>,
     pub(crate) credentials: CredentialConfig,
+    pub(crate) origins: Origins,
+}
+
+/// Where the values were set by which a store is found and entered, for messages.
+#[derive(Clone, Debug)]
+pub(crate) struct Origins {
+    pub(crate) bucket: String,
+    pub(crate) region: String,
+    pub(crate) endpoint: Option<String>,
+    pub(crate) credentials: String,
 }
 
 /// How the store encrypts what is written.
@@ -182,6 +192,12 @@ impl S3Config {
                 name => Some(name.parse().map_err(|reason: String| config.invalid("dialect", &reason))?),
             },
             credentials: credentials(config)?,
+            origins: Origins {
+                bucket: config.origin("bucket").to_string(),
+                region: config.origin("region").to_string(),
+                endpoint: config.get("endpoints.s3").map(|endpoint| endpoint.origin.to_string()),
+                credentials: credentials_origin(config)?,
+            },
         })
     }
 }
@@ -276,4 +292,19 @@ fn credentials(config: &ResolvedConfig) -> Result<CredentialConfig> {
         return keys();
     }
     Ok(CredentialConfig::Chain { profile, skip_metadata: config.bool("skip_metadata_api_check") })
+}
+
+/// Says in words which credentials are used.
+fn credentials_origin(config: &ResolvedConfig) -> Result<String> {
+    Ok(match credentials(config)? {
+        CredentialConfig::Static { .. } => {
+            let origins = ["access_key", "secret_key"].map(|name| config.origin(name).to_string());
+            match origins {
+                [one, other] if one == other => one,
+                origins => origins.join(" and "),
+            }
+        }
+        CredentialConfig::Profile(name) => format!("profile `{name}`, set in {}", config.origin("profile")),
+        CredentialConfig::Chain { .. } => "what the machine offers".to_owned(),
+    })
 }

@@ -11,7 +11,6 @@ use aws_sdk_s3::config::{
 };
 use aws_smithy_http_client::{Builder, tls};
 use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
-use aws_smithy_types::error::display::DisplayErrorContext;
 
 use crate::config::S3Config;
 use crate::dialect::{Dialect, DialectName};
@@ -57,9 +56,4 @@ pub(crate) fn connect(config: &S3Config, dialect: Dialect) -> aws_sdk_s3::Client
 
 fn https() -> SharedHttpClient {
     Builder::new().tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring)).build_https()
-}
-
-/// Renders an SDK error with its causes on one line. It never holds a body or a credential.
-pub(crate) fn describe(error: &(impl std::error::Error + 'static)) -> String {
-    DisplayErrorContext(error).to_string()
 }

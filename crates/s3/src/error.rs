@@ -9,6 +9,8 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use remote_state_core::{Error, ErrorKind};
 
+use crate::config::Origins;
+
 /// What a failed request leaves behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -49,25 +51,46 @@ pub(crate) struct About<'a> {
     /// The endpoint, or the region where it is Amazon's.
     pub(crate) store: &'a str,
     pub(crate) region: &'a str,
+    /// Where that was set.
+    pub(crate) origins: &'a Origins,
 }
 
-/// Keeps the SDK's error as the source without its type parameters.
+/// The words of the SDK's error and of what caused it.
+///
+/// Nothing else of it is kept: its `Debug` holds the answer's body, in which Amazon repeats the request that it refused, session token included.
 #[derive(Debug)]
-struct Cause(String);
+struct Cause {
+    words: String,
+    cause: Option<Box<Self>>,
+}
 
-impl fmt::Display for Cause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+impl Cause {
+    fn of(error: &dyn StdError) -> Self {
+        Self { words: error.to_string(), cause: error.source().map(|cause| Box::new(Self::of(cause))) }
+    }
+
+    fn chain(&self) -> impl Iterator<Item = &str> {
+        std::iter::successors(Some(self), |cause| cause.cause.as_deref()).map(|cause| cause.words.as_str())
     }
 }
 
-impl StdError for Cause {}
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)
+    }
+}
+
+impl StdError for Cause {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.cause.as_deref().map(|cause| cause as _)
+    }
+}
 
 pub(crate) fn failure<E>(about: About<'_>, error: SdkError<E, HttpResponse>) -> Failure
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
-    let cause = Cause(crate::connect::describe(&error));
+    let cause = Cause::of(&error);
     let (outcome, error) = match &error {
         SdkError::ServiceError(answer) => {
             let status = answer.raw().status().as_u16();
@@ -85,12 +108,12 @@ where
             Outcome::Refused,
             about
                 .error(ErrorKind::CredentialInvalid, "no credentials were found, or their source failed")
+                .with_context("credentials", &about.origins.credentials)
                 .with_hint("set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or name a `profile` with `--backend-config profile=…`"),
         ),
         SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => (
             Outcome::Unknown,
-            about
-                .error(ErrorKind::Unavailable, &format!("cannot reach {}", about.store))
+            unreachable(about, &cause)
                 .with_hint("check the network, and `endpoints.s3` and `region` with `remote-state config show`"),
         ),
         _ => (Outcome::Unknown, about.error(ErrorKind::Unavailable, "the answer cannot be read")),
@@ -100,8 +123,22 @@ where
 
 /// The SDK reports a credential chain that ended empty as a failure to dispatch.
 fn is_about_credentials(cause: &Cause) -> bool {
-    let text = cause.0.to_ascii_lowercase();
-    text.contains("credential") || text.contains("no providers in chain") || text.contains("profile")
+    cause.chain().any(|words| {
+        let words = words.to_ascii_lowercase();
+        words.contains("credential") || words.contains("no providers in chain") || words.contains("profile")
+    })
+}
+
+fn unreachable(about: About<'_>, cause: &Cause) -> Error {
+    let error = about.error(ErrorKind::Unavailable, &format!("cannot reach {}", about.store));
+    let error = match cause.chain().last() {
+        Some(reason) => error.with_context("because", reason),
+        None => error,
+    };
+    match &about.origins.endpoint {
+        Some(origin) => error.with_context("set in", origin),
+        None => error.with_context("region set in", &about.origins.region),
+    }
 }
 
 impl About<'_> {
@@ -131,6 +168,7 @@ fn service(
                 about.operation,
                 format!("bucket `{}` does not exist at {}", about.bucket, about.store),
             )
+            .with_context("set in", &about.origins.bucket)
             .with_hint("check `bucket`, `region` and `endpoints.s3` with `remote-state config show`; a bucket that was just made may take a minute"),
         ),
         // "Access Denied". Without `s3:ListBucket` the store says this of missing objects too.
@@ -146,6 +184,7 @@ fn service(
             Outcome::Refused,
             about
                 .error(ErrorKind::CredentialInvalid, &format!("{} does not accept the credentials ({code})", about.store))
+                .with_context("credentials", &about.origins.credentials)
                 .with_hint("see which credentials are used with `remote-state config show`"),
         ),
         // "The difference between the request time and the server's time is too large."
@@ -207,7 +246,8 @@ fn wrong_region(about: About<'_>, sentence: Option<&str>, hinted_region: Option<
         ErrorKind::ConfigInvalid,
         about.operation,
         format!("bucket `{}` is not in region `{}`", about.bucket, about.region),
-    );
+    )
+    .with_context("set in", &about.origins.region);
     match expected.filter(is_name) {
         Some(region) => error
             .with_hint(format!("set `region = \"{region}\"`, or pass `--backend-config region={region}`")),

@@ -129,7 +129,7 @@ impl S3Store {
                 // Ours is gone, and the next holder has come: that is no failure.
                 _ if freed.is_some() => return Ok(Released::Freed(freed.flatten())),
                 (Ok(_), _) => return Err(self.held("unlock", workspace, found.record)),
-                (Err(reason), LockTarget::Id(_)) => return Err(self.unreadable(workspace, reason)),
+                (Err(_), LockTarget::Id(_)) => return Err(self.unreadable(found.record)),
             }
             let condition = match &found.etag {
                 Some(etag) if self.dialect.deletes_conditionally => Condition::IfMatch(etag),
@@ -198,16 +198,10 @@ impl S3Store {
         Error::lock_held(operation, format!("state `{state}` is locked"), holder)
     }
 
-    fn unreadable(&self, workspace: &Workspace, reason: &str) -> Error {
-        let lock = self.layout.url(&self.layout.lock_key(workspace));
-        Error::new(
-            ErrorKind::InvalidState,
-            "unlock",
-            format!("the lock file `{lock}` cannot be read: {reason}"),
-        )
-        .with_hint(
-            "make sure that no client is at work, then remove it with `remote-state unlock --unreadable`",
-        )
+    fn unreadable(&self, holder: LockRecord) -> Error {
+        let message =
+            format!("the lock file `{}` cannot be read, so nobody can say whose it is", holder.object);
+        Error::lock_held("unlock", message, holder)
     }
 
     fn unknown_lock(&self, workspace: &Workspace, info: &LockInfo, source: Error) -> Error {
@@ -217,6 +211,7 @@ impl S3Store {
             "lock",
             format!("the lock of `{}` may or may not have been taken", location.state),
         )
+        .with_context("because", &source)
         .with_context("lock", location.lock.unwrap_or_default())
         .with_context("lock id", &info.id)
         .with_hint("see whether it is held with `remote-state locks` when the store answers again")

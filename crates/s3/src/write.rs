@@ -27,7 +27,7 @@ impl S3Store {
             WriteMode::Create => Condition::IfAbsent,
             WriteMode::Update(etag) => Condition::IfMatch(etag.as_str()),
         };
-        if !self.dialect.updates_conditionally {
+        if !self.dialect.updates_conditionally && *mode != WriteMode::Overwrite {
             // The store would not look, or would look wrongly: look ourselves. The lock, not this, keeps others out in between.
             self.check_expected(&key, mode).await?;
             condition = Condition::None;
@@ -73,6 +73,10 @@ impl S3Store {
     ///
     /// That includes a failed condition: the SDK repeats a request whose answer was lost, and the repetition then fails on our own write.
     async fn resolve_write(&self, key: &str, bytes: &Bytes, failure: Failure) -> Result<Stored> {
+        // What was to be replaced is gone.
+        if failure.outcome == Outcome::Absent {
+            return Err(self.changed(key).with_source(failure.error));
+        }
         if !matches!(failure.outcome, Outcome::ConditionFailed | Outcome::Conflict | Outcome::Unknown) {
             return Err(failure.error);
         }

@@ -1,0 +1,67 @@
+//! What every provider promises, over S3 as it should be and as it often is.
+
+mod common;
+
+use common::{BUCKET, LockFiles, emulator, store};
+use remote_state_conformance::{Scale, Setup};
+use remote_state_core::Capabilities;
+
+/// Enough to see a difference between manners; what takes a crowd or a large state is seen once.
+fn small() -> Scale {
+    Scale::default().with_racers(12).with_workspaces(30).with_huge_bytes(7 << 20)
+}
+
+async fn setup(keys: &[(&str, &str)], conditional_write: bool) -> Setup {
+    let emulator = emulator().await;
+    let store = store(&emulator, keys);
+    let declares = Capabilities::default()
+        .with_locking(true)
+        .with_conditional_write(conditional_write)
+        .with_versions(keys.contains(&("bucket", "versioned")));
+    let locks = LockFiles::new(&emulator, store.clone());
+    Setup::new(store, declares).with_raw_locks(std::sync::Arc::new(locks)).with_guard(emulator)
+}
+
+/// Amazon's own manners, bucket without versions.
+mod aws {
+    use super::*;
+
+    async fn plain() -> Setup {
+        setup(&[("bucket", BUCKET), ("dialect", "aws")], true).await
+    }
+
+    remote_state_conformance::suite!(plain);
+}
+
+/// Amazon's own manners, bucket with versions.
+mod aws_versioned {
+    use super::*;
+
+    async fn versioned() -> Setup {
+        setup(&[("bucket", "versioned"), ("dialect", "aws")], true).await.with_scale(small())
+    }
+
+    remote_state_conformance::suite!(versioned);
+}
+
+/// A store of which nothing is known.
+mod generic {
+    use super::*;
+
+    async fn plain() -> Setup {
+        setup(&[("bucket", BUCKET)], false).await.with_scale(small())
+    }
+
+    remote_state_conformance::suite!(plain);
+}
+
+/// A prefix of one's own, and no prefix at all.
+mod prefixes {
+    use super::*;
+
+    async fn empty() -> Setup {
+        setup(&[("workspace_key_prefix", ""), ("dialect", "aws")], true).await.with_scale(small())
+    }
+
+    remote_state_conformance::suite!(empty);
+}

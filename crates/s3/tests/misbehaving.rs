@@ -1,0 +1,196 @@
+//! Stores that lose answers, fail, or ignore what they are asked.
+
+mod common;
+
+use common::{emulator, store};
+use remote_state_core::{
+    ErrorKind, LockInfo, LockTarget, ReadOptions, Released, StateStoreExt as _, Workspace, WriteMode,
+};
+use remote_state_emulator::{Emulator, Fault, Misbehaviour};
+
+const STATE: &[u8] = br#"{"version":4,"serial":1,"lineage":"l","outputs":{},"resources":[]}"#;
+
+fn info() -> LockInfo {
+    LockInfo::new("test", "me@here", "1", jiff::Timestamp::UNIX_EPOCH).unwrap()
+}
+
+fn workspace() -> Workspace {
+    Workspace::default()
+}
+
+/// Makes the next `times` requests of one kind misbehave.
+fn inject(emulator: &Emulator, misbehaviour: Misbehaviour, method: &str, times: u32) {
+    emulator.faults().inject(Fault::new(misbehaviour).with_method(method).with_times(times));
+}
+
+#[tokio::test]
+async fn store_that_ignores_conditions_is_refused_with_what_to_use_instead() {
+    for (misbehaviour, bucket) in [
+        (Misbehaviour::IgnoreConditions, "tfstate"),
+        (Misbehaviour::IgnoreConditionsOnVersionedBuckets, "versioned"),
+    ] {
+        let emulator = emulator().await;
+        emulator.faults().inject(Fault::new(misbehaviour));
+        let store = store(&emulator, &[("bucket", bucket)]);
+        let error = store.acquire(&workspace(), &info()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.message().contains("ignores `If-None-Match`"), "{error}");
+        assert_eq!(error.message().contains("versioned bucket"), bucket == "versioned", "{error}");
+        assert!(!error.hints().is_empty());
+        assert_eq!(store.inspect(&workspace()).await.unwrap(), None, "what was no lock is taken away again");
+    }
+}
+
+#[tokio::test]
+async fn condition_ignored_on_versioned_buckets_only_does_no_harm_elsewhere() {
+    let emulator = emulator().await;
+    emulator.faults().inject(Fault::new(Misbehaviour::IgnoreConditionsOnVersionedBuckets));
+    store(&emulator, &[]).acquire(&workspace(), &info()).await.unwrap();
+}
+
+#[tokio::test]
+async fn lock_whose_answer_was_lost_is_ours_and_is_released() {
+    let mut cases = Vec::new();
+    for misbehaviour in [Misbehaviour::LoseReply, Misbehaviour::internal_error_after_work()] {
+        for times in 1..=4 {
+            cases.extend(
+                ["aws", "generic"]
+                    .map(|dialect| lock_with_lost_answers(misbehaviour.clone(), times, dialect)),
+            );
+        }
+    }
+    // Side by side: each waits between its attempts.
+    drop(futures_util::future::join_all(cases).await);
+}
+
+async fn lock_with_lost_answers(misbehaviour: Misbehaviour, times: u32, dialect: &str) {
+    let emulator = emulator().await;
+    let store = store(&emulator, &[("dialect", dialect)]);
+    inject(&emulator, misbehaviour, "PUT", times);
+    let info = info();
+    let held = store.acquire(&workspace(), &info).await.unwrap();
+    assert_eq!(held.id, info.id);
+    assert_eq!(store.inspect(&workspace()).await.unwrap().unwrap().id(), Some(&info.id));
+    let other = self::info();
+    assert_eq!(store.acquire(&workspace(), &other).await.unwrap_err().kind(), ErrorKind::LockHeld);
+    let released = store.release(&workspace(), &LockTarget::Id(info.id.clone())).await.unwrap();
+    assert_eq!(released, Released::Freed(Some(held)));
+}
+
+#[tokio::test]
+async fn unlock_whose_answer_was_lost_never_deletes_the_next_holders_lock() {
+    let emulator = emulator().await;
+    let store = store(&emulator, &[]);
+    let mine = info();
+    store.acquire(&workspace(), &mine).await.unwrap();
+    inject(&emulator, Misbehaviour::LoseReply, "DELETE", 1);
+    let next = info();
+    // The next holder comes in the moment the lock is free, while the unlock is still finding out what became of it.
+    let (here, target) = (workspace(), LockTarget::Id(mine.id.clone()));
+    let (released, taken) = tokio::join!(store.release(&here, &target), async {
+        loop {
+            match store.acquire(&here, &next).await {
+                Err(error) if error.kind() == ErrorKind::LockHeld => tokio::task::yield_now().await,
+                other => return other,
+            }
+        }
+    });
+    assert!(matches!(released.unwrap(), Released::Freed(_)));
+    assert_eq!(taken.unwrap().id, next.id);
+    assert_eq!(store.inspect(&workspace()).await.unwrap().unwrap().id(), Some(&next.id));
+    let deletes = emulator.requests().take().iter().filter(|request| request.method == "DELETE").count();
+    assert_eq!(deletes, 1, "a delete is never repeated blindly");
+}
+
+#[tokio::test]
+async fn write_whose_answer_was_lost_is_known_to_be_done() {
+    for mode in [WriteMode::Create, WriteMode::Overwrite] {
+        let emulator = emulator().await;
+        let store = store(&emulator, &[("dialect", "aws")]);
+        inject(&emulator, Misbehaviour::LoseReply, "PUT", 2);
+        let meta = store.write(&workspace(), bytes::Bytes::from_static(STATE).into(), &mode).await.unwrap();
+        let read = store.read_bytes(&workspace()).await.unwrap().unwrap();
+        assert_eq!((read.bytes.as_ref(), read.meta.etag), (STATE, meta.etag));
+    }
+}
+
+#[tokio::test]
+async fn write_that_never_arrived_is_not_reported_as_done() {
+    let emulator = emulator().await;
+    let store = store(&emulator, &[("dialect", "aws"), ("max_retries", "1")]);
+    inject(&emulator, Misbehaviour::LoseRequest, "PUT", 1);
+    let error = store
+        .write(&workspace(), bytes::Bytes::from_static(STATE).into(), &WriteMode::Create)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unknown);
+    assert!(store.read_bytes(&workspace()).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn lock_that_cannot_be_settled_is_unknown_and_names_its_id() {
+    let emulator = emulator().await;
+    let store = store(&emulator, &[("dialect", "aws"), ("max_retries", "1")]);
+    emulator.faults().inject(Fault::new(Misbehaviour::LoseReply));
+    let info = info();
+    let error = store.acquire(&workspace(), &info).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unknown);
+    assert!(error.context().iter().any(|(label, value)| *label == "lock id" && value == info.id.as_str()));
+    // Once the store answers again, the lock can be found and released by that id.
+    emulator.faults().clear();
+    assert!(matches!(
+        store.release(&workspace(), &LockTarget::Id(info.id)).await.unwrap(),
+        Released::Freed(_)
+    ));
+}
+
+#[tokio::test]
+async fn failures_of_the_store_are_ridden_out() {
+    for misbehaviour in [Misbehaviour::internal_error(), Misbehaviour::slow_down(), Misbehaviour::LoseRequest]
+    {
+        let emulator = emulator().await;
+        let store = store(&emulator, &[]);
+        emulator.faults().inject(Fault::new(misbehaviour).with_times(2));
+        assert!(store.read_bytes(&workspace()).await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn failure_is_never_taken_for_no_state() {
+    let emulator = emulator().await;
+    emulator.faults().inject(Fault::new(Misbehaviour::internal_error()));
+    let error = store(&emulator, &[]).read(&workspace(), &ReadOptions::default()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    emulator.faults().clear();
+    let error = store(&emulator, &[("bucket", "no-such-bucket")])
+        .read(&workspace(), &ReadOptions::default())
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.message().contains("bucket `no-such-bucket` does not exist"), "{error}");
+}
+
+#[tokio::test]
+async fn transfer_that_breaks_off_is_an_error_and_not_a_short_state() {
+    let emulator = emulator().await;
+    let store = store(&emulator, &[]);
+    store.write(&workspace(), bytes::Bytes::from_static(STATE).into(), &WriteMode::Overwrite).await.unwrap();
+    emulator.faults().inject(Fault::new(Misbehaviour::TruncateBody { after_bytes: 10 }));
+    let error = store.read_bytes(&workspace()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn stores_that_refuse_trailers_are_written_to() {
+    let emulator = emulator().await;
+    emulator.faults().inject(Fault::new(Misbehaviour::RefuseTrailers));
+    for dialect in ["generic", "minio", "aws"] {
+        let store = store(&emulator, &[("dialect", dialect)]);
+        store
+            .write(&workspace(), bytes::Bytes::from_static(STATE).into(), &WriteMode::Overwrite)
+            .await
+            .unwrap();
+        let lock = store.acquire(&workspace(), &info()).await.unwrap();
+        drop(store.release(&workspace(), &LockTarget::Id(lock.id)).await.unwrap());
+    }
+}
