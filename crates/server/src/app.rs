@@ -88,7 +88,7 @@ async fn guarded(State(app): State<Arc<App>>, request: Request) -> Response {
 
 async fn dispatch(app: &Arc<App>, request: Request, facts: &mut Facts) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
-    app.gate.check(&parts.headers)?;
+    facts.principal = app.gate.check(&parts.headers)?;
     let path = parts.uri.path();
     let method = parts.method.as_str();
     let (raw_name, is_lock) = match (path.strip_prefix("/state/"), path.strip_prefix("/lock/")) {

@@ -54,17 +54,23 @@ impl Gate {
         }
     }
 
-    /// Lets a request pass, by its headers alone.
-    pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), Failure> {
+    /// Lets a request pass, by its headers alone, and returns the name that its sender goes by.
+    ///
+    /// The name is only claimed: everyone shows the same token.
+    pub(crate) fn check(&self, headers: &HeaderMap) -> Result<Option<String>, Failure> {
         match self {
             Self::Open if comes_from_a_web_page(headers) => {
                 Err(Failure::new(StatusCode::FORBIDDEN, "without a token, web pages are not served")
                     .closing())
             }
-            Self::Open => Ok(()),
+            Self::Open => Ok(None),
             Self::Token(expected) => {
-                let shown = token(headers).ok_or_else(Failure::unauthorized)?;
-                if bool::from(digest(&shown).ct_eq(expected)) { Ok(()) } else { Err(Failure::unauthorized()) }
+                let (name, shown) = credentials(headers).ok_or_else(Failure::unauthorized)?;
+                if bool::from(digest(&shown).ct_eq(expected)) {
+                    Ok(name)
+                } else {
+                    Err(Failure::unauthorized())
+                }
             }
         }
     }
@@ -85,20 +91,22 @@ fn comes_from_a_web_page(headers: &HeaderMap) -> bool {
     headers.contains_key(ORIGIN) || host_is_foreign
 }
 
-fn token(headers: &HeaderMap) -> Option<Vec<u8>> {
+/// Returns the name and the token that a request shows.
+fn credentials(headers: &HeaderMap) -> Option<(Option<String>, Vec<u8>)> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let (value, None) = (values.next()?, values.next()) else { return None };
     let (scheme, shown) = value.to_str().ok()?.split_once(' ')?;
     let shown = shown.trim();
     if scheme.eq_ignore_ascii_case("bearer") {
-        return Some(shown.as_bytes().to_vec());
+        return Some((None, shown.as_bytes().to_vec()));
     }
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
     let pair = STANDARD.decode(shown).ok()?;
     let colon = pair.iter().position(|byte| *byte == b':')?;
-    Some(pair[colon + 1..].to_vec())
+    let name = String::from_utf8_lossy(&pair[..colon]).into_owned();
+    Some((Some(name).filter(|name| !name.is_empty()), pair[colon + 1..].to_vec()))
 }
 
 fn digest(token: &[u8]) -> [u8; 32] {
@@ -127,7 +135,14 @@ mod tests {
             let value = format!("Basic {}", STANDARD.encode(format!("{user}:s3:cret")));
             assert!(token_gate().check(&headers(&[("authorization", &value)])).is_ok(), "{user}");
         }
-        assert!(token_gate().check(&headers(&[("authorization", "bearer s3:cret")])).is_ok());
+        let bearer = token_gate().check(&headers(&[("authorization", "bearer s3:cret")]));
+        assert!(bearer.is_ok_and(|name| name.is_none()));
+        let named = format!("Basic {}", STANDARD.encode("ci:s3:cret"));
+        assert!(
+            token_gate()
+                .check(&headers(&[("authorization", &named)]))
+                .is_ok_and(|name| name.as_deref() == Some("ci"))
+        );
     }
 
     #[test]

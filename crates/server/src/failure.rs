@@ -6,7 +6,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use remote_state_core::{Error, ErrorKind, LockRecord};
 
-use crate::locks::holder_json;
+use crate::locks::{UNREADABLE_LOCK_ID, holder_json};
 
 /// How long a client should wait before it tries a failing store again, in seconds.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("2");
@@ -63,7 +63,8 @@ impl Failure {
 
     /// The answer about a lock that is in the way: clients show its holder, and need its id.
     pub(crate) fn locked(holder: &LockRecord) -> Self {
-        let mut failure = Self::new(StatusCode::LOCKED, "the state is locked");
+        let id = holder.id().map_or(UNREADABLE_LOCK_ID, |id| id.as_str());
+        let mut failure = Self::new(StatusCode::LOCKED, format!("the lock `{id}` is held"));
         failure.0.holder = Some(holder_json(holder));
         failure
     }

@@ -22,6 +22,7 @@ use crate::app::App;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
     pub(crate) state: Option<String>,
+    pub(crate) principal: Option<String>,
     pub(crate) lock_id: Option<String>,
     pub(crate) serial: Option<u64>,
     pub(crate) lineage: Option<String>,
@@ -65,6 +66,7 @@ fn log(id: &str, method: &str, status: StatusCode, started: Instant, facts: &Fac
                 request_id = id,
                 method,
                 state = facts.state.as_deref(),
+                principal = facts.principal.as_deref(),
                 lock_id = facts.lock_id.as_deref(),
                 serial = facts.serial,
                 lineage = facts.lineage.as_deref(),

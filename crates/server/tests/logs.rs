@@ -73,6 +73,7 @@ async fn no_secret_in_logs_at_any_level() {
         "status=422",
         "method=\"LOCK\"",
         "duration_ms",
+        "principal=\"conformance\"",
         "removed by force",
         "OperationTypeApply",
         "PermissionDenied",
