@@ -119,7 +119,7 @@ impl Discovery<'_> {
             }
             _ => {
                 return Err(Error::config(format!("`{OWN_FILE}` holds no `backend` block"))
-                    .with_hint(format!("write one, such as {}", self.example())));
+                    .with_hint(format!("write one, such as{}", self.example())));
             }
         };
         Ok(Some(found))
@@ -199,7 +199,12 @@ impl Discovery<'_> {
     fn finish(&self, found: Found, may_read_directory: bool) -> Result<Discovered> {
         let Found { provider, source, mut layers, changed, notes } = found;
         layers.extend_from_slice(self.given(provider)?);
-        let config = resolve_among(provider, self.providers, self.env, &layers)?.with_notes(notes);
+        let config = resolve_among(provider, self.providers, self.env, &layers).map_err(|error| {
+            // What is wrong with a value has its own place; what is missing is missing here.
+            let is_placed = error.context().iter().any(|(label, _)| label.ends_with(" in"));
+            if is_placed { error } else { error.with_context("backend named in", &source) }
+        })?;
+        let config = config.with_notes(notes);
         let workspace = self.workspace(may_read_directory)?;
         Ok(Discovered { config, workspace, source, changed_since_init: changed })
     }
@@ -268,12 +273,12 @@ impl Discovery<'_> {
                 ),
             )
             .with_hint("pass `--backend TYPE` with `--backend-config key=value`")
-            .with_hint(format!("or add a file `{OWN_FILE}`, such as {}", self.example()))
+            .with_hint(format!("or add a file `{OWN_FILE}`, such as{}", self.example()))
     }
 
-    /// Writes a block with the required keys of the first provider.
+    /// Writes a block with the required keys of the first provider, to be put after a word.
     fn example(&self) -> String {
-        let Some(provider) = self.providers.first() else { return "`backend \"TYPE\" { … }`".to_owned() };
+        let Some(provider) = self.providers.first() else { return " `backend \"TYPE\" { … }`".to_owned() };
         let required = provider.keys.iter().filter(|key| key.required && !key.name.contains('.'));
         let lines: String = required.map(|key| format!("  {} = \"…\"\n", key.name)).collect();
         format!("\nbackend \"{}\" {{\n{lines}}}", provider.scheme)

@@ -114,7 +114,7 @@ pub(super) fn declared(directory: &Path) -> Result<Declared> {
 
 fn list(directory: &Path) -> Result<Vec<ConfigFile>> {
     let unreadable = |error: std::io::Error| {
-        let message = format!("cannot read the directory `{}`", directory.display());
+        let message = format!("cannot read the directory `{}`: {error}", directory.display());
         Error::new(ErrorKind::Local, "configure", message).with_source(error)
     };
     let mut files = Vec::new();

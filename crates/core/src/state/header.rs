@@ -121,10 +121,10 @@ impl HeaderReader {
                     Piece::Member("serial", text) => fields.serial = Some(text.to_vec()),
                     Piece::Member("lineage", text) => fields.lineage = Some(text.to_vec()),
                     Piece::Member("terraform_version", text) => {
-                        fields.terraform_version = Some(text.to_vec())
+                        fields.terraform_version = Some(text.to_vec());
                     }
                     Piece::Member("encryption_version", text) => {
-                        fields.encryption_version = Some(text.to_vec())
+                        fields.encryption_version = Some(text.to_vec());
                     }
                     Piece::Emptiness("outputs", is_empty) => fields.has_outputs = Some(!is_empty),
                     Piece::Emptiness("resources", is_empty) => fields.has_resources = Some(!is_empty),
