@@ -1,5 +1,6 @@
 //! Walking through listings, page after page.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::future::Future;
 
@@ -108,7 +109,7 @@ impl S3Store {
                     }
                 }
                 // The SDK sorts versions and markers into two lists, and their order among each other is lost: only the time is left.
-                items.sort_by(|a, b| (b.is_latest, b.meta.modified).cmp(&(a.is_latest, a.meta.modified)));
+                items.sort_by_key(|item| Reverse((item.is_latest, item.meta.modified)));
                 let has_more = answer.is_truncated == Some(true)
                     // Keys that merely begin like ours come after it.
                     && answer.next_key_marker.as_deref() == Some(&*key);

@@ -47,9 +47,8 @@ impl S3Store {
         let mut pause = PAUSE;
         let mut last = None;
         for _ in 0..ATTEMPTS {
-            let failure = match self.client.put("lock", &key, body.clone(), Condition::IfAbsent).await {
-                Ok(_) => return self.prove(workspace, info, &key, body).await,
-                Err(failure) => failure,
+            let Err(failure) = self.client.put("lock", &key, body.clone(), Condition::IfAbsent).await else {
+                return self.prove(workspace, info, &key, body).await;
             };
             if !matches!(failure.outcome, Outcome::ConditionFailed | Outcome::Conflict | Outcome::Unknown) {
                 return Err(failure.error);
