@@ -62,6 +62,33 @@ pub(crate) struct Global {
     pub(crate) verbose: u8,
 }
 
+impl Global {
+    /// Returns the flags that say which state is meant, to be typed again, each after a space.
+    pub(crate) fn selection(&self) -> String {
+        let mut flags = String::new();
+        if self.directory.as_os_str() != "." {
+            flags.push_str(&format!(" -C {}", quoted(&self.directory.to_string_lossy())));
+        }
+        if self.dev {
+            flags.push_str(" --dev");
+        }
+        if let Some(workspace) = &self.workspace {
+            flags.push_str(&format!(" -w {}", quoted(workspace)));
+        }
+        flags
+    }
+}
+
+/// Quotes a word for a shell, if it needs it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./:=@+,%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Color {
     /// On a terminal, unless `NO_COLOR` is set
@@ -303,6 +330,30 @@ pub(crate) fn with_terraforms_dashes(args: impl IntoIterator<Item = OsString>) -
     args.into_iter().map(double).collect()
 }
 
+/// Moves every `--backend-config` to the front, in order: those behind the subcommand would otherwise hide those before it.
+pub(crate) fn with_backend_configs_first(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    const FLAG: &str = "--backend-config";
+    let mut args = args.into_iter().peekable();
+    let mut first: Vec<OsString> = args.next().into_iter().collect();
+    let mut rest = Vec::new();
+    while let Some(arg) = args.next() {
+        if arg == "--" {
+            rest.push(arg);
+            rest.extend(args.by_ref());
+        } else if arg.to_str().is_some_and(|text| text.starts_with("--backend-config=")) {
+            first.push(arg);
+        } else if arg == FLAG
+            && let Some(value) = args.next_if(|value| !value.to_string_lossy().starts_with('-'))
+        {
+            first.extend([arg, value]);
+        } else {
+            rest.push(arg);
+        }
+    }
+    first.append(&mut rest);
+    first
+}
+
 fn collect_flags(command: &clap::Command, known: &mut Vec<String>) {
     known.extend(command.get_arguments().filter_map(|arg| arg.get_long().map(str::to_owned)));
     for command in command.get_subcommands() {
@@ -317,6 +368,20 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn backend_configs_before_and_behind_the_subcommand_add_up() {
+        let args =
+            ["x", "--backend-config", "a=1", "pull", "--backend-config=b=2", "--", "--backend-config", "c"];
+        let moved = with_backend_configs_first(args.map(OsString::from));
+        assert_eq!(
+            moved,
+            ["x", "--backend-config", "a=1", "--backend-config=b=2", "pull", "--", "--backend-config", "c"]
+        );
+        // What is incomplete stays where its error is best understood.
+        let args = ["x", "pull", "--backend-config"].map(OsString::from);
+        assert_eq!(with_backend_configs_first(args.clone()), args);
     }
 
     #[test]

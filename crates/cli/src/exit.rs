@@ -55,9 +55,10 @@ impl Failure {
         }
     }
 
-    pub(crate) fn report(&self, ui: &Ui) {
+    /// Tells what failed. `selection` are the flags by which the failed command named its state.
+    pub(crate) fn report(&self, ui: &Ui, selection: &str) {
         if let Self::Error(error) = self {
-            ui.error(error.message(), &lines(error), &hints(error), &causes(error));
+            ui.error(error.message(), &lines(error), &hints(error, selection), &causes(error));
         }
     }
 }
@@ -85,7 +86,7 @@ pub(crate) fn lines(error: &Error) -> Vec<(String, String)> {
                 }
             }
             Err(reason) => {
-                lines.push(("held by".to_owned(), format!("unknown: the lock cannot be read ({reason})")))
+                lines.push(("held by".to_owned(), format!("unknown: the lock cannot be read ({reason})")));
             }
         }
         lines.push(("lock".to_owned(), holder.object.clone()));
@@ -97,7 +98,8 @@ pub(crate) fn lines(error: &Error) -> Vec<(String, String)> {
     lines
 }
 
-fn hints(error: &Error) -> Vec<String> {
+/// Commands in hints are about the state that the failed command was about, so they name it in the same way.
+fn hints(error: &Error, selection: &str) -> Vec<String> {
     let mut hints = error.hints().to_vec();
     if let Some(holder) = error.holder() {
         hints.push(match holder.id() {
@@ -105,7 +107,8 @@ fn hints(error: &Error) -> Vec<String> {
             None => "if no client is at work, remove it with `remote-state unlock --unreadable`".to_owned(),
         });
     }
-    hints
+    let command = format!("`remote-state{selection} ");
+    hints.iter().map(|hint| hint.replace("`remote-state ", &command)).collect()
 }
 
 fn causes(error: &Error) -> Vec<String> {

@@ -20,7 +20,8 @@ use crate::args::{Cli, Command};
 use crate::ui::Ui;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse_from(args::with_terraforms_dashes(std::env::args_os())) {
+    let words = args::with_backend_configs_first(args::with_terraforms_dashes(std::env::args_os()));
+    let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) => {
             let is_answer = matches!(error.kind(), UsageError::DisplayHelp | UsageError::DisplayVersion);
@@ -35,11 +36,12 @@ fn main() -> ExitCode {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
     log(&cli);
+    let selection = cli.global.selection();
     let outcome = std::panic::catch_unwind(|| runtime(&cli.command).block_on(commands::run(cli, ui, env)));
     ExitCode::from(match outcome {
         Ok(Ok(())) => exit::ExitCode::Done as u8,
         Ok(Err(failure)) => {
-            failure.report(&ui);
+            failure.report(&ui, &selection);
             failure.code()
         }
         // The panic has said on stderr what and where.

@@ -60,12 +60,16 @@ impl Ui {
 
     /// Writes the answer as JSON.
     pub(crate) fn json(&self, value: &impl Serialize) -> Result<(), Failure> {
-        let mut text = serde_json::to_vec_pretty(value).map_err(|error| {
+        let text = serde_json::to_string_pretty(value).map_err(|error| {
             Error::new(ErrorKind::Unexpected, "print", "the answer cannot be written as JSON")
                 .with_source(error)
         })?;
-        text.push(b'\n');
-        self.answer(&text)
+        self.json_text(&text)
+    }
+
+    /// Writes an answer that is JSON already.
+    pub(crate) fn json_text(&self, text: &str) -> Result<(), Failure> {
+        self.line(&escaped(text))
     }
 
     /// Writes the answer as a table. Whatever comes from a store is made harmless for the terminal first.
@@ -101,7 +105,7 @@ impl Ui {
     fn say(&self, style: Style, label: &str, text: &str) {
         if !self.is_quiet {
             let text = harmless(text);
-            self.to_stderr(&if label.is_empty() {
+            self.converse(&if label.is_empty() {
                 format!("{style}{text}{style:#}\n")
             } else {
                 format!("{style}{label}{style:#}{text}\n")
@@ -133,7 +137,7 @@ impl Ui {
         for hint in hints {
             text.push_str(&format!("{CYAN}hint:{CYAN:#} {}\n", harmless(hint)));
         }
-        self.to_stderr(&text);
+        self.converse(&text);
     }
 
     /// Warns with an error that does not end the command.
@@ -158,7 +162,7 @@ impl Ui {
         if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
             return Err(refuse("this needs your consent, and there is no terminal to ask on"));
         }
-        self.to_stderr(&format!("{} Type `yes` to go on: ", harmless(question)));
+        self.converse(&format!("{} Type `yes` to go on: ", harmless(question)));
         let mut reply = String::new();
         match io::stdin().read_line(&mut reply) {
             Ok(_) if reply.trim() == "yes" => Ok(()),
@@ -171,7 +175,7 @@ impl Ui {
         !self.is_quiet && !self.is_json && !self.is_verbose && io::stderr().is_terminal()
     }
 
-    fn to_stderr(&self, text: &str) {
+    fn converse(&self, text: &str) {
         // Nobody is left to be told that stderr is closed.
         drop(AutoStream::new(io::stderr().lock(), self.color).write_all(text.as_bytes()));
     }
@@ -179,12 +183,26 @@ impl Ui {
 
 /// Replaces what could make a terminal do things: a lock file or an output may come from anyone.
 pub(crate) fn harmless(text: &str) -> String {
-    let is_harmful = |c: char| {
-        (c.is_control() && c != '\n')
-            // Marks that reorder what is shown.
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     text.chars().map(|c| if is_harmful(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// Escapes in JSON what could make a terminal do things. It can only stand inside strings, so the value stays the same.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_harmful(c) && !matches!(c, '\t' | '\r') {
+            text.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            text.push(c);
+        }
+    }
+    text
+}
+
+fn is_harmful(c: char) -> bool {
+    (c.is_control() && c != '\n')
+        // Marks that reorder what is shown.
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -195,5 +213,13 @@ mod tests {
     fn escape_sequences_and_reordering_marks_do_not_reach_the_terminal() {
         assert_eq!(harmless("a\u{1b}[31mb\u{202e}c\rd"), "a\u{fffd}[31mb\u{fffd}c\u{fffd}d");
         assert_eq!(harmless("ü\n✓"), "ü\n✓");
+    }
+
+    #[test]
+    fn escaped_json_is_the_same_value() {
+        let json = "{\n  \"a\u{202e}\": \"\u{9b}2J\"\n}";
+        assert_eq!(escaped(json), "{\n  \"a\\u202e\": \"\\u009b2J\"\n}");
+        let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(value(&escaped(json)), value(json));
     }
 }

@@ -43,7 +43,7 @@ fn keys(ui: Ui, provider: Option<&str>) -> Result<(), Failure> {
     if let (Some(name), true) = (provider, chosen.is_empty()) {
         let known: Vec<_> = providers.iter().map(|spec| format!("`{}`", spec.scheme)).collect();
         return Err(Error::new(ErrorKind::NotFound, "list keys", format!("there is no provider `{name}`"))
-            .with_hint(format!("there is {}", known.join(", ")))
+            .with_hint(format!("the providers are {}", known.join(", ")))
             .into());
     }
     if ui.is_json {

@@ -13,14 +13,15 @@ use tokio::sync::oneshot;
 
 use crate::args::Exec;
 use crate::commands::config::client_variables;
-use crate::commands::serve::{policy, require_lock};
+use crate::commands::require_lock;
+use crate::commands::serve::policy;
 use crate::exit::Failure;
 use crate::session::Session;
 
 pub(crate) async fn run(session: &mut Session, args: Exec) -> Result<(), Failure> {
     session.may_write()?;
     let session = &*session;
-    require_lock(session)?;
+    require_lock(session, "exec")?;
     let token = crate::random::hex(32)?;
     let server = Server::builder(States::workspaces(Arc::clone(&session.store)))
         .with_auth(Auth::Token(SecretString::from(token.as_str())))
@@ -151,10 +152,10 @@ mod signals {
     pub(super) fn forward(child: &Child, signal: i32) {
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
         let signal = rustix::process::Signal::from_named_raw(signal);
-        if let (Some(pid), Some(signal)) = (pid, signal) {
-            if let Err(error) = rustix::process::kill_process(pid, signal) {
-                tracing::debug!(%error, "the command ended before the signal reached it");
-            }
+        if let (Some(pid), Some(signal)) = (pid, signal)
+            && let Err(error) = rustix::process::kill_process(pid, signal)
+        {
+            tracing::debug!(%error, "the command ended before the signal reached it");
         }
     }
 }

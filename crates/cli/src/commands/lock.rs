@@ -5,11 +5,13 @@ use remote_state::{Error, ErrorKind, LockId, LockRecord, LockTarget, Released, W
 use serde_json::{Value, json};
 
 use crate::args::{Lock, Unlock};
+use crate::commands::require_lock;
 use crate::exit::{Failure, age, operation_words};
 use crate::session::Session;
 
 pub(crate) async fn lock(session: &mut Session, args: &Lock) -> Result<(), Failure> {
     session.may_write()?;
+    require_lock(session, "lock")?;
     let info = session.lock_info(&args.operation)?.with_info(&args.info);
     let info = session.lock(&session.workspace, &info).await?.keep();
     if session.ui.is_json {
@@ -26,6 +28,7 @@ fn lock_object(session: &Session) -> String {
 
 pub(crate) async fn unlock(session: &mut Session, args: Unlock) -> Result<(), Failure> {
     session.may_write()?;
+    require_lock(session, "unlock")?;
     let location = session.store.location(&session.workspace);
     let target = match args.id {
         Some(id) => LockTarget::Id(LockId::new(id)),
@@ -37,7 +40,8 @@ pub(crate) async fn unlock(session: &mut Session, args: Unlock) -> Result<(), Fa
             LockTarget::Unreadable
         }
     };
-    match session.store.release(&session.workspace, &target).await? {
+    let released = session.store.release(&session.workspace, &target).await;
+    match released.map_err(|error| not_that_one(error, &location.state, &target))? {
         Released::Freed(_) => session.ui.done(&format!("released the lock of `{}`", location.state)),
         Released::AlreadyFree => {
             return Err(Error::new(
@@ -53,6 +57,16 @@ pub(crate) async fn unlock(session: &mut Session, args: Unlock) -> Result<(), Fa
         session.ui.json(&json!({"version": 1, "state": location.state, "released": true}))?;
     }
     Ok(())
+}
+
+/// Says what is different about the lock that is held.
+fn not_that_one(error: Error, state: &str, target: &LockTarget) -> Error {
+    let Some(holder) = error.holder().cloned() else { return error };
+    let message = match target {
+        LockTarget::Id(id) => format!("the lock of `{state}` is not `{id}`; it stays held"),
+        LockTarget::Unreadable => format!("the lock of `{state}` can be read; it stays held"),
+    };
+    Error::lock_held("unlock", message, holder)
 }
 
 pub(crate) async fn locks(session: &Session) -> Result<(), Failure> {

@@ -60,3 +60,17 @@ fn no_state(session: &Session, workspace: &Workspace) -> Failure {
         .with_hint("see which workspaces have one with `remote-state workspace list`")
         .into()
 }
+
+/// Makes sure that there is a lock to take.
+fn require_lock(session: &Session, operation: &'static str) -> Result<(), Failure> {
+    if session.store.capabilities().locking {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::ConfigInvalid,
+        operation,
+        format!("no lock is configured for `{}`", session.store.location(&session.workspace).state),
+    )
+    .with_hint("set `use_lockfile = true` for every client of this state, or pass `--backend-config use_lockfile=true`")
+    .into())
+}

@@ -1,5 +1,7 @@
 //! `output`: root outputs, read from the stream and no further.
 
+use std::collections::BTreeMap;
+
 use futures_util::TryStreamExt as _;
 use remote_state::{Error, ErrorKind, Output as StateOutput, OutputReader, Outputs, Progress, ReadOptions};
 
@@ -18,9 +20,10 @@ pub(crate) async fn run(session: &Session, args: &Output) -> Result<(), Failure>
         return if args.raw {
             ui.answer(plain(name, output)?.as_bytes())
         } else if args.format == Some(OutputFormat::Env) {
-            ui.line(&env_line(name, output))
+            let variable = variable(name).ok_or_else(|| no_variable(name))?;
+            ui.line(&env_line(&variable, output))
         } else if ui.is_json {
-            ui.line(output.value.get())
+            ui.json_text(output.value.get())
         } else {
             ui.line(&crate::ui::harmless(&pretty(&output.value)))
         };
@@ -30,7 +33,7 @@ pub(crate) async fn run(session: &Session, args: &Output) -> Result<(), Failure>
             .json(&outputs.iter().map(|(name, output)| (name, Described(output))).collect::<Listing<'_>>());
     }
     if args.format == Some(OutputFormat::Env) {
-        return outputs.iter().try_for_each(|(name, output)| ui.line(&env_line(name, output)));
+        return env_lines(session, &outputs);
     }
     if outputs.is_empty() {
         ui.note("the state has no outputs");
@@ -50,7 +53,7 @@ pub(crate) async fn run(session: &Session, args: &Output) -> Result<(), Failure>
 }
 
 /// Outputs in the form of `terraform output -json`, values as they were written.
-type Listing<'a> = std::collections::BTreeMap<&'a str, Described<'a>>;
+type Listing<'a> = BTreeMap<&'a str, Described<'a>>;
 
 struct Described<'a>(&'a StateOutput);
 
@@ -102,8 +105,52 @@ fn plain(name: &str, output: &StateOutput) -> Result<String, Failure> {
     })
 }
 
+/// Prints a line for each output that a shell can name.
+fn env_lines(session: &Session, outputs: &Outputs) -> Result<(), Failure> {
+    let mut seen = BTreeMap::new();
+    let mut lines = String::new();
+    for (name, output) in outputs.iter() {
+        let Some(variable) = variable(name) else {
+            session
+                .ui
+                .warn(&format!("output `{name}` is left out: a shell cannot have a variable of that name"));
+            continue;
+        };
+        lines.push_str(&env_line(&variable, output));
+        lines.push('\n');
+        if let Some(other) = seen.insert(variable.clone(), name) {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "print",
+                format!("outputs `{other}` and `{name}` would both be the variable `{variable}`"),
+            )
+            .with_hint(format!("print them one by one with `remote-state output --raw {name}`"))
+            .into());
+        }
+    }
+    session.ui.answer(lines.as_bytes())
+}
+
+/// Returns the name of the variable for an output. Whoever wrote the state chose the output's name, and the line goes to a shell.
+fn variable(name: &str) -> Option<String> {
+    let variable = name.replace('-', "_");
+    let is_name = variable.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && variable.starts_with(|c: char| !c.is_ascii_digit());
+    is_name.then_some(variable)
+}
+
+fn no_variable(name: &str) -> Failure {
+    Error::new(
+        ErrorKind::Unsupported,
+        "print",
+        format!("a shell cannot have a variable with the name of output `{name}`"),
+    )
+    .with_hint("print its value alone with `--raw`")
+    .into()
+}
+
 /// A line that a POSIX shell reads back as the same text, whatever is in it.
-fn env_line(name: &str, output: &StateOutput) -> String {
+fn env_line(variable: &str, output: &StateOutput) -> String {
     let text = output.as_plain_text().unwrap_or_else(|| compact(&output.value));
-    format!("{}='{}'", name.replace('-', "_"), text.replace('\'', r"'\''"))
+    format!("{variable}='{}'", text.replace('\'', r"'\''"))
 }

@@ -42,7 +42,8 @@ pub(crate) async fn run(session: &Session, args: &Pull) -> Result<(), Failure> {
 /// Writes a file that appears whole or not at all, and that only its owner can read.
 async fn save(ui: Ui, mut read: StateRead, path: &Path) -> Result<(), Failure> {
     let cannot = |source: std::io::Error| {
-        Error::new(ErrorKind::Local, "pull", format!("cannot write `{}`", path.display())).with_source(source)
+        Error::new(ErrorKind::Local, "pull", format!("cannot write `{}`: {source}", path.display()))
+            .with_source(source)
     };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // The temporary file is made with mode 0600 and lies in the same folder, so that the rename is atomic.

@@ -47,8 +47,14 @@ fn read_source(path: &Path, name: &str) -> Result<Bytes, Failure> {
         } else {
             ErrorKind::Local
         };
-        Error::new(kind, "push", format!("cannot read {name}")).with_source(source)
+        Error::new(kind, "push", format!("cannot read {name}: {source}")).with_source(source)
     })?;
+    if bytes.is_empty() {
+        return Err(Error::new(ErrorKind::InvalidState, "push", format!("{name} is not a Terraform state: it is empty"))
+            .with_context("note", "nothing was written")
+            .with_hint("the command that should have written it may have failed; to drop a state, use `remote-state workspace delete`")
+            .into());
+    }
     Ok(bytes.into())
 }
 

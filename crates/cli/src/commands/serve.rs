@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::args::{Emptied, Names, PolicyArgs, Serve};
 use crate::commands::config::client_variables;
+use crate::commands::require_lock;
 use crate::exit::Failure;
 use crate::session::{Session, interrupted};
 
@@ -18,7 +19,8 @@ const TOKEN_VARIABLE: &str = "REMOTE_STATE_TOKEN";
 pub(crate) async fn run(session: &mut Session, args: Serve) -> Result<(), Failure> {
     session.may_write()?;
     let session = &*session;
-    require_lock(session)?;
+    // A server that answered LOCK without a real lock would be worse than none.
+    require_lock(session, "serve")?;
     let states = match args.names {
         Names::Workspaces => States::workspaces(Arc::clone(&session.store)),
         Names::Keys => States::keys(Arc::clone(&session.store)),
@@ -42,16 +44,6 @@ pub(crate) async fn run(session: &mut Session, args: Serve) -> Result<(), Failur
     Ok(server.run_until(interrupted()).await?)
 }
 
-/// A server that answered LOCK without a real lock would be worse than none.
-pub(super) fn require_lock(session: &Session) -> Result<(), Failure> {
-    if session.store.capabilities().locking {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::ConfigInvalid, "serve", format!("no lock is configured for `{}`", session.store))
-        .with_hint("set `use_lockfile = true` for every client of this state, or pass `--backend-config use_lockfile=true`")
-        .into())
-}
-
 pub(super) fn policy(args: &PolicyArgs) -> Policy {
     Policy::default().with_require_lock(args.require_lock).with_force_write(args.force_write).with_emptied(
         match args.emptied {
@@ -68,8 +60,8 @@ fn auth(session: &Session, args: &Serve) -> Result<Auth, Failure> {
     }
     let token = match &args.token_file {
         Some(path) => std::fs::read_to_string(path).map_err(|source| {
-            Error::new(ErrorKind::Local, "serve", format!("cannot read the token file `{}`", path.display()))
-                .with_source(source)
+            let message = format!("cannot read the token file `{}`: {source}", path.display());
+            Error::new(ErrorKind::Local, "serve", message).with_source(source)
         })?,
         None => session.env.get(TOKEN_VARIABLE).unwrap_or_default().to_owned(),
     };

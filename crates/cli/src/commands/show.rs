@@ -41,11 +41,14 @@ pub(crate) async fn run(session: &Session, args: &Show) -> Result<(), Failure> {
         });
     }
     session.ui.note(&format!("{}{}", instance.address, if instance.is_tainted { " (tainted)" } else { "" }));
-    let row = |(name, value): (&String, &Box<RawValue>)| {
+    let row = |name: &String, value: &RawValue| {
         let is_hidden = instance.sensitive_attributes.contains(name) && !args.show_sensitive;
         vec![name.clone(), if is_hidden { "<sensitive>".to_owned() } else { compact(value) }]
     };
-    session.ui.table(&["attribute", "value"], instance.attributes.iter().map(row).collect())
+    session.ui.table(
+        &["attribute", "value"],
+        instance.attributes.iter().map(|(name, value)| row(name, value)).collect(),
+    )
 }
 
 fn missing(instances: &[ResourceInstance], address: &str) -> Failure {
