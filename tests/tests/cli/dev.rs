@@ -1,0 +1,95 @@
+//! `--dev`: the embedded store, which needs nothing and forgets nothing.
+
+use remote_state_tests::{Cmd, Sandbox, Suite};
+
+use crate::support::state;
+
+pub(crate) fn tests(suite: &mut Suite) {
+    suite.test("the_embedded_store_survives_between_commands", &[], || {
+        let sandbox = Sandbox::new();
+        let run = |words: &str| dev(&sandbox, words).run();
+        run("pull").code(4);
+        dev(&sandbox, "push -").stdin(state(3)).run().success();
+        assert_eq!(run("pull").success().stdout, state(3).as_bytes());
+        assert_eq!(run("output -raw big").success().stdout(), "12345678901234567890.10");
+        run("workspace new prod").success();
+        assert_eq!(run("workspace list -w prod").success().stdout(), "  default\n* prod\n");
+        let id = run("lock").success().stdout().trim_end().to_owned();
+        dev(&sandbox, "push -")
+            .stdin(state(4))
+            .run()
+            .code(3)
+            .says(&format!("`remote-state --dev unlock {id}`"));
+        run(&format!("unlock {id}")).success();
+        dev(&sandbox, "push -").stdin(state(4)).run().success();
+        assert_eq!(run("pull").success().stdout, state(4).as_bytes());
+    });
+    suite.test("the_embedded_store_keeps_to_its_folder", &[], || {
+        let sandbox = Sandbox::new();
+        let inner = sandbox.folder("inner");
+        dev(&sandbox, "push - -C inner").stdin(state(3)).run().success();
+        assert_eq!(names(&sandbox.path()), ["inner"]);
+        assert_eq!(names(&inner), [".remote-state"]);
+        assert_eq!(names(&inner.join(".remote-state")), ["dev"]);
+        // A repository must not get the states into it by accident.
+        assert_eq!(sandbox.read("inner/.remote-state/dev/.gitignore"), b"*\n");
+        assert_eq!(names(&sandbox.home()), [""; 0]);
+    });
+    suite.test("the_embedded_store_asks_nothing_of_the_directory_and_the_environment", &[], || {
+        let sandbox = Sandbox::new();
+        sandbox.write(
+            "main.tf",
+            "terraform {\n  backend \"s3\" {\n    bucket = \"production\"\n    key = \"k\"\n  }\n}\n",
+        );
+        let run = |words: &str| {
+            dev(&sandbox, words)
+                .env("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
+                .env("AWS_ACCESS_KEY_ID", "x")
+                .env("TF_CLI_ARGS_init", "-backend-config=bucket=other")
+                .stdin(state(3))
+                .run()
+        };
+        run("push -").success().says("`s3://remote-state-dev/terraform.tfstate`");
+        run("push - -backend-config=key=other").success().says("`s3://remote-state-dev/other`");
+        assert_eq!(
+            run("config show --json").success().json()["values"]["bucket"]["value"],
+            "remote-state-dev"
+        );
+        run("pull --backend gcs").code(2).says("the embedded store speaks `s3`, not `gcs`");
+        run("pull -C nowhere-at-all").code(4);
+    });
+    suite.test("two_processes_use_the_embedded_store_at_once", &[], || {
+        let sandbox = Sandbox::new();
+        let waiting = sandbox.path().join("go");
+        // Held open by a command that waits, while others read and write.
+        let mut held = dev(&sandbox, "exec")
+            .env("GO", &waiting)
+            .args(["--", "sh", "-c", "echo begun; while ! test -e \"$GO\"; do sleep 0.05; done"])
+            .start();
+        held.wait_for("begun");
+        dev(&sandbox, "push -").stdin(state(3)).run().success();
+        assert_eq!(dev(&sandbox, "pull").run().success().stdout, state(3).as_bytes());
+        std::fs::write(&waiting, "").expect("the folder is there");
+        held.wait().success();
+    });
+    suite.test("of_many_processes_one_gets_the_lock_of_the_embedded_store", &[], || {
+        let sandbox = Sandbox::new();
+        let running: Vec<_> = (0..8).map(|_| dev(&sandbox, "lock").start()).collect();
+        let codes: Vec<_> = running.into_iter().map(|running| running.wait().status.code()).collect();
+        assert_eq!(codes.iter().filter(|code| **code == Some(0)).count(), 1, "{codes:?}");
+        assert_eq!(codes.iter().filter(|code| **code == Some(3)).count(), 7, "{codes:?}");
+    });
+}
+
+fn dev(sandbox: &Sandbox, words: &str) -> Cmd {
+    sandbox.remote_state().arg("--dev").words(words)
+}
+
+fn names(folder: &std::path::Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).expect("the folder is there");
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.expect("it can be read").file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}

@@ -1,0 +1,34 @@
+//! The command line: what each command answers, what it says when things go wrong, and how it ends.
+
+mod access;
+mod configuration;
+mod dev;
+mod lock;
+mod output;
+mod pull;
+mod push;
+mod serve;
+mod support;
+mod terminal;
+mod usage;
+mod workspace;
+
+use std::process::ExitCode;
+
+use remote_state_tests::Suite;
+
+fn main() -> ExitCode {
+    let mut suite = Suite::new();
+    configuration::tests(&mut suite);
+    access::tests(&mut suite);
+    pull::tests(&mut suite);
+    push::tests(&mut suite);
+    output::tests(&mut suite);
+    workspace::tests(&mut suite);
+    lock::tests(&mut suite);
+    serve::tests(&mut suite);
+    usage::tests(&mut suite);
+    terminal::tests(&mut suite);
+    dev::tests(&mut suite);
+    suite.run()
+}

@@ -1,0 +1,183 @@
+//! `output`, `list` and `show`: what a state says, for people, programs and shells.
+
+use remote_state_tests::{Requirement, Suite, terraform};
+
+use crate::support::{Case, empty_state, state};
+
+const NAME: &str = "it's \"5\" $(id) `id` \\ ${x}\nline 2\n";
+
+pub(crate) fn tests(suite: &mut Suite) {
+    tables(suite);
+    for_programs(suite);
+    missing(suite);
+    resources(suite);
+}
+
+fn tables(suite: &mut Suite) {
+    suite.on_each_server("the_table_of_outputs_masks_what_is_sensitive", &[], |server| {
+        let case = Case::stored(server);
+        case.expect(
+            case.remote_state("output"),
+            0,
+            "NAME       VALUE\n\
+             big        12345678901234567890.10\n\
+             name       \"it's \\\"5\\\" $(id) `id` \\\\ ${x}\\nline 2\\n\"\n\
+             pass-word  <sensitive>\n\
+             zones      [\"a\",\"ü\"]\n",
+            "",
+        );
+        case.run(case.remote_state("output -show-sensitive")).code(0).mentions("pass-word \"hunter2\"");
+    });
+    suite.on_emulator("a_state_without_outputs_is_no_failure", &[], |server| {
+        let case = Case::new(server);
+        case.place.put_state("default", empty_state(1));
+        case.expect(case.remote_state("output"), 0, "", "the state has no outputs\n");
+        case.expect(case.remote_state("output --quiet"), 0, "", "");
+        case.expect(case.remote_state("output --json"), 0, "{}\n", "");
+        case.expect(case.remote_state("output --format env"), 0, "", "");
+    });
+}
+
+fn for_programs(suite: &mut Suite) {
+    suite.on_each_server("raw_is_the_text_and_nothing_else", &[], |server| {
+        let case = Case::stored(server);
+        case.expect(case.remote_state("output -raw name"), 0, NAME, "");
+        case.expect(case.remote_state("output --raw big"), 0, "12345678901234567890.10", "");
+        case.expect(case.remote_state("output pass-word --raw"), 0, "hunter2", "");
+        case.expect(
+            case.remote_state("output --raw zones"),
+            1,
+            "",
+            "error: output `zones` is neither a string nor a number nor a bool\n\n\
+             hint: print it with `remote-state output zones --json`\n",
+        );
+    });
+    suite.on_each_server("json_has_numbers_as_they_were_written", &[], |server| {
+        let case = Case::stored(server);
+        case.expect(case.remote_state("output --json big"), 0, "12345678901234567890.10\n", "");
+        case.run(case.remote_state("output --json")).code(0).mentions("\"value\": 12345678901234567890.10");
+    });
+    suite.on_each_server("env_lines_survive_a_shell", &[], |server| {
+        let case = Case::stored(server);
+        let lines = case.run(case.remote_state("output --format env")).code(0);
+        case.sandbox.write("env.sh", &lines.stdout);
+        let shell = case
+            .sandbox
+            .command("sh")
+            .arg("-c")
+            .arg(". ./env.sh; printf '%s' \"$name\"; printf '|%s' \"$big\" \"$pass_word\" \"$zones\"");
+        case.expect(shell, 0, &format!("{NAME}|12345678901234567890.10|hunter2|[\"a\",\"ü\"]"), "");
+        case.expect(case.remote_state("output --format env pass-word"), 0, "pass_word='hunter2'\n", "");
+    });
+    suite.on_emulator("json_has_the_shape_of_terraforms", &[Requirement::Terraform], |server| {
+        let case = Case::new(server);
+        case.sandbox.write("main.tf", format!("{}{}", case.place.backend_block(), terraform::CONFIGURATION));
+        let terraform = |words: &str| case.sandbox.terraform().server(server).words(words);
+        case.run(terraform("init -input=false")).code(0);
+        case.run(terraform("apply -auto-approve -input=false")).code(0);
+        let theirs = terraform("output -json").run().success().json();
+        let ours = case.bare("output -json").run().success().json();
+        assert_eq!(ours, theirs);
+        for name in ["a", "big", "list", "secret"] {
+            let theirs = terraform("output -json").arg(name).run().success().json();
+            assert_eq!(case.bare("output -json").arg(name).run().success().json(), theirs, "{name}");
+            if name != "list" {
+                let theirs = terraform("output -raw").arg(name).run().success();
+                assert_eq!(
+                    case.bare("output -raw").arg(name).run().success().stdout,
+                    theirs.stdout,
+                    "{name}"
+                );
+            }
+        }
+        let theirs = terraform("state list").run().success();
+        assert_eq!(case.bare("list").run().success().stdout, theirs.stdout);
+    });
+}
+
+fn missing(suite: &mut Suite) {
+    suite.on_each_server("an_output_that_does_not_exist_is_told_with_those_that_do", &[], |server| {
+        let case = Case::stored(server);
+        for words in ["output nope", "output nope --raw", "output nope --json", "output nope --format env"] {
+            case.expect(
+                case.remote_state(words),
+                4,
+                "",
+                "error: the state has no output `nope`\n\nhint: it has `big`, `name`, `pass-word`, `zones`\n",
+            );
+        }
+        case.place.put_state("default", empty_state(9));
+        case.expect(
+            case.remote_state("output nope"),
+            4,
+            "",
+            "error: the state has no output `nope`\n\nhint: it has no outputs at all\n",
+        );
+    });
+    suite.on_each_server("outputs_of_what_is_no_state_are_an_error_without_its_text", &[], |server| {
+        let case = Case::new(server);
+        for (stored, said) in
+            [("password = hunter2", "not a Terraform state"), ("{\"outputs\": {\"a\": hunter2", "")]
+        {
+            case.place.put_state("default", stored);
+            for words in ["output", "list", "show a.b"] {
+                let output = case.run(case.remote_state(words)).code(1).says("error: ").says(said);
+                assert_eq!(output.stdout(), "");
+            }
+        }
+    });
+}
+
+fn resources(suite: &mut Suite) {
+    suite.on_each_server("list_prints_addresses", &[], |server| {
+        let case = Case::stored(server);
+        let addresses = "module.net.terraform_data.b[0]\nmodule.net.terraform_data.b[1]\nterraform_data.a\n";
+        let output = case.run(case.remote_state("list")).code(0);
+        let mut lines: Vec<_> = output.stdout().lines().collect();
+        lines.sort_unstable();
+        assert_eq!(lines.join("\n") + "\n", addresses);
+        let json = case.run(case.remote_state("list --json")).code(0).json();
+        assert_eq!(json["version"], 1);
+        let resources = json["resources"].as_array().expect("a list");
+        let tainted: Vec<_> =
+            resources.iter().filter(|r| r["tainted"] == true).map(|r| &r["address"]).collect();
+        assert_eq!(tainted, ["module.net.terraform_data.b[1]"]);
+        case.place.put_state("default", empty_state(9));
+        case.expect(case.remote_state("list"), 0, "", "the state tracks no resources\n");
+    });
+    suite.on_each_server("show_masks_what_is_sensitive", &[], |server| {
+        let case = Case::stored(server);
+        case.expect(
+            case.remote_state("show terraform_data.a"),
+            0,
+            "ATTRIBUTE  VALUE\nid         \"one\"\ninput      <sensitive>\n",
+            "terraform_data.a\n",
+        );
+        case.run(case.remote_state("show terraform_data.a --show-sensitive")).code(0).mentions("\"hunter2\"");
+        let json = case.run(case.remote_state("show terraform_data.a --json")).code(0).json();
+        assert_eq!(json["attributes"]["id"], "one");
+        assert_eq!(json["sensitive_attributes"], serde_json::json!(["input"]));
+    });
+    suite.on_each_server("a_resource_that_does_not_exist_is_told_with_similar_ones", &[], |server| {
+        let case = Case::stored(server);
+        case.expect(
+            case.remote_state("show module.net.terraform_data.b"),
+            4,
+            "",
+            "error: the state tracks no resource `module.net.terraform_data.b`\n\n\
+             hint: it tracks `module.net.terraform_data.b[0]`, `module.net.terraform_data.b[1]`\n",
+        );
+        case.expect(
+            case.remote_state("show x.y"),
+            4,
+            "",
+            "error: the state tracks no resource `x.y`\n\nhint: see which it tracks with `remote-state list`\n",
+        );
+    });
+    suite.on_emulator("a_state_from_before_is_read", &[], |server| {
+        let case = Case::new(server);
+        case.place
+            .put_state("default", state(3).replace("  \"check_results\": null\n", "  \"unknown\": [1]\n"));
+        case.run(case.remote_state("output -raw big")).code(0);
+    });
+}

@@ -1,0 +1,232 @@
+//! `push`: only a state, only if it follows, only under the lock.
+
+use remote_state_tests::Suite;
+
+use crate::support::{Case, LINEAGE, empty_state, state};
+
+pub(crate) fn tests(suite: &mut Suite) {
+    accepted(suite);
+    not_states(suite);
+    not_following(suite);
+    under_a_lock(suite);
+}
+
+fn accepted(suite: &mut Suite) {
+    suite.on_each_server("push_stores_the_very_bytes_and_frees_the_lock", &[], |server| {
+        let case = Case::new(server);
+        let bytes = state(7).replace('\n', "\r\n");
+        case.sandbox.write("new.json", &bytes);
+        case.expect(
+            case.remote_state("push new.json"),
+            0,
+            "",
+            &format!("wrote serial 7 ({} bytes) to `s3://BUCKET/KEY`\n", bytes.len()),
+        );
+        assert_eq!(case.place.state("default").expect("it is stored"), bytes);
+        case.place.assert_unlocked();
+    });
+    suite.on_each_server("push_reads_standard_input_and_answers_in_json", &[], |server| {
+        let case = Case::stored(server);
+        let json = case.run(case.remote_state("push - --json -w w").stdin(state(3))).code(0).json();
+        assert_eq!(json["written"], true);
+        assert_eq!((&json["serial"], &json["workspace"]), (&3.into(), &"w".into()));
+        assert_eq!(json["lineage"], LINEAGE);
+        assert!(json["etag"].is_string());
+        assert_eq!(case.place.state("w").expect("it is stored"), state(3));
+    });
+    suite.on_each_server("the_same_bytes_again_are_nothing_to_write", &[], |server| {
+        let case = Case::stored(server);
+        case.sandbox.write("same.json", state(3));
+        case.expect(
+            case.remote_state("push same.json"),
+            0,
+            "",
+            "serial 3 is stored at `s3://BUCKET/KEY` already; nothing to write\n",
+        );
+    });
+    suite.on_each_server("an_empty_state_gives_way_to_any_other", &[], |server| {
+        let case = Case::new(server);
+        case.place.put_state("default", empty_state(9));
+        case.sandbox.write("new.json", state(1).replace("11111111-", "99999999-"));
+        case.run(case.remote_state("push new.json")).code(0).says("wrote serial 1");
+    });
+    suite.on_each_server("force_overrules_the_order_of_states", &[], |server| {
+        let case = Case::stored(server);
+        case.sandbox.write("old.json", state(1));
+        case.run(case.remote_state("push -force old.json")).code(0).says("wrote serial 1");
+        assert_eq!(case.place.state("default").expect("it is stored"), state(1));
+    });
+}
+
+fn not_states(suite: &mut Suite) {
+    for (name, content, reason) in [
+        ("a_file_that_is_not_json_is_refused", "password = hunter2", "it is not a JSON object"),
+        (
+            "a_file_that_ends_in_the_middle_is_refused",
+            "{\"serial\": 1, \"x\": \"hunter2",
+            "it is not JSON (line 1, column 27)",
+        ),
+        ("a_json_document_that_is_no_state_is_refused", "{\"password\": \"hunter2\"}", "[..]"),
+        ("a_state_of_the_future_is_refused", "{\"version\": 5, \"serial\": 1}", "[..]"),
+    ] {
+        suite.on_emulator(name, &[], move |server| {
+            let case = Case::stored(server);
+            case.sandbox.write("bad.json", content);
+            case.expect(
+                case.remote_state("push bad.json --force"),
+                1,
+                "",
+                &format!(
+                    "error: `bad.json` is not a Terraform state: {reason}\n  note  nothing was written\n"
+                ),
+            );
+            assert_eq!(case.place.state("default").expect("it is still there"), state(3));
+            case.place.assert_unlocked();
+        });
+    }
+    suite.on_each_server("an_empty_file_is_refused", &[], |server| {
+        let case = Case::stored(server);
+        case.sandbox.write("empty.json", "");
+        for (words, name) in [("push empty.json", "`empty.json`"), ("push - --force", "standard input")] {
+            case.expect(
+                case.remote_state(words),
+                1,
+                "",
+                &format!(
+                    "error: {name} is not a Terraform state: it is empty\n  note  nothing was written\n\n\
+                     hint: the command that should have written it may have failed; to drop a state, use `remote-state workspace delete`\n"
+                ),
+            );
+        }
+        assert_eq!(case.place.state("default").expect("it is still there"), state(3));
+    });
+    suite.on_emulator("a_file_that_is_not_there_is_named", &[], |server| {
+        let case = Case::new(server);
+        case.expect(
+            case.remote_state("push nowhere.json"),
+            4,
+            "",
+            "error: cannot read `nowhere.json`: No such file or directory (os error 2)\n",
+        );
+    });
+    suite.on_emulator("what_is_stored_may_be_no_state_at_all", &[], |server| {
+        let case = Case::new(server);
+        case.place.put_state("default", "hunter2 is no state");
+        case.sandbox.write("new.json", state(4));
+        case.expect(
+            case.remote_state("push new.json"),
+            1,
+            "",
+            "error: what is stored at `s3://BUCKET/KEY` is not a Terraform state: it is not a JSON object\n\n\
+             hint: look at it with `remote-state pull`; to replace it all the same, pass `--force`\n",
+        );
+        case.run(case.remote_state("push new.json --force")).code(0);
+    });
+}
+
+fn not_following(suite: &mut Suite) {
+    let refusals = [
+        (
+            "a_lower_serial_is_refused",
+            state(2),
+            "its serial 2 is lower than the stored serial 3: it is an older state".to_owned(),
+        ),
+        (
+            "another_lineage_is_refused",
+            state(4).replace("11111111-", "99999999-"),
+            format!(
+                "its lineage `{}` is not the stored lineage `{LINEAGE}`: it is another state",
+                LINEAGE.replace("11111111-", "99999999-")
+            ),
+        ),
+        (
+            "the_same_serial_with_other_bytes_is_refused",
+            state(3).replace("line 2", "line two"),
+            "its serial 3 is the stored serial, but its content differs: someone else wrote in between"
+                .to_owned(),
+        ),
+    ];
+    for (name, new, reason) in refusals {
+        suite.on_each_server(name, &[], move |server| {
+            let case = Case::stored(server);
+            case.sandbox.write("new.json", &new);
+            case.expect(
+                case.remote_state("push new.json"),
+                5,
+                "",
+                &format!(
+                    "error: `new.json` may not replace the stored state: {reason}\n  stored at  s3://BUCKET/KEY\n\n\
+                     hint: compare the two with `remote-state pull`; to replace it all the same, pass `--force`\n"
+                ),
+            );
+            assert_eq!(case.place.state("default").expect("it is still there"), state(3));
+            case.place.assert_unlocked();
+        });
+    }
+}
+
+fn under_a_lock(suite: &mut Suite) {
+    suite.on_each_server("a_push_is_refused_while_another_holds_the_lock", &[], |server| {
+        let case = Case::stored(server);
+        case.sandbox.write("new.json", state(4));
+        let id = case.run(case.remote_state("lock --operation drill")).code(0);
+        let id = id.stdout().trim_end();
+        case.expect(
+            case.remote_state("push new.json"),
+            3,
+            "",
+            &format!(
+                "error: state `s3://BUCKET/KEY` is locked\n  \
+                 held by  [..]@[..] for `drill`, version [..]\n  \
+                 since    [..] UTC ([..] s ago)\n  \
+                 lock     s3://BUCKET/KEY.tflock\n  \
+                 lock id  {id}\n\n\
+                 hint: to wait for it, pass `--lock-timeout 5m`\n\
+                 hint: if that run is gone, release it with `remote-state unlock {id}`\n"
+            ),
+        );
+        assert_eq!(case.place.state("default").expect("it is still there"), state(3));
+    });
+    suite.on_each_server("a_push_may_use_a_lock_that_is_held_and_leaves_it_held", &[], |server| {
+        let case = Case::stored(server);
+        case.sandbox.write("new.json", state(4));
+        let id = case.run(case.remote_state("lock")).code(0);
+        let id = id.stdout().trim_end();
+        case.run(case.remote_state("push new.json --lock-id").arg(id)).code(0);
+        assert_eq!(case.place.state("default").expect("it is stored"), state(4));
+        assert_eq!(case.place.holder("default").expect("it is held").id.as_str(), id);
+    });
+    suite.on_each_server("a_push_under_a_lock_that_is_not_held_is_refused", &[], |server| {
+        let case = Case::stored(server);
+        case.sandbox.write("new.json", state(4));
+        case.expect(
+            case.remote_state("push new.json --lock-id gone"),
+            5,
+            "",
+            "error: the lock `gone` is not held on `s3://BUCKET/KEY`: someone released it\n\n\
+             hint: take a new one with `remote-state lock`, after making sure that nobody wrote in between\n",
+        );
+        assert_eq!(case.place.state("default").expect("it is still there"), state(3));
+    });
+    suite.on_each_server("a_push_under_a_lock_that_another_holds_is_refused", &[], |server| {
+        let case = Case::stored(server);
+        case.sandbox.write("new.json", state(4));
+        case.run(case.remote_state("lock")).code(0);
+        case.run(case.remote_state("push new.json --lock-id mine"))
+            .code(3)
+            .says("is locked with another id")
+            .says("held by  ");
+        assert_eq!(case.place.state("default").expect("it is still there"), state(3));
+    });
+    suite.on_each_server("a_push_without_a_lock_configured_warns", &[], |server| {
+        let case = Case::stored(server);
+        case.sandbox.write("new.json", state(4));
+        case.expect(
+            case.remote_state("push new.json --backend-config use_lockfile=false"),
+            0,
+            "",
+            "warning: no lock is configured for this state: nothing keeps others from writing at the same time\n\
+             wrote serial 4 ([..] bytes) to `s3://BUCKET/KEY`\n",
+        );
+    });
+}

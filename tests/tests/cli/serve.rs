@@ -1,0 +1,108 @@
+//! `serve` and `exec`, as far as the command line goes; the protocol has a suite of its own.
+
+use remote_state_tests::{Signal, Suite};
+
+use crate::support::{Case, assert_discreet, state};
+
+pub(crate) fn tests(suite: &mut Suite) {
+    serve(suite);
+    exec(suite);
+}
+
+fn serve(suite: &mut Suite) {
+    suite.on_emulator("serve_without_a_token_is_refused", &[], |server| {
+        let case = Case::new(server);
+        let refused = "error: a server needs a token that clients present\n\n\
+             hint: set `REMOTE_STATE_TOKEN`, or pass `--token-file FILE`\n\
+             hint: on a loopback address, `--no-auth` goes without\n";
+        case.expect(case.remote_state("serve --listen 127.0.0.1:0"), 2, "", refused);
+        case.sandbox.write("token", " \n");
+        case.expect(case.remote_state("serve --listen 127.0.0.1:0 --token-file token"), 2, "", refused);
+        case.expect(
+            case.remote_state("serve --listen 127.0.0.1:0 --token-file nowhere"),
+            1,
+            "",
+            "error: cannot read the token file `nowhere`: No such file or directory (os error 2)\n",
+        );
+    });
+    suite.on_emulator("serve_without_authentication_stays_on_loopback", &[], |server| {
+        let case = Case::new(server);
+        case.expect(
+            case.remote_state("serve --no-auth --listen 0.0.0.0:0"),
+            2,
+            "",
+            "error: a server without a token can only listen on a loopback address, not on `0.0.0.0`\n\n\
+             hint: listen on 127.0.0.1, or set a token\n",
+        );
+    });
+    suite.on_emulator("an_address_that_is_taken_is_named", &[], |server| {
+        let case = Case::new(server);
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = taken.local_addr().expect("it is bound").to_string();
+        case.run(case.remote_state("serve --no-auth --listen").arg(&address)).code(1).says(&address);
+        case.run(case.remote_state("serve --no-auth --listen nowhere")).code(2).says("'--listen <ADDRESS>'");
+    });
+    suite.on_emulator("serve_says_where_it_is_and_ends_when_it_is_asked_to", &[], |server| {
+        let case = Case::new(server);
+        for signal in [Signal::TERM, Signal::INT] {
+            let cmd = case.remote_state("serve --listen 127.0.0.1:0").env("REMOTE_STATE_TOKEN", "hunter2");
+            let mut running = cmd.start();
+            running.wait_for("stop with Ctrl-C");
+            running.signal(signal);
+            let output = running.wait().code(0);
+            assert!(
+                output.stdout().starts_with("http://127.0.0.1:") && output.stdout().lines().count() == 1,
+                "{output}"
+            );
+            assert_discreet(&output, server);
+        }
+    });
+}
+
+fn exec(suite: &mut Suite) {
+    suite.on_emulator("exec_without_a_command_is_a_usage_error", &[], |server| {
+        let case = Case::new(server);
+        case.run(case.remote_state("exec")).code(2).says("Usage: remote-state exec");
+        case.run(case.remote_state("exec --")).code(2);
+    });
+    suite.on_emulator("a_command_that_does_not_exist_is_named", &[], |server| {
+        let case = Case::new(server);
+        case.expect(
+            case.remote_state("exec").args(["--", "no-such-command", "-x"]),
+            4,
+            "",
+            "error: cannot run `no-such-command`: No such file or directory (os error 2)\n\n\
+             hint: give the command after `--`, and make sure that it is on the `PATH`\n",
+        );
+    });
+    suite.on_emulator("the_exit_code_of_the_command_is_passed_on", &[], |server| {
+        let case = Case::new(server);
+        let sh = |script: &str| case.remote_state("exec").args(["--", "sh", "-c", script]);
+        case.expect(sh("echo out; echo err >&2; exit 7"), 7, "out\n", "err\n");
+        case.run(sh("kill -9 $$")).code(137);
+        case.run(sh("true")).code(0);
+    });
+    suite.on_emulator("the_command_is_given_what_a_client_needs_and_no_more", &[], |server| {
+        let case = Case::stored(server);
+        let cmd = case.remote_state("exec -w dev").env("TF_WORKSPACE", "dev").args(["--", "env"]);
+        let output = case.run(cmd.env("AWS_SECRET_ACCESS_KEY", "").env("AWS_ACCESS_KEY_ID", "")).code(0);
+        let value = |name: &str| {
+            output.stdout().lines().find_map(|line| line.strip_prefix(&format!("{name}="))).map(str::to_owned)
+        };
+        let address = value("TF_HTTP_ADDRESS").expect("it is set");
+        assert!(address.starts_with("http://127.0.0.1:") && address.ends_with("/state/dev"), "{address}");
+        assert_eq!(value("TF_HTTP_LOCK_ADDRESS"), Some(address.clone()));
+        assert_eq!(value("TF_HTTP_UNLOCK_ADDRESS"), Some(address));
+        assert!(value("TF_HTTP_PASSWORD").is_some_and(|token| token.len() == 64));
+        assert_eq!(value("TF_WORKSPACE"), None);
+    });
+    suite.on_each_server("what_follows_the_dashes_is_the_commands_own", &[], |server| {
+        let case = Case::stored(server);
+        let cmd = case.remote_state("exec").args(["--", "echo", "-json", "--quiet", "-w", "x"]);
+        case.expect(cmd, 0, "-json --quiet -w x\n", "");
+    });
+    suite.on_emulator("a_command_may_read_and_write_its_standard_streams", &[], |server| {
+        let case = Case::new(server);
+        case.expect(case.remote_state("exec").args(["--", "cat"]).stdin(state(1)), 0, &state(1), "");
+    });
+}

@@ -1,0 +1,121 @@
+//! What reaches a terminal or a pipe: colours only if asked for, nothing that makes a terminal do things, a quiet end.
+
+use remote_state_tests::{Suite, block_on};
+
+use crate::support::{Case, LINEAGE, SECRET, state};
+
+const ESCAPE: char = '\u{1b}';
+
+pub(crate) fn tests(suite: &mut Suite) {
+    suite.on_emulator("colours_are_for_terminals_unless_always_is_asked_for", &[], |server| {
+        let case = Case::new(server);
+        let colourful = |words: &str| {
+            let output = case.run(case.remote_state(words).env("TERM", "xterm-256color")).code(4);
+            output.stderr().contains(ESCAPE)
+        };
+        assert!(!colourful("pull"));
+        assert!(!colourful("pull --color never"));
+        assert!(colourful("pull --color always"));
+        let always = case.run(case.remote_state("pull --color=always").env("NO_COLOR", "1"));
+        assert!(always.stderr().contains("error:"), "{always}");
+        case.place.put_state("default", state(3));
+        for words in ["output", "output name", "output --json", "list", "config show"] {
+            let output = case.run(case.remote_state(words).arg("--color=always")).code(0);
+            assert!(!output.stdout().contains(ESCAPE), "{output}");
+        }
+    });
+    suite.on_each_server("escape_sequences_in_a_lock_file_do_not_reach_the_terminal", &[], |server| {
+        let case = Case::new(server);
+        let hostile = "\\u001b[2J\\u001b]0;pwned\\u0007\\u202e";
+        let record = format!(
+            "{{\"ID\":\"id{hostile}\",\"Operation\":\"op{hostile}\",\"Info\":\"{hostile}\",\"Who\":\"me{hostile}\\rnobody\",\"Version\":\"1{hostile}\",\"Created\":\"2026-01-02T03:04:05Z\",\"Path\":\"{hostile}\"}}"
+        );
+        let put = |bytes: String| {
+            block_on(server.put_object(&case.place.bucket, &case.place.lock_key("default"), bytes.into()));
+        };
+        put(record);
+        for words in ["lock", "locks", "locks --json", "unlock x", "lock --lock-timeout 1s", "locks --color always"] {
+            assert_harmless(&case.run(case.remote_state(words)));
+        }
+        put(format!("{ESCAPE}[2J not a lock \u{7} \u{202e}"));
+        for words in ["lock", "locks", "locks --json", "unlock x"] {
+            assert_harmless(&case.run(case.remote_state(words)));
+        }
+    });
+    suite.on_each_server("escape_sequences_in_a_state_do_not_reach_the_terminal", &[], |server| {
+        let case = Case::new(server);
+        let hostile = "\\u001b[2J\\u001b]0;pwned\\u0007";
+        let hostile_state = format!(
+            "{{\"version\":4,\"terraform_version\":\"1{hostile}\",\"serial\":3,\"lineage\":\"{LINEAGE}\",\
+             \"outputs\":{{\"x{hostile}\":{{\"value\":\"v{hostile}\\u009b2J\",\"type\":\"string\"}}}},\
+             \"resources\":[{{\"mode\":\"managed\",\"type\":\"t{hostile}\",\"name\":\"a\",\"provider\":\"p\",\
+             \"instances\":[{{\"attributes\":{{\"k{hostile}\":\"{hostile}\"}}}}]}}]}}"
+        );
+        case.place.put_state("default", hostile_state);
+        for words in ["output", "output nope", "output --json", "list", "list --json", "show x", "push -"] {
+            assert_harmless(
+                &case.run(case.remote_state(words).stdin(state(2).replace("1111-2222", "9999-2222"))),
+            );
+        }
+        let name = "x\u{1b}[2J\u{1b}]0;pwned\u{7}";
+        assert_harmless(&case.run(case.remote_state("output").arg(name)).code(0));
+        assert_harmless(&case.run(case.remote_state("output --raw").arg(format!("{name}y"))).code(4));
+        // Raw output is the value, byte for byte: that is what it is for.
+        assert!(case.run(case.remote_state("output --raw").arg(name)).code(0).stdout().contains(ESCAPE));
+    });
+    suite.on_emulator("a_hostile_output_name_is_no_shell_command", &[], |server| {
+        let case = Case::new(server);
+        case.place.put_state(
+            "default",
+            state(3).replace("\"pass-word\"", "\"x; touch pwned; y\"").replace("\"zones\"", "\"1st\""),
+        );
+        let lines = case.expect(
+            case.remote_state("output --format env"),
+            0,
+            "big='12345678901234567890.10'\nname='it'\\''s \"5\" $(id) `id` \\ ${x}\nline 2\n'\n",
+            "warning: output `1st` is left out: a shell cannot have a variable of that name\n\
+             warning: output `x; touch pwned; y` is left out: a shell cannot have a variable of that name\n",
+        );
+        case.sandbox.write("env.sh", &lines.stdout);
+        case.sandbox.command("sh").args(["-c", ". ./env.sh"]).run().success();
+        assert!(!case.sandbox.path().join("pwned").exists(), "{lines}");
+        case.expect(
+            case.remote_state("output --format env 1st"),
+            1,
+            "",
+            "error: a shell cannot have a variable with the name of output `1st`\n\n\
+             hint: print its value alone with `--raw`\n",
+        );
+        case.place.put_state("default", state(3).replace("\"zones\"", "\"pass_word\""));
+        case.run(case.remote_state("output --format env"))
+            .code(1)
+            .says("outputs `pass-word` and `pass_word` would both be the variable `pass_word`");
+    });
+    suite.on_each_server("a_closed_pipe_ends_quietly", &[], |server| {
+        let case = Case::new(server);
+        let large = state(3).replace("line 2", &"long line\\n".repeat(100_000));
+        case.place.put_state("default", large);
+        for words in ["pull", "output --json", "output --raw name", "config keys", "completions bash"] {
+            // The shell tells how the first command of the pipe ended.
+            let script = "shift; (\"$@\" 2>err; echo $? >code) | head -c 10 >/dev/null; cat code err";
+            let shell = case.sandbox.command("sh").server(server).args(["-c", script, "sh"]);
+            let output = shell.then(&case.remote_state(words)).run().success();
+            assert_eq!(output.stdout(), "0\n", "{words}");
+        }
+    });
+    suite.on_emulator("what_is_masked_is_masked_in_a_pipe_too", &[], |server| {
+        let case = Case::stored(server);
+        for words in ["output", "show terraform_data.a"] {
+            assert!(!case.run(case.remote_state(words)).code(0).stdout().contains(SECRET));
+        }
+    });
+}
+
+#[track_caller]
+fn assert_harmless(output: &remote_state_tests::Output) {
+    // The colours that were asked for are our own and come without what hostile text needs.
+    let text = format!("{}{}", output.stdout(), output.stderr());
+    for harmful in ["\u{1b}[2J", "\u{1b}]", "\u{7}", "\u{202e}", "\u{9b}", "\r"] {
+        assert!(!text.contains(harmful), "{harmful:?}: {output}");
+    }
+}
