@@ -1,8 +1,11 @@
 //! What every provider promises, over S3 as it should be and as it often is.
 
 mod common;
+#[path = "common/lock_files.rs"]
+mod lock_files;
 
-use common::{BUCKET, LockFiles, emulator, store};
+use common::{BUCKET, emulator, store};
+use lock_files::LockFiles;
 use remote_state_conformance::{Scale, Setup};
 use remote_state_core::Capabilities;
 

@@ -2,11 +2,8 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use remote_state_conformance::RawLocks;
+use remote_state_core::StateStore;
 use remote_state_core::config::ResolvedConfig;
-use remote_state_core::{StateStore, Workspace};
 use remote_state_emulator::Emulator;
 use remote_state_s3::{PROVIDER, S3Config, S3Store};
 
@@ -45,53 +42,4 @@ fn config(endpoint: &str, keys: &[(&str, &str)]) -> ResolvedConfig {
     ]);
     all.extend(keys.iter().copied());
     ResolvedConfig::from_pairs(&PROVIDER, all).expect("the keys are known")
-}
-
-/// Locks as other clients leave them, through a client of the vendor's own.
-#[derive(Debug)]
-pub(crate) struct LockFiles {
-    client: aws_sdk_s3::Client,
-    store: Arc<dyn StateStore>,
-}
-
-impl LockFiles {
-    pub(crate) fn new(emulator: &Emulator, store: Arc<dyn StateStore>) -> Self {
-        let config = aws_sdk_s3::Config::builder()
-            .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .region(aws_sdk_s3::config::Region::new("us-east-1"))
-            .endpoint_url(emulator.endpoint())
-            .credentials_provider(aws_credential_types::Credentials::new(
-                "test", "testtest", None, None, "test",
-            ))
-            .force_path_style(true)
-            .build();
-        Self { client: aws_sdk_s3::Client::from_conf(config), store }
-    }
-
-    fn place(&self, workspace: &Workspace) -> (String, String) {
-        let url = self.store.location(workspace).lock.expect("a lock file is configured");
-        let (bucket, key) = url.trim_start_matches("s3://").split_once('/').expect("a bucket and a key");
-        (bucket.to_owned(), key.to_owned())
-    }
-}
-
-#[async_trait]
-impl RawLocks for LockFiles {
-    async fn put(&self, workspace: &Workspace, bytes: Bytes) {
-        let (bucket, key) = self.place(workspace);
-        let put = self.client.put_object().bucket(bucket).key(key).body(bytes.into());
-        drop(put.send().await.expect("the lock file is written"));
-    }
-
-    async fn get(&self, workspace: &Workspace) -> Option<Bytes> {
-        let (bucket, key) = self.place(workspace);
-        match self.client.get_object().bucket(bucket).key(key).send().await {
-            Ok(answer) => {
-                Some(answer.body.collect().await.expect("the lock file is read to its end").into_bytes())
-            }
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => None,
-            Err(error) => panic!("the lock file cannot be read: {error:?}"),
-        }
-    }
 }
