@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::backends::{FileBackend, InMemoryBackend};
-use redb::{Database, ReadTransaction, ReadableDatabase, StorageBackend, WriteTransaction};
+use redb::{
+    Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, StorageBackend,
+    WriteTransaction,
+};
 use s3s::{S3Error, S3Result, s3_error};
 
 use crate::store::{self, Segment, internal};
@@ -40,8 +43,8 @@ impl Storage {
 
     /// Keeps everything in a file, created if missing, that other processes may use at the same time.
     ///
-    /// The file is open, under a lock on a sibling file that ends in `.lock`, only while a transaction runs: about a fifth of a
-    /// millisecond. So no process waits long for another, and one that is killed takes nothing with it: what was acknowledged has reached the
+    /// The file is open, under a lock on a sibling file that ends in `.lock`, only while a transaction runs: a fraction of a
+    /// millisecond for a small one. So no process waits long for another, and one that is killed takes nothing with it: what was acknowledged has reached the
     /// kernel. It has not been forced to the disk, which a loss of power would need.
     ///
     /// # Errors
@@ -75,7 +78,12 @@ impl Storage {
         &self,
         work: impl FnOnce(&ReadTransaction) -> S3Result<R> + Send + 'static,
     ) -> S3Result<R> {
-        self.blocking(move |database| work(&database.begin_read().map_err(internal)?)).await
+        let kind = Arc::clone(&self.kind);
+        let joined = tokio::task::spawn_blocking(move || match &*kind {
+            Kind::Memory(database) => work(&database.begin_read().map_err(internal)?),
+            Kind::File(file) => file.read(work).map_err(S3Error::internal_error)?,
+        });
+        joined.await.map_err(|error| s3_error!(error, InternalError))?
     }
 
     /// Keeps bodies readable, for readers of this process, until the guard is dropped.
@@ -131,13 +139,37 @@ impl SharedFile {
     fn with<R>(&self, work: impl FnOnce(&Database) -> R) -> io::Result<R> {
         let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         let _held = FileLock::acquire(&lock)?;
-        let backend = FileBackend::new(open_private(&self.path)?).map_err(io::Error::other)?;
-        let database = redb::Builder::new()
-            .set_cache_size(CACHE_BYTES)
-            .create_with_backend(Unsynced(backend))
-            .map_err(io::Error::other)?;
+        let database = self.open()?;
         // Dropped, and so closed, before the lock: locals go in reverse order.
         Ok(work(&database))
+    }
+
+    /// Like [`with`](Self::with), but without the commit by which a database that was opened for writing says that it was closed well.
+    fn read<R>(&self, work: impl FnOnce(&ReadTransaction) -> S3Result<R>) -> io::Result<S3Result<R>> {
+        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let _held = FileLock::acquire(&lock)?;
+        let database = match self.open_read_only() {
+            // Someone was killed while writing, and only a writer may repair what that left.
+            Err(DatabaseError::RepairAborted) => {
+                drop(self.open()?);
+                self.open_read_only()
+            }
+            opened => opened,
+        };
+        let database = database.map_err(io::Error::other)?;
+        Ok(database.begin_read().map_err(internal).and_then(|txn| work(&txn)))
+    }
+
+    fn open_read_only(&self) -> Result<ReadOnlyDatabase, DatabaseError> {
+        redb::Builder::new().set_cache_size(CACHE_BYTES).open_read_only(&self.path)
+    }
+
+    fn open(&self) -> io::Result<Database> {
+        let backend = FileBackend::new(open_private(&self.path)?).map_err(io::Error::other)?;
+        redb::Builder::new()
+            .set_cache_size(CACHE_BYTES)
+            .create_with_backend(Unsynced(backend))
+            .map_err(io::Error::other)
     }
 }
 

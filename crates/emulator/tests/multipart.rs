@@ -70,7 +70,7 @@ async fn completing_obeys_conditions() {
             .bucket(BUCKET)
             .key("k")
             .upload_id(&id)
-            .multipart_upload(of(&[part.clone()]))
+            .multipart_upload(of(std::slice::from_ref(&part)))
     };
     assert_eq!(code(complete().if_none_match("*").send().await), "PreconditionFailed");
     assert_eq!(code(complete().if_match("\"00\"").send().await), "PreconditionFailed");
