@@ -308,3 +308,125 @@ fn credentials_origin(config: &ResolvedConfig) -> Result<String> {
         CredentialConfig::Chain { .. } => "what the machine offers".to_owned(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use remote_state_core::config::{Environment, Layer, Origin, Setting, Sourced, resolve};
+
+    use super::*;
+
+    const NEEDED: [(&str, &str); 3] = [("bucket", "b"), ("key", "k"), ("region", "r")];
+
+    fn config(keys: &[(&str, &str)]) -> Result<S3Config> {
+        S3Config::from_resolved(&ResolvedConfig::from_pairs(&PROVIDER, NEEDED.iter().chain(keys).copied())?)
+    }
+
+    fn with_environment(keys: &[(&str, &str)], env: &[(&str, &str)]) -> Result<S3Config> {
+        let layer: Layer = NEEDED
+            .iter()
+            .chain(keys)
+            .map(|(name, value)| {
+                ((*name).to_owned(), Sourced::new(Setting::from(*value), Origin::file("main.tf", 3)))
+            })
+            .collect();
+        let env: Environment = env.iter().copied().collect();
+        S3Config::from_resolved(&resolve(&PROVIDER, &env, &[layer])?)
+    }
+
+    #[test]
+    fn readme_lists_every_key_with_its_variables() {
+        let readme = include_str!("../README.md");
+        for key in KEYS {
+            for name in [&[key.name], key.aliases, key.env].concat() {
+                assert!(readme.contains(&format!("`{name}`")), "README.md does not mention `{name}`");
+            }
+            assert!(readme.contains(key.doc), "README.md does not say what `{}` means", key.name);
+        }
+    }
+
+    #[test]
+    fn defaults_are_those_of_native_clients() {
+        let config = config(&[]).unwrap();
+        assert_eq!(config.workspace_key_prefix, "env:");
+        assert_eq!(config.encryption, Encryption::Bucket);
+        assert_eq!(config.max_attempts, 5);
+        assert!(!config.use_lockfile && !config.use_path_style && !config.skip_checksum);
+    }
+
+    #[test]
+    fn values_that_do_not_do_are_refused_with_their_key() {
+        for (key, value) in [
+            ("key", "/k"),
+            ("key", "k/"),
+            ("key", "a//b"),
+            ("workspace_key_prefix", "/p"),
+            ("endpoint", "ftp://x"),
+            ("dialect", "azure"),
+            ("max_retries", "-1"),
+            ("max_retries", "1.5"),
+            ("bucket", "a/b"),
+        ] {
+            let with: Vec<_> =
+                NEEDED.iter().copied().filter(|(name, _)| *name != key).chain([(key, value)]).collect();
+            let resolved = ResolvedConfig::from_pairs(&PROVIDER, with).unwrap();
+            let error = S3Config::from_resolved(&resolved).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{key} = {value}");
+        }
+    }
+
+    #[test]
+    fn kms_key_without_encryption_is_refused_instead_of_ignored() {
+        let error = config(&[("kms_key_id", "alias/x")]).unwrap_err();
+        assert!(error.hints()[0].contains("encrypt = true"), "{error:?}");
+        let config = config(&[("kms_key_id", "alias/x"), ("encrypt", "true")]).unwrap();
+        assert_eq!(config.encryption, Encryption::Kms("alias/x".to_owned()));
+    }
+
+    #[test]
+    fn lock_in_a_table_is_refused_so_that_it_is_not_overlooked() {
+        for key in ["dynamodb_table", "lock_table"] {
+            assert_eq!(config(&[(key, "t")]).unwrap_err().kind(), ErrorKind::Unsupported);
+        }
+    }
+
+    #[test]
+    fn keys_in_the_configuration_go_before_a_profile_and_that_before_the_environment() {
+        let env =
+            [("AWS_ACCESS_KEY_ID", "env"), ("AWS_SECRET_ACCESS_KEY", "s"), ("AWS_PROFILE", "envprofile")];
+        let static_key = |config: S3Config| match config.credentials {
+            CredentialConfig::Static { access_key, .. } => Some(access_key),
+            _ => None,
+        };
+        let keys = [("access_key", "conf"), ("secret_key", "s"), ("profile", "p")];
+        assert_eq!(static_key(with_environment(&keys, &env).unwrap()).as_deref(), Some("conf"));
+        assert!(matches!(
+            with_environment(&[("profile", "p")], &env).unwrap().credentials,
+            CredentialConfig::Profile(name) if name == "p"
+        ));
+        assert_eq!(static_key(with_environment(&[], &env).unwrap()).as_deref(), Some("env"));
+        assert!(matches!(
+            with_environment(&[], &env[2..]).unwrap().credentials,
+            CredentialConfig::Chain { profile: Some(name), .. } if name == "envprofile"
+        ));
+    }
+
+    #[test]
+    fn half_a_pair_of_keys_is_refused() {
+        let error = with_environment(&[("access_key", "conf")], &[]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::CredentialInvalid);
+        assert!(error.message().contains("`secret_key` is not set"), "{error}");
+    }
+
+    #[test]
+    fn endpoints_may_lack_their_scheme_as_in_opentofu() {
+        let endpoint = |text| config(&[("endpoint", text)]).unwrap().endpoint.unwrap().to_string();
+        assert_eq!(endpoint("s3.example.com"), "https://s3.example.com/");
+        assert_eq!(endpoint("http://127.0.0.1:9000"), "http://127.0.0.1:9000/");
+    }
+
+    #[test]
+    fn secrets_do_not_show_in_debug_output() {
+        let config = config(&[("access_key", "a"), ("secret_key", "hunter2"), ("token", "hunter3")]).unwrap();
+        assert!(!format!("{config:?}").contains("hunter"));
+    }
+}
