@@ -1,6 +1,6 @@
 //! A command to run, and what came of it.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
@@ -46,10 +46,14 @@ impl Cmd {
         self.args(words.split_whitespace())
     }
 
-    /// Adds `--` and another command with its arguments, to be run by this one. The other's environment is dropped.
+    /// Adds another command with its arguments, to be run by this one. The other's environment is dropped.
+    pub fn words_of(self, other: &Self) -> Self {
+        self.arg(other.command.get_program()).args(other.command.get_args())
+    }
+
+    /// Adds `--` and another command, as [`words_of`](Self::words_of).
     pub fn then(self, other: &Self) -> Self {
-        let program: OsString = other.command.get_program().to_owned();
-        self.arg("--").arg(program).args(other.command.get_args())
+        self.arg("--").words_of(other)
     }
 
     /// Sets a variable.

@@ -1,8 +1,8 @@
 //! Terraform configurations that need no provider to be downloaded.
 
-/// A resource with an input, outputs of several kinds, and a provisioner that takes as long as it is told: while it sleeps, the lock is held.
+/// A resource with an input, outputs of several kinds, and a provisioner that says `begun` and then waits: so long the lock is held.
 ///
-/// Variables: `v`, which the resource keeps, and `sleep` in seconds.
+/// Variables: `v`, which the resource keeps; `sleep` in seconds; `until`, a file whose appearance ends the waiting.
 pub const CONFIGURATION: &str = r#"variable "v" {
   default = "1"
 }
@@ -11,12 +11,16 @@ variable "sleep" {
   default = "0"
 }
 
+variable "until" {
+  default = "/"
+}
+
 resource "terraform_data" "a" {
   input            = var.v
   triggers_replace = var.v
 
   provisioner "local-exec" {
-    command = "echo begun; sleep ${var.sleep}"
+    command = "echo begun; sleep ${var.sleep}; until test -e '${var.until}'; do sleep 0.05; done"
   }
 }
 

@@ -59,9 +59,9 @@ async fn setup(dialect: &str, is_versioned: bool) -> Setup {
     };
     let bucket = place.bucket.clone();
     let raw_locks = LockFiles { s3: Arc::clone(&s3), bucket, lock_of: Box::new(lock_of) };
-    // More workspaces than fit on a page of a listing are made once: on this machine that takes a while.
+    // What takes long here and is the same for every dialect is done at full size once, or elsewhere.
     let workspaces = if dialect == "generic" { Scale::default().workspaces } else { 60 };
-    let scale = Scale::default().with_workspaces(workspaces).with_huge_bytes(32 << 20);
+    let scale = Scale::default().with_workspaces(workspaces).with_huge_bytes(8 << 20);
     Setup::new(store, declares).with_raw_locks(Arc::new(raw_locks)).with_scale(scale)
 }
 

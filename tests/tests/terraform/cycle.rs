@@ -1,0 +1,60 @@
+//! The whole life of a state through the `http` backend, with each client there is.
+
+use remote_state_tests::terraform::HTTP_BACKEND;
+use remote_state_tests::{Requirement, S3Server, Suite};
+
+use crate::project::Project;
+
+pub(crate) fn add(suite: &mut Suite) {
+    for client in [Requirement::Terraform, Requirement::Tofu] {
+        let name = format!("terraform_and_tofu_full_cycle::{}", client.name());
+        suite.on_each_server(&name, &[client], move |server| terraform_and_tofu_full_cycle(server, client));
+    }
+}
+
+fn terraform_and_tofu_full_cycle(server: &S3Server, client: Requirement) {
+    let apply = "apply -auto-approve -input=false";
+    let project = Project::local(server.place(), client);
+    project.terraform(apply).run().success();
+
+    // Migrate from local.
+    project.sandbox.write("backend.tf", HTTP_BACKEND);
+    project.exec("init -migrate-state -force-copy -input=false").run().success();
+    project.exec("plan -input=false -detailed-exitcode").run().success();
+
+    // Plan while locked: it is refused with the holder, unless it does not ask for the lock.
+    let holding = project.hold(|words| project.exec(words));
+    let holder = project.holder();
+    project
+        .exec("plan -input=false")
+        .run()
+        .code(1)
+        .mentions("Error acquiring the state lock")
+        .mentions(holder.id.as_str());
+    project.exec("plan -input=false -lock=false").run().success();
+    project.let_go();
+    holding.wait().success();
+    project.exec("plan -input=false -detailed-exitcode -var v=held").run().success();
+
+    // A state goes out and comes back.
+    let pulled = project.exec("state pull").run().success().json();
+    assert_eq!(pulled, project.place.state_json("default"));
+    let mut next = pulled;
+    let serial = next["serial"].as_u64().expect("a serial is a number") + 5;
+    next["serial"] = serial.into();
+    project.sandbox.write("next.tfstate", next.to_string());
+    project.exec("state push next.tfstate").run().success();
+    // Terraform counts the push as one more change.
+    assert_eq!(project.place.state_json("default")["serial"], serial + 1);
+    project.exec("state push -force next.tfstate").run().success();
+
+    // A lock that nobody will give back.
+    let id = project.ours("lock").run().success().stdout().trim().to_owned();
+    project.exec(apply).run().code(1).mentions(&id);
+    project.exec(&format!("force-unlock -force {id}")).run().success();
+    project.place.assert_unlocked();
+
+    project.exec("destroy -auto-approve -input=false").run().success();
+    project.place.assert_unlocked();
+    assert_eq!(project.place.state_json("default")["resources"], serde_json::json!([]));
+}

@@ -1,0 +1,99 @@
+//! Our server is killed while Terraform works: what Terraform could not store is in `errored.tfstate`, and finds its way back.
+
+use remote_state_tests::{Cmd, Running, S3Server, Suite};
+
+use crate::project::{Project, TERRAFORM};
+
+const APPLY: &str = "apply -auto-approve -input=false";
+
+pub(crate) fn add(suite: &mut Suite) {
+    suite.on_each_server("after_a_killed_server_errored_tfstate_is_pushed_by_us", TERRAFORM, |server| {
+        let (project, errored) = lose_the_server(server);
+        project.sandbox.write("errored.tfstate", errored);
+        project.ours("push errored.tfstate").run().success();
+        nothing_is_lost(&project);
+    });
+    suite.on_each_server(
+        "after_a_killed_server_errored_tfstate_is_pushed_by_terraform",
+        TERRAFORM,
+        |server| {
+            let (project, errored) = lose_the_server(server);
+            project.sandbox.write("errored.tfstate", errored);
+            let again = Served::start(&project);
+            again.terraform(&project, "state push errored.tfstate").run().success();
+            drop(again);
+            nothing_is_lost(&project);
+        },
+    );
+    suite.on_emulator("a_server_that_is_told_to_stop_finishes_and_leaves_nothing", TERRAFORM, stopped);
+}
+
+/// `serve` on a port of its own.
+struct Served {
+    running: Running,
+    address: String,
+}
+
+impl Served {
+    fn start(project: &Project<'_>) -> Self {
+        let mut running = project.ours("serve --listen 127.0.0.1:0 --no-auth").start();
+        running.wait_for("\n");
+        let url = || running.stdout_so_far().trim().to_owned();
+        let mut address = url();
+        while address.is_empty() {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+            address = url();
+        }
+        Self { running, address }
+    }
+
+    /// Terraform with this server behind its `http` backend.
+    fn terraform(&self, project: &Project<'_>, words: &str) -> Cmd {
+        let state = format!("{}/state/default", self.address);
+        project
+            .terraform(words)
+            .env("TF_HTTP_ADDRESS", &state)
+            .env("TF_HTTP_LOCK_ADDRESS", &state)
+            .env("TF_HTTP_UNLOCK_ADDRESS", &state)
+            .env("TF_HTTP_RETRY_MAX", "0")
+    }
+}
+
+/// Kills the server between the lock and the write, and returns what Terraform saved.
+fn lose_the_server(server: &S3Server) -> (Project<'_>, Vec<u8>) {
+    let project = Project::http(server.place());
+    project.exec(APPLY).run().success();
+    let before = project.place.state("default");
+
+    let served = Served::start(&project);
+    let holding = project.hold(|words| served.terraform(&project, words));
+    let holder = project.holder();
+    served.running.kill();
+    project.let_go();
+    holding.wait().code(1).mentions("errored.tfstate");
+    let errored = project.sandbox.read("errored.tfstate");
+    assert_eq!(project.place.state("default"), before);
+
+    // The lock outlives the server: nobody else got in meanwhile.
+    assert_eq!(project.holder(), holder);
+    project.ours("push errored.tfstate").run().code(3).says(holder.id.as_str());
+    project.ours(&format!("unlock {}", holder.id)).run().success();
+    (project, errored)
+}
+
+fn nothing_is_lost(project: &Project<'_>) {
+    assert_eq!(project.place.state_json("default")["outputs"]["a"]["value"], "held");
+    let again = Served::start(project);
+    again.terraform(project, "plan -input=false -detailed-exitcode -var v=held").run().success();
+    project.place.assert_unlocked();
+}
+
+fn stopped(server: &S3Server) {
+    let project = Project::http(server.place());
+    let mut served = Served::start(&project);
+    served.terraform(&project, APPLY).run().success();
+    served.running.signal(remote_state_tests::Signal::TERM);
+    served.running.wait().success();
+    project.place.assert_unlocked();
+    assert_eq!(project.place.state_json("default")["outputs"]["a"]["value"], "1");
+}

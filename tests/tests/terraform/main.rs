@@ -1,0 +1,26 @@
+//! The real Terraform and we share states and locks, each writing what the other reads.
+
+mod cycle;
+mod exec;
+mod interrupt;
+mod lost_server;
+mod migration;
+mod native;
+mod project;
+mod sharing;
+
+use std::process::ExitCode;
+
+use remote_state_tests::Suite;
+
+fn main() -> ExitCode {
+    let mut suite = Suite::new();
+    cycle::add(&mut suite);
+    exec::add(&mut suite);
+    interrupt::add(&mut suite);
+    lost_server::add(&mut suite);
+    migration::add(&mut suite);
+    native::add(&mut suite);
+    sharing::add(&mut suite);
+    suite.run()
+}

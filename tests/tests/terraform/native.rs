@@ -1,0 +1,82 @@
+//! States that native Terraform wrote are read by us, and the other way round.
+
+use remote_state_tests::{S3Server, Suite};
+use serde_json::Value;
+
+use crate::project::{Project, TERRAFORM};
+
+pub(crate) fn add(suite: &mut Suite) {
+    suite.on_each_server("native_states_are_pulled_byte_for_byte", TERRAFORM, pulled);
+    suite.on_each_server("outputs_of_a_native_state_are_read_with_every_digit", TERRAFORM, outputs);
+    suite.on_each_server("a_pushed_state_is_read_natively_and_plans_no_change", TERRAFORM, pushed);
+}
+
+fn pulled(server: &S3Server) {
+    let project = Project::native(server.place());
+    project.terraform("apply -auto-approve -input=false").run().success();
+    project.terraform("workspace new dev").run().success();
+    project.terraform("apply -auto-approve -input=false -var v=2").run().success();
+
+    let default = project.place.state("default").expect("Terraform stored it");
+    let dev = project.place.state("dev").expect("Terraform stored it");
+    // `dev` is the selected workspace now, for us as for Terraform.
+    assert_eq!(project.ours("pull").run().success().stdout, dev);
+    assert_eq!(project.ours("pull -w default").run().success().stdout, default);
+    project.ours("pull --output copy.tfstate -w default").run().success();
+    assert_eq!(project.sandbox.read("copy.tfstate"), default);
+    assert_eq!(project.terraform("state pull").run().success().json(), project.place.state_json("dev"));
+
+    let listed = project.ours("workspace list --json").run().success().json().to_string();
+    assert!(listed.contains("\"dev\"") && listed.contains("\"default\""), "{listed}");
+    let addresses = project.ours("list").run().success();
+    assert_eq!(addresses.stdout(), "terraform_data.a\n");
+}
+
+fn outputs(server: &S3Server) {
+    let project = Project::native(server.place());
+    project.terraform("apply -auto-approve -input=false -var v=seven").run().success();
+
+    assert_eq!(project.ours("output a --raw").run().success().stdout(), "seven");
+    assert_eq!(project.ours("output -raw big").run().success().stdout(), "9007199254740993");
+    let list = project.ours("output list --json").run().success().json();
+    let native = project.terraform("output -json list").run().success().json();
+    assert!(list == native || list["value"] == native, "{list} is not {native}");
+
+    let all = project.ours("output --json").run().success();
+    assert!(all.stdout().contains("9007199254740993"), "{all}");
+    let native = project.terraform("output -json").run().success().json();
+    for (name, output) in native.as_object().expect("outputs by their names") {
+        assert_eq!(output_of(&all.json(), name)["value"], output["value"], "{name}: {all}");
+        assert_eq!(output_of(&all.json(), name)["sensitive"], output["sensitive"], "{name}: {all}");
+    }
+    let table = project.ours("output").run().success();
+    assert!(!table.stdout().contains("hush"), "{table}");
+    assert!(table.stdout().contains("9007199254740993"), "{table}");
+    project.ours("output missing").run().code(4);
+}
+
+fn output_of(all: &Value, name: &str) -> Value {
+    if all["outputs"].is_object() { all["outputs"][name].clone() } else { all[name].clone() }
+}
+
+fn pushed(server: &S3Server) {
+    let writer = Project::native(server.place());
+    writer.terraform("apply -auto-approve -input=false").run().success();
+    writer.ours("pull --output copy.tfstate").run().success();
+    let bytes = writer.sandbox.read("copy.tfstate");
+
+    let reader = Project::native(server.place());
+    reader.sandbox.write("copy.tfstate", &bytes);
+    reader.ours("push copy.tfstate").run().success();
+    assert_eq!(reader.place.state("default").as_deref(), Some(&bytes[..]));
+    reader.place.assert_unlocked();
+    reader.terraform("plan -input=false -detailed-exitcode").run().success();
+    assert_eq!(
+        reader.terraform("output -json").run().success().json(),
+        writer.terraform("output -json").run().success().json()
+    );
+
+    reader.ours("push -w dev copy.tfstate").run().success();
+    reader.terraform("workspace select dev").run().success();
+    reader.terraform("plan -input=false -detailed-exitcode").run().success();
+}

@@ -1,0 +1,100 @@
+//! A Terraform project whose state is kept on a server.
+
+use std::path::PathBuf;
+
+use remote_state_core::LockInfo;
+use remote_state_tests::terraform::{CONFIGURATION, HTTP_BACKEND};
+use remote_state_tests::{Cmd, Place, Requirement, Running, Sandbox};
+
+/// What most of these tests need.
+pub(crate) const TERRAFORM: &[Requirement] = &[Requirement::Terraform];
+
+/// A folder with a configuration, and the place of its state.
+pub(crate) struct Project<'a> {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) place: Place<'a>,
+    program: PathBuf,
+    is_native: bool,
+}
+
+impl<'a> Project<'a> {
+    /// A project that uses `backend "s3"`, initialised.
+    pub(crate) fn native(place: Place<'a>) -> Self {
+        let project = Self::new(place, &Requirement::Terraform, true);
+        project.sandbox.write("backend.tf", project.place.backend_block());
+        project.terraform("init -input=false").run().success();
+        project
+    }
+
+    /// A project that uses `backend "http"`, initialised, for `exec` and `serve`.
+    pub(crate) fn http(place: Place<'a>) -> Self {
+        let project = Self::new(place, &Requirement::Terraform, false);
+        project.sandbox.write("backend.tf", HTTP_BACKEND);
+        project.exec("init -input=false").run().success();
+        project
+    }
+
+    /// A project that keeps its state in a file, initialised.
+    pub(crate) fn local(place: Place<'a>, program: Requirement) -> Self {
+        let project = Self::new(place, &program, false);
+        project.terraform("init -input=false").run().success();
+        project
+    }
+
+    fn new(place: Place<'a>, program: &Requirement, is_native: bool) -> Self {
+        let sandbox = Sandbox::new();
+        sandbox.write("main.tf", CONFIGURATION);
+        let program = program.program().expect("the test requires it");
+        Self { sandbox, place, program, is_native }
+    }
+
+    /// Terraform as it is.
+    pub(crate) fn terraform(&self, words: &str) -> Cmd {
+        self.sandbox.command(&self.program).server(self.place.server).words(words)
+    }
+
+    /// Our binary, which finds a native project's place by itself.
+    pub(crate) fn ours(&self, words: &str) -> Cmd {
+        let ours = self.sandbox.remote_state().server(self.place.server);
+        if self.is_native { ours.words(words) } else { ours.args(self.place.flags()).words(words) }
+    }
+
+    /// Terraform through our `exec`.
+    pub(crate) fn exec(&self, words: &str) -> Cmd {
+        self.exec_in("default", words)
+    }
+
+    /// Terraform through our `exec`, in a workspace.
+    pub(crate) fn exec_in(&self, workspace: &str, words: &str) -> Cmd {
+        self.sandbox
+            .remote_state()
+            .server(self.place.server)
+            .args(self.place.flags())
+            .args(["-w", workspace, "exec"])
+            .then(&self.terraform(words))
+    }
+
+    /// An apply that holds the lock until [`let_go`](Self::let_go); it is holding it by now.
+    pub(crate) fn hold(&self, apply: impl FnOnce(&str) -> Cmd) -> Running {
+        let words =
+            format!("apply -auto-approve -input=false -var v=held -var until={}", self.gate().display());
+        let mut holding = apply(&words).start();
+        holding.wait_for("begun");
+        holding
+    }
+
+    /// Lets the apply that holds the lock go on.
+    pub(crate) fn let_go(&self) {
+        self.sandbox.write("gate", "");
+    }
+
+    fn gate(&self) -> PathBuf {
+        self.sandbox.path().join("gate")
+    }
+
+    /// Who holds the lock.
+    #[track_caller]
+    pub(crate) fn holder(&self) -> LockInfo {
+        self.place.holder("default").expect("somebody should hold the lock")
+    }
+}
