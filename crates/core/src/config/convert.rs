@@ -7,6 +7,9 @@ use crate::config::spec::{ConfigKeySpec, ValueKind};
 use crate::config::value::{ConfigValue, Origin, Sourced};
 use crate::error::{Error, Result};
 
+/// What is in the way of evaluating a JSON string with `${` or `%{` in it.
+pub(crate) const TEMPLATE_IN_JSON: &str = "a template in JSON";
+
 /// Longer values are cut in messages.
 const MAX_SHOWN: usize = 60;
 
@@ -39,9 +42,14 @@ pub(crate) fn convert(key: &ConfigKeySpec, given: &Sourced<Setting>) -> Result<O
 
 /// Creates the error for an expression that has to be evaluated by somebody else.
 pub(crate) fn deferred(name: &str, reason: &str, origin: &Origin) -> Error {
+    let terraform = if reason == TEMPLATE_IN_JSON {
+        "Terraform takes it literally"
+    } else {
+        "Terraform refuses names and function calls here"
+    };
     Error::config(format!("`{name}` is set by an expression with {reason}"))
         .with_context("set in", origin)
-        .with_context("evaluated by", "OpenTofu only; Terraform refuses names and function calls here")
+        .with_context("evaluated by", format_args!("OpenTofu only; {terraform}"))
         .with_hint("run `tofu init` first: the value is then read from what it records")
         .with_hint(format!("or pass `--backend-config {name}=…`"))
 }

@@ -16,6 +16,7 @@ mod setting;
 mod spec;
 mod value;
 
+pub(crate) use convert::TEMPLATE_IN_JSON;
 pub(crate) use resolve::stated;
 pub use resolve::{resolve, resolve_among};
 pub use resolved::ResolvedConfig;

@@ -251,7 +251,7 @@ impl Discovery<'_> {
             "this directory's Terraform speaks `http`, which does not say where the server keeps the state",
         )
         .with_context("set in", origin)
-        .with_hint(format!("add a file `{OWN_FILE}` with the block to use instead, such as {example}"))
+        .with_hint(format!("add a file `{OWN_FILE}` with the block to use instead, such as{example}"))
     }
 
     fn not_spoken(&self, name: &str, origin: &Origin) -> Error {

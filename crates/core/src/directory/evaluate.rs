@@ -3,7 +3,7 @@
 use hcl::eval::{Context, Evaluate};
 use hcl_edit::Span;
 use hcl_edit::expr::{Expression, ForExpr, FuncCall, ObjectKey, Traversal, TraversalOperator};
-use hcl_edit::template::{ForDirective, Template};
+use hcl_edit::template::ForDirective;
 use hcl_edit::visit::{self, Visit};
 
 use crate::config::{Origin, Setting, Sourced};
@@ -39,20 +39,6 @@ pub(super) fn evaluate(source: &SourceText, expression: &Expression) -> Result<S
         }
         other => scalar(source, other)?,
     })
-}
-
-/// Evaluates a template that is the content of a JSON string.
-pub(super) fn evaluate_template(text: &str, origin: &Origin) -> Result<Setting> {
-    // Most strings are no templates; both escapes contain what they escape.
-    if !text.contains("${") && !text.contains("%{") {
-        return Ok(Setting::String(text.to_owned()));
-    }
-    let template: Template = text.parse().map_err(|_| {
-        Error::config("a string is not a valid template")
-            .with_context("found in", origin)
-            .with_hint("write `$${` for a literal `${`")
-    })?;
-    value(&Expression::StringTemplate(template.into_iter().collect()), origin)
 }
 
 fn scalar(source: &SourceText, expression: &Expression) -> Result<Setting> {

@@ -8,16 +8,15 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::config::{Layer, Origin, Setting, Sourced};
+use crate::config::{Layer, Origin, Setting, Sourced, TEMPLATE_IN_JSON};
 use crate::directory::block::{BlockBody, Declaration, DeclarationKind};
-use crate::directory::evaluate::evaluate_template;
 use crate::directory::source::SourceText;
 use crate::error::{Error, Result};
 
 /// What a string in the document is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Strings {
-    /// A template, as in Terraform's JSON syntax.
+    /// Perhaps a template: it depends on who reads it.
     Templates,
     /// Just text, as in what `init` records.
     Text,
@@ -201,7 +200,11 @@ fn setting(source: &SourceText, raw: &RawValue, strings: Strings, depth: usize) 
         Some(b'"') => {
             let text: String = parse(source, raw)?;
             match strings {
-                Strings::Templates => evaluate_template(&text, &origin)?,
+                // Terraform takes the template literally, OpenTofu evaluates it: the two would use two states.
+                Strings::Templates if text.contains("${") || text.contains("%{") => {
+                    Setting::Deferred(TEMPLATE_IN_JSON.to_owned())
+                }
+                Strings::Templates => Setting::String(text),
                 Strings::Text => Setting::String(text),
             }
         }
