@@ -1,0 +1,23 @@
+//! How a Terraform directory names its backend: each rule on a directory of its own, which is given to the binary and, where it is there, to
+//! `terraform init`, and both must come to the same backend and values.
+
+mod arguments;
+mod block;
+mod case;
+mod initialised;
+mod order;
+mod values;
+
+use std::process::ExitCode;
+
+use remote_state_tests::Suite;
+
+fn main() -> ExitCode {
+    let mut suite = Suite::new();
+    block::tests(&mut suite);
+    values::tests(&mut suite);
+    arguments::tests(&mut suite);
+    initialised::tests(&mut suite);
+    order::tests(&mut suite);
+    suite.run()
+}
