@@ -11,7 +11,7 @@ use crate::args::{Emptied, Names, PolicyArgs, Serve};
 use crate::commands::config::client_variables;
 use crate::commands::require_lock;
 use crate::exit::Failure;
-use crate::session::{Session, interrupted};
+use crate::session::{Session, interruption};
 
 /// The variable that holds the token when no file does.
 const TOKEN_VARIABLE: &str = "REMOTE_STATE_TOKEN";
@@ -26,6 +26,8 @@ pub(crate) async fn run(session: &mut Session, args: Serve) -> Result<(), Failur
         Names::Keys => States::keys(Arc::clone(&session.store)),
     };
     let server = Server::builder(states).with_auth(auth(session, &args)?).with_policy(policy(&args.policy));
+    // Whoever reads that we listen may ask us to end at once.
+    let interruption = interruption();
     let server = server.bind(args.listen).await?;
     let base = format!("http://{}", server.local_addr());
     let example = match args.names {
@@ -41,7 +43,7 @@ pub(crate) async fn run(session: &mut Session, args: Serve) -> Result<(), Failur
             session.ui.note(&format!("  {name}={value}"));
         }
     }
-    Ok(server.run_until(interrupted()).await?)
+    Ok(server.run_until(interruption).await?)
 }
 
 pub(super) fn policy(args: &PolicyArgs) -> Policy {
