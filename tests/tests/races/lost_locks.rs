@@ -61,7 +61,7 @@ async fn lock_and_unlock(place: &Place<'_>, dialect: &str, fault: &Fault) {
     let holder = holder(place).await;
     match &locked {
         Ok(locked) => {
-            assert_eq!(holder.as_ref(), Some(locked), "{fault:?}: the lock is held as it is said to be")
+            assert_eq!(holder.as_ref(), Some(locked), "{fault:?}: the lock is held as it is said to be");
         }
         Err(error) => {
             assert_ne!(error.kind(), ErrorKind::LockHeld, "{fault:?}: nobody else is there");

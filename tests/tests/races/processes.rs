@@ -8,6 +8,8 @@ use crate::{serial_of, state};
 
 const PROCESSES: usize = 16;
 const ROUNDS: usize = 3;
+/// Few, because the pauses between attempts grow to many seconds.
+const PUSHES: u64 = 4;
 
 /// Takes the lock, says so in the history, says that it leaves, and leaves.
 const WORKER: &str = r#"
@@ -63,7 +65,7 @@ fn lock_loops(server: &S3Server) {
 fn pushes(server: &S3Server) {
     let sandbox = Sandbox::new();
     let place = server.place_in("tfstate-versioned");
-    let pushing: Vec<_> = (1..=8)
+    let pushing: Vec<_> = (1..=PUSHES)
         .map(|serial| {
             let name = format!("{serial}.tfstate");
             sandbox.write(&name, state(serial));
@@ -76,10 +78,10 @@ fn pushes(server: &S3Server) {
     }
     // Every state was stored, each under the lock of its own push.
     let versions = sandbox.remote_state().server(server).args(place.flags()).words("pull").run().success();
-    assert!((1..=8).contains(&serial_of(&versions.stdout)));
+    assert!((1..=PUSHES).contains(&serial_of(&versions.stdout)));
     let puts = server.requests().take().into_iter().filter(|request| {
         request.method == "PUT" && request.key.as_deref() == Some(&place.key) && request.status == Some(200)
     });
-    assert_eq!(puts.count(), 8);
+    assert_eq!(puts.count() as u64, PUSHES);
     place.assert_unlocked();
 }

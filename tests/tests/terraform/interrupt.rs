@@ -45,7 +45,7 @@ fn pressed(server: &S3Server) {
 /// Terraform was interrupted once, stored what it had, and gave the lock back.
 fn ended_well(project: &Project<'_>, output: &Output) {
     let output = output.clone().code(1).mentions("Interrupt received");
-    assert!(!output.stdout().contains("Two interrupts received"), "{output}");
+    assert!(!output.to_string().contains("Two interrupts received"), "{output}");
     project.place.assert_unlocked();
     if project.place.state("default").is_some() {
         assert_eq!(project.place.state_json("default")["version"], 4);
