@@ -13,6 +13,9 @@ use crate::exit::Failure;
 /// Where the store lives, below the directory that a command acts in.
 const FOLDER: &str = ".remote-state/dev";
 
+/// The file in it that holds everything.
+const FILE: &str = "store.redb";
+
 /// What the embedded store is configured with; keys on the command line go before these.
 const KEYS: [&str; 6] = [
     "bucket=remote-state-dev",
@@ -57,7 +60,7 @@ impl DevStore {
     pub(crate) async fn start(directory: &Path, config: ResolvedConfig) -> Result<(Self, ResolvedConfig)> {
         let folder = directory.join(FOLDER);
         let cannot = |source: std::io::Error| {
-            Error::new(ErrorKind::Local, "open", format!("cannot use `{}`", folder.display()))
+            Error::new(ErrorKind::Local, "open", format!("cannot use `{}`: {source}", folder.display()))
                 .with_source(source)
         };
         std::fs::create_dir_all(&folder).map_err(cannot)?;
@@ -65,10 +68,11 @@ impl DevStore {
         std::fs::write(folder.join(".gitignore"), "*\n").map_err(cannot)?;
         let failed = |error: &dyn std::fmt::Display| {
             Error::new(ErrorKind::Local, "open", format!("cannot start the embedded store: {error}"))
-                .with_context("store", folder.display())
+                .with_context("store", folder.join(FILE).display())
+                .with_hint("if it is damaged, move it away; the next command starts with an empty one")
         };
         let (access_key, secret_key) = (random_key(10)?, random_key(20)?);
-        let storage = Storage::file(folder.join("store.redb")).map_err(|error| failed(&error))?;
+        let storage = Storage::file(folder.join(FILE)).map_err(|error| failed(&error))?;
         let emulator = Emulator::builder()
             .with_storage(storage)
             .with_credentials(&access_key, &secret_key)
