@@ -58,6 +58,19 @@ pub(crate) fn tests(suite: &mut Suite) {
         run("pull --backend gcs").code(2).says("the embedded store speaks `s3`, not `gcs`");
         run("pull -C nowhere-at-all").code(4);
     });
+    suite.test("an_embedded_store_that_cannot_be_used_is_named", &[], || {
+        let sandbox = Sandbox::new();
+        sandbox.write("a/.remote-state", "a file");
+        let output = dev(&sandbox, "-C a pull").run().code(1);
+        output.says("error: cannot use `a/.remote-state/dev`: ").says("(os error ");
+        sandbox.write("b/.remote-state/dev/store.redb", "this is no store at all");
+        let output =
+            dev(&sandbox, "-C b pull").run().code(1).says("error: cannot start the embedded store: ");
+        output
+            .says("  store  b/.remote-state/dev/store.redb\n")
+            .says("hint: if it is damaged, move it away; the next command starts with an empty one\n");
+        assert_eq!(sandbox.read("b/.remote-state/dev/store.redb"), b"this is no store at all");
+    });
     suite.test("two_processes_use_the_embedded_store_at_once", &[], || {
         let sandbox = Sandbox::new();
         let waiting = sandbox.path().join("go");

@@ -174,7 +174,24 @@ fn resources(suite: &mut Suite) {
             "error: the state tracks no resource `x.y`\n\nhint: see which it tracks with `remote-state list`\n",
         );
     });
-    suite.on_emulator("a_state_from_before_is_read", &[], |server| {
+    suite.on_emulator("what_opentofu_encrypted_is_kept_and_not_read", &[], |server| {
+        let case = Case::new(server);
+        let bytes = "{\"serial\":1,\"lineage\":\"l\",\"meta\":{},\"encrypted_data\":\"aHVudGVyMg==\",\"encryption_version\":\"v0\"}";
+        case.run(case.remote_state("push -").stdin(bytes)).code(0);
+        case.expect(case.remote_state("pull"), 0, bytes, "");
+        for (words, what) in [("output", "outputs"), ("output a --raw", "outputs"), ("list", "resources"), ("show a.b", "resources")] {
+            case.expect(
+                case.remote_state(words),
+                1,
+                "",
+                &format!(
+                    "error: the state is encrypted by OpenTofu, and its {what} with it\n\n\
+                     hint: read it with `tofu`, which has the key\n"
+                ),
+            );
+        }
+    });
+    suite.on_emulator("a_state_with_fields_of_the_future_is_read", &[], |server| {
         let case = Case::new(server);
         case.place
             .put_state("default", state(3).replace("  \"check_results\": null\n", "  \"unknown\": [1]\n"));
