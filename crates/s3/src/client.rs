@@ -45,6 +45,15 @@ pub(crate) enum Condition<'a> {
     IfMatch(&'a str),
 }
 
+/// Whether a request may be sent again whose answer does not decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// As often as is configured. The caller does not learn of it.
+    AsConfigured,
+    /// Never: the caller looks at the store before it asks again.
+    Never,
+}
+
 /// What the store says of an object that was written.
 #[derive(Debug)]
 pub(crate) struct Stored {
@@ -105,6 +114,7 @@ impl Client {
         key: &str,
         body: Bytes,
         condition: Condition<'_>,
+        repeat: Repeat,
     ) -> Result<Stored, Failure> {
         let Settings { encryption, acl, checksum, .. } = &*self.settings;
         let mut call = self.sdk.put_object().bucket(self.bucket()).key(key).content_type("application/json");
@@ -126,8 +136,11 @@ impl Client {
             Condition::IfMatch(etag) => call.if_match(etag),
         };
         let call = call.set_acl(acl.as_deref().map(ObjectCannedAcl::from)).body(ByteStream::from(body));
-        let answer =
-            call.send().await.map_err(|error| failure(self.about(operation, &self.url(key)), error))?;
+        let sent = match repeat {
+            Repeat::AsConfigured => call.send().await,
+            Repeat::Never => call.customize().config_override(once()).send().await,
+        };
+        let answer = sent.map_err(|error| failure(self.about(operation, &self.url(key)), error))?;
         Ok(Stored { etag: answer.e_tag, version: answer.version_id })
     }
 
@@ -150,8 +163,7 @@ impl Client {
         if let Condition::IfMatch(etag) = condition {
             call = call.if_match(etag);
         }
-        let once = aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled());
-        let sent = call.customize().config_override(once).send().await;
+        let sent = call.customize().config_override(once()).send().await;
         sent.map(drop).map_err(|error| failure(self.about(operation, &self.url(key)), error))
     }
 
@@ -197,4 +209,8 @@ impl Client {
     fn url(&self, key: &str) -> String {
         format!("s3://{}/{key}", self.bucket())
     }
+}
+
+fn once() -> aws_sdk_s3::config::Builder {
+    aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled())
 }

@@ -24,6 +24,8 @@ pub(crate) enum Outcome {
     Refused,
     /// Nobody knows: the request may have been carried out.
     Unknown,
+    /// No connection came about, so this attempt did nothing. If the request may be repeated, nobody knows of the attempts before.
+    Unsent,
 }
 
 /// A failed request: what it left behind, and the error for whoever is not interested in that.
@@ -112,7 +114,7 @@ where
                 .with_hint("set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or name a `profile` with `--backend-config profile=…`"),
         ),
         SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => (
-            Outcome::Unknown,
+            if is_about_connecting(&cause) { Outcome::Unsent } else { Outcome::Unknown },
             unreachable(about, &cause)
                 .with_hint("check the network, and `endpoints.s3` and `region` with `remote-state config show`"),
         ),
@@ -127,6 +129,11 @@ fn is_about_credentials(cause: &Cause) -> bool {
         let words = words.to_ascii_lowercase();
         words.contains("credential") || words.contains("no providers in chain") || words.contains("profile")
     })
+}
+
+/// These are the words of the HTTP client. Should they ever change, the outcome is unknown again, and that is safe.
+fn is_about_connecting(cause: &Cause) -> bool {
+    cause.chain().any(|words| words == "client error (Connect)")
 }
 
 fn unreachable(about: About<'_>, cause: &Cause) -> Error {

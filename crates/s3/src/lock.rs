@@ -6,8 +6,11 @@
 //!
 //! - *The store ignores the condition.* Then every client wins. So on a store that is not known to honour it, the first lock that is won is
 //!   put to the proof: a second conditional create must be refused. If it is not, the lock file is taken away again and the lock refused.
+//!   That shows that the store looks at the condition, not that looking and writing are one step: only a store's own word can show that.
 //! - *The answer is lost.* Then the lock may be ours without our knowing. So an answer that does not decide is resolved by reading the file
-//!   back and comparing ids, and a delete is never repeated blindly: by then the file may be someone else's.
+//!   back and comparing ids. Neither a create nor a delete is repeated behind our back: a 412 could then be our own lock's, and a second
+//!   delete could hit someone else's. Once an attempt is in doubt, nothing but the file itself ends the doubt; without it, the outcome is
+//!   `Unknown`.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -16,7 +19,7 @@ use bytes::Bytes;
 use remote_state_core::{Error, ErrorKind, LockInfo, LockRecord, LockTarget, Released, Result, Workspace};
 use tokio::time::sleep;
 
-use crate::client::Condition;
+use crate::client::{Condition, Repeat};
 use crate::error::{Failure, Outcome};
 use crate::store::S3Store;
 
@@ -46,12 +49,16 @@ impl S3Store {
         let body = Bytes::from(info.to_json());
         let mut pause = PAUSE;
         let mut last = None;
+        // Whether a create of ours may have been carried out although its answer did not say so.
+        let mut is_in_doubt = false;
         for _ in 0..ATTEMPTS {
-            let Err(failure) = self.client.put("lock", &key, body.clone(), Condition::IfAbsent).await else {
-                return self.prove(workspace, info, &key, body).await;
-            };
-            if !matches!(failure.outcome, Outcome::ConditionFailed | Outcome::Conflict | Outcome::Unknown) {
-                return Err(failure.error);
+            let sent = self.client.put("lock", &key, body.clone(), Condition::IfAbsent, Repeat::Never).await;
+            let Err(failure) = sent else { return self.prove(workspace, info, &key, body).await };
+            is_in_doubt |= failure.outcome == Outcome::Unknown;
+            let doubtful =
+                |error| if is_in_doubt { self.unknown_lock(workspace, &info, error) } else { error };
+            if matches!(failure.outcome, Outcome::Absent | Outcome::Refused) {
+                return Err(doubtful(failure.error));
             }
             match self.read_lock_file("lock", workspace).await {
                 // The first answer was lost, or this id holds already.
@@ -61,14 +68,15 @@ impl S3Store {
                 Ok(Some(found)) => return Err(self.held("lock", workspace, found.record)),
                 // Its holder has left in between, or the request never arrived: a conditional create can be repeated without harm.
                 Ok(None) => last = Some(failure),
-                Err(error) if failure.outcome == Outcome::ConditionFailed => return Err(error),
-                Err(_) => last = Some(failure),
+                // Reading has been retried as often as is configured: the store has gone, or does not let us look.
+                Err(error) => return Err(doubtful(error)),
             }
             sleep(pause).await;
             pause *= 2;
         }
         Err(match last {
-            Some(Failure { outcome: Outcome::Unknown, error }) => self.unknown_lock(workspace, &info, error),
+            Some(Failure { error, .. }) if is_in_doubt => self.unknown_lock(workspace, &info, error),
+            Some(Failure { outcome: Outcome::Conflict | Outcome::Unsent, error }) => error,
             Some(failure) => self
                 .client
                 .about("lock", &self.layout.url(&key))
@@ -87,21 +95,46 @@ impl S3Store {
         if self.is_proven.load(Ordering::Acquire) {
             return Ok(info);
         }
-        // The same bytes again: on a store that ignores the condition this at least changes nothing.
-        let error = match self.client.put("lock", key, body, Condition::IfAbsent).await {
-            Err(Failure { outcome: Outcome::ConditionFailed | Outcome::Conflict, .. }) => {
+        let error = match self.second_create(workspace, key, body).await {
+            Ok(()) => {
                 self.is_proven.store(true, Ordering::Release);
                 return Ok(info);
             }
-            Ok(_) => self.cannot_lock(workspace).await,
-            Err(failure) => failure.error,
+            Err(error) => error,
         };
         // Without proof there is no lock: give back what may be one.
         match self.delete_lock_file(workspace, &LockTarget::Id(info.id.clone())).await {
             Ok(_) => Err(error),
             // On a store that ignores conditions another client may have overwritten the file by now: then it is not ours to delete.
             Err(left) if left.kind() == ErrorKind::LockHeld => Err(error),
-            Err(left) => Err(error.with_context("left behind", format!("{}: {left}", self.layout.url(key)))),
+            Err(left) if error.kind() == ErrorKind::Unsupported => Err(error
+                .with_context("left behind", format!("{}: {left}", self.layout.url(key)))
+                .with_hint(format!("remove what was left behind with `remote-state unlock {}`", info.id))),
+            Err(_) => Err(self.unknown_lock(workspace, &info, error)),
+        }
+    }
+
+    /// Creates the lock file again, and fails unless the store refuses that.
+    async fn second_create(&self, workspace: &Workspace, key: &str, body: Bytes) -> Result<()> {
+        let mut pause = PAUSE;
+        let mut attempt = 1;
+        loop {
+            // The same bytes again: on a store that ignores the condition this at least changes nothing.
+            match self.client.put("lock", key, body.clone(), Condition::IfAbsent, Repeat::Never).await {
+                Ok(_) => return Err(self.cannot_lock(workspace).await),
+                Err(Failure { outcome: Outcome::ConditionFailed, .. }) => return Ok(()),
+                // Busy or lost is not refused: a store that ignores the condition may answer so too.
+                Err(failure)
+                    if attempt == ATTEMPTS
+                        || matches!(failure.outcome, Outcome::Absent | Outcome::Refused) =>
+                {
+                    return Err(failure.error);
+                }
+                Err(_) => {}
+            }
+            sleep(pause).await;
+            pause *= 2;
+            attempt += 1;
         }
     }
 
@@ -119,8 +152,14 @@ impl S3Store {
         // Whether a delete of ours went out whose answer was lost: if the file is gone then, it was that.
         let mut freed = None;
         for _ in 0..ATTEMPTS {
-            let Some(found) = self.read_lock_file("unlock", workspace).await? else {
-                return Ok(freed.map_or(Released::AlreadyFree, Released::Freed));
+            let found = match self.read_lock_file("unlock", workspace).await {
+                Ok(Some(found)) => found,
+                Ok(None) => return Ok(freed.map_or(Released::AlreadyFree, Released::Freed)),
+                Err(error) if freed.is_none() => return Err(error),
+                Err(error) => {
+                    last = Some(error);
+                    break;
+                }
             };
             match (&found.record.info, target) {
                 (Ok(info), LockTarget::Id(id)) if info.id == *id => {}
@@ -148,15 +187,17 @@ impl S3Store {
             sleep(pause).await;
             pause *= 2;
         }
-        let error = Error::new(
+        let unknown = Error::new(
             ErrorKind::Unknown,
             "unlock",
             format!("the lock `{}` may or may not have been released", self.layout.url(&key)),
         )
         .with_hint("see whether it is still held with `remote-state locks`");
         Err(match last {
-            Some(source) => error.with_source(source),
-            None => error,
+            // No delete went out, or the store decided against each.
+            Some(error) if freed.is_none() => error,
+            Some(source) => unknown.with_source(source),
+            None => unknown,
         })
     }
 

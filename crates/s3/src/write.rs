@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use remote_state_core::{ETag, Error, ErrorKind, Result, StateMeta, VersionId, Workspace, WriteMode};
 
-use crate::client::{Condition, Stored};
+use crate::client::{Condition, Repeat, Stored};
 use crate::error::{Failure, Outcome};
 use crate::store::S3Store;
 
@@ -33,11 +33,12 @@ impl S3Store {
             condition = Condition::None;
         }
         let size = bytes.len() as u64;
-        let mut sent = self.client.put("write", &key, bytes.clone(), condition).await;
+        let mut sent = self.client.put("write", &key, bytes.clone(), condition, Repeat::AsConfigured).await;
         if let (WriteMode::Create, Err(Failure { outcome: Outcome::ConditionFailed, .. })) = (mode, &sent)
             && let Present::Empty(Some(etag)) = self.present(&key).await?
         {
-            sent = self.client.put("write", &key, bytes.clone(), Condition::IfMatch(&etag)).await;
+            let condition = Condition::IfMatch(&etag);
+            sent = self.client.put("write", &key, bytes.clone(), condition, Repeat::AsConfigured).await;
         }
         let stored = match sent {
             Ok(stored) => stored,
@@ -77,7 +78,7 @@ impl S3Store {
         if failure.outcome == Outcome::Absent {
             return Err(self.changed(key).with_source(failure.error));
         }
-        if !matches!(failure.outcome, Outcome::ConditionFailed | Outcome::Conflict | Outcome::Unknown) {
+        if failure.outcome == Outcome::Refused {
             return Err(failure.error);
         }
         match self.stored_if_same(key, bytes).await {

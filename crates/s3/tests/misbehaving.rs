@@ -194,3 +194,57 @@ async fn stores_that_refuse_trailers_are_written_to() {
         drop(store.release(&workspace(), &LockTarget::Id(lock.id)).await.unwrap());
     }
 }
+
+#[tokio::test]
+async fn lock_that_is_refused_and_then_cannot_be_read_is_unknown_and_not_refused() {
+    let emulator = emulator().await;
+    let store = store(&emulator, &[("dialect", "aws")]);
+    // The request is repeated after the lost answer, and the repetition fails on the lock that the first one took.
+    inject(&emulator, Misbehaviour::LoseReply, "PUT", 1);
+    inject(&emulator, Misbehaviour::internal_error(), "GET", u32::MAX);
+    let info = info();
+    let error = store.acquire(&workspace(), &info).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unknown);
+    assert!(error.context().iter().any(|(label, value)| *label == "lock id" && value == info.id.as_str()));
+}
+
+#[tokio::test]
+async fn unlock_whose_answer_was_lost_and_cannot_be_looked_after_is_unknown() {
+    let emulator = emulator().await;
+    let store = store(&emulator, &[("dialect", "aws")]);
+    let info = info();
+    store.acquire(&workspace(), &info).await.unwrap();
+    let (here, target) = (workspace(), LockTarget::Id(info.id));
+    inject(&emulator, Misbehaviour::Delay(std::time::Duration::from_millis(200)), "DELETE", 1);
+    inject(&emulator, Misbehaviour::LoseReply, "DELETE", 1);
+    let (released, ()) = tokio::join!(store.release(&here, &target), async {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        inject(&emulator, Misbehaviour::internal_error(), "GET", u32::MAX);
+    });
+    assert_eq!(released.unwrap_err().kind(), ErrorKind::Unknown);
+}
+
+#[tokio::test]
+async fn conflict_proves_nothing() {
+    let emulator = emulator().await;
+    emulator.faults().inject(Fault::new(Misbehaviour::IgnoreConditions));
+    let store = store(&emulator, &[]);
+    inject(&emulator, Misbehaviour::Delay(std::time::Duration::from_millis(200)), "PUT", 1);
+    let (here, info) = (workspace(), info());
+    let (taken, ()) = tokio::join!(store.acquire(&here, &info), async {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        let conflict = Misbehaviour::AnswerWithoutWork { status: 409, code: "OperationAborted".into() };
+        inject(&emulator, conflict, "PUT", 2);
+    });
+    assert!(taken.is_err(), "a store that was busy has not refused a second create");
+}
+
+#[tokio::test]
+async fn lock_at_a_store_that_is_not_there_fails_as_soon_as_the_retries_are_used_up() {
+    let emulator = emulator().await;
+    let store = store(&emulator, &[("endpoint", "http://127.0.0.1:1"), ("dialect", "aws")]);
+    let started = std::time::Instant::now();
+    let error = store.acquire(&workspace(), &info()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "nothing was sent, so nothing is in doubt");
+    assert!(started.elapsed() < std::time::Duration::from_secs(8), "{:?}", started.elapsed());
+}
