@@ -108,7 +108,7 @@ impl StateStore for S3Store {
     }
 
     async fn delete(&self, workspace: &Workspace) -> Result<()> {
-        Ok(self.client.delete("delete", &self.layout.state_key(workspace)).await?)
+        self.delete_state(workspace).await
     }
 
     fn workspaces(&self) -> BoxStream<'_, Result<Workspace>> {

@@ -1,4 +1,4 @@
-//! Writing a state, and finding out what became of a write whose answer was lost.
+//! Writing and deleting a state, and finding out what became of a request whose answer was lost.
 
 use bytes::Bytes;
 use remote_state_core::{ETag, Error, ErrorKind, Result, StateMeta, VersionId, Workspace, WriteMode};
@@ -35,7 +35,8 @@ impl S3Store {
         let size = bytes.len() as u64;
         let mut sent = self.client.put("write", &key, bytes.clone(), condition, Repeat::AsConfigured).await;
         if let (WriteMode::Create, Err(Failure { outcome: Outcome::ConditionFailed, .. })) = (mode, &sent)
-            && let Present::Empty(Some(etag)) = self.present(&key).await?
+            // If looking fails, looking again below says what is known.
+            && let Ok(Present::Empty(Some(etag))) = self.present("write", &key).await
         {
             let condition = Condition::IfMatch(&etag);
             sent = self.client.put("write", &key, bytes.clone(), condition, Repeat::AsConfigured).await;
@@ -49,8 +50,30 @@ impl S3Store {
             .with_version(stored.version.map(VersionId::new)))
     }
 
+    pub(crate) async fn delete_state(&self, workspace: &Workspace) -> Result<()> {
+        let key = self.layout.state_key(workspace);
+        let Err(failure) = self.client.delete("delete", &key).await else { return Ok(()) };
+        match failure.outcome {
+            Outcome::Absent => Ok(()),
+            Outcome::Refused => Err(failure.error),
+            Outcome::ConditionFailed | Outcome::Conflict | Outcome::Unknown | Outcome::Unsent => {
+                if let Ok(Present::No) = self.present("delete", &key).await {
+                    return Ok(());
+                }
+                Err(Error::new(
+                    ErrorKind::Unknown,
+                    "delete",
+                    format!("the state `{}` may or may not have been deleted", self.layout.url(&key)),
+                )
+                .with_context("because", &failure.error)
+                .with_hint("delete it again when the store answers again; that does no harm")
+                .with_source(failure.error))
+            }
+        }
+    }
+
     async fn check_expected(&self, key: &str, mode: &WriteMode) -> Result<()> {
-        let is_expected = match (mode, self.present(key).await?) {
+        let is_expected = match (mode, self.present("write", key).await?) {
             (WriteMode::Overwrite, _) | (WriteMode::Create, Present::No | Present::Empty(_)) => true,
             (WriteMode::Update(expected), Present::Empty(found) | Present::State(found)) => {
                 found.as_deref() == Some(expected.as_str())
@@ -60,9 +83,9 @@ impl S3Store {
         if is_expected { Ok(()) } else { Err(self.changed(key)) }
     }
 
-    async fn present(&self, key: &str) -> Result<Present> {
+    async fn present(&self, operation: &'static str, key: &str) -> Result<Present> {
         // A HEAD has no body to say which of bucket and key is missing. A GET has, and its body need not be read.
-        match self.client.get("write", key, None).await {
+        match self.client.get(operation, key, None).await {
             Ok(answer) if answer.content_length == Some(0) => Ok(Present::Empty(answer.e_tag)),
             Ok(answer) => Ok(Present::State(answer.e_tag)),
             Err(Failure { outcome: Outcome::Absent, .. }) => Ok(Present::No),

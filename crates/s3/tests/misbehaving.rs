@@ -248,3 +248,28 @@ async fn lock_at_a_store_that_is_not_there_fails_as_soon_as_the_retries_are_used
     assert_eq!(error.kind(), ErrorKind::Unavailable, "nothing was sent, so nothing is in doubt");
     assert!(started.elapsed() < std::time::Duration::from_secs(8), "{:?}", started.elapsed());
 }
+#[tokio::test]
+async fn write_that_is_refused_and_then_cannot_be_read_is_unknown_and_not_refused() {
+    let emulator = emulator().await;
+    let store = store(&emulator, &[("dialect", "aws")]);
+    inject(&emulator, Misbehaviour::LoseReply, "PUT", 1);
+    inject(&emulator, Misbehaviour::internal_error(), "GET", u32::MAX);
+    let error = store
+        .write(&workspace(), bytes::Bytes::from_static(STATE).into(), &WriteMode::Create)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unknown);
+}
+
+#[tokio::test]
+async fn delete_whose_answer_was_lost_is_looked_after() {
+    let emulator = emulator().await;
+    let store = store(&emulator, &[("max_retries", "1")]);
+    store.write(&workspace(), bytes::Bytes::from_static(STATE).into(), &WriteMode::Overwrite).await.unwrap();
+    inject(&emulator, Misbehaviour::LoseReply, "DELETE", 1);
+    store.delete(&workspace()).await.unwrap();
+    store.write(&workspace(), bytes::Bytes::from_static(STATE).into(), &WriteMode::Overwrite).await.unwrap();
+    inject(&emulator, Misbehaviour::LoseReply, "DELETE", 1);
+    inject(&emulator, Misbehaviour::internal_error(), "GET", 1);
+    assert_eq!(store.delete(&workspace()).await.unwrap_err().kind(), ErrorKind::Unknown);
+}
