@@ -24,10 +24,10 @@ use crate::error::{Failure, Outcome};
 use crate::store::S3Store;
 
 /// How often to try again where the store did not decide.
-const ATTEMPTS: u32 = 6;
+pub(crate) const ATTEMPTS: u32 = 6;
 
 /// The first pause between two attempts; it doubles each time.
-const PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const PAUSE: Duration = Duration::from_millis(50);
 
 /// A lock record is a few hundred bytes. What is longer is none, and is not read to its end.
 const MAX_RECORD_BYTES: usize = 64 * 1024;

@@ -2,9 +2,11 @@
 
 use bytes::Bytes;
 use remote_state_core::{ETag, Error, ErrorKind, Result, StateMeta, VersionId, Workspace, WriteMode};
+use tokio::time::sleep;
 
 use crate::client::{Condition, Repeat, Stored};
 use crate::error::{Failure, Outcome};
+use crate::lock::{ATTEMPTS, PAUSE};
 use crate::store::S3Store;
 
 /// What stands under a key. An object of zero bytes is no state, but it exists.
@@ -33,13 +35,12 @@ impl S3Store {
             condition = Condition::None;
         }
         let size = bytes.len() as u64;
-        let mut sent = self.client.put("write", &key, bytes.clone(), condition, Repeat::AsConfigured).await;
+        let mut sent = self.put_when_free(&key, &bytes, condition).await;
         if let (WriteMode::Create, Err(Failure { outcome: Outcome::ConditionFailed, .. })) = (mode, &sent)
             // If looking fails, looking again below says what is known.
             && let Ok(Present::Empty(Some(etag))) = self.present("write", &key).await
         {
-            let condition = Condition::IfMatch(&etag);
-            sent = self.client.put("write", &key, bytes.clone(), condition, Repeat::AsConfigured).await;
+            sent = self.put_when_free(&key, &bytes, Condition::IfMatch(&etag)).await;
         }
         let stored = match sent {
             Ok(stored) => stored,
@@ -48,6 +49,26 @@ impl S3Store {
         Ok(StateMeta::new(size)
             .with_etag(stored.etag.map(ETag::new))
             .with_version(stored.version.map(VersionId::new)))
+    }
+
+    /// Tries again while the store is busy with another request for the object. That may be our own, whose answer was lost.
+    async fn put_when_free(
+        &self,
+        key: &str,
+        bytes: &Bytes,
+        condition: Condition<'_>,
+    ) -> Result<Stored, Failure> {
+        let mut pause = PAUSE;
+        let mut attempt = 1;
+        loop {
+            match self.client.put("write", key, bytes.clone(), condition, Repeat::AsConfigured).await {
+                Err(Failure { outcome: Outcome::Conflict, .. }) if attempt < ATTEMPTS => {}
+                other => return other,
+            }
+            sleep(pause).await;
+            pause *= 2;
+            attempt += 1;
+        }
     }
 
     pub(crate) async fn delete_state(&self, workspace: &Workspace) -> Result<()> {
@@ -110,7 +131,6 @@ impl S3Store {
             Ok(None) if failure.outcome == Outcome::ConditionFailed => {
                 Err(self.changed(key).with_source(failure.error))
             }
-            Ok(None) if failure.outcome == Outcome::Conflict => Err(failure.error),
             Ok(None) | Err(_) => {
                 let about = self.client.about("write", key);
                 Err(Error::new(

@@ -273,3 +273,13 @@ async fn delete_whose_answer_was_lost_is_looked_after() {
     inject(&emulator, Misbehaviour::internal_error(), "GET", 1);
     assert_eq!(store.delete(&workspace()).await.unwrap_err().kind(), ErrorKind::Unknown);
 }
+
+#[tokio::test]
+async fn write_waits_while_the_store_is_busy_with_another_request_for_the_state() {
+    let emulator = emulator().await;
+    let store = store(&emulator, &[("dialect", "aws")]);
+    let conflict = Misbehaviour::AnswerWithoutWork { status: 409, code: "ConditionalRequestConflict".into() };
+    inject(&emulator, conflict, "PUT", 2);
+    store.write(&workspace(), bytes::Bytes::from_static(STATE).into(), &WriteMode::Create).await.unwrap();
+    assert_eq!(store.read_bytes(&workspace()).await.unwrap().unwrap().bytes, STATE);
+}
