@@ -6,6 +6,7 @@
 //!
 //! - *The store ignores the condition.* Then every client wins. So on a store that is not known to honour it, the first lock that is won is
 //!   put to the proof: a second conditional create must be refused. If it is not, the lock file is taken away again and the lock refused.
+//!   Until then we look before we create, so that no other client's lock file is overwritten.
 //!   That shows that the store looks at the condition, not that looking and writing are one step: only a store's own word can show that.
 //! - *The answer is lost.* Then the lock may be ours without our knowing. So an answer that does not decide is resolved by reading the file
 //!   back and comparing ids. Neither a create nor a delete is repeated behind our back: a 412 could then be our own lock's, and a second
@@ -47,6 +48,16 @@ impl S3Store {
         let info = info.clone().with_path(self.layout.location(workspace).path);
         let key = self.layout.lock_key(workspace);
         let body = Bytes::from(info.to_json());
+        // A store that ignores the condition would overwrite the lock file of another client: look first, until it has proven itself.
+        if !self.is_proven.load(Ordering::Acquire) {
+            match self.read_lock_file("lock", workspace).await? {
+                Some(found) if found.record.id() == Some(&info.id) => {
+                    return self.prove(workspace, info, &key, body).await;
+                }
+                Some(found) => return Err(self.held("lock", workspace, found.record)),
+                None => {}
+            }
+        }
         let mut pause = PAUSE;
         let mut last = None;
         // Whether a create of ours may have been carried out although its answer did not say so.

@@ -283,3 +283,14 @@ async fn write_waits_while_the_store_is_busy_with_another_request_for_the_state(
     store.write(&workspace(), bytes::Bytes::from_static(STATE).into(), &WriteMode::Create).await.unwrap();
     assert_eq!(store.read_bytes(&workspace()).await.unwrap().unwrap().bytes, STATE);
 }
+
+#[tokio::test]
+async fn lock_file_of_another_client_stays_where_the_store_would_overwrite_it() {
+    let emulator = emulator().await;
+    let theirs = info();
+    store(&emulator, &[]).acquire(&workspace(), &theirs).await.unwrap();
+    emulator.faults().inject(Fault::new(Misbehaviour::IgnoreConditions));
+    let store = store(&emulator, &[]);
+    assert_eq!(store.acquire(&workspace(), &info()).await.unwrap_err().kind(), ErrorKind::LockHeld);
+    assert_eq!(store.inspect(&workspace()).await.unwrap().unwrap().id(), Some(&theirs.id));
+}

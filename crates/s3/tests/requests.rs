@@ -24,10 +24,10 @@ async fn lock_and_unlock_take_three_requests_on_a_store_that_is_known() {
 }
 
 #[tokio::test]
-async fn proof_takes_one_request_more_and_only_once() {
+async fn proof_takes_a_look_and_a_second_create_and_only_once() {
     let emulator = emulator().await;
     let store = store(&emulator, &[]);
-    for expected in [&["PUT", "PUT", "GET", "DELETE"][..], &["PUT", "GET", "DELETE"]] {
+    for expected in [&["GET", "PUT", "PUT", "GET", "DELETE"][..], &["PUT", "GET", "DELETE"]] {
         let info = store.acquire(&Workspace::default(), &info()).await.unwrap();
         drop(store.release(&Workspace::default(), &LockTarget::Id(info.id)).await.unwrap());
         assert_eq!(methods(&emulator), expected);
