@@ -118,13 +118,29 @@ impl Running {
         }
     }
 
+    /// Sends a signal to the whole process group, as `timeout` and CI runners do.
+    pub fn signal_group(&mut self, signal: Signal) {
+        if self.is_running() {
+            let _gone = kill_process_group(self.pid, signal);
+        }
+    }
+
+    /// Reaches everything that the process has started, in process groups of their own too.
+    fn signal_all(&self, signal: Signal) {
+        let groups = descendants(self.pid);
+        let _gone = kill_process_group(self.pid, signal);
+        for pid in groups {
+            let _gone = kill_process(pid, signal);
+        }
+    }
+
     /// Kills the process and all that it has started, and returns what it said.
     ///
     /// # Panics
     /// If it does not go.
     #[track_caller]
     pub fn kill(mut self) -> Output {
-        let _gone = kill_process_group(self.pid, Signal::KILL);
+        self.signal_all(Signal::KILL);
         self.finish()
     }
 
@@ -158,7 +174,7 @@ impl Running {
         if Instant::now() < self.deadline {
             return;
         }
-        let _gone = kill_process_group(self.pid, Signal::KILL);
+        self.signal_all(Signal::KILL);
         let status = self.child.wait().expect("our own child can be waited for");
         panic!("{what} in time: {}", self.so_far(status));
     }
@@ -173,10 +189,32 @@ impl Drop for Running {
     fn drop(&mut self) {
         // While a child has not been waited for, its id is nobody else's.
         if matches!(self.child.try_wait(), Ok(None)) {
-            let _gone = kill_process_group(self.pid, Signal::KILL);
+            self.signal_all(Signal::KILL);
             drop(self.child.wait());
         }
     }
+}
+
+/// The processes that a process has started, and those that they have, where `/proc` tells.
+fn descendants(root: Pid) -> Vec<Pid> {
+    let parent_of = |pid: i32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name in brackets may hold anything; the parent is the second field behind it.
+        stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+    };
+    let all: Vec<(i32, i32)> = std::fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter_map(|pid| Some((pid, parent_of(pid)?)))
+        .collect();
+    let mut found = vec![root.as_raw_nonzero().get()];
+    let mut next = 0;
+    while let Some(parent) = found.get(next).copied() {
+        found.extend(all.iter().filter(|(_, of)| *of == parent).map(|(pid, _)| *pid));
+        next += 1;
+    }
+    found.into_iter().skip(1).filter_map(Pid::from_raw).collect()
 }
 
 /// Bytes that a thread collects from a pipe.

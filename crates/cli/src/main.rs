@@ -7,6 +7,7 @@ mod dev;
 mod exit;
 mod random;
 mod session;
+mod signals;
 mod ui;
 mod values;
 

@@ -21,6 +21,16 @@ pub(crate) fn add(suite: &mut Suite) {
             sent(server, Signal::TERM);
         },
     );
+    suite.on_emulator(
+        "a_signal_sent_to_the_whole_process_group_is_one_interrupt_and_frees_the_lock",
+        TERRAFORM,
+        |server| {
+            let project = Project::http(server.place());
+            let mut holding = project.hold(|words| project.exec(words));
+            holding.signal_group(Signal::TERM);
+            ended_well(&project, &holding.wait());
+        },
+    );
     suite.on_each_server("ctrl_c_on_a_terminal_is_one_interrupt_and_frees_the_lock", ON_A_TERMINAL, pressed);
     suite.on_emulator("a_killed_command_leaves_its_lock_to_be_released_by_id", TERRAFORM, killed);
 }
