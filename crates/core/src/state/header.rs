@@ -153,19 +153,24 @@ impl HeaderReader {
             Some(text) => !text_field("encryption_version", text)?.is_empty(),
             None => false,
         };
-        let format = match &fields.version {
+        let version = match &fields.version {
+            Some(text) if !is_encrypted => number_field("version", text)?,
+            _ => None,
+        };
+        let format = match version {
             _ if is_encrypted => StateFormat::Encrypted,
-            Some(text) => match number_field("version", text)? {
-                version @ 1..=NEWEST_VERSION => StateFormat::Plain { version },
-                version => return Err(invalid(&format!("format version {version} is not supported"))),
-            },
+            Some(version @ 1..=NEWEST_VERSION) => StateFormat::Plain { version },
+            Some(version) => return Err(invalid(&format!("format version {version} is not supported"))),
             None => return Err(invalid("it has neither `version` nor `encryption_version`")),
         };
         let shows_content = matches!(format, StateFormat::Plain { version: NEWEST_VERSION });
         let has_resources = !shows_content || fields.has_resources.unwrap_or(false);
         Ok(StateHeader {
             format,
-            serial: Serial(fields.serial.map_or(Ok(0), |text| number_field("serial", &text))?),
+            serial: Serial(match fields.serial {
+                Some(text) => number_field("serial", &text)?.unwrap_or(0),
+                None => 0,
+            }),
             lineage: Lineage::new(
                 fields.lineage.map_or(Ok(String::new()), |text| text_field("lineage", &text))?,
             ),
@@ -189,7 +194,8 @@ fn want(key: &str) -> Option<Want> {
     }
 }
 
-pub(super) fn number_field(name: &str, text: &[u8]) -> Result<u64> {
+/// Reads a number; `null` stands for none, as in Go.
+pub(super) fn number_field(name: &str, text: &[u8]) -> Result<Option<u64>> {
     serde_json::from_slice(text)
         .map_err(|_| invalid(&format!("`{name}` is not a whole number of at most 64 bits")))
 }
@@ -249,6 +255,15 @@ mod tests {
             (StateFormat::Encrypted, 3, "x")
         );
         assert!(!header.is_empty);
+    }
+
+    #[test]
+    fn names_may_be_escaped_and_null_stands_for_nothing_as_in_go() {
+        let text = br#"{"\u0076\u0065\u0072\u0073\u0069\u006f\u006e":4,"\u0073erial":7,"lineage":null,"outputs":null}"#;
+        let header = StateHeader::parse(text).unwrap();
+        assert_eq!((header.serial.0, header.lineage.as_str()), (7, ""));
+        let header = StateHeader::parse(br#"{"version":4,"serial":null}"#).unwrap();
+        assert_eq!(header.serial.0, 0);
     }
 
     #[test]

@@ -120,7 +120,7 @@ impl OutputReader {
             .feed(bytes, |piece| {
                 let taken = match piece {
                     Piece::Member("version", text) => {
-                        number_field("version", text).map(|number| *version = Some(number))
+                        number_field("version", text).map(|number| *version = number)
                     }
                     Piece::Member("encryption_version", text) => {
                         text_field("encryption_version", text).map(|text| *encryption_version = Some(text))

@@ -128,6 +128,7 @@ impl Splitter {
                 }
                 At::Colon if is_space => {}
                 At::Colon if byte == b':' => {
+                    self.unescape_key();
                     self.wanted = std::str::from_utf8(&self.key).ok().and_then(self.want);
                     self.text.clear();
                     self.at = At::Value;
@@ -221,9 +222,18 @@ impl Splitter {
     }
 
     fn push_key(&mut self, byte: u8) {
-        // No name that is looked for is this long: what follows cannot make it one.
-        if self.key.len() < 64 {
+        // No name that is looked for is this long, every letter of it escaped: what follows cannot make it one.
+        if self.key.len() < 128 {
             self.key.push(byte);
+        }
+    }
+
+    /// Two spellings of a name are one name to every parser that reads the state after us.
+    fn unescape_key(&mut self) {
+        if self.key.contains(&b'\\') {
+            let quoted = [b"\"", &*self.key, b"\""].concat();
+            // What is no string, or was cut off, is no name that is looked for.
+            self.key = serde_json::from_slice::<String>(&quoted).unwrap_or_default().into_bytes();
         }
     }
 
@@ -301,6 +311,14 @@ mod tests {
             assert_eq!(split(text, 1), Err(Malformed::EndsEarly), "{text}");
         }
         assert_eq!(split("  ", 1), Err(Malformed::Empty));
+    }
+
+    #[test]
+    fn names_are_recognised_however_they_are_escaped() {
+        let text = r#"{"\u0061":1,"\u0073":2,"\u0065":[],"\ud800":3,"\x":4,"a\"":5}"#;
+        for step in 1..text.len() {
+            assert_eq!(split(text, step).unwrap(), ["a=1", "s=2", "e?true"], "step {step}");
+        }
     }
 
     #[test]
