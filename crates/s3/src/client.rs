@@ -1,6 +1,7 @@
 //! One method for each call of the API. No policy here: what an answer means for a state or a lock is decided by the callers.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
@@ -8,6 +9,11 @@ use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ObjectCannedAcl, ServerSideEncryption};
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
@@ -15,7 +21,7 @@ use md5::Digest as _;
 
 use crate::config::{Encryption, Origins, S3Config};
 use crate::dialect::{Checksum, Dialect};
-use crate::error::{About, Failure, failure};
+use crate::error::{About, Failure, Outcome, failure};
 
 /// A connection to one bucket.
 #[derive(Clone, Debug)]
@@ -136,18 +142,24 @@ impl Client {
             Condition::IfMatch(etag) => call.if_match(etag),
         };
         let call = call.set_acl(acl.as_deref().map(ObjectCannedAcl::from)).body(ByteStream::from(body));
+        let attempts = Attempts::default();
+        let call = call.customize().interceptor(attempts.clone());
         let sent = match repeat {
             Repeat::AsConfigured => call.send().await,
-            Repeat::Never => call.customize().config_override(once()).send().await,
+            Repeat::Never => call.config_override(once()).send().await,
         };
-        let answer = sent.map_err(|error| failure(self.about(operation, &self.url(key)), error))?;
+        let answer =
+            sent.map_err(|error| attempts.in_view_of(failure(self.about(operation, &self.url(key)), error)))?;
         Ok(Stored { etag: answer.e_tag, version: answer.version_id })
     }
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html>
     pub(crate) async fn delete(&self, operation: &'static str, key: &str) -> Result<(), Failure> {
+        let attempts = Attempts::default();
         let call = self.sdk.delete_object().bucket(self.bucket()).key(key);
-        call.send().await.map(drop).map_err(|error| failure(self.about(operation, &self.url(key)), error))
+        let sent = call.customize().interceptor(attempts.clone()).send().await;
+        sent.map(drop)
+            .map_err(|error| attempts.in_view_of(failure(self.about(operation, &self.url(key)), error)))
     }
 
     /// Deletes without ever repeating the request: what stands there the second time may belong to someone else.
@@ -213,4 +225,36 @@ impl Client {
 
 fn once() -> aws_sdk_s3::config::Builder {
     aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled())
+}
+
+/// Counts the attempts at a request, of which the SDK itself tells nothing.
+#[derive(Clone, Debug, Default)]
+struct Attempts(Arc<AtomicU32>);
+
+impl Attempts {
+    /// The SDK reports the last attempt alone. That it did nothing says nothing of the attempts before.
+    fn in_view_of(&self, failure: Failure) -> Failure {
+        match failure.outcome {
+            Outcome::Refused | Outcome::Unsent if self.0.load(Ordering::Relaxed) > 1 => {
+                Failure { outcome: Outcome::Unknown, ..failure }
+            }
+            _ => failure,
+        }
+    }
+}
+
+impl Intercept for Attempts {
+    fn name(&self) -> &'static str {
+        "attempts"
+    }
+
+    fn read_before_attempt(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let _: u32 = self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
 }

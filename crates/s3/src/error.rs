@@ -24,7 +24,7 @@ pub(crate) enum Outcome {
     Refused,
     /// Nobody knows: the request may have been carried out.
     Unknown,
-    /// No connection came about, so this attempt did nothing. If the request may be repeated, nobody knows of the attempts before.
+    /// No connection came about; nothing was done.
     Unsent,
 }
 
@@ -215,6 +215,10 @@ fn service(
         // "Please reduce your request rate."
         "SlowDown" | "Throttling" | "ThrottlingException" | "TooManyRequests" => {
             (Outcome::Unknown, about.error(ErrorKind::RateLimited, "the store asks for fewer requests"))
+        }
+        // "Your socket connection to the server was not read from or written to within the timeout period."
+        "RequestTimeout" => {
+            (Outcome::Unknown, about.error(ErrorKind::Unavailable, "the store gave up waiting for the request"))
         }
         // "A header you provided implies functionality that is not implemented."
         "NotImplemented" => (

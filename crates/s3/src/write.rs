@@ -76,8 +76,8 @@ impl S3Store {
         let Err(failure) = self.client.delete("delete", &key).await else { return Ok(()) };
         match failure.outcome {
             Outcome::Absent => Ok(()),
-            Outcome::Refused => Err(failure.error),
-            Outcome::ConditionFailed | Outcome::Conflict | Outcome::Unknown | Outcome::Unsent => {
+            Outcome::Refused | Outcome::Unsent => Err(failure.error),
+            Outcome::ConditionFailed | Outcome::Conflict | Outcome::Unknown => {
                 if let Ok(Present::No) = self.present("delete", &key).await {
                     return Ok(());
                 }
@@ -122,7 +122,7 @@ impl S3Store {
         if failure.outcome == Outcome::Absent {
             return Err(self.changed(key).with_source(failure.error));
         }
-        if failure.outcome == Outcome::Refused {
+        if matches!(failure.outcome, Outcome::Refused | Outcome::Unsent) {
             return Err(failure.error);
         }
         match self.stored_if_same(key, bytes).await {

@@ -294,3 +294,32 @@ async fn lock_file_of_another_client_stays_where_the_store_would_overwrite_it() 
     assert_eq!(store.acquire(&workspace(), &info()).await.unwrap_err().kind(), ErrorKind::LockHeld);
     assert_eq!(store.inspect(&workspace()).await.unwrap().unwrap().id(), Some(&theirs.id));
 }
+
+#[tokio::test]
+async fn write_that_was_done_before_its_repetition_was_refused_is_known_to_be_done() {
+    let emulator = emulator().await;
+    let store = store(&emulator, &[("dialect", "aws")]);
+    // Credentials run out between the two.
+    let expired = Misbehaviour::AnswerWithoutWork { status: 403, code: "ExpiredToken".into() };
+    inject(&emulator, Misbehaviour::internal_error_after_work(), "PUT", 1);
+    inject(&emulator, Misbehaviour::Delay(std::time::Duration::from_millis(100)), "PUT", 1);
+    let here = workspace();
+    let (written, ()) = tokio::join!(
+        store.write(&here, bytes::Bytes::from_static(STATE).into(), &WriteMode::Overwrite),
+        async {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            inject(&emulator, expired, "PUT", u32::MAX);
+        }
+    );
+    assert_eq!(written.unwrap().etag, store.read_bytes(&here).await.unwrap().unwrap().meta.etag);
+}
+
+#[tokio::test]
+async fn transfer_that_the_store_gave_up_waiting_for_may_be_tried_again() {
+    let emulator = emulator().await;
+    let store = store(&emulator, &[("max_retries", "1")]);
+    let late = Misbehaviour::AnswerWithoutWork { status: 400, code: "RequestTimeout".into() };
+    inject(&emulator, late, "GET", 1);
+    let error = store.read(&workspace(), &ReadOptions::default()).await.unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Unavailable, true));
+}
