@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use std::future::Future;
 
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
-use remote_state_core::{ETag, LockRecord, Result, StateMeta, StateVersion, VersionId, Workspace};
+use remote_state_core::{
+    ETag, Error, ErrorKind, LockRecord, Result, StateMeta, StateVersion, VersionId, Workspace,
+};
 
 use crate::store::{S3Store, timestamp};
 
@@ -41,12 +43,25 @@ where
     .boxed()
 }
 
+/// Returns where the next page starts, if there is one.
+fn next<M>(is_truncated: Option<bool>, marker: Option<M>) -> Result<Option<M>> {
+    match (is_truncated == Some(true), marker) {
+        (true, None) => Err(Error::new(
+            ErrorKind::Unexpected,
+            "list",
+            "the store says that its listing goes on, but not where",
+        )),
+        (true, marker) => Ok(marker),
+        (false, _) => Ok(None),
+    }
+}
+
 impl S3Store {
     fn list_keys(&self, operation: &'static str) -> BoxStream<'_, Result<String>> {
         pages(move |token| async move {
             let answer = self.client.list(operation, &self.layout.listing_prefix(), token).await?;
             Ok(Page {
-                next: answer.next_continuation_token.filter(|_| answer.is_truncated == Some(true)),
+                next: next(answer.is_truncated, answer.next_continuation_token)?,
                 items: answer
                     .contents
                     .unwrap_or_default()
@@ -110,14 +125,25 @@ impl S3Store {
                 }
                 // The SDK sorts versions and markers into two lists, and their order among each other is lost: only the time is left.
                 items.sort_by_key(|item| Reverse((item.is_latest, item.meta.modified)));
-                let has_more = answer.is_truncated == Some(true)
-                    // Keys that merely begin like ours come after it.
-                    && answer.next_key_marker.as_deref() == Some(&*key);
-                Ok(Page {
-                    items,
-                    next: answer.next_key_marker.zip(answer.next_version_id_marker).filter(|_| has_more),
-                })
+                // Keys that merely begin like ours come after it.
+                let is_over = answer.next_key_marker.as_deref().is_some_and(|marker| marker != key);
+                let markers = answer.next_key_marker.zip(answer.next_version_id_marker);
+                let next = if is_over { None } else { next(answer.is_truncated, markers)? };
+                Ok(Page { items, next })
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listing_that_goes_on_nobody_knows_where_is_an_error_and_not_the_end() {
+        assert_eq!(next(Some(true), Some("token")).unwrap(), Some("token"));
+        assert_eq!(next(Some(false), Some("token")).unwrap(), None);
+        assert_eq!(next(None, None::<&str>).unwrap(), None);
+        assert_eq!(next(Some(true), None::<&str>).unwrap_err().kind(), ErrorKind::Unexpected);
     }
 }
