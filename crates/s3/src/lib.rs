@@ -12,6 +12,6 @@ mod lock;
 mod store;
 mod write;
 
-pub use config::{PROVIDER, S3Config};
-pub use dialect::{Dialect, DialectName};
+pub use config::{Encryption, PROVIDER, S3Config};
+pub use dialect::{Checksum, Dialect, DialectName};
 pub use store::S3Store;
