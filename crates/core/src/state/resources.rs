@@ -110,25 +110,32 @@ impl V4Resource {
         }
         base.push_str(&format!("{}.{}", self.kind, self.name));
         let provider = self.provider;
-        let instance = |instance: V4Instance| ResourceInstance {
-            // A key is a number or a string, and JSON spells both as the command line does.
-            address: match &instance.index_key {
-                Some(key) if key.get() != "null" => format!("{base}[{}]", key.get()),
-                _ => base.clone(),
-            },
-            provider: provider.clone(),
-            attributes: instance.attributes.or(instance.attributes_flat).unwrap_or_default(),
-            sensitive_attributes: instance
-                .sensitive_attributes
-                .unwrap_or_default()
-                .iter()
-                .filter_map(|path| first_step(path))
-                .collect(),
-            is_tainted: instance.status == "tainted",
-            deposed: instance.deposed.filter(|key| !key.is_empty()),
+        let instance = |instance: V4Instance| {
+            let attributes = instance.attributes.or(instance.attributes_flat).unwrap_or_default();
+            ResourceInstance {
+                // A key is a number or a string, and JSON spells both as the command line does.
+                address: match &instance.index_key {
+                    Some(key) if key.get() != "null" => format!("{base}[{}]", key.get()),
+                    _ => base.clone(),
+                },
+                provider: provider.clone(),
+                sensitive_attributes: sensitive(
+                    &instance.sensitive_attributes.unwrap_or_default(),
+                    &attributes,
+                ),
+                attributes,
+                is_tainted: instance.status == "tainted",
+                deposed: instance.deposed.filter(|key| !key.is_empty()),
+            }
         };
         self.instances.into_iter().map(instance).collect()
     }
+}
+
+/// Returns the attributes that the paths name. A path that names none, such as the empty one, is about all of them.
+fn sensitive(paths: &[Box<RawValue>], attributes: &BTreeMap<String, Box<RawValue>>) -> Vec<String> {
+    let named: Option<Vec<_>> = paths.iter().map(|path| first_step(path)).collect();
+    named.unwrap_or_else(|| attributes.keys().cloned().collect())
 }
 
 /// A path is a list of steps such as `{"type":"get_attr","value":"input"}`.
@@ -224,6 +231,18 @@ mod tests {
         assert_eq!(all[2].sensitive_attributes, ["s"]);
         assert!(all[2].is_tainted);
         assert_eq!(all[3].deposed.as_deref(), Some("0badcafe"));
+    }
+
+    #[test]
+    fn path_that_names_no_attribute_makes_all_of_them_sensitive() {
+        for path in ["[]", r#"[{"type":"index","value":0}]"#, r#""s""#] {
+            let state = format!(
+                r#"{{"version":4,"resources":[{{"type":"t","name":"n","instances":[
+                {{"attributes":{{"a":1,"b":2}},"sensitive_attributes":[{path}]}}]}}]}}"#
+            );
+            let all = ResourceInstance::parse_all(state.as_bytes()).unwrap();
+            assert_eq!(all[0].sensitive_attributes, ["a", "b"], "{path}");
+        }
     }
 
     #[test]
