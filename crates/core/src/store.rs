@@ -31,6 +31,11 @@ use crate::names::{ETag, LockId, VersionId, Workspace};
 /// A request whose answer was lost is resolved by looking at the store again. Only where that fails too is the error `Unknown`; it is never
 /// reported as "not there" or as "done".
 ///
+/// # Cancellation
+/// Dropping a future does not take back a request that is under way: the store may still carry it out, even after a later look found nothing.
+/// Reads and listings can be dropped at any time. `write`, `delete`, `acquire` and `release` should be let finish, in a task of their own if
+/// their caller may go away; whoever drops one knows as little as after a lost reply.
+///
 /// # Absence
 /// A state is absent only if the store itself said so, for that object, in a bucket that exists. Every other failure is an error.
 #[async_trait]
@@ -48,6 +53,9 @@ pub trait StateStore: Debug + Display + Send + Sync + 'static {
     fn with_state_key(&self, key: &str) -> Result<Arc<dyn StateStore>>;
 
     /// Opens the state of a workspace for reading, or returns `None` if none has been written. An object of zero bytes is no state.
+    ///
+    /// # Errors
+    /// `NotFound` for a version that does not exist, and for a bucket that does not.
     async fn read(&self, workspace: &Workspace, options: &ReadOptions) -> Result<Option<StateRead>>;
 
     /// Writes the state of a workspace, bytes as given, and returns once the store has acknowledged them.
@@ -60,6 +68,9 @@ pub trait StateStore: Debug + Display + Send + Sync + 'static {
     async fn write(&self, workspace: &Workspace, source: StateSource, mode: &WriteMode) -> Result<StateMeta>;
 
     /// Deletes the state of a workspace. Deleting one that does not exist succeeds. On a versioned bucket its versions stay.
+    ///
+    /// # Errors
+    /// `Unknown` if it may or may not have been deleted; deleting it again does no harm.
     async fn delete(&self, workspace: &Workspace) -> Result<()>;
 
     /// Lists the named workspaces that have a state, in no particular order and without `default`, which always exists.
@@ -76,7 +87,7 @@ pub trait StateStore: Debug + Display + Send + Sync + 'static {
     /// Releases a lock, if it is the one that `target` names.
     ///
     /// # Errors
-    /// `LockHeld` with the holder if the lock is another one; nothing is changed then.
+    /// `LockHeld` with the holder if the lock is another one; nothing is changed then. `Unknown` if it may or may not have been released.
     async fn release(&self, workspace: &Workspace, target: &LockTarget) -> Result<Released>;
 
     /// Returns the lock of a workspace, or `None` if it is free.
@@ -232,6 +243,9 @@ impl Debug for StateRead {
 
 impl StateRead {
     /// Reads to the end and keeps everything in memory.
+    ///
+    /// # Errors
+    /// Whatever ends the [`body`](Self::body) before its end.
     pub async fn collect(mut self) -> Result<StateBytes> {
         // The size is the store's claim: believe it for the first allocation only within reason.
         let mut bytes =
