@@ -22,8 +22,25 @@ pub(crate) enum ExitCode {
     Unexpected = 5,
     /// A bug of ours.
     Bug = 70,
-    /// Interrupted, as shells count it: 128 and the signal's number.
-    Interrupted = 130,
+}
+
+/// The signal by which a user, or whoever runs us, asked us to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interruption {
+    /// Ctrl-C.
+    Interrupt,
+    /// The request to end that a supervisor sends.
+    Terminate,
+}
+
+impl Interruption {
+    /// As shells count it: 128 and the signal's number.
+    fn code(self) -> u8 {
+        128 + match self {
+            Self::Interrupt => 2,
+            Self::Terminate => 15,
+        }
+    }
 }
 
 /// Why a command did not end well.
@@ -36,7 +53,7 @@ pub(crate) enum Failure {
     /// Something failed, and this is what.
     Error(Error),
     /// The user interrupted, and was told so.
-    Interrupted,
+    Interrupted(Interruption),
 }
 
 impl From<Error> for Failure {
@@ -50,7 +67,7 @@ impl Failure {
         match self {
             Self::BrokenPipe => ExitCode::Done as u8,
             Self::Child(code) => *code,
-            Self::Interrupted => ExitCode::Interrupted as u8,
+            Self::Interrupted(interruption) => interruption.code(),
             Self::Error(error) => code_of(error.kind()) as u8,
         }
     }

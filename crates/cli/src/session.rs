@@ -6,13 +6,14 @@ use std::sync::Arc;
 use remote_state::config::Environment;
 use remote_state::directory::{DirectoryOptions, Discovered, discover};
 use remote_state::{
-    Error, ErrorKind, LockGuard, LockInfo, LockTarget, LockWait, StateStore, StateStoreExt as _, Workspace,
+    Error, ErrorKind, LockGuard, LockId, LockInfo, LockTarget, LockWait, StateStore, StateStoreExt as _,
+    Workspace,
 };
 
 use crate::args::Global;
 #[cfg(feature = "dev")]
 use crate::dev::DevStore;
-use crate::exit::{Failure, holder_words};
+use crate::exit::{Failure, Interruption, holder_words};
 use crate::ui::Ui;
 
 /// A command's surroundings.
@@ -124,7 +125,7 @@ impl Session {
         };
         tokio::select! {
             guard = self.store.lock(workspace, info, self.lock_wait, &on_wait) => Ok(guard?),
-            () = interrupted() => {
+            signal = interrupted() => {
                 self.ui.note("interrupted; making sure that no lock is left behind");
                 match self.store.release(workspace, &LockTarget::Id(info.id.clone())).await {
                     Ok(_) => {}
@@ -132,7 +133,7 @@ impl Session {
                     Err(error) if error.kind() == ErrorKind::LockHeld => {}
                     Err(error) => self.ui.warn_error(&error),
                 }
-                Err(Failure::Interrupted)
+                Err(Failure::Interrupted(signal))
             }
         }
     }
@@ -153,7 +154,12 @@ impl Session {
             return work.await;
         }
         let guard = self.lock(workspace, info).await?;
-        let result = finish(&self.ui, work).await;
+        let result = self.finish(guard.id(), work).await;
+        if matches!(result, Err(Failure::Interrupted(_))) {
+            // Nobody wants to wait for a release either; its id has been told.
+            drop(guard.keep());
+            return result;
+        }
         match (result, guard.release().await) {
             (Ok(value), Ok(_)) => Ok(value),
             (Ok(_), Err(error)) => Err(error
@@ -166,26 +172,52 @@ impl Session {
             }
         }
     }
-}
 
-/// Goes on to the end, and tells an impatient user so.
-pub(crate) async fn finish<T>(ui: &Ui, work: impl Future<Output = T>) -> T {
-    let mut work = std::pin::pin!(work);
-    loop {
+    /// Goes on to the end under a lock, and tells an impatient user so. Who asks a second time is let go, and told what is unknown then.
+    pub(crate) async fn finish<T>(
+        &self,
+        lock: &LockId,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let mut work = std::pin::pin!(work);
         tokio::select! {
             result = &mut work => return result,
-            () = interrupted() => ui.note("finishing first, so that the state is whole and the lock released"),
+            _ = interrupted() => {}
         }
+        let again = interruption();
+        self.ui.note(
+            "finishing first, so that the state is whole and the lock released; once more to stop at once",
+        );
+        tokio::select! {
+            result = &mut work => result,
+            signal = again => Err(self.stopped(lock, signal)),
+        }
+    }
+
+    /// Says what is unknown when somebody did not want to wait, and what to do about it.
+    fn stopped(&self, lock: &LockId, signal: Interruption) -> Failure {
+        let location = self.store.location(&self.workspace);
+        let error = Error::new(
+            ErrorKind::Unknown,
+            "stop",
+            format!("stopped at once: nobody knows what became of `{}`", location.state),
+        )
+        .with_context("lock", location.lock.unwrap_or_default())
+        .with_context("lock id", lock)
+        .with_hint("see what is stored with `remote-state pull`, and what is held with `remote-state locks`")
+        .with_hint(format!("the lock may still be held: release it with `remote-state unlock {lock}`"));
+        Failure::Error(error).report(&self.ui);
+        Failure::Interrupted(signal)
     }
 }
 
 /// Waits for Ctrl-C, or for the signal by which a service is asked to end.
-pub(crate) async fn interrupted() {
-    interruption().await;
+pub(crate) async fn interrupted() -> Interruption {
+    interruption().await
 }
 
 /// Listens for an interruption from now on, and returns what waits for it: what comes in between is not missed.
-pub(crate) fn interruption() -> impl Future<Output = ()> {
+pub(crate) fn interruption() -> impl Future<Output = Interruption> {
     #[cfg(unix)]
     let signals = {
         use tokio::signal::unix::{SignalKind, signal};
@@ -194,14 +226,14 @@ pub(crate) fn interruption() -> impl Future<Output = ()> {
     async move {
         #[cfg(unix)]
         if let [Some(mut interrupt), Some(mut terminate)] = signals {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
+            return tokio::select! {
+                _ = interrupt.recv() => Interruption::Interrupt,
+                _ = terminate.recv() => Interruption::Terminate,
+            };
         }
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
+        Interruption::Interrupt
     }
 }

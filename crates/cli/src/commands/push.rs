@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::args::Push;
 use crate::exit::Failure;
-use crate::session::{Session, finish};
+use crate::session::Session;
 
 pub(crate) async fn run(session: &mut Session, args: &Push) -> Result<(), Failure> {
     session.may_write()?;
@@ -26,7 +26,7 @@ pub(crate) async fn run(session: &mut Session, args: &Push) -> Result<(), Failur
     let header = StateHeader::parse(&bytes).map_err(|error| not_a_state(&name, &error))?;
     let written = if let Some(id) = &args.lock_id {
         check_held(session, &LockId::new(id)).await?;
-        finish(&session.ui, put(session, &name, bytes, &header, args.force)).await?
+        session.finish(&LockId::new(id), put(session, &name, bytes, &header, args.force)).await?
     } else {
         let info = session.lock_info("state-push")?;
         session.under_lock(&session.workspace, &info, put(session, &name, bytes, &header, args.force)).await?

@@ -43,7 +43,7 @@ pub(crate) async fn run(session: &mut Session, args: Serve) -> Result<(), Failur
             session.ui.note(&format!("  {name}={value}"));
         }
     }
-    Ok(server.run_until(interruption).await?)
+    Ok(server.run_until(async { drop(interruption.await) }).await?)
 }
 
 pub(super) fn policy(args: &PolicyArgs) -> Policy {
