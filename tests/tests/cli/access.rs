@@ -108,7 +108,8 @@ pub(crate) fn tests(suite: &mut Suite) {
     suite.on_emulator("a_lock_that_may_have_been_taken_is_told_with_its_id", &[], |server| {
         let case = Case::new(server);
         server.faults().inject(Fault::new(Misbehaviour::LoseReply).with_key_suffix(".tflock"));
-        let cmd = case.remote_state("lock --backend-config max_retries=1");
+        // A store that is known: elsewhere nothing is sent before a look, and nothing is in doubt.
+        let cmd = case.remote_state("lock --backend-config max_retries=1 --backend-config dialect=aws");
         case.expect(
             cmd,
             1,
