@@ -10,6 +10,7 @@ mod session;
 mod signals;
 mod ui;
 mod values;
+mod waiting;
 
 use std::process::ExitCode;
 

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use remote_state::config::Environment;
 use remote_state::directory::{DirectoryOptions, Discovered, discover};
 use remote_state::{
-    Error, ErrorKind, LockGuard, LockId, LockInfo, LockTarget, LockWait, StateStore, StateStoreExt as _,
-    Workspace,
+    Error, ErrorKind, LockGuard, LockId, LockInfo, LockWait, StateStore, StateStoreExt as _, Workspace,
 };
 
 use crate::args::Global;
 #[cfg(feature = "dev")]
 use crate::dev::DevStore;
-use crate::exit::{Failure, Interruption, holder_words};
+use crate::exit::{Failure, Interruption};
 use crate::ui::Ui;
+use crate::waiting::Waiting;
 
 /// A command's surroundings.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(crate) struct Session {
     pub(crate) env: Environment,
     pub(crate) store: Arc<dyn StateStore>,
     pub(crate) workspace: Workspace,
+    /// What selects this state again on a command line.
+    selection: String,
     lock_wait: LockWait,
     changed_since_init: Option<Error>,
     #[cfg(feature = "dev")]
@@ -79,6 +81,7 @@ impl Session {
             env,
             store: remote_state::open_resolved(&config)?,
             workspace: found.workspace.value,
+            selection: global.selection(),
             lock_wait: LockWait::new(global.lock_timeout),
             changed_since_init: found.changed_since_init,
             #[cfg(feature = "dev")]
@@ -117,25 +120,37 @@ impl Session {
         format!("{user}@{}", gethostname::gethostname().to_string_lossy())
     }
 
-    /// Takes the lock, waiting as long as the user allows. An interruption gives back whatever was taken by then.
+    /// Takes the lock, waiting as long as the user allows.
+    ///
+    /// An interruption never cuts off an attempt: the store may carry it out all the same, and then nobody would know. It ends the waiting between
+    /// attempts, and gives back a lock that was won by then.
     pub(crate) async fn lock(&self, workspace: &Workspace, info: &LockInfo) -> Result<LockGuard, Failure> {
-        let on_wait = |holder: &remote_state::LockRecord| {
-            let who = holder.info.as_ref().map_or_else(|_| "someone".to_owned(), holder_words);
-            self.ui.note(&format!("waiting for the lock held by {who}"));
+        let waiting = Waiting::new(self.ui, self.lock_wait.timeout);
+        let mut attempt = std::pin::pin!(self.store.lock(workspace, info, self.lock_wait, &waiting));
+        let first = interruption();
+        let signal = tokio::select! {
+            guard = &mut attempt => return Ok(guard?),
+            signal = first => signal,
+        };
+        let second = interruption();
+        self.ui.note(if waiting.give_up() {
+            "interrupted; no lock was taken"
+        } else {
+            "interrupted; waiting for the store's answer, so that no lock is left behind; once more to stop at once"
+        });
+        let settled = async {
+            match attempt.await {
+                Ok(guard) => guard.release().await.map(drop),
+                Err(error) if error.kind() == ErrorKind::Unknown => Err(error),
+                // Someone else holds it, or the store refused: nothing of ours is there.
+                Err(_) => Ok(()),
+            }
         };
         tokio::select! {
-            guard = self.store.lock(workspace, info, self.lock_wait, &on_wait) => Ok(guard?),
-            signal = interrupted() => {
-                self.ui.note("interrupted; making sure that no lock is left behind");
-                match self.store.release(workspace, &LockTarget::Id(info.id.clone())).await {
-                    Ok(_) => {}
-                    // Still someone else's: ours was never taken.
-                    Err(error) if error.kind() == ErrorKind::LockHeld => {}
-                    Err(error) => self.ui.warn_error(&error),
-                }
-                Err(Failure::Interrupted(signal))
-            }
+            settled = settled => settled?,
+            _ = second => return Err(self.stopped(&info.id, signal)),
         }
+        Err(Failure::Interrupted(signal))
     }
 
     /// Does a piece of work under the lock and gives the lock back, whatever came of it.
@@ -206,7 +221,7 @@ impl Session {
         .with_context("lock id", lock)
         .with_hint("see what is stored with `remote-state pull`, and what is held with `remote-state locks`")
         .with_hint(format!("the lock may still be held: release it with `remote-state unlock {lock}`"));
-        Failure::Error(error).report(&self.ui);
+        Failure::Error(error).report(&self.ui, &self.selection);
         Failure::Interrupted(signal)
     }
 }

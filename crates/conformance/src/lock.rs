@@ -1,15 +1,17 @@
 //! Exclusion: one holder at a time, whoever asks.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use futures_util::future::join_all;
 use remote_state_core::{
-    Error, ErrorKind, LockId, LockInfo, LockRecord, LockTarget, LockWait, Released, StateStore,
-    StateStoreExt as _, Workspace, WriteMode,
+    Error, ErrorKind, LockId, LockInfo, LockRecord, LockTarget, LockWait, LockWaiting, Patience, Released,
+    StateStore, StateStoreExt as _, Workspace, WriteMode,
 };
 use tokio::time::{Instant, sleep};
 
@@ -235,6 +237,21 @@ pub async fn hand_over_loses_no_update(setup: &Setup) -> Outcome {
     Outcome::Kept
 }
 
+/// Counts how often it is told of the holder.
+struct Told {
+    holder: LockId,
+    times: AtomicUsize,
+}
+
+#[async_trait]
+impl LockWaiting for Told {
+    async fn pause(&self, holder: &LockRecord, pause: Duration) -> ControlFlow<()> {
+        assert_eq!(holder.id(), Some(&self.holder), "the one who holds is the one to wait for");
+        self.times.fetch_add(1, Ordering::SeqCst);
+        Patience.pause(holder, pause).await
+    }
+}
+
 /// Waiting for a lock ends when it is released, and tells about the holder meanwhile.
 pub async fn waiting_ends_when_the_lock_is_released(setup: &Setup) -> Outcome {
     if !setup.declares.locking {
@@ -242,21 +259,17 @@ pub async fn waiting_ends_when_the_lock_is_released(setup: &Setup) -> Outcome {
     }
     let (store, ws) = (Arc::clone(&setup.store), Workspace::default());
     let held = acquire(&store, &ws, "first").await;
-    let told = AtomicUsize::new(0);
-    let on_wait = |record: &LockRecord| {
-        assert_eq!(record.id(), Some(&held.id), "the one who holds is the one to wait for");
-        told.fetch_add(1, Ordering::SeqCst);
-    };
+    let waiting = Told { holder: held.id.clone(), times: AtomicUsize::new(0) };
     let next = lock_info("second");
     let wait = LockWait::new(Duration::from_secs(60));
-    let (guard, released) = tokio::join!(store.lock(&ws, &next, wait, &on_wait), async {
+    let (guard, released) = tokio::join!(store.lock(&ws, &next, wait, &waiting), async {
         sleep(Duration::from_millis(200)).await;
         release(&store, &ws, &LockTarget::Id(held.id.clone())).await
     });
     assert!(matches!(released, Released::Freed(_)));
     let guard = guard.unwrap_or_else(|error| panic!("the lock came free: {error:?}"));
     assert_eq!(guard.id(), &next.id);
-    assert!(told.load(Ordering::SeqCst) > 0);
+    assert!(waiting.times.load(Ordering::SeqCst) > 0);
     guard.release().await.unwrap_or_else(|error| panic!("the holder may release: {error:?}"));
     Outcome::Kept
 }

@@ -10,7 +10,7 @@ mod state;
 mod store;
 
 pub use error::{Error, ErrorKind, Result};
-pub use lock::{LockGuard, LockWait, StateStoreExt};
+pub use lock::{LockGuard, LockWait, LockWaiting, Patience, StateStoreExt};
 pub use lock_info::{LockInfo, LockInfoError};
 pub use names::{ETag, Lineage, LockId, Serial, VersionId, Workspace};
 pub use state::{

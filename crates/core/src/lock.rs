@@ -1,6 +1,7 @@
 //! Holding a lock: waiting for it, and giving it back.
 
 use std::future::Future;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use tokio::time::{Instant, sleep};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::lock_info::LockInfo;
 use crate::names::{LockId, Workspace};
 use crate::store::{LockRecord, LockTarget, ReadOptions, Released, StateBytes, StateStore};
@@ -79,12 +80,41 @@ impl Drop for LockGuard {
     }
 }
 
+/// What to do between two attempts to take a lock that someone else holds.
+///
+/// A waiter that wants to give up breaks here, where no request is under way. Dropping the future of [`StateStoreExt::lock`] instead may cut off
+/// an attempt in the middle, and the lock may then be taken without anybody knowing.
+#[async_trait]
+pub trait LockWaiting: Send + Sync {
+    /// Waits for `pause`, or for less, and then says whether to try again.
+    async fn pause(&self, holder: &LockRecord, pause: Duration) -> ControlFlow<()>;
+}
+
+/// Waits in silence for as long as it takes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Patience;
+
+impl Patience {
+    async fn pause_for(self, pause: Duration) -> ControlFlow<()> {
+        sleep(pause).await;
+        ControlFlow::Continue(())
+    }
+}
+
+#[async_trait]
+impl LockWaiting for Patience {
+    async fn pause(&self, _: &LockRecord, pause: Duration) -> ControlFlow<()> {
+        self.pause_for(pause).await
+    }
+}
+
 /// Comforts on top of [`StateStore`].
 #[async_trait]
 pub trait StateStoreExt {
     /// Takes the lock of a workspace, waiting while someone else holds it.
     ///
-    /// Attempts follow after 1, 2, 4, 8, 16, 16 … seconds, as in Terraform's own clients. `on_wait` is told of the holder before each pause.
+    /// Attempts follow after 1, 2, 4, 8, 16, 16 … seconds, as in Terraform's own clients. `waiting` is told of the holder before each pause, and
+    /// may give up there.
     ///
     /// # Errors
     /// `LockHeld` with the last holder when the time is up; every other failure at once.
@@ -93,7 +123,7 @@ pub trait StateStoreExt {
         workspace: &Workspace,
         info: &LockInfo,
         wait: LockWait,
-        on_wait: &(dyn for<'r> Fn(&'r LockRecord) + Sync),
+        waiting: &dyn LockWaiting,
     ) -> Result<LockGuard>;
 
     /// Reads the whole state of a workspace into memory, or returns `None` if none has been written.
@@ -110,9 +140,9 @@ impl StateStoreExt for Arc<dyn StateStore> {
         workspace: &Workspace,
         info: &LockInfo,
         wait: LockWait,
-        on_wait: &(dyn for<'r> Fn(&'r LockRecord) + Sync),
+        waiting: &dyn LockWaiting,
     ) -> Result<LockGuard> {
-        let info = wait_for(wait, on_wait, || self.acquire(workspace, info)).await?;
+        let info = wait_for(wait, waiting, || self.acquire(workspace, info)).await?;
         Ok(LockGuard { store: Self::clone(self), workspace: workspace.clone(), info, is_released: false })
     }
 
@@ -134,7 +164,7 @@ impl StateStoreExt for Arc<dyn StateStore> {
 
 async fn wait_for<T, F>(
     wait: LockWait,
-    on_wait: &(dyn for<'r> Fn(&'r LockRecord) + Sync),
+    waiting: &dyn LockWaiting,
     mut attempt: impl FnMut() -> F + Send,
 ) -> Result<T>
 where
@@ -154,10 +184,13 @@ where
                 error.with_context("waited", format!("{} s", wait.timeout.as_secs()))
             });
         };
-        if let Some(holder) = Error::holder(&error) {
-            on_wait(holder);
+        let flow = match error.holder() {
+            Some(holder) => waiting.pause(holder, pause).await,
+            None => Patience.pause_for(pause).await,
+        };
+        if flow.is_break() {
+            return Err(error);
         }
-        sleep(pause).await;
     }
 }
 
@@ -189,6 +222,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
+    use crate::error::Error;
 
     fn held() -> Error {
         Error::lock_held("lock", "held", LockRecord::new(Err("garbage".into()), "s3://b/k.tflock"))
@@ -215,7 +249,7 @@ mod tests {
     #[tokio::test]
     async fn a_held_lock_is_tried_again_until_it_is_free() {
         let tries = AtomicU32::new(0);
-        let got = wait_for(LockWait::new(Duration::from_secs(60)), &|_| {}, || async {
+        let got = wait_for(LockWait::new(Duration::from_secs(60)), &Patience, || async {
             if tries.fetch_add(1, Ordering::Relaxed) < 1 { Err(held()) } else { Ok(()) }
         })
         .await;
@@ -225,7 +259,7 @@ mod tests {
     #[tokio::test]
     async fn without_a_timeout_there_is_one_attempt_and_the_holder_is_named() {
         let error =
-            wait_for(LockWait::default(), &|_| {}, || async { Err::<(), _>(held()) }).await.unwrap_err();
+            wait_for(LockWait::default(), &Patience, || async { Err::<(), _>(held()) }).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LockHeld);
         assert!(error.holder().is_some());
     }
@@ -233,7 +267,7 @@ mod tests {
     #[tokio::test]
     async fn any_other_failure_ends_the_waiting_at_once() {
         let tries = AtomicU32::new(0);
-        let error = wait_for(LockWait::new(Duration::from_secs(60)), &|_| {}, || async {
+        let error = wait_for(LockWait::new(Duration::from_secs(60)), &Patience, || async {
             tries.fetch_add(1, Ordering::Relaxed);
             Err::<(), _>(Error::new(ErrorKind::PermissionDenied, "lock", "no"))
         })

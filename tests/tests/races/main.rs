@@ -1,5 +1,6 @@
 //! One holder at a time, whatever the clients do and the store does to them.
 
+mod interrupted;
 mod lost_locks;
 mod lost_writes;
 mod processes;
@@ -15,6 +16,7 @@ use remote_state_tests::Suite;
 
 fn main() -> ExitCode {
     let mut suite = Suite::new();
+    interrupted::add(&mut suite);
     lost_locks::add(&mut suite);
     lost_writes::add(&mut suite);
     processes::add(&mut suite);

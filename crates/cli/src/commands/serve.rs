@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use remote_state::{Error, ErrorKind, Workspace};
 use remote_state_server::{Auth, Emptied as ServerEmptied, Policy, Server, States};
 use secrecy::SecretString;
@@ -43,7 +44,7 @@ pub(crate) async fn run(session: &mut Session, args: Serve) -> Result<(), Failur
             session.ui.note(&format!("  {name}={value}"));
         }
     }
-    Ok(server.run_until(async { drop(interruption.await) }).await?)
+    Ok(server.run_until(interruption.map(|_| ())).await?)
 }
 
 pub(super) fn policy(args: &PolicyArgs) -> Policy {

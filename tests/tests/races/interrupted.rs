@@ -1,0 +1,60 @@
+//! Interruptions in the middle of taking a lock: nothing is left behind, and nothing is claimed that is not known.
+
+use std::time::Duration;
+
+use remote_state_emulator::{Fault, Misbehaviour};
+use remote_state_tests::{Running, S3Server, Sandbox, Signal, Suite};
+
+/// How long the store keeps a request waiting, and long enough to interrupt it.
+const DELAY: Duration = Duration::from_secs(2);
+
+pub(crate) fn add(suite: &mut Suite) {
+    suite.on_emulator("an_interrupt_while_a_lock_is_being_taken_leaves_none_behind", &[], while_taking);
+    suite.on_emulator("an_interrupt_while_waiting_for_a_lock_ends_at_once", &[], while_waiting);
+    suite.on_emulator("a_second_interrupt_is_heeded_and_names_the_lock", &[], twice);
+}
+
+/// Starts `lock` against a store that is slow to create the lock file, and waits until the request is there.
+fn taking(server: &S3Server, sandbox: &Sandbox) -> Running {
+    let slow = Fault::new(Misbehaviour::Delay(DELAY)).with_method("PUT").with_key_suffix(".tflock");
+    server.faults().inject(slow.with_times(1));
+    let place = server.place();
+    let lock = sandbox.remote_state().server(server).args(place.flags()).words("-vv lock").start();
+    // The fault is used up when the request arrives, and by then the command listens for signals.
+    while server.faults().count() > 0 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    lock
+}
+
+fn while_taking(server: &S3Server) {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let sandbox = Sandbox::new();
+        let mut lock = taking(server, &sandbox);
+        lock.signal(signal);
+        lock.wait().code(code).mentions("so that no lock is left behind");
+        std::thread::sleep(DELAY);
+        server.place().assert_unlocked();
+    }
+}
+
+fn while_waiting(server: &S3Server) {
+    let sandbox = Sandbox::new();
+    let place = server.place();
+    let ours = || sandbox.remote_state().server(server).args(place.flags());
+    let id = ours().words("lock").run().success().stdout().trim().to_owned();
+    let mut waiting = ours().words("lock --lock-timeout 60s").start();
+    waiting.wait_for("waiting for at most 60 s");
+    waiting.signal(Signal::INT);
+    waiting.wait().code(130).mentions(&id).mentions("no lock was taken");
+    ours().args(["unlock", &id]).run().success();
+}
+
+fn twice(server: &S3Server) {
+    let sandbox = Sandbox::new();
+    let mut lock = taking(server, &sandbox);
+    lock.signal(Signal::INT);
+    lock.wait_for("once more to stop at once");
+    lock.signal(Signal::INT);
+    lock.wait().code(130).mentions("may still be held").mentions("lock id");
+}
