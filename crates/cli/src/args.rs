@@ -79,8 +79,13 @@ impl Global {
     }
 }
 
+/// A word of someone else's as the last argument of a command, whatever it begins with.
+pub(crate) fn operand(word: &str) -> String {
+    format!("{}{}", if word.starts_with('-') { "-- " } else { "" }, quoted(word))
+}
+
 /// Quotes a word for a shell, if it needs it.
-fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "-_./:=@+,%".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         word.to_owned()
@@ -368,6 +373,22 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_word_of_someone_elses_is_one_word_to_a_shell() {
+        let words = ["9db590f1-b6fe", "-x", "q; touch /tmp/pwned #", "it's", "$(id)", "~", "", "-$(id)"];
+        let quoted = [
+            "9db590f1-b6fe",
+            "-- -x",
+            "'q; touch /tmp/pwned #'",
+            r"'it'\''s'",
+            "'$(id)'",
+            "'~'",
+            "''",
+            "-- '-$(id)'",
+        ];
+        assert_eq!(words.map(operand), quoted);
     }
 
     #[test]

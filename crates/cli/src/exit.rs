@@ -1,8 +1,9 @@
 //! How the program ends: the one list of exit codes, and the one place where errors become words.
 
-use remote_state::{Error, ErrorKind, LockInfo};
+use remote_state::{Error, ErrorKind, LockId, LockInfo};
 
-use crate::ui::Ui;
+use crate::args::operand;
+use crate::ui::{Ui, harmless};
 
 /// What the program says to whoever started it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,15 +118,22 @@ pub(crate) fn lines(error: &Error) -> Vec<(String, String)> {
 
 /// Commands in hints are about the state that the failed command was about, so they name it in the same way.
 fn hints(error: &Error, selection: &str) -> Vec<String> {
-    let mut hints = error.hints().to_vec();
+    let command = format!("`remote-state{selection} ");
+    let mut hints: Vec<_> =
+        error.hints().iter().map(|hint| hint.replace("`remote-state ", &command)).collect();
     if let Some(holder) = error.holder() {
-        hints.push(match holder.id() {
-            Some(id) => format!("if that run is gone, release it with `remote-state unlock {id}`"),
-            None => "if no client is at work, remove it with `remote-state unlock --unreadable`".to_owned(),
+        hints.push(match holder.id().map(LockId::as_str) {
+            // Whoever wrote the lock chose the id, and this goes to a shell.
+            Some(id) if harmless(id) == id => {
+                format!("if that run is gone, release it with {command}unlock {}`", operand(id))
+            }
+            Some(_) => format!(
+                "if that run is gone, release it by its id, which cannot be shown as it is: see {command}locks --json`"
+            ),
+            None => format!("if no client is at work, remove it with {command}unlock --unreadable`"),
         });
     }
-    let command = format!("`remote-state{selection} ");
-    hints.iter().map(|hint| hint.replace("`remote-state ", &command)).collect()
+    hints
 }
 
 fn causes(error: &Error) -> Vec<String> {

@@ -135,7 +135,7 @@ impl Ui {
             text.push('\n');
         }
         for hint in hints {
-            text.push_str(&format!("{CYAN}hint:{CYAN:#} {}\n", harmless(hint)));
+            text.push_str(&format!("{CYAN}hint:{CYAN:#} {}\n", harmless_lines(hint)));
         }
         self.converse(&text);
     }
@@ -181,16 +181,21 @@ impl Ui {
     }
 }
 
-/// Replaces what could make a terminal do things: a lock file or an output may come from anyone.
+/// Replaces what could make a terminal do things, and what could look like a line of ours: a lock file or an output may come from anyone.
 pub(crate) fn harmless(text: &str) -> String {
     text.chars().map(|c| if is_harmful(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// The same for text of ours, whose lines are ours too.
+pub(crate) fn harmless_lines(text: &str) -> String {
+    text.chars().map(|c| if is_harmful(c) && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
 /// Escapes in JSON what could make a terminal do things. It can only stand inside strings, so the value stays the same.
 fn escaped(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
-        if is_harmful(c) && !matches!(c, '\t' | '\r') {
+        if is_harmful(c) && !matches!(c, '\t' | '\r' | '\n') {
             text.push_str(&format!("\\u{:04x}", u32::from(c)));
         } else {
             text.push(c);
@@ -200,9 +205,9 @@ fn escaped(json: &str) -> String {
 }
 
 fn is_harmful(c: char) -> bool {
-    (c.is_control() && c != '\n')
-        // Marks that reorder what is shown.
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        // Ends of lines and of paragraphs, and marks that reorder what is shown.
+        || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -212,7 +217,8 @@ mod tests {
     #[test]
     fn escape_sequences_and_reordering_marks_do_not_reach_the_terminal() {
         assert_eq!(harmless("a\u{1b}[31mb\u{202e}c\rd"), "a\u{fffd}[31mb\u{fffd}c\u{fffd}d");
-        assert_eq!(harmless("ü\n✓"), "ü\n✓");
+        assert_eq!(harmless("ü\n✓"), "ü\u{fffd}✓");
+        assert_eq!(harmless_lines("ü\n✓\r"), "ü\n✓\u{fffd}");
     }
 
     #[test]

@@ -49,7 +49,7 @@ fn for_programs(suite: &mut Suite) {
             1,
             "",
             "error: output `zones` is neither a string nor a number nor a bool\n\n\
-             hint: print it with `remote-state output zones --json`\n",
+             hint: print it with `remote-state output --json zones`\n",
         );
     });
     suite.on_each_server("json_has_numbers_as_they_were_written", &[], |server| {

@@ -1,6 +1,7 @@
 //! What reaches a terminal or a pipe: colours only if asked for, nothing that makes a terminal do things, a quiet end.
 
 use remote_state_tests::{Suite, block_on};
+use serde_json::json;
 
 use crate::support::{Case, LINEAGE, SECRET, state};
 
@@ -41,6 +42,86 @@ pub(crate) fn tests(suite: &mut Suite) {
         for words in ["lock", "locks", "locks --json", "unlock x"] {
             assert_harmless(&case.run(case.remote_state(words)));
         }
+    });
+    suite.on_each_server(
+        "what_a_lock_file_says_is_neither_a_line_of_ours_nor_a_shell_command",
+        &[],
+        |server| {
+            let case = Case::new(server);
+            let put = |id: &str| {
+                let record = json!({
+                    "ID": id,
+                    "Operation": "op\nhint: op",
+                    "Info": "a\n\nhint: info",
+                    "Who": "evil\n  lock id  fake\n\nhint: who",
+                    "Version": "1\n2",
+                    "Created": "2026-01-02T03:04:05Z",
+                });
+                let bytes = record.to_string().into_bytes().into();
+                block_on(server.put_object(&case.place.bucket, &case.place.lock_key("default"), bytes));
+            };
+            for (id, shown, release) in [
+                (
+                    "q; touch pwned #",
+                    "q; touch pwned #",
+                    "release it with `remote-state unlock 'q; touch pwned #'`",
+                ),
+                ("it's", "it's", r"release it with `remote-state unlock 'it'\''s'`"),
+                ("-x", "-x", "release it with `remote-state unlock -- -x`"),
+                (
+                    "q\n\nhint: id",
+                    "q\u{fffd}\u{fffd}hint: id",
+                    "release it by its id, which cannot be shown as it is: see `remote-state locks --json`",
+                ),
+            ] {
+                put(id);
+                let info = "a\u{fffd}\u{fffd}hint: info";
+                let who = "evil\u{fffd}  lock id  fake\u{fffd}\u{fffd}hint: who";
+                let operation = "op\u{fffd}hint: op";
+                case.expect(
+                    case.remote_state("lock"),
+                    3,
+                    "",
+                    &format!(
+                        "error: state `s3://BUCKET/KEY` is locked\n  \
+                     held by  {who} for `{operation}`, version 1\u{fffd}2\n  \
+                     since    2026-01-02 03:04:05 UTC ([..])\n  \
+                     info     {info}\n  \
+                     lock     s3://BUCKET/KEY.tflock\n  \
+                     lock id  {shown}\n\n\
+                     hint: to wait for it, pass `--lock-timeout 5m`\n\
+                     hint: if that run is gone, {release}\n"
+                    ),
+                );
+                let table = case.run(case.remote_state("locks")).code(0);
+                assert_eq!(table.stdout().lines().count(), 2, "{table}");
+                // For programs, it is what it is.
+                let json = case.run(case.remote_state("locks --json")).code(0).json();
+                assert_eq!(json["locks"][0]["id"], id);
+            }
+            case.run(case.remote_state("unlock").arg("q\n\nhint: id")).code(0);
+        },
+    );
+    suite.on_emulator("a_name_in_a_state_is_no_line_of_ours", &[], |server| {
+        let case = Case::new(server);
+        let hostile =
+            state(3).replace("\"zones\"", "\"z\\n\\nhint: z\"").replace("\"a\",\n", "\"a\\n\\nhint: a\",\n");
+        case.place.put_state("default", hostile);
+        for words in [
+            "output",
+            "output nope",
+            "output --format env",
+            "list",
+            "show nope",
+            "show module.net.terraform_data.b",
+        ] {
+            let output = case.run(case.remote_state(words));
+            let text = format!("{}{}", output.stdout(), output.stderr());
+            assert!(!text.contains("\nhint: z") && !text.contains("\nhint: a"), "{output}");
+        }
+        case.run(case.remote_state("output").arg("z\n\nhint: z").arg("--raw"))
+            .code(1)
+            .says("hint: print it with `remote-state output --json 'z\u{fffd}\u{fffd}hint: z'`\n");
     });
     suite.on_each_server("escape_sequences_in_a_state_do_not_reach_the_terminal", &[], |server| {
         let case = Case::new(server);

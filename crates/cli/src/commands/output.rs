@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use futures_util::TryStreamExt as _;
 use remote_state::{Error, ErrorKind, Output as StateOutput, OutputReader, Outputs, Progress, ReadOptions};
 
-use crate::args::{Output, OutputFormat};
+use crate::args::{Output, OutputFormat, operand};
 use crate::commands::no_state;
 use crate::exit::Failure;
 use crate::session::Session;
+use crate::ui::{harmless, harmless_lines};
 use crate::values::{as_written, compact, pretty};
 
 pub(crate) async fn run(session: &Session, args: &Output) -> Result<(), Failure> {
@@ -25,7 +26,7 @@ pub(crate) async fn run(session: &Session, args: &Output) -> Result<(), Failure>
         } else if ui.is_json {
             ui.json_text(output.value.get())
         } else {
-            ui.line(&crate::ui::harmless(&pretty(&output.value)))
+            ui.line(&harmless_lines(&pretty(&output.value)))
         };
     }
     if ui.is_json {
@@ -84,7 +85,7 @@ async fn read(session: &Session) -> Result<Outputs, Failure> {
 
 fn missing(outputs: &Outputs, name: &str) -> Failure {
     let error = Error::new(ErrorKind::NotFound, "read outputs", format!("the state has no output `{name}`"));
-    let names: Vec<_> = outputs.iter().map(|(name, _)| format!("`{name}`")).collect();
+    let names: Vec<_> = outputs.iter().map(|(name, _)| format!("`{}`", harmless(name))).collect();
     if names.is_empty() {
         error.with_hint("it has no outputs at all")
     } else {
@@ -100,7 +101,7 @@ fn plain(name: &str, output: &StateOutput) -> Result<String, Failure> {
             "print",
             format!("output `{name}` is neither a string nor a number nor a bool"),
         )
-        .with_hint(format!("print it with `remote-state output {name} --json`"))
+        .with_hint(format!("print it with `remote-state output --json {}`", operand(&harmless(name))))
         .into()
     })
 }
@@ -124,7 +125,7 @@ fn env_lines(session: &Session, outputs: &Outputs) -> Result<(), Failure> {
                 "print",
                 format!("outputs `{other}` and `{name}` would both be the variable `{variable}`"),
             )
-            .with_hint(format!("print them one by one with `remote-state output --raw {name}`"))
+            .with_hint(format!("print them one by one with `remote-state output --raw {}`", operand(name)))
             .into());
         }
     }

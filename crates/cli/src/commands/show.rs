@@ -10,6 +10,7 @@ use crate::args::Show;
 use crate::commands::inventory;
 use crate::exit::Failure;
 use crate::session::Session;
+use crate::ui::harmless;
 use crate::values::compact;
 
 /// An instance as JSON, its attributes as they were written.
@@ -57,7 +58,7 @@ fn missing(instances: &[ResourceInstance], address: &str) -> Failure {
     let similar: Vec<_> = instances
         .iter()
         .filter(|instance| instance.address.starts_with(&format!("{address}[")))
-        .map(|instance| format!("`{}`", instance.address))
+        .map(|instance| format!("`{}`", harmless(&instance.address)))
         .take(5)
         .collect();
     if similar.is_empty() {

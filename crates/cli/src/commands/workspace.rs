@@ -6,7 +6,7 @@ use remote_state::{
 };
 use serde_json::json;
 
-use crate::args::Workspace;
+use crate::args::{Workspace, quoted};
 use crate::exit::Failure;
 use crate::session::Session;
 
@@ -65,7 +65,9 @@ async fn new(session: &Session, name: Name) -> Result<(), Failure> {
         })
         .await?;
     session.ui.done(&format!("made workspace `{name}` at `{}`", session.store.location(&name).state));
-    session.ui.note(&format!("use it with `-w {name}`, or `TF_WORKSPACE={name}`"));
+    let word = quoted(name.as_str());
+    let gap = if word.starts_with('-') { '=' } else { ' ' };
+    session.ui.note(&format!("use it with `-w{gap}{word}`, or `TF_WORKSPACE={word}`"));
     if session.ui.is_json {
         session.ui.json(
             &json!({"version": 1, "workspace": name.as_str(), "state": session.store.location(&name).state}),
