@@ -60,9 +60,10 @@ impl LockGuard {
     /// # Errors
     /// As [`StateStore::release`]. The lock may still be held then.
     pub async fn release(mut self) -> Result<Released> {
-        // Whatever comes of it is reported by the result: the destructor has nothing to add.
+        let released = self.store.release(&self.workspace, &LockTarget::Id(self.info.id.clone())).await;
+        // Whatever came of it is told by the result: the destructor has something to add only if nobody waited for it.
         self.is_released = true;
-        self.store.release(&self.workspace, &LockTarget::Id(self.info.id.clone())).await
+        released
     }
 
     /// Leaves the lock held and returns its record, for whoever releases it by its id later.

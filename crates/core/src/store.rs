@@ -241,17 +241,34 @@ impl Debug for StateRead {
     }
 }
 
+/// How long a state may be that is read into memory as a whole, in bytes. A store may claim anything.
+const LONGEST_IN_MEMORY: u64 = 2 << 30;
+
 impl StateRead {
     /// Reads to the end and keeps everything in memory.
     ///
     /// # Errors
-    /// Whatever ends the [`body`](Self::body) before its end.
+    /// Whatever ends the [`body`](Self::body) before its end; `Unsupported` for a state of more than 2 GiB, which no program writes.
     pub async fn collect(mut self) -> Result<StateBytes> {
+        let too_long = || {
+            Error::new(
+                ErrorKind::Unsupported,
+                "read",
+                format!("the state is longer than {LONGEST_IN_MEMORY} bytes"),
+            )
+            .with_hint("stream it into a file with `remote-state pull -o FILE`")
+        };
+        if self.meta.size_bytes > LONGEST_IN_MEMORY {
+            return Err(too_long());
+        }
         // The size is the store's claim: believe it for the first allocation only within reason.
         let mut bytes =
             BytesMut::with_capacity(usize::try_from(self.meta.size_bytes).unwrap_or(0).min(1 << 24));
         while let Some(chunk) = self.body.try_next().await? {
             bytes.extend_from_slice(&chunk);
+            if bytes.len() as u64 > LONGEST_IN_MEMORY {
+                return Err(too_long());
+            }
         }
         Ok(StateBytes { meta: self.meta, bytes: bytes.freeze() })
     }

@@ -20,6 +20,7 @@ use bytes::Bytes;
 use md5::Digest as _;
 
 use crate::config::{Encryption, Origins, S3Config};
+use crate::connect::timeouts;
 use crate::dialect::{Checksum, Dialect};
 use crate::error::{About, Failure, Outcome, failure};
 
@@ -141,13 +142,15 @@ impl Client {
             Condition::IfAbsent => call.if_none_match("*"),
             Condition::IfMatch(etag) => call.if_match(etag),
         };
+        let size = body.len() as u64;
         let call = call.set_acl(acl.as_deref().map(ObjectCannedAcl::from)).body(ByteStream::from(body));
         let attempts = Attempts::default();
         let call = call.customize().interceptor(attempts.clone());
-        let sent = match repeat {
-            Repeat::AsConfigured => call.send().await,
-            Repeat::Never => call.config_override(once()).send().await,
+        let settings = match repeat {
+            Repeat::AsConfigured => aws_sdk_s3::config::Builder::new(),
+            Repeat::Never => once(),
         };
+        let sent = call.config_override(settings.timeout_config(timeouts(size))).send().await;
         let answer =
             sent.map_err(|error| attempts.in_view_of(failure(self.about(operation, &self.url(key)), error)))?;
         Ok(Stored { etag: answer.e_tag, version: answer.version_id })

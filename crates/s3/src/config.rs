@@ -210,6 +210,9 @@ pub(crate) fn check_key(key: &str) -> Result<(), &'static str> {
         Err("it must not start or end with a slash")
     } else if key.contains("//") {
         Err("it must not contain `//`")
+    } else if key.split('/').any(|part| part == "..") {
+        // Native clients let it through, and then store several workspaces under one key.
+        Err("it must not contain `..` as a part, for then workspaces share one object")
     } else {
         Ok(())
     }
@@ -219,6 +222,9 @@ fn endpoint(config: &ResolvedConfig) -> Result<Option<Url>> {
     let Some(text) = config.string("endpoints.s3") else { return Ok(None) };
     let with_scheme = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
     match Url::parse(&with_scheme) {
+        // It would be shown wherever the endpoint is.
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => Err(config
+            .invalid("endpoints.s3", "it must not hold a user name or a password, which S3 has no use for")),
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(Some(url)),
         _ => Err(config.invalid("endpoints.s3", "expected a URL such as `https://s3.example.com`")),
     }
@@ -359,6 +365,8 @@ mod tests {
             ("key", "/k"),
             ("key", "k/"),
             ("key", "a//b"),
+            ("key", "../b"),
+            ("endpoint", "http://user:hunter2@127.0.0.1:1"),
             ("workspace_key_prefix", "/p"),
             ("endpoint", "ftp://x"),
             ("dialect", "azure"),
@@ -371,6 +379,7 @@ mod tests {
             let resolved = ResolvedConfig::from_pairs(&PROVIDER, with).unwrap();
             let error = S3Config::from_resolved(&resolved).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{key} = {value}");
+            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
         }
     }
 

@@ -18,8 +18,17 @@ use crate::dialect::{Dialect, DialectName};
 /// How long to wait for a connection before the next attempt.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long to wait for the first byte of an answer. A store that takes longer is as good as gone, and a held lock waits with us.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long to wait for the first byte of an answer to a small request. A store that takes longer is as good as gone, and a lock may wait with us.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The slowest link on which a state can still be written, in bytes per second: sending counts towards the wait for the answer.
+const SLOWEST_LINK: u64 = 64 * 1024;
+
+/// How long to wait for a connection, and for the answer to a request with a body of this size.
+pub(crate) fn timeouts(body_bytes: u64) -> TimeoutConfig {
+    let sending = Duration::from_secs(body_bytes / SLOWEST_LINK);
+    TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(ANSWER_TIMEOUT + sending).build()
+}
 
 pub(crate) fn connect(config: &S3Config, dialect: Dialect) -> aws_sdk_s3::Client {
     let region = Region::new(config.region.clone());
@@ -34,9 +43,7 @@ pub(crate) fn connect(config: &S3Config, dialect: Dialect) -> aws_sdk_s3::Client
         .credentials_provider(config.credentials.provider(machine))
         .identity_cache(IdentityCache::lazy().build())
         .retry_config(RetryConfig::standard().with_max_attempts(config.max_attempts))
-        .timeout_config(
-            TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build(),
-        )
+        .timeout_config(timeouts(0))
         .stalled_stream_protection(
             StalledStreamProtectionConfig::enabled().grace_period(Duration::from_secs(20)).build(),
         )

@@ -5,6 +5,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use remote_state_core::{Error, ErrorKind};
@@ -106,7 +107,7 @@ where
         SdkError::DispatchFailure(failure) if failure.is_user() => {
             (Outcome::Refused, about.error(ErrorKind::Unexpected, "the request could not be made"))
         }
-        SdkError::DispatchFailure(_) if is_about_credentials(&cause) => (
+        SdkError::DispatchFailure(_) if is_about_credentials(&error) => (
             Outcome::Refused,
             about
                 .error(ErrorKind::CredentialInvalid, "no credentials were found, or their source failed")
@@ -124,11 +125,15 @@ where
 }
 
 /// The SDK reports a credential chain that ended empty as a failure to dispatch.
-fn is_about_credentials(cause: &Cause) -> bool {
-    cause.chain().any(|words| {
-        let words = words.to_ascii_lowercase();
-        words.contains("credential") || words.contains("no providers in chain") || words.contains("profile")
-    })
+fn is_about_credentials(error: &(dyn StdError + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.is::<CredentialsError>() {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// These are the words of the HTTP client. Should they ever change, the outcome is unknown again, and that is safe.
@@ -167,6 +172,10 @@ fn service(
         "NoSuchKey" => (Outcome::Absent, about.error(ErrorKind::NotFound, "it does not exist")),
         // "The specified version does not exist."
         "NoSuchVersion" => (Outcome::Refused, about.error(ErrorKind::NotFound, "that version does not exist")),
+        // "The specified method is not allowed against this resource": so it answers for a version that records a deletion.
+        "MethodNotAllowed" if about.operation == "read" => {
+            (Outcome::Refused, about.error(ErrorKind::NotFound, "that version records a deletion, and has no bytes"))
+        }
         // "The specified bucket does not exist."
         "NoSuchBucket" => (
             Outcome::Refused,
@@ -186,7 +195,7 @@ fn service(
                 .with_hint("needed are `s3:ListBucket` on the bucket, and `s3:GetObject`, `s3:PutObject`, `s3:DeleteObject` on state and lock file"),
         ),
         // "The AWS access key ID you provided does not exist in our records." and its kin.
-        "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "ExpiredToken" | "TokenRefreshRequired"
+        "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "InvalidTokenId" | "ExpiredToken" | "TokenRefreshRequired"
         | "InvalidSecurity" => (
             Outcome::Refused,
             about
@@ -241,6 +250,7 @@ fn code_of_status(status: u16) -> &'static str {
     match status {
         301 | 307 => "PermanentRedirect",
         403 => "AccessDenied",
+        405 => "MethodNotAllowed",
         409 => "ConditionalRequestConflict",
         412 => "PreconditionFailed",
         429 | 503 => "SlowDown",

@@ -41,8 +41,11 @@ impl Layout {
     }
 
     /// What every key of a named workspace starts with. Empty if there is no prefix: then the whole bucket has to be looked through.
+    ///
+    /// Native clients list by the prefix as it is configured, and so never find what they store under a prefix that is not clean.
     pub(crate) fn listing_prefix(&self) -> String {
-        if self.prefix.is_empty() { String::new() } else { format!("{}/", self.prefix) }
+        let prefix = join_clean(&[&self.prefix]);
+        if prefix.is_empty() { prefix } else { prefix + "/" }
     }
 
     /// Returns the workspace whose state is kept under `key`, if it is one of ours.
@@ -55,12 +58,9 @@ impl Layout {
         self.workspace_of(key, LOCK_SUFFIX)
     }
 
-    /// Native clients compare with the raw key, not with the cleaned one; so do we.
     fn workspace_of(&self, key: &str, suffix: &str) -> Option<Workspace> {
-        let rest =
-            if self.prefix.is_empty() { key } else { key.strip_prefix(&self.prefix)?.strip_prefix('/')? };
-        let (name, state_key) = rest.split_once('/')?;
-        if state_key.strip_suffix(suffix)? != self.key {
+        let (name, state_key) = key.strip_prefix(&self.listing_prefix())?.split_once('/')?;
+        if state_key.strip_suffix(suffix)? != join_clean(&[&self.key]) {
             return None;
         }
         let workspace = Workspace::new(name).ok()?;
@@ -138,6 +138,16 @@ mod tests {
         assert_eq!(env.workspace_of_lock("env:/dev/dir/st.tfstate.tflock"), Some(workspace("dev")));
         assert_eq!(env.workspace_of_lock("env:/dev/dir/st.tfstate"), None);
         assert_eq!(layout("").workspace_of_state("dev/dir/st.tfstate"), Some(workspace("dev")));
+    }
+
+    #[test]
+    fn what_is_stored_under_an_unclean_prefix_or_key_is_found_again() {
+        for (prefix, key) in [("a//b", "k"), ("./a", "k"), ("a", "./x/k")] {
+            let layout = Layout { key: key.into(), ..layout(prefix) };
+            let stored = layout.state_key(&workspace("dev"));
+            assert!(stored.starts_with(&layout.listing_prefix()), "{stored}");
+            assert_eq!(layout.workspace_of_state(&stored), Some(workspace("dev")), "{prefix} {key}");
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ struct Page<T, M> {
 fn pages<'a, T, M, F>(fetch: impl Fn(Option<M>) -> F + Send + 'a) -> BoxStream<'a, Result<T>>
 where
     T: Send + 'a,
-    M: Send + 'a,
+    M: Clone + PartialEq + Send + 'a,
     F: Future<Output = Result<Page<T, M>>> + Send + 'a,
 {
     // The marker is doubly optional: there is none before the first page, and no page after the last.
@@ -35,7 +35,14 @@ where
                 return Ok(Some((item, (items, marker, fetch))));
             }
             let Some(at) = marker else { return Ok(None) };
-            let page = fetch(at).await?;
+            let page = fetch(at.clone()).await?;
+            if page.next.is_some() && page.next == at {
+                return Err(Error::new(
+                    ErrorKind::Unexpected,
+                    "list",
+                    "the store goes round in circles: its listing goes on where it has been",
+                ));
+            }
             items = page.items.into();
             marker = page.next.map(Some);
         }
@@ -79,9 +86,6 @@ impl S3Store {
     }
 
     pub(crate) fn list_locks(&self) -> BoxStream<'_, Result<(Workspace, LockRecord)>> {
-        if !self.layout.has_lock_file {
-            return stream::empty().boxed();
-        }
         let named =
             self.list_keys("list locks").try_filter_map(async |key| Ok(self.layout.workspace_of_lock(&key)));
         stream::once(async { Ok(Workspace::default()) })

@@ -132,6 +132,8 @@ impl S3Store {
         loop {
             // The same bytes again: on a store that ignores the condition this at least changes nothing.
             match self.client.put("lock", key, body.clone(), Condition::IfAbsent, Repeat::Never).await {
+                // A proxy or a login page says yes to everything.
+                Ok(stored) if stored.etag.is_none() => return Err(self.not_a_store(key)),
                 Ok(_) => return Err(self.cannot_lock(workspace).await),
                 Err(Failure { outcome: Outcome::ConditionFailed, .. }) => return Ok(()),
                 // Busy or lost is not refused: a store that ignores the condition may answer so too.
@@ -277,6 +279,15 @@ impl S3Store {
             format!("no lock is configured for `{}`", self.layout.location(workspace).state),
         )
         .with_hint("set `use_lockfile = true` for every client of this state, or pass `--backend-config use_lockfile=true`")
+    }
+
+    fn not_a_store(&self, key: &str) -> Error {
+        let lock = self.layout.url(key);
+        self.client
+            .about("lock", &lock)
+            .error(ErrorKind::Unavailable, "what answers there does not answer as S3 does")
+            .with_context("store", self.client.store())
+            .with_hint("look for a proxy or a login page between this machine and the store")
     }
 
     /// Says why a lock file is none here, and what to use instead.

@@ -124,9 +124,7 @@ impl StateStore for S3Store {
     }
 
     async fn inspect(&self, workspace: &Workspace) -> Result<Option<LockRecord>> {
-        if !self.layout.has_lock_file {
-            return Ok(None);
-        }
+        // Looked at even where this configuration takes no lock: another client's may.
         Ok(self.read_lock_file("read the lock", workspace).await?.map(|found| found.record))
     }
 
