@@ -48,7 +48,7 @@ impl Storage {
     /// kernel. It has not been forced to the disk, which a loss of power would need.
     ///
     /// # Errors
-    /// If the directory cannot be created, or the file cannot be opened or is no database of ours.
+    /// If the directory cannot be created, or the file cannot be opened, is a symbolic link or is no database of ours.
     pub fn file(path: impl AsRef<Path>) -> io::Result<Self> {
         let file = SharedFile::new(path.as_ref())?;
         file.with(create_tables)?.map_err(io::Error::other)?;
@@ -161,6 +161,7 @@ impl SharedFile {
     }
 
     fn open_read_only(&self) -> Result<ReadOnlyDatabase, DatabaseError> {
+        refuse_link(&self.path)?;
         redb::Builder::new().set_cache_size(CACHE_BYTES).open_read_only(&self.path)
     }
 
@@ -190,13 +191,31 @@ impl Drop for FileLock<'_> {
     }
 }
 
-/// States hold secrets: their file is for its owner only.
+/// States hold secrets: their file is for its owner only. And whoever prepared the folder must not choose what is written to.
 fn open_private(path: &Path) -> io::Result<File> {
+    refuse_link(path)?;
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        // Neither follows a link that was made just now, nor waits for the other end of a pipe.
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        options.mode(0o600).custom_flags(flags.bits().cast_signed());
+    }
+    let file = options.open(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("`{}` is no plain file", path.display())))
+}
+
+fn refuse_link(path: &Path) -> io::Result<()> {
+    if path.symlink_metadata().is_ok_and(|found| found.is_symlink()) {
+        let message = format!("`{}` is a symbolic link, and those are not followed", path.display());
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
+    Ok(())
 }
 
 /// A file whose writes are left to the kernel to put on the disk.

@@ -132,6 +132,26 @@ fn a_file_that_is_something_else_is_refused() {
     assert!(Storage::file(&path).is_err());
 }
 
+#[cfg(unix)]
+#[test]
+fn a_symbolic_link_is_not_followed() {
+    for name in ["store.redb", "store.redb.lock"] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.redb");
+        let victim = folder.path().join("victim");
+        let link = folder.path().join(name);
+        std::os::unix::fs::symlink(&victim, &link).unwrap();
+        for content in [None, Some("")] {
+            if let Some(content) = content {
+                std::fs::write(&victim, content).unwrap();
+            }
+            let error = Storage::file(&path).unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains("symbolic link"), "{error}");
+            assert_eq!(std::fs::read(&victim).ok(), content.map(|content| content.into()), "{name}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn processes_share_a_file_and_one_of_them_wins() {
     let folder = tempfile::tempdir().unwrap();
