@@ -1,5 +1,7 @@
 //! The embedded store behind `--dev`: the real s3 provider against the emulator, on a folder that survives.
 
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
 use std::path::Path;
 
 use remote_state::config::{ConfigValue, Environment, Origin, ResolvedConfig};
@@ -63,9 +65,14 @@ impl DevStore {
             Error::new(ErrorKind::Local, "open", format!("cannot use `{}`: {source}", folder.display()))
                 .with_source(source)
         };
-        std::fs::create_dir_all(&folder).map_err(cannot)?;
-        // The store may hold secrets, and a repository must not.
-        std::fs::write(folder.join(".gitignore"), "*\n").map_err(cannot)?;
+        refuse_links(directory)?;
+        create_folder(&folder).map_err(cannot)?;
+        // The store may hold secrets, and a repository must not. Whatever is there already is the user's.
+        match create_file(&folder.join(".gitignore")) {
+            Ok(mut file) => file.write_all(b"*\n").map_err(cannot)?,
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(cannot(error)),
+        }
         let failed = |error: &dyn std::fmt::Display| {
             Error::new(ErrorKind::Local, "open", format!("cannot start the embedded store: {error}"))
                 .with_context("store", folder.join(FILE).display())
@@ -101,6 +108,45 @@ impl DevStore {
     pub(crate) async fn stop(self) {
         self.emulator.shutdown().await;
     }
+}
+
+/// Refuses a folder that someone else may have prepared, in a repository that was cloned for example, to have us write elsewhere.
+fn refuse_links(directory: &Path) -> Result<()> {
+    let refuse_link = |path: &Path| {
+        if !path.symlink_metadata().is_ok_and(|found| found.is_symlink()) {
+            return Ok(());
+        }
+        let message = format!("cannot use `{}`: it is a symbolic link", path.display());
+        Err(Error::new(ErrorKind::Local, "open", message).with_hint(
+            "the embedded store writes to no other place: remove the link, or use another directory",
+        ))
+    };
+    let mut path = directory.to_owned();
+    for part in Path::new(FOLDER) {
+        path.push(part);
+        refuse_link(&path)?;
+    }
+    // What cannot be listed is missing, or the next step says what is the matter.
+    let entries = std::fs::read_dir(&path).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).try_for_each(|path| refuse_link(&path))
+}
+
+/// Creates a folder that is for its owner only, unless it is there.
+fn create_folder(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// Creates a file that is for its owner only, and was not there before, not even as a link.
+fn create_file(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 fn random_key(bytes: usize) -> Result<String> {

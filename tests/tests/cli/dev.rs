@@ -71,6 +71,41 @@ pub(crate) fn tests(suite: &mut Suite) {
             .says("hint: if it is damaged, move it away; the next command starts with an empty one\n");
         assert_eq!(sandbox.read("b/.remote-state/dev/store.redb"), b"this is no store at all");
     });
+    suite.test("the_embedded_store_follows_no_link_and_overwrites_nothing_of_the_users", &[], || {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+        let sandbox = Sandbox::new();
+        let victim = sandbox.write("victim", "precious");
+        let elsewhere = sandbox.folder("elsewhere");
+        for (number, link) in
+            ["", "/dev", "/dev/.gitignore", "/dev/store.redb", "/dev/store.redb.lock"].into_iter().enumerate()
+        {
+            let link = format!("{number}/.remote-state{link}");
+            let path = sandbox.path().join(&link);
+            std::fs::create_dir_all(path.parent().expect("it is below the sandbox")).expect("it is new");
+            let target = if number < 2 { &elsewhere } else { &victim };
+            symlink(target, path).expect("nothing is there yet");
+            dev(&sandbox, &format!("-C {number} push -"))
+                .stdin(state(3))
+                .run()
+                .code(1)
+                .says(&format!("error: cannot use `{link}`: it is a symbolic link\n\nhint: "));
+            assert_eq!(sandbox.read("victim"), b"precious");
+            assert_eq!(names(&elsewhere), [""; 0]);
+        }
+        sandbox.write("own/.remote-state/dev/.gitignore", "store.redb\n");
+        dev(&sandbox, "-C own push -").stdin(state(3)).run().success();
+        assert_eq!(sandbox.read("own/.remote-state/dev/.gitignore"), b"store.redb\n");
+
+        sandbox.folder("new");
+        dev(&sandbox, "-C new push -").stdin(state(3)).run().success();
+        for (name, expected) in
+            [("", 0o700), ("/.gitignore", 0o600), ("/store.redb", 0o600), ("/store.redb.lock", 0o600)]
+        {
+            let path = sandbox.path().join(format!("new/.remote-state/dev{name}"));
+            let mode = path.metadata().expect("it is there").permissions().mode();
+            assert_eq!(mode & 0o777, expected, "{}", path.display());
+        }
+    });
     suite.test("two_processes_use_the_embedded_store_at_once", &[], || {
         let sandbox = Sandbox::new();
         let waiting = sandbox.path().join("go");
