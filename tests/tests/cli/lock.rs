@@ -72,9 +72,9 @@ fn held(suite: &mut Suite) {
         let case = Case::new(server);
         let id = case.run(case.remote_state("lock")).code(0).stdout().trim_end().to_owned();
         let waited = case.run(case.remote_state("lock -lock-timeout=1s")).code(3);
-        waited.says("waiting for the lock held by ").says("waited   1 s");
+        waited.says("waiting for at most 1 s for the lock `").says("waited   1 s");
         let mut waiting = case.remote_state("lock --lock-timeout 60s").start();
-        waiting.wait_for("waiting for the lock");
+        waiting.wait_for("waiting for at most 60 s for the lock");
         case.run(case.remote_state("unlock").arg(id)).code(0);
         let second = waiting.wait().code(0);
         assert_eq!(case.place.holder("default").expect("it is held").id.as_str(), second.stdout().trim_end());

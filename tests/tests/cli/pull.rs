@@ -1,6 +1,6 @@
 //! `pull`: byte for byte, whole or not at all.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 
 use remote_state_tests::Suite;
 
@@ -46,6 +46,62 @@ pub(crate) fn tests(suite: &mut Suite) {
         );
         case.run(case.remote_state("pull -o state.json")).code(4);
         assert!(!case.sandbox.path().join("state.json").exists());
+    });
+    suite.on_emulator("pull_writes_into_what_is_no_file_and_leaves_it_there", &[], |server| {
+        let case = Case::stored(server);
+        let path = case.sandbox.path();
+        let made = case.sandbox.command("mkfifo").arg("fifo").run().success();
+        assert_eq!(made.stderr(), "");
+        let reader = case.sandbox.command("cat").arg("fifo").start();
+        let said = format!("wrote {} bytes to `fifo`\n", state(3).len());
+        case.expect(case.remote_state("pull -o fifo"), 0, "", &said);
+        assert_eq!(reader.wait().code(0).stdout(), state(3));
+        let kind = |name: &str| std::fs::symlink_metadata(path.join(name)).expect("it is there").file_type();
+        assert!(kind("fifo").is_fifo());
+        std::os::unix::fs::symlink("/dev/null", path.join("null")).expect("a link can be made");
+        case.run(case.remote_state("pull -o null")).code(0);
+        assert!(kind("null").is_symlink());
+        // A link of its own: a test that fails must not replace the system's.
+        std::os::unix::fs::symlink("/proc/self/fd/1", path.join("stdout")).expect("a link can be made");
+        let to_stdout = case.remote_state("pull -q -o stdout");
+        case.expect(to_stdout, 0, &state(3), "");
+        case.run(case.remote_state("pull -o .")).code(1).says("error: cannot write `.`: Is a directory");
+    });
+    suite.on_emulator("pull_into_an_open_file_adds_to_it", &[], |server| {
+        let case = Case::stored(server);
+        case.sandbox.write("state.json", "before\n");
+        let shell =
+            case.sandbox.command("sh").server(server).args(["-c", "shift; \"$@\" >> state.json", "sh"]);
+        std::os::unix::fs::symlink("/proc/self/fd/1", case.sandbox.path().join("stdout"))
+            .expect("a link can be made");
+        case.run(shell.then(&case.remote_state("pull -o stdout"))).code(0);
+        assert_eq!(case.sandbox.read("state.json"), format!("before\n{}", state(3)).as_bytes());
+    });
+    suite.on_emulator("pull_replaces_what_a_link_points_to_and_not_the_link", &[], |server| {
+        let case = Case::stored(server);
+        let path = case.sandbox.path();
+        case.sandbox.write("real/old.json", "an older one");
+        for (target, link) in
+            [("real/old.json", "link.json"), ("real/new.json", "dangling.json"), ("link.json", "second.json")]
+        {
+            std::os::unix::fs::symlink(target, path.join(link)).expect("a link can be made");
+            case.sandbox.write("real/old.json", "an older one");
+            case.run(case.remote_state("pull -o").arg(link)).code(0);
+            assert_eq!(
+                std::fs::read_link(path.join(link)).expect("it is a link"),
+                std::path::Path::new(target)
+            );
+            assert_eq!(case.sandbox.read(link), state(3).as_bytes());
+        }
+        std::os::unix::fs::symlink("round.json", path.join("round.json")).expect("a link can be made");
+        case.run(case.remote_state("pull -o round.json")).code(1).says("error: cannot write `round.json`: ");
+        let left: Vec<_> = [path.clone(), path.join("real")]
+            .iter()
+            .flat_map(|folder| std::fs::read_dir(folder).expect("it is a folder"))
+            .map(|entry| entry.expect("it can be read").file_name())
+            .filter(|name| name.to_string_lossy().starts_with('.'))
+            .collect();
+        assert!(left.is_empty(), "{left:?}");
     });
     suite.on_emulator("a_file_that_cannot_be_written_is_named_with_the_reason", &[], |server| {
         let case = Case::stored(server);

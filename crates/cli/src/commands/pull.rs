@@ -1,7 +1,8 @@
 //! `pull`: the state, byte for byte.
 
-use std::io::Write as _;
-use std::path::Path;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 
 use futures_util::TryStreamExt as _;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -39,22 +40,79 @@ pub(crate) async fn run(session: &Session, args: &Pull) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes a file that appears whole or not at all, and that only its owner can read.
+/// Where the bytes go.
+enum Target {
+    /// A file that is replaced, or not there yet.
+    File(PathBuf),
+    /// A device or a pipe, which can only be written into.
+    Stream(File),
+}
+
+impl Target {
+    fn of(path: &Path) -> io::Result<Self> {
+        let is_file = match std::fs::metadata(path) {
+            Ok(meta) => meta.is_file(),
+            // A link to nothing may stand there all the same.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+            Err(error) => return Err(error),
+        };
+        match behind_links(path) {
+            Some(file) if is_file => Ok(Self::File(file)),
+            _ => Ok(Self::Stream(OpenOptions::new().append(true).open(path)?)),
+        }
+    }
+}
+
+/// Follows a path to the last link's target, which need not be there. There is no circle: the system has looked.
+///
+/// Returns nothing for what is open already, such as `/dev/stdout`: that is meant itself, whatever file is behind it.
+fn behind_links(path: &Path) -> Option<PathBuf> {
+    let mut path = path.to_owned();
+    loop {
+        if path.starts_with("/proc") || path.starts_with("/dev/fd") {
+            return None;
+        }
+        let Ok(target) = std::fs::read_link(&path) else { return Some(path) };
+        path = path.parent().unwrap_or(Path::new("")).join(target);
+    }
+}
+
 async fn save(ui: Ui, mut read: StateRead, path: &Path) -> Result<(), Failure> {
-    let cannot = |source: std::io::Error| {
+    let cannot = |source: io::Error| {
         Error::new(ErrorKind::Local, "pull", format!("cannot write `{}`: {source}", path.display()))
             .with_source(source)
     };
+    match Target::of(path).map_err(cannot)? {
+        Target::File(target) => replace(ui, read, &target, cannot).await,
+        Target::Stream(mut stream) => {
+            while let Some(bytes) = read.body.try_next().await? {
+                stream.write_all(&bytes).map_err(|error| match error.kind() {
+                    io::ErrorKind::BrokenPipe => Failure::BrokenPipe,
+                    _ => cannot(error).into(),
+                })?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Writes a file that appears whole or not at all, and that only its owner can read.
+async fn replace(
+    ui: Ui,
+    mut read: StateRead,
+    path: &Path,
+    cannot: impl Fn(io::Error) -> Error,
+) -> Result<(), Failure> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // The temporary file is made with mode 0600 and lies in the same folder, so that the rename is atomic.
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(cannot)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(&cannot)?;
     let progress = if ui.shows_progress() { bar(read.meta.size_bytes) } else { ProgressBar::hidden() };
     while let Some(bytes) = read.body.try_next().await? {
-        file.write_all(&bytes).map_err(cannot)?;
+        file.write_all(&bytes).map_err(&cannot)?;
         progress.inc(bytes.len() as u64);
     }
     progress.finish_and_clear();
-    file.as_file().sync_all().map_err(cannot)?;
+    file.as_file().sync_all().map_err(&cannot)?;
     file.persist(path).map_err(|error| cannot(error.error))?;
     Ok(())
 }
