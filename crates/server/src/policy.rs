@@ -6,7 +6,8 @@
 pub struct Policy {
     /// Refuse writes and deletions by clients that hold no lock (`terraform apply -lock=false`, or no lock address) with `428`.
     pub require_lock: bool,
-    /// What to do about a write that leaves a state without resources where that is not the operation's purpose.
+    /// What to do about a write that leaves a state without resources where that is not the operation's purpose, and whether a state that has
+    /// some may be deleted.
     pub emptied: Emptied,
     /// Accept a lower serial and another lineage. On the wire `terraform state push -force` looks like any other push, so this is the only
     /// way to let one through.
@@ -37,7 +38,7 @@ impl Policy {
 }
 
 /// What to do when a state that has resources is replaced by one that has none, by something other than apply, destroy, `state rm` or
-/// `state push`.
+/// `state push`, or is deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Emptied {
     /// Store it.
@@ -45,7 +46,7 @@ pub enum Emptied {
     /// Store it, and log a warning.
     #[default]
     Warn,
-    /// Refuse it with `409`.
+    /// Refuse it with `409`; and so the deletion of a state that has resources or cannot be read.
     Deny,
 }
 

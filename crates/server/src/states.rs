@@ -6,13 +6,15 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use remote_state_core::{LockId, ReadOptions, StateMeta};
+use futures_util::TryStreamExt as _;
+use remote_state_core::{HeaderReader, LockId, Progress, ReadOptions, StateMeta};
 
 use crate::app::App;
 use crate::body::content_md5;
 use crate::failure::Failure;
 use crate::names::Place;
 use crate::observe::Facts;
+use crate::policy::Emptied;
 use crate::write::{HeldLock, held_lock};
 
 /// Answers with the state, byte for byte.
@@ -45,17 +47,36 @@ pub(crate) async fn read(app: &App, place: &Place, facts: &mut Facts) -> Result<
     Ok(response)
 }
 
-/// Deletes the state, if no one else holds its lock.
+/// Deletes the state, if no one else holds its lock and the policy on emptied states lets it go.
 pub(crate) async fn delete(app: &Arc<App>, place: Place, id: Option<LockId>) -> Result<Response, Failure> {
     let context = Arc::clone(app);
     app.finish(async move {
         if let HeldLock::Gone(id) = held_lock(&context.policy, &place, id).await? {
             return Err(Failure::conflict(format!("nobody holds the lock `{id}` any more")));
         }
+        if context.policy.emptied == Emptied::Deny && !is_known_to_be_empty(&place).await? {
+            return Err(Failure::conflict("the state was not deleted: it has resources, or cannot be read"));
+        }
         place.store.delete(&place.workspace).await?;
         Ok(Response::new(Body::empty()))
     })
     .await?
+}
+
+/// Returns whether there is no state, or one that says that it has no resources.
+async fn is_known_to_be_empty(place: &Place) -> Result<bool, Failure> {
+    let Some(mut read) = place.store.read(&place.workspace, &ReadOptions::default()).await? else {
+        return Ok(true);
+    };
+    let mut reader = HeaderReader::new();
+    while let Some(chunk) = read.body.try_next().await? {
+        match reader.feed(&chunk) {
+            Ok(Progress::Done) => break,
+            Ok(_) => {}
+            Err(_) => return Ok(false),
+        }
+    }
+    Ok(reader.finish().is_ok_and(|header| !header.has_resources))
 }
 
 fn describe(response: &mut Response, meta: &StateMeta) {

@@ -104,6 +104,29 @@ async fn a_policy_may_refuse_emptied_states() {
 }
 
 #[tokio::test]
+async fn a_policy_against_emptied_states_is_not_evaded_by_deleting_them() {
+    let policy = Policy::default().with_emptied(Emptied::Deny);
+    let server = start(MemoryStore::new(), |it| it.with_policy(policy)).await;
+    assert_eq!(server.status("DELETE", "/state/default", "").await, 200, "there is none");
+    let write = async |bytes: Bytes| {
+        server.memory.write(&Workspace::default(), bytes.into(), &WriteMode::Overwrite).await.unwrap();
+    };
+    for (stored, status) in [
+        (Bytes::from(state(1, "l", "{}")), 409),
+        (Bytes::from_static(b"{\"version\":4,\"ser"), 409),
+        (Bytes::from_static(b"nonsense"), 409),
+        (Bytes::from(state(1, "l", "")), 200),
+    ] {
+        write(stored.clone()).await;
+        assert_eq!(server.status("DELETE", "/state/default", "").await, status, "{stored:?}");
+        assert_eq!(server.stored().await, (status == 409).then_some(stored));
+    }
+    let lenient = start(MemoryStore::new(), |it| it).await;
+    assert_eq!(lenient.status("POST", "/state/default", &state(1, "l", "{}")).await, 200);
+    assert_eq!(lenient.status("DELETE", "/state/default", "").await, 200);
+}
+
+#[tokio::test]
 async fn a_policy_may_let_forced_pushes_through() {
     let server =
         start(MemoryStore::new(), |it| it.with_policy(Policy::default().with_force_write(true))).await;
