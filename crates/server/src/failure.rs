@@ -84,8 +84,9 @@ impl Failure {
     pub(crate) fn for_log(&self) -> String {
         match &self.0.cause {
             None => self.0.message.clone(),
+            // What the client was told is in it, or says less.
             Some(cause) => {
-                let mut text = format!("{}: {}", self.0.message, describe(cause));
+                let mut text = describe(cause);
                 for (label, value) in cause.context() {
                     text.push_str(&format!("; {label} {value}"));
                 }
@@ -126,11 +127,26 @@ impl From<Error> for Failure {
             }
             // The one answer above 500 that clients do not repeat.
             (ErrorKind::Unsupported, _) => Self::new(StatusCode::NOT_IMPLEMENTED, error.message()),
+            (kind, _) if is_permanent(kind) => Self::new(
+                StatusCode::NOT_IMPLEMENTED,
+                "the store refuses this server, and trying again will not help; the server's log says why",
+            ),
             _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the store failed; the server's log says why"),
         };
         failure.0.cause = Some(error);
         failure
     }
+}
+
+/// Returns whether only the operator can help: clients would go on for a minute before they showed the answer.
+fn is_permanent(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::ConfigInvalid
+            | ErrorKind::CredentialInvalid
+            | ErrorKind::NotFound
+            | ErrorKind::PermissionDenied
+    )
 }
 
 fn describe(error: &Error) -> String {
@@ -150,14 +166,14 @@ mod tests {
     #[test]
     fn no_failure_of_a_store_looks_like_a_missing_state_or_a_redirect() {
         for (kind, status) in [
-            (ErrorKind::ConfigInvalid, 500),
-            (ErrorKind::CredentialInvalid, 500),
+            (ErrorKind::ConfigInvalid, 501),
+            (ErrorKind::CredentialInvalid, 501),
             (ErrorKind::DigestMismatch, 500),
             (ErrorKind::InvalidState, 500),
             (ErrorKind::LockHeld, 409),
             (ErrorKind::Local, 500),
-            (ErrorKind::NotFound, 500),
-            (ErrorKind::PermissionDenied, 500),
+            (ErrorKind::NotFound, 501),
+            (ErrorKind::PermissionDenied, 501),
             (ErrorKind::PreconditionFailed, 409),
             (ErrorKind::RateLimited, 503),
             (ErrorKind::Unavailable, 503),
@@ -178,5 +194,13 @@ mod tests {
         let failure = Failure::from(cause);
         assert!(failure.for_log().contains("AccessDenied") && failure.for_log().contains("s3://b/k"));
         assert!(!failure.0.message.contains("AccessDenied"));
+    }
+
+    #[test]
+    fn the_log_says_a_thing_once() {
+        for kind in [ErrorKind::PermissionDenied, ErrorKind::PreconditionFailed, ErrorKind::Unsupported] {
+            let failure = Failure::from(Error::new(kind, "write", "the bucket is full"));
+            assert_eq!(failure.for_log(), format!("{kind:?}: the bucket is full"));
+        }
     }
 }

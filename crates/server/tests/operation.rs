@@ -127,6 +127,22 @@ async fn a_policy_against_emptied_states_is_not_evaded_by_deleting_them() {
 }
 
 #[tokio::test]
+async fn a_failure_that_only_the_operator_can_mend_is_not_repeated() {
+    let server = start(MemoryStore::new(), |it| it).await;
+    for kind in [
+        ErrorKind::ConfigInvalid,
+        ErrorKind::CredentialInvalid,
+        ErrorKind::NotFound,
+        ErrorKind::PermissionDenied,
+    ] {
+        server.faults.fail_always(kind);
+        let answer = server.send("GET", "/state/default", "").await;
+        assert_eq!(answer.status, 501, "{kind:?}");
+        assert!(!answer.header("x-request-id").is_empty());
+    }
+}
+
+#[tokio::test]
 async fn a_policy_may_let_forced_pushes_through() {
     let server =
         start(MemoryStore::new(), |it| it.with_policy(Policy::default().with_force_write(true))).await;
