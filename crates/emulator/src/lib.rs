@@ -3,6 +3,7 @@
 mod emulator;
 mod endpoint;
 mod faults;
+mod guard;
 mod identity;
 mod link;
 mod recorder;

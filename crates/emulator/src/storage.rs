@@ -13,6 +13,7 @@ use redb::{
 };
 use s3s::{S3Error, S3Result, s3_error};
 
+use crate::guard;
 use crate::store::{self, Segment, internal};
 
 /// redb's default is a gigabyte; a request here needs the rows it touches and no more.
@@ -48,9 +49,10 @@ impl Storage {
     /// kernel. It has not been forced to the disk, which a loss of power would need.
     ///
     /// # Errors
-    /// If the directory cannot be created, or the file cannot be opened, is a symbolic link or is no database of ours.
+    /// If the directory cannot be created, or the file cannot be opened, is a symbolic link, is damaged or is no database of ours.
     pub fn file(path: impl AsRef<Path>) -> io::Result<Self> {
         let file = SharedFile::new(path.as_ref())?;
+        file.check()?;
         file.with(create_tables)?.map_err(io::Error::other)?;
         Ok(Self { kind: Arc::new(Kind::File(file)), pins: Pins::default() })
     }
@@ -136,28 +138,47 @@ impl SharedFile {
         Ok(Self { path: path.to_owned(), lock: Mutex::new(lock) })
     }
 
+    /// Reads the file once and compares all checksums: redb may panic, or worse, over a page that is not what it was.
+    fn check(&self) -> io::Result<()> {
+        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let _held = FileLock::acquire(&lock)?;
+        let check = || self.open()?.check_integrity().map_err(io::Error::other);
+        // What could be repaired is whole again.
+        let _was_whole: bool = guard::catch(check).unwrap_or_else(|panic| Err(self.damaged(&panic)))?;
+        Ok(())
+    }
+
     fn with<R>(&self, work: impl FnOnce(&Database) -> R) -> io::Result<R> {
         let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         let _held = FileLock::acquire(&lock)?;
-        let database = self.open()?;
-        // Dropped, and so closed, before the lock: locals go in reverse order.
-        Ok(work(&database))
+        // Within, the database is dropped, and so closed, before the lock.
+        guard::catch(|| Ok(work(&self.open()?))).unwrap_or_else(|panic| Err(self.damaged(&panic)))
     }
 
     /// Like [`with`](Self::with), but without the commit by which a database that was opened for writing says that it was closed well.
     fn read<R>(&self, work: impl FnOnce(&ReadTransaction) -> S3Result<R>) -> io::Result<S3Result<R>> {
         let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         let _held = FileLock::acquire(&lock)?;
-        let database = match self.open_read_only() {
-            // Someone was killed while writing, and only a writer may repair what that left.
-            Err(DatabaseError::RepairAborted) => {
-                drop(self.open()?);
-                self.open_read_only()
-            }
-            opened => opened,
+        let read = || {
+            let database = match self.open_read_only() {
+                // Someone was killed while writing, and only a writer may repair what that left.
+                Err(DatabaseError::RepairAborted) => {
+                    drop(self.open()?);
+                    self.open_read_only()
+                }
+                opened => opened,
+            };
+            let database = database.map_err(io::Error::other)?;
+            Ok(database.begin_read().map_err(internal).and_then(|txn| work(&txn)))
         };
-        let database = database.map_err(io::Error::other)?;
-        Ok(database.begin_read().map_err(internal).and_then(|txn| work(&txn)))
+        guard::catch(read).unwrap_or_else(|panic| Err(self.damaged(&panic)))
+    }
+
+    /// redb checks much of what it reads, and panics about the rest.
+    fn damaged(&self, panic: &str) -> io::Error {
+        tracing::warn!(panic, file = %self.path.display(), "the store is damaged");
+        let message = format!("the store `{}` is damaged", self.path.display());
+        io::Error::new(io::ErrorKind::InvalidData, message)
     }
 
     fn open_read_only(&self) -> Result<ReadOnlyDatabase, DatabaseError> {
