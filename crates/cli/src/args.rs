@@ -163,6 +163,9 @@ pub(crate) struct Output {
     /// Print in another form
     #[arg(long, value_name = "FORM")]
     pub(crate) format: Option<OutputFormat>,
+    /// Begin the names of variables with this, so that no output can set one that means something, such as `PATH`
+    #[arg(long, value_name = "NAME_", requires = "format", value_parser = prefix)]
+    pub(crate) prefix: Option<String>,
     /// Print sensitive values in the table too
     #[arg(long)]
     pub(crate) show_sensitive: bool,
@@ -170,7 +173,7 @@ pub(crate) struct Output {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OutputFormat {
-    /// `name='value'` lines for a shell, with `-` in names as `_`
+    /// `name='value'` lines for a shell, with `-` in names as `_`, and without names that mean something to shells and programs
     Env,
 }
 
@@ -311,6 +314,20 @@ pub(crate) struct Completions {
 
 fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|_| "expected a duration such as `30s` or `5m`".to_owned())
+}
+
+fn prefix(text: &str) -> Result<String, String> {
+    if is_variable(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected letters, digits and `_`, such as `out_`".to_owned())
+    }
+}
+
+/// Whether a shell can have a variable of this name.
+pub(crate) fn is_variable(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && name.starts_with(|c: char| !c.is_ascii_digit())
 }
 
 /// Gives long flags with one dash, as Terraform writes them, their second one. What follows `--` belongs to someone else.

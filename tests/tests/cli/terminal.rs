@@ -164,13 +164,53 @@ pub(crate) fn tests(suite: &mut Suite) {
             case.remote_state("output --format env 1st"),
             1,
             "",
-            "error: a shell cannot have a variable with the name of output `1st`\n\n\
-             hint: print its value alone with `--raw`\n",
+            "error: output `1st` is left out: a shell cannot have a variable of that name\n\n\
+             hint: give the variable a prefix, such as `--prefix out_`, or print the value alone with `--raw`\n",
         );
         case.place.put_state("default", state(3).replace("\"zones\"", "\"pass_word\""));
         case.run(case.remote_state("output --format env"))
             .code(1)
             .says("outputs `pass-word` and `pass_word` would both be the variable `pass_word`");
+    });
+    suite.on_emulator("an_output_sets_no_variable_that_steers_the_shell", &[], |server| {
+        let case = Case::new(server);
+        let outputs = ["IFS", "LD_PRELOAD", "PATH", "PROMPT_COMMAND", "RANDOM", "TF_LOG"];
+        let listed: Vec<_> = outputs.iter().map(|name| format!("\"{name}\": {{\"value\": \"evil\"}}")).collect();
+        let hostile = state(3).replace("\"outputs\": {", &format!("\"outputs\": {{{},", listed.join(",")));
+        case.place.put_state("default", hostile);
+        let lines = case.run(case.remote_state("output --format env")).code(0);
+        assert!(!lines.stdout().contains("evil"), "{lines}");
+        let warnings: Vec<_> = lines.stderr().lines().collect();
+        assert_eq!(warnings.len(), outputs.len(), "{lines}");
+        for (name, warning) in outputs.iter().zip(warnings) {
+            assert_eq!(
+                warning,
+                format!(
+                    "warning: output `{name}` is left out: the variable `{name}` has a meaning of its own; give the variables a `--prefix`"
+                )
+            );
+            case.expect(
+                case.remote_state("output --format env").arg(name),
+                1,
+                "",
+                &format!(
+                    "error: output `{name}` is left out: the variable `{name}` has a meaning of its own\n\n\
+                     hint: give the variable a prefix, such as `--prefix out_`, or print the value alone with `--raw`\n"
+                ),
+            );
+        }
+        let lines = case.run(case.remote_state("output --format env --prefix out_")).code(0);
+        assert_eq!(lines.stderr(), "");
+        assert!(lines.stdout().contains("out_PATH='evil'\n") && lines.stdout().contains("out_pass_word="), "{lines}");
+        case.expect(case.remote_state("output --format env --prefix=out_ big"), 0, "out_big='12345678901234567890.10'\n", "");
+        // What makes a name of a meaning of its own out of a harmless one is no better.
+        case.place.put_state("default", state(3).replace("\"big\"", "\"PRELOAD\""));
+        let lines = case.run(case.remote_state("output --format env --prefix LD_")).code(0);
+        assert!(!lines.stdout().contains("LD_PRELOAD"), "{lines}");
+        for prefix in ["", "1", "a b", "x;", "a-"] {
+            case.run(case.remote_state("output --format env").arg(format!("--prefix={prefix}"))).code(2);
+        }
+        case.run(case.remote_state("output --prefix out_")).code(2).says("--format <FORM>");
     });
     suite.on_each_server("a_closed_pipe_ends_quietly", &[], |server| {
         let case = Case::new(server);

@@ -1,11 +1,12 @@
 //! `output`: root outputs, read from the stream and no further.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use futures_util::TryStreamExt as _;
 use remote_state::{Error, ErrorKind, Output as StateOutput, OutputReader, Outputs, Progress, ReadOptions};
 
-use crate::args::{Output, OutputFormat, operand};
+use crate::args::{Output, OutputFormat, is_variable, operand};
 use crate::commands::no_state;
 use crate::exit::Failure;
 use crate::session::Session;
@@ -21,7 +22,7 @@ pub(crate) async fn run(session: &Session, args: &Output) -> Result<(), Failure>
         return if args.raw {
             ui.answer(plain(name, output)?.as_bytes())
         } else if args.format == Some(OutputFormat::Env) {
-            let variable = variable(name).ok_or_else(|| no_variable(name))?;
+            let variable = variable(args, name).map_err(|reason| no_variable(name, &reason))?;
             ui.line(&env_line(&variable, output))
         } else if ui.is_json {
             ui.json_text(output.value.get())
@@ -34,7 +35,7 @@ pub(crate) async fn run(session: &Session, args: &Output) -> Result<(), Failure>
             .json(&outputs.iter().map(|(name, output)| (name, Described(output))).collect::<Listing<'_>>());
     }
     if args.format == Some(OutputFormat::Env) {
-        return env_lines(session, &outputs);
+        return env_lines(session, args, &outputs);
     }
     if outputs.is_empty() {
         ui.note("the state has no outputs");
@@ -107,15 +108,20 @@ fn plain(name: &str, output: &StateOutput) -> Result<String, Failure> {
 }
 
 /// Prints a line for each output that a shell can name.
-fn env_lines(session: &Session, outputs: &Outputs) -> Result<(), Failure> {
+fn env_lines(session: &Session, args: &Output, outputs: &Outputs) -> Result<(), Failure> {
     let mut seen = BTreeMap::new();
     let mut lines = String::new();
     for (name, output) in outputs.iter() {
-        let Some(variable) = variable(name) else {
-            session
-                .ui
-                .warn(&format!("output `{name}` is left out: a shell cannot have a variable of that name"));
-            continue;
+        let variable = match variable(args, name) {
+            Ok(variable) => variable,
+            Err(reason) => {
+                let advice = match reason {
+                    NoVariable::Impossible => "",
+                    NoVariable::Taken(_) => "; give the variables a `--prefix`",
+                };
+                session.ui.warn(&format!("output `{name}` is left out: {reason}{advice}"));
+                continue;
+            }
         };
         lines.push_str(&env_line(&variable, output));
         lines.push('\n');
@@ -132,22 +138,66 @@ fn env_lines(session: &Session, outputs: &Outputs) -> Result<(), Failure> {
     session.ui.answer(lines.as_bytes())
 }
 
-/// Returns the name of the variable for an output. Whoever wrote the state chose the output's name, and the line goes to a shell.
-fn variable(name: &str) -> Option<String> {
-    let variable = name.replace('-', "_");
-    let is_name = variable.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-        && variable.starts_with(|c: char| !c.is_ascii_digit());
-    is_name.then_some(variable)
+/// Why an output is no variable.
+enum NoVariable {
+    /// No shell can have it.
+    Impossible,
+    /// Shells or programs act on it.
+    Taken(String),
 }
 
-fn no_variable(name: &str) -> Failure {
-    Error::new(
-        ErrorKind::Unsupported,
-        "print",
-        format!("a shell cannot have a variable with the name of output `{name}`"),
-    )
-    .with_hint("print its value alone with `--raw`")
-    .into()
+impl fmt::Display for NoVariable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Impossible => f.write_str("a shell cannot have a variable of that name"),
+            Self::Taken(variable) => write!(f, "the variable `{variable}` has a meaning of its own"),
+        }
+    }
+}
+
+/// Returns the name of the variable for an output. Whoever wrote the state chose the output's name, and the line goes to a shell.
+fn variable(args: &Output, name: &str) -> Result<String, NoVariable> {
+    let variable = format!("{}{}", args.prefix.as_deref().unwrap_or_default(), name.replace('-', "_"));
+    if !is_variable(&variable) {
+        Err(NoVariable::Impossible)
+    } else if is_taken(&variable) {
+        Err(NoVariable::Taken(variable))
+    } else {
+        Ok(variable)
+    }
+}
+
+/// Whether shells, or programs that they start, act on a variable. Nobody knows them all; a prefix keeps out of their way.
+fn is_taken(variable: &str) -> bool {
+    /// Some are numbers to a shell, which evaluates what is assigned to them, commands included.
+    const NAMES: &str = " BROWSER CDPATH COLUMNS EDITOR ENV EUID FCEDIT FIGNORE FPATH GLOBIGNORE HISTCMD HISTFILE HISTSIZE HOME IFS \
+        INPUTRC LINENO LINES MAIL MAILPATH MANPATH NODE_OPTIONS NODE_PATH OPTERR OPTIND PAGER PATH PPID PS0 PS1 PS2 PS3 PS4 PWD RANDOM RUBYLIB RUBYOPT \
+        SAVEHIST SECONDS SHELL SHELLOPTS SHLVL SRANDOM TMOUT TMPDIR UID VISUAL ZDOTDIR _ cdpath fpath mailpath manpath module_path path \
+        prompt ";
+    const STARTS: [&str; 11] = [
+        "AWS_",
+        "BASH",
+        "DYLD_",
+        "EPOCH",
+        "GIT_",
+        "LD_",
+        "PERL5",
+        "PROMPT",
+        "PS",
+        "PYTHON",
+        "REMOTE_STATE_",
+        "TF_",
+    ];
+    NAMES.split_ascii_whitespace().any(|name| name == variable)
+        || STARTS.iter().any(|start| variable.starts_with(start))
+}
+
+fn no_variable(name: &str, reason: &NoVariable) -> Failure {
+    Error::new(ErrorKind::Unsupported, "print", format!("output `{name}` is left out: {reason}"))
+        .with_hint(
+            "give the variable a prefix, such as `--prefix out_`, or print the value alone with `--raw`",
+        )
+        .into()
 }
 
 /// A line that a POSIX shell reads back as the same text, whatever is in it.
