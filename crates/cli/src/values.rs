@@ -1,23 +1,13 @@
-//! Values of a state as text, with numbers as they were written.
+//! Values of a state as text, as they were written but for the white space between them.
 
-use std::collections::BTreeMap;
-
-use serde_json::Value;
 use serde_json::value::RawValue;
+
+/// How many levels of a value stand on lines of their own. Deeper ones would be mostly indentation.
+const LEVELS: usize = 32;
 
 /// On one line.
 pub(crate) fn compact(value: &RawValue) -> String {
-    if let Ok(members) = serde_json::from_str::<BTreeMap<String, Box<RawValue>>>(value.get()) {
-        let members: Vec<_> = members
-            .iter()
-            .map(|(name, value)| format!("{}:{}", Value::from(name.as_str()), compact(value)))
-            .collect();
-        format!("{{{}}}", members.join(","))
-    } else if let Ok(items) = serde_json::from_str::<Vec<Box<RawValue>>>(value.get()) {
-        format!("[{}]", items.iter().map(|value| compact(value)).collect::<Vec<_>>().join(","))
-    } else {
-        value.get().to_owned()
-    }
+    laid_out(value.get(), 0)
 }
 
 /// For JSON that goes out: the same value without the indentation that it had in the state.
@@ -26,33 +16,88 @@ pub(crate) fn as_written(value: &RawValue) -> Box<RawValue> {
     RawValue::from_string(compact(value)).unwrap_or_else(|_| value.to_owned())
 }
 
-/// Strings in quotes, everything else indented, numbers as they were written.
+/// Strings in quotes, everything else indented.
 pub(crate) fn pretty(value: &RawValue) -> String {
-    fn indent(value: &RawValue, depth: usize) -> String {
-        let pad = "  ".repeat(depth + 1);
-        let close = "  ".repeat(depth);
-        let text = value.get();
-        if text.starts_with('{')
-            && let Ok(members) = serde_json::from_str::<BTreeMap<String, Box<RawValue>>>(text)
-            && !members.is_empty()
-        {
-            let members: Vec<_> = members
-                .iter()
-                .map(|(name, value)| {
-                    format!("{pad}{}: {}", Value::from(name.as_str()), indent(value, depth + 1))
-                })
-                .collect();
-            format!("{{\n{}\n{close}}}", members.join(",\n"))
-        } else if text.starts_with('[')
-            && let Ok(items) = serde_json::from_str::<Vec<Box<RawValue>>>(text)
-            && !items.is_empty()
-        {
-            let items: Vec<_> =
-                items.iter().map(|value| format!("{pad}{}", indent(value, depth + 1))).collect();
-            format!("[\n{}\n{close}]", items.join(",\n"))
-        } else {
-            text.to_owned()
+    laid_out(value.get(), LEVELS)
+}
+
+/// Goes over the text once, and never calls itself: whoever wrote the state chose how deep the value is.
+fn laid_out(json: &str, levels: usize) -> String {
+    let breaks = |depth: usize| (1..=levels).contains(&depth);
+    let break_line = |text: &mut String, depth: usize| {
+        text.push('\n');
+        text.extend(std::iter::repeat_n("  ", depth));
+    };
+    let mut text = String::with_capacity(json.len());
+    let mut depth = 0_usize;
+    // Right behind an opening bracket: nothing may be in it.
+    let mut is_fresh = false;
+    let mut chars = json.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            _ if c.is_ascii_whitespace() => continue,
+            '}' | ']' => {
+                if breaks(depth) && !is_fresh {
+                    break_line(&mut text, depth - 1);
+                }
+                depth = depth.saturating_sub(1);
+            }
+            _ if is_fresh && breaks(depth) => break_line(&mut text, depth),
+            _ => {}
+        }
+        is_fresh = matches!(c, '{' | '[');
+        text.push(c);
+        match c {
+            '{' | '[' => depth += 1,
+            ',' if breaks(depth) => break_line(&mut text, depth),
+            ':' if breaks(depth) => text.push(' '),
+            '"' => push_string(&mut text, &mut chars),
+            _ => {}
         }
     }
-    indent(value, 0)
+    text
+}
+
+/// Takes the rest of a string, its last quote included.
+fn push_string(text: &mut String, chars: &mut std::str::Chars<'_>) {
+    while let Some(c) = chars.next() {
+        text.push(c);
+        match c {
+            '"' => return,
+            '\\' => text.extend(chars.next()),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(json: &str) -> Box<RawValue> {
+        RawValue::from_string(json.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn only_the_space_between_changes() {
+        let value = raw("{ \"b\" : [ 1.10 ,\r\n{ } , [ ] ] , \"a\" : \"x , \\\" [ \\\\\" , \"b\":1E400 }");
+        assert_eq!(compact(&value), r#"{"b":[1.10,{},[]],"a":"x , \" [ \\","b":1E400}"#);
+        assert_eq!(
+            pretty(&value),
+            "{\n  \"b\": [\n    1.10,\n    {},\n    []\n  ],\n  \"a\": \"x , \\\" [ \\\\\",\n  \"b\": 1E400\n}"
+        );
+        for json in ["null", "\"a b\"", "-1.50", "[]", "{}"] {
+            assert_eq!((compact(&raw(json)), pretty(&raw(json))), (json.to_owned(), json.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_value_may_be_as_deep_as_it_likes() {
+        let json = "[".repeat(100_000) + &"]".repeat(100_000);
+        assert_eq!(compact(&raw(&json)), json);
+        assert_eq!(as_written(&raw(&json)).get(), json);
+        let pretty = pretty(&raw(&json));
+        assert_eq!(pretty.lines().count(), 2 * LEVELS + 1);
+        assert_eq!(pretty.split_ascii_whitespace().collect::<String>(), json);
+    }
 }

@@ -69,6 +69,17 @@ fn for_programs(suite: &mut Suite) {
         case.expect(shell, 0, &format!("{NAME}|12345678901234567890.10|hunter2|[\"a\",\"ü\"]"), "");
         case.expect(case.remote_state("output --format env pass-word"), 0, "pass_word='hunter2'\n", "");
     });
+    suite.on_emulator("an_output_may_be_as_deep_as_it_likes", &[], |server| {
+        let case = Case::new(server);
+        let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+        case.place.put_state("default", state(3).replace("[\"a\", \"ü\"]", &deep));
+        for words in ["output", "output zones", "output --json", "output zones --json", "output --format env"]
+        {
+            let output = case.run(case.remote_state(words)).code(0);
+            let text: String = output.stdout().split_whitespace().collect();
+            assert!(text.contains(&deep), "{words}");
+        }
+    });
     suite.on_emulator("json_has_the_shape_of_terraforms", &[Requirement::Terraform], |server| {
         let case = Case::new(server);
         case.sandbox.write("main.tf", format!("{}{}", case.place.backend_block(), terraform::CONFIGURATION));
