@@ -183,7 +183,6 @@ fn is_taken(variable: &str) -> bool {
         "LD_",
         "PERL5",
         "PROMPT",
-        "PS",
         "PYTHON",
         "REMOTE_STATE_",
         "TF_",
