@@ -127,13 +127,23 @@ fn missing(suite: &mut Suite) {
     });
     suite.on_each_server("outputs_of_what_is_no_state_are_an_error_without_its_text", &[], |server| {
         let case = Case::new(server);
-        for (stored, said) in
-            [("password = hunter2", "not a Terraform state"), ("{\"outputs\": {\"a\": hunter2", "")]
+        for (stored, reason) in
+            [("password = hunter2", "it is not a JSON object"), ("{\"outputs\": {\"a\": hunter2", "[..]")]
         {
             case.place.put_state("default", stored);
             for words in ["output", "list", "show a.b"] {
-                let output = case.run(case.remote_state(words)).code(1).says("error: ").says(said);
-                assert_eq!(output.stdout(), "");
+                case.expect(
+                    case.remote_state(words),
+                    1,
+                    "",
+                    &format!(
+                        "error: what is stored at `s3://BUCKET/KEY` is not a Terraform state: {reason}\n  \
+                         size      {} bytes\n  \
+                         modified  [..] UTC\n\n\
+                         hint: look at it with `remote-state pull`\n",
+                        stored.len()
+                    ),
+                );
             }
         }
     });
@@ -196,7 +206,10 @@ fn resources(suite: &mut Suite) {
                 1,
                 "",
                 &format!(
-                    "error: the state is encrypted by OpenTofu, and its {what} with it\n\n\
+                    "error: the state is encrypted by OpenTofu, and its {what} with it\n  \
+                     state     s3://BUCKET/KEY\n  \
+                     size      [..] bytes\n  \
+                     modified  [..] UTC\n\n\
                      hint: read it with `tofu`, which has the key\n"
                 ),
             );

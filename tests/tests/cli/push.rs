@@ -117,7 +117,9 @@ fn not_states(suite: &mut Suite) {
             case.remote_state("push new.json"),
             1,
             "",
-            "error: what is stored at `s3://BUCKET/KEY` is not a Terraform state: it is not a JSON object\n\n\
+            "error: what is stored at `s3://BUCKET/KEY` is not a Terraform state: it is not a JSON object\n  \
+             size      19 bytes\n  \
+             modified  [..] UTC\n\n\
              hint: look at it with `remote-state pull`; to replace it all the same, pass `--force`\n",
         );
         case.run(case.remote_state("push new.json --force")).code(0);

@@ -3,7 +3,7 @@
 use remote_state::{ResourceInstance, StateStoreExt as _};
 use serde_json::json;
 
-use crate::commands::no_state;
+use crate::commands::{no_state, unreadable};
 use crate::exit::Failure;
 use crate::session::Session;
 
@@ -42,5 +42,5 @@ pub(super) async fn read(session: &Session) -> Result<Vec<ResourceInstance>, Fai
     session.may_read();
     let stored = session.store.read_bytes(&session.workspace).await?;
     let stored = stored.ok_or_else(|| no_state(session, &session.workspace))?;
-    Ok(ResourceInstance::parse_all(&stored.bytes)?)
+    ResourceInstance::parse_all(&stored.bytes).map_err(|error| unreadable(session, &stored.meta, error))
 }

@@ -13,7 +13,7 @@ mod show;
 mod workspace;
 
 use remote_state::config::Environment;
-use remote_state::{Error, ErrorKind, Workspace};
+use remote_state::{Error, ErrorKind, StateMeta, Workspace};
 
 use crate::args::{Cli, Command};
 use crate::exit::Failure;
@@ -59,6 +59,29 @@ fn no_state(session: &Session, workspace: &Workspace) -> Failure {
         .with_context("workspace", workspace)
         .with_hint("see which workspaces have one with `remote-state workspace list`")
         .into()
+}
+
+/// The error for an object that is there but cannot be read as a state.
+fn not_readable(session: &Session, workspace: &Workspace, meta: &StateMeta, error: Error) -> Error {
+    let state = session.store.location(workspace).state;
+    let error = if error.kind() == ErrorKind::InvalidState {
+        let message = format!("what is stored at `{state}` is {}", error.message());
+        Error::new(ErrorKind::InvalidState, error.operation(), message)
+    } else {
+        error.with_context("state", state)
+    };
+    let error = error.with_context("size", format!("{} bytes", meta.size_bytes));
+    match meta.modified {
+        Some(modified) => error.with_context("modified", modified.strftime("%Y-%m-%d %H:%M:%S UTC")),
+        None => error,
+    }
+}
+
+/// The same, with what to do about it.
+fn unreadable(session: &Session, meta: &StateMeta, error: Error) -> Failure {
+    let is_no_state = error.kind() == ErrorKind::InvalidState;
+    let error = not_readable(session, &session.workspace, meta, error);
+    if is_no_state { error.with_hint("look at it with `remote-state pull`") } else { error }.into()
 }
 
 /// Makes sure that there is a lock to take.

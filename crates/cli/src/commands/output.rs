@@ -7,7 +7,7 @@ use futures_util::TryStreamExt as _;
 use remote_state::{Error, ErrorKind, Output as StateOutput, OutputReader, Outputs, Progress, ReadOptions};
 
 use crate::args::{Output, OutputFormat, is_variable, operand};
-use crate::commands::no_state;
+use crate::commands::{no_state, unreadable};
 use crate::exit::Failure;
 use crate::session::Session;
 use crate::ui::{harmless, harmless_lines};
@@ -77,11 +77,11 @@ async fn read(session: &Session) -> Result<Outputs, Failure> {
     let mut read = read.ok_or_else(|| no_state(session, &session.workspace))?;
     let mut reader = OutputReader::new();
     while let Some(bytes) = read.body.try_next().await? {
-        if reader.feed(&bytes)? == Progress::Done {
+        if reader.feed(&bytes).map_err(|error| unreadable(session, &read.meta, error))? == Progress::Done {
             break;
         }
     }
-    Ok(reader.finish()?)
+    reader.finish().map_err(|error| unreadable(session, &read.meta, error))
 }
 
 fn missing(outputs: &Outputs, name: &str) -> Failure {

@@ -11,6 +11,7 @@ use remote_state::{
 use serde_json::json;
 
 use crate::args::Push;
+use crate::commands::not_readable;
 use crate::exit::Failure;
 use crate::session::Session;
 
@@ -91,8 +92,8 @@ async fn put(
 ) -> Result<Option<StateMeta>, Failure> {
     let stored = session.store.read_bytes(&session.workspace).await?;
     if !is_forced && let Some(stored) = &stored {
-        let stored_header =
-            StateHeader::parse(&stored.bytes).map_err(|error| not_comparable(session, &error))?;
+        let stored_header = StateHeader::parse(&stored.bytes)
+            .map_err(|error| not_comparable(session, &stored.meta, error))?;
         match SuccessionRules::PUSH.check(Some(&stored_header), header, || stored.bytes == bytes) {
             Ok(Succession::Follows) => {}
             Ok(Succession::Unchanged) => return Ok(None),
@@ -107,9 +108,8 @@ async fn put(
     Ok(Some(session.store.write(&session.workspace, bytes.into(), &mode).await?))
 }
 
-fn not_comparable(session: &Session, error: &Error) -> Failure {
-    let state = session.store.location(&session.workspace).state;
-    Error::new(ErrorKind::InvalidState, "push", format!("what is stored at `{state}` is {}", error.message()))
+fn not_comparable(session: &Session, meta: &StateMeta, error: Error) -> Failure {
+    not_readable(session, &session.workspace, meta, error)
         .with_hint("look at it with `remote-state pull`; to replace it all the same, pass `--force`")
         .into()
 }
