@@ -70,6 +70,21 @@ pub(crate) fn tests(suite: &mut Suite) {
             .says("  store  b/.remote-state/dev/store.redb\n")
             .says("hint: if it is damaged, move it away; the next command starts with an empty one\n");
         assert_eq!(sandbox.read("b/.remote-state/dev/store.redb"), b"this is no store at all");
+
+        sandbox.folder("c");
+        dev(&sandbox, "-C c push -").stdin(state(3)).run().success();
+        let intact = sandbox.read("c/.remote-state/dev/store.redb");
+        // The first page says what is where; the others hold it.
+        for from in [16, 4096] {
+            let mut damaged = intact.clone();
+            damaged[from..].fill(0x5a);
+            sandbox.write("c/.remote-state/dev/store.redb", damaged);
+            dev(&sandbox, "-C c pull")
+                .run()
+                .code(1)
+                .says("error: cannot start the embedded store: ")
+                .says("hint: if it is damaged, move it away");
+        }
     });
     suite.test("the_embedded_store_follows_no_link_and_overwrites_nothing_of_the_users", &[], || {
         use std::os::unix::fs::{PermissionsExt as _, symlink};
