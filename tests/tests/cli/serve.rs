@@ -1,6 +1,7 @@
 //! `serve` and `exec`, as far as the command line goes; the protocol has a suite of its own.
 
-use remote_state_tests::{Signal, Suite};
+use remote_state_emulator::{Fault, Misbehaviour};
+use remote_state_tests::{S3Server, Signal, Suite};
 
 use crate::support::{Case, assert_discreet, state};
 
@@ -56,6 +57,43 @@ fn serve(suite: &mut Suite) {
             );
             assert_discreet(&output, server);
         }
+    });
+    suite.test("a_store_that_refuses_is_told_before_anything_is_served", &[], || {
+        let server = &S3Server::emulator();
+        let case = Case::new(server);
+        for words in ["serve --listen 127.0.0.1:0 --no-auth", "exec -- echo begun"] {
+            let cmd = case.remote_state(words).env("AWS_SECRET_ACCESS_KEY", "wrong").start();
+            let output = cmd.wait().code(1).says("error: ");
+            assert_eq!(output.stdout(), "", "{output}");
+            let words = format!("--backend-config=bucket=no-such-bucket {words}");
+            let output = case.run(case.remote_state(&words)).code(4).says("no-such-bucket");
+            assert_eq!(output.stdout(), "", "{output}");
+            assert_discreet(&output, server);
+        }
+    });
+    suite.test("serve_warns_of_a_store_that_fails_for_now_and_exec_does_not_begin", &[], || {
+        let server = &S3Server::emulator();
+        let case = Case::new(server);
+        server.faults().inject(Fault::new(Misbehaviour::internal_error()));
+        let words = "--backend-config=max_retries=1 exec -- echo begun";
+        assert_eq!(case.run(case.remote_state(words)).code(1).stdout(), "");
+        let words = "--backend-config=max_retries=1 serve --listen 127.0.0.1:0 --no-auth";
+        let mut running = case.remote_state(words).start();
+        running.wait_for("stop with Ctrl-C");
+        running.signal(Signal::TERM);
+        running.wait().code(0).says("warning: ");
+    });
+    suite.test("serve_of_keys_may_be_refused_the_one_that_is_configured", &[], || {
+        let server = &S3Server::emulator();
+        let case = Case::new(server);
+        let denied = Misbehaviour::AnswerWithoutWork { status: 403, code: "AccessDenied".into() };
+        server.faults().inject(Fault::new(denied));
+        let words = "serve --listen 127.0.0.1:0 --no-auth";
+        case.run(case.remote_state(words)).code(1);
+        let mut running = case.remote_state(&format!("{words} --names keys")).start();
+        running.wait_for("stop with Ctrl-C");
+        running.signal(Signal::TERM);
+        running.wait().code(0).says("warning: ");
     });
 }
 

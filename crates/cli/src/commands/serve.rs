@@ -27,6 +27,7 @@ pub(crate) async fn run(session: &mut Session, args: Serve) -> Result<(), Failur
         Names::Keys => States::keys(Arc::clone(&session.store)),
     };
     let server = Server::builder(states).with_auth(auth(session, &args)?).with_policy(policy(&args.policy));
+    check_store(session, args.names).await?;
     // Whoever reads that we listen may ask us to end at once.
     let interruption = interruption();
     let server = server.bind(args.listen).await?;
@@ -45,6 +46,20 @@ pub(crate) async fn run(session: &mut Session, args: Serve) -> Result<(), Failur
         }
     }
     Ok(server.run_until(interruption.map(|_| ())).await?)
+}
+
+/// Asks the store once, so that a failure that will not pass is ours to tell, and not for each client to find out.
+async fn check_store(session: &Session, names: Names) -> Result<(), Failure> {
+    let Err(error) = session.store.inspect(&session.workspace).await else { return Ok(()) };
+    let may_pass =
+        matches!(error.kind(), ErrorKind::RateLimited | ErrorKind::Unavailable | ErrorKind::Unknown);
+    // The key that is configured may be none that is served, and then nobody has to be allowed to read it.
+    let may_not_matter = names == Names::Keys && error.kind() == ErrorKind::PermissionDenied;
+    if !may_pass && !may_not_matter {
+        return Err(error.into());
+    }
+    session.ui.warn_error(&error);
+    Ok(())
 }
 
 pub(super) fn policy(args: &PolicyArgs) -> Policy {
