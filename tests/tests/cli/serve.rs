@@ -1,5 +1,9 @@
 //! `serve` and `exec`, as far as the command line goes; the protocol has a suite of its own.
 
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
 use remote_state_emulator::{Fault, Misbehaviour};
 use remote_state_tests::{S3Server, Signal, Suite};
 
@@ -57,6 +61,29 @@ fn serve(suite: &mut Suite) {
             );
             assert_discreet(&output, server);
         }
+    });
+    suite.test("serve_waits_for_requests_in_flight_and_stops_when_it_is_asked_twice", &[], || {
+        let server = &S3Server::emulator();
+        let case = Case::new(server);
+        let mut running = case.remote_state("serve --listen 127.0.0.1:0 --no-auth").start();
+        running.wait_for("stop with Ctrl-C");
+        let slow = Fault::new(Misbehaviour::Delay(Duration::from_secs(60)));
+        server.faults().inject(slow.with_times(1));
+        let url = running.stdout_so_far();
+        let address = url.trim().strip_prefix("http://").expect("it says where it is").to_owned();
+        let mut stream = TcpStream::connect(&address).expect("it listens");
+        let request = format!("GET /state/default HTTP/1.1\r\nHost: {address}\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("it reads");
+        // Used up when the request has come all the way to the store.
+        running.wait_until("the request arrives", || server.faults().count() == 0);
+        running.signal(Signal::TERM);
+        running.wait_for("waiting for requests in flight; once more to stop now\n");
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(running.is_running(), "it should wait");
+        let asked = Instant::now();
+        running.signal(Signal::INT);
+        running.wait().code(130).says("warning: stopped now: nobody knows what became of the requests");
+        assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
     });
     suite.test("a_store_that_refuses_is_told_before_anything_is_served", &[], || {
         let server = &S3Server::emulator();

@@ -1,21 +1,26 @@
 //! `serve`: Terraform's `http` backend over the store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use remote_state::{Error, ErrorKind, Workspace};
-use remote_state_server::{Auth, Emptied as ServerEmptied, Policy, Server, States};
+use remote_state_server::{Auth, BoundServer, Emptied as ServerEmptied, Policy, Server, States};
 use secrecy::SecretString;
 use serde_json::json;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::args::{Emptied, Names, PolicyArgs, Serve};
 use crate::commands::config::client_variables;
 use crate::commands::require_lock;
-use crate::exit::Failure;
+use crate::exit::{Failure, Interruption};
 use crate::session::{Session, interruption};
 
 /// The variable that holds the token when no file does.
 const TOKEN_VARIABLE: &str = "REMOTE_STATE_TOKEN";
+
+/// How long the end may take without a word.
+const SILENCE: Duration = Duration::from_millis(200);
 
 pub(crate) async fn run(session: &mut Session, args: Serve) -> Result<(), Failure> {
     session.may_write()?;
@@ -45,7 +50,7 @@ pub(crate) async fn run(session: &mut Session, args: Serve) -> Result<(), Failur
             session.ui.note(&format!("  {name}={value}"));
         }
     }
-    Ok(server.run_until(interruption.map(|_| ())).await?)
+    run_until(session, server, interruption).await
 }
 
 /// Asks the store once, so that a failure that will not pass is ours to tell, and not for each client to find out.
@@ -60,6 +65,33 @@ async fn check_store(session: &Session, names: Names) -> Result<(), Failure> {
     }
     session.ui.warn_error(&error);
     Ok(())
+}
+
+/// Serves until the first interruption, then to the end of the requests in flight or to the second one.
+async fn run_until(
+    session: &Session,
+    server: BoundServer,
+    interruption: impl Future<Output = Interruption>,
+) -> Result<(), Failure> {
+    let (stop, stopped) = oneshot::channel::<()>();
+    let mut serving = std::pin::pin!(server.run_until(async { drop(stopped.await) }));
+    tokio::select! {
+        ended = &mut serving => return Ok(ended?),
+        _ = interruption => {}
+    }
+    let again = crate::session::interruption();
+    drop(stop);
+    if let Ok(ended) = timeout(SILENCE, &mut serving).await {
+        return Ok(ended?);
+    }
+    session.ui.note("waiting for requests in flight; once more to stop now");
+    tokio::select! {
+        ended = serving => Ok(ended?),
+        signal = again => {
+            session.ui.warn("stopped now: nobody knows what became of the requests in flight");
+            Err(Failure::Interrupted(signal))
+        }
+    }
 }
 
 pub(super) fn policy(args: &PolicyArgs) -> Policy {
