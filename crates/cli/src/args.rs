@@ -63,20 +63,47 @@ pub(crate) struct Global {
 }
 
 impl Global {
-    /// Returns the flags that say which state is meant, to be typed again, each after a space.
+    /// Returns the flags that say which state is meant, to be typed again, each after a space. No value of a secret key is in them.
     pub(crate) fn selection(&self) -> String {
         let mut flags = String::new();
         if self.directory.as_os_str() != "." {
-            flags.push_str(&format!(" -C {}", quoted(&self.directory.to_string_lossy())));
+            flags.push_str(&flag("-C", &self.directory.to_string_lossy()));
+        }
+        if let Some(backend) = &self.backend {
+            flags.push_str(&flag("--backend", backend));
+        }
+        for given in &self.backend_config {
+            match given.split_once('=') {
+                Some((key, _)) if !is_showable(key) => {
+                    flags.push_str(&format!(" --backend-config {}=…", quoted(key)));
+                }
+                _ if given.is_empty() => {}
+                _ => flags.push_str(&flag("--backend-config", given)),
+            }
         }
         if self.dev {
             flags.push_str(" --dev");
         }
         if let Some(workspace) = &self.workspace {
-            flags.push_str(&format!(" -w {}", quoted(workspace)));
+            flags.push_str(&flag("-w", workspace));
         }
         flags
     }
+}
+
+/// Whether the value of a backend key may be shown: nobody knows what stands behind a name that is not known.
+fn is_showable(key: &str) -> bool {
+    let mut rows = remote_state::providers().iter().flat_map(|provider| provider.keys).filter(|row| {
+        let is_member = row.name.strip_prefix(key).is_some_and(|member| member.starts_with('.'));
+        row.name == key || row.aliases.contains(&key) || is_member
+    });
+    let first = rows.next();
+    first.is_some_and(|row| !row.secret) && rows.all(|row| !row.secret)
+}
+
+/// A flag and its value, after a space. A value that looks like a flag stands behind `=`.
+pub(crate) fn flag(name: &str, value: &str) -> String {
+    format!(" {name}{}{}", if value.starts_with('-') { '=' } else { ' ' }, quoted(value))
 }
 
 /// A word of someone else's as the last argument of a command, whatever it begins with.
@@ -406,6 +433,36 @@ mod tests {
             "-- '-$(id)'",
         ];
         assert_eq!(words.map(operand), quoted);
+    }
+
+    #[test]
+    fn a_selection_names_the_same_state_and_no_secret() {
+        let words = [
+            "x",
+            "-C",
+            "a b",
+            "--backend",
+            "s3",
+            "--backend-config",
+            "bucket=b;c",
+            "--backend-config",
+            "secret_key=hunter2",
+            "--backend-config",
+            "unknown=hunter2",
+            "--backend-config",
+            "",
+            "--backend-config",
+            "./e.hcl",
+            "--dev",
+            "-w=-x",
+            "pull",
+        ];
+        let cli = Cli::try_parse_from(words).unwrap();
+        assert_eq!(
+            cli.global.selection(),
+            " -C 'a b' --backend s3 --backend-config 'bucket=b;c' --backend-config secret_key=… --backend-config unknown=… \
+             --backend-config ./e.hcl --dev -w=-x"
+        );
     }
 
     #[test]

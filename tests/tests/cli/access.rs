@@ -26,7 +26,7 @@ pub(crate) fn tests(suite: &mut Suite) {
             "",
             "error: cannot lock `s3://BUCKET/KEY.tflock`: `ENDPOINT` does not accept the credentials (InvalidAccessKeyId)\n  \
              credentials  --backend-config\n\n\
-             hint: see which credentials are used with `remote-state config show`\n",
+             hint: see which credentials are used with `remote-state --backend-config access_key=nobody --backend-config secret_key=… config show`\n",
         );
     });
     suite.on_emulator("no_credentials_at_all_say_how_to_give_some", &[], |server| {
@@ -64,7 +64,7 @@ pub(crate) fn tests(suite: &mut Suite) {
             "",
             "error: bucket `no-such-bucket-anywhere` does not exist at `ENDPOINT`\n  \
              set in  --backend-config\n\n\
-             hint: check `bucket`, `region` and `endpoints.s3` with `remote-state config show`; a bucket that was just made may take a minute\n",
+             hint: check `bucket`, `region` and `endpoints.s3` with `remote-state --backend-config bucket=no-such-bucket-anywhere config show`; a bucket that was just made may take a minute\n",
         );
         for words in ["workspace list", "lock", "locks", "output", "exec -- true"] {
             let (command, rest) = words.split_once(" --").map_or((words, None), |(c, rest)| (c, Some(rest)));
@@ -102,7 +102,7 @@ pub(crate) fn tests(suite: &mut Suite) {
             "error: cannot read `s3://b/k`: cannot reach `http://127.0.0.1:1`\n  \
              because  Connection refused (os error 111)\n  \
              set in   $AWS_ENDPOINT_URL_S3\n\n\
-             hint: check the network, and `endpoints.s3` and `region` with `remote-state config show`\n",
+             hint: check the network, and `endpoints.s3` and `region` with `remote-state --backend s3 --backend-config bucket=b --backend-config key=k --backend-config max_retries=1 config show`\n",
         );
     });
     suite.on_emulator("a_lock_that_may_have_been_taken_is_told_with_its_id", &[], |server| {
@@ -118,8 +118,8 @@ pub(crate) fn tests(suite: &mut Suite) {
              because  cannot lock `s3://BUCKET/KEY.tflock`: cannot reach `ENDPOINT`\n  \
              lock     s3://BUCKET/KEY.tflock\n  \
              lock id  [..]\n\n\
-             hint: see whether it is held with `remote-state locks` when the store answers again\n\
-             hint: if it is held with this id, release it with `remote-state unlock [..]`\n",
+             hint: see whether it is held with `remote-state --backend-config max_retries=1 --backend-config dialect=aws locks` when the store answers again\n\
+             hint: if it is held with this id, release it with `remote-state --backend-config max_retries=1 --backend-config dialect=aws unlock [..]`\n",
         );
         server.faults().clear();
         // The id in the message is the one that releases it.

@@ -110,7 +110,8 @@ impl<'a> Case<'a> {
     pub(crate) fn expect(&self, cmd: Cmd, code: i32, stdout: &str, stderr: &str) -> Output {
         let output = self.run(cmd).code(code);
         let said = |text: &str| {
-            text.replace(&self.server.endpoint, "ENDPOINT")
+            text.replace(&self.selection(), "")
+                .replace(&self.server.endpoint, "ENDPOINT")
                 .replace(&self.place.key, "KEY")
                 .replace(&format!("s3://{}/", self.place.bucket), "s3://BUCKET/")
                 .replace(&self.sandbox.path().display().to_string(), "DIR")
@@ -118,6 +119,17 @@ impl<'a> Case<'a> {
         assert_same("standard output", &said(output.stdout()), stdout);
         assert_same("standard error", &said(output.stderr()), stderr);
         output
+    }
+
+    /// How hints repeat the flags of [`remote_state`](Self::remote_state). What is expected goes without.
+    pub(crate) fn selection(&self) -> String {
+        let mut selection = String::new();
+        for flag in self.place.flags() {
+            let (name, value) = flag.split_once('=').expect("each has a value");
+            let quote = if value.contains('"') { "'" } else { "" };
+            selection.push_str(&format!(" {name} {quote}{value}{quote}"));
+        }
+        selection
     }
 
     /// Runs a command and makes sure that it betrays nothing.

@@ -121,7 +121,7 @@ pub(crate) fn tests(suite: &mut Suite) {
         }
         case.run(case.remote_state("output").arg("z\n\nhint: z").arg("--raw"))
             .code(1)
-            .says("hint: print it with `remote-state output --json 'z\u{fffd}\u{fffd}hint: z'`\n");
+            .says(" output --json 'z\u{fffd}\u{fffd}hint: z'`\n");
     });
     suite.on_each_server("escape_sequences_in_a_state_do_not_reach_the_terminal", &[], |server| {
         let case = Case::new(server);

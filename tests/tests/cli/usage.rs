@@ -79,6 +79,26 @@ pub(crate) fn tests(suite: &mut Suite) {
         let refused = case.run(case.bare("lock -w dev").arg("-C").arg("else where")).code(3);
         refused.says(&format!("`remote-state -C 'else where' -w dev unlock {id}`"));
     });
+    suite.on_emulator("hints_name_the_backend_as_the_command_did", &[], |server| {
+        let case = Case::new(server);
+        let id = case.run(case.remote_state("lock")).code(0).stdout().trim_end().to_owned();
+        let secret = format!("secret_key={}", server.secret_key());
+        let refused = case.run(case.remote_state("lock --backend-config").arg(secret)).code(3);
+        let refused = refused
+            .says(&format!("`remote-state{} --backend-config secret_key=… unlock {id}`", case.selection()));
+        // Typed as it is, it acts on the same state; the secret comes from the environment here.
+        let hint = refused.stderr().lines().find(|line| line.contains(" unlock ")).expect("it was said");
+        let command = hint
+            .split('`')
+            .nth(1)
+            .expect("a command is quoted")
+            .replace(" --backend-config secret_key=…", "");
+        let words = command.strip_prefix("remote-state").expect("it is ours");
+        let shell =
+            case.sandbox.command("sh").server(server).args(["-c", &format!("shift; \"$1\"{words}"), "sh"]);
+        case.run(shell.then(&case.bare(""))).code(0);
+        case.place.assert_unlocked();
+    });
     suite.on_each_server("quiet_says_nothing_but_answers_and_errors", &[], |server| {
         let case = Case::new(server);
         case.sandbox.write("new.json", state(4));
