@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use remote_state::{
-    Error, ErrorKind, LockInfo, StateHeader, StateStoreExt as _, Workspace as Name, WriteMode,
+    Error, ErrorKind, LockInfo, StateFormat, StateHeader, StateStoreExt as _, Workspace as Name, WriteMode,
 };
 use serde_json::json;
 
-use crate::args::{Workspace, quoted};
+use crate::args::{Workspace, flag, quoted};
 use crate::exit::Failure;
 use crate::session::Session;
 
@@ -65,9 +65,11 @@ async fn new(session: &Session, name: Name) -> Result<(), Failure> {
         })
         .await?;
     session.ui.done(&format!("made workspace `{name}` at `{}`", session.store.location(&name).state));
-    let word = quoted(name.as_str());
-    let gap = if word.starts_with('-') { '=' } else { ' ' };
-    session.ui.note(&format!("use it with `-w{gap}{word}`, or `TF_WORKSPACE={word}`"));
+    session.ui.note(&format!(
+        "use it with `{}`, or `TF_WORKSPACE={}`",
+        flag("-w", name.as_str()).trim_start(),
+        quoted(name.as_str())
+    ));
     if session.ui.is_json {
         session.ui.json(
             &json!({"version": 1, "workspace": name.as_str(), "state": session.store.location(&name).state}),
@@ -94,6 +96,10 @@ async fn delete(session: &Session, name: Name, is_forced: bool, is_agreed: bool)
     session
         .under_lock(&name, &info, async {
             let Some(stored) = session.store.read_bytes(&name).await? else {
+                // An object without a byte is no state, but it is listed.
+                if session.store.workspace_names().await?.contains(&name) {
+                    return Ok(session.store.delete(&name).await?);
+                }
                 return Err(Error::new(
                     ErrorKind::NotFound,
                     "workspace delete",
@@ -103,15 +109,8 @@ async fn delete(session: &Session, name: Name, is_forced: bool, is_agreed: bool)
                 .with_hint("see which there are with `remote-state workspace list`")
                 .into());
             };
-            if !is_forced && StateHeader::parse(&stored.bytes).is_ok_and(|header| header.has_resources) {
-                return Err(Error::new(
-                    ErrorKind::PreconditionFailed,
-                    "workspace delete",
-                    format!("workspace `{name}` still tracks resources, which nothing would manage any more"),
-                )
-                .with_context("state", &state)
-                .with_hint("destroy them first, or pass `--force`")
-                .into());
+            if !is_forced {
+                check_unused(&name, &stored.bytes).map_err(|error| error.with_context("state", &state))?;
             }
             Ok(session.store.delete(&name).await?)
         })
@@ -121,4 +120,29 @@ async fn delete(session: &Session, name: Name, is_forced: bool, is_agreed: bool)
         session.ui.json(&json!({"version": 1, "workspace": name.as_str(), "deleted": true}))?;
     }
     Ok(())
+}
+
+/// Makes sure that a state tracks nothing. What cannot be told is no "no".
+fn check_unused(name: &Name, bytes: &[u8]) -> Result<(), Error> {
+    let refused = |message| Error::new(ErrorKind::PreconditionFailed, "workspace delete", message);
+    let in_doubt = |reason: &str| {
+        refused(format!("cannot tell whether workspace `{name}` tracks resources: {reason}")).with_hint(
+            format!(
+                "look at it with `remote-state pull{}`; to delete it all the same, pass `--force`",
+                flag("-w", name.as_str())
+            ),
+        )
+    };
+    match StateHeader::parse(bytes) {
+        Ok(header) if !header.has_resources => Ok(()),
+        Ok(header) => Err(match header.format {
+            StateFormat::Encrypted => in_doubt("its state is encrypted by OpenTofu"),
+            StateFormat::Plain { version: 4 } => refused(format!(
+                "workspace `{name}` still tracks resources, which nothing would manage any more"
+            ))
+            .with_hint("destroy them first, or pass `--force`"),
+            _ => in_doubt("its state has an old format"),
+        }),
+        Err(error) => Err(in_doubt(&format!("what is stored is {}", error.message()))),
+    }
 }
