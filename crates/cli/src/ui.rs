@@ -46,7 +46,7 @@ impl Ui {
             if error.kind() == io::ErrorKind::BrokenPipe {
                 Failure::BrokenPipe
             } else {
-                Error::new(ErrorKind::Local, "print", "cannot write to standard output")
+                Error::new(ErrorKind::Local, "print", format!("cannot write to standard output: {error}"))
                     .with_source(error)
                     .into()
             }

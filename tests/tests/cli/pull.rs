@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 
-use remote_state_tests::Suite;
+use remote_state_tests::{Signal, Suite};
 
 use crate::support::{Case, state};
 
@@ -102,6 +102,32 @@ pub(crate) fn tests(suite: &mut Suite) {
             .filter(|name| name.to_string_lossy().starts_with('.'))
             .collect();
         assert!(left.is_empty(), "{left:?}");
+    });
+    for (name, signal, code) in [
+        ("an_interrupted_pull_leaves_nothing_behind", Signal::INT, 130),
+        ("a_terminated_pull_leaves_nothing_behind", Signal::TERM, 143),
+    ] {
+        suite.on_emulator(name, &[], move |server| {
+            let case = Case::new(server);
+            case.place.put_state("default", state(3).replace("line 2", &"long line".repeat(1_000_000)));
+            let folder = case.sandbox.folder("to");
+            std::fs::write(folder.join("state.json"), "an older one").expect("the folder is there");
+            let entries = || std::fs::read_dir(&folder).expect("it is a folder").count();
+            server.faults().set_bytes_per_second(Some(1_000_000));
+            let mut running = case.remote_state("pull -o to/state.json").start();
+            running.wait_until("the transfer should begin", || entries() == 2);
+            running.signal(signal);
+            running.wait().code(code).says("interrupted; `to/state.json` is as it was\n");
+            server.faults().clear();
+            assert_eq!(entries(), 1);
+            assert_eq!(case.sandbox.read("to/state.json"), b"an older one");
+        });
+    }
+    suite.on_emulator("a_full_disk_behind_standard_output_is_told", &[], |server| {
+        let case = Case::stored(server);
+        let shell = case.sandbox.command("sh").server(server).args(["-c", "shift; \"$@\" > /dev/full", "sh"]);
+        let said = "error: cannot write to standard output: No space left on device (os error 28)\n";
+        case.expect(shell.then(&case.remote_state("pull")), 1, "", said);
     });
     suite.on_emulator("a_file_that_cannot_be_written_is_named_with_the_reason", &[], |server| {
         let case = Case::stored(server);

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::args::Pull;
 use crate::commands::no_state;
 use crate::exit::Failure;
-use crate::session::Session;
+use crate::session::{Session, interruption};
 use crate::ui::Ui;
 
 pub(crate) async fn run(session: &Session, args: &Pull) -> Result<(), Failure> {
@@ -83,7 +83,17 @@ async fn save(ui: Ui, mut read: StateRead, path: &Path) -> Result<(), Failure> {
             .with_source(source)
     };
     match Target::of(path).map_err(cannot)? {
-        Target::File(target) => replace(ui, read, &target, cannot).await,
+        Target::File(target) => {
+            // Dropped, the transfer takes its temporary file with it.
+            let interruption = interruption();
+            tokio::select! {
+                replaced = replace(ui, read, &target, cannot) => replaced,
+                signal = interruption => {
+                    ui.note(&format!("interrupted; `{}` is as it was", path.display()));
+                    Err(Failure::Interrupted(signal))
+                }
+            }
+        }
         Target::Stream(mut stream) => {
             while let Some(bytes) = read.body.try_next().await? {
                 stream.write_all(&bytes).map_err(|error| match error.kind() {
