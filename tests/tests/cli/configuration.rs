@@ -191,7 +191,8 @@ pub(crate) fn tests(suite: &mut Suite) {
              export TF_HTTP_RETRY_WAIT_MIN='1'\n\
              export TF_HTTP_LOCK_METHOD='POST'\n\
              export TF_HTTP_UNLOCK_METHOD='DELETE'\n",
-            "and set TF_HTTP_PASSWORD to the server's token; the configuration needs only: terraform { backend \"http\" {} }\n",
+            "and set TF_HTTP_PASSWORD to the server's token; the configuration needs only:\n\
+             terraform {\n  backend \"http\" {}\n}\n",
         );
         let json = case.run(case.bare("config client --json")).code(0).json();
         assert_eq!(json["environment"]["TF_HTTP_ADDRESS"], "http://127.0.0.1:8321/state/default");

@@ -103,7 +103,10 @@ fn client(ui: Ui, address: &str, plain_methods: bool) -> Result<(), Failure> {
     for (name, value) in &variables {
         ui.line(&format!("export {name}='{}'", value.replace('\'', r"'\''")))?;
     }
-    ui.note("and set TF_HTTP_PASSWORD to the server's token; the configuration needs only: terraform { backend \"http\" {} }");
+    ui.note("and set TF_HTTP_PASSWORD to the server's token; the configuration needs only:");
+    for line in ["terraform {", "  backend \"http\" {}", "}"] {
+        ui.note(line);
+    }
     Ok(())
 }
 
