@@ -117,7 +117,7 @@ pub(crate) fn lines(error: &Error) -> Vec<(String, String)> {
 }
 
 /// Commands in hints are about the state that the failed command was about, so they name it in the same way.
-fn hints(error: &Error, selection: &str) -> Vec<String> {
+pub(crate) fn hints(error: &Error, selection: &str) -> Vec<String> {
     let command = format!("`remote-state{selection} ");
     let mut hints: Vec<_> =
         error.hints().iter().map(|hint| hint.replace("`remote-state ", &command)).collect();

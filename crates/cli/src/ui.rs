@@ -23,6 +23,8 @@ pub(crate) struct Ui {
     pub(crate) is_json: bool,
     is_quiet: bool,
     is_verbose: bool,
+    /// The flags that name the state, for commands in hints.
+    selection: &'static str,
 }
 
 impl Ui {
@@ -36,6 +38,8 @@ impl Ui {
             is_json: global.json,
             is_quiet: global.quiet,
             is_verbose: global.verbose > 0,
+            // There is one voice, and it lives as long as the program.
+            selection: global.selection().leak(),
         }
     }
 
@@ -103,8 +107,12 @@ impl Ui {
     }
 
     fn say(&self, style: Style, label: &str, text: &str) {
+        self.say_lines(style, label, &harmless(text));
+    }
+
+    /// Says what is harmless already.
+    fn say_lines(&self, style: Style, label: &str, text: &str) {
         if !self.is_quiet {
-            let text = harmless(text);
             self.converse(&if label.is_empty() {
                 format!("{style}{text}{style:#}\n")
             } else {
@@ -145,6 +153,9 @@ impl Ui {
         self.warn(error.message());
         for (label, value) in crate::exit::lines(error) {
             self.note(&format!("  {label}  {value}"));
+        }
+        for hint in crate::exit::hints(error, self.selection) {
+            self.say_lines(CYAN, "hint: ", &harmless_lines(&hint));
         }
     }
 

@@ -178,6 +178,25 @@ pub(crate) fn tests(suite: &mut Suite) {
             "error: there is no provider `azurerm`\n\nhint: the providers are `s3`\n",
         );
     });
+    suite.on_emulator(
+        "a_block_that_changed_since_init_is_a_warning_with_its_hint_to_readers",
+        &[],
+        |server| {
+            let case = Case::stored(server);
+            let record = serde_json::json!({"version": 3, "backend": {"type": "s3", "config": {
+            "bucket": case.place.bucket, "key": case.place.key, "region": "us-east-1", "use_path_style": true,
+            "endpoints": {"s3": server.endpoint},
+        }, "hash": 1}});
+            case.sandbox.write(".terraform/terraform.tfstate", record.to_string());
+            case.sandbox.write("main.tf", case.place.backend_block().replace("us-east-1", "us-west-2"));
+            let refused = case.run(case.bare("workspace new dev"));
+            let hints: Vec<_> = refused.stderr().lines().filter(|line| line.starts_with("hint: ")).collect();
+            assert!(!hints.is_empty(), "{refused}");
+            let warned = case.run(case.bare("output --raw big")).code(0).says("warning: ");
+            let told: Vec<_> = warned.stderr().lines().filter(|line| line.starts_with("hint: ")).collect();
+            assert_eq!(told, hints, "{warned}");
+        },
+    );
     suite.on_emulator("config_client_prints_what_a_shell_evaluates", &[], |server| {
         let case = Case::new(server);
         case.expect(
