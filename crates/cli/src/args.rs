@@ -312,7 +312,8 @@ pub(crate) struct PolicyArgs {
     /// Accept states with a lower serial or another lineage, as `terraform state push -force` writes them
     #[arg(long)]
     pub(crate) force_write: bool,
-    /// What to do when a state with resources is replaced by one without, other than by an apply, destroy, rm or push
+    /// What to do when a state with resources is replaced by one without, other than by an apply, destroy, rm or push; `deny` also refuses to
+    /// delete a state that has resources or cannot be read
     #[arg(long, value_name = "WHAT", default_value = "warn")]
     pub(crate) emptied: Emptied,
 }

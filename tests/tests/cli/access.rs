@@ -67,15 +67,12 @@ pub(crate) fn tests(suite: &mut Suite) {
              hint: check `bucket`, `region` and `endpoints.s3` with `remote-state --backend-config bucket=no-such-bucket-anywhere config show`; a bucket that was just made may take a minute\n",
         );
         for words in ["workspace list", "lock", "locks", "output", "exec -- true"] {
-            let (command, rest) = words.split_once(" --").map_or((words, None), |(c, rest)| (c, Some(rest)));
+            let (command, rest) = words.split_once(" -- ").unwrap_or((words, ""));
             let mut cmd = case.remote_state(command).arg("--backend-config=bucket=no-such-bucket-anywhere");
-            if let Some(rest) = rest {
-                // Nothing is asked of the store before the command wants its state.
+            if !rest.is_empty() {
                 cmd = cmd.arg("--").words(rest);
-                case.run(cmd).code(0);
-            } else {
-                case.run(cmd).code(4).says("bucket `no-such-bucket-anywhere` does not exist");
             }
+            case.run(cmd).code(4).says("bucket `no-such-bucket-anywhere` does not exist");
         }
     });
     suite.test("another_region_is_named_with_the_right_one", &[], || {
