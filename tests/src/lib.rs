@@ -2,7 +2,7 @@
 //!
 //! Each file in `tests/` is a suite: a [`Suite`] of named tests that is run by [`Suite::run`]. What a machine does not have is a
 //! [`Requirement`]; a test that lacks one is reported as ignored, with the reason. `cargo xtask test` tells the suites by environment
-//! variables what is there; started by hand, they look for the programs themselves and do without MinIO.
+//! variables what is there; started by hand, they look for the programs themselves and do without MinIO and moto.
 //!
 //! ```no_run
 //! use remote_state_tests::{Requirement, Sandbox, Suite};
@@ -37,6 +37,6 @@ pub use command::{Cmd, Output};
 pub use process::{Running, Signal};
 pub use requirement::Requirement;
 pub use sandbox::Sandbox;
-pub use server::{Place, S3Server, block_on, runtime, unique};
+pub use server::{Place, S3Server, TABLE, block_on, runtime, unique};
 pub use suite::Suite;
 pub use terminal::Terminal;

@@ -1,5 +1,6 @@
 //! Objects on a server, read and written behind the back of what is under test.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::primitives::ByteStream;
@@ -8,7 +9,7 @@ use bytes::Bytes;
 use remote_state_core::LockInfo;
 use serde_json::Value;
 
-use crate::server::{Place, S3Server, block_on};
+use crate::server::{Place, S3Server, TABLE, block_on};
 
 impl S3Server {
     /// Reads an object; none if there is none.
@@ -56,7 +57,39 @@ impl S3Server {
     }
 }
 
+impl S3Server {
+    /// Reads an attribute of an item in the table; none if there is no such item.
+    ///
+    /// # Panics
+    /// If the table cannot be read, or the item has no such attribute.
+    pub async fn item(&self, id: &str, attribute: &str) -> Option<String> {
+        let get = self.tables().get_item().table_name(TABLE).key("LockID", AttributeValue::S(id.to_owned()));
+        let item = get.consistent_read(true).send().await.expect("the table can be read").item?;
+        assert_eq!(item.len(), 2, "an item has its id and one attribute: {:?}", item.keys());
+        Some(item[attribute].as_s().expect("it is a string").clone())
+    }
+}
+
 impl Place<'_> {
+    /// The digest that is recorded for a workspace's state.
+    pub fn digest(&self, workspace: &str) -> Option<String> {
+        let id = format!("{}/{}-md5", self.bucket, self.state_key(workspace));
+        block_on(self.server.item(&id, "Digest"))
+    }
+
+    /// Who holds a workspace's lock item; none if nobody does.
+    ///
+    /// # Panics
+    /// If the item cannot be read.
+    #[track_caller]
+    pub fn item_holder(&self, workspace: &str) -> Option<LockInfo> {
+        let id = format!("{}/{}", self.bucket, self.state_key(workspace));
+        let info = block_on(self.server.item(&id, "Info"))?;
+        let holder = LockInfo::parse(info.as_bytes()).expect("the item holds a record");
+        assert_eq!(holder.to_json(), info, "a record is written in one way only");
+        Some(holder)
+    }
+
     /// The bytes of a workspace's state; none if there is no object.
     pub fn state(&self, workspace: &str) -> Option<Bytes> {
         block_on(self.server.get_object(&self.bucket, &self.state_key(workspace)))

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 pub enum Requirement {
     /// A running MinIO.
     Minio,
+    /// A running moto: AWS in miniature, in Python.
+    Moto,
     /// `setsid` of util-linux, which gives a command a terminal of its own.
     Setsid,
     /// The program `terraform`.
@@ -22,6 +24,7 @@ impl Requirement {
     pub fn name(self) -> &'static str {
         match self {
             Self::Minio => "minio",
+            Self::Moto => "moto",
             Self::Setsid => "setsid",
             Self::Terraform => "terraform",
             Self::Tofu => "tofu",
@@ -31,10 +34,8 @@ impl Requirement {
     /// Says why it is not there; nothing if it is.
     pub fn why_absent(self) -> Option<String> {
         match self {
-            Self::Minio => std::env::var_os("REMOTE_STATE_TEST_MINIO").is_none().then(|| {
-                "REMOTE_STATE_TEST_MINIO is not set; `cargo xtask test` starts a server and sets it"
-                    .to_owned()
-            }),
+            Self::Minio => server_absent("REMOTE_STATE_TEST_MINIO"),
+            Self::Moto => server_absent("REMOTE_STATE_TEST_MOTO"),
             _ => self.program().is_none().then(|| format!("no `{}` on PATH", self.name())),
         }
     }
@@ -42,12 +43,17 @@ impl Requirement {
     /// Returns where the program is; none if it is not there, or no program.
     pub fn program(self) -> Option<PathBuf> {
         match self {
-            Self::Minio => None,
+            Self::Minio | Self::Moto => None,
             Self::Setsid => on_path("setsid"),
             Self::Terraform => named("REMOTE_STATE_TEST_TERRAFORM", "terraform"),
             Self::Tofu => named("REMOTE_STATE_TEST_TOFU", "tofu"),
         }
     }
+}
+
+fn server_absent(variable: &str) -> Option<String> {
+    let is_absent = std::env::var_os(variable).is_none();
+    is_absent.then(|| format!("{variable} is not set; `cargo xtask test` starts a server and sets it"))
 }
 
 fn named(variable: &str, program: &str) -> Option<PathBuf> {

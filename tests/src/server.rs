@@ -13,6 +13,9 @@ use tokio::runtime::Runtime;
 
 const REGION: &str = "us-east-1";
 
+/// The lock table that the emulator and moto have.
+pub const TABLE: &str = "tflock";
+
 /// An S3 server, and what it takes to use it.
 #[derive(Debug)]
 pub struct S3Server {
@@ -25,11 +28,12 @@ pub struct S3Server {
     pub(crate) access_key: String,
     pub(crate) secret_key: String,
     client: aws_sdk_s3::Client,
+    tables: aws_sdk_dynamodb::Client,
     emulator: Option<Emulator>,
 }
 
 impl S3Server {
-    /// Starts an emulator with a bucket `tfstate` and a versioned one `tfstate-versioned`. It stops with this value.
+    /// Starts an emulator with a bucket `tfstate`, a versioned one `tfstate-versioned`, and the table [`TABLE`]. It stops with this value.
     pub fn emulator() -> Self {
         Self::emulator_with(|builder| builder)
     }
@@ -43,7 +47,8 @@ impl S3Server {
         let builder = Emulator::builder()
             .with_credentials(&access_key, &secret_key)
             .with_bucket("tfstate")
-            .with_versioned_bucket("tfstate-versioned");
+            .with_versioned_bucket("tfstate-versioned")
+            .with_table(TABLE, "LockID");
         let emulator = block_on(more(builder).start()).expect("an emulator starts on a free port");
         let endpoint = emulator.endpoint();
         Self::new("emulator", endpoint, "tfstate".to_owned(), access_key, secret_key, Some(emulator))
@@ -67,6 +72,17 @@ impl S3Server {
         )
     }
 
+    /// The moto that the environment names: somebody else's S3 and DynamoDB, with the bucket and the table that were made there.
+    ///
+    /// # Panics
+    /// If it names none: the test should require it.
+    pub fn moto() -> Self {
+        let endpoint = std::env::var("REMOTE_STATE_TEST_MOTO")
+            .expect("the test requires moto, but `REMOTE_STATE_TEST_MOTO` is not set");
+        // It takes any keys.
+        Self::new("moto", endpoint, "tfstate".to_owned(), "test".to_owned(), "testtest".to_owned(), None)
+    }
+
     fn new(
         name: &'static str,
         endpoint: String,
@@ -84,7 +100,20 @@ impl S3Server {
             .credentials_provider(Credentials::new(&access_key, &secret_key, None, None, "test"))
             .build();
         let client = aws_sdk_s3::Client::from_conf(config);
-        Self { name, endpoint, bucket, access_key, secret_key, client, emulator }
+        let config = aws_sdk_dynamodb::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .region(Region::new(REGION))
+            .endpoint_url(&endpoint)
+            .credentials_provider(Credentials::new(&access_key, &secret_key, None, None, "test"))
+            .build();
+        let tables = aws_sdk_dynamodb::Client::from_conf(config);
+        Self { name, endpoint, bucket, access_key, secret_key, client, tables, emulator }
+    }
+
+    /// The vendor's own client for tables.
+    pub(crate) fn tables(&self) -> &aws_sdk_dynamodb::Client {
+        &self.tables
     }
 
     /// The vendor's own client, to look behind the back of what is under test.
@@ -171,12 +200,26 @@ impl Place<'_> {
             ("skip_requesting_account_id", "true".to_owned()),
             ("skip_metadata_api_check", "true".to_owned()),
             ("skip_region_validation", "true".to_owned()),
-            ("endpoints", format!("{{ s3 = {} }}", quoted(&self.server.endpoint))),
+            ("endpoints", self.endpoints()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into();
-        configuration.extend(self.arguments.iter().map(|(name, value)| (name.clone(), quoted(value))));
+        for (name, value) in &self.arguments {
+            // What is set once more takes the place of what was there.
+            configuration.retain(|(known, _)| known != name);
+            configuration.push((name.clone(), quoted(value)));
+        }
         configuration
+    }
+
+    /// The server for each service that the configuration uses.
+    fn endpoints(&self) -> String {
+        let url = format!("{:?}", self.server.endpoint);
+        if self.arguments.iter().any(|(name, _)| name == "dynamodb_table") {
+            format!("{{ s3 = {url}, dynamodb = {url} }}")
+        } else {
+            format!("{{ s3 = {url} }}")
+        }
     }
 
     /// `terraform { backend "s3" { … } }`. The keys to the server are not in it, see [`Cmd::server`](crate::Cmd::server).
@@ -192,7 +235,7 @@ impl Place<'_> {
     pub fn flags(&self) -> Vec<String> {
         let plain = |value: &str| value.trim_matches('"').to_owned();
         let flag = |(name, value): &(String, String)| match name.as_str() {
-            "endpoints" => format!("--backend-config=endpoints={{s3={:?}}}", self.server.endpoint),
+            "endpoints" => format!("--backend-config=endpoints={}", self.endpoints()),
             _ => format!("--backend-config={name}={}", plain(value)),
         };
         std::iter::once("--backend=s3".to_owned()).chain(self.configuration().iter().map(flag)).collect()
@@ -216,18 +259,19 @@ impl Place<'_> {
     /// If the configuration does not do.
     pub fn store(&self, more: &[(&str, &str)]) -> Arc<dyn StateStore> {
         let endpoint = self.server.endpoint.as_str();
-        let mut pairs = vec![
+        let mut pairs = std::collections::BTreeMap::from([
             ("bucket", self.bucket.as_str()),
             ("key", &self.key),
             ("region", REGION),
             ("use_path_style", "true"),
             ("use_lockfile", "true"),
             ("endpoint", endpoint),
+            ("dynamodb_endpoint", endpoint),
             ("access_key", &self.server.access_key),
             ("secret_key", &self.server.secret_key),
-        ];
+        ]);
         pairs.extend(self.arguments.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        pairs.extend(more);
+        pairs.extend(more.iter().copied());
         let config = ResolvedConfig::from_pairs(&PROVIDER, pairs).expect("the settings are good");
         Arc::new(S3Store::new(&S3Config::from_resolved(&config).expect("the settings are good")))
     }

@@ -13,6 +13,7 @@ mod ci;
 mod demo;
 mod metadata;
 mod minio;
+mod moto;
 mod process;
 mod report;
 mod test;

@@ -175,6 +175,9 @@ pub(crate) struct Push {
     /// Store it even if it does not follow the stored state
     #[arg(long)]
     pub(crate) force: bool,
+    /// Store it even if the stored state does not match its recorded digest, and record the new one
+    #[arg(long)]
+    pub(crate) repair_digest: bool,
     /// Write under a lock that is held already, and leave it held
     #[arg(long, value_name = "ID")]
     pub(crate) lock_id: Option<String>,

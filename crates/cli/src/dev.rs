@@ -83,20 +83,24 @@ impl DevStore {
         let emulator = Emulator::builder()
             .with_storage(storage)
             .with_credentials(&access_key, &secret_key)
-            .with_versioned_bucket(config.required("bucket")?)
-            .start()
-            .await
-            .map_err(|error| failed(&error))?;
+            .with_versioned_bucket(config.required("bucket")?);
+        let emulator = match config.string("dynamodb_table") {
+            Some(table) => emulator.with_table(table, "LockID"),
+            None => emulator,
+        };
+        let emulator = emulator.start().await.map_err(|error| failed(&error))?;
         let endpoint = emulator.endpoint().to_owned();
         let region = config.required("region")?.to_owned();
         let text = |value: &str| ConfigValue::String(value.to_owned());
         let origin = Origin::Flag("--dev".to_owned());
         let config = config
             .with("endpoints.s3", text(&endpoint), origin.clone())
+            .with("endpoints.dynamodb", text(&endpoint), origin.clone())
             .with("access_key", text(&access_key), origin.clone())
             .with("secret_key", text(&secret_key), origin);
         let client_env = vec![
-            ("AWS_ENDPOINT_URL_S3", endpoint),
+            ("AWS_ENDPOINT_URL_S3", endpoint.clone()),
+            ("AWS_ENDPOINT_URL_DYNAMODB", endpoint),
             ("AWS_ACCESS_KEY_ID", access_key),
             ("AWS_SECRET_ACCESS_KEY", secret_key),
             ("AWS_REGION", region),

@@ -22,6 +22,8 @@ pub struct Setup {
     pub raw_locks: Option<Arc<dyn RawLocks>>,
     /// How much to do.
     pub scale: Scale,
+    /// Locks are listed for workspaces that have a state, and not for others: they cannot be listed by themselves.
+    pub lists_locks_of_states_only: bool,
     guard: Arc<dyn Any + Send + Sync>,
 }
 
@@ -34,7 +36,14 @@ impl Debug for dyn RawLocks {
 impl Setup {
     /// Brings a store.
     pub fn new(store: Arc<dyn StateStore>, declares: Capabilities) -> Self {
-        Self { store, declares, raw_locks: None, scale: Scale::default(), guard: Arc::new(()) }
+        Self {
+            store,
+            declares,
+            raw_locks: None,
+            scale: Scale::default(),
+            lists_locks_of_states_only: false,
+            guard: Arc::new(()),
+        }
     }
 
     /// Sets how to get at locks behind the store's back.
@@ -48,6 +57,13 @@ impl Setup {
     #[must_use]
     pub fn with_scale(mut self, scale: Scale) -> Self {
         self.scale = scale;
+        self
+    }
+
+    /// Says that locks are listed for workspaces that have a state, and not for others.
+    #[must_use]
+    pub fn with_locks_of_states_only(mut self) -> Self {
+        self.lists_locks_of_states_only = true;
         self
     }
 

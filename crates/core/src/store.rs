@@ -56,6 +56,7 @@ pub trait StateStore: Debug + Display + Send + Sync + 'static {
     ///
     /// # Errors
     /// `NotFound` for a version that does not exist, and for a bucket that does not.
+    /// `DigestMismatch` if the store keeps a digest of the state and this is another; of a large state that shows only when its body ends.
     async fn read(&self, workspace: &Workspace, options: &ReadOptions) -> Result<Option<StateRead>>;
 
     /// Writes the state of a workspace, bytes as given, and returns once the store has acknowledged them.
@@ -93,7 +94,8 @@ pub trait StateStore: Debug + Display + Send + Sync + 'static {
     /// Returns the lock of a workspace, or `None` if it is free.
     async fn inspect(&self, workspace: &Workspace) -> Result<Option<LockRecord>>;
 
-    /// Lists the locks that are held on any workspace.
+    /// Lists the locks that are held on any workspace. Where locks cannot be listed by themselves, those of `default` and of workspaces that have a
+    /// state.
     fn locks(&self) -> BoxStream<'_, Result<(Workspace, LockRecord)>>;
 
     /// Lists the stored versions of a workspace's state, newest first.
@@ -130,6 +132,8 @@ pub struct Capabilities {
     pub locking: bool,
     /// [`WriteMode::Create`] and [`WriteMode::Update`] are decided by the store itself, atomically.
     pub conditional_write: bool,
+    /// A digest of each state is kept beside it: a state is verified when its body has been read to the end, and not before.
+    pub digests: bool,
     /// The store can list and read older versions, if the bucket keeps them.
     pub versions: bool,
 }
@@ -149,6 +153,13 @@ impl Capabilities {
         self
     }
 
+    /// Sets whether states are verified by a digest that is kept beside them.
+    #[must_use]
+    pub fn with_digests(mut self, digests: bool) -> Self {
+        self.digests = digests;
+        self
+    }
+
     /// Sets whether older versions can be listed and read.
     #[must_use]
     pub fn with_versions(mut self, versions: bool) -> Self {
@@ -163,9 +174,18 @@ impl Capabilities {
 pub struct ReadOptions {
     /// Read this version instead of the current one.
     pub version: Option<VersionId>,
+    /// Read the state even if it does not match the digest that is recorded for it, where one is.
+    pub ignores_digest: bool,
 }
 
 impl ReadOptions {
+    /// Reads the state even if it does not match its digest.
+    #[must_use]
+    pub fn ignoring_digest(mut self) -> Self {
+        self.ignores_digest = true;
+        self
+    }
+
     /// Reads one stored version instead of the current one.
     #[must_use]
     pub fn with_version(mut self, version: VersionId) -> Self {

@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::dynamodb::Tables;
 use crate::endpoint::Endpoint;
 use crate::faults::Faults;
 use crate::identity::{Keys, Localhost, SignedOnly};
@@ -22,9 +23,9 @@ use crate::link::SlowStream;
 use crate::recorder::Recorder;
 use crate::s3::Service;
 use crate::storage::Storage;
-use crate::store::{Versioning, buckets};
+use crate::store::{Versioning, buckets, tables};
 
-/// An S3 endpoint inside this process, on a loopback address. Dropping it stops it at once.
+/// An endpoint for S3 and for DynamoDB inside this process, on a loopback address. Dropping it stops it at once.
 #[derive(Debug)]
 pub struct Emulator {
     address: SocketAddr,
@@ -83,6 +84,7 @@ pub struct EmulatorBuilder {
     credentials: Vec<(String, SecretKey)>,
     region: Option<String>,
     buckets: Vec<(String, Versioning)>,
+    tables: Vec<(String, String)>,
     address: Option<String>,
 }
 
@@ -122,6 +124,13 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Creates a DynamoDB table at the start, if it is missing, with this partition key of type string. May be called several times.
+    #[must_use]
+    pub fn with_table(mut self, name: impl Into<String>, partition_key: impl Into<String>) -> Self {
+        self.tables.push((name.into(), partition_key.into()));
+        self
+    }
+
     /// The address to listen on, an IP address with a port. Default: `127.0.0.1:0`, where 0 lets the system choose.
     #[must_use]
     pub fn with_address(mut self, address: impl Into<String>) -> Self {
@@ -138,26 +147,28 @@ impl EmulatorBuilder {
         let address = parse_loopback(self.address.as_deref().unwrap_or("127.0.0.1:0"))?;
         let storage = self.storage.unwrap_or_else(Storage::memory);
         storage.prepare().await.map_err(io::Error::other)?;
-        let wanted = self.buckets;
+        let (wanted, wanted_tables) = (self.buckets, self.tables);
         let create = move |txn: &_| {
-            wanted.iter().try_for_each(|(name, versioning)| buckets::create(txn, name, *versioning).map(drop))
+            wanted
+                .iter()
+                .try_for_each(|(name, versioning)| buckets::create(txn, name, *versioning).map(drop))?;
+            wanted_tables.iter().try_for_each(|(name, key)| tables::create(txn, name, key).map(drop))
         };
         storage.write(create).await.map_err(io::Error::other)?;
 
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        let mut s3 = S3ServiceBuilder::new(Service::new(storage, self.region.clone()));
-        s3.set_auth(Keys(self.credentials.into_iter().collect::<BTreeMap<_, _>>()));
+        let keys: Arc<BTreeMap<_, _>> = Arc::new(self.credentials.into_iter().collect());
+        let region: Option<Arc<str>> = self.region.clone().map(Arc::from);
+        let tables = Tables { storage: storage.clone(), keys: Arc::clone(&keys), region: region.clone() };
+        let mut s3 = S3ServiceBuilder::new(Service::new(storage, self.region));
+        s3.set_auth(Keys(keys));
         s3.set_access(SignedOnly);
         s3.set_host(Localhost);
         let faults = Faults::default();
         let requests = Recorder::default();
-        let endpoint = Endpoint {
-            s3: s3.build(),
-            faults: faults.clone(),
-            recorder: requests.clone(),
-            region: self.region.map(Arc::from),
-        };
+        let endpoint =
+            Endpoint { s3: s3.build(), faults: faults.clone(), recorder: requests.clone(), region, tables };
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(serve(listener, endpoint, stopped));
         Ok(Emulator { address, faults, requests, stop: Some(stop), server })

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use http_body_util::{BodyExt, StreamBody};
+use http_body_util::{BodyExt, Limited, StreamBody};
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
@@ -17,6 +17,7 @@ use hyper::{Method, StatusCode};
 use s3s::service::S3Service;
 use s3s::{Body, HttpRequest, HttpResponse, StdError};
 
+use crate::dynamodb::{self, Tables};
 use crate::faults::{Faults, IgnoredConditions, Plan, Target};
 use crate::identity;
 use crate::recorder::{Recorder, Request};
@@ -28,6 +29,9 @@ const LINGER: Duration = Duration::from_millis(20);
 /// How much of a refused upload is read and thrown away. Closing on a client that is still sending would destroy the answer on its way.
 const DRAIN_BYTES: usize = 64 << 20;
 
+/// The longest request for a table. The service takes 16 MiB, and a lock is a few hundred bytes.
+const TABLE_REQUEST_BYTES: usize = 1 << 20;
+
 /// Answers requests for one emulator.
 #[derive(Clone)]
 pub(crate) struct Endpoint {
@@ -35,6 +39,7 @@ pub(crate) struct Endpoint {
     pub(crate) faults: Faults,
     pub(crate) recorder: Recorder,
     pub(crate) region: Option<Arc<str>>,
+    pub(crate) tables: Tables,
 }
 
 /// What the layers above and below the protocol tell each other about one request, carried in its extensions.
@@ -55,9 +60,14 @@ impl Endpoint {
     /// Answers a request. An error closes the connection without an answer.
     pub(crate) async fn answer(self, request: hyper::Request<Incoming>) -> Result<HttpResponse, StdError> {
         let (head, body) = request.into_parts();
+        if let Some(operation) = dynamodb::operation(&head.headers) {
+            let operation = operation.to_owned();
+            return self.answer_table(head, operation, body).await;
+        }
         let (bucket, key) = identity::target(&head.uri, &head.headers);
         let plan = self.faults.plan(&Target {
             method: head.method.as_str(),
+            operation: None,
             key: key.as_deref(),
             is_conditional: head.headers.contains_key("if-match")
                 || head.headers.contains_key("if-none-match"),
@@ -72,6 +82,58 @@ impl Endpoint {
         record.status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
         self.recorder.add(record);
         answer.map(|answer| finish(answer, is_head, &plan))
+    }
+
+    /// Answers a request for a table, with the same faults.
+    async fn answer_table(
+        &self,
+        head: Parts,
+        operation: String,
+        body: Incoming,
+    ) -> Result<HttpResponse, StdError> {
+        let body = Limited::new(body, TABLE_REQUEST_BYTES).collect().await?.to_bytes();
+        let (table, key, is_conditional) = dynamodb::target(&body);
+        let plan = self.faults.plan(&Target {
+            method: head.method.as_str(),
+            operation: Some(&operation),
+            key: key.as_deref(),
+            is_conditional,
+            is_chunked: false,
+        });
+        let mut record = record(&head, table, key);
+        record.operation = Some(operation.clone());
+        let answer = self.attempt_table(&head, &operation, &body, &plan).await;
+        record.status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
+        self.recorder.add(record);
+        answer
+    }
+
+    async fn attempt_table(
+        &self,
+        head: &Parts,
+        operation: &str,
+        body: &[u8],
+        plan: &Plan,
+    ) -> Result<HttpResponse, StdError> {
+        if !plan.delay.is_zero() {
+            tokio::time::sleep(plan.delay).await;
+        }
+        if plan.lose_request {
+            return Err("the request is lost, as a fault asks".into());
+        }
+        if let Some((status, code)) = &plan.answer_without {
+            return Ok(table_error(*status, code, "A fault was asked for."));
+        }
+        let ignores_conditions = plan.ignored == IgnoredConditions::Everywhere;
+        let answer = self.tables.answer(head, operation, body, ignores_conditions).await;
+        if plan.lose_reply {
+            return Err("the reply is lost, as a fault asks".into());
+        }
+        Ok(match (&plan.answer_after, answer) {
+            (Some((status, code)), _) => table_error(*status, code, "A fault was asked for."),
+            (None, Ok(answer)) => table_answer(200, &answer),
+            (None, Err(refusal)) => table_error(refusal.status, refusal.code, &refusal.message),
+        })
     }
 
     async fn attempt(
@@ -237,6 +299,22 @@ fn truncate(answer: HttpResponse, after_bytes: u64) -> HttpResponse {
         Err("the body is cut short, as a fault asks".into())
     });
     HttpResponse::from_parts(head, Body::http_body_unsync(StreamBody::new(kept.chain(end))))
+}
+
+fn table_answer(status: u16, answer: &serde_json::Value) -> HttpResponse {
+    let mut response = HttpResponse::new(Body::from(answer.to_string()));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0"));
+    if let Ok(id) = HeaderValue::from_str(&next_request_id()) {
+        response.headers_mut().insert("x-amzn-requestid", id);
+    }
+    response
+}
+
+/// An error as DynamoDB writes it.
+fn table_error(status: u16, code: &str, message: &str) -> HttpResponse {
+    let kind = format!("com.amazonaws.dynamodb.v20120810#{code}");
+    table_answer(status, &serde_json::json!({"__type": kind, "message": message}))
 }
 
 /// An error document. `details` is XML of its own.

@@ -91,6 +91,7 @@ pub struct Fault {
     misbehaviour: Misbehaviour,
     times: Option<u32>,
     method: Option<String>,
+    operation: Option<String>,
     key_part: Option<String>,
     key_suffix: Option<String>,
 }
@@ -98,7 +99,7 @@ pub struct Fault {
 impl Fault {
     /// A fault that applies to every request.
     pub fn new(misbehaviour: Misbehaviour) -> Self {
-        Self { misbehaviour, times: None, method: None, key_part: None, key_suffix: None }
+        Self { misbehaviour, times: None, method: None, operation: None, key_part: None, key_suffix: None }
     }
 
     /// Limits it to the next `times` requests that it applies to. Zero disarms it at once.
@@ -112,6 +113,13 @@ impl Fault {
     #[must_use]
     pub fn with_method(mut self, method: impl Into<String>) -> Self {
         self.method = Some(method.into());
+        self
+    }
+
+    /// Limits it to a DynamoDB operation, such as `PutItem`, and so to tables. The key of such a request is the `LockID` of its item.
+    #[must_use]
+    pub fn with_operation(mut self, operation: impl Into<String>) -> Self {
+        self.operation = Some(operation.into());
         self
     }
 
@@ -142,6 +150,7 @@ impl Fault {
         relevant
             && self.times != Some(0)
             && self.method.as_ref().is_none_or(|method| method == target.method)
+            && self.operation.as_ref().is_none_or(|operation| target.operation == Some(operation))
             && self.key_part.as_ref().is_none_or(|part| target.key.is_some() && key.contains(part))
             && self.key_suffix.as_ref().is_none_or(|suffix| target.key.is_some() && key.ends_with(suffix))
     }
@@ -205,6 +214,8 @@ impl Misbehaviour {
 #[derive(Debug)]
 pub(crate) struct Target<'a> {
     pub(crate) method: &'a str,
+    /// Known for tables only: what S3 is asked for shows when the request is taken apart, which is too late for a fault.
+    pub(crate) operation: Option<&'a str>,
     pub(crate) key: Option<&'a str>,
     pub(crate) is_conditional: bool,
     pub(crate) is_chunked: bool,
@@ -280,7 +291,7 @@ mod tests {
     use super::*;
 
     fn put(key: &str) -> Target<'_> {
-        Target { method: "PUT", key: Some(key), is_conditional: false, is_chunked: false }
+        Target { method: "PUT", operation: None, key: Some(key), is_conditional: false, is_chunked: false }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Who asks, for which bucket, and in which region.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use hyper::{HeaderMap, Uri};
 use percent_encoding::percent_decode_str;
@@ -13,7 +14,7 @@ use crate::endpoint::Exchange;
 
 /// The access keys and their secrets.
 #[derive(Debug)]
-pub(crate) struct Keys(pub(crate) BTreeMap<String, SecretKey>);
+pub(crate) struct Keys(pub(crate) Arc<BTreeMap<String, SecretKey>>);
 
 #[async_trait::async_trait]
 impl S3Auth for Keys {

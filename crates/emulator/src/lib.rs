@@ -9,6 +9,7 @@ mod link;
 mod recorder;
 
 mod body;
+mod dynamodb;
 mod s3;
 
 mod storage;

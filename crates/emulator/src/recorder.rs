@@ -18,13 +18,13 @@ pub struct Recorder {
 pub struct Request {
     /// For example `PUT`.
     pub method: String,
-    /// The S3 operation, such as `PutObject`; none if the request was refused before its operation was known.
+    /// The operation, such as `PutObject` or `PutItem`; none if the request was refused before its operation was known.
     pub operation: Option<String>,
     /// The path as it was sent.
     pub path: String,
-    /// The bucket, decoded.
+    /// The bucket, decoded; for DynamoDB the table.
     pub bucket: Option<String>,
-    /// The key, decoded.
+    /// The key, decoded; for DynamoDB the `LockID` of the item.
     pub key: Option<String>,
     /// The query as it was sent, without the question mark; empty if there was none.
     pub query: String,

@@ -69,13 +69,13 @@ pub(crate) struct Stored {
 }
 
 impl Client {
-    pub(crate) fn new(config: &S3Config, dialect: Dialect) -> Self {
+    pub(crate) fn new(sdk: aws_sdk_s3::Client, config: &S3Config, dialect: Dialect) -> Self {
         let store = match &config.endpoint {
             Some(url) => format!("`{}`", url.as_str().trim_end_matches('/')),
             None => format!("Amazon S3 in `{}`", config.region),
         };
         Self {
-            sdk: crate::connect::connect(config, dialect),
+            sdk,
             settings: Arc::new(Settings {
                 bucket: config.bucket.clone(),
                 region: config.region.clone(),
@@ -99,7 +99,8 @@ impl Client {
 
     pub(crate) fn about<'a>(&'a self, operation: &'static str, object: &'a str) -> About<'a> {
         let Settings { bucket, region, store, origins, .. } = &*self.settings;
-        About { operation, object, bucket, store, region, origins }
+        let endpoint = ("endpoints.s3", origins.endpoint.as_deref());
+        About { operation, object, bucket, store, region, origins, endpoint }
     }
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>

@@ -85,9 +85,12 @@ static KEYS: &[ConfigKeySpec] = &[
     ConfigKeySpec::new(
         "dynamodb_table",
         ValueKind::String,
-        "The DynamoDB table that holds the lock. Not supported yet: a configuration that sets it is refused, so that no lock is overlooked.",
+        "The DynamoDB table that holds the lock, and the digest of the state. Its partition key is `LockID`, a string.",
     )
     .aliases(&["lock_table"]),
+    ConfigKeySpec::new("endpoints.dynamodb", ValueKind::String, "The URL of a DynamoDB other than Amazon's.")
+        .aliases(&["dynamodb_endpoint"])
+        .env(&["AWS_ENDPOINT_URL_DYNAMODB", "AWS_DYNAMODB_ENDPOINT", "AWS_ENDPOINT_URL"]),
     ConfigKeySpec::new(
         "dialect",
         ValueKind::String,
@@ -108,6 +111,10 @@ pub struct S3Config {
     pub region: String,
     /// The store's URL, if it is not Amazon's own for the region.
     pub endpoint: Option<Url>,
+    /// The DynamoDB table of locks and digests, if there is one.
+    pub dynamodb_table: Option<String>,
+    /// DynamoDB's URL, if it is not Amazon's own for the region.
+    pub dynamodb_endpoint: Option<Url>,
     /// What stands before a workspace's name in its key.
     pub workspace_key_prefix: String,
     /// Whether the lock file is used.
@@ -134,6 +141,8 @@ pub(crate) struct Origins {
     pub(crate) bucket: String,
     pub(crate) region: String,
     pub(crate) endpoint: Option<String>,
+    pub(crate) dynamodb_endpoint: Option<String>,
+    pub(crate) table: Option<String>,
     pub(crate) credentials: String,
 }
 
@@ -154,17 +163,8 @@ impl S3Config {
     /// Checks a resolved configuration.
     ///
     /// # Errors
-    /// `ConfigInvalid` with the key and where its value was set; `Unsupported` for a kind of lock that is not built yet.
+    /// `ConfigInvalid` with the key and where its value was set.
     pub fn from_resolved(config: &ResolvedConfig) -> Result<Self> {
-        if config.get("dynamodb_table").is_some() {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "configure",
-                "locks in a DynamoDB table are not supported yet, and going on without them would let two clients write at once",
-            )
-            .with_context("set in", config.origin("dynamodb_table"))
-            .with_hint("lock with `use_lockfile = true` in every client of this state, then remove `dynamodb_table`"));
-        }
         let key = config.required("key")?;
         check_key(key).map_err(|reason| config.invalid("key", reason))?;
         let workspace_key_prefix = config.string("workspace_key_prefix").unwrap_or_default();
@@ -175,11 +175,14 @@ impl S3Config {
         if bucket.trim().is_empty() || bucket.contains('/') {
             return Err(config.invalid("bucket", "expected the name of a bucket"));
         }
+        let origin = |key: &str| config.get(key).map(|value| value.origin.to_string());
         Ok(Self {
             bucket: bucket.to_owned(),
             key: key.to_owned(),
             region: config.required("region")?.to_owned(),
-            endpoint: endpoint(config)?,
+            endpoint: endpoint(config, "endpoints.s3")?,
+            dynamodb_table: config.string("dynamodb_table").map(str::to_owned),
+            dynamodb_endpoint: endpoint(config, "endpoints.dynamodb")?,
             workspace_key_prefix: workspace_key_prefix.to_owned(),
             use_lockfile: config.bool("use_lockfile"),
             use_path_style: config.bool("use_path_style"),
@@ -195,7 +198,9 @@ impl S3Config {
             origins: Origins {
                 bucket: config.origin("bucket").to_string(),
                 region: config.origin("region").to_string(),
-                endpoint: config.get("endpoints.s3").map(|endpoint| endpoint.origin.to_string()),
+                endpoint: origin("endpoints.s3"),
+                dynamodb_endpoint: origin("endpoints.dynamodb"),
+                table: origin("dynamodb_table"),
                 credentials: credentials_origin(config)?,
             },
         })
@@ -218,15 +223,15 @@ pub(crate) fn check_key(key: &str) -> Result<(), &'static str> {
     }
 }
 
-fn endpoint(config: &ResolvedConfig) -> Result<Option<Url>> {
-    let Some(text) = config.string("endpoints.s3") else { return Ok(None) };
+fn endpoint(config: &ResolvedConfig, key: &str) -> Result<Option<Url>> {
+    let Some(text) = config.string(key) else { return Ok(None) };
     let with_scheme = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
     match Url::parse(&with_scheme) {
         // It would be shown wherever the endpoint is.
         Ok(url) if !url.username().is_empty() || url.password().is_some() => Err(config
-            .invalid("endpoints.s3", "it must not hold a user name or a password, which S3 has no use for")),
+            .invalid(key, "it must not hold a user name or a password, which no service here has a use for")),
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(Some(url)),
-        _ => Err(config.invalid("endpoints.s3", "expected a URL such as `https://s3.example.com`")),
+        _ => Err(config.invalid(key, "expected a URL such as `https://s3.example.com`")),
     }
 }
 
@@ -392,10 +397,20 @@ mod tests {
     }
 
     #[test]
-    fn lock_in_a_table_is_refused_so_that_it_is_not_overlooked() {
-        for key in ["dynamodb_table", "lock_table"] {
-            assert_eq!(config(&[(key, "t")]).unwrap_err().kind(), ErrorKind::Unsupported);
+    fn table_and_its_endpoint_have_the_names_of_every_terraform() {
+        for (table, endpoint) in
+            [("dynamodb_table", "endpoints.dynamodb"), ("lock_table", "dynamodb_endpoint")]
+        {
+            let config = config(&[(table, "locks"), (endpoint, "http://127.0.0.1:8000")]).unwrap();
+            assert_eq!(config.dynamodb_table.as_deref(), Some("locks"));
+            assert_eq!(config.dynamodb_endpoint.unwrap().as_str(), "http://127.0.0.1:8000/");
+            assert_eq!(config.endpoint, None);
         }
+        assert_eq!(config(&[("dynamodb_table", "")]).unwrap().dynamodb_table, None);
+        let env = [("AWS_ENDPOINT_URL", "http://all"), ("AWS_ENDPOINT_URL_DYNAMODB", "http://tables")];
+        let config = with_environment(&[], &env).unwrap();
+        assert_eq!(config.endpoint.unwrap().as_str(), "http://all/");
+        assert_eq!(config.dynamodb_endpoint.unwrap().as_str(), "http://tables/");
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub(crate) enum Outcome {
     Refused,
     /// Nobody knows: the request may have been carried out.
     Unknown,
-    /// No connection came about; nothing was done.
+    /// No connection came about, or the service turned the request away for now; nothing was done.
     Unsent,
 }
 
@@ -50,12 +50,15 @@ pub(crate) struct About<'a> {
     pub(crate) operation: &'static str,
     /// The object, as a URL.
     pub(crate) object: &'a str,
+    /// The bucket, or the table.
     pub(crate) bucket: &'a str,
     /// The endpoint, or the region where it is Amazon's.
     pub(crate) store: &'a str,
     pub(crate) region: &'a str,
     /// Where that was set.
     pub(crate) origins: &'a Origins,
+    /// The key that sets the endpoint, and where it was set.
+    pub(crate) endpoint: (&'static str, Option<&'a str>),
 }
 
 /// The words of the SDK's error and of what caused it.
@@ -93,13 +96,25 @@ pub(crate) fn failure<E>(about: About<'_>, error: SdkError<E, HttpResponse>) -> 
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
+    failure_by(about, error, |status, code, sentence, region| service(about, status, code, sentence, region))
+}
+
+/// Sorts a failure; what the codes of a service's answers mean is given by `meaning`: status, code, sentence, and the region that it hints at.
+pub(crate) fn failure_by<E>(
+    about: About<'_>,
+    error: SdkError<E, HttpResponse>,
+    meaning: impl FnOnce(u16, &str, Option<&str>, Option<&str>) -> (Outcome, Error),
+) -> Failure
+where
+    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+{
     let cause = Cause::of(&error);
     let (outcome, error) = match &error {
         SdkError::ServiceError(answer) => {
             let status = answer.raw().status().as_u16();
             let code = answer.err().code().unwrap_or_default();
             let hinted_region = answer.raw().headers().get("x-amz-bucket-region");
-            service(about, status, code, answer.err().message(), hinted_region)
+            meaning(status, code, answer.err().message(), hinted_region)
         }
         SdkError::ConstructionFailure(_) => {
             (Outcome::Refused, about.error(ErrorKind::Unexpected, "the request could not be made"))
@@ -117,7 +132,7 @@ where
         SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => (
             if is_about_connecting(&cause) { Outcome::Unsent } else { Outcome::Unknown },
             unreachable(about, &cause)
-                .with_hint("check the network, and `endpoints.s3` and `region` with `remote-state config show`"),
+                .with_hint(format!("check the network, and `{}` and `region` with `remote-state config show`", about.endpoint.0)),
         ),
         _ => (Outcome::Unknown, about.error(ErrorKind::Unavailable, "the answer cannot be read")),
     };
@@ -147,7 +162,7 @@ fn unreachable(about: About<'_>, cause: &Cause) -> Error {
         Some(reason) => error.with_context("because", reason),
         None => error,
     };
-    match &about.origins.endpoint {
+    match about.endpoint.1 {
         Some(origin) => error.with_context("set in", origin),
         None => error.with_context("region set in", &about.origins.region),
     }

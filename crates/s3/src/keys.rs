@@ -14,6 +14,8 @@ pub(crate) struct Layout {
     /// What stands before the name of any other workspace; may be empty.
     pub(crate) prefix: String,
     pub(crate) has_lock_file: bool,
+    /// The DynamoDB table of lock items, if there is one.
+    pub(crate) table: Option<String>,
 }
 
 impl Layout {
@@ -36,8 +38,13 @@ impl Layout {
 
     pub(crate) fn location(&self, workspace: &Workspace) -> StateLocation {
         let key = self.state_key(workspace);
-        let lock = self.has_lock_file.then(|| self.url(&self.lock_key(workspace)));
-        StateLocation::new(format!("{}/{key}", self.bucket), self.url(&key), lock)
+        let path = format!("{}/{key}", self.bucket);
+        let lock = match &self.table {
+            _ if self.has_lock_file => Some(self.url(&self.lock_key(workspace))),
+            Some(table) => Some(format!("dynamodb://{table}/{path}")),
+            None => None,
+        };
+        StateLocation::new(path, self.url(&key), lock)
     }
 
     /// What every key of a named workspace starts with. Empty if there is no prefix: then the whole bucket has to be looked through.
@@ -95,6 +102,7 @@ mod tests {
             key: "dir/st.tfstate".into(),
             prefix: prefix.into(),
             has_lock_file: true,
+            table: None,
         }
     }
 

@@ -2,7 +2,8 @@
 
 use std::cmp::Reverse;
 use std::collections::VecDeque;
-use std::future::Future;
+use std::future::{Future, ready};
+use std::sync::Arc;
 
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use remote_state_core::{
@@ -85,18 +86,46 @@ impl S3Store {
             .boxed()
     }
 
+    /// Looks at the lock of every workspace that has one or could have.
+    ///
+    /// Lock files show in the listing. Lock items do not, and a table cannot be asked for those of one bucket without reading it whole: so the
+    /// item of each workspace is asked for that has a state or a lock file, and of `default`.
     pub(crate) fn list_locks(&self) -> BoxStream<'_, Result<(Workspace, LockRecord)>> {
-        let named =
-            self.list_keys("list locks").try_filter_map(async |key| Ok(self.layout.workspace_of_lock(&key)));
+        let mechanisms: Arc<[_]> = self.visible_mechanisms().into();
+        let has_table = self.table.is_some();
+        let mut last = None;
+        let named = self.list_keys("list locks").try_filter_map(move |key| {
+            let state = || self.layout.workspace_of_state(&key).filter(|_| has_table);
+            // The keys of a workspace follow each other.
+            let next =
+                self.layout.workspace_of_lock(&key).or_else(state).filter(|next| last.as_ref() != Some(next));
+            if next.is_some() {
+                last.clone_from(&next);
+            }
+            ready(Ok(next))
+        });
         stream::once(async { Ok(Workspace::default()) })
             .chain(named)
-            .map_ok(async |workspace| {
-                // It may have been released since it was listed.
-                let found = self.read_lock_file("list locks", &workspace).await?;
-                Ok(found.map(|found| (workspace, found.record)))
+            .map_ok(move |workspace| {
+                let mechanisms = Arc::clone(&mechanisms);
+                async move {
+                    let mut held: Vec<(Workspace, LockRecord)> = Vec::new();
+                    for mechanism in mechanisms.iter() {
+                        // It may have been released since it was listed.
+                        let Some(found) = mechanism.read("list locks", &workspace).await? else { continue };
+                        // The same holder has both.
+                        let is_known = |(_, known): &(Workspace, LockRecord)| {
+                            known.id().is_some() && known.id() == found.record.id()
+                        };
+                        if !held.iter().any(is_known) {
+                            held.push((workspace.clone(), found.record));
+                        }
+                    }
+                    Ok(stream::iter(held.into_iter().map(Ok)))
+                }
             })
             .try_buffered(PARALLEL_READS)
-            .try_filter_map(async |held| Ok(held))
+            .try_flatten()
             .boxed()
     }
 

@@ -17,7 +17,9 @@ use remote_state_core::{
 
 use crate::client::Client;
 use crate::config::{S3Config, check_key};
+use crate::connect;
 use crate::dialect::Dialect;
+use crate::dynamodb::{DigestWait, Table};
 use crate::error::Outcome;
 use crate::keys::Layout;
 
@@ -29,22 +31,33 @@ pub struct S3Store {
     pub(crate) layout: Layout,
     /// The store has been seen to refuse a second create. Shared by everything that uses the bucket: the proof is about the store.
     pub(crate) is_proven: Arc<AtomicBool>,
+    /// The table of lock and digest items, if there is one.
+    pub(crate) table: Option<Table>,
+    pub(crate) digest_wait: DigestWait,
 }
 
 impl S3Store {
     /// Makes a store. Nothing is sent before the first operation.
     pub fn new(config: &S3Config) -> Self {
         let dialect = Dialect::choose(config.dialect, config.endpoint.as_ref());
+        let shared = connect::shared(config);
+        let table = config
+            .dynamodb_table
+            .as_deref()
+            .map(|name| Table::new(connect::table(&shared, config), name, config));
         Self {
-            client: Client::new(config, dialect),
+            client: Client::new(connect::bucket(&shared, config, dialect), config, dialect),
             dialect,
             layout: Layout {
                 bucket: config.bucket.clone(),
                 key: config.key.clone(),
                 prefix: config.workspace_key_prefix.clone(),
                 has_lock_file: config.use_lockfile,
+                table: config.dynamodb_table.clone(),
             },
             is_proven: Arc::new(AtomicBool::new(dialect.creates_atomically)),
+            table,
+            digest_wait: DigestWait::default(),
         }
     }
 
@@ -64,8 +77,9 @@ impl fmt::Display for S3Store {
 impl StateStore for S3Store {
     fn capabilities(&self) -> Capabilities {
         Capabilities::default()
-            .with_locking(self.layout.has_lock_file)
+            .with_locking(self.layout.has_lock_file || self.table.is_some())
             .with_conditional_write(self.dialect.updates_conditionally)
+            .with_digests(self.table.is_some())
             .with_versions(true)
     }
 
@@ -82,6 +96,69 @@ impl StateStore for S3Store {
     }
 
     async fn read(&self, workspace: &Workspace, options: &ReadOptions) -> Result<Option<StateRead>> {
+        match &self.table {
+            // The digest is that of the current version.
+            Some(table) if options.version.is_none() && !options.ignores_digest => {
+                self.read_verified(table, workspace).await
+            }
+            _ => self.read_object(workspace, options).await,
+        }
+    }
+
+    async fn write(&self, workspace: &Workspace, source: StateSource, mode: &WriteMode) -> Result<StateMeta> {
+        let bytes = source.into_bytes().await?;
+        let Some(table) = &self.table else { return self.put_state(workspace, bytes, mode).await };
+        let written = self.put_state(workspace, bytes.clone(), mode).await;
+        let meta = written.map_err(|error| match error.kind() {
+            ErrorKind::Unknown => error.with_hint(
+                "its digest was not recorded; if the state was written, store it again with `remote-state push --repair-digest FILE`",
+            ),
+            _ => error,
+        })?;
+        self.record_digest(table, workspace, &bytes, &meta).await?;
+        Ok(meta)
+    }
+
+    async fn delete(&self, workspace: &Workspace) -> Result<()> {
+        self.delete_state(workspace).await?;
+        match &self.table {
+            Some(table) => self.forget_digest(table, workspace).await,
+            None => Ok(()),
+        }
+    }
+
+    fn workspaces(&self) -> BoxStream<'_, Result<Workspace>> {
+        self.list_workspaces()
+    }
+
+    async fn acquire(&self, workspace: &Workspace, info: &LockInfo) -> Result<LockInfo> {
+        self.take_lock(workspace, info).await
+    }
+
+    async fn release(&self, workspace: &Workspace, target: &LockTarget) -> Result<Released> {
+        self.release_lock(workspace, target).await
+    }
+
+    async fn inspect(&self, workspace: &Workspace) -> Result<Option<LockRecord>> {
+        self.inspect_lock("read the lock", workspace).await
+    }
+
+    fn locks(&self) -> BoxStream<'_, Result<(Workspace, LockRecord)>> {
+        self.list_locks()
+    }
+
+    fn versions(&self, workspace: &Workspace) -> BoxStream<'_, Result<StateVersion>> {
+        self.list_state_versions(workspace)
+    }
+}
+
+impl S3Store {
+    /// Reads what is stored, whatever its digest says.
+    pub(crate) async fn read_object(
+        &self,
+        workspace: &Workspace,
+        options: &ReadOptions,
+    ) -> Result<Option<StateRead>> {
         let version = options.version.as_ref().map(VersionId::as_str);
         let answer = match self.client.get("read", &self.layout.state_key(workspace), version).await {
             Ok(answer) => answer,
@@ -101,39 +178,6 @@ impl StateStore for S3Store {
             return Ok(None);
         }
         Ok(Some(StateRead { meta: meta_of(&answer, size), body: body(answer.body, size, location) }))
-    }
-
-    async fn write(&self, workspace: &Workspace, source: StateSource, mode: &WriteMode) -> Result<StateMeta> {
-        self.put_state(workspace, source.into_bytes().await?, mode).await
-    }
-
-    async fn delete(&self, workspace: &Workspace) -> Result<()> {
-        self.delete_state(workspace).await
-    }
-
-    fn workspaces(&self) -> BoxStream<'_, Result<Workspace>> {
-        self.list_workspaces()
-    }
-
-    async fn acquire(&self, workspace: &Workspace, info: &LockInfo) -> Result<LockInfo> {
-        self.create_lock_file(workspace, info).await
-    }
-
-    async fn release(&self, workspace: &Workspace, target: &LockTarget) -> Result<Released> {
-        self.delete_lock_file(workspace, target).await
-    }
-
-    async fn inspect(&self, workspace: &Workspace) -> Result<Option<LockRecord>> {
-        // Looked at even where this configuration takes no lock: another client's may.
-        Ok(self.read_lock_file("read the lock", workspace).await?.map(|found| found.record))
-    }
-
-    fn locks(&self) -> BoxStream<'_, Result<(Workspace, LockRecord)>> {
-        self.list_locks()
-    }
-
-    fn versions(&self, workspace: &Workspace) -> BoxStream<'_, Result<StateVersion>> {
-        self.list_state_versions(workspace)
     }
 }
 

@@ -4,9 +4,13 @@ mod common;
 #[path = "common/lock_files.rs"]
 mod lock_files;
 
-use common::{BUCKET, emulator, store};
+#[path = "common/lock_items.rs"]
+mod lock_items;
+
+use common::{BUCKET, TABLE, emulator, store};
 use lock_files::LockFiles;
-use remote_state_conformance::{Scale, Setup};
+use lock_items::LockItems;
+use remote_state_conformance::{RawLocks, Scale, Setup};
 use remote_state_core::Capabilities;
 
 /// Enough to see a difference between manners; what takes a crowd or a large state is seen once.
@@ -21,8 +25,12 @@ async fn setup(keys: &[(&str, &str)], conditional_write: bool) -> Setup {
         .with_locking(true)
         .with_conditional_write(conditional_write)
         .with_versions(keys.contains(&("bucket", "versioned")));
-    let locks = LockFiles::new(&emulator, store.clone());
-    Setup::new(store, declares).with_raw_locks(std::sync::Arc::new(locks)).with_guard(emulator)
+    let locks: std::sync::Arc<dyn RawLocks> = if keys.contains(&("use_lockfile", "false")) {
+        std::sync::Arc::new(LockItems::new(&emulator, store.clone()))
+    } else {
+        std::sync::Arc::new(LockFiles::new(&emulator, store.clone()))
+    };
+    Setup::new(store, declares).with_raw_locks(locks).with_guard(emulator)
 }
 
 /// Amazon's own manners, bucket without versions.
@@ -67,4 +75,27 @@ mod prefixes {
     }
 
     remote_state_conformance::suite!(empty);
+}
+
+/// Locks and digests in a DynamoDB table.
+mod table {
+    use super::*;
+
+    async fn alone() -> Setup {
+        let keys = [("dynamodb_table", TABLE), ("use_lockfile", "false"), ("dialect", "aws")];
+        setup(&keys, true).await.with_locks_of_states_only().with_scale(small())
+    }
+
+    remote_state_conformance::suite!(alone);
+}
+
+/// Lock file and lock item together.
+mod both {
+    use super::*;
+
+    async fn file_and_item() -> Setup {
+        setup(&[("dynamodb_table", TABLE), ("dialect", "aws")], true).await.with_scale(small())
+    }
+
+    remote_state_conformance::suite!(file_and_item);
 }

@@ -178,7 +178,7 @@ fn unconfigured(suite: &mut Suite) {
                 2,
                 "",
                 "error: no lock is configured for `s3://BUCKET/KEY`\n\n\
-                 hint: set `use_lockfile = true` for every client of this state, or pass `--backend-config use_lockfile=true`\n",
+                 hint: set `use_lockfile = true` or `dynamodb_table` for every client of this state, or pass `--backend-config use_lockfile=true`\n",
             );
         }
         case.expect(

@@ -9,7 +9,7 @@
 //!
 //! The test targets of `remote-state-tests` learn what is there from the environment: `REMOTE_STATE_BIN` is the
 //! binary under test; `REMOTE_STATE_TEST_TERRAFORM`, `REMOTE_STATE_TEST_TOFU` and `REMOTE_STATE_TEST_MINIO` (with
-//! `…_ACCESS_KEY`, `…_SECRET_KEY` and `…_BUCKET`) are absent when the thing is. They report what they could not run as ignored,
+//! `…_ACCESS_KEY`, `…_SECRET_KEY` and `…_BUCKET`) and `REMOTE_STATE_TEST_MOTO` are absent when the thing is. They report what they could not run as ignored,
 //! and the table at the end says why.
 
 mod outcome;

@@ -8,6 +8,7 @@ use std::process::Command;
 use clap::ValueEnum;
 
 use crate::minio::{BUCKET, Minio};
+use crate::moto::Moto;
 use crate::workspace::{Workspace, on_path};
 
 const BIN: &str = "REMOTE_STATE_BIN";
@@ -18,12 +19,15 @@ const MINIO_ACCESS_KEY: &str = "REMOTE_STATE_TEST_MINIO_ACCESS_KEY";
 const MINIO_SECRET_KEY: &str = "REMOTE_STATE_TEST_MINIO_SECRET_KEY";
 const MINIO_BUCKET: &str = "REMOTE_STATE_TEST_MINIO_BUCKET";
 
+const MOTO: &str = "REMOTE_STATE_TEST_MOTO";
+
 /// Every variable of the convention, so that none reaches a test from the caller's shell.
-const ALL: [&str; 7] = [BIN, TERRAFORM, TOFU, MINIO, MINIO_ACCESS_KEY, MINIO_SECRET_KEY, MINIO_BUCKET];
+const ALL: [&str; 8] = [BIN, TERRAFORM, TOFU, MINIO, MINIO_ACCESS_KEY, MINIO_SECRET_KEY, MINIO_BUCKET, MOTO];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Requirement {
     Minio,
+    Moto,
     Terraform,
     Tofu,
 }
@@ -32,6 +36,7 @@ impl fmt::Display for Requirement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Minio => "minio",
+            Self::Moto => "moto",
             Self::Terraform => "terraform",
             Self::Tofu => "tofu",
         })
@@ -44,12 +49,14 @@ pub(crate) struct Requirements {
     absent: Vec<(Requirement, String)>,
     variables: Vec<(&'static str, OsString)>,
     minio: Option<Minio>,
+    /// Runs as long as this value.
+    _moto: Option<Moto>,
 }
 
 impl Requirements {
     /// For suites that need nothing.
     pub(crate) fn none() -> Self {
-        Self { absent: Vec::new(), variables: Vec::new(), minio: None }
+        Self { absent: Vec::new(), variables: Vec::new(), minio: None, _moto: None }
     }
 
     /// Looks for everything, and starts what is a server.
@@ -69,6 +76,13 @@ impl Requirements {
                 found.minio = Some(minio);
             }
             Err(error) => found.absent.push((Requirement::Minio, error.to_string())),
+        }
+        match Moto::start(workspace) {
+            Ok(moto) => {
+                found.variables.push((MOTO, moto.endpoint().into()));
+                found._moto = Some(moto);
+            }
+            Err(error) => found.absent.push((Requirement::Moto, error.to_string())),
         }
         found
     }

@@ -94,6 +94,6 @@ fn require_lock(session: &Session, operation: &'static str) -> Result<(), Failur
         operation,
         format!("no lock is configured for `{}`", session.store.location(&session.workspace).state),
     )
-    .with_hint("set `use_lockfile = true` for every client of this state, or pass `--backend-config use_lockfile=true`")
+    .with_hint("set `use_lockfile = true` or `dynamodb_table` for every client of this state, or pass `--backend-config use_lockfile=true`")
     .into())
 }

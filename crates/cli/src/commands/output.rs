@@ -76,8 +76,14 @@ async fn read(session: &Session) -> Result<Outputs, Failure> {
     let read = session.store.read(&session.workspace, &ReadOptions::default()).await?;
     let mut read = read.ok_or_else(|| no_state(session, &session.workspace))?;
     let mut reader = OutputReader::new();
+    let is_verified_at_its_end = session.store.capabilities().digests;
+    let mut is_done = false;
     while let Some(bytes) = read.body.try_next().await? {
-        if reader.feed(&bytes).map_err(|error| unreadable(session, &read.meta, error))? == Progress::Done {
+        if !is_done {
+            let progress = reader.feed(&bytes).map_err(|error| unreadable(session, &read.meta, error))?;
+            is_done = progress == Progress::Done;
+        }
+        if is_done && !is_verified_at_its_end {
             break;
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use remote_state::{
-    Error, ErrorKind, LockId, Refusal, StateBytes, StateHeader, StateMeta, StateStoreExt as _, Succession,
+    Error, ErrorKind, LockId, ReadOptions, Refusal, StateBytes, StateHeader, StateMeta, Succession,
     SuccessionRules, WriteMode,
 };
 use serde_json::json;
@@ -27,10 +27,10 @@ pub(crate) async fn run(session: &mut Session, args: &Push) -> Result<(), Failur
     let header = StateHeader::parse(&bytes).map_err(|error| not_a_state(&name, &error))?;
     let written = if let Some(id) = &args.lock_id {
         check_held(session, &LockId::new(id)).await?;
-        session.finish(&LockId::new(id), put(session, &name, bytes, &header, args.force)).await?
+        session.finish(&LockId::new(id), put(session, &name, bytes, &header, args)).await?
     } else {
         let info = session.lock_info("state-push")?;
-        session.under_lock(&session.workspace, &info, put(session, &name, bytes, &header, args.force)).await?
+        session.under_lock(&session.workspace, &info, put(session, &name, bytes, &header, args)).await?
     };
     report(session, &header, written)
 }
@@ -88,14 +88,25 @@ async fn put(
     name: &str,
     bytes: Bytes,
     header: &StateHeader,
-    is_forced: bool,
+    args: &Push,
 ) -> Result<Option<StateMeta>, Failure> {
-    let stored = session.store.read_bytes(&session.workspace).await?;
-    if !is_forced && let Some(stored) = &stored {
+    let mut options = ReadOptions::default();
+    if args.repair_digest {
+        options = options.ignoring_digest();
+    }
+    let stored = match session.store.read(&session.workspace, &options).await? {
+        Some(read) => Some(read.collect().await?),
+        None => None,
+    };
+    if !args.force
+        && let Some(stored) = &stored
+    {
         let stored_header = StateHeader::parse(&stored.bytes)
             .map_err(|error| not_comparable(session, &stored.meta, error))?;
         match SuccessionRules::PUSH.check(Some(&stored_header), header, || stored.bytes == bytes) {
             Ok(Succession::Follows) => {}
+            // What is stored is right then, and its digest may not be: writing records it.
+            Ok(Succession::Unchanged) if args.repair_digest => {}
             Ok(Succession::Unchanged) => return Ok(None),
             Err(refusal) => return Err(refused(session, name, &refusal)),
         }

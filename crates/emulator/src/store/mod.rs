@@ -8,6 +8,7 @@ pub(crate) mod buckets;
 pub(crate) mod listing;
 pub(crate) mod multipart;
 pub(crate) mod objects;
+pub(crate) mod tables;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -35,6 +36,12 @@ pub(crate) const UPLOADS: TableDefinition<'_, (&str, &str, &str), &[u8]> = Table
 
 /// Parts by upload id and number.
 pub(crate) const PARTS: TableDefinition<'_, (&str, u32), &[u8]> = TableDefinition::new("parts");
+
+/// Names of partition keys by table.
+pub(crate) const TABLES: TableDefinition<'_, &str, &str> = TableDefinition::new("tables");
+
+/// Items by table and key.
+pub(crate) const ITEMS: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("items");
 
 /// The last number given out, by purpose.
 pub(crate) const COUNTERS: TableDefinition<'_, &str, u64> = TableDefinition::new("counters");
@@ -135,6 +142,8 @@ pub(crate) fn create_tables(txn: &WriteTransaction) -> Result<(), redb::TableErr
     txn.open_table(GARBAGE)?;
     txn.open_table(UPLOADS)?;
     txn.open_table(PARTS)?;
+    txn.open_table(TABLES)?;
+    txn.open_table(ITEMS)?;
     txn.open_table(COUNTERS)?;
     Ok(())
 }

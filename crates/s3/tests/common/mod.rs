@@ -10,12 +10,16 @@ use remote_state_s3::{PROVIDER, S3Config, S3Store};
 /// The bucket that every emulator here has. `versioned` is another one, which keeps versions.
 pub(crate) const BUCKET: &str = "tfstate";
 
-/// Starts an emulator in memory with both buckets.
+/// The table that every emulator here has; used only where a key names it.
+pub(crate) const TABLE: &str = "locks";
+
+/// Starts an emulator in memory with both buckets and the table.
 pub(crate) async fn emulator() -> Emulator {
     Emulator::builder()
         .with_credentials("test", "testtest")
         .with_bucket(BUCKET)
         .with_versioned_bucket("versioned")
+        .with_table(TABLE, "LockID")
         .start()
         .await
         .expect("the emulator starts")
@@ -34,6 +38,7 @@ fn config(endpoint: &str, keys: &[(&str, &str)]) -> ResolvedConfig {
         ("key", "net/terraform.tfstate"),
         ("region", "us-east-1"),
         ("endpoint", endpoint),
+        ("dynamodb_endpoint", endpoint),
         ("access_key", "test"),
         ("secret_key", "testtest"),
         ("use_path_style", "true"),

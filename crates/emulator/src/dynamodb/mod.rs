@@ -1,0 +1,252 @@
+//! The DynamoDB operations that locks and digests use, in the JSON 1.0 protocol, on the same port as S3.
+//!
+//! See <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Operations_Amazon_DynamoDB.html>.
+
+mod expression;
+mod signature;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hyper::HeaderMap;
+use hyper::http::request::Parts;
+use s3s::auth::SecretKey;
+use serde_json::{Map, Value, json};
+
+use crate::dynamodb::expression::Condition;
+use crate::storage::Storage;
+use crate::store::tables::{self, Item};
+
+/// What every operation's name follows in `x-amz-target`.
+const TARGET_PREFIX: &str = "DynamoDB_20120810.";
+
+/// Answers requests for tables.
+#[derive(Debug, Clone)]
+pub(crate) struct Tables {
+    pub(crate) storage: Storage,
+    pub(crate) keys: Arc<BTreeMap<String, SecretKey>>,
+    pub(crate) region: Option<Arc<str>>,
+}
+
+/// Why a request is refused.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) status: u16,
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { status: 400, code, message: message.into() }
+    }
+
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new("ValidationException", message)
+    }
+}
+
+/// Returns the operation that a request is for, if it is one for a table.
+pub(crate) fn operation(headers: &HeaderMap) -> Option<&str> {
+    headers.get("x-amz-target")?.to_str().ok()?.strip_prefix(TARGET_PREFIX)
+}
+
+/// The parts of a request by which faults are chosen.
+pub(crate) fn target(body: &[u8]) -> (Option<String>, Option<String>, bool) {
+    let Ok(body) = serde_json::from_slice::<Value>(body) else { return (None, None, false) };
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let item = body.get("Item").or_else(|| body.get("Key"));
+    let key = item.and_then(|item| item.as_object()).and_then(|item| {
+        // The key of a lock table; any other is not told apart from what it holds.
+        text(&item.get("LockID")?["S"])
+    });
+    (text(&body["TableName"]), key, body.get("ConditionExpression").is_some())
+}
+
+impl Tables {
+    /// Carries out a request whose body has been read.
+    pub(crate) async fn answer(
+        &self,
+        head: &Parts,
+        operation: &str,
+        body: &[u8],
+        ignores_conditions: bool,
+    ) -> Result<Value, Refusal> {
+        signature::check(head, body, &self.keys, self.region.as_deref())?;
+        let input: Value = serde_json::from_slice(body)
+            .map_err(|_| Refusal::new("SerializationException", "the body is not JSON"))?;
+        let request = Request { storage: &self.storage, input, ignores_conditions };
+        match operation {
+            "BatchGetItem" => request.batch_get_item().await,
+            "CreateTable" => request.create_table().await,
+            "DeleteItem" => request.delete_item().await,
+            "DescribeTable" => request.describe_table().await,
+            "GetItem" => request.get_item().await,
+            "PutItem" => request.put_item().await,
+            "Scan" => request.scan().await,
+            _ => Err(Refusal::new("UnknownOperationException", format!("`{operation}` is not implemented"))),
+        }
+    }
+}
+
+struct Request<'a> {
+    storage: &'a Storage,
+    input: Value,
+    ignores_conditions: bool,
+}
+
+impl Request<'_> {
+    fn table(&self) -> Result<String, Refusal> {
+        match self.input["TableName"].as_str() {
+            Some(name) if !name.is_empty() => Ok(name.to_owned()),
+            _ => Err(Refusal::invalid("The parameter 'TableName' is required but was not present")),
+        }
+    }
+
+    fn item(&self, name: &str) -> Result<Item, Refusal> {
+        as_item(&self.input[name])
+    }
+
+    fn condition(&self) -> Result<Condition, Refusal> {
+        // Read even if it is not followed, so that what is not understood never passes.
+        let condition = Condition::parse(&self.input)?;
+        Ok(if self.ignores_conditions { Condition::default() } else { condition })
+    }
+
+    /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html>
+    async fn put_item(&self) -> Result<Value, Refusal> {
+        let (table, item, condition) = (self.table()?, self.item("Item")?, self.condition()?);
+        run(self
+            .storage
+            .write(move |txn| tables::put(txn, &table, &item, |present| condition.check(present))))
+        .await?;
+        Ok(json!({}))
+    }
+
+    /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DeleteItem.html>
+    async fn delete_item(&self) -> Result<Value, Refusal> {
+        let (table, key, condition) = (self.table()?, self.item("Key")?, self.condition()?);
+        run(self
+            .storage
+            .write(move |txn| tables::delete(txn, &table, &key, |present| condition.check(present))))
+        .await?;
+        Ok(json!({}))
+    }
+
+    /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_GetItem.html>
+    async fn get_item(&self) -> Result<Value, Refusal> {
+        let (table, key) = (self.table()?, self.item("Key")?);
+        let projection = expression::projection(&self.input)?;
+        let found = run(self.storage.read(move |txn| tables::get(txn, &table, &key))).await?;
+        Ok(match found {
+            Some(item) => json!({"Item": projection.apply(item)}),
+            None => json!({}),
+        })
+    }
+
+    /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html>
+    async fn batch_get_item(&self) -> Result<Value, Refusal> {
+        let wanted = self.input["RequestItems"].as_object().ok_or_else(|| {
+            Refusal::invalid("The parameter 'RequestItems' is required but was not present")
+        })?;
+        let mut responses = Map::new();
+        let mut count = 0;
+        for (table, request) in wanted {
+            let projection = expression::projection(request)?;
+            let mut items = Vec::new();
+            for key in request["Keys"].as_array().into_iter().flatten() {
+                count += 1;
+                if count > 100 {
+                    return Err(Refusal::invalid("Too many items requested for the BatchGetItem call"));
+                }
+                let (key, name) = (as_item(key)?, table.clone());
+                let found = run(self.storage.read(move |txn| tables::get(txn, &name, &key))).await?;
+                items.extend(found.map(|item| projection.apply(item)));
+            }
+            responses.insert(table.clone(), Value::Array(items));
+        }
+        Ok(json!({"Responses": responses, "UnprocessedKeys": {}}))
+    }
+
+    /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Scan.html>
+    async fn scan(&self) -> Result<Value, Refusal> {
+        let (table, projection) = (self.table()?, expression::projection(&self.input)?);
+        if self.input.get("FilterExpression").is_some() {
+            return Err(Refusal::invalid("a filter is not implemented"));
+        }
+        let items = run(self.storage.read(move |txn| tables::all(txn, &table))).await?;
+        let items: Vec<_> = items.into_iter().map(|item| projection.apply(item)).collect();
+        Ok(json!({"Count": items.len(), "ScannedCount": items.len(), "Items": items}))
+    }
+
+    /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_CreateTable.html>
+    async fn create_table(&self) -> Result<Value, Refusal> {
+        let table = self.table()?;
+        let key = hash_key(&self.input)?;
+        let row = (table.clone(), key.clone());
+        if run(self.storage.write(move |txn| tables::create(txn, &row.0, &row.1).map(Ok))).await? {
+            Ok(json!({"TableDescription": description(&table, &key)}))
+        } else {
+            Err(Refusal::new("ResourceInUseException", format!("Table already exists: {table}")))
+        }
+    }
+
+    /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DescribeTable.html>
+    async fn describe_table(&self) -> Result<Value, Refusal> {
+        let table = self.table()?;
+        let name = table.clone();
+        let key = run(self.storage.read(move |txn| tables::hash_key(txn, &name))).await?;
+        Ok(json!({"Table": description(&table, &key)}))
+    }
+}
+
+fn as_item(value: &Value) -> Result<Item, Refusal> {
+    let item = value.as_object().ok_or_else(|| Refusal::invalid("an item is missing or no map"))?;
+    let is_attribute = |value: &Value| {
+        value.as_object().is_some_and(|value| {
+            value.len() == 1
+                && value.keys().all(|kind| {
+                    matches!(&**kind, "B" | "BOOL" | "BS" | "L" | "M" | "N" | "NS" | "NULL" | "S" | "SS")
+                })
+        })
+    };
+    if item.values().all(is_attribute) {
+        Ok(item.clone())
+    } else {
+        Err(Refusal::new("SerializationException", "an attribute is not of one type"))
+    }
+}
+
+/// The one key of a table: a partition key that is a string. Tables of other kinds hold no locks.
+fn hash_key(input: &Value) -> Result<String, Refusal> {
+    let schema = input["KeySchema"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let [key] = schema else {
+        return Err(Refusal::invalid("only tables with a partition key and no sort key are implemented"));
+    };
+    let name = key["AttributeName"].as_str().unwrap_or_default();
+    let is_string = input["AttributeDefinitions"].as_array().is_some_and(|definitions| {
+        definitions.iter().any(|one| one["AttributeName"] == name && one["AttributeType"] == "S")
+    });
+    if key["KeyType"] == "HASH" && is_string && !name.is_empty() {
+        Ok(name.to_owned())
+    } else {
+        Err(Refusal::invalid("only partition keys that are strings are implemented"))
+    }
+}
+
+fn description(table: &str, key: &str) -> Value {
+    json!({
+        "TableName": table,
+        "TableStatus": "ACTIVE",
+        "KeySchema": [{"AttributeName": key, "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": key, "AttributeType": "S"}],
+    })
+}
+
+/// Runs a transaction, whose own failures are the storage's.
+async fn run<T>(work: impl Future<Output = s3s::S3Result<Result<T, Refusal>>>) -> Result<T, Refusal> {
+    work.await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "storage failed");
+        Err(Refusal { status: 500, code: "InternalServerError", message: "The storage failed".to_owned() })
+    })
+}

@@ -1,0 +1,289 @@
+//! One method for each call of the API, and what its error codes mean. No policy here.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::types::AttributeValue;
+use remote_state_core::{Error, ErrorKind};
+
+use crate::config::{Origins, S3Config};
+use crate::error::{About, Failure, Outcome, failure_by};
+
+/// The partition key of the table. There is no sort key.
+const KEY: &str = "LockID";
+
+/// A connection to one table.
+#[derive(Clone, Debug)]
+pub(crate) struct Table {
+    sdk: aws_sdk_dynamodb::Client,
+    settings: Arc<Settings>,
+}
+
+#[derive(Debug)]
+struct Settings {
+    name: String,
+    region: String,
+    service: String,
+    origins: Origins,
+}
+
+impl Table {
+    pub(crate) fn new(sdk: aws_sdk_dynamodb::Client, name: &str, config: &S3Config) -> Self {
+        let service = match &config.dynamodb_endpoint {
+            Some(url) => format!("`{}`", url.as_str().trim_end_matches('/')),
+            None => format!("DynamoDB in `{}`", config.region),
+        };
+        let settings = Settings {
+            name: name.to_owned(),
+            region: config.region.clone(),
+            service,
+            origins: config.origins.clone(),
+        };
+        Self { sdk, settings: Arc::new(settings) }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.settings.name
+    }
+
+    /// Names an item, for messages.
+    pub(crate) fn url(&self, id: &str) -> String {
+        format!("dynamodb://{}/{id}", self.name())
+    }
+
+    /// Creates an item of two attributes if there is none with its id, without ever repeating the request: the second could fail on the first.
+    ///
+    /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html>
+    pub(crate) async fn create_once(
+        &self,
+        operation: &'static str,
+        id: &str,
+        attribute: &str,
+        value: String,
+    ) -> Result<(), Failure> {
+        let call = self.sdk.put_item().table_name(self.name()).item(KEY, AttributeValue::S(id.to_owned()));
+        let call = call
+            .item(attribute, AttributeValue::S(value))
+            .condition_expression(format!("attribute_not_exists({KEY})"));
+        let sent = call.customize().config_override(once()).send().await;
+        sent.map(drop).map_err(|error| self.failure(operation, id, error))
+    }
+
+    /// Writes an item of two attributes, whatever is there.
+    ///
+    /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html>
+    pub(crate) async fn put(
+        &self,
+        operation: &'static str,
+        id: &str,
+        attribute: &str,
+        value: String,
+    ) -> Result<(), Failure> {
+        let call = self.sdk.put_item().table_name(self.name()).item(KEY, AttributeValue::S(id.to_owned()));
+        let sent = call.item(attribute, AttributeValue::S(value)).send().await;
+        sent.map(drop).map_err(|error| self.failure(operation, id, error))
+    }
+
+    /// Reads an item's id and one other attribute; none if there is no such item.
+    ///
+    /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_GetItem.html>
+    pub(crate) async fn get(
+        &self,
+        operation: &'static str,
+        id: &str,
+        attribute: &str,
+    ) -> Result<Option<HashMap<String, AttributeValue>>, Failure> {
+        let call = self
+            .sdk
+            .get_item()
+            .table_name(self.name())
+            .key(KEY, AttributeValue::S(id.to_owned()))
+            .projection_expression(format!("{KEY}, {attribute}"))
+            .consistent_read(true);
+        let answer = call.send().await.map_err(|error| self.failure(operation, id, error))?;
+        Ok(answer.item)
+    }
+
+    /// Deletes an item. Deleting one that does not exist succeeds.
+    ///
+    /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DeleteItem.html>
+    pub(crate) async fn delete(&self, operation: &'static str, id: &str) -> Result<(), Failure> {
+        let call = self.sdk.delete_item().table_name(self.name()).key(KEY, AttributeValue::S(id.to_owned()));
+        call.send().await.map(drop).map_err(|error| self.failure(operation, id, error))
+    }
+
+    /// Deletes an item if one attribute still is what it was, absent included, without ever repeating the request.
+    ///
+    /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DeleteItem.html>
+    pub(crate) async fn delete_once(
+        &self,
+        operation: &'static str,
+        id: &str,
+        attribute: &str,
+        value: Option<&AttributeValue>,
+    ) -> Result<(), Failure> {
+        let call = self.sdk.delete_item().table_name(self.name()).key(KEY, AttributeValue::S(id.to_owned()));
+        let call = match value {
+            Some(value) => call
+                .condition_expression(format!("{attribute} = :{}", attribute.to_ascii_lowercase()))
+                .expression_attribute_values(format!(":{}", attribute.to_ascii_lowercase()), value.clone()),
+            None => call.condition_expression(format!("attribute_not_exists({attribute})")),
+        };
+        let sent = call.customize().config_override(once()).send().await;
+        sent.map(drop).map_err(|error| self.failure(operation, id, error))
+    }
+
+    fn failure<E>(
+        &self,
+        operation: &'static str,
+        id: &str,
+        error: aws_sdk_dynamodb::error::SdkError<E>,
+    ) -> Failure
+    where
+        E: aws_sdk_dynamodb::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let object = self.url(id);
+        let Settings { name, region, service, origins } = &*self.settings;
+        let about = About {
+            operation,
+            object: &object,
+            bucket: name,
+            store: service,
+            region,
+            origins,
+            endpoint: ("endpoints.dynamodb", origins.dynamodb_endpoint.as_deref()),
+        };
+        failure_by(about, error, |status, code, _, _| meaning(about, status, code))
+    }
+}
+
+fn once() -> aws_sdk_dynamodb::config::Builder {
+    aws_sdk_dynamodb::config::Builder::new().retry_config(RetryConfig::disabled())
+}
+
+/// Codes and sentences: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html>.
+fn meaning(about: About<'_>, status: u16, code: &str) -> (Outcome, Error) {
+    match code {
+        // "The conditional request failed."
+        "ConditionalCheckFailedException" => (
+            Outcome::ConditionFailed,
+            about.error(ErrorKind::PreconditionFailed, "it is not what it was expected to be"),
+        ),
+        // "Operation was rejected because there is an ongoing transaction for the item."
+        "TransactionConflictException" => (
+            Outcome::Conflict,
+            about.error(ErrorKind::Unavailable, "the table is busy with another request for it"),
+        ),
+        // "Requested resource not found": items that do not exist are no error, so this is the table.
+        "ResourceNotFoundException" => (
+            Outcome::Refused,
+            Error::new(
+                ErrorKind::NotFound,
+                about.operation,
+                format!("table `{}` does not exist at {}", about.bucket, about.store),
+            )
+            .with_context("set in", about.origins.table.as_deref().unwrap_or("`dynamodb_table`"))
+            .with_hint(
+                "check `dynamodb_table`, `region` and `endpoints.dynamodb` with `remote-state config show`",
+            )
+            .with_hint("a lock table needs the partition key `LockID` of type string, and no sort key"),
+        ),
+        // "You do not have permission."
+        "AccessDeniedException" => (
+            Outcome::Refused,
+            about.error(ErrorKind::PermissionDenied, "access denied").with_hint(
+                "needed are `dynamodb:GetItem`, `dynamodb:PutItem` and `dynamodb:DeleteItem` on the table",
+            ),
+        ),
+        // "The request must contain a valid (registered) AWS Access Key ID." and its kin.
+        "UnrecognizedClientException"
+        | "InvalidSignatureException"
+        | "IncompleteSignatureException"
+        | "IncompleteSignature"
+        | "InvalidClientTokenId"
+        | "ExpiredTokenException"
+        | "MissingAuthenticationTokenException" => (
+            Outcome::Refused,
+            about
+                .error(
+                    ErrorKind::CredentialInvalid,
+                    &format!("{} does not accept the credentials ({code})", about.store),
+                )
+                .with_context("credentials", &about.origins.credentials)
+                .with_hint("see which credentials are used with `remote-state config show`"),
+        ),
+        // "You exceeded your maximum allowed provisioned throughput." These are refused before anything is done.
+        "ProvisionedThroughputExceededException"
+        | "RequestLimitExceeded"
+        | "ThrottlingException"
+        | "Throttling"
+        | "LimitExceededException" => (
+            Outcome::Unsent,
+            about
+                .error(ErrorKind::RateLimited, "the table asks for fewer requests")
+                .with_hint("raise the table's capacity, or let it bill on demand"),
+        ),
+        // "One or more of the required parameters was missing": the table's key is another one.
+        "ValidationException" => (
+            Outcome::Refused,
+            about
+                .error(ErrorKind::Unsupported, &format!("table `{}` does not take it ({code})", about.bucket))
+                .with_hint("a lock table needs the partition key `LockID` of type string, and no sort key"),
+        ),
+        _ if status >= 500 => (
+            Outcome::Unknown,
+            about.error(ErrorKind::Unavailable, &format!("{} failed (status {status}, {code})", about.store)),
+        ),
+        _ => (
+            Outcome::Refused,
+            about.error(
+                ErrorKind::Unexpected,
+                &format!("{} refused it (status {status}, {code})", about.store),
+            ),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_told_apart_by_what_they_leave_behind() {
+        let origins = Origins {
+            bucket: "main.tf:3".into(),
+            region: "main.tf:4".into(),
+            endpoint: None,
+            dynamodb_endpoint: None,
+            table: Some("main.tf:5".into()),
+            credentials: "the machine".into(),
+        };
+        let about = About {
+            operation: "lock",
+            object: "dynamodb://locks/b/k",
+            bucket: "locks",
+            store: "DynamoDB in `eu-west-1`",
+            region: "eu-west-1",
+            origins: &origins,
+            endpoint: ("endpoints.dynamodb", None),
+        };
+        for (status, code, outcome, kind) in [
+            (400, "ConditionalCheckFailedException", Outcome::ConditionFailed, ErrorKind::PreconditionFailed),
+            (400, "TransactionConflictException", Outcome::Conflict, ErrorKind::Unavailable),
+            (400, "ResourceNotFoundException", Outcome::Refused, ErrorKind::NotFound),
+            (400, "AccessDeniedException", Outcome::Refused, ErrorKind::PermissionDenied),
+            (400, "UnrecognizedClientException", Outcome::Refused, ErrorKind::CredentialInvalid),
+            (400, "ProvisionedThroughputExceededException", Outcome::Unsent, ErrorKind::RateLimited),
+            (400, "ThrottlingException", Outcome::Unsent, ErrorKind::RateLimited),
+            (500, "InternalServerError", Outcome::Unknown, ErrorKind::Unavailable),
+            (400, "SomethingNew", Outcome::Refused, ErrorKind::Unexpected),
+        ] {
+            let (found, error) = meaning(about, status, code);
+            assert_eq!((found, error.kind()), (outcome, kind), "{code}");
+        }
+        let (_, error) = meaning(about, 400, "ResourceNotFoundException");
+        assert_eq!(error.message(), "table `locks` does not exist at DynamoDB in `eu-west-1`");
+        assert_eq!(error.context()[0].1, "main.tf:5");
+    }
+}

@@ -1,0 +1,148 @@
+//! States that do not match their digest, with less patience than native clients have.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::TryStreamExt as _;
+use remote_state_core::config::ResolvedConfig;
+use remote_state_core::{
+    Error, ErrorKind, ReadOptions, StateStore, StateStoreExt as _, Workspace, WriteMode,
+};
+use remote_state_emulator::{Emulator, Fault, Misbehaviour};
+
+use crate::dynamodb::DigestWait;
+use crate::{PROVIDER, S3Config, S3Store};
+
+const SHORT: DigestWait =
+    DigestWait { pause: Duration::from_millis(20), patience: Duration::from_millis(100) };
+
+async fn emulator() -> Emulator {
+    let builder = Emulator::builder().with_credentials("test", "testtest").with_bucket("tfstate");
+    builder.with_table("locks", "LockID").start().await.unwrap()
+}
+
+fn open(emulator: &Emulator, more: &[(&str, &str)]) -> S3Store {
+    let endpoint = emulator.endpoint();
+    let keys = [
+        ("bucket", "tfstate"),
+        ("key", "net/terraform.tfstate"),
+        ("region", "us-east-1"),
+        ("endpoint", &*endpoint),
+        ("dynamodb_endpoint", &*endpoint),
+        ("access_key", "test"),
+        ("secret_key", "testtest"),
+        ("use_path_style", "true"),
+    ];
+    let config = ResolvedConfig::from_pairs(&PROVIDER, keys.iter().chain(more).copied()).unwrap();
+    S3Store::new(&S3Config::from_resolved(&config).unwrap())
+}
+
+/// Two clients of one state: the first keeps digests and is impatient, the second knows nothing of them.
+async fn clients() -> (Emulator, Arc<dyn StateStore>, Arc<dyn StateStore>) {
+    let emulator = emulator().await;
+    let with_table = S3Store { digest_wait: SHORT, ..open(&emulator, &[("dynamodb_table", "locks")]) };
+    let without = open(&emulator, &[]);
+    (emulator, Arc::new(with_table), Arc::new(without))
+}
+
+async fn write(store: &Arc<dyn StateStore>, bytes: impl Into<Bytes>) {
+    drop(store.write(&Workspace::default(), bytes.into().into(), &WriteMode::Overwrite).await.unwrap());
+}
+
+async fn read(store: &Arc<dyn StateStore>) -> Result<Option<Bytes>, Error> {
+    Ok(store.read_bytes(&Workspace::default()).await?.map(|state| state.bytes))
+}
+
+fn context<'a>(error: &'a Error, label: &str) -> &'a str {
+    error.context().iter().find(|(found, _)| *found == label).map_or("", |(_, value)| value)
+}
+
+#[test]
+fn patience_is_that_of_native_clients() {
+    let DigestWait { pause, patience } = DigestWait::default();
+    assert_eq!((pause.as_secs(), patience.as_secs()), (2, 10));
+}
+
+#[tokio::test]
+async fn state_that_does_not_match_is_refused_with_both_sums_after_the_whole_schedule() {
+    let (emulator, ours, other) = clients().await;
+    write(&ours, "one").await;
+    write(&other, "other").await;
+    drop(emulator.requests().take());
+    let error = read(&ours).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::DigestMismatch);
+    assert_eq!(
+        context(&error, "recorded"),
+        "f97c5d29941bfb1b2fdab0874906ab82  dynamodb:locks, item `tfstate/net/terraform.tfstate-md5`"
+    );
+    assert_eq!(
+        context(&error, "computed"),
+        "795f3202b17cb6bc3d4b771d8c6c9eaf  s3://tfstate/net/terraform.tfstate, 5 bytes"
+    );
+    let reads = emulator.requests().take().len() / 2;
+    assert!((3..=6).contains(&reads), "{reads} attempts");
+    write(&ours, "again").await;
+    assert_eq!(read(&ours).await.unwrap().unwrap(), "again");
+}
+
+#[tokio::test]
+async fn state_that_settles_in_time_is_read() {
+    let (_emulator, ours, other) = clients().await;
+    write(&ours, "new").await;
+    write(&other, "old").await;
+    let (read, ()) = tokio::join!(read(&ours), async {
+        tokio::time::sleep(SHORT.pause).await;
+        write(&other, "new").await;
+    });
+    assert_eq!(read.unwrap().unwrap(), "new");
+}
+
+#[tokio::test]
+async fn missing_or_empty_state_with_a_digest_does_not_match() {
+    let (_emulator, ours, other) = clients().await;
+    write(&ours, "one").await;
+    write(&other, "").await;
+    for _ in 0..2 {
+        let error = read(&ours).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::DigestMismatch);
+        assert!(context(&error, "computed").contains("there is no state"), "{error:?}");
+        assert!(error.hints().iter().any(|hint| hint.contains("delete-item")), "{error:?}");
+        other.delete(&Workspace::default()).await.unwrap();
+    }
+    ours.delete(&Workspace::default()).await.unwrap();
+    assert_eq!(read(&ours).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn large_state_that_does_not_match_ends_with_the_error() {
+    let (_emulator, ours, other) = clients().await;
+    let large = |byte: u8| Bytes::from(vec![byte; 9 << 20]);
+    write(&ours, large(b'a')).await;
+    assert_eq!(read(&ours).await.unwrap().unwrap().len(), 9 << 20);
+    write(&other, large(b'b')).await;
+    let mut body = ours.read(&Workspace::default(), &ReadOptions::default()).await.unwrap().unwrap().body;
+    let mut seen = 0;
+    let error = loop {
+        match body.try_next().await {
+            Ok(Some(bytes)) => seen += bytes.len(),
+            Ok(None) => panic!("the end of a state that does not match looks like success"),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!((seen, error.kind()), (9 << 20, ErrorKind::DigestMismatch));
+}
+
+#[tokio::test]
+async fn state_whose_digest_was_not_recorded_is_refused_until_it_is_stored_again() {
+    let (emulator, ours, _) = clients().await;
+    write(&ours, "one").await;
+    let denied = Misbehaviour::AnswerWithoutWork { status: 400, code: "AccessDeniedException".into() };
+    emulator.faults().inject(Fault::new(denied).with_operation("PutItem").with_times(1));
+    let two = Bytes::from_static(b"two");
+    let error = ours.write(&Workspace::default(), two.into(), &WriteMode::Overwrite).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::DigestMismatch);
+    assert_eq!(read(&ours).await.unwrap_err().kind(), ErrorKind::DigestMismatch);
+    write(&ours, "two").await;
+    assert_eq!(read(&ours).await.unwrap().unwrap(), "two");
+}

@@ -1,0 +1,85 @@
+//! A Terraform project whose state is locked through a table.
+
+use std::path::PathBuf;
+
+use remote_state_tests::terraform::CONFIGURATION;
+use remote_state_tests::{Cmd, Place, Requirement, Running, S3Server, Sandbox, Suite, TABLE};
+
+/// What the lock consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Locks {
+    Both,
+    TableOnly,
+}
+
+/// A folder with a configuration, initialised by Terraform.
+pub(crate) struct Project<'a> {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) place: Place<'a>,
+}
+
+impl<'a> Project<'a> {
+    pub(crate) fn new(server: &'a S3Server, locks: Locks) -> Self {
+        Self::at(server.place(), locks)
+    }
+
+    /// A second project for the same state.
+    pub(crate) fn beside(&self, locks: Locks) -> Self {
+        Self::at(self.place.clone(), locks)
+    }
+
+    fn at(place: Place<'a>, locks: Locks) -> Self {
+        let use_lockfile = if locks == Locks::Both { "true" } else { "false" };
+        let place = place.with("dynamodb_table", TABLE).with("use_lockfile", use_lockfile);
+        Self::plain(place)
+    }
+
+    /// A project for a place as it is configured.
+    pub(crate) fn plain(place: Place<'a>) -> Self {
+        let project = Self { sandbox: Sandbox::new(), place };
+        project.sandbox.write("main.tf", CONFIGURATION);
+        project.sandbox.write("backend.tf", project.place.backend_block());
+        project.terraform("init -input=false").run().success();
+        project
+    }
+
+    pub(crate) fn terraform(&self, words: &str) -> Cmd {
+        self.sandbox.terraform().server(self.place.server).words(words)
+    }
+
+    pub(crate) fn ours(&self, words: &str) -> Cmd {
+        self.sandbox.remote_state().server(self.place.server).words(words)
+    }
+
+    /// An apply of Terraform's that holds the lock until [`let_go`](Self::let_go).
+    pub(crate) fn hold(&self) -> Running {
+        let words =
+            format!("apply -auto-approve -input=false -var v=held -var until={}", self.gate().display());
+        let mut holding = self.terraform(&words).start();
+        holding.wait_for("begun");
+        holding
+    }
+
+    pub(crate) fn let_go(&self) {
+        self.sandbox.write("gate", "");
+    }
+
+    fn gate(&self) -> PathBuf {
+        self.sandbox.path().join("gate")
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_free(&self) {
+        assert_eq!(self.place.item_holder("default"), None);
+        self.place.assert_unlocked();
+    }
+}
+
+/// Adds a test for each server and each kind of lock.
+pub(crate) fn each(suite: &mut Suite, name: &str, test: fn(&S3Server, Locks)) {
+    for (kind, locks) in [("table", Locks::TableOnly), ("both", Locks::Both)] {
+        let needs = [Requirement::Terraform, Requirement::Moto];
+        suite.test(format!("moto::{kind}::{name}"), &needs, move || test(&S3Server::moto(), locks));
+        suite.on_emulator(&format!("{kind}::{name}"), &needs[..1], move |server| test(server, locks));
+    }
+}
