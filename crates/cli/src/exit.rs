@@ -73,10 +73,10 @@ impl Failure {
         }
     }
 
-    /// Tells what failed. `selection` are the flags by which the failed command named its state.
-    pub(crate) fn report(&self, ui: &Ui, selection: &str) {
+    /// Tells what failed.
+    pub(crate) fn report(&self, ui: &Ui) {
         if let Self::Error(error) = self {
-            ui.error(error.message(), &lines(error), &hints(error, selection), &causes(error));
+            ui.error(error.message(), &lines(error), &hints(error, ui.selection()), &causes(error));
         }
     }
 }

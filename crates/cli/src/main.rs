@@ -38,12 +38,11 @@ fn main() -> ExitCode {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
     log(&cli);
-    let selection = cli.global.selection();
     let outcome = std::panic::catch_unwind(|| runtime(&cli.command).block_on(commands::run(cli, ui, env)));
     ExitCode::from(match outcome {
         Ok(Ok(())) => exit::ExitCode::Done as u8,
         Ok(Err(failure)) => {
-            failure.report(&ui, &selection);
+            failure.report(&ui);
             failure.code()
         }
         // The panic has said on stderr what and where.

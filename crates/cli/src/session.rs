@@ -23,8 +23,6 @@ pub(crate) struct Session {
     pub(crate) env: Environment,
     pub(crate) store: Arc<dyn StateStore>,
     pub(crate) workspace: Workspace,
-    /// What selects this state again on a command line.
-    selection: String,
     lock_wait: LockWait,
     changed_since_init: Option<Error>,
     #[cfg(feature = "dev")]
@@ -81,7 +79,6 @@ impl Session {
             env,
             store: remote_state::open_resolved(&config)?,
             workspace: found.workspace.value,
-            selection: global.selection(),
             lock_wait: LockWait::new(global.lock_timeout),
             changed_since_init: found.changed_since_init,
             #[cfg(feature = "dev")]
@@ -148,7 +145,7 @@ impl Session {
         };
         tokio::select! {
             settled = settled => settled?,
-            _ = second => return Err(self.stopped(&info.id, signal)),
+            _ = second => return Err(self.stopped(workspace, &info.id, signal)),
         }
         Err(Failure::Interrupted(signal))
     }
@@ -169,7 +166,7 @@ impl Session {
             return work.await;
         }
         let guard = self.lock(workspace, info).await?;
-        let result = self.finish(guard.id(), work).await;
+        let result = self.finish(workspace, guard.id(), work).await;
         if matches!(result, Err(Failure::Interrupted(_))) {
             // Nobody wants to wait for a release either; its id has been told.
             drop(guard.keep());
@@ -191,6 +188,7 @@ impl Session {
     /// Goes on to the end under a lock, and tells an impatient user so. Who asks a second time is let go, and told what is unknown then.
     pub(crate) async fn finish<T>(
         &self,
+        workspace: &Workspace,
         lock: &LockId,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
@@ -205,13 +203,15 @@ impl Session {
         );
         tokio::select! {
             result = &mut work => result,
-            signal = again => Err(self.stopped(lock, signal)),
+            signal = again => Err(self.stopped(workspace, lock, signal)),
         }
     }
 
     /// Says what is unknown when somebody did not want to wait, and what to do about it.
-    fn stopped(&self, lock: &LockId, signal: Interruption) -> Failure {
-        let location = self.store.location(&self.workspace);
+    fn stopped(&self, workspace: &Workspace, lock: &LockId, signal: Interruption) -> Failure {
+        let location = self.store.location(workspace);
+        // The flags that the hints repeat name the selected workspace.
+        let other = if *workspace == self.workspace { String::new() } else { format!(" -w {workspace}") };
         let error = Error::new(
             ErrorKind::Unknown,
             "stop",
@@ -219,9 +219,13 @@ impl Session {
         )
         .with_context("lock", location.lock.unwrap_or_default())
         .with_context("lock id", lock)
-        .with_hint("see what is stored with `remote-state pull`, and what is held with `remote-state locks`")
-        .with_hint(format!("the lock may still be held: release it with `remote-state unlock {lock}`"));
-        Failure::Error(error).report(&self.ui, &self.selection);
+        .with_hint(format!(
+            "see what is stored with `remote-state pull{other}`, and what is held with `remote-state locks`"
+        ))
+        .with_hint(format!(
+            "the lock may still be held: release it with `remote-state unlock{other} {lock}`"
+        ));
+        Failure::Error(error).report(&self.ui);
         Failure::Interrupted(signal)
     }
 }

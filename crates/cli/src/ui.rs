@@ -43,6 +43,11 @@ impl Ui {
         }
     }
 
+    /// Returns the flags by which this command names its state, for hints that name another one.
+    pub(crate) fn selection(&self) -> &'static str {
+        self.selection
+    }
+
     /// Writes a part of the answer, byte for byte.
     pub(crate) fn answer(&self, bytes: &[u8]) -> Result<(), Failure> {
         let mut stdout = io::stdout().lock();
@@ -154,7 +159,7 @@ impl Ui {
         for (label, value) in crate::exit::lines(error) {
             self.note(&format!("  {label}  {value}"));
         }
-        for hint in crate::exit::hints(error, self.selection) {
+        for hint in crate::exit::hints(error, self.selection()) {
             self.say_lines(CYAN, "hint: ", &harmless_lines(&hint));
         }
     }

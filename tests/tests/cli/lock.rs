@@ -30,6 +30,12 @@ fn held(suite: &mut Suite) {
         case.expect(case.remote_state("unlock").arg(id), 0, "", "released the lock of `s3://BUCKET/KEY`\n");
         case.place.assert_unlocked();
     });
+    suite.on_emulator("a_lock_whose_id_cannot_be_told_is_released_again", &[], |server| {
+        let case = Case::new(server);
+        let shell = case.sandbox.command("sh").server(server).args(["-c", "shift; \"$@\" >/dev/full", "sh"]);
+        case.run(shell.then(&case.remote_state("lock"))).code(1).says("cannot write to standard output");
+        case.place.assert_unlocked();
+    });
     suite.on_each_server("locks_lists_who_holds_what", &[], |server| {
         let case = Case::new(server);
         case.expect(case.remote_state("locks"), 0, "", "no lock is held\n");

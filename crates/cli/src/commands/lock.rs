@@ -13,13 +13,27 @@ pub(crate) async fn lock(session: &mut Session, args: &Lock) -> Result<(), Failu
     session.may_write()?;
     require_lock(session, "lock")?;
     let info = session.lock_info(&args.operation)?.with_info(&args.info);
-    let info = session.lock(&session.workspace, &info).await?.keep();
-    if session.ui.is_json {
-        session.ui.json(&record_json(&session.workspace, &LockRecord::new(Ok(info), lock_object(session))))
+    let guard = session.lock(&session.workspace, &info).await?;
+    let told = if session.ui.is_json {
+        let record = LockRecord::new(Ok(guard.info().clone()), lock_object(session));
+        session.ui.json(&record_json(&session.workspace, &record))
     } else {
         // A script keeps it: nothing else goes to stdout.
-        session.ui.line(info.id.as_str())
-    }
+        session.ui.line(guard.id().as_str())
+    };
+    let Err(failure) = told else {
+        drop(guard.keep());
+        return Ok(());
+    };
+    // A lock whose id nobody has would stay for ever.
+    guard.release().await?;
+    Err(match failure {
+        Failure::BrokenPipe => {
+            Error::new(ErrorKind::Local, "lock", "nobody read the id of the lock; it was released again")
+                .into()
+        }
+        failure => failure,
+    })
 }
 
 fn lock_object(session: &Session) -> String {

@@ -27,7 +27,9 @@ pub(crate) async fn run(session: &mut Session, args: &Push) -> Result<(), Failur
     let header = StateHeader::parse(&bytes).map_err(|error| not_a_state(&name, &error))?;
     let written = if let Some(id) = &args.lock_id {
         check_held(session, &LockId::new(id)).await?;
-        session.finish(&LockId::new(id), put(session, &name, bytes, &header, args)).await?
+        session
+            .finish(&session.workspace, &LockId::new(id), put(session, &name, bytes, &header, args))
+            .await?
     } else {
         let info = session.lock_info("state-push")?;
         session.under_lock(&session.workspace, &info, put(session, &name, bytes, &header, args)).await?
