@@ -1,12 +1,15 @@
 //! Every configuration key, its spellings and its fallbacks: the only place that knows them.
 
+use aws_config::imds::client::EndpointMode;
 use remote_state_core::config::{ConfigKeySpec, EmptyRule, ProviderSpec, ResolvedConfig, ValueKind};
 use remote_state_core::{Error, ErrorKind, Result};
 use secrecy::SecretString;
 use url::Url;
 
-use crate::credentials::CredentialConfig;
+use crate::credentials::{CredentialConfig, Machine, SharedFile};
 use crate::dialect::DialectName;
+use crate::role::{Role, WebIdentity, both, expand_home, is_configured};
+use crate::sts::Accounts;
 
 /// The keys of the `s3` provider. Names, order of fallbacks and defaults are those of `backend "s3"` in Terraform 1.11,
 /// see <https://developer.hashicorp.com/terraform/language/backend/s3>.
@@ -45,6 +48,139 @@ static KEYS: &[ConfigKeySpec] = &[
         "The profile of the shared AWS files to take credentials from. Set in the configuration, it goes before access keys in the environment.",
     )
     .env(&["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]),
+    ConfigKeySpec::new(
+        "shared_credentials_files",
+        ValueKind::StringList,
+        "The files that take the place of `~/.aws/credentials`. Of what several say, the last counts.",
+    )
+    .env(&["AWS_SHARED_CREDENTIALS_FILE"]),
+    ConfigKeySpec::new("shared_credentials_file", ValueKind::String, "One file that takes the place of `~/.aws/credentials`.")
+        .deprecated("use `shared_credentials_files`, a list"),
+    ConfigKeySpec::new(
+        "shared_config_files",
+        ValueKind::StringList,
+        "The files that take the place of `~/.aws/config`. Of what several say, the last counts.",
+    )
+    .env(&["AWS_SHARED_CONFIG_FILE", "AWS_CONFIG_FILE"]),
+    ConfigKeySpec::new("assume_role.role_arn", ValueKind::String, "The role to assume with the credentials that the other keys give.")
+        .aliases(&["role_arn"])
+        .required(),
+    ConfigKeySpec::new(
+        "assume_role.duration",
+        ValueKind::String,
+        "How long a session lasts before the role is assumed anew, 15 minutes to 12 hours, such as `1h30m`; a number alone counts seconds.",
+    )
+    .aliases(&["assume_role_duration_seconds"]),
+    ConfigKeySpec::new("assume_role.external_id", ValueKind::String, "What the owner of the role demands to be told.").aliases(&["external_id"]),
+    ConfigKeySpec::new("assume_role.policy", ValueKind::String, "A policy in JSON that narrows what the session may do.")
+        .aliases(&["assume_role_policy"]),
+    ConfigKeySpec::new("assume_role.policy_arns", ValueKind::StringList, "Managed policies that narrow what the session may do.")
+        .aliases(&["assume_role_policy_arns"]),
+    ConfigKeySpec::new("assume_role.session_name", ValueKind::String, "The name of the session, as it stands in the account's logs.")
+        .aliases(&["session_name"]),
+    ConfigKeySpec::new("assume_role.source_identity", ValueKind::String, "Who is behind the session, as it stands in the account's logs."),
+    ConfigKeySpec::new("assume_role.tags", ValueKind::StringMap, "The tags of the session.").aliases(&["assume_role_tags"]),
+    ConfigKeySpec::new(
+        "assume_role.transitive_tag_keys",
+        ValueKind::StringList,
+        "Which of its tags a session hands on to the roles that are assumed with it.",
+    )
+    .aliases(&["assume_role_transitive_tag_keys"]),
+    ConfigKeySpec::new(
+        "assume_role_with_web_identity.role_arn",
+        ValueKind::String,
+        "The role to assume with a token. By the environment alone, the token is one of the sources that the machine offers.",
+    )
+    .env(&["AWS_ROLE_ARN"])
+    .required(),
+    ConfigKeySpec::new(
+        "assume_role_with_web_identity.duration",
+        ValueKind::String,
+        "How long a session with a token lasts before the role is assumed anew, 15 minutes to 12 hours.",
+    ),
+    ConfigKeySpec::new(
+        "assume_role_with_web_identity.policy",
+        ValueKind::String,
+        "A policy in JSON that narrows what the session with a token may do.",
+    ),
+    ConfigKeySpec::new(
+        "assume_role_with_web_identity.policy_arns",
+        ValueKind::StringList,
+        "Managed policies that narrow what the session with a token may do.",
+    ),
+    ConfigKeySpec::new(
+        "assume_role_with_web_identity.session_name",
+        ValueKind::String,
+        "The name of the session with a token, as it stands in the account's logs.",
+    )
+    .env(&["AWS_ROLE_SESSION_NAME"]),
+    ConfigKeySpec::new("assume_role_with_web_identity.web_identity_token", ValueKind::String, "The token. Better kept in a file.")
+        .env(&["AWS_WEB_IDENTITY_TOKEN"])
+        .secret(),
+    ConfigKeySpec::new(
+        "assume_role_with_web_identity.web_identity_token_file",
+        ValueKind::String,
+        "The file that holds the token. It is read each time that the role is assumed.",
+    )
+    .env(&["AWS_WEB_IDENTITY_TOKEN_FILE"]),
+    ConfigKeySpec::new(
+        "allowed_account_ids",
+        ValueKind::StringList,
+        "The accounts whose credentials may be used. With this key STS is asked whose the credentials are, otherwise not.",
+    ),
+    ConfigKeySpec::new(
+        "forbidden_account_ids",
+        ValueKind::StringList,
+        "The accounts whose credentials must not be used. With this key STS is asked whose the credentials are, otherwise not.",
+    ),
+    ConfigKeySpec::new("endpoints.sts", ValueKind::String, "The URL of an STS other than Amazon's.")
+        .aliases(&["sts_endpoint"])
+        .env(&["AWS_ENDPOINT_URL_STS", "AWS_STS_ENDPOINT", "AWS_ENDPOINT_URL"]),
+    ConfigKeySpec::new("sts_region", ValueKind::String, "The region of STS, if it is not `region`."),
+    ConfigKeySpec::new("endpoints.iam", ValueKind::String, "Accepted for compatibility: IAM is not asked anything here.")
+        .aliases(&["iam_endpoint"])
+        .env(&["AWS_ENDPOINT_URL_IAM", "AWS_IAM_ENDPOINT"]),
+    ConfigKeySpec::new(
+        "endpoints.sso",
+        ValueKind::String,
+        "Accepted for compatibility. A profile that signs in with SSO follows the variable alone.",
+    )
+    .env(&["AWS_ENDPOINT_URL_SSO"]),
+    ConfigKeySpec::new("ec2_metadata_service_endpoint", ValueKind::String, "The URL of the instance metadata service.")
+        .env(&["AWS_EC2_METADATA_SERVICE_ENDPOINT", "AWS_METADATA_URL"]),
+    ConfigKeySpec::new(
+        "ec2_metadata_service_endpoint_mode",
+        ValueKind::String,
+        "How the instance metadata service is reached: `IPv4` or `IPv6`.",
+    )
+    .env(&["AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"]),
+    ConfigKeySpec::new(
+        "use_fips_endpoint",
+        ValueKind::Bool,
+        "Use Amazon's endpoints with validated cryptography. Not together with endpoints of one's own.",
+    )
+    .env(&["AWS_USE_FIPS_ENDPOINT"])
+    .default("false"),
+    ConfigKeySpec::new(
+        "use_dualstack_endpoint",
+        ValueKind::Bool,
+        "Use Amazon's endpoints that are reached over IPv6 too. Not together with endpoints of one's own.",
+    )
+    .env(&["AWS_USE_DUALSTACK_ENDPOINT"])
+    .default("false"),
+    ConfigKeySpec::new(
+        "custom_ca_bundle",
+        ValueKind::String,
+        "A file of certificates in PEM that takes the place of the certificates that the system trusts.",
+    )
+    .env(&["AWS_CA_BUNDLE"]),
+    ConfigKeySpec::new(
+        "retry_mode",
+        ValueKind::String,
+        "How a failed request is repeated: `standard`, or `adaptive` to send fewer requests to a service that is overloaded.",
+    )
+    .env(&["AWS_RETRY_MODE"])
+    .default("standard"),
     ConfigKeySpec::new(
         "workspace_key_prefix",
         ValueKind::String,
@@ -131,8 +267,27 @@ pub struct S3Config {
     pub skip_checksum: bool,
     /// Which store this is; `None` to tell by the endpoint.
     pub dialect: Option<DialectName>,
+    pub(crate) connection: Connection,
     pub(crate) credentials: CredentialConfig,
+    /// What the sources of credentials are told.
+    pub(crate) machine: Machine,
+    /// The role to assume with the credentials.
+    pub(crate) role: Option<Role>,
+    /// The accounts that may be worked in, or may not.
+    pub(crate) accounts: Option<Accounts>,
     pub(crate) origins: Origins,
+}
+
+/// How services are reached.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Connection {
+    pub(crate) is_adaptive: bool,
+    pub(crate) has_fips: bool,
+    pub(crate) has_dual_stack: bool,
+    /// Certificates in PEM, known to be good.
+    pub(crate) ca_bundle: Option<Vec<u8>>,
+    pub(crate) sts_endpoint: Option<Url>,
+    pub(crate) sts_region: Option<String>,
 }
 
 /// Where the values were set by which a store is found and entered, for messages.
@@ -194,7 +349,11 @@ impl S3Config {
                 "auto" => None,
                 name => Some(name.parse().map_err(|reason: String| config.invalid("dialect", &reason))?),
             },
+            connection: connection(config)?,
             credentials: credentials(config)?,
+            machine: machine(config)?,
+            role: Role::from_resolved(config)?,
+            accounts: accounts(config)?,
             origins: Origins {
                 bucket: config.origin("bucket").to_string(),
                 region: config.origin("region").to_string(),
@@ -259,13 +418,95 @@ fn max_attempts(config: &ResolvedConfig) -> Result<u32> {
     }
 }
 
-fn credentials(config: &ResolvedConfig) -> Result<CredentialConfig> {
-    use remote_state_core::config::Origin;
-    let is_configured = |name: &str| {
-        config
-            .get(name)
-            .is_some_and(|value| !matches!(value.origin, Origin::Environment(_) | Origin::Default))
+fn connection(config: &ResolvedConfig) -> Result<Connection> {
+    let sts_endpoint = endpoint(config, "endpoints.sts")?;
+    for key in ["use_fips_endpoint", "use_dualstack_endpoint"] {
+        // Where Amazon would choose the host, nothing else may.
+        let own = ["endpoints.s3", "endpoints.dynamodb", "endpoints.sts"].into_iter();
+        if let Some(own) = own.into_iter().find(|own| config.bool(key) && config.string(own).is_some()) {
+            return Err(both(config, key, own));
+        }
+    }
+    Ok(Connection {
+        is_adaptive: match config.string("retry_mode") {
+            None | Some("standard") => false,
+            Some("adaptive") => true,
+            Some(_) => return Err(config.invalid("retry_mode", "expected `standard` or `adaptive`")),
+        },
+        has_fips: config.bool("use_fips_endpoint"),
+        has_dual_stack: config.bool("use_dualstack_endpoint"),
+        ca_bundle: ca_bundle(config)?,
+        sts_endpoint,
+        sts_region: config.string("sts_region").map(str::to_owned),
+    })
+}
+
+/// Reads the certificates, and makes sure that they are some: the HTTP client would not get over bad ones.
+fn ca_bundle(config: &ResolvedConfig) -> Result<Option<Vec<u8>>> {
+    use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+    let Some(path) = config.string("custom_ca_bundle") else { return Ok(None) };
+    let pem = std::fs::read(expand_home(path))
+        .map_err(|error| config.invalid("custom_ca_bundle", &format!("it cannot be read: {error}")))?;
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let added = certificate
+            .map_err(|error| error.to_string())
+            .and_then(|certificate| roots.add(certificate).map_err(|error| error.to_string()));
+        added.map_err(|reason| {
+            config.invalid("custom_ca_bundle", &format!("it holds a bad certificate: {reason}"))
+        })?;
+    }
+    if roots.is_empty() {
+        return Err(config.invalid("custom_ca_bundle", "it holds no certificate in PEM"));
+    }
+    Ok(Some(pem))
+}
+
+fn machine(config: &ResolvedConfig) -> Result<Machine> {
+    let (one, several) = ("shared_credentials_file", "shared_credentials_files");
+    let files = |name: &str, paths: &[String]| -> Vec<SharedFile> {
+        // A variable may name a file that is not there; all of Amazon's tools pass over that.
+        let may_be_missing = config.get(name).is_some_and(|value| !is_configured(value));
+        paths.iter().map(|path| SharedFile { path: expand_home(path), may_be_missing }).collect()
     };
+    let credentials_files = match config.string(one) {
+        Some(_) if config.get(several).is_some_and(is_configured) => return Err(both(config, one, several)),
+        Some(path) => files(one, &[path.to_owned()]),
+        None => files(several, config.list(several)),
+    };
+    let mode = "ec2_metadata_service_endpoint_mode";
+    let metadata_mode = match config.string(mode) {
+        None => None,
+        Some("IPv4") => Some(EndpointMode::IpV4),
+        Some("IPv6") => Some(EndpointMode::IpV6),
+        Some(_) => return Err(config.invalid(mode, "expected `IPv4` or `IPv6`")),
+    };
+    Ok(Machine {
+        credentials_files,
+        config_files: files("shared_config_files", config.list("shared_config_files")),
+        metadata_endpoint: endpoint(config, "ec2_metadata_service_endpoint")?,
+        metadata_mode,
+        skip_metadata: config.bool("skip_metadata_api_check"),
+    })
+}
+
+fn accounts(config: &ResolvedConfig) -> Result<Option<Accounts>> {
+    let (allowed, forbidden) = ("allowed_account_ids", "forbidden_account_ids");
+    let (name, is_allowed) = match (config.list(allowed), config.list(forbidden)) {
+        ([], []) => return Ok(None),
+        ([_, ..], []) => (allowed, true),
+        ([], [_, ..]) => (forbidden, false),
+        _ => return Err(both(config, allowed, forbidden)),
+    };
+    let ids = config.list(name).to_vec();
+    if ids.iter().any(|id| id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_digit())) {
+        return Err(config.invalid(name, "expected account ids, which are digits"));
+    }
+    Ok(Some(Accounts { is_allowed, ids, origin: config.origin(name).to_string() }))
+}
+
+fn credentials(config: &ResolvedConfig) -> Result<CredentialConfig> {
+    let is_configured = |name: &str| config.get(name).is_some_and(is_configured);
     let keys = || -> Result<CredentialConfig> {
         match (config.string("access_key"), config.string("secret_key")) {
             (Some(access_key), Some(secret_key)) => Ok(CredentialConfig::Static {
@@ -291,9 +532,12 @@ fn credentials(config: &ResolvedConfig) -> Result<CredentialConfig> {
             }
         }
     };
-    // The order of Terraform 1.7 and later: keys in the configuration, a profile in the configuration, keys in the environment, the rest.
+    // The order of Terraform 1.7 and later: keys in the configuration, a token and a profile in the configuration, keys in the environment, the rest.
     if ["access_key", "secret_key", "token"].into_iter().any(is_configured) {
         return keys();
+    }
+    if let Some(identity) = WebIdentity::from_resolved(config)? {
+        return Ok(CredentialConfig::WebIdentity(identity));
     }
     let profile = config.string("profile").map(str::to_owned);
     if is_configured("profile") {
@@ -302,7 +546,7 @@ fn credentials(config: &ResolvedConfig) -> Result<CredentialConfig> {
     if config.get("access_key").is_some() || config.get("secret_key").is_some() {
         return keys();
     }
-    Ok(CredentialConfig::Chain { profile, skip_metadata: config.bool("skip_metadata_api_check") })
+    Ok(CredentialConfig::Chain { profile })
 }
 
 /// Says in words which credentials are used.
@@ -316,6 +560,9 @@ fn credentials_origin(config: &ResolvedConfig) -> Result<String> {
             }
         }
         CredentialConfig::Profile(name) => format!("profile `{name}`, set in {}", config.origin("profile")),
+        CredentialConfig::WebIdentity(identity) => {
+            format!("role `{}`, set in {}", identity.session.role_arn, identity.session.origin)
+        }
         CredentialConfig::Chain { .. } => "what the machine offers".to_owned(),
     })
 }
@@ -325,6 +572,7 @@ mod tests {
     use remote_state_core::config::{Environment, Layer, Origin, Setting, Sourced, resolve};
 
     use super::*;
+    use crate::role::Token;
 
     const NEEDED: [(&str, &str); 3] = [("bucket", "b"), ("key", "k"), ("region", "r")];
 
@@ -430,7 +678,7 @@ mod tests {
         assert_eq!(static_key(with_environment(&[], &env).unwrap()).as_deref(), Some("env"));
         assert!(matches!(
             with_environment(&[], &env[2..]).unwrap().credentials,
-            CredentialConfig::Chain { profile: Some(name), .. } if name == "envprofile"
+            CredentialConfig::Chain { profile: Some(name) } if name == "envprofile"
         ));
     }
 
@@ -452,5 +700,156 @@ mod tests {
     fn secrets_do_not_show_in_debug_output() {
         let config = config(&[("access_key", "a"), ("secret_key", "hunter2"), ("token", "hunter3")]).unwrap();
         assert!(!format!("{config:?}").contains("hunter"));
+    }
+
+    const ROLE: &str = "arn:aws:iam::123456789012:role/ci";
+
+    #[test]
+    fn roles_have_the_names_of_every_terraform() {
+        let tags = || Setting::Object(vec![("a".to_owned(), Sourced::new("b".into(), Origin::Program))]);
+        let new = |member: &str| format!("assume_role.{member}");
+        let old = |member: &str| match member {
+            "role_arn" | "external_id" | "session_name" => member.to_owned(),
+            "duration" => "assume_role_duration_seconds".to_owned(),
+            member => format!("assume_role_{member}"),
+        };
+        let roles = [&new as &dyn Fn(&str) -> String, &old].map(|name| {
+            let pairs: [(&str, Setting); 8] = [
+                ("role_arn", ROLE.into()),
+                ("duration", "3600".into()),
+                ("external_id", "a:b/c".into()),
+                ("policy", r#" {"Version":"2012-10-17"} "#.into()),
+                ("policy_arns", vec!["arn:aws:iam::aws:policy/ReadOnlyAccess"].into()),
+                ("session_name", "ci@acme".into()),
+                ("tags", tags()),
+                ("transitive_tag_keys", vec!["a"].into()),
+            ];
+            let named: Vec<_> = pairs.into_iter().map(|(member, value)| (name(member), value)).collect();
+            let needed = NEEDED.map(|(name, value)| (name.to_owned(), Setting::from(value)));
+            let all: Vec<_> = needed.into_iter().chain(named).collect();
+            let pairs = all.iter().map(|(name, value)| (name.as_str(), value.clone()));
+            let resolved = ResolvedConfig::from_pairs(&PROVIDER, pairs).unwrap();
+            assert_eq!(resolved.notes().len(), if name("role_arn") == "role_arn" { 8 } else { 0 });
+            S3Config::from_resolved(&resolved).unwrap().role.unwrap()
+        });
+        assert_eq!(format!("{:?}", roles[0]), format!("{:?}", roles[1]));
+        let role = &roles[0];
+        assert_eq!(role.session.role_arn, ROLE);
+        assert_eq!(role.session.duration, Some(std::time::Duration::from_secs(3600)));
+        assert_eq!(role.session.policy.as_deref(), Some(r#"{"Version":"2012-10-17"}"#));
+        assert_eq!(role.tags["a"], "b");
+        assert!(config(&[]).unwrap().role.is_none());
+        assert!(config(&[("role_arn", "")]).unwrap().role.is_none());
+    }
+
+    #[test]
+    fn members_of_roles_that_do_not_do_are_refused_with_their_key() {
+        for (member, value) in [
+            ("role_arn", "ci"),
+            ("duration", "14m59s"),
+            ("duration", "12h1s"),
+            ("duration", "soon"),
+            ("external_id", "x"),
+            ("external_id", "a b"),
+            ("policy", "policy.json"),
+            ("session_name", "a/b"),
+            ("source_identity", "a:b"),
+        ] {
+            let name = format!("assume_role.{member}");
+            let mut keys = vec![(name.as_str(), value)];
+            if member != "role_arn" {
+                keys.push(("role_arn", ROLE));
+            }
+            let error = config(&keys).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
+            assert!(error.message().contains(&name), "{error}");
+        }
+        let error = config(&[("external_id", "abc")]).unwrap_err();
+        assert!(error.message().contains("`assume_role.role_arn` is not set"), "{error}");
+        let error = config(&[("role_arn", ROLE), ("assume_role.role_arn", ROLE)]).unwrap_err();
+        assert!(error.message().contains("mean the same"), "{error}");
+    }
+
+    #[test]
+    fn web_identity_takes_part_only_if_it_is_configured() {
+        let arn = "assume_role_with_web_identity.role_arn";
+        let file = "assume_role_with_web_identity.web_identity_token_file";
+        let token = "assume_role_with_web_identity.web_identity_token";
+        let env = [("AWS_ROLE_ARN", ROLE), ("AWS_WEB_IDENTITY_TOKEN_FILE", "/env")];
+        assert!(matches!(with_environment(&[], &env).unwrap().credentials, CredentialConfig::Chain { .. }));
+        let identity = |keys: &[(&str, &str)], env: &[(&str, &str)]| match with_environment(keys, env)
+            .unwrap()
+            .credentials
+        {
+            CredentialConfig::WebIdentity(identity) => identity.token,
+            other => panic!("{other:?}"),
+        };
+        let is_file = |found: Token, path: &str| matches!(found, Token::File(file) if file == std::path::Path::new(path));
+        assert!(is_file(identity(&[(arn, ROLE)], &env), "/env"));
+        assert!(is_file(identity(&[(file, "/conf"), ("profile", "p")], &env), "/conf"));
+        let given = identity(&[(token, "hunter2")], &env);
+        assert!(matches!(given, Token::Given(_)) && !format!("{given:?}").contains("hunter2"));
+        let error = config(&[(arn, ROLE), (token, "hunter2"), (file, "/conf")]).unwrap_err();
+        assert!(error.message().contains("exclude each other"), "{error}");
+        assert!(config(&[(arn, ROLE)]).unwrap_err().message().contains("web_identity_token_file"));
+    }
+
+    #[test]
+    fn keys_that_exclude_each_other_are_refused_by_name() {
+        let list = |name: &'static str, value: &str| (name, Setting::from(vec![value]));
+        for pairs in [
+            [list("allowed_account_ids", "1"), list("forbidden_account_ids", "2")],
+            [("shared_credentials_file", "a".into()), list("shared_credentials_files", "b")],
+            [("use_fips_endpoint", true.into()), ("endpoints.s3", "http://x".into())],
+            [("use_dualstack_endpoint", true.into()), ("sts_endpoint", "http://x".into())],
+        ] {
+            let needed = NEEDED.map(|(name, value)| (name, Setting::from(value)));
+            let resolved = ResolvedConfig::from_pairs(&PROVIDER, needed.into_iter().chain(pairs)).unwrap();
+            let error = S3Config::from_resolved(&resolved).unwrap_err();
+            assert!(error.message().contains("exclude each other"), "{error}");
+        }
+    }
+
+    #[test]
+    fn shared_files_are_those_of_the_configuration_before_those_of_the_environment() {
+        let env = [
+            ("AWS_SHARED_CREDENTIALS_FILE", "/env"),
+            ("AWS_SHARED_CONFIG_FILE", "~/c"),
+            ("AWS_CONFIG_FILE", "/d"),
+        ];
+        let machine = with_environment(&[], &env).unwrap().machine;
+        assert_eq!(machine.credentials_files, [SharedFile { path: "/env".into(), may_be_missing: true }]);
+        assert_eq!(machine.config_files[0].path, std::env::home_dir().unwrap().join("c"));
+        let machine = with_environment(&[("shared_credentials_file", "/conf")], &env).unwrap().machine;
+        assert_eq!(machine.credentials_files, [SharedFile { path: "/conf".into(), may_be_missing: false }]);
+        let machine = with_environment(&[], &env[2..]).unwrap().machine;
+        assert_eq!(machine.config_files[0].path, std::path::Path::new("/d"));
+    }
+
+    #[test]
+    fn modes_are_known_by_name() {
+        assert!(config(&[("retry_mode", "adaptive")]).unwrap().connection.is_adaptive);
+        let mode = "ec2_metadata_service_endpoint_mode";
+        let machine = config(&[(mode, "IPv6"), ("ec2_metadata_service_endpoint", "http://[::1]:1")]);
+        assert!(matches!(machine.unwrap().machine.metadata_mode, Some(EndpointMode::IpV6)));
+        for (key, value) in [("retry_mode", "legacy"), (mode, "ipv4"), ("sts_endpoint", "ftp://x")] {
+            assert_eq!(config(&[(key, value)]).unwrap_err().kind(), ErrorKind::ConfigInvalid, "{key}");
+        }
+    }
+
+    #[test]
+    fn certificates_are_looked_at_before_anything_is_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        let refused = || {
+            let error = config(&[("custom_ca_bundle", path.to_str().unwrap())]).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
+            error.message().to_owned()
+        };
+        assert!(refused().contains("cannot be read"));
+        std::fs::write(&path, "no certificate").unwrap();
+        assert!(refused().contains("no certificate in PEM"));
+        std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+        assert!(refused().contains("bad certificate"));
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_config::provider_config::ProviderConfig;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
@@ -14,8 +15,10 @@ use aws_smithy_http_client::{Builder, tls};
 use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
 use url::Url;
 
-use crate::config::S3Config;
+use crate::config::{Connection, S3Config};
+use crate::credentials::CredentialConfig;
 use crate::dialect::{Dialect, DialectName};
+use crate::sts::{Admitted, AssumeRole};
 
 /// How long to wait for a connection before the next attempt.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,6 +29,9 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// The slowest link on which a state can still be written, in bytes per second: sending counts towards the wait for the answer.
 const SLOWEST_LINK: u64 = 64 * 1024;
 
+/// How long to wait for STS, repetitions included.
+const STS_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// How long to wait for a connection, and for the answer to a request with a body of this size.
 pub(crate) fn timeouts(body_bytes: u64) -> TimeoutConfig {
     let sending = Duration::from_secs(body_bytes / SLOWEST_LINK);
@@ -34,25 +40,71 @@ pub(crate) fn timeouts(body_bytes: u64) -> TimeoutConfig {
 
 /// What the clients of all services share: credentials are looked for once, connections are kept in one pool.
 pub(crate) fn shared(config: &S3Config) -> SdkConfig {
+    let connection = &config.connection;
     let region = Region::new(config.region.clone());
     let is_http = |url: &Option<Url>| url.as_ref().is_some_and(|url| url.scheme() == "http");
-    let is_plain =
-        is_http(&config.endpoint) && (config.dynamodb_table.is_none() || is_http(&config.dynamodb_endpoint));
+    let asks_sts = config.role.is_some()
+        || config.accounts.is_some()
+        || matches!(config.credentials, CredentialConfig::WebIdentity(_));
+    let is_plain = is_http(&config.endpoint)
+        && (config.dynamodb_table.is_none() || is_http(&config.dynamodb_endpoint))
+        && (!asks_sts || is_http(&connection.sts_endpoint));
     // TLS means reading the system's certificates, a good part of a short command's time: only for those who need it.
-    let http = if is_plain { Builder::new().build_http() } else { https() };
-    let machine = || ProviderConfig::default().with_http_client(https()).with_region(Some(region.clone()));
-    SdkConfig::builder()
+    let http = if is_plain { Builder::new().build_http() } else { https(connection) };
+    let settings = || {
+        ProviderConfig::default()
+            .with_http_client(https(connection))
+            .with_region(Some(region.clone()))
+            .with_use_fips(connection.has_fips.then_some(true))
+            .with_use_dual_stack(connection.has_dual_stack.then_some(true))
+    };
+    let plain = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .http_client(http)
-        .region(region.clone())
-        .credentials_provider(config.credentials.provider(machine))
-        .identity_cache(IdentityCache::lazy().build())
-        .retry_config(RetryConfig::standard().with_max_attempts(config.max_attempts))
         .timeout_config(timeouts(0))
+        .use_fips(connection.has_fips)
+        .use_dual_stack(connection.has_dual_stack)
+        .build();
+    let sts = || sts(&plain, config);
+
+    let mut credentials = config.credentials.provider(&config.machine, settings, sts);
+    if let Some(role) = &config.role {
+        let source = sts().into_builder().credentials_provider(credentials).build();
+        credentials = SharedCredentialsProvider::new(AssumeRole::new(&source, role));
+    }
+    if let Some(accounts) = &config.accounts {
+        credentials = SharedCredentialsProvider::new(Admitted::new(&sts(), credentials, accounts));
+    }
+    let retry = if connection.is_adaptive { RetryConfig::adaptive() } else { RetryConfig::standard() };
+    let cache = IdentityCache::lazy();
+    // The SDK allows five seconds, which are for what a machine knows by itself.
+    let cache = if asks_sts { cache.load_timeout(STS_TIMEOUT) } else { cache };
+    plain
+        .into_builder()
+        .region(region.clone())
+        .credentials_provider(credentials)
+        .identity_cache(cache.build())
+        .retry_config(retry.with_max_attempts(config.max_attempts))
         .stalled_stream_protection(
             StalledStreamProtectionConfig::enabled().grace_period(Duration::from_secs(20)).build(),
         )
         .build()
+}
+
+/// What is needed to ask STS, but for credentials. It has retries of its own, as in native clients.
+fn sts(plain: &SdkConfig, config: &S3Config) -> SdkConfig {
+    let connection = &config.connection;
+    let region = connection.sts_region.as_ref().unwrap_or(&config.region);
+    let mut builder = plain
+        .clone()
+        .into_builder()
+        .region(Region::new(region.clone()))
+        .retry_config(RetryConfig::standard())
+        .identity_cache(IdentityCache::lazy().load_timeout(STS_TIMEOUT).build());
+    if let Some(endpoint) = &connection.sts_endpoint {
+        builder = builder.endpoint_url(endpoint.as_str().trim_end_matches('/'));
+    }
+    builder.build()
 }
 
 pub(crate) fn bucket(shared: &SdkConfig, config: &S3Config, dialect: Dialect) -> aws_sdk_s3::Client {
@@ -79,6 +131,13 @@ pub(crate) fn table(shared: &SdkConfig, config: &S3Config) -> aws_sdk_dynamodb::
     aws_sdk_dynamodb::Client::from_conf(builder.build())
 }
 
-fn https() -> SharedHttpClient {
-    Builder::new().tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring)).build_https()
+fn https(connection: &Connection) -> SharedHttpClient {
+    let mut context = tls::TlsContext::builder();
+    if let Some(pem) = &connection.ca_bundle {
+        context = context.with_trust_store(tls::TrustStore::empty().with_pem_certificate(pem.as_slice()));
+    }
+    Builder::new()
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+        .tls_context(context.build().expect("a trust store is all that it takes"))
+        .build_https()
 }

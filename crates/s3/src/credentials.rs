@@ -1,6 +1,11 @@
 //! Where credentials come from, once the configuration has decided.
 
+use std::path::PathBuf;
+
+use aws_config::SdkConfig;
 use aws_config::ecs::EcsCredentialsProvider;
+use aws_config::imds;
+use aws_config::imds::client::EndpointMode;
 use aws_config::imds::credentials::ImdsCredentialsProvider;
 use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::profile::ProfileFileCredentialsProvider;
@@ -8,22 +13,51 @@ use aws_config::provider_config::ProviderConfig;
 use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_runtime::env_config::file::{Builder as FilesBuilder, EnvConfigFileKind, EnvConfigFiles};
 use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
+
+use crate::role::WebIdentity;
+use crate::sts::AssumeRoleWithWebIdentity;
 
 /// Which credentials to use.
 #[derive(Clone, Debug)]
 pub(crate) enum CredentialConfig {
-    /// What the machine offers, asked in the order of [`chain`].
-    Chain { profile: Option<String>, skip_metadata: bool },
+    /// What the machine offers, asked in the order of [`Machine::chain`].
+    Chain { profile: Option<String> },
     /// One profile of the shared AWS files.
     Profile(String),
     /// Keys that were given.
     Static { access_key: String, secret_key: SecretString, token: Option<SecretString> },
+    /// A role for a token.
+    WebIdentity(WebIdentity),
+}
+
+/// What the sources of credentials on a machine are told.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Machine {
+    pub(crate) credentials_files: Vec<SharedFile>,
+    pub(crate) config_files: Vec<SharedFile>,
+    pub(crate) metadata_endpoint: Option<Url>,
+    pub(crate) metadata_mode: Option<EndpointMode>,
+    pub(crate) skip_metadata: bool,
+}
+
+/// One of the files that AWS tools share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SharedFile {
+    pub(crate) path: PathBuf,
+    pub(crate) may_be_missing: bool,
 }
 
 impl CredentialConfig {
-    /// Makes the provider. `machine` connects to whatever service hands credentials out; static keys need none.
-    pub(crate) fn provider(&self, machine: impl FnOnce() -> ProviderConfig) -> SharedCredentialsProvider {
+    /// Makes the provider. `settings` connects to whatever service hands credentials out, `sts` to STS without credentials; static keys need none.
+    pub(crate) fn provider(
+        &self,
+        machine: &Machine,
+        settings: impl FnOnce() -> ProviderConfig,
+        sts: impl FnOnce() -> SdkConfig,
+    ) -> SharedCredentialsProvider {
         match self {
             Self::Static { access_key, secret_key, token } => {
                 SharedCredentialsProvider::new(Credentials::new(
@@ -34,36 +68,77 @@ impl CredentialConfig {
                     "configured keys",
                 ))
             }
-            Self::Profile(name) => SharedCredentialsProvider::new(
-                ProfileFileCredentialsProvider::builder().configure(&machine()).profile_name(name).build(),
-            ),
-            Self::Chain { profile, skip_metadata } => {
-                SharedCredentialsProvider::new(chain(&machine(), profile.as_deref(), *skip_metadata))
+            Self::WebIdentity(identity) => {
+                SharedCredentialsProvider::new(AssumeRoleWithWebIdentity::new(&sts(), identity))
+            }
+            Self::Profile(name) => SharedCredentialsProvider::new(machine.profile(&settings(), Some(name))),
+            Self::Chain { profile } => {
+                SharedCredentialsProvider::new(machine.chain(&settings(), profile.as_deref()))
             }
         }
     }
 }
 
-/// The sources in the order in which they are asked. Keys in the environment come before all of these, see `config.rs`.
-///
-/// 1. Web identity: `AWS_WEB_IDENTITY_TOKEN_FILE` with `AWS_ROLE_ARN`.
-/// 2. The profile that was named, or `default`, with everything that a profile can say (roles, SSO, `credential_process`).
-/// 3. The container's endpoint (ECS, EKS).
-/// 4. The instance's metadata service, unless it is to be left alone.
-fn chain(machine: &ProviderConfig, profile: Option<&str>, skip_metadata: bool) -> CredentialsProviderChain {
-    let mut from_profile = ProfileFileCredentialsProvider::builder().configure(machine);
-    if let Some(name) = profile {
-        from_profile = from_profile.profile_name(name);
+impl Machine {
+    /// The sources in the order in which they are asked. Keys in the environment come before all of these, see `config.rs`.
+    ///
+    /// 1. Web identity: `AWS_WEB_IDENTITY_TOKEN_FILE` with `AWS_ROLE_ARN`.
+    /// 2. The profile that was named, or `default`, with everything that a profile can say (roles, SSO, `credential_process`).
+    /// 3. The container's endpoint (ECS, EKS).
+    /// 4. The instance's metadata service, unless it is to be left alone.
+    fn chain(&self, settings: &ProviderConfig, profile: Option<&str>) -> CredentialsProviderChain {
+        let chain = CredentialsProviderChain::first_try(
+            "web identity",
+            WebIdentityTokenCredentialsProvider::builder().configure(settings).build(),
+        )
+        .or_else("profile", self.profile(settings, profile))
+        .or_else("container", EcsCredentialsProvider::builder().configure(settings).build());
+        if self.skip_metadata { chain } else { chain.or_else("instance metadata", self.metadata(settings)) }
     }
-    let chain = CredentialsProviderChain::first_try(
-        "web identity",
-        WebIdentityTokenCredentialsProvider::builder().configure(machine).build(),
-    )
-    .or_else("profile", from_profile.build())
-    .or_else("container", EcsCredentialsProvider::builder().configure(machine).build());
-    if skip_metadata {
-        chain
-    } else {
-        chain.or_else("instance metadata", ImdsCredentialsProvider::builder().configure(machine).build())
+
+    fn profile(&self, settings: &ProviderConfig, name: Option<&str>) -> ProfileFileCredentialsProvider {
+        let mut builder = ProfileFileCredentialsProvider::builder().configure(settings);
+        if let Some(files) = self.files() {
+            builder = builder.profile_files(files);
+        }
+        if self.metadata_endpoint.is_some() || self.metadata_mode.is_some() {
+            builder = builder.with_custom_provider("Ec2InstanceMetadata", self.metadata(settings));
+        }
+        if let Some(name) = name {
+            builder = builder.profile_name(name);
+        }
+        builder.build()
+    }
+
+    fn metadata(&self, settings: &ProviderConfig) -> ImdsCredentialsProvider {
+        let mut client = imds::Client::builder().configure(settings);
+        if let Some(mode) = &self.metadata_mode {
+            client = client.endpoint_mode(mode.clone());
+        }
+        if let Some(url) = &self.metadata_endpoint {
+            client = client.endpoint(url.as_str()).expect("what is a URL is a URI");
+        }
+        ImdsCredentialsProvider::builder().configure(settings).imds_client(client.build()).build()
+    }
+
+    /// The shared files; `None` for those that AWS tools read by themselves.
+    fn files(&self) -> Option<EnvConfigFiles> {
+        if self.credentials_files.is_empty() && self.config_files.is_empty() {
+            return None;
+        }
+        let add = |builder: FilesBuilder, kind: EnvConfigFileKind, files: &[SharedFile]| {
+            files.iter().fold(builder, |builder, file| {
+                if file.may_be_missing && !file.path.exists() {
+                    builder.with_contents(kind, "")
+                } else {
+                    builder.with_file(kind, &file.path)
+                }
+            })
+        };
+        let builder = EnvConfigFiles::builder()
+            .include_default_config_file(self.config_files.is_empty())
+            .include_default_credentials_file(self.credentials_files.is_empty());
+        let builder = add(builder, EnvConfigFileKind::Config, &self.config_files);
+        Some(add(builder, EnvConfigFileKind::Credentials, &self.credentials_files).build())
     }
 }

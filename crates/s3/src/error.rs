@@ -11,6 +11,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use remote_state_core::{Error, ErrorKind};
 
 use crate::config::Origins;
+use crate::sts::Denied;
 
 /// What a failed request leaves behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +110,9 @@ where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
     let cause = Cause::of(&error);
+    if let Some(denied) = Denied::in_chain(&error) {
+        return Failure { outcome: Outcome::Refused, error: about.denied(denied).with_source(cause) };
+    }
     let (outcome, error) = match &error {
         SdkError::ServiceError(answer) => {
             let status = answer.raw().status().as_u16();
@@ -169,6 +173,16 @@ fn unreachable(about: About<'_>, cause: &Cause) -> Error {
 }
 
 impl About<'_> {
+    /// Says why there are no credentials.
+    fn denied(&self, denied: &Denied) -> Error {
+        let error = self.error(denied.kind, &denied.message).with_context("set in", &denied.origin);
+        let error = match &denied.because {
+            Some(reason) => error.with_context("because", reason),
+            None => error,
+        };
+        error.with_context("credentials", &self.origins.credentials).with_hint(denied.hint)
+    }
+
     pub(crate) fn error(&self, kind: ErrorKind, reason: &str) -> Error {
         Error::new(kind, self.operation, format!("cannot {} `{}`: {reason}", self.operation, self.object))
     }

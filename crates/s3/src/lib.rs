@@ -10,7 +10,9 @@ mod error;
 mod keys;
 mod list;
 mod lock;
+mod role;
 mod store;
+mod sts;
 mod write;
 
 pub use config::{Encryption, PROVIDER, S3Config};

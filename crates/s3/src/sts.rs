@@ -1,0 +1,305 @@
+//! Credentials that the Security Token Service hands out, and whose they are.
+//!
+//! Refreshing is left to the SDK: its cache asks again before what it has expires.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use aws_config::SdkConfig;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sts::types::{PolicyDescriptorType, Tag};
+use remote_state_core::ErrorKind;
+use secrecy::ExposeSecret as _;
+
+use crate::role::{Role, Session, Token, WebIdentity};
+
+/// Why there are no credentials, in words of our own. It travels inside the SDK's error, see `error.rs`.
+#[derive(Debug)]
+pub(crate) struct Denied {
+    pub(crate) kind: ErrorKind,
+    pub(crate) message: String,
+    pub(crate) because: Option<String>,
+    pub(crate) origin: String,
+    pub(crate) hint: &'static str,
+}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Denied {}
+
+impl Denied {
+    /// Returns the reason that an error of the SDK carries.
+    pub(crate) fn in_chain<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Self> {
+        causes(error).find_map(|error| error.downcast_ref())
+    }
+
+    fn into_credentials_error(self) -> CredentialsError {
+        CredentialsError::provider_error(self)
+    }
+}
+
+fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let error = next?;
+        next = error.source();
+        Some(error)
+    })
+}
+
+/// Turns an answer of STS into the reason why there are no credentials.
+fn denied<E>(message: String, origin: &str, error: SdkError<E>) -> CredentialsError
+where
+    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+{
+    // The credentials to ask with are missing themselves: that is the reason.
+    let because_of_source = causes(&error).any(|error| error.is::<CredentialsError>());
+    let (kind, because, hint) = match &error {
+        SdkError::ServiceError(answer) => {
+            let code = answer.err().code().unwrap_or("no code");
+            let sentence = answer.err().message().unwrap_or_default();
+            let because = format!("{code}: {sentence}").chars().filter(|c| !c.is_control()).collect();
+            let (kind, hint) = match code {
+                "AccessDenied" => (
+                    ErrorKind::PermissionDenied,
+                    "check the trust policy of the role, `external_id`, and that the credentials may call `sts:AssumeRole`",
+                ),
+                "ValidationError" | "MalformedPolicyDocument" | "PackedPolicyTooLarge" => {
+                    (ErrorKind::ConfigInvalid, "see what is set with `remote-state config show`")
+                }
+                _ if answer.raw().status().as_u16() >= 500 => (ErrorKind::Unavailable, "try again later"),
+                _ => (
+                    ErrorKind::CredentialInvalid,
+                    "see which credentials are used with `remote-state config show`",
+                ),
+            };
+            (kind, Some(because), hint)
+        }
+        _ if because_of_source => (
+            ErrorKind::CredentialInvalid,
+            Some("there are no credentials to ask with".to_owned()),
+            "set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or name a `profile` with `--backend-config profile=…`",
+        ),
+        _ => (
+            ErrorKind::Unavailable,
+            Some("STS cannot be reached".to_owned()),
+            "check the network, and `endpoints.sts` and `sts_region` with `remote-state config show`",
+        ),
+    };
+    Denied { kind, message, because, origin: origin.to_owned(), hint }.into_credentials_error()
+}
+
+fn client(sdk: &SdkConfig) -> aws_sdk_sts::Client {
+    aws_sdk_sts::Client::new(sdk)
+}
+
+fn session_name(session: &Session) -> String {
+    session
+        .name
+        .clone()
+        .unwrap_or_else(|| format!("remote-state-{}", jiff::Timestamp::now().as_millisecond()))
+}
+
+fn seconds(session: &Session) -> Option<i32> {
+    session.duration.map(|duration| i32::try_from(duration.as_secs()).unwrap_or(i32::MAX))
+}
+
+fn policy_arns(session: &Session) -> Option<Vec<PolicyDescriptorType>> {
+    let descriptor = |arn: &String| PolicyDescriptorType::builder().arn(arn).build();
+    (!session.policy_arns.is_empty()).then(|| session.policy_arns.iter().map(descriptor).collect())
+}
+
+fn credentials(
+    answer: Option<aws_sdk_sts::types::Credentials>,
+    source: &'static str,
+) -> Result<Credentials, CredentialsError> {
+    let given = answer.ok_or_else(|| CredentialsError::unhandled("STS answered without credentials"))?;
+    let expires = SystemTime::UNIX_EPOCH
+        + Duration::from_secs(u64::try_from(given.expiration.secs()).unwrap_or_default());
+    Ok(Credentials::new(
+        given.access_key_id,
+        given.secret_access_key,
+        Some(given.session_token),
+        Some(expires),
+        source,
+    ))
+}
+
+/// Assumes a role with other credentials.
+#[derive(Debug)]
+pub(crate) struct AssumeRole {
+    client: aws_sdk_sts::Client,
+    role: Role,
+}
+
+impl AssumeRole {
+    /// Takes a configuration that holds the credentials to ask with.
+    pub(crate) fn new(sdk: &SdkConfig, role: &Role) -> Self {
+        Self { client: client(sdk), role: role.clone() }
+    }
+
+    /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
+    async fn assume(&self) -> Result<Credentials, CredentialsError> {
+        let Role { session, external_id, source_identity, tags, transitive_tag_keys } = &self.role;
+        let tag = |(name, value): (&String, &String)| Tag::builder().key(name).value(value).build();
+        let tags: Vec<_> =
+            tags.iter().map(tag).collect::<Result<_, _>>().map_err(CredentialsError::unhandled)?;
+        let call = self
+            .client
+            .assume_role()
+            .role_arn(&session.role_arn)
+            .role_session_name(session_name(session))
+            .set_duration_seconds(seconds(session))
+            .set_external_id(external_id.clone())
+            .set_policy(session.policy.clone())
+            .set_policy_arns(policy_arns(session))
+            .set_source_identity(source_identity.clone())
+            .set_tags((!tags.is_empty()).then_some(tags))
+            .set_transitive_tag_keys((!transitive_tag_keys.is_empty()).then(|| transitive_tag_keys.clone()));
+        let answer = call.send().await.map_err(|error| {
+            denied(format!("cannot assume the role `{}`", session.role_arn), &session.origin, error)
+        })?;
+        credentials(answer.credentials, "assumed role")
+    }
+}
+
+impl ProvideCredentials for AssumeRole {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(self.assume())
+    }
+}
+
+/// Assumes a role with a token.
+#[derive(Debug)]
+pub(crate) struct AssumeRoleWithWebIdentity {
+    client: aws_sdk_sts::Client,
+    identity: WebIdentity,
+}
+
+impl AssumeRoleWithWebIdentity {
+    /// Takes a configuration without credentials: the token is the credential.
+    pub(crate) fn new(sdk: &SdkConfig, identity: &WebIdentity) -> Self {
+        Self { client: client(sdk), identity: identity.clone() }
+    }
+
+    /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html>
+    async fn assume(&self) -> Result<Credentials, CredentialsError> {
+        let WebIdentity { session, token } = &self.identity;
+        let token = match token {
+            Token::Given(token) => token.expose_secret().to_owned(),
+            Token::File(path) => tokio::fs::read_to_string(path).await.map_err(|error| {
+                Denied {
+                    kind: ErrorKind::CredentialInvalid,
+                    message: format!("cannot read the web identity token `{}`", path.display()),
+                    because: Some(error.to_string()),
+                    origin: session.origin.clone(),
+                    hint: "check `assume_role_with_web_identity.web_identity_token_file`",
+                }
+                .into_credentials_error()
+            })?,
+        };
+        let call = self
+            .client
+            .assume_role_with_web_identity()
+            .role_arn(&session.role_arn)
+            .role_session_name(session_name(session))
+            .set_duration_seconds(seconds(session))
+            .set_policy(session.policy.clone())
+            .set_policy_arns(policy_arns(session))
+            .web_identity_token(token.trim());
+        let answer = call.send().await.map_err(|error| {
+            let message =
+                format!("cannot assume the role `{}` with the web identity token", session.role_arn);
+            denied(message, &session.origin, error)
+        })?;
+        credentials(answer.credentials, "web identity")
+    }
+}
+
+impl ProvideCredentials for AssumeRoleWithWebIdentity {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(self.assume())
+    }
+}
+
+/// Which accounts may be worked in.
+#[derive(Clone, Debug)]
+pub(crate) struct Accounts {
+    /// Whether the list is of those that may, and not of those that may not.
+    pub(crate) is_allowed: bool,
+    pub(crate) ids: Vec<String>,
+    /// Where the list was set, for messages.
+    pub(crate) origin: String,
+}
+
+impl Accounts {
+    fn admit(&self, account: &str) -> Result<(), Denied> {
+        let is_listed = self.ids.iter().any(|id| id == account);
+        if is_listed == self.is_allowed {
+            return Ok(());
+        }
+        let reason = if self.is_allowed {
+            "which is not among the `allowed_account_ids`"
+        } else {
+            "which is among the `forbidden_account_ids`"
+        };
+        Err(Denied {
+            kind: ErrorKind::CredentialInvalid,
+            message: format!("the credentials belong to account `{account}`, {reason}"),
+            because: None,
+            origin: self.origin.clone(),
+            hint: "use credentials of the account that is meant",
+        })
+    }
+}
+
+/// Passes credentials on only if they belong to an account that may be worked in.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    source: SharedCredentialsProvider,
+    sdk: SdkConfig,
+    accounts: Accounts,
+}
+
+impl Admitted {
+    pub(crate) fn new(sdk: &SdkConfig, source: SharedCredentialsProvider, accounts: &Accounts) -> Self {
+        Self { source, sdk: sdk.clone(), accounts: accounts.clone() }
+    }
+
+    /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>
+    async fn check(&self) -> Result<Credentials, CredentialsError> {
+        let credentials = self.source.provide_credentials().await?;
+        let provider = SharedCredentialsProvider::new(credentials.clone());
+        let sdk = self.sdk.clone().into_builder().credentials_provider(provider).build();
+        let answer = client(&sdk).get_caller_identity().send().await.map_err(|error| {
+            denied("cannot tell whose the credentials are".to_owned(), &self.accounts.origin, error)
+        })?;
+        self.accounts
+            .admit(answer.account.as_deref().unwrap_or_default())
+            .map_err(Denied::into_credentials_error)?;
+        Ok(credentials)
+    }
+}
+
+impl ProvideCredentials for Admitted {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(self.check())
+    }
+}
