@@ -18,6 +18,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use md5::Digest as _;
+use secrecy::ExposeSecret as _;
 
 use crate::config::{Encryption, Origins, S3Config};
 use crate::connect::timeouts;
@@ -40,6 +41,25 @@ struct Settings {
     encryption: Encryption,
     acl: Option<String>,
     checksum: Option<Checksum>,
+}
+
+/// The only algorithm that there is for keys which are sent along.
+const CUSTOMER_ALGORITHM: &str = "AES256";
+
+/// A key that is sent along, as the headers have it.
+struct CustomerKey<'a> {
+    key: &'a str,
+    md5: String,
+}
+
+impl Encryption {
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html>
+    fn customer_key(&self) -> Option<CustomerKey<'_>> {
+        let Self::Customer(key) = self else { return None };
+        let key = key.expose_secret();
+        let bytes = BASE64.decode(key).unwrap_or_default();
+        Some(CustomerKey { key, md5: BASE64.encode(md5::Md5::digest(bytes)) })
+    }
 }
 
 /// What an object must be for a request to be carried out.
@@ -110,8 +130,14 @@ impl Client {
         key: &str,
         version: Option<&str>,
     ) -> Result<GetObjectOutput, Failure> {
-        let call =
+        let mut call =
             self.sdk.get_object().bucket(self.bucket()).key(key).set_version_id(version.map(str::to_owned));
+        if let Some(CustomerKey { key, md5 }) = self.settings.encryption.customer_key() {
+            call = call
+                .sse_customer_algorithm(CUSTOMER_ALGORITHM)
+                .sse_customer_key(key)
+                .sse_customer_key_md5(md5);
+        }
         call.send().await.map_err(|error| failure(self.about(operation, &self.url(key)), error))
     }
 
@@ -137,7 +163,14 @@ impl Client {
                 call.server_side_encryption(ServerSideEncryption::AwsKms).ssekms_key_id(key)
             }
             Encryption::Store => call.server_side_encryption(ServerSideEncryption::Aes256),
+            Encryption::Customer(_) => call,
         };
+        if let Some(CustomerKey { key, md5 }) = encryption.customer_key() {
+            call = call
+                .sse_customer_algorithm(CUSTOMER_ALGORITHM)
+                .sse_customer_key(key)
+                .sse_customer_key_md5(md5);
+        }
         call = match condition {
             Condition::None => call,
             Condition::IfAbsent => call.if_none_match("*"),

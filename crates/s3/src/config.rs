@@ -1,6 +1,8 @@
 //! Every configuration key, its spellings and its fallbacks: the only place that knows them.
 
 use aws_config::imds::client::EndpointMode;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use remote_state_core::config::{ConfigKeySpec, EmptyRule, ProviderSpec, ResolvedConfig, ValueKind};
 use remote_state_core::{Error, ErrorKind, Result};
 use secrecy::SecretString;
@@ -196,6 +198,14 @@ static KEYS: &[ConfigKeySpec] = &[
     ConfigKeySpec::new("encrypt", ValueKind::Bool, "Have the store encrypt state and lock file (SSE-S3, or SSE-KMS with `kms_key_id`).")
         .default("false"),
     ConfigKeySpec::new("kms_key_id", ValueKind::String, "The KMS key to encrypt with. Needs `encrypt`.").empty(EmptyRule::Refused),
+    ConfigKeySpec::new(
+        "sse_customer_key",
+        ValueKind::String,
+        "The key to have the store encrypt and decrypt with (SSE-C): 32 bytes in base64. Needs `encrypt`.",
+    )
+    .env(&["AWS_SSE_CUSTOMER_KEY"])
+    .secret()
+    .empty(EmptyRule::Refused),
     ConfigKeySpec::new("acl", ValueKind::String, "The canned ACL to put on state and lock file."),
     ConfigKeySpec::new(
         "max_retries",
@@ -302,7 +312,7 @@ pub(crate) struct Origins {
 }
 
 /// How the store encrypts what is written.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum Encryption {
     /// As the bucket is set up.
@@ -312,6 +322,8 @@ pub enum Encryption {
     Kms(String),
     /// With a key of the store's own.
     Store,
+    /// With a key that is sent along, 32 bytes in base64. Reading takes it too.
+    Customer(SecretString),
 }
 
 impl S3Config {
@@ -395,15 +407,29 @@ fn endpoint(config: &ResolvedConfig, key: &str) -> Result<Option<Url>> {
 }
 
 fn encryption(config: &ResolvedConfig) -> Result<Encryption> {
-    match (config.bool("encrypt"), config.string("kms_key_id")) {
-        (true, Some(key)) => Ok(Encryption::Kms(key.to_owned())),
-        (true, None) => Ok(Encryption::Store),
-        (false, None) => Ok(Encryption::Bucket),
-        // Terraform ignores the key then, and stores the state unencrypted.
-        (false, Some(_)) => Err(config
-            .invalid("kms_key_id", "it has no effect while `encrypt` is not true")
-            .with_hint("set `encrypt = true`, or remove `kms_key_id`")),
+    let (kms, customer) = ("kms_key_id", "sse_customer_key");
+    if config.string(kms).is_some() && config.string(customer).is_some() {
+        return Err(both(config, kms, customer));
     }
+    // Terraform ignores the key then, and stores the state unencrypted.
+    if let Some(ignored) = [kms, customer].into_iter().find(|name| config.string(name).is_some())
+        && !config.bool("encrypt")
+    {
+        return Err(config
+            .invalid(ignored, "it has no effect while `encrypt` is not true")
+            .with_hint(format!("set `encrypt = true`, or remove `{ignored}`")));
+    }
+    if let Some(key) = config.string(customer) {
+        if !BASE64.decode(key).is_ok_and(|bytes| bytes.len() == 32) {
+            return Err(config.invalid(customer, "expected 32 bytes in base64, which are 44 characters"));
+        }
+        return Ok(Encryption::Customer(key.into()));
+    }
+    Ok(match config.string(kms) {
+        Some(key) => Encryption::Kms(key.to_owned()),
+        None if config.bool("encrypt") => Encryption::Store,
+        None => Encryption::Bucket,
+    })
 }
 
 fn max_attempts(config: &ResolvedConfig) -> Result<u32> {
@@ -607,7 +633,7 @@ mod tests {
     fn defaults_are_those_of_native_clients() {
         let config = config(&[]).unwrap();
         assert_eq!(config.workspace_key_prefix, "env:");
-        assert_eq!(config.encryption, Encryption::Bucket);
+        assert!(matches!(config.encryption, Encryption::Bucket));
         assert_eq!(config.max_attempts, 5);
         assert!(!config.use_lockfile && !config.use_path_style && !config.skip_checksum);
     }
@@ -641,7 +667,7 @@ mod tests {
         let error = config(&[("kms_key_id", "alias/x")]).unwrap_err();
         assert!(error.hints()[0].contains("encrypt = true"), "{error:?}");
         let config = config(&[("kms_key_id", "alias/x"), ("encrypt", "true")]).unwrap();
-        assert_eq!(config.encryption, Encryption::Kms("alias/x".to_owned()));
+        assert!(matches!(config.encryption, Encryption::Kms(key) if key == "alias/x"));
     }
 
     #[test]
@@ -851,5 +877,28 @@ mod tests {
         assert!(refused().contains("no certificate in PEM"));
         std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
         assert!(refused().contains("bad certificate"));
+    }
+
+    #[test]
+    fn customer_key_is_32_bytes_goes_with_encrypt_and_does_not_show() {
+        let key = BASE64.encode([7; 32]);
+        let name = "sse_customer_key";
+        let good = config(&[(name, &key), ("encrypt", "true")]).unwrap();
+        assert!(matches!(good.encryption, Encryption::Customer(_)));
+        let env = [("AWS_SSE_CUSTOMER_KEY", key.as_str())];
+        let from_env = with_environment(&[("encrypt", "true")], &env).unwrap();
+        assert!(matches!(from_env.encryption, Encryption::Customer(_)));
+        assert!(!format!("{good:?}").contains(&key));
+        let short = BASE64.encode([7; 31]);
+        for keys in [
+            vec![(name, key.as_str())],
+            vec![(name, &short), ("encrypt", "true")],
+            vec![(name, "hunter2"), ("encrypt", "true")],
+            vec![(name, &key), ("encrypt", "true"), ("kms_key_id", "alias/x")],
+        ] {
+            let error = config(&keys).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
+            assert!(error.message().contains(name) && !format!("{error:?}").contains(keys[0].1), "{error:?}");
+        }
     }
 }

@@ -96,3 +96,121 @@ async fn sts_that_cannot_be_reached_is_named_and_the_store_is_not_asked() {
         assert!(emulator.requests().take().is_empty());
     }
 }
+
+/// Answers every request as STS does when it hands out a session, and returns what it was asked.
+async fn session_service() -> (String, tokio::sync::mpsc::UnboundedReceiver<String>) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    const ANSWER: &str = "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><Credentials>\
+        <AccessKeyId>test</AccessKeyId><SecretAccessKey>testtest</SecretAccessKey><SessionToken>session</SessionToken>\
+        <Expiration>2100-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>";
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let (asked, receiver) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = String::new();
+            let is_whole = |request: &str| {
+                let Some((head, body)) = request.split_once("\r\n\r\n") else { return false };
+                let length = head
+                    .to_ascii_lowercase()
+                    .split_once("content-length: ")
+                    .and_then(|(_, rest)| rest.lines().next()?.trim().parse::<usize>().ok());
+                body.len() >= length.unwrap_or_default()
+            };
+            let mut bytes = [0; 4096];
+            while !is_whole(&request) {
+                let read = stream.read(&mut bytes).await.unwrap();
+                assert_ne!(read, 0, "the request ends early: {request}");
+                request.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
+            }
+            let answer = ANSWER.replace(
+                "AssumeRoleRes",
+                if request.contains("WebIdentityToken") {
+                    "AssumeRoleWithWebIdentityRes"
+                } else {
+                    "AssumeRoleRes"
+                },
+            );
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: text/xml\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                answer.len()
+            );
+            stream.write_all((head + &answer).as_bytes()).await.unwrap();
+            asked.send(request).unwrap();
+        }
+    });
+    (endpoint, receiver)
+}
+
+/// The form of a request, its fields in order.
+fn form(request: &str) -> Vec<(String, String)> {
+    let body = request.split_once("\r\n\r\n").unwrap().1;
+    let mut fields: Vec<_> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+    fields.sort();
+    fields
+}
+
+#[tokio::test]
+async fn role_is_assumed_once_and_with_everything_that_is_configured() {
+    let emulator = emulator().await;
+    let (sts, mut asked) = session_service().await;
+    let tags = Setting::Object(vec![(
+        "team".to_owned(),
+        remote_state_core::config::Sourced::new("net".into(), remote_state_core::config::Origin::Program),
+    )]);
+    let keys = [
+        ("access_key", Setting::from("other")),
+        ("secret_key", "unknown to the store".into()),
+        ("sts_endpoint", sts.into()),
+        ("sts_region", "eu-central-1".into()),
+        ("assume_role.role_arn", "arn:aws:iam::123456789012:role/ci".into()),
+        ("assume_role.duration", "1h".into()),
+        ("assume_role.external_id", "ext:1".into()),
+        ("assume_role.policy", "{}".into()),
+        ("assume_role.policy_arns", vec!["arn:aws:iam::aws:policy/P"].into()),
+        ("assume_role.session_name", "ci".into()),
+        ("assume_role.source_identity", "me".into()),
+        ("assume_role.tags", tags),
+        ("assume_role.transitive_tag_keys", vec!["team"].into()),
+    ];
+    assert!(read(&emulator, &keys).await.unwrap().is_none());
+    let request = asked.recv().await.unwrap();
+    assert!(asked.try_recv().is_err());
+    assert!(request.contains("Credential=other/") && request.contains("/eu-central-1/sts/"), "{request}");
+    let expected = [
+        ("Action", "AssumeRole"),
+        ("DurationSeconds", "3600"),
+        ("ExternalId", "ext:1"),
+        ("Policy", "{}"),
+        ("PolicyArns.member.1.arn", "arn:aws:iam::aws:policy/P"),
+        ("RoleArn", "arn:aws:iam::123456789012:role/ci"),
+        ("RoleSessionName", "ci"),
+        ("SourceIdentity", "me"),
+        ("Tags.member.1.Key", "team"),
+        ("Tags.member.1.Value", "net"),
+        ("TransitiveTagKeys.member.1", "team"),
+        ("Version", "2011-06-15"),
+    ];
+    assert_eq!(form(&request), expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+}
+
+#[tokio::test]
+async fn token_is_read_from_its_file_and_sent_without_a_signature() {
+    let emulator = emulator().await;
+    let (sts, mut asked) = session_service().await;
+    let folder = tempfile::tempdir().unwrap();
+    let arn = ("assume_role_with_web_identity.role_arn", Setting::from("arn:aws:iam::123456789012:role/ci"));
+    let token = |path| ("assume_role_with_web_identity.web_identity_token_file", path);
+    let endpoint = ("sts_endpoint", Setting::from(sts));
+    let keys = [arn.clone(), endpoint.clone(), token(file(folder.path(), "token", "the token\n"))];
+    assert!(read(&emulator, &keys).await.unwrap().is_none());
+    let request = asked.recv().await.unwrap();
+    assert!(!request.to_ascii_lowercase().contains("authorization:"), "{request}");
+    assert!(form(&request).contains(&("WebIdentityToken".to_owned(), "the token".to_owned())), "{request}");
+
+    let missing = folder.path().join("missing");
+    let error =
+        read(&emulator, &[arn, endpoint, token(missing.to_str().unwrap().into())]).await.err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::CredentialInvalid);
+    assert!(error.message().contains("cannot read the web identity token"), "{error}");
+}

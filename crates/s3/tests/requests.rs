@@ -48,3 +48,35 @@ async fn read_takes_one_request() {
     assert!(store.read_bytes(&Workspace::default()).await.unwrap().is_some());
     assert_eq!(methods(&emulator), ["GET"]);
 }
+
+#[tokio::test]
+async fn key_of_the_customer_goes_with_reads_and_writes_of_state_and_lock_file_and_with_nothing_else() {
+    let emulator = emulator().await;
+    let key = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
+    let store = store(&emulator, &[("dialect", "aws"), ("encrypt", "true"), ("sse_customer_key", key)]);
+    // The emulator keeps nothing under such a key over plain HTTP, as Amazon does not. What it was sent is all that counts.
+    let (state, here) = (bytes::Bytes::from_static(b"{}"), Workspace::default());
+    drop(store.write(&here, state.into(), &WriteMode::Overwrite).await);
+    drop(store.read(&here, &ReadOptions::default()).await);
+    drop(store.acquire(&here, &info()).await);
+    drop(store.inspect(&here).await);
+    drop(store.delete(&here).await);
+    let requests = emulator.requests().take();
+    for (method, suffix) in
+        [("PUT", "tfstate"), ("GET", "tfstate"), ("PUT", "tflock"), ("GET", "tflock"), ("DELETE", "tfstate")]
+    {
+        let is_it = |request: &&remote_state_emulator::Request| {
+            request.method == method && request.key.as_deref().is_some_and(|key| key.ends_with(suffix))
+        };
+        let request =
+            requests.iter().find(is_it).unwrap_or_else(|| panic!("{method} {suffix}: {requests:?}"));
+        let sent = |name: &str| {
+            request.headers.get(&format!("x-amz-server-side-encryption{name}")).map(String::as_str)
+        };
+        let expected = (method != "DELETE").then_some(());
+        assert_eq!(sent("-customer-algorithm"), expected.map(|()| "AES256"));
+        assert_eq!(sent("-customer-key"), expected.map(|()| key));
+        assert_eq!(sent("-customer-key-md5"), expected.map(|()| "y4HAEFCYWuvAXWFTtA1Qpg=="), "{method}");
+        assert_eq!(sent(""), None, "no other encryption beside it");
+    }
+}
