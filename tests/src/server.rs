@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use remote_state_core::StateStore;
-use remote_state_core::config::ResolvedConfig;
+use remote_state_core::config::{ResolvedConfig, Setting};
 use remote_state_emulator::{Emulator, EmulatorBuilder, Faults, Recorder};
 use remote_state_s3::{PROVIDER, S3Config, S3Store};
 use tokio::runtime::Runtime;
@@ -258,6 +258,18 @@ impl Place<'_> {
     /// # Panics
     /// If the configuration does not do.
     pub fn store(&self, more: &[(&str, &str)]) -> Arc<dyn StateStore> {
+        self.store_with(more.iter().map(|(name, value)| (*name, Setting::from(*value))))
+    }
+
+    /// A store at this place with one more setting, which is a list.
+    ///
+    /// # Panics
+    /// If the configuration does not do.
+    pub fn store_with_list(&self, name: &str, items: &[&str]) -> Arc<dyn StateStore> {
+        self.store_with([(name, Setting::from(items.to_vec()))])
+    }
+
+    fn store_with<'a>(&'a self, more: impl IntoIterator<Item = (&'a str, Setting)>) -> Arc<dyn StateStore> {
         let endpoint = self.server.endpoint.as_str();
         let mut pairs = std::collections::BTreeMap::from([
             ("bucket", self.bucket.as_str()),
@@ -269,9 +281,13 @@ impl Place<'_> {
             ("dynamodb_endpoint", endpoint),
             ("access_key", &self.server.access_key),
             ("secret_key", &self.server.secret_key),
-        ]);
-        pairs.extend(self.arguments.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        pairs.extend(more.iter().copied());
+        ])
+        .into_iter()
+        .map(|(name, value)| (name, Setting::from(value)))
+        .collect::<std::collections::BTreeMap<_, _>>();
+        let arguments = self.arguments.iter();
+        pairs.extend(arguments.map(|(name, value)| (name.as_str(), Setting::from(value.as_str()))));
+        pairs.extend(more);
         let config = ResolvedConfig::from_pairs(&PROVIDER, pairs).expect("the settings are good");
         Arc::new(S3Store::new(&S3Config::from_resolved(&config).expect("the settings are good")))
     }

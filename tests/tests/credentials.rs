@@ -1,0 +1,49 @@
+//! Roles and accounts on moto, which is somebody else's STS: it tells the sessions of a role from the account that the role belongs to.
+
+use std::process::ExitCode;
+
+use remote_state_core::{ErrorKind, ReadOptions, Workspace};
+use remote_state_tests::{Requirement, S3Server, Suite, block_on};
+
+/// The account that moto takes everybody for.
+const OWN: &str = "123456789012";
+const OTHER: &str = "222222222222";
+const ROLE: &str = "arn:aws:iam::222222222222:role/ci";
+
+fn main() -> ExitCode {
+    let mut suite = Suite::new();
+    let moto = [Requirement::Moto];
+    suite.test("moto::credentials_are_those_of_the_account_of_the_role", &moto, || {
+        accounts(&S3Server::moto());
+    });
+    suite.run()
+}
+
+fn accounts(server: &S3Server) {
+    let place = server.place().with("endpoints.sts", &server.endpoint);
+    // What one of them may not is what the other may: without a role it is the account of the keys.
+    for (role, allowed, is_admitted) in
+        [(None, OWN, true), (None, OTHER, false), (Some(ROLE), OTHER, true), (Some(ROLE), OWN, false)]
+    {
+        let place = match role {
+            Some(role) => {
+                place.clone().with("role_arn", role).with("external_id", "acme").with("session_name", "ci")
+            }
+            None => place.clone(),
+        };
+        for (key, is_admitted) in
+            [("allowed_account_ids", is_admitted), ("forbidden_account_ids", !is_admitted)]
+        {
+            let store = place.store_with_list(key, &[allowed]);
+            let read = block_on(store.read(&Workspace::default(), &ReadOptions::default()));
+            match read {
+                Ok(_) => assert!(is_admitted, "{role:?} {key} {allowed}"),
+                Err(error) => {
+                    assert!(!is_admitted, "{role:?} {key} {allowed}: {error:?}");
+                    assert_eq!(error.kind(), ErrorKind::CredentialInvalid, "{error:?}");
+                    assert!(error.message().contains(if role.is_some() { OTHER } else { OWN }), "{error}");
+                }
+            }
+        }
+    }
+}
