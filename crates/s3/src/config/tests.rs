@@ -1,0 +1,307 @@
+//! What is read, what is refused, and in what words.
+
+use remote_state_core::config::{Environment, Layer, Origin, Setting, Sourced, resolve};
+
+use super::keys::KEYS;
+use super::*;
+use crate::role::Token;
+
+const NEEDED: [(&str, &str); 3] = [("bucket", "b"), ("key", "k"), ("region", "r")];
+
+fn config(keys: &[(&str, &str)]) -> Result<S3Config> {
+    S3Config::from_resolved(&ResolvedConfig::from_pairs(&PROVIDER, NEEDED.iter().chain(keys).copied())?)
+}
+
+fn with_environment(keys: &[(&str, &str)], env: &[(&str, &str)]) -> Result<S3Config> {
+    let layer: Layer = NEEDED
+        .iter()
+        .chain(keys)
+        .map(|(name, value)| {
+            ((*name).to_owned(), Sourced::new(Setting::from(*value), Origin::file("main.tf", 3)))
+        })
+        .collect();
+    let env: Environment = env.iter().copied().collect();
+    S3Config::from_resolved(&resolve(&PROVIDER, &env, &[layer])?)
+}
+
+#[test]
+fn readme_lists_every_key_with_its_variables() {
+    let readme = include_str!("../../README.md");
+    for key in KEYS {
+        for name in [&[key.name], key.aliases, key.env].concat() {
+            assert!(readme.contains(&format!("`{name}`")), "README.md does not mention `{name}`");
+        }
+        assert!(readme.contains(key.doc), "README.md does not say what `{}` means", key.name);
+    }
+}
+
+#[test]
+fn defaults_are_those_of_native_clients() {
+    let config = config(&[]).unwrap();
+    assert_eq!(config.workspace_key_prefix, "env:");
+    assert!(matches!(config.encryption, Encryption::Bucket));
+    assert_eq!(config.max_attempts, 5);
+    assert!(!config.use_lockfile && !config.use_path_style && !config.skip_checksum);
+}
+
+#[test]
+fn values_that_do_not_do_are_refused_with_their_key() {
+    for (key, value) in [
+        ("key", "/k"),
+        ("key", "k/"),
+        ("key", "a//b"),
+        ("key", "../b"),
+        ("endpoint", "http://user:hunter2@127.0.0.1:1"),
+        ("workspace_key_prefix", "/p"),
+        ("endpoint", "ftp://x"),
+        ("dialect", "azure"),
+        ("max_retries", "-1"),
+        ("max_retries", "1.5"),
+        ("bucket", "a/b"),
+    ] {
+        let with: Vec<_> =
+            NEEDED.iter().copied().filter(|(name, _)| *name != key).chain([(key, value)]).collect();
+        let resolved = ResolvedConfig::from_pairs(&PROVIDER, with).unwrap();
+        let error = S3Config::from_resolved(&resolved).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{key} = {value}");
+        assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+    }
+}
+
+#[test]
+fn kms_key_without_encryption_is_refused_instead_of_ignored() {
+    let error = config(&[("kms_key_id", "alias/x")]).unwrap_err();
+    assert!(error.hints()[0].contains("encrypt = true"), "{error:?}");
+    let config = config(&[("kms_key_id", "alias/x"), ("encrypt", "true")]).unwrap();
+    assert!(matches!(config.encryption, Encryption::Kms(key) if key == "alias/x"));
+}
+
+#[test]
+fn table_and_its_endpoint_have_the_names_of_every_terraform() {
+    for (table, endpoint) in [("dynamodb_table", "endpoints.dynamodb"), ("lock_table", "dynamodb_endpoint")] {
+        let config = config(&[(table, "locks"), (endpoint, "http://127.0.0.1:8000")]).unwrap();
+        assert_eq!(config.dynamodb_table.as_deref(), Some("locks"));
+        assert_eq!(config.dynamodb_endpoint.unwrap().as_str(), "http://127.0.0.1:8000/");
+        assert_eq!(config.endpoint, None);
+    }
+    assert_eq!(config(&[("dynamodb_table", "")]).unwrap().dynamodb_table, None);
+    let env = [("AWS_ENDPOINT_URL", "http://all"), ("AWS_ENDPOINT_URL_DYNAMODB", "http://tables")];
+    let config = with_environment(&[], &env).unwrap();
+    assert_eq!(config.endpoint.unwrap().as_str(), "http://all/");
+    assert_eq!(config.dynamodb_endpoint.unwrap().as_str(), "http://tables/");
+}
+
+#[test]
+fn keys_in_the_configuration_go_before_a_profile_and_that_before_the_environment() {
+    let env = [("AWS_ACCESS_KEY_ID", "env"), ("AWS_SECRET_ACCESS_KEY", "s"), ("AWS_PROFILE", "envprofile")];
+    let static_key = |config: S3Config| match config.credentials {
+        CredentialConfig::Static { access_key, .. } => Some(access_key),
+        _ => None,
+    };
+    let keys = [("access_key", "conf"), ("secret_key", "s"), ("profile", "p")];
+    assert_eq!(static_key(with_environment(&keys, &env).unwrap()).as_deref(), Some("conf"));
+    assert!(matches!(
+        with_environment(&[("profile", "p")], &env).unwrap().credentials,
+        CredentialConfig::Profile(name) if name == "p"
+    ));
+    assert_eq!(static_key(with_environment(&[], &env).unwrap()).as_deref(), Some("env"));
+    assert!(matches!(
+        with_environment(&[], &env[2..]).unwrap().credentials,
+        CredentialConfig::Chain { profile: Some(name) } if name == "envprofile"
+    ));
+}
+
+#[test]
+fn half_a_pair_of_keys_is_refused() {
+    let error = with_environment(&[("access_key", "conf")], &[]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CredentialInvalid);
+    assert!(error.message().contains("`secret_key` is not set"), "{error}");
+}
+
+#[test]
+fn endpoints_may_lack_their_scheme_as_in_opentofu() {
+    let endpoint = |text| config(&[("endpoint", text)]).unwrap().endpoint.unwrap().to_string();
+    assert_eq!(endpoint("s3.example.com"), "https://s3.example.com/");
+    assert_eq!(endpoint("http://127.0.0.1:9000"), "http://127.0.0.1:9000/");
+}
+
+#[test]
+fn secrets_do_not_show_in_debug_output() {
+    let config = config(&[("access_key", "a"), ("secret_key", "hunter2"), ("token", "hunter3")]).unwrap();
+    assert!(!format!("{config:?}").contains("hunter"));
+}
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/ci";
+
+#[test]
+fn roles_have_the_names_of_every_terraform() {
+    let tags = || Setting::Object(vec![("a".to_owned(), Sourced::new("b".into(), Origin::Program))]);
+    let new = |member: &str| format!("assume_role.{member}");
+    let old = |member: &str| match member {
+        "role_arn" | "external_id" | "session_name" => member.to_owned(),
+        "duration" => "assume_role_duration_seconds".to_owned(),
+        member => format!("assume_role_{member}"),
+    };
+    let roles = [&new as &dyn Fn(&str) -> String, &old].map(|name| {
+        let pairs: [(&str, Setting); 8] = [
+            ("role_arn", ROLE.into()),
+            ("duration", "3600".into()),
+            ("external_id", "a:b/c".into()),
+            ("policy", r#" {"Version":"2012-10-17"} "#.into()),
+            ("policy_arns", vec!["arn:aws:iam::aws:policy/ReadOnlyAccess"].into()),
+            ("session_name", "ci@acme".into()),
+            ("tags", tags()),
+            ("transitive_tag_keys", vec!["a"].into()),
+        ];
+        let named: Vec<_> = pairs.into_iter().map(|(member, value)| (name(member), value)).collect();
+        let needed = NEEDED.map(|(name, value)| (name.to_owned(), Setting::from(value)));
+        let all: Vec<_> = needed.into_iter().chain(named).collect();
+        let pairs = all.iter().map(|(name, value)| (name.as_str(), value.clone()));
+        let resolved = ResolvedConfig::from_pairs(&PROVIDER, pairs).unwrap();
+        assert_eq!(resolved.notes().len(), if name("role_arn") == "role_arn" { 8 } else { 0 });
+        S3Config::from_resolved(&resolved).unwrap().role.unwrap()
+    });
+    assert_eq!(format!("{:?}", roles[0]), format!("{:?}", roles[1]));
+    let role = &roles[0];
+    assert_eq!(role.session.role_arn, ROLE);
+    assert_eq!(role.session.duration, Some(std::time::Duration::from_secs(3600)));
+    assert_eq!(role.session.policy.as_deref(), Some(r#"{"Version":"2012-10-17"}"#));
+    assert_eq!(role.tags["a"], "b");
+    assert!(config(&[]).unwrap().role.is_none());
+    assert!(config(&[("role_arn", "")]).unwrap().role.is_none());
+}
+
+#[test]
+fn members_of_roles_that_do_not_do_are_refused_with_their_key() {
+    for (member, value) in [
+        ("role_arn", "ci"),
+        ("duration", "14m59s"),
+        ("duration", "12h1s"),
+        ("duration", "soon"),
+        ("external_id", "x"),
+        ("external_id", "a b"),
+        ("policy", "policy.json"),
+        ("session_name", "a/b"),
+        ("source_identity", "a:b"),
+    ] {
+        let name = format!("assume_role.{member}");
+        let mut keys = vec![(name.as_str(), value)];
+        if member != "role_arn" {
+            keys.push(("role_arn", ROLE));
+        }
+        let error = config(&keys).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
+        assert!(error.message().contains(&name), "{error}");
+    }
+    let error = config(&[("external_id", "abc")]).unwrap_err();
+    assert!(error.message().contains("`assume_role.role_arn` is not set"), "{error}");
+    let error = config(&[("role_arn", ROLE), ("assume_role.role_arn", ROLE)]).unwrap_err();
+    assert!(error.message().contains("mean the same"), "{error}");
+}
+
+#[test]
+fn web_identity_takes_part_only_if_it_is_configured() {
+    let arn = "assume_role_with_web_identity.role_arn";
+    let file = "assume_role_with_web_identity.web_identity_token_file";
+    let token = "assume_role_with_web_identity.web_identity_token";
+    let env = [("AWS_ROLE_ARN", ROLE), ("AWS_WEB_IDENTITY_TOKEN_FILE", "/env")];
+    assert!(matches!(with_environment(&[], &env).unwrap().credentials, CredentialConfig::Chain { .. }));
+    let identity = |keys: &[(&str, &str)], env: &[(&str, &str)]| match with_environment(keys, env)
+        .unwrap()
+        .credentials
+    {
+        CredentialConfig::WebIdentity(identity) => identity.token,
+        other => panic!("{other:?}"),
+    };
+    let is_file =
+        |found: Token, path: &str| matches!(found, Token::File(file) if file == std::path::Path::new(path));
+    assert!(is_file(identity(&[(arn, ROLE)], &env), "/env"));
+    assert!(is_file(identity(&[(file, "/conf"), ("profile", "p")], &env), "/conf"));
+    let given = identity(&[(token, "hunter2")], &env);
+    assert!(matches!(given, Token::Given(_)) && !format!("{given:?}").contains("hunter2"));
+    let error = config(&[(arn, ROLE), (token, "hunter2"), (file, "/conf")]).unwrap_err();
+    assert!(error.message().contains("exclude each other"), "{error}");
+    assert!(config(&[(arn, ROLE)]).unwrap_err().message().contains("web_identity_token_file"));
+}
+
+#[test]
+fn keys_that_exclude_each_other_are_refused_by_name() {
+    let list = |name: &'static str, value: &str| (name, Setting::from(vec![value]));
+    for pairs in [
+        [list("allowed_account_ids", "1"), list("forbidden_account_ids", "2")],
+        [("shared_credentials_file", "a".into()), list("shared_credentials_files", "b")],
+        [("use_fips_endpoint", true.into()), ("endpoints.s3", "http://x".into())],
+        [("use_dualstack_endpoint", true.into()), ("sts_endpoint", "http://x".into())],
+    ] {
+        let needed = NEEDED.map(|(name, value)| (name, Setting::from(value)));
+        let resolved = ResolvedConfig::from_pairs(&PROVIDER, needed.into_iter().chain(pairs)).unwrap();
+        let error = S3Config::from_resolved(&resolved).unwrap_err();
+        assert!(error.message().contains("exclude each other"), "{error}");
+    }
+}
+
+#[test]
+fn shared_files_are_those_of_the_configuration_before_those_of_the_environment() {
+    let env = [
+        ("AWS_SHARED_CREDENTIALS_FILE", "/env"),
+        ("AWS_SHARED_CONFIG_FILE", "~/c"),
+        ("AWS_CONFIG_FILE", "/d"),
+    ];
+    let machine = with_environment(&[], &env).unwrap().machine;
+    assert_eq!(machine.credentials_files, [SharedFile { path: "/env".into(), may_be_missing: true }]);
+    assert_eq!(machine.config_files[0].path, std::env::home_dir().unwrap().join("c"));
+    let machine = with_environment(&[("shared_credentials_file", "/conf")], &env).unwrap().machine;
+    assert_eq!(machine.credentials_files, [SharedFile { path: "/conf".into(), may_be_missing: false }]);
+    let machine = with_environment(&[], &env[2..]).unwrap().machine;
+    assert_eq!(machine.config_files[0].path, std::path::Path::new("/d"));
+}
+
+#[test]
+fn modes_are_known_by_name() {
+    assert!(config(&[("retry_mode", "adaptive")]).unwrap().connection.is_adaptive);
+    let mode = "ec2_metadata_service_endpoint_mode";
+    let machine = config(&[(mode, "IPv6"), ("ec2_metadata_service_endpoint", "http://[::1]:1")]);
+    assert!(matches!(machine.unwrap().machine.metadata_mode, Some(EndpointMode::IpV6)));
+    for (key, value) in [("retry_mode", "legacy"), (mode, "ipv4"), ("sts_endpoint", "ftp://x")] {
+        assert_eq!(config(&[(key, value)]).unwrap_err().kind(), ErrorKind::ConfigInvalid, "{key}");
+    }
+}
+
+#[test]
+fn certificates_are_looked_at_before_anything_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ca.pem");
+    let refused = || {
+        let error = config(&[("custom_ca_bundle", path.to_str().unwrap())]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
+        error.message().to_owned()
+    };
+    assert!(refused().contains("cannot be read"));
+    std::fs::write(&path, "no certificate").unwrap();
+    assert!(refused().contains("no certificate in PEM"));
+    std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+    assert!(refused().contains("bad certificate"));
+}
+
+#[test]
+fn customer_key_is_32_bytes_goes_with_encrypt_and_does_not_show() {
+    let key = BASE64.encode([7; 32]);
+    let name = "sse_customer_key";
+    let good = config(&[(name, &key), ("encrypt", "true")]).unwrap();
+    assert!(matches!(good.encryption, Encryption::Customer(_)));
+    let env = [("AWS_SSE_CUSTOMER_KEY", key.as_str())];
+    let from_env = with_environment(&[("encrypt", "true")], &env).unwrap();
+    assert!(matches!(from_env.encryption, Encryption::Customer(_)));
+    assert!(!format!("{good:?}").contains(&key));
+    let short = BASE64.encode([7; 31]);
+    for keys in [
+        vec![(name, key.as_str())],
+        vec![(name, &short), ("encrypt", "true")],
+        vec![(name, "hunter2"), ("encrypt", "true")],
+        vec![(name, &key), ("encrypt", "true"), ("kms_key_id", "alias/x")],
+    ] {
+        let error = config(&keys).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
+        assert!(error.message().contains(name) && !format!("{error:?}").contains(keys[0].1), "{error:?}");
+    }
+}
