@@ -80,7 +80,7 @@ impl CredentialConfig {
 }
 
 impl Machine {
-    /// The sources in the order in which they are asked. Keys in the environment come before all of these, see `config.rs`.
+    /// The sources in the order in which they are asked. Keys in the environment come before all of these, see `config`.
     ///
     /// 1. Web identity: `AWS_WEB_IDENTITY_TOKEN_FILE` with `AWS_ROLE_ARN`.
     /// 2. The profile that was named, or `default`, with everything that a profile can say (roles, SSO, `credential_process`).
