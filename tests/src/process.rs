@@ -78,6 +78,18 @@ impl Running {
         }
     }
 
+    /// Waits until standard output contains this text so many times.
+    ///
+    /// # Panics
+    /// If the time is up.
+    #[track_caller]
+    pub fn wait_for_times(&mut self, text: &str, times: usize) {
+        while self.stdout_so_far().matches(text).count() < times {
+            self.check_deadline(&format!("the command should say `{text}` {times} times"));
+            std::thread::sleep(POLL);
+        }
+    }
+
     /// Waits until something is the case.
     ///
     /// # Panics

@@ -69,6 +69,8 @@ fn serve(suite: &mut Suite) {
         running.wait_for("stop with Ctrl-C");
         let slow = Fault::new(Misbehaviour::Delay(Duration::from_secs(60)));
         server.faults().inject(slow.with_times(1));
+        // The two streams are collected each by itself.
+        running.wait_for("http://127.0.0.1:");
         let url = running.stdout_so_far();
         let address = url.trim().strip_prefix("http://").expect("it says where it is").to_owned();
         let mut stream = TcpStream::connect(&address).expect("it listens");

@@ -47,7 +47,8 @@ fn pressed(server: &S3Server) {
     let gate = project.sandbox.path().join("gate");
     let words = format!("apply -auto-approve -input=false -var until={}", gate.display());
     let (mut terminal, mut holding) = Terminal::start(project.exec(&words));
-    holding.wait_for("begun");
+    // Once where Terraform tells what it is about to run, once from the command itself.
+    holding.wait_for_times("begun", 2);
     terminal.press_ctrl_c();
     ended_well(&project, &holding.wait());
 }

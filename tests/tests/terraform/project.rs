@@ -79,7 +79,7 @@ impl<'a> Project<'a> {
         let words =
             format!("apply -auto-approve -input=false -var v=held -var until={}", self.gate().display());
         let mut holding = apply(&words).start();
-        holding.wait_for("begun");
+        holding.wait_for_times("begun", 2);
         holding
     }
 
