@@ -78,7 +78,7 @@ impl DevStore {
                 .with_context("store", folder.join(FILE).display())
                 .with_hint("if it is damaged, move it away; the next command starts with an empty one")
         };
-        let (access_key, secret_key) = (random_key(10)?, random_key(20)?);
+        let (access_key, secret_key) = (crate::random::hex(10)?, crate::random::hex(20)?);
         let storage = Storage::file(folder.join(FILE)).map_err(|error| failed(&error))?;
         let emulator = Emulator::builder()
             .with_storage(storage)
@@ -151,8 +151,4 @@ fn create_file(path: &Path) -> std::io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
-}
-
-fn random_key(bytes: usize) -> Result<String> {
-    crate::random::hex(bytes)
 }

@@ -24,6 +24,7 @@ use crate::config::{Encryption, Origins, S3Config};
 use crate::connect::timeouts;
 use crate::dialect::{Checksum, Dialect};
 use crate::error::{About, Failure, Outcome, failure};
+use crate::keys::object_url;
 
 /// A connection to one bucket.
 #[derive(Clone, Debug)]
@@ -256,7 +257,7 @@ impl Client {
     }
 
     fn url(&self, key: &str) -> String {
-        format!("s3://{}/{key}", self.bucket())
+        object_url(self.bucket(), key)
     }
 }
 

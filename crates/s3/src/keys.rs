@@ -33,7 +33,7 @@ impl Layout {
     }
 
     pub(crate) fn url(&self, key: &str) -> String {
-        format!("s3://{}/{key}", self.bucket)
+        object_url(&self.bucket, key)
     }
 
     pub(crate) fn location(&self, workspace: &Workspace) -> StateLocation {
@@ -74,6 +74,11 @@ impl Layout {
         // `default` below the prefix is an object that no client ever opens.
         (!workspace.is_default()).then_some(workspace)
     }
+}
+
+/// Names an object for people.
+pub(crate) fn object_url(bucket: &str, key: &str) -> String {
+    format!("s3://{bucket}/{key}")
 }
 
 /// Joins the parts that are not empty with slashes and cleans the result: no empty part, no `.`, and `..` takes back the part before it.
