@@ -217,7 +217,7 @@ impl Session {
             "stop",
             format!("stopped at once: nobody knows what became of `{}`", location.state),
         )
-        .with_context("lock", location.lock.unwrap_or_default())
+        .with_context("lock", location.locks.join(" and "))
         .with_context("lock id", lock)
         .with_hint(format!(
             "see what is stored with `remote-state pull{other}`, and what is held with `remote-state locks`"

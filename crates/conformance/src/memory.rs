@@ -165,7 +165,8 @@ impl StateStore for MemoryStore {
             format!("memory/env:/{workspace}/{}", self.state_key)
         };
         let state = format!("memory://{}/{workspace}", self.state_key);
-        StateLocation::new(path, state, self.capabilities.locking.then(|| self.lock_url(workspace)))
+        let lock = self.capabilities.locking.then(|| self.lock_url(workspace));
+        StateLocation::new(path, state, lock.into_iter().collect())
     }
 
     fn with_state_key(&self, key: &str) -> Result<Arc<dyn StateStore>> {

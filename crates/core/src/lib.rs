@@ -6,6 +6,7 @@ mod error;
 mod lock;
 mod lock_info;
 mod names;
+pub mod provider;
 mod state;
 mod store;
 

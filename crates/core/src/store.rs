@@ -113,14 +113,14 @@ pub struct StateLocation {
     pub path: String,
     /// The state object, as a URL such as `s3://bucket/key`.
     pub state: String,
-    /// The lock object, as a URL, if there is one.
-    pub lock: Option<String>,
+    /// The lock objects, as URLs, in the order in which they are taken. None if no lock is configured.
+    pub locks: Vec<String>,
 }
 
 impl StateLocation {
-    /// Names a state and its lock.
-    pub fn new(path: impl Into<String>, state: impl Into<String>, lock: Option<String>) -> Self {
-        Self { path: path.into(), state: state.into(), lock }
+    /// Names a state and its locks.
+    pub fn new(path: impl Into<String>, state: impl Into<String>, locks: Vec<String>) -> Self {
+        Self { path: path.into(), state: state.into(), locks }
     }
 }
 
@@ -130,6 +130,8 @@ impl StateLocation {
 pub struct Capabilities {
     /// Locks are configured.
     pub locking: bool,
+    /// What to configure so that locks are taken, as a sentence that could follow "hint:". For where none are.
+    pub lock_hint: Option<&'static str>,
     /// [`WriteMode::Create`] and [`WriteMode::Update`] are decided by the store itself, atomically.
     pub conditional_write: bool,
     /// A digest of each state is kept beside it: a state is verified when its body has been read to the end, and not before.
@@ -144,6 +146,23 @@ impl Capabilities {
     pub fn with_locking(mut self, locking: bool) -> Self {
         self.locking = locking;
         self
+    }
+
+    /// Sets what to configure so that locks are taken.
+    #[must_use]
+    pub fn with_lock_hint(mut self, hint: &'static str) -> Self {
+        self.lock_hint = Some(hint);
+        self
+    }
+
+    /// Returns the error for an operation that needs a lock where none is configured.
+    pub fn no_lock(&self, operation: &'static str, location: &StateLocation) -> Error {
+        let message = format!("no lock is configured for `{}`", location.state);
+        let error = Error::new(ErrorKind::ConfigInvalid, operation, message);
+        match self.lock_hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
     }
 
     /// Sets whether the store decides write conditions itself.

@@ -39,12 +39,9 @@ impl Layout {
     pub(crate) fn location(&self, workspace: &Workspace) -> StateLocation {
         let key = self.state_key(workspace);
         let path = format!("{}/{key}", self.bucket);
-        let lock = match &self.table {
-            _ if self.has_lock_file => Some(self.url(&self.lock_key(workspace))),
-            Some(table) => Some(format!("dynamodb://{table}/{path}")),
-            None => None,
-        };
-        StateLocation::new(path, self.url(&key), lock)
+        let file = self.has_lock_file.then(|| self.url(&self.lock_key(workspace)));
+        let item = self.table.as_ref().map(|table| item_url(table, &path));
+        StateLocation::new(path, self.url(&key), file.into_iter().chain(item).collect())
     }
 
     /// What every key of a named workspace starts with. Empty if there is no prefix: then the whole bucket has to be looked through.
@@ -74,6 +71,11 @@ impl Layout {
         // `default` below the prefix is an object that no client ever opens.
         (!workspace.is_default()).then_some(workspace)
     }
+}
+
+/// Names an item of a table for people.
+pub(crate) fn item_url(table: &str, id: &str) -> String {
+    format!("dynamodb://{table}/{id}")
 }
 
 /// Names an object for people.
@@ -127,7 +129,7 @@ mod tests {
             let location = layout(prefix).location(&workspace(name));
             assert_eq!(location.path, format!("buck/{key}"));
             assert_eq!(location.state, format!("s3://buck/{key}"));
-            assert_eq!(location.lock, Some(format!("s3://buck/{key}.tflock")));
+            assert_eq!(location.locks, [format!("s3://buck/{key}.tflock")]);
         }
     }
 

@@ -3,7 +3,6 @@
 use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::future::{Future, ready};
-use std::sync::Arc;
 
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use remote_state_core::{
@@ -91,7 +90,6 @@ impl S3Store {
     /// Lock files show in the listing. Lock items do not, and a table cannot be asked for those of one bucket without reading it whole: so the
     /// item of each workspace is asked for that has a state or a lock file, and of `default`.
     pub(crate) fn list_locks(&self) -> BoxStream<'_, Result<(Workspace, LockRecord)>> {
-        let mechanisms: Arc<[_]> = self.visible_mechanisms().into();
         let has_table = self.table.is_some();
         let mut last = None;
         let named = self.list_keys("list locks").try_filter_map(move |key| {
@@ -106,23 +104,11 @@ impl S3Store {
         });
         stream::once(async { Ok(Workspace::default()) })
             .chain(named)
-            .map_ok(move |workspace| {
-                let mechanisms = Arc::clone(&mechanisms);
-                async move {
-                    let mut held: Vec<(Workspace, LockRecord)> = Vec::new();
-                    for mechanism in mechanisms.iter() {
-                        // It may have been released since it was listed.
-                        let Some(found) = mechanism.read("list locks", &workspace).await? else { continue };
-                        // The same holder has both.
-                        let is_known = |(_, known): &(Workspace, LockRecord)| {
-                            known.id().is_some() && known.id() == found.record.id()
-                        };
-                        if !held.iter().any(is_known) {
-                            held.push((workspace.clone(), found.record));
-                        }
-                    }
-                    Ok(stream::iter(held.into_iter().map(Ok)))
-                }
+            .map_ok(move |workspace| async move {
+                // It may have been released since it was listed.
+                let held = self.visible_lock(&workspace).inspect_all("list locks").await?;
+                let held = held.into_iter().map(move |record| Ok((workspace.clone(), record)));
+                Ok(stream::iter(held.collect::<Vec<_>>()))
             })
             .try_buffered(PARALLEL_READS)
             .try_flatten()

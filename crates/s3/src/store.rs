@@ -23,6 +23,8 @@ use crate::dynamodb::{DigestWait, Table};
 use crate::error::Outcome;
 use crate::keys::Layout;
 
+const LOCK_HINT: &str = "set `use_lockfile = true` or `dynamodb_table` for every client of this state, or pass `--backend-config use_lockfile=true`";
+
 /// Terraform state in one bucket, under one state key.
 #[derive(Clone, Debug)]
 pub struct S3Store {
@@ -76,11 +78,7 @@ impl fmt::Display for S3Store {
 #[async_trait]
 impl StateStore for S3Store {
     fn capabilities(&self) -> Capabilities {
-        Capabilities::default()
-            .with_locking(self.layout.has_lock_file || self.table.is_some())
-            .with_conditional_write(self.dialect.updates_conditionally)
-            .with_digests(self.table.is_some())
-            .with_versions(true)
+        self.capable()
     }
 
     fn location(&self, workspace: &Workspace) -> StateLocation {
@@ -132,15 +130,15 @@ impl StateStore for S3Store {
     }
 
     async fn acquire(&self, workspace: &Workspace, info: &LockInfo) -> Result<LockInfo> {
-        self.take_lock(workspace, info).await
+        self.lock(workspace).take(info).await
     }
 
     async fn release(&self, workspace: &Workspace, target: &LockTarget) -> Result<Released> {
-        self.release_lock(workspace, target).await
+        self.lock(workspace).release(target).await
     }
 
     async fn inspect(&self, workspace: &Workspace) -> Result<Option<LockRecord>> {
-        self.inspect_lock("read the lock", workspace).await
+        self.visible_lock(workspace).inspect("read the lock").await
     }
 
     fn locks(&self) -> BoxStream<'_, Result<(Workspace, LockRecord)>> {
@@ -153,6 +151,15 @@ impl StateStore for S3Store {
 }
 
 impl S3Store {
+    pub(crate) fn capable(&self) -> Capabilities {
+        Capabilities::default()
+            .with_locking(self.layout.has_lock_file || self.table.is_some())
+            .with_lock_hint(LOCK_HINT)
+            .with_conditional_write(self.dialect.updates_conditionally)
+            .with_digests(self.table.is_some())
+            .with_versions(true)
+    }
+
     /// Reads what is stored, whatever its digest says.
     pub(crate) async fn read_object(
         &self,

@@ -1,12 +1,11 @@
 //! Writing and deleting a state, and finding out what became of a request whose answer was lost.
 
 use bytes::Bytes;
+use remote_state_core::provider::Attempts;
 use remote_state_core::{ETag, Error, ErrorKind, Result, StateMeta, VersionId, Workspace, WriteMode};
-use tokio::time::sleep;
 
 use crate::client::{Condition, Repeat, Stored};
 use crate::error::{Failure, Outcome};
-use crate::lock::{ATTEMPTS, PAUSE};
 use crate::store::S3Store;
 
 /// What stands under a key. An object of zero bytes is no state, but it exists.
@@ -58,16 +57,13 @@ impl S3Store {
         bytes: &Bytes,
         condition: Condition<'_>,
     ) -> Result<Stored, Failure> {
-        let mut pause = PAUSE;
-        let mut attempt = 1;
+        let mut attempts = Attempts::new();
         loop {
+            attempts.next().await;
             match self.client.put("write", key, bytes.clone(), condition, Repeat::AsConfigured).await {
-                Err(Failure { outcome: Outcome::Conflict, .. }) if attempt < ATTEMPTS => {}
+                Err(Failure { outcome: Outcome::Conflict, .. }) if !attempts.is_last() => {}
                 other => return other,
             }
-            sleep(pause).await;
-            pause *= 2;
-            attempt += 1;
         }
     }
 

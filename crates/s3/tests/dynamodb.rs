@@ -103,7 +103,7 @@ async fn items_are_those_of_native_clients_byte_for_byte() {
             vec![pair("Digest", "2f0cf13efbb17a7d7aec020182dc275b"), pair("LockID", DIGEST_ID)],
         ]
     );
-    assert_eq!(store.location(&here()).lock.as_deref(), Some(&*format!("dynamodb://{TABLE}/{ID}")));
+    assert_eq!(store.location(&here()).locks, [format!("dynamodb://{TABLE}/{ID}")]);
     drop(store.release(&here(), &LockTarget::Id(held.id)).await.unwrap());
     store.delete(&here()).await.unwrap();
     assert_eq!(all_items(&emulator).await, Vec::<Vec<_>>::new());

@@ -37,7 +37,7 @@ pub(crate) async fn lock(session: &mut Session, args: &Lock) -> Result<(), Failu
 }
 
 fn lock_object(session: &Session) -> String {
-    session.store.location(&session.workspace).lock.unwrap_or_default()
+    session.store.location(&session.workspace).locks.join(" and ")
 }
 
 pub(crate) async fn unlock(session: &mut Session, args: Unlock) -> Result<(), Failure> {
@@ -47,7 +47,7 @@ pub(crate) async fn unlock(session: &mut Session, args: Unlock) -> Result<(), Fa
     let target = match args.id {
         Some(id) => LockTarget::Id(LockId::new(id)),
         None => {
-            let lock = location.lock.as_deref().unwrap_or(&location.state);
+            let lock = location.locks.join("` and `");
             session
                 .ui
                 .confirm(&format!("Removing the unreadable lock `{lock}`, whoever holds it."), args.yes)?;

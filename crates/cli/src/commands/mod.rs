@@ -86,14 +86,9 @@ fn unreadable(session: &Session, meta: &StateMeta, error: Error) -> Failure {
 
 /// Makes sure that there is a lock to take.
 fn require_lock(session: &Session, operation: &'static str) -> Result<(), Failure> {
-    if session.store.capabilities().locking {
+    let capabilities = session.store.capabilities();
+    if capabilities.locking {
         return Ok(());
     }
-    Err(Error::new(
-        ErrorKind::ConfigInvalid,
-        operation,
-        format!("no lock is configured for `{}`", session.store.location(&session.workspace).state),
-    )
-    .with_hint("set `use_lockfile = true` or `dynamodb_table` for every client of this state, or pass `--backend-config use_lockfile=true`")
-    .into())
+    Err(capabilities.no_lock(operation, &session.store.location(&session.workspace)).into())
 }

@@ -9,6 +9,7 @@ use remote_state_core::{Error, ErrorKind};
 
 use crate::config::{Origins, S3Config};
 use crate::error::{About, Failure, Outcome, failure_by};
+use crate::keys::item_url;
 
 /// The partition key of the table. There is no sort key.
 const KEY: &str = "LockID";
@@ -49,7 +50,7 @@ impl Table {
 
     /// Names an item, for messages.
     pub(crate) fn url(&self, id: &str) -> String {
-        format!("dynamodb://{}/{id}", self.name())
+        item_url(self.name(), id)
     }
 
     /// Creates an item of two attributes if there is none with its id, without ever repeating the request: the second could fail on the first.

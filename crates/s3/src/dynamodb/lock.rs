@@ -11,36 +11,37 @@
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::AttributeValue;
 use bytes::Bytes;
+use remote_state_core::provider::{FoundLock, LockMechanism, parse_lock_record};
 use remote_state_core::{LockRecord, Result, Workspace};
 
 use crate::dynamodb::Table;
 use crate::error::Failure;
-use crate::lock::{Found, Mark, Mechanism, parse_record};
 use crate::store::S3Store;
 
 /// The attribute that holds the record.
 const INFO: &str = "Info";
 
-/// The lock items of a store.
+/// The lock item of a workspace's state.
 pub(crate) struct LockItem<'a> {
     pub(crate) store: &'a S3Store,
     pub(crate) table: &'a Table,
+    pub(crate) workspace: &'a Workspace,
 }
 
 impl LockItem<'_> {
-    fn id(&self, workspace: &Workspace) -> String {
-        self.store.layout.location(workspace).path
+    fn id(&self) -> String {
+        self.store.layout.location(self.workspace).path
     }
 }
 
 #[async_trait]
-impl Mechanism for LockItem<'_> {
+impl LockMechanism for LockItem<'_> {
     fn name(&self) -> &'static str {
         "lock item"
     }
 
-    fn object(&self, workspace: &Workspace) -> String {
-        self.table.url(&self.id(workspace))
+    fn object(&self) -> String {
+        self.table.url(&self.id())
     }
 
     /// The condition is part of the protocol: nothing that speaks it ignores it.
@@ -48,33 +49,44 @@ impl Mechanism for LockItem<'_> {
         true
     }
 
-    async fn create_once(&self, workspace: &Workspace, record: Bytes) -> Result<(), Failure> {
+    async fn create_once(&self, record: Bytes) -> Result<(), Failure> {
         let text = String::from_utf8_lossy(&record).into_owned();
-        self.table.create_once("lock", &self.id(workspace), INFO, text).await
+        self.table.create_once("lock", &self.id(), INFO, text).await
     }
 
-    async fn prove(&self, _: &Workspace, _: Bytes) -> Result<()> {
+    async fn prove(&self, _: Bytes) -> Result<()> {
         Ok(())
     }
 
-    async fn read(&self, operation: &'static str, workspace: &Workspace) -> Result<Option<Found>> {
-        let Some(mut item) = self.table.get(operation, &self.id(workspace), INFO).await? else {
+    async fn read(&self, operation: &'static str) -> Result<Option<Box<dyn FoundLock + '_>>> {
+        let Some(mut item) = self.table.get(operation, &self.id(), INFO).await? else {
             return Ok(None);
         };
         let info = item.remove(INFO);
         let record = match &info {
-            Some(AttributeValue::S(text)) => parse_record(text.as_bytes()),
+            Some(AttributeValue::S(text)) => parse_lock_record(text.as_bytes()),
             Some(_) => Err(format!("its attribute `{INFO}` is not a string")),
             None => Err(format!("it has no attribute `{INFO}`")),
         };
-        Ok(Some(Found { record: LockRecord::new(record, self.object(workspace)), mark: Mark::Info(info) }))
+        let record = LockRecord::new(record, self.object());
+        Ok(Some(Box::new(FoundItem { item: self, record, info })))
+    }
+}
+
+struct FoundItem<'a> {
+    item: &'a LockItem<'a>,
+    record: LockRecord,
+    /// The attribute, exactly as it was read.
+    info: Option<AttributeValue>,
+}
+
+#[async_trait]
+impl FoundLock for FoundItem<'_> {
+    fn record(&self) -> &LockRecord {
+        &self.record
     }
 
-    async fn remove_once(&self, workspace: &Workspace, found: &Found) -> Result<(), Failure> {
-        let info = match &found.mark {
-            Mark::Info(info) => info.as_ref(),
-            Mark::ETag(_) => None,
-        };
-        self.table.delete_once("unlock", &self.id(workspace), INFO, info).await
+    async fn remove_once(&self) -> Result<(), Failure> {
+        self.item.table.delete_once("unlock", &self.item.id(), INFO, self.info.as_ref()).await
     }
 }

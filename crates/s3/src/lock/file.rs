@@ -10,67 +10,68 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use remote_state_core::provider::{
+    Attempts, FoundLock, LockMechanism, MAX_LOCK_RECORD_BYTES, parse_lock_record,
+};
 use remote_state_core::{Error, ErrorKind, LockRecord, Result, Workspace};
-use tokio::time::sleep;
 
 use crate::client::{Condition, Repeat, Stored};
 use crate::error::{Failure, Outcome};
-use crate::lock::{ATTEMPTS, Found, MAX_RECORD_BYTES, Mark, Mechanism, PAUSE, parse_record};
 use crate::store::S3Store;
 
-/// The lock files of a store.
-pub(crate) struct LockFile<'a>(pub(crate) &'a S3Store);
+/// The lock file of a workspace's state.
+pub(crate) struct LockFile<'a> {
+    pub(crate) store: &'a S3Store,
+    pub(crate) workspace: &'a Workspace,
+}
 
 #[async_trait]
-impl Mechanism for LockFile<'_> {
+impl LockMechanism for LockFile<'_> {
     fn name(&self) -> &'static str {
         "lock file"
     }
 
-    fn object(&self, workspace: &Workspace) -> String {
-        self.0.layout.url(&self.key(workspace))
+    fn object(&self) -> String {
+        self.store.layout.url(&self.key())
     }
 
     fn is_proven(&self) -> bool {
-        self.0.is_proven.load(Ordering::Acquire)
+        self.store.is_proven.load(Ordering::Acquire)
     }
 
-    async fn create_once(&self, workspace: &Workspace, record: Bytes) -> Result<(), Failure> {
-        self.put(workspace, record).await.map(drop)
+    async fn create_once(&self, record: Bytes) -> Result<(), Failure> {
+        self.put(record).await.map(drop)
     }
 
     /// Creates the lock file again, and fails unless the store refuses that.
-    async fn prove(&self, workspace: &Workspace, record: Bytes) -> Result<()> {
-        let mut pause = PAUSE;
-        let mut attempt = 1;
-        loop {
+    async fn prove(&self, record: Bytes) -> Result<()> {
+        let mut attempts = Attempts::new();
+        while attempts.next().await {
             // The same bytes again: on a store that ignores the condition this at least changes nothing.
-            match self.put(workspace, record.clone()).await {
+            match self.put(record.clone()).await {
                 // A proxy or a login page says yes to everything.
-                Ok(stored) if stored.etag.is_none() => return Err(self.not_a_store(workspace)),
-                Ok(_) => return Err(self.cannot_lock(workspace).await),
+                Ok(stored) if stored.etag.is_none() => return Err(self.not_a_store()),
+                Ok(_) => return Err(self.cannot_lock().await),
                 Err(Failure { outcome: Outcome::ConditionFailed, .. }) => {
-                    self.0.is_proven.store(true, Ordering::Release);
+                    self.store.is_proven.store(true, Ordering::Release);
                     return Ok(());
                 }
                 // Busy or lost is not refused: a store that ignores the condition may answer so too.
                 Err(failure)
-                    if attempt == ATTEMPTS
+                    if attempts.is_last()
                         || matches!(failure.outcome, Outcome::Absent | Outcome::Refused) =>
                 {
                     return Err(failure.error);
                 }
                 Err(_) => {}
             }
-            sleep(pause).await;
-            pause *= 2;
-            attempt += 1;
         }
+        Err(Error::new(ErrorKind::Unexpected, "lock", "no attempt was made"))
     }
 
-    async fn read(&self, operation: &'static str, workspace: &Workspace) -> Result<Option<Found>> {
-        let key = self.key(workspace);
-        let mut answer = match self.0.client.get(operation, &key, None).await {
+    async fn read(&self, operation: &'static str) -> Result<Option<Box<dyn FoundLock + '_>>> {
+        let key = self.key();
+        let mut answer = match self.store.client.get(operation, &key, None).await {
             Ok(answer) => answer,
             Err(failure) if failure.outcome == Outcome::Absent => return Ok(None),
             Err(failure) => return Err(failure.error),
@@ -78,53 +79,67 @@ impl Mechanism for LockFile<'_> {
         let mut text = Vec::new();
         while let Some(bytes) = answer.body.next().await {
             let bytes = bytes.map_err(|error| {
-                self.0
+                self.store
                     .client
-                    .about(operation, &self.object(workspace))
+                    .about(operation, &self.object())
                     .error(ErrorKind::Unavailable, "the transfer broke off")
                     .with_source(error)
             })?;
             text.extend_from_slice(&bytes);
-            if text.len() > MAX_RECORD_BYTES {
+            if text.len() > MAX_LOCK_RECORD_BYTES {
                 break;
             }
         }
-        let record = LockRecord::new(parse_record(&text), self.object(workspace));
-        Ok(Some(Found { record, mark: Mark::ETag(answer.e_tag) }))
+        let record = LockRecord::new(parse_lock_record(&text), self.object());
+        Ok(Some(Box::new(FoundFile { file: self, record, etag: answer.e_tag })))
+    }
+}
+
+struct FoundFile<'a> {
+    file: &'a LockFile<'a>,
+    record: LockRecord,
+    etag: Option<String>,
+}
+
+#[async_trait]
+impl FoundLock for FoundFile<'_> {
+    fn record(&self) -> &LockRecord {
+        &self.record
     }
 
-    async fn remove_once(&self, workspace: &Workspace, found: &Found) -> Result<(), Failure> {
-        let condition = match &found.mark {
-            Mark::ETag(Some(etag)) if self.0.dialect.deletes_conditionally => Condition::IfMatch(etag),
+    async fn remove_once(&self) -> Result<(), Failure> {
+        let store = self.file.store;
+        let condition = match &self.etag {
+            Some(etag) if store.dialect.deletes_conditionally => Condition::IfMatch(etag),
             _ => Condition::None,
         };
-        self.0.client.delete_once("unlock", &self.key(workspace), condition).await
+        store.client.delete_once("unlock", &self.file.key(), condition).await
     }
 }
 
 impl LockFile<'_> {
-    fn key(&self, workspace: &Workspace) -> String {
-        self.0.layout.lock_key(workspace)
+    fn key(&self) -> String {
+        self.store.layout.lock_key(self.workspace)
     }
 
-    async fn put(&self, workspace: &Workspace, record: Bytes) -> Result<Stored, Failure> {
-        self.0.client.put("lock", &self.key(workspace), record, Condition::IfAbsent, Repeat::Never).await
+    async fn put(&self, record: Bytes) -> Result<Stored, Failure> {
+        self.store.client.put("lock", &self.key(), record, Condition::IfAbsent, Repeat::Never).await
     }
 
-    fn not_a_store(&self, workspace: &Workspace) -> Error {
-        self.0
+    fn not_a_store(&self) -> Error {
+        self.store
             .client
-            .about("lock", &self.object(workspace))
+            .about("lock", &self.object())
             .error(ErrorKind::Unavailable, "what answers there does not answer as S3 does")
-            .with_context("store", self.0.client.store())
+            .with_context("store", self.store.client.store())
             .with_hint("look for a proxy or a login page between this machine and the store")
     }
 
     /// Says why a lock file is none here, and what to use instead.
-    async fn cannot_lock(&self, workspace: &Workspace) -> Error {
-        let (bucket, store) = (self.0.client.bucket(), self.0.client.store());
+    async fn cannot_lock(&self) -> Error {
+        let (bucket, store) = (self.store.client.bucket(), self.store.client.store());
         // Ceph honours the condition on buckets without versioning only; what the answer is worth if it fails is nothing.
-        let is_versioned = self.0.client.is_versioned("lock").await.unwrap_or(false);
+        let is_versioned = self.store.client.is_versioned("lock").await.unwrap_or(false);
         let where_ = if is_versioned { " on this versioned bucket" } else { "" };
         let error = Error::new(
             ErrorKind::Unsupported,
@@ -133,7 +148,7 @@ impl LockFile<'_> {
                 "bucket `{bucket}` cannot hold locks: {store} ignores `If-None-Match`{where_}, so two clients would both hold the lock file"
             ),
         )
-        .with_context("state", self.0.layout.location(workspace).state);
+        .with_context("state", self.store.layout.location(self.workspace).state);
         if is_versioned {
             error.with_hint("keep the state in a bucket without versioning, if the store honours the condition there")
         } else {

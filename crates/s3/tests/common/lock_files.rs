@@ -31,7 +31,7 @@ impl LockFiles {
     }
 
     fn place(&self, workspace: &Workspace) -> (String, String) {
-        let url = self.store.location(workspace).lock.expect("a lock file is configured");
+        let url = self.store.location(workspace).locks.remove(0);
         let (bucket, key) = url.trim_start_matches("s3://").split_once('/').expect("a bucket and a key");
         (bucket.to_owned(), key.to_owned())
     }

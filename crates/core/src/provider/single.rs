@@ -6,112 +6,95 @@
 //! outcome is `Unknown`.
 
 use bytes::Bytes;
-use remote_state_core::{Error, ErrorKind, LockInfo, LockRecord, LockTarget, Released, Result, Workspace};
-use tokio::time::sleep;
 
-use crate::error::{Failure, Outcome};
-use crate::lock::{ATTEMPTS, Mechanism, PAUSE};
-use crate::store::S3Store;
+use crate::error::{Error, ErrorKind, Result};
+use crate::lock_info::LockInfo;
+use crate::provider::{Attempts, Failure, LockMechanism, Outcome, StateLock};
+use crate::store::{LockRecord, LockTarget, Released};
 
-impl S3Store {
-    pub(crate) async fn take(
-        &self,
-        lock: &dyn Mechanism,
-        workspace: &Workspace,
-        info: &LockInfo,
-    ) -> Result<()> {
+impl StateLock<'_> {
+    pub(super) async fn take_one(&self, lock: &dyn LockMechanism, info: &LockInfo) -> Result<()> {
         let body = Bytes::from(info.to_json());
         // A store that ignores the condition would overwrite the lock of another client: look first, until it has proven itself.
         if !lock.is_proven() {
-            match lock.read("lock", workspace).await? {
-                Some(found) if found.record.id() == Some(&info.id) => {
-                    return self.prove(lock, workspace, info, body).await;
+            match lock.read("lock").await? {
+                Some(found) if found.record().id() == Some(&info.id) => {
+                    return self.prove(lock, info, body).await;
                 }
-                Some(found) => return Err(self.held("lock", workspace, found.record)),
+                Some(found) => return Err(self.held("lock", found.record())),
                 None => {}
             }
         }
-        let mut pause = PAUSE;
         let mut last = None;
         // Whether a create of ours may have been carried out although its answer did not say so.
         let mut is_in_doubt = false;
-        for _ in 0..ATTEMPTS {
-            let Err(failure) = lock.create_once(workspace, body.clone()).await else {
-                return self.prove(lock, workspace, info, body).await;
+        let mut attempts = Attempts::new();
+        while attempts.next().await {
+            let Err(failure) = lock.create_once(body.clone()).await else {
+                return self.prove(lock, info, body).await;
             };
             is_in_doubt |= failure.outcome == Outcome::Unknown;
-            let doubtful =
-                |error| if is_in_doubt { self.unknown_lock(lock, workspace, info, error) } else { error };
+            let doubtful = |error| if is_in_doubt { self.unknown(lock, info, error) } else { error };
             if matches!(failure.outcome, Outcome::Absent | Outcome::Refused) {
                 return Err(doubtful(failure.error));
             }
-            match lock.read("lock", workspace).await {
+            match lock.read("lock").await {
                 // The first answer was lost, or this id holds already.
-                Ok(Some(found)) if found.record.id() == Some(&info.id) => {
-                    return self.prove(lock, workspace, info, body).await;
+                Ok(Some(found)) if found.record().id() == Some(&info.id) => {
+                    return self.prove(lock, info, body).await;
                 }
-                Ok(Some(found)) => return Err(self.held("lock", workspace, found.record)),
+                Ok(Some(found)) => return Err(self.held("lock", found.record())),
                 // Its holder has left in between, or the request never arrived: a conditional create can be repeated without harm.
                 Ok(None) => last = Some(failure),
                 // Reading has been retried as often as is configured: the store has gone, or does not let us look.
                 Err(error) => return Err(doubtful(error)),
             }
-            sleep(pause).await;
-            pause *= 2;
         }
         Err(match last {
-            Some(Failure { error, .. }) if is_in_doubt => self.unknown_lock(lock, workspace, info, error),
+            Some(Failure { error, .. }) if is_in_doubt => self.unknown(lock, info, error),
             Some(Failure { outcome: Outcome::Conflict | Outcome::Unsent, error }) => error,
             Some(failure) => {
-                let object = lock.object(workspace);
+                let (object, name) = (lock.object(), lock.name());
                 let message = format!(
-                    "cannot lock `{object}`: the store says that the {} exists, and then that it does not",
-                    lock.name()
+                    "cannot lock `{object}`: the store says that the {name} exists, and then that it does not"
                 );
                 Error::new(ErrorKind::Unavailable, "lock", message)
-                .with_hint("some stores take the delete marker of a versioned bucket for an object; lock in a bucket without versioning there")
-                .with_source(failure.error)
+                    .with_hint("some stores take the delete marker of a versioned bucket for an object; lock in a bucket without versioning there")
+                    .with_source(failure.error)
             }
             None => Error::new(ErrorKind::Unexpected, "lock", "no attempt was made"),
         })
     }
 
     /// Makes sure that the store refuses a second create, unless it is known to.
-    async fn prove(
-        &self,
-        lock: &dyn Mechanism,
-        workspace: &Workspace,
-        info: &LockInfo,
-        body: Bytes,
-    ) -> Result<()> {
+    async fn prove(&self, lock: &dyn LockMechanism, info: &LockInfo, body: Bytes) -> Result<()> {
         if lock.is_proven() {
             return Ok(());
         }
-        let Err(error) = lock.prove(workspace, body).await else { return Ok(()) };
+        let Err(error) = lock.prove(body).await else { return Ok(()) };
         // Without proof there is no lock: give back what may be one.
-        match self.give_back(lock, workspace, &LockTarget::Id(info.id.clone())).await {
+        match self.give_one_back(lock, &LockTarget::Id(info.id.clone())).await {
             Ok(_) => Err(error),
             // On a store that ignores conditions another client may have overwritten the lock by now: then it is not ours to delete.
             Err(left) if left.kind() == ErrorKind::LockHeld => Err(error),
             Err(left) if error.kind() == ErrorKind::Unsupported => Err(error
-                .with_context("left behind", format!("{}: {left}", lock.object(workspace)))
+                .with_context("left behind", format!("{}: {left}", lock.object()))
                 .with_hint(format!("remove what was left behind with `remote-state unlock {}`", info.id))),
-            Err(_) => Err(self.unknown_lock(lock, workspace, info, error)),
+            Err(_) => Err(self.unknown(lock, info, error)),
         }
     }
 
-    pub(crate) async fn give_back(
+    pub(super) async fn give_one_back(
         &self,
-        lock: &dyn Mechanism,
-        workspace: &Workspace,
+        lock: &dyn LockMechanism,
         target: &LockTarget,
     ) -> Result<Released> {
-        let mut pause = PAUSE;
         let mut last = None;
         // Whether a delete of ours went out whose answer was lost: if the lock is gone then, it was that.
         let mut freed = None;
-        for _ in 0..ATTEMPTS {
-            let found = match lock.read("unlock", workspace).await {
+        let mut attempts = Attempts::new();
+        while attempts.next().await {
+            let found = match lock.read("unlock").await {
                 Ok(Some(found)) => found,
                 Ok(None) => return Ok(freed.map_or(Released::AlreadyFree, Released::Freed)),
                 Err(error) if freed.is_none() => return Err(error),
@@ -120,33 +103,32 @@ impl S3Store {
                     break;
                 }
             };
-            match (&found.record.info, target) {
+            let record = found.record();
+            match (&record.info, target) {
                 (Ok(info), LockTarget::Id(id)) if info.id == *id => {}
                 (Err(_), LockTarget::Unreadable) => {}
                 // Ours is gone, and the next holder has come: that is no failure.
                 _ if freed.is_some() => return Ok(Released::Freed(freed.flatten())),
-                (Ok(_), _) => return Err(self.held("unlock", workspace, found.record)),
-                (Err(_), LockTarget::Id(_)) => return Err(unreadable(lock, found.record)),
+                (Ok(_), _) => return Err(self.held("unlock", record)),
+                (Err(_), LockTarget::Id(_)) => return Err(unreadable(lock, record)),
             }
-            match lock.remove_once(workspace, &found).await {
+            match found.remove_once().await {
                 Ok(()) | Err(Failure { outcome: Outcome::Absent, .. }) => {
-                    return Ok(Released::Freed(found.record.info.ok()));
+                    return Ok(Released::Freed(record.info.clone().ok()));
                 }
                 Err(failure) if failure.outcome == Outcome::Refused => return Err(failure.error),
                 Err(failure) => {
                     if failure.outcome == Outcome::Unknown {
-                        freed = Some(found.record.info.ok());
+                        freed = Some(record.info.clone().ok());
                     }
                     last = Some(failure.error);
                 }
             }
-            sleep(pause).await;
-            pause *= 2;
         }
         let unknown = Error::new(
             ErrorKind::Unknown,
             "unlock",
-            format!("the lock `{}` may or may not have been released", lock.object(workspace)),
+            format!("the lock `{}` may or may not have been released", lock.object()),
         )
         .with_hint("see whether it is still held with `remote-state locks`");
         Err(match last {
@@ -157,26 +139,18 @@ impl S3Store {
         })
     }
 
-    fn held(&self, operation: &'static str, workspace: &Workspace, holder: LockRecord) -> Error {
-        let state = self.layout.location(workspace).state;
-        Error::lock_held(operation, format!("state `{state}` is locked"), holder)
+    fn held(&self, operation: &'static str, holder: &LockRecord) -> Error {
+        Error::lock_held(operation, format!("state `{}` is locked", self.location.state), holder.clone())
     }
 
-    fn unknown_lock(
-        &self,
-        lock: &dyn Mechanism,
-        workspace: &Workspace,
-        info: &LockInfo,
-        source: Error,
-    ) -> Error {
-        let location = self.layout.location(workspace);
+    fn unknown(&self, lock: &dyn LockMechanism, info: &LockInfo, source: Error) -> Error {
         Error::new(
             ErrorKind::Unknown,
             "lock",
-            format!("the lock of `{}` may or may not have been taken", location.state),
+            format!("the lock of `{}` may or may not have been taken", self.location.state),
         )
         .with_context("because", &source)
-        .with_context("lock", lock.object(workspace))
+        .with_context("lock", lock.object())
         .with_context("lock id", &info.id)
         .with_hint("see whether it is held with `remote-state locks` when the store answers again")
         .with_hint(format!("if it is held with this id, release it with `remote-state unlock {}`", info.id))
@@ -184,8 +158,8 @@ impl S3Store {
     }
 }
 
-fn unreadable(lock: &dyn Mechanism, holder: LockRecord) -> Error {
+fn unreadable(lock: &dyn LockMechanism, holder: &LockRecord) -> Error {
     let message =
         format!("the {} `{}` cannot be read, so nobody can say whose it is", lock.name(), holder.object);
-    Error::lock_held("unlock", message, holder)
+    Error::lock_held("unlock", message, holder.clone())
 }

@@ -1,0 +1,203 @@
+//! The lock of one state, which may consist of several.
+//!
+//! Exclusion rests on one thing: the store carries out a conditional create for one of any number of clients, and refuses it to the others.
+//! Native clients use the same request on the same object, so they and we exclude each other.
+//!
+//! With two mechanisms configured a lock is both, taken in the order given. So of two clients that use both, one stops at the first; and a
+//! client that uses only one of them meets the same object. Whoever gets the first and then not the second gives the first back. An unlock
+//! always attempts both, so that what one of them left behind does not stand in the way for ever.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::error::{Error, Result};
+use crate::lock_info::LockInfo;
+use crate::provider::Failure;
+use crate::store::{Capabilities, LockRecord, LockTarget, Released, StateLocation};
+
+/// A lock record is a few hundred bytes. What is longer, in bytes, is none, and need not be read to its end.
+pub const MAX_LOCK_RECORD_BYTES: usize = 64 * 1024;
+
+/// Reads a record as it stands in a lock object, for [`LockRecord::new`].
+///
+/// # Errors
+/// Why it is none, in words that contain nothing of it.
+pub fn parse_lock_record(text: &[u8]) -> Result<LockInfo, String> {
+    if text.len() > MAX_LOCK_RECORD_BYTES {
+        return Err(format!("it is longer than {MAX_LOCK_RECORD_BYTES} bytes"));
+    }
+    LockInfo::parse(text).map_err(|reason| reason.to_string())
+}
+
+/// One object that can hold the lock of one workspace's state: a lock file, or an item in a table.
+#[async_trait]
+pub trait LockMechanism: Send + Sync {
+    /// What it is, for messages: `lock file`.
+    fn name(&self) -> &'static str;
+
+    /// The lock object, as a URL.
+    fn object(&self) -> String;
+
+    /// The store is known to refuse a second create.
+    fn is_proven(&self) -> bool;
+
+    /// Asks the store, once, to create it if nothing is there. Nothing below repeats the request.
+    async fn create_once(&self, record: Bytes) -> Result<(), Failure>;
+
+    /// Makes sure, after a create was carried out, that the store refuses a second one.
+    async fn prove(&self, record: Bytes) -> Result<()>;
+
+    /// Reads what is there.
+    async fn read(&self, operation: &'static str) -> Result<Option<Box<dyn FoundLock + '_>>>;
+}
+
+/// A lock as it was found.
+#[async_trait]
+pub trait FoundLock: Send + Sync {
+    /// What it says.
+    fn record(&self) -> &LockRecord;
+
+    /// Asks the store, once, to remove it, and nothing else that may stand there by then if the store can tell them apart.
+    async fn remove_once(&self) -> Result<(), Failure>;
+}
+
+/// The lock of one workspace's state: everything that has to be taken, in order.
+pub struct StateLock<'a> {
+    pub(super) location: StateLocation,
+    pub(super) capabilities: Capabilities,
+    pub(super) mechanisms: Vec<Box<dyn LockMechanism + 'a>>,
+}
+
+impl fmt::Debug for StateLock<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StateLock").field("location", &self.location).finish_non_exhaustive()
+    }
+}
+
+impl<'a> StateLock<'a> {
+    /// Puts together what a lock consists of. Without any mechanism no lock is configured, and taking it fails.
+    pub fn new(
+        location: StateLocation,
+        capabilities: Capabilities,
+        mechanisms: Vec<Box<dyn LockMechanism + 'a>>,
+    ) -> Self {
+        Self { location, capabilities, mechanisms }
+    }
+
+    /// Takes the lock, as [`StateStore::acquire`](crate::StateStore::acquire) promises it.
+    ///
+    /// # Errors
+    /// Those of [`StateStore::acquire`](crate::StateStore::acquire).
+    pub async fn take(&self, info: &LockInfo) -> Result<LockInfo> {
+        self.require_any("lock")?;
+        let info = info.clone().with_path(&*self.location.path);
+        for (taken, mechanism) in self.mechanisms.iter().enumerate() {
+            if let Err(error) = self.take_one(&**mechanism, &info).await {
+                return Err(self.roll_back(&self.mechanisms[..taken], &info, error).await);
+            }
+        }
+        Ok(info)
+    }
+
+    /// Gives back what was taken before the rest could not be, and says so if that fails too.
+    async fn roll_back(
+        &self,
+        taken: &[Box<dyn LockMechanism + 'a>],
+        info: &LockInfo,
+        mut error: Error,
+    ) -> Error {
+        let target = LockTarget::Id(info.id.clone());
+        for mechanism in taken {
+            if let Err(left) = self.give_one_back(&**mechanism, &target).await {
+                error = error
+                    .with_context("left behind", format!("{}: {left}", mechanism.object()))
+                    .with_hint(format!("release what was left with `remote-state unlock {}`", info.id));
+            }
+        }
+        error
+    }
+
+    /// Releases the lock, as [`StateStore::release`](crate::StateStore::release) promises it.
+    ///
+    /// # Errors
+    /// Those of [`StateStore::release`](crate::StateStore::release).
+    pub async fn release(&self, target: &LockTarget) -> Result<Released> {
+        self.require_any("unlock")?;
+        let mut released = Released::AlreadyFree;
+        let mut failure: Option<Error> = None;
+        let mut others = Vec::new();
+        for mechanism in &self.mechanisms {
+            let object = mechanism.object();
+            match self.give_one_back(&**mechanism, target).await {
+                Ok(Released::Freed(info)) => {
+                    others.push(("released", object));
+                    released = match released {
+                        Released::Freed(Some(first)) => Released::Freed(Some(first)),
+                        _ => Released::Freed(info),
+                    };
+                }
+                Ok(Released::AlreadyFree) => {
+                    if self.mechanisms.len() > 1 {
+                        tracing::warn!(%object, "the {} was free already", mechanism.name());
+                    }
+                    others.push(("free already", object));
+                }
+                // The same holder has both, and that they are not released is said once.
+                Err(error) if failure.as_ref().is_some_and(|first| is_same_holder(first, &error)) => {}
+                Err(error) => match failure.take() {
+                    None => failure = Some(error),
+                    Some(first) => failure = Some(first.with_context("also", format!("{object}: {error}"))),
+                },
+            }
+        }
+        match failure {
+            None => Ok(released),
+            Some(error) => Err(others
+                .into_iter()
+                .fold(error, |error, (label, object)| error.with_context(label, object))),
+        }
+    }
+
+    /// Returns whichever is held first, in order.
+    ///
+    /// # Errors
+    /// Those of [`StateStore::inspect`](crate::StateStore::inspect).
+    pub async fn inspect(&self, operation: &'static str) -> Result<Option<LockRecord>> {
+        for mechanism in &self.mechanisms {
+            if let Some(found) = mechanism.read(operation).await? {
+                return Ok(Some(found.record().clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns every lock that is held, but the same holder's once.
+    ///
+    /// # Errors
+    /// Those of [`StateStore::inspect`](crate::StateStore::inspect).
+    pub async fn inspect_all(&self, operation: &'static str) -> Result<Vec<LockRecord>> {
+        let mut held: Vec<LockRecord> = Vec::new();
+        for mechanism in &self.mechanisms {
+            let Some(found) = mechanism.read(operation).await? else { continue };
+            let record = found.record();
+            if !held.iter().any(|known| known.id().is_some() && known.id() == record.id()) {
+                held.push(record.clone());
+            }
+        }
+        Ok(held)
+    }
+
+    fn require_any(&self, operation: &'static str) -> Result<()> {
+        if self.mechanisms.is_empty() {
+            return Err(self.capabilities.no_lock(operation, &self.location));
+        }
+        Ok(())
+    }
+}
+
+fn is_same_holder(first: &Error, second: &Error) -> bool {
+    let id = |error: &Error| error.holder().and_then(|holder| holder.id().cloned());
+    id(first).is_some() && id(first) == id(second)
+}
