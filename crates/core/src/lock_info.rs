@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::names::LockId;
 
 /// Who holds a lock and why: the record that Terraform, OpenTofu and we write into lock files and lock items.
@@ -56,7 +56,7 @@ impl LockInfo {
         created: Timestamp,
     ) -> Result<Self> {
         Ok(Self {
-            id: random_id()?,
+            id: LockId::random()?,
             operation: operation.into(),
             info: String::new(),
             who: who.into(),
@@ -158,23 +158,6 @@ impl LockInfo {
         }
         Ok(record)
     }
-}
-
-/// Makes an id as Terraform does: 16 random bytes, shaped like a UUID but without its version and variant bits.
-fn random_id() -> Result<LockId> {
-    let mut bytes = [0_u8; 16];
-    getrandom::fill(&mut bytes).map_err(|source| {
-        Error::new(ErrorKind::Local, "lock", "the system yields no random bytes for a lock id")
-            .with_source(source)
-    })?;
-    let mut text = String::with_capacity(36);
-    for (index, byte) in bytes.iter().enumerate() {
-        if matches!(index, 4 | 6 | 8 | 10) {
-            text.push('-');
-        }
-        text.push_str(&format!("{byte:02x}"));
-    }
-    Ok(LockId::new(text))
 }
 
 /// Appends a string as Go's encoder writes it, with the HTML characters and the two line separators escaped.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// The name of a workspace.
 ///
@@ -111,6 +111,36 @@ text! {
     /// The id of one stored version of an object.
     VersionId
 }
+
+/// Text that is made at random when the thing is born that it names.
+macro_rules! random {
+    ($name:ident) => {
+        impl $name {
+            /// Makes one as Terraform does: 16 random bytes, shaped like a UUID but without its version and variant bits.
+            ///
+            /// # Errors
+            /// `Local` if the system yields no random bytes.
+            pub fn random() -> Result<Self> {
+                let mut bytes = [0_u8; 16];
+                getrandom::fill(&mut bytes).map_err(|source| {
+                    Error::new(ErrorKind::Local, "make an id", "the system yields no random bytes")
+                        .with_source(source)
+                })?;
+                let mut text = String::with_capacity(36);
+                for (index, byte) in bytes.iter().enumerate() {
+                    if matches!(index, 4 | 6 | 8 | 10) {
+                        text.push('-');
+                    }
+                    text.push_str(&format!("{byte:02x}"));
+                }
+                Ok(Self(text))
+            }
+        }
+    };
+}
+
+random!(Lineage);
+random!(LockId);
 
 /// The number of a state's write, counted by whoever writes it: a full 64-bit number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

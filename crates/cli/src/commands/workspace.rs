@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use remote_state::{
-    Error, ErrorKind, LockInfo, StateFormat, StateHeader, StateStoreExt as _, Workspace as Name, WriteMode,
+    Error, ErrorKind, Lineage, LockInfo, StateFormat, StateHeader, StateStoreExt as _, Workspace as Name,
+    WriteMode,
 };
 use serde_json::json;
 
@@ -54,8 +55,7 @@ async fn new(session: &Session, name: Name) -> Result<(), Failure> {
     }
     // Native clients take the lock with this word when they make a workspace.
     let info = session.lock_info("init")?;
-    let lineage = session.lock_info("lineage")?.id;
-    let bytes = empty_state(lineage.as_str());
+    let bytes = empty_state(&Lineage::random()?);
     session
         .under_lock(&name, &info, async {
             if session.store.read_bytes(&name).await?.is_some() {
@@ -79,7 +79,7 @@ async fn new(session: &Session, name: Name) -> Result<(), Failure> {
 }
 
 /// What a native client stores when it makes a workspace, in its own form: version 4, two spaces, a newline at the end.
-fn empty_state(lineage: &str) -> Bytes {
+fn empty_state(lineage: &Lineage) -> Bytes {
     format!(
         "{{\n  \"version\": 4,\n  \"terraform_version\": \"\",\n  \"serial\": 1,\n  \"lineage\": \"{lineage}\",\n  \"outputs\": {{}},\n  \"resources\": [],\n  \"check_results\": null\n}}\n"
     )
