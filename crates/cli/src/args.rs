@@ -39,6 +39,9 @@ pub(crate) struct Global {
     /// Set a backend key, or read keys from a file; repeatable, the last one wins
     #[arg(long, value_name = "KEY=VALUE|FILE", global = true)]
     pub(crate) backend_config: Vec<String>,
+    /// Speak to the store as to this kind of S3: `aws`, `minio`, `ceph`, `spaces`, `r2`, `garage`, `generic`
+    #[arg(long, value_name = "NAME", global = true)]
+    pub(crate) dialect: Option<String>,
     /// Use this workspace instead of the selected one
     #[arg(short, long, value_name = "NAME", global = true)]
     pub(crate) workspace: Option<String>,
@@ -80,6 +83,9 @@ impl Global {
                 _ if given.is_empty() => {}
                 _ => flags.push_str(&flag("--backend-config", given)),
             }
+        }
+        if let Some(dialect) = &self.dialect {
+            flags.push_str(&flag("--dialect", dialect));
         }
         if self.dev {
             flags.push_str(" --dev");
@@ -457,6 +463,8 @@ mod tests {
             "",
             "--backend-config",
             "./e.hcl",
+            "--dialect",
+            "ceph",
             "--dev",
             "-w=-x",
             "pull",
@@ -465,7 +473,7 @@ mod tests {
         assert_eq!(
             cli.global.selection(),
             " -C 'a b' --backend s3 --backend-config 'bucket=b;c' --backend-config secret_key=… --backend-config unknown=… \
-             --backend-config ./e.hcl --dev -w=-x"
+             --backend-config ./e.hcl --dialect ceph --dev -w=-x"
         );
     }
 

@@ -46,6 +46,7 @@ fn options(global: &Global) -> DirectoryOptions {
     let mut options = DirectoryOptions::default();
     options.backend.clone_from(&global.backend);
     options.backend_config.clone_from(&global.backend_config);
+    options.backend_config.extend(global.dialect.iter().map(|name| format!("dialect={name}")));
     options.workspace.clone_from(&global.workspace);
     options
 }

@@ -42,6 +42,7 @@ struct Settings {
     encryption: Encryption,
     acl: Option<String>,
     checksum: Option<Checksum>,
+    dialect: Dialect,
 }
 
 /// The only algorithm that there is for keys which are sent along.
@@ -105,6 +106,7 @@ impl Client {
                 encryption: config.encryption.clone(),
                 acl: config.acl.clone(),
                 checksum: (!config.skip_checksum).then_some(dialect.checksum),
+                dialect,
             }),
         }
     }
@@ -151,7 +153,7 @@ impl Client {
         condition: Condition<'_>,
         repeat: Repeat,
     ) -> Result<Stored, Failure> {
-        let Settings { encryption, acl, checksum, .. } = &*self.settings;
+        let Settings { encryption, acl, checksum, dialect, .. } = &*self.settings;
         let mut call = self.sdk.put_object().bucket(self.bucket()).key(key).content_type("application/json");
         call = match checksum {
             None => call,
@@ -175,7 +177,7 @@ impl Client {
         call = match condition {
             Condition::None => call,
             Condition::IfAbsent => call.if_none_match("*"),
-            Condition::IfMatch(etag) => call.if_match(etag),
+            Condition::IfMatch(etag) => call.if_match(dialect.if_match(etag)),
         };
         let size = body.len() as u64;
         let call = call.set_acl(acl.as_deref().map(ObjectCannedAcl::from)).body(ByteStream::from(body));

@@ -17,7 +17,7 @@ use url::Url;
 
 use crate::config::{Connection, S3Config};
 use crate::credentials::CredentialConfig;
-use crate::dialect::{Dialect, DialectName};
+use crate::dialect::{Addressing, Dialect, DialectName, SigningRegion};
 use crate::sts::{Admitted, AssumeRole};
 
 /// How long to wait for a connection before the next attempt.
@@ -109,7 +109,7 @@ fn sts(plain: &SdkConfig, config: &S3Config) -> SdkConfig {
 
 pub(crate) fn bucket(shared: &SdkConfig, config: &S3Config, dialect: Dialect) -> aws_sdk_s3::Client {
     let mut builder = aws_sdk_s3::config::Builder::from(shared)
-        .force_path_style(config.use_path_style)
+        .force_path_style(config.use_path_style || dialect.addressing == Addressing::Path)
         // Checksums go into headers, see `write.rs`. What the SDK would add by itself is a trailer, which most other stores refuse.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(if dialect.name == DialectName::Aws && !config.skip_checksum {
@@ -117,6 +117,9 @@ pub(crate) fn bucket(shared: &SdkConfig, config: &S3Config, dialect: Dialect) ->
         } else {
             ResponseChecksumValidation::WhenRequired
         });
+    if let SigningRegion::Always(region) = dialect.region {
+        builder = builder.region(Region::from_static(region));
+    }
     if let Some(endpoint) = &config.endpoint {
         builder = builder.endpoint_url(endpoint.as_str().trim_end_matches('/'));
     }

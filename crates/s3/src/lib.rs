@@ -16,5 +16,5 @@ mod sts;
 mod write;
 
 pub use config::{Encryption, PROVIDER, S3Config};
-pub use dialect::{Checksum, Dialect, DialectName};
+pub use dialect::{Addressing, Checksum, Creates, Dialect, DialectName, SigningRegion, Updates, Versioned};
 pub use store::S3Store;

@@ -18,7 +18,7 @@ use remote_state_core::{
 use crate::client::Client;
 use crate::config::{S3Config, check_key};
 use crate::connect;
-use crate::dialect::Dialect;
+use crate::dialect::{Creates, Dialect, Versioned};
 use crate::dynamodb::{DigestWait, Table};
 use crate::error::Outcome;
 use crate::keys::Layout;
@@ -57,7 +57,7 @@ impl S3Store {
                 has_lock_file: config.use_lockfile,
                 table: config.dynamodb_table.clone(),
             },
-            is_proven: Arc::new(AtomicBool::new(dialect.creates_atomically)),
+            is_proven: Arc::new(AtomicBool::new(dialect.creates == Creates::Atomic)),
             table,
             digest_wait: DigestWait::default(),
         }
@@ -155,7 +155,9 @@ impl S3Store {
         Capabilities::default()
             .with_locking(self.layout.has_lock_file || self.table.is_some())
             .with_lock_hint(LOCK_HINT)
-            .with_conditional_write(self.dialect.updates_conditionally)
+            .with_conditional_write(
+                self.dialect.updates_conditionally() && self.dialect.versioned == Versioned::Same,
+            )
             .with_digests(self.table.is_some())
             .with_versions(true)
     }

@@ -28,7 +28,7 @@ impl S3Store {
             WriteMode::Create => Condition::IfAbsent,
             WriteMode::Update(etag) => Condition::IfMatch(etag.as_str()),
         };
-        if !self.dialect.updates_conditionally && *mode != WriteMode::Overwrite {
+        if !self.dialect.updates_conditionally() && *mode != WriteMode::Overwrite {
             // The store would not look, or would look wrongly: look ourselves. The lock, not this, keeps others out in between.
             self.check_expected(&key, mode).await?;
             condition = Condition::None;

@@ -229,7 +229,7 @@ pub(super) static KEYS: &[ConfigKeySpec] = &[
     ConfigKeySpec::new(
         "dialect",
         ValueKind::String,
-        "Which store this is: `aws`, `minio`, `generic`, or `auto` to tell by the endpoint. A key of ours; Terraform does not know it.",
+        "Which store this is: `aws`, `minio`, `ceph`, `spaces`, `r2`, `garage`, `generic`, or `auto` to tell by the endpoint. A key of ours; Terraform does not know it.",
     )
     .default("auto"),
 ];
