@@ -19,13 +19,15 @@ use crate::dynamodb::Tables;
 use crate::endpoint::Endpoint;
 use crate::faults::Faults;
 use crate::identity::{Keys, Localhost, SignedOnly};
+use crate::keyring::Keyring;
 use crate::link::SlowStream;
+use crate::oss::Oss;
 use crate::recorder::Recorder;
 use crate::s3::Service;
 use crate::storage::Storage;
 use crate::store::{Versioning, buckets, tables};
 
-/// An endpoint for S3 and for DynamoDB inside this process, on a loopback address. Dropping it stops it at once.
+/// An endpoint for S3, OSS and DynamoDB inside this process, on a loopback address. Dropping it stops it at once.
 #[derive(Debug)]
 pub struct Emulator {
     address: SocketAddr,
@@ -82,6 +84,7 @@ impl Drop for Emulator {
 pub struct EmulatorBuilder {
     storage: Option<Storage>,
     credentials: Vec<(String, SecretKey)>,
+    tokens: Vec<(String, String)>,
     region: Option<String>,
     buckets: Vec<(String, Versioning)>,
     tables: Vec<(String, String)>,
@@ -103,6 +106,19 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Accepts an access key with its secret, on OSS only together with this security token, as STS gives them out.
+    #[must_use]
+    pub fn with_temporary_credentials(
+        mut self,
+        access_key: impl Into<String>,
+        secret_key: impl Into<String>,
+        security_token: impl Into<String>,
+    ) -> Self {
+        let access_key = access_key.into();
+        self.tokens.push((access_key.clone(), security_token.into()));
+        self.with_credentials(access_key, secret_key)
+    }
+
     /// The region of every bucket; requests signed for another are refused. Default, and `None`: any region will do.
     #[must_use]
     pub fn with_region<'a>(mut self, region: impl Into<Option<&'a str>>) -> Self {
@@ -121,6 +137,13 @@ impl EmulatorBuilder {
     #[must_use]
     pub fn with_versioned_bucket(mut self, name: impl Into<String>) -> Self {
         self.buckets.push((name.into(), Versioning::Enabled));
+        self
+    }
+
+    /// Creates a bucket whose versioning is suspended at the start, if it is missing. May be called several times.
+    #[must_use]
+    pub fn with_suspended_bucket(mut self, name: impl Into<String>) -> Self {
+        self.buckets.push((name.into(), Versioning::Suspended));
         self
     }
 
@@ -160,6 +183,11 @@ impl EmulatorBuilder {
         let address = listener.local_addr()?;
         let keys: Arc<BTreeMap<_, _>> = Arc::new(self.credentials.into_iter().collect());
         let region: Option<Arc<str>> = self.region.clone().map(Arc::from);
+        let oss = Oss {
+            storage: storage.clone(),
+            keys: Keyring::new(Arc::clone(&keys), self.tokens),
+            region: region.clone(),
+        };
         let tables = Tables { storage: storage.clone(), keys: Arc::clone(&keys), region: region.clone() };
         let mut s3 = S3ServiceBuilder::new(Service::new(storage, self.region));
         s3.set_auth(Keys(keys));
@@ -167,8 +195,14 @@ impl EmulatorBuilder {
         s3.set_host(Localhost);
         let faults = Faults::default();
         let requests = Recorder::default();
-        let endpoint =
-            Endpoint { s3: s3.build(), faults: faults.clone(), recorder: requests.clone(), region, tables };
+        let endpoint = Endpoint {
+            s3: s3.build(),
+            faults: faults.clone(),
+            recorder: requests.clone(),
+            region,
+            tables,
+            oss,
+        };
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(serve(listener, endpoint, stopped));
         Ok(Emulator { address, faults, requests, stop: Some(stop), server })

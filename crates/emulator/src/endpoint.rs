@@ -20,6 +20,7 @@ use s3s::{Body, HttpRequest, HttpResponse, StdError};
 use crate::dynamodb::{self, Tables};
 use crate::faults::{Faults, IgnoredConditions, Plan, Target};
 use crate::identity;
+use crate::oss::{self, Oss};
 use crate::recorder::{Recorder, Request};
 use crate::store::hex;
 
@@ -40,6 +41,7 @@ pub(crate) struct Endpoint {
     pub(crate) recorder: Recorder,
     pub(crate) region: Option<Arc<str>>,
     pub(crate) tables: Tables,
+    pub(crate) oss: Oss,
 }
 
 /// What the layers above and below the protocol tell each other about one request, carried in its extensions.
@@ -64,6 +66,9 @@ impl Endpoint {
             let operation = operation.to_owned();
             return self.answer_table(head, operation, body).await;
         }
+        if oss::is_addressed(&head.headers) {
+            return self.answer_oss(head, body).await;
+        }
         let (bucket, key) = identity::target(&head.uri, &head.headers);
         let plan = self.faults.plan(&Target {
             method: head.method.as_str(),
@@ -82,6 +87,37 @@ impl Endpoint {
         record.status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
         self.recorder.add(record);
         answer.map(|answer| finish(answer, is_head, &plan))
+    }
+
+    /// Answers a request for OSS, with the same faults.
+    async fn answer_oss(&self, head: Parts, mut body: Incoming) -> Result<HttpResponse, StdError> {
+        let mut pieces = Vec::new();
+        while let Some(frame) = body.frame().await {
+            pieces.extend(frame?.into_data());
+        }
+        let call = oss::Call::new(&head, pieces);
+        let plan = self.faults.plan(&Target {
+            method: head.method.as_str(),
+            operation: call.operation(),
+            key: call.key(),
+            is_conditional: call.is_conditional(),
+            is_chunked: false,
+        });
+        let mut record = record(&head, call.bucket().map(str::to_owned), call.key().map(str::to_owned));
+        record.operation = call.operation().map(str::to_owned);
+        let (is_head, id) = (head.method == Method::HEAD, next_request_id());
+        let fail = |status, code: &str| Oss::fail(is_head, status, code, &id);
+        let answer = plan.carry_out(fail, self.oss.answer(call, plan.ignored, &id)).await;
+        record.status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
+        self.recorder.add(record);
+        let mut answer = answer?;
+        if plan.misstate_checksum {
+            oss::spoil_checksum(&mut answer);
+        }
+        Ok(match plan.truncate_after {
+            Some(after_bytes) => truncate(answer, after_bytes),
+            None => answer,
+        })
     }
 
     /// Answers a request for a table, with the same faults.
@@ -115,25 +151,14 @@ impl Endpoint {
         body: &[u8],
         plan: &Plan,
     ) -> Result<HttpResponse, StdError> {
-        if !plan.delay.is_zero() {
-            tokio::time::sleep(plan.delay).await;
-        }
-        if plan.lose_request {
-            return Err("the request is lost, as a fault asks".into());
-        }
-        if let Some((status, code)) = &plan.answer_without {
-            return Ok(table_error(*status, code, "A fault was asked for."));
-        }
         let ignores_conditions = plan.ignored == IgnoredConditions::Everywhere;
-        let answer = self.tables.answer(head, operation, body, ignores_conditions).await;
-        if plan.lose_reply {
-            return Err("the reply is lost, as a fault asks".into());
-        }
-        Ok(match (&plan.answer_after, answer) {
-            (Some((status, code)), _) => table_error(*status, code, "A fault was asked for."),
-            (None, Ok(answer)) => table_answer(200, &answer),
-            (None, Err(refusal)) => table_error(refusal.status, refusal.code, &refusal.message),
-        })
+        let work = async {
+            match self.tables.answer(head, operation, body, ignores_conditions).await {
+                Ok(answer) => table_answer(200, &answer),
+                Err(refusal) => table_error(refusal.status, refusal.code, &refusal.message),
+            }
+        };
+        plan.carry_out(|status, code| table_error(status, code, "A fault was asked for."), work).await
     }
 
     async fn attempt(

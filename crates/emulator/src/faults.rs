@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use s3s::StdError;
+
 /// A handle on how an emulator misbehaves, which can be changed while it runs. Clones share their state.
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
@@ -176,7 +178,8 @@ pub enum Misbehaviour {
     },
     /// Waits before doing anything, on top of [`Faults::set_latency`].
     Delay(Duration),
-    /// Takes no notice of `If-Match` and `If-None-Match` on a write, as stores do that do not know them.
+    /// Takes no notice of `If-Match` and `If-None-Match` on a write, as stores do that do not know them; nor, on OSS, of `x-oss-forbid-overwrite` and of
+    /// the position of an append.
     IgnoreConditions,
     /// Takes no notice of them on buckets with versioning enabled, as Ceph does.
     IgnoreConditionsOnVersionedBuckets,
@@ -184,6 +187,8 @@ pub enum Misbehaviour {
     LoseReply,
     /// Closes the connection and does nothing.
     LoseRequest,
+    /// Names a wrong CRC-64 in answers of OSS, as a body does that was damaged on its way.
+    MisstateChecksum,
     /// Answers bodies with trailing checksums (`aws-chunked`) with 400 `XAmzContentSHA256Mismatch`, as older Ceph does.
     RefuseTrailers,
     /// Sends this much of the answer to a GET, then closes the connection. `Content-Length` still promises all of it.
@@ -231,6 +236,7 @@ pub(crate) struct Plan {
     pub(crate) ignored: IgnoredConditions,
     pub(crate) lose_reply: bool,
     pub(crate) lose_request: bool,
+    pub(crate) misstate_checksum: bool,
     pub(crate) refuse_trailers: bool,
     pub(crate) truncate_after: Option<u64>,
 }
@@ -245,6 +251,31 @@ pub(crate) enum IgnoredConditions {
 }
 
 impl Plan {
+    /// Does the work of a request, and what was planned before and after it. An error closes the connection without an answer.
+    pub(crate) async fn carry_out<R>(
+        &self,
+        fail: impl Fn(u16, &str) -> R,
+        work: impl Future<Output = R>,
+    ) -> Result<R, StdError> {
+        if !self.delay.is_zero() {
+            tokio::time::sleep(self.delay).await;
+        }
+        if self.lose_request {
+            return Err("the request is lost, as a fault asks".into());
+        }
+        if let Some((status, code)) = &self.answer_without {
+            return Ok(fail(*status, code));
+        }
+        let answer = work.await;
+        if self.lose_reply {
+            return Err("the reply is lost, as a fault asks".into());
+        }
+        Ok(match &self.answer_after {
+            Some((status, code)) => fail(*status, code),
+            None => answer,
+        })
+    }
+
     /// Adds a misbehaviour; false if one of its kind is there already.
     fn add(&mut self, misbehaviour: &Misbehaviour) -> bool {
         fn set<T>(slot: &mut Option<T>, value: T) -> bool {
@@ -280,6 +311,7 @@ impl Plan {
             }
             Misbehaviour::LoseReply => !std::mem::replace(&mut self.lose_reply, true),
             Misbehaviour::LoseRequest => !std::mem::replace(&mut self.lose_request, true),
+            Misbehaviour::MisstateChecksum => !std::mem::replace(&mut self.misstate_checksum, true),
             Misbehaviour::RefuseTrailers => !std::mem::replace(&mut self.refuse_trailers, true),
             Misbehaviour::TruncateBody { after_bytes } => set(&mut self.truncate_after, *after_bytes),
         }

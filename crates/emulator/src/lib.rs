@@ -5,11 +5,13 @@ mod endpoint;
 mod faults;
 mod guard;
 mod identity;
+mod keyring;
 mod link;
 mod recorder;
 
 mod body;
 mod dynamodb;
+mod oss;
 mod s3;
 
 mod storage;

@@ -62,6 +62,14 @@ impl Storage {
         &self,
         work: impl FnOnce(&WriteTransaction) -> S3Result<R> + Send + 'static,
     ) -> S3Result<R> {
+        self.write_as(work).await
+    }
+
+    /// Like [`write`](Self::write), for a protocol that has errors of its own.
+    pub(crate) async fn write_as<R: Send + 'static, E: From<S3Error> + Send + 'static>(
+        &self,
+        work: impl FnOnce(&WriteTransaction) -> Result<R, E> + Send + 'static,
+    ) -> Result<R, E> {
         let pins = self.pins.clone();
         self.blocking(move |database| {
             let mut txn = database.begin_write().map_err(internal)?;
@@ -80,6 +88,14 @@ impl Storage {
         &self,
         work: impl FnOnce(&ReadTransaction) -> S3Result<R> + Send + 'static,
     ) -> S3Result<R> {
+        self.read_as(work).await
+    }
+
+    /// Like [`read`](Self::read), for a protocol that has errors of its own.
+    pub(crate) async fn read_as<R: Send + 'static, E: From<S3Error> + Send + 'static>(
+        &self,
+        work: impl FnOnce(&ReadTransaction) -> Result<R, E> + Send + 'static,
+    ) -> Result<R, E> {
         let kind = Arc::clone(&self.kind);
         let joined = tokio::task::spawn_blocking(move || match &*kind {
             Kind::Memory(database) => work(&database.begin_read().map_err(internal)?),
@@ -94,10 +110,10 @@ impl Storage {
     }
 
     /// redb blocks, and so does the lock on the file: neither belongs on a thread that drives sockets.
-    async fn blocking<R: Send + 'static>(
+    async fn blocking<R: Send + 'static, E: From<S3Error> + Send + 'static>(
         &self,
-        work: impl FnOnce(&Database) -> S3Result<R> + Send + 'static,
-    ) -> S3Result<R> {
+        work: impl FnOnce(&Database) -> Result<R, E> + Send + 'static,
+    ) -> Result<R, E> {
         let kind = Arc::clone(&self.kind);
         let joined = tokio::task::spawn_blocking(move || match &*kind {
             Kind::Memory(database) => work(database),
@@ -156,7 +172,10 @@ impl SharedFile {
     }
 
     /// Like [`with`](Self::with), but without the commit by which a database that was opened for writing says that it was closed well.
-    fn read<R>(&self, work: impl FnOnce(&ReadTransaction) -> S3Result<R>) -> io::Result<S3Result<R>> {
+    fn read<R, E: From<S3Error>>(
+        &self,
+        work: impl FnOnce(&ReadTransaction) -> Result<R, E>,
+    ) -> io::Result<Result<R, E>> {
         let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         let _held = FileLock::acquire(&lock)?;
         let read = || {
@@ -169,7 +188,7 @@ impl SharedFile {
                 opened => opened,
             };
             let database = database.map_err(io::Error::other)?;
-            Ok(database.begin_read().map_err(internal).and_then(|txn| work(&txn)))
+            Ok(database.begin_read().map_err(|error| internal(error).into()).and_then(|txn| work(&txn)))
         };
         guard::catch(read).unwrap_or_else(|panic| Err(self.damaged(&panic)))
     }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::body::{Outgoing, receive};
 use crate::store::objects::{self, Conditions, precondition_failed};
-use crate::store::{BUCKETS, CHUNKS, Checksums, Content, blobs, buckets, hex, internal};
+use crate::store::{BUCKETS, CHUNKS, Checksums, Content, OssFacts, blobs, buckets, hex, internal};
 
 /// Bodies up to this size are read in the transaction that finds them, which saves a second one.
 const INLINE_BYTES: u64 = 2 * blobs::CHUNK_BYTES as u64;
@@ -51,6 +51,7 @@ impl Service {
                     segments: vec![segment],
                     headers: stored,
                     checksums: received.checksums,
+                    oss: OssFacts::default(),
                 };
                 objects::put(txn, &bucket, &key, content, &conditions)
             })
@@ -288,6 +289,7 @@ impl Service {
                     segments: vec![segment],
                     headers: kept,
                     checksums,
+                    oss: OssFacts::default(),
                 };
                 Ok((etag, objects::put(txn, &bucket, &key, content, &Conditions::default())?))
             })

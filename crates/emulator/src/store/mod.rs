@@ -80,6 +80,27 @@ pub(crate) struct Content {
     pub(crate) segments: Vec<Segment>,
     pub(crate) headers: Headers,
     pub(crate) checksums: Checksums,
+    /// Missing from what was written before there was OSS here.
+    #[serde(default)]
+    pub(crate) oss: OssFacts,
+}
+
+/// What only OSS knows of an object.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct OssFacts {
+    /// None is the ACL of the bucket.
+    pub(crate) acl: Option<String>,
+    /// CRC-64/XZ of the bytes; none if the object was written through S3.
+    pub(crate) crc64: Option<u64>,
+    pub(crate) kind: OssKind,
+}
+
+/// How an object came to be, which decides whether one may append to it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum OssKind {
+    Appendable,
+    #[default]
+    Normal,
 }
 
 /// A run of bytes in [`CHUNKS`].

@@ -6,8 +6,8 @@ use s3s::{S3Result, s3_error};
 
 use super::objects::{self, Conditions, Written};
 use super::{
-    BUCKETS, Checksums, Content, PARTS, Part, Segment, UPLOADS, Upload, blobs, buckets, decode, encode, hex,
-    internal, next_number, opaque_id,
+    BUCKETS, Checksums, Content, OssFacts, PARTS, Part, Segment, UPLOADS, Upload, blobs, buckets, decode,
+    encode, hex, internal, next_number, opaque_id,
 };
 
 /// The smallest part S3 takes, except for the last:
@@ -101,6 +101,7 @@ pub(crate) fn complete(
         segments: chosen.iter().map(|part| part.segment).collect(),
         checksums: combine(&upload, &chosen)?,
         headers: upload.headers,
+        oss: OssFacts::default(),
     };
     let written = objects::put(txn, bucket, key, content.clone(), &Conditions::default())?;
     forget(txn, bucket, key, id)?;

@@ -159,6 +159,25 @@ fn file(
     Ok(Written { version_id, is_delete_marker })
 }
 
+/// Changes a version where it stands: the current one, or the one with this id. False if there is no such version, or a delete marker.
+pub(crate) fn amend(
+    txn: &WriteTransaction,
+    bucket: &str,
+    key: &str,
+    id: Option<&str>,
+    change: impl FnOnce(&mut Version),
+) -> S3Result<bool> {
+    let mut versions = txn.open_table(VERSIONS).map_err(internal)?;
+    let all = versions_of(&versions, bucket, key)?;
+    let found = all.into_iter().find(|(_, version)| id.is_none_or(|id| version.id == id));
+    let Some((number, mut version)) = found.filter(|(_, version)| version.content.is_some()) else {
+        return Ok(false);
+    };
+    change(&mut version);
+    versions.insert((bucket, key, number), encode(&version)?.as_slice()).map_err(internal)?;
+    Ok(true)
+}
+
 fn remove_null(txn: &WriteTransaction, bucket: &str, key: &str) -> S3Result<()> {
     remove_version(txn, bucket, key, NULL_VERSION).map(drop)
 }

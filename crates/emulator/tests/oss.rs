@@ -1,0 +1,170 @@
+//! OSS, through a client that knows nothing of the emulator's own code. The vendor's clients are run against it by the suites of the workspace.
+
+#[path = "common/oss.rs"]
+mod common;
+
+use base64::Engine as _;
+use common::{Oss, PLAIN, SUSPENDED, VERSIONED, builder};
+use remote_state_emulator::Storage;
+
+const BUCKETS: [&str; 3] = [PLAIN, VERSIONED, SUSPENDED];
+
+#[tokio::test]
+async fn what_is_put_is_got_with_its_checksums() {
+    let emulator = builder().start().await.unwrap();
+    let oss = Oss::new(&emulator);
+    for bucket in BUCKETS {
+        let key = format!("{bucket}/env:/state");
+        let put = oss.send("PUT", &key, &[("content-type", "application/json")], "{}\n").await;
+        assert_eq!((put.status, put.header("x-oss-hash-crc64ecma")), (200, "4208899406445584739"));
+        let got = oss.get(&key).await;
+        assert_eq!((got.status, &*got.text), (200, "{}\n"));
+        assert_eq!(got.header("etag"), "\"8A80554C91D9FCA8ACB82F023DE02F11\"");
+        assert_eq!(got.header("etag"), put.header("etag"));
+        assert_eq!(got.header("x-oss-hash-crc64ecma"), "4208899406445584739");
+        assert_eq!(
+            (got.header("content-type"), got.header("x-oss-object-type")),
+            ("application/json", "Normal")
+        );
+        let head = oss.send("HEAD", &format!("{key}?objectMeta"), &[], "").await;
+        assert_eq!((head.status, head.header("content-length"), head.header("content-type")), (200, "3", ""));
+        assert_eq!(oss.delete(&key).await.status, 204);
+        assert_eq!(oss.get(&key).await.refusal(), (404, "NoSuchKey"));
+        assert_eq!(oss.delete(&key).await.status, 204);
+    }
+}
+
+#[tokio::test]
+async fn forbid_overwrite_holds_on_buckets_that_never_had_versions_and_nowhere_else() {
+    let emulator = builder().start().await.unwrap();
+    let oss = Oss::new(&emulator);
+    for (bucket, second) in [(PLAIN, 409), (VERSIONED, 200), (SUSPENDED, 200)] {
+        let key = format!("{bucket}/lock");
+        assert_eq!(oss.put_new(&key, "first").await.status, 200);
+        let refused = oss.put_new(&key, "second").await;
+        assert_eq!(refused.status, second, "{bucket}");
+        if second == 409 {
+            assert_eq!(refused.element("Code"), "FileAlreadyExists");
+            assert_eq!(
+                (refused.element("EC"), refused.header("x-oss-ec")),
+                ("0026-00000002", "0026-00000002")
+            );
+            assert_eq!(oss.get(&key).await.text, "first");
+        }
+        assert_eq!(oss.put(&key, "third").await.status, 200);
+        oss.delete(&key).await;
+        assert_eq!(oss.put_new(&key, "fourth").await.status, 200);
+    }
+    let odd = oss.send("PUT", &format!("{PLAIN}/lock"), &[("x-oss-forbid-overwrite", "yes")], "").await;
+    assert_eq!((odd.refusal(), odd.element("EC")), ((400, "InvalidArgument"), "0017-00000279"));
+}
+
+#[tokio::test]
+async fn an_append_at_the_beginning_creates_once_on_every_kind_of_bucket() {
+    let emulator = builder().start().await.unwrap();
+    let oss = Oss::new(&emulator);
+    for bucket in BUCKETS {
+        let key = format!("{bucket}/lock");
+        let created = oss.append(&key, 0, "1234").await;
+        assert_eq!((created.status, created.header("x-oss-next-append-position")), (200, "4"));
+        let refused = oss.append(&key, 0, "other").await;
+        assert_eq!(refused.refusal(), (409, "PositionNotEqualToLength"));
+        assert_eq!(refused.element("EC"), "0026-00000016");
+        let head = oss.send("HEAD", &key, &[], "").await;
+        assert_eq!(head.header("x-oss-object-type"), "Appendable");
+        // Each of the two ways sees what the other has made, where both hold.
+        assert_eq!(oss.put_new(&key, "x").await.status == 409, bucket == PLAIN);
+        oss.delete(&key).await;
+        assert_eq!(oss.append(&key, 0, "again").await.status, 200);
+        oss.delete(&key).await;
+        oss.put(&key, "normal").await;
+        let refused = oss.append(&key, 0, "x").await;
+        assert_eq!(
+            (refused.refusal(), refused.element("EC")),
+            ((409, "ObjectNotAppendable"), "0026-00000017")
+        );
+        assert_eq!(oss.get(&key).await.text, "normal");
+    }
+}
+
+#[tokio::test]
+async fn an_append_at_the_end_makes_the_object_longer_and_its_checksum_that_of_all() {
+    let emulator = builder().start().await.unwrap();
+    let oss = Oss::new(&emulator);
+    for bucket in BUCKETS {
+        let key = format!("{bucket}/log");
+        assert_eq!(oss.append(&key, 3, "x").await.refusal(), (409, "PositionNotEqualToLength"));
+        let first = oss.append(&key, 0, "1234").await;
+        let second = oss.append(&key, 4, "56789").await;
+        assert_eq!(second.header("x-oss-next-append-position"), "9");
+        assert_eq!(second.header("x-oss-hash-crc64ecma"), "11051210869376104954");
+        assert_eq!(second.header("x-oss-version-id"), first.header("x-oss-version-id"));
+        assert_eq!(oss.get(&key).await.text, "123456789");
+        assert_eq!(oss.append(&key, 4, "x").await.status, 409);
+        let wrong = oss.send("POST", &format!("{key}?append&position=x"), &[], "x").await;
+        assert_eq!(wrong.refusal(), (400, "InvalidArgument"));
+    }
+}
+
+#[tokio::test]
+async fn of_many_simultaneous_creations_one_succeeds() {
+    let emulator = builder().start().await.unwrap();
+    let oss = Oss::new(&emulator);
+    for (round, bucket) in [PLAIN, VERSIONED, SUSPENDED, PLAIN].into_iter().enumerate() {
+        let attempts = (0..40).map(|racer| {
+            let (oss, key) = (oss.clone(), format!("{bucket}/lock-{round}"));
+            tokio::spawn(async move {
+                if round == 0 {
+                    oss.put_new(&key, &format!("{racer}")).await.status
+                } else {
+                    oss.append(&key, 0, &format!("{racer}")).await.status
+                }
+            })
+        });
+        let mut winners = 0;
+        for attempt in attempts.collect::<Vec<_>>() {
+            match attempt.await.unwrap() {
+                200 => winners += 1,
+                status => assert_eq!(status, 409),
+            }
+        }
+        assert_eq!(winners, 1, "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn objects_survive_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = || builder().with_storage(Storage::file(folder.path().join("store")).unwrap()).start();
+    let emulator = start().await.unwrap();
+    Oss::new(&emulator).append("plain/lock", 0, "kept").await;
+    emulator.shutdown().await;
+    let emulator = start().await.unwrap();
+    let oss = Oss::new(&emulator);
+    assert_eq!(oss.append("plain/lock", 0, "new").await.status, 409);
+    assert_eq!(oss.get("plain/lock").await.text, "kept");
+}
+
+#[tokio::test]
+async fn a_failed_head_has_its_document_in_a_header() {
+    let emulator = builder().start().await.unwrap();
+    let head = Oss::new(&emulator).send("HEAD", "plain/missing", &[], "").await;
+    assert_eq!((head.status, &*head.text, head.header("x-oss-ec")), (404, "", "0026-00000001"));
+    let document = base64::engine::general_purpose::STANDARD.decode(head.header("x-oss-err")).unwrap();
+    let document = String::from_utf8(document).unwrap();
+    assert!(document.contains("<Code>NoSuchKey</Code>"), "{document}");
+    assert!(document.contains(&format!("<RequestId>{}</RequestId>", head.header("x-oss-request-id"))));
+}
+
+#[tokio::test]
+async fn a_missing_bucket_is_no_missing_object() {
+    let emulator = builder().start().await.unwrap();
+    let oss = Oss::new(&emulator);
+    for target in ["missing/key", "missing", "missing?versioning", "missing?versions", "missing?bucketInfo"] {
+        assert_eq!(oss.get(target).await.refusal(), (404, "NoSuchBucket"), "{target}");
+    }
+    assert_eq!(oss.put("missing/key", "x").await.refusal(), (404, "NoSuchBucket"));
+    assert_eq!(oss.append("missing/key", 0, "x").await.refusal(), (404, "NoSuchBucket"));
+    assert_eq!(oss.delete("missing/key").await.refusal(), (404, "NoSuchBucket"));
+    assert_eq!(oss.get("No_Bucket/key").await.refusal(), (400, "InvalidBucketName"));
+}
