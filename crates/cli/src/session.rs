@@ -75,6 +75,9 @@ impl Session {
         };
         #[cfg(not(feature = "dev"))]
         let config = found.config;
+        for warning in remote_state::warnings(&config)? {
+            ui.warn(&warning);
+        }
         Ok(Self {
             ui,
             env,

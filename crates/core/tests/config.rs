@@ -27,6 +27,9 @@ static ALPHA: ProviderSpec = ProviderSpec {
         key("table", ValueKind::String).deprecated("use `flag`"),
         key("endpoints.store", ValueKind::String).aliases(&["endpoint"]).env(&["ALPHA_ENDPOINT"]),
         key("endpoints.tokens", ValueKind::String),
+        key("role.arn", ValueKind::String).aliases(&["role_arn"]).required(),
+        key("role.name", ValueKind::String).aliases(&["role_name"]),
+        key("role.reason", ValueKind::String).aliases(&["role_reason"]),
     ],
 };
 
@@ -333,4 +336,33 @@ fn a_configuration_can_be_changed_by_a_program() {
     let config = one("region", "r").unwrap().with("region", ConfigValue::String("x".into()), Origin::Program);
     assert_eq!(config.string("region"), Some("x"));
     assert_eq!(config.origin("region").to_string(), "the calling program");
+}
+
+#[test]
+fn object_with_a_required_member_is_not_mixed_with_older_names_from_outside() {
+    let role = ("role", object(&[("arn", "a")]));
+    let error =
+        layers(&[layer("f", &[role.clone(), ("role_name", "n".into()), ("role_reason", "r".into())])])
+            .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
+    assert_eq!(error.context()[0], ("set in", "f:2 (`role`)".to_owned()));
+    assert_eq!(error.context()[1], ("and in", "f:3 (`role_name`)".to_owned()));
+    assert_eq!(error.hints(), ["write `role_name` as `role.name`", "write `role_reason` as `role.reason`"]);
+    // A dotted name is the object too; of a mere collection, old and new names go together.
+    layers(&[layer("f", &[("role_arn", "a".into())]), layer("g", &[("role.name", "n".into())])]).unwrap_err();
+    layers(&[layer("f", &[("role_arn", "a".into()), ("role_name", "n".into())])]).unwrap();
+    layers(&[layer("f", &[("endpoint", "e".into()), ("endpoints.tokens", "t".into())])]).unwrap();
+    let null = Setting::Null;
+    layers(&[layer("f", &[("role_arn", "a".into()), ("role", null)])]).unwrap();
+}
+
+#[test]
+fn environment_is_kept_for_what_stands_in_no_key() {
+    let config = resolve(&ALPHA, &env(&[("HOME", "/home/a")]), &[layer("f", &[])]).unwrap();
+    assert_eq!(config.environment().get("HOME"), Some("/home/a"));
+    assert!(!format!("{config:?}").contains("/home/a"));
+}
+
+fn layers(layers: &[Layer]) -> Result<ResolvedConfig, Error> {
+    resolve(&ALPHA, &Environment::default(), layers)
 }

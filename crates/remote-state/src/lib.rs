@@ -32,6 +32,19 @@ pub fn open_resolved(config: &ResolvedConfig) -> Result<Arc<dyn StateStore>> {
     }
 }
 
+/// Returns what a person should be told before anything is done with a configuration that is good, beside its
+/// [`notes`](ResolvedConfig::notes): that certificates are not looked at, that a variable has an old name.
+///
+/// # Errors
+/// As [`open_resolved`].
+pub fn warnings(config: &ResolvedConfig) -> Result<Vec<String>> {
+    match config.provider().scheme {
+        #[cfg(feature = "s3")]
+        "s3" => Ok(s3::S3Config::from_resolved(config)?.notes().to_vec()),
+        _ => Ok(Vec::new()),
+    }
+}
+
 /// Opens a store from a provider's name and its keys, without looking at the environment.
 ///
 /// # Errors

@@ -20,7 +20,7 @@ use bytes::Bytes;
 use md5::Digest as _;
 use secrecy::ExposeSecret as _;
 
-use crate::config::{Encryption, Origins, S3Config};
+use crate::config::{Encryption, Origins, S3Config, Tags};
 use crate::connect::timeouts;
 use crate::dialect::{Checksum, Dialect};
 use crate::error::{About, Failure, Outcome, failure};
@@ -40,6 +40,7 @@ struct Settings {
     store: String,
     origins: Origins,
     encryption: Encryption,
+    tags: Tags,
     acl: Option<String>,
     checksum: Option<Checksum>,
     dialect: Dialect,
@@ -83,6 +84,22 @@ pub(crate) enum Repeat {
     Never,
 }
 
+/// What is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Object {
+    Lock,
+    State,
+}
+
+impl Object {
+    fn operation(self) -> &'static str {
+        match self {
+            Self::Lock => "lock",
+            Self::State => "write",
+        }
+    }
+}
+
 /// What the store says of an object that was written.
 #[derive(Debug)]
 pub(crate) struct Stored {
@@ -104,6 +121,7 @@ impl Client {
                 store,
                 origins: config.origins.clone(),
                 encryption: config.encryption.clone(),
+                tags: config.tags.clone(),
                 acl: config.acl.clone(),
                 checksum: (!config.skip_checksum).then_some(dialect.checksum),
                 dialect,
@@ -147,14 +165,20 @@ impl Client {
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html>
     pub(crate) async fn put(
         &self,
-        operation: &'static str,
+        object: Object,
         key: &str,
         body: Bytes,
         condition: Condition<'_>,
         repeat: Repeat,
     ) -> Result<Stored, Failure> {
-        let Settings { encryption, acl, checksum, dialect, .. } = &*self.settings;
+        let Settings { encryption, tags, acl, checksum, dialect, .. } = &*self.settings;
+        let operation = object.operation();
+        let tags = match object {
+            Object::Lock => &tags.lock,
+            Object::State => &tags.state,
+        };
         let mut call = self.sdk.put_object().bucket(self.bucket()).key(key).content_type("application/json");
+        call = call.set_tagging(tags.clone());
         call = match checksum {
             None => call,
             Some(Checksum::Md5) => call.content_md5(BASE64.encode(md5::Md5::digest(&body))),

@@ -9,16 +9,14 @@ use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
     BehaviorVersion, IdentityCache, Region, RequestChecksumCalculation, ResponseChecksumValidation,
-    SharedHttpClient,
 };
-use aws_smithy_http_client::{Builder, tls};
 use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
-use url::Url;
 
-use crate::config::{Connection, S3Config};
+use crate::config::S3Config;
 use crate::credentials::CredentialConfig;
 use crate::dialect::{Addressing, Dialect, DialectName, SigningRegion};
 use crate::sts::{Admitted, AssumeRole};
+use crate::transport;
 
 /// How long to wait for a connection before the next attempt.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -42,25 +40,20 @@ pub(crate) fn timeouts(body_bytes: u64) -> TimeoutConfig {
 pub(crate) fn shared(config: &S3Config) -> SdkConfig {
     let connection = &config.connection;
     let region = Region::new(config.region.clone());
-    let is_http = |url: &Option<Url>| url.as_ref().is_some_and(|url| url.scheme() == "http");
     let asks_sts = config.role.is_some()
         || config.accounts.is_some()
         || matches!(config.credentials, CredentialConfig::WebIdentity(_));
-    let is_plain = is_http(&config.endpoint)
-        && (config.dynamodb_table.is_none() || is_http(&config.dynamodb_endpoint))
-        && (!asks_sts || is_http(&connection.sts_endpoint));
-    // TLS means reading the system's certificates, a good part of a short command's time: only for those who need it.
-    let http = if is_plain { Builder::new().build_http() } else { https(connection) };
+    let http = transport::client(&connection.trust, &connection.proxies, CONNECT_TIMEOUT);
     let settings = || {
         ProviderConfig::default()
-            .with_http_client(https(connection))
+            .with_http_client(http.clone())
             .with_region(Some(region.clone()))
             .with_use_fips(connection.has_fips.then_some(true))
             .with_use_dual_stack(connection.has_dual_stack.then_some(true))
     };
     let plain = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
-        .http_client(http)
+        .http_client(http.clone())
         .timeout_config(timeouts(0))
         .use_fips(connection.has_fips)
         .use_dual_stack(connection.has_dual_stack)
@@ -132,15 +125,4 @@ pub(crate) fn table(shared: &SdkConfig, config: &S3Config) -> aws_sdk_dynamodb::
         builder = builder.endpoint_url(endpoint.as_str().trim_end_matches('/'));
     }
     aws_sdk_dynamodb::Client::from_conf(builder.build())
-}
-
-fn https(connection: &Connection) -> SharedHttpClient {
-    let mut context = tls::TlsContext::builder();
-    if let Some(pem) = &connection.ca_bundle {
-        context = context.with_trust_store(tls::TrustStore::empty().with_pem_certificate(pem.as_slice()));
-    }
-    Builder::new()
-        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-        .tls_context(context.build().expect("a trust store is all that it takes"))
-        .build_https()
 }

@@ -13,6 +13,7 @@ mod lock;
 mod role;
 mod store;
 mod sts;
+mod transport;
 mod write;
 
 pub use config::{Encryption, PROVIDER, S3Config};

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use remote_state_core::config::{ConfigValue, Origin, ResolvedConfig, Sourced};
 use remote_state_core::{Error, Result};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::config::path;
 
 /// How long a session may be, <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>.
 const SHORTEST: Duration = Duration::from_secs(15 * 60);
@@ -85,13 +87,18 @@ impl WebIdentity {
         let token = match (configured(token_key), configured(file_key)) {
             (Some(_), Some(_)) => return Err(both(config, token_key, file_key)),
             (Some(token), None) => Token::Given(token.into()),
-            (None, Some(file)) => Token::File(expand_home(file)),
+            (None, Some(file)) => Token::File(path(config, file_key, file)?),
             (None, None) => match (config.string(token_key), config.string(file_key)) {
                 (Some(token), _) => Token::Given(token.into()),
-                (None, Some(file)) => Token::File(expand_home(file)),
+                (None, Some(file)) => Token::File(path(config, file_key, file)?),
                 (None, None) => return Err(config.missing(file_key)),
             },
         };
+        if let Token::Given(token) = &token
+            && !(4..=20_000).contains(&token.expose_secret().len())
+        {
+            return Err(config.invalid(token_key, "a token has 4 to 20,000 characters"));
+        }
         Ok(Some(Self { session, token }))
     }
 }
@@ -143,16 +150,8 @@ pub(crate) fn both(config: &ResolvedConfig, one: &str, other: &str) -> Error {
         .with_hint("keep one of them")
 }
 
-/// Puts the home folder in the place of a leading `~`.
-pub(crate) fn expand_home(path: &str) -> PathBuf {
-    let below = path.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with(['/', '\\']));
-    match (below, std::env::home_dir()) {
-        (Some(rest), Some(home)) => home.join(rest.trim_start_matches(['/', '\\'])),
-        _ => PathBuf::from(path),
-    }
-}
-
-fn map(config: &ResolvedConfig, name: &str) -> BTreeMap<String, String> {
+/// Returns texts by name; absent means none.
+pub(crate) fn map(config: &ResolvedConfig, name: &str) -> BTreeMap<String, String> {
     match config.get(name) {
         Some(Sourced { value: ConfigValue::Map(map), .. }) => map.clone(),
         _ => BTreeMap::new(),

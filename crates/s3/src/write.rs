@@ -4,7 +4,7 @@ use bytes::Bytes;
 use remote_state_core::provider::Attempts;
 use remote_state_core::{ETag, Error, ErrorKind, Result, StateMeta, VersionId, Workspace, WriteMode};
 
-use crate::client::{Condition, Repeat, Stored};
+use crate::client::{Condition, Object, Repeat, Stored};
 use crate::error::{Failure, Outcome};
 use crate::store::S3Store;
 
@@ -60,7 +60,7 @@ impl S3Store {
         let mut attempts = Attempts::new();
         loop {
             attempts.next().await;
-            match self.client.put("write", key, bytes.clone(), condition, Repeat::AsConfigured).await {
+            match self.client.put(Object::State, key, bytes.clone(), condition, Repeat::AsConfigured).await {
                 Err(Failure { outcome: Outcome::Conflict, .. }) if !attempts.is_last() => {}
                 other => return other,
             }

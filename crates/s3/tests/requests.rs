@@ -2,7 +2,8 @@
 
 mod common;
 
-use common::{emulator, store};
+use common::{emulator, store, store_with};
+use remote_state_core::config::{Origin, Setting, Sourced};
 use remote_state_core::{LockInfo, LockTarget, ReadOptions, StateStoreExt as _, Workspace, WriteMode};
 use remote_state_emulator::Emulator;
 
@@ -79,4 +80,32 @@ async fn key_of_the_customer_goes_with_reads_and_writes_of_state_and_lock_file_a
         assert_eq!(sent("-customer-key-md5"), expected.map(|()| "y4HAEFCYWuvAXWFTtA1Qpg=="), "{method}");
         assert_eq!(sent(""), None, "no other encryption beside it");
     }
+}
+
+#[tokio::test]
+async fn tags_go_with_what_is_written_and_each_object_has_its_own() {
+    let emulator = emulator().await;
+    let tags = |value: &str| {
+        let member = |name: &str, value: &str| (name.to_owned(), Sourced::new(value.into(), Origin::Program));
+        Setting::Object(vec![member("team", value), member("a b", "1")])
+    };
+    let keys = [("state_tags", tags("net&ops")), ("lock_tags", tags("locks")), ("dialect", "aws".into())];
+    let (state, here) = (bytes::Bytes::from_static(b"{}"), Workspace::default());
+    let store = store_with(&emulator, keys);
+    let info = store.acquire(&here, &info()).await.unwrap();
+    drop(store.write(&here, state.into(), &WriteMode::Overwrite).await.unwrap());
+    assert!(store.read_bytes(&here).await.unwrap().is_some());
+    drop(store.release(&here, &LockTarget::Id(info.id)).await.unwrap());
+    let tagging = |request: remote_state_emulator::Request| {
+        (request.method, request.headers.get("x-amz-tagging").cloned())
+    };
+    let sent: Vec<_> = emulator.requests().take().into_iter().map(tagging).collect();
+    let expected = [
+        ("PUT", Some("a+b=1&team=locks")),
+        ("PUT", Some("a+b=1&team=net%26ops")),
+        ("GET", None),
+        ("GET", None),
+        ("DELETE", None),
+    ];
+    assert_eq!(sent, expected.map(|(method, tags)| (method.to_owned(), tags.map(str::to_owned))));
 }

@@ -66,7 +66,8 @@ pub fn resolve_among(
             values.insert(key.name, Sourced::new(value, setting.origin.clone()));
         }
     }
-    let config = ResolvedConfig::new(provider, values, notes);
+    let config = ResolvedConfig::new(provider, values, notes, env.clone());
+    given.check_whole(provider)?;
     given.check_required(&config)?;
     Ok(config)
 }
@@ -160,6 +161,27 @@ impl Given {
             .with_hint(format!("keep `{}` only", key.name)));
         }
         self.settings.insert(key.name, Written { name, setting });
+        Ok(())
+    }
+
+    /// Checks that an object with a required member, which is one thing and no mere collection, is not put together from members and from older
+    /// names that stand outside of it: which of them somebody has forgotten about cannot be told.
+    fn check_whole(&self, provider: &'static ProviderSpec) -> Result<()> {
+        let whole = provider.keys.iter().filter(|key| key.required);
+        for object in whole.filter_map(|key| Some(key.name.rsplit_once('.')?.0)) {
+            let of_object = |name: &str| name.rsplit_once('.').is_some_and(|(of, _)| of == object);
+            let members = self.settings.iter().filter(|(name, _)| of_object(name));
+            let (new, old): (Vec<_>, Vec<_>) = members.partition(|(name, written)| **name == written.name);
+            let stated = self.objects.get(object);
+            let stated = stated.or_else(|| new.first().map(|(_, written)| &written.setting.origin));
+            let (Some(stated), Some((_, first))) = (stated, old.first()) else { continue };
+            let error = Error::config(format!("`{object}` is set, and older names of its members are too"))
+                .with_context("set in", format_args!("{stated} (`{object}`)"))
+                .with_context("and in", format_args!("{} (`{}`)", first.setting.origin, first.name));
+            return Err(old.into_iter().fold(error, |error, (name, written)| {
+                error.with_hint(format!("write `{}` as `{name}`", written.name))
+            }));
+        }
         Ok(())
     }
 

@@ -17,6 +17,7 @@ pub struct ResolvedConfig {
     provider: &'static ProviderSpec,
     values: BTreeMap<&'static str, Sourced<ConfigValue>>,
     notes: Vec<String>,
+    env: Environment,
 }
 
 impl ResolvedConfig {
@@ -24,8 +25,9 @@ impl ResolvedConfig {
         provider: &'static ProviderSpec,
         values: BTreeMap<&'static str, Sourced<ConfigValue>>,
         notes: Vec<String>,
+        env: Environment,
     ) -> Self {
-        Self { provider, values, notes }
+        Self { provider, values, notes, env }
     }
 
     /// Resolves names and texts that a program gives, without looking at the environment.
@@ -44,6 +46,11 @@ impl ResolvedConfig {
     /// Returns the provider whose keys these are.
     pub fn provider(&self) -> &'static ProviderSpec {
         self.provider
+    }
+
+    /// Returns the environment that the configuration was resolved in, for what stands in no key: `$HOME` in the name of a file.
+    pub fn environment(&self) -> &Environment {
+        &self.env
     }
 
     /// Returns what a person should know but need not act on, such as the use of a deprecated key.

@@ -7,6 +7,15 @@ use remote_state_core::config::{ConfigKeySpec, EmptyRule, ProviderSpec, ValueKin
 pub static PROVIDER: ProviderSpec =
     ProviderSpec { scheme: "s3", title: "Amazon S3 and stores that speak its protocol", keys: KEYS };
 
+/// Variables that have had another name since AWS tools agreed on one.
+pub(super) const OLD_VARIABLES: &[(&str, &str)] = &[
+    ("AWS_S3_ENDPOINT", "AWS_ENDPOINT_URL_S3"),
+    ("AWS_DYNAMODB_ENDPOINT", "AWS_ENDPOINT_URL_DYNAMODB"),
+    ("AWS_IAM_ENDPOINT", "AWS_ENDPOINT_URL_IAM"),
+    ("AWS_STS_ENDPOINT", "AWS_ENDPOINT_URL_STS"),
+    ("AWS_METADATA_URL", "AWS_EC2_METADATA_SERVICE_ENDPOINT"),
+];
+
 pub(super) static KEYS: &[ConfigKeySpec] = &[
     ConfigKeySpec::new("bucket", ValueKind::String, "The bucket that holds the state.").required(),
     ConfigKeySpec::new(
@@ -166,6 +175,34 @@ pub(super) static KEYS: &[ConfigKeySpec] = &[
     )
     .env(&["AWS_CA_BUNDLE"]),
     ConfigKeySpec::new(
+        "insecure",
+        ValueKind::Bool,
+        "Take any certificate: whoever is in between can then read and change the state.",
+    )
+    .default("false"),
+    ConfigKeySpec::new(
+        "http_proxy",
+        ValueKind::String,
+        "The URL of the proxy for `http`, and for `https` too if no other proxy is given for that. \"\" for none, whatever the environment says.",
+    )
+    .env(&["HTTP_PROXY", "http_proxy"])
+    .empty(EmptyRule::Value)
+    .secret(),
+    ConfigKeySpec::new(
+        "https_proxy",
+        ValueKind::String,
+        "The URL of the proxy for `https`. \"\" for none, whatever the environment says.",
+    )
+    .env(&["HTTPS_PROXY", "https_proxy"])
+    .empty(EmptyRule::Value)
+    .secret(),
+    ConfigKeySpec::new(
+        "no_proxy",
+        ValueKind::String,
+        "What is asked without a proxy, separated by commas: hosts with all below them, addresses, networks such as `10.0.0.0/8`, `*`; all but networks with a port or without.",
+    )
+    .env(&["NO_PROXY", "no_proxy"]),
+    ConfigKeySpec::new(
         "retry_mode",
         ValueKind::String,
         "How a failed request is repeated: `standard`, or `adaptive` to send fewer requests to a service that is overloaded.",
@@ -195,11 +232,13 @@ pub(super) static KEYS: &[ConfigKeySpec] = &[
     .env(&["AWS_SSE_CUSTOMER_KEY"])
     .secret()
     .empty(EmptyRule::Refused),
+    ConfigKeySpec::new("state_tags", ValueKind::StringMap, "The tags to put on the state. OpenTofu knows this key, Terraform does not."),
+    ConfigKeySpec::new("lock_tags", ValueKind::StringMap, "The tags to put on the lock file. OpenTofu knows this key, Terraform does not."),
     ConfigKeySpec::new("acl", ValueKind::String, "The canned ACL to put on state and lock file."),
     ConfigKeySpec::new(
         "max_retries",
         ValueKind::Number,
-        "How often a request is attempted in all, the first time included, as in Terraform, whatever the name says.",
+        "How often a request is attempted in all, the first time included, as in Terraform, whatever the name says. 0 leaves it to `AWS_MAX_ATTEMPTS`, or 3.",
     )
     .default("5"),
     ConfigKeySpec::new(
@@ -217,6 +256,14 @@ pub(super) static KEYS: &[ConfigKeySpec] = &[
     ConfigKeySpec::new("skip_metadata_api_check", ValueKind::Bool, "Do not ask the instance metadata service for credentials.")
         .env(&["AWS_EC2_METADATA_DISABLED"])
         .default("false"),
+    ConfigKeySpec::new("skip_get_ec2_platforms", ValueKind::Bool, "Accepted for compatibility: no platforms are asked for here.")
+        .deprecated("it has had no effect since Terraform 0.12, and may go"),
+    ConfigKeySpec::new(
+        "use_legacy_workflow",
+        ValueKind::Bool,
+        "Take access keys in the environment before a profile of the configuration, as Terraform 1.5 did.",
+    )
+    .deprecated("leave `profile` out where access keys in the environment are meant"),
     ConfigKeySpec::new(
         "dynamodb_table",
         ValueKind::String,

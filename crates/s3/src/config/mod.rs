@@ -1,23 +1,27 @@
 //! The configuration of a store, from resolved values to checked ones. What keys there are says `keys.rs`.
 
-use aws_config::imds::client::EndpointMode;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use remote_state_core::config::ResolvedConfig;
-use remote_state_core::{Error, ErrorKind, Result};
-use secrecy::SecretString;
+use remote_state_core::Result;
+use remote_state_core::config::{Origin, ResolvedConfig};
 use url::Url;
 
-use crate::credentials::{CredentialConfig, Machine, SharedFile};
-use crate::dialect::DialectName;
-use crate::role::{Role, WebIdentity, both, expand_home, is_configured};
+use crate::credentials::{CredentialConfig, Machine};
+use crate::dialect::{Dialect, DialectName};
+use crate::role::{Role, is_configured};
 use crate::sts::Accounts;
 
+mod access;
+mod connection;
+mod encryption;
 mod keys;
+mod paths;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use connection::Connection;
+pub use encryption::Encryption;
+pub(crate) use encryption::Tags;
 pub use keys::PROVIDER;
+pub(crate) use paths::path;
 
 /// The configuration of a store, its values checked.
 #[derive(Clone, Debug)]
@@ -43,6 +47,7 @@ pub struct S3Config {
     pub use_path_style: bool,
     /// How the store encrypts what is written.
     pub encryption: Encryption,
+    pub(crate) tags: Tags,
     /// The canned ACL for what is written.
     pub acl: Option<String>,
     /// How often a request is attempted in all.
@@ -60,18 +65,7 @@ pub struct S3Config {
     /// The accounts that may be worked in, or may not.
     pub(crate) accounts: Option<Accounts>,
     pub(crate) origins: Origins,
-}
-
-/// How services are reached.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Connection {
-    pub(crate) is_adaptive: bool,
-    pub(crate) has_fips: bool,
-    pub(crate) has_dual_stack: bool,
-    /// Certificates in PEM, known to be good.
-    pub(crate) ca_bundle: Option<Vec<u8>>,
-    pub(crate) sts_endpoint: Option<Url>,
-    pub(crate) sts_region: Option<String>,
+    notes: Vec<String>,
 }
 
 /// Where the values were set by which a store is found and entered, for messages.
@@ -83,21 +77,6 @@ pub(crate) struct Origins {
     pub(crate) dynamodb_endpoint: Option<String>,
     pub(crate) table: Option<String>,
     pub(crate) credentials: String,
-}
-
-/// How the store encrypts what is written.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub enum Encryption {
-    /// As the bucket is set up.
-    #[default]
-    Bucket,
-    /// With a key of the key management service.
-    Kms(String),
-    /// With a key of the store's own.
-    Store,
-    /// With a key that is sent along, 32 bytes in base64. Reading takes it too.
-    Customer(SecretString),
 }
 
 impl S3Config {
@@ -116,6 +95,7 @@ impl S3Config {
         if bucket.trim().is_empty() || bucket.contains('/') {
             return Err(config.invalid("bucket", "expected the name of a bucket"));
         }
+        let mut notes = notes(config);
         let origin = |key: &str| config.get(key).map(|value| value.origin.to_string());
         Ok(Self {
             bucket: bucket.to_owned(),
@@ -127,28 +107,69 @@ impl S3Config {
             workspace_key_prefix: workspace_key_prefix.to_owned(),
             use_lockfile: config.bool("use_lockfile"),
             use_path_style: config.bool("use_path_style"),
-            encryption: encryption(config)?,
+            encryption: encryption::encryption(config)?,
+            tags: encryption::tags(config)?,
             acl: config.string("acl").map(str::to_owned),
-            max_attempts: max_attempts(config)?,
+            max_attempts: connection::max_attempts(config)?,
             skip_checksum: config.bool("skip_s3_checksum"),
-            dialect: match config.string("dialect").unwrap_or("auto") {
-                "auto" => None,
-                name => Some(name.parse().map_err(|reason: String| config.invalid("dialect", &reason))?),
-            },
-            connection: connection(config)?,
-            credentials: credentials(config)?,
-            machine: machine(config)?,
+            dialect: dialect(config)?,
+            connection: connection::connection(config, &mut notes)?,
+            credentials: access::credentials(config)?,
+            machine: access::machine(config)?,
             role: Role::from_resolved(config)?,
-            accounts: accounts(config)?,
+            accounts: access::accounts(config)?,
             origins: Origins {
                 bucket: config.origin("bucket").to_string(),
                 region: config.origin("region").to_string(),
                 endpoint: origin("endpoints.s3"),
                 dynamodb_endpoint: origin("endpoints.dynamodb"),
                 table: origin("dynamodb_table"),
-                credentials: credentials_origin(config)?,
+                credentials: access::credentials_origin(config)?,
             },
+            notes,
         })
+    }
+
+    /// Returns what a person should be told before anything is done with it: old names of variables, certificates that nobody looks at.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+}
+
+/// Says what is accepted, but written differently today.
+fn notes(config: &ResolvedConfig) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (key, value) in config.iter() {
+        if let Origin::Environment(name) = &value.origin
+            && let Some((_, new)) = keys::OLD_VARIABLES.iter().find(|(old, _)| old == name)
+        {
+            notes.push(format!("`{name}` is an older name of `{new}`"));
+        }
+        // Terraform takes it as it is, and then cannot make a request of it.
+        let is_endpoint = key.name.starts_with("endpoints.") && key.name != "endpoints.iam";
+        if is_endpoint
+            && config.string(key.name).is_some_and(|text| !text.contains("://"))
+            && is_configured(value)
+        {
+            notes.push(format!(
+                "`{}` ({}) has no scheme: `https://` is meant here and in OpenTofu, Terraform needs it written",
+                key.name, value.origin
+            ));
+        }
+    }
+    notes
+}
+
+/// Whether the store is Amazon's own, as far as its name or its endpoint tells.
+pub(crate) fn is_amazons(config: &ResolvedConfig) -> Result<bool> {
+    let endpoint = endpoint(config, "endpoints.s3")?;
+    Ok(Dialect::choose(dialect(config)?, endpoint.as_ref()).name == DialectName::Aws)
+}
+
+fn dialect(config: &ResolvedConfig) -> Result<Option<DialectName>> {
+    match config.string("dialect").unwrap_or("auto") {
+        "auto" => Ok(None),
+        name => Ok(Some(name.parse().map_err(|reason: String| config.invalid("dialect", &reason))?)),
     }
 }
 
@@ -178,191 +199,4 @@ fn endpoint(config: &ResolvedConfig, key: &str) -> Result<Option<Url>> {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(Some(url)),
         _ => Err(config.invalid(key, "expected a URL such as `https://s3.example.com`")),
     }
-}
-
-fn encryption(config: &ResolvedConfig) -> Result<Encryption> {
-    let (kms, customer) = ("kms_key_id", "sse_customer_key");
-    if config.string(kms).is_some() && config.string(customer).is_some() {
-        return Err(both(config, kms, customer));
-    }
-    // Terraform ignores the key then, and stores the state unencrypted.
-    if let Some(ignored) = [kms, customer].into_iter().find(|name| config.string(name).is_some())
-        && !config.bool("encrypt")
-    {
-        return Err(config
-            .invalid(ignored, "it has no effect while `encrypt` is not true")
-            .with_hint(format!("set `encrypt = true`, or remove `{ignored}`")));
-    }
-    if let Some(key) = config.string(customer) {
-        if !BASE64.decode(key).is_ok_and(|bytes| bytes.len() == 32) {
-            return Err(config.invalid(customer, "expected 32 bytes in base64, which are 44 characters"));
-        }
-        return Ok(Encryption::Customer(key.into()));
-    }
-    Ok(match config.string(kms) {
-        Some(key) => Encryption::Kms(key.to_owned()),
-        None if config.bool("encrypt") => Encryption::Store,
-        None => Encryption::Bucket,
-    })
-}
-
-fn max_attempts(config: &ResolvedConfig) -> Result<u32> {
-    match config.string("max_retries") {
-        None => Ok(5),
-        Some(text) => match text.parse() {
-            // Zero stands for the SDK's own default.
-            Ok(0) => Ok(3),
-            Ok(attempts) => Ok(attempts),
-            Err(_) => Err(config.invalid("max_retries", "expected a whole number that is not negative")),
-        },
-    }
-}
-
-fn connection(config: &ResolvedConfig) -> Result<Connection> {
-    let sts_endpoint = endpoint(config, "endpoints.sts")?;
-    for key in ["use_fips_endpoint", "use_dualstack_endpoint"] {
-        // Where Amazon would choose the host, nothing else may.
-        let own = ["endpoints.s3", "endpoints.dynamodb", "endpoints.sts"].into_iter();
-        if let Some(own) = own.into_iter().find(|own| config.bool(key) && config.string(own).is_some()) {
-            return Err(both(config, key, own));
-        }
-    }
-    Ok(Connection {
-        is_adaptive: match config.string("retry_mode") {
-            None | Some("standard") => false,
-            Some("adaptive") => true,
-            Some(_) => return Err(config.invalid("retry_mode", "expected `standard` or `adaptive`")),
-        },
-        has_fips: config.bool("use_fips_endpoint"),
-        has_dual_stack: config.bool("use_dualstack_endpoint"),
-        ca_bundle: ca_bundle(config)?,
-        sts_endpoint,
-        sts_region: config.string("sts_region").map(str::to_owned),
-    })
-}
-
-/// Reads the certificates, and makes sure that they are some: the HTTP client would not get over bad ones.
-fn ca_bundle(config: &ResolvedConfig) -> Result<Option<Vec<u8>>> {
-    use rustls::pki_types::{CertificateDer, pem::PemObject as _};
-    let Some(path) = config.string("custom_ca_bundle") else { return Ok(None) };
-    let pem = std::fs::read(expand_home(path))
-        .map_err(|error| config.invalid("custom_ca_bundle", &format!("it cannot be read: {error}")))?;
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let added = certificate
-            .map_err(|error| error.to_string())
-            .and_then(|certificate| roots.add(certificate).map_err(|error| error.to_string()));
-        added.map_err(|reason| {
-            config.invalid("custom_ca_bundle", &format!("it holds a bad certificate: {reason}"))
-        })?;
-    }
-    if roots.is_empty() {
-        return Err(config.invalid("custom_ca_bundle", "it holds no certificate in PEM"));
-    }
-    Ok(Some(pem))
-}
-
-fn machine(config: &ResolvedConfig) -> Result<Machine> {
-    let (one, several) = ("shared_credentials_file", "shared_credentials_files");
-    let files = |name: &str, paths: &[String]| -> Vec<SharedFile> {
-        // A variable may name a file that is not there; all of Amazon's tools pass over that.
-        let may_be_missing = config.get(name).is_some_and(|value| !is_configured(value));
-        paths.iter().map(|path| SharedFile { path: expand_home(path), may_be_missing }).collect()
-    };
-    let credentials_files = match config.string(one) {
-        Some(_) if config.get(several).is_some_and(is_configured) => return Err(both(config, one, several)),
-        Some(path) => files(one, &[path.to_owned()]),
-        None => files(several, config.list(several)),
-    };
-    let mode = "ec2_metadata_service_endpoint_mode";
-    let metadata_mode = match config.string(mode) {
-        None => None,
-        Some("IPv4") => Some(EndpointMode::IpV4),
-        Some("IPv6") => Some(EndpointMode::IpV6),
-        Some(_) => return Err(config.invalid(mode, "expected `IPv4` or `IPv6`")),
-    };
-    Ok(Machine {
-        credentials_files,
-        config_files: files("shared_config_files", config.list("shared_config_files")),
-        metadata_endpoint: endpoint(config, "ec2_metadata_service_endpoint")?,
-        metadata_mode,
-        skip_metadata: config.bool("skip_metadata_api_check"),
-    })
-}
-
-fn accounts(config: &ResolvedConfig) -> Result<Option<Accounts>> {
-    let (allowed, forbidden) = ("allowed_account_ids", "forbidden_account_ids");
-    let (name, is_allowed) = match (config.list(allowed), config.list(forbidden)) {
-        ([], []) => return Ok(None),
-        ([_, ..], []) => (allowed, true),
-        ([], [_, ..]) => (forbidden, false),
-        _ => return Err(both(config, allowed, forbidden)),
-    };
-    let ids = config.list(name).to_vec();
-    if ids.iter().any(|id| id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_digit())) {
-        return Err(config.invalid(name, "expected account ids, which are digits"));
-    }
-    Ok(Some(Accounts { is_allowed, ids, origin: config.origin(name).to_string() }))
-}
-
-fn credentials(config: &ResolvedConfig) -> Result<CredentialConfig> {
-    let is_configured = |name: &str| config.get(name).is_some_and(is_configured);
-    let keys = || -> Result<CredentialConfig> {
-        match (config.string("access_key"), config.string("secret_key")) {
-            (Some(access_key), Some(secret_key)) => Ok(CredentialConfig::Static {
-                access_key: access_key.to_owned(),
-                secret_key: SecretString::from(secret_key),
-                token: config.string("token").map(SecretString::from),
-            }),
-            (access_key, _) => {
-                let (there, missing) = if access_key.is_some() {
-                    ("access_key", "secret_key")
-                } else {
-                    ("secret_key", "access_key")
-                };
-                let error = Error::new(
-                    ErrorKind::CredentialInvalid,
-                    "configure",
-                    format!("`{missing}` is not set, but `{there}` is: both are needed"),
-                );
-                Err(match config.get(there) {
-                    Some(value) => error.with_context("set in", &value.origin),
-                    None => error,
-                })
-            }
-        }
-    };
-    // The order of Terraform 1.7 and later: keys in the configuration, a token and a profile in the configuration, keys in the environment, the rest.
-    if ["access_key", "secret_key", "token"].into_iter().any(is_configured) {
-        return keys();
-    }
-    if let Some(identity) = WebIdentity::from_resolved(config)? {
-        return Ok(CredentialConfig::WebIdentity(identity));
-    }
-    let profile = config.string("profile").map(str::to_owned);
-    if is_configured("profile") {
-        return Ok(CredentialConfig::Profile(profile.unwrap_or_default()));
-    }
-    if config.get("access_key").is_some() || config.get("secret_key").is_some() {
-        return keys();
-    }
-    Ok(CredentialConfig::Chain { profile })
-}
-
-/// Says in words which credentials are used.
-fn credentials_origin(config: &ResolvedConfig) -> Result<String> {
-    Ok(match credentials(config)? {
-        CredentialConfig::Static { .. } => {
-            let origins = ["access_key", "secret_key"].map(|name| config.origin(name).to_string());
-            match origins {
-                [one, other] if one == other => one,
-                origins => origins.join(" and "),
-            }
-        }
-        CredentialConfig::Profile(name) => format!("profile `{name}`, set in {}", config.origin("profile")),
-        CredentialConfig::WebIdentity(identity) => {
-            format!("role `{}`, set in {}", identity.session.role_arn, identity.session.origin)
-        }
-        CredentialConfig::Chain { .. } => "what the machine offers".to_owned(),
-    })
 }

@@ -1,9 +1,14 @@
 //! What is read, what is refused, and in what words.
 
+use aws_config::imds::client::EndpointMode;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use remote_state_core::ErrorKind;
 use remote_state_core::config::{Environment, Layer, Origin, Setting, Sourced, resolve};
 
 use super::keys::KEYS;
 use super::*;
+use crate::credentials::SharedFile;
 use crate::role::Token;
 
 const NEEDED: [(&str, &str); 3] = [("bucket", "b"), ("key", "k"), ("region", "r")];
@@ -187,7 +192,7 @@ fn members_of_roles_that_do_not_do_are_refused_with_their_key() {
         let name = format!("assume_role.{member}");
         let mut keys = vec![(name.as_str(), value)];
         if member != "role_arn" {
-            keys.push(("role_arn", ROLE));
+            keys.push(("assume_role.role_arn", ROLE));
         }
         let error = config(&keys).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
@@ -247,10 +252,11 @@ fn shared_files_are_those_of_the_configuration_before_those_of_the_environment()
         ("AWS_SHARED_CONFIG_FILE", "~/c"),
         ("AWS_CONFIG_FILE", "/d"),
     ];
-    let machine = with_environment(&[], &env).unwrap().machine;
+    let env_with_home = [&env[..], &[("HOME", "/home/a")]].concat();
+    let machine = with_environment(&[], &env_with_home).unwrap().machine;
     assert_eq!(machine.credentials_files, [SharedFile { path: "/env".into(), may_be_missing: true }]);
-    assert_eq!(machine.config_files[0].path, std::env::home_dir().unwrap().join("c"));
-    let machine = with_environment(&[("shared_credentials_file", "/conf")], &env).unwrap().machine;
+    assert_eq!(machine.config_files[0].path, std::path::Path::new("/home/a/c"));
+    let machine = with_environment(&[("shared_credentials_file", "/conf")], &env_with_home).unwrap().machine;
     assert_eq!(machine.credentials_files, [SharedFile { path: "/conf".into(), may_be_missing: false }]);
     let machine = with_environment(&[], &env[2..]).unwrap().machine;
     assert_eq!(machine.config_files[0].path, std::path::Path::new("/d"));
@@ -303,5 +309,155 @@ fn customer_key_is_32_bytes_goes_with_encrypt_and_does_not_show() {
         let error = config(&keys).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
         assert!(error.message().contains(name) && !format!("{error:?}").contains(keys[0].1), "{error:?}");
+    }
+}
+
+#[test]
+fn attempts_are_counted_as_in_native_clients() {
+    let attempts = |text, env: &[(&str, &str)]| {
+        with_environment(&[("max_retries", text)], env).map(|config| config.max_attempts)
+    };
+    let env = [("AWS_MAX_ATTEMPTS", "7")];
+    for (text, env, expected) in
+        [("1", &env[..], 1), ("5.0", &[], 5), ("1e1", &[], 10), ("0", &[], 3), ("0", &env, 7)]
+    {
+        assert_eq!(attempts(text, env).unwrap(), expected, "{text}");
+    }
+    for (text, env) in [("1.5", &[][..]), ("-1", &[]), ("4294967296", &[])] {
+        let error = attempts(text, env).unwrap_err();
+        assert!(error.message().contains("`max_retries`") && !error.hints().is_empty(), "{error}");
+    }
+    let error = attempts("0", &[("AWS_MAX_ATTEMPTS", "many")]).unwrap_err();
+    assert!(error.message().contains("`AWS_MAX_ATTEMPTS`"), "{error}");
+    // Without the key the variable does not count.
+    assert_eq!(with_environment(&[], &env).unwrap().max_attempts, 5);
+}
+
+#[test]
+fn switches_in_the_environment_mean_what_they_say() {
+    let has_fips = |keys: &[(&str, &str)], value: &str| {
+        with_environment(keys, &[("AWS_USE_FIPS_ENDPOINT", value)]).map(|config| config.connection.has_fips)
+    };
+    for (value, expected) in [("true", true), ("TRUE", true), ("false", false), ("False", false), ("", false)]
+    {
+        assert_eq!(has_fips(&[], value).unwrap(), expected, "{value}");
+    }
+    assert!(!has_fips(&[("use_fips_endpoint", "false")], "true").unwrap());
+    assert!(has_fips(&[("use_fips_endpoint", "true")], "false").unwrap());
+    // Terraform 1.14 takes this for true, 1.15 for nothing: neither may be what was meant.
+    let error = has_fips(&[], "yes").unwrap_err();
+    assert!(error.context().contains(&("set in", "$AWS_USE_FIPS_ENDPOINT".to_owned())), "{error:?}");
+    let dual = with_environment(&[], &[("AWS_USE_DUALSTACK_ENDPOINT", "true")]).unwrap();
+    assert!(dual.connection.has_dual_stack);
+}
+
+#[test]
+fn keys_of_kms_are_looked_at_where_amazon_is_asked() {
+    let kms =
+        |key, more: &[(&str, &str)]| config(&[&[("encrypt", "true"), ("kms_key_id", key)], more].concat());
+    let own_store = [("endpoint", "https://minio.example.com")];
+    for (key, more) in [("my-key", &[][..]), ("arn:aws:kms:r:1:key/my-key", &own_store)] {
+        let error = kms(key, more).unwrap_err();
+        assert!(error.message().starts_with("invalid value for `kms_key_id`: expected"), "{error}");
+    }
+    kms("my-key", &own_store).unwrap();
+    kms("1234abcd-12ab-34cd-a6ef-1234567890ab", &[]).unwrap();
+    let error = kms("", &[]).unwrap_err();
+    assert!(error.message().contains("`kms_key_id` must not be empty"), "{error}");
+    let customer = BASE64.encode([7; 32]);
+    let env = [("AWS_SSE_CUSTOMER_KEY", customer.as_str())];
+    let error = with_environment(&[("encrypt", "true"), ("kms_key_id", "alias/x")], &env).unwrap_err();
+    assert!(error.message().contains("exclude each other"), "{error}");
+}
+
+fn with_settings<const N: usize>(settings: [(&str, Setting); N]) -> Result<S3Config> {
+    let needed = NEEDED.map(|(name, value)| (name, Setting::from(value)));
+    S3Config::from_resolved(&ResolvedConfig::from_pairs(&PROVIDER, needed.into_iter().chain(settings))?)
+}
+
+fn map_of(members: &[(&str, &str)]) -> Setting {
+    let member = |(name, value): &(&str, &str)| {
+        ((*name).to_owned(), Sourced::new(Setting::from(*value), Origin::Program))
+    };
+    Setting::Object(members.iter().map(member).collect())
+}
+
+#[test]
+fn tags_are_encoded_as_a_form_in_the_order_of_their_keys() {
+    let tags = |tags: Setting| with_settings([("state_tags", tags)]).map(|config| config.tags.state);
+    let encoded = tags(map_of(&[("team", "net & ops"), ("a=b", "ü"), ("empty", "")])).unwrap();
+    assert_eq!(encoded.as_deref(), Some("a%3Db=%C3%BC&empty=&team=net+%26+ops"));
+    assert_eq!(tags(map_of(&[])).unwrap(), None);
+    let eleven: Vec<_> = (0..11).map(|number| number.to_string()).collect();
+    let eleven: Vec<_> = eleven.iter().map(|name| (name.as_str(), "")).collect();
+    for (bad, word) in [
+        (map_of(&eleven), "at most 10"),
+        (map_of(&[("", "x")]), "key of a tag"),
+        (map_of(&[("a", &"x".repeat(257))]), "at most 256"),
+    ] {
+        let error = tags(bad).unwrap_err();
+        assert!(error.message().contains("`state_tags`") && error.message().contains(word), "{error}");
+    }
+    let config = with_settings([("lock_tags", map_of(&[("a", "b")]))]).unwrap();
+    assert_eq!((config.tags.state, config.tags.lock.as_deref()), (None, Some("a=b")));
+}
+
+#[test]
+fn historic_keys_without_effect_are_accepted_with_a_note() {
+    for key in ["skip_get_ec2_platforms", "use_legacy_workflow"] {
+        let resolved =
+            ResolvedConfig::from_pairs(&PROVIDER, NEEDED.into_iter().chain([(key, "true")])).unwrap();
+        S3Config::from_resolved(&resolved).unwrap();
+        assert!(resolved.notes()[0].contains(&format!("`{key}`")), "{:?}", resolved.notes());
+    }
+    // The one that has an effect.
+    let env = [("AWS_ACCESS_KEY_ID", "env"), ("AWS_SECRET_ACCESS_KEY", "s")];
+    let legacy = with_environment(&[("use_legacy_workflow", "true"), ("profile", "p")], &env).unwrap();
+    assert!(matches!(legacy.credentials, CredentialConfig::Static { access_key, .. } if access_key == "env"));
+}
+
+#[test]
+fn old_names_of_variables_and_endpoints_without_a_scheme_are_noted() {
+    let notes =
+        |keys: &[(&str, &str)], env: &[(&str, &str)]| with_environment(keys, env).unwrap().notes().to_vec();
+    assert_eq!(
+        notes(&[], &[("AWS_S3_ENDPOINT", "http://old")]),
+        ["`AWS_S3_ENDPOINT` is an older name of `AWS_ENDPOINT_URL_S3`"]
+    );
+    // The one that counts is the new one.
+    assert!(
+        notes(&[], &[("AWS_S3_ENDPOINT", "http://old"), ("AWS_ENDPOINT_URL_S3", "http://new")]).is_empty()
+    );
+    let scheme = notes(&[("endpoint", "127.0.0.1:9000")], &[]);
+    assert!(scheme[0].starts_with("`endpoints.s3` (main.tf:3) has no scheme"), "{scheme:?}");
+    assert!(notes(&[("endpoint", "http://127.0.0.1:9000")], &[]).is_empty());
+}
+
+#[test]
+fn unknown_member_of_endpoints_is_noted_and_ignored() {
+    let endpoints = map_of(&[("s3", "http://x"), ("bogus", "y")]);
+    let needed = NEEDED.map(|(name, value)| (name, Setting::from(value)));
+    let pairs = needed.into_iter().chain([("endpoints", endpoints)]);
+    let resolved = ResolvedConfig::from_pairs(&PROVIDER, pairs).unwrap();
+    assert!(resolved.notes()[0].contains("`endpoints.bogus`"), "{:?}", resolved.notes());
+    assert_eq!(S3Config::from_resolved(&resolved).unwrap().endpoint.unwrap().as_str(), "http://x/");
+}
+
+#[test]
+fn historic_names_of_a_role_are_not_mixed_with_the_object() {
+    let role = map_of(&[("role_arn", ROLE)]);
+    let error = with_settings([("assume_role", role), ("external_id", "abc".into())]).unwrap_err();
+    assert_eq!(error.hints(), ["write `external_id` as `assume_role.external_id`"]);
+}
+
+#[test]
+fn files_are_named_with_variables_of_the_environment_that_is_handed_in() {
+    let env = [("CREDENTIALS", "/c"), ("HOME", "/home/a")];
+    let machine = with_environment(&[("shared_credentials_file", "$CREDENTIALS/x")], &env).unwrap().machine;
+    assert_eq!(machine.credentials_files[0].path, std::path::Path::new("/c/x"));
+    for (key, value) in [("shared_credentials_file", "~/x"), ("custom_ca_bundle", "$NOT_SET/ca.pem")] {
+        let error = config(&[(key, value)]).unwrap_err();
+        assert!(error.message().contains(&format!("`{key}`")), "{error}");
+        assert!(error.message().contains("which is not set"), "{error}");
     }
 }

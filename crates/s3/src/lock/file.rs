@@ -15,7 +15,7 @@ use remote_state_core::provider::{
 };
 use remote_state_core::{Error, ErrorKind, LockRecord, Result, Workspace};
 
-use crate::client::{Condition, Repeat, Stored};
+use crate::client::{Condition, Object, Repeat, Stored};
 use crate::error::{Failure, Outcome};
 use crate::store::S3Store;
 
@@ -123,7 +123,7 @@ impl LockFile<'_> {
     }
 
     async fn put(&self, record: Bytes) -> Result<Stored, Failure> {
-        self.store.client.put("lock", &self.key(), record, Condition::IfAbsent, Repeat::Never).await
+        self.store.client.put(Object::Lock, &self.key(), record, Condition::IfAbsent, Repeat::Never).await
     }
 
     fn not_a_store(&self) -> Error {

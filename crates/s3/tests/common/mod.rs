@@ -1,9 +1,10 @@
 //! A store on an emulator of its own.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use remote_state_core::StateStore;
-use remote_state_core::config::ResolvedConfig;
+use remote_state_core::config::{ResolvedConfig, Setting};
 use remote_state_emulator::Emulator;
 use remote_state_s3::{PROVIDER, S3Config, S3Store};
 
@@ -27,24 +28,29 @@ pub(crate) async fn emulator() -> Emulator {
 
 /// Opens a store on it; later keys take the place of earlier ones.
 pub(crate) fn store(emulator: &Emulator, keys: &[(&str, &str)]) -> Arc<dyn StateStore> {
-    Arc::new(S3Store::new(
-        &S3Config::from_resolved(&config(&emulator.endpoint(), keys)).expect("the keys do"),
-    ))
+    store_with(emulator, keys.iter().map(|(name, value)| (*name, Setting::from(*value))))
 }
 
-fn config(endpoint: &str, keys: &[(&str, &str)]) -> ResolvedConfig {
-    let mut all = std::collections::BTreeMap::from([
+/// The same for keys whose values are more than texts.
+pub(crate) fn store_with<'a>(
+    emulator: &'a Emulator,
+    keys: impl IntoIterator<Item = (&'a str, Setting)>,
+) -> Arc<dyn StateStore> {
+    let endpoint = emulator.endpoint();
+    let always = [
         ("bucket", BUCKET),
         ("key", "net/terraform.tfstate"),
         ("region", "us-east-1"),
-        ("endpoint", endpoint),
-        ("dynamodb_endpoint", endpoint),
+        ("endpoint", &endpoint),
+        ("dynamodb_endpoint", &endpoint),
         ("access_key", "test"),
         ("secret_key", "testtest"),
         ("use_path_style", "true"),
         ("use_lockfile", "true"),
         ("max_retries", "3"),
-    ]);
-    all.extend(keys.iter().copied());
-    ResolvedConfig::from_pairs(&PROVIDER, all).expect("the keys are known")
+    ];
+    let mut all: BTreeMap<_, _> = always.map(|(name, value)| (name, Setting::from(value))).into();
+    all.extend(keys);
+    let config = ResolvedConfig::from_pairs(&PROVIDER, all).expect("the keys are known");
+    Arc::new(S3Store::new(&S3Config::from_resolved(&config).expect("the keys do")))
 }

@@ -1,0 +1,107 @@
+//! How services are reached.
+
+use remote_state_core::config::ResolvedConfig;
+use remote_state_core::{Error, Result};
+use url::Url;
+
+use crate::config::{endpoint, path};
+use crate::role::both;
+use crate::transport::{Proxies, Trust};
+
+/// How services are reached.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Connection {
+    pub(crate) is_adaptive: bool,
+    pub(crate) has_fips: bool,
+    pub(crate) has_dual_stack: bool,
+    pub(crate) trust: Trust,
+    pub(crate) proxies: Proxies,
+    pub(crate) sts_endpoint: Option<Url>,
+    pub(crate) sts_region: Option<String>,
+}
+
+pub(super) fn max_attempts(config: &ResolvedConfig) -> Result<u32> {
+    match config.string("max_retries") {
+        None => Ok(5),
+        Some(text) => match text.parse::<f64>() {
+            Ok(0.0) => attempts_of_environment(config),
+            // Up to here every whole number is exact.
+            Ok(number) if number.fract() == 0.0 && (1.0..=f64::from(u32::MAX)).contains(&number) => {
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was checked")]
+                Ok(number as u32)
+            }
+            _ => Err(config
+                .invalid("max_retries", "expected how often to try in all: a whole number that is not negative")
+                .with_hint("Terraform takes `1.5` for 5, and tries for ever with `-1`: write the number that is meant")),
+        },
+    }
+}
+
+/// What `max_retries = 0` leaves it to: the variable of all AWS tools, or their default.
+fn attempts_of_environment(config: &ResolvedConfig) -> Result<u32> {
+    const VARIABLE: &str = "AWS_MAX_ATTEMPTS";
+    let Some(text) = config.environment().get(VARIABLE) else { return Ok(3) };
+    text.parse().ok().filter(|attempts| *attempts > 0).ok_or_else(|| {
+        Error::config(format!("`{VARIABLE}` is {text:?}, but `max_retries = 0` leaves the number to it"))
+            .with_context("set in", format_args!("${VARIABLE}"))
+            .with_hint("set it to a whole number above 0, or set `max_retries`")
+    })
+}
+
+/// Reads how services are reached; what is worth knowing is added to the notes.
+pub(super) fn connection(config: &ResolvedConfig, notes: &mut Vec<String>) -> Result<Connection> {
+    let sts_endpoint = endpoint(config, "endpoints.sts")?;
+    for key in ["use_fips_endpoint", "use_dualstack_endpoint"] {
+        // Where Amazon would choose the host, nothing else may.
+        let own = ["endpoints.s3", "endpoints.dynamodb", "endpoints.sts"].into_iter();
+        if let Some(own) = own.into_iter().find(|own| config.bool(key) && config.string(own).is_some()) {
+            return Err(both(config, key, own));
+        }
+    }
+    Ok(Connection {
+        is_adaptive: match config.string("retry_mode") {
+            None | Some("standard") => false,
+            Some("adaptive") => true,
+            Some(_) => return Err(config.invalid("retry_mode", "expected `standard` or `adaptive`")),
+        },
+        has_fips: config.bool("use_fips_endpoint"),
+        has_dual_stack: config.bool("use_dualstack_endpoint"),
+        trust: trust(config, notes)?,
+        proxies: Proxies::from_resolved(config, notes)?,
+        sts_endpoint,
+        sts_region: config.string("sts_region").map(str::to_owned),
+    })
+}
+
+fn trust(config: &ResolvedConfig, notes: &mut Vec<String>) -> Result<Trust> {
+    let bundle = ca_bundle(config)?;
+    if config.bool("insecure") {
+        notes.push(format!(
+            "`insecure` ({}) takes any certificate: whoever is in between can read and change states and credentials; `custom_ca_bundle` trusts one authority more",
+            config.origin("insecure")
+        ));
+        return Ok(Trust::Anybody);
+    }
+    Ok(bundle.map_or(Trust::System, |pem| Trust::Bundle(pem.into())))
+}
+
+/// Reads the certificates, and makes sure that they are some: the HTTP client would not get over bad ones.
+fn ca_bundle(config: &ResolvedConfig) -> Result<Option<Vec<u8>>> {
+    use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+    let Some(file) = config.string("custom_ca_bundle") else { return Ok(None) };
+    let pem = std::fs::read(path(config, "custom_ca_bundle", file)?)
+        .map_err(|error| config.invalid("custom_ca_bundle", &format!("it cannot be read: {error}")))?;
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let added = certificate
+            .map_err(|error| error.to_string())
+            .and_then(|certificate| roots.add(certificate).map_err(|error| error.to_string()));
+        added.map_err(|reason| {
+            config.invalid("custom_ca_bundle", &format!("it holds a bad certificate: {reason}"))
+        })?;
+    }
+    if roots.is_empty() {
+        return Err(config.invalid("custom_ca_bundle", "it holds no certificate in PEM"));
+    }
+    Ok(Some(pem))
+}

@@ -1,0 +1,171 @@
+//! How the store is to encrypt, and what is to stand beside the objects.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use remote_state_core::Result;
+use remote_state_core::config::ResolvedConfig;
+use secrecy::SecretString;
+
+use crate::config::is_amazons;
+use crate::role::{both, map};
+
+/// How the store encrypts what is written.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub enum Encryption {
+    /// As the bucket is set up.
+    #[default]
+    Bucket,
+    /// With a key of the key management service.
+    Kms(String),
+    /// With a key of the store's own.
+    Store,
+    /// With a key that is sent along, 32 bytes in base64. Reading takes it too.
+    Customer(SecretString),
+}
+
+/// The tags of what is written, as the header `x-amz-tagging` has them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tags {
+    pub(crate) state: Option<String>,
+    pub(crate) lock: Option<String>,
+}
+
+pub(super) fn encryption(config: &ResolvedConfig) -> Result<Encryption> {
+    let (kms, customer) = ("kms_key_id", "sse_customer_key");
+    if config.string(kms).is_some() && config.string(customer).is_some() {
+        return Err(both(config, kms, customer));
+    }
+    // Terraform ignores the key then, and stores the state unencrypted.
+    if let Some(ignored) = [kms, customer].into_iter().find(|name| config.string(name).is_some())
+        && !config.bool("encrypt")
+    {
+        return Err(config
+            .invalid(ignored, "it has no effect while `encrypt` is not true")
+            .with_hint(format!("set `encrypt = true`, or remove `{ignored}`")));
+    }
+    if let Some(key) = config.string(customer) {
+        if !BASE64.decode(key).is_ok_and(|bytes| bytes.len() == 32) {
+            return Err(config.invalid(customer, "expected 32 bytes in base64, which are 44 characters"));
+        }
+        return Ok(Encryption::Customer(key.into()));
+    }
+    if let Some(key) = config.string(kms)
+        // Other stores name their keys as they like.
+        && (key.starts_with("arn:") || is_amazons(config)?)
+    {
+        check_kms_key(key).map_err(|reason| config.invalid(kms, reason))?;
+    }
+    Ok(match config.string(kms) {
+        Some(key) => Encryption::Kms(key.to_owned()),
+        None if config.bool("encrypt") => Encryption::Store,
+        None => Encryption::Bucket,
+    })
+}
+
+/// Says why no key of AWS KMS is meant.
+///
+/// As loosely as native clients look at it, so that what they take is taken here: <https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#key-id>.
+fn check_kms_key(text: &str) -> Result<(), &'static str> {
+    let alias =
+        |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "/_-".contains(c));
+    let is_multi_region = |text: &str| {
+        text.strip_prefix("mrk-").is_some_and(|id| {
+            id.len() >= 32 && id.bytes().take(32).all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        })
+    };
+    if text.starts_with("arn:") && text.matches(':').count() >= 5 {
+        let resource = text.splitn(6, ':').nth(5).unwrap_or_default();
+        let is_key = resource.strip_prefix("key/").is_some_and(|id| {
+            (id.len() == 36 && starts_with_uuid(id)) || (id.len() == 36 && is_multi_region(id))
+        });
+        return if is_key || resource.strip_prefix("alias/").is_some_and(alias) {
+            Ok(())
+        } else {
+            Err(
+                "expected the ARN of a key, `arn:aws:kms:REGION:ACCOUNT:key/ID`, or of an alias, `…:alias/NAME`",
+            )
+        };
+    }
+    let holds_multi_region = text.match_indices("mrk-").any(|(at, _)| is_multi_region(&text[at..]));
+    let ends_in_alias = text.rsplit_once("alias/").is_some_and(|(_, name)| alias(name));
+    if starts_with_uuid(text) || holds_multi_region || ends_in_alias {
+        Ok(())
+    } else {
+        Err(
+            "expected the id of a key, `1234abcd-12ab-34cd-a6ef-1234567890ab` or `mrk-…`, its ARN, or `alias/NAME`",
+        )
+    }
+}
+
+/// A UUID of the versions 1 to 5, in lower case.
+fn starts_with_uuid(text: &str) -> bool {
+    let Some(id) = text.as_bytes().get(..36) else { return false };
+    id.iter().enumerate().all(|(at, byte)| match at {
+        8 | 13 | 18 | 23 => *byte == b'-',
+        14 => matches!(byte, b'1'..=b'5'),
+        19 => matches!(byte, b'8' | b'9' | b'a' | b'b'),
+        _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+    })
+}
+
+pub(super) fn tags(config: &ResolvedConfig) -> Result<Tags> {
+    Ok(Tags { state: tag_set(config, "state_tags")?, lock: tag_set(config, "lock_tags")? })
+}
+
+/// Encodes tags like the query of a URL, in the order of their keys.
+///
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html>
+fn tag_set(config: &ResolvedConfig, name: &str) -> Result<Option<String>> {
+    let tags = map(config, name);
+    if tags.len() > 10 {
+        return Err(config.invalid(name, &format!("an object has at most 10 tags, these are {}", tags.len())));
+    }
+    let is_fit =
+        |key: &str, value: &str| (1..=128).contains(&key.chars().count()) && value.chars().count() <= 256;
+    if let Some((key, _)) = tags.iter().find(|(key, value)| !is_fit(key, value)) {
+        return Err(config.invalid(
+            name,
+            &format!("the key of a tag has 1 to 128 characters, its value at most 256: see {key:?}"),
+        ));
+    }
+    let encoded: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&tags).finish();
+    Ok((!encoded.is_empty()).then_some(encoded))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "1234abcd-12ab-34cd-a6ef-1234567890ab";
+
+    #[test]
+    fn keys_of_kms_are_known_by_their_form() {
+        let multi = format!("mrk-{}", "0123456789abcdef".repeat(2));
+        for good in [
+            ID,
+            &multi,
+            "alias/tf/state_1",
+            &format!("arn:aws:kms:us-east-1:123456789012:key/{ID}"),
+            &format!("arn:aws-cn:kms:cn-north-1:123456789012:key/{multi}"),
+            "arn:aws:kms:us-east-1:123456789012:alias/tf",
+        ] {
+            assert_eq!(check_kms_key(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "my-key",
+            "$%wrongkey",
+            "alias/",
+            "alias/a b",
+            "1234ABCD-12AB-34CD-A6EF-1234567890AB",
+            "1234abcd-12ab-34cd-1234-1234567890ab",
+            "mrk-1234",
+            "arn:aws:lambda:foo:bar:key/xyz",
+            "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-1234-1234567890ab",
+            &format!("arn:aws:kms:us-east-1:123456789012:key/{ID}0"),
+            "arn:aws:s3:::bucket",
+        ] {
+            assert!(check_kms_key(bad).is_err(), "{bad}");
+        }
+    }
+}

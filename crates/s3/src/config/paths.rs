@@ -1,0 +1,74 @@
+//! Names of files, in which `$VAR`, `${VAR}` and a leading `~` stand for something.
+
+use std::path::PathBuf;
+
+use remote_state_core::Result;
+use remote_state_core::config::{Environment, ResolvedConfig};
+
+/// Expands the name of a file that a key holds: variables first, then the home folder, both as the environment of the configuration has them.
+///
+/// A variable that is not set is an error; native clients put nothing in its place, and then look for a file that nobody meant.
+pub(crate) fn path(config: &ResolvedConfig, key: &str, text: &str) -> Result<PathBuf> {
+    let expanded = expand(config.environment(), text);
+    let path = expanded.map_err(|missing| {
+        config
+            .invalid(key, &format!("it refers to `{missing}`, which is not set"))
+            .with_hint(format!("set the environment variable `{missing}`, or write the name of the file out"))
+    })?;
+    Ok(PathBuf::from(path))
+}
+
+/// Returns the name of the variable that is not there, if one is not.
+fn expand<'a>(env: &Environment, text: &'a str) -> Result<String, &'a str> {
+    let is_part_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut expanded = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('$') {
+        expanded.push_str(before);
+        let end = after.find(|c| !is_part_of_name(c)).unwrap_or(after.len());
+        let in_braces = after.strip_prefix('{').and_then(|inside| inside.split_once('}'));
+        let (name, tail) = match in_braces {
+            Some((name, tail)) if !name.is_empty() && name.chars().all(is_part_of_name) => (name, tail),
+            _ => after.split_at(end),
+        };
+        if name.is_empty() {
+            expanded.push('$');
+        } else {
+            expanded.push_str(env.get(name).ok_or(name)?);
+        }
+        rest = tail;
+    }
+    expanded.push_str(rest);
+    match expanded.strip_prefix('~') {
+        Some(below) if below.is_empty() || below.starts_with(['/', '\\']) => {
+            let home = env.get("HOME").or_else(|| env.get("USERPROFILE")).ok_or("HOME")?;
+            Ok(format!("{home}{below}"))
+        }
+        _ => Ok(expanded),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_and_the_home_folder_are_expanded() {
+        let env: Environment = [("HOME", "/home/a"), ("DIR", "d"), ("TILDE", "~/x")].into_iter().collect();
+        for (text, expanded) in [
+            ("/etc/ca.pem", "/etc/ca.pem"),
+            ("~", "/home/a"),
+            ("~/ca.pem", "/home/a/ca.pem"),
+            ("~other/ca.pem", "~other/ca.pem"),
+            ("$HOME/ca.pem", "/home/a/ca.pem"),
+            ("/x/${DIR}y/$DIR.pem", "/x/dy/d.pem"),
+            ("$TILDE", "/home/a/x"),
+            ("a$/b$", "a$/b$"),
+            ("a${}b", "a${}b"),
+        ] {
+            assert_eq!(expand(&env, text).as_deref(), Ok(expanded), "{text}");
+        }
+        assert_eq!(expand(&env, "/x/$NOT_SET/y"), Err("NOT_SET"));
+        assert_eq!(expand(&Environment::default(), "~/x"), Err("HOME"));
+    }
+}

@@ -1,0 +1,156 @@
+//! The way to a service: through which proxy, with which certificates, and how much of an answer is read.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_smithy_http_client::proxy::{ProxyConfig, ProxyError};
+use aws_smithy_http_client::{Builder, Connector, tls};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use http_body_util::Limited;
+use url::Url;
+
+pub(crate) use proxy::Proxies;
+use proxy::Proxy;
+
+mod proxy;
+#[cfg(test)]
+mod tests;
+mod unverified;
+
+/// How much of an answer is read that is not a state: lists of 1,000 keys of 1,024 escaped bytes fit. The SDK itself would read on for as
+/// long as a broken or hostile server sends.
+const MOST_OF_AN_ANSWER: usize = 16 << 20;
+
+/// Whose word a server's certificate is taken on.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Trust {
+    /// That of the authorities that the system trusts.
+    #[default]
+    System,
+    /// That of these alone: certificates in PEM, known to be good.
+    Bundle(Arc<[u8]>),
+    /// Nobody's: any certificate does.
+    Anybody,
+}
+
+/// Makes the client that everything here is asked through. `connect_timeout` holds where the SDK does not set one of its own.
+pub(crate) fn client(trust: &Trust, proxies: &Proxies, connect_timeout: Duration) -> SharedHttpClient {
+    let route = |proxy: Option<&Proxy>| Route {
+        // TLS means reading the system's certificates, a good part of a short command's time: only for those who need it.
+        plain: match proxy {
+            None => Builder::new().build_http(),
+            Some(proxy) => verified(trust, Some(ProxyConfig::http(proxy.url()))),
+        },
+        tls: match (trust, proxy) {
+            (Trust::Anybody, proxy) => unverified::client(proxy, connect_timeout),
+            (_, None) => verified(trust, None),
+            (_, Some(proxy)) => verified(trust, Some(ProxyConfig::https(proxy.url()))),
+        },
+    };
+    SharedHttpClient::new(Transport(Arc::new(Routes {
+        direct: route(None),
+        http: proxies.http().map(|proxy| route(Some(proxy))),
+        https: proxies.https().map(|proxy| route(Some(proxy))),
+        proxies: proxies.clone(),
+    })))
+}
+
+/// A client that looks at certificates, and at the system's only when it first needs them.
+fn verified(trust: &Trust, proxy: Option<Result<ProxyConfig, ProxyError>>) -> SharedHttpClient {
+    let store = match trust {
+        Trust::Bundle(pem) => tls::TrustStore::empty().with_pem_certificate(&**pem),
+        Trust::System | Trust::Anybody => tls::TrustStore::default(),
+    };
+    let context = tls::TlsContext::builder().with_trust_store(store).build();
+    let context = context.expect("a trust store is all that it takes");
+    let provider = || tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
+    let Some(proxy) = proxy else {
+        return Builder::new().tls_provider(provider()).tls_context(context).build_https();
+    };
+    let proxy = proxy.expect("the URL has been checked");
+    Builder::new().build_with_connector_fn(move |settings, components| {
+        let mut builder = Connector::builder()
+            .proxy_config(proxy.clone())
+            .tls_provider(provider())
+            .tls_context(context.clone());
+        builder.set_connector_settings(settings.cloned());
+        builder.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
+        builder.build()
+    })
+}
+
+/// Clients for one way, by the scheme of what is asked.
+#[derive(Debug)]
+struct Route {
+    plain: SharedHttpClient,
+    tls: SharedHttpClient,
+}
+
+#[derive(Debug)]
+struct Routes {
+    direct: Route,
+    http: Option<Route>,
+    https: Option<Route>,
+    proxies: Proxies,
+}
+
+impl Routes {
+    fn to(&self, uri: &str) -> &SharedHttpClient {
+        // What is no URL fails where it is asked for.
+        let url = Url::parse(uri).ok();
+        let is_tls = url.as_ref().is_some_and(|url| url.scheme() == "https");
+        let proxied = url.is_some_and(|url| self.proxies.applies_to(&url));
+        let route = if is_tls { &self.https } else { &self.http };
+        let route = route.as_ref().filter(|_| proxied).unwrap_or(&self.direct);
+        if is_tls { &route.tls } else { &route.plain }
+    }
+}
+
+/// Chooses the way for each request: where a request goes is known only when it is made.
+#[derive(Debug)]
+struct Transport(Arc<Routes>);
+
+impl HttpClient for Transport {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(Dispatcher {
+            routes: self.0.clone(),
+            settings: settings.clone(),
+            components: components.clone(),
+        })
+    }
+}
+
+#[derive(Debug)]
+struct Dispatcher {
+    routes: Arc<Routes>,
+    settings: HttpConnectorSettings,
+    components: RuntimeComponents,
+}
+
+impl HttpConnector for Dispatcher {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let is_download = request.method() == "GET" && request.uri().contains("x-id=GetObject");
+        let client = self.routes.to(request.uri());
+        let answer = client.http_connector(&self.settings, &self.components).call(request);
+        HttpConnectorFuture::new(async move {
+            let answer = answer.await?;
+            Ok(if is_download && answer.status().is_success() { answer } else { bounded(answer) })
+        })
+    }
+}
+
+fn bounded(mut answer: HttpResponse) -> HttpResponse {
+    let body = std::mem::replace(answer.body_mut(), SdkBody::taken());
+    *answer.body_mut() = SdkBody::from_body_1_x(Limited::new(body, MOST_OF_AN_ANSWER));
+    answer
+}
