@@ -2,7 +2,7 @@
 //!
 //! Each file in `tests/` is a suite: a [`Suite`] of named tests that is run by [`Suite::run`]. What a machine does not have is a
 //! [`Requirement`]; a test that lacks one is reported as ignored, with the reason. `cargo xtask test` tells the suites by environment
-//! variables what is there; started by hand, they look for the programs themselves and do without MinIO and moto.
+//! variables what is there; started by hand, they look for the programs themselves and do without servers, unless `cargo xtask start` runs some.
 //!
 //! ```no_run
 //! use remote_state_tests::{Requirement, Sandbox, Suite};
@@ -25,18 +25,22 @@
 
 mod command;
 mod objects;
+mod place;
 mod process;
 mod requirement;
 mod sandbox;
 mod server;
+mod setup;
 mod suite;
 mod terminal;
 pub mod terraform;
 
 pub use command::{Cmd, Output};
+pub use place::Place;
 pub use process::{Running, Signal};
 pub use requirement::Requirement;
 pub use sandbox::Sandbox;
-pub use server::{Place, S3Server, TABLE, block_on, runtime, unique};
+pub use server::{S3Server, TABLE, block_on, runtime, unique};
+pub use setup::{Bucket, Encryption, Locks, Setup, Shows};
 pub use suite::Suite;
 pub use terminal::Terminal;

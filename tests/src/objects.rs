@@ -9,7 +9,8 @@ use bytes::Bytes;
 use remote_state_core::LockInfo;
 use serde_json::Value;
 
-use crate::server::{Place, S3Server, TABLE, block_on};
+use crate::place::Place;
+use crate::server::{S3Server, TABLE, block_on};
 
 impl S3Server {
     /// Reads an object; none if there is none.
@@ -50,10 +51,14 @@ impl S3Server {
     pub async fn make_versioned_bucket(&self) -> String {
         let name = crate::unique("versioned");
         self.client().create_bucket().bucket(&name).send().await.expect("a bucket can be made");
-        let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
-        let set = self.client().put_bucket_versioning().bucket(&name).versioning_configuration(enabled);
-        set.send().await.expect("a bucket can be versioned");
+        self.enable_versioning(&name).await;
         name
+    }
+
+    pub(crate) async fn enable_versioning(&self, bucket: &str) {
+        let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+        let set = self.client().put_bucket_versioning().bucket(bucket).versioning_configuration(enabled);
+        set.send().await.expect("a bucket can be versioned");
     }
 }
 

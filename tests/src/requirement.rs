@@ -3,16 +3,16 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use crate::setup::Setup;
+
 /// Something that a test needs beside this workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Requirement {
-    /// A running MinIO.
-    Minio,
-    /// A running moto: AWS in miniature, in Python.
-    Moto,
     /// `setsid` of util-linux, which gives a command a terminal of its own.
     Setsid,
+    /// A setup that is running, by its name: a folder of `.github/services`.
+    Setup(&'static str),
     /// The program `terraform`.
     Terraform,
     /// The program `tofu`.
@@ -23,9 +23,8 @@ impl Requirement {
     /// Its name, as `cargo xtask test --require` takes it.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Minio => "minio",
-            Self::Moto => "moto",
             Self::Setsid => "setsid",
+            Self::Setup(name) => name,
             Self::Terraform => "terraform",
             Self::Tofu => "tofu",
         }
@@ -34,8 +33,7 @@ impl Requirement {
     /// Says why it is not there; nothing if it is.
     pub fn why_absent(self) -> Option<String> {
         match self {
-            Self::Minio => server_absent("REMOTE_STATE_TEST_MINIO"),
-            Self::Moto => server_absent("REMOTE_STATE_TEST_MOTO"),
+            Self::Setup(name) => Setup::named(name).why_absent(),
             _ => self.program().is_none().then(|| format!("no `{}` on PATH", self.name())),
         }
     }
@@ -43,17 +41,12 @@ impl Requirement {
     /// Returns where the program is; none if it is not there, or no program.
     pub fn program(self) -> Option<PathBuf> {
         match self {
-            Self::Minio | Self::Moto => None,
             Self::Setsid => on_path("setsid"),
+            Self::Setup(_) => None,
             Self::Terraform => named("REMOTE_STATE_TEST_TERRAFORM", "terraform"),
             Self::Tofu => named("REMOTE_STATE_TEST_TOFU", "tofu"),
         }
     }
-}
-
-fn server_absent(variable: &str) -> Option<String> {
-    let is_absent = std::env::var_os(variable).is_none();
-    is_absent.then(|| format!("{variable} is not set; `cargo xtask test` starts a server and sets it"))
 }
 
 fn named(variable: &str, program: &str) -> Option<PathBuf> {

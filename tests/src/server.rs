@@ -1,17 +1,21 @@
-//! S3 servers to run against, and places on them that no other test has.
+//! S3 servers to run against.
 
-use std::fmt::Write as _;
 use std::future::Future;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
+use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+};
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
-use remote_state_core::StateStore;
-use remote_state_core::config::{ResolvedConfig, Setting};
+use aws_smithy_http_client::tls;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use remote_state_emulator::{Emulator, EmulatorBuilder, Faults, Recorder};
-use remote_state_s3::{PROVIDER, S3Config, S3Store};
 use tokio::runtime::Runtime;
 
-const REGION: &str = "us-east-1";
+use crate::setup::{Bucket, Setup};
+
+pub(crate) const REGION: &str = "us-east-1";
 
 /// The lock table that the emulator and moto have.
 pub const TABLE: &str = "tflock";
@@ -23,13 +27,31 @@ pub struct S3Server {
     pub name: &'static str,
     /// Such as `http://127.0.0.1:9000`.
     pub endpoint: String,
-    /// A bucket that is there. It has no versioning.
+    /// A bucket that is there. It has no versioning, unless its setup says so.
     pub bucket: String,
+    /// Where its lock table is, if it has one.
+    pub dynamodb_endpoint: Option<String>,
+    /// The dialect that it is known to speak.
+    pub dialect: Option<&'static str>,
     pub(crate) access_key: String,
     pub(crate) secret_key: String,
+    /// The authority that its certificate comes from, if it speaks TLS.
+    pub(crate) ca_file: Option<&'static str>,
     client: aws_sdk_s3::Client,
     tables: aws_sdk_dynamodb::Client,
     emulator: Option<Emulator>,
+}
+
+/// What is known of a server before anybody talks to it.
+struct Access {
+    name: &'static str,
+    endpoint: String,
+    bucket: String,
+    dynamodb_endpoint: Option<String>,
+    dialect: Option<&'static str>,
+    access_key: String,
+    secret_key: String,
+    ca_file: Option<&'static str>,
 }
 
 impl S3Server {
@@ -51,64 +73,166 @@ impl S3Server {
             .with_table(TABLE, "LockID");
         let emulator = block_on(more(builder).start()).expect("an emulator starts on a free port");
         let endpoint = emulator.endpoint();
-        Self::new("emulator", endpoint, "tfstate".to_owned(), access_key, secret_key, Some(emulator))
-    }
-
-    /// The MinIO that the environment names.
-    ///
-    /// # Panics
-    /// If it names none: the test should require it.
-    pub fn minio() -> Self {
-        let variable = |name: &str| {
-            std::env::var(name).unwrap_or_else(|_| panic!("the test requires MinIO, but `{name}` is not set"))
+        let access = Access {
+            name: "emulator",
+            dynamodb_endpoint: Some(endpoint.clone()),
+            endpoint,
+            bucket: "tfstate".to_owned(),
+            dialect: None,
+            access_key,
+            secret_key,
+            ca_file: None,
         };
-        Self::new(
-            "minio",
-            variable("REMOTE_STATE_TEST_MINIO"),
-            variable("REMOTE_STATE_TEST_MINIO_BUCKET"),
-            variable("REMOTE_STATE_TEST_MINIO_ACCESS_KEY"),
-            variable("REMOTE_STATE_TEST_MINIO_SECRET_KEY"),
-            None,
-        )
+        Self::new(access, Some(emulator))
     }
 
-    /// The moto that the environment names: somebody else's S3 and DynamoDB, with the bucket and the table that were made there.
+    /// A setup that is running, with its bucket and, if it has one, its lock table.
     ///
     /// # Panics
-    /// If it names none: the test should require it.
-    pub fn moto() -> Self {
-        let endpoint = std::env::var("REMOTE_STATE_TEST_MOTO")
-            .expect("the test requires moto, but `REMOTE_STATE_TEST_MOTO` is not set");
-        // It takes any keys.
-        Self::new("moto", endpoint, "tfstate".to_owned(), "test".to_owned(), "testtest".to_owned(), None)
+    /// If it is not running: the test should require it.
+    pub fn of(setup: &'static Setup) -> Self {
+        let versioned = setup.shows.bucket == Bucket::Versioned;
+        let bucket = match setup.fact("bucket") {
+            Some(bucket) if !versioned => bucket,
+            _ if versioned => "tfstate-versioned",
+            _ => "tfstate",
+        };
+        let access = Access {
+            name: &setup.name,
+            endpoint: setup.told("endpoint").to_owned(),
+            bucket: bucket.to_owned(),
+            dynamodb_endpoint: setup.fact("dynamodb_endpoint").map(str::to_owned),
+            dialect: setup.shows.dialect.as_deref(),
+            access_key: setup.told("access_key").to_owned(),
+            secret_key: setup.told("secret_key").to_owned(),
+            ca_file: setup.fact("ca_file"),
+        };
+        let server = Self::new(access, None);
+        server.make_ready(setup.shows.bucket);
+        server
     }
 
-    fn new(
-        name: &'static str,
-        endpoint: String,
-        bucket: String,
-        access_key: String,
-        secret_key: String,
-        emulator: Option<Emulator>,
-    ) -> Self {
+    /// The setup with a name; see [`of`](Self::of).
+    ///
+    /// # Panics
+    /// If there is none, or it is not running: the test should require it.
+    pub fn named(setup: &str) -> Self {
+        Self::of(Setup::named(setup))
+    }
+
+    /// The setup `s3/minio`.
+    ///
+    /// # Panics
+    /// If it is not running: the test should require it.
+    pub fn minio() -> Self {
+        Self::named("s3/minio")
+    }
+
+    /// The setup `s3/moto`: somebody else's S3 and DynamoDB.
+    ///
+    /// # Panics
+    /// If it is not running: the test should require it.
+    pub fn moto() -> Self {
+        Self::named("s3/moto")
+    }
+
+    /// The same server with the lock table of another. Clients use one set of keys for both.
+    #[must_use]
+    pub fn with_table_of(mut self, other: &Self) -> Self {
+        self.dynamodb_endpoint.clone_from(&other.dynamodb_endpoint);
+        self.tables = other.tables.clone();
+        self
+    }
+
+    /// The same server for another user.
+    #[must_use]
+    pub fn as_user(self, access_key: &str, secret_key: &str) -> Self {
+        let access = Access {
+            name: self.name,
+            endpoint: self.endpoint,
+            bucket: self.bucket,
+            dynamodb_endpoint: self.dynamodb_endpoint,
+            dialect: self.dialect,
+            access_key: access_key.to_owned(),
+            secret_key: secret_key.to_owned(),
+            ca_file: self.ca_file,
+        };
+        Self::new(access, self.emulator)
+    }
+
+    fn new(access: Access, emulator: Option<Emulator>) -> Self {
+        let Access { name, endpoint, bucket, dynamodb_endpoint, dialect, access_key, secret_key, ca_file } =
+            access;
+        let http = http_client(ca_file);
+        let credentials = Credentials::new(&access_key, &secret_key, None, None, "test");
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .http_client(http.clone())
             .region(Region::new(REGION))
             .endpoint_url(&endpoint)
             .force_path_style(true)
-            .credentials_provider(Credentials::new(&access_key, &secret_key, None, None, "test"))
+            .credentials_provider(credentials.clone())
             .build();
         let client = aws_sdk_s3::Client::from_conf(config);
         let config = aws_sdk_dynamodb::Config::builder()
             .behavior_version(BehaviorVersion::latest())
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .http_client(http)
             .region(Region::new(REGION))
-            .endpoint_url(&endpoint)
-            .credentials_provider(Credentials::new(&access_key, &secret_key, None, None, "test"))
+            .endpoint_url(dynamodb_endpoint.as_deref().unwrap_or(&endpoint))
+            .credentials_provider(credentials)
             .build();
         let tables = aws_sdk_dynamodb::Client::from_conf(config);
-        Self { name, endpoint, bucket, access_key, secret_key, client, tables, emulator }
+        Self {
+            name,
+            endpoint,
+            bucket,
+            dynamodb_endpoint,
+            dialect,
+            access_key,
+            secret_key,
+            ca_file,
+            client,
+            tables,
+            emulator,
+        }
+    }
+
+    /// Makes the bucket and the table unless they are there. Every test does so; the first one succeeds.
+    fn make_ready(&self, bucket: Bucket) {
+        block_on(async {
+            let head = self.client.head_bucket().bucket(&self.bucket).send().await;
+            if head.is_err() {
+                let made = self.client.create_bucket().bucket(&self.bucket).send().await;
+                if let Err(error) = made {
+                    let code = error.as_service_error().and_then(|error| error.meta().code());
+                    let is_there = matches!(code, Some("BucketAlreadyOwnedByYou" | "BucketAlreadyExists"));
+                    assert!(is_there, "{}: the bucket cannot be made: {error:?}", self.name);
+                }
+            }
+            if bucket == Bucket::Versioned {
+                self.enable_versioning(&self.bucket).await;
+            }
+            if self.dynamodb_endpoint.is_some() {
+                self.make_table().await;
+            }
+        });
+    }
+
+    async fn make_table(&self) {
+        let id =
+            AttributeDefinition::builder().attribute_name("LockID").attribute_type(ScalarAttributeType::S);
+        let key = KeySchemaElement::builder().attribute_name("LockID").key_type(KeyType::Hash);
+        let create = self
+            .tables
+            .create_table()
+            .table_name(TABLE)
+            .billing_mode(BillingMode::PayPerRequest)
+            .attribute_definitions(id.build().expect("it has a name and a type"))
+            .key_schema(key.build().expect("it has a name and a type"));
+        if let Err(error) = create.send().await {
+            let code = error.as_service_error().and_then(|error| error.code());
+            assert_eq!(code, Some("ResourceInUseException"), "{}: the table cannot be made", self.name);
+        }
     }
 
     /// The vendor's own client for tables.
@@ -150,147 +274,20 @@ impl S3Server {
     fn running_emulator(&self) -> &Emulator {
         self.emulator.as_ref().expect("only the emulator does this")
     }
-
-    /// A key in the bucket that no other test has.
-    pub fn place(&self) -> Place<'_> {
-        self.place_in(&self.bucket)
-    }
-
-    /// A key in another bucket that no other test has.
-    pub fn place_in(&self, bucket: &str) -> Place<'_> {
-        Place {
-            server: self,
-            bucket: bucket.to_owned(),
-            key: format!("{}/terraform.tfstate", unique("test")),
-            arguments: Vec::new(),
-        }
-    }
 }
 
-/// Where a state is kept: a bucket and a key on a server.
-#[derive(Debug, Clone)]
-pub struct Place<'a> {
-    /// The server.
-    pub server: &'a S3Server,
-    /// The bucket.
-    pub bucket: String,
-    /// The key of the default workspace's state.
-    pub key: String,
-    arguments: Vec<(String, String)>,
-}
-
-impl Place<'_> {
-    /// Sets one more string of the backend's configuration.
-    #[must_use]
-    pub fn with(mut self, name: &str, value: &str) -> Self {
-        self.arguments.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// The backend's configuration, without secrets: names and values as HCL writes them.
-    fn configuration(&self) -> Vec<(String, String)> {
-        let quoted = |text: &str| format!("{text:?}");
-        let mut configuration: Vec<_> = [
-            ("bucket", quoted(&self.bucket)),
-            ("key", quoted(&self.key)),
-            ("region", quoted(REGION)),
-            ("use_path_style", "true".to_owned()),
-            ("use_lockfile", "true".to_owned()),
-            ("skip_credentials_validation", "true".to_owned()),
-            ("skip_requesting_account_id", "true".to_owned()),
-            ("skip_metadata_api_check", "true".to_owned()),
-            ("skip_region_validation", "true".to_owned()),
-            ("endpoints", self.endpoints()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into();
-        for (name, value) in &self.arguments {
-            // What is set once more takes the place of what was there.
-            configuration.retain(|(known, _)| known != name);
-            configuration.push((name.clone(), quoted(value)));
-        }
-        configuration
-    }
-
-    /// The server for each service that the configuration uses.
-    fn endpoints(&self) -> String {
-        let url = format!("{:?}", self.server.endpoint);
-        if self.arguments.iter().any(|(name, _)| name == "dynamodb_table") {
-            format!("{{ s3 = {url}, dynamodb = {url} }}")
-        } else {
-            format!("{{ s3 = {url} }}")
-        }
-    }
-
-    /// `terraform { backend "s3" { … } }`. The keys to the server are not in it, see [`Cmd::server`](crate::Cmd::server).
-    pub fn backend_block(&self) -> String {
-        let mut block = "terraform {\n  backend \"s3\" {\n".to_owned();
-        for (name, value) in self.configuration() {
-            writeln!(block, "    {name} = {value}").expect("a string takes everything");
-        }
-        block + "  }\n}\n"
-    }
-
-    /// The flags that say the same to `remote-state`, for a folder without a backend block.
-    pub fn flags(&self) -> Vec<String> {
-        let plain = |value: &str| value.trim_matches('"').to_owned();
-        let flag = |(name, value): &(String, String)| match name.as_str() {
-            "endpoints" => format!("--backend-config=endpoints={}", self.endpoints()),
-            _ => format!("--backend-config={name}={}", plain(value)),
-        };
-        std::iter::once("--backend=s3".to_owned()).chain(self.configuration().iter().map(flag)).collect()
-    }
-
-    /// The object key of a workspace's state.
-    pub fn state_key(&self, workspace: &str) -> String {
-        let prefix = self.arguments.iter().rev().find(|(name, _)| name == "workspace_key_prefix");
-        let prefix = prefix.map_or("env:", |(_, value)| value.as_str());
-        if workspace == "default" { self.key.clone() } else { format!("{prefix}/{workspace}/{}", self.key) }
-    }
-
-    /// The object key of a workspace's lock file.
-    pub fn lock_key(&self, workspace: &str) -> String {
-        self.state_key(workspace) + ".tflock"
-    }
-
-    /// A store at this place, as our library opens it, with more settings such as `("dialect", "minio")`.
-    ///
-    /// # Panics
-    /// If the configuration does not do.
-    pub fn store(&self, more: &[(&str, &str)]) -> Arc<dyn StateStore> {
-        self.store_with(more.iter().map(|(name, value)| (*name, Setting::from(*value))))
-    }
-
-    /// A store at this place with one more setting, which is a list.
-    ///
-    /// # Panics
-    /// If the configuration does not do.
-    pub fn store_with_list(&self, name: &str, items: &[&str]) -> Arc<dyn StateStore> {
-        self.store_with([(name, Setting::from(items.to_vec()))])
-    }
-
-    fn store_with<'a>(&'a self, more: impl IntoIterator<Item = (&'a str, Setting)>) -> Arc<dyn StateStore> {
-        let endpoint = self.server.endpoint.as_str();
-        let mut pairs = std::collections::BTreeMap::from([
-            ("bucket", self.bucket.as_str()),
-            ("key", &self.key),
-            ("region", REGION),
-            ("use_path_style", "true"),
-            ("use_lockfile", "true"),
-            ("endpoint", endpoint),
-            ("dynamodb_endpoint", endpoint),
-            ("access_key", &self.server.access_key),
-            ("secret_key", &self.server.secret_key),
-        ])
-        .into_iter()
-        .map(|(name, value)| (name, Setting::from(value)))
-        .collect::<std::collections::BTreeMap<_, _>>();
-        let arguments = self.arguments.iter();
-        pairs.extend(arguments.map(|(name, value)| (name.as_str(), Setting::from(value.as_str()))));
-        pairs.extend(more);
-        let config = ResolvedConfig::from_pairs(&PROVIDER, pairs).expect("the settings are good");
-        Arc::new(S3Store::new(&S3Config::from_resolved(&config).expect("the settings are good")))
-    }
+/// Trusts an authority beside none, or speaks plain HTTP.
+fn http_client(ca_file: Option<&str>) -> SharedHttpClient {
+    let Some(file) = ca_file else {
+        return aws_smithy_http_client::Builder::new().build_http();
+    };
+    let pem = std::fs::read(file).unwrap_or_else(|error| panic!("{file}: {error}"));
+    let roots = tls::TrustStore::empty().with_pem_certificate(pem.as_slice());
+    let context = tls::TlsContext::builder().with_trust_store(roots).build();
+    aws_smithy_http_client::Builder::new()
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+        .tls_context(context.expect("a trust store is all that it takes"))
+        .build_https()
 }
 
 /// The runtime that the emulators live on, and everything else in this process that is asynchronous.

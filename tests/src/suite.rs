@@ -1,11 +1,13 @@
 //! Named tests, each instantiated for what it runs against.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Completion, Trial};
 
 use crate::requirement::Requirement;
 use crate::server::S3Server;
+use crate::setup::{Setup, Shows};
 
 /// Waiting is most of what these tests do, so more of them run at once than there are processors.
 const THREADS: usize = 6;
@@ -14,12 +16,18 @@ const THREADS: usize = 6;
 #[derive(Debug, Default)]
 pub struct Suite {
     trials: Vec<Trial>,
+    /// The setups that tests need.
+    setups: BTreeSet<&'static str>,
+    /// If there are any, tests that need none of these are left out.
+    only: Vec<String>,
 }
 
 impl Suite {
     /// An empty suite.
     pub fn new() -> Self {
-        Self::default()
+        let only = std::env::var("REMOTE_STATE_TEST_ONLY").unwrap_or_default();
+        let only = only.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        Self { only, ..Self::default() }
     }
 
     /// Adds a test. It fails by panicking. Without what it needs it is reported as ignored.
@@ -29,6 +37,14 @@ impl Suite {
         needs: &[Requirement],
         test: impl FnOnce() + Send + 'static,
     ) {
+        let setups = needs.iter().filter_map(|needed| match needed {
+            Requirement::Setup(name) => Some(*name),
+            _ => None,
+        });
+        if !self.only.is_empty() && !setups.clone().any(|name| self.only.iter().any(|only| only == name)) {
+            return;
+        }
+        self.setups.extend(setups);
         let absent = needs.iter().find_map(|needed| Some((needed.name(), needed.why_absent()?)));
         self.trials.push(match absent {
             None => Trial::test(name, || {
@@ -41,7 +57,7 @@ impl Suite {
         });
     }
 
-    /// Adds a test for the emulator and the same for MinIO, named `emulator::name` and `minio::name`.
+    /// Adds a test for the emulator and the same for MinIO, named `emulator::name` and `s3/minio::name`.
     ///
     /// Each run on the emulator has one of its own; the runs on MinIO share a server and differ by their keys.
     pub fn on_each_server(
@@ -51,8 +67,32 @@ impl Suite {
         test: impl Fn(&S3Server) + Clone + Send + 'static,
     ) {
         self.on_emulator(name, needs, test.clone());
-        let needs: Vec<_> = needs.iter().copied().chain([Requirement::Minio]).collect();
-        self.test(format!("minio::{name}"), &needs, move || test(&S3Server::minio()));
+        self.on_setup(Setup::named("s3/minio"), name, needs, test);
+    }
+
+    /// Adds a test for a setup, named for example `s3/minio::name`. All tests share its servers and differ by their keys.
+    pub fn on_setup(
+        &mut self,
+        setup: &'static Setup,
+        name: &str,
+        needs: &[Requirement],
+        test: impl Fn(&S3Server) + Send + 'static,
+    ) {
+        let needs: Vec<_> = needs.iter().copied().chain([Requirement::Setup(&setup.name)]).collect();
+        self.test(format!("{}::{name}", setup.name), &needs, move || test(&S3Server::of(setup)));
+    }
+
+    /// Adds a test for each setup of the provider `s3` whose description fits.
+    pub fn on_setups(
+        &mut self,
+        fits: impl Fn(&Shows) -> bool,
+        name: &str,
+        needs: &[Requirement],
+        test: impl Fn(&S3Server) + Clone + Send + 'static,
+    ) {
+        for setup in Setup::of("s3").filter(|setup| fits(&setup.shows)) {
+            self.on_setup(setup, name, needs, test.clone());
+        }
     }
 
     /// Adds a test for the emulator, named `emulator::name`.
@@ -66,7 +106,14 @@ impl Suite {
     }
 
     /// Runs the tests that the command line asks for, and returns how the program should end.
+    ///
+    /// With `REMOTE_STATE_TEST_LISTS_SETUPS` in the environment it prints the setups that the tests need instead.
+    #[expect(clippy::print_stdout, reason = "the answer is for `cargo xtask test`, which reads it there")]
     pub fn run(self) -> ExitCode {
+        if std::env::var_os("REMOTE_STATE_TEST_LISTS_SETUPS").is_some() {
+            self.setups.iter().for_each(|name| println!("{name}"));
+            return ExitCode::SUCCESS;
+        }
         let mut arguments = Arguments::from_args();
         arguments.test_threads.get_or_insert(THREADS);
         libtest_mimic::run(&arguments, self.trials).exit_code()

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use remote_state_core::{ErrorKind, ReadOptions, Workspace};
-use remote_state_tests::{Requirement, S3Server, Suite, block_on};
+use remote_state_tests::{S3Server, Setup, Suite, block_on};
 
 /// The account that moto takes everybody for.
 const OWN: &str = "123456789012";
@@ -12,10 +12,8 @@ const ROLE: &str = "arn:aws:iam::222222222222:role/ci";
 
 fn main() -> ExitCode {
     let mut suite = Suite::new();
-    let moto = [Requirement::Moto];
-    suite.test("moto::credentials_are_those_of_the_account_of_the_role", &moto, || {
-        accounts(&S3Server::moto());
-    });
+    let moto = Setup::named("s3/moto");
+    suite.on_setup(moto, "credentials_are_those_of_the_account_of_the_role", &[], accounts);
     suite.run()
 }
 

@@ -5,14 +5,16 @@ use std::time::Instant;
 
 use crate::Result;
 use crate::report::{Report, Row};
-use crate::test::{self, Requirement};
+use crate::test;
 use crate::workspace::Workspace;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Fail if this is not there, instead of skipping the tests that need it; repeat or separate with commas
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "NAME")]
-    require: Vec<Requirement>,
+    ///
+    /// The names are those of `cargo xtask test --require`.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    require: Vec<String>,
 }
 
 pub(crate) fn run(workspace: &Workspace, args: Args) -> Result<ExitCode> {

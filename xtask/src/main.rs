@@ -12,11 +12,14 @@ mod check_deps;
 mod ci;
 mod demo;
 mod metadata;
-mod minio;
-mod moto;
 mod process;
 mod report;
+mod servers;
+mod setup;
+mod setups;
+mod start;
 mod test;
+mod tools;
 mod workspace;
 
 use std::process::ExitCode;
@@ -45,11 +48,15 @@ enum Command {
     Ci(ci::Args),
     /// Show the whole thing working: Terraform's state in an embedded bucket, locked, read, found by native Terraform
     Demo(demo::Args),
-    /// Keep a MinIO server running until Ctrl-C, and print how to reach it
+    /// Keep a MinIO server running until Ctrl-C, and print how to reach it: `start s3/minio`
     ///
     /// Uses `$MINIO_BIN`, else `minio` on PATH, else `target/tools/minio`, else installs it there with
     /// `go install`, which downloads sources and takes about five minutes.
     Minio,
+    /// Install what only an administrator can, from the system's packages
+    Setup(setup::Args),
+    /// Keep setups running until Ctrl-C, and print how to reach them
+    Start(start::Args),
     /// Run every test, and say at the end what ran and what did not
     Test(test::Args),
 }
@@ -70,7 +77,9 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::CheckDeps => check_deps::run(&workspace),
         Command::Ci(args) => ci::run(&workspace, args),
         Command::Demo(args) => demo::run(&workspace, &args),
-        Command::Minio => minio::run(&workspace),
+        Command::Minio => start::run(&workspace, &start::Args::minio()),
+        Command::Setup(args) => setup::run(&args),
+        Command::Start(args) => start::run(&workspace, &args),
         Command::Test(args) => test::run(&workspace, args),
     }
 }

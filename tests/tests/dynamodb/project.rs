@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use remote_state_tests::terraform::CONFIGURATION;
-use remote_state_tests::{Cmd, Place, Requirement, Running, S3Server, Sandbox, Suite, TABLE};
+use remote_state_tests::{Cmd, Place, Requirement, Running, S3Server, Sandbox, Setup, Suite, TABLE};
 
 /// What the lock consists of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,8 +78,8 @@ impl<'a> Project<'a> {
 /// Adds a test for each server and each kind of lock.
 pub(crate) fn each(suite: &mut Suite, name: &str, test: fn(&S3Server, Locks)) {
     for (kind, locks) in [("table", Locks::TableOnly), ("both", Locks::Both)] {
-        let needs = [Requirement::Terraform, Requirement::Moto];
-        suite.test(format!("moto::{kind}::{name}"), &needs, move || test(&S3Server::moto(), locks));
-        suite.on_emulator(&format!("{kind}::{name}"), &needs[..1], move |server| test(server, locks));
+        let (name, needs) = (format!("{kind}::{name}"), [Requirement::Terraform]);
+        suite.on_setup(Setup::named("s3/moto"), &name, &needs, move |server| test(server, locks));
+        suite.on_emulator(&name, &needs, move |server| test(server, locks));
     }
 }

@@ -7,10 +7,11 @@
 //! | `conformance` | the crates' test targets named `conformance…`: every provider on the emulator |
 //! | any other | a test target of the package `remote-state-tests`, by its file's name |
 //!
-//! The test targets of `remote-state-tests` learn what is there from the environment: `REMOTE_STATE_BIN` is the
-//! binary under test; `REMOTE_STATE_TEST_TERRAFORM`, `REMOTE_STATE_TEST_TOFU` and `REMOTE_STATE_TEST_MINIO` (with
-//! `…_ACCESS_KEY`, `…_SECRET_KEY` and `…_BUCKET`) and `REMOTE_STATE_TEST_MOTO` are absent when the thing is. They report what they could not run as ignored,
-//! and the table at the end says why.
+//! The test targets of `remote-state-tests` say with `REMOTE_STATE_TEST_LISTS_SETUPS` in their environment which setups their tests need,
+//! one a line, and these are started. Then they learn from the environment what is there: `REMOTE_STATE_BIN` is the binary under test;
+//! `REMOTE_STATE_TEST_TERRAFORM` and `REMOTE_STATE_TEST_TOFU` are absent when the program is; `REMOTE_STATE_TEST_SETUPS` is a JSON object
+//! of all setups; `REMOTE_STATE_TEST_ONLY` names those whose tests alone are run. They report what they could not run as ignored, and the
+//! table at the end says why.
 
 mod outcome;
 mod requirement;
@@ -19,13 +20,12 @@ mod suite;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-pub(crate) use requirement::Requirement;
-
 use crate::Result;
 use crate::process::{Captured, Streams, capture, tail};
 use crate::report::{Report, Row};
+use crate::setups::{Setup, named};
 use crate::test::outcome::Outcome;
-use crate::test::requirement::Requirements;
+use crate::test::requirement::{Required, Requirements, start_setups};
 use crate::test::suite::{Run, Selection, Suite};
 use crate::workspace::{Profile, Workspace};
 
@@ -35,8 +35,13 @@ const TAIL: usize = 200;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Fail if this is not there, instead of skipping what needs it; repeat or separate with commas
-    #[arg(long, value_enum, value_delimiter = ',', value_name = "NAME")]
-    pub(crate) require: Vec<Requirement>,
+    ///
+    /// A name is a program (`terraform`), a setup (`s3/ceph`), or a kind of server (`ceph`), which stands for every setup.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub(crate) require: Vec<String>,
+    /// Run only what runs on this setup, such as `s3/ceph`: a folder of `.github/services`; repeat or separate with commas
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    setup: Vec<String>,
     /// Run only these suites; repeat or separate with commas
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     suite: Vec<String>,
@@ -50,8 +55,8 @@ pub(crate) struct Args {
 
 impl Args {
     /// Every suite, with what must be there.
-    pub(crate) fn all(require: Vec<Requirement>) -> Self {
-        Self { require, suite: Vec::new(), verbose: false, arguments: Vec::new() }
+    pub(crate) fn all(require: Vec<String>) -> Self {
+        Self { require, setup: Vec::new(), suite: Vec::new(), verbose: false, arguments: Vec::new() }
     }
 }
 
@@ -63,42 +68,76 @@ pub(crate) fn run(workspace: &Workspace, args: Args) -> Result<ExitCode> {
 
 /// Builds and runs the suites, and returns a row for each.
 pub(crate) fn run_suites(workspace: &Workspace, args: &Args) -> Result<Vec<Row>> {
-    let selection = Selection::new(workspace.metadata(), &args.suite)?;
+    let setups = Setup::all(workspace.root())?;
+    let required =
+        args.require.iter().map(|name| Required::parse(name, &setups)).collect::<Result<Vec<_>>>()?;
+    if let Some(unknown) = args.setup.iter().find(|name| named(&setups, name).is_none()) {
+        let known: Vec<&str> = setups.iter().map(|setup| setup.name.as_str()).collect();
+        return Err(format!("there is no setup `{unknown}`: the setups are {}", known.join(", ")).into());
+    }
+    let mut selection = Selection::new(workspace.metadata(), &args.suite)?;
+    if !args.setup.is_empty() {
+        // The others run on nothing but what is in them.
+        selection.retain_end_to_end()?;
+    }
     let started = Instant::now();
     let built = selection.build(workspace).and_then(|suites| {
         // Only the end-to-end suites use the binary and talk to other programs.
         let product = selection.end_to_end().then(|| workspace.build_product(Profile::Debug)).transpose()?;
-        Ok((suites, product))
+        let needed = selection.needed_setups(&suites)?;
+        Ok((suites, product, needed))
     });
-    let (suites, product) = match built {
+    let (suites, product, needed) = match built {
         Ok(built) => built,
         Err(error) => return Ok(vec![Row::step("build", started.elapsed(), vec![error.to_string()])]),
     };
-    let requirements = product.map_or_else(Requirements::none, |path| Requirements::find(workspace, path));
-    for (requirement, reason) in requirements.absent() {
-        eprintln!("{requirement}: {reason}");
+    let is_asked = |setup: &Setup| {
+        let is_required = |required: &Required| match required {
+            Required::Kind(kind) => setup.kinds().any(|of_setup| of_setup == *kind),
+            Required::One(requirement) => requirement.to_string() == setup.name,
+        };
+        needed.contains(&setup.name) || required.iter().any(is_required)
+    };
+    let is_chosen = |setup: &Setup| args.setup.is_empty() || args.setup.contains(&setup.name);
+    let requirements = match product {
+        Some(product) => {
+            let running = start_setups(workspace, &setups, is_asked, is_chosen);
+            Requirements::find(product, running, &args.setup)
+        }
+        None => Requirements::none(),
+    };
+    for (name, reason) in requirements.absent() {
+        eprintln!("{name}: {reason}");
     }
+    let asked = Asked { args, required: &required, setups: &setups };
 
     let mut rows = Vec::new();
     for suite in suites {
         let (name, started) = (suite.name.clone(), Instant::now());
-        let row = run_suite(suite, args, &requirements);
+        let row = run_suite(suite, &asked, &requirements);
         rows.push(row.unwrap_or_else(|error| Row::step(name, started.elapsed(), vec![error.to_string()])));
     }
     if rows.iter().any(|row| row.failed > 0) {
         requirements.keep_logs();
     }
-    for &requirement in &args.require {
-        if let Some(reason) = requirements.why_absent(requirement) {
-            let failure = format!("{requirement}: {reason}");
-            rows.push(Row::step(format!("--require {requirement}"), Duration::ZERO, vec![failure]));
+    for required in &required {
+        if let Some(reason) = requirements.why_missing(required) {
+            let failure = format!("{required}: {reason}");
+            rows.push(Row::step(format!("--require {required}"), Duration::ZERO, vec![failure]));
         }
     }
     Ok(rows)
 }
 
-fn run_suite(suite: Suite, args: &Args, requirements: &Requirements) -> Result<Row> {
-    let mut row = Row::new(suite.name);
+/// What was asked for, and what there is to ask for.
+struct Asked<'a> {
+    args: &'a Args,
+    required: &'a [Required],
+    setups: &'a [Setup],
+}
+
+fn run_suite(suite: Suite, asked: &Asked<'_>, requirements: &Requirements) -> Result<Row> {
+    let (mut row, args) = (Row::new(suite.name), asked.args);
     let started = Instant::now();
     for Run { label, mut command, forwards_arguments_after } in suite.runs {
         eprintln!("running {}: {label}", row.name);
@@ -113,7 +152,7 @@ fn run_suite(suite: Suite, args: &Args, requirements: &Requirements) -> Result<R
             }
         })?;
         let failed_before = row.failed;
-        add(&mut row, &label, &captured, args, requirements);
+        add(&mut row, &label, &captured, asked, requirements);
         if row.failed > failed_before && !args.verbose {
             println!("--- {}: {label}: last lines of its output", row.name);
             for line in tail(&captured.lines, TAIL) {
@@ -128,7 +167,7 @@ fn run_suite(suite: Suite, args: &Args, requirements: &Requirements) -> Result<R
 }
 
 /// Counts what one binary reported, and what its end says beyond that.
-fn add(row: &mut Row, label: &str, captured: &Captured, args: &Args, requirements: &Requirements) {
+fn add(row: &mut Row, label: &str, captured: &Captured, asked: &Asked<'_>, requirements: &Requirements) {
     let outcome = Outcome::parse(captured.lines.iter().map(String::as_str));
     row.passed += outcome.passed;
     row.failed += outcome.failed;
@@ -142,20 +181,15 @@ fn add(row: &mut Row, label: &str, captured: &Captured, args: &Args, requirement
     }
     for ignored in &outcome.ignored {
         let requirement = ignored.requirement(&row.name);
-        match requirement {
+        let absent = requirement.as_ref().and_then(|lacked| requirements.why_absent(lacked));
+        match (requirement, absent) {
             // `--require` promises that nothing which needs it is skipped, for whatever reason.
-            Some(required)
-                if args.require.contains(&required) && requirements.why_absent(required).is_none() =>
-            {
+            (Some(lacked), None) if Requirements::is_required(&lacked, asked.required, asked.setups) => {
                 row.failed += 1;
-                row.notes
-                    .push(format!("{}: skipped although {required} is there and required", ignored.name));
+                row.notes.push(format!("{}: skipped although {lacked} is there and required", ignored.name));
             }
-            _ => {
-                let absent = requirement
-                    .and_then(|r| requirements.why_absent(r).map(|reason| format!("{r}: {reason}")));
-                row.skipped.push(absent.unwrap_or_else(|| ignored.own_reason()));
-            }
+            (Some(lacked), Some(reason)) => row.skipped.push(format!("{lacked}: {reason}")),
+            _ => row.skipped.push(ignored.own_reason()),
         }
     }
 }

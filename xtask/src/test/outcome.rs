@@ -1,7 +1,5 @@
 //! What a test binary's output says.
 
-use clap::ValueEnum;
-
 use crate::test::requirement::Requirement;
 
 /// The sum over all `test result:` lines of one program.
@@ -72,10 +70,8 @@ impl Ignored {
 
     /// Returns what the test lacked, told by its kind, else by a word of its name, else by its suite.
     pub(crate) fn requirement(&self, suite: &str) -> Option<Requirement> {
-        [&self.kind, &self.name, suite].into_iter().find_map(|text| {
-            let mut words = text.split(|c: char| !c.is_ascii_alphanumeric());
-            words.find_map(|word| Requirement::from_str(word, false).ok())
-        })
+        let words = self.name.split(|c: char| !c.is_ascii_alphanumeric());
+        std::iter::once(self.kind.as_str()).chain(words).chain([suite]).find_map(Requirement::parse)
     }
 
     pub(crate) fn own_reason(&self) -> String {
@@ -91,6 +87,7 @@ fn count(result: &str, word: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test::requirement::Program;
 
     fn parse(text: &str) -> Outcome {
         Outcome::parse(text.lines())
@@ -118,20 +115,26 @@ mod tests {
     #[test]
     fn libtest_mimic_tells_the_kind_and_the_reason() {
         let outcome = parse(
-            "test [minio]     native state is read      ... ignored (no endpoint)\n\
+            "test [s3/minio]  native state is read      ... ignored (no endpoint)\n\
              test result: ok. 0 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
         );
         let ignored = &outcome.ignored[0];
-        assert_eq!((ignored.kind.as_str(), ignored.name.as_str()), ("minio", "native state is read"));
+        assert_eq!((ignored.kind.as_str(), ignored.name.as_str()), ("s3/minio", "native state is read"));
         assert_eq!(ignored.own_reason(), "no endpoint");
-        assert_eq!(ignored.requirement("cli"), Some(Requirement::Minio));
+        assert_eq!(ignored.requirement("cli"), Some(Requirement::Setup("s3/minio".into())));
     }
 
     #[test]
     fn a_requirement_is_told_by_the_name_or_the_suite() {
         let named = |name: &str| Ignored { name: name.into(), ..Ignored::default() };
-        assert_eq!(named("tofu::plan_is_empty").requirement("cli"), Some(Requirement::Tofu));
-        assert_eq!(named("plan_is_empty").requirement("terraform"), Some(Requirement::Terraform));
+        assert_eq!(
+            named("tofu::plan_is_empty").requirement("cli"),
+            Some(Requirement::Program(Program::Tofu))
+        );
+        assert_eq!(
+            named("plan_is_empty").requirement("terraform"),
+            Some(Requirement::Program(Program::Terraform))
+        );
         assert_eq!(named("plan_is_empty").requirement("cli"), None);
     }
 

@@ -1,106 +1,187 @@
-//! Programs that some suites need and that a machine may not have.
+//! What some tests need and a machine may not have: programs, and [setups](crate::setups).
 
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use clap::ValueEnum;
-
-use crate::minio::{BUCKET, Minio};
-use crate::moto::Moto;
+use crate::Result;
+use crate::servers::Kind;
+use crate::setups::{self, Running, Setup};
 use crate::workspace::{Workspace, on_path};
 
 const BIN: &str = "REMOTE_STATE_BIN";
+const SETUPS: &str = "REMOTE_STATE_TEST_SETUPS";
+const ONLY: &str = "REMOTE_STATE_TEST_ONLY";
 const TERRAFORM: &str = "REMOTE_STATE_TEST_TERRAFORM";
 const TOFU: &str = "REMOTE_STATE_TEST_TOFU";
-const MINIO: &str = "REMOTE_STATE_TEST_MINIO";
-const MINIO_ACCESS_KEY: &str = "REMOTE_STATE_TEST_MINIO_ACCESS_KEY";
-const MINIO_SECRET_KEY: &str = "REMOTE_STATE_TEST_MINIO_SECRET_KEY";
-const MINIO_BUCKET: &str = "REMOTE_STATE_TEST_MINIO_BUCKET";
-
-const MOTO: &str = "REMOTE_STATE_TEST_MOTO";
 
 /// Every variable of the convention, so that none reaches a test from the caller's shell.
-const ALL: [&str; 8] = [BIN, TERRAFORM, TOFU, MINIO, MINIO_ACCESS_KEY, MINIO_SECRET_KEY, MINIO_BUCKET, MOTO];
+const ALL: [&str; 5] = [BIN, SETUPS, ONLY, TERRAFORM, TOFU];
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Requirement {
-    Minio,
-    Moto,
+/// A program that tests drive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Program {
     Terraform,
     Tofu,
 }
 
-impl fmt::Display for Requirement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Minio => "minio",
-            Self::Moto => "moto",
+impl Program {
+    const ALL: [Self; 2] = [Self::Terraform, Self::Tofu];
+
+    fn name(self) -> &'static str {
+        match self {
             Self::Terraform => "terraform",
             Self::Tofu => "tofu",
+        }
+    }
+
+    fn variable(self) -> &'static str {
+        match self {
+            Self::Terraform => TERRAFORM,
+            Self::Tofu => TOFU,
+        }
+    }
+}
+
+/// What a skipped test lacked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Requirement {
+    Program(Program),
+    /// By its name, such as `s3/minio`.
+    Setup(String),
+}
+
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Program(program) => f.write_str(program.name()),
+            Self::Setup(name) => f.write_str(name),
+        }
+    }
+}
+
+impl Requirement {
+    /// Reads what a test says that it needs, or a word of its name.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let program = Program::ALL.into_iter().find(|program| program.name() == text);
+        let is_setup =
+            || text.split_once('/').is_some_and(|(provider, name)| !provider.is_empty() && !name.is_empty());
+        program.map(Self::Program).or_else(|| is_setup().then(|| Self::Setup(text.to_owned())))
+    }
+}
+
+/// What may not be skipped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Required {
+    /// Every setup, as far as it consists of such servers.
+    Kind(Kind),
+    One(Requirement),
+}
+
+impl fmt::Display for Required {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kind(kind) => kind.fmt(f),
+            Self::One(requirement) => requirement.fmt(f),
+        }
+    }
+}
+
+impl Required {
+    /// # Errors
+    /// A name that is neither a program, nor a setup, nor a kind of server, with those that are.
+    pub(crate) fn parse(name: &str, setups: &[Setup]) -> Result<Self> {
+        let requirement = Requirement::parse(name).filter(|parsed| {
+            matches!(parsed, Requirement::Program(_)) || setups::named(setups, name).is_some()
+        });
+        let kinds = setups::kinds(setups);
+        let kind = || kinds.iter().copied().find(|kind| kind.name() == name);
+        requirement.map(Self::One).or_else(|| kind().map(Self::Kind)).ok_or_else(|| {
+            let programs = Program::ALL.map(Program::name).join(", ");
+            let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+            let setups: Vec<&str> = setups.iter().map(|setup| setup.name.as_str()).collect();
+            let (kinds, setups) = (kinds.join(", "), setups.join(", "));
+            format!("nothing is called `{name}`: the programs are {programs}, the kinds of servers {kinds}, the setups {setups}")
+                .into()
         })
     }
 }
 
-/// What is there, what is not and why, and the server that was started.
-#[derive(Debug)]
+/// What is there, what is not and why.
+#[derive(Debug, Default)]
 pub(crate) struct Requirements {
-    absent: Vec<(Requirement, String)>,
+    absent: Vec<(Program, String)>,
     variables: Vec<(&'static str, OsString)>,
-    minio: Option<Minio>,
-    /// Runs as long as this value.
-    _moto: Option<Moto>,
+    setups: Running,
 }
 
 impl Requirements {
     /// For suites that need nothing.
     pub(crate) fn none() -> Self {
-        Self { absent: Vec::new(), variables: Vec::new(), minio: None, _moto: None }
+        Self::default()
     }
 
-    /// Looks for everything, and starts what is a server.
-    pub(crate) fn find(workspace: &Workspace, product: PathBuf) -> Self {
-        let mut found = Self::none();
+    /// Looks for the programs, and takes what has been started. `only` are the setups whose tests alone are run.
+    pub(crate) fn find(product: PathBuf, setups: Running, only: &[String]) -> Self {
+        let mut found = Self { setups, ..Self::default() };
         found.variables.push((BIN, product.into()));
-        found.program(Requirement::Terraform, TERRAFORM, on_path("terraform"));
-        found.program(Requirement::Tofu, TOFU, on_path("tofu"));
-        match crate::minio::find(workspace).and_then(|binary| Minio::start(&binary, workspace.target_dir())) {
-            Ok(minio) => {
-                found.variables.extend([
-                    (MINIO, minio.endpoint().into()),
-                    (MINIO_ACCESS_KEY, minio.access_key().into()),
-                    (MINIO_SECRET_KEY, minio.secret_key().into()),
-                    (MINIO_BUCKET, BUCKET.into()),
-                ]);
-                found.minio = Some(minio);
-            }
-            Err(error) => found.absent.push((Requirement::Minio, error.to_string())),
+        found.variables.push((SETUPS, found.setups.json().to_string().into()));
+        if !only.is_empty() {
+            found.variables.push((ONLY, only.join(",").into()));
         }
-        match Moto::start(workspace) {
-            Ok(moto) => {
-                found.variables.push((MOTO, moto.endpoint().into()));
-                found._moto = Some(moto);
-            }
-            Err(error) => found.absent.push((Requirement::Moto, error.to_string())),
+        for program in Program::ALL {
+            found.program(program, on_path(program.name()));
         }
         found
     }
 
-    fn program(&mut self, requirement: Requirement, variable: &'static str, path: Option<PathBuf>) {
+    fn program(&mut self, program: Program, path: Option<PathBuf>) {
         match path {
-            Some(path) => self.variables.push((variable, path.into())),
-            None => self.absent.push((requirement, format!("not found: no `{requirement}` on PATH"))),
+            Some(path) => self.variables.push((program.variable(), path.into())),
+            None => self.absent.push((program, format!("not found: no `{}` on PATH", program.name()))),
         }
     }
 
-    pub(crate) fn absent(&self) -> &[(Requirement, String)] {
-        &self.absent
+    /// Returns everything that could not be had, with the reason.
+    pub(crate) fn absent(&self) -> impl Iterator<Item = (String, &str)> {
+        let programs =
+            self.absent.iter().map(|(program, reason)| (program.name().to_owned(), reason.as_str()));
+        let asked = self.setups.absent().filter(|(_, absence)| absence.kind.is_some());
+        programs.chain(asked.map(|(name, absence)| (name.to_owned(), absence.reason.as_str())))
     }
 
     /// Returns why a requirement is not there; nothing if it is.
-    pub(crate) fn why_absent(&self, requirement: Requirement) -> Option<&str> {
-        self.absent.iter().find(|(absent, _)| *absent == requirement).map(|(_, reason)| reason.as_str())
+    pub(crate) fn why_absent(&self, requirement: &Requirement) -> Option<&str> {
+        match requirement {
+            Requirement::Program(program) => {
+                self.absent.iter().find(|(absent, _)| absent == program).map(|(_, reason)| reason.as_str())
+            }
+            Requirement::Setup(name) => self.setups.why_absent(name).map(|absence| absence.reason.as_str()),
+        }
+    }
+
+    /// Returns why something that is required is not there; nothing if it is.
+    pub(crate) fn why_missing(&self, required: &Required) -> Option<&str> {
+        match required {
+            Required::One(requirement) => self.why_absent(requirement),
+            Required::Kind(kind) => {
+                let mut absent = self.setups.absent();
+                absent
+                    .find(|(_, absence)| absence.kind == Some(*kind))
+                    .map(|(_, absence)| absence.reason.as_str())
+            }
+        }
+    }
+
+    /// Tells whether something is required by its own name, or as a setup all of whose servers are of kinds that are required.
+    pub(crate) fn is_required(requirement: &Requirement, required: &[Required], setups: &[Setup]) -> bool {
+        let by_kind = |name: &str| {
+            setups::named(setups, name)
+                .is_some_and(|setup| setup.kinds().all(|kind| required.contains(&Required::Kind(kind))))
+        };
+        required.iter().any(|required| *required == Required::One(requirement.clone()))
+            || matches!(requirement, Requirement::Setup(name) if by_kind(name))
     }
 
     /// Tells a test binary what is there.
@@ -115,32 +196,49 @@ impl Requirements {
 
     /// Saves what would go with the servers' folders.
     pub(crate) fn keep_logs(&self) {
-        if let Some(minio) = &self.minio {
-            match minio.keep_log() {
-                Ok(path) => eprintln!("MinIO's log: {}", path.display()),
-                Err(error) => eprintln!("cannot keep MinIO's log: {error}"),
-            }
-        }
+        self.setups.keep_logs();
     }
+}
+
+/// Starts the setups that the suites, or `--require`, ask for.
+pub(crate) fn start_setups(
+    workspace: &Workspace,
+    setups: &[Setup],
+    asked: impl Fn(&Setup) -> bool,
+    is_chosen: impl Fn(&Setup) -> bool,
+) -> Running {
+    let mut running =
+        Running::start(workspace, setups.iter().filter(|setup| asked(setup) && is_chosen(setup)));
+    for setup in setups {
+        running.leave_out(setup, &format!("not chosen: `--setup {}` adds it", setup.name));
+    }
+    running
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::setups::Setup;
+
+    fn setups() -> Vec<Setup> {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        Setup::all(&root).expect("every folder of a setup is understood")
+    }
 
     #[test]
     fn an_absent_program_is_named_with_its_reason() {
         let mut requirements = Requirements::none();
-        requirements.program(Requirement::Tofu, TOFU, None);
-        requirements.program(Requirement::Terraform, TERRAFORM, Some("/bin/terraform".into()));
-        assert_eq!(requirements.why_absent(Requirement::Tofu), Some("not found: no `tofu` on PATH"));
-        assert_eq!(requirements.why_absent(Requirement::Terraform), None);
+        requirements.program(Program::Tofu, None);
+        requirements.program(Program::Terraform, Some("/bin/terraform".into()));
+        let why = |program| requirements.why_absent(&Requirement::Program(program));
+        assert_eq!(why(Program::Tofu), Some("not found: no `tofu` on PATH"));
+        assert_eq!(why(Program::Terraform), None);
     }
 
     #[test]
     fn a_test_sees_what_is_there_and_nothing_of_the_callers_shell() {
         let mut requirements = Requirements::none();
-        requirements.program(Requirement::Terraform, TERRAFORM, Some("/bin/terraform".into()));
+        requirements.program(Program::Terraform, Some("/bin/terraform".into()));
         let mut command = Command::new("true");
         requirements.export(&mut command);
         let seen: Vec<_> = command.get_envs().collect();
@@ -151,10 +249,26 @@ mod tests {
     }
 
     #[test]
-    fn names_on_the_command_line_are_the_names_in_reports() {
-        for requirement in Requirement::value_variants() {
-            let name = requirement.to_possible_value().expect("no variant is hidden");
-            assert_eq!(name.get_name(), requirement.to_string());
+    fn what_is_required_is_a_program_a_kind_or_a_setup() {
+        let setups = setups();
+        for name in ["terraform", "minio", "s3/minio"] {
+            assert_eq!(Required::parse(name, &setups).expect("it is known").to_string(), name);
         }
+        let error = Required::parse("minoi", &setups).expect_err("it is misspelt").to_string();
+        assert!(error.contains("`minoi`") && error.contains("s3/minio"), "{error}");
+        Required::parse("s3/minoi", &setups).expect_err("it is misspelt");
+    }
+
+    #[test]
+    fn a_kind_requires_the_setups_that_are_made_of_it_alone() {
+        let setups = setups();
+        let required = [Required::Kind(Kind::Minio)];
+        let is_required = |name: &str, required: &[Required]| {
+            Requirements::is_required(&Requirement::Setup(name.to_owned()), required, &setups)
+        };
+        assert!(is_required("s3/minio", &required));
+        assert!(!is_required("s3/moto", &required));
+        assert!(!is_required("s3/dynalite", &required), "its bucket is on MinIO, its table is not");
+        assert!(is_required("s3/dynalite", &[Required::Kind(Kind::Minio), Required::Kind(Kind::Dynalite)]));
     }
 }

@@ -1,6 +1,6 @@
 //! Which suites there are, and the programs that each consists of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -62,6 +62,35 @@ impl Selection {
     /// Tells whether any suite drives the whole binary.
     pub(crate) fn end_to_end(&self) -> bool {
         !self.end_to_end.is_empty()
+    }
+
+    /// Leaves out the suites that do not.
+    ///
+    /// # Errors
+    /// If none is left.
+    pub(crate) fn retain_end_to_end(&mut self) -> Result<()> {
+        self.names.retain(|name| self.end_to_end.contains(name));
+        if self.names.is_empty() {
+            return Err("none of these suites runs on a setup".into());
+        }
+        Ok(())
+    }
+
+    /// Asks the programs that drive the whole binary which setups their tests need.
+    pub(crate) fn needed_setups(&self, suites: &[Suite]) -> Result<BTreeSet<String>> {
+        let mut needed = BTreeSet::new();
+        for suite in suites.iter().filter(|suite| self.end_to_end.contains(&suite.name)) {
+            for run in &suite.runs {
+                let mut ask = Command::new(run.command.get_program());
+                let output = ask.env("REMOTE_STATE_TEST_LISTS_SETUPS", "1").stdin(Stdio::null()).output()?;
+                if !output.status.success() {
+                    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                    return Err(format!("{} does not say which setups it needs: {said}", run.label).into());
+                }
+                needed.extend(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned));
+            }
+        }
+        Ok(needed)
     }
 
     /// Builds what the suites need, once, and returns them.

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use crate::Result;
 use crate::process::Progress;
-use crate::workspace::{Workspace, exe, is_program, on_path};
+use crate::tools::Turn;
+use crate::workspace::{exe, is_program, on_path};
 
 /// Since October 2025 MinIO is published as source only; `go install` is its own instruction. The version is pinned
 /// because servers differ in what they do with conditional requests, and our tests name what this one does.
@@ -18,10 +19,15 @@ const PIN: &str = "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c";
 ///
 /// # Errors
 /// Says why there is none, in words that fit after `minio: `.
-pub(crate) fn find(workspace: &Workspace) -> Result<PathBuf> {
-    let tools = workspace.target_dir().join("tools");
+pub(crate) fn find(target_dir: &Path) -> Result<PathBuf> {
+    let tools = target_dir.join("tools");
     let installed = tools.join(exe("minio"));
-    if let Some(binary) = already_there(std::env::var_os("MINIO_BIN"), on_path("minio"), &installed)? {
+    let look = || already_there(std::env::var_os("MINIO_BIN"), on_path("minio"), &installed);
+    if let Some(binary) = look()? {
+        return Ok(binary);
+    }
+    let _turn = Turn::take(target_dir, "minio")?;
+    if let Some(binary) = look()? {
         return Ok(binary);
     }
     let go = on_path("go").ok_or(

@@ -1,0 +1,114 @@
+//! The s3 provider keeps the promises of a store on every setup that can hold locks.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use remote_state_conformance::{Outcome, RawLocks, Scale, Setup as Judged, store_behaviours};
+use remote_state_core::{Capabilities, Workspace};
+use remote_state_tests::{Bucket, Locks, Requirement, S3Server, Setup, Suite, block_on, unique};
+
+/// What only stores with conditional updates promise.
+const CONDITIONAL: [&str; 5] = [
+    "read_write::update_with_a_stale_etag_fails_and_writes_nothing",
+    "read_write::update_of_a_deleted_state_fails",
+    "read_write::create_on_an_existing_state_fails_and_writes_nothing",
+    "read_write::race_of_creates_has_one_winner",
+    "read_write::race_of_updates_has_one_winner",
+];
+
+/// Its tasks ask again and again until they have had the lock; a hundred of them do so in the suite `races`.
+const CROWDED: &str = "lock::hand_over_loses_no_update";
+
+pub(crate) fn add(suite: &mut Suite) {
+    for setup in Setup::of("s3").filter(|setup| setup.shows.locks != Locks::Refused) {
+        let own = Manners {
+            dialect: setup.shows.dialect.as_deref(),
+            bucket: setup.shows.bucket,
+            conditional_write: setup.shows.conditional_write,
+        };
+        each(suite, setup, "store", own);
+        // Where versions decide about locks, every bucket has them.
+        if setup.shows.versions && own.bucket == Bucket::Plain {
+            each(suite, setup, "versioned", Manners { bucket: Bucket::Versioned, ..own });
+        }
+        if setup.name == "s3/minio" {
+            let unknown = Manners { dialect: Some("generic"), conditional_write: false, ..own };
+            each(suite, setup, "generic", unknown);
+        }
+    }
+}
+
+/// How a server is spoken to, and what is expected of it then.
+#[derive(Clone, Copy)]
+struct Manners {
+    dialect: Option<&'static str>,
+    bucket: Bucket,
+    conditional_write: bool,
+}
+
+/// Adds a test for every promise that the setup makes.
+fn each(suite: &mut Suite, setup: &'static Setup, module: &str, manners: Manners) {
+    for behaviour in store_behaviours() {
+        let is_promised = (manners.bucket == Bucket::Versioned || !behaviour.name.starts_with("versions::"))
+            && (manners.conditional_write || !CONDITIONAL.contains(&behaviour.name))
+            && !setup.shows.breaks.iter().any(|broken| broken == behaviour.name);
+        if !is_promised {
+            continue;
+        }
+        let name = format!("{}::{module}::{}", setup.name, behaviour.name);
+        suite.test(name, &[Requirement::Setup(&setup.name)], move || {
+            let server = Arc::new(S3Server::of(setup));
+            block_on(async {
+                let racers = if behaviour.name == CROWDED { 30 } else { Scale::default().racers };
+                let outcome = (behaviour.run)(&judged(server, manners, racers).await).await;
+                assert_eq!(outcome, Outcome::Kept, "the setup has all that it takes");
+            });
+        });
+    }
+}
+
+async fn judged(s3: Arc<S3Server>, manners: Manners, racers: usize) -> Judged {
+    let is_versioned = manners.bucket == Bucket::Versioned;
+    let bucket = if is_versioned { s3.make_versioned_bucket().await } else { s3.bucket.clone() };
+    // The listing of one test's workspaces should not have to go through all others'.
+    let place = s3.place_in(&bucket).with("workspace_key_prefix", &unique("env"));
+    let dialect: Vec<_> = manners.dialect.map(|dialect| ("dialect", dialect)).into_iter().collect();
+    let store = place.store(&dialect);
+    let declares = Capabilities::default()
+        .with_locking(true)
+        .with_conditional_write(manners.conditional_write)
+        .with_versions(is_versioned);
+    let lock_of = {
+        let store = Arc::clone(&store);
+        move |workspace: &Workspace| {
+            let urls = store.location(workspace).locks;
+            let url = urls.first().expect("a lock file is configured");
+            url.strip_prefix(&format!("s3://{bucket}/")).expect("it is in the bucket").to_owned()
+        }
+    };
+    let bucket = place.bucket.clone();
+    let raw_locks = LockFiles { s3: Arc::clone(&s3), bucket, lock_of: Box::new(lock_of) };
+    // What takes long here and is the same for every server is done at full size once, or elsewhere.
+    let workspaces = if manners.dialect == Some("generic") { Scale::default().workspaces } else { 60 };
+    let scale = Scale::default().with_racers(racers).with_workspaces(workspaces).with_huge_bytes(8 << 20);
+    Judged::new(store, declares).with_raw_locks(Arc::new(raw_locks)).with_scale(scale)
+}
+
+/// Locks as other clients leave them, through a client of the vendor's own.
+struct LockFiles {
+    s3: Arc<S3Server>,
+    bucket: String,
+    lock_of: Box<dyn Fn(&Workspace) -> String + Send + Sync>,
+}
+
+#[async_trait]
+impl RawLocks for LockFiles {
+    async fn put(&self, workspace: &Workspace, bytes: Bytes) {
+        self.s3.put_object(&self.bucket, &(self.lock_of)(workspace), bytes).await;
+    }
+
+    async fn get(&self, workspace: &Workspace) -> Option<Bytes> {
+        self.s3.get_object(&self.bucket, &(self.lock_of)(workspace)).await
+    }
+}

@@ -1,0 +1,98 @@
+//! Who may do what on a moto that looks at signatures and policies.
+
+use serde_json::{Value, json};
+
+use super::{Moto, Service};
+use crate::Result;
+use crate::servers::folder::random_word;
+use crate::servers::{Facts, http};
+
+/// moto's only account: <https://docs.getmoto.org/en/latest/docs/multi_account.html>.
+const ACCOUNT: &str = "123456789012";
+const ROLE: &str = "state";
+/// What the role's trust policy asks for.
+const EXTERNAL_ID: &str = "acme";
+
+/// Makes a user who may do everything, a user who may do nothing but take roles, and a role that may use the bucket and the table
+/// and that is given to those alone who know its external id. Then authentication is switched on, for good.
+pub(super) fn admit(moto: &Moto, endpoint: &str) -> Result<Facts> {
+    let (access_key, secret_key) = user(moto, "owner", &["*"])?;
+    let (taker, taker_secret) = user(moto, "ci", &["sts:*"])?;
+    let trust = json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Principal": {"AWS": format!("arn:aws:iam::{ACCOUNT}:root")},
+            "Action": "sts:AssumeRole",
+            "Condition": {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}},
+        }],
+    });
+    iam(moto, "CreateRole", &[("RoleName", ROLE), ("AssumeRolePolicyDocument", &trust.to_string())])?;
+    let may = policy(&["s3:*", "dynamodb:*"]).to_string();
+    iam(moto, "PutRolePolicy", &[("RoleName", ROLE), ("PolicyName", "all"), ("PolicyDocument", &may)])?;
+
+    // The number of requests that are still let through unseen: <https://docs.getmoto.org/en/latest/docs/iam.html>. moto takes a
+    // form for parameters and then does not find the number.
+    http::demand(moto.address, "POST", "/moto-api/reset-auth", &[("Content-Type", "text/plain")], "0")?;
+
+    let mut facts = Facts::s3(endpoint, &access_key, &secret_key);
+    facts.set("taker_access_key", taker);
+    facts.set("taker_secret_key", taker_secret);
+    facts.set("role_arn", format!("arn:aws:iam::{ACCOUNT}:role/{ROLE}"));
+    facts.set("external_id", EXTERNAL_ID);
+    Ok(facts)
+}
+
+/// Makes a user who may do `actions`, and returns its keys.
+fn user(moto: &Moto, stem: &str, actions: &[&str]) -> Result<(String, String)> {
+    let name = format!("{stem}-{}", random_word());
+    iam(moto, "CreateUser", &[("UserName", &name)])?;
+    let may = policy(actions).to_string();
+    iam(moto, "PutUserPolicy", &[("UserName", &name), ("PolicyName", "all"), ("PolicyDocument", &may)])?;
+    let made = iam(moto, "CreateAccessKey", &[("UserName", &name)])?;
+    let element = |name: &str| -> Result<String> {
+        let (_, rest) = made.split_once(&format!("<{name}>")).ok_or("moto made no access key")?;
+        Ok(rest.split('<').next().unwrap_or_default().to_owned())
+    };
+    Ok((element("AccessKeyId")?, element("SecretAccessKey")?))
+}
+
+fn policy(actions: &[&str]) -> Value {
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}],
+    })
+}
+
+/// Calls IAM: <https://docs.aws.amazon.com/IAM/latest/UserGuide/programming.html>.
+fn iam(moto: &Moto, action: &str, parameters: &[(&str, &str)]) -> Result<String> {
+    let mut form = format!("Action={action}&Version=2010-05-08");
+    for (name, value) in parameters {
+        form.push_str(&format!("&{name}={}", encoded(value)));
+    }
+    let headers = [("Content-Type", "application/x-www-form-urlencoded")];
+    moto.ask(Service::Iam, "POST", "/", &headers, &form)
+}
+
+fn encoded(value: &str) -> String {
+    value
+        .bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_special_in_a_form_is_encoded() {
+        assert_eq!(encoded("a-Z_0.~"), "a-Z_0.~");
+        assert_eq!(encoded("{\"a\": ü+&}"), "%7B%22a%22%3A%20%C3%BC%2B%26%7D");
+    }
+}
