@@ -8,6 +8,7 @@ mod exit;
 mod random;
 mod session;
 mod signals;
+mod source;
 mod ui;
 mod values;
 mod waiting;
@@ -38,7 +39,13 @@ fn main() -> ExitCode {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
     log(&cli);
-    let outcome = std::panic::catch_unwind(|| runtime(&cli.command).block_on(commands::run(cli, ui, env)));
+    let outcome = std::panic::catch_unwind(|| {
+        let runtime = runtime(&cli.command);
+        let outcome = runtime.block_on(commands::run(cli, ui, env));
+        // A thread that still waits for standard input waits for nobody any more.
+        runtime.shutdown_background();
+        outcome
+    });
     ExitCode::from(match outcome {
         Ok(Ok(())) => exit::ExitCode::Done as u8,
         Ok(Err(failure)) => {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use futures_util::future::join_all;
 use remote_state_core::{
-    ETag, ErrorKind, ReadOptions, Result, StateMeta, StateSource, StateStore, Workspace, WriteMode,
+    ETag, ErrorKind, ReadOptions, Result, StateFile, StateMeta, StateStore, Workspace, WriteMode,
 };
 
 use crate::fixtures::{
@@ -80,8 +80,8 @@ pub async fn file_is_written_as_it_is(setup: &Setup) -> Outcome {
     let bytes = state_of_size(1, "l", setup.scale.large_bytes);
     let path = std::env::temp_dir().join(unique("remote-state-conformance"));
     tokio::fs::write(&path, &bytes).await.expect("the temporary folder should be writable");
-    let source = StateSource::File { path: path.clone(), size_bytes: bytes.len() as u64 };
-    let result = setup.store.write(&Workspace::default(), source, &WriteMode::Overwrite).await;
+    let file = StateFile::read(&path, |_| Ok(())).expect("the file was just written");
+    let result = setup.store.write(&Workspace::default(), file.into(), &WriteMode::Overwrite).await;
     tokio::fs::remove_file(&path).await.expect("the file should be removable");
     result.unwrap_or_else(|error| panic!("writing from a file should work: {error:?}"));
     assert_stored(&*setup.store, &Workspace::default(), &bytes, "a state from a file").await;

@@ -7,6 +7,7 @@ mod lock;
 mod lock_info;
 mod names;
 pub mod provider;
+mod source;
 mod state;
 mod store;
 
@@ -14,11 +15,12 @@ pub use error::{Error, ErrorKind, Result};
 pub use lock::{LockGuard, LockWait, LockWaiting, Patience, StateStoreExt};
 pub use lock_info::{LockInfo, LockInfoError};
 pub use names::{ETag, Lineage, LockId, Serial, VersionId, Workspace};
+pub use source::{ContentHash, ContentHasher, StateFile, StateSource};
 pub use state::{
     HeaderReader, Output, OutputReader, Outputs, Progress, Refusal, ResourceInstance, StateFormat,
     StateHeader, Succession, SuccessionRules,
 };
 pub use store::{
     Capabilities, LockRecord, LockTarget, ReadOptions, Released, StateBytes, StateLocation, StateMeta,
-    StateRead, StateSource, StateStore, StateVersion, WriteMode,
+    StateRead, StateStore, StateVersion, WriteMode,
 };

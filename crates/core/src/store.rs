@@ -1,7 +1,6 @@
 //! The contract that every provider keeps.
 
 use std::fmt::{Debug, Display};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,6 +12,7 @@ use jiff::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock_info::LockInfo;
 use crate::names::{ETag, LockId, VersionId, Workspace};
+use crate::source::StateSource;
 
 /// Terraform state, kept by some store under one state key: the states of all its workspaces, their locks and their versions.
 ///
@@ -325,62 +325,6 @@ pub struct StateBytes {
 impl Debug for StateBytes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("StateBytes").field("meta", &self.meta).finish_non_exhaustive()
-    }
-}
-
-/// What to write: something that can be read again if a request has to be repeated.
-#[derive(Clone)]
-#[non_exhaustive]
-pub enum StateSource {
-    /// Bytes in memory.
-    Bytes(Bytes),
-    /// A file, which must not change while it is being written.
-    File {
-        /// Where it is.
-        path: PathBuf,
-        /// Its length in bytes.
-        size_bytes: u64,
-    },
-}
-
-impl Debug for StateSource {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Bytes(bytes) => write!(f, "StateSource::Bytes({} bytes)", bytes.len()),
-            Self::File { path, size_bytes } => {
-                write!(f, "StateSource::File({}, {size_bytes} bytes)", path.display())
-            }
-        }
-    }
-}
-
-impl StateSource {
-    /// Returns the length in bytes.
-    pub fn size_bytes(&self) -> u64 {
-        match self {
-            Self::Bytes(bytes) => bytes.len() as u64,
-            Self::File { size_bytes, .. } => *size_bytes,
-        }
-    }
-
-    /// Returns all bytes in memory.
-    ///
-    /// # Errors
-    /// `Local` if the file cannot be read.
-    pub async fn into_bytes(self) -> Result<Bytes> {
-        match self {
-            Self::Bytes(bytes) => Ok(bytes),
-            Self::File { path, .. } => tokio::fs::read(&path).await.map(Bytes::from).map_err(|source| {
-                Error::new(ErrorKind::Local, "write", format!("cannot read `{}`", path.display()))
-                    .with_source(source)
-            }),
-        }
-    }
-}
-
-impl From<Bytes> for StateSource {
-    fn from(bytes: Bytes) -> Self {
-        Self::Bytes(bytes)
     }
 }
 

@@ -1,23 +1,26 @@
 //! One method for each call of the API. No policy here: what an answer means for a state or a lock is decided by the callers.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use aws_runtime::auth::PayloadSigningOverride;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
-use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ObjectCannedAcl, ServerSideEncryption};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
-use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextRef;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeTransmitInterceptorContextMut, BeforeTransmitInterceptorContextRef,
+};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use bytes::Bytes;
 use md5::Digest as _;
+use remote_state_core::{ContentHash, Error};
 use secrecy::ExposeSecret as _;
 
 use crate::config::{Encryption, Origins, S3Config, Tags};
@@ -25,6 +28,7 @@ use crate::connect::timeouts;
 use crate::dialect::{Checksum, Dialect};
 use crate::error::{About, Failure, Outcome, failure};
 use crate::keys::object_url;
+use crate::payload::Payload;
 
 /// A connection to one bucket.
 #[derive(Clone, Debug)]
@@ -73,6 +77,17 @@ pub(crate) enum Condition<'a> {
     IfAbsent,
     /// It must have this entity tag.
     IfMatch(&'a str),
+}
+
+/// Which bytes of an object are wanted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Select<'a> {
+    /// Those of this version, instead of the current one.
+    pub(crate) version: Option<&'a str>,
+    /// These alone.
+    pub(crate) range: Option<Range<u64>>,
+    /// Only if the object still has this entity tag.
+    pub(crate) if_match: Option<&'a str>,
 }
 
 /// Whether a request may be sent again whose answer does not decide.
@@ -149,10 +164,17 @@ impl Client {
         &self,
         operation: &'static str,
         key: &str,
-        version: Option<&str>,
+        select: &Select<'_>,
     ) -> Result<GetObjectOutput, Failure> {
-        let mut call =
-            self.sdk.get_object().bucket(self.bucket()).key(key).set_version_id(version.map(str::to_owned));
+        let range = select.range.as_ref().map(|range| format!("bytes={}-{}", range.start, range.end - 1));
+        let mut call = self
+            .sdk
+            .get_object()
+            .bucket(self.bucket())
+            .key(key)
+            .set_version_id(select.version.map(str::to_owned))
+            .set_if_match(select.if_match.map(str::to_owned))
+            .set_range(range);
         if let Some(CustomerKey { key, md5 }) = self.settings.encryption.customer_key() {
             call = call
                 .sse_customer_algorithm(CUSTOMER_ALGORITHM)
@@ -167,7 +189,7 @@ impl Client {
         &self,
         object: Object,
         key: &str,
-        body: Bytes,
+        payload: &Payload,
         condition: Condition<'_>,
         repeat: Repeat,
     ) -> Result<Stored, Failure> {
@@ -181,8 +203,8 @@ impl Client {
         call = call.set_tagging(tags.clone());
         call = match checksum {
             None => call,
-            Some(Checksum::Md5) => call.content_md5(BASE64.encode(md5::Md5::digest(&body))),
-            Some(Checksum::Sha256) => call.checksum_sha256(BASE64.encode(sha2::Sha256::digest(&body))),
+            Some(Checksum::Md5) => call.content_md5(BASE64.encode(payload.md5().await.map_err(unsent)?)),
+            Some(Checksum::Sha256) => call.checksum_sha256(BASE64.encode(payload.hash().as_bytes())),
         };
         call = match encryption {
             Encryption::Bucket => call,
@@ -203,17 +225,21 @@ impl Client {
             Condition::IfAbsent => call.if_none_match("*"),
             Condition::IfMatch(etag) => call.if_match(dialect.if_match(etag)),
         };
-        let size = body.len() as u64;
-        let call = call.set_acl(acl.as_deref().map(ObjectCannedAcl::from)).body(ByteStream::from(body));
+        let size = payload.size_bytes();
+        // What an earlier request broke off at is not about this one.
+        drop(payload.take_broken());
+        let call = call.set_acl(acl.as_deref().map(ObjectCannedAcl::from)).body(payload.body(0..size));
         let attempts = Attempts::default();
-        let call = call.customize().interceptor(attempts.clone());
+        let call = call.customize().interceptor(attempts.clone()).interceptor(Signed(*payload.hash()));
         let settings = match repeat {
             Repeat::AsConfigured => aws_sdk_s3::config::Builder::new(),
             Repeat::Never => once(),
         };
         let sent = call.config_override(settings.timeout_config(timeouts(size))).send().await;
-        let answer =
-            sent.map_err(|error| attempts.in_view_of(failure(self.about(operation, &self.url(key)), error)))?;
+        let answer = sent.map_err(|error| match payload.take_broken() {
+            Some((times, broken)) if times == attempts.count() => unsent(broken),
+            _ => attempts.in_view_of(failure(self.about(operation, &self.url(key)), error)),
+        })?;
         Ok(Stored { etag: answer.e_tag, version: answer.version_id })
     }
 
@@ -287,6 +313,11 @@ impl Client {
     }
 }
 
+/// A body that breaks off on this side has never arrived whole, and so was not stored.
+fn unsent(error: Error) -> Failure {
+    Failure { outcome: Outcome::Unsent, error }
+}
+
 fn once() -> aws_sdk_s3::config::Builder {
     aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled())
 }
@@ -296,10 +327,14 @@ fn once() -> aws_sdk_s3::config::Builder {
 struct Attempts(Arc<AtomicU32>);
 
 impl Attempts {
+    fn count(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// The SDK reports the last attempt alone. That it did nothing says nothing of the attempts before.
     fn in_view_of(&self, failure: Failure) -> Failure {
         match failure.outcome {
-            Outcome::Refused | Outcome::Unsent if self.0.load(Ordering::Relaxed) > 1 => {
+            Outcome::Refused | Outcome::Unsent if self.count() > 1 => {
                 Failure { outcome: Outcome::Unknown, ..failure }
             }
             _ => failure,
@@ -319,6 +354,28 @@ impl Intercept for Attempts {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let _: u32 = self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Tells the signature what the body hashes to. The SDK would sign a streamed body as one that may be anything, which some stores refuse.
+///
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>
+#[derive(Debug)]
+struct Signed(ContentHash);
+
+impl Intercept for Signed {
+    fn name(&self) -> &'static str {
+        "signed payload"
+    }
+
+    fn modify_before_signing(
+        &self,
+        _: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        bag: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        bag.interceptor_state().store_put(PayloadSigningOverride::Precomputed(self.0.to_string()));
         Ok(())
     }
 }

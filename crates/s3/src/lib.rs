@@ -10,6 +10,7 @@ mod error;
 mod keys;
 mod list;
 mod lock;
+mod payload;
 mod role;
 mod store;
 mod sts;

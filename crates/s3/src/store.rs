@@ -15,13 +15,14 @@ use remote_state_core::{
     WriteMode,
 };
 
-use crate::client::Client;
+use crate::client::{Client, Select};
 use crate::config::{S3Config, check_key};
 use crate::connect;
 use crate::dialect::{Creates, Dialect, Versioned};
 use crate::dynamodb::{DigestWait, Table};
 use crate::error::Outcome;
 use crate::keys::Layout;
+use crate::payload::Payload;
 
 const LOCK_HINT: &str = "set `use_lockfile = true` or `dynamodb_table` for every client of this state, or pass `--backend-config use_lockfile=true`";
 
@@ -104,16 +105,17 @@ impl StateStore for S3Store {
     }
 
     async fn write(&self, workspace: &Workspace, source: StateSource, mode: &WriteMode) -> Result<StateMeta> {
-        let bytes = source.into_bytes().await?;
-        let Some(table) = &self.table else { return self.put_state(workspace, bytes, mode).await };
-        let written = self.put_state(workspace, bytes.clone(), mode).await;
+        let payload = Payload::new(source).await?;
+        let Some(table) = &self.table else { return self.put_state(workspace, &payload, mode).await };
+        // The digest is computed while the state is on its way.
+        let (written, sum) = tokio::join!(self.put_state(workspace, &payload, mode), payload.md5());
         let meta = written.map_err(|error| match error.kind() {
             ErrorKind::Unknown => error.with_hint(
                 "its digest was not recorded; if the state was written, store it again with `remote-state push --repair-digest FILE`",
             ),
             _ => error,
         })?;
-        self.record_digest(table, workspace, &bytes, &meta).await?;
+        self.record_digest(table, workspace, sum, &meta).await?;
         Ok(meta)
     }
 
@@ -169,7 +171,8 @@ impl S3Store {
         options: &ReadOptions,
     ) -> Result<Option<StateRead>> {
         let version = options.version.as_ref().map(VersionId::as_str);
-        let answer = match self.client.get("read", &self.layout.state_key(workspace), version).await {
+        let select = Select { version, ..Select::default() };
+        let answer = match self.client.get("read", &self.layout.state_key(workspace), &select).await {
             Ok(answer) => answer,
             Err(failure) if failure.outcome == Outcome::Absent && version.is_none() => return Ok(None),
             Err(failure) => return Err(failure.error),

@@ -1,11 +1,13 @@
 //! Writing and deleting a state, and finding out what became of a request whose answer was lost.
 
-use bytes::Bytes;
 use remote_state_core::provider::Attempts;
-use remote_state_core::{ETag, Error, ErrorKind, Result, StateMeta, VersionId, Workspace, WriteMode};
+use remote_state_core::{
+    ContentHasher, ETag, Error, ErrorKind, Result, StateMeta, VersionId, Workspace, WriteMode,
+};
 
-use crate::client::{Condition, Object, Repeat, Stored};
+use crate::client::{Condition, Object, Repeat, Select, Stored};
 use crate::error::{Failure, Outcome};
+use crate::payload::Payload;
 use crate::store::S3Store;
 
 /// What stands under a key. An object of zero bytes is no state, but it exists.
@@ -19,7 +21,7 @@ impl S3Store {
     pub(crate) async fn put_state(
         &self,
         workspace: &Workspace,
-        bytes: Bytes,
+        payload: &Payload,
         mode: &WriteMode,
     ) -> Result<StateMeta> {
         let key = self.layout.state_key(workspace);
@@ -33,17 +35,17 @@ impl S3Store {
             self.check_expected(&key, mode).await?;
             condition = Condition::None;
         }
-        let size = bytes.len() as u64;
-        let mut sent = self.put_when_free(&key, &bytes, condition).await;
+        let size = payload.size_bytes();
+        let mut sent = self.put_when_free(&key, payload, condition).await;
         if let (WriteMode::Create, Err(Failure { outcome: Outcome::ConditionFailed, .. })) = (mode, &sent)
             // If looking fails, looking again below says what is known.
             && let Ok(Present::Empty(Some(etag))) = self.present("write", &key).await
         {
-            sent = self.put_when_free(&key, &bytes, Condition::IfMatch(&etag)).await;
+            sent = self.put_when_free(&key, payload, Condition::IfMatch(&etag)).await;
         }
         let stored = match sent {
             Ok(stored) => stored,
-            Err(failure) => self.resolve_write(&key, &bytes, failure).await?,
+            Err(failure) => self.resolve_write(&key, payload, failure).await?,
         };
         Ok(StateMeta::new(size)
             .with_etag(stored.etag.map(ETag::new))
@@ -54,13 +56,13 @@ impl S3Store {
     async fn put_when_free(
         &self,
         key: &str,
-        bytes: &Bytes,
+        payload: &Payload,
         condition: Condition<'_>,
     ) -> Result<Stored, Failure> {
         let mut attempts = Attempts::new();
         loop {
             attempts.next().await;
-            match self.client.put(Object::State, key, bytes.clone(), condition, Repeat::AsConfigured).await {
+            match self.client.put(Object::State, key, payload, condition, Repeat::AsConfigured).await {
                 Err(Failure { outcome: Outcome::Conflict, .. }) if !attempts.is_last() => {}
                 other => return other,
             }
@@ -102,7 +104,7 @@ impl S3Store {
 
     async fn present(&self, operation: &'static str, key: &str) -> Result<Present> {
         // A HEAD has no body to say which of bucket and key is missing. A GET has, and its body need not be read.
-        match self.client.get(operation, key, None).await {
+        match self.client.get(operation, key, &Select::default()).await {
             Ok(answer) if answer.content_length == Some(0) => Ok(Present::Empty(answer.e_tag)),
             Ok(answer) => Ok(Present::State(answer.e_tag)),
             Err(Failure { outcome: Outcome::Absent, .. }) => Ok(Present::No),
@@ -113,7 +115,7 @@ impl S3Store {
     /// Looks at what is stored now, where the answer does not say whether the write was carried out.
     ///
     /// That includes a failed condition: the SDK repeats a request whose answer was lost, and the repetition then fails on our own write.
-    async fn resolve_write(&self, key: &str, bytes: &Bytes, failure: Failure) -> Result<Stored> {
+    async fn resolve_write(&self, key: &str, payload: &Payload, failure: Failure) -> Result<Stored> {
         // What was to be replaced is gone.
         if failure.outcome == Outcome::Absent {
             return Err(self.changed(key).with_source(failure.error));
@@ -121,7 +123,7 @@ impl S3Store {
         if matches!(failure.outcome, Outcome::Refused | Outcome::Unsent) {
             return Err(failure.error);
         }
-        match self.stored_if_same(key, bytes).await {
+        match self.stored_if_same(key, payload).await {
             Ok(Some(stored)) => Ok(stored),
             // The store decided: something else stands there, and this write was not carried out.
             Ok(None) if failure.outcome == Outcome::ConditionFailed => {
@@ -143,21 +145,24 @@ impl S3Store {
         }
     }
 
-    async fn stored_if_same(&self, key: &str, bytes: &Bytes) -> Result<Option<Stored>> {
-        let answer = match self.client.get("write", key, None).await {
+    async fn stored_if_same(&self, key: &str, payload: &Payload) -> Result<Option<Stored>> {
+        let mut answer = match self.client.get("write", key, &Select::default()).await {
             Ok(answer) => answer,
             Err(Failure { outcome: Outcome::Absent, .. }) => return Ok(None),
             Err(failure) => return Err(failure.error),
         };
-        if answer.content_length.and_then(|size| usize::try_from(size).ok()) != Some(bytes.len()) {
+        if answer.content_length.and_then(|size| u64::try_from(size).ok()) != Some(payload.size_bytes()) {
             return Ok(None);
         }
-        let (etag, version) = (answer.e_tag, answer.version_id);
-        let found = answer.body.collect().await.map_err(|error| {
-            Error::new(ErrorKind::Unavailable, "write", "the stored state cannot be read back")
-                .with_source(error)
-        })?;
-        Ok((found.into_bytes() == *bytes).then_some(Stored { etag, version }))
+        let mut found = ContentHasher::default();
+        while let Some(bytes) = answer.body.next().await {
+            found.update(&bytes.map_err(|error| {
+                Error::new(ErrorKind::Unavailable, "write", "the stored state cannot be read back")
+                    .with_source(error)
+            })?);
+        }
+        let stored = Stored { etag: answer.e_tag, version: answer.version_id };
+        Ok((found.finish() == *payload.hash()).then_some(stored))
     }
 
     fn changed(&self, key: &str) -> Error {

@@ -34,6 +34,20 @@ fn accepted(suite: &mut Suite) {
         assert!(json["etag"].is_string());
         assert_eq!(case.place.state("w").expect("it is stored"), state(3));
     });
+    suite.on_each_server("a_large_state_is_streamed_from_a_file_and_from_a_pipe", &[], |server| {
+        let case = Case::new(server);
+        // Spaces after the document belong to it.
+        let large = |serial| state(serial) + &" ".repeat(5 << 20);
+        case.sandbox.write("new.json", large(1));
+        case.run(case.remote_state("push new.json")).code(0).says("wrote serial 1");
+        assert!(case.place.state("default").expect("it is stored") == large(1));
+        case.run(case.remote_state("push -").stdin(large(2))).code(0).says("wrote serial 2");
+        assert!(case.place.state("default").expect("it is stored") == large(2));
+        case.run(case.remote_state("push -").stdin(large(2))).code(0).says("nothing to write");
+        let other = large(2).replace(LINEAGE, &LINEAGE.to_uppercase()) + " ";
+        case.run(case.remote_state("push -").stdin(other)).code(5).says("may not replace the stored state");
+        case.run(case.remote_state("push -").stdin(large(3) + "x")).code(1).says("it is not a JSON object");
+    });
     suite.on_each_server("the_same_bytes_again_are_nothing_to_write", &[], |server| {
         let case = Case::stored(server);
         case.sandbox.write("same.json", state(3));

@@ -1,12 +1,9 @@
 //! `push`: a state takes the place of the stored one, under the lock and by the rules.
 
-use std::io::Read as _;
-use std::path::Path;
-
-use bytes::Bytes;
+use futures_util::TryStreamExt as _;
 use remote_state::{
-    Error, ErrorKind, LockId, ReadOptions, Refusal, StateBytes, StateHeader, StateMeta, Succession,
-    SuccessionRules, WriteMode,
+    ContentHasher, Error, ErrorKind, HeaderReader, LockId, Progress, ReadOptions, Refusal,
+    Result as StoreResult, StateHeader, StateMeta, Succession, SuccessionRules, WriteMode,
 };
 use serde_json::json;
 
@@ -14,56 +11,23 @@ use crate::args::Push;
 use crate::commands::not_readable;
 use crate::exit::Failure;
 use crate::session::Session;
+use crate::source::Pushed;
+
+/// What is left of a stored state is read to its end if it is at most this long: that is cheaper than a new connection to the store.
+const CHEAP_REST_BYTES: u64 = 64 << 10;
 
 pub(crate) async fn run(session: &mut Session, args: &Push) -> Result<(), Failure> {
     session.may_write()?;
     let session = &*session;
-    let name = if args.file.as_os_str() == "-" {
-        "standard input".to_owned()
-    } else {
-        format!("`{}`", args.file.display())
-    };
-    let bytes = read_source(&args.file, &name)?;
-    let header = StateHeader::parse(&bytes).map_err(|error| not_a_state(&name, &error))?;
+    let pushed = Pushed::read(session.ui, &args.file).await?;
     let written = if let Some(id) = &args.lock_id {
         check_held(session, &LockId::new(id)).await?;
-        session
-            .finish(&session.workspace, &LockId::new(id), put(session, &name, bytes, &header, args))
-            .await?
+        session.finish(&session.workspace, &LockId::new(id), put(session, &pushed, args)).await?
     } else {
         let info = session.lock_info("state-push")?;
-        session.under_lock(&session.workspace, &info, put(session, &name, bytes, &header, args)).await?
+        session.under_lock(&session.workspace, &info, put(session, &pushed, args)).await?
     };
-    report(session, &header, written)
-}
-
-fn read_source(path: &Path, name: &str) -> Result<Bytes, Failure> {
-    let mut bytes = Vec::new();
-    let read = if path.as_os_str() == "-" {
-        std::io::stdin().lock().read_to_end(&mut bytes).map(drop)
-    } else {
-        std::fs::read(path).map(|read| bytes = read)
-    };
-    read.map_err(|source| {
-        let kind = if source.kind() == std::io::ErrorKind::NotFound {
-            ErrorKind::NotFound
-        } else {
-            ErrorKind::Local
-        };
-        Error::new(kind, "push", format!("cannot read {name}: {source}")).with_source(source)
-    })?;
-    if bytes.is_empty() {
-        return Err(Error::new(ErrorKind::InvalidState, "push", format!("{name} is not a Terraform state: it is empty"))
-            .with_context("note", "nothing was written")
-            .with_hint("the command that should have written it may have failed; to drop a state, use `remote-state workspace delete`")
-            .into());
-    }
-    Ok(bytes.into())
-}
-
-fn not_a_state(name: &str, error: &Error) -> Error {
-    Error::new(ErrorKind::InvalidState, "push", format!("{name} is {}", error.message()))
-        .with_context("note", "nothing was written")
+    report(session, &pushed.header, written)
 }
 
 /// Makes sure that the lock under which to write is held, by that id.
@@ -84,44 +48,83 @@ async fn check_held(session: &Session, id: &LockId) -> Result<(), Failure> {
     }
 }
 
-/// Writes the bytes if they may follow what is stored. Returns nothing if they are stored already.
-async fn put(
-    session: &Session,
-    name: &str,
-    bytes: Bytes,
-    header: &StateHeader,
-    args: &Push,
-) -> Result<Option<StateMeta>, Failure> {
-    let mut options = ReadOptions::default();
-    if args.repair_digest {
-        options = options.ignoring_digest();
-    }
-    let stored = match session.store.read(&session.workspace, &options).await? {
-        Some(read) => Some(read.collect().await?),
-        None => None,
-    };
+/// Writes the state if it may follow what is stored. Returns nothing if it is stored already.
+async fn put(session: &Session, pushed: &Pushed, args: &Push) -> Result<Option<StateMeta>, Failure> {
+    let stored = read_stored(session, pushed, args).await?;
     if !args.force
         && let Some(stored) = &stored
     {
-        let stored_header = StateHeader::parse(&stored.bytes)
-            .map_err(|error| not_comparable(session, &stored.meta, error))?;
-        match SuccessionRules::PUSH.check(Some(&stored_header), header, || stored.bytes == bytes) {
+        let header = stored.header.as_ref().map_err(|error| not_comparable(session, &stored.meta, error))?;
+        match SuccessionRules::PUSH.check(Some(header), &pushed.header, || stored.is_same) {
             Ok(Succession::Follows) => {}
             // What is stored is right then, and its digest may not be: writing records it.
             Ok(Succession::Unchanged) if args.repair_digest => {}
             Ok(Succession::Unchanged) => return Ok(None),
-            Err(refusal) => return Err(refused(session, name, &refusal)),
+            Err(refusal) => return Err(refused(session, &pushed.name, &refusal)),
         }
     }
     let mode = match stored {
         None => WriteMode::Create,
-        Some(StateBytes { meta: StateMeta { etag: Some(etag), .. }, .. }) => WriteMode::Update(etag),
+        Some(Stored { meta: StateMeta { etag: Some(etag), .. }, .. }) => WriteMode::Update(etag),
         Some(_) => WriteMode::Overwrite,
     };
-    Ok(Some(session.store.write(&session.workspace, bytes.into(), &mode).await?))
+    Ok(Some(session.store.write(&session.workspace, pushed.source.clone(), &mode).await?))
 }
 
-fn not_comparable(session: &Session, meta: &StateMeta, error: Error) -> Failure {
+/// What is stored, as far as it decides whether another state may follow.
+struct Stored {
+    meta: StateMeta,
+    header: StoreResult<StateHeader>,
+    is_same: bool,
+}
+
+/// Reads what decides, and no further: of most states that is their beginning.
+async fn read_stored(session: &Session, pushed: &Pushed, args: &Push) -> Result<Option<Stored>, Failure> {
+    let mut options = ReadOptions::default();
+    if args.repair_digest {
+        options = options.ignoring_digest();
+    }
+    let Some(mut read) = session.store.read(&session.workspace, &options).await? else { return Ok(None) };
+    let is_verified_at_its_end = session.store.capabilities().digests && !args.repair_digest;
+    let mut hasher = (read.meta.size_bytes == pushed.source.size_bytes()).then(ContentHasher::default);
+    let mut reader = Some(HeaderReader::new());
+    let mut header = None;
+    let mut left = read.meta.size_bytes;
+    while let Some(bytes) = read.body.try_next().await? {
+        left = left.saturating_sub(bytes.len() as u64);
+        if let Some(progress) = reader.as_mut().map(|reader| reader.feed(&bytes)) {
+            header = match progress {
+                Ok(Progress::NeedsMore) => None,
+                Ok(Progress::Done) => reader.take().map(HeaderReader::finish),
+                Err(error) => {
+                    reader = None;
+                    Some(Err(error))
+                }
+            };
+        }
+        if let Some(Ok(header)) = &header
+            && header.serial != pushed.header.serial
+        {
+            hasher = None;
+        }
+        if let Some(hasher) = &mut hasher {
+            hasher.update(&bytes);
+        }
+        let is_decided = reader.is_none() && (hasher.is_none() || !matches!(header, Some(Ok(_))));
+        if is_decided && !is_verified_at_its_end && left > CHEAP_REST_BYTES {
+            break;
+        }
+    }
+    let header = match (header, reader) {
+        (Some(header), _) => header,
+        (None, reader) => reader.unwrap_or_default().finish(),
+    };
+    let is_same = hasher.is_some_and(|hasher| hasher.finish() == pushed.source.content_hash());
+    Ok(Some(Stored { meta: read.meta, header, is_same }))
+}
+
+fn not_comparable(session: &Session, meta: &StateMeta, error: &Error) -> Failure {
+    let error = Error::new(error.kind(), error.operation(), error.message());
     not_readable(session, &session.workspace, meta, error)
         .with_hint("look at it with `remote-state pull`; to replace it all the same, pass `--force`")
         .into()

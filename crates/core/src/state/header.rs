@@ -2,12 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use serde::de::IgnoredAny;
-
 use crate::error::{Error, ErrorKind, Result};
 use crate::names::{Lineage, Serial};
 use crate::state::outputs::Progress;
-use crate::state::split::{Piece, Splitter, Want};
+use crate::state::split::{Malformed, Piece, Splitter, Want};
+use crate::state::validate::{NotJson, Validator};
 
 /// The newest version of the state format that exists.
 const NEWEST_VERSION: u64 = 4;
@@ -51,10 +50,6 @@ impl StateHeader {
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         let mut reader = HeaderReader::whole();
         let _: Progress = reader.feed(bytes)?;
-        // The parser's own message may quote the text: keep its place only.
-        serde_json::from_slice::<IgnoredAny>(bytes).map_err(|error| {
-            invalid(&format!("it is not JSON (line {}, column {})", error.line(), error.column()))
-        })?;
         reader.finish()
     }
 }
@@ -64,7 +59,8 @@ impl StateHeader {
 pub struct HeaderReader {
     splitter: Splitter,
     fields: Fields,
-    stops_early: bool,
+    /// Looks at every byte; none where the reader stops early.
+    validator: Option<Validator>,
 }
 
 #[derive(Debug, Default)]
@@ -98,12 +94,12 @@ impl Default for HeaderReader {
 impl HeaderReader {
     /// Starts at the first byte of a state.
     pub fn new() -> Self {
-        Self { splitter: Splitter::new(want), fields: Fields::default(), stops_early: true }
+        Self { splitter: Splitter::new(want), fields: Fields::default(), validator: None }
     }
 
-    /// Goes on to the end: a name may occur twice, and then the last one counts, as in Go.
-    fn whole() -> Self {
-        Self { stops_early: false, ..Self::new() }
+    /// Goes on to the end, and makes sure that all of it is JSON. A name may occur twice, and then the last one counts, as in Go.
+    pub fn whole() -> Self {
+        Self { validator: Some(Validator::new()), ..Self::new() }
     }
 
     /// Takes the next bytes.
@@ -112,7 +108,8 @@ impl HeaderReader {
     /// `InvalidState` as soon as the bytes cannot be a state.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<Progress> {
         let fields = &mut self.fields;
-        let stops_early = self.stops_early;
+        let stops_early = self.validator.is_none();
+        // What it is about comes first: a text that is no state at all is not told where it is no JSON.
         let flow = self
             .splitter
             .feed(bytes, |piece| {
@@ -137,6 +134,9 @@ impl HeaderReader {
                 }
             })
             .map_err(|malformed| invalid(malformed.reason()))?;
+        if let Some(validator) = &mut self.validator {
+            validator.feed(bytes).map_err(not_json)?;
+        }
         Ok(if flow.is_break() { Progress::Done } else { Progress::NeedsMore })
     }
 
@@ -146,8 +146,13 @@ impl HeaderReader {
     /// `InvalidState` if the bytes are not a state of a known version.
     pub fn finish(self) -> Result<StateHeader> {
         let fields = self.fields;
-        if !(self.stops_early && fields.are_complete()) {
-            self.splitter.finish().map_err(|malformed| invalid(malformed.reason()))?;
+        if self.validator.is_some() || !fields.are_complete() {
+            let ended = self.splitter.finish();
+            if let (Some(validator), Ok(()) | Err(Malformed::EndsEarly)) = (&self.validator, &ended) {
+                // It knows the place.
+                validator.finish().map_err(not_json)?;
+            }
+            ended.map_err(|malformed| invalid(malformed.reason()))?;
         }
         let is_encrypted = match &fields.encryption_version {
             Some(text) => !text_field("encryption_version", text)?.is_empty(),
@@ -192,6 +197,10 @@ fn want(key: &str) -> Option<Want> {
         "outputs" | "resources" => Some(Want::Emptiness),
         _ => None,
     }
+}
+
+fn not_json(NotJson { line, column }: NotJson) -> Error {
+    invalid(&format!("it is not JSON (line {line}, column {column})"))
 }
 
 /// Reads a number; `null` stands for none, as in Go.

@@ -5,6 +5,7 @@ mod outputs;
 mod resources;
 mod split;
 mod succession;
+mod validate;
 
 pub use header::{HeaderReader, StateFormat, StateHeader};
 pub use outputs::{Output, OutputReader, Outputs, Progress};

@@ -49,6 +49,17 @@ pub(crate) enum Piece<'a> {
 /// A member whose text is wanted [`Want::Short`] may have this many bytes.
 const SHORT_BYTES: usize = 4096;
 
+/// The bytes that mean something outside of strings, to whoever looks for the end of a value only.
+const IS_STRUCTURE: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut structure: &[u8] = b"\"{}[]";
+    while let [byte, rest @ ..] = structure {
+        table[*byte as usize] = true;
+        structure = rest;
+    }
+    table
+};
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     Start,
@@ -100,10 +111,9 @@ impl Splitter {
         bytes: &[u8],
         mut sink: impl FnMut(Piece<'_>) -> ControlFlow<B>,
     ) -> Result<ControlFlow<B>, Malformed> {
-        let mut rest = bytes.iter();
-        // A byte that ends a scalar belongs to what follows it: it is looked at twice.
-        let mut again = None;
-        while let Some(byte) = again.take().or_else(|| rest.next().copied()) {
+        let mut at = 0;
+        while let Some(&byte) = bytes.get(at) {
+            at += 1;
             let is_space = matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
             let before = self.at;
             match self.at {
@@ -155,7 +165,8 @@ impl Splitter {
                 }
                 At::Scalar if is_space || matches!(byte, b',' | b'}' | b']') => {
                     self.at = At::AfterValue;
-                    again = Some(byte);
+                    // It belongs to what follows.
+                    at -= 1;
                 }
                 At::Scalar => self.keep(byte)?,
                 At::Text => {
@@ -173,7 +184,7 @@ impl Splitter {
                     {
                         return Ok(ControlFlow::Break(value));
                     }
-                    again = Some(byte);
+                    at -= 1;
                 }
                 At::Nested => {
                     self.keep(byte)?;
@@ -208,6 +219,7 @@ impl Splitter {
             {
                 return Ok(ControlFlow::Break(value));
             }
+            at += self.skippable(bytes.get(at..).unwrap_or_default());
         }
         Ok(ControlFlow::Continue(()))
     }
@@ -219,6 +231,19 @@ impl Splitter {
             At::Start => Err(Malformed::Empty),
             _ => Err(Malformed::EndsEarly),
         }
+    }
+
+    /// Counts the bytes that follow and change nothing: they are most of a state.
+    fn skippable(&self, rest: &[u8]) -> usize {
+        if matches!(self.wanted, Some(Want::Short | Want::Whole)) {
+            return 0;
+        }
+        let end = match self.at {
+            At::Text | At::TextInNested if !self.is_escaped => memchr::memchr2(b'"', b'\\', rest),
+            At::Nested => rest.iter().position(|byte| IS_STRUCTURE[usize::from(*byte)]),
+            _ => Some(0),
+        };
+        end.unwrap_or(rest.len())
     }
 
     fn push_key(&mut self, byte: u8) {

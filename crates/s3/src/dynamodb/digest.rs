@@ -11,7 +11,6 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
 use md5::{Digest as _, Md5};
 use remote_state_core::{Error, ErrorKind, ReadOptions, Result, StateBytes, StateMeta, StateRead, Workspace};
@@ -19,6 +18,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::dynamodb::Table;
 use crate::error::Failure;
+use crate::payload::Sum;
 use crate::store::S3Store;
 
 /// What a digest item's id ends with.
@@ -30,9 +30,6 @@ const DIGEST: &str = "Digest";
 /// States up to this size are verified before their first byte is handed on, and read again if they do not match. Larger ones are verified
 /// while they stream: their last byte is followed by the error.
 const COLLECTED_BYTES: u64 = 8 << 20;
-
-/// An MD5 sum.
-type Sum = [u8; 16];
 
 /// How long to wait for a state and its digest to agree.
 #[derive(Clone, Copy, Debug)]
@@ -120,17 +117,23 @@ impl S3Store {
         &self,
         table: &Table,
         workspace: &Workspace,
-        bytes: &Bytes,
+        sum: Result<Sum>,
         meta: &StateMeta,
     ) -> Result<()> {
-        if bytes.is_empty() {
+        if meta.size_bytes == 0 {
             // That is no state, and native clients take any digest for that of another one.
             return self.forget_digest(table, workspace).await;
         }
         let id = self.digest_id(workspace);
-        let sum = hex(&sum_of(bytes));
-        let Err(Failure { error, .. }) = table.put("write", &id, DIGEST, sum.clone()).await else {
-            return Ok(());
+        let sum = sum.map(|sum| hex(&sum));
+        let recorded = match &sum {
+            Ok(sum) => table.put("write", &id, DIGEST, sum.clone()).await.map_err(Error::from),
+            Err(_) => Ok(()),
+        };
+        let (sum, error) = match (sum, recorded) {
+            (Ok(_), Ok(())) => return Ok(()),
+            (Ok(sum), Err(error)) => (format!("MD5 {sum}"), error),
+            (Err(error), _) => ("MD5 not known".to_owned(), error),
         };
         let state = self.layout.location(workspace).state;
         Err(Error::new(
@@ -139,7 +142,7 @@ impl S3Store {
             format!("the state was written to `{state}`, but its digest could not be recorded"),
         )
         .with_context("because", &error)
-        .with_context("state", format!("the new one, {} bytes, MD5 {sum}", meta.size_bytes))
+        .with_context("state", format!("the new one, {} bytes, {sum}", meta.size_bytes))
         .with_context("digest", format!("the one before, if any, in {}", place(table.name(), &id)))
         .with_hint("until the digest is recorded, clients with this table refuse the state, and those without it read the new one")
         .with_hint("store the same state again with `remote-state push --repair-digest FILE`, which records the digest")

@@ -15,8 +15,9 @@ use remote_state_core::provider::{
 };
 use remote_state_core::{Error, ErrorKind, LockRecord, Result, Workspace};
 
-use crate::client::{Condition, Object, Repeat, Stored};
+use crate::client::{Condition, Object, Repeat, Select, Stored};
 use crate::error::{Failure, Outcome};
+use crate::payload::Payload;
 use crate::store::S3Store;
 
 /// The lock file of a workspace's state.
@@ -71,7 +72,7 @@ impl LockMechanism for LockFile<'_> {
 
     async fn read(&self, operation: &'static str) -> Result<Option<Box<dyn FoundLock + '_>>> {
         let key = self.key();
-        let mut answer = match self.store.client.get(operation, &key, None).await {
+        let mut answer = match self.store.client.get(operation, &key, &Select::default()).await {
             Ok(answer) => answer,
             Err(failure) if failure.outcome == Outcome::Absent => return Ok(None),
             Err(failure) => return Err(failure.error),
@@ -123,7 +124,8 @@ impl LockFile<'_> {
     }
 
     async fn put(&self, record: Bytes) -> Result<Stored, Failure> {
-        self.store.client.put(Object::Lock, &self.key(), record, Condition::IfAbsent, Repeat::Never).await
+        let payload = Payload::small(record);
+        self.store.client.put(Object::Lock, &self.key(), &payload, Condition::IfAbsent, Repeat::Never).await
     }
 
     fn not_a_store(&self) -> Error {

@@ -1,0 +1,112 @@
+//! The state that is pushed: from a file, a pipe, or standard input.
+
+use std::fs::File;
+use std::io::{self, Read, Write as _};
+use std::path::Path;
+
+use bytes::Bytes;
+use remote_state::{Error, ErrorKind, HeaderReader, Progress, StateFile, StateHeader, StateSource};
+use tempfile::TempPath;
+use tokio::task::spawn_blocking;
+
+use crate::exit::Failure;
+use crate::session::interruption;
+use crate::ui::Ui;
+
+/// A state up to this size is kept in memory; a longer one is streamed from its file. What comes through a pipe gets a file for that.
+const IN_MEMORY_BYTES: u64 = 4 << 20;
+
+/// A state that was read once: it is a state, and what it says of itself is known.
+#[derive(Debug)]
+pub(crate) struct Pushed {
+    /// For messages.
+    pub(crate) name: String,
+    pub(crate) source: StateSource,
+    pub(crate) header: StateHeader,
+    /// The file of what came through a pipe. It goes with this value.
+    _spool: Option<TempPath>,
+}
+
+impl Pushed {
+    /// Reads the file, or standard input for `-`.
+    pub(crate) async fn read(ui: Ui, path: &Path) -> Result<Self, Failure> {
+        let is_stdin = path.as_os_str() == "-";
+        let name = if is_stdin { "standard input".to_owned() } else { format!("`{}`", path.display()) };
+        let input: Box<dyn Read + Send> = if is_stdin {
+            Box::new(io::stdin())
+        } else {
+            let file = File::open(path).map_err(|error| cannot_read(&name, error))?;
+            let meta = file.metadata().map_err(|error| cannot_read(&name, error))?;
+            if meta.is_file() && meta.len() > IN_MEMORY_BYTES {
+                let (file, header) = examine(path, &name)?;
+                return Ok(Self { name, source: file.into(), header, _spool: None });
+            }
+            Box::new(file)
+        };
+        // Whoever interrupts here leaves no copy of a state behind.
+        let interruption = interruption();
+        tokio::select! {
+            read = spawn_blocking(move || Self::read_stream(name, input)) => match read {
+                Ok(read) => read,
+                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            },
+            signal = interruption => {
+                ui.note("interrupted; nothing was written");
+                Err(Failure::Interrupted(signal))
+            }
+        }
+    }
+
+    fn read_stream(name: String, mut input: impl Read) -> Result<Self, Failure> {
+        let mut bytes = Vec::new();
+        let beginning = input.by_ref().take(IN_MEMORY_BYTES + 1).read_to_end(&mut bytes);
+        beginning.map_err(|error| cannot_read(&name, error))?;
+        if bytes.is_empty() {
+            return Err(Error::new(ErrorKind::InvalidState, "push", format!("{name} is not a Terraform state: it is empty"))
+                .with_context("note", "nothing was written")
+                .with_hint("the command that should have written it may have failed; to drop a state, use `remote-state workspace delete`")
+                .into());
+        }
+        if bytes.len() as u64 <= IN_MEMORY_BYTES {
+            let header = StateHeader::parse(&bytes).map_err(|error| not_a_state(&name, &error))?;
+            return Ok(Self { name, source: Bytes::from(bytes).into(), header, _spool: None });
+        }
+        let spool = spool(&bytes, input).map_err(|error| cannot_read(&name, error))?;
+        drop(bytes);
+        let (file, header) = examine(&spool, &name)?;
+        Ok(Self { name, source: file.into(), header, _spool: Some(spool) })
+    }
+}
+
+/// Keeps what comes through a pipe in a file that only its owner can read.
+fn spool(beginning: &[u8], mut rest: impl Read) -> io::Result<TempPath> {
+    let mut file = tempfile::NamedTempFile::new()?;
+    file.write_all(beginning)?;
+    let _bytes = io::copy(&mut rest, &mut file)?;
+    Ok(file.into_temp_path())
+}
+
+/// Reads a file from end to end without holding it.
+fn examine(path: &Path, name: &str) -> Result<(StateFile, StateHeader), Failure> {
+    let mut reader = HeaderReader::whole();
+    let file = StateFile::read(path, |bytes| {
+        let _: Progress = reader.feed(bytes)?;
+        Ok(())
+    });
+    let refused = |error: Error| match error.kind() {
+        ErrorKind::InvalidState => not_a_state(name, &error),
+        _ => error,
+    };
+    let file = file.map_err(refused)?;
+    Ok((file, reader.finish().map_err(refused)?))
+}
+
+fn cannot_read(name: &str, source: io::Error) -> Error {
+    let kind = if source.kind() == io::ErrorKind::NotFound { ErrorKind::NotFound } else { ErrorKind::Local };
+    Error::new(kind, "push", format!("cannot read {name}: {source}")).with_source(source)
+}
+
+fn not_a_state(name: &str, error: &Error) -> Error {
+    Error::new(ErrorKind::InvalidState, "push", format!("{name} is {}", error.message()))
+        .with_context("note", "nothing was written")
+}

@@ -1,0 +1,222 @@
+//! What is sent: bytes whose length and hash are known beforehand, and that can be sent again.
+
+use std::ops::Range;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use aws_sdk_s3::primitives::{ByteStream, SdkBody};
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use md5::{Digest as _, Md5};
+use remote_state_core::{ContentHash, ContentHasher, Error, ErrorKind, Result, StateFile, StateSource};
+use tokio::sync::{OnceCell, mpsc};
+use tokio::task::spawn_blocking;
+
+/// An MD5 sum.
+pub(crate) type Sum = [u8; 16];
+
+/// Bytes in memory up to this many are hashed where they are: another thread would cost more.
+const SMALL_BYTES: u64 = 256 << 10;
+
+/// How many pieces of a file wait to be sent.
+const PIECES_AHEAD: usize = 2;
+
+/// A body. Clones are the same one.
+#[derive(Clone, Debug)]
+pub(crate) struct Payload(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    source: StateSource,
+    hash: ContentHash,
+    md5: OnceCell<Sum>,
+    /// How often the file could not be read while it was being sent, and why.
+    broken: Mutex<Option<(u32, Error)>>,
+}
+
+impl Payload {
+    pub(crate) async fn new(source: StateSource) -> Result<Self> {
+        let hash = match &source {
+            StateSource::Bytes(bytes) if bytes.len() as u64 > SMALL_BYTES => {
+                let bytes = bytes.clone();
+                spawn_blocking(move || ContentHash::of(&bytes)).await.map_err(broke_off)?
+            }
+            other => other.content_hash(),
+        };
+        Ok(Self::with_hash(source, hash))
+    }
+
+    /// Makes one of bytes that are few.
+    pub(crate) fn small(bytes: Bytes) -> Self {
+        let hash = ContentHash::of(&bytes);
+        Self::with_hash(bytes.into(), hash)
+    }
+
+    fn with_hash(source: StateSource, hash: ContentHash) -> Self {
+        Self(Arc::new(Inner { source, hash, md5: OnceCell::new(), broken: Mutex::default() }))
+    }
+
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.0.source.size_bytes()
+    }
+
+    pub(crate) fn hash(&self) -> &ContentHash {
+        &self.0.hash
+    }
+
+    /// Computes the MD5 sum, once.
+    pub(crate) async fn md5(&self) -> Result<Sum> {
+        self.0.md5.get_or_try_init(|| self.sum_of(Md5::new(), 0..self.size_bytes())).await.copied()
+    }
+
+    async fn sum_of<H: Hasher>(&self, mut hasher: H, part: Range<u64>) -> Result<H::Sum> {
+        let file = match self.slice(&part) {
+            Ok(bytes) if bytes.len() as u64 <= SMALL_BYTES => {
+                hasher.take(&bytes);
+                return Ok(hasher.sum());
+            }
+            Ok(bytes) => {
+                let hashing = spawn_blocking(move || {
+                    hasher.take(&bytes);
+                    hasher.sum()
+                });
+                return hashing.await.map_err(broke_off);
+            }
+            Err(file) => file.clone(),
+        };
+        let hashing = spawn_blocking(move || {
+            file.pieces(part)?.try_for_each(|piece| piece.map(|piece| hasher.take(&piece)))?;
+            Ok(hasher.sum())
+        });
+        hashing.await.map_err(broke_off)?
+    }
+
+    /// Returns a part, to be sent as often as it takes.
+    pub(crate) fn body(&self, part: Range<u64>) -> ByteStream {
+        let file = match self.slice(&part) {
+            Ok(bytes) => return ByteStream::from(bytes),
+            Err(file) => file.clone(),
+        };
+        let payload = self.clone();
+        ByteStream::new(SdkBody::retryable(move || {
+            SdkBody::from_body_1_x(Pieces {
+                payload: payload.clone(),
+                file: Some(file.clone()),
+                part: part.clone(),
+                left: part.end - part.start,
+                incoming: None,
+            })
+        }))
+    }
+
+    /// Returns how many bodies broke off by no fault of the network, and why the last one did.
+    pub(crate) fn take_broken(&self) -> Option<(u32, Error)> {
+        self.0.broken.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Returns a part of what is in memory, or the file.
+    fn slice(&self, part: &Range<u64>) -> Result<Bytes, &StateFile> {
+        match &self.0.source {
+            StateSource::File(file) => Err(file),
+            StateSource::Bytes(bytes) => {
+                let at = |position: u64| usize::try_from(position).unwrap_or(usize::MAX).min(bytes.len());
+                Ok(bytes.slice(at(part.start)..at(part.end)))
+            }
+        }
+    }
+}
+
+/// What sums a body up.
+trait Hasher: Send + 'static {
+    type Sum: Send + 'static;
+    fn take(&mut self, bytes: &[u8]);
+    fn sum(self) -> Self::Sum;
+}
+
+impl Hasher for Md5 {
+    type Sum = Sum;
+
+    fn take(&mut self, bytes: &[u8]) {
+        self.update(bytes);
+    }
+
+    fn sum(self) -> Sum {
+        self.finalize().into()
+    }
+}
+
+impl Hasher for ContentHasher {
+    type Sum = ContentHash;
+
+    fn take(&mut self, bytes: &[u8]) {
+        self.update(bytes);
+    }
+
+    fn sum(self) -> ContentHash {
+        self.finish()
+    }
+}
+
+fn broke_off(error: tokio::task::JoinError) -> Error {
+    Error::new(ErrorKind::Unexpected, "write", "hashing a state broke off").with_source(error)
+}
+
+/// A part of a file on its way out, read by another thread a few pieces ahead.
+struct Pieces {
+    payload: Payload,
+    /// Until the first piece is asked for.
+    file: Option<StateFile>,
+    part: Range<u64>,
+    left: u64,
+    incoming: Option<mpsc::Receiver<Result<Bytes>>>,
+}
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        if let Some(file) = self.file.take() {
+            let (sender, incoming) = mpsc::channel(PIECES_AHEAD);
+            let part = self.part.clone();
+            drop(spawn_blocking(move || read_ahead(&file, part, &sender)));
+            self.incoming = Some(incoming);
+        }
+        let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
+        match std::task::ready!(incoming.poll_recv(cx)) {
+            Some(Ok(piece)) => {
+                self.left -= piece.len() as u64;
+                Poll::Ready(Some(Ok(Frame::data(piece))))
+            }
+            Some(Err(error)) => {
+                let told = Error::new(error.kind(), error.operation(), error.message());
+                let mut broken = self.payload.0.broken.lock().unwrap_or_else(PoisonError::into_inner);
+                let times = broken.take().map_or(0, |(times, _)| times);
+                *broken = Some((times + 1, error));
+                drop(broken);
+                Poll::Ready(Some(Err(told)))
+            }
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
+}
+
+/// Reads until the end, or until nobody wants more.
+fn read_ahead(file: &StateFile, part: Range<u64>, sender: &mpsc::Sender<Result<Bytes>>) {
+    match file.pieces(part) {
+        Ok(mut pieces) => while pieces.next().is_some_and(|piece| sender.blocking_send(piece).is_ok()) {},
+        Err(error) => drop(sender.blocking_send(Err(error))),
+    }
+}
