@@ -25,9 +25,10 @@ use crate::oss::Oss;
 use crate::recorder::Recorder;
 use crate::s3::Service;
 use crate::storage::Storage;
-use crate::store::{Versioning, buckets, tables};
+use crate::store::{Versioning, buckets, rows, tables};
+use crate::tablestore::Tablestore;
 
-/// An endpoint for S3, OSS and DynamoDB inside this process, on a loopback address. Dropping it stops it at once.
+/// An endpoint for S3, DynamoDB, OSS and Tablestore inside this process, on a loopback address. Dropping it stops it at once.
 #[derive(Debug)]
 pub struct Emulator {
     address: SocketAddr,
@@ -88,6 +89,7 @@ pub struct EmulatorBuilder {
     region: Option<String>,
     buckets: Vec<(String, Versioning)>,
     tables: Vec<(String, String)>,
+    row_tables: Vec<(String, String)>,
     address: Option<String>,
 }
 
@@ -106,7 +108,7 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Accepts an access key with its secret, on OSS only together with this security token, as STS gives them out.
+    /// Accepts an access key with its secret, on OSS and Tablestore only together with this security token, as STS gives them out.
     #[must_use]
     pub fn with_temporary_credentials(
         mut self,
@@ -154,6 +156,13 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Creates a Tablestore table at the start, if it is missing, with this one primary key column of type string. May be called several times.
+    #[must_use]
+    pub fn with_tablestore_table(mut self, name: impl Into<String>, primary_key: impl Into<String>) -> Self {
+        self.row_tables.push((name.into(), primary_key.into()));
+        self
+    }
+
     /// The address to listen on, an IP address with a port. Default: `127.0.0.1:0`, where 0 lets the system choose.
     #[must_use]
     pub fn with_address(mut self, address: impl Into<String>) -> Self {
@@ -170,12 +179,16 @@ impl EmulatorBuilder {
         let address = parse_loopback(self.address.as_deref().unwrap_or("127.0.0.1:0"))?;
         let storage = self.storage.unwrap_or_else(Storage::memory);
         storage.prepare().await.map_err(io::Error::other)?;
-        let (wanted, wanted_tables) = (self.buckets, self.tables);
+        let (wanted, wanted_tables, wanted_rows) = (self.buckets, self.tables, self.row_tables);
         let create = move |txn: &_| {
             wanted
                 .iter()
                 .try_for_each(|(name, versioning)| buckets::create(txn, name, *versioning).map(drop))?;
-            wanted_tables.iter().try_for_each(|(name, key)| tables::create(txn, name, key).map(drop))
+            wanted_tables.iter().try_for_each(|(name, key)| tables::create(txn, name, key).map(drop))?;
+            wanted_rows.iter().try_for_each(|(name, key)| {
+                let table = rows::Table { primary_key: vec![(key.clone(), rows::KeyKind::String)] };
+                rows::create(txn, name, &table).map(drop)
+            })
         };
         storage.write(create).await.map_err(io::Error::other)?;
 
@@ -183,11 +196,9 @@ impl EmulatorBuilder {
         let address = listener.local_addr()?;
         let keys: Arc<BTreeMap<_, _>> = Arc::new(self.credentials.into_iter().collect());
         let region: Option<Arc<str>> = self.region.clone().map(Arc::from);
-        let oss = Oss {
-            storage: storage.clone(),
-            keys: Keyring::new(Arc::clone(&keys), self.tokens),
-            region: region.clone(),
-        };
+        let ring = Keyring::new(Arc::clone(&keys), self.tokens);
+        let oss = Oss { storage: storage.clone(), keys: ring.clone(), region: region.clone() };
+        let tablestore = Tablestore { storage: storage.clone(), keys: ring };
         let tables = Tables { storage: storage.clone(), keys: Arc::clone(&keys), region: region.clone() };
         let mut s3 = S3ServiceBuilder::new(Service::new(storage, self.region));
         s3.set_auth(Keys(keys));
@@ -202,6 +213,7 @@ impl EmulatorBuilder {
             region,
             tables,
             oss,
+            tablestore,
         };
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(serve(listener, endpoint, stopped));

@@ -23,6 +23,7 @@ use crate::identity;
 use crate::oss::{self, Oss};
 use crate::recorder::{Recorder, Request};
 use crate::store::hex;
+use crate::tablestore::{self, Tablestore};
 
 /// How long a truncated answer stays open after its last byte, so that the client has that byte before it sees the end.
 const LINGER: Duration = Duration::from_millis(20);
@@ -42,6 +43,7 @@ pub(crate) struct Endpoint {
     pub(crate) region: Option<Arc<str>>,
     pub(crate) tables: Tables,
     pub(crate) oss: Oss,
+    pub(crate) tablestore: Tablestore,
 }
 
 /// What the layers above and below the protocol tell each other about one request, carried in its extensions.
@@ -68,6 +70,9 @@ impl Endpoint {
         }
         if oss::is_addressed(&head.headers) {
             return self.answer_oss(head, body).await;
+        }
+        if tablestore::operation(&head.headers, head.uri.path()).is_some() {
+            return self.answer_rows(head, body).await;
         }
         let (bucket, key) = identity::target(&head.uri, &head.headers);
         let plan = self.faults.plan(&Target {
@@ -118,6 +123,34 @@ impl Endpoint {
             Some(after_bytes) => truncate(answer, after_bytes),
             None => answer,
         })
+    }
+
+    /// Answers a request for Tablestore, with the same faults.
+    async fn answer_rows(&self, head: Parts, body: Incoming) -> Result<HttpResponse, StdError> {
+        let body = Limited::new(body, TABLE_REQUEST_BYTES).collect().await?.to_bytes();
+        let path = head.uri.path();
+        let operation = tablestore::operation(&head.headers, path).unwrap_or_default();
+        let target = tablestore::target(operation, &body);
+        let plan = self.faults.plan(&Target {
+            method: head.method.as_str(),
+            operation: Some(operation),
+            key: target.key.as_deref(),
+            is_conditional: target.is_conditional,
+            is_chunked: false,
+        });
+        let conditions = match plan.ignored {
+            IgnoredConditions::Everywhere => tablestore::Conditions::Ignored,
+            IgnoredConditions::None | IgnoredConditions::OnVersionedBuckets => tablestore::Conditions::Heeded,
+        };
+        let id = next_request_id();
+        let fail = |status, code: &str| tablestore::failure(status, code, "A fault was asked for.", &id);
+        let work = self.tablestore.answer(&head.headers, path, &body, conditions, &id);
+        let answer = plan.carry_out(fail, work).await;
+        let mut record = record(&head, target.table, target.key);
+        record.operation = Some(operation.to_owned());
+        record.status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
+        self.recorder.add(record);
+        answer
     }
 
     /// Answers a request for a table, with the same faults.

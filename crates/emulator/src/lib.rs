@@ -13,6 +13,7 @@ mod body;
 mod dynamodb;
 mod oss;
 mod s3;
+mod tablestore;
 
 mod storage;
 mod store;

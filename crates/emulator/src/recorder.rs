@@ -22,9 +22,9 @@ pub struct Request {
     pub operation: Option<String>,
     /// The path as it was sent.
     pub path: String,
-    /// The bucket, decoded; for DynamoDB the table.
+    /// The bucket, decoded; for DynamoDB and Tablestore the table.
     pub bucket: Option<String>,
-    /// The key, decoded; for DynamoDB the `LockID` of the item.
+    /// The key, decoded; for DynamoDB the `LockID` of the item, for Tablestore the first part of the primary key.
     pub key: Option<String>,
     /// The query as it was sent, without the question mark; empty if there was none.
     pub query: String,

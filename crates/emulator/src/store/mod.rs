@@ -8,6 +8,7 @@ pub(crate) mod buckets;
 pub(crate) mod listing;
 pub(crate) mod multipart;
 pub(crate) mod objects;
+pub(crate) mod rows;
 pub(crate) mod tables;
 
 use std::collections::BTreeMap;
@@ -42,6 +43,12 @@ pub(crate) const TABLES: TableDefinition<'_, &str, &str> = TableDefinition::new(
 
 /// Items by table and key.
 pub(crate) const ITEMS: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("items");
+
+/// Tables of Tablestore by name.
+pub(crate) const OTS_TABLES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("ots_tables");
+
+/// Rows of Tablestore by table and primary key.
+pub(crate) const OTS_ROWS: TableDefinition<'_, (&str, &[u8]), &[u8]> = TableDefinition::new("ots_rows");
 
 /// The last number given out, by purpose.
 pub(crate) const COUNTERS: TableDefinition<'_, &str, u64> = TableDefinition::new("counters");
@@ -165,6 +172,8 @@ pub(crate) fn create_tables(txn: &WriteTransaction) -> Result<(), redb::TableErr
     txn.open_table(PARTS)?;
     txn.open_table(TABLES)?;
     txn.open_table(ITEMS)?;
+    txn.open_table(OTS_TABLES)?;
+    txn.open_table(OTS_ROWS)?;
     txn.open_table(COUNTERS)?;
     Ok(())
 }
