@@ -21,6 +21,7 @@ use crate::faults::Faults;
 use crate::identity::{Keys, Localhost, SignedOnly};
 use crate::keyring::Keyring;
 use crate::link::SlowStream;
+use crate::manners::Manners;
 use crate::oss::Oss;
 use crate::recorder::Recorder;
 use crate::s3::Service;
@@ -91,6 +92,7 @@ pub struct EmulatorBuilder {
     tables: Vec<(String, String)>,
     row_tables: Vec<(String, String)>,
     address: Option<String>,
+    manners: Manners,
 }
 
 impl EmulatorBuilder {
@@ -163,6 +165,13 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Whose manners to have where stores that speak S3 differ. Default: Amazon's.
+    #[must_use]
+    pub fn with_manners(mut self, manners: Manners) -> Self {
+        self.manners = manners;
+        self
+    }
+
     /// The address to listen on, an IP address with a port. Default: `127.0.0.1:0`, where 0 lets the system choose.
     #[must_use]
     pub fn with_address(mut self, address: impl Into<String>) -> Self {
@@ -214,6 +223,7 @@ impl EmulatorBuilder {
             tables,
             oss,
             tablestore,
+            manners: self.manners,
         };
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(serve(listener, endpoint, stopped));

@@ -11,7 +11,9 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http_body_util::{BodyExt, Limited, StreamBody};
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
-use hyper::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue};
+use hyper::header::{
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue, IF_MATCH,
+};
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 use s3s::service::S3Service;
@@ -20,6 +22,8 @@ use s3s::{Body, HttpRequest, HttpResponse, StdError};
 use crate::dynamodb::{self, Tables};
 use crate::faults::{Faults, IgnoredConditions, Plan, Target};
 use crate::identity;
+use crate::interleave::interleave;
+use crate::manners::Manners;
 use crate::oss::{self, Oss};
 use crate::recorder::{Recorder, Request};
 use crate::store::hex;
@@ -34,6 +38,16 @@ const DRAIN_BYTES: usize = 64 << 20;
 /// The longest request for a table. The service takes 16 MiB, and a lock is a few hundred bytes.
 const TABLE_REQUEST_BYTES: usize = 1 << 20;
 
+/// Puts the entries of a list of versions in order.
+async fn in_order(answer: HttpResponse, are_markers: &[bool]) -> Result<HttpResponse, StdError> {
+    let (mut head, body) = answer.into_parts();
+    let document = String::from_utf8(BodyExt::collect(body).await?.to_bytes().into())?;
+    let ordered =
+        interleave(&document, are_markers).ok_or("the list of versions is not the one that was made")?;
+    head.headers.remove(CONTENT_LENGTH);
+    Ok(HttpResponse::from_parts(head, Body::from(ordered)))
+}
+
 /// Answers requests for one emulator.
 #[derive(Clone)]
 pub(crate) struct Endpoint {
@@ -44,19 +58,30 @@ pub(crate) struct Endpoint {
     pub(crate) tables: Tables,
     pub(crate) oss: Oss,
     pub(crate) tablestore: Tablestore,
+    pub(crate) manners: Manners,
 }
 
 /// What the layers above and below the protocol tell each other about one request, carried in its extensions.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Exchange {
     operation: Arc<OnceLock<String>>,
+    /// Of each entry of a list of versions, in order, whether it is a delete marker.
+    are_markers: Arc<OnceLock<Vec<bool>>>,
     pub(crate) ignored: IgnoredConditions,
+    pub(crate) manners: Manners,
+    /// The entity tag in `If-Match` has quotes, of which the protocol layer tells nothing.
+    pub(crate) is_match_quoted: bool,
 }
 
 impl Exchange {
     pub(crate) fn set_operation(&self, name: String) {
         // Set once: a request has one operation.
         let _first = self.operation.set(name);
+    }
+
+    pub(crate) fn set_are_markers(&self, are_markers: Vec<bool>) {
+        // Set once: an answer has one list.
+        let _first = self.are_markers.set(are_markers);
     }
 }
 
@@ -83,7 +108,15 @@ impl Endpoint {
                 || head.headers.contains_key("if-none-match"),
             is_chunked: is_chunked(&head),
         });
-        let exchange = Exchange { ignored: plan.ignored, ..Exchange::default() };
+        let exchange = Exchange {
+            ignored: plan.ignored,
+            manners: self.manners,
+            is_match_quoted: head
+                .headers
+                .get(IF_MATCH)
+                .is_some_and(|value| value.as_bytes().starts_with(b"\"")),
+            ..Exchange::default()
+        };
         let mut record = record(&head, bucket, key);
         let is_head = head.method == Method::HEAD;
 
@@ -211,12 +244,12 @@ impl Endpoint {
             drain(&head, body).await;
             return Ok(error(*status, code, "A fault was asked for.", ""));
         }
-        if plan.refuse_trailers && is_chunked(&head) {
+        if (plan.refuse_trailers || self.manners == Manners::Ceph) && is_chunked(&head) {
             drain(&head, body).await;
             return Ok(error(
                 400,
                 "XAmzContentSHA256Mismatch",
-                "Trailing checksums are refused, as a fault asks.",
+                "Trailing checksums are not understood here.",
                 "",
             ));
         }
@@ -246,8 +279,12 @@ impl Endpoint {
         let slot = Arc::new(Mutex::new(None));
         let returning = Returning { body: Some(body), was_read: false, slot: Arc::clone(&slot) };
         let mut request = HttpRequest::from_parts(head, Body::http_body(returning));
+        let are_markers = Arc::clone(&exchange.are_markers);
         request.extensions_mut().insert(exchange);
-        let answer = self.s3.call(request).await?;
+        let mut answer = self.s3.call(request).await?;
+        if let Some(are_markers) = are_markers.get() {
+            answer = in_order(answer, are_markers).await?;
+        }
         let left = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some((body, was_read)) = left
             && (was_read || !waits_for_leave)

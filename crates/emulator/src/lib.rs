@@ -5,8 +5,10 @@ mod endpoint;
 mod faults;
 mod guard;
 mod identity;
+mod interleave;
 mod keyring;
 mod link;
+mod manners;
 mod recorder;
 
 mod body;
@@ -20,5 +22,6 @@ mod store;
 
 pub use emulator::{Emulator, EmulatorBuilder};
 pub use faults::{Fault, Faults, Misbehaviour};
+pub use manners::Manners;
 pub use recorder::{Recorder, Request};
 pub use storage::Storage;

@@ -206,3 +206,87 @@ async fn many_objects_are_deleted_at_once() {
     let left = client.list_objects_v2().bucket(BUCKET).send().await.unwrap();
     assert_eq!(left.contents()[0].key(), Some("b"));
 }
+
+/// What was measured on a real gateway, see `Manners::Ceph`.
+#[tokio::test]
+async fn with_cephs_manners_conditions_are_what_a_real_gateway_makes_of_them() {
+    use common::{builder, client};
+    use remote_state_emulator::Manners;
+    let emulator =
+        builder().with_versioned_bucket("versioned").with_manners(Manners::Ceph).start().await.unwrap();
+    let client = client(&emulator);
+    let put = |bucket: &str, body: &str| {
+        client.put_object().bucket(bucket).key("k").body(body.as_bytes().to_vec().into())
+    };
+
+    let first = put(BUCKET, "1").if_none_match("*").send().await.unwrap();
+    assert_eq!(first.version_id(), None);
+    assert_eq!(code(put(BUCKET, "2").if_none_match("*").send().await), "PreconditionFailed");
+    let quoted = first.e_tag().unwrap();
+    assert_eq!(code(put(BUCKET, "2").if_match(quoted).send().await), "PreconditionFailed");
+    put(BUCKET, "2").if_match(quoted.trim_matches('"')).send().await.unwrap();
+    assert_eq!(code(put(BUCKET, "3").if_match("0000").send().await), "PreconditionFailed");
+    client.delete_object().bucket(BUCKET).key("k").if_match("\"0000\"").send().await.unwrap();
+    assert_eq!(code(put(BUCKET, "3").if_match("0000").send().await), "PreconditionFailed");
+
+    let older = put("versioned", "1").if_none_match("*").send().await.unwrap();
+    let newer = put("versioned", "2").if_none_match("*").send().await.unwrap();
+    assert!(older.version_id().is_some() && newer.version_id() != older.version_id());
+    let bare = newer.e_tag().unwrap().trim_matches('"');
+    assert_eq!(code(put("versioned", "3").if_match(bare).send().await), "PreconditionFailed");
+
+    set(&client, BucketVersioningStatus::Suspended).await;
+    assert_eq!(put(BUCKET, "1").if_none_match("*").send().await.unwrap().version_id(), None);
+    let read = client.get_object().bucket(BUCKET).key("k").send().await.unwrap();
+    assert_eq!(read.version_id(), None);
+    client.delete_object().bucket(BUCKET).key("k").send().await.unwrap();
+    assert_eq!(code(client.get_object().bucket(BUCKET).key("k").send().await), "NoSuchKey");
+    assert_eq!(code(put(BUCKET, "2").if_none_match("*").send().await), "PreconditionFailed");
+    client.delete_object().bucket(BUCKET).key("k").version_id("null").send().await.unwrap();
+    put(BUCKET, "2").if_none_match("*").send().await.unwrap();
+}
+
+/// Who wants to know which came first has to see it in the document: the vendor's client sorts the two kinds apart.
+#[tokio::test]
+async fn versions_and_delete_markers_are_listed_in_one_order() {
+    let (emulator, client) = start_versioned().await;
+    put(&client, "k", "1").await;
+    client.delete_object().bucket(BUCKET).key("k").send().await.unwrap();
+    put(&client, "k", "2").await;
+    put(&client, "k2", "3").await;
+    drop(emulator.requests().take());
+
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let request = client.list_object_versions().bucket(BUCKET);
+    let answer = request.customize().interceptor(Document(seen.clone())).send().await.unwrap();
+    assert_eq!((answer.versions().len(), answer.delete_markers().len()), (3, 1));
+    let document = seen.lock().unwrap().clone();
+    let kinds: Vec<_> = document
+        .split('<')
+        .filter_map(|tag| tag.split_once('>'))
+        .filter(|(name, _)| ["Version", "DeleteMarker"].contains(name))
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(kinds, ["Version", "DeleteMarker", "Version", "Version"]);
+}
+
+/// Keeps the document of an answer.
+#[derive(Debug)]
+struct Document(std::sync::Arc<std::sync::Mutex<String>>);
+
+impl aws_sdk_s3::config::Intercept for Document {
+    fn name(&self) -> &'static str {
+        "document"
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &aws_sdk_s3::config::interceptors::AfterDeserializationInterceptorContextRef<'_>,
+        _: &aws_sdk_s3::config::RuntimeComponents,
+        _: &mut aws_sdk_s3::config::ConfigBag,
+    ) -> Result<(), aws_sdk_s3::error::BoxError> {
+        let bytes = context.response().body().bytes().expect("the document was read");
+        *self.0.lock().unwrap() = String::from_utf8(bytes.to_vec())?;
+        Ok(())
+    }
+}

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use aws_runtime::auth::PayloadSigningOverride;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
-use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::types::{ObjectCannedAcl, ServerSideEncryption};
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -149,6 +148,10 @@ impl Client {
         &self.settings.store
     }
 
+    pub(crate) fn sdk(&self) -> &aws_sdk_s3::Client {
+        &self.sdk
+    }
+
     pub(crate) fn bucket(&self) -> &str {
         &self.settings.bucket
     }
@@ -278,24 +281,6 @@ impl Client {
     ) -> Result<ListObjectsV2Output, Failure> {
         let call =
             self.sdk.list_objects_v2().bucket(self.bucket()).prefix(prefix).set_continuation_token(token);
-        call.send().await.map_err(|error| failure(self.about(operation, &self.url(prefix)), error))
-    }
-
-    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html>
-    pub(crate) async fn list_versions(
-        &self,
-        operation: &'static str,
-        prefix: &str,
-        after: Option<(String, String)>,
-    ) -> Result<ListObjectVersionsOutput, Failure> {
-        let (key_marker, version_marker) = after.unzip();
-        let call = self
-            .sdk
-            .list_object_versions()
-            .bucket(self.bucket())
-            .prefix(prefix)
-            .set_key_marker(key_marker)
-            .set_version_id_marker(version_marker);
         call.send().await.map_err(|error| failure(self.about(operation, &self.url(prefix)), error))
     }
 

@@ -15,6 +15,7 @@ mod role;
 mod store;
 mod sts;
 mod transport;
+mod versions;
 mod write;
 
 pub use config::{Encryption, PROVIDER, S3Config};

@@ -9,7 +9,9 @@ use remote_state_core::{
     ETag, Error, ErrorKind, LockRecord, Result, StateMeta, StateVersion, VersionId, Workspace,
 };
 
+use crate::dialect::Versioned;
 use crate::store::{S3Store, timestamp};
+use crate::versions::{Listed, next};
 
 /// How many lock files to read at once.
 const PARALLEL_READS: usize = 16;
@@ -48,19 +50,6 @@ where
         }
     })
     .boxed()
-}
-
-/// Returns where the next page starts, if there is one.
-fn next<M>(is_truncated: Option<bool>, marker: Option<M>) -> Result<Option<M>> {
-    match (is_truncated == Some(true), marker) {
-        (true, None) => Err(Error::new(
-            ErrorKind::Unexpected,
-            "list",
-            "the store says that its listing goes on, but not where",
-        )),
-        (true, marker) => Ok(marker),
-        (false, _) => Ok(None),
-    }
 }
 
 impl S3Store {
@@ -120,49 +109,30 @@ impl S3Store {
         pages(move |after| {
             let key = key.clone();
             async move {
-                let answer = self.client.list_versions("list versions", &key, after).await?;
-                let is_ours = |candidate: &Option<String>| candidate.as_deref() == Some(&*key);
-                let mut items: Vec<StateVersion> = Vec::new();
-                for version in answer.versions.unwrap_or_default() {
-                    if is_ours(&version.key) {
-                        let meta = StateMeta::new(
-                            version.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
-                        )
-                        .with_etag(version.e_tag.map(ETag::new))
-                        .with_version(version.version_id.map(VersionId::new))
-                        .with_modified(version.last_modified.as_ref().and_then(timestamp));
-                        items.push(StateVersion::new(meta, version.is_latest == Some(true)));
-                    }
-                }
-                for marker in answer.delete_markers.unwrap_or_default() {
-                    if is_ours(&marker.key) {
-                        let meta = StateMeta::new(0)
-                            .with_version(marker.version_id.map(VersionId::new))
-                            .with_modified(marker.last_modified.as_ref().and_then(timestamp));
-                        items.push(StateVersion::delete_marker(meta, marker.is_latest == Some(true)));
-                    }
-                }
-                // The SDK sorts versions and markers into two lists, and their order among each other is lost: only the time is left.
-                items.sort_by_key(|item| Reverse((item.is_latest, item.meta.modified)));
+                let page = self.client.list_versions("list versions", &key, after).await?;
                 // Keys that merely begin like ours come after it.
-                let is_over = answer.next_key_marker.as_deref().is_some_and(|marker| marker != key);
-                let markers = answer.next_key_marker.zip(answer.next_version_id_marker);
-                let next = if is_over { None } else { next(answer.is_truncated, markers)? };
+                let is_over = page.entries.last().is_some_and(|last| last.key != key);
+                let next = if is_over { None } else { next(page.is_truncated, page.next)? };
+                let ours = page.entries.into_iter().filter(|listed| listed.key == key);
+                let mut items: Vec<_> = ours.map(state_version).collect();
+                // Not every store lists versions and markers in one order: only the time is left then.
+                if self.dialect.versioned == Versioned::Same {
+                    items.sort_by_key(|item| Reverse((item.is_latest, item.meta.modified)));
+                }
                 Ok(Page { items, next })
             }
         })
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn listing_that_goes_on_nobody_knows_where_is_an_error_and_not_the_end() {
-        assert_eq!(next(Some(true), Some("token")).unwrap(), Some("token"));
-        assert_eq!(next(Some(false), Some("token")).unwrap(), None);
-        assert_eq!(next(None, None::<&str>).unwrap(), None);
-        assert_eq!(next(Some(true), None::<&str>).unwrap_err().kind(), ErrorKind::Unexpected);
+fn state_version(listed: Listed) -> StateVersion {
+    let meta = StateMeta::new(listed.size_bytes)
+        .with_etag(listed.etag.map(ETag::new))
+        .with_version(listed.version.map(VersionId::new))
+        .with_modified(listed.modified.as_ref().and_then(timestamp));
+    if listed.is_marker {
+        StateVersion::delete_marker(meta, listed.is_latest)
+    } else {
+        StateVersion::new(meta, listed.is_latest)
     }
 }

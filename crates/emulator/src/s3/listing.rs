@@ -7,6 +7,7 @@ use s3s::dto::*;
 use s3s::{S3Request, S3Result, s3_error};
 
 use super::{Service, size_of, strong};
+use crate::endpoint::Exchange;
 use crate::store::listing::{After, Entry, Page, Query, list};
 use crate::store::{BUCKETS, VERSIONS, buckets, internal, time_of};
 
@@ -119,6 +120,7 @@ impl Service {
         &self,
         request: S3Request<ListObjectVersionsInput>,
     ) -> S3Result<ListObjectVersionsOutput> {
+        let exchange = request.extensions.get::<Exchange>().cloned().unwrap_or_default();
         let input = request.input;
         let encode = encoder(input.encoding_type.as_ref())?;
         let max_keys = page_size(input.max_keys)?;
@@ -150,6 +152,7 @@ impl Service {
             Some(After::Key(key) | After::Prefix(key)) => (Some(encode(key.clone())), None),
             Some(After::Nothing) | None => (None, None),
         };
+        exchange.set_are_markers(page.entries.iter().map(|entry| entry.version.content.is_none()).collect());
         let (objects, markers): (Vec<Entry>, Vec<Entry>) =
             page.entries.into_iter().partition(|entry| entry.version.content.is_some());
         Ok(ListObjectVersionsOutput {

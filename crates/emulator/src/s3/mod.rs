@@ -13,7 +13,7 @@ use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
 
 use crate::body::Expected;
 use crate::endpoint::Exchange;
-use crate::faults::IgnoredConditions;
+use crate::manners::Manners;
 use crate::storage::Storage;
 use crate::store::objects::Conditions;
 use crate::store::{Checksums, Headers};
@@ -68,15 +68,32 @@ operations! {
     upload_part(UploadPartInput) -> UploadPartOutput;
 }
 
+/// Whose manners to have.
+fn manners<T>(request: &S3Request<T>) -> Manners {
+    request.extensions.get::<Exchange>().map_or(Manners::Amazon, |exchange| exchange.manners)
+}
+
+/// The conditions of a request whose conditions Ceph ignores.
+fn amazons_conditions<T>(
+    request: &S3Request<T>,
+    if_match: Option<ETagCondition>,
+    if_none_match: Option<ETagCondition>,
+) -> Conditions {
+    match manners(request) {
+        Manners::Amazon => conditions(request, if_match, if_none_match),
+        Manners::Ceph => Conditions::default(),
+    }
+}
+
 /// The conditions of a write, with what a fault says of them.
 fn conditions<T>(
     request: &S3Request<T>,
     if_match: Option<ETagCondition>,
     if_none_match: Option<ETagCondition>,
 ) -> Conditions {
-    let ignored =
-        request.extensions.get::<Exchange>().map_or(IgnoredConditions::None, |exchange| exchange.ignored);
-    Conditions { if_match, if_none_match, ignored }
+    let exchange = request.extensions.get::<Exchange>().cloned().unwrap_or_default();
+    let Exchange { ignored, manners, is_match_quoted, .. } = exchange;
+    Conditions { if_match, if_none_match, ignored, manners, is_match_quoted }
 }
 
 /// What the headers, and later the trailers, say of a body.

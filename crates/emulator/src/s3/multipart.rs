@@ -7,8 +7,8 @@ use s3s::dto::*;
 use s3s::{S3Request, S3Result, s3_error};
 
 use super::{
-    Service, checksum_type_of, claimed_checksums, conditions, encryption_of, expected, refuse_customer_key,
-    size_of, stored_headers, strong,
+    Service, amazons_conditions, checksum_type_of, claimed_checksums, encryption_of, expected,
+    refuse_customer_key, size_of, stored_headers, strong,
 };
 use crate::body::{compare, from_dto, hasher_of, receive};
 use crate::store::multipart::{self, NamedPart};
@@ -121,7 +121,7 @@ impl Service {
         request: S3Request<CompleteMultipartUploadInput>,
     ) -> S3Result<CompleteMultipartUploadOutput> {
         let conditions =
-            conditions(&request, request.input.if_match.clone(), request.input.if_none_match.clone());
+            amazons_conditions(&request, request.input.if_match.clone(), request.input.if_none_match.clone());
         let input = request.input;
         let claimed = claimed_checksums!(input);
         let mut named = Vec::new();

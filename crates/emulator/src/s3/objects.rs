@@ -7,10 +7,11 @@ use s3s::{Body, S3ErrorCode, S3Request, S3Result, s3_error};
 
 use super::select::Select;
 use super::{
-    Service, checksum_type_of, claimed_checksums, conditions, encryption_of, expected, refuse_customer_key,
-    size_of, stored_headers, strong,
+    Service, amazons_conditions, checksum_type_of, claimed_checksums, conditions, encryption_of, expected,
+    manners, refuse_customer_key, size_of, stored_headers, strong,
 };
 use crate::body::{Outgoing, receive};
+use crate::manners::Manners;
 use crate::store::objects::{self, Conditions, precondition_failed};
 use crate::store::{BUCKETS, CHUNKS, Checksums, Content, OssFacts, blobs, buckets, hex, internal};
 
@@ -35,6 +36,7 @@ impl Service {
             algorithm,
         );
         let headers = stored_headers!(input);
+        let manners = conditions.manners;
         let received = receive(body, expected).await?;
 
         let (bucket, key) = (request.input.bucket, request.input.key);
@@ -67,16 +69,18 @@ impl Service {
             e_tag: Some(strong(&etag)),
             server_side_encryption: encryption_of(&headers),
             ssekms_key_id: headers.kms_key_id,
-            version_id: written.version_id,
+            version_id: written.version_id.filter(|id| manners.tells(id)),
             ..Default::default()
         })
     }
 
     pub(super) async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<GetObjectOutput> {
         refuse_customer_key(request.input.sse_customer_algorithm.as_deref())?;
+        let manners = manners(&request);
         let input = request.input;
         let wants_checksums = input.checksum_mode.is_some();
         let select = Select {
+            manners,
             bucket: input.bucket,
             key: input.key,
             version_id: input.version_id,
@@ -145,9 +149,11 @@ impl Service {
         request: S3Request<HeadObjectInput>,
     ) -> S3Result<HeadObjectOutput> {
         refuse_customer_key(request.input.sse_customer_algorithm.as_deref())?;
+        let manners = manners(&request);
         let input = request.input;
         let wants_checksums = input.checksum_mode.is_some();
         let select = Select {
+            manners,
             bucket: input.bucket,
             key: input.key,
             version_id: input.version_id,
@@ -166,7 +172,7 @@ impl Service {
         &self,
         request: S3Request<DeleteObjectInput>,
     ) -> S3Result<DeleteObjectOutput> {
-        let conditions = conditions(&request, request.input.if_match.clone(), None);
+        let conditions = amazons_conditions(&request, request.input.if_match.clone(), None);
         let input = request.input;
         let written = self
             .storage
@@ -186,7 +192,7 @@ impl Service {
         &self,
         request: S3Request<DeleteObjectsInput>,
     ) -> S3Result<DeleteObjectsOutput> {
-        let ignored = conditions(&request, None, None).ignored;
+        let Conditions { ignored, manners, is_match_quoted, .. } = amazons_conditions(&request, None, None);
         let input = request.input;
         if input.delete.objects.len() > 1000 {
             return Err(s3_error!(MalformedXML, "At most 1000 keys may be deleted at once"));
@@ -199,8 +205,10 @@ impl Service {
                 buckets::get(&txn.open_table(BUCKETS).map_err(internal)?, bucket)?;
                 let (mut deleted, mut errors) = (Vec::new(), Vec::new());
                 for object in input.delete.objects {
-                    let if_match = object.e_tag.map(ETagCondition::ETag);
-                    let conditions = Conditions { if_match, if_none_match: None, ignored };
+                    let if_match =
+                        object.e_tag.map(ETagCondition::ETag).filter(|_| manners == Manners::Amazon);
+                    let conditions =
+                        Conditions { if_match, if_none_match: None, ignored, manners, is_match_quoted };
                     let result = match &object.version_id {
                         Some(id) => objects::delete_version(txn, bucket, &object.key, id),
                         None => objects::delete(txn, bucket, &object.key, &conditions),
@@ -236,11 +244,13 @@ impl Service {
         request: S3Request<CopyObjectInput>,
     ) -> S3Result<CopyObjectOutput> {
         refuse_customer_key(request.input.sse_customer_algorithm.as_deref())?;
+        let manners = manners(&request);
         let input = request.input;
         let CopySource::Bucket { bucket, key, version_id } = input.copy_source.clone() else {
             return Err(s3_error!(NotImplemented, "Copying from an access point is not implemented"));
         };
         let select = Select {
+            manners,
             bucket: bucket.into(),
             key: key.into(),
             version_id: version_id.map(Into::into),

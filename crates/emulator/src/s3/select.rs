@@ -7,11 +7,13 @@ use s3s::dto::*;
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
 use super::{checksum_type_of, encryption_of, metadata_of, size_of, strong, with_header};
+use crate::manners::Manners;
 use crate::store::objects::{self, precondition_failed};
 use crate::store::{BUCKETS, Checksums, Content, VERSIONS, Version, Versioning, buckets, internal, time_of};
 
 /// What a GET or HEAD asks for.
 pub(super) struct Select {
+    pub(super) manners: Manners,
     pub(super) bucket: String,
     pub(super) key: String,
     pub(super) version_id: Option<String>,
@@ -32,6 +34,7 @@ pub(super) struct Found {
     pub(super) span: Span<u64>,
     pub(super) is_partial: bool,
     pub(super) part_count: Option<i32>,
+    is_id_told: bool,
 }
 
 impl Select {
@@ -76,7 +79,8 @@ impl Select {
             (None, Some(number)) => part_span(&content, number)?,
             (None, None) => (whole, false, None),
         };
-        Ok(Found { version, content, versioning, span, is_partial, part_count })
+        let is_id_told = self.version_id.is_some() || self.manners.tells(&version.id);
+        Ok(Found { version, content, versioning, span, is_partial, part_count, is_id_told })
     }
 
     /// In the order of <https://www.rfc-editor.org/rfc/rfc9110#section-13.2.2>: an ETag has the last word over a time.
@@ -110,7 +114,7 @@ impl Select {
 impl Found {
     /// The version id, if the bucket ever had versions.
     pub(super) fn shown_version(&self) -> Option<String> {
-        (self.versioning != Versioning::Never).then(|| self.version.id.clone())
+        (self.versioning != Versioning::Never && self.is_id_told).then(|| self.version.id.clone())
     }
 
     /// The headers of the answer.

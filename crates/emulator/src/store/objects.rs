@@ -9,6 +9,7 @@ use super::{
     next_number, now_ms, opaque_id,
 };
 use crate::faults::IgnoredConditions;
+use crate::manners::{Manners, check_as_ceph};
 
 /// The version id of objects written while versioning was not enabled.
 pub(crate) const NULL_VERSION: &str = "null";
@@ -19,6 +20,9 @@ pub(crate) struct Conditions {
     pub(crate) if_match: Option<ETagCondition>,
     pub(crate) if_none_match: Option<ETagCondition>,
     pub(crate) ignored: IgnoredConditions,
+    pub(crate) manners: Manners,
+    /// The entity tag in `if_match` had quotes.
+    pub(crate) is_match_quoted: bool,
 }
 
 /// What a write left behind.
@@ -85,6 +89,17 @@ pub(crate) fn check(
         return Ok(());
     }
     let versions = txn.open_table(VERSIONS).map_err(internal)?;
+    if conditions.manners == Manners::Ceph {
+        let current = current(&versions, bucket, key)?;
+        let Conditions { if_match, if_none_match, is_match_quoted, .. } = conditions;
+        return check_as_ceph(
+            versioning,
+            current.as_ref(),
+            if_match.as_ref(),
+            *is_match_quoted,
+            if_none_match.as_ref(),
+        );
+    }
     let etag =
         current(&versions, bucket, key)?.and_then(|version| version.content).map(|content| content.etag);
     match &conditions.if_none_match {
