@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -93,6 +94,7 @@ pub struct EmulatorBuilder {
     row_tables: Vec<(String, String)>,
     address: Option<String>,
     manners: Manners,
+    link: Option<(Duration, u64)>,
 }
 
 impl EmulatorBuilder {
@@ -172,6 +174,14 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Puts a slow link in front from the start: each request is delayed by `latency`, each connection limited in each direction.
+    /// [`Faults`] changes it while it runs. Default: as fast as this machine.
+    #[must_use]
+    pub fn with_slow_link(mut self, latency: Duration, bytes_per_second: u64) -> Self {
+        self.link = Some((latency, bytes_per_second));
+        self
+    }
+
     /// The address to listen on, an IP address with a port. Default: `127.0.0.1:0`, where 0 lets the system choose.
     #[must_use]
     pub fn with_address(mut self, address: impl Into<String>) -> Self {
@@ -214,6 +224,10 @@ impl EmulatorBuilder {
         s3.set_access(SignedOnly);
         s3.set_host(Localhost);
         let faults = Faults::default();
+        if let Some((latency, bytes_per_second)) = self.link {
+            faults.set_latency(latency);
+            faults.set_bytes_per_second(Some(bytes_per_second));
+        }
         let requests = Recorder::default();
         let endpoint = Endpoint {
             s3: s3.build(),
@@ -254,7 +268,7 @@ async fn serve(listener: TcpListener, endpoint: Endpoint, mut stopped: oneshot::
                 // Out of file descriptors, or the client has gone: neither is a reason to stop serving the others.
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                    tokio::time::sleep(Duration::from_millis(10)).await;
                     continue;
                 }
             },

@@ -71,6 +71,7 @@ pub(crate) struct Exchange {
     pub(crate) manners: Manners,
     /// The entity tag in `If-Match` has quotes, of which the protocol layer tells nothing.
     pub(crate) is_match_quoted: bool,
+    pub(crate) ignore_ranges: bool,
 }
 
 impl Exchange {
@@ -110,6 +111,7 @@ impl Endpoint {
         });
         let exchange = Exchange {
             ignored: plan.ignored,
+            ignore_ranges: plan.ignore_ranges,
             manners: self.manners,
             is_match_quoted: head
                 .headers

@@ -146,7 +146,7 @@ impl Fault {
                 target.is_conditional
             }
             Misbehaviour::RefuseTrailers => target.is_chunked,
-            Misbehaviour::TruncateBody { .. } => target.method == "GET",
+            Misbehaviour::IgnoreRanges | Misbehaviour::TruncateBody { .. } => target.method == "GET",
             _ => true,
         };
         relevant
@@ -183,6 +183,8 @@ pub enum Misbehaviour {
     IgnoreConditions,
     /// Takes no notice of them on buckets with versioning enabled, as Ceph does.
     IgnoreConditionsOnVersionedBuckets,
+    /// Takes no notice of `Range` on a GET, and answers with the whole object, as servers may.
+    IgnoreRanges,
     /// Does the work, then closes the connection without an answer.
     LoseReply,
     /// Closes the connection and does nothing.
@@ -234,6 +236,7 @@ pub(crate) struct Plan {
     pub(crate) answer_after: Option<(u16, String)>,
     pub(crate) answer_without: Option<(u16, String)>,
     pub(crate) ignored: IgnoredConditions,
+    pub(crate) ignore_ranges: bool,
     pub(crate) lose_reply: bool,
     pub(crate) lose_request: bool,
     pub(crate) misstate_checksum: bool,
@@ -309,6 +312,7 @@ impl Plan {
                 }
                 vacant
             }
+            Misbehaviour::IgnoreRanges => !std::mem::replace(&mut self.ignore_ranges, true),
             Misbehaviour::LoseReply => !std::mem::replace(&mut self.lose_reply, true),
             Misbehaviour::LoseRequest => !std::mem::replace(&mut self.lose_request, true),
             Misbehaviour::MisstateChecksum => !std::mem::replace(&mut self.misstate_checksum, true),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use aws_runtime::auth::PayloadSigningOverride;
+use aws_sdk_s3::config::ResponseChecksumValidation;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
@@ -184,7 +185,13 @@ impl Client {
                 .sse_customer_key(key)
                 .sse_customer_key_md5(md5);
         }
-        call.send().await.map_err(|error| failure(self.about(operation, &self.url(key)), error))
+        let mut settings = aws_sdk_s3::config::Builder::new();
+        if select.range.is_some() {
+            // What the store may say of the whole object is not true of a part.
+            settings = settings.response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+        }
+        let sent = call.customize().config_override(settings).send().await;
+        sent.map_err(|error| failure(self.about(operation, &self.url(key)), error))
     }
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html>

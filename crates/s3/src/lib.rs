@@ -5,6 +5,7 @@ mod config;
 mod connect;
 mod credentials;
 mod dialect;
+mod download;
 mod dynamodb;
 mod error;
 mod keys;

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
-use aws_sdk_s3::primitives::{ByteStream, DateTime};
-use bytes::Bytes;
-use futures_util::stream::{self, BoxStream, StreamExt as _};
+use aws_sdk_s3::primitives::DateTime;
+use futures_util::stream::BoxStream;
 use remote_state_core::{
     Capabilities, ETag, Error, ErrorKind, LockInfo, LockRecord, LockTarget, ReadOptions, Released, Result,
     StateLocation, StateMeta, StateRead, StateSource, StateStore, StateVersion, VersionId, Workspace,
@@ -19,6 +19,7 @@ use crate::client::{Client, Select};
 use crate::config::{S3Config, check_key};
 use crate::connect;
 use crate::dialect::{Creates, Dialect, Versioned};
+use crate::download::Download;
 use crate::dynamodb::{DigestWait, Table};
 use crate::error::Outcome;
 use crate::keys::Layout;
@@ -171,25 +172,23 @@ impl S3Store {
         options: &ReadOptions,
     ) -> Result<Option<StateRead>> {
         let version = options.version.as_ref().map(VersionId::as_str);
+        let key = self.layout.state_key(workspace);
         let select = Select { version, ..Select::default() };
-        let answer = match self.client.get("read", &self.layout.state_key(workspace), &select).await {
+        let started = Instant::now();
+        let answer = match self.client.get("read", &key, &select).await {
             Ok(answer) => answer,
             Err(failure) if failure.outcome == Outcome::Absent && version.is_none() => return Ok(None),
             Err(failure) => return Err(failure.error),
         };
+        let (head, version) = (started.elapsed(), version.map(str::to_owned));
         let location = self.location(workspace).state;
-        let Some(size) = answer.content_length.and_then(|size| u64::try_from(size).ok()) else {
-            return Err(Error::new(
-                ErrorKind::Unexpected,
-                "read",
-                format!("cannot read `{location}`: the store does not say how long it is"),
-            ));
-        };
+        let download = Download::new(self.client.clone(), key, location, version, answer, head)?;
         // Native clients take an object without bytes for no state.
-        if size == 0 {
+        if download.size_bytes() == 0 {
             return Ok(None);
         }
-        Ok(Some(StateRead { meta: meta_of(&answer, size), body: body(answer.body, size, location) }))
+        let meta = meta_of(download.answer(), download.size_bytes());
+        Ok(Some(StateRead { meta, body: download.body() }))
     }
 }
 
@@ -202,30 +201,4 @@ fn meta_of(answer: &GetObjectOutput, size_bytes: u64) -> StateMeta {
 
 pub(crate) fn timestamp(time: &DateTime) -> Option<jiff::Timestamp> {
     jiff::Timestamp::new(time.secs(), i32::try_from(time.subsec_nanos()).ok()?).ok()
-}
-
-/// Passes the bytes on and makes sure that none is missing at the end.
-fn body(body: ByteStream, size_bytes: u64, object: String) -> BoxStream<'static, Result<Bytes>> {
-    let broken = |object: &str, reason: &str| {
-        Error::new(ErrorKind::Unavailable, "read", format!("cannot read `{object}`: {reason}"))
-    };
-    stream::try_unfold((body, size_bytes, object), move |(mut body, left, object)| async move {
-        match body.next().await {
-            Some(Ok(bytes)) => {
-                let left = left
-                    .checked_sub(bytes.len() as u64)
-                    .ok_or_else(|| broken(&object, "the store sent more bytes than it announced"))?;
-                Ok(Some((bytes, (body, left, object))))
-            }
-            Some(Err(error)) => {
-                Err(broken(&object, &format!("the transfer broke off with {left} bytes to come"))
-                    .with_source(error))
-            }
-            None if left > 0 => {
-                Err(broken(&object, &format!("the transfer ended with {left} bytes to come")))
-            }
-            None => Ok(None),
-        }
-    })
-    .boxed()
 }

@@ -96,6 +96,12 @@ fn conditions<T>(
     Conditions { if_match, if_none_match, ignored, manners, is_match_quoted }
 }
 
+/// Returns the range that is asked for, unless a fault asks to take no notice of it.
+fn range(request: &S3Request<GetObjectInput>) -> Option<Range> {
+    let is_ignored = request.extensions.get::<Exchange>().is_some_and(|exchange| exchange.ignore_ranges);
+    request.input.range.filter(|_| !is_ignored)
+}
+
 /// What the headers, and later the trailers, say of a body.
 fn expected<T>(
     request: &S3Request<T>,

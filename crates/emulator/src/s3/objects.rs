@@ -8,7 +8,7 @@ use s3s::{Body, S3ErrorCode, S3Request, S3Result, s3_error};
 use super::select::Select;
 use super::{
     Service, amazons_conditions, checksum_type_of, claimed_checksums, conditions, encryption_of, expected,
-    manners, refuse_customer_key, size_of, stored_headers, strong,
+    manners, range, refuse_customer_key, size_of, stored_headers, strong,
 };
 use crate::body::{Outgoing, receive};
 use crate::manners::Manners;
@@ -77,6 +77,7 @@ impl Service {
     pub(super) async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<GetObjectOutput> {
         refuse_customer_key(request.input.sse_customer_algorithm.as_deref())?;
         let manners = manners(&request);
+        let range = range(&request);
         let input = request.input;
         let wants_checksums = input.checksum_mode.is_some();
         let select = Select {
@@ -84,7 +85,7 @@ impl Service {
             bucket: input.bucket,
             key: input.key,
             version_id: input.version_id,
-            range: input.range,
+            range,
             part_number: input.part_number,
             if_match: input.if_match,
             if_none_match: input.if_none_match,

@@ -11,9 +11,12 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
 use md5::{Digest as _, Md5};
 use remote_state_core::{Error, ErrorKind, ReadOptions, Result, StateBytes, StateMeta, StateRead, Workspace};
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
 use crate::dynamodb::Table;
@@ -178,30 +181,38 @@ impl S3Store {
     }
 }
 
+/// How many pieces wait for the thread that sums them up.
+const PIECES_AHEAD: usize = 8;
+
 /// Passes the bytes on, and ends with an error if they were not those of the digest.
 fn verified_stream(read: StateRead, recorded: Recorded) -> StateRead {
     let size_bytes = read.meta.size_bytes;
-    let body = stream::try_unfold(Some((read.body, Md5::new())), move |state| {
-        let recorded = recorded.clone();
-        async move {
-            let Some((mut body, mut md5)) = state else { return Ok(None) };
-            match body.next().await {
-                Some(bytes) => {
-                    let bytes = bytes?;
-                    md5.update(&bytes);
-                    Ok(Some((bytes, Some((body, md5)))))
-                }
-                None => {
-                    let sum: Sum = md5.finalize().into();
-                    if sum == recorded.sum {
-                        Ok(None)
-                    } else {
-                        Err(mismatch(&recorded, Some((sum, size_bytes))))
-                    }
-                }
-            }
+    // Summing up takes longer than receiving: each on a thread of its own, they take no longer than the slower of the two.
+    let (sender, mut pieces) = mpsc::channel::<Bytes>(PIECES_AHEAD);
+    let summing = spawn_blocking(move || {
+        let mut md5 = Md5::new();
+        while let Some(piece) = pieces.blocking_recv() {
+            md5.update(&piece);
         }
+        Sum::from(md5.finalize())
     });
+    let body = stream::try_unfold(
+        (read.body, Some((sender, summing, recorded))),
+        move |(mut body, checks)| async move {
+            let Some((sender, summing, recorded)) = checks else { return Ok(None) };
+            if let Some(bytes) = body.next().await {
+                let bytes: Bytes = bytes?;
+                // The thread takes everything until the sender is gone.
+                drop(sender.send(bytes.clone()).await);
+                return Ok(Some((bytes, (body, Some((sender, summing, recorded))))));
+            }
+            drop(sender);
+            let sum = summing.await.map_err(|error| {
+                Error::new(ErrorKind::Unexpected, "read", "summing up a state broke off").with_source(error)
+            })?;
+            if sum == recorded.sum { Ok(None) } else { Err(mismatch(&recorded, Some((sum, size_bytes)))) }
+        },
+    );
     StateRead { meta: read.meta, body: body.boxed() }
 }
 
