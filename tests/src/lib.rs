@@ -34,6 +34,7 @@ mod setup;
 mod suite;
 mod terminal;
 pub mod terraform;
+mod wire;
 
 pub use command::{Cmd, Output};
 pub use place::Place;
@@ -44,3 +45,4 @@ pub use server::{S3Server, TABLE, block_on, runtime, unique};
 pub use setup::{Bucket, Encryption, Locks, Setup, Shows};
 pub use suite::Suite;
 pub use terminal::Terminal;
+pub use wire::{Connection, Wire};

@@ -90,6 +90,10 @@ impl Failure {
                 for (label, value) in cause.context() {
                     text.push_str(&format!("; {label} {value}"));
                 }
+                // Nobody but the operator, who reads this, can do something about these.
+                if is_permanent(cause.kind()) || cause.kind() == ErrorKind::Unsupported {
+                    cause.hints().iter().for_each(|hint| text.push_str(&format!("; hint: {hint}")));
+                }
                 text
             }
         }
@@ -194,6 +198,19 @@ mod tests {
         let failure = Failure::from(cause);
         assert!(failure.for_log().contains("AccessDenied") && failure.for_log().contains("s3://b/k"));
         assert!(!failure.0.message.contains("AccessDenied"));
+    }
+
+    #[test]
+    fn the_log_says_what_the_operator_can_do_where_nobody_else_can() {
+        for (kind, says) in [
+            (ErrorKind::Unsupported, true),
+            (ErrorKind::PermissionDenied, true),
+            (ErrorKind::LockHeld, false),
+        ] {
+            let cause = Error::new(kind, "lock", "not here").with_hint("lock through a table");
+            let log = Failure::from(cause).for_log();
+            assert_eq!(log.ends_with("not here; hint: lock through a table"), says, "{log}");
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What every setup of the s3 provider has to show: each folder of `.github/services/s3`.
 
 mod conformance;
+mod last_byte;
+mod refused;
 
 use std::process::ExitCode;
 
@@ -9,5 +11,7 @@ use remote_state_tests::Suite;
 fn main() -> ExitCode {
     let mut suite = Suite::new();
     conformance::add(&mut suite);
+    last_byte::add(&mut suite);
+    refused::add(&mut suite);
     suite.run()
 }
