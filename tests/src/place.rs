@@ -22,6 +22,7 @@ impl S3Server {
             bucket: bucket.to_owned(),
             key: format!("{}/terraform.tfstate", unique("test")),
             arguments: Vec::new(),
+            hcl: Vec::new(),
         }
     }
 }
@@ -36,9 +37,18 @@ pub struct Place<'a> {
     /// The key of the default workspace's state.
     pub key: String,
     arguments: Vec<(String, String)>,
+    hcl: Vec<(String, String)>,
 }
 
 impl Place<'_> {
+    /// Sets one more argument of the backend block that is no string, such as `("encrypt", "true")` or an object, as HCL writes it. Our
+    /// library does not see it; our command does, in a folder with the block.
+    #[must_use]
+    pub fn with_hcl(mut self, name: &str, value: &str) -> Self {
+        self.hcl.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Sets one more string of the backend's configuration.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
@@ -65,10 +75,12 @@ impl Place<'_> {
         .into();
         let trusted = self.server.ca_file.map(|file| ("custom_ca_bundle".to_owned(), quoted(file)));
         configuration.extend(trusted);
-        for (name, value) in &self.arguments {
+        let own = self.arguments.iter().filter(|(name, _)| !name.contains('.'));
+        let own = own.map(|(name, value)| (name.clone(), quoted(value))).chain(self.hcl.iter().cloned());
+        for (name, value) in own {
             // What is set once more takes the place of what was there.
-            configuration.retain(|(known, _)| known != name);
-            configuration.push((name.clone(), quoted(value)));
+            configuration.retain(|(known, _)| *known != name);
+            configuration.push((name, value));
         }
         configuration
     }
@@ -79,6 +91,10 @@ impl Place<'_> {
         if self.arguments.iter().any(|(name, _)| name == "dynamodb_table") {
             services.extend(self.server.dynamodb_endpoint.iter().map(|url| format!("dynamodb = {url:?}")));
         }
+        // A service that was set by itself, as in `endpoints.sts`.
+        let own =
+            self.arguments.iter().filter_map(|(name, url)| Some((name.strip_prefix("endpoints.")?, url)));
+        services.extend(own.map(|(name, url)| format!("{name} = {url:?}")));
         format!("{{ {} }}", services.join(", "))
     }
 

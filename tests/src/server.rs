@@ -138,26 +138,28 @@ impl S3Server {
 
     /// The same server with the lock table of another. Clients use one set of keys for both.
     #[must_use]
-    pub fn with_table_of(mut self, other: &Self) -> Self {
-        self.dynamodb_endpoint.clone_from(&other.dynamodb_endpoint);
-        self.tables = other.tables.clone();
-        self
+    pub fn with_table_of(&self, other: &Self) -> Self {
+        Self::new(Access { dynamodb_endpoint: other.dynamodb_endpoint.clone(), ..self.access() }, None)
     }
 
     /// The same server for another user.
     #[must_use]
-    pub fn as_user(self, access_key: &str, secret_key: &str) -> Self {
-        let access = Access {
+    pub fn as_user(&self, access_key: &str, secret_key: &str) -> Self {
+        let (access_key, secret_key) = (access_key.to_owned(), secret_key.to_owned());
+        Self::new(Access { access_key, secret_key, ..self.access() }, None)
+    }
+
+    fn access(&self) -> Access {
+        Access {
             name: self.name,
-            endpoint: self.endpoint,
-            bucket: self.bucket,
-            dynamodb_endpoint: self.dynamodb_endpoint,
+            endpoint: self.endpoint.clone(),
+            bucket: self.bucket.clone(),
+            dynamodb_endpoint: self.dynamodb_endpoint.clone(),
             dialect: self.dialect,
-            access_key: access_key.to_owned(),
-            secret_key: secret_key.to_owned(),
+            access_key: self.access_key.clone(),
+            secret_key: self.secret_key.clone(),
             ca_file: self.ca_file,
-        };
-        Self::new(access, self.emulator)
+        }
     }
 
     fn new(access: Access, emulator: Option<Emulator>) -> Self {

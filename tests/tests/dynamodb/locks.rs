@@ -1,18 +1,15 @@
 //! One lock for everybody, whatever it consists of.
 
-use remote_state_tests::{Requirement, S3Server, Setup, Suite};
+use remote_state_tests::{S3Server, Suite};
 
-use crate::project::{Locks, Project, each};
+use crate::project::{Locks, Project, each, everywhere};
 
 pub(crate) fn add(suite: &mut Suite) {
     each(suite, "while_native_terraform_works_we_are_refused_and_told_who_it_is", refused);
     each(suite, "while_we_hold_the_lock_native_terraform_is_refused_and_may_break_it", refusing);
     each(suite, "the_lock_of_a_killed_terraform_is_released_by_its_id", killed);
     each(suite, "clients_with_one_lock_and_clients_with_both_exclude_each_other", mixed);
-    let (name, needs) =
-        ("both::what_native_terraform_left_of_two_locks_is_released", [Requirement::Terraform]);
-    suite.on_setup(Setup::named("s3/moto"), name, &needs, partial);
-    suite.on_emulator(name, &needs, partial);
+    everywhere(suite, "both::what_native_terraform_left_of_two_locks_is_released", partial);
 }
 
 const APPLY: &str = "apply -auto-approve -input=false";

@@ -75,11 +75,22 @@ impl<'a> Project<'a> {
     }
 }
 
-/// Adds a test for each server and each kind of lock.
+/// Adds a test for each server with a table and each kind of lock.
 pub(crate) fn each(suite: &mut Suite, name: &str, test: fn(&S3Server, Locks)) {
     for (kind, locks) in [("table", Locks::TableOnly), ("both", Locks::Both)] {
-        let (name, needs) = (format!("{kind}::{name}"), [Requirement::Terraform]);
-        suite.on_setup(Setup::named("s3/moto"), &name, &needs, move |server| test(server, locks));
-        suite.on_emulator(&name, &needs, move |server| test(server, locks));
+        everywhere(suite, &format!("{kind}::{name}"), move |server| test(server, locks));
     }
+}
+
+/// Adds a test for the emulator, for moto, for dynalite with its bucket on MinIO, and for dynalite with the bucket on Ceph.
+pub(crate) fn everywhere(suite: &mut Suite, name: &str, test: impl Fn(&S3Server) + Clone + Send + 'static) {
+    let needs = [Requirement::Terraform];
+    suite.on_emulator(name, &needs, test.clone());
+    for setup in ["s3/dynalite", "s3/moto"] {
+        suite.on_setup(Setup::named(setup), name, &needs, test.clone());
+    }
+    let table = [Requirement::Terraform, Requirement::Setup("s3/dynalite")];
+    suite.on_setup(Setup::named("s3/ceph"), &format!("dynalite::{name}"), &table, move |server| {
+        test(&server.with_table_of(&S3Server::named("s3/dynalite")));
+    });
 }

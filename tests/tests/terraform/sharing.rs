@@ -1,18 +1,24 @@
 //! One lock for everybody: native clients and we keep each other out, and can break each other's abandoned locks.
 
-use remote_state_tests::{S3Server, Suite};
+use remote_state_tests::{S3Server, Setup, Suite};
 
 use crate::project::{Project, TERRAFORM};
 
+/// The emulator, and one setup of each kind of server that honours `If-None-Match`.
+const SETUPS: [&str; 3] = ["s3/ceph", "s3/minio", "s3/moto"];
+
 pub(crate) fn add(suite: &mut Suite) {
-    suite.on_each_server(
-        "while_native_terraform_works_we_are_refused_and_told_who_it_is",
-        TERRAFORM,
-        refused,
-    );
-    suite.on_each_server("while_we_hold_the_lock_native_terraform_is_refused", TERRAFORM, refusing);
-    suite.on_each_server("the_lock_of_a_killed_terraform_is_released_by_its_id", TERRAFORM, killed);
-    suite.on_each_server("native_terraform_and_exec_exclude_each_other", TERRAFORM, exec);
+    for (name, test) in [
+        ("while_native_terraform_works_we_are_refused_and_told_who_it_is", refused as fn(&S3Server)),
+        ("while_we_hold_the_lock_native_terraform_is_refused", refusing),
+        ("the_lock_of_a_killed_terraform_is_released_by_its_id", killed),
+        ("native_terraform_and_exec_exclude_each_other", exec),
+    ] {
+        suite.on_emulator(name, TERRAFORM, test);
+        for setup in SETUPS {
+            suite.on_setup(Setup::named(setup), name, TERRAFORM, test);
+        }
+    }
 }
 
 fn refused(server: &S3Server) {
