@@ -163,6 +163,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Run a command whose Terraform keeps its state here through the `http` backend
     Exec(Exec),
+    /// Say whom the store takes us for, which credentials are used, and how it is reached
+    Whoami,
     /// Print a completion script for a shell
     Completions(Completions),
 }

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use remote_state::config::Environment;
+use remote_state::config::{Environment, ResolvedConfig};
 use remote_state::directory::{DirectoryOptions, Discovered, discover};
 use remote_state::{
     Error, ErrorKind, LockGuard, LockId, LockInfo, LockWait, StateStore, StateStoreExt as _, Workspace,
@@ -22,6 +22,7 @@ pub(crate) struct Session {
     pub(crate) ui: Ui,
     pub(crate) env: Environment,
     pub(crate) store: Arc<dyn StateStore>,
+    pub(crate) config: ResolvedConfig,
     pub(crate) workspace: Workspace,
     lock_wait: LockWait,
     changed_since_init: Option<Error>,
@@ -82,6 +83,7 @@ impl Session {
             ui,
             env,
             store: remote_state::open_resolved(&config)?,
+            config,
             workspace: found.workspace.value,
             lock_wait: LockWait::new(global.lock_timeout),
             changed_since_init: found.changed_since_init,

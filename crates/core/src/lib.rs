@@ -3,6 +3,7 @@
 pub mod config;
 pub mod directory;
 mod error;
+mod identity;
 mod lock;
 mod lock_info;
 mod names;
@@ -12,6 +13,7 @@ mod state;
 mod store;
 
 pub use error::{Error, ErrorKind, Result};
+pub use identity::{Caller, Identity};
 pub use lock::{LockGuard, LockWait, LockWaiting, Patience, StateStoreExt};
 pub use lock_info::{LockInfo, LockInfoError};
 pub use names::{ETag, Lineage, LockId, Serial, VersionId, Workspace};

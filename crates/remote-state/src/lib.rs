@@ -32,6 +32,18 @@ pub fn open_resolved(config: &ResolvedConfig) -> Result<Arc<dyn StateStore>> {
     }
 }
 
+/// Looks for the credentials of a configuration and asks the provider whose they are.
+///
+/// # Errors
+/// As [`open_resolved`]; `CredentialInvalid` without credentials, or if they are not accepted; `Unavailable` if the provider cannot be reached.
+pub async fn identity(config: &ResolvedConfig) -> Result<Identity> {
+    match config.provider().scheme {
+        #[cfg(feature = "s3")]
+        "s3" => s3::S3Config::from_resolved(config)?.identity().await,
+        scheme => Err(not_compiled_in(scheme)),
+    }
+}
+
 /// Returns what a person should be told before anything is done with a configuration that is good, beside its
 /// [`notes`](ResolvedConfig::notes): that certificates are not looked at, that a variable has an old name.
 ///

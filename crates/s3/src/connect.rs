@@ -12,8 +12,8 @@ use aws_sdk_s3::config::{
 };
 use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
 
+use crate::chain::Found;
 use crate::config::S3Config;
-use crate::credentials::CredentialConfig;
 use crate::dialect::{Addressing, Dialect, DialectName, SigningRegion};
 use crate::sts::{Admitted, AssumeRole};
 use crate::transport;
@@ -27,8 +27,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// The slowest link on which a state can still be written, in bytes per second: sending counts towards the wait for the answer.
 const SLOWEST_LINK: u64 = 64 * 1024;
 
-/// How long to wait for STS, repetitions included.
-const STS_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long to wait for credentials, repetitions included.
+const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long to wait for a connection, and for the answer to a request with a body of this size.
 pub(crate) fn timeouts(body_bytes: u64) -> TimeoutConfig {
@@ -38,11 +38,23 @@ pub(crate) fn timeouts(body_bytes: u64) -> TimeoutConfig {
 
 /// What the clients of all services share: credentials are looked for once, connections are kept in one pool.
 pub(crate) fn shared(config: &S3Config) -> SdkConfig {
+    access(config).shared
+}
+
+/// The ways to the services.
+#[derive(Debug)]
+pub(crate) struct Access {
+    /// With the credentials of the configuration.
+    pub(crate) shared: SdkConfig,
+    /// To STS, without credentials.
+    pub(crate) sts: SdkConfig,
+    /// The source that has given the credentials, where there are several to choose from.
+    pub(crate) found: Found,
+}
+
+pub(crate) fn access(config: &S3Config) -> Access {
     let connection = &config.connection;
     let region = Region::new(config.region.clone());
-    let asks_sts = config.role.is_some()
-        || config.accounts.is_some()
-        || matches!(config.credentials, CredentialConfig::WebIdentity(_));
     let http = transport::client(&connection.trust, &connection.proxies, CONNECT_TIMEOUT);
     let settings = || {
         ProviderConfig::default()
@@ -60,7 +72,8 @@ pub(crate) fn shared(config: &S3Config) -> SdkConfig {
         .build();
     let sts = || sts(&plain, config);
 
-    let mut credentials = config.credentials.provider(&config.machine, settings, sts);
+    let found = Found::default();
+    let mut credentials = config.credentials.provider(&config.machine, settings, sts, &found);
     if let Some(role) = &config.role {
         let source = sts().into_builder().credentials_provider(credentials).build();
         credentials = SharedCredentialsProvider::new(AssumeRole::new(&source, role));
@@ -70,9 +83,11 @@ pub(crate) fn shared(config: &S3Config) -> SdkConfig {
     }
     let retry = if connection.is_adaptive { RetryConfig::adaptive() } else { RetryConfig::standard() };
     let cache = IdentityCache::lazy();
-    // The SDK allows five seconds, which are for what a machine knows by itself.
-    let cache = if asks_sts { cache.load_timeout(STS_TIMEOUT) } else { cache };
-    plain
+    // The SDK allows five seconds for all sources together, after which nobody knows what any of them answered.
+    let cache = cache.load_timeout(CREDENTIALS_TIMEOUT);
+    let sts = sts();
+    let shared = plain
+        .clone()
         .into_builder()
         .region(region.clone())
         .credentials_provider(credentials)
@@ -81,7 +96,8 @@ pub(crate) fn shared(config: &S3Config) -> SdkConfig {
         .stalled_stream_protection(
             StalledStreamProtectionConfig::enabled().grace_period(Duration::from_secs(20)).build(),
         )
-        .build()
+        .build();
+    Access { shared, sts, found }
 }
 
 /// What is needed to ask STS, but for credentials. It has retries of its own, as in native clients.
@@ -93,7 +109,7 @@ fn sts(plain: &SdkConfig, config: &S3Config) -> SdkConfig {
         .into_builder()
         .region(Region::new(region.clone()))
         .retry_config(RetryConfig::standard())
-        .identity_cache(IdentityCache::lazy().load_timeout(STS_TIMEOUT).build());
+        .identity_cache(IdentityCache::lazy().load_timeout(CREDENTIALS_TIMEOUT).build());
     if let Some(endpoint) = &connection.sts_endpoint {
         builder = builder.endpoint_url(endpoint.as_str().trim_end_matches('/'));
     }

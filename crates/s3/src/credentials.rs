@@ -7,7 +7,6 @@ use aws_config::ecs::EcsCredentialsProvider;
 use aws_config::imds;
 use aws_config::imds::client::EndpointMode;
 use aws_config::imds::credentials::ImdsCredentialsProvider;
-use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
@@ -17,6 +16,7 @@ use aws_runtime::env_config::file::{Builder as FilesBuilder, EnvConfigFileKind, 
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
+use crate::chain::{Chain, Found};
 use crate::role::WebIdentity;
 use crate::sts::AssumeRoleWithWebIdentity;
 
@@ -24,7 +24,7 @@ use crate::sts::AssumeRoleWithWebIdentity;
 #[derive(Clone, Debug)]
 pub(crate) enum CredentialConfig {
     /// What the machine offers, asked in the order of [`Machine::chain`].
-    Chain { profile: Option<String> },
+    Chain { profile: Option<String>, web_identity: Option<WebIdentity> },
     /// One profile of the shared AWS files.
     Profile(String),
     /// Keys that were given.
@@ -52,11 +52,13 @@ pub(crate) struct SharedFile {
 
 impl CredentialConfig {
     /// Makes the provider. `settings` connects to whatever service hands credentials out, `sts` to STS without credentials; static keys need none.
+    /// Which of several sources has them is written to `found`.
     pub(crate) fn provider(
         &self,
         machine: &Machine,
         settings: impl FnOnce() -> ProviderConfig,
         sts: impl FnOnce() -> SdkConfig,
+        found: &Found,
     ) -> SharedCredentialsProvider {
         match self {
             Self::Static { access_key, secret_key, token } => {
@@ -71,29 +73,52 @@ impl CredentialConfig {
             Self::WebIdentity(identity) => {
                 SharedCredentialsProvider::new(AssumeRoleWithWebIdentity::new(&sts(), identity))
             }
-            Self::Profile(name) => SharedCredentialsProvider::new(machine.profile(&settings(), Some(name))),
-            Self::Chain { profile } => {
-                SharedCredentialsProvider::new(machine.chain(&settings(), profile.as_deref()))
+            Self::Profile(name) => {
+                let profile = machine.profile(&settings(), Some(name));
+                let chain = Chain::new(found).or("profile", format!("profile `{name}`"), profile);
+                SharedCredentialsProvider::new(chain)
+            }
+            Self::Chain { profile, web_identity } => {
+                let settings = settings();
+                let chain = Chain::new(found)
+                    .without("configuration", "`access_key` and `secret_key` are not set, nor is `profile`")
+                    .without("environment", "`AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` are not set");
+                let (label, name) = ("web identity", "web identity".to_owned());
+                let chain = match web_identity {
+                    Some(identity) => chain.or(label, name, AssumeRoleWithWebIdentity::new(&sts(), identity)),
+                    // Whoever configures us may not have handed in the environment; the SDK has one of its own.
+                    None => {
+                        let builder = WebIdentityTokenCredentialsProvider::builder();
+                        chain.or(label, name, builder.configure(&settings).build())
+                    }
+                };
+                SharedCredentialsProvider::new(machine.chain(chain, &settings, profile.as_deref()))
             }
         }
     }
 }
 
 impl Machine {
-    /// The sources in the order in which they are asked. Keys in the environment come before all of these, see `config`.
+    /// Adds the sources that a machine has, in the order in which they are asked. Keys in the environment come before all of these, see `config`.
     ///
-    /// 1. Web identity: `AWS_WEB_IDENTITY_TOKEN_FILE` with `AWS_ROLE_ARN`.
+    /// 1. Web identity, which the chain begins with: `AWS_WEB_IDENTITY_TOKEN_FILE` with `AWS_ROLE_ARN`.
     /// 2. The profile that was named, or `default`, with everything that a profile can say (roles, SSO, `credential_process`).
     /// 3. The container's endpoint (ECS, EKS).
     /// 4. The instance's metadata service, unless it is to be left alone.
-    fn chain(&self, settings: &ProviderConfig, profile: Option<&str>) -> CredentialsProviderChain {
-        let chain = CredentialsProviderChain::first_try(
-            "web identity",
-            WebIdentityTokenCredentialsProvider::builder().configure(settings).build(),
-        )
-        .or_else("profile", self.profile(settings, profile))
-        .or_else("container", EcsCredentialsProvider::builder().configure(settings).build());
-        if self.skip_metadata { chain } else { chain.or_else("instance metadata", self.metadata(settings)) }
+    fn chain(&self, chain: Chain, settings: &ProviderConfig, profile: Option<&str>) -> Chain {
+        let container = EcsCredentialsProvider::builder().configure(settings).build();
+        let name = profile.unwrap_or("default");
+        let chain = chain.or("profile", format!("profile `{name}`"), self.profile(settings, profile)).or(
+            "container",
+            "the container's endpoint".to_owned(),
+            container,
+        );
+        const METADATA: &str = "instance metadata";
+        if self.skip_metadata {
+            chain.without(METADATA, "not asked: `skip_metadata_api_check` is set")
+        } else {
+            chain.or(METADATA, "the instance's metadata service".to_owned(), self.metadata(settings))
+        }
     }
 
     fn profile(&self, settings: &ProviderConfig, name: Option<&str>) -> ProfileFileCredentialsProvider {
@@ -111,7 +136,8 @@ impl Machine {
     }
 
     fn metadata(&self, settings: &ProviderConfig) -> ImdsCredentialsProvider {
-        let mut client = imds::Client::builder().configure(settings);
+        // Where there is no such service, nobody answers, and that takes a second each time.
+        let mut client = imds::Client::builder().configure(settings).max_attempts(2);
         if let Some(mode) = &self.metadata_mode {
             client = client.endpoint_mode(mode.clone());
         }

@@ -146,12 +146,7 @@ fn unreachable(about: About<'_>, cause: &Cause) -> Error {
 impl About<'_> {
     /// Says why there are no credentials.
     fn denied(&self, denied: &Denied) -> Error {
-        let error = self.error(denied.kind, &denied.message).with_context("set in", &denied.origin);
-        let error = match &denied.because {
-            Some(reason) => error.with_context("because", reason),
-            None => error,
-        };
-        error.with_context("credentials", &self.origins.credentials).with_hint(denied.hint)
+        denied.explain(self.error(denied.kind, &denied.message), &self.origins.credentials)
     }
 
     pub(crate) fn error(&self, kind: ErrorKind, reason: &str) -> Error {

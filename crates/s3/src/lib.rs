@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod chain;
 mod client;
 mod config;
 mod connect;
@@ -8,6 +9,7 @@ mod dialect;
 mod download;
 mod dynamodb;
 mod error;
+mod identity;
 mod keys;
 mod list;
 mod lock;

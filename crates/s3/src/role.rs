@@ -103,6 +103,18 @@ impl WebIdentity {
     }
 }
 
+impl WebIdentity {
+    /// Returns what the environment alone asks for.
+    pub(crate) fn of_environment(config: &ResolvedConfig) -> Result<Option<Self>> {
+        let file_key = "assume_role_with_web_identity.web_identity_token_file";
+        let Some(file) = config.string(file_key) else { return Ok(None) };
+        let Some(session) = Session::from_resolved(config, "assume_role_with_web_identity")? else {
+            return Ok(None);
+        };
+        Ok(Some(Self { session, token: Token::File(path(config, file_key, file)?) }))
+    }
+}
+
 impl Session {
     fn from_resolved(config: &ResolvedConfig, object: &str) -> Result<Option<Self>> {
         let key = |member: &str| format!("{object}.{member}");

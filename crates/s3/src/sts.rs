@@ -12,9 +12,10 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::types::{PolicyDescriptorType, Tag};
-use remote_state_core::ErrorKind;
+use remote_state_core::{Error, ErrorKind};
 use secrecy::ExposeSecret as _;
 
+use crate::chain::{Answer, HOW_TO_GIVE_SOME};
 use crate::role::{Role, Session, Token, WebIdentity};
 
 /// Why there are no credentials, in words of our own. It travels inside the SDK's error, see `error.rs`.
@@ -23,7 +24,10 @@ pub(crate) struct Denied {
     pub(crate) kind: ErrorKind,
     pub(crate) message: String,
     pub(crate) because: Option<String>,
-    pub(crate) origin: String,
+    /// Where what failed was set.
+    pub(crate) origin: Option<String>,
+    /// What the sources of credentials answered that were asked.
+    pub(crate) answers: Vec<Answer>,
     pub(crate) hint: &'static str,
 }
 
@@ -36,12 +40,40 @@ impl fmt::Display for Denied {
 impl StdError for Denied {}
 
 impl Denied {
+    pub(crate) fn new(kind: ErrorKind, message: String, hint: &'static str) -> Self {
+        Self { kind, message, because: None, origin: None, answers: Vec::new(), hint }
+    }
+
+    pub(crate) fn with_answers(self, answers: Vec<Answer>) -> Self {
+        Self { answers, ..self }
+    }
+
+    fn because(self, reason: impl Into<String>) -> Self {
+        Self { because: Some(reason.into()), ..self }
+    }
+
+    fn set_in(self, origin: &str) -> Self {
+        Self { origin: Some(origin.to_owned()), ..self }
+    }
+
+    /// Adds to an error what belongs to the reason.
+    pub(crate) fn explain(&self, error: Error, credentials: &str) -> Error {
+        let add = |error: Error, label, value: &Option<String>| match value {
+            Some(value) => error.with_context(label, value),
+            None => error,
+        };
+        let error = add(add(error, "set in", &self.origin), "because", &self.because);
+        let error = error.with_context("credentials", credentials);
+        let answers = self.answers.iter();
+        answers.fold(error, |error, (source, answer)| error.with_context(source, answer)).with_hint(self.hint)
+    }
+
     /// Returns the reason that an error of the SDK carries.
     pub(crate) fn in_chain<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Self> {
         causes(error).find_map(|error| error.downcast_ref())
     }
 
-    fn into_credentials_error(self) -> CredentialsError {
+    pub(crate) fn into_credentials_error(self) -> CredentialsError {
         CredentialsError::provider_error(self)
     }
 }
@@ -56,7 +88,7 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (
 }
 
 /// Turns an answer of STS into the reason why there are no credentials.
-fn denied<E>(message: String, origin: &str, error: SdkError<E>) -> CredentialsError
+pub(crate) fn denied<E>(message: String, origin: &str, error: SdkError<E>) -> CredentialsError
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
@@ -86,7 +118,7 @@ where
         _ if because_of_source => (
             ErrorKind::CredentialInvalid,
             Some("there are no credentials to ask with".to_owned()),
-            "set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or name a `profile` with `--backend-config profile=…`",
+            HOW_TO_GIVE_SOME,
         ),
         _ => (
             ErrorKind::Unavailable,
@@ -94,10 +126,11 @@ where
             "check the network, and `endpoints.sts` and `sts_region` with `remote-state config show`",
         ),
     };
-    Denied { kind, message, because, origin: origin.to_owned(), hint }.into_credentials_error()
+    let answers = Denied::in_chain(&error).map(|inner| inner.answers.clone()).unwrap_or_default();
+    Denied { kind, message, because, origin: Some(origin.to_owned()), answers, hint }.into_credentials_error()
 }
 
-fn client(sdk: &SdkConfig) -> aws_sdk_sts::Client {
+pub(crate) fn client(sdk: &SdkConfig) -> aws_sdk_sts::Client {
     aws_sdk_sts::Client::new(sdk)
 }
 
@@ -199,13 +232,13 @@ impl AssumeRoleWithWebIdentity {
         let token = match token {
             Token::Given(token) => token.expose_secret().to_owned(),
             Token::File(path) => tokio::fs::read_to_string(path).await.map_err(|error| {
-                Denied {
-                    kind: ErrorKind::CredentialInvalid,
-                    message: format!("cannot read the web identity token `{}`", path.display()),
-                    because: Some(error.to_string()),
-                    origin: session.origin.clone(),
-                    hint: "check `assume_role_with_web_identity.web_identity_token_file`",
-                }
+                Denied::new(
+                    ErrorKind::CredentialInvalid,
+                    format!("cannot read the web identity token `{}`", path.display()),
+                    "check `assume_role_with_web_identity.web_identity_token_file`",
+                )
+                .because(error.to_string())
+                .set_in(&session.origin)
                 .into_credentials_error()
             })?,
         };
@@ -257,13 +290,12 @@ impl Accounts {
         } else {
             "which is among the `forbidden_account_ids`"
         };
-        Err(Denied {
-            kind: ErrorKind::CredentialInvalid,
-            message: format!("the credentials belong to account `{account}`, {reason}"),
-            because: None,
-            origin: self.origin.clone(),
-            hint: "use credentials of the account that is meant",
-        })
+        Err(Denied::new(
+            ErrorKind::CredentialInvalid,
+            format!("the credentials belong to account `{account}`, {reason}"),
+            "use credentials of the account that is meant",
+        )
+        .set_in(&self.origin))
     }
 }
 

@@ -10,6 +10,7 @@ mod pull;
 mod push;
 mod serve;
 mod show;
+mod whoami;
 mod workspace;
 
 use remote_state::config::Environment;
@@ -47,6 +48,7 @@ async fn with_store(session: &mut Session, command: Command) -> Result<(), Failu
         Command::Locks => lock::locks(session).await,
         Command::Serve(args) => serve::run(session, args).await,
         Command::Exec(args) => exec::run(session, args).await,
+        Command::Whoami => whoami::run(session).await,
         // Handled above, without a store.
         Command::Completions(_) | Command::Config(_) => Ok(()),
     }

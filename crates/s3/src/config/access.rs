@@ -99,7 +99,7 @@ pub(super) fn credentials(config: &ResolvedConfig) -> Result<CredentialConfig> {
     if in_environment {
         return keys();
     }
-    Ok(CredentialConfig::Chain { profile })
+    Ok(CredentialConfig::Chain { profile, web_identity: WebIdentity::of_environment(config)? })
 }
 
 /// Says in words which credentials are used.

@@ -76,6 +76,7 @@ pub(crate) struct Origins {
     pub(crate) endpoint: Option<String>,
     pub(crate) dynamodb_endpoint: Option<String>,
     pub(crate) table: Option<String>,
+    pub(crate) sts: Option<String>,
     pub(crate) credentials: String,
 }
 
@@ -124,6 +125,7 @@ impl S3Config {
                 endpoint: origin("endpoints.s3"),
                 dynamodb_endpoint: origin("endpoints.dynamodb"),
                 table: origin("dynamodb_table"),
+                sts: origin("endpoints.sts"),
                 credentials: access::credentials_origin(config)?,
             },
             notes,

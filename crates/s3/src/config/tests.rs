@@ -112,7 +112,7 @@ fn keys_in_the_configuration_go_before_a_profile_and_that_before_the_environment
     assert_eq!(static_key(with_environment(&[], &env).unwrap()).as_deref(), Some("env"));
     assert!(matches!(
         with_environment(&[], &env[2..]).unwrap().credentials,
-        CredentialConfig::Chain { profile: Some(name) } if name == "envprofile"
+        CredentialConfig::Chain { profile: Some(name), .. } if name == "envprofile"
     ));
 }
 

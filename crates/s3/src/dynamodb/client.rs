@@ -258,6 +258,7 @@ mod tests {
             endpoint: None,
             dynamodb_endpoint: None,
             table: Some("main.tf:5".into()),
+            sts: None,
             credentials: "the machine".into(),
         };
         let about = About {

@@ -1,0 +1,208 @@
+//! Sources of credentials that are asked one after another. What each of them answered is remembered: whoever ends without credentials is told.
+
+use std::error::Error as StdError;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use remote_state_core::ErrorKind;
+
+use crate::sts::Denied;
+
+/// Longer answers are cut in messages.
+const LONGEST_ANSWER: usize = 300;
+
+/// What a source answered, under its name.
+pub(crate) type Answer = (&'static str, String);
+
+/// The source that gave the credentials last, in words.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Found(Arc<Mutex<Option<String>>>);
+
+impl Found {
+    pub(crate) fn source(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, source: &str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(source.to_owned());
+    }
+}
+
+/// Sources in the order in which they are asked, until one has credentials or fails.
+#[derive(Debug, Default)]
+pub(crate) struct Chain {
+    links: Vec<Link>,
+    found: Found,
+}
+
+#[derive(Debug)]
+enum Link {
+    /// It is known beforehand that there is nothing.
+    Empty(Answer),
+    Source {
+        label: &'static str,
+        /// The name in words, such as `` profile `ci` ``.
+        name: String,
+        provider: SharedCredentialsProvider,
+    },
+}
+
+impl Chain {
+    pub(crate) fn new(found: &Found) -> Self {
+        Self { links: Vec::new(), found: found.clone() }
+    }
+
+    /// Adds a source that has nothing, and why.
+    pub(crate) fn without(mut self, label: &'static str, reason: &str) -> Self {
+        self.links.push(Link::Empty((label, reason.to_owned())));
+        self
+    }
+
+    /// Adds a source.
+    pub(crate) fn or(
+        mut self,
+        label: &'static str,
+        name: String,
+        provider: impl ProvideCredentials + 'static,
+    ) -> Self {
+        let provider = SharedCredentialsProvider::new(provider);
+        self.links.push(Link::Source { label, name, provider });
+        self
+    }
+
+    async fn ask(&self) -> Result<Credentials, CredentialsError> {
+        let mut answers = Vec::new();
+        let mut message = "no credentials were found".to_owned();
+        for link in &self.links {
+            let (label, name, provider) = match link {
+                Link::Empty(answer) => {
+                    answers.push(answer.clone());
+                    continue;
+                }
+                Link::Source { label, name, provider } => (*label, name, provider),
+            };
+            match provider.provide_credentials().await {
+                Ok(credentials) => {
+                    self.found.set(name);
+                    return Ok(credentials);
+                }
+                Err(error) => {
+                    answers.push((label, words(&error)));
+                    // A source that is meant to have some, and fails, is not passed over: others could be for another account.
+                    if !matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
+                        message = format!("no credentials: {name} failed");
+                        break;
+                    }
+                }
+            }
+        }
+        let denied = Denied::new(ErrorKind::CredentialInvalid, message, HOW_TO_GIVE_SOME);
+        Err(denied.with_answers(answers).into_credentials_error())
+    }
+}
+
+/// What to do about credentials that are nowhere.
+pub(crate) const HOW_TO_GIVE_SOME: &str = "set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or name a `profile` with `--backend-config profile=…`";
+
+impl ProvideCredentials for Chain {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(self.ask())
+    }
+}
+
+/// What a source says of itself, in a line. The SDK's own sentence stands above the reason and says less.
+fn words(error: &CredentialsError) -> String {
+    let mut sentences = Vec::new();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        sentences.push(error.to_string());
+        cause = error.source();
+    }
+    sentences.dedup();
+    if sentences.is_empty() {
+        return match error {
+            CredentialsError::CredentialsNotLoaded(_) => "it has none".to_owned(),
+            other => other.to_string(),
+        };
+    }
+    let line = sentences.join(": ");
+    let mut line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if let Some((end, _)) = line.char_indices().nth(LONGEST_ANSWER) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Given(Result<&'static str, fn() -> CredentialsError>);
+
+    impl ProvideCredentials for Given {
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            future::ProvideCredentials::ready(match self.0 {
+                Ok(id) => Ok(Credentials::new(id, "secret", None, None, "test")),
+                Err(error) => Err(error()),
+            })
+        }
+    }
+
+    fn chain(found: &Found, sources: &[Result<&'static str, fn() -> CredentialsError>]) -> Chain {
+        let labels = ["one", "two", "three"];
+        let add = |chain: Chain, (source, label): (&Result<_, _>, _)| {
+            chain.or(label, format!("source {label}"), Given(*source))
+        };
+        sources.iter().zip(labels).fold(Chain::new(found).without("zero", "nobody asked"), add)
+    }
+
+    fn nothing() -> CredentialsError {
+        CredentialsError::not_loaded("the file\nis not there")
+    }
+
+    fn silence() -> CredentialsError {
+        CredentialsError::not_loaded_no_source()
+    }
+
+    fn failure() -> CredentialsError {
+        CredentialsError::provider_error("connection refused")
+    }
+
+    #[tokio::test]
+    async fn first_source_that_has_credentials_is_named() {
+        let found = Found::default();
+        let chain = chain(&found, &[Err(nothing), Ok("AKIA"), Ok("other")]);
+        assert_eq!(chain.provide_credentials().await.unwrap().access_key_id(), "AKIA");
+        assert_eq!(found.source().as_deref(), Some("source two"));
+    }
+
+    #[tokio::test]
+    async fn chain_that_ends_empty_tells_what_each_source_answered_in_order() {
+        let error =
+            chain(&Found::default(), &[Err(nothing), Err(silence)]).provide_credentials().await.unwrap_err();
+        let denied = Denied::in_chain(&error).unwrap();
+        assert_eq!(denied.to_string(), "no credentials were found");
+        let answers = [("zero", "nobody asked"), ("one", "the file is not there"), ("two", "it has none")];
+        assert_eq!(denied.answers, answers.map(|(label, answer)| (label, answer.to_owned())));
+    }
+
+    #[tokio::test]
+    async fn source_that_fails_is_not_passed_over() {
+        let found = Found::default();
+        let error = chain(&found, &[Err(failure), Ok("AKIA")]).provide_credentials().await.unwrap_err();
+        let denied = Denied::in_chain(&error).unwrap();
+        assert_eq!(denied.to_string(), "no credentials: source one failed");
+        assert_eq!(denied.answers[1], ("one", "connection refused".to_owned()));
+        assert_eq!(found.source(), None);
+    }
+}
