@@ -89,7 +89,7 @@ impl Chain {
                     return Ok(credentials);
                 }
                 Err(error) => {
-                    answers.push((label, words(&error)));
+                    answers.push((label, words(name, &error)));
                     // A source that is meant to have some, and fails, is not passed over: others could be for another account.
                     if !matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
                         message = format!("no credentials: {name} failed");
@@ -116,7 +116,7 @@ impl ProvideCredentials for Chain {
 }
 
 /// What a source says of itself, in a line. The SDK's own sentence stands above the reason and says less.
-fn words(error: &CredentialsError) -> String {
+fn words(name: &str, error: &CredentialsError) -> String {
     let mut sentences = Vec::new();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -126,7 +126,7 @@ fn words(error: &CredentialsError) -> String {
     sentences.dedup();
     if sentences.is_empty() {
         return match error {
-            CredentialsError::CredentialsNotLoaded(_) => "it has none".to_owned(),
+            CredentialsError::CredentialsNotLoaded(_) => format!("{name} has none"),
             other => other.to_string(),
         };
     }
@@ -143,8 +143,10 @@ fn words(error: &CredentialsError) -> String {
 mod tests {
     use super::*;
 
+    type Reply = Result<&'static str, fn() -> CredentialsError>;
+
     #[derive(Debug)]
-    struct Given(Result<&'static str, fn() -> CredentialsError>);
+    struct Given(Reply);
 
     impl ProvideCredentials for Given {
         fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
@@ -158,9 +160,9 @@ mod tests {
         }
     }
 
-    fn chain(found: &Found, sources: &[Result<&'static str, fn() -> CredentialsError>]) -> Chain {
+    fn chain(found: &Found, sources: &[Reply]) -> Chain {
         let labels = ["one", "two", "three"];
-        let add = |chain: Chain, (source, label): (&Result<_, _>, _)| {
+        let add = |chain: Chain, (source, label): (&Reply, _)| {
             chain.or(label, format!("source {label}"), Given(*source))
         };
         sources.iter().zip(labels).fold(Chain::new(found).without("zero", "nobody asked"), add)
@@ -192,7 +194,8 @@ mod tests {
             chain(&Found::default(), &[Err(nothing), Err(silence)]).provide_credentials().await.unwrap_err();
         let denied = Denied::in_chain(&error).unwrap();
         assert_eq!(denied.to_string(), "no credentials were found");
-        let answers = [("zero", "nobody asked"), ("one", "the file is not there"), ("two", "it has none")];
+        let answers =
+            [("zero", "nobody asked"), ("one", "the file is not there"), ("two", "source two has none")];
         assert_eq!(denied.answers, answers.map(|(label, answer)| (label, answer.to_owned())));
     }
 

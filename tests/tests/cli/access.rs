@@ -36,8 +36,14 @@ pub(crate) fn tests(suite: &mut Suite) {
             cmd,
             1,
             "",
-            "error: cannot read `s3://BUCKET/KEY`: no credentials were found, or their source failed\n  \
-             credentials  what the machine offers\n\n\
+            "error: cannot read `s3://BUCKET/KEY`: no credentials were found\n  \
+             credentials        what the machine offers\n  \
+             configuration      `access_key` and `secret_key` are not set, nor is `profile`\n  \
+             environment        `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` are not set\n  \
+             web identity       [..]AWS_WEB_IDENTITY_TOKEN_FILE[..]\n  \
+             profile            profile `default` has none\n  \
+             container          [..]\n  \
+             instance metadata  not asked: `skip_metadata_api_check` is set\n\n\
              hint: set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or name a `profile` with `--backend-config profile=…`\n",
         );
     });

@@ -1,4 +1,12 @@
-//! Roles and accounts on moto, which is somebody else's STS: it tells the sessions of a role from the account that the role belongs to.
+//! Credentials, by the command itself: where they are found, whose they are, and how long they last. Roles and accounts also on moto, which is
+//! somebody else's STS: it tells the sessions of a role from the account that the role belongs to.
+
+mod client;
+mod order;
+mod renewal;
+mod roles;
+mod services;
+mod whoami;
 
 use std::process::ExitCode;
 
@@ -13,6 +21,10 @@ const ROLE: &str = "arn:aws:iam::222222222222:role/ci";
 fn main() -> ExitCode {
     let mut suite = Suite::new();
     let moto = Setup::named("s3/moto");
+    order::tests(&mut suite);
+    roles::tests(&mut suite);
+    whoami::tests(&mut suite);
+    renewal::tests(&mut suite);
     suite.on_setup(moto, "credentials_are_those_of_the_account_of_the_role", &[], accounts);
     suite.run()
 }
