@@ -156,6 +156,17 @@ impl Session {
         Err(Failure::Interrupted(signal))
     }
 
+    /// Warns of what a lock does not keep out here, and returns the warning.
+    pub(crate) async fn warn_of_caveat(&self) -> Option<String> {
+        match self.store.lock_caveat().await {
+            Ok(caveat) => caveat.inspect(|caveat| self.ui.warn(caveat)),
+            Err(error) => {
+                self.ui.warn_error(&error);
+                None
+            }
+        }
+    }
+
     /// Does a piece of work under the lock and gives the lock back, whatever came of it.
     ///
     /// An interruption waits for the work: a write that is cut off in the middle leaves nobody knowing what is stored.

@@ -98,6 +98,14 @@ pub trait StateStore: Debug + Display + Send + Sync + 'static {
     /// state.
     fn locks(&self) -> BoxStream<'_, Result<(Workspace, LockRecord)>>;
 
+    /// Says what a lock of this store does not keep out, for people who rely on it; nothing if it keeps everyone out. This may ask the store.
+    ///
+    /// # Errors
+    /// If the store was asked and did not answer.
+    async fn lock_caveat(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
+
     /// Lists the stored versions of a workspace's state, newest first.
     ///
     /// # Errors

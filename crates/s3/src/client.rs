@@ -25,9 +25,10 @@ use secrecy::ExposeSecret as _;
 
 use crate::config::{Encryption, Origins, S3Config, Tags};
 use crate::connect::timeouts;
-use crate::dialect::{Checksum, Dialect};
+use crate::dialect::{Checksum, Dialect, Versioned};
 use crate::error::{About, Failure, Outcome, failure};
 use crate::keys::object_url;
+use crate::lock::RULE;
 use crate::payload::Payload;
 
 /// A connection to one bucket.
@@ -211,6 +212,9 @@ impl Client {
         };
         let mut call = self.sdk.put_object().bucket(self.bucket()).key(key).content_type("application/json");
         call = call.set_tagging(tags.clone());
+        if matches!(object, Object::Lock) && dialect.versioned == Versioned::ByList {
+            call = call.metadata(RULE.0, RULE.1);
+        }
         call = match checksum {
             None => call,
             Some(Checksum::Md5) => call.content_md5(BASE64.encode(payload.md5().await.map_err(unsent)?)),
@@ -277,6 +281,28 @@ impl Client {
         }
         let sent = call.customize().config_override(once()).send().await;
         sent.map(drop).map_err(|error| failure(self.about(operation, &self.url(key)), error))
+    }
+
+    /// Deletes one version for good.
+    ///
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html>
+    pub(crate) async fn delete_version(
+        &self,
+        operation: &'static str,
+        key: &str,
+        version: &str,
+        repeat: Repeat,
+    ) -> Result<(), Failure> {
+        let attempts = Attempts::default();
+        let call = self.sdk.delete_object().bucket(self.bucket()).key(key).version_id(version);
+        let call = call.customize().interceptor(attempts.clone());
+        let call = match repeat {
+            Repeat::AsConfigured => call,
+            Repeat::Never => call.config_override(once()),
+        };
+        let sent = call.send().await;
+        sent.map(drop)
+            .map_err(|error| attempts.in_view_of(failure(self.about(operation, &self.url(key)), error)))
     }
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>

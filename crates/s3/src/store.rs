@@ -23,6 +23,7 @@ use crate::download::Download;
 use crate::dynamodb::{DigestWait, Table};
 use crate::error::Outcome;
 use crate::keys::Layout;
+use crate::lock::Memory;
 use crate::payload::Payload;
 
 const LOCK_HINT: &str = "set `use_lockfile = true` or `dynamodb_table` for every client of this state, or pass `--backend-config use_lockfile=true`";
@@ -35,6 +36,8 @@ pub struct S3Store {
     pub(crate) layout: Layout,
     /// The store has been seen to refuse a second create. Shared by everything that uses the bucket: the proof is about the store.
     pub(crate) is_proven: Arc<AtomicBool>,
+    /// What was learned of the bucket and of our locks. Shared likewise.
+    pub(crate) memory: Arc<Memory>,
     /// The table of lock and digest items, if there is one.
     pub(crate) table: Option<Table>,
     pub(crate) digest_wait: DigestWait,
@@ -60,6 +63,7 @@ impl S3Store {
                 table: config.dynamodb_table.clone(),
             },
             is_proven: Arc::new(AtomicBool::new(dialect.creates == Creates::Atomic)),
+            memory: Arc::default(),
             table,
             digest_wait: DigestWait::default(),
         }
@@ -133,11 +137,11 @@ impl StateStore for S3Store {
     }
 
     async fn acquire(&self, workspace: &Workspace, info: &LockInfo) -> Result<LockInfo> {
-        self.lock(workspace).take(info).await
+        self.take_lock(workspace, info).await
     }
 
     async fn release(&self, workspace: &Workspace, target: &LockTarget) -> Result<Released> {
-        self.lock(workspace).release(target).await
+        self.release_lock(workspace, target).await
     }
 
     async fn inspect(&self, workspace: &Workspace) -> Result<Option<LockRecord>> {
@@ -146,6 +150,10 @@ impl StateStore for S3Store {
 
     fn locks(&self) -> BoxStream<'_, Result<(Workspace, LockRecord)>> {
         self.list_locks()
+    }
+
+    async fn lock_caveat(&self) -> Result<Option<String>> {
+        self.lock_caveat_of_bucket().await
     }
 
     fn versions(&self, workspace: &Workspace) -> BoxStream<'_, Result<StateVersion>> {

@@ -1,5 +1,7 @@
 //! Writing and deleting a state, and finding out what became of a request whose answer was lost.
 
+use std::sync::atomic::Ordering;
+
 use remote_state_core::provider::Attempts;
 use remote_state_core::{
     ContentHasher, ETag, Error, ErrorKind, Result, StateMeta, VersionId, Workspace, WriteMode,
@@ -24,16 +26,22 @@ impl S3Store {
         payload: &Payload,
         mode: &WriteMode,
     ) -> Result<StateMeta> {
+        self.look_again("write", workspace).await?;
         let key = self.layout.state_key(workspace);
         let mut condition = match mode {
             WriteMode::Overwrite => Condition::None,
             WriteMode::Create => Condition::IfAbsent,
             WriteMode::Update(etag) => Condition::IfMatch(etag.as_str()),
         };
-        if !self.dialect.updates_conditionally() && *mode != WriteMode::Overwrite {
-            // The store would not look, or would look wrongly: look ourselves. The lock, not this, keeps others out in between.
-            self.check_expected(&key, mode).await?;
-            condition = Condition::None;
+        if *mode != WriteMode::Overwrite {
+            let is_asked = self.dialect.updates_conditionally() && self.honours_conditions().await;
+            if !is_asked || !self.is_proven.load(Ordering::Acquire) {
+                // The store would not look, or would look wrongly: look ourselves. The lock, not this, keeps others out in between.
+                self.check_expected(&key, mode).await?;
+            }
+            if !is_asked {
+                condition = Condition::None;
+            }
         }
         let size = payload.size_bytes();
         let mut sent = self.put_when_free(&key, payload, condition).await;
@@ -47,6 +55,7 @@ impl S3Store {
             Ok(stored) => stored,
             Err(failure) => self.resolve_write(&key, payload, failure).await?,
         };
+        self.memory.note(&self.dialect, stored.version.as_deref());
         Ok(StateMeta::new(size)
             .with_etag(stored.etag.map(ETag::new))
             .with_version(stored.version.map(VersionId::new)))
@@ -70,6 +79,7 @@ impl S3Store {
     }
 
     pub(crate) async fn delete_state(&self, workspace: &Workspace) -> Result<()> {
+        self.look_again("delete", workspace).await?;
         let key = self.layout.state_key(workspace);
         let Err(failure) = self.client.delete("delete", &key).await else { return Ok(()) };
         match failure.outcome {

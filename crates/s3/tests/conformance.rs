@@ -7,7 +7,10 @@ mod lock_files;
 #[path = "common/lock_items.rs"]
 mod lock_items;
 
-use common::{BUCKET, TABLE, emulator, store};
+#[path = "common/raw.rs"]
+mod raw;
+
+use common::{BUCKET, TABLE, ceph_emulator, emulator, store};
 use lock_files::LockFiles;
 use lock_items::LockItems;
 use remote_state_conformance::{RawLocks, Scale, Setup};
@@ -19,7 +22,7 @@ fn small() -> Scale {
 }
 
 async fn setup(keys: &[(&str, &str)], conditional_write: bool) -> Setup {
-    let emulator = emulator().await;
+    let emulator = if keys.contains(&("dialect", "ceph")) { ceph_emulator().await } else { emulator().await };
     let store = store(&emulator, keys);
     let declares = Capabilities::default()
         .with_locking(true)
@@ -50,6 +53,28 @@ mod aws_versioned {
 
     async fn versioned() -> Setup {
         setup(&[("bucket", "versioned"), ("dialect", "aws")], true).await.with_scale(small())
+    }
+
+    remote_state_conformance::suite!(versioned);
+}
+
+/// Ceph's manners, bucket without versions.
+mod ceph {
+    use super::*;
+
+    async fn plain() -> Setup {
+        setup(&[("bucket", BUCKET), ("dialect", "ceph")], false).await.with_scale(small())
+    }
+
+    remote_state_conformance::suite!(plain);
+}
+
+/// Ceph's manners, bucket with versions, of which the list decides about locks.
+mod ceph_versioned {
+    use super::*;
+
+    async fn versioned() -> Setup {
+        setup(&[("bucket", "versioned"), ("dialect", "ceph")], false).await.with_scale(small())
     }
 
     remote_state_conformance::suite!(versioned);

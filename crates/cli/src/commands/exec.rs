@@ -25,6 +25,7 @@ pub(crate) async fn run(session: &mut Session, args: Exec) -> Result<(), Failure
     require_lock(session, "exec")?;
     // Our error says more than what the command would make of a failing server, and says it at once.
     session.store.inspect(&session.workspace).await?;
+    drop(session.warn_of_caveat().await);
     let token = crate::random::hex(32)?;
     let server = Server::builder(States::workspaces(Arc::clone(&session.store)))
         .with_auth(Auth::Token(SecretString::from(token.as_str())))

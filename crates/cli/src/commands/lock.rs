@@ -5,7 +5,7 @@ use remote_state::{Error, ErrorKind, LockId, LockRecord, LockTarget, Released, W
 use serde_json::{Value, json};
 
 use crate::args::{Lock, Unlock};
-use crate::commands::require_lock;
+use crate::commands::{require_lock, with_warning};
 use crate::exit::{Failure, age, operation_words};
 use crate::session::Session;
 
@@ -14,9 +14,10 @@ pub(crate) async fn lock(session: &mut Session, args: &Lock) -> Result<(), Failu
     require_lock(session, "lock")?;
     let info = session.lock_info(&args.operation)?.with_info(&args.info);
     let guard = session.lock(&session.workspace, &info).await?;
+    let caveat = session.warn_of_caveat().await;
     let told = if session.ui.is_json {
         let record = LockRecord::new(Ok(guard.info().clone()), lock_object(session));
-        session.ui.json(&record_json(&session.workspace, &record))
+        session.ui.json(&with_warning(record_json(&session.workspace, &record), caveat))
     } else {
         // A script keeps it: nothing else goes to stdout.
         session.ui.line(guard.id().as_str())

@@ -16,6 +16,8 @@ mod workspace;
 use remote_state::config::Environment;
 use remote_state::{Error, ErrorKind, StateMeta, Workspace};
 
+use serde_json::Value;
+
 use crate::args::{Cli, Command};
 use crate::exit::Failure;
 use crate::session::Session;
@@ -52,6 +54,14 @@ async fn with_store(session: &mut Session, command: Command) -> Result<(), Failu
         // Handled above, without a store.
         Command::Completions(_) | Command::Config(_) => Ok(()),
     }
+}
+
+/// Adds what was warned of to an answer, if there was something.
+fn with_warning(mut answer: Value, warning: Option<String>) -> Value {
+    if let Some(warning) = warning {
+        answer["warning"] = warning.into();
+    }
+    answer
 }
 
 /// The error for a workspace that has no state.

@@ -8,7 +8,7 @@ use remote_state::{
 use serde_json::json;
 
 use crate::args::Push;
-use crate::commands::not_readable;
+use crate::commands::{not_readable, with_warning};
 use crate::exit::Failure;
 use crate::session::Session;
 use crate::source::Pushed;
@@ -20,14 +20,18 @@ pub(crate) async fn run(session: &mut Session, args: &Push) -> Result<(), Failur
     session.may_write()?;
     let session = &*session;
     let pushed = Pushed::read(session.ui, &args.file).await?;
-    let written = if let Some(id) = &args.lock_id {
+    let work = async {
+        let caveat = session.warn_of_caveat().await;
+        Ok((put(session, &pushed, args).await?, caveat))
+    };
+    let (written, caveat) = if let Some(id) = &args.lock_id {
         check_held(session, &LockId::new(id)).await?;
-        session.finish(&session.workspace, &LockId::new(id), put(session, &pushed, args)).await?
+        session.finish(&session.workspace, &LockId::new(id), work).await?
     } else {
         let info = session.lock_info("state-push")?;
-        session.under_lock(&session.workspace, &info, put(session, &pushed, args)).await?
+        session.under_lock(&session.workspace, &info, work).await?
     };
-    report(session, &pushed.header, written)
+    report(session, &pushed.header, written, caveat)
 }
 
 /// Makes sure that the lock under which to write is held, by that id.
@@ -141,7 +145,12 @@ fn refused(session: &Session, name: &str, refusal: &Refusal) -> Failure {
     .into()
 }
 
-fn report(session: &Session, header: &StateHeader, written: Option<StateMeta>) -> Result<(), Failure> {
+fn report(
+    session: &Session,
+    header: &StateHeader,
+    written: Option<StateMeta>,
+    caveat: Option<String>,
+) -> Result<(), Failure> {
     let state = session.store.location(&session.workspace).state;
     match &written {
         Some(meta) => session
@@ -155,7 +164,7 @@ fn report(session: &Session, header: &StateHeader, written: Option<StateMeta>) -
         return Ok(());
     }
     let meta = written.as_ref();
-    session.ui.json(&json!({
+    let answer = json!({
         "version": 1,
         "state": state,
         "workspace": session.workspace.as_str(),
@@ -164,5 +173,6 @@ fn report(session: &Session, header: &StateHeader, written: Option<StateMeta>) -
         "lineage": header.lineage,
         "etag": meta.and_then(|meta| meta.etag.as_ref()),
         "version_id": meta.and_then(|meta| meta.version.as_ref()),
-    }))
+    });
+    session.ui.json(&with_warning(answer, caveat))
 }

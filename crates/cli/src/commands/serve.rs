@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::args::{Emptied, Names, PolicyArgs, Serve};
 use crate::commands::config::client_variables;
-use crate::commands::require_lock;
+use crate::commands::{require_lock, with_warning};
 use crate::exit::{Failure, Interruption};
 use crate::session::{Session, interruption};
 
@@ -33,6 +33,7 @@ pub(crate) async fn run(session: &mut Session, args: Serve) -> Result<(), Failur
     };
     let server = Server::builder(states).with_auth(auth(session, &args)?).with_policy(policy(&args.policy));
     check_store(session, args.names).await?;
+    let caveat = session.warn_of_caveat().await;
     // Whoever reads that we listen may ask us to end at once.
     let interruption = interruption();
     let server = server.bind(args.listen).await?;
@@ -42,7 +43,7 @@ pub(crate) async fn run(session: &mut Session, args: Serve) -> Result<(), Failur
         Names::Keys => format!("{base}/state/STATE-KEY"),
     };
     if session.ui.is_json {
-        session.ui.json(&json!({"version": 1, "url": base, "example": example}))?;
+        session.ui.json(&with_warning(json!({"version": 1, "url": base, "example": example}), caveat))?;
     } else {
         session.ui.line(&base)?;
         session.ui.note(&format!("serving {}; stop with Ctrl-C", session.store));

@@ -14,6 +14,7 @@ use bytes::Bytes;
 
 use crate::error::{Error, Result};
 use crate::lock_info::LockInfo;
+use crate::names::LockId;
 use crate::provider::Failure;
 use crate::store::{Capabilities, LockRecord, LockTarget, Released, StateLocation};
 
@@ -51,6 +52,20 @@ pub trait LockMechanism: Send + Sync {
 
     /// Reads what is there.
     async fn read(&self, operation: &'static str) -> Result<Option<Box<dyn FoundLock + '_>>>;
+
+    /// Reads what is to be released: where several records can stand side by side, the one that `target` names, and else what is there.
+    async fn find(
+        &self,
+        operation: &'static str,
+        _target: &LockTarget,
+    ) -> Result<Option<Box<dyn FoundLock + '_>>> {
+        self.read(operation).await
+    }
+
+    /// Takes back a record of ours that may stand beside the holder's, where several can. `Ok` if none stands there any more.
+    async fn withdraw(&self, _id: &LockId) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// A lock as it was found.
@@ -58,6 +73,11 @@ pub trait LockMechanism: Send + Sync {
 pub trait FoundLock: Send + Sync {
     /// What it says.
     fn record(&self) -> &LockRecord;
+
+    /// Reads what stands beside it and does not give way to it, where that can be.
+    async fn beside(&self) -> Result<Vec<LockRecord>> {
+        Ok(Vec::new())
+    }
 
     /// Asks the store, once, to remove it, and nothing else that may stand there by then if the store can tell them apart.
     async fn remove_once(&self) -> Result<(), Failure>;
@@ -181,9 +201,11 @@ impl<'a> StateLock<'a> {
         let mut held: Vec<LockRecord> = Vec::new();
         for mechanism in &self.mechanisms {
             let Some(found) = mechanism.read(operation).await? else { continue };
-            let record = found.record();
-            if !held.iter().any(|known| known.id().is_some() && known.id() == record.id()) {
-                held.push(record.clone());
+            let beside = found.beside().await?;
+            for record in std::iter::once(found.record()).chain(&beside) {
+                if !held.iter().any(|known| known.id().is_some() && known.id() == record.id()) {
+                    held.push(record.clone());
+                }
             }
         }
         Ok(held)

@@ -43,7 +43,12 @@ impl StateLock<'_> {
                 Ok(Some(found)) if found.record().id() == Some(&info.id) => {
                     return self.prove(lock, info, body).await;
                 }
-                Ok(Some(found)) => return Err(self.held("lock", found.record())),
+                Ok(Some(found)) => {
+                    if is_in_doubt && let Err(error) = lock.withdraw(&info.id).await {
+                        return Err(self.unknown(lock, info, error));
+                    }
+                    return Err(self.held("lock", found.record()));
+                }
                 // Its holder has left in between, or the request never arrived: a conditional create can be repeated without harm.
                 Ok(None) => last = Some(failure),
                 // Reading has been retried as often as is configured: the store has gone, or does not let us look.
@@ -94,7 +99,7 @@ impl StateLock<'_> {
         let mut freed = None;
         let mut attempts = Attempts::new();
         while attempts.next().await {
-            let found = match lock.read("unlock").await {
+            let found = match lock.find("unlock", target).await {
                 Ok(Some(found)) => found,
                 Ok(None) => return Ok(freed.map_or(Released::AlreadyFree, Released::Freed)),
                 Err(error) if freed.is_none() => return Err(error),

@@ -5,18 +5,23 @@
 //! put to the proof: a second conditional create must be refused. If it is not, the lock file is taken away again and the lock refused. Until
 //! then we look before we create, so that no other client's lock file is overwritten. That shows that the store looks at the condition, not that
 //! looking and writing are one step: only a store's own word can show that.
+//!
+//! A store of Ceph's family ignores the condition where versioning is enabled, and says so by the version that its answer names: there the list of
+//! versions decides, see [`by_list`](super::by_list). The two rules do not get into each other's way when versioning is switched: a create that
+//! names no version was honoured, and what stood there before versioning was enabled is the oldest in the list.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use remote_state_core::provider::{
-    Attempts, FoundLock, LockMechanism, MAX_LOCK_RECORD_BYTES, parse_lock_record,
-};
-use remote_state_core::{Error, ErrorKind, LockRecord, Result, Workspace};
+use remote_state_core::provider::{Attempts, FoundLock, LockMechanism, parse_lock_record};
+use remote_state_core::{Error, ErrorKind, LockId, LockRecord, LockTarget, Result, Workspace};
 
 use crate::client::{Condition, Object, Repeat, Select, Stored};
+use crate::dialect::Versioned;
 use crate::error::{Failure, Outcome};
+use crate::lock::by_list::VersionList;
+use crate::lock::memory::NULL_VERSION;
 use crate::payload::Payload;
 use crate::store::S3Store;
 
@@ -24,6 +29,8 @@ use crate::store::S3Store;
 pub(crate) struct LockFile<'a> {
     pub(crate) store: &'a S3Store,
     pub(crate) workspace: &'a Workspace,
+    /// The list of versions has decided, and there is nothing to prove.
+    is_decided_by_list: AtomicBool,
 }
 
 #[async_trait]
@@ -33,15 +40,20 @@ impl LockMechanism for LockFile<'_> {
     }
 
     fn object(&self) -> String {
-        self.store.layout.url(&self.key())
+        self.url()
     }
 
     fn is_proven(&self) -> bool {
-        self.store.is_proven.load(Ordering::Acquire)
+        self.store.is_proven.load(Ordering::Acquire) || self.is_decided_by_list.load(Ordering::Acquire)
     }
 
     async fn create_once(&self, record: Bytes) -> Result<(), Failure> {
-        self.put(record).await.map(drop)
+        let id = parse_lock_record(&record).ok().map(|info| info.id);
+        let stored = self.put(record).await?;
+        match stored.version {
+            Some(version) if self.may_go_by_list() => self.contend(id, version).await,
+            _ => Ok(()),
+        }
     }
 
     /// Creates the lock file again, and fails unless the store refuses that.
@@ -52,6 +64,11 @@ impl LockMechanism for LockFile<'_> {
             match self.put(record.clone()).await {
                 // A proxy or a login page says yes to everything.
                 Ok(stored) if stored.etag.is_none() => return Err(self.not_a_store()),
+                // Versioning has been enabled since: what was put first stands before this one in the list.
+                Ok(Stored { version: Some(version), .. }) if self.may_go_by_list() => {
+                    self.set_decided_by_list();
+                    return Ok(self.delete_version("lock", &version).await?);
+                }
                 Ok(_) => return Err(self.cannot_lock().await),
                 Err(Failure { outcome: Outcome::ConditionFailed, .. }) => {
                     self.store.is_proven.store(true, Ordering::Release);
@@ -71,35 +88,71 @@ impl LockMechanism for LockFile<'_> {
     }
 
     async fn read(&self, operation: &'static str) -> Result<Option<Box<dyn FoundLock + '_>>> {
-        let key = self.key();
-        let mut answer = match self.store.client.get(operation, &key, &Select::default()).await {
+        let answer = match self.store.client.get(operation, &self.key(), &Select::default()).await {
             Ok(answer) => answer,
+            // Where the newest version of a lock file is deleted, or there is none, no version is live.
             Err(failure) if failure.outcome == Outcome::Absent => return Ok(None),
             Err(failure) => return Err(failure.error),
         };
-        let mut text = Vec::new();
-        while let Some(bytes) = answer.body.next().await {
-            let bytes = bytes.map_err(|error| {
-                self.store
-                    .client
-                    .about(operation, &self.object())
-                    .error(ErrorKind::Unavailable, "the transfer broke off")
-                    .with_source(error)
-            })?;
-            text.extend_from_slice(&bytes);
-            if text.len() > MAX_LOCK_RECORD_BYTES {
-                break;
+        if answer.version_id.is_some() && self.may_go_by_list() {
+            let Some((holder, list)) = self.read_holder(operation).await? else { return Ok(None) };
+            let versions = vec![holder.version];
+            return Ok(Some(Box::new(FoundFile {
+                file: self,
+                record: holder.record,
+                place: Found::Versions { versions, list },
+            })));
+        }
+        let place = Found::Object(answer.e_tag.clone());
+        let record = self.record_of(operation, answer).await?;
+        Ok(Some(Box::new(FoundFile { file: self, record, place })))
+    }
+
+    async fn find(
+        &self,
+        operation: &'static str,
+        target: &LockTarget,
+    ) -> Result<Option<Box<dyn FoundLock + '_>>> {
+        if let LockTarget::Id(id) = target
+            && self.may_go_by_list()
+        {
+            let list = self.list(operation, None).await?;
+            // A repetition of ours whose answer was lost has the same id.
+            let mut found = self.live_with(operation, &list, id).await?;
+            if let Some(first) = found.pop() {
+                let versions = found.into_iter().map(|standing| standing.version);
+                let versions = std::iter::once(first.version).chain(versions).collect();
+                let place = Found::Versions { versions, list };
+                return Ok(Some(Box::new(FoundFile { file: self, record: first.record, place })));
             }
         }
-        let record = LockRecord::new(parse_lock_record(&text), self.object());
-        Ok(Some(Box::new(FoundFile { file: self, record, etag: answer.e_tag })))
+        self.read(operation).await
+    }
+
+    async fn withdraw(&self, id: &LockId) -> Result<()> {
+        if !self.may_go_by_list() {
+            return Ok(());
+        }
+        let list = self.list("lock", None).await?;
+        for standing in self.live_with("lock", &list, id).await? {
+            self.delete_version("lock", &standing.version).await?;
+        }
+        Ok(())
     }
 }
 
 struct FoundFile<'a> {
     file: &'a LockFile<'a>,
     record: LockRecord,
-    etag: Option<String>,
+    place: Found,
+}
+
+/// Where a lock was found.
+enum Found {
+    /// As the object, with this entity tag.
+    Object(Option<String>),
+    /// As these versions in a list.
+    Versions { versions: Vec<String>, list: VersionList },
 }
 
 #[async_trait]
@@ -108,24 +161,76 @@ impl FoundLock for FoundFile<'_> {
         &self.record
     }
 
+    async fn beside(&self) -> Result<Vec<LockRecord>> {
+        match &self.place {
+            Found::Object(_) => Ok(Vec::new()),
+            Found::Versions { versions, list } => {
+                let others: Vec<&str> =
+                    list.live().filter(|live| !versions.iter().any(|version| version == live)).collect();
+                self.file.strangers("list locks", &others).await
+            }
+        }
+    }
+
     async fn remove_once(&self) -> Result<(), Failure> {
         let store = self.file.store;
-        let condition = match &self.etag {
-            Some(etag) if store.dialect.deletes_conditionally => Condition::IfMatch(etag),
-            _ => Condition::None,
-        };
-        store.client.delete_once("unlock", &self.file.key(), condition).await
+        match &self.place {
+            Found::Versions { versions, .. } => {
+                for version in versions {
+                    self.file.delete_version("unlock", version).await?;
+                }
+                Ok(())
+            }
+            // Where versioning is suspended, a delete that names no version would leave a marker, and that refuses every create from then on.
+            Found::Object(_) if self.file.may_go_by_list() => {
+                self.file.delete_version("unlock", NULL_VERSION).await
+            }
+            Found::Object(etag) => {
+                let condition = match etag {
+                    Some(etag) if store.dialect.deletes_conditionally => Condition::IfMatch(etag),
+                    _ => Condition::None,
+                };
+                store.client.delete_once("unlock", &self.file.key(), condition).await
+            }
+        }
+    }
+}
+
+impl<'a> LockFile<'a> {
+    pub(crate) fn new(store: &'a S3Store, workspace: &'a Workspace) -> Self {
+        Self { store, workspace, is_decided_by_list: AtomicBool::new(false) }
     }
 }
 
 impl LockFile<'_> {
-    fn key(&self) -> String {
+    pub(super) fn key(&self) -> String {
         self.store.layout.lock_key(self.workspace)
+    }
+
+    pub(super) fn url(&self) -> String {
+        self.store.layout.url(&self.key())
+    }
+
+    pub(super) fn about(&self, operation: &'static str, kind: ErrorKind, reason: &str) -> Error {
+        self.store.client.about(operation, &self.url()).error(kind, reason)
+    }
+
+    /// The list of versions decides if the store makes one.
+    fn may_go_by_list(&self) -> bool {
+        self.store.dialect.versioned == Versioned::ByList
+    }
+
+    pub(super) fn set_decided_by_list(&self) {
+        self.is_decided_by_list.store(true, Ordering::Release);
     }
 
     async fn put(&self, record: Bytes) -> Result<Stored, Failure> {
         let payload = Payload::small(record);
-        self.store.client.put(Object::Lock, &self.key(), &payload, Condition::IfAbsent, Repeat::Never).await
+        let store = self.store;
+        let stored =
+            store.client.put(Object::Lock, &self.key(), &payload, Condition::IfAbsent, Repeat::Never).await?;
+        store.memory.note(&store.dialect, stored.version.as_deref());
+        Ok(stored)
     }
 
     fn not_a_store(&self) -> Error {
@@ -152,7 +257,9 @@ impl LockFile<'_> {
         )
         .with_context("state", self.store.layout.location(self.workspace).state);
         if is_versioned {
-            error.with_hint("keep the state in a bucket without versioning, if the store honours the condition there")
+            error
+                .with_hint("if that store is a gateway of Ceph, say so with `--dialect ceph`: then the order of versions decides who holds the lock")
+                .with_hint("keep the state in a bucket without versioning, if the store honours the condition there")
         } else {
             error.with_hint(
                 "keep the state in a store that honours conditional writes (Amazon S3, MinIO, Ceph without versioning)",

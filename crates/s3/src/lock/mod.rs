@@ -3,13 +3,18 @@
 //! How a lock is taken and given back whatever answers are lost is the same for all providers: see
 //! [`remote_state_core::provider`]. See [`file`] and [`dynamodb::lock`](crate::dynamodb) for what each of the two rests on.
 
+mod by_list;
 mod file;
+mod guard;
+mod memory;
 
 use remote_state_core::Workspace;
 use remote_state_core::provider::{LockMechanism, StateLock};
 
 use crate::dynamodb::LockItem;
-pub(crate) use crate::lock::file::LockFile;
+pub(crate) use crate::lock::by_list::RULE;
+use crate::lock::file::LockFile;
+pub(crate) use crate::lock::memory::Memory;
 use crate::store::S3Store;
 
 impl S3Store {
@@ -22,7 +27,7 @@ impl S3Store {
     pub(crate) fn visible_lock<'a>(&'a self, workspace: &'a Workspace) -> StateLock<'a> {
         let mut mechanisms = self.configured(workspace);
         if !self.layout.has_lock_file {
-            mechanisms.push(Box::new(LockFile { store: self, workspace }));
+            mechanisms.push(Box::new(LockFile::new(self, workspace)));
         }
         self.state_lock(workspace, mechanisms)
     }
@@ -30,7 +35,7 @@ impl S3Store {
     fn configured<'a>(&'a self, workspace: &'a Workspace) -> Vec<Box<dyn LockMechanism + 'a>> {
         let mut mechanisms: Vec<Box<dyn LockMechanism + 'a>> = Vec::new();
         if self.layout.has_lock_file {
-            mechanisms.push(Box::new(LockFile { store: self, workspace }));
+            mechanisms.push(Box::new(LockFile::new(self, workspace)));
         }
         if let Some(table) = &self.table {
             mechanisms.push(Box::new(LockItem { store: self, table, workspace }));

@@ -17,17 +17,7 @@ pub(crate) struct LockFiles {
 
 impl LockFiles {
     pub(crate) fn new(emulator: &Emulator, store: Arc<dyn StateStore>) -> Self {
-        let config = aws_sdk_s3::Config::builder()
-            .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .region(aws_sdk_s3::config::Region::new("us-east-1"))
-            .endpoint_url(emulator.endpoint())
-            .credentials_provider(aws_credential_types::Credentials::new(
-                "test", "testtest", None, None, "test",
-            ))
-            .force_path_style(true)
-            .build();
-        Self { client: aws_sdk_s3::Client::from_conf(config), store }
+        Self { client: crate::raw::client(emulator), store }
     }
 
     fn place(&self, workspace: &Workspace) -> (String, String) {

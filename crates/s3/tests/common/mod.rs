@@ -1,11 +1,13 @@
 //! A store on an emulator of its own.
 
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use remote_state_core::StateStore;
 use remote_state_core::config::{ResolvedConfig, Setting};
-use remote_state_emulator::Emulator;
+use remote_state_emulator::{Emulator, Manners};
 use remote_state_s3::{PROVIDER, S3Config, S3Store};
 
 /// The bucket that every emulator here has. `versioned` is another one, which keeps versions.
@@ -16,7 +18,17 @@ pub(crate) const TABLE: &str = "locks";
 
 /// Starts an emulator in memory with both buckets and the table.
 pub(crate) async fn emulator() -> Emulator {
+    emulator_with(Manners::Amazon).await
+}
+
+/// The same with Ceph's manners.
+pub(crate) async fn ceph_emulator() -> Emulator {
+    emulator_with(Manners::Ceph).await
+}
+
+async fn emulator_with(manners: Manners) -> Emulator {
     Emulator::builder()
+        .with_manners(manners)
         .with_credentials("test", "testtest")
         .with_bucket(BUCKET)
         .with_versioned_bucket("versioned")

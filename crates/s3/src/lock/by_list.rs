@@ -1,0 +1,280 @@
+//! The lock file on a bucket with versioning, of a store that carries out every create there (Ceph): the list of versions decides.
+//!
+//! Each contender puts its record, which makes a version, and then lists the versions of the lock file. The store lists them newest first, in the
+//! order in which it linked them, one after another. *Live* are those that stand before the newest delete marker. The last of the live ones, the
+//! oldest, holds the lock; everyone else has lost, and deletes its own version by its id, which leaves no marker. So does the holder to release
+//! the lock.
+//!
+//! Why one holder at most: the answer to a PUT comes after its version was linked, so a contender's list holds its own version and every one that
+//! was linked before. If two held at once, the one that was linked later has listed while the earlier one was live, as a holder's version is until
+//! it is released; then it was not the last. Nothing is linked behind: what comes later is listed before. Times play no part in this: clocks are
+//! not exact enough, and stores that order by them let two in.
+//!
+//! This holds between clients that go by it. A native client puts its record without looking at the list, believes the store's 200, and on
+//! release deletes the lock file without naming a version, which puts a delete marker over everybody's. Nothing can stop it, but it shows: our
+//! records carry [`RULE`] in their metadata, its own does not. See [`guard`](super::guard).
+
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use remote_state_core::provider::{Attempts, MAX_LOCK_RECORD_BYTES, Outcome, parse_lock_record};
+use remote_state_core::{Error, ErrorKind, LockId, LockRecord, Result};
+
+use crate::client::{Repeat, Select};
+use crate::error::Failure;
+use crate::lock::file::LockFile;
+use crate::lock::memory::{Held, NULL_VERSION};
+use crate::versions::{Listed, next};
+
+/// The metadata of a lock file whose owner goes by the list.
+pub(crate) const RULE: (&str, &str) = ("remote-state-lock", "by-version-list");
+
+/// A record that stands as a version of the lock file.
+#[derive(Debug)]
+pub(super) struct Standing {
+    pub(super) version: String,
+    pub(super) record: LockRecord,
+    /// Whoever put it goes by the list.
+    pub(super) goes_by_list: bool,
+}
+
+/// The versions of a lock file, newest first.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct VersionList(Vec<Listed>);
+
+impl VersionList {
+    /// Those before the newest delete marker, newest first.
+    pub(super) fn live(&self) -> impl DoubleEndedIterator<Item = &str> {
+        let end = self.0.iter().position(|listed| listed.is_marker).unwrap_or(self.0.len());
+        self.0[..end].iter().filter_map(|listed| listed.version.as_deref())
+    }
+
+    /// The one that holds the lock.
+    pub(super) fn holder(&self) -> Option<&str> {
+        self.live().next_back()
+    }
+
+    /// The versions that a delete marker lies over, newest first, down to and without the one that is named; nothing if that one is not there.
+    pub(super) fn buried_above(&self, version: &str) -> Option<Vec<&str>> {
+        let start = self.0.iter().position(|listed| listed.is_marker)?;
+        let end = self.0.iter().position(|listed| listed.version.as_deref() == Some(version))?;
+        let above = self.0.get(start..end)?;
+        Some(
+            above
+                .iter()
+                .filter(|listed| !listed.is_marker)
+                .filter_map(|listed| listed.version.as_deref())
+                .collect(),
+        )
+    }
+}
+
+impl LockFile<'_> {
+    /// Decides, after this version was put, whether it holds the lock. One that does not is deleted again.
+    pub(super) async fn contend(&self, id: Option<LockId>, version: String) -> Result<(), Failure> {
+        self.set_decided_by_list();
+        let lost = match self.list("lock", None).await {
+            Ok(list) if list.holder() == Some(&version) => {
+                if let Some(id) = id {
+                    self.store.memory.set_held(&self.key(), Held { id, version });
+                }
+                return Ok(());
+            }
+            Ok(_) => Failure {
+                outcome: Outcome::ConditionFailed,
+                error: self.about("lock", ErrorKind::PreconditionFailed, "another client was first"),
+            },
+            Err(error) => Failure { outcome: Outcome::Unsent, error },
+        };
+        match self.delete_version("lock", &version).await {
+            Ok(()) => Err(lost),
+            // Left there it holds the lock as soon as those before it have left.
+            Err(failure) => Err(Failure {
+                outcome: Outcome::Refused,
+                error: self.left_behind(id.as_ref(), &version, failure.error),
+            }),
+        }
+    }
+
+    /// Lists the versions of the lock file, down to the newest delete marker, and further down to a version that is looked for.
+    pub(super) async fn list(&self, operation: &'static str, sought: Option<&str>) -> Result<VersionList> {
+        let key = self.key();
+        let mut entries = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.store.client.list_versions(operation, &key, after.clone()).await?;
+            let (before, next) = (entries.len(), next(page.is_truncated, page.next)?);
+            let found = page.entries.len();
+            entries.extend(page.entries.into_iter().take_while(|listed| listed.key == key));
+            let is_over = entries.len() - before < found
+                || (entries.iter().any(|listed: &Listed| listed.is_marker)
+                    && sought.is_none_or(|sought| {
+                        entries.iter().any(|listed| listed.version.as_deref() == Some(sought))
+                    }));
+            match next.filter(|_| !is_over) {
+                None => return Ok(VersionList(entries)),
+                next if next == after => {
+                    return Err(self.about(
+                        operation,
+                        ErrorKind::Unexpected,
+                        "the store's list of versions goes round in circles",
+                    ));
+                }
+                next => after = next,
+            }
+        }
+    }
+
+    /// Reads the record that holds the lock, as the list says.
+    pub(super) async fn read_holder(
+        &self,
+        operation: &'static str,
+    ) -> Result<Option<(Standing, VersionList)>> {
+        self.set_decided_by_list();
+        let mut attempts = Attempts::new();
+        while attempts.next().await {
+            let list = self.list(operation, None).await?;
+            let Some(holder) = list.holder() else { return Ok(None) };
+            // It may have been released since it was listed.
+            if let Some(standing) = self.read_version(operation, holder).await? {
+                return Ok(Some((standing, list)));
+            }
+        }
+        Err(self.about(operation, ErrorKind::Unavailable, "its holders come and go too fast to be read"))
+    }
+
+    /// Reads one version; nothing if it is gone.
+    pub(super) async fn read_version(
+        &self,
+        operation: &'static str,
+        version: &str,
+    ) -> Result<Option<Standing>> {
+        let select = Select { version: Some(version), ..Select::default() };
+        match self.store.client.get(operation, &self.key(), &select).await {
+            Ok(answer) => {
+                let goes_by_list = goes_by_list(&answer);
+                let record = self.record_of(operation, answer).await?;
+                Ok(Some(Standing { version: version.to_owned(), record, goes_by_list }))
+            }
+            // The bucket is there, or it could not have been listed.
+            Err(failure) if failure.error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(failure) => Err(failure.error),
+        }
+    }
+
+    /// The live versions that carry this id, whoever holds the lock.
+    pub(super) async fn live_with(
+        &self,
+        operation: &'static str,
+        list: &VersionList,
+        id: &LockId,
+    ) -> Result<Vec<Standing>> {
+        let mut found = Vec::new();
+        for version in list.live() {
+            if let Some(standing) = self.read_version(operation, version).await?
+                && standing.record.id() == Some(id)
+            {
+                found.push(standing);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Deletes a version for good. A version's id is never given out again, so this can be repeated, but for the one that is called `null`.
+    pub(super) async fn delete_version(&self, operation: &'static str, version: &str) -> Result<(), Failure> {
+        let repeat = if version == NULL_VERSION { Repeat::Never } else { Repeat::AsConfigured };
+        match self.store.client.delete_version(operation, &self.key(), version, repeat).await {
+            Err(Failure { outcome: Outcome::Absent, .. }) => Ok(()),
+            other => other,
+        }
+    }
+
+    pub(super) async fn record_of(
+        &self,
+        operation: &'static str,
+        mut answer: GetObjectOutput,
+    ) -> Result<LockRecord> {
+        let mut text = Vec::new();
+        while let Some(bytes) = answer.body.next().await {
+            let bytes = bytes.map_err(|error| {
+                self.about(operation, ErrorKind::Unavailable, "the transfer broke off").with_source(error)
+            })?;
+            text.extend_from_slice(&bytes);
+            if text.len() > MAX_LOCK_RECORD_BYTES {
+                break;
+            }
+        }
+        Ok(LockRecord::new(parse_lock_record(&text), self.url()))
+    }
+
+    fn left_behind(&self, id: Option<&LockId>, version: &str, source: Error) -> Error {
+        let location = self.store.layout.location(self.workspace);
+        let error = Error::new(
+            ErrorKind::Unknown,
+            "lock",
+            format!(
+                "the lock of `{}` was not taken, but a record of it could not be taken away again",
+                location.state
+            ),
+        )
+        .with_context("because", &source)
+        .with_context("left behind", format!("{}, version {version}", self.url()))
+        .with_source(source);
+        match id {
+            Some(id) => error.with_hint(format!(
+                "take it away with `remote-state unlock {id}` when the store answers again: it would be taken for a lock"
+            )),
+            None => error,
+        }
+    }
+}
+
+fn goes_by_list(answer: &GetObjectOutput) -> bool {
+    let (name, value) = RULE;
+    answer.metadata().and_then(|metadata| metadata.get(name)).is_some_and(|found| found == value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `v1 v2 …` are versions, `m1 m2 …` delete markers, newest first.
+    fn list(entries: &str) -> VersionList {
+        VersionList(
+            entries
+                .split_whitespace()
+                .map(|name| Listed {
+                    key: "k".to_owned(),
+                    version: Some(name.to_owned()),
+                    is_marker: name.starts_with('m'),
+                    is_latest: false,
+                    size_bytes: 0,
+                    etag: None,
+                    modified: None,
+                })
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn the_oldest_version_after_the_newest_marker_holds() {
+        for (entries, holder) in [
+            ("", None),
+            ("v1", Some("v1")),
+            ("v3 v2 v1", Some("v1")),
+            ("v3 v2 m1 v1", Some("v2")),
+            ("m1 v1", None),
+            ("v4 m2 v3 m1 v1", Some("v4")),
+        ] {
+            assert_eq!(list(entries).holder(), holder, "{entries}");
+        }
+    }
+
+    #[test]
+    fn what_lies_over_a_version_is_told() {
+        assert_eq!(list("v3 m1 v2 v1").buried_above("v1"), Some(vec!["v2"]));
+        assert_eq!(list("m2 v3 m1 v2 v1").buried_above("v1"), Some(vec!["v3", "v2"]));
+        assert_eq!(list("m1 v1").buried_above("v1"), Some(vec![]));
+        assert_eq!(list("v2 v1").buried_above("v1"), None);
+        assert_eq!(list("v2 v1 m1").buried_above("v1"), None);
+        assert_eq!(list("m1 v2").buried_above("v1"), None);
+    }
+}

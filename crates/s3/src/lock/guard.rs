@@ -1,0 +1,189 @@
+//! Looking at the lock again before a write, where the list of versions decides about locks.
+//!
+//! A client that does not go by the list walks in, see [`by_list`](super::by_list): it cannot be kept out, but it can be noticed, and nothing is
+//! written over its head. Between the look and the write there is a moment in which it could still come: this narrows the danger, and does not
+//! end it.
+
+use remote_state_core::{Error, ErrorKind, LockInfo, LockRecord, LockTarget, Released, Result, Workspace};
+
+use crate::dialect::Versioned;
+use crate::lock::file::LockFile;
+use crate::lock::memory::{Held, Versioning};
+use crate::store::S3Store;
+
+impl S3Store {
+    fn decides_by_list(&self) -> bool {
+        self.dialect.versioned == Versioned::ByList && self.layout.has_lock_file
+    }
+
+    /// Fails if somebody has walked into the lock under which a state is about to be changed.
+    pub(crate) async fn look_again(&self, operation: &'static str, workspace: &Workspace) -> Result<()> {
+        if !self.decides_by_list() || self.memory.versioning() == Versioning::Off {
+            return Ok(());
+        }
+        let file = LockFile::new(self, workspace);
+        let held = self.memory.held(&file.key());
+        let list = file.list(operation, held.as_ref().map(|held| held.version.as_str())).await?;
+        let live: Vec<&str> = list.live().collect();
+        let Some((&holder, others)) = live.split_last() else {
+            return match &held {
+                Some(held) => self.buried(operation, &file, held, list.buried_above(&held.version)).await,
+                None => Ok(()),
+            };
+        };
+        let is_ours = held.as_ref().is_some_and(|held| held.version == holder);
+        if let Some(held) = &held
+            && !is_ours
+        {
+            self.buried(operation, &file, held, list.buried_above(&held.version)).await?;
+            // Somebody gave ours back by its id, and another came.
+            let Some(standing) = file.read_version(operation, holder).await? else { return Ok(()) };
+            return Err(self.walked_in(operation, workspace, standing.record));
+        }
+        if others.is_empty() {
+            return Ok(());
+        }
+        // Without a lock of our own to look for, this is about the holder's, if it is one that goes by the list.
+        if !is_ours
+            && !file.read_version(operation, holder).await?.is_some_and(|standing| standing.goes_by_list)
+        {
+            return Ok(());
+        }
+        match file.strangers(operation, others).await?.into_iter().next() {
+            Some(stranger) => Err(self.walked_in(operation, workspace, stranger)),
+            None => Ok(()),
+        }
+    }
+
+    /// Says who put a delete marker over our lock, as far as can be told.
+    async fn buried(
+        &self,
+        operation: &'static str,
+        file: &LockFile<'_>,
+        held: &Held,
+        above: Option<Vec<&str>>,
+    ) -> Result<()> {
+        // Ours is not there any more: it was given back by its id, and that is for the caller to judge.
+        let Some(above) = above else { return Ok(()) };
+        if let Some(stranger) = file.strangers(operation, &above).await?.into_iter().next() {
+            return Err(self.walked_in(operation, file.workspace, stranger).with_context(
+                "note",
+                "it has released its lock since, and a delete marker of its lies over ours",
+            ));
+        }
+        let state = self.layout.location(file.workspace).state;
+        Err(Error::new(
+            ErrorKind::PreconditionFailed,
+            operation,
+            format!(
+                "the lock `{}` of `{state}` is not held any more: another client deleted the lock file",
+                held.id
+            ),
+        )
+        .with_context("lock", file.url())
+        .with_context("note", "nothing was written")
+        .with_hint("make sure that nobody has written in between, with `remote-state pull`; then lock again"))
+    }
+
+    fn walked_in(&self, operation: &'static str, workspace: &Workspace, stranger: LockRecord) -> Error {
+        let state = self.layout.location(workspace).state;
+        Error::lock_held(
+            operation,
+            format!("state `{state}` is locked by another client too, which does not see our lock"),
+            stranger,
+        )
+        .with_context("note", "nothing was written")
+        .with_context("because", self.caveat())
+        .with_hint("wait until that client has ended, compare with `remote-state pull`, and try again")
+    }
+
+    fn caveat(&self) -> String {
+        format!(
+            "bucket `{}` keeps versions, and there {} takes no notice of `If-None-Match`: locks hold between clients of `remote-state`, but native \
+             Terraform and OpenTofu do not see them, nor each other's",
+            self.client.bucket(),
+            self.client.store()
+        )
+    }
+
+    /// Says what native clients risk on this bucket; nothing where they see our locks.
+    pub(crate) async fn lock_caveat_of_bucket(&self) -> Result<Option<String>> {
+        if !self.decides_by_list() {
+            return Ok(None);
+        }
+        Ok(self.is_versioned("look at").await?.then(|| self.caveat()))
+    }
+
+    /// Whether the bucket keeps versions. The store is asked if nothing that was written has shown it.
+    async fn is_versioned(&self, operation: &'static str) -> Result<bool> {
+        match self.memory.versioning() {
+            Versioning::Enabled => Ok(true),
+            Versioning::Off => Ok(false),
+            Versioning::Unknown => {
+                let is_versioned = self.client.is_versioned(operation).await?;
+                self.memory.set_versioning(is_versioned);
+                Ok(is_versioned)
+            }
+        }
+    }
+
+    /// Whether the store honours the conditions of a write. If that cannot be found out, it does not.
+    pub(crate) async fn honours_conditions(&self) -> bool {
+        match self.dialect.versioned {
+            Versioned::Same => true,
+            Versioned::ByList => matches!(self.is_versioned("write").await, Ok(false)),
+        }
+    }
+
+    pub(crate) async fn take_lock(&self, workspace: &Workspace, info: &LockInfo) -> Result<LockInfo> {
+        let info = self.lock(workspace).take(info).await?;
+        // If the answer to our create was lost, the lock was recognised by its id, and its version is not known yet.
+        let file = LockFile::new(self, workspace);
+        let key = file.key();
+        if self.decides_by_list()
+            && self.memory.versioning() != Versioning::Off
+            && self.memory.held(&key).is_none_or(|held| held.id != info.id)
+            && let Ok(Some((holder, _))) = file.read_holder("lock").await
+            && holder.record.id() == Some(&info.id)
+        {
+            self.memory.set_held(&key, Held { id: info.id.clone(), version: holder.version });
+        }
+        Ok(info)
+    }
+
+    pub(crate) async fn release_lock(&self, workspace: &Workspace, target: &LockTarget) -> Result<Released> {
+        let released = self.lock(workspace).release(target).await?;
+        if let LockTarget::Id(id) = target {
+            let file = LockFile::new(self, workspace);
+            let key = file.key();
+            // A marker of a client that walked in may lie over ours: that frees the lock, and leaves our version there for ever.
+            if released == Released::AlreadyFree
+                && let Some(held) = self.memory.held(&key).filter(|held| held.id == *id)
+                && let Err(failure) = file.delete_version("unlock", &held.version).await
+            {
+                tracing::warn!(error = %failure.error, object = file.url(), version = held.version, "a version is left behind");
+            }
+            self.memory.forget(&key, id);
+        }
+        Ok(released)
+    }
+}
+
+impl LockFile<'_> {
+    /// The records, of these versions, whose owners do not go by the list.
+    pub(super) async fn strangers(
+        &self,
+        operation: &'static str,
+        versions: &[&str],
+    ) -> Result<Vec<LockRecord>> {
+        let mut strangers = Vec::new();
+        for version in versions {
+            if let Some(standing) = self.read_version(operation, version).await?
+                && !standing.goes_by_list
+            {
+                strangers.push(standing.record);
+            }
+        }
+        Ok(strangers)
+    }
+}

@@ -1,0 +1,80 @@
+//! What a store remembers of its own locks and of its bucket, for as long as the process lives. Nothing rests on it alone.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use remote_state_core::LockId;
+
+use crate::dialect::{Dialect, Versioned};
+
+/// What is known of a bucket whose store does otherwise where versioning is enabled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Versioning {
+    /// Nothing was written yet.
+    #[default]
+    Unknown,
+    /// What was written last got no version of its own: versioning was never enabled, or is suspended. Conditions are honoured.
+    Off,
+    /// What was written last got a version of its own: conditions are not honoured.
+    Enabled,
+}
+
+/// A lock that was taken here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) id: LockId,
+    /// The version of the lock file.
+    pub(crate) version: String,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Memory(Mutex<Remembered>);
+
+#[derive(Debug, Default)]
+struct Remembered {
+    versioning: Versioning,
+    /// By the key of the lock file.
+    held: HashMap<String, Held>,
+}
+
+impl Memory {
+    /// Learns from the answer to a write, which names the version that was made.
+    pub(crate) fn note(&self, dialect: &Dialect, version: Option<&str>) {
+        if dialect.versioned == Versioned::ByList {
+            let is_own = version.is_some_and(|version| version != NULL_VERSION);
+            self.set_versioning(is_own);
+        }
+    }
+
+    /// Learns from the store's own word.
+    pub(crate) fn set_versioning(&self, is_enabled: bool) {
+        self.lock().versioning = if is_enabled { Versioning::Enabled } else { Versioning::Off };
+    }
+
+    pub(crate) fn versioning(&self) -> Versioning {
+        self.lock().versioning
+    }
+
+    pub(crate) fn set_held(&self, key: &str, held: Held) {
+        self.lock().held.insert(key.to_owned(), held);
+    }
+
+    pub(crate) fn held(&self, key: &str) -> Option<Held> {
+        self.lock().held.get(key).cloned()
+    }
+
+    pub(crate) fn forget(&self, key: &str, id: &LockId) {
+        let held = &mut self.lock().held;
+        if held.get(key).is_some_and(|held| held.id == *id) {
+            held.remove(key);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Remembered> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The version that an object has in a bucket whose versioning is not enabled.
+pub(crate) const NULL_VERSION: &str = "null";
