@@ -70,9 +70,15 @@ fn runtime(command: &Command) -> tokio::runtime::Runtime {
 /// Logs to stderr at the level that was asked for. Requests of the SDK are logged at `trace` only: at `debug` it prints headers.
 fn log(cli: &Cli) {
     let filter = match cli.global.verbose {
-        0 | 1 => "remote_state=warn,remote_state_core=warn,remote_state_s3=warn,remote_state_server=warn",
-        2 => "remote_state=info,remote_state_core=info,remote_state_s3=info,remote_state_server=info",
-        _ => "remote_state=debug,remote_state_core=debug,remote_state_s3=debug,remote_state_server=debug",
+        0 | 1 => {
+            "remote_state=warn,remote_state_core=warn,remote_state_oss=warn,remote_state_s3=warn,remote_state_server=warn"
+        }
+        2 => {
+            "remote_state=info,remote_state_core=info,remote_state_oss=info,remote_state_s3=info,remote_state_server=info"
+        }
+        _ => {
+            "remote_state=debug,remote_state_core=debug,remote_state_oss=debug,remote_state_s3=debug,remote_state_server=debug"
+        }
     };
     let filter = if cli.global.quiet { "off" } else { filter };
     tracing_subscriber::fmt()

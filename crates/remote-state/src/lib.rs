@@ -6,11 +6,15 @@ use crate::config::{ProviderSpec, ResolvedConfig, Setting};
 
 pub use remote_state_core::*;
 
+#[cfg(feature = "oss")]
+pub use remote_state_oss as oss;
 #[cfg(feature = "s3")]
 pub use remote_state_s3 as s3;
 
 /// The table from a provider's name to its keys.
 static PROVIDERS: &[&ProviderSpec] = &[
+    #[cfg(feature = "oss")]
+    &remote_state_oss::PROVIDER,
     #[cfg(feature = "s3")]
     &remote_state_s3::PROVIDER,
 ];
@@ -26,6 +30,8 @@ pub fn providers() -> &'static [&'static ProviderSpec] {
 /// `ConfigInvalid` if a value does not do, with the place where it was set; `Unsupported` if the provider was not compiled in.
 pub fn open_resolved(config: &ResolvedConfig) -> Result<Arc<dyn StateStore>> {
     match config.provider().scheme {
+        #[cfg(feature = "oss")]
+        "oss" => Ok(Arc::new(oss::OssStore::new(&oss::OssConfig::from_resolved(config)?)?)),
         #[cfg(feature = "s3")]
         "s3" => Ok(Arc::new(s3::S3Store::new(&s3::S3Config::from_resolved(config)?))),
         scheme => Err(not_compiled_in(scheme)),

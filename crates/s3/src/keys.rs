@@ -1,5 +1,6 @@
 //! Where a workspace's state and lock are kept: the one place that knows the layout.
 
+use remote_state_core::provider::join_clean;
 use remote_state_core::{StateLocation, Workspace};
 
 /// What a lock file's key ends with.
@@ -83,22 +84,6 @@ pub(crate) fn object_url(bucket: &str, key: &str) -> String {
     format!("s3://{bucket}/{key}")
 }
 
-/// Joins the parts that are not empty with slashes and cleans the result: no empty part, no `.`, and `..` takes back the part before it.
-///
-/// See <https://pkg.go.dev/path#Join>.
-fn join_clean(parts: &[&str]) -> String {
-    let joined = parts.iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join("/");
-    let mut clean: Vec<&str> = Vec::new();
-    for part in joined.split('/') {
-        match part {
-            "" | "." => {}
-            ".." if clean.last().is_some_and(|last| *last != "..") => drop(clean.pop()),
-            part => clean.push(part),
-        }
-    }
-    clean.join("/")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,19 +147,6 @@ mod tests {
             let stored = layout.state_key(&workspace("dev"));
             assert!(stored.starts_with(&layout.listing_prefix()), "{stored}");
             assert_eq!(layout.workspace_of_state(&stored), Some(workspace("dev")), "{prefix} {key}");
-        }
-    }
-
-    #[test]
-    fn paths_are_cleaned_as_go_cleans_them() {
-        for (parts, clean) in [
-            (&["a", "", "b"][..], "a/b"),
-            (&["a/./b", "c"], "a/b/c"),
-            (&["a/b", "../c"], "a/c"),
-            (&["..", "c"], "../c"),
-            (&["a/../..", "c"], "../c"),
-        ] {
-            assert_eq!(join_clean(parts), clean);
         }
     }
 }

@@ -1,70 +1,26 @@
-//! Walking through listings, page after page.
+//! What a bucket's listings say of workspaces, locks and versions.
 
 use std::cmp::Reverse;
-use std::collections::VecDeque;
-use std::future::{Future, ready};
+use std::future::ready;
 
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
-use remote_state_core::{
-    ETag, Error, ErrorKind, LockRecord, Result, StateMeta, StateVersion, VersionId, Workspace,
-};
+use remote_state_core::provider::{Page, pages};
+use remote_state_core::{ETag, LockRecord, Result, StateMeta, StateVersion, VersionId, Workspace};
 
 use crate::dialect::Versioned;
 use crate::store::{S3Store, timestamp};
-use crate::versions::{Listed, next};
+use crate::versions::Listed;
 
 /// How many lock files to read at once.
 const PARALLEL_READS: usize = 16;
-
-/// One page, and where the next one starts.
-struct Page<T, M> {
-    items: Vec<T>,
-    next: Option<M>,
-}
-
-/// Turns pages into items. A page is asked for when the one before it is used up, so memory stays bounded by one page.
-fn pages<'a, T, M, F>(fetch: impl Fn(Option<M>) -> F + Send + 'a) -> BoxStream<'a, Result<T>>
-where
-    T: Send + 'a,
-    M: Clone + PartialEq + Send + 'a,
-    F: Future<Output = Result<Page<T, M>>> + Send + 'a,
-{
-    // The marker is doubly optional: there is none before the first page, and no page after the last.
-    let start = (VecDeque::new(), Some(None), fetch);
-    stream::try_unfold(start, |(mut items, mut marker, fetch)| async move {
-        loop {
-            if let Some(item) = items.pop_front() {
-                return Ok(Some((item, (items, marker, fetch))));
-            }
-            let Some(at) = marker else { return Ok(None) };
-            let page = fetch(at.clone()).await?;
-            if page.next.is_some() && page.next == at {
-                return Err(Error::new(
-                    ErrorKind::Unexpected,
-                    "list",
-                    "the store goes round in circles: its listing goes on where it has been",
-                ));
-            }
-            items = page.items.into();
-            marker = page.next.map(Some);
-        }
-    })
-    .boxed()
-}
 
 impl S3Store {
     fn list_keys(&self, operation: &'static str) -> BoxStream<'_, Result<String>> {
         pages(move |token| async move {
             let answer = self.client.list(operation, &self.layout.listing_prefix(), token).await?;
-            Ok(Page {
-                next: next(answer.is_truncated, answer.next_continuation_token)?,
-                items: answer
-                    .contents
-                    .unwrap_or_default()
-                    .into_iter()
-                    .filter_map(|object| object.key)
-                    .collect(),
-            })
+            let objects = answer.contents.unwrap_or_default().into_iter();
+            let keys = objects.filter_map(|object| object.key).collect();
+            Page::new(keys, answer.is_truncated == Some(true), answer.next_continuation_token)
         })
     }
 
@@ -112,14 +68,14 @@ impl S3Store {
                 let page = self.client.list_versions("list versions", &key, after).await?;
                 // Keys that merely begin like ours come after it.
                 let is_over = page.entries.last().is_some_and(|last| last.key != key);
-                let next = if is_over { None } else { next(page.is_truncated, page.next)? };
+                let (is_truncated, next) = (page.is_truncated == Some(true) && !is_over, page.next);
                 let ours = page.entries.into_iter().filter(|listed| listed.key == key);
                 let mut items: Vec<_> = ours.map(state_version).collect();
                 // Not every store lists versions and markers in one order: only the time is left then.
                 if self.dialect.versioned == Versioned::Same {
                     items.sort_by_key(|item| Reverse((item.is_latest, item.meta.modified)));
                 }
-                Ok(Page { items, next })
+                Page::new(items, is_truncated, next)
             }
         })
     }

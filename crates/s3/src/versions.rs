@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationI
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_xml::decode::Document;
-use remote_state_core::{Error, ErrorKind, Result};
+use remote_state_core::{ErrorKind, Result};
 
 use crate::client::Client;
 use crate::error::failure;
@@ -154,19 +154,6 @@ fn kinds(document: &str) -> Result<Vec<bool>, BoxError> {
     Ok(kinds)
 }
 
-/// Returns where the next page starts, if there is one.
-pub(crate) fn next<M>(is_truncated: Option<bool>, marker: Option<M>) -> Result<Option<M>> {
-    match (is_truncated == Some(true), marker) {
-        (true, None) => Err(Error::new(
-            ErrorKind::Unexpected,
-            "list",
-            "the store says that its listing goes on, but not where",
-        )),
-        (true, marker) => Ok(marker),
-        (false, _) => Ok(None),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use aws_sdk_s3::types::{DeleteMarkerEntry, ObjectVersion};
@@ -201,13 +188,5 @@ mod tests {
             assert!(page(answer(), kinds).is_none(), "{kinds:?}");
         }
         assert!(kinds("no document").is_err());
-    }
-
-    #[test]
-    fn listing_that_goes_on_nobody_knows_where_is_an_error_and_not_the_end() {
-        assert_eq!(next(Some(true), Some("token")).unwrap(), Some("token"));
-        assert_eq!(next(Some(false), Some("token")).unwrap(), None);
-        assert_eq!(next(None, None::<&str>).unwrap(), None);
-        assert_eq!(next(Some(true), None::<&str>).unwrap_err().kind(), ErrorKind::Unexpected);
     }
 }

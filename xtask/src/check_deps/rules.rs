@@ -22,6 +22,12 @@ const EDGES: &[Edges] = &[
     // Core names no provider, not even in its tests: what a provider must do is written down without looking at one.
     Edges { package: CORE, always: &[], optional: &[], dev: &[] },
     Edges {
+        package: "remote-state-oss",
+        always: &[CORE],
+        optional: &[],
+        dev: &["remote-state-conformance", "remote-state-emulator"],
+    },
+    Edges {
         package: "remote-state-s3",
         always: &[CORE],
         optional: &[],
@@ -40,7 +46,7 @@ const EDGES: &[Edges] = &[
     Edges {
         package: FACADE,
         always: &[CORE],
-        optional: &["remote-state-s3"],
+        optional: &["remote-state-oss", "remote-state-s3"],
         dev: &["remote-state-conformance", "remote-state-emulator"],
     },
     Edges {
@@ -78,13 +84,20 @@ pub(crate) const TREES: &[TreeRule] = &[
         selection: &["remote-state-cli", "--no-default-features", "--features", "s3"],
         forbidden: &["remote-state-emulator", "s3s", "redb"],
     },
-    TreeRule { selection: &[FACADE], forbidden: &["aws-config", "aws-sdk-s3", "remote-state-s3"] },
+    TreeRule {
+        selection: &[FACADE],
+        forbidden: &["aws-config", "aws-sdk-s3", "remote-state-oss", "remote-state-s3", "reqwest"],
+    },
     TreeRule {
         selection: &[CORE],
         forbidden: &["aws-config", "aws-sdk-s3", "axum", "hyper", "quick-xml", "reqwest", "rustls", "s3s"],
     },
     TreeRule { selection: &["remote-state-server"], forbidden: &["aws-sdk-s3", "clap"] },
-    TreeRule { selection: &["remote-state-s3"], forbidden: &["axum", "clap", "s3s"] },
+    TreeRule {
+        selection: &["remote-state-oss"],
+        forbidden: &["aws-config", "aws-sdk-s3", "axum", "clap", "s3s"],
+    },
+    TreeRule { selection: &["remote-state-s3"], forbidden: &["axum", "clap", "reqwest", "s3s"] },
 ];
 
 impl TreeRule {

@@ -47,6 +47,8 @@ impl HttpTarget {
     pub fn new(base_url: impl Into<String>) -> Self {
         let base_url = base_url.into();
         assert!(base_url.starts_with("http://"), "`{base_url}` should start with `http://`");
+        // No TLS is used. But where another crate of the build turns it on, a client cannot be made without a provider for it.
+        let _already_there = rustls::crypto::ring::default_provider().install_default();
         // Following a redirect would hide that there was one; a proxy would be judged instead of the server.
         let client =
             reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build();

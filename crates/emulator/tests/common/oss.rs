@@ -57,6 +57,8 @@ pub(crate) struct Oss {
 
 impl Oss {
     pub(crate) fn new(emulator: &Emulator) -> Self {
+        // No TLS is used. But where another crate of the build turns it on, a client cannot be made without a provider for it.
+        let _already_there = rustls::crypto::ring::default_provider().install_default();
         Self { endpoint: emulator.endpoint(), http: reqwest::Client::new() }
     }
 

@@ -1,0 +1,240 @@
+//! One method for each call of the API. No policy here: what an answer means for a state or a lock is decided by the callers.
+
+use std::sync::Arc;
+
+use remote_state_core::{ErrorKind, Result};
+use reqwest::Method;
+
+use crate::config::{Encryption, OssConfig};
+use crate::error::{Failure, Outcome};
+use crate::keys::object_url;
+use crate::payload::Payload;
+use crate::request::{Answer, Call, Reads, Repeat, Sender};
+use crate::xml::{self, Listing, VersioningConfiguration, Versions};
+
+/// How many objects a page of a listing has at most.
+const PAGE: &str = "1000";
+
+/// A connection to one bucket.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    pub(crate) sender: Sender,
+    /// The headers that go with everything that is written.
+    written_as: Arc<WrittenAs>,
+}
+
+#[derive(Debug)]
+struct WrittenAs {
+    encryption: Option<Encryption>,
+    acl: Option<String>,
+}
+
+/// How an object is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PutMode {
+    /// Whatever is there.
+    Overwrite,
+    /// Unless something is there. On a bucket that keeps versions, or did, the service does not look.
+    ForbidOverwrite,
+}
+
+/// What the store says of an object that was written.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) etag: Option<String>,
+    pub(crate) version: Option<String>,
+}
+
+/// Whether a bucket keeps versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Versioning {
+    /// It keeps them, or did once.
+    EnabledOrSuspended,
+    /// It never has.
+    Never,
+}
+
+impl Client {
+    pub(crate) fn new(sender: Sender, config: &OssConfig) -> Self {
+        let written_as = WrittenAs { encryption: config.encryption.clone(), acl: config.acl.clone() };
+        Self { sender, written_as: Arc::new(written_as) }
+    }
+
+    /// <https://www.alibabacloud.com/help/en/oss/developer-reference/getobject>
+    pub(crate) async fn get(
+        &self,
+        operation: &'static str,
+        key: &str,
+        version: Option<&str>,
+    ) -> Result<Answer, Failure> {
+        let mut call = Call::new(operation, Method::GET, Some(key));
+        call.query.extend(version.map(|version| ("versionId", Some(version.to_owned()))));
+        call.reads = Reads::Stream;
+        self.sender.send(&call).await
+    }
+
+    /// <https://www.alibabacloud.com/help/en/oss/developer-reference/putobject>
+    pub(crate) async fn put(
+        &self,
+        operation: &'static str,
+        key: &str,
+        payload: &Payload,
+        mode: PutMode,
+        repeat: Repeat,
+    ) -> Result<Stored, Failure> {
+        let mut call = Call::new(operation, Method::PUT, Some(key));
+        call.headers = self.headers(true);
+        if mode == PutMode::ForbidOverwrite {
+            call.headers.push(("x-oss-forbid-overwrite", "true".to_owned()));
+        }
+        call.payload = Some(payload);
+        call.repeat = repeat;
+        let answer = self.sender.send(&call).await?;
+        self.stored(operation, key, payload, &answer)
+    }
+
+    /// Creates an object by appending to what must not be there, without ever repeating the request: the second could fail on the first.
+    ///
+    /// Unlike `x-oss-forbid-overwrite` this is create-only on buckets that keep versions too. Nothing empty must be created so, for the next one
+    /// would not be refused.
+    ///
+    /// <https://www.alibabacloud.com/help/en/oss/developer-reference/appendobject>
+    pub(crate) async fn append_once(
+        &self,
+        operation: &'static str,
+        key: &str,
+        payload: &Payload,
+    ) -> Result<Stored, Failure> {
+        debug_assert!(payload.size_bytes() > 0, "an empty object would let the next append through");
+        let mut call = Call::new(operation, Method::POST, Some(key));
+        call.query = vec![("append", None), ("position", Some("0".to_owned()))];
+        // The call takes no key of one's choice: the bucket's own is used.
+        call.headers = self.headers(false);
+        call.payload = Some(payload);
+        call.repeat = Repeat::Never;
+        let answer = self.sender.send(&call).await?;
+        self.stored(operation, key, payload, &answer)
+    }
+
+    fn headers(&self, takes_kms_key: bool) -> Vec<(&'static str, String)> {
+        let mut headers = Vec::new();
+        if let Some(Encryption { algorithm, kms_key_id }) = &self.written_as.encryption {
+            headers.push(("x-oss-server-side-encryption", (*algorithm).to_owned()));
+            if let Some(key) = kms_key_id.as_ref().filter(|_| takes_kms_key) {
+                headers.push(("x-oss-server-side-encryption-key-id", key.clone()));
+            }
+        }
+        // Native clients send `x-oss-acl`, the header of buckets, which does nothing here.
+        headers.extend(self.written_as.acl.clone().map(|acl| ("x-oss-object-acl", acl)));
+        headers
+    }
+
+    /// Makes sure that the store has what was sent.
+    fn stored(
+        &self,
+        operation: &'static str,
+        key: &str,
+        payload: &Payload,
+        answer: &Answer,
+    ) -> Result<Stored, Failure> {
+        if let Some(crc) = answer.header("x-oss-hash-crc64ecma")
+            && crc.parse() != Ok(payload.crc64)
+        {
+            let object = self.url(key);
+            let error = self
+                .sender
+                .about(operation, &object)
+                .error(ErrorKind::Unavailable, "the store has something else than what was sent (CRC-64)");
+            // It has been written: the caller looks.
+            return Err(Failure { outcome: Outcome::Unknown, error });
+        }
+        let text = |name: &str| answer.header(name).map(str::to_owned);
+        Ok(Stored { etag: text("etag"), version: text("x-oss-version-id") })
+    }
+
+    /// <https://www.alibabacloud.com/help/en/oss/developer-reference/deleteobject>
+    pub(crate) async fn delete(
+        &self,
+        operation: &'static str,
+        key: &str,
+        repeat: Repeat,
+    ) -> Result<(), Failure> {
+        let mut call = Call::new(operation, Method::DELETE, Some(key));
+        call.repeat = repeat;
+        self.sender.send(&call).await.map(drop)
+    }
+
+    /// <https://www.alibabacloud.com/help/en/oss/developer-reference/listobjects>
+    pub(crate) async fn list(
+        &self,
+        operation: &'static str,
+        prefix: &str,
+        marker: Option<String>,
+    ) -> Result<Listing, Failure> {
+        let mut call = Call::new(operation, Method::GET, None);
+        call.query = vec![
+            ("encoding-type", Some("url".to_owned())),
+            ("max-keys", Some(PAGE.to_owned())),
+            ("prefix", Some(prefix.to_owned())),
+        ];
+        call.query.extend(marker.map(|marker| ("marker", Some(marker))));
+        let answer = self.sender.send(&call).await?;
+        self.parse(operation, prefix, &answer.text)
+    }
+
+    /// <https://www.alibabacloud.com/help/en/oss/developer-reference/listobjectversions>
+    pub(crate) async fn list_versions(
+        &self,
+        operation: &'static str,
+        prefix: &str,
+        after: Option<(String, String)>,
+    ) -> Result<Versions, Failure> {
+        let mut call = Call::new(operation, Method::GET, None);
+        call.query = vec![
+            ("versions", None),
+            ("encoding-type", Some("url".to_owned())),
+            ("max-keys", Some(PAGE.to_owned())),
+            ("prefix", Some(prefix.to_owned())),
+        ];
+        if let Some((key, version)) = after {
+            call.query.push(("key-marker", Some(key)));
+            call.query.push(("version-id-marker", Some(version)));
+        }
+        let answer = self.sender.send(&call).await?;
+        self.parse(operation, prefix, &answer.text)
+    }
+
+    /// <https://www.alibabacloud.com/help/en/oss/developer-reference/getbucketversioning>
+    pub(crate) async fn versioning(&self, operation: &'static str) -> Result<Versioning, Failure> {
+        let mut call = Call::new(operation, Method::GET, None);
+        call.query = vec![("versioning", None)];
+        let answer = self.sender.send(&call).await?;
+        let configuration: VersioningConfiguration = self.parse(operation, "", &answer.text)?;
+        Ok(match configuration.status.as_deref() {
+            None | Some("") => Versioning::Never,
+            Some(_) => Versioning::EnabledOrSuspended,
+        })
+    }
+
+    fn parse<T: serde::de::DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        key: &str,
+        text: &str,
+    ) -> Result<T, Failure> {
+        xml::parse(text).map_err(|reason| {
+            let object = self.url(key);
+            let error = self
+                .sender
+                .about(operation, &object)
+                .error(ErrorKind::Unavailable, reason)
+                .with_context("store", self.sender.store())
+                .with_hint("look for a proxy or a login page between this machine and the store");
+            Failure { outcome: Outcome::Unknown, error }
+        })
+    }
+
+    pub(crate) fn url(&self, key: &str) -> String {
+        object_url(self.sender.bucket(), key)
+    }
+}

@@ -1,0 +1,166 @@
+//! What the configuration says about credentials and roles.
+
+use std::path::PathBuf;
+
+use remote_state_core::config::{Origin, ResolvedConfig};
+use remote_state_core::{Error, Result};
+use secrecy::SecretString;
+
+use crate::config::{expand_home, is_configured, nonempty, seconds, url};
+use crate::credentials::{OidcToken, Profile, Role, SESSION_NAME, SESSION_SECONDS, StsEndpoint, Wanted};
+
+/// How long a session may be that is configured, in seconds.
+const SESSION_RANGE: std::ops::RangeInclusive<u32> = 900..=3600;
+
+/// Reads the profile that is named, if one is.
+pub(super) fn profile(config: &ResolvedConfig) -> Result<Option<Profile>> {
+    let Some(name) = nonempty(config, "profile") else { return Ok(None) };
+    let file = profiles_file(config);
+    match Profile::read(&file, name) {
+        Ok(profile) => Ok(Some(profile)),
+        // A variable names it for every tool on the machine, and here nothing of it may be needed.
+        Err(error)
+            if !is_configured(config, "profile")
+                && nonempty(config, "access_key").is_some()
+                && nonempty(config, "secret_key").is_some() =>
+        {
+            tracing::warn!(%error, "the profile is not used");
+            Ok(None)
+        }
+        Err(error) => Err(error.with_context("set in", config.origin("profile"))),
+    }
+}
+
+fn profiles_file(config: &ResolvedConfig) -> PathBuf {
+    expand_home(nonempty(config, "shared_credentials_file").unwrap_or("~/.aliyun/config.json"))
+}
+
+pub(super) fn wanted(
+    config: &ResolvedConfig,
+    profile: Option<Profile>,
+    region: Option<&str>,
+) -> Result<Wanted> {
+    let secret = |name: &str| SecretString::from(config.string(name).unwrap_or_default());
+    let sts = match (nonempty(config, "sts_endpoint"), region) {
+        (Some(_), _) => match url(config, "sts_endpoint", "sts.cn-beijing.aliyuncs.com")? {
+            Some(url) => StsEndpoint::Given(url.as_str().to_owned()),
+            None => StsEndpoint::Unknown,
+        },
+        (None, Some(region)) => StsEndpoint::OfRegion(region.to_owned()),
+        (None, None) => StsEndpoint::Unknown,
+    };
+    let role = role(config, profile.as_ref(), &sts)?;
+    let security_token = match config.origin("security_token") {
+        // Only the first proposal of the backend knew this name, which others use for other things.
+        Origin::Environment(name) if name == "SECURITY_TOKEN" && config.get("path").is_none() => {
+            SecretString::default()
+        }
+        _ => secret("security_token"),
+    };
+    Ok(Wanted {
+        access_key: config.string("access_key").unwrap_or_default().to_owned(),
+        secret_key: secret("secret_key"),
+        security_token,
+        origin: keys_origin(config),
+        profile,
+        profiles_file: profiles_file(config),
+        ecs_role_name: config.string("ecs_role_name").unwrap_or_default().to_owned(),
+        metadata_endpoint: match url(config, "ecs_metadata_endpoint", "http://100.100.100.200")? {
+            Some(url) => url,
+            None => return Err(config.missing("ecs_metadata_endpoint")),
+        },
+        is_metadata_disabled: config.bool("ecs_metadata_disabled"),
+        credentials_uri: url(config, "credentials_uri", "http://127.0.0.1:8080/credentials")?,
+        oidc: oidc(config, role.is_some())?,
+        role,
+        sts,
+    })
+}
+
+fn keys_origin(config: &ResolvedConfig) -> String {
+    let names = ["access_key", "secret_key"].into_iter().filter(|name| config.get(name).is_some());
+    let mut origins: Vec<_> = names.map(|name| config.origin(name).to_string()).collect();
+    origins.dedup();
+    if origins.is_empty() { "nowhere".to_owned() } else { origins.join(" and ") }
+}
+
+/// The role as the configuration has it: the single keys go before the block, and both before the environment. Whatever is left open, the profile says.
+fn role(config: &ResolvedConfig, profile: Option<&Profile>, sts: &StsEndpoint) -> Result<Option<Role>> {
+    let choose = |single: &str, member: &str| {
+        let name = if is_configured(config, single) && nonempty(config, single).is_some()
+            || nonempty(config, member).is_none()
+        {
+            single
+        } else {
+            member
+        };
+        nonempty(config, name).map(str::to_owned)
+    };
+    let Some(arn) = choose("assume_role_role_arn", "assume_role.role_arn") else { return Ok(None) };
+    let key = if nonempty(config, "assume_role.role_arn") == Some(&arn) {
+        "assume_role.role_arn"
+    } else {
+        "assume_role_role_arn"
+    };
+    if !arn.starts_with("acs:ram::") || !arn.contains(":role/") {
+        return Err(
+            config.invalid(key, "expected the ARN of a role, such as `acs:ram::1234567890123456:role/name`")
+        );
+    }
+    let policy = choose("assume_role_policy", "assume_role.policy").unwrap_or_default();
+    if !policy.is_empty()
+        && !serde_json::from_str(&policy).is_ok_and(|value: serde_json::Value| value.is_object())
+    {
+        let key = if nonempty(config, "assume_role_policy").is_some() {
+            "assume_role_policy"
+        } else {
+            "assume_role.policy"
+        };
+        return Err(config.invalid(key, "expected a JSON object: the policy itself, not the name of a file"));
+    }
+    let of_profile = profile.map(|profile| profile.ram_session_name.clone()).filter(|name| !name.is_empty());
+    let session_name = choose("assume_role_session_name", "assume_role.session_name").or(of_profile);
+    Ok(Some(Role {
+        arn,
+        session_name: session_name.unwrap_or_else(|| SESSION_NAME.to_owned()),
+        policy,
+        duration_seconds: duration(config, profile)?,
+        sts: sts.clone(),
+    }))
+}
+
+/// As in native clients, the variable comes last, and is not checked.
+fn duration(config: &ResolvedConfig, profile: Option<&Profile>) -> Result<u32> {
+    let single = "assume_role_session_expiration";
+    for name in [single, "assume_role.session_expiration"] {
+        if is_configured(config, name)
+            && let Some(seconds) = seconds(config, name)?
+        {
+            if !SESSION_RANGE.contains(&seconds) {
+                return Err(config.invalid(name, "expected 900 to 3600 seconds"));
+            }
+            return Ok(seconds);
+        }
+    }
+    let of_profile = profile.map(|profile| profile.expired_seconds).filter(|seconds| *seconds != 0);
+    Ok(of_profile.or(seconds(config, single)?).unwrap_or(SESSION_SECONDS))
+}
+
+fn oidc(config: &ResolvedConfig, has_role: bool) -> Result<Option<OidcToken>> {
+    let (arn, file) = ("oidc_provider_arn", "oidc_token_file");
+    match (nonempty(config, arn), nonempty(config, file)) {
+        (None, None) => Ok(None),
+        (Some(provider_arn), Some(path)) if has_role => {
+            Ok(Some(OidcToken { provider_arn: provider_arn.to_owned(), file: expand_home(path) }))
+        }
+        // Half of it in the environment is what other tools may do with.
+        _ if !is_configured(config, arn) && !is_configured(config, file) => Ok(None),
+        (Some(_), None) => Err(needed(config, file, arn)),
+        (None, Some(_)) => Err(needed(config, arn, file)),
+        (Some(_), Some(_)) => Err(needed(config, "assume_role_role_arn", arn)),
+    }
+}
+
+fn needed(config: &ResolvedConfig, missing: &str, there: &str) -> Error {
+    config.missing(missing).with_context("needed by", format!("`{there}`, set in {}", config.origin(there)))
+}

@@ -1,0 +1,181 @@
+//! Credentials, and where they come from. The order of sources says `default.rs`.
+
+mod default;
+mod metadata;
+mod oidc;
+mod process;
+mod profile;
+mod role;
+mod sts;
+
+mod uri;
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use remote_state_core::{Error, ErrorKind, Result};
+use secrecy::SecretString;
+use tokio::sync::Mutex;
+
+use crate::clock::Clock;
+use crate::http::Http;
+
+pub(crate) use default::{OidcToken, Wanted, choose};
+pub(crate) use profile::{Profile, SESSION_NAME, SESSION_SECONDS};
+pub(crate) use role::Role;
+pub(crate) use sts::{StsEndpoint, common_parameters};
+
+/// Temporary credentials are asked for anew this long before they expire.
+const MARGIN: SignedDuration = SignedDuration::from_mins(5);
+
+/// What a request is signed with.
+#[derive(Clone, Debug)]
+pub(crate) struct Credentials {
+    pub(crate) access_key: String,
+    pub(crate) secret_key: SecretString,
+    /// The token of temporary credentials.
+    pub(crate) security_token: Option<SecretString>,
+    /// Until when they are good; none if they are for ever.
+    pub(crate) expires: Option<Timestamp>,
+}
+
+impl Credentials {
+    pub(crate) fn new(
+        access_key: impl Into<String>,
+        secret_key: impl Into<SecretString>,
+        security_token: Option<String>,
+    ) -> Self {
+        Self {
+            access_key: access_key.into(),
+            secret_key: secret_key.into(),
+            security_token: security_token.filter(|token| !token.is_empty()).map(SecretString::from),
+            expires: None,
+        }
+    }
+
+    fn are_good_at(&self, now: Timestamp) -> bool {
+        self.expires.is_none_or(|expires| expires > now)
+    }
+
+    fn last_a_while(&self, now: Timestamp) -> bool {
+        self.expires.is_none_or(|expires| expires.duration_since(now) > MARGIN)
+    }
+}
+
+/// What a source needs to find credentials.
+#[derive(Clone, Debug)]
+pub(crate) struct Surroundings {
+    pub(crate) http: Http,
+    pub(crate) clock: Clock,
+}
+
+/// One place that credentials come from. Its [`Display`](fmt::Display) names it for messages.
+#[async_trait]
+pub(crate) trait Source: fmt::Debug + fmt::Display + Send + Sync {
+    /// # Errors
+    /// `CredentialInvalid` with what the source answered, never with a secret.
+    async fn load(&self, surroundings: &Surroundings) -> Result<Credentials>;
+}
+
+/// Credentials that renew themselves. Clones share them.
+#[derive(Clone, Debug)]
+pub(crate) struct Provider {
+    source: Arc<dyn Source>,
+    surroundings: Surroundings,
+    known: Arc<Mutex<Option<Credentials>>>,
+}
+
+impl Provider {
+    pub(crate) fn new(source: Arc<dyn Source>, surroundings: Surroundings) -> Self {
+        Self { source, surroundings, known: Arc::default() }
+    }
+
+    /// Returns credentials that will last for the next request.
+    ///
+    /// # Errors
+    /// `CredentialInvalid` if there are none.
+    pub(crate) async fn credentials(&self) -> Result<Credentials> {
+        // Held while the source is asked, so that many requests at once ask it once.
+        let mut known = self.known.lock().await;
+        let now = self.surroundings.clock.now();
+        if let Some(credentials) = known.as_ref().filter(|known| known.last_a_while(now)) {
+            return Ok(credentials.clone());
+        }
+        match (self.source.load(&self.surroundings).await, known.as_ref()) {
+            (Ok(credentials), _) => Ok(known.insert(credentials).clone()),
+            // They are about to expire, but have not yet.
+            (Err(error), Some(credentials)) if credentials.are_good_at(now) => {
+                tracing::warn!(%error, source = %self.source, "credentials could not be renewed yet");
+                Ok(credentials.clone())
+            }
+            (Err(error), _) => Err(error),
+        }
+    }
+}
+
+/// Creates the error of a source that has no credentials to give.
+fn no_credentials(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::CredentialInvalid, "find credentials", message)
+}
+
+/// Keys that were given.
+#[derive(Clone, Debug)]
+struct Static {
+    credentials: Credentials,
+    origin: String,
+}
+
+impl fmt::Display for Static {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "access key, set in {}", self.origin)
+    }
+}
+
+#[async_trait]
+impl Source for Static {
+    async fn load(&self, _: &Surroundings) -> Result<Credentials> {
+        Ok(self.credentials.clone())
+    }
+}
+
+/// Several sources, the first of which that has credentials counts.
+#[derive(Debug)]
+struct Chain(Vec<Arc<dyn Source>>);
+
+impl fmt::Display for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("what this machine offers")
+    }
+}
+
+#[async_trait]
+impl Source for Chain {
+    async fn load(&self, surroundings: &Surroundings) -> Result<Credentials> {
+        let mut answers = Vec::new();
+        for source in &self.0 {
+            match source.load(surroundings).await {
+                Ok(credentials) => {
+                    tracing::debug!(%source, "credentials were found");
+                    return Ok(credentials);
+                }
+                Err(error) => answers.push(format!("{source}: {}", whole(&error))),
+            }
+        }
+        let error = answers.into_iter().fold(no_credentials("no credentials were found"), |error, answer| {
+            error.with_context("asked", answer)
+        });
+        Err(error
+            .with_hint("set `ALICLOUD_ACCESS_KEY` and `ALICLOUD_SECRET_KEY`, or name a `profile` with `--backend-config profile=…`"))
+    }
+}
+
+/// What an error says, and why.
+fn whole(error: &Error) -> String {
+    let because = error.context().iter().find(|(label, _)| *label == "because");
+    match because {
+        Some((_, reason)) => format!("{error} ({reason})"),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,182 @@
+//! The service that hands out temporary credentials.
+
+use jiff::Timestamp;
+use remote_state_core::{Error, ErrorKind, Result};
+use serde::Deserialize;
+
+use crate::credentials::{Credentials, Surroundings, no_credentials};
+use crate::http::answer_timeout;
+use crate::request::read;
+
+/// The version of the calls.
+pub(super) const VERSION: &str = "2015-04-01";
+
+/// The longest answer that is read, in bytes.
+const MOST_BYTES: usize = 64 * 1024;
+
+/// Where the service is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum StsEndpoint {
+    /// As configured.
+    Given(String),
+    /// That of a region.
+    OfRegion(String),
+    /// No region is known either.
+    Unknown,
+}
+
+impl StsEndpoint {
+    /// <https://www.alibabacloud.com/help/en/ram/developer-reference/api-sts-2015-04-01-endpoint>
+    fn url(&self) -> Result<String> {
+        let host = match self {
+            Self::Given(endpoint) if endpoint.contains("://") => {
+                return Ok(format!("{}/", endpoint.trim_end_matches('/')));
+            }
+            Self::Given(endpoint) => endpoint.trim_end_matches('/').to_owned(),
+            // These two are not called as the others are.
+            Self::OfRegion(region) if region == "cn-hangzhou-finance" => "sts.aliyuncs.com".to_owned(),
+            Self::OfRegion(region) if region == "cn-north-2-gov-1" => {
+                format!("sts-vpc.{region}.aliyuncs.com")
+            }
+            Self::OfRegion(region) => format!("sts.{region}.aliyuncs.com"),
+            Self::Unknown => {
+                return Err(Error::config(
+                    "`region` is not set, and so nobody knows which STS to ask for the role",
+                )
+                .with_hint("set `region`, or `sts_endpoint`"));
+            }
+        };
+        Ok(format!("https://{host}/"))
+    }
+
+    /// Asks for credentials with the parameters of a form. `what` begins the message if there are none.
+    pub(crate) async fn ask(
+        &self,
+        surroundings: &Surroundings,
+        what: &str,
+        form: String,
+    ) -> Result<Credentials> {
+        let url = self.url()?;
+        let request = surroundings
+            .http
+            .client(&url)
+            .post(&url)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form);
+        let (status, body) = send(request, &url, what).await?;
+        if let Ok(Answer { credentials: Some(credentials) }) = serde_json::from_slice(&body) {
+            return Ok(credentials.into());
+        }
+        let (code, message) = serde_json::from_slice::<Refusal>(&body)
+            .map(|refusal| (refusal.code, refusal.message))
+            .unwrap_or_default();
+        let because = if code.is_empty() {
+            format!("{url} answered with status {status} and no credentials")
+        } else {
+            format!("{url} answered {code}: {message}")
+        };
+        Err(no_credentials(what).with_context("because", because).with_retryable(status >= 500))
+    }
+}
+
+/// Sends a request for credentials and reads the whole answer.
+pub(super) async fn send(request: reqwest::RequestBuilder, url: &str, what: &str) -> Result<(u16, Vec<u8>)> {
+    let unreachable = |reason: String| {
+        Error::new(ErrorKind::CredentialInvalid, "find credentials", what.to_owned())
+            .with_context("because", format!("cannot reach {url}: {reason}"))
+            .with_retryable(true)
+    };
+    let mut answer = match tokio::time::timeout(answer_timeout(0), request.send()).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => return Err(unreachable(crate::error::last_reason(&error))),
+        Err(_) => return Err(unreachable("it does not answer".to_owned())),
+    };
+    let body = read(&mut answer, MOST_BYTES).await.map_err(unreachable)?;
+    Ok((answer.status().as_u16(), body))
+}
+
+/// The parameters that every call has.
+pub(crate) struct Common {
+    nonce: String,
+    timestamp: String,
+}
+
+pub(crate) fn common_parameters(surroundings: &Surroundings) -> Result<Common> {
+    let mut nonce = [0; 16];
+    getrandom::fill(&mut nonce).map_err(|error| {
+        Error::new(
+            ErrorKind::Local,
+            "find credentials",
+            format!("the system yields no random bytes: {error}"),
+        )
+    })?;
+    let timestamp = surroundings.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    Ok(Common { nonce: crate::sign::hex(&nonce), timestamp })
+}
+
+impl Common {
+    pub(crate) fn with<'a>(&'a self, action: &'a str, version: &'a str) -> Vec<(&'a str, &'a str)> {
+        vec![
+            ("Action", action),
+            ("Version", version),
+            ("Format", "JSON"),
+            ("SignatureNonce", &self.nonce),
+            ("Timestamp", &self.timestamp),
+        ]
+    }
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(rename = "Credentials")]
+    credentials: Option<Handed>,
+}
+
+/// Temporary credentials, as all services spell them.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Handed {
+    access_key_id: String,
+    access_key_secret: String,
+    #[serde(default)]
+    security_token: String,
+    expiration: Option<Timestamp>,
+}
+
+impl From<Handed> for Credentials {
+    fn from(handed: Handed) -> Self {
+        let token = Some(handed.security_token);
+        Self {
+            expires: handed.expiration,
+            ..Self::new(handed.access_key_id, handed.access_key_secret, token)
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Refusal {
+    code: String,
+    #[serde(default)]
+    message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_region_has_its_service() {
+        for (region, url) in [
+            ("cn-beijing", "https://sts.cn-beijing.aliyuncs.com/"),
+            ("cn-hangzhou-finance", "https://sts.aliyuncs.com/"),
+            ("cn-north-2-gov-1", "https://sts-vpc.cn-north-2-gov-1.aliyuncs.com/"),
+        ] {
+            assert_eq!(StsEndpoint::OfRegion(region.to_owned()).url().unwrap(), url);
+        }
+        let given = |text: &str| StsEndpoint::Given(text.to_owned()).url().unwrap();
+        assert_eq!(given("sts.example.com"), "https://sts.example.com/");
+        assert_eq!(given("http://127.0.0.1:1/"), "http://127.0.0.1:1/");
+        assert_eq!(StsEndpoint::Unknown.url().unwrap_err().kind(), ErrorKind::ConfigInvalid);
+    }
+}

@@ -1,0 +1,41 @@
+//! A URL that answers with credentials.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use remote_state_core::Result;
+use url::Url;
+
+use crate::credentials::sts::{Handed, send};
+use crate::credentials::{Credentials, Source, Surroundings, no_credentials};
+
+/// Asks a URL.
+#[derive(Debug)]
+pub(super) struct CredentialsUri(pub(super) Url);
+
+impl fmt::Display for CredentialsUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "credentials of `{}`", self.place())
+    }
+}
+
+impl CredentialsUri {
+    /// The URL without what may be a secret in it.
+    fn place(&self) -> String {
+        format!("{}{}", self.0.origin().ascii_serialization(), self.0.path())
+    }
+}
+
+#[async_trait]
+impl Source for CredentialsUri {
+    async fn load(&self, surroundings: &Surroundings) -> Result<Credentials> {
+        let (place, what) = (self.place(), "the URL has no credentials");
+        let request = surroundings.http.client(self.0.as_str()).get(self.0.clone());
+        let (status, body) = send(request, &place, what).await?;
+        let answer = (status == 200).then(|| serde_json::from_slice::<Handed>(&body).ok()).flatten();
+        answer.map(Credentials::from).ok_or_else(|| {
+            no_credentials(what)
+                .with_context("because", format!("{place} answered with status {status} and no credentials"))
+        })
+    }
+}

@@ -1,0 +1,24 @@
+#![doc = include_str!("../README.md")]
+
+mod client;
+mod clock;
+mod config;
+mod credentials;
+mod endpoint;
+mod error;
+mod http;
+mod keys;
+mod list;
+mod location;
+mod lock;
+mod payload;
+mod request;
+mod sign;
+mod store;
+mod write;
+mod xml;
+
+pub use config::{Encryption, OssConfig, PROVIDER, Tablestore};
+pub use endpoint::AddressStyle;
+pub use sign::SignatureVersion;
+pub use store::OssStore;

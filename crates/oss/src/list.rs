@@ -1,0 +1,100 @@
+//! What a bucket's listings say of workspaces, locks and versions.
+
+use std::future::ready;
+
+use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
+use remote_state_core::provider::{Page, pages};
+use remote_state_core::{ETag, LockRecord, Result, StateMeta, StateVersion, VersionId, Workspace};
+
+use crate::store::OssStore;
+use crate::xml::{Entry, decode};
+
+/// How many locks to read at once.
+const PARALLEL_READS: usize = 16;
+
+impl OssStore {
+    fn list_keys(&self, operation: &'static str) -> BoxStream<'_, Result<String>> {
+        pages(move |marker| async move {
+            let page = self.client.list(operation, &self.layout.listing_prefix(), marker).await?;
+            let items: Vec<_> = page.contents.iter().map(|listed| decode(&listed.key)).collect();
+            // The marker may be left out where the last key says the same.
+            let marker = page.next_marker.as_deref().map(decode).filter(|marker| !marker.is_empty());
+            let marker = marker.or_else(|| items.last().cloned());
+            Page::new(items, page.is_truncated, marker)
+        })
+    }
+
+    pub(crate) fn list_workspaces(&self) -> BoxStream<'_, Result<Workspace>> {
+        self.list_keys("list workspaces")
+            .try_filter_map(async |key| Ok(self.layout.workspace_of_state(&key)))
+            .boxed()
+    }
+
+    /// Looks at the lock of every workspace that has one or could have.
+    ///
+    /// Lock objects show in the listing. Rows do not, and a table cannot be asked for those of one bucket without reading it whole: so the row of
+    /// each workspace is asked for that has a state or a lock object, and of `default`.
+    pub(crate) fn list_locks(&self) -> BoxStream<'_, Result<(Workspace, LockRecord)>> {
+        let has_table = false;
+        let mut last = None;
+        let named = self.list_keys("list locks").try_filter_map(move |key| {
+            let state = || self.layout.workspace_of_state(&key).filter(|_| has_table);
+            // The keys of a workspace follow each other.
+            let next =
+                self.layout.workspace_of_lock(&key).or_else(state).filter(|next| last.as_ref() != Some(next));
+            if next.is_some() {
+                last.clone_from(&next);
+            }
+            ready(Ok(next))
+        });
+        stream::once(async { Ok(Workspace::default()) })
+            .chain(named)
+            .map_ok(move |workspace| async move {
+                // It may have been released since it was listed.
+                let held = self.visible_lock(&workspace).inspect_all("list locks").await?;
+                let of_workspace = held.into_iter().map(move |record| Ok((workspace.clone(), record)));
+                Ok(stream::iter(of_workspace.collect::<Vec<_>>()))
+            })
+            .try_buffered(PARALLEL_READS)
+            .try_flatten()
+            .boxed()
+    }
+
+    pub(crate) fn list_state_versions(&self, workspace: &Workspace) -> BoxStream<'_, Result<StateVersion>> {
+        let key = self.layout.state_key(workspace);
+        pages(move |after| {
+            let key = key.clone();
+            async move {
+                let page = self.client.list_versions("list versions", &key, after).await?;
+                let of_state = |entry: Entry| match entry {
+                    Entry::Version(version) => Some((version, false)),
+                    Entry::DeleteMarker(version) => Some((version, true)),
+                    Entry::Other => None,
+                };
+                let ours = page
+                    .entries
+                    .into_iter()
+                    .filter_map(of_state)
+                    .filter(|(entry, _)| decode(&entry.key) == key);
+                let items = ours
+                    .map(|(entry, is_delete_marker)| {
+                        let meta = StateMeta::new(entry.size)
+                            .with_etag(entry.etag.map(ETag::new))
+                            .with_version(Some(VersionId::new(entry.version_id)))
+                            .with_modified(entry.last_modified.parse().ok());
+                        if is_delete_marker {
+                            StateVersion::delete_marker(meta, entry.is_latest)
+                        } else {
+                            StateVersion::new(meta, entry.is_latest)
+                        }
+                    })
+                    .collect();
+                let next_key = page.next_key_marker.as_deref().map(decode);
+                // Keys that merely begin like ours come after it.
+                let is_over = next_key.as_deref().is_some_and(|marker| marker != key);
+                let version = page.next_version_id_marker.as_deref().map(decode);
+                Page::new(items, page.is_truncated && !is_over, next_key.zip(version))
+            }
+        })
+    }
+}

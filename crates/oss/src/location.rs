@@ -1,0 +1,92 @@
+//! Asking the vendor for a region's endpoint.
+//!
+//! <https://www.alibabacloud.com/help/en/oss/user-guide/regions-and-endpoints>
+
+use remote_state_core::{Error, ErrorKind, Result};
+use serde::Deserialize;
+use tokio::time::timeout;
+use url::Url;
+
+use crate::credentials::{Surroundings, common_parameters};
+use crate::endpoint::{AddressStyle, Endpoint};
+use crate::http::answer_timeout;
+use crate::request::{Sender, read};
+use crate::sign::sign_rpc;
+
+/// The longest answer that is read, in bytes.
+const MOST_BYTES: usize = 64 << 10;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer {
+    endpoints: Endpoints,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Endpoints {
+    #[serde(default)]
+    endpoint: Vec<Offered>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Offered {
+    #[serde(default)]
+    r#type: String,
+    #[serde(default)]
+    endpoint: String,
+}
+
+/// Asks a location service. Unlike native clients, which go on without a word, whoever asked for this is told if it fails.
+pub(crate) async fn endpoint(
+    sender: &Sender,
+    operation: &'static str,
+    service: &Url,
+    region: &str,
+    style: Option<AddressStyle>,
+) -> Result<Endpoint> {
+    use secrecy::ExposeSecret as _;
+    let credentials = sender.credentials.credentials().await?;
+    let surroundings = Surroundings { http: sender.http.clone(), clock: sender.clock.clone() };
+    let common = common_parameters(&surroundings)?;
+    let token = credentials.security_token.as_ref().map_or("", |token| token.expose_secret());
+    let mut parameters = common.with("DescribeEndpoints", "2015-06-12");
+    parameters.extend([
+        ("AccessKeyId", credentials.access_key.as_str()),
+        ("SignatureMethod", "HMAC-SHA1"),
+        ("SignatureVersion", "1.0"),
+        ("ServiceCode", "oss"),
+        ("Id", region),
+        ("RegionId", region),
+        ("SecurityToken", token),
+    ]);
+    let place = service.as_str();
+    let failed = |reason: String| {
+        Error::new(
+            ErrorKind::Unavailable,
+            operation,
+            format!("cannot find the endpoint of region `{region}`"),
+        )
+        .with_context("because", format!("{place}: {reason}"))
+        .with_hint("set `endpoint` instead of `location_endpoint`")
+    };
+    let request = sender
+        .http
+        .client(place)
+        .post(place)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(sign_rpc("POST", &parameters, &credentials));
+    let mut response = match timeout(answer_timeout(0), request.send()).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => return Err(failed(crate::error::last_reason(&error))),
+        Err(_) => return Err(failed("it does not answer".to_owned())),
+    };
+    let status = response.status().as_u16();
+    let body = read(&mut response, MOST_BYTES).await.map_err(&failed)?;
+    let answer: Answer = serde_json::from_slice(&body)
+        .map_err(|_| failed(format!("it answered with status {status} and no endpoints")))?;
+    let offered = answer.endpoints.endpoint.into_iter().find(|offered| offered.r#type == "openAPI");
+    let Some(offered) = offered else { return Err(failed("it knows none for that region".to_owned())) };
+    Endpoint::parse(&offered.endpoint, style).map_err(|reason| failed(reason.to_owned()))
+}

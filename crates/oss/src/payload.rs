@@ -1,0 +1,169 @@
+//! What is sent: bytes or a file, looked through once for its sums and then sent as it is.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use crc_fast::{CrcAlgorithm, Digest as Crc};
+use futures_util::stream;
+use md5::{Digest as _, Md5};
+use remote_state_core::{Error, ErrorKind, Result, StateFile, StateSource};
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+
+/// Bytes in memory up to this many are summed up where they are: another thread would cost more.
+const SMALL_BYTES: usize = 256 << 10;
+
+/// How many pieces of a file wait to be sent.
+const PIECES_AHEAD: usize = 2;
+
+/// CRC-64 as the service computes it, of bytes as they come.
+pub(crate) struct Crc64(Crc);
+
+impl Default for Crc64 {
+    fn default() -> Self {
+        Self(Crc::new(CrcAlgorithm::Crc64Xz))
+    }
+}
+
+impl Crc64 {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    pub(crate) fn finish(&self) -> u64 {
+        self.0.finalize()
+    }
+}
+
+/// A body with its sums.
+#[derive(Clone, Debug)]
+pub(crate) struct Payload {
+    source: StateSource,
+    pub(crate) md5: [u8; 16],
+    pub(crate) crc64: u64,
+}
+
+/// Why a file could not be read while it was being sent, if so.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Broken(Arc<Mutex<Option<Error>>>);
+
+impl Broken {
+    pub(crate) fn take(&self) -> Option<Error> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Payload {
+    /// Looks the source through.
+    ///
+    /// # Errors
+    /// `Local` if a file cannot be read, or is not what it was.
+    pub(crate) async fn new(source: StateSource) -> Result<Self> {
+        if let StateSource::Bytes(bytes) = &source
+            && bytes.len() <= SMALL_BYTES
+        {
+            return Ok(Self::from(bytes.clone()));
+        }
+        let summing = spawn_blocking(move || {
+            let mut sums = Sums::default();
+            match &source {
+                StateSource::Bytes(bytes) => sums.take(bytes),
+                StateSource::File(file) => {
+                    file.pieces(0..file.size_bytes())?
+                        .try_for_each(|piece| piece.map(|piece| sums.take(&piece)))?;
+                }
+            }
+            Ok(sums.of(source))
+        });
+        summing.await.map_err(|error| {
+            Error::new(ErrorKind::Unexpected, "write", "hashing a state broke off").with_source(error)
+        })?
+    }
+
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.source.size_bytes()
+    }
+
+    /// A body for one request, and what tells why it broke off.
+    pub(crate) fn body(&self) -> (reqwest::Body, Broken) {
+        let broken = Broken::default();
+        let body = match &self.source {
+            StateSource::Bytes(bytes) => bytes.clone().into(),
+            StateSource::File(file) => stream_of(file.clone(), broken.clone()),
+        };
+        (body, broken)
+    }
+}
+
+/// Sums up a small body.
+impl From<Bytes> for Payload {
+    fn from(bytes: Bytes) -> Self {
+        let mut sums = Sums::default();
+        sums.take(&bytes);
+        sums.of(bytes.into())
+    }
+}
+
+/// Reads a file on another thread, a few pieces ahead of what is sent.
+fn stream_of(file: StateFile, broken: Broken) -> reqwest::Body {
+    let (sender, pieces) = mpsc::channel(PIECES_AHEAD);
+    drop(spawn_blocking(move || {
+        // It ends when nobody wants more.
+        match file.pieces(0..file.size_bytes()) {
+            Ok(mut all) => while all.next().is_some_and(|piece| sender.blocking_send(piece).is_ok()) {},
+            Err(error) => drop(sender.blocking_send(Err(error))),
+        }
+    }));
+    reqwest::Body::wrap_stream(stream::unfold((pieces, broken), |(mut pieces, broken)| async move {
+        let piece: Result<Bytes> = pieces.recv().await?;
+        let piece = piece.map_err(|error| {
+            let told = std::io::Error::other(error.message().to_owned());
+            *broken.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            told
+        });
+        Some((piece, (pieces, broken)))
+    }))
+}
+
+#[derive(Default)]
+struct Sums {
+    md5: Md5,
+    crc: Crc64,
+}
+
+impl Sums {
+    fn take(&mut self, bytes: &[u8]) {
+        self.md5.update(bytes);
+        self.crc.update(bytes);
+    }
+
+    fn of(self, source: StateSource) -> Payload {
+        Payload { source, md5: self.md5.finalize().into(), crc64: self.crc.finish() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn crc64_is_that_of_the_service() {
+        for (text, crc) in [("123456789", 11051210869376104954), ("", 0), ("{}\n", 4208899406445584739)] {
+            assert_eq!(Payload::from(Bytes::from(text)).crc64, crc, "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_is_summed_up_as_its_bytes_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let bytes: Vec<u8> = (0..700_000_u32).map(|n| n.to_le_bytes()[0]).collect();
+        std::fs::write(&path, &bytes).unwrap();
+        let file = StateFile::read(&path, |_| Ok(())).unwrap();
+        let of_file = Payload::new(file.clone().into()).await.unwrap();
+        let of_bytes = Payload::new(Bytes::from(bytes).into()).await.unwrap();
+        assert_eq!((of_file.md5, of_file.crc64), (of_bytes.md5, of_bytes.crc64));
+        std::fs::write(&path, "changed").unwrap();
+        assert_eq!(Payload::new(file.into()).await.unwrap_err().kind(), ErrorKind::Local);
+    }
+}

@@ -1,0 +1,341 @@
+//! Sending one request: signed, in time, and again if nothing was decided.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use remote_state_core::{ErrorKind, Result};
+use reqwest::{Method, Response};
+use tokio::sync::OnceCell;
+use tokio::time::{sleep, timeout};
+
+use crate::clock::Clock;
+use crate::config::{EndpointChoice, Origins, OssConfig};
+use crate::credentials::{Provider, Surroundings, choose};
+use crate::endpoint::Endpoint;
+use crate::error::{About, Failure, Outcome, Refusal};
+use crate::http::{Http, answer_timeout};
+use crate::keys::object_url;
+use crate::location;
+use crate::payload::{Broken, Payload};
+use crate::sign::{Query, SignatureVersion, Signer, Unsigned};
+
+/// The longest document that is read as a whole, in bytes: a page of a listing.
+const MOST_TEXT_BYTES: usize = 16 << 20;
+
+/// The longest error that is read, in bytes.
+const MOST_ERROR_BYTES: usize = 64 << 10;
+
+/// The first pause before a request is repeated, and the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Whether a request may be sent again whose answer does not decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// As often as is configured. The caller does not learn of it.
+    AsConfigured,
+    /// Never: the caller looks at the store before it asks again.
+    Never,
+}
+
+/// What an answer's body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reads {
+    /// Something long, which the caller reads.
+    Stream,
+    /// A document, read with the answer: one that breaks off is asked for again.
+    Text,
+}
+
+/// A request to the bucket.
+#[derive(Clone, Debug)]
+pub(crate) struct Call<'a> {
+    pub(crate) operation: &'static str,
+    pub(crate) method: Method,
+    pub(crate) key: Option<&'a str>,
+    pub(crate) query: Query,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) payload: Option<&'a Payload>,
+    pub(crate) reads: Reads,
+    pub(crate) repeat: Repeat,
+}
+
+impl<'a> Call<'a> {
+    pub(crate) fn new(operation: &'static str, method: Method, key: Option<&'a str>) -> Self {
+        Self {
+            operation,
+            method,
+            key,
+            query: Vec::new(),
+            headers: Vec::new(),
+            payload: None,
+            reads: Reads::Text,
+            repeat: Repeat::AsConfigured,
+        }
+    }
+}
+
+/// An answer that is a success.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) response: Response,
+    /// The body, if it was to be read with the answer.
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.response.headers().get(name)?.to_str().ok()
+    }
+}
+
+/// Sends requests to one bucket.
+#[derive(Clone, Debug)]
+pub(crate) struct Sender {
+    pub(crate) http: Http,
+    pub(crate) clock: Clock,
+    pub(crate) credentials: Provider,
+    settings: Arc<Settings>,
+}
+
+#[derive(Debug)]
+struct Settings {
+    bucket: String,
+    region: String,
+    store: String,
+    choice: EndpointChoice,
+    /// Where the bucket is, once it is known.
+    endpoint: OnceCell<Endpoint>,
+    version: SignatureVersion,
+    max_retries: usize,
+    origins: Origins,
+    credentials: String,
+}
+
+/// An attempt that failed.
+struct Failed {
+    failure: Failure,
+    /// The same request may succeed in a moment.
+    is_passing: bool,
+    /// The service's clock, if ours is wrong.
+    service_time: Option<String>,
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Self {
+        Self { failure, is_passing: false, service_time: None }
+    }
+}
+
+impl Sender {
+    /// # Errors
+    /// Those of choosing credentials.
+    pub(crate) fn new(config: &OssConfig) -> Result<Self> {
+        let http = Http::new(config.proxy.clone());
+        let clock = Clock::default();
+        let source = choose(&config.credentials)?;
+        let credentials = source.to_string();
+        let surroundings = Surroundings { http: http.clone(), clock: clock.clone() };
+        let store = match &config.endpoint {
+            EndpointChoice::Known(endpoint) => format!("`{endpoint}`"),
+            EndpointChoice::Asked { region, .. } => format!("OSS in `{region}`"),
+        };
+        Ok(Self {
+            http,
+            clock,
+            credentials: Provider::new(source, surroundings),
+            settings: Arc::new(Settings {
+                bucket: config.bucket.clone(),
+                region: config.region.clone().unwrap_or_default(),
+                store,
+                choice: config.endpoint.clone(),
+                endpoint: OnceCell::new(),
+                version: config.signature_version,
+                max_retries: config.max_retries,
+                origins: config.origins.clone(),
+                credentials,
+            }),
+        })
+    }
+
+    pub(crate) fn bucket(&self) -> &str {
+        &self.settings.bucket
+    }
+
+    /// Names the store, for messages.
+    pub(crate) fn store(&self) -> &str {
+        &self.settings.store
+    }
+
+    pub(crate) fn about<'a>(&'a self, operation: &'static str, object: &'a str) -> About<'a> {
+        let Settings { bucket, store, credentials, origins, .. } = &*self.settings;
+        About { operation, object, bucket, store, credentials, origins }
+    }
+
+    /// Where the bucket is.
+    async fn endpoint(&self, operation: &'static str) -> Result<&Endpoint> {
+        let find = async || match &self.settings.choice {
+            EndpointChoice::Known(endpoint) => Ok(endpoint.clone()),
+            EndpointChoice::Asked { service, region, style } => {
+                location::endpoint(self, operation, service, region, *style).await
+            }
+        };
+        self.settings.endpoint.get_or_try_init(find).await
+    }
+
+    /// Sends a request until it is answered, or as often as it may be.
+    pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Answer, Failure> {
+        let retries = match call.repeat {
+            Repeat::AsConfigured => self.settings.max_retries,
+            Repeat::Never => 0,
+        };
+        let mut pauses = pauses(retries);
+        let mut has_followed_clock = false;
+        // An attempt before the last may have been carried out.
+        let mut is_in_doubt = false;
+        loop {
+            let Failed { failure, is_passing, service_time } = match self.attempt(call).await {
+                Ok(answer) => return Ok(answer),
+                Err(failed) => failed,
+            };
+            // Refused before anything was done: with the right time it is another request.
+            if let Some(time) = service_time
+                && !has_followed_clock
+                && self.clock.follow(&time)
+            {
+                has_followed_clock = true;
+                continue;
+            }
+            let pause = if is_passing { pauses.next() } else { None };
+            let Some(pause) = pause else {
+                let hides_doubt = matches!(failure.outcome, Outcome::Refused | Outcome::Unsent);
+                let outcome = if is_in_doubt && hides_doubt { Outcome::Unknown } else { failure.outcome };
+                return Err(Failure { outcome, ..failure });
+            };
+            tracing::debug!(error = %failure.error, ?pause, "the request is repeated");
+            is_in_doubt |= failure.outcome == Outcome::Unknown;
+            sleep(pause).await;
+        }
+    }
+
+    async fn attempt(&self, call: &Call<'_>) -> Result<Answer, Failed> {
+        let object = object_url(self.bucket(), call.key.unwrap_or_default());
+        let about = self.about(call.operation, &object);
+        let nothing_sent = |error| Failed::from(Failure { outcome: Outcome::Refused, error });
+        let endpoint = self.endpoint(call.operation).await.map_err(nothing_sent)?;
+        let credentials = self.credentials.credentials().await.map_err(nothing_sent)?;
+        let mut headers = call.headers.clone();
+        if let Some(payload) = call.payload {
+            headers.push(("content-type", "application/json".to_owned()));
+            headers.push(("content-md5", BASE64.encode(payload.md5)));
+        }
+        let signer = Signer {
+            version: self.settings.version,
+            region: &self.settings.region,
+            credentials: &credentials,
+            now: self.clock.now(),
+        };
+        headers.extend(signer.sign(Unsigned {
+            method: call.method.as_str(),
+            bucket: self.bucket(),
+            key: call.key,
+            query: &call.query,
+            headers: &headers,
+        }));
+        let url = endpoint.url(self.bucket(), call.key, &call.query);
+        let mut request = self.http.client(&url).request(call.method.clone(), &url);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        let size_bytes = call.payload.map_or(0, Payload::size_bytes);
+        let mut broken = Broken::default();
+        if let Some(payload) = call.payload {
+            let (body, tells) = payload.body();
+            request = request.header("content-length", size_bytes).body(body);
+            broken = tells;
+        }
+        let passing = |failure| Failed { failure, is_passing: true, service_time: None };
+        let mut response = match timeout(answer_timeout(size_bytes), request.send()).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) if error.is_builder() => {
+                return Err(Failure {
+                    outcome: Outcome::Refused,
+                    error: about.error(ErrorKind::Unexpected, "the request could not be made"),
+                }
+                .into());
+            }
+            Ok(Err(error)) => {
+                // What was announced is not all there, so nothing was done with it.
+                return Err(broken.take().map_or_else(|| passing(about.unreachable(&error)), nothing_sent));
+            }
+            Err(_) => return Err(passing(about.timed_out())),
+        };
+        let status = response.status();
+        if status.is_success() {
+            let text = match call.reads {
+                Reads::Stream => Vec::new(),
+                Reads::Text => read(&mut response, MOST_TEXT_BYTES).await.map_err(|reason| {
+                    passing(Failure {
+                        outcome: Outcome::Unknown,
+                        error: about
+                            .error(ErrorKind::Unavailable, "the answer broke off")
+                            .with_context("because", reason),
+                    })
+                })?,
+            };
+            return Ok(Answer { response, text: String::from_utf8_lossy(&text).into_owned() });
+        }
+        // Whatever of the body is missing, the status is known.
+        let body = read(&mut response, MOST_ERROR_BYTES).await.unwrap_or_default();
+        let header = |name: &str| response.headers().get(name)?.to_str().ok();
+        let refusal = Refusal::read(status.as_u16(), header, &body);
+        Err(Failed {
+            failure: refusal.failure(about),
+            is_passing: refusal.is_passing(),
+            service_time: (refusal.code == "RequestTimeTooSkewed")
+                .then(|| header("date").map(str::to_owned))
+                .flatten(),
+        })
+    }
+}
+
+/// The pauses before a request is repeated: they double, and are spread so that clients do not march in step.
+pub(crate) fn pauses(retries: usize) -> impl Iterator<Item = Duration> {
+    ExponentialBuilder::default()
+        .with_min_delay(FIRST_PAUSE)
+        .with_max_delay(LONGEST_PAUSE)
+        .with_max_times(retries)
+        .with_jitter()
+        .build()
+}
+
+/// Reads a body as a whole.
+///
+/// # Errors
+/// Why there is not all of it; a body that is longer than `most_bytes` is cut off.
+pub(crate) async fn read(response: &mut Response, most_bytes: usize) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    while let Some(bytes) = chunk(response).await? {
+        body.extend_from_slice(&bytes);
+        if body.len() > most_bytes {
+            return Err(format!("it is longer than {most_bytes} bytes"));
+        }
+    }
+    Ok(body)
+}
+
+/// Reads the next piece of a body; `None` at its end.
+///
+/// # Errors
+/// Why it does not come.
+pub(crate) async fn chunk(response: &mut Response) -> Result<Option<Bytes>, String> {
+    match timeout(answer_timeout(0), response.chunk()).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) => Err(crate::error::last_reason(&error)),
+        Err(_) => Err("the rest of it does not come".to_owned()),
+    }
+}

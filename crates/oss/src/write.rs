@@ -1,0 +1,156 @@
+//! Writing and deleting a state, and finding out what became of a request whose answer was lost.
+
+use remote_state_core::provider::{Failure, Outcome};
+use remote_state_core::{ETag, Error, ErrorKind, Result, StateMeta, VersionId, Workspace, WriteMode};
+
+use crate::client::{PutMode, Stored, Versioning};
+use crate::payload::{Crc64, Payload};
+use crate::request::{Repeat, chunk};
+use crate::store::OssStore;
+
+/// What stands under a key. An object of zero bytes is no state, but it exists.
+enum Present {
+    No,
+    Empty(Option<String>),
+    State(Option<String>),
+}
+
+impl OssStore {
+    pub(crate) async fn put_state(
+        &self,
+        workspace: &Workspace,
+        payload: &Payload,
+        mode: &WriteMode,
+    ) -> Result<StateMeta> {
+        let key = self.layout.state_key(workspace);
+        let how = match mode {
+            WriteMode::Overwrite => PutMode::Overwrite,
+            // The service replaces nothing on a condition: look ourselves. The lock, not this, keeps others out in between.
+            WriteMode::Update(_) => self.check_expected(&key, mode).await.map(|_| PutMode::Overwrite)?,
+            WriteMode::Create => match self.check_expected(&key, mode).await? {
+                // Nothing is there, and on a bucket without versions the service makes sure of that.
+                Present::No if self.versioning("write").await == Some(Versioning::Never) => {
+                    PutMode::ForbidOverwrite
+                }
+                _ => PutMode::Overwrite,
+            },
+        };
+        let stored = match self.client.put("write", &key, payload, how, Repeat::AsConfigured).await {
+            Ok(stored) => stored,
+            Err(failure) => self.resolve_write(&key, payload, failure).await?,
+        };
+        Ok(StateMeta::new(payload.size_bytes())
+            .with_etag(stored.etag.map(ETag::new))
+            .with_version(stored.version.map(VersionId::new)))
+    }
+
+    pub(crate) async fn delete_state(&self, workspace: &Workspace) -> Result<()> {
+        let key = self.layout.state_key(workspace);
+        let Err(failure) = self.client.delete("delete", &key, Repeat::AsConfigured).await else {
+            return Ok(());
+        };
+        match failure.outcome {
+            Outcome::Absent => Ok(()),
+            Outcome::Refused | Outcome::Unsent => Err(failure.error),
+            Outcome::ConditionFailed | Outcome::Conflict | Outcome::Unknown => {
+                if let Ok(Present::No) = self.present("delete", &key).await {
+                    return Ok(());
+                }
+                Err(Error::new(
+                    ErrorKind::Unknown,
+                    "delete",
+                    format!("the state `{}` may or may not have been deleted", self.layout.url(&key)),
+                )
+                .with_context("because", &failure.error)
+                .with_hint("delete it again when the store answers again; that does no harm")
+                .with_source(failure.error))
+            }
+        }
+    }
+
+    /// Returns what is there, if it is what the mode expects.
+    async fn check_expected(&self, key: &str, mode: &WriteMode) -> Result<Present> {
+        let present = self.present("write", key).await?;
+        let is_expected = match (mode, &present) {
+            (WriteMode::Overwrite, _) | (WriteMode::Create, Present::No | Present::Empty(_)) => true,
+            (WriteMode::Update(expected), Present::Empty(found) | Present::State(found)) => {
+                found.as_deref() == Some(expected.as_str())
+            }
+            (WriteMode::Create, Present::State(_)) | (WriteMode::Update(_), Present::No) => false,
+        };
+        if is_expected { Ok(present) } else { Err(self.changed(key)) }
+    }
+
+    async fn present(&self, operation: &'static str, key: &str) -> Result<Present> {
+        // A HEAD has no body to say which of bucket and key is missing. A GET has, and its body need not be read.
+        match self.client.get(operation, key, None).await {
+            Ok(answer) => {
+                let etag = answer.header("etag").map(str::to_owned);
+                let is_empty = answer.response.content_length() == Some(0);
+                Ok(if is_empty { Present::Empty(etag) } else { Present::State(etag) })
+            }
+            Err(Failure { outcome: Outcome::Absent, .. }) => Ok(Present::No),
+            Err(failure) => Err(failure.error),
+        }
+    }
+
+    /// Looks at what is stored now, where the answer does not say whether the write was carried out.
+    ///
+    /// That includes a failed condition: a request whose answer was lost is repeated, and the repetition then fails on our own write.
+    async fn resolve_write(&self, key: &str, payload: &Payload, failure: Failure) -> Result<Stored> {
+        if matches!(failure.outcome, Outcome::Refused | Outcome::Unsent | Outcome::Absent) {
+            return Err(failure.error);
+        }
+        match self.stored_if_same(key, payload).await {
+            Ok(Some(stored)) => Ok(stored),
+            // The store decided: something else stands there, and this write was not carried out.
+            Ok(None) if failure.outcome == Outcome::ConditionFailed => {
+                Err(self.changed(key).with_source(failure.error))
+            }
+            Ok(None) | Err(_) => Err(Error::new(
+                ErrorKind::Unknown,
+                "write",
+                format!("the state may or may not have been written to `{}`", self.layout.url(key)),
+            )
+            .with_context("store", self.client.sender.store())
+            .with_hint("keep your copy, and compare it with `remote-state pull` when the store answers again")
+            .with_source(failure.error)),
+        }
+    }
+
+    async fn stored_if_same(&self, key: &str, payload: &Payload) -> Result<Option<Stored>> {
+        use md5::Digest as _;
+        let mut answer = match self.client.get("write", key, None).await {
+            Ok(answer) => answer,
+            Err(Failure { outcome: Outcome::Absent, .. }) => return Ok(None),
+            Err(failure) => return Err(failure.error),
+        };
+        if answer.response.content_length() != Some(payload.size_bytes()) {
+            return Ok(None);
+        }
+        let text = |name: &str| answer.header(name).map(str::to_owned);
+        let stored = Stored { etag: text("etag"), version: text("x-oss-version-id") };
+        let (mut md5, mut crc) = (md5::Md5::new(), Crc64::default());
+        while let Some(bytes) = chunk(&mut answer.response).await.map_err(|reason| {
+            Error::new(ErrorKind::Unavailable, "write", "the stored state cannot be read back")
+                .with_context("because", reason)
+        })? {
+            md5.update(&bytes);
+            crc.update(&bytes);
+        }
+        let is_same = <[u8; 16]>::from(md5.finalize()) == payload.md5 && crc.finish() == payload.crc64;
+        Ok(is_same.then_some(stored))
+    }
+
+    fn changed(&self, key: &str) -> Error {
+        Error::new(
+            ErrorKind::PreconditionFailed,
+            "write",
+            format!(
+                "`{}` was changed by someone else since it was read; nothing was written",
+                self.layout.url(key)
+            ),
+        )
+        .with_hint("read it again with `remote-state pull`, and compare before you write")
+    }
+}

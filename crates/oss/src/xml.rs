@@ -1,0 +1,123 @@
+//! The documents in answers.
+
+use percent_encoding::percent_decode_str;
+use serde::Deserialize;
+
+/// A page of a listing of objects.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Listing {
+    pub(crate) is_truncated: bool,
+    pub(crate) next_marker: Option<String>,
+    pub(crate) contents: Vec<Listed>,
+}
+
+/// An object in a listing. Keys are in URL encoding, which is asked for: XML cannot hold every character.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Listed {
+    pub(crate) key: String,
+}
+
+/// A page of a listing of versions.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Versions {
+    pub(crate) is_truncated: bool,
+    pub(crate) next_key_marker: Option<String>,
+    pub(crate) next_version_id_marker: Option<String>,
+    /// In the order of the page, which mixes versions and deletions.
+    #[serde(rename = "$value")]
+    pub(crate) entries: Vec<Entry>,
+}
+
+/// One element of a page of versions.
+#[derive(Debug, Deserialize)]
+pub(crate) enum Entry {
+    Version(ListedVersion),
+    DeleteMarker(ListedVersion),
+    #[serde(other)]
+    Other,
+}
+
+/// A version in a listing.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct ListedVersion {
+    pub(crate) key: String,
+    pub(crate) version_id: String,
+    pub(crate) is_latest: bool,
+    pub(crate) last_modified: String,
+    #[serde(rename = "ETag")]
+    pub(crate) etag: Option<String>,
+    pub(crate) size: u64,
+}
+
+/// Whether a bucket keeps versions.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct VersioningConfiguration {
+    pub(crate) status: Option<String>,
+}
+
+/// Undoes the encoding of `encoding-type=url`, in which a space is a plus sign or `%20`.
+pub(crate) fn decode(text: &str) -> String {
+    percent_decode_str(&text.replace('+', "%20")).decode_utf8_lossy().into_owned()
+}
+
+/// Reads a document.
+///
+/// # Errors
+/// If it is none of that kind; the parser's words are not kept, since they may quote it.
+pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, &'static str> {
+    quick_xml::de::from_str(text).map_err(|_| "the answer is not what the store's answers are")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_decoded_whatever_a_space_was_written_as() {
+        assert_eq!(decode("env%3A%2Fdev%2Fa%2Bb+c%20d"), "env:/dev/a+b c d");
+    }
+
+    #[test]
+    fn versions_and_deletions_keep_their_order() {
+        let page: Versions = parse(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><ListVersionsResult><Name>b</Name><Prefix>k</Prefix><KeyMarker></KeyMarker>\
+             <VersionIdMarker></VersionIdMarker><MaxKeys>1000</MaxKeys><IsTruncated>true</IsTruncated><NextKeyMarker>k</NextKeyMarker>\
+             <NextVersionIdMarker>2</NextVersionIdMarker>\
+             <DeleteMarker><Key>k</Key><VersionId>4</VersionId><IsLatest>true</IsLatest><LastModified>2024-01-02T03:04:05.000Z</LastModified>\
+             <Owner><ID>1</ID><DisplayName>1</DisplayName></Owner></DeleteMarker>\
+             <Version><Key>k</Key><VersionId>3</VersionId><IsLatest>false</IsLatest><LastModified>2024-01-02T03:04:04.000Z</LastModified>\
+             <ETag>\"AB\"</ETag><Type>Normal</Type><Size>12</Size><StorageClass>Standard</StorageClass></Version>\
+             <DeleteMarker><Key>k</Key><VersionId>2</VersionId><IsLatest>false</IsLatest><LastModified>2024-01-02T03:04:03.000Z</LastModified>\
+             </DeleteMarker></ListVersionsResult>",
+        )
+        .unwrap();
+        assert!(page.is_truncated);
+        assert_eq!(page.next_version_id_marker.as_deref(), Some("2"));
+        let seen: Vec<_> = page
+            .entries
+            .iter()
+            .filter_map(|entry| match entry {
+                Entry::Version(version) => Some((false, version.version_id.as_str(), version.size)),
+                Entry::DeleteMarker(version) => Some((true, version.version_id.as_str(), version.size)),
+                Entry::Other => None,
+            })
+            .collect();
+        assert_eq!(seen, [(true, "4", 0), (false, "3", 12), (true, "2", 0)]);
+    }
+
+    #[test]
+    fn a_bucket_that_never_kept_versions_says_nothing() {
+        let never: VersioningConfiguration =
+            parse("<VersioningConfiguration></VersioningConfiguration>").unwrap();
+        assert_eq!(never.status, None);
+        let on: VersioningConfiguration =
+            parse("<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>").unwrap();
+        assert_eq!(on.status.as_deref(), Some("Enabled"));
+        assert!(parse::<VersioningConfiguration>("{}").is_err());
+    }
+}

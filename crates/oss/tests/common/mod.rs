@@ -1,0 +1,43 @@
+//! A store on an emulator of its own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use remote_state_core::StateStore;
+use remote_state_core::config::ResolvedConfig;
+use remote_state_emulator::Emulator;
+use remote_state_oss::{OssConfig, OssStore, PROVIDER};
+
+/// The bucket that never had versions. Every emulator here has two more: `versioned` and `suspended`.
+pub(crate) const BUCKET: &str = "tfstate";
+
+/// Starts an emulator in memory with all buckets.
+pub(crate) async fn emulator() -> Emulator {
+    Emulator::builder()
+        .with_credentials("test", "testtest")
+        .with_bucket(BUCKET)
+        .with_versioned_bucket("versioned")
+        .with_suspended_bucket("suspended")
+        .start()
+        .await
+        .expect("the emulator starts")
+}
+
+/// Opens a store on it; later keys take the place of earlier ones.
+pub(crate) fn store(emulator: &Emulator, keys: &[(&str, &str)]) -> Arc<dyn StateStore> {
+    let config = OssConfig::from_resolved(&config(&emulator.endpoint(), keys)).expect("the keys do");
+    Arc::new(OssStore::new(&config).expect("the credentials do"))
+}
+
+fn config(endpoint: &str, keys: &[(&str, &str)]) -> ResolvedConfig {
+    let mut all = BTreeMap::from([
+        ("bucket", BUCKET),
+        ("region", "cn-beijing"),
+        ("endpoint", endpoint),
+        ("access_key", "test"),
+        ("secret_key", "testtest"),
+        ("max_retries", "2"),
+    ]);
+    all.extend(keys.iter().copied());
+    ResolvedConfig::from_pairs(&PROVIDER, all).expect("the keys are known")
+}

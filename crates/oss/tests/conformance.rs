@@ -1,0 +1,72 @@
+//! What every provider promises, over OSS on every kind of bucket and in both layouts.
+
+mod common;
+#[path = "common/raw.rs"]
+mod raw;
+
+use std::sync::Arc;
+
+use common::{emulator, store};
+use raw::LockObjects;
+use remote_state_conformance::{Scale, Setup};
+use remote_state_core::Capabilities;
+
+/// Enough to see a difference between manners; what takes a crowd or a large state is seen once.
+fn small() -> Scale {
+    Scale::default().with_racers(12).with_workspaces(30).with_huge_bytes(7 << 20)
+}
+
+async fn setup(keys: &[(&str, &str)]) -> Setup {
+    let emulator = emulator().await;
+    let store = store(&emulator, keys);
+    let declares =
+        Capabilities::default().with_locking(true).with_versions(keys.contains(&("bucket", "versioned")));
+    let locks = Arc::new(LockObjects::new(&emulator, store.clone()));
+    Setup::new(store, declares).with_raw_locks(locks).with_guard(emulator)
+}
+
+/// A bucket that never had versions, with the layout of the releases.
+mod plain {
+    use super::*;
+
+    async fn released() -> Setup {
+        setup(&[]).await
+    }
+
+    remote_state_conformance::suite!(released);
+}
+
+/// A bucket that keeps versions, with the layout of the first proposal.
+mod versioned {
+    use super::*;
+
+    async fn original() -> Setup {
+        setup(&[("bucket", "versioned"), ("path", "net/prod")]).await.with_scale(small())
+    }
+
+    remote_state_conformance::suite!(original);
+}
+
+/// A bucket that kept versions once.
+mod suspended {
+    use super::*;
+
+    async fn suspended() -> Setup {
+        setup(&[("bucket", "suspended")]).await.with_scale(small())
+    }
+
+    remote_state_conformance::suite!(suspended);
+}
+
+/// The older signature, and no folder at all.
+mod older {
+    use super::*;
+
+    async fn bare() -> Setup {
+        setup(&[("signature_version", "v1"), ("path", ""), ("name", "a/b c.tfstate")])
+            .await
+            .with_scale(small())
+    }
+
+    remote_state_conformance::suite!(bare);
+}
