@@ -27,6 +27,9 @@ pub struct Shows {
     pub bucket: Bucket,
     /// How locks are held on it.
     pub locks: Locks,
+    /// It looks at signatures.
+    #[serde(default = "yes")]
+    pub authentication: bool,
     /// Writes that depend on what is there are kept.
     #[serde(default)]
     pub conditional_write: bool,
@@ -42,6 +45,10 @@ pub struct Shows {
     /// What it encrypts with.
     #[serde(default)]
     pub encryption: Vec<Encryption>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// What a bucket does with versions.

@@ -73,6 +73,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<ExitCode> {
     let workspace = Workspace::find()?;
+    servers::end_with_us()?;
     match command {
         Command::CheckDeps => check_deps::run(&workspace),
         Command::Ci(args) => ci::run(&workspace, args),

@@ -96,18 +96,22 @@ where
     let because_of_source = causes(&error).any(|error| error.is::<CredentialsError>());
     let (kind, because, hint) = match &error {
         SdkError::ServiceError(answer) => {
-            let code = answer.err().code().unwrap_or("no code");
+            let status = answer.raw().status().as_u16();
             let sentence = answer.err().message().unwrap_or_default();
-            let because = format!("{code}: {sentence}").chars().filter(|c| !c.is_control()).collect();
-            let (kind, hint) = match code {
-                "AccessDenied" => (
+            // A proxy, or a store that speaks its own form of errors, may give no code.
+            let because = match answer.err().code() {
+                Some(code) => format!("{code}: {sentence}").chars().filter(|c| !c.is_control()).collect(),
+                None => format!("it answered {status} without saying why"),
+            };
+            let (kind, hint) = match answer.err().code().unwrap_or_default() {
+                "AccessDenied" | "" if status == 403 => (
                     ErrorKind::PermissionDenied,
                     "check the trust policy of the role, `external_id`, and that the credentials may call `sts:AssumeRole`",
                 ),
                 "ValidationError" | "MalformedPolicyDocument" | "PackedPolicyTooLarge" => {
                     (ErrorKind::ConfigInvalid, "see what is set with `remote-state config show`")
                 }
-                _ if answer.raw().status().as_u16() >= 500 => (ErrorKind::Unavailable, "try again later"),
+                _ if status >= 500 => (ErrorKind::Unavailable, "try again later"),
                 _ => (
                     ErrorKind::CredentialInvalid,
                     "see which credentials are used with `remote-state config show`",

@@ -2,10 +2,12 @@
 //! somebody else's STS: it tells the sessions of a role from the account that the role belongs to.
 
 mod client;
+mod keys;
 mod order;
 mod renewal;
 mod roles;
 mod services;
+mod trust;
 mod whoami;
 
 use std::process::ExitCode;
@@ -25,6 +27,8 @@ fn main() -> ExitCode {
     roles::tests(&mut suite);
     whoami::tests(&mut suite);
     renewal::tests(&mut suite);
+    keys::tests(&mut suite);
+    trust::tests(&mut suite);
     suite.on_setup(moto, "credentials_are_those_of_the_account_of_the_role", &[], accounts);
     suite.run()
 }

@@ -1,18 +1,18 @@
 //! A program that serves until it is ended.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::Result;
 use crate::process::wait_for_exit;
 use crate::servers::folder::RunFolder;
 
-/// A running program that writes a log, and that is killed, by its own id, when this value goes.
-///
-/// It shares our process group, so Ctrl-C reaches it as it reaches us.
+/// A running program that writes a log, and that is killed, by its own id, when this value goes, or when a signal ends us.
 #[derive(Debug)]
 pub(crate) struct Daemon {
     name: &'static str,
@@ -32,6 +32,7 @@ impl Daemon {
             .stderr(file)
             .spawn()
             .map_err(|error| format!("cannot run {program}: {error}"))?;
+        running().insert(child.id());
         Ok(Self { name, child, log })
     }
 
@@ -76,7 +77,42 @@ impl Drop for Daemon {
         // It may have ended already, by the same Ctrl-C that ends us; there is nobody to tell about a failure here.
         self.child.kill().unwrap_or_default();
         wait_for_exit(&mut self.child, Duration::from_secs(10));
+        running().remove(&self.child.id());
     }
+}
+
+/// The ids of all running programs.
+fn running() -> MutexGuard<'static, BTreeSet<u32>> {
+    static RUNNING: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From now on a signal that ends us ends the programs too: then no destructor runs.
+#[cfg(unix)]
+pub(crate) fn end_with_us() -> Result<()> {
+    use rustix::process::{Pid, Signal, kill_process};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+    let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    std::thread::spawn(move || {
+        for signal in signals.forever() {
+            // The set stays locked: nothing more is to be started, and no id is to be given to another process.
+            let running = running();
+            for id in running.iter() {
+                let id = i32::try_from(*id).ok().and_then(Pid::from_raw);
+                // One that has ended already is what is wanted.
+                id.map_or(Ok(()), |id| kill_process(id, Signal::KILL)).unwrap_or_default();
+            }
+            signal_hook::low_level::emulate_default_handler(signal).unwrap_or_default();
+        }
+    });
+    Ok(())
+}
+
+/// Elsewhere Ctrl-C reaches the programs as it reaches us, and nothing else ends us.
+#[cfg(not(unix))]
+pub(crate) fn end_with_us() -> Result<()> {
+    Ok(())
 }
 
 /// Returns an address of this machine alone whose port was free a moment ago.

@@ -18,6 +18,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub(crate) use daemon::end_with_us;
+
 use crate::Result;
 use crate::servers::daemon::Daemon;
 use crate::servers::folder::RunFolder;

@@ -16,7 +16,7 @@ pub(crate) const KMS_KEY: &str = "testkey-1";
 pub(crate) fn render(folder: &Path, cluster: &str, monitor: SocketAddr, gateway: SocketAddr) -> String {
     let at = |name: &str| folder.join(name).display().to_string();
     let (mon, osd, rgw, log) = (at("mon"), at("osd"), at("rgw"), at("log"));
-    let (loopback, session_key) = (gateway.ip(), random_word());
+    let loopback = gateway.ip();
     let kms_key =
         base64::engine::general_purpose::STANDARD.encode([random_word(), random_word()].concat().as_bytes());
     // No admin sockets: their paths have to be short, and a checkout may lie deep.
@@ -64,8 +64,6 @@ rgw_run_sync_thread = false
 rgw_crypt_require_ssl = false
 rgw_crypt_s3_kms_backend = testing
 rgw_crypt_s3_kms_encryption_keys = {KMS_KEY}={kms_key}
-rgw_s3_auth_use_sts = true
-rgw_sts_key = {session_key}
 ",
         folder = folder.display(),
     )

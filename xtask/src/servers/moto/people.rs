@@ -16,13 +16,13 @@ const EXTERNAL_ID: &str = "acme";
 /// Makes a user who may do everything, a user who may do nothing but take roles, and a role that may use the bucket and the table
 /// and that is given to those alone who know its external id. Then authentication is switched on, for good.
 pub(super) fn admit(moto: &Moto, endpoint: &str) -> Result<Facts> {
-    let (access_key, secret_key) = user(moto, "owner", &["*"])?;
-    let (taker, taker_secret) = user(moto, "ci", &["sts:*"])?;
+    let owner = User::make(moto, "owner", &["*"])?;
+    let taker = User::make(moto, "ci", &["sts:*"])?;
     let trust = json!({
         "Version": "2012-10-17",
         "Statement": [{
             "Effect": "Allow",
-            "Principal": {"AWS": format!("arn:aws:iam::{ACCOUNT}:root")},
+            "Principal": {"AWS": format!("arn:aws:iam::{ACCOUNT}:user/{}", taker.name)},
             "Action": "sts:AssumeRole",
             "Condition": {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}},
         }],
@@ -35,26 +35,34 @@ pub(super) fn admit(moto: &Moto, endpoint: &str) -> Result<Facts> {
     // form for parameters and then does not find the number.
     http::demand(moto.address, "POST", "/moto-api/reset-auth", &[("Content-Type", "text/plain")], "0")?;
 
-    let mut facts = Facts::s3(endpoint, &access_key, &secret_key);
-    facts.set("taker_access_key", taker);
-    facts.set("taker_secret_key", taker_secret);
+    let mut facts = Facts::s3(endpoint, &owner.access_key, &owner.secret_key);
+    facts.set("taker_access_key", taker.access_key);
+    facts.set("taker_secret_key", taker.secret_key);
     facts.set("role_arn", format!("arn:aws:iam::{ACCOUNT}:role/{ROLE}"));
     facts.set("external_id", EXTERNAL_ID);
     Ok(facts)
 }
 
-/// Makes a user who may do `actions`, and returns its keys.
-fn user(moto: &Moto, stem: &str, actions: &[&str]) -> Result<(String, String)> {
-    let name = format!("{stem}-{}", random_word());
-    iam(moto, "CreateUser", &[("UserName", &name)])?;
-    let may = policy(actions).to_string();
-    iam(moto, "PutUserPolicy", &[("UserName", &name), ("PolicyName", "all"), ("PolicyDocument", &may)])?;
-    let made = iam(moto, "CreateAccessKey", &[("UserName", &name)])?;
-    let element = |name: &str| -> Result<String> {
-        let (_, rest) = made.split_once(&format!("<{name}>")).ok_or("moto made no access key")?;
-        Ok(rest.split('<').next().unwrap_or_default().to_owned())
-    };
-    Ok((element("AccessKeyId")?, element("SecretAccessKey")?))
+struct User {
+    name: String,
+    access_key: String,
+    secret_key: String,
+}
+
+impl User {
+    /// Makes a user who may do `actions`.
+    fn make(moto: &Moto, stem: &str, actions: &[&str]) -> Result<Self> {
+        let name = format!("{stem}-{}", random_word());
+        iam(moto, "CreateUser", &[("UserName", &name)])?;
+        let may = policy(actions).to_string();
+        iam(moto, "PutUserPolicy", &[("UserName", &name), ("PolicyName", "all"), ("PolicyDocument", &may)])?;
+        let made = iam(moto, "CreateAccessKey", &[("UserName", &name)])?;
+        let element = |tag: &str| -> Result<String> {
+            let (_, rest) = made.split_once(&format!("<{tag}>")).ok_or("moto made no access key")?;
+            Ok(rest.split('<').next().unwrap_or_default().to_owned())
+        };
+        Ok(Self { access_key: element("AccessKeyId")?, secret_key: element("SecretAccessKey")?, name })
+    }
 }
 
 fn policy(actions: &[&str]) -> Value {
