@@ -25,6 +25,7 @@
 
 mod command;
 mod objects;
+mod oss;
 mod place;
 mod process;
 mod requirement;
@@ -37,6 +38,7 @@ pub mod terraform;
 mod wire;
 
 pub use command::{Cmd, Output};
+pub use oss::OssServer;
 pub use place::Place;
 pub use process::{Running, Signal};
 pub use requirement::Requirement;

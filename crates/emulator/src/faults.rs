@@ -118,7 +118,8 @@ impl Fault {
         self
     }
 
-    /// Limits it to a DynamoDB operation, such as `PutItem`, and so to tables. The key of such a request is the `LockID` of its item.
+    /// Limits it to an operation of DynamoDB, OSS or Tablestore, such as `PutItem`, `AppendObject` or `PutRow`. The key of a request for a table is the `LockID`
+    /// of its item, or the first part of its row's primary key.
     #[must_use]
     pub fn with_operation(mut self, operation: impl Into<String>) -> Self {
         self.operation = Some(operation.into());
@@ -162,14 +163,14 @@ impl Fault {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Misbehaviour {
-    /// Does the work, then answers with this status and S3 error code.
+    /// Does the work, then answers with this status and error code.
     AnswerAfterWork {
         /// For example 500.
         status: u16,
         /// For example `InternalError`.
         code: String,
     },
-    /// Answers with this status and S3 error code, and does nothing.
+    /// Answers with this status and error code, and does nothing.
     AnswerWithoutWork {
         /// For example 503.
         status: u16,
@@ -221,7 +222,7 @@ impl Misbehaviour {
 #[derive(Debug)]
 pub(crate) struct Target<'a> {
     pub(crate) method: &'a str,
-    /// Known for tables only: what S3 is asked for shows when the request is taken apart, which is too late for a fault.
+    /// Not known for S3: what that is asked for shows when the request is taken apart, which is too late for a fault.
     pub(crate) operation: Option<&'a str>,
     pub(crate) key: Option<&'a str>,
     pub(crate) is_conditional: bool,
