@@ -1,5 +1,8 @@
 //! One request, from its head to its answer, with whatever goes wrong in between.
 
+mod oss;
+mod tables;
+
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use http_body_util::{BodyExt, Limited, StreamBody};
+use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use hyper::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue, IF_MATCH,
@@ -24,7 +27,7 @@ use crate::faults::{Faults, IgnoredConditions, Plan, Target};
 use crate::identity;
 use crate::interleave::interleave;
 use crate::manners::Manners;
-use crate::oss::{self, Oss};
+use crate::oss::Oss;
 use crate::recorder::{Recorder, Request};
 use crate::store::hex;
 use crate::tablestore::{self, Tablestore};
@@ -34,9 +37,6 @@ const LINGER: Duration = Duration::from_millis(20);
 
 /// How much of a refused upload is read and thrown away. Closing on a client that is still sending would destroy the answer on its way.
 const DRAIN_BYTES: usize = 64 << 20;
-
-/// The longest request for a table. The service takes 16 MiB, and a lock is a few hundred bytes.
-const TABLE_REQUEST_BYTES: usize = 1 << 20;
 
 /// Puts the entries of a list of versions in order.
 async fn in_order(answer: HttpResponse, are_markers: &[bool]) -> Result<HttpResponse, StdError> {
@@ -94,7 +94,7 @@ impl Endpoint {
             let operation = operation.to_owned();
             return self.answer_table(head, operation, body).await;
         }
-        if oss::is_addressed(&head.headers) {
+        if crate::oss::is_addressed(&head.headers) {
             return self.answer_oss(head, body).await;
         }
         if tablestore::operation(&head.headers, head.uri.path()).is_some() {
@@ -127,106 +127,6 @@ impl Endpoint {
         record.status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
         self.recorder.add(record);
         answer.map(|answer| finish(answer, is_head, &plan))
-    }
-
-    /// Answers a request for OSS, with the same faults.
-    async fn answer_oss(&self, head: Parts, mut body: Incoming) -> Result<HttpResponse, StdError> {
-        let mut pieces = Vec::new();
-        while let Some(frame) = body.frame().await {
-            pieces.extend(frame?.into_data());
-        }
-        let call = oss::Call::new(&head, pieces);
-        let plan = self.faults.plan(&Target {
-            method: head.method.as_str(),
-            operation: call.operation(),
-            key: call.key(),
-            is_conditional: call.is_conditional(),
-            is_chunked: false,
-        });
-        let mut record = record(&head, call.bucket().map(str::to_owned), call.key().map(str::to_owned));
-        record.operation = call.operation().map(str::to_owned);
-        let (is_head, id) = (head.method == Method::HEAD, next_request_id());
-        let fail = |status, code: &str| Oss::fail(is_head, status, code, &id);
-        let answer = plan.carry_out(fail, self.oss.answer(call, plan.ignored, &id)).await;
-        record.status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
-        self.recorder.add(record);
-        let mut answer = answer?;
-        if plan.misstate_checksum {
-            oss::spoil_checksum(&mut answer);
-        }
-        Ok(match plan.truncate_after {
-            Some(after_bytes) => truncate(answer, after_bytes),
-            None => answer,
-        })
-    }
-
-    /// Answers a request for Tablestore, with the same faults.
-    async fn answer_rows(&self, head: Parts, body: Incoming) -> Result<HttpResponse, StdError> {
-        let body = Limited::new(body, TABLE_REQUEST_BYTES).collect().await?.to_bytes();
-        let path = head.uri.path();
-        let operation = tablestore::operation(&head.headers, path).unwrap_or_default();
-        let target = tablestore::target(operation, &body);
-        let plan = self.faults.plan(&Target {
-            method: head.method.as_str(),
-            operation: Some(operation),
-            key: target.key.as_deref(),
-            is_conditional: target.is_conditional,
-            is_chunked: false,
-        });
-        let conditions = match plan.ignored {
-            IgnoredConditions::Everywhere => tablestore::Conditions::Ignored,
-            IgnoredConditions::None | IgnoredConditions::OnVersionedBuckets => tablestore::Conditions::Heeded,
-        };
-        let id = next_request_id();
-        let fail = |status, code: &str| tablestore::failure(status, code, "A fault was asked for.", &id);
-        let work = self.tablestore.answer(&head.headers, path, &body, conditions, &id);
-        let answer = plan.carry_out(fail, work).await;
-        let mut record = record(&head, target.table, target.key);
-        record.operation = Some(operation.to_owned());
-        record.status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
-        self.recorder.add(record);
-        answer
-    }
-
-    /// Answers a request for a table, with the same faults.
-    async fn answer_table(
-        &self,
-        head: Parts,
-        operation: String,
-        body: Incoming,
-    ) -> Result<HttpResponse, StdError> {
-        let body = Limited::new(body, TABLE_REQUEST_BYTES).collect().await?.to_bytes();
-        let (table, key, is_conditional) = dynamodb::target(&body);
-        let plan = self.faults.plan(&Target {
-            method: head.method.as_str(),
-            operation: Some(&operation),
-            key: key.as_deref(),
-            is_conditional,
-            is_chunked: false,
-        });
-        let mut record = record(&head, table, key);
-        record.operation = Some(operation.clone());
-        let answer = self.attempt_table(&head, &operation, &body, &plan).await;
-        record.status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
-        self.recorder.add(record);
-        answer
-    }
-
-    async fn attempt_table(
-        &self,
-        head: &Parts,
-        operation: &str,
-        body: &[u8],
-        plan: &Plan,
-    ) -> Result<HttpResponse, StdError> {
-        let ignores_conditions = plan.ignored == IgnoredConditions::Everywhere;
-        let work = async {
-            match self.tables.answer(head, operation, body, ignores_conditions).await {
-                Ok(answer) => table_answer(200, &answer),
-                Err(refusal) => table_error(refusal.status, refusal.code, &refusal.message),
-            }
-        };
-        plan.carry_out(|status, code| table_error(status, code, "A fault was asked for."), work).await
     }
 
     async fn attempt(
@@ -396,22 +296,6 @@ fn truncate(answer: HttpResponse, after_bytes: u64) -> HttpResponse {
         Err("the body is cut short, as a fault asks".into())
     });
     HttpResponse::from_parts(head, Body::http_body_unsync(StreamBody::new(kept.chain(end))))
-}
-
-fn table_answer(status: u16, answer: &serde_json::Value) -> HttpResponse {
-    let mut response = HttpResponse::new(Body::from(answer.to_string()));
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0"));
-    if let Ok(id) = HeaderValue::from_str(&next_request_id()) {
-        response.headers_mut().insert("x-amzn-requestid", id);
-    }
-    response
-}
-
-/// An error as DynamoDB writes it.
-fn table_error(status: u16, code: &str, message: &str) -> HttpResponse {
-    let kind = format!("com.amazonaws.dynamodb.v20120810#{code}");
-    table_answer(status, &serde_json::json!({"__type": kind, "message": message}))
 }
 
 /// An error document. `details` is XML of its own.
