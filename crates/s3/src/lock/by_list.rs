@@ -15,14 +15,14 @@
 //! records carry [`RULE`] in their metadata, its own does not. See [`guard`](super::guard).
 
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
-use remote_state_core::provider::{Attempts, MAX_LOCK_RECORD_BYTES, Outcome, parse_lock_record};
+use remote_state_core::provider::{Attempts, MAX_LOCK_RECORD_BYTES, Outcome, Page, parse_lock_record};
 use remote_state_core::{Error, ErrorKind, LockId, LockRecord, Result};
 
 use crate::client::{Repeat, Select};
 use crate::error::Failure;
 use crate::lock::file::LockFile;
 use crate::lock::memory::{Held, NULL_VERSION};
-use crate::versions::{Listed, next};
+use crate::versions::Listed;
 
 /// The metadata of a lock file whose owner goes by the list.
 pub(crate) const RULE: (&str, &str) = ("remote-state-lock", "by-version-list");
@@ -100,10 +100,11 @@ impl LockFile<'_> {
         let mut entries = Vec::new();
         let mut after = None;
         loop {
-            let page = self.store.client.list_versions(operation, &key, after.clone()).await?;
-            let (before, next) = (entries.len(), next(page.is_truncated, page.next)?);
-            let found = page.entries.len();
-            entries.extend(page.entries.into_iter().take_while(|listed| listed.key == key));
+            let answer = self.store.client.list_versions(operation, &key, after.clone()).await?;
+            let page = Page::new(answer.entries, answer.is_truncated == Some(true), answer.next)?;
+            let (before, next) = (entries.len(), page.next);
+            let found = page.items.len();
+            entries.extend(page.items.into_iter().take_while(|listed| listed.key == key));
             let is_over = entries.len() - before < found
                 || (entries.iter().any(|listed: &Listed| listed.is_marker)
                     && sought.is_none_or(|sought| {
