@@ -26,6 +26,7 @@ use secrecy::ExposeSecret as _;
 use crate::config::{Encryption, Origins, S3Config, Tags};
 use crate::connect::timeouts;
 use crate::dialect::{Checksum, Dialect, Versioned};
+use crate::encrypted::{SentKey, read_failure};
 use crate::error::{About, Failure, Outcome, failure};
 use crate::keys::object_url;
 use crate::lock::RULE;
@@ -192,7 +193,11 @@ impl Client {
             settings = settings.response_checksum_validation(ResponseChecksumValidation::WhenRequired);
         }
         let sent = call.customize().config_override(settings).send().await;
-        sent.map_err(|error| failure(self.about(operation, &self.url(key)), error))
+        let sent_key = match (&self.settings.encryption, &self.settings.origins.customer_key) {
+            (Encryption::Customer(_), Some(origin)) => SentKey::Some(origin),
+            _ => SentKey::None,
+        };
+        sent.map_err(|error| read_failure(self.about(operation, &self.url(key)), error, sent_key))
     }
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html>

@@ -8,6 +8,7 @@ mod credentials;
 mod dialect;
 mod download;
 mod dynamodb;
+mod encrypted;
 mod error;
 mod identity;
 mod keys;

@@ -77,6 +77,7 @@ pub(crate) struct Origins {
     pub(crate) dynamodb_endpoint: Option<String>,
     pub(crate) table: Option<String>,
     pub(crate) sts: Option<String>,
+    pub(crate) customer_key: Option<String>,
     pub(crate) credentials: String,
 }
 
@@ -126,6 +127,7 @@ impl S3Config {
                 dynamodb_endpoint: origin("endpoints.dynamodb"),
                 table: origin("dynamodb_table"),
                 sts: origin("endpoints.sts"),
+                customer_key: origin("sse_customer_key"),
                 credentials: access::credentials_origin(config)?,
             },
             notes,

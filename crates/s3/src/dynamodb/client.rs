@@ -259,6 +259,7 @@ mod tests {
             dynamodb_endpoint: None,
             table: Some("main.tf:5".into()),
             sts: None,
+            customer_key: None,
             credentials: "the machine".into(),
         };
         let about = About {
