@@ -1,6 +1,7 @@
 //! What every setup of the s3 provider has to show: each folder of `.github/services/s3`.
 
 mod conformance;
+mod customer_key;
 mod last_byte;
 mod refused;
 
@@ -11,6 +12,7 @@ use remote_state_tests::Suite;
 fn main() -> ExitCode {
     let mut suite = Suite::new();
     conformance::add(&mut suite);
+    customer_key::add(&mut suite);
     last_byte::add(&mut suite);
     refused::add(&mut suite);
     suite.run()
