@@ -45,9 +45,16 @@ pub(crate) struct Global {
     /// Use this workspace instead of the selected one
     #[arg(short, long, value_name = "NAME", global = true)]
     pub(crate) workspace: Option<String>,
-    /// Use the embedded store in `.remote-state/dev`, which needs no account
-    #[arg(long, global = true)]
-    pub(crate) dev: bool,
+    /// Use the embedded store in `.remote-state/dev`, which needs no account; it speaks S3 unless told otherwise
+    #[arg(
+        long,
+        value_name = "TYPE",
+        global = true,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "s3"
+    )]
+    pub(crate) dev: Option<Dev>,
     /// Wait this long for a lock that someone else holds, such as `30s` or `5m`
     #[arg(long, value_name = "DURATION", global = true, value_parser = duration, default_value = "0s", hide_default_value = true)]
     pub(crate) lock_timeout: Duration,
@@ -87,13 +94,34 @@ impl Global {
         if let Some(dialect) = &self.dialect {
             flags.push_str(&flag("--dialect", dialect));
         }
-        if self.dev {
-            flags.push_str(" --dev");
+        match self.dev {
+            None => {}
+            Some(Dev::S3) => flags.push_str(" --dev"),
+            Some(dev) => flags.push_str(&format!(" --dev={}", dev.scheme())),
         }
         if let Some(workspace) = &self.workspace {
             flags.push_str(&flag("-w", workspace));
         }
         flags
+    }
+}
+
+/// The kind of backend that the embedded store is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Dev {
+    /// Alibaba Cloud OSS, with Tablestore
+    Oss,
+    /// Amazon S3, with DynamoDB
+    S3,
+}
+
+impl Dev {
+    /// The name of the backend.
+    pub(crate) fn scheme(self) -> &'static str {
+        match self {
+            Self::Oss => "oss",
+            Self::S3 => "s3",
+        }
     }
 }
 
@@ -477,6 +505,15 @@ mod tests {
             " -C 'a b' --backend s3 --backend-config 'bucket=b;c' --backend-config secret_key=… --backend-config unknown=… \
              --backend-config ./e.hcl --dialect ceph --dev -w=-x"
         );
+    }
+
+    #[test]
+    fn the_embedded_store_is_s3_unless_told_otherwise() {
+        let dev = |words: &[&str]| Cli::try_parse_from(words).map(|cli| cli.global.selection());
+        assert_eq!(dev(&["x", "--dev", "pull"]).unwrap(), " --dev");
+        assert_eq!(dev(&["x", "--dev=s3", "pull"]).unwrap(), " --dev");
+        assert_eq!(dev(&["x", "pull", "--dev=oss"]).unwrap(), " --dev=oss");
+        assert!(dev(&["x", "--dev=gcs", "pull"]).is_err());
     }
 
     #[test]

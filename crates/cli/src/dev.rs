@@ -1,15 +1,16 @@
-//! The embedded store behind `--dev`: the real s3 provider against the emulator, on a folder that survives.
+//! The embedded store behind `--dev`: a real provider against the emulator, on a folder that survives.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
 
+use clap::ValueEnum as _;
 use remote_state::config::{ConfigValue, Environment, Origin, ResolvedConfig};
 use remote_state::directory::{DirectoryOptions, Discovered, discover};
 use remote_state::{Error, ErrorKind, Result};
-use remote_state_emulator::{Emulator, Storage};
+use remote_state_emulator::{Emulator, EmulatorBuilder, Storage};
 
-use crate::args::Global;
+use crate::args::{Dev, Global};
 use crate::exit::Failure;
 
 /// Where the store lives, below the directory that a command acts in.
@@ -19,15 +20,22 @@ const FOLDER: &str = ".remote-state/dev";
 const FILE: &str = "store.redb";
 
 /// What the embedded store is configured with; keys on the command line go before these.
-const KEYS: [&str; 6] = [
-    "bucket=remote-state-dev",
-    "key=terraform.tfstate",
-    "region=us-east-1",
-    "use_path_style=true",
-    "use_lockfile=true",
-    // The emulator has the manners of Amazon's own.
-    "dialect=aws",
-];
+///
+/// Each kind has a bucket of its own: they lay out workspaces and locks differently.
+fn keys(kind: Dev) -> &'static [&'static str] {
+    match kind {
+        Dev::Oss => &["bucket=remote-state-dev-oss", "region=cn-hangzhou"],
+        Dev::S3 => &[
+            "bucket=remote-state-dev",
+            "key=terraform.tfstate",
+            "region=us-east-1",
+            "use_path_style=true",
+            "use_lockfile=true",
+            // The emulator has the manners of Amazon's own.
+            "dialect=aws",
+        ],
+    }
+}
 
 /// A running embedded store.
 #[derive(Debug)]
@@ -39,18 +47,24 @@ pub(crate) struct DevStore {
 
 /// Describes the embedded store, which is not running yet. Of the environment only the choice of the workspace counts.
 pub(crate) fn backend(
+    kind: Dev,
     global: &Global,
     env: &Environment,
     mut options: DirectoryOptions,
 ) -> Result<Discovered, Failure> {
-    if let Some(backend) = global.backend.as_deref().filter(|backend| *backend != "s3") {
-        return Err(Error::config(format!("the embedded store speaks `s3`, not `{backend}`"))
-            .with_hint("leave out `--backend`, or leave out `--dev`")
-            .into());
+    let scheme = kind.scheme();
+    if let Some(backend) = global.backend.as_deref().filter(|backend| *backend != scheme) {
+        let error = Error::config(format!("the embedded store speaks `{scheme}`, not `{backend}`"));
+        let other = Dev::value_variants().iter().find(|kind| kind.scheme() == backend);
+        return Err(match other {
+            Some(_) => error.with_hint(format!("to have one that does, give `--dev={backend}`")),
+            None => error.with_hint("leave out `--backend`, or leave out `--dev`"),
+        }
+        .into());
     }
-    options.backend = Some("s3".to_owned());
+    options.backend = Some(scheme.to_owned());
     let given = std::mem::take(&mut options.backend_config);
-    options.backend_config = KEYS.map(str::to_owned).into_iter().chain(given).collect();
+    options.backend_config = keys(kind).iter().map(|key| (*key).to_owned()).chain(given).collect();
     let env: Environment = env.get("TF_WORKSPACE").map(|name| ("TF_WORKSPACE", name)).into_iter().collect();
     Ok(discover(&global.directory, &env, &options, remote_state::providers())?)
 }
@@ -59,7 +73,11 @@ impl DevStore {
     /// Starts the store and completes its configuration.
     ///
     /// Every process starts its own endpoint on a port and with keys of its own; what they share is the file.
-    pub(crate) async fn start(directory: &Path, config: ResolvedConfig) -> Result<(Self, ResolvedConfig)> {
+    pub(crate) async fn start(
+        kind: Dev,
+        directory: &Path,
+        config: ResolvedConfig,
+    ) -> Result<(Self, ResolvedConfig)> {
         let folder = directory.join(FOLDER);
         let cannot = |source: std::io::Error| {
             Error::new(ErrorKind::Local, "open", format!("cannot use `{}`: {source}", folder.display()))
@@ -84,33 +102,88 @@ impl DevStore {
             .with_storage(storage)
             .with_credentials(&access_key, &secret_key)
             .with_versioned_bucket(config.required("bucket")?);
-        let emulator = match config.string("dynamodb_table") {
-            Some(table) => emulator.with_table(table, "LockID"),
-            None => emulator,
-        };
+        let emulator = with_table(kind, emulator, &config);
         let emulator = emulator.start().await.map_err(|error| failed(&error))?;
-        let endpoint = emulator.endpoint().to_owned();
-        let region = config.required("region")?.to_owned();
-        let text = |value: &str| ConfigValue::String(value.to_owned());
-        let origin = Origin::Flag("--dev".to_owned());
-        let config = config
-            .with("endpoints.s3", text(&endpoint), origin.clone())
-            .with("endpoints.dynamodb", text(&endpoint), origin.clone())
-            .with("access_key", text(&access_key), origin.clone())
-            .with("secret_key", text(&secret_key), origin);
-        let client_env = vec![
-            ("AWS_ENDPOINT_URL_S3", endpoint.clone()),
-            ("AWS_ENDPOINT_URL_DYNAMODB", endpoint),
-            ("AWS_ACCESS_KEY_ID", access_key),
-            ("AWS_SECRET_ACCESS_KEY", secret_key),
-            ("AWS_REGION", region),
-        ];
+        let access = Access { endpoint: emulator.endpoint(), access_key, secret_key };
+        let (config, client_env) = access.apply(kind, config)?;
         Ok((Self { emulator, client_env }, config))
     }
 
     /// Finishes the requests in flight and stops.
     pub(crate) async fn stop(self) {
         self.emulator.shutdown().await;
+    }
+}
+
+/// Has the lock table created that the configuration names.
+fn with_table(kind: Dev, emulator: EmulatorBuilder, config: &ResolvedConfig) -> EmulatorBuilder {
+    match kind {
+        Dev::Oss => match config.string("tablestore_table") {
+            Some(table) => emulator.with_tablestore_table(table, "LockID"),
+            None => emulator,
+        },
+        Dev::S3 => match config.string("dynamodb_table") {
+            Some(table) => emulator.with_table(table, "LockID"),
+            None => emulator,
+        },
+    }
+}
+
+/// What it takes to reach the running store.
+struct Access {
+    endpoint: String,
+    access_key: String,
+    secret_key: String,
+}
+
+impl Access {
+    /// Completes the configuration, and returns it with what a native client needs to use the same store.
+    fn apply(
+        self,
+        kind: Dev,
+        config: ResolvedConfig,
+    ) -> Result<(ResolvedConfig, Vec<(&'static str, String)>)> {
+        let Self { endpoint, access_key, secret_key } = self;
+        let region = config.required("region")?.to_owned();
+        let text = |value: &str| ConfigValue::String(value.to_owned());
+        let origin = Origin::Flag("--dev".to_owned());
+        let config = config.with("access_key", text(&access_key), origin.clone()).with(
+            "secret_key",
+            text(&secret_key),
+            origin.clone(),
+        );
+        Ok(match kind {
+            Dev::Oss => {
+                let config = match config.string("tablestore_table") {
+                    Some(_) => config.with("tablestore_endpoint", text(&endpoint), origin.clone()),
+                    None => config,
+                };
+                let config = config.with("endpoint", text(&endpoint), origin);
+                let env = vec![
+                    ("ALICLOUD_OSS_ENDPOINT", endpoint.clone()),
+                    ("ALICLOUD_TABLESTORE_ENDPOINT", endpoint),
+                    ("ALICLOUD_ACCESS_KEY", access_key),
+                    ("ALICLOUD_SECRET_KEY", secret_key),
+                    ("ALICLOUD_REGION", region),
+                ];
+                (config, env)
+            }
+            Dev::S3 => {
+                let config = config.with("endpoints.s3", text(&endpoint), origin.clone()).with(
+                    "endpoints.dynamodb",
+                    text(&endpoint),
+                    origin,
+                );
+                let env = vec![
+                    ("AWS_ENDPOINT_URL_S3", endpoint.clone()),
+                    ("AWS_ENDPOINT_URL_DYNAMODB", endpoint),
+                    ("AWS_ACCESS_KEY_ID", access_key),
+                    ("AWS_SECRET_ACCESS_KEY", secret_key),
+                    ("AWS_REGION", region),
+                ];
+                (config, env)
+            }
+        })
     }
 }
 

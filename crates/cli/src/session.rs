@@ -9,7 +9,7 @@ use remote_state::{
     Error, ErrorKind, LockGuard, LockId, LockInfo, LockWait, StateStore, StateStoreExt as _, Workspace,
 };
 
-use crate::args::Global;
+use crate::args::{Dev, Global};
 #[cfg(feature = "dev")]
 use crate::dev::DevStore;
 use crate::exit::{Failure, Interruption};
@@ -32,10 +32,9 @@ pub(crate) struct Session {
 
 /// Finds the backend without opening it.
 pub(crate) fn find(ui: &Ui, env: &Environment, global: &Global) -> Result<Discovered, Failure> {
-    let found = if global.dev {
-        dev_backend(global, env)?
-    } else {
-        discover(&global.directory, env, &options(global), remote_state::providers())?
+    let found = match global.dev {
+        Some(dev) => dev_backend(dev, global, env)?,
+        None => discover(&global.directory, env, &options(global), remote_state::providers())?,
     };
     for note in found.config.notes() {
         ui.warn(note);
@@ -53,12 +52,12 @@ fn options(global: &Global) -> DirectoryOptions {
 }
 
 #[cfg(feature = "dev")]
-fn dev_backend(global: &Global, env: &Environment) -> Result<Discovered, Failure> {
-    crate::dev::backend(global, env, options(global))
+fn dev_backend(dev: Dev, global: &Global, env: &Environment) -> Result<Discovered, Failure> {
+    crate::dev::backend(dev, global, env, options(global))
 }
 
 #[cfg(not(feature = "dev"))]
-fn dev_backend(_: &Global, _: &Environment) -> Result<Discovered, Failure> {
+fn dev_backend(_: Dev, _: &Global, _: &Environment) -> Result<Discovered, Failure> {
     Err(Error::new(ErrorKind::Unsupported, "open", "this build has no embedded store")
         .with_hint("build it with the feature `dev`")
         .into())
@@ -68,11 +67,12 @@ impl Session {
     pub(crate) async fn open(ui: Ui, env: Environment, global: &Global) -> Result<Self, Failure> {
         let found = find(&ui, &env, global)?;
         #[cfg(feature = "dev")]
-        let (dev, config) = if global.dev {
-            let (dev, config) = DevStore::start(&global.directory, found.config).await?;
-            (Some(dev), config)
-        } else {
-            (None, found.config)
+        let (dev, config) = match global.dev {
+            Some(kind) => {
+                let (dev, config) = DevStore::start(kind, &global.directory, found.config).await?;
+                (Some(dev), config)
+            }
+            None => (None, found.config),
         };
         #[cfg(not(feature = "dev"))]
         let config = found.config;

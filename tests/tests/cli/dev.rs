@@ -1,6 +1,7 @@
 //! `--dev`: the embedded store, which needs nothing and forgets nothing.
 
-use remote_state_tests::{Cmd, Sandbox, Suite};
+use remote_state_tests::terraform::{CONFIGURATION, HTTP_BACKEND};
+use remote_state_tests::{Cmd, Requirement, Sandbox, Suite};
 
 use crate::support::state;
 
@@ -23,6 +24,49 @@ pub(crate) fn tests(suite: &mut Suite) {
         run(&format!("unlock {id}")).success();
         dev(&sandbox, "push -").stdin(state(4)).run().success();
         assert_eq!(run("pull").success().stdout, state(4).as_bytes());
+    });
+    suite.test("the_embedded_store_is_oss_on_request", &[], || {
+        let sandbox = Sandbox::new();
+        let oss = |words: &str| sandbox.remote_state().arg("--dev=oss").words(words);
+        oss("pull").run().code(4);
+        oss("push -")
+            .stdin(state(3))
+            .run()
+            .success()
+            .says("`oss://remote-state-dev-oss/env:/terraform.tfstate`");
+        assert_eq!(oss("pull").run().success().stdout, state(3).as_bytes());
+        oss("workspace new prod").run().success();
+        assert_eq!(oss("workspace list -w prod").run().success().stdout(), "  default\n* prod\n");
+        let id = oss("lock").run().success().stdout().trim_end().to_owned();
+        oss("push -").stdin(state(4)).run().code(3).says(&format!("`remote-state --dev=oss unlock {id}`"));
+        oss(&format!("unlock {id}")).run().success();
+        // The same file holds both, and neither sees the other's.
+        dev(&sandbox, "pull").run().code(4);
+        dev(&sandbox, "workspace list").run().success();
+        dev(&sandbox, "pull --backend oss")
+            .run()
+            .code(2)
+            .says("hint: to have one that does, give `--dev=oss`");
+        oss("pull --backend s3").run().code(2).says("hint: to have one that does, give `--dev=s3`");
+    });
+    suite.test("the_embedded_oss_is_native", &[Requirement::Terraform], || {
+        let sandbox = Sandbox::new();
+        let exec = |words: &str| {
+            let terraform = sandbox.terraform().words(words);
+            sandbox.remote_state().words("exec --dev=oss").then(&terraform).run()
+        };
+        sandbox.write("main.tf", CONFIGURATION);
+        sandbox.write("backend.tf", HTTP_BACKEND);
+        exec("init -input=false").success();
+        exec("apply -auto-approve -input=false").success();
+        sandbox.write("native/main.tf", CONFIGURATION);
+        let block = "terraform {\n  backend \"oss\" {\n    bucket = \"remote-state-dev-oss\"\n  }\n}\n";
+        sandbox.write("native/backend.tf", block);
+        exec("-chdir=native init -input=false").success();
+        exec("-chdir=native plan -input=false -detailed-exitcode").success();
+        exec("-chdir=native apply -auto-approve -input=false -var v=2").success();
+        let output = sandbox.remote_state().words("--dev=oss output a --raw").run().success();
+        assert_eq!(output.stdout(), "2");
     });
     suite.test("the_embedded_store_keeps_to_its_folder", &[], || {
         let sandbox = Sandbox::new();
@@ -55,7 +99,10 @@ pub(crate) fn tests(suite: &mut Suite) {
             run("config show --json").success().json()["values"]["bucket"]["value"],
             "remote-state-dev"
         );
-        run("pull --backend gcs").code(2).says("the embedded store speaks `s3`, not `gcs`");
+        run("pull --backend gcs")
+            .code(2)
+            .says("the embedded store speaks `s3`, not `gcs`")
+            .says("hint: leave out `--backend`");
         run("pull -C nowhere-at-all").code(4);
     });
     suite.test("an_embedded_store_that_cannot_be_used_is_named", &[], || {
