@@ -1,8 +1,11 @@
 //! One method for each call of the API. No policy here: what an answer means for a state or a lock is decided by the callers.
 
+mod upload;
+
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use aws_runtime::auth::PayloadSigningOverride;
 use aws_sdk_s3::config::ResponseChecksumValidation;
@@ -50,7 +53,15 @@ struct Settings {
     acl: Option<String>,
     checksum: Option<Checksum>,
     dialect: Dialect,
+    /// The shortest time between a small request and its answer so far, in microseconds; none yet is the most there is.
+    shortest_trip: AtomicU64,
 }
+
+/// A store that takes this long to answer is far away, or slow. On one machine or in one network it takes a few milliseconds.
+pub(crate) const SLOW_TRIP: Duration = Duration::from_millis(15);
+
+/// Bodies up to this size take no time to send.
+const SMALL_BYTES: u64 = 16 << 10;
 
 /// The only algorithm that there is for keys which are sent along.
 const CUSTOMER_ALGORITHM: &str = "AES256";
@@ -124,6 +135,33 @@ pub(crate) struct Stored {
     pub(crate) version: Option<String>,
 }
 
+/// Says with what an object is stored: the same, whether it is sent at once or in parts.
+macro_rules! with_attributes {
+    ($call:expr, $settings:expr, $object:expr) => {{
+        let Settings { encryption, tags, acl, .. } = &*$settings;
+        let tags = match $object {
+            Object::Lock => &tags.lock,
+            Object::State => &tags.state,
+        };
+        let acl = acl.as_deref().map(ObjectCannedAcl::from);
+        let call = $call.content_type("application/json").set_tagging(tags.clone()).set_acl(acl);
+        match (encryption, encryption.customer_key()) {
+            (Encryption::Bucket, _) => call,
+            (Encryption::Kms(key), _) => {
+                call.server_side_encryption(ServerSideEncryption::AwsKms).ssekms_key_id(key)
+            }
+            (Encryption::Store, _) => call.server_side_encryption(ServerSideEncryption::Aes256),
+            (Encryption::Customer(_), key) => {
+                let (key, md5) = key.map(|CustomerKey { key, md5 }| (key, md5)).unzip();
+                call.sse_customer_algorithm(CUSTOMER_ALGORITHM)
+                    .set_sse_customer_key(key.map(str::to_owned))
+                    .set_sse_customer_key_md5(md5)
+            }
+        }
+    }};
+}
+use with_attributes;
+
 impl Client {
     pub(crate) fn new(sdk: aws_sdk_s3::Client, config: &S3Config, dialect: Dialect) -> Self {
         let store = match &config.endpoint {
@@ -142,8 +180,23 @@ impl Client {
                 acl: config.acl.clone(),
                 checksum: (!config.skip_checksum).then_some(dialect.checksum),
                 dialect,
+                shortest_trip: AtomicU64::new(u64::MAX),
             }),
         }
+    }
+
+    /// Returns the shortest time between a request and its answer so far, or zero if there was none.
+    pub(crate) fn shortest_trip(&self) -> Duration {
+        match self.settings.shortest_trip.load(Ordering::Relaxed) {
+            u64::MAX => Duration::ZERO,
+            micros => Duration::from_micros(micros),
+        }
+    }
+
+    /// Notes how long an answer to a small request took.
+    fn note_trip(&self, started: Instant) {
+        let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let _before = self.settings.shortest_trip.fetch_min(micros, Ordering::Relaxed);
     }
 
     /// Names the store, for messages.
@@ -192,12 +245,24 @@ impl Client {
             // What the store may say of the whole object is not true of a part.
             settings = settings.response_checksum_validation(ResponseChecksumValidation::WhenRequired);
         }
+        let started = Instant::now();
         let sent = call.customize().config_override(settings).send().await;
+        self.note_trip(started);
         let sent_key = match (&self.settings.encryption, &self.settings.origins.customer_key) {
             (Encryption::Customer(_), Some(origin)) => SentKey::Some(origin),
             _ => SentKey::None,
         };
         sent.map_err(|error| read_failure(self.about(operation, &self.url(key)), error, sent_key))
+    }
+
+    /// Writes a state at once, repeating the request as configured.
+    pub(crate) async fn put_state(
+        &self,
+        key: &str,
+        payload: &Payload,
+        condition: Condition<'_>,
+    ) -> Result<Stored, Failure> {
+        self.put(Object::State, key, payload, condition, Repeat::AsConfigured).await
     }
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html>
@@ -209,14 +274,10 @@ impl Client {
         condition: Condition<'_>,
         repeat: Repeat,
     ) -> Result<Stored, Failure> {
-        let Settings { encryption, tags, acl, checksum, dialect, .. } = &*self.settings;
         let operation = object.operation();
-        let tags = match object {
-            Object::Lock => &tags.lock,
-            Object::State => &tags.state,
-        };
-        let mut call = self.sdk.put_object().bucket(self.bucket()).key(key).content_type("application/json");
-        call = call.set_tagging(tags.clone());
+        let Settings { checksum, dialect, .. } = &*self.settings;
+        let call = self.sdk.put_object().bucket(self.bucket()).key(key);
+        let mut call = with_attributes!(call, self.settings, object);
         if matches!(object, Object::Lock) && dialect.versioned == Versioned::ByList {
             call = call.metadata(RULE.0, RULE.1);
         }
@@ -225,20 +286,6 @@ impl Client {
             Some(Checksum::Md5) => call.content_md5(BASE64.encode(payload.md5().await.map_err(unsent)?)),
             Some(Checksum::Sha256) => call.checksum_sha256(BASE64.encode(payload.hash().as_bytes())),
         };
-        call = match encryption {
-            Encryption::Bucket => call,
-            Encryption::Kms(key) => {
-                call.server_side_encryption(ServerSideEncryption::AwsKms).ssekms_key_id(key)
-            }
-            Encryption::Store => call.server_side_encryption(ServerSideEncryption::Aes256),
-            Encryption::Customer(_) => call,
-        };
-        if let Some(CustomerKey { key, md5 }) = encryption.customer_key() {
-            call = call
-                .sse_customer_algorithm(CUSTOMER_ALGORITHM)
-                .sse_customer_key(key)
-                .sse_customer_key_md5(md5);
-        }
         call = match condition {
             Condition::None => call,
             Condition::IfAbsent => call.if_none_match("*"),
@@ -247,14 +294,21 @@ impl Client {
         let size = payload.size_bytes();
         // What an earlier request broke off at is not about this one.
         drop(payload.take_broken());
-        let call = call.set_acl(acl.as_deref().map(ObjectCannedAcl::from)).body(payload.body(0..size));
         let attempts = Attempts::default();
-        let call = call.customize().interceptor(attempts.clone()).interceptor(Signed(*payload.hash()));
+        let call = call
+            .body(payload.body(0..size))
+            .customize()
+            .interceptor(attempts.clone())
+            .interceptor(Signed(*payload.hash()));
         let settings = match repeat {
             Repeat::AsConfigured => aws_sdk_s3::config::Builder::new(),
             Repeat::Never => once(),
         };
+        let started = Instant::now();
         let sent = call.config_override(settings.timeout_config(timeouts(size))).send().await;
+        if size <= SMALL_BYTES {
+            self.note_trip(started);
+        }
         let answer = sent.map_err(|error| match payload.take_broken() {
             Some((times, broken)) if times == attempts.count() => unsent(broken),
             _ => attempts.in_view_of(failure(self.about(operation, &self.url(key)), error)),

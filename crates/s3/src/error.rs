@@ -165,6 +165,10 @@ fn service(
     match code {
         // "The specified key does not exist."
         "NoSuchKey" => (Outcome::Absent, about.error(ErrorKind::NotFound, "it does not exist")),
+        // "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed."
+        "NoSuchUpload" => {
+            (Outcome::Unknown, about.error(ErrorKind::Unavailable, "the upload in parts is not there any more"))
+        }
         // "The specified version does not exist."
         "NoSuchVersion" => (Outcome::Refused, about.error(ErrorKind::NotFound, "that version does not exist")),
         // "The specified method is not allowed against this resource": so it answers for a version that records a deletion.

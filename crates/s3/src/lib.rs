@@ -19,6 +19,7 @@ mod role;
 mod store;
 mod sts;
 mod transport;
+mod upload;
 mod versions;
 mod write;
 

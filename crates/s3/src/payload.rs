@@ -70,6 +70,16 @@ impl Payload {
         self.0.md5.get_or_try_init(|| self.sum_of(Md5::new(), 0..self.size_bytes())).await.copied()
     }
 
+    /// Computes the MD5 sum of a part.
+    pub(crate) async fn md5_of(&self, part: Range<u64>) -> Result<Sum> {
+        self.sum_of(Md5::new(), part).await
+    }
+
+    /// Computes the SHA-256 of a part.
+    pub(crate) async fn hash_of(&self, part: Range<u64>) -> Result<ContentHash> {
+        self.sum_of(ContentHasher::default(), part).await
+    }
+
     async fn sum_of<H: Hasher>(&self, mut hasher: H, part: Range<u64>) -> Result<H::Sum> {
         let file = match self.slice(&part) {
             Ok(bytes) if bytes.len() as u64 <= SMALL_BYTES => {

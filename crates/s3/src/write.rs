@@ -7,7 +7,7 @@ use remote_state_core::{
     ContentHasher, ETag, Error, ErrorKind, Result, StateMeta, VersionId, Workspace, WriteMode,
 };
 
-use crate::client::{Condition, Object, Repeat, Select, Stored};
+use crate::client::{Condition, Select, Stored};
 use crate::error::{Failure, Outcome};
 use crate::payload::Payload;
 use crate::store::S3Store;
@@ -71,7 +71,7 @@ impl S3Store {
         let mut attempts = Attempts::new();
         loop {
             attempts.next().await;
-            match self.client.put(Object::State, key, payload, condition, Repeat::AsConfigured).await {
+            match self.send(key, payload, condition).await {
                 Err(Failure { outcome: Outcome::Conflict, .. }) if !attempts.is_last() => {}
                 other => return other,
             }

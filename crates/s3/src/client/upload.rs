@@ -1,0 +1,129 @@
+//! The calls of a multipart upload: an object that is sent in parts, and that is there once they are put together.
+//!
+//! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html>
+
+use std::ops::Range;
+
+use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
+use base64::Engine as _;
+use remote_state_core::ErrorKind;
+
+use super::{
+    Attempts, BASE64, CUSTOMER_ALGORITHM, Client, Condition, CustomerKey, Encryption, Object,
+    ObjectCannedAcl, ServerSideEncryption, Settings, Signed, Stored, once, unsent, with_attributes,
+};
+use crate::connect::timeouts;
+use crate::dialect::Checksum;
+use crate::error::{Failure, failure};
+use crate::payload::Payload;
+
+impl Client {
+    /// Begins an upload and returns its id.
+    ///
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html>
+    pub(crate) async fn create_upload(&self, object: Object, key: &str) -> Result<String, Failure> {
+        let operation = object.operation();
+        let call = self.sdk.create_multipart_upload().bucket(self.bucket()).key(key);
+        let mut call = with_attributes!(call, self.settings, object);
+        if self.settings.checksum == Some(Checksum::Sha256) {
+            call = call.checksum_algorithm(ChecksumAlgorithm::Sha256);
+        }
+        let fail = |error| failure(self.about(operation, &self.url(key)), error);
+        let answer = call.send().await.map_err(fail)?;
+        answer.upload_id.ok_or_else(|| {
+            let reason = "the store began an upload and gave it no id";
+            let url = self.url(key);
+            unsent(self.about(operation, &url).error(ErrorKind::Unexpected, reason))
+        })
+    }
+
+    /// Sends a part.
+    ///
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html>
+    pub(crate) async fn upload_part(
+        &self,
+        key: &str,
+        id: &str,
+        number: i32,
+        payload: &Payload,
+        part: Range<u64>,
+    ) -> Result<CompletedPart, Failure> {
+        let size = part.end - part.start;
+        let hash = payload.hash_of(part.clone()).await.map_err(unsent)?;
+        let mut call =
+            self.sdk.upload_part().bucket(self.bucket()).key(key).upload_id(id).part_number(number);
+        call = match self.settings.checksum {
+            None => call,
+            Some(Checksum::Md5) => {
+                call.content_md5(BASE64.encode(payload.md5_of(part.clone()).await.map_err(unsent)?))
+            }
+            Some(Checksum::Sha256) => call.checksum_sha256(BASE64.encode(hash.as_bytes())),
+        };
+        if let Some(CustomerKey { key, md5 }) = self.settings.encryption.customer_key() {
+            call = call
+                .sse_customer_algorithm(CUSTOMER_ALGORITHM)
+                .sse_customer_key(key)
+                .sse_customer_key_md5(md5);
+        }
+        let call = call.body(payload.body(part)).customize().interceptor(Signed(hash));
+        let settings = aws_sdk_s3::config::Builder::new().timeout_config(timeouts(size));
+        let sent = call.config_override(settings).send().await;
+        let answer = sent.map_err(|error| match payload.take_broken() {
+            Some((_, broken)) => unsent(broken),
+            None => failure(self.about(Object::State.operation(), &self.url(key)), error),
+        })?;
+        Ok(CompletedPart::builder()
+            .part_number(number)
+            .set_e_tag(answer.e_tag)
+            .set_checksum_sha256(answer.checksum_sha256)
+            .build())
+    }
+
+    /// Puts the parts together: now, and not before, the object is there.
+    ///
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
+    pub(crate) async fn complete_upload(
+        &self,
+        key: &str,
+        id: &str,
+        parts: Vec<CompletedPart>,
+        size_bytes: u64,
+        condition: Condition<'_>,
+    ) -> Result<Stored, Failure> {
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
+        let mut call = self
+            .sdk
+            .complete_multipart_upload()
+            .bucket(self.bucket())
+            .key(key)
+            .upload_id(id)
+            .multipart_upload(parts);
+        if let Some(CustomerKey { key, md5 }) = self.settings.encryption.customer_key() {
+            call = call
+                .sse_customer_algorithm(CUSTOMER_ALGORITHM)
+                .sse_customer_key(key)
+                .sse_customer_key_md5(md5);
+        }
+        call = match condition {
+            Condition::None => call,
+            Condition::IfAbsent => call.if_none_match("*"),
+            Condition::IfMatch(etag) => call.if_match(self.settings.dialect.if_match(etag)),
+        };
+        let attempts = Attempts::default();
+        let settings = aws_sdk_s3::config::Builder::new().timeout_config(timeouts(size_bytes));
+        let call = call.customize().interceptor(attempts.clone()).config_override(settings);
+        let answer = call.send().await.map_err(|error| {
+            attempts.in_view_of(failure(self.about(Object::State.operation(), &self.url(key)), error))
+        })?;
+        Ok(Stored { etag: answer.e_tag, version: answer.version_id })
+    }
+
+    /// Gives an upload up, so that its parts are not kept and charged.
+    ///
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html>
+    pub(crate) async fn abort_upload(&self, key: &str, id: &str) -> Result<(), Failure> {
+        let call = self.sdk.abort_multipart_upload().bucket(self.bucket()).key(key).upload_id(id);
+        let sent = call.customize().config_override(once()).send().await;
+        sent.map(drop).map_err(|error| failure(self.about("give up the upload of", &self.url(key)), error))
+    }
+}

@@ -1,0 +1,144 @@
+//! Sending a large state in parts, where the link makes that faster.
+//!
+//! One PUT over one connection is the rule: it takes one request, and on a fast link nothing is faster. A link is taken for slow where the
+//! quickest of this process's requests took [`SLOW_TRIP`] or longer to be answered: over such a distance one connection rarely fills the line,
+//! and the two requests more that an upload in parts takes are soon made up for. Whoever writes has read or locked before, so there is
+//! something to judge by; where there is not, it is one PUT.
+//!
+//! Nothing is stored until the parts are put together, and that is one request, which carries the condition. Where a store does not look at
+//! conditions there, a write that has one is one PUT.
+
+use aws_sdk_s3::types::CompletedPart;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+
+use crate::client::{Client, Condition, Object, SLOW_TRIP, Stored};
+use crate::error::{Failure, Outcome};
+use crate::payload::Payload;
+use crate::store::S3Store;
+
+/// Shorter states are sent at once.
+const LARGE_BYTES: u64 = 16 << 20;
+
+/// How many parts are under way at once.
+const CONNECTIONS: u64 = 8;
+
+/// The length of a part that is aimed at: connections reach their speed, and one that breaks off costs little.
+const PART_BYTES: u64 = 8 << 20;
+
+/// S3's limits, <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>. The last part may be shorter.
+const LEAST_PART_BYTES: u64 = 5 << 20;
+const MOST_PARTS: u64 = 10_000;
+
+/// Returns the length of the parts of a body: all but the last as long, and as many that every connection has the same number of them.
+fn part_bytes(size_bytes: u64) -> u64 {
+    let rounds = size_bytes.div_ceil(CONNECTIONS * PART_BYTES).max(1);
+    size_bytes.div_ceil(CONNECTIONS * rounds).max(LEAST_PART_BYTES).max(size_bytes.div_ceil(MOST_PARTS))
+}
+
+impl S3Store {
+    /// Sends a state at once or in parts, whatever is faster.
+    pub(crate) async fn send(
+        &self,
+        key: &str,
+        payload: &Payload,
+        condition: Condition<'_>,
+    ) -> Result<Stored, Failure> {
+        let is_decided_at_the_end =
+            matches!(condition, Condition::None) || self.dialect.completes_conditionally;
+        if payload.size_bytes() >= LARGE_BYTES
+            && is_decided_at_the_end
+            && self.client.shortest_trip() >= SLOW_TRIP
+        {
+            match self.client.create_upload(Object::State, key).await {
+                Ok(id) => return self.send_in_parts(key, id, payload, condition).await,
+                // Whatever is wrong will show again, with nothing in doubt.
+                Err(failure) => tracing::debug!(error = %failure.error, "the state is sent at once"),
+            }
+        }
+        self.client.put_state(key, payload, condition).await
+    }
+
+    async fn send_in_parts(
+        &self,
+        key: &str,
+        id: String,
+        payload: &Payload,
+        condition: Condition<'_>,
+    ) -> Result<Stored, Failure> {
+        let (client, size_bytes) = (&self.client, payload.size_bytes());
+        let upload = Unfinished { client: client.clone(), key: key.to_owned(), id: Some(id.clone()) };
+        let length = part_bytes(size_bytes);
+        let sent: Result<Vec<CompletedPart>, Failure> =
+            stream::iter((0..size_bytes).step_by(length as usize).zip(1..))
+                .map(|(start, number)| {
+                    client.upload_part(key, &id, number, payload, start..size_bytes.min(start + length))
+                })
+                .buffered(CONNECTIONS as usize)
+                .try_collect()
+                .await;
+        let completed = match sent {
+            Ok(parts) => client.complete_upload(key, &id, parts, size_bytes, condition).await,
+            // Parts that were never put together are no state.
+            Err(failure) => Err(Failure { outcome: Outcome::Unsent, ..failure }),
+        };
+        match &completed {
+            Ok(_) => upload.finished(),
+            Err(_) => upload.abort().await,
+        }
+        completed
+    }
+}
+
+/// An upload that has to be given up unless it is finished.
+struct Unfinished {
+    client: Client,
+    key: String,
+    /// None when there is nothing to give up any more.
+    id: Option<String>,
+}
+
+impl Unfinished {
+    fn finished(mut self) {
+        self.id = None;
+    }
+
+    async fn abort(mut self) {
+        if let Some(id) = self.id.take() {
+            abort(&self.client, &self.key, &id).await;
+        }
+    }
+}
+
+/// Whoever drops a write in the middle does not wait; what can be done is done behind it.
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let Some(id) = self.id.take() else { return };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let (client, key) = (self.client.clone(), std::mem::take(&mut self.key));
+            drop(runtime.spawn(async move { abort(&client, &key, &id).await }));
+        }
+    }
+}
+
+async fn abort(client: &Client, key: &str, id: &str) {
+    if let Err(failure) = client.abort_upload(key, id).await {
+        // It does no harm but for what the store charges for keeping the parts.
+        tracing::warn!(error = %failure.error, key, "an upload in parts could not be given up; a rule of the bucket may do so");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_within_the_limits_and_as_many_for_each_connection() {
+        const MIB: u64 = 1 << 20;
+        assert_eq!(part_bytes(16 * MIB), LEAST_PART_BYTES);
+        assert_eq!((100 * MIB).div_ceil(part_bytes(100 * MIB)), 16);
+        for size in [LARGE_BYTES, 100 * MIB, 5 << 30, 5 << 40] {
+            let length = part_bytes(size);
+            assert!(length >= LEAST_PART_BYTES && size.div_ceil(length) <= MOST_PARTS, "{size}");
+        }
+    }
+}
