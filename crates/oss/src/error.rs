@@ -248,7 +248,11 @@ mod tests {
     use super::*;
 
     fn origins() -> Origins {
-        Origins { bucket: "main.tf:3".into(), endpoint: "main.tf:5 (`endpoint`)".into() }
+        Origins {
+            bucket: "main.tf:3".into(),
+            table: "main.tf:6".into(),
+            endpoint: "main.tf:5 (`endpoint`)".into(),
+        }
     }
 
     fn about(origins: &Origins) -> About<'_> {

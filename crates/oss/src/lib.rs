@@ -15,6 +15,7 @@ mod payload;
 mod request;
 mod sign;
 mod store;
+mod tablestore;
 mod write;
 mod xml;
 

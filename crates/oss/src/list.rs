@@ -35,7 +35,7 @@ impl OssStore {
     /// Lock objects show in the listing. Rows do not, and a table cannot be asked for those of one bucket without reading it whole: so the row of
     /// each workspace is asked for that has a state or a lock object, and of `default`.
     pub(crate) fn list_locks(&self) -> BoxStream<'_, Result<(Workspace, LockRecord)>> {
-        let has_table = false;
+        let has_table = self.table.is_some();
         let mut last = None;
         let named = self.list_keys("list locks").try_filter_map(move |key| {
             let state = || self.layout.workspace_of_state(&key).filter(|_| has_table);

@@ -171,6 +171,11 @@ impl Sender {
         &self.settings.store
     }
 
+    /// Names the source of the credentials, for messages.
+    pub(crate) fn credentials_source(&self) -> &str {
+        &self.settings.credentials
+    }
+
     pub(crate) fn about<'a>(&'a self, operation: &'static str, object: &'a str) -> About<'a> {
         let Settings { bucket, store, credentials, origins, .. } = &*self.settings;
         About { operation, object, bucket, store, credentials, origins }

@@ -21,6 +21,7 @@ use crate::error::Outcome;
 use crate::keys::Layout;
 use crate::payload::{Crc64, Payload};
 use crate::request::{Answer, Sender, chunk};
+use crate::tablestore::{DigestWait, Table};
 
 /// What to configure so that locks are taken.
 const LOCK_HINT: &str = "take `lock = false` out of the configuration, for every client of this state, or pass `--backend-config lock=true`";
@@ -31,6 +32,10 @@ pub struct OssStore {
     pub(crate) client: Client,
     pub(crate) layout: Layout,
     pub(crate) uses_lock_object: bool,
+    /// The table of digests, and of locks if it is locked in.
+    pub(crate) table: Option<Table>,
+    pub(crate) locks_in_table: bool,
+    pub(crate) digest_wait: DigestWait,
     /// The store has been seen to refuse a second create, or is the vendor's own. Shared by everything that uses the bucket: the proof is about the
     /// store.
     pub(crate) is_proven: Arc<AtomicBool>,
@@ -49,10 +54,14 @@ impl OssStore {
             EndpointChoice::Known(endpoint) => endpoint.is_public,
             EndpointChoice::Asked { .. } => true,
         };
+        let table = config.tablestore.as_ref().map(|table| Table::new(sender.clone(), table, config));
         Ok(Self {
             client: Client::new(sender, config),
             layout: config.layout.clone(),
             uses_lock_object: config.uses_lock_object,
+            table,
+            locks_in_table: config.locks_in_table,
+            digest_wait: DigestWait::default(),
             is_proven: Arc::new(AtomicBool::new(is_public)),
             has_versions: Arc::default(),
         })
@@ -60,10 +69,11 @@ impl OssStore {
 
     pub(crate) fn capable(&self) -> Capabilities {
         Capabilities::default()
-            .with_locking(self.uses_lock_object)
+            .with_locking(self.uses_lock_object || self.locks_in_table)
             .with_lock_hint(LOCK_HINT)
             // No request replaces a state on a condition. Creating one can be left to the store on buckets without versions alone.
             .with_conditional_write(false)
+            .with_digests(self.table.is_some())
             .with_versions(true)
     }
 }
@@ -82,11 +92,10 @@ impl StateStore for OssStore {
 
     fn location(&self, workspace: &Workspace) -> StateLocation {
         let object = self.uses_lock_object.then(|| self.layout.url(&self.layout.lock_key(workspace)));
-        StateLocation::new(
-            self.layout.path(workspace),
-            self.layout.url(&self.layout.state_key(workspace)),
-            object.into_iter().collect(),
-        )
+        let path = self.layout.path(workspace);
+        let row = self.table.as_ref().filter(|_| self.locks_in_table).map(|table| table.url(&path));
+        let state = self.layout.url(&self.layout.state_key(workspace));
+        StateLocation::new(path, state, object.into_iter().chain(row).collect())
     }
 
     fn with_state_key(&self, key: &str) -> Result<Arc<dyn StateStore>> {
@@ -97,16 +106,34 @@ impl StateStore for OssStore {
     }
 
     async fn read(&self, workspace: &Workspace, options: &ReadOptions) -> Result<Option<StateRead>> {
-        self.read_object(workspace, options).await
+        match &self.table {
+            // The digest is that of the current version.
+            Some(table) if options.version.is_none() && !options.ignores_digest => {
+                self.read_verified(table, workspace).await
+            }
+            _ => self.read_object(workspace, options).await,
+        }
     }
 
     async fn write(&self, workspace: &Workspace, source: StateSource, mode: &WriteMode) -> Result<StateMeta> {
         let payload = Payload::new(source).await?;
-        self.put_state(workspace, &payload, mode).await
+        let Some(table) = &self.table else { return self.put_state(workspace, &payload, mode).await };
+        let meta = self.put_state(workspace, &payload, mode).await.map_err(|error| match error.kind() {
+            ErrorKind::Unknown => error.with_hint(
+                "its digest was not recorded; if the state was written, store it again with `remote-state push --repair-digest FILE`",
+            ),
+            _ => error,
+        })?;
+        self.record_digest(table, workspace, &payload).await?;
+        Ok(meta)
     }
 
     async fn delete(&self, workspace: &Workspace) -> Result<()> {
-        self.delete_state(workspace).await
+        self.delete_state(workspace).await?;
+        match &self.table {
+            Some(table) => self.forget_digest(table, workspace).await,
+            None => Ok(()),
+        }
     }
 
     fn workspaces(&self) -> BoxStream<'_, Result<Workspace>> {

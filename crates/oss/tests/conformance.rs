@@ -70,3 +70,21 @@ mod older {
 
     remote_state_conformance::suite!(bare);
 }
+
+/// Locks and digests in a Tablestore table.
+mod table {
+    use super::*;
+
+    async fn rows() -> Setup {
+        let emulator = emulator().await;
+        let keys = common::table_keys(&emulator);
+        let keys: Vec<_> = keys.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        let declares = Capabilities::default().with_locking(true);
+        Setup::new(store(&emulator, &keys), declares)
+            .with_locks_of_states_only()
+            .with_scale(small())
+            .with_guard(emulator)
+    }
+
+    remote_state_conformance::suite!(rows);
+}

@@ -88,6 +88,7 @@ pub struct Encryption {
 pub(crate) struct Origins {
     pub(crate) bucket: String,
     pub(crate) endpoint: String,
+    pub(crate) table: String,
 }
 
 impl OssConfig {
@@ -149,6 +150,7 @@ impl OssConfig {
             credentials,
             origins: Origins {
                 bucket: config.origin("bucket").to_string(),
+                table: config.origin("tablestore_table").to_string(),
                 endpoint: match nonempty(config, "endpoint") {
                     Some(_) => format!("{} (`endpoint`)", config.origin("endpoint")),
                     None => format!("{} (`region`)", config.origin("region")),

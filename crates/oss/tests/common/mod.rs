@@ -1,5 +1,7 @@
 //! A store on an emulator of its own.
 
+#![allow(dead_code, reason = "each test takes what it needs")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -11,13 +13,18 @@ use remote_state_oss::{OssConfig, OssStore, PROVIDER};
 /// The bucket that never had versions. Every emulator here has two more: `versioned` and `suspended`.
 pub(crate) const BUCKET: &str = "tfstate";
 
-/// Starts an emulator in memory with all buckets.
+/// The table that every emulator here has; used only where a key names it. `legacy` is another one, as Terraform 0.12 wanted it.
+pub(crate) const TABLE: &str = "locks";
+
+/// Starts an emulator in memory with all buckets and both tables.
 pub(crate) async fn emulator() -> Emulator {
     Emulator::builder()
         .with_credentials("test", "testtest")
         .with_bucket(BUCKET)
         .with_versioned_bucket("versioned")
         .with_suspended_bucket("suspended")
+        .with_tablestore_table(TABLE, "LockID")
+        .with_tablestore_table("legacy", "pk")
         .start()
         .await
         .expect("the emulator starts")
@@ -40,4 +47,9 @@ fn config(endpoint: &str, keys: &[(&str, &str)]) -> ResolvedConfig {
     ]);
     all.extend(keys.iter().copied());
     ResolvedConfig::from_pairs(&PROVIDER, all).expect("the keys are known")
+}
+
+/// The keys by which the table is used.
+pub(crate) fn table_keys(emulator: &Emulator) -> Vec<(&'static str, String)> {
+    vec![("tablestore_endpoint", emulator.endpoint()), ("tablestore_table", TABLE.to_owned())]
 }

@@ -1,0 +1,335 @@
+//! One method for each call of the API, and what its error codes mean. No policy here.
+
+use std::sync::Arc;
+
+use prost::Message;
+use remote_state_core::{Error, ErrorKind};
+use tokio::time::{sleep, timeout};
+
+use crate::config::{OssConfig, Tablestore};
+use crate::error::{Failure, Outcome, last_reason};
+use crate::http::answer_timeout;
+use crate::request::{Repeat, Sender, pauses, read};
+use crate::tablestore::message::{
+    self, Condition, DescribeTableRequest, DescribeTableResponse, GetRowRequest, GetRowResponse, KEY_STRING,
+    RowExistence, WriteRowRequest,
+};
+use crate::tablestore::plain_buffer::{Cell, RowKind, decode, encode};
+use crate::tablestore::sign;
+
+/// The one column of the primary key.
+const KEY: &str = "LockID";
+
+/// The longest answer that is read, in bytes: a row of a lock is a few hundred.
+const MOST_BYTES: usize = 1 << 20;
+
+/// What a lock table must be, for hints.
+const NEEDS: &str = "a lock table needs a primary key of one column, `LockID` of type string";
+
+/// A connection to one table.
+#[derive(Clone, Debug)]
+pub(crate) struct Table {
+    sender: Sender,
+    settings: Arc<Settings>,
+}
+
+#[derive(Debug)]
+struct Settings {
+    table: Tablestore,
+    origin: String,
+    max_retries: usize,
+}
+
+impl Table {
+    pub(crate) fn new(sender: Sender, table: &Tablestore, config: &OssConfig) -> Self {
+        let settings = Settings {
+            table: table.clone(),
+            origin: config.origins.table.clone(),
+            max_retries: config.max_retries,
+        };
+        Self { sender, settings: Arc::new(settings) }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.settings.table.table
+    }
+
+    /// Names a row, for messages.
+    pub(crate) fn url(&self, id: &str) -> String {
+        format!("tablestore://{}/{}/{id}", self.settings.table.instance, self.name())
+    }
+
+    /// Creates a row if there is none with its id, without ever repeating the request: the second could fail on the first.
+    ///
+    /// <https://www.alibabacloud.com/help/en/tablestore/developer-reference/putrow>
+    pub(super) async fn create_once(
+        &self,
+        operation: &'static str,
+        id: &str,
+        column: &str,
+        text: &str,
+    ) -> Result<(), Failure> {
+        let row = encode((KEY, id), &[(column, text)], RowKind::Plain);
+        let body = self.write(row, Condition::row(RowExistence::ExpectNotExist));
+        self.send(operation, "PutRow", id, body, Repeat::Never).await.map(drop)
+    }
+
+    /// Writes a row, whatever is there.
+    ///
+    /// <https://www.alibabacloud.com/help/en/tablestore/developer-reference/putrow>
+    pub(super) async fn put(
+        &self,
+        operation: &'static str,
+        id: &str,
+        column: &str,
+        text: &str,
+    ) -> Result<(), Failure> {
+        let row = encode((KEY, id), &[(column, text)], RowKind::Plain);
+        let body = self.write(row, Condition::row(RowExistence::Ignore));
+        self.send(operation, "PutRow", id, body, Repeat::AsConfigured).await.map(drop)
+    }
+
+    /// Reads one column of a row; `None` if there is no such row.
+    ///
+    /// <https://www.alibabacloud.com/help/en/tablestore/developer-reference/getrow>
+    pub(super) async fn get(
+        &self,
+        operation: &'static str,
+        id: &str,
+        column: &str,
+    ) -> Result<Option<Option<Cell>>, Failure> {
+        let request = GetRowRequest {
+            table_name: self.name().to_owned(),
+            primary_key: encode((KEY, id), &[], RowKind::Plain),
+            columns_to_get: vec![KEY.to_owned(), column.to_owned()],
+            max_versions: Some(1),
+        };
+        let answer =
+            self.send(operation, "GetRow", id, request.encode_to_vec(), Repeat::AsConfigured).await?;
+        let unread = |reason: &str| {
+            let error = self.error(operation, id, ErrorKind::Unavailable, "the answer cannot be read");
+            Failure { outcome: Outcome::Unknown, error: error.with_context("because", reason) }
+        };
+        let answer = GetRowResponse::decode(&*answer).map_err(|_| unread("it is no protocol buffer"))?;
+        match answer.row.filter(|row| !row.is_empty()) {
+            None => Ok(None),
+            Some(row) => {
+                let attributes = decode(&row).map_err(unread)?;
+                Ok(Some(attributes.into_iter().find(|(name, _)| name == column).map(|(_, cell)| cell)))
+            }
+        }
+    }
+
+    /// Deletes a row, if there is one.
+    ///
+    /// <https://www.alibabacloud.com/help/en/tablestore/developer-reference/deleterow>
+    pub(super) async fn delete(&self, operation: &'static str, id: &str) -> Result<(), Failure> {
+        let row = encode((KEY, id), &[], RowKind::Deleted);
+        let body = self.write(row, Condition::row(RowExistence::Ignore));
+        self.send(operation, "DeleteRow", id, body, Repeat::AsConfigured).await.map(drop)
+    }
+
+    /// Deletes a row if one column still is what it was, without ever repeating the request. Without a text nothing but the row is looked for.
+    ///
+    /// <https://www.alibabacloud.com/help/en/tablestore/developer-reference/deleterow>
+    pub(super) async fn delete_once(
+        &self,
+        operation: &'static str,
+        id: &str,
+        column: &str,
+        text: Option<&str>,
+    ) -> Result<(), Failure> {
+        let row = encode((KEY, id), &[], RowKind::Deleted);
+        let condition = Condition::row(RowExistence::ExpectExist);
+        let condition = match text {
+            Some(text) => condition.with_column(column, text, true),
+            None => condition,
+        };
+        self.send(operation, "DeleteRow", id, self.write(row, condition), Repeat::Never).await.map(drop)
+    }
+
+    fn write(&self, row: Vec<u8>, condition: Condition) -> Vec<u8> {
+        WriteRowRequest { table_name: self.name().to_owned(), row, condition }.encode_to_vec()
+    }
+
+    async fn send(
+        &self,
+        operation: &'static str,
+        call: &'static str,
+        id: &str,
+        body: Vec<u8>,
+        repeat: Repeat,
+    ) -> Result<Vec<u8>, Failure> {
+        let retries = if repeat == Repeat::Never { 0 } else { self.settings.max_retries };
+        let mut pauses = pauses(retries);
+        loop {
+            let failure = match self.attempt(operation, call, id, &body).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            let is_passing =
+                matches!(failure.outcome, Outcome::Conflict | Outcome::Unknown | Outcome::Unsent);
+            let pause = if is_passing { pauses.next() } else { None };
+            let Some(pause) = pause else { return Err(self.explained(operation, id, failure).await) };
+            tracing::debug!(error = %failure.error, ?pause, "the request is repeated");
+            sleep(pause).await;
+        }
+    }
+
+    async fn attempt(
+        &self,
+        operation: &'static str,
+        call: &'static str,
+        id: &str,
+        body: &[u8],
+    ) -> Result<Vec<u8>, Failure> {
+        let Tablestore { endpoint, instance, .. } = &self.settings.table;
+        let credentials = self.sender.credentials.credentials().await;
+        let credentials = credentials.map_err(|error| Failure { outcome: Outcome::Refused, error })?;
+        let url = format!("{}/{call}", endpoint.as_str().trim_end_matches('/'));
+        let mut request = self.sender.http.client(&url).post(&url);
+        for (name, value) in sign::headers(call, instance, body, &credentials, self.sender.clock.now()) {
+            request = request.header(name, value);
+        }
+        let unreachable = |outcome, reason: String| {
+            let error = self
+                .error(
+                    operation,
+                    id,
+                    ErrorKind::Unavailable,
+                    &format!("cannot reach `{}`", endpoint.as_str()),
+                )
+                .with_context("because", reason)
+                .with_hint("check the network, and `tablestore_endpoint` with `remote-state config show`");
+            Failure { outcome, error }
+        };
+        let mut response = match timeout(answer_timeout(0), request.body(body.to_vec()).send()).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => {
+                let outcome = if error.is_connect() { Outcome::Unsent } else { Outcome::Unknown };
+                return Err(unreachable(outcome, last_reason(&error)));
+            }
+            Err(_) => return Err(unreachable(Outcome::Unknown, "it does not answer".to_owned())),
+        };
+        let answer =
+            read(&mut response, MOST_BYTES).await.map_err(|reason| unreachable(Outcome::Unknown, reason))?;
+        if response.status().is_success() {
+            return Ok(answer);
+        }
+        let refusal = message::Error::decode(&*answer).unwrap_or_default();
+        Err(self.failure(operation, id, response.status().as_u16(), &refusal.code))
+    }
+
+    fn error(&self, operation: &'static str, id: &str, kind: ErrorKind, reason: &str) -> Error {
+        Error::new(kind, operation, format!("cannot {operation} `{}`: {reason}", self.url(id)))
+    }
+
+    /// Codes and sentences: <https://www.alibabacloud.com/help/en/tablestore/developer-reference/error-codes>.
+    fn failure(&self, operation: &'static str, id: &str, status: u16, code: &str) -> Failure {
+        let table = self.name();
+        let say = |kind, reason: &str| self.error(operation, id, kind, reason);
+        let code = if code.is_empty() { "no code" } else { code };
+        let (outcome, error) = match code {
+            // "Condition check failed."
+            "OTSConditionCheckFail" => (
+                Outcome::ConditionFailed,
+                say(ErrorKind::PreconditionFailed, "it is not what it was expected to be"),
+            ),
+            // "Data is being modified by the other request."
+            "OTSRowOperationConflict" => (
+                Outcome::Conflict,
+                say(ErrorKind::Unavailable, "the table is busy with another request for it"),
+            ),
+            // "Requested table does not exist.": rows that do not exist are no error.
+            "OTSObjectNotExist" => (
+                Outcome::Refused,
+                Error::new(
+                    ErrorKind::NotFound,
+                    operation,
+                    format!("table `{table}` does not exist at `{}`", self.settings.table.endpoint.as_str()),
+                )
+                .with_context("set in", &self.settings.origin)
+                .with_hint(
+                    "check `tablestore_table` and `tablestore_endpoint` with `remote-state config show`",
+                )
+                .with_hint(NEEDS),
+            ),
+            // "You have no permission to access the requested resource."
+            "OTSNoPermissionAccess" => (
+                Outcome::Refused,
+                say(ErrorKind::PermissionDenied, "access denied")
+                    .with_hint("needed are `ots:GetRow`, `ots:PutRow` and `ots:DeleteRow` on the table"),
+            ),
+            // "The AccessKeyID does not exist", "Signature mismatch" and their kin.
+            "OTSAuthFailed" => (
+                Outcome::Refused,
+                say(
+                    ErrorKind::CredentialInvalid,
+                    &format!(
+                        "`{}` does not accept the credentials ({code})",
+                        self.settings.table.endpoint.as_str()
+                    ),
+                )
+                .with_context("credentials", self.sender.credentials_source())
+                .with_hint("check `tablestore_instance_name`: the instance is part of what is signed"),
+            ),
+            // "Validate PK name fail" and its kin: the table's key is another one.
+            "OTSParameterInvalid" | "OTSInvalidPK" => (
+                Outcome::Refused,
+                say(ErrorKind::Unsupported, &format!("table `{table}` does not take it ({code})"))
+                    .with_hint(NEEDS),
+            ),
+            // "Capacity unit is not enough.", "Server is busy." and their kin are refused before anything is done.
+            "OTSNotEnoughCapacityUnit"
+            | "OTSQuotaExhausted"
+            | "OTSServerBusy"
+            | "OTSStorageServerBusy"
+            | "OTSTableNotReady"
+            | "OTSPartitionUnavailable" => (
+                Outcome::Unsent,
+                say(ErrorKind::RateLimited, &format!("the table asks for patience ({code})")),
+            ),
+            _ if status >= 500 => (
+                Outcome::Unknown,
+                say(ErrorKind::Unavailable, &format!("the service failed (status {status}, {code})")),
+            ),
+            _ => (
+                Outcome::Refused,
+                say(ErrorKind::Unexpected, &format!("the service refused it (status {status}, {code})")),
+            ),
+        };
+        Failure { outcome, error }
+    }
+
+    /// Where a table does not take a row, looks at what table it is and says so.
+    async fn explained(&self, operation: &'static str, id: &str, failure: Failure) -> Failure {
+        if failure.error.kind() != ErrorKind::Unsupported {
+            return failure;
+        }
+        let request = DescribeTableRequest { table_name: self.name().to_owned() };
+        let answer = self.attempt(operation, "DescribeTable", id, &request.encode_to_vec()).await;
+        let described = answer.ok().and_then(|answer| DescribeTableResponse::decode(&*answer).ok());
+        let Some(meta) = described.and_then(|described| described.table_meta) else { return failure };
+        let columns: Vec<_> = meta
+            .primary_key
+            .iter()
+            .map(|column| {
+                let is_string = column.r#type == KEY_STRING;
+                format!(
+                    "`{}` of type {}",
+                    column.name,
+                    if is_string { "string" } else { "other than string" }
+                )
+            })
+            .collect();
+        let error = failure.error.with_context("primary key", columns.join(", "));
+        let is_of_old =
+            matches!(&meta.primary_key[..], [column] if column.name != KEY && column.r#type == KEY_STRING);
+        let error = if is_of_old {
+            error.with_hint("Terraform 0.12 wanted such a table, and took one lock for all states in it; Terraform 0.13 and later want another: make a new one")
+        } else {
+            error
+        };
+        Failure { error, ..failure }
+    }
+}
