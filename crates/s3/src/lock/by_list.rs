@@ -15,7 +15,8 @@
 //! records carry [`RULE`] in their metadata, its own does not. See [`guard`](super::guard).
 
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
-use remote_state_core::provider::{Attempts, MAX_LOCK_RECORD_BYTES, Outcome, Page, parse_lock_record};
+use futures_util::TryStreamExt as _;
+use remote_state_core::provider::{Attempts, MAX_LOCK_RECORD_BYTES, Outcome, Page, pages, parse_lock_record};
 use remote_state_core::{Error, ErrorKind, LockId, LockRecord, Result};
 
 use crate::client::{Repeat, Select};
@@ -96,32 +97,22 @@ impl LockFile<'_> {
 
     /// Lists the versions of the lock file, down to the newest delete marker, and further down to a version that is looked for.
     pub(super) async fn list(&self, operation: &'static str, sought: Option<&str>) -> Result<VersionList> {
-        let key = self.key();
-        let mut entries = Vec::new();
-        let mut after = None;
-        loop {
-            let answer = self.store.client.list_versions(operation, &key, after.clone()).await?;
-            let page = Page::new(answer.entries, answer.is_truncated == Some(true), answer.next)?;
-            let (before, next) = (entries.len(), page.next);
-            let found = page.items.len();
-            entries.extend(page.items.into_iter().take_while(|listed| listed.key == key));
-            let is_over = entries.len() - before < found
-                || (entries.iter().any(|listed: &Listed| listed.is_marker)
-                    && sought.is_none_or(|sought| {
-                        entries.iter().any(|listed| listed.version.as_deref() == Some(sought))
-                    }));
-            match next.filter(|_| !is_over) {
-                None => return Ok(VersionList(entries)),
-                next if next == after => {
-                    return Err(self.about(
-                        operation,
-                        ErrorKind::Unexpected,
-                        "the store's list of versions goes round in circles",
-                    ));
-                }
-                next => after = next,
-            }
+        let key = &self.key();
+        let mut listing = pages(move |after| async move {
+            let page = self.store.client.list_versions(operation, key, after).await?;
+            Page::new(page.entries, page.is_truncated == Some(true), page.next)
+        });
+        let (mut entries, mut has_marker, mut is_found) = (Vec::new(), false, sought.is_none());
+        while !(has_marker && is_found)
+            && let Some(listed) = listing.try_next().await?
+            // Keys that merely begin like ours come after it.
+            && listed.key == *key
+        {
+            has_marker |= listed.is_marker;
+            is_found |= sought.is_some() && listed.version.as_deref() == sought;
+            entries.push(listed);
         }
+        Ok(VersionList(entries))
     }
 
     /// Reads the record that holds the lock, as the list says.
