@@ -55,6 +55,18 @@ impl S3Server {
         name
     }
 
+    /// Lists what stands under a key: ids of versions and of delete markers, in no particular order.
+    ///
+    /// # Panics
+    /// If it cannot be listed.
+    pub async fn versions(&self, bucket: &str, key: &str) -> Vec<String> {
+        let listed = self.client().list_object_versions().bucket(bucket).prefix(key).send().await;
+        let listed = listed.expect("versions can be listed");
+        let versions = listed.versions().iter().map(|version| version.version_id());
+        let markers = listed.delete_markers().iter().map(|marker| marker.version_id());
+        versions.chain(markers).map(|id| id.unwrap_or_default().to_owned()).collect()
+    }
+
     pub(crate) async fn enable_versioning(&self, bucket: &str) {
         let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
         let set = self.client().put_bucket_versioning().bucket(bucket).versioning_configuration(enabled);

@@ -10,6 +10,8 @@ pub use remote_state_core::*;
 pub use remote_state_oss as oss;
 #[cfg(feature = "s3")]
 pub use remote_state_s3 as s3;
+#[cfg(feature = "spaces")]
+pub use remote_state_spaces as spaces;
 
 /// The table from a provider's name to its keys.
 static PROVIDERS: &[&ProviderSpec] = &[
@@ -17,6 +19,8 @@ static PROVIDERS: &[&ProviderSpec] = &[
     &remote_state_oss::PROVIDER,
     #[cfg(feature = "s3")]
     &remote_state_s3::PROVIDER,
+    #[cfg(feature = "spaces")]
+    &remote_state_spaces::PROVIDER,
 ];
 
 /// Returns the providers that were compiled in, one table of keys each.
@@ -34,6 +38,8 @@ pub fn open_resolved(config: &ResolvedConfig) -> Result<Arc<dyn StateStore>> {
         "oss" => Ok(Arc::new(oss::OssStore::new(&oss::OssConfig::from_resolved(config)?)?)),
         #[cfg(feature = "s3")]
         "s3" => Ok(Arc::new(s3::S3Store::new(&s3::S3Config::from_resolved(config)?))),
+        #[cfg(feature = "spaces")]
+        "spaces" => Ok(Arc::new(spaces::SpacesConfig::from_resolved(config)?.store())),
         scheme => Err(not_compiled_in(scheme)),
     }
 }
@@ -46,6 +52,8 @@ pub async fn identity(config: &ResolvedConfig) -> Result<Identity> {
     match config.provider().scheme {
         #[cfg(feature = "s3")]
         "s3" => s3::S3Config::from_resolved(config)?.identity().await,
+        #[cfg(feature = "spaces")]
+        "spaces" => spaces::SpacesConfig::from_resolved(config)?.s3().identity().await,
         scheme => Err(not_compiled_in(scheme)),
     }
 }
@@ -59,6 +67,8 @@ pub fn warnings(config: &ResolvedConfig) -> Result<Vec<String>> {
     match config.provider().scheme {
         #[cfg(feature = "s3")]
         "s3" => Ok(s3::S3Config::from_resolved(config)?.notes().to_vec()),
+        #[cfg(feature = "spaces")]
+        "spaces" => Ok(spaces::SpacesConfig::from_resolved(config)?.notes().to_vec()),
         _ => Ok(Vec::new()),
     }
 }

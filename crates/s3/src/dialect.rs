@@ -37,6 +37,8 @@ pub struct Dialect {
     pub title: &'static str,
     /// The ends of host names that give it away.
     pub hosts: &'static [&'static str],
+    /// The ends of host names of caches in front of it, which are refused: a state that is old is a wrong state.
+    pub caches: &'static [&'static str],
     /// Which checksum goes with what is written.
     pub checksum: Checksum,
     /// What becomes of `If-None-Match: *` on a PUT.
@@ -129,6 +131,7 @@ impl Dialect {
             label: "aws",
             title: "Amazon S3",
             hosts: &[".amazonaws.com", ".amazonaws.com.cn"],
+            caches: &[],
             checksum: Checksum::Sha256,
             creates: Creates::Atomic,
             updates: Updates::Quoted,
@@ -144,6 +147,7 @@ impl Dialect {
             label: "minio",
             title: "MinIO",
             hosts: &[],
+            caches: &[],
             checksum: Checksum::Sha256,
             creates: Creates::Atomic,
             updates: Updates::Quoted,
@@ -160,6 +164,7 @@ impl Dialect {
             label: "ceph",
             title: "Ceph RADOS gateway",
             hosts: &[],
+            caches: &[],
             checksum: Checksum::Md5,
             creates: Creates::Atomic,
             updates: Updates::Bare,
@@ -176,6 +181,7 @@ impl Dialect {
             label: "spaces",
             title: "DigitalOcean Spaces",
             hosts: &[".digitaloceanspaces.com"],
+            caches: &[".cdn.digitaloceanspaces.com"],
             checksum: Checksum::Md5,
             creates: Creates::Unproven,
             updates: Updates::Bare,
@@ -191,6 +197,7 @@ impl Dialect {
             label: "r2",
             title: "Cloudflare R2",
             hosts: &[".r2.cloudflarestorage.com"],
+            caches: &[],
             checksum: Checksum::Md5,
             creates: Creates::Unproven,
             updates: Updates::Quoted,
@@ -206,6 +213,7 @@ impl Dialect {
             label: "garage",
             title: "Garage",
             hosts: &[],
+            caches: &[],
             checksum: Checksum::Md5,
             creates: Creates::Unproven,
             updates: Updates::Unsent,
@@ -220,6 +228,7 @@ impl Dialect {
             label: "generic",
             title: "any other store",
             hosts: &[],
+            caches: &[],
             checksum: Checksum::Md5,
             creates: Creates::Unproven,
             updates: Updates::Unsent,
@@ -238,11 +247,17 @@ impl Dialect {
             (Some(name), _) => Self::ALL.into_iter().find(|row| row.name == name).unwrap_or(generic),
             (None, None) => aws,
             (None, Some(endpoint)) => {
-                let host = endpoint.host_str().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
+                let host = host(endpoint);
                 let is_its = |row: &Self| row.hosts.iter().any(|end| host.ends_with(end));
                 Self::ALL.into_iter().find(is_its).unwrap_or(generic)
             }
         }
+    }
+
+    /// Whether an endpoint is that of a cache in front of a known service: what it answers may be old.
+    pub fn is_cache(endpoint: &Url) -> bool {
+        let host = host(endpoint);
+        Self::ALL.iter().any(|row| row.caches.iter().any(|end| host.ends_with(end)))
     }
 
     /// An update can be decided by the store. On a bucket with versioning it may not be, see [`versioned`](Self::versioned).
@@ -257,6 +272,10 @@ impl Dialect {
             Updates::Quoted | Updates::Unsent => etag,
         }
     }
+}
+
+fn host(endpoint: &Url) -> String {
+    endpoint.host_str().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase()
 }
 
 impl FromStr for DialectName {

@@ -4,6 +4,7 @@ mod conformance;
 mod customer_key;
 mod last_byte;
 mod refused;
+mod version_list;
 
 use std::process::ExitCode;
 
@@ -15,5 +16,6 @@ fn main() -> ExitCode {
     customer_key::add(&mut suite);
     last_byte::add(&mut suite);
     refused::add(&mut suite);
+    version_list::add(&mut suite);
     suite.run()
 }

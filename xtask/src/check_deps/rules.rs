@@ -33,6 +33,13 @@ const EDGES: &[Edges] = &[
         optional: &[],
         dev: &["remote-state-conformance", "remote-state-emulator"],
     },
+    // The one edge between providers: Spaces speaks S3.
+    Edges {
+        package: "remote-state-spaces",
+        always: &[CORE, "remote-state-s3"],
+        optional: &[],
+        dev: &["remote-state-conformance", "remote-state-emulator"],
+    },
     Edges { package: "remote-state-conformance", always: &[CORE], optional: &[], dev: &[] },
     // The emulator judges the providers, so it shares as little as possible with them.
     Edges { package: "remote-state-emulator", always: &[CORE], optional: &[], dev: &[] },
@@ -47,6 +54,7 @@ const EDGES: &[Edges] = &[
         package: FACADE,
         always: &[CORE],
         optional: &["remote-state-oss", "remote-state-s3"],
+        optional: &["remote-state-s3", "remote-state-spaces"],
         dev: &["remote-state-conformance", "remote-state-emulator"],
     },
     Edges {

@@ -49,7 +49,7 @@ fn keys(ui: Ui, provider: Option<&str>) -> Result<(), Failure> {
     if ui.is_json {
         let providers: serde_json::Map<_, _> = chosen
             .iter()
-            .map(|spec| (spec.scheme.to_owned(), spec.keys.iter().map(key_json).collect()))
+            .map(|spec| (spec.scheme.to_owned(), spec.offered().map(key_json).collect()))
             .collect();
         return ui.json(&json!({"version": 1, "providers": providers}));
     }
@@ -63,7 +63,7 @@ fn keys(ui: Ui, provider: Option<&str>) -> Result<(), Failure> {
             key.doc.to_owned(),
         ]
     };
-    let rows = chosen.iter().flat_map(|spec| spec.keys.iter().map(|key| row(spec, key))).collect();
+    let rows = chosen.iter().flat_map(|spec| spec.offered().map(|key| row(spec, key))).collect();
     ui.table(&["provider", "key", "type", "default", "environment", "meaning"], rows)
 }
 

@@ -49,7 +49,12 @@ impl<'a> Flattener<'a> {
         depth: usize,
         changes: &mut Vec<Change>,
     ) -> Result<()> {
-        if self.provider.row(name).is_some() {
+        if let Some(row) = self.provider.row(name) {
+            if let Some(reason) = row.refused.filter(|_| given.value != Setting::Null) {
+                let title = self.provider.title;
+                return Err(Error::config(format!("`{name}` cannot be used with {title}: {reason}"))
+                    .with_context("set in", &given.origin));
+            }
             changes.push(Change::Set(name.to_owned(), given.clone()));
             return Ok(());
         }

@@ -30,7 +30,7 @@ impl ProviderSpec {
 
     /// Returns whether the name means anything here.
     pub(crate) fn knows(&self, name: &str) -> bool {
-        self.row(name).is_some() || self.is_object(name)
+        self.row(name).is_some_and(|key| key.refused.is_none()) || self.is_object(name)
     }
 
     /// Returns whether an object is written as a block, `name { … }`.
@@ -42,7 +42,7 @@ impl ProviderSpec {
     pub(crate) fn nearest(&self, name: &str) -> Option<&'static str> {
         let objects = self.keys.iter().filter_map(|key| Some(key.name.split_once('.')?.0));
         let names =
-            self.keys.iter().flat_map(|key| key.aliases.iter().copied().chain([key.name])).chain(objects);
+            self.offered().flat_map(|key| key.aliases.iter().copied().chain([key.name])).chain(objects);
         // Three edits turn any short name into any other, so at least half of it must stay.
         let near = |known: &str| {
             let distance = strsim::damerau_levenshtein(known, name);
@@ -53,7 +53,12 @@ impl ProviderSpec {
 
     /// Returns the names of all keys.
     pub(crate) fn names(&self) -> Vec<&'static str> {
-        self.keys.iter().map(|key| key.name).collect()
+        self.offered().map(|key| key.name).collect()
+    }
+
+    /// Returns the rows of the keys that there are.
+    pub fn offered(&self) -> impl Iterator<Item = &'static ConfigKeySpec> + use<> {
+        self.keys.iter().filter(|key| key.refused.is_none())
     }
 }
 
@@ -84,6 +89,8 @@ pub struct ConfigKeySpec {
     pub empty: EmptyRule,
     /// Why the key is deprecated and what to use instead.
     pub deprecated: Option<&'static str>,
+    /// Why the key, which other providers have, cannot be used with this one. It is no key then, and is shown nowhere but in the error.
+    pub refused: Option<&'static str>,
     /// The object that the key is a member of is written as a block, `role { … }`, and not as an attribute.
     pub block: bool,
     /// One or more sentences for the documentation.
@@ -103,6 +110,7 @@ impl ConfigKeySpec {
             secret: false,
             empty: EmptyRule::Absent,
             deprecated: None,
+            refused: None,
             block: false,
             doc,
         }
@@ -154,6 +162,13 @@ impl ConfigKeySpec {
     #[must_use]
     pub const fn deprecated(mut self, instead: &'static str) -> Self {
         self.deprecated = Some(instead);
+        self
+    }
+
+    /// Refuses the key, and whatever object has its name, with the reason.
+    #[must_use]
+    pub const fn refused(mut self, reason: &'static str) -> Self {
+        self.refused = Some(reason);
         self
     }
 

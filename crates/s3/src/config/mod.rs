@@ -200,6 +200,9 @@ fn endpoint(config: &ResolvedConfig, key: &str) -> Result<Option<Url>> {
         // It would be shown wherever the endpoint is.
         Ok(url) if !url.username().is_empty() || url.password().is_some() => Err(config
             .invalid(key, "it must not hold a user name or a password, which no service here has a use for")),
+        Ok(url) if Dialect::is_cache(&url) => Err(config
+            .invalid(key, "it is a CDN's, and a state from a cache is a wrong state")
+            .with_hint("name the store itself, such as `https://nyc3.digitaloceanspaces.com`")),
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(Some(url)),
         _ => Err(config.invalid(key, "expected a URL such as `https://s3.example.com`")),
     }

@@ -1,0 +1,76 @@
+//! What every provider promises, on a store with Ceph's manners.
+
+use std::sync::Arc;
+
+use remote_state_conformance::{Scale, Setup};
+use remote_state_core::config::ResolvedConfig;
+use remote_state_core::{Capabilities, ErrorKind, LockInfo, StateStore as _, Workspace};
+use remote_state_emulator::{Emulator, Fault, Manners, Misbehaviour};
+use remote_state_s3::S3Store;
+use remote_state_spaces::{PROVIDER, SpacesConfig};
+
+async fn emulator() -> Emulator {
+    Emulator::builder()
+        .with_manners(Manners::Ceph)
+        .with_credentials("test", "testtest")
+        .with_bucket("plain")
+        .with_versioned_bucket("versioned")
+        .start()
+        .await
+        .expect("the emulator starts")
+}
+
+fn store(emulator: &Emulator, bucket: &str) -> S3Store {
+    let endpoint = emulator.endpoint();
+    let keys = [
+        ("region", "nyc3"),
+        ("bucket", bucket),
+        ("key", "net/terraform.tfstate"),
+        ("endpoint", &endpoint),
+        ("access_key", "test"),
+        ("secret_key", "testtest"),
+    ];
+    let config = ResolvedConfig::from_pairs(&PROVIDER, keys).expect("the keys are known");
+    SpacesConfig::from_resolved(&config).expect("the keys do").store()
+}
+
+async fn setup(bucket: &str) -> Setup {
+    let emulator = emulator().await;
+    let store = Arc::new(store(&emulator, bucket));
+    let declares = Capabilities::default().with_locking(true).with_versions(bucket == "versioned");
+    let scale = Scale::default().with_racers(12).with_workspaces(30).with_huge_bytes(7 << 20);
+    Setup::new(store, declares).with_scale(scale).with_guard(emulator)
+}
+
+/// A bucket without versions.
+mod plain {
+    use super::*;
+
+    async fn bucket() -> Setup {
+        setup("plain").await
+    }
+
+    remote_state_conformance::suite!(bucket);
+}
+
+/// A bucket with versions.
+mod versioned {
+    use super::*;
+
+    async fn bucket() -> Setup {
+        setup("versioned").await
+    }
+
+    remote_state_conformance::suite!(bucket);
+}
+
+#[tokio::test]
+async fn store_that_honours_no_condition_even_without_versioning_is_refused() {
+    let emulator = emulator().await;
+    emulator.faults().inject(Fault::new(Misbehaviour::IgnoreConditions));
+    let store = store(&emulator, "plain");
+    let info = LockInfo::new("test", "me@here", "1", jiff::Timestamp::UNIX_EPOCH).unwrap();
+    let error = store.acquire(&Workspace::default(), &info).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    assert_eq!(store.inspect(&Workspace::default()).await.unwrap(), None);
+}
