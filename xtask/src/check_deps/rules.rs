@@ -53,8 +53,7 @@ const EDGES: &[Edges] = &[
     Edges {
         package: FACADE,
         always: &[CORE],
-        optional: &["remote-state-oss", "remote-state-s3"],
-        optional: &["remote-state-s3", "remote-state-spaces"],
+        optional: &["remote-state-oss", "remote-state-s3", "remote-state-spaces"],
         dev: &["remote-state-conformance", "remote-state-emulator"],
     },
     Edges {
