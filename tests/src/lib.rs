@@ -31,6 +31,7 @@ mod process;
 mod requirement;
 mod sandbox;
 mod server;
+pub mod services;
 mod setup;
 mod suite;
 mod terminal;

@@ -6,7 +6,6 @@ mod keys;
 mod order;
 mod renewal;
 mod roles;
-mod services;
 mod trust;
 mod whoami;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use remote_state_tests::Suite;
 
 use crate::client::{Client, ROLE};
-use crate::services::{container, metadata, sts};
+use remote_state_tests::services::{container, metadata, sts};
 
 const HOUR: Duration = Duration::from_secs(3600);
 

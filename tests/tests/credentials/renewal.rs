@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use remote_state_tests::{S3Server, Sandbox, Suite};
 
-use crate::services::container;
+use remote_state_tests::services::container;
 
 pub(crate) fn tests(suite: &mut Suite) {
     suite.test("renewal::a_wait_for_a_lock_outlives_the_credentials", &[], || {

@@ -4,7 +4,7 @@ use remote_state_tests::Suite;
 use serde_json::json;
 
 use crate::client::{Client, ROLE};
-use crate::services::{Service, sts};
+use remote_state_tests::services::{Service, sts};
 
 pub(crate) fn tests(suite: &mut Suite) {
     suite.test("whoami::sts_says_whose_the_credentials_are", &[], || {

@@ -8,24 +8,30 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 /// A service that answers by a function, and remembers what it was asked. It ends with the process.
-pub(crate) struct Service {
-    pub(crate) url: String,
+#[derive(Debug)]
+pub struct Service {
+    /// Where it listens.
+    pub url: String,
     heard: Arc<Mutex<Vec<Heard>>>,
 }
 
 /// A request.
 #[derive(Clone, Debug)]
-pub(crate) struct Heard {
+pub struct Heard {
     /// `GET /path`
-    pub(crate) line: String,
+    pub line: String,
     /// In lower case, one on each line.
-    pub(crate) headers: String,
-    pub(crate) body: String,
+    pub headers: String,
+    /// As it was sent.
+    pub body: String,
 }
 
 impl Service {
     /// Starts one; the function returns a status and a body.
-    pub(crate) fn start(answer: impl Fn(&Heard) -> (u16, String) + Send + 'static) -> Self {
+    ///
+    /// # Panics
+    /// If there is no free port.
+    pub fn start(answer: impl Fn(&Heard) -> (u16, String) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
         let url = format!("http://{}", listener.local_addr().expect("it has an address"));
         let heard = Arc::new(Mutex::new(Vec::new()));
@@ -47,7 +53,7 @@ impl Service {
     }
 
     /// What was asked since the last call.
-    pub(crate) fn heard(&self) -> Vec<Heard> {
+    pub fn heard(&self) -> Vec<Heard> {
         std::mem::take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -79,8 +85,10 @@ fn soon(lifetime: Duration) -> String {
     (Timestamp::now() + lifetime).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+/// The metadata service of an instance, which hands out this access key.
+///
 /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html>
-pub(crate) fn metadata(access_key: &'static str) -> Service {
+pub fn metadata(access_key: &'static str) -> Service {
     Service::start(move |request| {
         let body = match request.line.as_str() {
             "PUT /latest/api/token" => "the-token".to_owned(),
@@ -95,8 +103,10 @@ pub(crate) fn metadata(access_key: &'static str) -> Service {
     })
 }
 
+/// The endpoint of a container, which hands out what `keys` returns, each time for so long.
+///
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>
-pub(crate) fn container(keys: impl Fn() -> (String, String) + Send + 'static, lifetime: Duration) -> Service {
+pub fn container(keys: impl Fn() -> (String, String) + Send + 'static, lifetime: Duration) -> Service {
     Service::start(move |_| {
         let (access_key, secret_key) = keys();
         let expires = soon(lifetime);
@@ -112,7 +122,7 @@ pub(crate) fn container(keys: impl Fn() -> (String, String) + Send + 'static, li
 /// STS. It names whoever asks by the access key, and hands out sessions called `assumed` and `webidentity`; but `denied` may not have one.
 ///
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/>
-pub(crate) fn sts() -> Service {
+pub fn sts() -> Service {
     Service::start(|request| {
         let asker = request
             .headers
