@@ -3,9 +3,12 @@
 #[path = "common/oss.rs"]
 mod common;
 
+#[path = "common/mod.rs"]
+mod s3;
+
 use base64::Engine as _;
 use common::{Oss, PLAIN, SUSPENDED, VERSIONED, builder};
-use remote_state_emulator::Storage;
+use remote_state_emulator::{Fault, Misbehaviour, Storage};
 
 const BUCKETS: [&str; 3] = [PLAIN, VERSIONED, SUSPENDED];
 
@@ -167,4 +170,80 @@ async fn a_missing_bucket_is_no_missing_object() {
     assert_eq!(oss.append("missing/key", 0, "x").await.refusal(), (404, "NoSuchBucket"));
     assert_eq!(oss.delete("missing/key").await.refusal(), (404, "NoSuchBucket"));
     assert_eq!(oss.get("No_Bucket/key").await.refusal(), (400, "InvalidBucketName"));
+}
+
+#[tokio::test]
+async fn it_misbehaves_as_it_is_told() {
+    let emulator = builder().start().await.unwrap();
+    let oss = Oss::new(&emulator);
+    let once = |misbehaviour, operation: &str| {
+        emulator.faults().inject(Fault::new(misbehaviour).with_operation(operation).with_times(1));
+    };
+    // The lock is taken, and nobody is told.
+    once(Misbehaviour::LoseReply, "AppendObject");
+    assert!(oss.try_send("POST", "versioned/lock?append&position=0", &[], "mine").await.is_err());
+    assert_eq!(oss.get("versioned/lock").await.text, "mine");
+    once(Misbehaviour::LoseRequest, "PutObject");
+    assert!(oss.try_send("PUT", "plain/lock", &[], "x").await.is_err());
+    assert_eq!(oss.get("plain/lock").await.refusal(), (404, "NoSuchKey"));
+    once(Misbehaviour::AnswerWithoutWork { status: 503, code: "ServiceUnavailable".to_owned() }, "PutObject");
+    assert_eq!(oss.put_new("plain/lock", "x").await.refusal(), (503, "ServiceUnavailable"));
+    once(Misbehaviour::internal_error_after_work(), "PutObject");
+    assert_eq!(oss.put_new("plain/lock", "x").await.refusal(), (500, "InternalError"));
+    assert_eq!(oss.put_new("plain/lock", "y").await.refusal(), (409, "FileAlreadyExists"));
+
+    once(Misbehaviour::IgnoreConditions, "PutObject");
+    assert_eq!(oss.put_new("plain/lock", "theirs").await.status, 200);
+    assert_eq!(oss.get("plain/lock").await.text, "theirs");
+    for bucket in BUCKETS {
+        oss.put(&format!("{bucket}/other"), "x").await;
+        once(Misbehaviour::IgnoreConditions, "AppendObject");
+        assert_eq!(oss.append(&format!("{bucket}/other"), 0, "theirs").await.status, 200);
+        assert_eq!(oss.get(&format!("{bucket}/other")).await.text, "theirs");
+    }
+    oss.append("versioned/third", 0, "x").await;
+    emulator.faults().inject(Fault::new(Misbehaviour::IgnoreConditionsOnVersionedBuckets).with_times(1));
+    assert_eq!(oss.append("versioned/third", 0, "theirs").await.status, 200);
+
+    once(Misbehaviour::MisstateChecksum, "GetObject");
+    let right = oss.put("plain/k", "123456789").await.header("x-oss-hash-crc64ecma").to_owned();
+    assert_ne!(oss.get("plain/k").await.header("x-oss-hash-crc64ecma"), right);
+    assert_eq!(oss.get("plain/k").await.header("x-oss-hash-crc64ecma"), right);
+    once(Misbehaviour::TruncateBody { after_bytes: 4 }, "GetObject");
+    assert!(oss.try_send("GET", "plain/k", &[], "").await.is_err());
+    assert_eq!(emulator.faults().count(), 0);
+
+    let asked = emulator.requests().take();
+    let first = &asked[0];
+    assert_eq!(first.operation.as_deref(), Some("AppendObject"));
+    assert_eq!((first.bucket.as_deref(), first.key.as_deref()), (Some("versioned"), Some("lock")));
+    assert_eq!((first.status, &*first.query), (None, "append&position=0"));
+    assert!(asked.iter().all(|request| !request.headers.contains_key("authorization")));
+}
+
+#[tokio::test]
+async fn a_bucket_may_stand_before_the_host() {
+    let emulator = builder().start().await.unwrap();
+    let oss = Oss::new(&emulator);
+    oss.put("plain/env:/state", "x").await;
+    for host in ["plain.localhost", "plain.oss-cn-beijing.aliyuncs.com"] {
+        let got = oss.send_to_host(host, "GET", "plain/env:/state").await;
+        assert_eq!((got.status, &*got.text), (200, "x"), "{host}");
+        assert!(oss.send_to_host(host, "GET", "plain").await.text.contains("<Key>env:/state</Key>"));
+    }
+}
+
+#[tokio::test]
+async fn what_goes_in_through_one_protocol_comes_out_through_the_other() {
+    let emulator = builder().start().await.unwrap();
+    let (oss, s3) = (Oss::new(&emulator), s3::client_of(&emulator.endpoint()));
+    oss.append("plain/a", 0, "from oss").await;
+    let got = s3.get_object().bucket(PLAIN).key("a").send().await.unwrap();
+    assert_eq!(got.body.collect().await.unwrap().into_bytes(), "from oss");
+    s3.put_object().bucket(PLAIN).key("b").body(b"from s3".to_vec().into()).send().await.unwrap();
+    let got = oss.get("plain/b").await;
+    assert_eq!((&*got.text, got.header("x-oss-object-type")), ("from s3", "Normal"));
+    assert_eq!(oss.append("plain/b", 0, "x").await.refusal(), (409, "ObjectNotAppendable"));
+    // Nobody has computed it.
+    assert_eq!(got.header("x-oss-hash-crc64ecma"), "");
 }

@@ -93,6 +93,11 @@ impl Oss {
         self.try_send(method, target, headers, body).await.unwrap()
     }
 
+    /// Sends a request whose bucket stands before the name of the host and not in the path.
+    pub(crate) async fn send_to_host(&self, host: &str, method: &str, target: &str) -> Answer {
+        self.try_send(method, target, &[("host", host)], "").await.unwrap()
+    }
+
     pub(crate) async fn try_send(
         &self,
         method: &str,
@@ -124,10 +129,15 @@ impl Oss {
         let mut mac = Hmac::<Sha1>::new_from_slice(b"testtest").unwrap();
         mac.update(text.as_bytes());
         let signature = BASE64.encode(mac.finalize().into_bytes());
+        // With the bucket in the host, the path has the key alone. What is signed is the same.
+        let sent_path = match path.trim_start_matches('/').split_once('/') {
+            Some((_, key)) if !named("host").is_empty() => format!("/{key}"),
+            _ => path,
+        };
         let query = if query.is_empty() { String::new() } else { format!("?{query}") };
         let mut request = self
             .http
-            .request(method.parse().unwrap(), format!("{}{path}{query}", self.endpoint))
+            .request(method.parse().unwrap(), format!("{}{sent_path}{query}", self.endpoint))
             .header("date", date)
             .header("authorization", format!("OSS test:{signature}"))
             .body(body.to_owned());
