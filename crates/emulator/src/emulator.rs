@@ -28,6 +28,7 @@ use crate::recorder::Recorder;
 use crate::s3::Service;
 use crate::storage::Storage;
 use crate::store::{Versioning, buckets, rows, tables};
+use crate::sts::{self, InstanceRole, MetadataMode, Sts};
 use crate::tablestore::Tablestore;
 
 /// An endpoint for S3, DynamoDB, OSS and Tablestore inside this process, on a loopback address. Dropping it stops it at once.
@@ -92,6 +93,10 @@ pub struct EmulatorBuilder {
     buckets: Vec<(String, Versioning)>,
     tables: Vec<(String, String)>,
     row_tables: Vec<(String, String)>,
+    roles: Vec<String>,
+    providers: Vec<(String, String)>,
+    instance_role: Option<InstanceRole>,
+    session_lifetime: Option<Duration>,
     address: Option<String>,
     manners: Manners,
     link: Option<(Duration, u64)>,
@@ -182,6 +187,35 @@ impl EmulatorBuilder {
         self
     }
 
+    /// Lets whoever has an access key assume this role of Alibaba Cloud, such as `acs:ram::1234567890123456:role/tf`, by `AssumeRole` of STS. May be called
+    /// several times.
+    #[must_use]
+    pub fn with_role(mut self, arn: impl Into<String>) -> Self {
+        self.roles.push(arn.into());
+        self
+    }
+
+    /// Lets whoever has this token of an identity provider assume the [roles](Self::with_role), by `AssumeRoleWithOIDC` of STS. May be called several times.
+    #[must_use]
+    pub fn with_identity_token(mut self, provider_arn: impl Into<String>, token: impl Into<String>) -> Self {
+        self.providers.push((provider_arn.into(), token.into()));
+        self
+    }
+
+    /// Pretends to be the metadata service of an ECS instance with this role, at `/latest/meta-data/`. Default: there is no such service.
+    #[must_use]
+    pub fn with_instance_role(mut self, name: impl Into<String>, mode: MetadataMode) -> Self {
+        self.instance_role = Some(InstanceRole { name: name.into(), mode });
+        self
+    }
+
+    /// How long the keys of the instance last, and those of a role at most. Default: an hour.
+    #[must_use]
+    pub fn with_session_lifetime(mut self, lifetime: Duration) -> Self {
+        self.session_lifetime = Some(lifetime);
+        self
+    }
+
     /// The address to listen on, an IP address with a port. Default: `127.0.0.1:0`, where 0 lets the system choose.
     #[must_use]
     pub fn with_address(mut self, address: impl Into<String>) -> Self {
@@ -217,7 +251,15 @@ impl EmulatorBuilder {
         let region: Option<Arc<str>> = self.region.clone().map(Arc::from);
         let ring = Keyring::new(Arc::clone(&keys), self.tokens);
         let oss = Oss { storage: storage.clone(), keys: ring.clone(), region: region.clone() };
-        let tablestore = Tablestore { storage: storage.clone(), keys: ring };
+        let tablestore = Tablestore { storage: storage.clone(), keys: ring.clone() };
+        let sts = Sts {
+            keys: ring,
+            roles: Arc::new(self.roles),
+            providers: Arc::new(self.providers),
+            instance_role: self.instance_role,
+            lifetime: self.session_lifetime.unwrap_or(sts::DEFAULT_LIFETIME),
+            address,
+        };
         let tables = Tables { storage: storage.clone(), keys: Arc::clone(&keys), region: region.clone() };
         let mut s3 = S3ServiceBuilder::new(Service::new(storage, self.region));
         s3.set_auth(Keys(keys));
@@ -237,6 +279,7 @@ impl EmulatorBuilder {
             tables,
             oss,
             tablestore,
+            sts,
             manners: self.manners,
         };
         let (stop, stopped) = oneshot::channel();

@@ -1,5 +1,6 @@
 //! One request, from its head to its answer, with whatever goes wrong in between.
 
+mod keys;
 mod oss;
 mod tables;
 
@@ -30,6 +31,7 @@ use crate::manners::Manners;
 use crate::oss::Oss;
 use crate::recorder::{Recorder, Request};
 use crate::store::hex;
+use crate::sts::{self, Sts};
 use crate::tablestore::{self, Tablestore};
 
 /// How long a truncated answer stays open after its last byte, so that the client has that byte before it sees the end.
@@ -58,6 +60,7 @@ pub(crate) struct Endpoint {
     pub(crate) tables: Tables,
     pub(crate) oss: Oss,
     pub(crate) tablestore: Tablestore,
+    pub(crate) sts: Sts,
     pub(crate) manners: Manners,
 }
 
@@ -93,6 +96,9 @@ impl Endpoint {
         if let Some(operation) = dynamodb::operation(&head.headers) {
             let operation = operation.to_owned();
             return self.answer_table(head, operation, body).await;
+        }
+        if sts::is_addressed(&head) {
+            return self.answer_keys(head, body).await;
         }
         if crate::oss::is_addressed(&head.headers) {
             return self.answer_oss(head, body).await;

@@ -15,6 +15,7 @@ mod body;
 mod dynamodb;
 mod oss;
 mod s3;
+mod sts;
 mod tablestore;
 
 mod storage;
@@ -25,3 +26,4 @@ pub use faults::{Fault, Faults, Misbehaviour};
 pub use manners::Manners;
 pub use recorder::{Recorder, Request};
 pub use storage::Storage;
+pub use sts::MetadataMode;

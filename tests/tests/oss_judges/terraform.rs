@@ -1,6 +1,6 @@
 //! The real Terraform with `backend "oss"`: it works, and asks what it is known to ask.
 
-use remote_state_emulator::{Fault, Misbehaviour, Request};
+use remote_state_emulator::{Fault, MetadataMode, Misbehaviour, Request};
 use remote_state_tests::terraform::CONFIGURATION;
 use remote_state_tests::{Cmd, OssServer, Output, Requirement, Sandbox, Suite};
 
@@ -16,6 +16,7 @@ pub(crate) fn add(suite: &mut Suite) {
     suite.test("terraform::a_state_that_is_not_its_digest_is_refused", NEEDS, digest);
     suite.test("terraform::acl_and_encryption_are_sent_and_only_one_has_effect", NEEDS, headers);
     suite.test("terraform::states_are_kept_on_every_kind_of_bucket", NEEDS, buckets);
+    suite.test("terraform::the_keys_of_an_instance_open_oss_and_tablestore", NEEDS, instance);
     suite.test("terraform::faults_look_to_it_as_the_services_do", NEEDS, faults);
 }
 
@@ -226,6 +227,26 @@ fn buckets() {
         }
         project.run("workspace delete dev").success();
     }
+}
+
+fn instance() {
+    let server =
+        OssServer::emulator_with(|builder| builder.with_instance_role("ecs-role", MetadataMode::Normal));
+    let sandbox = Sandbox::new();
+    sandbox.write("main.tf", CONFIGURATION);
+    let [endpoint, table] = server.tablestore();
+    let more = [("ecs_role_name", "ecs-role"), endpoint, table];
+    sandbox.write("backend.tf", server.backend_block(OssServer::PLAIN, &more));
+    for words in ["init -input=false", "apply -auto-approve -input=false", "state pull"] {
+        // The address of the metadata service is fixed, but it is asked through a proxy.
+        sandbox.terraform().words(words).env("HTTP_PROXY", server.endpoint()).run().success();
+    }
+    let asked = server.requests().take();
+    let with = |header: &str| asked.iter().filter(|request| request.headers.contains_key(header)).count();
+    let metadata = asked.iter().filter(|request| request.operation.as_deref() == Some("GetMetadata")).count();
+    let (of_oss, of_tablestore) = (with("x-oss-security-token"), with("x-ots-ststoken"));
+    assert!(metadata > 0 && of_oss > 0 && of_tablestore > 0, "{asked:#?}");
+    assert_eq!(metadata + of_oss + of_tablestore, asked.len(), "{asked:#?}");
 }
 
 fn faults() {

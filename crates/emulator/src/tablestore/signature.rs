@@ -43,6 +43,7 @@ pub(super) fn check(
     }
     let secret = keys.secret(access_key, header("x-ots-ststoken")).map_err(|rejection| {
         Refusal::auth_failed(match rejection {
+            Rejection::Expired => "The STS token has expired.",
             Rejection::UnknownKey => "The AccessKeyID does not exist.",
             Rejection::WrongToken => "The STS token is invalid.",
         })
@@ -51,11 +52,11 @@ pub(super) fn check(
     let (signature, computed, signing_key) = match header("x-ots-signaturev4") {
         Some(signature) => {
             let (day, region) = (required("x-ots-signdate")?, required("x-ots-signregion")?);
-            let key = signing_key(secret, day, region);
+            let key = signing_key(&secret, day, region);
             let computed = BASE64.encode(sha256(key.as_bytes(), format!("{text}ots").as_bytes()));
             (signature, computed, key)
         }
-        None => (required("x-ots-signature")?, sha1(secret, &text), secret.to_owned()),
+        None => (required("x-ots-signature")?, sha1(&secret, &text), secret),
     };
     if computed != signature {
         return Err(Refusal::auth_failed("Signature mismatch."));

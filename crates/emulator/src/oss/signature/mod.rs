@@ -49,7 +49,7 @@ fn check_v1(call: &Call, claim: &str, keys: &Keyring, now: Timestamp) -> Result<
     let date = rfc2822::DateTimeParser::new().parse_timestamp(date).map_err(|_| no_date())?;
     check_time(date, now)?;
     let text = v1::string_to_sign(call);
-    if v1::sign(secret, &text) == signature {
+    if v1::sign(&secret, &text) == signature {
         return Ok(());
     }
     Err(mismatch(access_key, signature, text, None))
@@ -79,14 +79,17 @@ fn check_v4(
     check_time(parsed, now)?;
     let canonical = v4::canonical_request(call, &claim);
     let text = v4::string_to_sign(&canonical, time, &claim);
-    if v4::sign(secret, &claim, &text) == claim.signature {
+    if v4::sign(&secret, &claim, &text) == claim.signature {
         return Ok(());
     }
     Err(mismatch(claim.access_key, claim.signature, text, Some(canonical)))
 }
 
-fn secret<'a>(call: &Call, keys: &'a Keyring, access_key: &str) -> Result<&'a str, Refusal> {
+fn secret(call: &Call, keys: &Keyring, access_key: &str) -> Result<String, Refusal> {
     keys.secret(access_key, call.header("x-oss-security-token")).map_err(|rejection| match rejection {
+        Rejection::Expired => {
+            Refusal::new(403, "SecurityTokenExpired", "The security token you provided has expired.")
+        }
         Rejection::UnknownKey => Refusal::new(
             403,
             "InvalidAccessKeyId",
