@@ -4,8 +4,11 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
+use aws_sdk_s3::types::{BucketVersioningStatus, ServerSideEncryption, VersioningConfiguration};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
+use md5::{Digest as _, Md5};
 use remote_state_core::LockInfo;
 use serde_json::Value;
 
@@ -42,6 +45,35 @@ impl S3Server {
     pub async fn delete_object(&self, bucket: &str, key: &str) {
         let sent = self.client().delete_object().bucket(bucket).key(key).send().await;
         sent.unwrap_or_else(|error| panic!("{key}: {error:?}"));
+    }
+
+    /// Says how an object is encrypted, told by its headers; the key is the customer's, in base64.
+    ///
+    /// # Errors
+    /// The status with which the store refuses to say it.
+    ///
+    /// # Panics
+    /// If the store does not answer, or the key is no base64.
+    pub async fn encryption(
+        &self,
+        bucket: &str,
+        key: &str,
+        customer_key: Option<&str>,
+    ) -> Result<Option<ServerSideEncryption>, u16> {
+        let mut head = self.client().head_object().bucket(bucket).key(key);
+        if let Some(customer_key) = customer_key {
+            let bytes = BASE64.decode(customer_key).expect("the key is base64");
+            let sum = BASE64.encode(Md5::digest(bytes));
+            head = head
+                .sse_customer_algorithm("AES256")
+                .sse_customer_key(customer_key)
+                .sse_customer_key_md5(sum);
+        }
+        match head.send().await {
+            Ok(answer) => Ok(answer.server_side_encryption),
+            Err(SdkError::ServiceError(error)) => Err(error.raw().status().as_u16()),
+            Err(error) => panic!("{key}: {error:?}"),
+        }
     }
 
     /// Makes a bucket with versioning and returns its name.

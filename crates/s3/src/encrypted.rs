@@ -1,4 +1,4 @@
-//! What a store answers about an object that is encrypted with a key which has to be sent along (SSE-C).
+//! What a store answers about encryption, above all about an object that is encrypted with a key which has to be sent along (SSE-C).
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html>
 
@@ -34,8 +34,11 @@ where
 }
 
 fn explain(about: About<'_>, code: &str, sentence: &str, key: SentKey<'_>) -> Option<Error> {
-    // The codes are those of any bad request. What it is about stands in the sentence: "encryption", "encrypted", "SSE".
-    let names_encryption = sentence.to_ascii_lowercase().contains("encrypt") || sentence.contains("SSE");
+    // The codes are those of any bad request. What it is about stands in the sentence: "encryption", "encrypted", "SSE". Ceph's says of another
+    // key: "The calculated MD5 hash of the key did not match the hash that was provided."
+    let sentence_is_about = |words: &str| sentence.to_ascii_lowercase().contains(words);
+    let names_encryption =
+        sentence_is_about("encrypt") || sentence.contains("SSE") || sentence_is_about("hash of the key");
     Some(match (code, key) {
         // "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object."
         ("InvalidRequest" | "InvalidArgument", SentKey::None) if names_encryption => about
@@ -66,4 +69,25 @@ fn wrong(about: About<'_>, origin: &str) -> Error {
         )
         .with_context("key set in", origin)
         .with_hint("set `sse_customer_key`, or the environment variable `AWS_SSE_CUSTOMER_KEY`, to the key that it was written with")
+}
+
+/// What is wrong with a request that asks for encryption, if it is that.
+pub(crate) fn unable(about: About<'_>, code: &str) -> Option<Error> {
+    match code {
+        // "A header you provided implies functionality that is not implemented."
+        "NotImplemented" => {
+            let origin = about.origins.encrypt.as_deref()?;
+            let reason = format!("{} cannot encrypt as `encrypt` asks it to", about.store);
+            let error = about.error(ErrorKind::Unsupported, &reason).with_context("set in", origin);
+            Some(error.with_hint("give the store a key service, or remove `encrypt`"))
+        }
+        // Amazon's code, and MinIO's: <https://docs.aws.amazon.com/kms/latest/APIReference/API_GenerateDataKey.html#API_GenerateDataKey_Errors>.
+        "KMS.NotFoundException" | "kms:KeyNotFound" => {
+            let origin = about.origins.kms_key.as_deref()?;
+            let reason = "the store has no such key as `kms_key_id` names";
+            let error = about.error(ErrorKind::ConfigInvalid, reason).with_context("set in", origin);
+            Some(error.with_hint("check `kms_key_id`, and that the key is in the region of the bucket"))
+        }
+        _ => None,
+    }
 }

@@ -11,6 +11,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use remote_state_core::{Error, ErrorKind};
 
 use crate::config::Origins;
+use crate::encrypted;
 use crate::sts::Denied;
 
 pub(crate) use remote_state_core::provider::{Failure, Outcome};
@@ -162,6 +163,9 @@ fn service(
     hinted_region: Option<&str>,
 ) -> (Outcome, Error) {
     let code = if code.is_empty() { code_of_status(status) } else { code };
+    if let Some(error) = encrypted::unable(about, code) {
+        return (Outcome::Refused, error);
+    }
     match code {
         // "The specified key does not exist."
         "NoSuchKey" => (Outcome::Absent, about.error(ErrorKind::NotFound, "it does not exist")),

@@ -2,6 +2,7 @@
 
 mod conformance;
 mod customer_key;
+mod encryption;
 mod last_byte;
 mod refused;
 mod version_list;
@@ -14,6 +15,7 @@ fn main() -> ExitCode {
     let mut suite = Suite::new();
     conformance::add(&mut suite);
     customer_key::add(&mut suite);
+    encryption::add(&mut suite);
     last_byte::add(&mut suite);
     refused::add(&mut suite);
     version_list::add(&mut suite);

@@ -70,7 +70,7 @@ async fn contend(store: &dyn StateStore, inside: &AtomicUsize, contender: usize)
                 return 1;
             }
             Err(error) => {
-                assert!(matches!(error.kind(), ErrorKind::LockHeld | ErrorKind::Unavailable), "{error:?}")
+                assert!(matches!(error.kind(), ErrorKind::LockHeld | ErrorKind::Unavailable), "{error:?}");
             }
         }
     }

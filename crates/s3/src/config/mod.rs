@@ -77,6 +77,8 @@ pub(crate) struct Origins {
     pub(crate) dynamodb_endpoint: Option<String>,
     pub(crate) table: Option<String>,
     pub(crate) sts: Option<String>,
+    pub(crate) encrypt: Option<String>,
+    pub(crate) kms_key: Option<String>,
     pub(crate) customer_key: Option<String>,
     pub(crate) credentials: String,
 }
@@ -127,6 +129,8 @@ impl S3Config {
                 dynamodb_endpoint: origin("endpoints.dynamodb"),
                 table: origin("dynamodb_table"),
                 sts: origin("endpoints.sts"),
+                encrypt: origin("encrypt").filter(|_| config.bool("encrypt")),
+                kms_key: origin("kms_key_id"),
                 customer_key: origin("sse_customer_key"),
                 credentials: access::credentials_origin(config)?,
             },

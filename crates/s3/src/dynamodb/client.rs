@@ -259,6 +259,8 @@ mod tests {
             dynamodb_endpoint: None,
             table: Some("main.tf:5".into()),
             sts: None,
+            encrypt: None,
+            kms_key: None,
             customer_key: None,
             credentials: "the machine".into(),
         };
