@@ -49,6 +49,18 @@ pub(crate) fn tests(suite: &mut Suite) {
             .says("hint: to have one that does, give `--dev=oss`");
         oss("pull --backend s3").run().code(2).says("hint: to have one that does, give `--dev=s3`");
     });
+    suite.test("the_embedded_oss_locks_in_a_table_on_request", &[], || {
+        let sandbox = Sandbox::new();
+        let oss = |words: &str| {
+            let table = ["--dev=oss", "--backend-config", "tablestore_table=statelock"];
+            sandbox.remote_state().args(table).words(words)
+        };
+        oss("push -").stdin(state(3)).run().success();
+        let id = oss("lock").run().success().stdout().trim_end().to_owned();
+        oss("lock").run().code(3).says(&id).says("statelock");
+        oss(&format!("unlock {id}")).run().success();
+        assert_eq!(oss("pull").run().success().stdout, state(3).as_bytes());
+    });
     suite.test("the_embedded_oss_is_native", &[Requirement::Terraform], || {
         let sandbox = Sandbox::new();
         let exec = |words: &str| {
