@@ -194,6 +194,11 @@ pub enum Misbehaviour {
     MisstateChecksum,
     /// Answers bodies with trailing checksums (`aws-chunked`) with 400 `XAmzContentSHA256Mismatch`, as older Ceph does.
     RefuseTrailers,
+    /// Lists at most this many entries on a page of OSS, whatever is asked for, as the service may.
+    ShortPages {
+        /// How many, at least one.
+        entries: usize,
+    },
     /// Sends this much of the answer to a GET, then closes the connection. `Content-Length` still promises all of it.
     TruncateBody {
         /// How much is sent.
@@ -241,6 +246,7 @@ pub(crate) struct Plan {
     pub(crate) lose_reply: bool,
     pub(crate) lose_request: bool,
     pub(crate) misstate_checksum: bool,
+    pub(crate) page_limit: Option<usize>,
     pub(crate) refuse_trailers: bool,
     pub(crate) truncate_after: Option<u64>,
 }
@@ -318,6 +324,7 @@ impl Plan {
             Misbehaviour::LoseRequest => !std::mem::replace(&mut self.lose_request, true),
             Misbehaviour::MisstateChecksum => !std::mem::replace(&mut self.misstate_checksum, true),
             Misbehaviour::RefuseTrailers => !std::mem::replace(&mut self.refuse_trailers, true),
+            Misbehaviour::ShortPages { entries } => set(&mut self.page_limit, (*entries).max(1)),
             Misbehaviour::TruncateBody { after_bytes } => set(&mut self.truncate_after, *after_bytes),
         }
     }

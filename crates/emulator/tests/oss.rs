@@ -247,3 +247,38 @@ async fn what_goes_in_through_one_protocol_comes_out_through_the_other() {
     // Nobody has computed it.
     assert_eq!(got.header("x-oss-hash-crc64ecma"), "");
 }
+
+#[tokio::test]
+async fn pages_can_be_short_and_markers_lead_through_all_of_them() {
+    let emulator = builder().start().await.unwrap();
+    let oss = Oss::new(&emulator);
+    let keys = ["env:/a/state", "env:/b/state", "env:/state"];
+    for key in keys {
+        oss.put(&format!("{VERSIONED}/{key}"), "x").await;
+        oss.delete(&format!("{VERSIONED}/{key}")).await;
+        oss.put(&format!("{VERSIONED}/{key}"), "y").await;
+    }
+    emulator.faults().inject(Fault::new(Misbehaviour::ShortPages { entries: 1 }));
+    let (mut marker, mut found) = (String::new(), Vec::new());
+    loop {
+        let page = oss.get(&format!("{VERSIONED}?prefix=env:/&max-keys=1000&marker={marker}")).await;
+        assert_eq!(page.element("MaxKeys"), "1000");
+        found.extend(page.elements("Key").into_iter().map(str::to_owned));
+        if page.element("IsTruncated") == "false" {
+            break;
+        }
+        marker = page.element("NextMarker").to_owned();
+    }
+    assert_eq!(found, keys);
+    let (mut marker, mut versions) = (String::new(), 0);
+    loop {
+        let page = oss.get(&format!("{VERSIONED}?versions&prefix=env:/{marker}")).await;
+        versions += page.elements("VersionId").len();
+        if page.element("IsTruncated") == "false" {
+            break;
+        }
+        let (key, id) = (page.element("NextKeyMarker"), page.element("NextVersionIdMarker"));
+        marker = format!("&key-marker={key}&version-id-marker={id}");
+    }
+    assert_eq!(versions, 9);
+}

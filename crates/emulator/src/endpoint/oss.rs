@@ -17,7 +17,7 @@ impl Endpoint {
         while let Some(frame) = body.frame().await {
             pieces.extend(frame?.into_data());
         }
-        let call = oss::Call::new(&head, pieces);
+        let mut call = oss::Call::new(&head, pieces);
         let plan = self.faults.plan(&Target {
             method: head.method.as_str(),
             operation: call.operation(),
@@ -25,6 +25,7 @@ impl Endpoint {
             is_conditional: call.is_conditional(),
             is_chunked: false,
         });
+        call.page_limit = plan.page_limit;
         let mut record = record(&head, call.bucket().map(str::to_owned), call.key().map(str::to_owned));
         record.operation = call.operation().map(str::to_owned);
         let (is_head, id) = (head.method == Method::HEAD, next_request_id());

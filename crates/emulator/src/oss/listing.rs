@@ -146,8 +146,8 @@ impl Oss {
 
     async fn page(&self, call: &Call, ask: &Ask, after: After, all_versions: bool) -> Result<Page, Refusal> {
         let bucket = call.own_bucket();
-        let (prefix, delimiter, limit) =
-            (ask.prefix.clone().unwrap_or_default(), ask.delimiter.clone(), ask.max_keys);
+        let (prefix, delimiter) = (ask.prefix.clone().unwrap_or_default(), ask.delimiter.clone());
+        let limit = call.page_limit.map_or(ask.max_keys, |limit| limit.min(ask.max_keys));
         self.storage
             .read_as(move |txn| {
                 buckets::get(&txn.open_table(BUCKETS).map_err(internal)?, &bucket)?;

@@ -49,6 +49,8 @@ pub(crate) struct Call {
     query: Query,
     operation: Option<Operation>,
     body: Vec<Bytes>,
+    /// How long a page of a listing is at most, if a fault says so.
+    pub(crate) page_limit: Option<usize>,
 }
 
 /// Whether a request speaks this protocol rather than another one of the same port.
@@ -65,7 +67,7 @@ impl Call {
         let query = Query::parse(head.uri.query().unwrap_or_default());
         let operation = Operation::of(&head.method, &address, &query, &head.headers);
         let (method, uri, headers) = (head.method.clone(), head.uri.clone(), head.headers.clone());
-        Self { method, uri, headers, address, query, operation, body }
+        Self { method, uri, headers, address, query, operation, body, page_limit: None }
     }
 
     pub(crate) fn bucket(&self) -> Option<&str> {
