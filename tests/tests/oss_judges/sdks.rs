@@ -1,21 +1,81 @@
-//! The vendor's SDKs for Python. Each scenario is a function in one of the scripts beside this file, run against an emulator of its own.
+//! The vendor's SDKs for Python and JavaScript. Each scenario is a function in one of the scripts beside this file, run against an emulator of its own.
 
-use remote_state_tests::{OssServer, Requirement, Sandbox, Setup, Suite};
-
-const SETUP: &str = "oss/emulator";
+use remote_state_tests::{Cmd, OssServer, Requirement, Sandbox, Setup, Suite};
 
 /// A script, and the versions of the signature that its SDK knows.
 struct Judge {
     name: &'static str,
+    language: Language,
     script: &'static str,
     signatures: [&'static str; 2],
 }
 
-const JUDGES: [Judge; 3] = [
-    Judge { name: "oss2", script: include_str!("oss2_judge.py"), signatures: ["v1", "v4"] },
-    Judge { name: "alibabacloud_oss_v2", script: include_str!("oss_v2_judge.py"), signatures: ["v1", "v4"] },
-    Judge { name: "tablestore", script: include_str!("tablestore_judge.py"), signatures: ["v2", "v4"] },
+#[derive(Clone, Copy)]
+enum Language {
+    JavaScript,
+    Python,
+}
+
+const JUDGES: [Judge; 4] = [
+    Judge {
+        name: "ali_oss",
+        language: Language::JavaScript,
+        script: include_str!("ali_oss_judge.js"),
+        signatures: ["v1", "v4"],
+    },
+    Judge {
+        name: "alibabacloud_oss_v2",
+        language: Language::Python,
+        script: include_str!("oss_v2_judge.py"),
+        signatures: ["v1", "v4"],
+    },
+    Judge {
+        name: "oss2",
+        language: Language::Python,
+        script: include_str!("oss2_judge.py"),
+        signatures: ["v1", "v4"],
+    },
+    Judge {
+        name: "tablestore",
+        language: Language::Python,
+        script: include_str!("tablestore_judge.py"),
+        signatures: ["v2", "v4"],
+    },
 ];
+
+impl Language {
+    /// The setup that has the SDK.
+    fn setup(self) -> &'static str {
+        match self {
+            Self::JavaScript => "oss/emulator-node",
+            Self::Python => "oss/emulator",
+        }
+    }
+
+    /// The names of the scenarios in a script: functions that take nothing and say in several words what they expect.
+    fn scenarios(self, script: &'static str) -> impl Iterator<Item = &'static str> {
+        let (before, behind) = match self {
+            Self::JavaScript => ("  async ", "() {"),
+            Self::Python => ("def ", "():"),
+        };
+        script
+            .lines()
+            .filter_map(move |line| line.strip_prefix(before)?.strip_suffix(behind))
+            .filter(|name| name.matches('_').count() > 1)
+    }
+
+    /// Runs a script.
+    fn command(self, sandbox: &Sandbox, script: &str) -> Cmd {
+        let setup = Setup::named(self.setup());
+        match self {
+            Self::JavaScript => sandbox
+                .command(setup.told("node"))
+                .env("NODE_PATH", setup.told("node_modules"))
+                .arg(sandbox.write("judge.js", script)),
+            Self::Python => sandbox.command(setup.told("python")).arg(sandbox.write("judge.py", script)),
+        }
+    }
+}
 
 /// The keys of somebody whom STS let in for a while.
 const TEMPORARY: [(&str, &str); 3] =
@@ -24,20 +84,13 @@ const TEMPORARY: [(&str, &str); 3] =
 pub(crate) fn add(suite: &mut Suite) {
     for judge in &JUDGES {
         for signature in judge.signatures {
-            for scenario in scenarios(judge.script) {
+            for scenario in judge.language.scenarios(judge.script) {
                 let name = format!("{}::{signature}::{scenario}", judge.name);
-                suite.test(name, &[Requirement::Setup(SETUP)], move || run(judge, signature, scenario));
+                let needs = [Requirement::Setup(judge.language.setup())];
+                suite.test(name, &needs, move || run(judge, signature, scenario));
             }
         }
     }
-}
-
-/// The functions of a script that take nothing and say in their name what they expect: several words.
-fn scenarios(script: &'static str) -> impl Iterator<Item = &'static str> {
-    script
-        .lines()
-        .filter_map(|line| line.strip_prefix("def ")?.strip_suffix("():"))
-        .filter(|name| name.matches('_').count() > 1)
 }
 
 fn run(judge: &Judge, signature: &str, scenario: &str) {
@@ -46,10 +99,9 @@ fn run(judge: &Judge, signature: &str, scenario: &str) {
         builder.with_region(OssServer::REGION).with_temporary_credentials(access_key, secret_key, token)
     });
     let sandbox = Sandbox::new();
-    let script = sandbox.write("judge.py", judge.script);
-    let mut command = sandbox
-        .command(Setup::named(SETUP).told("python"))
-        .arg(script)
+    let mut command = judge
+        .language
+        .command(&sandbox, judge.script)
         .args([signature, scenario])
         .env("ENDPOINT", server.endpoint())
         .env("REGION", OssServer::REGION)
