@@ -95,6 +95,11 @@ impl Setup {
         ALL.iter().filter(move |setup| setup.provider() == provider)
     }
 
+    /// Every setup that speaks S3.
+    pub fn speaking_s3() -> impl Iterator<Item = &'static Self> {
+        Self::of("s3").chain(Self::of("spaces"))
+    }
+
     /// The setup with a name.
     ///
     /// # Panics

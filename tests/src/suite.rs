@@ -82,7 +82,7 @@ impl Suite {
         self.test(format!("{}::{name}", setup.name), &needs, move || test(&S3Server::of(setup)));
     }
 
-    /// Adds a test for each setup of the provider `s3` whose description fits.
+    /// Adds a test for each setup that speaks S3 and whose description fits.
     pub fn on_setups(
         &mut self,
         fits: impl Fn(&Shows) -> bool,
@@ -90,7 +90,7 @@ impl Suite {
         needs: &[Requirement],
         test: impl Fn(&S3Server) + Clone + Send + 'static,
     ) {
-        for setup in Setup::of("s3").filter(|setup| fits(&setup.shows)) {
+        for setup in Setup::speaking_s3().filter(|setup| fits(&setup.shows)) {
             self.on_setup(setup, name, needs, test.clone());
         }
     }

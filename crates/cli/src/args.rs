@@ -113,6 +113,8 @@ pub(crate) enum Dev {
     Oss,
     /// Amazon S3, with DynamoDB
     S3,
+    /// DigitalOcean Spaces, with the manners of its family
+    Spaces,
 }
 
 impl Dev {
@@ -121,6 +123,7 @@ impl Dev {
         match self {
             Self::Oss => "oss",
             Self::S3 => "s3",
+            Self::Spaces => "spaces",
         }
     }
 }

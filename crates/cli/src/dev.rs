@@ -8,7 +8,7 @@ use clap::ValueEnum as _;
 use remote_state::config::{ConfigValue, Environment, Origin, ResolvedConfig};
 use remote_state::directory::{DirectoryOptions, Discovered, discover};
 use remote_state::{Error, ErrorKind, Result};
-use remote_state_emulator::{Emulator, EmulatorBuilder, Storage};
+use remote_state_emulator::{Emulator, EmulatorBuilder, Manners, Storage};
 
 use crate::args::{Dev, Global};
 use crate::exit::Failure;
@@ -34,6 +34,7 @@ fn keys(kind: Dev) -> &'static [&'static str] {
             // The emulator has the manners of Amazon's own.
             "dialect=aws",
         ],
+        Dev::Spaces => &["bucket=remote-state-dev-spaces", "key=terraform.tfstate", "region=nyc3"],
     }
 }
 
@@ -98,10 +99,8 @@ impl DevStore {
         };
         let (access_key, secret_key) = (crate::random::hex(10)?, crate::random::hex(20)?);
         let storage = Storage::file(folder.join(FILE)).map_err(|error| failed(&error))?;
-        let emulator = Emulator::builder()
-            .with_storage(storage)
-            .with_credentials(&access_key, &secret_key)
-            .with_versioned_bucket(config.required("bucket")?);
+        let emulator = Emulator::builder().with_storage(storage).with_credentials(&access_key, &secret_key);
+        let emulator = with_bucket(kind, emulator, config.required("bucket")?);
         let emulator = with_table(kind, emulator, &config);
         let emulator = emulator.start().await.map_err(|error| failed(&error))?;
         let access = Access { endpoint: emulator.endpoint(), access_key, secret_key };
@@ -112,6 +111,14 @@ impl DevStore {
     /// Finishes the requests in flight and stops.
     pub(crate) async fn stop(self) {
         self.emulator.shutdown().await;
+    }
+}
+
+/// Has the bucket created. In Spaces a new one keeps no versions, and one that does is no place for locks of native clients.
+fn with_bucket(kind: Dev, emulator: EmulatorBuilder, bucket: &str) -> EmulatorBuilder {
+    match kind {
+        Dev::Oss | Dev::S3 => emulator.with_versioned_bucket(bucket),
+        Dev::Spaces => emulator.with_manners(Manners::Ceph).with_bucket(bucket),
     }
 }
 
@@ -126,6 +133,7 @@ fn with_table(kind: Dev, emulator: EmulatorBuilder, config: &ResolvedConfig) -> 
             Some(table) => emulator.with_table(table, "LockID"),
             None => emulator,
         },
+        Dev::Spaces => emulator,
     }
 }
 
@@ -177,6 +185,21 @@ impl Access {
                 let env = vec![
                     ("AWS_ENDPOINT_URL_S3", endpoint.clone()),
                     ("AWS_ENDPOINT_URL_DYNAMODB", endpoint),
+                    ("AWS_ACCESS_KEY_ID", access_key),
+                    ("AWS_SECRET_ACCESS_KEY", secret_key),
+                    ("AWS_REGION", region),
+                ];
+                (config, env)
+            }
+            Dev::Spaces => {
+                // Nobody wrote the secret down anywhere, which is what is warned of.
+                let config = config.with("endpoint", text(&endpoint), origin).with(
+                    "secret_key",
+                    text(&secret_key),
+                    Origin::Program,
+                );
+                let env = vec![
+                    ("AWS_ENDPOINT_URL_S3", endpoint),
                     ("AWS_ACCESS_KEY_ID", access_key),
                     ("AWS_SECRET_ACCESS_KEY", secret_key),
                     ("AWS_REGION", region),

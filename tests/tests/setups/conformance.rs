@@ -21,7 +21,7 @@ const CONDITIONAL: [&str; 5] = [
 const CROWDED: &str = "lock::hand_over_loses_no_update";
 
 pub(crate) fn add(suite: &mut Suite) {
-    for setup in Setup::of("s3").filter(|setup| setup.shows.locks != Locks::Refused) {
+    for setup in Setup::speaking_s3().filter(|setup| setup.shows.locks != Locks::Refused) {
         let own = Manners {
             dialect: setup.shows.dialect.as_deref(),
             bucket: setup.shows.bucket,

@@ -95,6 +95,23 @@ impl LockFile<'_> {
         }
     }
 
+    /// Decides after a PUT that failed and may have made a version all the same: by now it is in the list, or it never will be.
+    pub(super) async fn contend_in_doubt(&self, id: Option<LockId>, failure: Failure) -> Result<(), Failure> {
+        let own = async {
+            let Some(id) = &id else { return Ok(Vec::new()) };
+            let list = self.list("lock", None).await?;
+            self.live_with("lock", &list, id).await
+        };
+        match own.await {
+            // The oldest is the one that counts; a release finds the others too.
+            Ok(mut found) => match found.pop() {
+                Some(own) => self.contend(id, own.version).await,
+                None => Err(Failure { outcome: Outcome::Conflict, ..failure }),
+            },
+            Err(error) => Err(Failure { outcome: Outcome::Unknown, error }),
+        }
+    }
+
     /// Lists the versions of the lock file, down to the newest delete marker, and further down to a version that is looked for.
     pub(super) async fn list(&self, operation: &'static str, sought: Option<&str>) -> Result<VersionList> {
         let key = &self.key();

@@ -21,7 +21,7 @@ use crate::client::{Condition, Object, Repeat, Select, Stored};
 use crate::dialect::Versioned;
 use crate::error::{Failure, Outcome};
 use crate::lock::by_list::VersionList;
-use crate::lock::memory::NULL_VERSION;
+use crate::lock::memory::{NULL_VERSION, Versioning};
 use crate::payload::Payload;
 use crate::store::S3Store;
 
@@ -49,10 +49,16 @@ impl LockMechanism for LockFile<'_> {
 
     async fn create_once(&self, record: Bytes) -> Result<(), Failure> {
         let id = parse_lock_record(&record).ok().map(|info| info.id);
-        let stored = self.put(record).await?;
-        match stored.version {
-            Some(version) if self.may_go_by_list() => self.contend(id, version).await,
-            _ => Ok(()),
+        match self.put(record).await {
+            Ok(Stored { version: Some(version), .. }) if self.may_go_by_list() => {
+                self.contend(id, version).await
+            }
+            Ok(_) => Ok(()),
+            // Ceph's answer to a PUT whose object came or went in the hands of others meanwhile. It may have been linked all the same.
+            Err(failure) if failure.outcome == Outcome::Absent && self.may_go_by_list() => {
+                self.contend_in_doubt(id, failure).await
+            }
+            Err(failure) => Err(failure),
         }
     }
 
@@ -90,18 +96,15 @@ impl LockMechanism for LockFile<'_> {
     async fn read(&self, operation: &'static str) -> Result<Option<Box<dyn FoundLock + '_>>> {
         let answer = match self.store.client.get(operation, &self.key(), &Select::default()).await {
             Ok(answer) => answer,
-            // Where the newest version of a lock file is deleted, or there is none, no version is live.
+            // Ceph may answer so for a moment while versions come and go: there the list has the last word.
+            Err(failure) if failure.outcome == Outcome::Absent && self.goes_by_list() => {
+                return self.find_holder(operation).await;
+            }
             Err(failure) if failure.outcome == Outcome::Absent => return Ok(None),
             Err(failure) => return Err(failure.error),
         };
         if answer.version_id.is_some() && self.may_go_by_list() {
-            let Some((holder, list)) = self.read_holder(operation).await? else { return Ok(None) };
-            let versions = vec![holder.version];
-            return Ok(Some(Box::new(FoundFile {
-                file: self,
-                record: holder.record,
-                place: Found::Versions { versions, list },
-            })));
+            return self.find_holder(operation).await;
         }
         let place = Found::Object(answer.e_tag.clone());
         let record = self.record_of(operation, answer).await?;
@@ -218,6 +221,17 @@ impl LockFile<'_> {
     /// The list of versions decides if the store makes one.
     fn may_go_by_list(&self) -> bool {
         self.store.dialect.versioned == Versioned::ByList
+    }
+
+    /// The list of versions decides, as far as is known.
+    fn goes_by_list(&self) -> bool {
+        self.may_go_by_list() && self.store.memory.versioning() != Versioning::Off
+    }
+
+    async fn find_holder(&self, operation: &'static str) -> Result<Option<Box<dyn FoundLock + '_>>> {
+        let Some((holder, list)) = self.read_holder(operation).await? else { return Ok(None) };
+        let place = Found::Versions { versions: vec![holder.version], list };
+        Ok(Some(Box::new(FoundFile { file: self, record: holder.record, place })))
     }
 
     pub(super) fn set_decided_by_list(&self) {

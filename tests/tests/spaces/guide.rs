@@ -1,0 +1,39 @@
+//! The vendor's guide, followed word for word, with another host in it; then our commands in that folder, without a flag.
+
+use remote_state_tests::{S3Server, Suite};
+
+use crate::on_plain_buckets;
+use crate::project::{Guide, Project};
+
+pub(crate) fn add(suite: &mut Suite) {
+    on_plain_buckets(suite, "the_vendors_guide_is_followed_and_read_without_a_flag", |server| {
+        followed(server, Guide::WithoutLock);
+        followed(server, Guide::WithLock);
+    });
+}
+
+fn followed(server: &S3Server, guide: Guide) {
+    let project = Project::new(server.place(), guide);
+    let place = &project.place;
+    // The keys are in the variables that the guide exports.
+    project.terraform("init").run().success().mentions("Successfully configured the backend \"s3\"!");
+    project.terraform("plan").run().success();
+    project.terraform("apply").stdin("yes\n").run().success();
+
+    let output = project.ours("output a --raw").run().success();
+    assert_eq!(output.stdout(), "1");
+    assert_eq!(output.stderr(), "", "there is nothing to say");
+    assert!(project.ours("output").run().success().stdout().contains("9007199254740993"));
+    let stored = place.state("default").expect("Terraform stored it");
+    assert_eq!(project.ours("pull").run().success().stdout, stored);
+    project.ours("locks").run().success().says("no lock is held");
+
+    // A second change, while we look on.
+    let holding = project.hold(|words| project.terraform(words), "2");
+    let locks = project.ours("locks").run().success();
+    assert_eq!(locks.stdout().contains("apply"), guide == Guide::WithLock, "{locks}");
+    project.let_go();
+    holding.wait().success();
+    assert_eq!(project.ours("output a --raw").run().success().stdout(), "2");
+    place.assert_unlocked();
+}

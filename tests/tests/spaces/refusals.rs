@@ -1,0 +1,91 @@
+//! What Spaces cannot honour is refused by the command, with the reason and the place.
+
+use remote_state_tests::{Sandbox, Suite};
+
+pub(crate) fn add(suite: &mut Suite) {
+    suite.test("keys_that_spaces_cannot_honour_are_refused_with_reason_and_place", &[], keys);
+    suite.test("endpoints_of_caches_are_refused_by_both_providers", &[], caches);
+    suite.test("a_secret_in_a_file_is_warned_of_and_not_shown", &[], secret);
+    suite.test("the_keys_are_listed_without_those_that_are_refused", &[], listed);
+}
+
+fn file(more: &str) -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "remote-state.hcl",
+        format!(
+            "backend \"spaces\" {{\n  region = \"nyc3\"\n  bucket = \"b\"\n  key = \"k\"\n  {more}\n}}\n"
+        ),
+    );
+    sandbox
+}
+
+fn keys() {
+    for (argument, reason) in [
+        ("kms_key_id = \"x\"", "Spaces has no key management service"),
+        ("dynamodb_table = \"x\"", "Spaces has no tables; the lock is a file beside the state"),
+        ("assume_role = { role_arn = \"x\" }", "Spaces has no roles to assume"),
+        (
+            "endpoints = { s3 = \"https://nyc3.digitaloceanspaces.com\" }",
+            "the endpoint follows from `region`",
+        ),
+        ("skip_s3_checksum = true", "there is nothing to skip"),
+    ] {
+        let name = argument.split(' ').next().expect("it begins with its name");
+        file(argument)
+            .remote_state()
+            .arg("pull")
+            .run()
+            .code(2)
+            .says(&format!("`{name}` cannot be used with DigitalOcean Spaces: {reason}"))
+            .says("remote-state.hcl:5");
+    }
+    file("region_ = \"x\"").remote_state().arg("pull").run().code(2).says("did you mean `region`?");
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "remote-state.hcl",
+        "backend \"spaces\" {\n  region = \"us-east-1\"\n  bucket = \"b\"\n  key = \"k\"\n}\n",
+    );
+    sandbox
+        .remote_state()
+        .arg("pull")
+        .run()
+        .code(2)
+        .says("it is a region of Amazon's")
+        .says("remote-state.hcl:2");
+}
+
+fn caches() {
+    const WORDS: &str = "it is a CDN's, and a state from a cache is a wrong state";
+    file("endpoint = \"https://nyc3.cdn.digitaloceanspaces.com\"")
+        .remote_state()
+        .arg("pull")
+        .run()
+        .code(2)
+        .says(WORDS);
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "main.tf",
+        "terraform {\n  backend \"s3\" {\n    bucket = \"b\"\n    key = \"k\"\n    region = \"us-east-1\"\n    \
+         endpoints = { s3 = \"https://nyc3.cdn.digitaloceanspaces.com\" }\n  }\n}\n",
+    );
+    sandbox.remote_state().arg("pull").run().code(2).says(WORDS).says("main.tf:6");
+}
+
+fn secret() {
+    let sandbox =
+        file("access_key = \"id\"\n  secret_key = \"hunter2\"\n  endpoint = \"http://127.0.0.1:1\"");
+    let output = sandbox.remote_state().arg("pull").timeout(std::time::Duration::from_secs(120)).run();
+    let output = output.says("`secret_key` stands in remote-state.hcl:6").says("SPACES_SECRET_ACCESS_KEY");
+    assert!(!output.stderr().contains("hunter2"), "{output}");
+    let shown = sandbox.remote_state().words("config show").run().success();
+    assert!(!shown.stdout().contains("hunter2"), "{shown}");
+}
+
+fn listed() {
+    let keys = Sandbox::new().remote_state().words("config keys spaces --json").run().success().json();
+    let keys = keys["providers"]["spaces"].as_array().expect("a list of keys");
+    let names: Vec<_> = keys.iter().filter_map(|key| key["name"].as_str()).collect();
+    assert!(names.contains(&"region") && names.contains(&"use_lockfile"), "{names:?}");
+    assert!(!names.contains(&"kms_key_id") && !names.contains(&"endpoints"), "{names:?}");
+}
