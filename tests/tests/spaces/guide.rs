@@ -1,19 +1,37 @@
 //! The vendor's guide, followed word for word, with another host in it; then our commands in that folder, without a flag.
 
-use remote_state_tests::{S3Server, Suite};
+use remote_state_tests::{Requirement, Setup, Suite};
 
 use crate::on_plain_buckets;
 use crate::project::{Guide, Project};
 
 pub(crate) fn add(suite: &mut Suite) {
     on_plain_buckets(suite, "the_vendors_guide_is_followed_and_read_without_a_flag", |server| {
-        followed(server, Guide::WithoutLock);
-        followed(server, Guide::WithLock);
+        for guide in [Guide::WithoutLock, Guide::WithLock] {
+            followed(&Project::new(server.place(), guide), guide);
+        }
     });
+    suite.on_setup(
+        Setup::named("spaces/ceph"),
+        "the_vendors_guide_is_followed_with_its_own_host",
+        &[Requirement::Terraform],
+        |server| {
+            for guide in [Guide::WithoutLock, Guide::WithLock] {
+                followed(&Project::word_for_word(server.place(), guide), guide);
+            }
+            // Terraform sees our lock, and we the lock that it left.
+            let project = Project::word_for_word(server.place(), Guide::WithLock);
+            project.terraform("init").run().success();
+            let locked = project.ours("lock").run().success();
+            let id = locked.stdout().trim();
+            project.terraform("apply").stdin("yes\n").run().code(1).mentions(id);
+            project.ours(&format!("unlock {id}")).run().success();
+            project.place.assert_unlocked();
+        },
+    );
 }
 
-fn followed(server: &S3Server, guide: Guide) {
-    let project = Project::new(server.place(), guide);
+fn followed(project: &Project<'_>, guide: Guide) {
     let place = &project.place;
     // The keys are in the variables that the guide exports.
     project.terraform("init").run().success().mentions("Successfully configured the backend \"s3\"!");

@@ -1,7 +1,7 @@
 //! A folder whose state is kept as the vendor's guide says, and the same place for the provider `spaces`.
 
 use remote_state_tests::terraform::{CONFIGURATION, HTTP_BACKEND};
-use remote_state_tests::{Cmd, Place, Running, S3Server, Sandbox};
+use remote_state_tests::{Cmd, Place, Proxy, Running, S3Server, Sandbox};
 
 /// The guide's block: <https://docs.digitalocean.com/products/spaces/reference/terraform-backend/>.
 const BLOCK: &str = r#"terraform {
@@ -42,11 +42,29 @@ pub(crate) enum Guide {
 pub(crate) struct Project<'a> {
     pub(crate) sandbox: Sandbox,
     pub(crate) place: Place<'a>,
+    proxy: Option<Proxy>,
 }
 
 impl<'a> Project<'a> {
-    /// A folder with the guide's block, in which nothing has been run.
+    /// A folder with the guide's block, the server's address in the place of the host, in which nothing has been run.
     pub(crate) fn new(place: Place<'a>, guide: Guide) -> Self {
+        let endpoint = place.server.endpoint.clone();
+        let project = Self::with_endpoint(place, guide, &endpoint, None);
+        let block = String::from_utf8(project.sandbox.read("backend.tf")).expect("a block is text");
+        // A server on an address has no host for each bucket.
+        let region = "    region                      = ";
+        let block = block.replace(region, &format!("    use_path_style = true\n{region}"));
+        project.sandbox.write("backend.tf", block);
+        project
+    }
+
+    /// The same with the block as it is, host and all. Nothing but the scheme is another: a proxy leads the host's name to the server.
+    pub(crate) fn word_for_word(place: Place<'a>, guide: Guide) -> Self {
+        let proxy = Proxy::to(&place.server.endpoint);
+        Self::with_endpoint(place, guide, "http://nyc3.digitaloceanspaces.com", Some(proxy))
+    }
+
+    fn with_endpoint(place: Place<'a>, guide: Guide, endpoint: &str, proxy: Option<Proxy>) -> Self {
         let sandbox = Sandbox::new();
         sandbox.write("main.tf", CONFIGURATION);
         let (version, lock) = match guide {
@@ -55,15 +73,13 @@ impl<'a> Project<'a> {
         };
         let block = BLOCK
             .replace("<required_version>", version)
-            .replace("https://<your_bucket_region>.digitaloceanspaces.com", &place.server.endpoint)
-            // A server on an address has no host for each bucket.
-            .replace("\n<lock>", "\n    use_path_style              = true\n<lock>")
+            .replace("https://<your_bucket_region>.digitaloceanspaces.com", endpoint)
             .replace("<your_bucket_name>", &place.bucket)
             .replace("<state_file_name>", &place.key)
             .replace("<lock>", lock);
         assert!(!block.contains('<'), "{block}");
         sandbox.write("backend.tf", block);
-        Self { sandbox, place }
+        Self { sandbox, place, proxy }
     }
 
     /// The same, initialised.
@@ -75,12 +91,19 @@ impl<'a> Project<'a> {
 
     /// Terraform, with the keys in the variables of the guide.
     pub(crate) fn terraform(&self, words: &str) -> Cmd {
-        self.sandbox.terraform().server(self.place.server).words(words)
+        self.proxied(self.sandbox.terraform()).server(self.place.server).words(words)
     }
 
     /// Our binary, which finds the guide's block by itself.
     pub(crate) fn ours(&self, words: &str) -> Cmd {
-        self.sandbox.remote_state().server(self.place.server).words(words)
+        self.proxied(self.sandbox.remote_state()).server(self.place.server).words(words)
+    }
+
+    fn proxied(&self, command: Cmd) -> Cmd {
+        match &self.proxy {
+            Some(proxy) => command.env("HTTP_PROXY", &proxy.url),
+            None => command,
+        }
     }
 
     /// Our binary with the provider `spaces` on the same place, and the keys in its own variables.

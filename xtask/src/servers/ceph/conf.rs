@@ -57,6 +57,7 @@ debug_ms = 0
 mon_addr = {monitor}
 [client.rgw]
 rgw_frontends = beast endpoint={gateway}
+rgw_dns_name = nyc3.digitaloceanspaces.com
 rgw_enable_usage_log = false
 rgw_enable_gc_threads = false
 rgw_enable_lc_threads = false

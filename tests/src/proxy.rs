@@ -1,0 +1,73 @@
+//! A proxy that leads every name to one server: so a service's own host names can stand in a configuration.
+
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+
+/// A running proxy for plain HTTP. It runs as long as the process.
+#[derive(Debug)]
+pub struct Proxy {
+    /// Its URL, for `HTTP_PROXY`.
+    pub url: String,
+}
+
+impl Proxy {
+    /// Starts one that leads to the server at this URL, such as `http://127.0.0.1:9000`, whatever name is asked for. The name stays in the header `Host`.
+    ///
+    /// # Panics
+    /// If it cannot listen.
+    pub fn to(server: &str) -> Self {
+        let server = server.trim_start_matches("http://").to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("the system grants a port");
+        let url = format!("http://{}", listener.local_addr().expect("a listener has an address"));
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let server = server.clone();
+                // A connection that breaks off is for its client to notice.
+                std::thread::spawn(move || drop(pass(&client, &server)));
+            }
+        });
+        Self { url }
+    }
+}
+
+/// Passes requests on one connection, and their answers.
+fn pass(client: &TcpStream, server: &str) -> std::io::Result<()> {
+    let upstream = TcpStream::connect(server)?;
+    let (mut answers, mut back) = (upstream.try_clone()?, client.try_clone()?);
+    std::thread::spawn(move || {
+        drop(std::io::copy(&mut answers, &mut back));
+        drop(back.shutdown(Shutdown::Both));
+    });
+    let (mut requests, mut upstream) = (BufReader::new(client), upstream);
+    loop {
+        let mut head = String::new();
+        if requests.read_line(&mut head)? == 0 {
+            return upstream.shutdown(Shutdown::Both);
+        }
+        head = in_origin_form(&head);
+        let mut length = 0;
+        loop {
+            let start = head.len();
+            requests.read_line(&mut head)?;
+            let line = head[start..].trim_end();
+            if let Some((name, value)) = line.split_once(':')
+                && name.eq_ignore_ascii_case("content-length")
+            {
+                length = value.trim().parse().unwrap_or(0);
+            }
+            if line.is_empty() {
+                break;
+            }
+        }
+        upstream.write_all(head.as_bytes())?;
+        std::io::copy(&mut requests.by_ref().take(length), &mut upstream)?;
+    }
+}
+
+/// Proxies are asked with the whole URL, servers with its path: <https://www.rfc-editor.org/rfc/rfc9112#section-3.2>.
+fn in_origin_form(line: &str) -> String {
+    match line.split_once(" http://").and_then(|(method, rest)| Some((method, rest.split_once('/')?.1))) {
+        Some((method, path)) => format!("{method} /{path}"),
+        None => line.to_owned(),
+    }
+}
