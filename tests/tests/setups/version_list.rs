@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use remote_state_core::{ErrorKind, LockInfo, LockTarget, Released, StateStore, Workspace};
-use remote_state_tests::{Locks, S3Server, Sandbox, Suite, block_on};
+use remote_state_tests::{Locks, S3Server, Sandbox, Setup, Suite, block_on};
 use tokio::task::JoinSet;
 
 const CONTENDERS: usize = 20;
@@ -14,12 +14,16 @@ const ROUNDS: usize = 220;
 
 pub(crate) fn add(suite: &mut Suite) {
     let by_list = |shows: &remote_state_tests::Shows| shows.locks == Locks::VersionList;
-    suite.on_setups(
-        by_list,
-        "of_twenty_contenders_one_holds_at_a_time_and_nothing_is_left_behind",
-        &[],
-        race,
-    );
+    for setup in Setup::speaking_s3().filter(|setup| by_list(&setup.shows)) {
+        // The same gateway answers for both providers, and takes minutes for it.
+        let rounds = if setup.provider() == "s3" { ROUNDS } else { ROUNDS / 10 };
+        suite.on_setup(
+            setup,
+            "of_twenty_contenders_one_holds_at_a_time_and_nothing_is_left_behind",
+            &[],
+            move |server| race(server, rounds),
+        );
+    }
     suite.on_setups(
         by_list,
         "processes_wait_for_each_other_and_are_told_what_native_clients_risk",
@@ -30,12 +34,12 @@ pub(crate) fn add(suite: &mut Suite) {
 
 /// In each round everybody tries until they have held the lock once or have tried often, and holders stay for a while: so some arrive while
 /// others hold, and while others leave.
-fn race(server: &S3Server) {
+fn race(server: &S3Server, rounds: usize) {
     let dialect = server.dialect.expect("the setup names its dialect");
     block_on(async {
         let bucket = server.make_versioned_bucket().await;
         let mut held = 0;
-        for round in 0..ROUNDS {
+        for round in 0..rounds {
             let place = server.place_in(&bucket);
             let inside = Arc::new(AtomicUsize::new(0));
             let mut contenders = JoinSet::new();
@@ -50,7 +54,7 @@ fn race(server: &S3Server) {
             let left = server.versions(&bucket, &place.lock_key("default")).await;
             assert_eq!(left, Vec::<String>::new(), "round {round}: nothing should be left behind");
         }
-        assert!(held > ROUNDS, "holders should have come after holders: {held} in {ROUNDS} rounds");
+        assert!(held > rounds, "holders should have come after holders: {held} in {rounds} rounds");
     });
 }
 
