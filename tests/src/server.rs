@@ -243,7 +243,7 @@ impl S3Server {
     }
 
     /// The vendor's own client, to look behind the back of what is under test.
-    pub(crate) fn client(&self) -> &aws_sdk_s3::Client {
+    pub fn client(&self) -> &aws_sdk_s3::Client {
         &self.client
     }
 

@@ -4,6 +4,7 @@ mod conformance;
 mod customer_key;
 mod encryption;
 mod last_byte;
+mod object_lock;
 mod refused;
 mod version_list;
 
@@ -17,6 +18,7 @@ fn main() -> ExitCode {
     customer_key::add(&mut suite);
     encryption::add(&mut suite);
     last_byte::add(&mut suite);
+    object_lock::add(&mut suite);
     refused::add(&mut suite);
     version_list::add(&mut suite);
     suite.run()

@@ -1,0 +1,80 @@
+//! Which credentials the configuration asks for, and where they are looked for.
+
+use super::*;
+use crate::credentials::SharedFile;
+
+#[test]
+fn keys_in_the_configuration_go_before_a_profile_and_that_before_the_environment() {
+    let env = [("AWS_ACCESS_KEY_ID", "env"), ("AWS_SECRET_ACCESS_KEY", "s"), ("AWS_PROFILE", "envprofile")];
+    let static_key = |config: S3Config| match config.credentials {
+        CredentialConfig::Static { access_key, .. } => Some(access_key),
+        _ => None,
+    };
+    let keys = [("access_key", "conf"), ("secret_key", "s"), ("profile", "p")];
+    assert_eq!(static_key(with_environment(&keys, &env).unwrap()).as_deref(), Some("conf"));
+    assert!(matches!(
+        with_environment(&[("profile", "p")], &env).unwrap().credentials,
+        CredentialConfig::Profile(name) if name == "p"
+    ));
+    assert_eq!(static_key(with_environment(&[], &env).unwrap()).as_deref(), Some("env"));
+    assert!(matches!(
+        with_environment(&[], &env[2..]).unwrap().credentials,
+        CredentialConfig::Chain { profile: Some(name), .. } if name == "envprofile"
+    ));
+}
+
+#[test]
+fn half_a_pair_of_keys_is_refused() {
+    let error = with_environment(&[("access_key", "conf")], &[]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CredentialInvalid);
+    assert!(error.message().contains("`secret_key` is not set"), "{error}");
+}
+
+#[test]
+fn secrets_do_not_show_in_debug_output() {
+    let config = config(&[("access_key", "a"), ("secret_key", "hunter2"), ("token", "hunter3")]).unwrap();
+    assert!(!format!("{config:?}").contains("hunter"));
+}
+
+#[test]
+fn shared_files_are_those_of_the_configuration_before_those_of_the_environment() {
+    let env = [
+        ("AWS_SHARED_CREDENTIALS_FILE", "/env"),
+        ("AWS_SHARED_CONFIG_FILE", "~/c"),
+        ("AWS_CONFIG_FILE", "/d"),
+    ];
+    let env_with_home = [&env[..], &[("HOME", "/home/a")]].concat();
+    let machine = with_environment(&[], &env_with_home).unwrap().machine;
+    assert_eq!(machine.credentials_files, [SharedFile { path: "/env".into(), may_be_missing: true }]);
+    assert_eq!(machine.config_files[0].path, std::path::Path::new("/home/a/c"));
+    let machine = with_environment(&[("shared_credentials_file", "/conf")], &env_with_home).unwrap().machine;
+    assert_eq!(machine.credentials_files, [SharedFile { path: "/conf".into(), may_be_missing: false }]);
+    let machine = with_environment(&[], &env[2..]).unwrap().machine;
+    assert_eq!(machine.config_files[0].path, std::path::Path::new("/d"));
+}
+
+#[test]
+fn historic_keys_without_effect_are_accepted_with_a_note() {
+    for key in ["skip_get_ec2_platforms", "use_legacy_workflow"] {
+        let resolved =
+            ResolvedConfig::from_pairs(&PROVIDER, NEEDED.into_iter().chain([(key, "true")])).unwrap();
+        S3Config::from_resolved(&resolved).unwrap();
+        assert!(resolved.notes()[0].contains(&format!("`{key}`")), "{:?}", resolved.notes());
+    }
+    // The one that has an effect.
+    let env = [("AWS_ACCESS_KEY_ID", "env"), ("AWS_SECRET_ACCESS_KEY", "s")];
+    let legacy = with_environment(&[("use_legacy_workflow", "true"), ("profile", "p")], &env).unwrap();
+    assert!(matches!(legacy.credentials, CredentialConfig::Static { access_key, .. } if access_key == "env"));
+}
+
+#[test]
+fn files_are_named_with_variables_of_the_environment_that_is_handed_in() {
+    let env = [("CREDENTIALS", "/c"), ("HOME", "/home/a")];
+    let machine = with_environment(&[("shared_credentials_file", "$CREDENTIALS/x")], &env).unwrap().machine;
+    assert_eq!(machine.credentials_files[0].path, std::path::Path::new("/c/x"));
+    for (key, value) in [("shared_credentials_file", "~/x"), ("custom_ca_bundle", "$NOT_SET/ca.pem")] {
+        let error = config(&[(key, value)]).unwrap_err();
+        assert!(error.message().contains(&format!("`{key}`")), "{error}");
+        assert!(error.message().contains("which is not set"), "{error}");
+    }
+}
