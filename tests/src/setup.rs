@@ -13,6 +13,8 @@ pub struct Setup {
     pub name: String,
     /// What it must show.
     pub shows: Shows,
+    /// Its lock table is on a server of its own; its bucket is that of another setup.
+    pub is_about_its_table: bool,
 }
 
 /// What a setup must show. What is declared here and missing there fails.
@@ -170,6 +172,7 @@ static ALL: LazyLock<Vec<Setup>> = LazyLock::new(|| {
 #[derive(Deserialize)]
 struct Description {
     shows: Shows,
+    table: Option<toml::Table>,
 }
 
 fn read(folder: &Path) -> Setup {
@@ -179,7 +182,11 @@ fn read(folder: &Path) -> Setup {
         toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let mut names = folder.iter().rev().take(2).map(|name| name.to_string_lossy().into_owned());
     let (setup, provider) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
-    Setup { name: format!("{provider}/{setup}"), shows: described.shows }
+    Setup {
+        name: format!("{provider}/{setup}"),
+        shows: described.shows,
+        is_about_its_table: described.table.is_some(),
+    }
 }
 
 fn folders(parent: &Path) -> Vec<PathBuf> {

@@ -79,7 +79,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Ci(args) => ci::run(&workspace, args),
         Command::Demo(args) => demo::run(&workspace, &args),
         Command::Minio => start::run(&workspace, &start::Args::minio()),
-        Command::Setup(args) => setup::run(&args),
+        Command::Setup(args) => setup::run(&workspace, &args),
         Command::Start(args) => start::run(&workspace, &args),
         Command::Test(args) => test::run(&workspace, args),
     }

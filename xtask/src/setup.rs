@@ -1,37 +1,53 @@
-//! `cargo xtask setup`: what tests need of the system's packages. Nothing else installs these, and nothing here is needed but for the
-//! setups that say so.
+//! `cargo xtask setup`: what setups need of the system's packages. Nothing else installs these.
 
 use std::process::ExitCode;
 
-use clap::ValueEnum;
-
 use crate::Result;
+use crate::servers::Kind;
+use crate::setups::{self, Setup};
 use crate::tools::debian;
+use crate::workspace::Workspace;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// What to install
-    #[arg(value_enum, required = true)]
-    what: Vec<What>,
+    /// What to install for: a kind of server, such as `ceph`, or a folder of `.github/services`, such as `s3/ceph`
+    ///
+    /// Ceph is Debian's `radosgw`, `ceph-mon`, `ceph-osd` and `ceph-common`. No other kind needs anything of the system.
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<String>,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum What {
-    /// Ceph's object gateway and what stands behind it: Debian's `radosgw`, `ceph-mon`, `ceph-osd` and `ceph-common`
-    Ceph,
-}
-
-impl What {
-    fn packages(self) -> &'static [&'static str] {
-        match self {
-            Self::Ceph => &["radosgw", "ceph-mon", "ceph-osd", "ceph-common"],
+pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
+    let all = Setup::all(workspace.root())?;
+    let mut wanted = Vec::new();
+    for name in &args.names {
+        let kind = setups::kinds(&all).into_iter().find(|kind| kind.name() == name);
+        match (kind, setups::named(&all, name)) {
+            (Some(kind), _) => wanted.push(kind),
+            (None, Some(setup)) => wanted.extend(setup.kinds()),
+            (None, None) => {
+                let known: Vec<&str> = all.iter().map(|setup| setup.name.as_str()).collect();
+                let known = known.join(", ");
+                return Err(format!(
+                    "there is no kind of server and no setup `{name}`: the setups are {known}"
+                )
+                .into());
+            }
         }
     }
-}
-
-pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    for what in &args.what {
-        debian::install(what.packages())?;
+    for kind in wanted {
+        match packages(kind) {
+            [] => println!("{kind} needs nothing of the system"),
+            packages => debian::install(packages)?,
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The packages of Debian and its relatives that a kind of server is in.
+fn packages(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Ceph => &["radosgw", "ceph-mon", "ceph-osd", "ceph-common"],
+        Kind::Dynalite | Kind::Emulator | Kind::Minio | Kind::Moto | Kind::S3rver => &[],
+    }
 }

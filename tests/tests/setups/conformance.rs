@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use remote_state_conformance::{Outcome, RawLocks, Scale, Setup as Judged, store_behaviours};
 use remote_state_core::{Capabilities, Workspace};
-use remote_state_tests::{Bucket, Locks, Requirement, S3Server, Setup, Suite, block_on, unique};
+use remote_state_tests::{Bucket, Locks, Requirement, S3Server, Setup, Suite, TABLE, block_on, unique};
 
 /// What only stores with conditional updates promise.
 const CONDITIONAL: [&str; 5] = [
@@ -26,7 +26,14 @@ pub(crate) fn add(suite: &mut Suite) {
             dialect: setup.shows.dialect.as_deref(),
             bucket: setup.shows.bucket,
             conditional_write: setup.shows.conditional_write,
+            locks_in_table: false,
         };
+        if setup.shows.table {
+            each(suite, setup, "table", Manners { locks_in_table: true, ..own });
+        }
+        if setup.is_about_its_table {
+            continue;
+        }
         each(suite, setup, "store", own);
         // Where versions decide about locks, every bucket has them.
         if setup.shows.versions && own.bucket == Bucket::Plain {
@@ -45,12 +52,17 @@ struct Manners {
     dialect: Option<&'static str>,
     bucket: Bucket,
     conditional_write: bool,
+    locks_in_table: bool,
 }
 
 /// Adds a test for every promise that the setup makes.
 fn each(suite: &mut Suite, setup: &'static Setup, module: &str, manners: Manners) {
     for behaviour in store_behaviours() {
-        let is_promised = (manners.bucket == Bucket::Versioned || !behaviour.name.starts_with("versions::"))
+        // What is no lock is the same whatever holds them. Records that nobody can read are put into an object, not into an item.
+        let is_about_it = !manners.locks_in_table
+            || (behaviour.name.starts_with("lock::") && !behaviour.name.contains("unreadable"));
+        let is_promised = is_about_it
+            && (manners.bucket == Bucket::Versioned || !behaviour.name.starts_with("versions::"))
             && (manners.conditional_write || !CONDITIONAL.contains(&behaviour.name))
             && !setup.shows.breaks.iter().any(|broken| broken == behaviour.name);
         if !is_promised {
@@ -72,7 +84,10 @@ async fn judged(s3: Arc<S3Server>, manners: Manners, racers: usize) -> Judged {
     let is_versioned = manners.bucket == Bucket::Versioned;
     let bucket = if is_versioned { s3.make_versioned_bucket().await } else { s3.bucket.clone() };
     // The listing of one test's workspaces should not have to go through all others'.
-    let place = s3.place_in(&bucket).with("workspace_key_prefix", &unique("env"));
+    let mut place = s3.place_in(&bucket).with("workspace_key_prefix", &unique("env"));
+    if manners.locks_in_table {
+        place = place.with("dynamodb_table", TABLE).with("use_lockfile", "false");
+    }
     let dialect: Vec<_> = manners.dialect.map(|dialect| ("dialect", dialect)).into_iter().collect();
     let store = place.store(&dialect);
     let declares = Capabilities::default()
@@ -92,7 +107,13 @@ async fn judged(s3: Arc<S3Server>, manners: Manners, racers: usize) -> Judged {
     // What takes long here and is the same for every server is done at full size once, or elsewhere.
     let workspaces = if manners.dialect == Some("generic") { Scale::default().workspaces } else { 60 };
     let scale = Scale::default().with_racers(racers).with_workspaces(workspaces).with_huge_bytes(8 << 20);
-    Judged::new(store, declares).with_raw_locks(Arc::new(raw_locks)).with_scale(scale)
+    let judged = Judged::new(store, declares).with_scale(scale);
+    // A table is not searched: which items are locks of this state is known from the states.
+    if manners.locks_in_table {
+        judged.with_locks_of_states_only()
+    } else {
+        judged.with_raw_locks(Arc::new(raw_locks))
+    }
 }
 
 /// Locks as other clients leave them, through a client of the vendor's own.

@@ -9,6 +9,7 @@ pub(crate) mod python;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::Result;
 
@@ -60,6 +61,20 @@ struct Log {
 }
 
 impl Log {
+    /// Runs a step that asks a registry, up to three times: registries have their moments.
+    fn download(&self, command: &mut Command) -> Result<()> {
+        let mut pause = Duration::from_secs(2);
+        for _ in 0..2 {
+            match self.run(command) {
+                Ok(()) => return Ok(()),
+                Err(error) => eprintln!("{error}; trying again in {} s", pause.as_secs()),
+            }
+            std::thread::sleep(pause);
+            pause *= 4;
+        }
+        self.run(command)
+    }
+
     /// Runs a step, which has to succeed.
     fn run(&self, command: &mut Command) -> Result<()> {
         let log = File::create(&self.path)?;

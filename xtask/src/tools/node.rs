@@ -28,7 +28,7 @@ pub(crate) fn packages(target_dir: &Path, name: &str, packages: &[&str]) -> Resu
         // Without a manifest of its own npm would look for one in the folders above.
         std::fs::write(folder.join("package.json"), "{}\n")?;
         let install = ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--save-exact", "--prefix"];
-        log.run(Command::new(npm).args(install).arg(folder).args(packages).current_dir(folder))
+        log.download(Command::new(npm).args(install).arg(folder).args(packages).current_dir(folder))
     })?;
     Ok(Node { program, folder: folder.join("node_modules") })
 }

@@ -17,7 +17,7 @@ pub(crate) fn environment(target_dir: &Path, name: &str, packages: &[&str]) -> R
         let system = on_path("python3").ok_or("not found: no `python3` on PATH to install it with")?;
         log.run(Command::new(&system).args(["-m", "venv", "--clear"]).arg(folder))?;
         let pip = ["-m", "pip", "install", "--disable-pip-version-check", "--quiet"];
-        log.run(Command::new(python_in(folder)).args(pip).args(packages))
+        log.download(Command::new(python_in(folder)).args(pip).args(packages))
     })?;
     Ok(python_in(&folder))
 }
