@@ -164,6 +164,10 @@ impl Access {
             Dev::Oss => {
                 let config = match config.string("tablestore_table") {
                     Some(_) => config.with("tablestore_endpoint", text(&endpoint), origin.clone()),
+                    // It says that no native client without a table is about, which would neither take nor see the lock.
+                    None if config.bool("lock") => {
+                        config.with("lock", ConfigValue::Bool(true), origin.clone())
+                    }
                     None => config,
                 };
                 let config = config.with("endpoint", text(&endpoint), origin);

@@ -7,6 +7,7 @@ mod credentials;
 mod endpoint;
 mod error;
 mod http;
+mod identity;
 mod keys;
 mod list;
 mod location;

@@ -13,12 +13,12 @@ pub use remote_state_s3 as s3;
 #[cfg(feature = "spaces")]
 pub use remote_state_spaces as spaces;
 
-/// The table from a provider's name to its keys.
+/// The table from a provider's name to its keys. Where an example is shown, it is the first one's.
 static PROVIDERS: &[&ProviderSpec] = &[
-    #[cfg(feature = "oss")]
-    &remote_state_oss::PROVIDER,
     #[cfg(feature = "s3")]
     &remote_state_s3::PROVIDER,
+    #[cfg(feature = "oss")]
+    &remote_state_oss::PROVIDER,
     #[cfg(feature = "spaces")]
     &remote_state_spaces::PROVIDER,
 ];
@@ -54,6 +54,8 @@ pub async fn identity(config: &ResolvedConfig) -> Result<Identity> {
         "s3" => s3::S3Config::from_resolved(config)?.identity().await,
         #[cfg(feature = "spaces")]
         "spaces" => spaces::SpacesConfig::from_resolved(config)?.s3().identity().await,
+        #[cfg(feature = "oss")]
+        "oss" => oss::OssConfig::from_resolved(config)?.identity().await,
         scheme => Err(not_compiled_in(scheme)),
     }
 }
@@ -69,6 +71,8 @@ pub fn warnings(config: &ResolvedConfig) -> Result<Vec<String>> {
         "s3" => Ok(s3::S3Config::from_resolved(config)?.notes().to_vec()),
         #[cfg(feature = "spaces")]
         "spaces" => Ok(spaces::SpacesConfig::from_resolved(config)?.notes().to_vec()),
+        #[cfg(feature = "oss")]
+        "oss" => Ok(oss::OssConfig::from_resolved(config)?.notes().to_vec()),
         _ => Ok(Vec::new()),
     }
 }

@@ -86,7 +86,7 @@ pub(crate) fn tests(suite: &mut Suite) {
             case.bare("pull --backend gcs"),
             2,
             "",
-            "error: backend type `gcs` is not supported\n  set in  --backend\n\nhint: supported are `s3`\n",
+            "error: backend type `gcs` is not supported\n  set in  --backend\n\nhint: supported are `s3`, `oss`, `spaces`\n",
         );
     });
     suite.on_emulator("config_show_has_one_exact_form_in_json", &[], |server| {
@@ -173,7 +173,7 @@ pub(crate) fn tests(suite: &mut Suite) {
             case.bare("config keys azurerm"),
             4,
             "",
-            "error: there is no provider `azurerm`\n\nhint: the providers are `s3`\n",
+            "error: there is no provider `azurerm`\n\nhint: the providers are `s3`, `oss`, `spaces`\n",
         );
     });
     suite.on_emulator(

@@ -50,6 +50,7 @@ pub struct OssConfig {
     pub(crate) proxy: ProxyConfig,
     pub(crate) credentials: Wanted,
     pub(crate) origins: Origins,
+    pub(crate) notes: Vec<String>,
 }
 
 /// Where the endpoint comes from.
@@ -130,6 +131,7 @@ impl OssConfig {
         }
         let credentials = identity::wanted(config, profile, region.as_deref())?;
         let tablestore = tablestore(config)?;
+        let tablestore_is_used = tablestore.is_some();
         let (uses_lock_object, locks_in_table) = locks(config, tablestore.is_some());
         Ok(Self {
             bucket: bucket.to_owned(),
@@ -148,6 +150,7 @@ impl OssConfig {
             region,
             proxy: proxy(config)?,
             credentials,
+            notes: notes(config, tablestore_is_used),
             origins: Origins {
                 bucket: config.origin("bucket").to_string(),
                 table: config.origin("tablestore_table").to_string(),
@@ -268,6 +271,19 @@ fn locks(config: &ResolvedConfig, has_table: bool) -> (bool, bool) {
     let is_on = config.bool("lock");
     let is_asked_for = config.get("lock").is_some_and(|lock| lock.origin != Origin::Default);
     (is_on && (is_asked_for || !has_table), is_on && has_table)
+}
+
+/// In the layout of the releases there may be native clients beside us, and without a table they know no lock.
+fn notes(config: &ResolvedConfig, has_table: bool) -> Vec<String> {
+    let is_released = config.get("path").is_none();
+    let is_decided = config.get("lock").is_some_and(|lock| lock.origin != Origin::Default);
+    if !is_released || has_table || is_decided {
+        return Vec::new();
+    }
+    vec![
+        "OSS itself holds the lock, which native clients neither take nor see: if one writes this state too, use `tablestore_table`, and if none does, say so with `lock = true`"
+            .to_owned(),
+    ]
 }
 
 fn encryption(config: &ResolvedConfig) -> Result<Option<Encryption>> {

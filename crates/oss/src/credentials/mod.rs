@@ -7,6 +7,8 @@ mod process;
 mod profile;
 mod role;
 mod sts;
+#[cfg(test)]
+mod tests;
 
 mod uri;
 

@@ -9,7 +9,7 @@ use remote_state_core::Result;
 
 use crate::credentials::default::OidcToken;
 use crate::credentials::role::Role;
-use crate::credentials::sts::{StsEndpoint, VERSION, common_parameters};
+use crate::credentials::sts::{Session, StsEndpoint, VERSION, common_parameters};
 use crate::credentials::{Credentials, Source, Surroundings, no_credentials};
 use crate::sign::encode;
 
@@ -56,6 +56,7 @@ impl Source for Oidc {
         let anywhere = StsEndpoint::Given("sts.aliyuncs.com".to_owned());
         let sts = if *sts == StsEndpoint::Unknown { &anywhere } else { sts };
         let what = format!("cannot assume the role `{arn}` with the token in `{}`", file.display());
-        sts.ask(surroundings, &what, form.join("&")).await
+        let session: Session = sts.ask(surroundings, &what, form.join("&")).await?;
+        Ok(session.credentials.into())
     }
 }

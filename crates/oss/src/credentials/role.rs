@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use remote_state_core::Result;
 use secrecy::ExposeSecret as _;
 
-use crate::credentials::sts::{StsEndpoint, VERSION, common_parameters};
+use crate::credentials::sts::{Session, StsEndpoint, VERSION, common_parameters};
 use crate::credentials::{Credentials, Source, Surroundings};
 use crate::sign::sign_rpc;
 
@@ -62,6 +62,7 @@ impl Source for AssumedRole {
         }
         let body = sign_rpc("POST", &parameters, &base);
         let what = format!("cannot assume the role `{arn}`");
-        sts.ask(surroundings, &what, body).await
+        let session: Session = sts.ask(surroundings, &what, body).await?;
+        Ok(session.credentials.into())
     }
 }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use remote_state_core::{Error, ErrorKind, Result};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::credentials::{Credentials, Surroundings, no_credentials};
 use crate::http::answer_timeout;
@@ -49,13 +50,13 @@ impl StsEndpoint {
         Ok(format!("https://{host}/"))
     }
 
-    /// Asks for credentials with the parameters of a form. `what` begins the message if there are none.
-    pub(crate) async fn ask(
+    /// Asks with the parameters of a form. `what` is the message if there is no answer of the kind that is wanted.
+    pub(crate) async fn ask<T: DeserializeOwned>(
         &self,
         surroundings: &Surroundings,
         what: &str,
         form: String,
-    ) -> Result<Credentials> {
+    ) -> Result<T> {
         let url = self.url()?;
         let request = surroundings
             .http
@@ -64,14 +65,14 @@ impl StsEndpoint {
             .header("content-type", "application/x-www-form-urlencoded")
             .body(form);
         let (status, body) = send(request, &url, what).await?;
-        if let Ok(Answer { credentials: Some(credentials) }) = serde_json::from_slice(&body) {
-            return Ok(credentials.into());
+        if let Ok(answer) = serde_json::from_slice(&body) {
+            return Ok(answer);
         }
         let (code, message) = serde_json::from_slice::<Refusal>(&body)
             .map(|refusal| (refusal.code, refusal.message))
             .unwrap_or_default();
         let because = if code.is_empty() {
-            format!("{url} answered with status {status} and no credentials")
+            format!("{url} answered with status {status}, and with nothing that was asked for")
         } else {
             format!("{url} answered {code}: {message}")
         };
@@ -126,10 +127,11 @@ impl Common {
     }
 }
 
+/// An answer that hands out credentials.
 #[derive(Deserialize)]
-struct Answer {
-    #[serde(rename = "Credentials")]
-    credentials: Option<Handed>,
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Session {
+    pub(super) credentials: Handed,
 }
 
 /// Temporary credentials, as all services spell them.

@@ -1,0 +1,76 @@
+//! Whose the credentials are.
+//!
+//! <https://www.alibabacloud.com/help/en/ram/developer-reference/api-sts-2015-04-01-getcalleridentity>
+
+use remote_state_core::{Caller, Identity, Result};
+use secrecy::ExposeSecret as _;
+use serde::Deserialize;
+
+use crate::config::{EndpointChoice, OssConfig};
+use crate::credentials::{StsEndpoint, Surroundings, common_parameters};
+use crate::request::Sender;
+use crate::sign::sign_rpc;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer {
+    account_id: String,
+    #[serde(default)]
+    arn: String,
+    #[serde(default)]
+    principal_id: String,
+}
+
+impl OssConfig {
+    /// Looks for the credentials and asks STS whose they are.
+    ///
+    /// A store that is not the vendor's own has accounts of its own: without an STS that was named for it (`sts_endpoint`) nobody is asked.
+    ///
+    /// # Errors
+    /// `CredentialInvalid` without credentials, or if STS does not accept them or cannot be reached.
+    pub async fn identity(&self) -> Result<Identity> {
+        let sender = Sender::new(self)?;
+        let credentials = sender.credentials.credentials().await?;
+        let is_public = match &self.endpoint {
+            EndpointChoice::Known(endpoint) => endpoint.is_public,
+            EndpointChoice::Asked { .. } => true,
+        };
+        let sts = &self.credentials.sts;
+        let caller = if is_public || matches!(sts, StsEndpoint::Given(_)) {
+            let surroundings = Surroundings { http: sender.http.clone(), clock: sender.clock.clone() };
+            let common = common_parameters(&surroundings)?;
+            let mut parameters = common.with("GetCallerIdentity", "2015-04-01");
+            parameters.extend([
+                ("AccessKeyId", credentials.access_key.as_str()),
+                ("SignatureMethod", "HMAC-SHA1"),
+                ("SignatureVersion", "1.0"),
+            ]);
+            if let Some(token) = &credentials.security_token {
+                parameters.push(("SecurityToken", token.expose_secret()));
+            }
+            let form = sign_rpc("POST", &parameters, &credentials);
+            let Answer { account_id, arn, principal_id } =
+                sts.ask(&surroundings, "cannot find out whose the credentials are", form).await?;
+            Caller::Known { account: account_id, arn, user_id: principal_id }
+        } else {
+            Caller::Unknown(
+                "the store is not the vendor's own, and no `sts_endpoint` is set for it".to_owned(),
+            )
+        };
+        let region = self.region.clone().unwrap_or_default();
+        let endpoint = sender.store().trim_matches('`').to_owned();
+        Ok(Identity::new(
+            caller,
+            sender.credentials_source(),
+            credentials.access_key.clone(),
+            region,
+            endpoint,
+        )
+        .with_expiry(credentials.expires))
+    }
+
+    /// Returns what a person should be told before anything is done.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+}

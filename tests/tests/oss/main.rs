@@ -1,0 +1,16 @@
+//! Alibaba Cloud OSS: our binary beside the real Terraform with `backend "oss"`, on the emulator, which the suite `oss_judges` has judged.
+
+mod locks;
+mod project;
+mod states;
+
+use std::process::ExitCode;
+
+use remote_state_tests::Suite;
+
+fn main() -> ExitCode {
+    let mut suite = Suite::new();
+    states::add(&mut suite);
+    locks::add(&mut suite);
+    suite.run()
+}
