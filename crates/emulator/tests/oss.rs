@@ -282,3 +282,39 @@ async fn pages_can_be_short_and_markers_lead_through_all_of_them() {
     }
     assert_eq!(versions, 9);
 }
+
+#[tokio::test]
+async fn an_empty_object_that_can_grow_does_not_keep_anybody_out() {
+    let emulator = builder().start().await.unwrap();
+    let oss = Oss::new(&emulator);
+    for bucket in BUCKETS {
+        let key = format!("{bucket}/lock");
+        assert_eq!(oss.append(&key, 0, "").await.status, 200);
+        let got = oss.get(&key).await;
+        assert_eq!((got.status, &*got.text, got.header("content-length")), (200, "", "0"));
+        assert_eq!(got.header("x-oss-hash-crc64ecma"), "0");
+        assert_eq!(oss.append(&key, 0, "mine").await.status, 200);
+        assert_eq!(oss.append(&key, 0, "theirs").await.status, 409);
+        assert_eq!(oss.get(&key).await.text, "mine");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_upload_is_refused_and_stores_nothing() {
+    let emulator = builder().start().await.unwrap();
+    let oss = Oss::new(&emulator);
+    for digest in ["1B2M2Y8AsgTpgAmY7PhCfg==", "short", "not base64!"] {
+        let headers = [("content-md5", digest)];
+        let refused = oss.send("PUT", "plain/k", &headers, "x").await;
+        assert_eq!(refused.refusal(), (400, "InvalidDigest"), "{digest}");
+    }
+    for (header, value, status, code) in [
+        ("x-oss-object-acl", "everybody", 400, "InvalidArgument"),
+        ("x-oss-server-side-encryption", "ROT13", 400, "InvalidEncryptionAlgorithmError"),
+        ("if-none-match", "*", 501, "NotImplemented"),
+        ("if-match", "\"x\"", 501, "NotImplemented"),
+    ] {
+        assert_eq!(oss.send("PUT", "plain/k", &[(header, value)], "x").await.refusal(), (status, code));
+    }
+    assert_eq!(oss.get("plain/k").await.status, 404);
+}
