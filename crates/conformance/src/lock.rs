@@ -263,7 +263,11 @@ pub async fn waiting_ends_when_the_lock_is_released(setup: &Setup) -> Outcome {
     let next = lock_info("second");
     let wait = LockWait::new(Duration::from_secs(60));
     let (guard, released) = tokio::join!(store.lock(&ws, &next, wait, &waiting), async {
-        sleep(Duration::from_millis(200)).await;
+        // The waiter has to have met the lock, however slow the store is; if it never does, that shows below.
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while waiting.times.load(Ordering::SeqCst) == 0 && Instant::now() < deadline {
+            sleep(Duration::from_millis(20)).await;
+        }
         release(&store, &ws, &LockTarget::Id(held.id.clone())).await
     });
     assert!(matches!(released, Released::Freed(_)));
