@@ -45,6 +45,22 @@ pub(crate) fn tests(suite: &mut Suite) {
             assert_eq!(asked(sts.heard()).0, asker);
         }
     });
+    suite.test("roles::a_profile_may_assume_a_role_from_where_it_says", &[], || {
+        let sts = sts();
+        let imds = metadata("imds");
+        let profile = |source: &str| format!("[profile ci]\n{source}\nrole_arn = {ROLE}\nexternal_id = acme\n\n[profile keys]\naws_access_key_id = chained\naws_secret_access_key = s\n");
+        for (source, asker) in [
+            ("source_profile = keys", "chained"),
+            ("credential_source = Environment", "env"),
+            ("credential_source = Ec2InstanceMetadata", "imds"),
+        ] {
+            let client = Client::new().key("profile", "ci").env_keys("env").metadata(&imds.url);
+            client.env("AWS_ENDPOINT_URL_STS", &sts.url).home_file(".aws/config", &profile(source)).finds("assumed");
+            let (found, fields) = asked(sts.heard());
+            assert_eq!(found, asker, "{source}");
+            assert!(fields.contains(&"ExternalId=acme".to_owned()), "{fields:?}");
+        }
+    });
     suite.test("roles::historic_and_nested_names_ask_for_the_same", &[], || {
         let sts = sts();
         let client = || Client::new().env_keys("env").key("sts_endpoint", &sts.url);
