@@ -18,6 +18,19 @@ pub(crate) fn tests(suite: &mut Suite) {
              hint: pass `--backend-config bucket=…`, or set it in the `backend` block\n",
         );
     });
+    suite.on_emulator("the_kind_of_store_is_said_on_the_command_line", &[], |server| {
+        let case = Case::new(server);
+        case.place.put_state("default", state(1));
+        for dialect in ["generic", "minio", "aws", "auto"] {
+            case.remote_state(&format!("pull --dialect {dialect}")).run().success();
+        }
+        case.remote_state("pull --dialect azure")
+            .run()
+            .code(2)
+            .says("invalid value for `dialect`: expected `auto`, `aws`, `minio`, `ceph`, `spaces`, `r2`, `garage`, `generic`");
+        let shown = case.remote_state("config show --dialect ceph --json").run().success().json();
+        assert_eq!(shown["values"]["dialect"]["value"], "ceph", "{shown}");
+    });
     suite.on_emulator("an_unknown_key_is_named_with_file_line_and_nearest_name", &[], |server| {
         let case = Case::new(server);
         case.sandbox.write("main.tf", "terraform {\n  backend \"s3\" {\n    buckt = \"b\"\n  }\n}\n");

@@ -61,6 +61,50 @@ pub(crate) fn tests(suite: &mut Suite) {
         oss(&format!("unlock {id}")).run().success();
         assert_eq!(oss("pull").run().success().stdout, state(3).as_bytes());
     });
+    suite.test("the_embedded_store_is_spaces_on_request", &[], || {
+        let sandbox = Sandbox::new();
+        let spaces = |words: &str| sandbox.remote_state().arg("--dev=spaces").words(words);
+        spaces("pull").run().code(4);
+        let pushed = spaces("push -").stdin(state(3)).run().success();
+        assert!(
+            !pushed.stderr().contains("warning"),
+            "a new bucket keeps no versions, and no secret is written down: {pushed}"
+        );
+        assert_eq!(spaces("pull").run().success().stdout, state(3).as_bytes());
+        spaces("workspace new prod").run().success();
+        assert_eq!(spaces("workspace list -w prod").run().success().stdout(), "  default\n* prod\n");
+        let id = spaces("lock").run().success().stdout().trim_end().to_owned();
+        spaces("push -")
+            .stdin(state(4))
+            .run()
+            .code(3)
+            .says(&format!("`remote-state --dev=spaces unlock {id}`"));
+        spaces(&format!("unlock {id}")).run().success();
+        dev(&sandbox, "pull").run().code(4);
+        dev(&sandbox, "pull --backend spaces")
+            .run()
+            .code(2)
+            .says("hint: to have one that does, give `--dev=spaces`");
+        let shown = spaces("config show --json").run().success().json();
+        assert_eq!(shown["backend"], "spaces");
+        spaces("pull --backend-config kms_key_id=x")
+            .run()
+            .code(2)
+            .says("Spaces has no key management service");
+    });
+    suite.test("the_embedded_spaces_are_native", &[Requirement::Terraform], || {
+        let sandbox = Sandbox::new();
+        let exec = |words: &str| {
+            let terraform = sandbox.terraform().words(words);
+            sandbox.remote_state().words("exec --dev=spaces").then(&terraform).run()
+        };
+        sandbox.write("main.tf", CONFIGURATION);
+        sandbox.write("backend.tf", HTTP_BACKEND);
+        exec("init -input=false").success();
+        exec("apply -auto-approve -input=false -var v=deep").success();
+        let output = sandbox.remote_state().words("--dev=spaces output -raw a").run().success();
+        assert_eq!(output.stdout(), "deep");
+    });
     suite.test("the_embedded_oss_is_native", &[Requirement::Terraform], || {
         let sandbox = Sandbox::new();
         let exec = |words: &str| {
