@@ -188,3 +188,30 @@ fn tags_are_encoded_as_a_form_in_the_order_of_their_keys() {
     let config = with_settings([("lock_tags", map_of(&[("a", "b")]))]).unwrap();
     assert_eq!((config.tags.state, config.tags.lock.as_deref()), (None, Some("a=b")));
 }
+
+#[test]
+fn the_block_of_spaces_guide_is_spoken_to_as_spaces_with_a_bucket_in_the_host() {
+    let block = [
+        ("endpoint", "https://nyc3.digitaloceanspaces.com"),
+        ("region", "us-east-1"),
+        ("skip_credentials_validation", "true"),
+        ("skip_requesting_account_id", "true"),
+        ("skip_metadata_api_check", "true"),
+        ("skip_region_validation", "true"),
+        ("skip_s3_checksum", "true"),
+    ];
+    for lock in ["false", "true"] {
+        let config = config(&[&block[..], &[("use_lockfile", lock)]].concat()).unwrap();
+        let store = crate::S3Store::new(&config);
+        assert_eq!(store.dialect().name, DialectName::Spaces);
+        assert!(!config.use_path_style && store.dialect().addressing == crate::Addressing::Host);
+        assert_eq!(config.use_lockfile, lock == "true");
+    }
+}
+
+#[test]
+fn endpoint_of_a_cache_is_refused() {
+    let error = config(&[("endpoint", "https://b.nyc3.cdn.digitaloceanspaces.com")]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
+    assert!(error.message().contains("a state from a cache is a wrong state"), "{error}");
+}
