@@ -103,7 +103,14 @@ impl<'a> Cluster<'a> {
 
     fn store(&self) -> Result<Daemon> {
         let id = uuid()?;
-        let number = self.ceph(&["osd", "new", &id])?;
+        // On a busy machine the monitor may refuse: `ceph` has asked before it learnt which cluster it talks to. Saying it again changes nothing.
+        let started = Instant::now();
+        let number = loop {
+            match self.ceph(&["osd", "new", &id]) {
+                Err(_) if started.elapsed() < READY_WITHIN => std::thread::sleep(Duration::from_millis(200)),
+                number => break number?,
+            }
+        };
         if number.trim() != "0" {
             return Err(format!("the first store of a new cluster is number `{}`", number.trim()).into());
         }
