@@ -88,3 +88,44 @@ mod table {
 
     remote_state_conformance::suite!(rows);
 }
+
+/// A store that is slow, busy at first, and loses an answer.
+mod weather {
+    use std::time::Duration;
+
+    use remote_state_emulator::{Fault, Misbehaviour};
+
+    use super::*;
+
+    async fn rough(bucket: &'static str, keys: &[(&str, &str)]) -> Setup {
+        let emulator = emulator().await;
+        let keys: Vec<_> = keys.iter().copied().chain([("bucket", bucket)]).collect();
+        let store = store(&emulator, &keys);
+        emulator.faults().set_latency(Duration::from_millis(3));
+        for (misbehaviour, method) in [
+            (Misbehaviour::slow_down(), "GET"),
+            (Misbehaviour::LoseReply, "PUT"),
+            (Misbehaviour::LoseReply, "POST"),
+        ] {
+            emulator.faults().inject(Fault::new(misbehaviour).with_method(method).with_times(1));
+        }
+        let declares = Capabilities::default().with_locking(true);
+        Setup::new(store, declares).with_scale(small()).with_guard(emulator)
+    }
+
+    mod plain {
+        async fn setup() -> remote_state_conformance::Setup {
+            super::rough(crate::common::BUCKET, &[]).await
+        }
+
+        remote_state_conformance::suite!(setup);
+    }
+
+    mod versioned {
+        async fn setup() -> remote_state_conformance::Setup {
+            super::rough("versioned", &[]).await
+        }
+
+        remote_state_conformance::suite!(setup);
+    }
+}
