@@ -1,4 +1,4 @@
-//! What some tests need and a machine may not have: programs, and [setups](crate::setups).
+//! What some tests need and a machine may not have: programs, and [setups].
 
 use std::ffi::OsString;
 use std::fmt;
