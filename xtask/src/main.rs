@@ -8,6 +8,7 @@
     reason = "a developer's tool: printing is what it is for"
 )]
 
+mod bench;
 mod check_deps;
 mod ci;
 mod demo;
@@ -42,6 +43,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Measure beside other programs that do the same, and hold the result against the bars that we set ourselves
+    Bench(bench::Args),
     /// Check the edges between crates, inherited settings, and what features must not pull in
     CheckDeps,
     /// Run what CI runs: format, lints, documentation, edges, tests
@@ -72,15 +75,19 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<ExitCode> {
-    let workspace = Workspace::find()?;
-    servers::end_with_us()?;
+    let find = || {
+        let workspace = Workspace::find()?;
+        servers::end_with_us()?;
+        Ok(workspace)
+    };
     match command {
-        Command::CheckDeps => check_deps::run(&workspace),
-        Command::Ci(args) => ci::run(&workspace, args),
-        Command::Demo(args) => demo::run(&workspace, &args),
-        Command::Minio => start::run(&workspace, &start::Args::minio()),
-        Command::Setup(args) => setup::run(&workspace, &args),
-        Command::Start(args) => start::run(&workspace, &args),
-        Command::Test(args) => test::run(&workspace, args),
+        Command::Bench(args) => bench::run(find, args),
+        Command::CheckDeps => check_deps::run(&find()?),
+        Command::Ci(args) => ci::run(&find()?, args),
+        Command::Demo(args) => demo::run(&find()?, &args),
+        Command::Minio => start::run(&find()?, &start::Args::minio()),
+        Command::Setup(args) => setup::run(&find()?, &args),
+        Command::Start(args) => start::run(&find()?, &args),
+        Command::Test(args) => test::run(&find()?, args),
     }
 }

@@ -57,22 +57,30 @@ impl Workspace {
 
     /// Builds the command `remote-state` as a user gets it, and returns where it is.
     pub(crate) fn build_product(&self, profile: Profile) -> Result<PathBuf> {
-        let mut cargo = self.cargo(["build", "--package", "remote-state-cli"]);
-        if profile == Profile::Release {
-            cargo.arg("--release");
-        }
+        let release: &[&str] = if profile == Profile::Release { &["--release"] } else { &[] };
+        self.build(&[&["--package", "remote-state-cli"], release].concat(), "remote-state")
+    }
+
+    /// Builds a program as it is shipped, which takes minutes, and returns where it is.
+    pub(crate) fn build_dist(&self, what: &[&str], name: &str) -> Result<PathBuf> {
+        self.build(&[what, &["--profile", "dist"]].concat(), name)
+    }
+
+    fn build(&self, what: &[&str], name: &str) -> Result<PathBuf> {
+        let mut cargo = self.cargo(["build"]);
+        cargo.args(what);
         cargo.arg("--message-format=json-render-diagnostics").stdin(Stdio::null()).stderr(Stdio::inherit());
         let output = cargo.output()?;
         if !output.status.success() {
-            return Err("the binary does not build".into());
+            return Err(format!("`{name}` does not build").into());
         }
         // Cargo's own word is taken, because the folder depends on settings, such as a target system.
         let executable = String::from_utf8_lossy(&output.stdout)
             .lines()
             .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .filter(|message| message["target"]["name"] == "remote-state")
+            .filter(|message| message["target"]["name"] == name)
             .find_map(|message| message["executable"].as_str().map(PathBuf::from));
-        executable.ok_or_else(|| "cargo built no binary named `remote-state`".into())
+        executable.ok_or_else(|| format!("cargo built no program named `{name}`").into())
     }
 }
 
