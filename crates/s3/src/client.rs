@@ -1,36 +1,28 @@
 //! One method for each call of the API. No policy here: what an answer means for a state or a lock is decided by the callers.
 
+mod sending;
 mod upload;
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use aws_runtime::auth::PayloadSigningOverride;
 use aws_sdk_s3::config::ResponseChecksumValidation;
-use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::types::{ObjectCannedAcl, ServerSideEncryption};
-use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::interceptors::Intercept;
-use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeTransmitInterceptorContextMut, BeforeTransmitInterceptorContextRef,
-};
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::config_bag::ConfigBag;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use md5::Digest as _;
-use remote_state_core::{ContentHash, Error};
 use secrecy::ExposeSecret as _;
 
+use self::sending::{Attempts, Signed, once, unsent};
 use crate::config::{Encryption, Origins, S3Config, Tags};
 use crate::connect::timeouts;
 use crate::dialect::{Checksum, Dialect, Versioned};
 use crate::encrypted::{SentKey, read_failure};
-use crate::error::{About, Failure, Outcome, failure};
+use crate::error::{About, Failure, failure};
 use crate::keys::object_url;
 use crate::lock::RULE;
 use crate::payload::Payload;
@@ -387,72 +379,5 @@ impl Client {
 
     fn url(&self, key: &str) -> String {
         object_url(self.bucket(), key)
-    }
-}
-
-/// A body that breaks off on this side has never arrived whole, and so was not stored.
-fn unsent(error: Error) -> Failure {
-    Failure { outcome: Outcome::Unsent, error }
-}
-
-fn once() -> aws_sdk_s3::config::Builder {
-    aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled())
-}
-
-/// Counts the attempts at a request, of which the SDK itself tells nothing.
-#[derive(Clone, Debug, Default)]
-struct Attempts(Arc<AtomicU32>);
-
-impl Attempts {
-    fn count(&self) -> u32 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// The SDK reports the last attempt alone. That it did nothing says nothing of the attempts before.
-    fn in_view_of(&self, failure: Failure) -> Failure {
-        match failure.outcome {
-            Outcome::Refused | Outcome::Unsent if self.count() > 1 => {
-                Failure { outcome: Outcome::Unknown, ..failure }
-            }
-            _ => failure,
-        }
-    }
-}
-
-impl Intercept for Attempts {
-    fn name(&self) -> &'static str {
-        "attempts"
-    }
-
-    fn read_before_attempt(
-        &self,
-        _: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let _: u32 = self.0.fetch_add(1, Ordering::Relaxed);
-        Ok(())
-    }
-}
-
-/// Tells the signature what the body hashes to. The SDK would sign a streamed body as one that may be anything, which some stores refuse.
-///
-/// <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>
-#[derive(Debug)]
-struct Signed(ContentHash);
-
-impl Intercept for Signed {
-    fn name(&self) -> &'static str {
-        "signed payload"
-    }
-
-    fn modify_before_signing(
-        &self,
-        _: &mut BeforeTransmitInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        bag: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        bag.interceptor_state().store_put(PayloadSigningOverride::Precomputed(self.0.to_string()));
-        Ok(())
     }
 }

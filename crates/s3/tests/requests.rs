@@ -2,10 +2,10 @@
 
 mod common;
 
-use common::{emulator, store, store_with};
+use common::{TABLE, emulator, store, store_with};
 use remote_state_core::config::{Origin, Setting, Sourced};
 use remote_state_core::{LockInfo, LockTarget, ReadOptions, StateStoreExt as _, Workspace, WriteMode};
-use remote_state_emulator::Emulator;
+use remote_state_emulator::{Emulator, Request};
 
 fn methods(emulator: &Emulator) -> Vec<String> {
     emulator.requests().take().into_iter().map(|request| request.method).collect()
@@ -22,6 +22,39 @@ async fn lock_and_unlock_take_three_requests_on_a_store_that_is_known() {
     let info = store.acquire(&Workspace::default(), &info()).await.unwrap();
     drop(store.release(&Workspace::default(), &LockTarget::Id(info.id)).await.unwrap());
     assert_eq!(methods(&emulator), ["PUT", "GET", "DELETE"]);
+}
+
+#[tokio::test]
+async fn push_takes_five_requests_and_two_for_each_item_of_a_table() {
+    let lock_read_write_unlock = ["PutObject", "GetObject", "PutObject", "GetObject", "DeleteObject"];
+    let with_digest = [
+        "PutObject",
+        "PutItem",
+        "GetItem",
+        "GetObject",
+        "PutObject",
+        "PutItem",
+        "GetItem",
+        "DeleteItem",
+        "GetObject",
+        "DeleteObject",
+    ];
+    for (table, expected) in [("", &lock_read_write_unlock[..]), (TABLE, &with_digest)] {
+        let emulator = emulator().await;
+        let store = store(&emulator, &[("dialect", "aws"), ("dynamodb_table", table)]);
+        let (here, state) = (Workspace::default(), bytes::Bytes::from_static(b"{}"));
+        let info = store.acquire(&here, &info()).await.unwrap();
+        assert!(store.read(&here, &ReadOptions::default()).await.unwrap().is_none());
+        store.write(&here, state.into(), &WriteMode::Create).await.unwrap();
+        drop(store.release(&here, &LockTarget::Id(info.id)).await.unwrap());
+        let operation = |request: Request| request.operation.unwrap_or_default();
+        let mut sent: Vec<_> = emulator.requests().take().into_iter().map(operation).collect();
+        // State and digest are read at the same time, and either may come first.
+        let mut expected = expected.to_vec();
+        sent.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(sent, expected);
+    }
 }
 
 #[tokio::test]
@@ -66,7 +99,7 @@ async fn key_of_the_customer_goes_with_reads_and_writes_of_state_and_lock_file_a
     for (method, suffix) in
         [("PUT", "tfstate"), ("GET", "tfstate"), ("PUT", "tflock"), ("GET", "tflock"), ("DELETE", "tfstate")]
     {
-        let is_it = |request: &&remote_state_emulator::Request| {
+        let is_it = |request: &&Request| {
             request.method == method && request.key.as_deref().is_some_and(|key| key.ends_with(suffix))
         };
         let request =
@@ -96,9 +129,7 @@ async fn tags_go_with_what_is_written_and_each_object_has_its_own() {
     drop(store.write(&here, state.into(), &WriteMode::Overwrite).await.unwrap());
     assert!(store.read_bytes(&here).await.unwrap().is_some());
     drop(store.release(&here, &LockTarget::Id(info.id)).await.unwrap());
-    let tagging = |request: remote_state_emulator::Request| {
-        (request.method, request.headers.get("x-amz-tagging").cloned())
-    };
+    let tagging = |request: Request| (request.method, request.headers.get("x-amz-tagging").cloned());
     let sent: Vec<_> = emulator.requests().take().into_iter().map(tagging).collect();
     let expected = [
         ("PUT", Some("a+b=1&team=locks")),

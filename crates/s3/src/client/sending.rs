@@ -1,0 +1,84 @@
+//! What the SDK is told of a request before it sends it, and what it does not tell of its attempts.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use aws_runtime::auth::PayloadSigningOverride;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeTransmitInterceptorContextMut, BeforeTransmitInterceptorContextRef,
+};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+use remote_state_core::{ContentHash, Error};
+
+use crate::error::{Failure, Outcome};
+
+/// A body that breaks off on this side has never arrived whole, and so was not stored.
+pub(super) fn unsent(error: Error) -> Failure {
+    Failure { outcome: Outcome::Unsent, error }
+}
+
+pub(super) fn once() -> aws_sdk_s3::config::Builder {
+    aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled())
+}
+
+/// Counts the attempts at a request, of which the SDK itself tells nothing.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Attempts(Arc<AtomicU32>);
+
+impl Attempts {
+    pub(super) fn count(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// The SDK reports the last attempt alone. That it did nothing says nothing of the attempts before.
+    pub(super) fn in_view_of(&self, failure: Failure) -> Failure {
+        match failure.outcome {
+            Outcome::Refused | Outcome::Unsent if self.count() > 1 => {
+                Failure { outcome: Outcome::Unknown, ..failure }
+            }
+            _ => failure,
+        }
+    }
+}
+
+impl Intercept for Attempts {
+    fn name(&self) -> &'static str {
+        "attempts"
+    }
+
+    fn read_before_attempt(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let _: u32 = self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Tells the signature what the body hashes to. The SDK would sign a streamed body as one that may be anything, which some stores refuse.
+///
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>
+#[derive(Debug)]
+pub(super) struct Signed(pub(super) ContentHash);
+
+impl Intercept for Signed {
+    fn name(&self) -> &'static str {
+        "signed payload"
+    }
+
+    fn modify_before_signing(
+        &self,
+        _: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        bag: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        bag.interceptor_state().store_put(PayloadSigningOverride::Precomputed(self.0.to_string()));
+        Ok(())
+    }
+}
