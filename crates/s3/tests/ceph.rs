@@ -309,6 +309,14 @@ async fn where_versioning_is_suspended_the_create_decides_and_unlocking_leaves_n
         assert_eq!(native.left(VERSIONED).await, (0, 0));
     }
     assert_eq!(ours.lock_caveat().await.unwrap(), None);
+
+    // A native client's release leaves a marker, over which this store refuses every create: that is said, and not taken for a lock.
+    let theirs = info("terraform@there");
+    native.lock(VERSIONED, &theirs).await;
+    native.unlock(VERSIONED).await;
+    let error = ours.acquire(&here(), &info("me@here")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(error.hints().iter().any(|hint| hint.contains("delete marker")), "{error}");
 }
 
 #[tokio::test]

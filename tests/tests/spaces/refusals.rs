@@ -6,6 +6,7 @@ pub(crate) fn add(suite: &mut Suite) {
     suite.test("keys_that_spaces_cannot_honour_are_refused_with_reason_and_place", &[], keys);
     suite.test("endpoints_of_caches_are_refused_by_both_providers", &[], caches);
     suite.test("a_secret_in_a_file_is_warned_of_and_not_shown", &[], secret);
+    suite.test("three_lines_for_each_provider_stand_side_by_side_in_the_readme", &[], side_by_side);
     suite.test("the_keys_are_listed_without_those_that_are_refused", &[], listed);
 }
 
@@ -29,7 +30,7 @@ fn keys() {
             "endpoints = { s3 = \"https://nyc3.digitaloceanspaces.com\" }",
             "the endpoint follows from `region`",
         ),
-        ("skip_s3_checksum = true", "there is nothing to skip"),
+        ("skip_s3_checksum = true", "nothing is asked or sent here that Spaces does not know"),
     ] {
         let name = argument.split(' ').next().expect("it begins with its name");
         file(argument)
@@ -80,6 +81,30 @@ fn secret() {
     assert!(!output.stderr().contains("hunter2"), "{output}");
     let shown = sandbox.remote_state().words("config show").run().success();
     assert!(!shown.stdout().contains("hunter2"), "{shown}");
+}
+
+/// Takes the columns of the README apart, and each for what it says.
+fn side_by_side() {
+    let readme = include_str!("../../../README.md");
+    let block = readme.split("**The three providers**").nth(1).expect("the README has the part");
+    let block =
+        block.split("```hcl\n").nth(1).and_then(|rest| rest.split("```").next()).expect("it has a block");
+    let first = block.lines().next().expect("the block has lines");
+    let starts: Vec<usize> = first.match_indices("backend \"").map(|(start, _)| start).collect();
+    assert_eq!(starts.len(), 3, "{first}");
+    for (number, start) in starts.iter().enumerate() {
+        let end = starts.get(number + 1).copied();
+        let column = |line: &str| {
+            line.get(*start..end.unwrap_or(line.len()).min(line.len())).unwrap_or("").trim_end().to_owned()
+        };
+        let file: Vec<String> = block.lines().map(column).collect();
+        assert_eq!(file.len(), 5, "three lines and the two around them");
+        let sandbox = Sandbox::new();
+        sandbox.write("remote-state.hcl", file.join("\n"));
+        let shown = sandbox.remote_state().words("config show --json").run().success().json();
+        assert_eq!(shown["backend"], ["s3", "oss", "spaces"][number]);
+        assert_eq!(shown["values"]["bucket"]["value"], "acme-tfstate");
+    }
 }
 
 fn listed() {
