@@ -18,6 +18,13 @@ pub(crate) struct Absence {
     pub(crate) reason: String,
 }
 
+impl Absence {
+    /// The reason on one line, as test binaries repeat it; the end of a log may follow it.
+    pub(crate) fn summary(&self) -> &str {
+        self.reason.lines().next().unwrap_or_default()
+    }
+}
+
 /// Servers that run as long as this value, and what tests are told about them.
 #[derive(Debug, Default)]
 pub(crate) struct Running {
@@ -71,7 +78,7 @@ impl Running {
         let object = |facts: &std::result::Result<Facts, Absence>| -> Map<String, Value> {
             match facts {
                 Ok(facts) => facts.iter().map(|(name, value)| (name.to_owned(), value.into())).collect(),
-                Err(absence) => Map::from_iter([("absent".to_owned(), absence.reason.clone().into())]),
+                Err(absence) => Map::from_iter([("absent".to_owned(), absence.summary().into())]),
             }
         };
         self.setups.iter().map(|(name, facts)| (name.clone(), Value::Object(object(facts)))).collect()
@@ -145,4 +152,18 @@ fn clients(workspace: &Workspace, setup: &Setup, facts: &mut Facts) -> Result<()
 /// FNV-1a of a list: <https://datatracker.ietf.org/doc/html/draft-eastlake-fnv>. It has to be the same in every build of ours.
 fn fingerprint(list: &[String]) -> u32 {
     list.join("\n").bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn test_binaries_are_told_a_reason_on_one_line() {
+        let reason = "ceph: it ended\nits logs are in /x".to_owned();
+        let absence = Absence { kind: Some(Kind::Ceph), reason };
+        let setups = BTreeMap::from([("s3/ceph".to_owned(), Err(absence))]);
+        let running = Running { setups, servers: Vec::new() };
+        assert_eq!(running.json()["s3/ceph"]["absent"], "ceph: it ended");
+    }
 }

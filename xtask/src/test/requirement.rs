@@ -157,7 +157,7 @@ impl Requirements {
             Requirement::Program(program) => {
                 self.absent.iter().find(|(absent, _)| absent == program).map(|(_, reason)| reason.as_str())
             }
-            Requirement::Setup(name) => self.setups.why_absent(name).map(|absence| absence.reason.as_str()),
+            Requirement::Setup(name) => self.setups.why_absent(name).map(|absence| absence.summary()),
         }
     }
 
