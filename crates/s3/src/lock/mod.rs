@@ -1,7 +1,8 @@
 //! Locks: the lock file, the lock item in a DynamoDB table, or both, the file first, as native clients take them.
 //!
 //! How a lock is taken and given back whatever answers are lost is the same for all providers: see
-//! [`remote_state_core::provider`]. See [`file`] and [`dynamodb::lock`](crate::dynamodb) for what each of the two rests on.
+//! [`remote_state_core::provider`]. On a versioned bucket of Ceph's family the list of versions decides, see [`by_list`], and [`guard`] looks
+//! again before each write. See [`file`] and [`dynamodb::lock`](crate::dynamodb) for what each of the two rests on.
 
 mod by_list;
 mod file;
