@@ -8,8 +8,6 @@ use remote_state_core::config::{ConfigValue, Origin, ResolvedConfig, Sourced};
 use remote_state_core::{Error, Result};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::config::path;
-
 /// How long a session may be, <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>.
 const SHORTEST: Duration = Duration::from_secs(15 * 60);
 const LONGEST: Duration = Duration::from_secs(12 * 60 * 60);
@@ -87,10 +85,10 @@ impl WebIdentity {
         let token = match (configured(token_key), configured(file_key)) {
             (Some(_), Some(_)) => return Err(both(config, token_key, file_key)),
             (Some(token), None) => Token::Given(token.into()),
-            (None, Some(file)) => Token::File(path(config, file_key, file)?),
+            (None, Some(file)) => Token::File(config.path(file_key, file)?),
             (None, None) => match (config.string(token_key), config.string(file_key)) {
                 (Some(token), _) => Token::Given(token.into()),
-                (None, Some(file)) => Token::File(path(config, file_key, file)?),
+                (None, Some(file)) => Token::File(config.path(file_key, file)?),
                 (None, None) => return Err(config.missing(file_key)),
             },
         };
@@ -111,7 +109,7 @@ impl WebIdentity {
         let Some(session) = Session::from_resolved(config, "assume_role_with_web_identity")? else {
             return Ok(None);
         };
-        Ok(Some(Self { session, token: Token::File(path(config, file_key, file)?) }))
+        Ok(Some(Self { session, token: Token::File(config.path(file_key, file)?) }))
     }
 }
 

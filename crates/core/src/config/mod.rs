@@ -10,6 +10,7 @@
 mod convert;
 mod flatten;
 mod layers;
+mod paths;
 mod resolve;
 mod resolved;
 mod setting;

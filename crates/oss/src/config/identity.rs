@@ -6,7 +6,7 @@ use remote_state_core::config::{Origin, ResolvedConfig};
 use remote_state_core::{Error, Result};
 use secrecy::SecretString;
 
-use crate::config::{expand_home, is_configured, nonempty, seconds, url};
+use crate::config::{is_configured, nonempty, seconds, url};
 use crate::credentials::{OidcToken, Profile, Role, SESSION_NAME, SESSION_SECONDS, StsEndpoint, Wanted};
 
 /// How long a session may be that is configured, in seconds.
@@ -15,7 +15,7 @@ const SESSION_RANGE: std::ops::RangeInclusive<u32> = 900..=3600;
 /// Reads the profile that is named, if one is.
 pub(super) fn profile(config: &ResolvedConfig) -> Result<Option<Profile>> {
     let Some(name) = nonempty(config, "profile") else { return Ok(None) };
-    let file = profiles_file(config);
+    let file = profiles_file(config)?;
     match Profile::read(&file, name) {
         Ok(profile) => Ok(Some(profile)),
         // A variable names it for every tool on the machine, and here nothing of it may be needed.
@@ -31,8 +31,14 @@ pub(super) fn profile(config: &ResolvedConfig) -> Result<Option<Profile>> {
     }
 }
 
-fn profiles_file(config: &ResolvedConfig) -> PathBuf {
-    expand_home(nonempty(config, "shared_credentials_file").unwrap_or("~/.aliyun/config.json"))
+fn profiles_file(config: &ResolvedConfig) -> Result<PathBuf> {
+    const KEY: &str = "shared_credentials_file";
+    let text = nonempty(config, KEY).unwrap_or("~/.aliyun/config.json");
+    match config.path(KEY, text) {
+        // Whoever gave no environment has no home folder, and so no such file.
+        Err(_) if !is_configured(config, KEY) => Ok(PathBuf::from(text)),
+        other => other,
+    }
 }
 
 pub(super) fn wanted(
@@ -63,7 +69,7 @@ pub(super) fn wanted(
         security_token,
         origin: keys_origin(config),
         profile,
-        profiles_file: profiles_file(config),
+        profiles_file: profiles_file(config)?,
         ecs_role_name: config.string("ecs_role_name").unwrap_or_default().to_owned(),
         metadata_endpoint: match url(config, "ecs_metadata_endpoint", "http://100.100.100.200")? {
             Some(url) => url,
@@ -151,7 +157,7 @@ fn oidc(config: &ResolvedConfig, has_role: bool) -> Result<Option<OidcToken>> {
     match (nonempty(config, arn), nonempty(config, file)) {
         (None, None) => Ok(None),
         (Some(provider_arn), Some(path)) if has_role => {
-            Ok(Some(OidcToken { provider_arn: provider_arn.to_owned(), file: expand_home(path) }))
+            Ok(Some(OidcToken { provider_arn: provider_arn.to_owned(), file: config.path(file, path)? }))
         }
         // Half of it in the environment is what other tools may do with.
         _ if !is_configured(config, arn) && !is_configured(config, file) => Ok(None),

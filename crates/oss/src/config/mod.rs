@@ -1,7 +1,5 @@
 //! The configuration of a store, from resolved values to checked ones. What keys there are says `keys.rs`.
 
-use std::path::PathBuf;
-
 use remote_state_core::config::{ConfigValue, Origin, ResolvedConfig};
 use remote_state_core::{Error, Result};
 use url::Url;
@@ -343,15 +341,6 @@ fn both(config: &ResolvedConfig, one: &str, other: &str) -> Error {
 /// Returns whether a value was written down somewhere, and is not what the environment has for everybody.
 fn is_configured(config: &ResolvedConfig, name: &str) -> bool {
     config.get(name).is_some_and(|value| !matches!(value.origin, Origin::Environment(_) | Origin::Default))
-}
-
-/// Puts the home folder in the place of a leading `~`.
-fn expand_home(path: &str) -> PathBuf {
-    let below = path.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with(['/', '\\']));
-    match (below, std::env::home_dir()) {
-        (Some(rest), Some(home)) => home.join(rest.trim_start_matches(['/', '\\'])),
-        _ => PathBuf::from(path),
-    }
 }
 
 /// A number of seconds; absent and zero stand for none.

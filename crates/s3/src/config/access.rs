@@ -5,7 +5,7 @@ use remote_state_core::config::ResolvedConfig;
 use remote_state_core::{Error, ErrorKind, Result};
 use secrecy::SecretString;
 
-use crate::config::{endpoint, path};
+use crate::config::endpoint;
 use crate::credentials::{CredentialConfig, Machine, SharedFile};
 use crate::role::{WebIdentity, both, is_configured};
 use crate::sts::Accounts;
@@ -15,7 +15,7 @@ pub(super) fn machine(config: &ResolvedConfig) -> Result<Machine> {
     let files = |name: &str, names: &[String]| -> Result<Vec<SharedFile>> {
         // A variable may name a file that is not there; all of Amazon's tools pass over that.
         let may_be_missing = config.get(name).is_some_and(|value| !is_configured(value));
-        let file = |text: &String| Ok(SharedFile { path: path(config, name, text)?, may_be_missing });
+        let file = |text: &String| Ok(SharedFile { path: config.path(name, text)?, may_be_missing });
         names.iter().map(file).collect()
     };
     let credentials_files = match config.string(one) {

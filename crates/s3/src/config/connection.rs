@@ -4,7 +4,7 @@ use remote_state_core::config::ResolvedConfig;
 use remote_state_core::{Error, Result};
 use url::Url;
 
-use crate::config::{endpoint, path};
+use crate::config::endpoint;
 use crate::role::both;
 use crate::transport::{Proxies, Trust};
 
@@ -89,7 +89,7 @@ fn trust(config: &ResolvedConfig, notes: &mut Vec<String>) -> Result<Trust> {
 fn ca_bundle(config: &ResolvedConfig) -> Result<Option<Vec<u8>>> {
     use rustls::pki_types::{CertificateDer, pem::PemObject as _};
     let Some(file) = config.string("custom_ca_bundle") else { return Ok(None) };
-    let pem = std::fs::read(path(config, "custom_ca_bundle", file)?)
+    let pem = std::fs::read(config.path("custom_ca_bundle", file)?)
         .map_err(|error| config.invalid("custom_ca_bundle", &format!("it cannot be read: {error}")))?;
     let mut roots = rustls::RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {

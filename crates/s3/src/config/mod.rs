@@ -13,7 +13,6 @@ mod access;
 mod connection;
 mod encryption;
 mod keys;
-mod paths;
 #[cfg(test)]
 mod tests;
 
@@ -21,7 +20,6 @@ pub(crate) use connection::Connection;
 pub use encryption::Encryption;
 pub(crate) use encryption::Tags;
 pub use keys::PROVIDER;
-pub(crate) use paths::path;
 
 /// The configuration of a store, its values checked.
 #[derive(Clone, Debug)]

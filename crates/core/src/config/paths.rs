@@ -2,20 +2,23 @@
 
 use std::path::PathBuf;
 
-use remote_state_core::Result;
-use remote_state_core::config::{Environment, ResolvedConfig};
+use crate::config::resolved::ResolvedConfig;
+use crate::config::value::Environment;
+use crate::error::Result;
 
-/// Expands the name of a file that a key holds: variables first, then the home folder, both as the environment of the configuration has them.
-///
-/// A variable that is not set is an error; native clients put nothing in its place, and then look for a file that nobody meant.
-pub(crate) fn path(config: &ResolvedConfig, key: &str, text: &str) -> Result<PathBuf> {
-    let expanded = expand(config.environment(), text);
-    let path = expanded.map_err(|missing| {
-        config
-            .invalid(key, &format!("it refers to `{missing}`, which is not set"))
-            .with_hint(format!("set the environment variable `{missing}`, or write the name of the file out"))
-    })?;
-    Ok(PathBuf::from(path))
+impl ResolvedConfig {
+    /// Expands the name of a file that a key holds: variables first, then the home folder, both as the environment of the configuration has them.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` for a variable that is not set. Native clients put nothing in its place, and then look for a file that nobody meant.
+    pub fn path(&self, key: &str, text: &str) -> Result<PathBuf> {
+        let expanded = expand(self.environment(), text).map_err(|missing| {
+            self.invalid(key, &format!("it refers to `{missing}`, which is not set")).with_hint(format!(
+                "set the environment variable `{missing}`, or write the name of the file out"
+            ))
+        })?;
+        Ok(PathBuf::from(expanded))
+    }
 }
 
 /// Returns the name of the variable that is not there, if one is not.
