@@ -4,8 +4,9 @@
 //! Native clients use the same request on the same object, so they and we exclude each other.
 //!
 //! With two mechanisms configured a lock is both, taken in the order given. So of two clients that use both, one stops at the first; and a
-//! client that uses only one of them meets the same object. Whoever gets the first and then not the second gives the first back. An unlock
-//! always attempts both, so that what one of them left behind does not stand in the way for ever.
+//! client that uses only one of them meets the same object. Whoever creates the first and then does not get the second gives the first back; what
+//! stood there with the same id already stays, for an earlier attempt may have won it. An unlock always attempts both, so that what one of them
+//! left behind does not stand in the way for ever.
 
 use std::fmt;
 
@@ -16,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::lock_info::LockInfo;
 use crate::names::LockId;
 use crate::provider::Failure;
+use crate::provider::single::{Taken, still_held};
 use crate::store::{Capabilities, LockRecord, LockTarget, Released, StateLocation};
 
 /// A lock record is a few hundred bytes. What is longer, in bytes, is none, and need not be read to its end.
@@ -113,24 +115,28 @@ impl<'a> StateLock<'a> {
     pub async fn take(&self, info: &LockInfo) -> Result<LockInfo> {
         self.require_any("lock")?;
         let info = info.clone().with_path(&*self.location.path);
-        for (taken, mechanism) in self.mechanisms.iter().enumerate() {
-            if let Err(error) = self.take_one(&**mechanism, &info).await {
-                return Err(self.roll_back(&self.mechanisms[..taken], &info, error).await);
+        let mut ours = Vec::new();
+        for mechanism in &self.mechanisms {
+            match self.take_one(&**mechanism, &info).await {
+                Ok(taken) => ours.push((&**mechanism, taken)),
+                Err(error) => return Err(self.roll_back(&ours, &info, error).await),
             }
         }
         Ok(info)
     }
 
-    /// Gives back what was taken before the rest could not be, and says so if that fails too.
+    /// Gives back what this call created before the rest could not be had, and says what stays.
     async fn roll_back(
         &self,
-        taken: &[Box<dyn LockMechanism + 'a>],
+        ours: &[(&(dyn LockMechanism + 'a), Taken)],
         info: &LockInfo,
         mut error: Error,
     ) -> Error {
         let target = LockTarget::Id(info.id.clone());
-        for mechanism in taken {
-            if let Err(left) = self.give_one_back(&**mechanism, &target).await {
+        for (mechanism, taken) in ours {
+            if *taken == Taken::Found {
+                error = still_held(error, *mechanism, info);
+            } else if let Err(left) = self.give_one_back(*mechanism, &target).await {
                 error = error
                     .with_context("left behind", format!("{}: {left}", mechanism.object()))
                     .with_hint(format!("release what was left with `remote-state unlock {}`", info.id));

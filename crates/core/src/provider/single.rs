@@ -12,17 +12,28 @@ use crate::lock_info::LockInfo;
 use crate::provider::{Attempts, Failure, LockMechanism, Outcome, StateLock};
 use crate::store::{LockRecord, LockTarget, Released};
 
+/// How a lock came to be ours: what this call did not create is not its to give back, since whoever did may be at work under it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// This call created it.
+    Created,
+    /// It stands there with our id, and an earlier call created it or may have.
+    Found,
+}
+
 impl StateLock<'_> {
-    pub(super) async fn take_one(&self, lock: &dyn LockMechanism, info: &LockInfo) -> Result<()> {
+    pub(super) async fn take_one(&self, lock: &dyn LockMechanism, info: &LockInfo) -> Result<Taken> {
         let body = Bytes::from(info.to_json());
+        // Whether this call has seen that nothing was there.
+        let mut was_free = false;
         // A store that ignores the condition would overwrite the lock of another client: look first, until it has proven itself.
         if !lock.is_proven() {
             match lock.read("lock").await? {
                 Some(found) if found.record().id() == Some(&info.id) => {
-                    return self.prove(lock, info, body).await;
+                    return self.prove(lock, info, body, Taken::Found).await;
                 }
                 Some(found) => return Err(self.held("lock", found.record())),
-                None => {}
+                None => was_free = true,
             }
         }
         let mut last = None;
@@ -31,7 +42,7 @@ impl StateLock<'_> {
         let mut attempts = Attempts::new();
         while attempts.next().await {
             let Err(failure) = lock.create_once(body.clone()).await else {
-                return self.prove(lock, info, body).await;
+                return self.prove(lock, info, body, Taken::Created).await;
             };
             is_in_doubt |= failure.outcome == Outcome::Unknown;
             let doubtful = |error| if is_in_doubt { self.unknown(lock, info, error) } else { error };
@@ -41,16 +52,21 @@ impl StateLock<'_> {
             match lock.read("lock").await {
                 // The first answer was lost, or this id holds already.
                 Ok(Some(found)) if found.record().id() == Some(&info.id) => {
-                    return self.prove(lock, info, body).await;
+                    let taken = if is_in_doubt && was_free { Taken::Created } else { Taken::Found };
+                    return self.prove(lock, info, body, taken).await;
                 }
                 Ok(Some(found)) => {
                     if is_in_doubt && let Err(error) = lock.withdraw(&info.id).await {
                         return Err(self.unknown(lock, info, error));
                     }
-                    return Err(self.held("lock", found.record()));
+                    let held = self.held("lock", found.record());
+                    return Err(if is_in_doubt { may_arrive(held, info) } else { held });
                 }
                 // Its holder has left in between, or the request never arrived: a conditional create can be repeated without harm.
-                Ok(None) => last = Some(failure),
+                Ok(None) => {
+                    was_free = true;
+                    last = Some(failure);
+                }
                 // Reading has been retried as often as is configured: the store has gone, or does not let us look.
                 Err(error) => return Err(doubtful(error)),
             }
@@ -72,11 +88,20 @@ impl StateLock<'_> {
     }
 
     /// Makes sure that the store refuses a second create, unless it is known to.
-    async fn prove(&self, lock: &dyn LockMechanism, info: &LockInfo, body: Bytes) -> Result<()> {
+    async fn prove(
+        &self,
+        lock: &dyn LockMechanism,
+        info: &LockInfo,
+        body: Bytes,
+        taken: Taken,
+    ) -> Result<Taken> {
         if lock.is_proven() {
-            return Ok(());
+            return Ok(taken);
         }
-        let Err(error) = lock.prove(body).await else { return Ok(()) };
+        let Err(error) = lock.prove(body).await else { return Ok(taken) };
+        if taken == Taken::Found {
+            return Err(still_held(error, lock, info));
+        }
         // Without proof there is no lock: give back what may be one.
         match self.give_one_back(lock, &LockTarget::Id(info.id.clone())).await {
             Ok(_) => Err(error),
@@ -161,6 +186,24 @@ impl StateLock<'_> {
         .with_hint(format!("if it is held with this id, release it with `remote-state unlock {}`", info.id))
         .with_source(source)
     }
+}
+
+/// Says that a lock with our id stays where it is, although the call failed.
+pub(super) fn still_held(error: Error, lock: &dyn LockMechanism, info: &LockInfo) -> Error {
+    let error = error.with_context("still held", format!("{}, with lock id {}", lock.object(), info.id));
+    let hint = format!(
+        "that lock may be older than this attempt: if nobody is at work under it, release it with `remote-state unlock {}`",
+        info.id
+    );
+    if error.hints().contains(&hint) { error } else { error.with_hint(hint) }
+}
+
+/// Says that a create of ours may still be carried out, once those who hold the lock have left.
+fn may_arrive(held: Error, info: &LockInfo) -> Error {
+    held.with_context("lock id", format!("{} (of this attempt)", info.id)).with_hint(format!(
+        "an answer to this attempt was lost: should a lock with its id appear later, release it with `remote-state unlock {}`",
+        info.id
+    ))
 }
 
 fn unreadable(lock: &dyn LockMechanism, holder: &LockRecord) -> Error {
