@@ -1,9 +1,11 @@
 //! What is written: bytes in memory, or a file that is read once to know it and once more to send it.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
+#[cfg(unix)]
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::SystemTime;
@@ -87,7 +89,7 @@ impl StateSource {
     pub fn size_bytes(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
-            Self::File(file) => file.size_bytes,
+            Self::File(file) => file.size_bytes(),
         }
     }
 
@@ -108,7 +110,7 @@ impl StateSource {
             Self::Bytes(bytes) => Ok(bytes),
             Self::File(file) => tokio::task::spawn_blocking(move || {
                 let mut bytes = BytesMut::new();
-                for piece in file.pieces(0..file.size_bytes)? {
+                for piece in file.pieces(0..file.size_bytes())? {
                     bytes.extend_from_slice(&piece?);
                 }
                 Ok(bytes.freeze())
@@ -137,9 +139,29 @@ impl From<StateFile> for StateSource {
 #[derive(Clone, Debug)]
 pub struct StateFile {
     path: PathBuf,
+    identity: Identity,
+    hash: ContentHash,
+}
+
+/// What tells a file that was read from one that has been written, or put in its place, since.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Identity {
     size_bytes: u64,
     modified: Option<SystemTime>,
-    hash: ContentHash,
+    /// Device, inode, and the time (seconds, nanoseconds) of its last change, which no program can set back as it can the time of the last write.
+    #[cfg(unix)]
+    inode: (u64, u64, i64, i64),
+}
+
+impl Identity {
+    fn of(meta: &Metadata) -> Self {
+        Self {
+            size_bytes: meta.len(),
+            modified: meta.modified().ok(),
+            #[cfg(unix)]
+            inode: (meta.dev(), meta.ino(), meta.ctime(), meta.ctime_nsec()),
+        }
+    }
 }
 
 impl StateFile {
@@ -152,8 +174,9 @@ impl StateFile {
     /// `NotFound` or `Local` if the file cannot be read, or changes meanwhile; and whatever `look` returns.
     pub fn read(path: impl Into<PathBuf>, mut look: impl FnMut(&[u8]) -> Result<()>) -> Result<Self> {
         let path = path.into();
-        let (mut file, size_bytes, modified) = open(&path)?;
-        let mut unhashed = Self { path, size_bytes, modified, hash: ContentHash([0; 32]) };
+        let (mut file, identity) = open(&path)?;
+        let size_bytes = identity.size_bytes;
+        let mut unhashed = Self { path, identity, hash: ContentHash([0; 32]) };
         let read = std::thread::scope(|scope| {
             let (sender, pieces) = mpsc::sync_channel::<Bytes>(PIECES_AHEAD);
             // Hashing takes about as long as looking: side by side, both take half of the time.
@@ -185,19 +208,21 @@ impl StateFile {
 
     /// Its length in bytes.
     pub fn size_bytes(&self) -> u64 {
-        self.size_bytes
+        self.identity.size_bytes
     }
 
     /// Opens it again, and returns a part of it piece by piece. This blocks.
     ///
-    /// The last piece is handed out only if the file still is what it was when it was read first: whoever sends the pieces never
-    /// sends the end of a mixture.
+    /// The last piece is handed out only if the file still is the one that was read first, unchanged: whoever sends the pieces never sends
+    /// the end of a mixture. That shows by its length and the time of its last write, and on Unix by its inode and that one's last change.
     ///
     /// # Errors
     /// `NotFound` or `Local` if the file cannot be read, or has changed.
     pub fn pieces(&self, range: Range<u64>) -> Result<impl Iterator<Item = Result<Bytes>> + use<>> {
-        let (mut file, ..) = open(&self.path)?;
-        self.check(&file)?;
+        let (mut file, identity) = open(&self.path)?;
+        if identity != self.identity {
+            return Err(self.changed());
+        }
         file.seek(SeekFrom::Start(range.start)).map_err(|source| cannot_read(&self.path, source))?;
         let this = self.clone();
         let mut left = range.end.saturating_sub(range.start);
@@ -232,8 +257,7 @@ impl StateFile {
 
     fn check(&self, file: &File) -> Result<()> {
         let meta = file.metadata().map_err(|source| cannot_read(&self.path, source))?;
-        let is_same = meta.len() == self.size_bytes && meta.modified().ok() == self.modified;
-        if is_same { Ok(()) } else { Err(self.changed()) }
+        if Identity::of(&meta) == self.identity { Ok(()) } else { Err(self.changed()) }
     }
 
     fn changed(&self) -> Error {
@@ -243,13 +267,13 @@ impl StateFile {
     }
 }
 
-fn open(path: &Path) -> Result<(File, u64, Option<SystemTime>)> {
+fn open(path: &Path) -> Result<(File, Identity)> {
     let file = File::open(path).map_err(|source| cannot_read(path, source))?;
     let meta = file.metadata().map_err(|source| cannot_read(path, source))?;
     if !meta.is_file() {
         return Err(cannot_read(path, io::Error::other("it is not a file")));
     }
-    Ok((file, meta.len(), meta.modified().ok()))
+    Ok((file, Identity::of(&meta)))
 }
 
 fn cannot_read(path: &Path, source: io::Error) -> Error {
@@ -305,6 +329,32 @@ mod tests {
         assert!(read.pieces(0..size).is_err(), "nor is it begun again");
         std::fs::write(on_disk.path(), b"short").unwrap();
         assert!(read.pieces(0..size).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn file_that_takes_the_place_of_another_with_its_length_and_time_is_not_that_file() {
+        let on_disk = file(b"one state");
+        let read = StateFile::read(on_disk.path(), |_| Ok(())).unwrap();
+        let time = std::fs::metadata(on_disk.path()).unwrap().modified().unwrap();
+        let other = tempfile::NamedTempFile::new_in(on_disk.path().parent().unwrap()).unwrap();
+        std::fs::write(other.path(), b"new state").unwrap();
+        other.as_file().set_modified(time).unwrap();
+        std::fs::rename(other.path(), on_disk.path()).unwrap();
+        assert!(read.pieces(0..read.size_bytes()).is_err(), "same length, same time, other bytes");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn file_that_was_written_in_place_and_given_its_old_time_again_has_changed() {
+        let on_disk = file(b"one state");
+        let read = StateFile::read(on_disk.path(), |_| Ok(())).unwrap();
+        let time = std::fs::metadata(on_disk.path()).unwrap().modified().unwrap();
+        // The clocks of file systems tick slowly, and this one cannot be set.
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        std::fs::write(on_disk.path(), b"new state").unwrap();
+        File::options().append(true).open(on_disk.path()).unwrap().set_modified(time).unwrap();
+        assert!(read.pieces(0..read.size_bytes()).is_err());
     }
 
     #[test]
