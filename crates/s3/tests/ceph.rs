@@ -374,3 +374,29 @@ async fn store_that_honours_conditions_is_not_judged_by_its_list() {
     }
     assert!(emulator.requests().take().iter().all(|request| !request.query.contains("versions")));
 }
+
+/// Two clients that overwrite one `null` would both find themselves in the list.
+#[tokio::test]
+async fn version_that_is_called_null_is_nobodys_own() {
+    for dialect in ["ceph", "spaces"] {
+        // A store that names `null` in its answers, as Amazon's does where versioning is suspended.
+        let emulator = emulator().await;
+        let native = Native(client(&emulator));
+        native.set_versioning(VERSIONED, BucketVersioningStatus::Suspended).await;
+        let (one, other, mine) =
+            (on(&emulator, VERSIONED, dialect), on(&emulator, VERSIONED, dialect), info("me@here"));
+        one.acquire(&here(), &mine).await.unwrap();
+        assert_eq!(other.acquire(&here(), &info("you@there")).await.unwrap_err().kind(), ErrorKind::LockHeld);
+        assert_eq!(native.left(VERSIONED).await, (1, 0), "the proof did not take the lock away");
+        assert!(matches!(release(&other, &mine).await.unwrap(), Released::Freed(_)));
+        assert_eq!(native.left(VERSIONED).await, (0, 0), "{dialect}");
+    }
+
+    let emulator = emulator().await;
+    let native = Native(client(&emulator));
+    native.set_versioning(VERSIONED, BucketVersioningStatus::Suspended).await;
+    emulator.faults().inject(Fault::new(Misbehaviour::IgnoreConditions));
+    let error = on(&emulator, VERSIONED, "spaces").acquire(&here(), &info("me@here")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    assert_eq!(native.left(VERSIONED).await, (0, 0));
+}

@@ -105,6 +105,8 @@ impl LockFile<'_> {
         match own.await {
             // The oldest is the one that counts; a release finds the others too.
             Ok(mut found) => match found.pop() {
+                // The store decided about that one, if it decides.
+                Some(own) if own.version == NULL_VERSION => Ok(()),
                 Some(own) => self.contend(id, own.version).await,
                 None => Err(Failure { outcome: Outcome::Conflict, ..failure }),
             },
@@ -137,7 +139,6 @@ impl LockFile<'_> {
         &self,
         operation: &'static str,
     ) -> Result<Option<(Standing, VersionList)>> {
-        self.set_decided_by_list();
         let mut attempts = Attempts::new();
         while attempts.next().await {
             let list = self.list(operation, None).await?;

@@ -50,7 +50,7 @@ impl LockMechanism for LockFile<'_> {
     async fn create_once(&self, record: Bytes) -> Result<(), Failure> {
         let id = parse_lock_record(&record).ok().map(|info| info.id);
         match self.put(record).await {
-            Ok(Stored { version: Some(version), .. }) if self.may_go_by_list() => {
+            Ok(Stored { version: Some(version), .. }) if self.is_listed(&version) => {
                 self.contend(id, version).await
             }
             Ok(_) => Ok(()),
@@ -71,7 +71,7 @@ impl LockMechanism for LockFile<'_> {
                 // A proxy or a login page says yes to everything.
                 Ok(stored) if stored.etag.is_none() => return Err(self.not_a_store()),
                 // Versioning has been enabled since: what was put first stands before this one in the list.
-                Ok(Stored { version: Some(version), .. }) if self.may_go_by_list() => {
+                Ok(Stored { version: Some(version), .. }) if self.is_listed(&version) => {
                     self.set_decided_by_list();
                     return Ok(self.delete_version("lock", &version).await?);
                 }
@@ -223,6 +223,12 @@ impl LockFile<'_> {
         self.store.dialect.versioned == Versioned::ByList
     }
 
+    /// The list of versions decides about this one. The one that is called `null` is nobody's own: every write where versioning is not enabled
+    /// replaces it, so two clients that were both let in would both find it in the list.
+    fn is_listed(&self, version: &str) -> bool {
+        self.may_go_by_list() && version != NULL_VERSION
+    }
+
     /// The list of versions decides, as far as is known.
     fn goes_by_list(&self) -> bool {
         self.may_go_by_list() && self.store.memory.versioning() != Versioning::Off
@@ -230,6 +236,10 @@ impl LockFile<'_> {
 
     async fn find_holder(&self, operation: &'static str) -> Result<Option<Box<dyn FoundLock + '_>>> {
         let Some((holder, list)) = self.read_holder(operation).await? else { return Ok(None) };
+        // An empty list has decided nothing: what is created next may be without any version, and is to be proven then.
+        if self.is_listed(&holder.version) {
+            self.set_decided_by_list();
+        }
         let place = Found::Versions { versions: vec![holder.version], list };
         Ok(Some(Box::new(FoundFile { file: self, record: holder.record, place })))
     }
