@@ -6,15 +6,16 @@
 //! something to judge by; where there is not, it is one PUT.
 //!
 //! Nothing is stored until the parts are put together, and that is one request, which carries the condition. Where a store does not look at
-//! conditions there, a write that has one is one PUT.
+//! conditions there, a write that has one is one PUT. A write without any rests on what was looked at before it, and that is minutes ago when all
+//! parts are sent: it is looked at again.
 
 use aws_sdk_s3::types::CompletedPart;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use crate::client::{Client, Condition, Object, SLOW_TRIP, Stored};
 use crate::error::{Failure, Outcome};
-use crate::payload::Payload;
 use crate::store::S3Store;
+use crate::write::Writing;
 
 /// Shorter states are sent at once.
 const LARGE_BYTES: u64 = 16 << 20;
@@ -39,10 +40,10 @@ impl S3Store {
     /// Sends a state at once or in parts, whatever is faster.
     pub(crate) async fn send(
         &self,
-        key: &str,
-        payload: &Payload,
+        writing: Writing<'_>,
         condition: Condition<'_>,
     ) -> Result<Stored, Failure> {
+        let Writing { key, payload, .. } = writing;
         let is_decided_at_the_end =
             matches!(condition, Condition::None) || self.dialect.completes_conditionally;
         if payload.size_bytes() >= LARGE_BYTES
@@ -50,7 +51,7 @@ impl S3Store {
             && self.client.shortest_trip() >= SLOW_TRIP
         {
             match self.client.create_upload(Object::State, key).await {
-                Ok(id) => return self.send_in_parts(key, id, payload, condition).await,
+                Ok(id) => return self.send_in_parts(writing, id, condition).await,
                 // Whatever is wrong will show again, with nothing in doubt.
                 Err(failure) => tracing::debug!(error = %failure.error, "the state is sent at once"),
             }
@@ -60,11 +61,11 @@ impl S3Store {
 
     async fn send_in_parts(
         &self,
-        key: &str,
+        writing: Writing<'_>,
         id: String,
-        payload: &Payload,
         condition: Condition<'_>,
     ) -> Result<Stored, Failure> {
+        let Writing { key, payload, .. } = writing;
         let (client, size_bytes) = (&self.client, payload.size_bytes());
         let upload = Unfinished { client: client.clone(), key: key.to_owned(), id: Some(id.clone()) };
         let length = part_bytes(size_bytes);
@@ -76,6 +77,13 @@ impl S3Store {
                 .buffered(CONNECTIONS as usize)
                 .try_collect()
                 .await;
+        let sent = match (sent, condition) {
+            (Ok(parts), Condition::None) => match self.look_before_the_end(writing).await {
+                Ok(()) => Ok(parts),
+                Err(error) => Err(Failure { outcome: Outcome::Refused, error }),
+            },
+            (sent, _) => sent,
+        };
         let completed = match sent {
             Ok(parts) => client.complete_upload(key, &id, parts, size_bytes, condition).await,
             // Parts that were never put together are no state.

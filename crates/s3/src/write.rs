@@ -19,6 +19,15 @@ enum Present {
     State(Option<String>),
 }
 
+/// A state that is being written.
+#[derive(Clone, Copy)]
+pub(crate) struct Writing<'a> {
+    pub(crate) workspace: &'a Workspace,
+    pub(crate) key: &'a str,
+    pub(crate) payload: &'a Payload,
+    mode: &'a WriteMode,
+}
+
 impl S3Store {
     pub(crate) async fn put_state(
         &self,
@@ -28,6 +37,7 @@ impl S3Store {
     ) -> Result<StateMeta> {
         self.look_again("write", workspace).await?;
         let key = self.layout.state_key(workspace);
+        let writing = Writing { workspace, key: &key, payload, mode };
         let mut condition = match mode {
             WriteMode::Overwrite => Condition::None,
             WriteMode::Create => Condition::IfAbsent,
@@ -44,12 +54,12 @@ impl S3Store {
             }
         }
         let size = payload.size_bytes();
-        let mut sent = self.put_when_free(&key, payload, condition).await;
+        let mut sent = self.put_when_free(writing, condition).await;
         if let (WriteMode::Create, Err(Failure { outcome: Outcome::ConditionFailed, .. })) = (mode, &sent)
             // If looking fails, looking again below says what is known.
             && let Ok(Present::Empty(Some(etag))) = self.present("write", &key).await
         {
-            sent = self.put_when_free(&key, payload, Condition::IfMatch(&etag)).await;
+            sent = self.put_when_free(writing, Condition::IfMatch(&etag)).await;
         }
         let stored = match sent {
             Ok(stored) => stored,
@@ -62,19 +72,24 @@ impl S3Store {
     }
 
     /// Tries again while the store is busy with another request for the object. That may be our own, whose answer was lost.
-    async fn put_when_free(
-        &self,
-        key: &str,
-        payload: &Payload,
-        condition: Condition<'_>,
-    ) -> Result<Stored, Failure> {
+    async fn put_when_free(&self, writing: Writing<'_>, condition: Condition<'_>) -> Result<Stored, Failure> {
         let mut attempts = Attempts::new();
         loop {
             attempts.next().await;
-            match self.send(key, payload, condition).await {
+            match self.send(writing, condition).await {
                 Err(Failure { outcome: Outcome::Conflict, .. }) if !attempts.is_last() => {}
                 other => return other,
             }
+        }
+    }
+
+    /// Looks again at all that keeps others out, as late as can be, where the store does not look for us.
+    pub(crate) async fn look_before_the_end(&self, writing: Writing<'_>) -> Result<()> {
+        let Writing { workspace, key, mode, .. } = writing;
+        self.look_again("write", workspace).await?;
+        match mode {
+            WriteMode::Overwrite => Ok(()),
+            WriteMode::Create | WriteMode::Update(_) => self.check_expected(key, mode).await,
         }
     }
 

@@ -1,14 +1,16 @@
 //! Large states that go over slow links in parts.
 
 mod common;
+#[path = "common/raw.rs"]
+mod raw;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{emulator, store};
+use common::{ceph_emulator, emulator, store};
 use remote_state_core::{
-    ContentHash, ETag, ErrorKind, ReadOptions, StateFile, StateStore, StateStoreExt as _, Workspace,
-    WriteMode,
+    ContentHash, ETag, ErrorKind, LockInfo, ReadOptions, StateFile, StateStore, StateStoreExt as _,
+    Workspace, WriteMode,
 };
 use remote_state_emulator::{Emulator, Fault, Misbehaviour, Recorder, Request};
 use tempfile::NamedTempFile;
@@ -177,6 +179,42 @@ async fn state_that_was_changed_meanwhile_is_not_overwritten_by_parts() {
             drop(emulator.requests().take());
         }
     }
+}
+
+/// Whoever comes while the parts are on their way is not overwritten either where the store does not look at conditions.
+#[tokio::test]
+async fn without_a_condition_what_was_looked_at_is_looked_at_again_before_the_parts_are_put_together() {
+    let here = Workspace::default();
+    let small = || bytes::Bytes::from_static(b"{}").into();
+    let (emulator, late) = far_away(&[("dialect", "generic")]).await;
+    let other = store(&emulator, &[("dialect", "generic")]);
+    let mut requests = Vec::new();
+    let (written, ()) = tokio::join!(late.write(&here, bytes(b' '), &WriteMode::Create), async {
+        until(emulator.requests(), &mut requests, "POST", "uploads").await;
+        other.write(&here, small(), &WriteMode::Create).await.unwrap();
+    });
+    assert_eq!(written.unwrap_err().kind(), ErrorKind::PreconditionFailed);
+    assert_eq!(other.read_bytes(&here).await.unwrap().unwrap().bytes.as_ref(), b"{}");
+    requests.extend(emulator.requests().take());
+    assert_eq!(count(&requests, "DELETE", "uploadId"), 1, "{requests:?}");
+
+    let emulator = ceph_emulator().await;
+    let keys = [("bucket", "versioned"), ("dialect", "ceph")];
+    let ours = store(&emulator, &keys);
+    let info = LockInfo::new("test", "me@here", "1", jiff::Timestamp::UNIX_EPOCH).unwrap();
+    ours.acquire(&here, &info).await.unwrap();
+    emulator.faults().set_latency(Duration::from_millis(20));
+    let slow = store(&emulator, &keys);
+    assert!(slow.read(&here, &ReadOptions::default()).await.unwrap().is_none());
+    drop(emulator.requests().take());
+    let native = raw::client(&emulator);
+    let (written, ()) = tokio::join!(slow.write(&here, bytes(b' '), &WriteMode::Overwrite), async {
+        until(emulator.requests(), &mut Vec::new(), "POST", "uploads").await;
+        let put = native.put_object().bucket("versioned").key("net/terraform.tfstate.tflock");
+        drop(put.body(info.to_json().into_bytes().into()).send().await.unwrap());
+    });
+    assert_eq!(written.unwrap_err().kind(), ErrorKind::LockHeld);
+    assert!(slow.read(&here, &ReadOptions::default()).await.unwrap().is_none(), "nothing was written");
 }
 
 #[tokio::test]
