@@ -183,17 +183,20 @@ impl Session {
             return work.await;
         }
         let guard = self.lock(workspace, info).await?;
-        let result = self.finish(workspace, guard.id(), work).await;
+        let lock = guard.id().clone();
+        let result = self.finish(workspace, &lock, work).await;
         if matches!(result, Err(Failure::Interrupted(_))) {
             // Nobody wants to wait for a release either; its id has been told.
             drop(guard.keep());
             return result;
         }
-        match (result, guard.release().await) {
+        let released = guard.release().await.map_err(|error| self.not_released(workspace, &lock, error));
+        match (result, released) {
             (Ok(value), Ok(_)) => Ok(value),
-            (Ok(_), Err(error)) => Err(error
-                .with_context("note", "the work itself was done; only the lock could not be released")
-                .into()),
+            (Ok(_), Err(error)) => {
+                let note = "the work itself was done; only the lock could not be released";
+                Err(error.with_context("note", note).into())
+            }
             (Err(failure), Ok(_)) => Err(failure),
             (Err(failure), Err(error)) => {
                 self.ui.warn_error(&error);
@@ -224,11 +227,29 @@ impl Session {
         }
     }
 
+    /// Names the lock that stays behind, and how to release it: nobody else knows its id.
+    fn not_released(&self, workspace: &Workspace, lock: &LockId, error: Error) -> Error {
+        // It is somebody else's by now; the error says whose.
+        if error.kind() == ErrorKind::LockHeld {
+            return error;
+        }
+        let held = if error.kind() == ErrorKind::Unknown { "may still be held" } else { "is still held" };
+        let other = self.flag_for(workspace);
+        error
+            .with_context("lock", self.store.location(workspace).locks.join(" and "))
+            .with_context("lock id", lock)
+            .with_hint(format!("the lock {held}: release it with `remote-state unlock{other} {lock}`"))
+    }
+
+    /// What the hints add to a command about this workspace: the flags that they repeat name the selected one.
+    fn flag_for(&self, workspace: &Workspace) -> String {
+        if *workspace == self.workspace { String::new() } else { format!(" -w {workspace}") }
+    }
+
     /// Says what is unknown when somebody did not want to wait, and what to do about it.
     fn stopped(&self, workspace: &Workspace, lock: &LockId, signal: Interruption) -> Failure {
         let location = self.store.location(workspace);
-        // The flags that the hints repeat name the selected workspace.
-        let other = if *workspace == self.workspace { String::new() } else { format!(" -w {workspace}") };
+        let other = self.flag_for(workspace);
         let error = Error::new(
             ErrorKind::Unknown,
             "stop",

@@ -149,6 +149,27 @@ pub(crate) fn tests(suite: &mut Suite) {
              hint: needed are `s3:ListBucket` on the bucket, and `s3:GetObject`, `s3:PutObject`, `s3:DeleteObject` on state and lock file\n",
         );
     });
+    suite.on_emulator("a_lock_that_cannot_be_released_is_told_with_its_id", &[], |server| {
+        let case = Case::stored(server);
+        case.sandbox.write("new.json", state(4));
+        // Such as when the keys expire in the middle.
+        let expired = Misbehaviour::AnswerWithoutWork { status: 403, code: "AccessDenied".to_owned() };
+        server.faults().inject(Fault::new(expired).with_method("DELETE"));
+        case.expect(
+            case.remote_state("push new.json"),
+            1,
+            "",
+            "error: cannot unlock `s3://BUCKET/KEY.tflock`: access denied\n  \
+             lock     s3://BUCKET/KEY.tflock\n  \
+             lock id  [..]\n  \
+             note     the work itself was done; only the lock could not be released\n\n\
+             hint: needed are `s3:ListBucket` on the bucket, and `s3:GetObject`, `s3:PutObject`, `s3:DeleteObject` on state and lock file\n\
+             hint: the lock is still held: release it with `remote-state unlock [..]`\n",
+        );
+        server.faults().clear();
+        let holder = case.place.holder("default").expect("it was not released");
+        case.run(case.remote_state("unlock").arg(holder.id.as_str())).code(0);
+    });
     suite.on_emulator("a_transfer_that_breaks_off_leaves_no_file", &[], |server| {
         let case = Case::stored(server);
         let truncated = Misbehaviour::TruncateBody { after_bytes: 200 };
