@@ -214,3 +214,26 @@ async fn a_row_whose_answer_was_lost_is_ours_and_is_released() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_digest_whose_answers_are_lost_is_looked_for() {
+    let emulator = emulator().await;
+    let keys = table_keys(&emulator);
+    let keys: Vec<_> = keys.iter().map(|(key, value)| (*key, value.as_str())).collect();
+    let keys: Vec<_> = keys.into_iter().chain([("max_retries", "0")]).collect();
+    let store = store(&emulator, &keys);
+    let lose = |misbehaviour: Misbehaviour, operation| {
+        emulator.faults().inject(Fault::new(misbehaviour).with_operation(operation).with_times(1));
+    };
+    lose(Misbehaviour::LoseReply, "PutRow");
+    store.write(&here(), state(), &WriteMode::Overwrite).await.unwrap();
+    assert_eq!(store.read_bytes(&here()).await.unwrap().unwrap().bytes.as_ref(), STATE);
+    lose(Misbehaviour::LoseReply, "DeleteRow");
+    store.delete(&here()).await.unwrap();
+    assert!(store.read_bytes(&here()).await.unwrap().is_none());
+    // One that never arrived is not taken for recorded, whatever stands there.
+    lose(Misbehaviour::LoseRequest, "PutRow");
+    let error = store.write(&here(), state(), &WriteMode::Overwrite).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::DigestMismatch, "{error:?}");
+    assert!(error.message().contains("may or may not have been recorded"), "{error}");
+}

@@ -1,15 +1,16 @@
 //! What is sent, how often, and by which way.
 
 mod common;
+#[path = "common/fake.rs"]
+mod fake;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use common::{emulator, store};
+use fake::{fake, http};
 use remote_state_core::{ErrorKind, LockInfo, LockTarget, StateStoreExt as _, Workspace, WriteMode};
 use remote_state_emulator::{Emulator, Fault, Misbehaviour, Request};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
 
 fn operations(emulator: &Emulator) -> Vec<String> {
     emulator.requests().take().into_iter().filter_map(|request| request.operation).collect()
@@ -100,32 +101,9 @@ async fn encryption_and_acl_go_with_whatever_is_written() {
     }
 }
 
-/// Something that takes connections and answers each request with the same text, and keeps the requests.
-async fn fake(answer: impl Fn(usize) -> String + Send + 'static) -> (String, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let asked: Arc<Mutex<Vec<String>>> = Arc::default();
-    let kept = Arc::clone(&asked);
-    drop(tokio::spawn(async move {
-        let mut count = 0;
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let mut bytes = vec![0; 16 << 10];
-            let read = stream.read(&mut bytes).await.unwrap_or(0);
-            kept.lock().unwrap().push(String::from_utf8_lossy(&bytes[..read]).into_owned());
-            drop(stream.write_all(answer(count).as_bytes()).await);
-            count += 1;
-        }
-    }));
-    (url, asked)
-}
-
-fn http(status: &str, headers: &str, body: &str) -> String {
-    format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
-}
-
 #[tokio::test]
 async fn a_wrong_clock_is_put_right_by_the_services() {
-    let (url, asked) = fake(|count| {
+    let (url, asked) = fake(|count, _| {
         if count == 0 {
             let skewed = "<Error><Code>RequestTimeTooSkewed</Code></Error>";
             http("403 Forbidden", "date: Tue, 02 Jan 2024 03:04:05 GMT\r\n", skewed)
@@ -144,7 +122,8 @@ async fn a_wrong_clock_is_put_right_by_the_services() {
 
 #[tokio::test]
 async fn a_proxy_takes_everything_but_this_machine_and_what_is_excepted() {
-    let (proxy, asked) = fake(|_| http("404 Not Found", "", "<Error><Code>NoSuchKey</Code></Error>")).await;
+    let (proxy, asked) =
+        fake(|_, _| http("404 Not Found", "", "<Error><Code>NoSuchKey</Code></Error>")).await;
     let emulator = emulator().await;
     let through = |endpoint: &str, except: &str| {
         store(
@@ -172,12 +151,12 @@ async fn a_location_service_is_asked_only_if_one_is_named_and_its_failure_is_tol
     let answer = format!(
         "{{\"Endpoints\":{{\"Endpoint\":[{{\"Type\":\"other\",\"Endpoint\":\"x\"}},{{\"Type\":\"openAPI\",\"Endpoint\":\"{place}\"}}]}}}}"
     );
-    let (service, asked) = fake(move |_| http("200 OK", "", &answer)).await;
+    let (service, asked) = fake(move |_, _| http("200 OK", "", &answer)).await;
     let keys = [("endpoint", ""), ("location_endpoint", service.as_str())];
     assert!(store(&emulator, &keys).read_bytes(&here()).await.unwrap().is_none());
     assert!(asked.lock().unwrap()[0].contains("Action=DescribeEndpoints"), "{asked:?}");
     for body in ["{}", "<html>", "{\"Endpoints\":{}}", "{\"Endpoints\":null}"] {
-        let (service, _asked) = fake(move |_| http("200 OK", "", body)).await;
+        let (service, _asked) = fake(move |_, _| http("200 OK", "", body)).await;
         let keys = [("endpoint", ""), ("location_endpoint", service.as_str())];
         let error = store(&emulator, &keys).read_bytes(&here()).await.unwrap_err();
         assert_eq!(error.message(), "cannot find the endpoint of region `cn-beijing`", "{body}");

@@ -11,10 +11,10 @@ use crate::error::{Failure, Outcome, last_reason};
 use crate::http::answer_timeout;
 use crate::request::{Repeat, Sender, pauses, read};
 use crate::tablestore::message::{
-    self, Condition, DescribeTableRequest, DescribeTableResponse, GetRowRequest, GetRowResponse, KEY_STRING,
-    RowExistence, WriteRowRequest,
+    self, Condition, DescribeTableRequest, DescribeTableResponse, GetRowRequest, IfMissing, KEY_STRING,
+    RowExistence, RowResponse, WriteRowRequest,
 };
-use crate::tablestore::plain_buffer::{Cell, RowKind, decode, encode};
+use crate::tablestore::plain_buffer::{RowKind, Value, decode, encode};
 use crate::tablestore::sign;
 
 /// The one column of the primary key.
@@ -71,7 +71,7 @@ impl Table {
     ) -> Result<(), Failure> {
         let row = encode((KEY, id), &[(column, text)], RowKind::Plain);
         let body = self.write(row, Condition::row(RowExistence::ExpectNotExist));
-        self.send(operation, "PutRow", id, body, Repeat::Never).await.map(drop)
+        self.row(operation, "PutRow", id, body, Repeat::Never).await.map(drop)
     }
 
     /// Writes a row, whatever is there.
@@ -86,7 +86,7 @@ impl Table {
     ) -> Result<(), Failure> {
         let row = encode((KEY, id), &[(column, text)], RowKind::Plain);
         let body = self.write(row, Condition::row(RowExistence::Ignore));
-        self.send(operation, "PutRow", id, body, Repeat::AsConfigured).await.map(drop)
+        self.row(operation, "PutRow", id, body, Repeat::AsConfigured).await.map(drop)
     }
 
     /// Reads one column of a row; `None` if there is no such row.
@@ -97,25 +97,23 @@ impl Table {
         operation: &'static str,
         id: &str,
         column: &str,
-    ) -> Result<Option<Option<Cell>>, Failure> {
+    ) -> Result<Option<Option<Value>>, Failure> {
         let request = GetRowRequest {
             table_name: self.name().to_owned(),
             primary_key: encode((KEY, id), &[], RowKind::Plain),
             columns_to_get: vec![KEY.to_owned(), column.to_owned()],
             max_versions: Some(1),
         };
-        let answer =
-            self.send(operation, "GetRow", id, request.encode_to_vec(), Repeat::AsConfigured).await?;
+        let answer = self.row(operation, "GetRow", id, request.encode_to_vec(), Repeat::AsConfigured).await?;
         let unread = |reason: &str| {
             let error = self.error(operation, id, ErrorKind::Unavailable, "the answer cannot be read");
             Failure { outcome: Outcome::Unknown, error: error.with_context("because", reason) }
         };
-        let answer = GetRowResponse::decode(&*answer).map_err(|_| unread("it is no protocol buffer"))?;
         match answer.row.filter(|row| !row.is_empty()) {
             None => Ok(None),
             Some(row) => {
                 let attributes = decode(&row).map_err(unread)?;
-                Ok(Some(attributes.into_iter().find(|(name, _)| name == column).map(|(_, cell)| cell)))
+                Ok(Some(attributes.into_iter().find(|(name, _)| name == column).map(|(_, value)| value)))
             }
         }
     }
@@ -126,10 +124,10 @@ impl Table {
     pub(super) async fn delete(&self, operation: &'static str, id: &str) -> Result<(), Failure> {
         let row = encode((KEY, id), &[], RowKind::Deleted);
         let body = self.write(row, Condition::row(RowExistence::Ignore));
-        self.send(operation, "DeleteRow", id, body, Repeat::AsConfigured).await.map(drop)
+        self.row(operation, "DeleteRow", id, body, Repeat::AsConfigured).await.map(drop)
     }
 
-    /// Deletes a row if one column still is what it was, without ever repeating the request. Without a text nothing but the row is looked for.
+    /// Deletes a row if one column still is what it was, without ever repeating the request. Without a value the column must not be there.
     ///
     /// <https://www.alibabacloud.com/help/en/tablestore/developer-reference/deleterow>
     pub(super) async fn delete_once(
@@ -137,19 +135,44 @@ impl Table {
         operation: &'static str,
         id: &str,
         column: &str,
-        text: Option<&str>,
+        value: Option<&Value>,
     ) -> Result<(), Failure> {
         let row = encode((KEY, id), &[], RowKind::Deleted);
         let condition = Condition::row(RowExistence::ExpectExist);
-        let condition = match text {
-            Some(text) => condition.with_column(column, text, true),
-            None => condition,
+        let condition = match value {
+            Some(value) => condition.with_column(column, value, IfMissing::Fails),
+            // There is no condition that a column be absent. An empty text in its place is no lock record either.
+            None => condition.with_column(column, &Value::string(""), IfMissing::Holds),
         };
-        self.send(operation, "DeleteRow", id, self.write(row, condition), Repeat::Never).await.map(drop)
+        self.row(operation, "DeleteRow", id, self.write(row, condition), Repeat::Never).await.map(drop)
     }
 
     fn write(&self, row: Vec<u8>, condition: Condition) -> Vec<u8> {
         WriteRowRequest { table_name: self.name().to_owned(), row, condition }.encode_to_vec()
+    }
+
+    /// Sends a request about a row, and makes sure that it was the service that answered.
+    async fn row(
+        &self,
+        operation: &'static str,
+        call: &'static str,
+        id: &str,
+        body: Vec<u8>,
+        repeat: Repeat,
+    ) -> Result<RowResponse, Failure> {
+        let answer = self.send(operation, call, id, body, repeat).await?;
+        RowResponse::read(&answer).ok_or_else(|| {
+            let reason = "what answers there does not answer as Tablestore does";
+            let error = self
+                .error(operation, id, ErrorKind::Unavailable, reason)
+                .with_context(
+                    "table",
+                    format!("`{}` at {}", self.name(), self.settings.table.endpoint.as_str()),
+                )
+                .with_context("set in", &self.settings.origin)
+                .with_hint("look for a proxy or a login page between this machine and the table");
+            Failure { outcome: Outcome::Unknown, error }
+        })
     }
 
     async fn send(

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
 use md5::{Digest as _, Md5};
-use remote_state_core::provider::Failure;
+use remote_state_core::provider::{Failure, Outcome};
 use remote_state_core::{Error, ErrorKind, ReadOptions, Result, StateBytes, StateRead, Workspace};
 use tokio::time::{Instant, sleep};
 
@@ -17,7 +17,7 @@ use crate::payload::Payload;
 use crate::sign::hex;
 use crate::store::OssStore;
 use crate::tablestore::Table;
-use crate::tablestore::plain_buffer::Cell;
+use crate::tablestore::plain_buffer::Value;
 
 /// What a digest row's id ends with.
 const SUFFIX: &str = "-md5";
@@ -98,11 +98,7 @@ impl OssStore {
             Err(failure) => return Err(failure.error),
         };
         let Some(column) = row else { return Ok(None) };
-        let is_sum = |text: &String| text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let sum = match column {
-            Some(Cell::Text(text)) => Some(text.to_ascii_lowercase()).filter(is_sum),
-            _ => None,
-        };
+        let sum = column.as_ref().and_then(sum_in);
         if sum.is_none() {
             tracing::warn!(row = table.url(&id), "the digest row holds no digest");
         }
@@ -123,16 +119,30 @@ impl OssStore {
         }
         let id = self.digest_id(workspace);
         let sum = hex(&payload.md5);
-        let Err(Failure { error, .. }) = table.put("write", &id, DIGEST, &sum).await else { return Ok(()) };
+        let Err(Failure { outcome, error }) = table.put("write", &id, DIGEST, &sum).await else {
+            return Ok(());
+        };
+        let is_in_doubt = outcome == Outcome::Unknown;
+        if is_in_doubt
+            && let Ok(Some(Some(column))) = table.get("write", &id, DIGEST).await
+            && sum_in(&column).as_ref() == Some(&sum)
+        {
+            return Ok(());
+        }
         let state = self.layout.url(&self.layout.state_key(workspace));
+        let (verdict, left) = if is_in_doubt {
+            ("may or may not have been recorded", "that of this state or of the one before")
+        } else {
+            ("could not be recorded", "the one before, if any")
+        };
         Err(Error::new(
             ErrorKind::DigestMismatch,
             "write",
-            format!("the state was written to `{state}`, but its digest could not be recorded"),
+            format!("the state was written to `{state}`, but its digest {verdict}"),
         )
         .with_context("because", &error)
         .with_context("state", format!("the new one, {} bytes, MD5 {sum}", payload.size_bytes()))
-        .with_context("digest", format!("the one before, if any, in {}", table.url(&id)))
+        .with_context("digest", format!("{left}, in {}", table.url(&id)))
         .with_hint("until the digest is recorded, clients with this table refuse the state, and those without it read the new one")
         .with_hint("store the same state again with `remote-state push --repair-digest FILE`, which records the digest")
         .with_retryable(false)
@@ -142,12 +152,17 @@ impl OssStore {
     /// Forgets the digest of a state that was deleted.
     pub(crate) async fn forget_digest(&self, table: &Table, workspace: &Workspace) -> Result<()> {
         let id = self.digest_id(workspace);
-        let Err(Failure { error, .. }) = table.delete("delete", &id).await else { return Ok(()) };
+        let Err(Failure { outcome, error }) = table.delete("delete", &id).await else { return Ok(()) };
+        let is_in_doubt = outcome == Outcome::Unknown;
+        if is_in_doubt && let Ok(None) = table.get("delete", &id, DIGEST).await {
+            return Ok(());
+        }
         let state = self.layout.url(&self.layout.state_key(workspace));
+        let verdict = if is_in_doubt { "may or may not have been" } else { "could not be" };
         Err(Error::new(
             ErrorKind::DigestMismatch,
             "delete",
-            format!("the state `{state}` was deleted, but its digest could not be"),
+            format!("the state `{state}` was deleted, but its digest {verdict}"),
         )
         .with_context("because", &error)
         .with_context("state", "there is none any more")
@@ -161,6 +176,12 @@ impl OssStore {
     fn digest_id(&self, workspace: &Workspace) -> String {
         self.layout.path(workspace) + SUFFIX
     }
+}
+
+/// The digest that a column holds, if it does.
+fn sum_in(column: &Value) -> Option<String> {
+    let text = str::from_utf8(column.text()?).ok()?.to_ascii_lowercase();
+    (text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(text)
 }
 
 /// Passes the bytes on, and ends with an error if they were not those of the digest.

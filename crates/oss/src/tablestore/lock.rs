@@ -1,7 +1,7 @@
 //! The lock row: a row that only one client can create.
 //!
 //! Exclusion rests on Tablestore carrying out `PutRow` with `EXPECT_NOT_EXIST` for one of any number of clients. A row is deleted only while its
-//! `Info` is, character for character, the one that was read: so neither a delayed request nor a repeated one can hit the next holder's lock.
+//! `Info` is, byte for byte, the one that was read: so neither a delayed request nor a repeated one can hit the next holder's lock.
 //! Native clients look first and then delete whatever is there.
 //!
 //! The row's `LockID` is `<bucket>/<state key>`, its `Info` the lock record.
@@ -13,7 +13,7 @@ use remote_state_core::{LockRecord, Result, Workspace};
 
 use crate::store::OssStore;
 use crate::tablestore::Table;
-use crate::tablestore::plain_buffer::Cell;
+use crate::tablestore::plain_buffer::Value;
 
 /// The column that holds the record.
 const INFO: &str = "Info";
@@ -57,8 +57,10 @@ impl LockMechanism for LockRow<'_> {
     async fn read(&self, operation: &'static str) -> Result<Option<Box<dyn FoundLock + '_>>> {
         let Some(info) = self.table.get(operation, &self.id(), INFO).await? else { return Ok(None) };
         let record = match &info {
-            Some(Cell::Text(text)) => parse_lock_record(text.as_bytes()),
-            Some(Cell::Other) => Err(format!("its column `{INFO}` is not a string")),
+            Some(value) => match value.text() {
+                Some(text) => parse_lock_record(text),
+                None => Err(format!("its column `{INFO}` is not a string")),
+            },
             None => Err(format!("it has no column `{INFO}`")),
         };
         Ok(Some(Box::new(FoundRow { row: self, record: LockRecord::new(record, self.object()), info })))
@@ -68,7 +70,7 @@ impl LockMechanism for LockRow<'_> {
 struct FoundRow<'a> {
     row: &'a LockRow<'a>,
     record: LockRecord,
-    info: Option<Cell>,
+    info: Option<Value>,
 }
 
 #[async_trait]
@@ -78,10 +80,6 @@ impl FoundLock for FoundRow<'_> {
     }
 
     async fn remove_once(&self) -> Result<(), Failure> {
-        let text = match &self.info {
-            Some(Cell::Text(text)) => Some(text.as_str()),
-            _ => None,
-        };
-        self.row.table.delete_once("unlock", &self.row.id(), INFO, text).await
+        self.row.table.delete_once("unlock", &self.row.id(), INFO, self.info.as_ref()).await
     }
 }

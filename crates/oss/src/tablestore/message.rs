@@ -3,7 +3,7 @@
 
 use prost::Message;
 
-use crate::tablestore::plain_buffer::string_value;
+use crate::tablestore::plain_buffer::Value;
 
 /// Which row must be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +11,13 @@ pub(super) enum RowExistence {
     Ignore = 0,
     ExpectExist = 1,
     ExpectNotExist = 2,
+}
+
+/// What becomes of a condition on a column if the row has no such column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IfMissing {
+    Holds,
+    Fails,
 }
 
 const TYPE_SINGLE_COLUMN_VALUE: i32 = 1;
@@ -62,13 +69,13 @@ impl Condition {
         Self { row_existence: existence as i32, column_condition: None }
     }
 
-    /// Demands besides that a column has this text. `is_needed` says whether a row without the column fails.
-    pub(super) fn with_column(self, column: &str, text: &str, is_needed: bool) -> Self {
+    /// Demands besides that a column has this value, byte for byte, or is not there at all where that will do.
+    pub(super) fn with_column(self, column: &str, value: &Value, if_missing: IfMissing) -> Self {
         let filter = SingleColumnValueFilter {
             comparator: COMPARATOR_EQUAL,
             column_name: column.to_owned(),
-            column_value: string_value(text),
-            filter_if_missing: is_needed,
+            column_value: value.as_bytes().to_vec(),
+            filter_if_missing: if_missing == IfMissing::Fails,
             latest_version_only: true,
         };
         let filter = Filter { r#type: TYPE_SINGLE_COLUMN_VALUE, filter: filter.encode_to_vec() };
@@ -114,11 +121,34 @@ pub(super) struct GetRowRequest {
     pub(super) max_versions: Option<i32>,
 }
 
+/// The answer to `GetRow`, `PutRow` and `DeleteRow`.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct GetRowResponse {
-    /// Empty if there is no such row.
+pub(super) struct RowResponse {
+    #[prost(message, optional, tag = "1")]
+    consumed: Option<ConsumedCapacity>,
+    /// Of `GetRow`: empty if there is no such row.
     #[prost(bytes = "vec", optional, tag = "2")]
     pub(super) row: Option<Vec<u8>>,
+}
+
+/// What a request cost. The service names it in every answer about a row, and the vendor's clients cannot do without.
+#[derive(Clone, PartialEq, Message)]
+struct ConsumedCapacity {
+    #[prost(message, optional, tag = "1")]
+    capacity_unit: Option<CapacityUnit>,
+}
+
+/// How much of it is of no interest here.
+#[derive(Clone, PartialEq, Message)]
+struct CapacityUnit {}
+
+impl RowResponse {
+    /// Reads an answer; `None` if the service did not give it. A proxy's empty page would else be a row that is not there, or a write that was done.
+    pub(super) fn read(answer: &[u8]) -> Option<Self> {
+        let answer = Self::decode(answer).ok()?;
+        let says_cost = answer.consumed.as_ref().is_some_and(|consumed| consumed.capacity_unit.is_some());
+        says_cost.then_some(answer)
+    }
 }
 
 /// `PutRow`, and with a delete marker in its row `DeleteRow`.

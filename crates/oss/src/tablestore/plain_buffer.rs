@@ -25,12 +25,30 @@ fn crc8(crc: u8, bytes: &[u8]) -> u8 {
     })
 }
 
-/// A value without its tag and its length, as it also stands in conditions.
-pub(super) fn string_value(text: &str) -> Vec<u8> {
-    let mut value = vec![TYPE_STRING];
-    value.extend_from_slice(&length(text.as_bytes()));
-    value.extend_from_slice(text.as_bytes());
-    value
+/// The value of a column, as it is sent: its type and its data. In conditions it stands in the same bytes, so what was read can be demanded again
+/// whatever its type is, and whether or not a string of it is UTF-8.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Value(Vec<u8>);
+
+impl Value {
+    /// A string.
+    pub(super) fn string(text: &str) -> Self {
+        let mut value = vec![TYPE_STRING];
+        value.extend_from_slice(&length(text.as_bytes()));
+        value.extend_from_slice(text.as_bytes());
+        Self(value)
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The bytes of a string; `None` for a value of another type, and for what is none.
+    pub(super) fn text(&self) -> Option<&[u8]> {
+        let (kind, rest) = self.0.split_first()?;
+        let mut rest = Reader { bytes: rest };
+        rest.sized().ok().filter(|_| *kind == TYPE_STRING && rest.bytes.is_empty())
+    }
 }
 
 fn length(bytes: &[u8]) -> [u8; 4] {
@@ -65,7 +83,7 @@ pub(super) fn encode(key: (&str, &str), attributes: &[(&str, &str)], kind: RowKi
 }
 
 fn push_cell(row: &mut Vec<u8>, row_crc: &mut u8, (name, text): (&str, &str)) {
-    let value = string_value(text);
+    let Value(value) = Value::string(text);
     row.extend([TAG_CELL, TAG_CELL_NAME]);
     row.extend_from_slice(&length(name.as_bytes()));
     row.extend_from_slice(name.as_bytes());
@@ -77,19 +95,11 @@ fn push_cell(row: &mut Vec<u8>, row_crc: &mut u8, (name, text): (&str, &str)) {
     *row_crc = crc8(*row_crc, &[crc]);
 }
 
-/// What a row says in one attribute.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Cell {
-    Text(String),
-    /// A value of another type.
-    Other,
-}
-
 /// Reads the attributes of a row.
 ///
 /// # Errors
 /// If the bytes are no row, or were damaged on their way.
-pub(super) fn decode(bytes: &[u8]) -> Result<Vec<(String, Cell)>, &'static str> {
+pub(super) fn decode(bytes: &[u8]) -> Result<Vec<(String, Value)>, &'static str> {
     let mut reader = Reader { bytes };
     if reader.number()? != HEADER {
         return Err("it does not begin as a row does");
@@ -140,7 +150,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a cell behind its tag, and checks it.
-    fn cell(&mut self) -> Result<((String, Cell), u8), &'static str> {
+    fn cell(&mut self) -> Result<((String, Value), u8), &'static str> {
         let (mut name, mut value, mut crc) = (&[][..], &[][..], 0);
         loop {
             match self.byte()? {
@@ -159,21 +169,11 @@ impl<'a> Reader<'a> {
                         return Err("the checksum of a cell is wrong");
                     }
                     let name = String::from_utf8_lossy(name).into_owned();
-                    return Ok(((name, cell_of(value)), crc));
+                    return Ok(((name, Value(value.to_vec())), crc));
                 }
                 _ => return Err("a cell holds what a cell does not"),
             }
         }
-    }
-}
-
-fn cell_of(value: &[u8]) -> Cell {
-    match value.split_first() {
-        Some((&TYPE_STRING, rest)) => {
-            let text = Reader { bytes: rest }.sized().unwrap_or_default();
-            Cell::Text(String::from_utf8_lossy(text).into_owned())
-        }
-        _ => Cell::Other,
     }
 }
 
@@ -184,8 +184,20 @@ mod tests {
     #[test]
     fn a_row_is_read_as_it_was_written() {
         let row = encode(("LockID", "b/k"), &[("Info", "{}"), ("x", "")], RowKind::Plain);
-        let text = |text: &str| Cell::Text(text.to_owned());
-        assert_eq!(decode(&row).unwrap(), [("Info".to_owned(), text("{}")), ("x".to_owned(), text(""))]);
+        let read = decode(&row).unwrap();
+        assert_eq!(read, [("Info".to_owned(), Value::string("{}")), ("x".to_owned(), Value::string(""))]);
+        assert_eq!(read[0].1.text(), Some(&b"{}"[..]));
+    }
+
+    #[test]
+    fn what_is_not_utf8_stays_what_it_is() {
+        let value = Value(vec![TYPE_STRING, 3, 0, 0, 0, b'a', 0xff, b'b']);
+        assert_eq!(value.text(), Some(&b"a\xffb"[..]));
+        for none in
+            [&[][..], &[TYPE_STRING], &[TYPE_STRING, 2, 0, 0, 0, b'a'], &[TYPE_STRING, 0, 0, 0, 0, b'a']]
+        {
+            assert_eq!(Value(none.to_vec()).text(), None, "{none:?}");
+        }
     }
 
     #[test]
@@ -200,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn timestamps_and_other_types_are_passed_over() {
+    fn timestamps_are_passed_over_and_other_types_are_no_text() {
         let mut row = HEADER.to_le_bytes().to_vec();
         row.extend([TAG_ATTRIBUTES, TAG_CELL, TAG_CELL_NAME, 1, 0, 0, 0, b'n']);
         let value = [0, 7, 0, 0, 0, 0, 0, 0, 0];
@@ -210,6 +222,7 @@ mod tests {
         row.extend([9; 8]);
         let crc = crc8(crc8(crc8(0, b"n"), &value), &[9; 8]);
         row.extend([TAG_CELL_CHECKSUM, crc, TAG_ROW_CHECKSUM, crc8(crc8(0, &[crc]), &[0])]);
-        assert_eq!(decode(&row).unwrap(), [("n".to_owned(), Cell::Other)]);
+        assert_eq!(decode(&row).unwrap(), [("n".to_owned(), Value(value.to_vec()))]);
+        assert_eq!(Value(value.to_vec()).text(), None);
     }
 }

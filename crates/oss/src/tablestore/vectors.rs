@@ -5,9 +5,9 @@ use prost::Message as _;
 use crate::credentials::Credentials;
 use crate::sign::hex;
 use crate::tablestore::message::{
-    Condition, DescribeTableRequest, GetRowRequest, RowExistence, WriteRowRequest,
+    Condition, DescribeTableRequest, GetRowRequest, IfMissing, RowExistence, WriteRowRequest,
 };
-use crate::tablestore::plain_buffer::{RowKind, encode};
+use crate::tablestore::plain_buffer::{RowKind, Value, encode};
 use crate::tablestore::sign::headers_at;
 
 const TABLE: &str = "statelock";
@@ -75,7 +75,7 @@ fn a_condition_on_a_column_is_that_of_the_vendors_client() {
     let start = "0a0973746174656c6f636b122775000000010304060000004c6f636b4944050c00000003070000007466626b742f6b0a600809f2";
     assert_eq!(delete(plain.clone()), format!("{start}1a020801"));
     assert_eq!(
-        delete(plain.with_column("Info", "abc", false)),
+        delete(plain.with_column("Info", &Value::string("abc"), IfMissing::Holds)),
         format!("{start}1a1e0801121a0801121608011204496e666f1a08030300000061626320002801")
     );
 }
