@@ -15,6 +15,7 @@ use aws_sdk_s3::types::{ObjectCannedAcl, ServerSideEncryption};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use md5::Digest as _;
+use remote_state_core::ErrorKind;
 use secrecy::ExposeSecret as _;
 
 use self::sending::{Attempts, Signed, once, unsent};
@@ -22,7 +23,7 @@ use crate::config::{Encryption, Origins, S3Config, Tags};
 use crate::connect::timeouts;
 use crate::dialect::{Checksum, Dialect, Versioned};
 use crate::encrypted::{SentKey, read_failure};
-use crate::error::{About, Failure, failure};
+use crate::error::{About, Failure, Outcome, failure};
 use crate::keys::object_url;
 use crate::lock::RULE;
 use crate::payload::Payload;
@@ -39,6 +40,8 @@ struct Settings {
     bucket: String,
     region: String,
     store: String,
+    /// The URL of a store that is not Amazon's, or not where it is by default.
+    endpoint: Option<String>,
     origins: Origins,
     encryption: Encryption,
     tags: Tags,
@@ -156,8 +159,9 @@ use with_attributes;
 
 impl Client {
     pub(crate) fn new(sdk: aws_sdk_s3::Client, config: &S3Config, dialect: Dialect) -> Self {
-        let store = match &config.endpoint {
-            Some(url) => format!("`{}`", url.as_str().trim_end_matches('/')),
+        let endpoint = config.endpoint.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
+        let store = match &endpoint {
+            Some(url) => format!("`{url}`"),
             None => format!("Amazon S3 in `{}`", config.region),
         };
         Self {
@@ -166,6 +170,7 @@ impl Client {
                 bucket: config.bucket.clone(),
                 region: config.region.clone(),
                 store,
+                endpoint,
                 origins: config.origins.clone(),
                 encryption: config.encryption.clone(),
                 tags: config.tags.clone(),
@@ -305,7 +310,27 @@ impl Client {
             Some((times, broken)) if times == attempts.count() => unsent(broken),
             _ => attempts.in_view_of(failure(self.about(operation, &self.url(key)), error)),
         })?;
-        Ok(Stored { etag: answer.e_tag, version: answer.version_id })
+        self.stored(operation, key, answer.e_tag, answer.version_id)
+    }
+
+    /// Takes a success for one only if it names an entity tag, as that of every store does: a proxy or a login page says yes to everything.
+    fn stored(
+        &self,
+        operation: &'static str,
+        key: &str,
+        etag: Option<String>,
+        version: Option<String>,
+    ) -> Result<Stored, Failure> {
+        if etag.is_some() {
+            return Ok(Stored { etag, version });
+        }
+        let reason = "what answers there does not answer as S3 does";
+        let error = self
+            .about(operation, &self.url(key))
+            .error(ErrorKind::Unavailable, reason)
+            .with_context("store", self.store())
+            .with_hint("look for a proxy or a login page between this machine and the store");
+        Err(Failure { outcome: Outcome::Unknown, error })
     }
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html>

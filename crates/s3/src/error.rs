@@ -237,15 +237,20 @@ fn service(
             Outcome::Refused,
             about.error(ErrorKind::Unsupported, &format!("{} cannot do what the configuration asks of it", about.store)),
         ),
-        _ if status >= 500 => (
-            Outcome::Unknown,
-            about.error(ErrorKind::Unavailable, &format!("{} failed (status {status}, {code})", about.store)),
-        ),
+        // A 200 is sent before the work is done that takes long, and its body may then tell of a failure: "We encountered an internal error. Please try again."
+        "InternalError" | "ServiceUnavailable" => failed(about, status, code),
+        _ if !(300..500).contains(&status) => failed(about, status, code),
         _ => (
             Outcome::Refused,
             about.error(ErrorKind::Unexpected, &format!("the store refused it (status {status}, {code})")),
         ),
     }
+}
+
+/// The service failed, and what became of the request it does not know itself.
+fn failed(about: About<'_>, status: u16, code: &str) -> (Outcome, Error) {
+    let reason = format!("{} failed (status {status}, {code})", about.store);
+    (Outcome::Unknown, about.error(ErrorKind::Unavailable, &reason))
 }
 
 /// Names the code that goes with a status, for answers without a body. A bare 404 stays a 404: it does not say that the bucket exists.

@@ -100,7 +100,7 @@ where
             let sentence = answer.err().message().unwrap_or_default();
             // A proxy, or a store that speaks its own form of errors, may give no code.
             let because = match answer.err().code() {
-                Some(code) => format!("{code}: {sentence}").chars().filter(|c| !c.is_control()).collect(),
+                Some(code) => reason(code, sentence),
                 None => format!("it answered {status} without saying why"),
             };
             let (kind, hint) = match answer.err().code().unwrap_or_default() {
@@ -132,6 +132,27 @@ where
     };
     let answers = Denied::in_chain(&error).map(|inner| inner.answers.clone()).unwrap_or_default();
     Denied { kind, message, because, origin: Some(origin.to_owned()), answers, hint }.into_credentials_error()
+}
+
+/// How much of a service's sentence is passed on, in characters.
+const MOST_OF_A_SENTENCE: usize = 300;
+
+/// Where a sentence begins to repeat the request that was signed, in lower case.
+const REPETITIONS: [&str; 4] = ["string to sign", "string-to-sign", "canonical string", "canonical request"];
+
+/// Tells an answer of STS in one line, without what it repeats of the request: the headers that were signed hold the session's token.
+fn reason(code: &str, sentence: &str) -> String {
+    let is_about_signature = matches!(code, "SignatureDoesNotMatch" | "IncompleteSignature");
+    if sentence.is_empty() || is_about_signature || code.starts_with("InvalidSignature") {
+        return code.to_owned();
+    }
+    let lower = sentence.to_ascii_lowercase();
+    let end = REPETITIONS.iter().filter_map(|words| lower.find(words)).min().unwrap_or(sentence.len());
+    let kept = sentence[..end].chars().filter(|c| !c.is_control()).take(MOST_OF_A_SENTENCE);
+    kept.fold(format!("{code}: "), |mut line, c| {
+        line.push(c);
+        line
+    })
 }
 
 pub(crate) fn client(sdk: &SdkConfig) -> aws_sdk_sts::Client {
@@ -337,5 +358,29 @@ impl ProvideCredentials for Admitted {
         Self: 'a,
     {
         future::ProvideCredentials::new(self.check())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_the_service_never_repeat_the_request_that_was_signed() {
+        let signed = "The request signature we calculated does not match. The Canonical String for this request should have been\n'POST\nx-amz-security-token:hunter2";
+        for code in ["SignatureDoesNotMatch", "IncompleteSignature", "InvalidSignatureException"] {
+            assert_eq!(reason(code, signed), code);
+        }
+        for marker in
+            ["The Canonical String", "the canonical request", "The String-to-Sign", "The string to sign"]
+        {
+            let because = reason("SomethingNew", &format!("It is not right. {marker} is hunter2"));
+            assert!(
+                because.starts_with("SomethingNew: It is not right.") && !because.contains("hunter2"),
+                "{because}"
+            );
+        }
+        assert_eq!(reason("AccessDenied", "You\u{7} may not."), "AccessDenied: You may not.");
+        assert_eq!(reason("AccessDenied", &"ä".repeat(1000)).chars().count(), "AccessDenied: ".len() + 300);
     }
 }

@@ -131,7 +131,14 @@ impl Drop for Unfinished {
 async fn abort(client: &Client, key: &str, id: &str) {
     if let Err(failure) = client.abort_upload(key, id).await {
         // It does no harm but for what the store charges for keeping the parts.
-        tracing::warn!(error = %failure.error, key, "an upload in parts could not be given up; a rule of the bucket may do so");
+        tracing::warn!(
+            error = %failure.error,
+            bucket = client.bucket(),
+            key,
+            upload_id = id,
+            command = client.abort_command(key, id),
+            "an upload in parts could not be given up; the command does, or a rule of the bucket"
+        );
     }
 }
 

@@ -8,6 +8,7 @@ use remote_state_core::{
 };
 
 use crate::client::{Condition, Select, Stored};
+use crate::dialect::Versioned;
 use crate::error::{Failure, Outcome};
 use crate::payload::Payload;
 use crate::store::S3Store;
@@ -63,7 +64,7 @@ impl S3Store {
         }
         let stored = match sent {
             Ok(stored) => stored,
-            Err(failure) => self.resolve_write(&key, payload, failure).await?,
+            Err(failure) => self.resolve_write(&key, payload, condition, failure).await?,
         };
         self.memory.note(&self.dialect, stored.version.as_deref());
         Ok(StateMeta::new(size)
@@ -140,9 +141,18 @@ impl S3Store {
     /// Looks at what is stored now, where the answer does not say whether the write was carried out.
     ///
     /// That includes a failed condition: the SDK repeats a request whose answer was lost, and the repetition then fails on our own write.
-    async fn resolve_write(&self, key: &str, payload: &Payload, failure: Failure) -> Result<Stored> {
-        // What was to be replaced is gone.
-        if failure.outcome == Outcome::Absent {
+    async fn resolve_write(
+        &self,
+        key: &str,
+        payload: &Payload,
+        condition: Condition<'_>,
+        failure: Failure,
+    ) -> Result<Stored> {
+        // What was to be replaced is gone. Where nothing was to be, that explains nothing; and Ceph, which makes an object of versions, answers so
+        // too to a PUT during which others came and went, and which may have been carried out all the same.
+        let is_explained =
+            !matches!(condition, Condition::None) && self.dialect.versioned != Versioned::ByList;
+        if failure.outcome == Outcome::Absent && is_explained {
             return Err(self.changed(key).with_source(failure.error));
         }
         if matches!(failure.outcome, Outcome::Refused | Outcome::Unsent) {
@@ -162,6 +172,7 @@ impl S3Store {
                     format!("the state may or may not have been written to `{}`", self.layout.url(key)),
                 )
                 .with_context("store", about.store)
+                .with_context("because", &failure.error)
                 .with_hint(
                     "keep your copy, and compare it with `remote-state pull` when the store answers again",
                 )

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{emulator, store};
+use common::{ceph_emulator, emulator, store, yes_to_everything};
 use remote_state_core::{
     ErrorKind, LockInfo, LockTarget, ReadOptions, Released, StateStoreExt as _, Workspace, WriteMode,
 };
@@ -322,4 +322,64 @@ async fn transfer_that_the_store_gave_up_waiting_for_may_be_tried_again() {
     inject(&emulator, late, "GET", 1);
     let error = store.read(&workspace(), &ReadOptions::default()).await.unwrap_err();
     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Unavailable, true));
+}
+
+#[tokio::test]
+async fn yes_of_something_that_is_no_store_is_neither_a_stored_state_nor_a_lock() {
+    let emulator = emulator().await;
+    for page in ["", "<html>Please log in</html>"] {
+        let endpoint = yes_to_everything(page).await;
+        let store = store(&emulator, &[("endpoint", &endpoint), ("dialect", "aws"), ("max_retries", "1")]);
+        let state = bytes::Bytes::from_static(STATE);
+        let error = store.write(&workspace(), state.into(), &WriteMode::Overwrite).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unknown, "{error}");
+        let because = error.context().iter().find(|(label, _)| *label == "because");
+        assert!(because.is_some_and(|(_, why)| why.contains("does not answer as S3 does")), "{error:?}");
+        assert!(store.acquire(&workspace(), &info()).await.is_err(), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn missing_key_in_answer_to_a_write_is_looked_into_where_nothing_was_to_be_replaced() {
+    let missing = || (404, "NoSuchKey".to_owned());
+    for (is_ceph, bucket) in [(true, "versioned"), (true, "tfstate"), (false, "tfstate")] {
+        for is_done in [true, false] {
+            let (emulator, dialect) =
+                if is_ceph { (ceph_emulator().await, "ceph") } else { (emulator().await, "aws") };
+            let store = store(&emulator, &[("bucket", bucket), ("dialect", dialect)]);
+            let (status, code) = missing();
+            inject(
+                &emulator,
+                if is_done {
+                    Misbehaviour::AnswerAfterWork { status, code }
+                } else {
+                    Misbehaviour::AnswerWithoutWork { status, code }
+                },
+                "PUT",
+                1,
+            );
+            let state = bytes::Bytes::from_static(STATE);
+            let written = store.write(&workspace(), state.into(), &WriteMode::Overwrite).await;
+            match written {
+                Ok(_) => assert!(is_done, "{dialect} {bucket}"),
+                Err(error) => {
+                    assert_eq!((is_done, error.kind()), (false, ErrorKind::Unknown), "{dialect} {bucket}");
+                }
+            }
+            let stored = store.read_bytes(&workspace()).await.unwrap();
+            assert_eq!(stored.is_some(), is_done, "{dialect} {bucket}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn failure_of_the_store_under_a_200_is_not_a_refusal() {
+    for code in ["InternalError", "ServiceUnavailable", "SomethingNew"] {
+        let emulator = emulator().await;
+        let store = store(&emulator, &[("dialect", "aws"), ("max_retries", "1")]);
+        inject(&emulator, Misbehaviour::AnswerAfterWork { status: 200, code: code.into() }, "PUT", 1);
+        let state = || bytes::Bytes::from_static(STATE).into();
+        let meta = store.write(&workspace(), state(), &WriteMode::Create).await.unwrap();
+        assert_eq!(meta.etag, store.read_bytes(&workspace()).await.unwrap().unwrap().meta.etag, "{code}");
+    }
 }

@@ -148,8 +148,15 @@ async fn upload_that_fails_is_given_up_and_nothing_is_stored() {
 
 #[tokio::test]
 async fn upload_whose_last_answer_was_lost_is_known_to_be_done() {
-    for lost in [Misbehaviour::LoseReply, Misbehaviour::internal_error_after_work()] {
-        let (emulator, store) = far_away(&[("dialect", "aws")]).await;
+    // The answer begins with 200 before the parts are put together, and may end in an error.
+    let late = Misbehaviour::AnswerAfterWork { status: 200, code: "InternalError".to_owned() };
+    for (lost, max_retries) in [
+        (Misbehaviour::LoseReply, "3"),
+        (Misbehaviour::internal_error_after_work(), "3"),
+        (late.clone(), "3"),
+        (late, "1"),
+    ] {
+        let (emulator, store) = far_away(&[("dialect", "aws"), ("max_retries", max_retries)]).await;
         let here = Workspace::default();
         let (written, ()) = tokio::join!(
             store.write(&here, bytes(b' '), &WriteMode::Create),
@@ -233,6 +240,23 @@ async fn upload_that_is_dropped_in_the_middle_is_given_up_behind_it() {
         () = until(&recorder, &mut requests, "PUT", "partNumber") => {}
     }
     until(&recorder, &mut requests, "DELETE", "uploadId").await;
+}
+
+#[tokio::test]
+async fn giving_an_upload_up_is_tried_again() {
+    for failing in [Misbehaviour::internal_error(), Misbehaviour::LoseReply] {
+        let (emulator, store) = far_away(&[("dialect", "aws")]).await;
+        let denied = Misbehaviour::AnswerWithoutWork { status: 403, code: "AccessDenied".to_owned() };
+        let here = Workspace::default();
+        emulator.faults().inject(Fault::new(failing).with_method("DELETE").with_times(1));
+        let (written, ()) = tokio::join!(
+            store.write(&here, bytes(b' '), &WriteMode::Create),
+            inject_after_the_beginning(&emulator, Fault::new(denied).with_method("PUT")),
+        );
+        assert_eq!(written.unwrap_err().kind(), ErrorKind::PermissionDenied);
+        let requests = emulator.requests().take();
+        assert_eq!(count(&requests, "DELETE", "uploadId"), 2, "{requests:?}");
+    }
 }
 
 /// Waits for a request.

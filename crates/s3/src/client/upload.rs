@@ -4,13 +4,14 @@
 
 use std::ops::Range;
 
+use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
 use base64::Engine as _;
 use remote_state_core::ErrorKind;
 
 use super::{
     Attempts, BASE64, CUSTOMER_ALGORITHM, Client, Condition, CustomerKey, Encryption, Object,
-    ObjectCannedAcl, ServerSideEncryption, Settings, Signed, Stored, once, unsent, with_attributes,
+    ObjectCannedAcl, ServerSideEncryption, Settings, Signed, Stored, unsent, with_attributes,
 };
 use crate::connect::timeouts;
 use crate::dialect::Checksum;
@@ -112,18 +113,35 @@ impl Client {
         let attempts = Attempts::default();
         let settings = aws_sdk_s3::config::Builder::new().timeout_config(timeouts(size_bytes));
         let call = call.customize().interceptor(attempts.clone()).config_override(settings);
-        let answer = call.send().await.map_err(|error| {
-            attempts.in_view_of(failure(self.about(Object::State.operation(), &self.url(key)), error))
-        })?;
-        Ok(Stored { etag: answer.e_tag, version: answer.version_id })
+        let operation = Object::State.operation();
+        let answer = call
+            .send()
+            .await
+            .map_err(|error| attempts.in_view_of(failure(self.about(operation, &self.url(key)), error)))?;
+        self.stored(operation, key, answer.e_tag, answer.version_id)
     }
 
-    /// Gives an upload up, so that its parts are not kept and charged.
+    /// Gives an upload up, so that its parts are not kept and charged. One that is not there any more is given up.
     ///
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html>
     pub(crate) async fn abort_upload(&self, key: &str, id: &str) -> Result<(), Failure> {
         let call = self.sdk.abort_multipart_upload().bucket(self.bucket()).key(key).upload_id(id);
-        let sent = call.customize().config_override(once()).send().await;
-        sent.map(drop).map_err(|error| failure(self.about("give up the upload of", &self.url(key)), error))
+        match call.send().await {
+            Err(error) if error.code() == Some("NoSuchUpload") => Ok(()),
+            sent => sent
+                .map(drop)
+                .map_err(|error| failure(self.about("give up the upload of", &self.url(key)), error)),
+        }
+    }
+
+    /// The command that gives an upload up by hand.
+    pub(crate) fn abort_command(&self, key: &str, id: &str) -> String {
+        let Settings { bucket, endpoint, .. } = &*self.settings;
+        let endpoint = endpoint.as_ref().map(|url| format!(" --endpoint-url {url}")).unwrap_or_default();
+        // An apostrophe would end the quotes.
+        let key = key.replace('\'', "'\\''");
+        format!(
+            "aws s3api abort-multipart-upload{endpoint} --bucket {bucket} --key '{key}' --upload-id '{id}'"
+        )
     }
 }

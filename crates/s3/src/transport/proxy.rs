@@ -162,7 +162,16 @@ fn proxy(config: &ResolvedConfig, key: &str) -> Result<Option<Proxy>> {
     let Some(text) = config.string(key).filter(|text| !text.is_empty()) else { return Ok(None) };
     let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     match Url::parse(&with_scheme) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(Some(Proxy(url))),
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
+            let proxy = Proxy(url);
+            // Names that a URL may have are more than those that can be asked for.
+            let is_usable = proxy.url().parse::<Uri>().is_ok() && proxy.bare().is_some();
+            is_usable.then_some(Some(proxy)).ok_or_else(|| {
+                config
+                    .invalid(key, "no proxy can have that host name")
+                    .with_hint("a host name is of letters, digits, dots and hyphens")
+            })
+        }
         Ok(url) if url.scheme().starts_with("socks") => Err(config
             .invalid(key, "SOCKS is not spoken here")
             .with_hint("name a proxy that speaks HTTP, such as `http://proxy.example.com:3128`")),
@@ -176,11 +185,15 @@ impl Proxy {
     }
 
     pub(super) fn uri(&self) -> Uri {
+        self.bare().expect("it was checked when the configuration was read")
+    }
+
+    /// The URL without user and password, which go into a header; none if there is no such URI.
+    fn bare(&self) -> Option<Uri> {
         let mut url = self.0.clone();
-        // They go into a header.
-        let is_bare = url.set_username("").is_ok() && url.set_password(None).is_ok();
-        debug_assert!(is_bare, "a URL with a host can be without a user");
-        url.as_str().parse().expect("what is a URL is a URI")
+        url.set_username("").ok()?;
+        url.set_password(None).ok()?;
+        url.as_str().parse().ok()
     }
 
     /// The header by which the proxy knows us, if the URL names a user.

@@ -147,10 +147,18 @@ fn proxy_is_a_url_whose_password_does_not_show() {
     assert_eq!(proxy.uri().to_string(), "http://proxy.example:3128/");
     // `alice:hunter2@`
     assert_eq!(proxy.authorization().unwrap(), "Basic YWxpY2U6aHVudGVyMkA=");
-    for bad in ["socks5://proxy.example:1080", "ftp://proxy.example", "http://"] {
+    // The last two are URLs, but no URIs.
+    for bad in [
+        "socks5://proxy.example:1080",
+        "ftp://proxy.example",
+        "http://",
+        "http://a{b}:3128",
+        "http://alice:hunter2@a{b}:3128",
+    ] {
         let pairs = [("bucket", "b"), ("key", "k"), ("region", "r"), ("https_proxy", bad)];
         let config = ResolvedConfig::from_pairs(&PROVIDER, pairs).unwrap();
         let error = Proxies::from_resolved(&config, &mut Vec::new()).unwrap_err();
         assert!(error.message().contains("`https_proxy`"), "{error}");
+        assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
     }
 }
