@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use bytes::Bytes;
-use common::{TABLE, emulator, store};
+use common::{TABLE, emulator, store, yes_to_everything};
 use futures_util::TryStreamExt as _;
 use remote_state_core::{
     ErrorKind, LockInfo, LockTarget, ReadOptions, Released, StateStore, StateStoreExt as _, Workspace,
@@ -113,8 +113,13 @@ async fn items_are_those_of_native_clients_byte_for_byte() {
 async fn requests_are_what_the_protocol_needs_and_no_more() {
     let emulator = emulator().await;
     for (store, lock, unlock) in [
-        (items(&emulator), &["PutItem"][..], &["GetItem", "DeleteItem"][..]),
-        (both(&emulator), &["PutObject", "PutItem"], &["GetObject", "DeleteObject", "GetItem", "DeleteItem"]),
+        // What answers at an endpoint of one's own may say yes to everything: the item is read back there. At Amazon's it is not.
+        (items(&emulator), &["PutItem", "GetItem"][..], &["GetItem", "DeleteItem"][..]),
+        (
+            both(&emulator),
+            &["PutObject", "PutItem", "GetItem"],
+            &["GetObject", "DeleteObject", "GetItem", "DeleteItem"],
+        ),
     ] {
         let held = store.acquire(&here(), &info()).await.unwrap();
         assert_eq!(operations(&emulator), lock);
@@ -399,4 +404,50 @@ async fn mismatch_can_be_read_past_on_request_and_versions_have_no_digest() {
 
 fn files_in_versioned(emulator: &Emulator) -> Arc<dyn StateStore> {
     store(emulator, &[("bucket", "versioned"), ("dialect", "aws")])
+}
+
+#[tokio::test]
+async fn yes_of_something_that_is_no_table_is_not_a_lock() {
+    let emulator = emulator().await;
+    for page in ["", "{}", "<html>Please log in</html>"] {
+        let endpoint = yes_to_everything(page).await;
+        let keys = [
+            ("dynamodb_table", TABLE),
+            ("dynamodb_endpoint", &*endpoint),
+            ("use_lockfile", "false"),
+            ("max_retries", "1"),
+        ];
+        let error = store(&emulator, &keys).acquire(&here(), &info()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unknown, "{page:?}: {error}");
+        let said = format!("{error:?}");
+        assert!(said.contains("does not answer as DynamoDB does"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn digest_whose_last_answer_was_lost_is_looked_for() {
+    let emulator = emulator().await;
+    let impatient = || {
+        store(
+            &emulator,
+            &[("dynamodb_table", TABLE), ("use_lockfile", "false"), ("dialect", "aws"), ("max_retries", "1")],
+        )
+    };
+    let store = impatient();
+    inject(&emulator, Misbehaviour::LoseReply, "PutItem", 1);
+    write(&store, STATE).await.unwrap();
+    assert_eq!(all_items(&emulator).await.len(), 1);
+    inject(&emulator, Misbehaviour::LoseReply, "DeleteItem", 1);
+    store.delete(&here()).await.unwrap();
+    assert_eq!(all_items(&emulator).await.len(), 0);
+
+    // What was not done is not said to be, nor that it never will be.
+    inject(&emulator, Misbehaviour::LoseRequest, "PutItem", 1);
+    let error = write(&store, STATE).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::DigestMismatch);
+    assert!(error.message().contains("may or may not have been recorded"), "{error}");
+    write(&store, STATE).await.unwrap();
+    inject(&emulator, Misbehaviour::LoseRequest, "DeleteItem", 1);
+    let error = store.delete(&here()).await.unwrap_err();
+    assert!(error.message().contains("may or may not have been deleted"), "{error}");
 }

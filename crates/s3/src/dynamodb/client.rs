@@ -6,13 +6,19 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
 use remote_state_core::{Error, ErrorKind};
+use url::Url;
 
 use crate::config::{Origins, S3Config};
+use crate::dialect::{Dialect, DialectName};
 use crate::error::{About, Failure, Outcome, failure_by};
 use crate::keys::item_url;
+use crate::transport::Trust;
 
 /// The partition key of the table. There is no sort key.
 const KEY: &str = "LockID";
+
+/// Said of a proxy or a login page that says yes.
+const NO_TABLE: &str = "what answers there does not answer as DynamoDB does";
 
 /// A connection to one table.
 #[derive(Clone, Debug)]
@@ -27,6 +33,27 @@ struct Settings {
     region: String,
     service: String,
     origins: Origins,
+    witness: Witness,
+}
+
+/// Who says that what answers is DynamoDB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Witness {
+    /// Its certificate: it is Amazon's.
+    Tls,
+    /// Nobody. A success has nothing in it that only DynamoDB would say, so what was created is read back.
+    None,
+}
+
+impl Witness {
+    fn of(endpoint: Option<&Url>, trust: &Trust) -> Self {
+        let is_amazon = Dialect::choose(None, endpoint).name == DialectName::Aws;
+        let has_certificate = endpoint.is_none_or(|url| url.scheme() == "https");
+        match trust {
+            Trust::System | Trust::Bundle(_) if is_amazon && has_certificate => Self::Tls,
+            _ => Self::None,
+        }
+    }
 }
 
 impl Table {
@@ -40,6 +67,7 @@ impl Table {
             region: config.region.clone(),
             service,
             origins: config.origins.clone(),
+            witness: Witness::of(config.dynamodb_endpoint.as_ref(), &config.connection.trust),
         };
         Self { sdk, settings: Arc::new(settings) }
     }
@@ -54,6 +82,7 @@ impl Table {
     }
 
     /// Creates an item of two attributes if there is none with its id, without ever repeating the request: the second could fail on the first.
+    /// Where nobody vouches for what answers, the item is read back.
     ///
     /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html>
     pub(crate) async fn create_once(
@@ -65,10 +94,34 @@ impl Table {
     ) -> Result<(), Failure> {
         let call = self.sdk.put_item().table_name(self.name()).item(KEY, AttributeValue::S(id.to_owned()));
         let call = call
-            .item(attribute, AttributeValue::S(value))
+            .item(attribute, AttributeValue::S(value.clone()))
             .condition_expression(format!("attribute_not_exists({KEY})"));
         let sent = call.customize().config_override(once()).send().await;
-        sent.map(drop).map_err(|error| self.failure(operation, id, error))
+        drop(sent.map_err(|error| self.failure(operation, id, error))?);
+        match self.settings.witness {
+            Witness::Tls => Ok(()),
+            Witness::None => self.read_back(operation, id, attribute, value).await,
+        }
+    }
+
+    /// Fails, with nothing known, unless what was just created is there.
+    async fn read_back(
+        &self,
+        operation: &'static str,
+        id: &str,
+        attribute: &str,
+        value: String,
+    ) -> Result<(), Failure> {
+        let error = match self.get(operation, id, attribute).await {
+            Ok(Some(item)) if item.get(attribute) == Some(&AttributeValue::S(value)) => return Ok(()),
+            Ok(_) => self
+                .about(operation, &self.url(id))
+                .error(ErrorKind::Unavailable, NO_TABLE)
+                .with_context("service", &self.settings.service)
+                .with_hint("look for a proxy or a login page between this machine and DynamoDB, and check `endpoints.dynamodb`"),
+            Err(failure) => failure.error,
+        };
+        Err(Failure { outcome: Outcome::Unknown, error })
     }
 
     /// Writes an item of two attributes, whatever is there.
@@ -135,6 +188,12 @@ impl Table {
         sent.map(drop).map_err(|error| self.failure(operation, id, error))
     }
 
+    fn about<'a>(&'a self, operation: &'static str, object: &'a str) -> About<'a> {
+        let Settings { name, region, service, origins, .. } = &*self.settings;
+        let endpoint = ("endpoints.dynamodb", origins.dynamodb_endpoint.as_deref());
+        About { operation, object, bucket: name, store: service, region, origins, endpoint }
+    }
+
     fn failure<E>(
         &self,
         operation: &'static str,
@@ -145,16 +204,7 @@ impl Table {
         E: aws_sdk_dynamodb::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         let object = self.url(id);
-        let Settings { name, region, service, origins } = &*self.settings;
-        let about = About {
-            operation,
-            object: &object,
-            bucket: name,
-            store: service,
-            region,
-            origins,
-            endpoint: ("endpoints.dynamodb", origins.dynamodb_endpoint.as_deref()),
-        };
+        let about = self.about(operation, &object);
         failure_by(about, error, |status, code, _, _| meaning(about, status, code))
     }
 }
@@ -232,6 +282,8 @@ fn meaning(about: About<'_>, status: u16, code: &str) -> (Outcome, Error) {
                 .error(ErrorKind::Unsupported, &format!("table `{}` does not take it ({code})", about.bucket))
                 .with_hint("a lock table needs the partition key `LockID` of type string, and no sort key"),
         ),
+        // A 200 with something in it that is not DynamoDB's.
+        _ if status < 300 => (Outcome::Unknown, about.error(ErrorKind::Unavailable, NO_TABLE)),
         _ if status >= 500 => (
             Outcome::Unknown,
             about.error(ErrorKind::Unavailable, &format!("{} failed (status {status}, {code})", about.store)),
@@ -249,6 +301,22 @@ fn meaning(about: About<'_>, status: u16, code: &str) -> (Outcome, Error) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_amazon_behind_a_certificate_is_taken_at_its_word() {
+        for (endpoint, witness) in [
+            (None, Witness::Tls),
+            (Some("https://dynamodb.eu-west-1.amazonaws.com"), Witness::Tls),
+            (Some("https://vpce-1.dynamodb.eu-west-1.vpce.amazonaws.com"), Witness::Tls),
+            (Some("http://dynamodb.eu-west-1.amazonaws.com"), Witness::None),
+            (Some("https://dynamodb.example.com"), Witness::None),
+            (Some("http://localhost:8000"), Witness::None),
+        ] {
+            let url = endpoint.map(|text| Url::parse(text).unwrap());
+            assert_eq!(Witness::of(url.as_ref(), &Trust::System), witness, "{endpoint:?}");
+            assert_eq!(Witness::of(url.as_ref(), &Trust::Anybody), Witness::None, "{endpoint:?}");
+        }
+    }
 
     #[test]
     fn codes_are_told_apart_by_what_they_leave_behind() {
@@ -282,6 +350,7 @@ mod tests {
             (400, "ProvisionedThroughputExceededException", Outcome::Unsent, ErrorKind::RateLimited),
             (400, "ThrottlingException", Outcome::Unsent, ErrorKind::RateLimited),
             (500, "InternalServerError", Outcome::Unknown, ErrorKind::Unavailable),
+            (200, "", Outcome::Unknown, ErrorKind::Unavailable),
             (400, "SomethingNew", Outcome::Refused, ErrorKind::Unexpected),
         ] {
             let (found, error) = meaning(about, status, code);

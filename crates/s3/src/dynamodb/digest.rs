@@ -20,7 +20,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
 use crate::dynamodb::Table;
-use crate::error::Failure;
+use crate::error::{Failure, Outcome};
 use crate::payload::Sum;
 use crate::store::S3Store;
 
@@ -129,24 +129,32 @@ impl S3Store {
         }
         let id = self.digest_id(workspace);
         let sum = sum.map(|sum| hex(&sum));
-        let recorded = match &sum {
-            Ok(sum) => table.put("write", &id, DIGEST, sum.clone()).await.map_err(Error::from),
-            Err(_) => Ok(()),
+        let (sum, doubt, error) = match sum {
+            Ok(sum) => match table.put("write", &id, DIGEST, sum.clone()).await {
+                Ok(()) => return Ok(()),
+                Err(failure) => {
+                    let doubt = Doubt::of(&failure);
+                    if doubt == Doubt::Some && stands(table, "write", &id, Some(&sum)).await {
+                        return Ok(());
+                    }
+                    (format!("MD5 {sum}"), doubt, failure.error)
+                }
+            },
+            Err(error) => ("MD5 not known".to_owned(), Doubt::None, error),
         };
-        let (sum, error) = match (sum, recorded) {
-            (Ok(_), Ok(())) => return Ok(()),
-            (Ok(sum), Err(error)) => (format!("MD5 {sum}"), error),
-            (Err(error), _) => ("MD5 not known".to_owned(), error),
+        let (outcome, digest) = match doubt {
+            Doubt::None => ("could not be recorded", "the one before, if any"),
+            Doubt::Some => ("may or may not have been recorded", "the new one, or the one before, if any"),
         };
         let state = self.layout.location(workspace).state;
         Err(Error::new(
             ErrorKind::DigestMismatch,
             "write",
-            format!("the state was written to `{state}`, but its digest could not be recorded"),
+            format!("the state was written to `{state}`, but its digest {outcome}"),
         )
         .with_context("because", &error)
         .with_context("state", format!("the new one, {} bytes, {sum}", meta.size_bytes))
-        .with_context("digest", format!("the one before, if any, in {}", place(table.name(), &id)))
+        .with_context("digest", format!("{digest}, in {}", place(table.name(), &id)))
         .with_hint("until the digest is recorded, clients with this table refuse the state, and those without it read the new one")
         .with_hint("store the same state again with `remote-state push --repair-digest FILE`, which records the digest")
         .with_retryable(false)
@@ -156,13 +164,22 @@ impl S3Store {
     /// Forgets the digest of a state that was deleted.
     pub(crate) async fn forget_digest(&self, table: &Table, workspace: &Workspace) -> Result<()> {
         let id = self.digest_id(workspace);
-        let Err(Failure { error, .. }) = table.delete("delete", &id).await else { return Ok(()) };
+        let Err(failure) = table.delete("delete", &id).await else { return Ok(()) };
+        let doubt = Doubt::of(&failure);
+        if doubt == Doubt::Some && stands(table, "delete", &id, None).await {
+            return Ok(());
+        }
+        let outcome = match doubt {
+            Doubt::None => "could not be",
+            Doubt::Some => "may or may not have been deleted",
+        };
+        let error = failure.error;
         let state = self.layout.location(workspace).state;
         let key = format!("{{\"LockID\":{{\"S\":\"{id}\"}}}}");
         Err(Error::new(
             ErrorKind::DigestMismatch,
             "delete",
-            format!("the state `{state}` was deleted, but its digest could not be"),
+            format!("the state `{state}` was deleted, but its digest {outcome}"),
         )
         .with_context("because", &error)
         .with_context("state", "there is none any more")
@@ -178,6 +195,31 @@ impl S3Store {
 
     fn digest_id(&self, workspace: &Workspace) -> String {
         self.layout.location(workspace).path + SUFFIX
+    }
+}
+
+/// Whether a request that failed may have been carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doubt {
+    None,
+    Some,
+}
+
+impl Doubt {
+    fn of(failure: &Failure) -> Self {
+        if failure.outcome == Outcome::Unknown { Self::Some } else { Self::None }
+    }
+}
+
+/// Looks whether the item is as it was to be: with this digest, or absent. If that cannot be seen either, it is not known to be.
+async fn stands(table: &Table, operation: &'static str, id: &str, sum: Option<&str>) -> bool {
+    let Ok(item) = table.get(operation, id, DIGEST).await else { return false };
+    match (&item, sum) {
+        (None, None) => true,
+        (Some(item), Some(sum)) => {
+            item.get(DIGEST).and_then(|value| value.as_s().ok()).is_some_and(|s| s == sum)
+        }
+        _ => false,
     }
 }
 
