@@ -402,6 +402,15 @@ impl Client {
         Ok(answer.status == Some(aws_sdk_s3::types::BucketVersioningStatus::Enabled))
     }
 
+    /// Returns whether the bucket makes versions or ever made any: versioning that was enabled once can be suspended, and not taken back.
+    ///
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketVersioning.html>
+    pub(crate) async fn was_versioned(&self, operation: &'static str) -> Result<bool, Failure> {
+        let answer = self.sdk.get_bucket_versioning().bucket(self.bucket()).send().await;
+        let answer = answer.map_err(|error| failure(self.about(operation, &self.url("")), error))?;
+        Ok(answer.status.is_some())
+    }
+
     fn url(&self, key: &str) -> String {
         object_url(self.bucket(), key)
     }

@@ -195,7 +195,8 @@ fn service(
             Outcome::Refused,
             about
                 .error(ErrorKind::PermissionDenied, "access denied")
-                .with_hint("needed are `s3:ListBucket` on the bucket, and `s3:GetObject`, `s3:PutObject`, `s3:DeleteObject` on state and lock file"),
+                .with_hint("needed are `s3:ListBucket` on the bucket, and `s3:GetObject`, `s3:PutObject`, `s3:DeleteObject` on state and lock file")
+                .with_hint("a lock on a versioned bucket of Ceph's family or of Spaces needs `s3:ListBucketVersions`, `s3:GetObjectVersion`, `s3:DeleteObjectVersion` and `s3:GetBucketVersioning` too"),
         ),
         // "The AWS access key ID you provided does not exist in our records." and its kin.
         "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "InvalidTokenId" | "ExpiredToken" | "TokenRefreshRequired"

@@ -55,12 +55,21 @@ impl S3Store {
             }
         }
         let size = payload.size_bytes();
+        let has_condition = !matches!(condition, Condition::None);
         let mut sent = self.put_when_free(writing, condition).await;
         if let (WriteMode::Create, Err(Failure { outcome: Outcome::ConditionFailed, .. })) = (mode, &sent)
             // If looking fails, looking again below says what is known.
             && let Ok(Present::Empty(Some(etag))) = self.present("write", &key).await
         {
             sent = self.put_when_free(writing, Condition::IfMatch(&etag)).await;
+        }
+        // Where versions are made by now, such a store meets no condition at all: look ourselves, as where that was known.
+        if let (true, Err(Failure { outcome: Outcome::ConditionFailed, .. })) = (has_condition, &sent)
+            && self.has_become_versioned().await
+            && self.check_expected(&key, mode).await.is_ok()
+        {
+            self.look_again("write", workspace).await?;
+            sent = self.put_when_free(writing, Condition::None).await;
         }
         let stored = match sent {
             Ok(stored) => stored,

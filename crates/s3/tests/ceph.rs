@@ -400,3 +400,53 @@ async fn version_that_is_called_null_is_nobodys_own() {
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
     assert_eq!(native.left(VERSIONED).await, (0, 0));
 }
+
+#[tokio::test]
+async fn without_versioning_who_may_lock_may_unlock() {
+    let denied = || Misbehaviour::AnswerWithoutWork { status: 403, code: "AccessDenied".to_owned() };
+    let absent = || Misbehaviour::AnswerWithoutWork { status: 404, code: "NoSuchKey".to_owned() };
+    for dialect in ["ceph", "spaces"] {
+        let emulator = ceph_emulator().await;
+        let (ours, other, mine) =
+            (on(&emulator, BUCKET, dialect), on(&emulator, BUCKET, dialect), info("me@here"));
+        ours.acquire(&here(), &mine).await.unwrap();
+        drop(emulator.requests().take());
+        // To name a version when deleting is denied.
+        emulator.faults().inject(Fault::new(denied()).with_method("DELETE").with_times(1));
+        assert!(matches!(release(&other, &mine).await.unwrap(), Released::Freed(_)));
+        assert!(
+            emulator.requests().take().iter().all(|request| !request.query.contains("versions")),
+            "no list is needed for what stands alone"
+        );
+        assert_eq!(Native(client(&emulator)).left(BUCKET).await, (0, 0));
+        // The list is denied where nothing is found.
+        emulator.faults().inject(Fault::new(absent()).with_method("GET").with_times(1));
+        emulator.faults().inject(Fault::new(denied()).with_method("GET").with_times(1));
+        assert_eq!(on(&emulator, BUCKET, dialect).inspect(&here()).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn who_waits_for_a_lock_puts_no_record_again() {
+    let emulator = ceph_emulator().await;
+    let (ours, other) = (on(&emulator, VERSIONED, "ceph"), on(&emulator, VERSIONED, "ceph"));
+    ours.acquire(&here(), &info("me@here")).await.unwrap();
+    let theirs = info("you@there");
+    assert_eq!(other.acquire(&here(), &theirs).await.unwrap_err().kind(), ErrorKind::LockHeld);
+    drop(emulator.requests().take());
+    assert_eq!(other.acquire(&here(), &theirs).await.unwrap_err().kind(), ErrorKind::LockHeld);
+    assert!(emulator.requests().take().iter().all(|request| request.method == "GET"));
+}
+
+#[tokio::test]
+async fn versioning_that_is_enabled_meanwhile_does_not_make_every_update_fail() {
+    let emulator = ceph_emulator().await;
+    let native = Native(client(&emulator));
+    let ours = on(&emulator, BUCKET, "ceph");
+    let etag = write(&ours, WriteMode::Create).await.unwrap().etag.unwrap();
+    native.set_versioning(BUCKET, BucketVersioningStatus::Enabled).await;
+    let other = Bytes::from_static(br#"{"version":4,"serial":2,"lineage":"l","outputs":{},"resources":[]}"#);
+    ours.write(&here(), other.into(), &WriteMode::Update(etag.clone())).await.unwrap();
+    let stale = write(&ours, WriteMode::Update(etag)).await.unwrap_err();
+    assert_eq!(stale.kind(), ErrorKind::PreconditionFailed);
+}

@@ -134,6 +134,20 @@ impl LockFile<'_> {
         Ok(VersionList(entries))
     }
 
+    /// Lists the versions; nothing where that is not permitted and the bucket makes none, so that there is nothing to see.
+    pub(super) async fn list_unless_off(&self, operation: &'static str) -> Result<Option<VersionList>> {
+        match self.list(operation, None).await {
+            Ok(list) => Ok(Some(list)),
+            Err(error)
+                if error.kind() == ErrorKind::PermissionDenied
+                    && matches!(self.store.client.was_versioned(operation).await, Ok(false)) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Reads the record that holds the lock, as the list says.
     pub(super) async fn read_holder(
         &self,
@@ -141,7 +155,7 @@ impl LockFile<'_> {
     ) -> Result<Option<(Standing, VersionList)>> {
         let mut attempts = Attempts::new();
         while attempts.next().await {
-            let list = self.list(operation, None).await?;
+            let Some(list) = self.list_unless_off(operation).await? else { return Ok(None) };
             let Some(holder) = list.holder() else { return Ok(None) };
             // It may have been released since it was listed.
             if let Some(standing) = self.read_version(operation, holder).await? {

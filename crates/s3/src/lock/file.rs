@@ -49,6 +49,16 @@ impl LockMechanism for LockFile<'_> {
 
     async fn create_once(&self, record: Bytes) -> Result<(), Failure> {
         let id = parse_lock_record(&record).ok().map(|info| info.id);
+        // Where every create is carried out, a record that cannot win is not put: should its owner die, it would hold the lock later.
+        if self.may_go_by_list() && self.store.memory.versioning() == Versioning::Enabled {
+            let list = self.list("lock", None).await;
+            let list = list.map_err(|error| Failure { outcome: Outcome::Unsent, error })?;
+            if list.holder().is_some() {
+                let reason = "another client was first";
+                let error = self.about("lock", ErrorKind::PreconditionFailed, reason);
+                return Err(Failure { outcome: Outcome::ConditionFailed, error });
+            }
+        }
         match self.put(record).await {
             Ok(Stored { version: Some(version), .. }) if self.is_listed(&version) => {
                 self.contend(id, version).await
@@ -94,21 +104,13 @@ impl LockMechanism for LockFile<'_> {
     }
 
     async fn read(&self, operation: &'static str) -> Result<Option<Box<dyn FoundLock + '_>>> {
-        let answer = match self.store.client.get(operation, &self.key(), &Select::default()).await {
-            Ok(answer) => answer,
-            // Ceph may answer so for a moment while versions come and go: there the list has the last word.
-            Err(failure) if failure.outcome == Outcome::Absent && self.goes_by_list() => {
-                return self.find_holder(operation).await;
-            }
-            Err(failure) if failure.outcome == Outcome::Absent => return Ok(None),
-            Err(failure) => return Err(failure.error),
-        };
-        if answer.version_id.is_some() && self.may_go_by_list() {
-            return self.find_holder(operation).await;
+        match self.see(operation).await? {
+            Seen::Object(found) => Ok(Some(found)),
+            // Ceph may say so for a moment while versions come and go: there the list has the last word.
+            Seen::Nothing if self.goes_by_list() => self.find_holder(operation).await,
+            Seen::Nothing => Ok(None),
+            Seen::Version => self.find_holder(operation).await,
         }
-        let place = Found::Object(answer.e_tag.clone());
-        let record = self.record_of(operation, answer).await?;
-        Ok(Some(Box::new(FoundFile { file: self, record, place })))
     }
 
     async fn find(
@@ -116,10 +118,18 @@ impl LockMechanism for LockFile<'_> {
         operation: &'static str,
         target: &LockTarget,
     ) -> Result<Option<Box<dyn FoundLock + '_>>> {
-        if let LockTarget::Id(id) = target
-            && self.may_go_by_list()
+        let LockTarget::Id(id) = target else { return self.read(operation).await };
+        if !self.may_go_by_list() {
+            return self.read(operation).await;
+        }
+        // What has no version of its own stands alone, and needs no list, which not everyone may read.
+        let seen = self.see(operation).await?;
+        if let Seen::Object(found) = seen
+            && found.record.id() == Some(id)
         {
-            let list = self.list(operation, None).await?;
+            return Ok(Some(found));
+        }
+        if let Some(list) = self.list_unless_off(operation).await? {
             // A repetition of ours whose answer was lost has the same id.
             let mut found = self.live_with(operation, &list, id).await?;
             if let Some(first) = found.pop() {
@@ -136,12 +146,21 @@ impl LockMechanism for LockFile<'_> {
         if !self.may_go_by_list() {
             return Ok(());
         }
-        let list = self.list("lock", None).await?;
+        let Some(list) = self.list_unless_off("lock").await? else { return Ok(()) };
         for standing in self.live_with("lock", &list, id).await? {
             self.delete_version("lock", &standing.version).await?;
         }
         Ok(())
     }
+}
+
+/// What a GET of the lock file shows.
+enum Seen<'a> {
+    Nothing,
+    /// An object that stands alone.
+    Object(Box<FoundFile<'a>>),
+    /// One of several versions, of which the list decides.
+    Version,
 }
 
 struct FoundFile<'a> {
@@ -186,7 +205,16 @@ impl FoundLock for FoundFile<'_> {
             }
             // Where versioning is suspended, a delete that names no version would leave a marker, and that refuses every create from then on.
             Found::Object(_) if self.file.may_go_by_list() => {
-                self.file.delete_version("unlock", NULL_VERSION).await
+                match self.file.delete_version("unlock", NULL_VERSION).await {
+                    // To name a version takes another permission. Where there never was any, there is no marker to be afraid of.
+                    Err(failure)
+                        if failure.error.kind() == ErrorKind::PermissionDenied
+                            && matches!(store.client.was_versioned("unlock").await, Ok(false)) =>
+                    {
+                        store.client.delete_once("unlock", &self.file.key(), Condition::None).await
+                    }
+                    other => other,
+                }
             }
             Found::Object(etag) => {
                 let condition = match etag {
@@ -232,6 +260,20 @@ impl LockFile<'_> {
     /// The list of versions decides, as far as is known.
     fn goes_by_list(&self) -> bool {
         self.may_go_by_list() && self.store.memory.versioning() != Versioning::Off
+    }
+
+    async fn see(&self, operation: &'static str) -> Result<Seen<'_>> {
+        let answer = match self.store.client.get(operation, &self.key(), &Select::default()).await {
+            Ok(answer) => answer,
+            Err(failure) if failure.outcome == Outcome::Absent => return Ok(Seen::Nothing),
+            Err(failure) => return Err(failure.error),
+        };
+        if answer.version_id.as_deref().is_some_and(|version| self.is_listed(version)) {
+            return Ok(Seen::Version);
+        }
+        let place = Found::Object(answer.e_tag.clone());
+        let record = self.record_of(operation, answer).await?;
+        Ok(Seen::Object(Box::new(FoundFile { file: self, record, place })))
     }
 
     async fn find_holder(&self, operation: &'static str) -> Result<Option<Box<dyn FoundLock + '_>>> {

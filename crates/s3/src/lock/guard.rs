@@ -127,6 +127,18 @@ impl S3Store {
         }
     }
 
+    /// Whether a bucket that was taken for one without versioning has it by now. If that cannot be found out, it has not.
+    pub(crate) async fn has_become_versioned(&self) -> bool {
+        if self.dialect.versioned != Versioned::ByList {
+            return false;
+        }
+        let is_versioned = matches!(self.client.is_versioned("write").await, Ok(true));
+        if is_versioned {
+            self.memory.set_versioning(true);
+        }
+        is_versioned
+    }
+
     /// Whether the store honours the conditions of a write. If that cannot be found out, it does not.
     pub(crate) async fn honours_conditions(&self) -> bool {
         match self.dialect.versioned {
