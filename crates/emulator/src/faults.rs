@@ -179,6 +179,8 @@ pub enum Misbehaviour {
     },
     /// Waits before doing anything, on top of [`Faults::set_latency`].
     Delay(Duration),
+    /// Says of a bucket of OSS that it never kept versions, as it was in the moment before they were turned on.
+    ForgetVersioning,
     /// Takes no notice of `If-Match` and `If-None-Match` on a write, as stores do that do not know them; nor, on OSS, of `x-oss-forbid-overwrite` and of
     /// the position of an append.
     IgnoreConditions,
@@ -245,6 +247,7 @@ pub(crate) struct Plan {
     pub(crate) ignore_ranges: bool,
     pub(crate) lose_reply: bool,
     pub(crate) lose_request: bool,
+    pub(crate) forget_versioning: bool,
     pub(crate) misstate_checksum: bool,
     pub(crate) page_limit: Option<usize>,
     pub(crate) refuse_trailers: bool,
@@ -322,6 +325,7 @@ impl Plan {
             Misbehaviour::IgnoreRanges => !std::mem::replace(&mut self.ignore_ranges, true),
             Misbehaviour::LoseReply => !std::mem::replace(&mut self.lose_reply, true),
             Misbehaviour::LoseRequest => !std::mem::replace(&mut self.lose_request, true),
+            Misbehaviour::ForgetVersioning => !std::mem::replace(&mut self.forget_versioning, true),
             Misbehaviour::MisstateChecksum => !std::mem::replace(&mut self.misstate_checksum, true),
             Misbehaviour::RefuseTrailers => !std::mem::replace(&mut self.refuse_trailers, true),
             Misbehaviour::ShortPages { entries } => set(&mut self.page_limit, (*entries).max(1)),

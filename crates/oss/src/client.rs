@@ -90,7 +90,7 @@ impl Client {
         call.payload = Some(payload);
         call.repeat = repeat;
         let answer = self.sender.send(&call).await?;
-        self.stored(operation, key, payload, &answer)
+        self.stored(operation, key, payload, &answer, "etag")
     }
 
     /// Creates an object by appending to what must not be there, without ever repeating the request: the second could fail on the first.
@@ -113,7 +113,7 @@ impl Client {
         call.payload = Some(payload);
         call.repeat = Repeat::Never;
         let answer = self.sender.send(&call).await?;
-        self.stored(operation, key, payload, &answer)
+        self.stored(operation, key, payload, &answer, "x-oss-next-append-position")
     }
 
     fn headers(&self, takes_kms_key: bool) -> Vec<(&'static str, String)> {
@@ -129,14 +129,18 @@ impl Client {
         headers
     }
 
-    /// Makes sure that the store has what was sent.
+    /// Makes sure that it was the store that answered, which never leaves out the header `sign`, and that it has what was sent.
     fn stored(
         &self,
         operation: &'static str,
         key: &str,
         payload: &Payload,
         answer: &Answer,
+        sign: &str,
     ) -> Result<Stored, Failure> {
+        if answer.header(sign).is_none() {
+            return Err(self.stranger(operation, key));
+        }
         if let Some(crc) = answer.header("x-oss-hash-crc64ecma")
             && crc.parse() != Ok(payload.crc64)
         {
@@ -152,14 +156,18 @@ impl Client {
         Ok(Stored { etag: text("etag"), version: text("x-oss-version-id") })
     }
 
+    /// Deletes an object, or exactly one version of it.
+    ///
     /// <https://www.alibabacloud.com/help/en/oss/developer-reference/deleteobject>
     pub(crate) async fn delete(
         &self,
         operation: &'static str,
         key: &str,
+        version: Option<&str>,
         repeat: Repeat,
     ) -> Result<(), Failure> {
         let mut call = Call::new(operation, Method::DELETE, Some(key));
+        call.query.extend(version.map(|version| ("versionId", Some(version.to_owned()))));
         call.repeat = repeat;
         self.sender.send(&call).await.map(drop)
     }
@@ -211,27 +219,26 @@ impl Client {
         let answer = self.sender.send(&call).await?;
         let configuration: VersioningConfiguration = self.parse(operation, "", &answer.text)?;
         Ok(match configuration.status.as_deref() {
-            None | Some("") => Versioning::Never,
-            Some(_) => Versioning::EnabledOrSuspended,
+            None => Versioning::Never,
+            Some("Enabled" | "Suspended") => Versioning::EnabledOrSuspended,
+            Some(_) => return Err(self.stranger(operation, "")),
         })
     }
 
-    fn parse<T: serde::de::DeserializeOwned>(
-        &self,
-        operation: &'static str,
-        key: &str,
-        text: &str,
-    ) -> Result<T, Failure> {
-        xml::parse(text).map_err(|reason| {
-            let object = self.url(key);
-            let error = self
-                .sender
-                .about(operation, &object)
-                .error(ErrorKind::Unavailable, reason)
-                .with_context("store", self.sender.store())
-                .with_hint("look for a proxy or a login page between this machine and the store");
-            Failure { outcome: Outcome::Unknown, error }
-        })
+    fn parse<T: xml::Document>(&self, operation: &'static str, key: &str, text: &str) -> Result<T, Failure> {
+        xml::parse(text).ok_or_else(|| self.stranger(operation, key))
+    }
+
+    /// Something answered, but not the store: what became of the request is not known.
+    fn stranger(&self, operation: &'static str, key: &str) -> Failure {
+        let object = self.url(key);
+        let error = self
+            .sender
+            .about(operation, &object)
+            .error(ErrorKind::Unexpected, "what answers there does not answer as OSS does")
+            .with_context("store", self.sender.store())
+            .with_hint("look for a proxy or a login page between this machine and the store");
+        Failure { outcome: Outcome::Unknown, error }
     }
 
     pub(crate) fn url(&self, key: &str) -> String {

@@ -113,6 +113,10 @@ impl Refusal {
         match code {
             // "The specified key does not exist."
             "NoSuchKey" => (Outcome::Absent, about.error(ErrorKind::NotFound, "it does not exist")),
+            // "The specified version does not exist.": somebody has removed it, and it was to be removed.
+            "NoSuchVersion" if about.operation == "unlock" => {
+                (Outcome::Absent, about.error(ErrorKind::NotFound, "that version does not exist"))
+            }
             // "The specified version does not exist."
             "NoSuchVersion" => (Outcome::Refused, about.error(ErrorKind::NotFound, "that version does not exist")),
             // "The specified method is not allowed against this resource": so it answers for a version that records a deletion.

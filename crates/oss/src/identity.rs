@@ -6,7 +6,7 @@ use remote_state_core::{Caller, Identity, Result};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
-use crate::config::{EndpointChoice, OssConfig};
+use crate::config::OssConfig;
 use crate::credentials::{StsEndpoint, Surroundings, common_parameters};
 use crate::request::Sender;
 use crate::sign::sign_rpc;
@@ -31,12 +31,21 @@ impl OssConfig {
     pub async fn identity(&self) -> Result<Identity> {
         let sender = Sender::new(self)?;
         let credentials = sender.credentials.credentials().await?;
-        let is_public = match &self.endpoint {
-            EndpointChoice::Known(endpoint) => endpoint.is_public,
-            EndpointChoice::Asked { .. } => true,
-        };
         let sts = &self.credentials.sts;
-        let caller = if is_public || matches!(sts, StsEndpoint::Given(_)) {
+        let nobody_to_ask = if matches!(sts, StsEndpoint::Given(_)) {
+            None
+        } else {
+            match sender.endpoint("find out whose the credentials are").await {
+                Ok(endpoint) if endpoint.is_public => None,
+                Ok(_) => {
+                    Some("the store is not the vendor's own, and no `sts_endpoint` is set for it".to_owned())
+                }
+                Err(error) => Some(error.to_string()),
+            }
+        };
+        let caller = if let Some(reason) = nobody_to_ask {
+            Caller::Unknown(reason)
+        } else {
             let surroundings = Surroundings { http: sender.http.clone(), clock: sender.clock.clone() };
             let common = common_parameters(&surroundings)?;
             let mut parameters = common.with("GetCallerIdentity", "2015-04-01");
@@ -52,10 +61,6 @@ impl OssConfig {
             let Answer { account_id, arn, principal_id } =
                 sts.ask(&surroundings, "cannot find out whose the credentials are", form).await?;
             Caller::Known { account: account_id, arn, user_id: principal_id }
-        } else {
-            Caller::Unknown(
-                "the store is not the vendor's own, and no `sts_endpoint` is set for it".to_owned(),
-            )
         };
         let region = self.region.clone().unwrap_or_default();
         let endpoint = sender.store().trim_matches('`').to_owned();

@@ -88,5 +88,8 @@ pub(crate) async fn endpoint(
         .map_err(|_| failed(format!("it answered with status {status} and no endpoints")))?;
     let offered = answer.endpoints.endpoint.into_iter().find(|offered| offered.r#type == "openAPI");
     let Some(offered) = offered else { return Err(failed("it knows none for that region".to_owned())) };
+    if service.scheme() == "https" && offered.endpoint.to_ascii_lowercase().starts_with("http:") {
+        return Err(failed("it was asked over TLS, and names an endpoint without".to_owned()));
+    }
     Endpoint::parse(&offered.endpoint, style).map_err(|reason| failed(reason.to_owned()))
 }

@@ -181,8 +181,18 @@ impl Sender {
         About { operation, object, bucket, store, credentials, origins }
     }
 
+    /// The bucket is known to be in the vendor's own service. Where a location service is to be asked, that is known only once it has answered.
+    pub(crate) fn is_public(&self) -> bool {
+        match &self.settings.choice {
+            EndpointChoice::Known(endpoint) => endpoint.is_public,
+            EndpointChoice::Asked { .. } => {
+                self.settings.endpoint.get().is_some_and(|endpoint| endpoint.is_public)
+            }
+        }
+    }
+
     /// Where the bucket is.
-    async fn endpoint(&self, operation: &'static str) -> Result<&Endpoint> {
+    pub(crate) async fn endpoint(&self, operation: &'static str) -> Result<&Endpoint> {
         let find = async || match &self.settings.choice {
             EndpointChoice::Known(endpoint) => Ok(endpoint.clone()),
             EndpointChoice::Asked { service, region, style } => {

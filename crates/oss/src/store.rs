@@ -16,7 +16,7 @@ use reqwest::Response;
 
 use crate::client::Client;
 use crate::clock::parse_http_date;
-use crate::config::{EndpointChoice, OssConfig};
+use crate::config::OssConfig;
 use crate::error::Outcome;
 use crate::keys::Layout;
 use crate::payload::{Crc64, Payload};
@@ -36,7 +36,7 @@ pub struct OssStore {
     pub(crate) table: Option<Table>,
     pub(crate) locks_in_table: bool,
     pub(crate) digest_wait: DigestWait,
-    /// The store has been seen to refuse a second create, or is the vendor's own. Shared by everything that uses the bucket: the proof is about the
+    /// The store has been seen to refuse a second create. Shared by everything that uses the bucket: the proof is about the
     /// store.
     pub(crate) is_proven: Arc<AtomicBool>,
     /// The bucket has been seen to keep versions. It never stops to have done so.
@@ -50,10 +50,6 @@ impl OssStore {
     /// `CredentialInvalid` for half of a pair of keys, and for a profile that cannot be used here.
     pub fn new(config: &OssConfig) -> Result<Self> {
         let sender = Sender::new(config)?;
-        let is_public = match &config.endpoint {
-            EndpointChoice::Known(endpoint) => endpoint.is_public,
-            EndpointChoice::Asked { .. } => true,
-        };
         let table = config.tablestore.as_ref().map(|table| Table::new(sender.clone(), table, config));
         Ok(Self {
             client: Client::new(sender, config),
@@ -62,7 +58,7 @@ impl OssStore {
             table,
             locks_in_table: config.locks_in_table,
             digest_wait: DigestWait::default(),
-            is_proven: Arc::new(AtomicBool::new(is_public)),
+            is_proven: Arc::default(),
             has_versions: Arc::default(),
         })
     }

@@ -1,5 +1,7 @@
 //! Writing and deleting a state, and finding out what became of a request whose answer was lost.
 
+use std::sync::atomic::Ordering;
+
 use remote_state_core::provider::{Failure, Outcome};
 use remote_state_core::{ETag, Error, ErrorKind, Result, StateMeta, VersionId, Workspace, WriteMode};
 
@@ -7,6 +9,7 @@ use crate::client::{PutMode, Stored, Versioning};
 use crate::payload::{Crc64, Payload};
 use crate::request::{Repeat, chunk};
 use crate::store::OssStore;
+use crate::xml::{Entry, decode};
 
 /// What stands under a key. An object of zero bytes is no state, but it exists.
 enum Present {
@@ -39,6 +42,11 @@ impl OssStore {
             Ok(stored) => stored,
             Err(failure) => self.resolve_write(&key, payload, failure).await?,
         };
+        if how == PutMode::ForbidOverwrite
+            && let Some(version) = &stored.version
+        {
+            self.take_back_if_void(&key, version).await?;
+        }
         Ok(StateMeta::new(payload.size_bytes())
             .with_etag(stored.etag.map(ETag::new))
             .with_version(stored.version.map(VersionId::new)))
@@ -46,7 +54,7 @@ impl OssStore {
 
     pub(crate) async fn delete_state(&self, workspace: &Workspace) -> Result<()> {
         let key = self.layout.state_key(workspace);
-        let Err(failure) = self.client.delete("delete", &key, Repeat::AsConfigured).await else {
+        let Err(failure) = self.client.delete("delete", &key, None, Repeat::AsConfigured).await else {
             return Ok(());
         };
         match failure.outcome {
@@ -66,6 +74,47 @@ impl OssStore {
                 .with_source(failure.error))
             }
         }
+    }
+
+    /// A version means that versions were turned on since the bucket was asked, and that the service did not look whether something was there. So we look
+    /// for what came in between, and take the write back if something did.
+    async fn take_back_if_void(&self, key: &str, version: &str) -> Result<()> {
+        self.has_versions.store(true, Ordering::Release);
+        let in_doubt = |source: Error| {
+            Error::new(
+                ErrorKind::Unknown,
+                "write",
+                format!(
+                    "the state was written to `{}`, perhaps over one that came in between",
+                    self.layout.url(key)
+                ),
+            )
+            .with_context("because", &source)
+            .with_context("version", version)
+            .with_hint(
+                "versions were turned on in that moment: compare the newest two versions of that object",
+            )
+            .with_source(source)
+        };
+        let page = self.client.list_versions("write", key, None).await;
+        let page = page.map_err(|failure| in_doubt(failure.error))?;
+        let below = page
+            .entries
+            .into_iter()
+            .filter_map(|entry| match entry {
+                Entry::Version(found) => Some((found, true)),
+                Entry::DeleteMarker(found) => Some((found, false)),
+                Entry::Other => None,
+            })
+            .filter(|(found, _)| decode(&found.key) == key)
+            .skip_while(|(found, _)| found.version_id != version)
+            .nth(1);
+        if !below.is_some_and(|(found, is_there)| is_there && found.size > 0) {
+            return Ok(());
+        }
+        let undone = self.client.delete("write", key, Some(version), Repeat::AsConfigured).await;
+        undone.map_err(|failure| in_doubt(failure.error))?;
+        Err(self.changed(key))
     }
 
     /// Returns what is there, if it is what the mode expects.
@@ -112,6 +161,7 @@ impl OssStore {
                 "write",
                 format!("the state may or may not have been written to `{}`", self.layout.url(key)),
             )
+            .with_context("because", &failure.error)
             .with_context("store", self.client.sender.store())
             .with_hint("keep your copy, and compare it with `remote-state pull` when the store answers again")
             .with_source(failure.error)),

@@ -1,14 +1,35 @@
 //! The documents in answers.
 
 use percent_encoding::percent_decode_str;
+use quick_xml::events::Event;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+/// A document, known by its root.
+pub(crate) trait Document: DeserializeOwned {
+    const ROOT: &'static str;
+}
+
+impl Document for Listing {
+    const ROOT: &'static str = "ListBucketResult";
+}
+
+impl Document for Versions {
+    const ROOT: &'static str = "ListVersionsResult";
+}
+
+impl Document for VersioningConfiguration {
+    const ROOT: &'static str = "VersioningConfiguration";
+}
 
 /// A page of a listing of objects.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
 pub(crate) struct Listing {
+    /// Always there: without it nobody could say that the page is the last.
     pub(crate) is_truncated: bool,
     pub(crate) next_marker: Option<String>,
+    #[serde(default)]
     pub(crate) contents: Vec<Listed>,
 }
 
@@ -20,14 +41,14 @@ pub(crate) struct Listed {
 }
 
 /// A page of a listing of versions.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
 pub(crate) struct Versions {
     pub(crate) is_truncated: bool,
     pub(crate) next_key_marker: Option<String>,
     pub(crate) next_version_id_marker: Option<String>,
     /// In the order of the page, which mixes versions and deletions.
-    #[serde(rename = "$value")]
+    #[serde(rename = "$value", default)]
     pub(crate) entries: Vec<Entry>,
 }
 
@@ -65,12 +86,23 @@ pub(crate) fn decode(text: &str) -> String {
     percent_decode_str(&text.replace('+', "%20")).decode_utf8_lossy().into_owned()
 }
 
-/// Reads a document.
-///
-/// # Errors
-/// If it is none of that kind; the parser's words are not kept, since they may quote it.
-pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, &'static str> {
-    quick_xml::de::from_str(text).map_err(|_| "the answer is not what the store's answers are")
+/// Reads a document; `None` if it is none of that kind. The parser's words are not kept, since they may quote it.
+pub(crate) fn parse<T: Document>(text: &str) -> Option<T> {
+    // The names of fields are looked at below, that of the root is not.
+    (root(text)? == T::ROOT).then(|| quick_xml::de::from_str(text).ok()).flatten()
+}
+
+fn root(text: &str) -> Option<String> {
+    let mut reader = quick_xml::Reader::from_str(text);
+    loop {
+        match reader.read_event().ok()? {
+            Event::Start(start) | Event::Empty(start) => {
+                return String::from_utf8(start.local_name().as_ref().to_vec()).ok();
+            }
+            Event::Eof => return None,
+            _ => {}
+        }
+    }
 }
 
 #[cfg(test)]
@@ -118,6 +150,26 @@ mod tests {
         let on: VersioningConfiguration =
             parse("<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>").unwrap();
         assert_eq!(on.status.as_deref(), Some("Enabled"));
-        assert!(parse::<VersioningConfiguration>("{}").is_err());
+        let empty: VersioningConfiguration =
+            parse("<?xml version=\"1.0\"?><VersioningConfiguration/>").unwrap();
+        assert_eq!(empty.status, None);
+        for page in ["{}", "", "<html></html>", "<!-- x --><html><Status>Enabled</Status></html>"] {
+            assert!(parse::<VersioningConfiguration>(page).is_none(), "{page}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_listing_is_not_an_empty_one() {
+        let listing = |text: &str| parse::<Listing>(text).map(|page| page.contents.len());
+        assert_eq!(listing("<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"), Some(0));
+        for page in [
+            "",
+            "<html><body>Sign in</body></html>",
+            "<ListBucketResult></ListBucketResult>",
+            "<ListAllMyBucketsResult><IsTruncated>false</IsTruncated></ListAllMyBucketsResult>",
+        ] {
+            assert_eq!(listing(page), None, "{page}");
+            assert!(parse::<Versions>(page).is_none(), "{page}");
+        }
     }
 }

@@ -237,3 +237,84 @@ async fn a_digest_whose_answers_are_lost_is_looked_for() {
     assert_eq!(error.kind(), ErrorKind::DigestMismatch, "{error:?}");
     assert!(error.message().contains("may or may not have been recorded"), "{error}");
 }
+
+/// Says of a bucket that keeps versions that it does not, as it was a moment before.
+fn forget_versioning(emulator: &Emulator) {
+    let fault = Fault::new(Misbehaviour::ForgetVersioning).with_operation("GetBucketVersioning");
+    emulator.faults().inject(fault);
+}
+
+#[tokio::test]
+async fn versions_that_are_turned_on_while_two_clients_lock_leave_one_holder() {
+    let emulator = emulator().await;
+    let open = || store(&emulator, &[("bucket", "versioned")]);
+    let first = open();
+    let held = first.acquire(&here(), &info()).await.unwrap();
+    forget_versioning(&emulator);
+    // One client looks and finds nothing, and before it creates the other has created.
+    let gone = Misbehaviour::AnswerWithoutWork { status: 404, code: "NoSuchKey".to_owned() };
+    emulator.faults().inject(Fault::new(gone).with_operation("GetObject").with_times(1));
+    let error = open().acquire(&here(), &info()).await.unwrap_err();
+    assert_eq!(error.holder().and_then(|holder| holder.id()), Some(&held.id), "{error:?}");
+    assert_eq!(first.inspect(&here()).await.unwrap().unwrap().id(), Some(&held.id));
+    let released = first.release(&here(), &LockTarget::Id(held.id.clone())).await.unwrap();
+    assert_eq!(released, Released::Freed(Some(held)));
+    assert_eq!(first.inspect(&here()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn versions_that_are_turned_on_while_two_clients_create_a_state_replace_none() {
+    use futures_util::StreamExt as _;
+    let emulator = emulator().await;
+    let open = || store(&emulator, &[("bucket", "versioned")]);
+    forget_versioning(&emulator);
+    open().write(&here(), state(), &WriteMode::Create).await.unwrap();
+    open().delete(&here()).await.unwrap();
+    // A deletion below is nothing.
+    open().write(&here(), state(), &WriteMode::Create).await.unwrap();
+    assert_eq!(open().versions(&here()).count().await, 3);
+    // One client looks and finds nothing, and before it writes the other has written.
+    let gone = Misbehaviour::AnswerWithoutWork { status: 404, code: "NoSuchKey".to_owned() };
+    emulator.faults().inject(Fault::new(gone).with_operation("GetObject").with_times(1));
+    let other = Bytes::from_static(b"{}");
+    let error = open().write(&here(), other.into(), &WriteMode::Create).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PreconditionFailed, "{error:?}");
+    assert_eq!(open().read_bytes(&here()).await.unwrap().unwrap().bytes.as_ref(), STATE);
+    assert_eq!(open().versions(&here()).count().await, 3);
+}
+
+#[tokio::test]
+async fn a_lock_that_was_created_and_is_not_seen_may_be_ours() {
+    let emulator = emulator().await;
+    let store = store(&emulator, &[("bucket", "versioned")]);
+    let gone = Misbehaviour::AnswerWithoutWork { status: 404, code: "NoSuchKey".to_owned() };
+    emulator.faults().inject(Fault::new(gone).with_operation("GetObject"));
+    let info = info();
+    let error = store.acquire(&here(), &info).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unknown, "{error:?}");
+    emulator.faults().clear();
+    assert_eq!(store.inspect(&here()).await.unwrap().unwrap().id(), Some(&info.id));
+}
+
+#[tokio::test]
+async fn an_unlock_removes_the_version_it_read_and_leaves_nothing() {
+    let emulator = emulator().await;
+    let store = store(&emulator, &[("bucket", "versioned")]);
+    let deletes = || {
+        let asked = emulator.requests().take();
+        asked.into_iter().filter(|request| request.method == "DELETE").collect::<Vec<_>>()
+    };
+    let held = store.acquire(&here(), &info()).await.unwrap();
+    drop(store.release(&here(), &LockTarget::Id(held.id)).await.unwrap());
+    let sent = deletes();
+    assert!(sent.len() == 1 && sent[0].query.starts_with("versionId="), "{sent:?}");
+    // Who may not delete a version deletes what is there.
+    let held = store.acquire(&here(), &info()).await.unwrap();
+    let denied = Misbehaviour::AnswerWithoutWork { status: 403, code: "AccessDenied".to_owned() };
+    inject(&emulator, denied, "DELETE", 1);
+    let released = store.release(&here(), &LockTarget::Id(held.id)).await.unwrap();
+    assert!(matches!(released, Released::Freed(Some(_))));
+    let sent = deletes();
+    assert!(sent.len() == 2 && sent[1].query.is_empty(), "{sent:?}");
+    assert_eq!(store.inspect(&here()).await.unwrap(), None);
+}

@@ -58,3 +58,37 @@ async fn a_page_in_place_of_the_table_is_no_digest_and_keeps_none() {
         assert!(error.message().contains("its digest may or may not have been"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_page_in_place_of_the_bucket_is_neither_a_listing_nor_a_write() {
+    use futures_util::StreamExt as _;
+    for page in PAGES {
+        let emulator = emulator().await;
+        let (url, _) = fake(move |_, _| http("200 OK", "", page)).await;
+        let store = store(&emulator, &[("endpoint", &url), ("max_retries", "0")]);
+        let listed = store.workspaces().collect::<Vec<_>>().await;
+        assert!(matches!(&listed[..], [Err(error)] if error.kind() == ErrorKind::Unexpected), "{listed:?}");
+        let state = Bytes::from_static(b"{}");
+        let error = store.write(&here(), state.into(), &WriteMode::Overwrite).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unknown, "{page:?}: {error:?}");
+        let because = error.context().iter().find(|(label, _)| *label == "because");
+        assert!(
+            because.is_some_and(|(_, reason)| reason.contains("does not answer as OSS does")),
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_a_service_named_is_put_to_the_proof_like_any_other() {
+    use remote_state_emulator::{Fault, Misbehaviour};
+    let emulator = emulator().await;
+    emulator.faults().inject(Fault::new(Misbehaviour::IgnoreConditions));
+    let place = emulator.endpoint();
+    let answer =
+        format!("{{\"Endpoints\":{{\"Endpoint\":[{{\"Type\":\"openAPI\",\"Endpoint\":\"{place}\"}}]}}}}");
+    let (service, _) = fake(move |_, _| http("200 OK", "", &answer)).await;
+    let store = store(&emulator, &[("endpoint", ""), ("location_endpoint", &service)]);
+    let error = store.acquire(&here(), &info()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}");
+}

@@ -26,6 +26,7 @@ impl Endpoint {
             is_chunked: false,
         });
         call.page_limit = plan.page_limit;
+        call.forgets_versioning = plan.forget_versioning;
         let mut record = record(&head, call.bucket().map(str::to_owned), call.key().map(str::to_owned));
         record.operation = call.operation().map(str::to_owned);
         let (is_head, id) = (head.method == Method::HEAD, next_request_id());

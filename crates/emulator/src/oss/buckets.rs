@@ -98,6 +98,7 @@ impl Oss {
     /// <https://www.alibabacloud.com/help/en/oss/developer-reference/getbucketversioning>
     pub(super) async fn bucket_versioning(&self, call: &Call) -> Result<HttpResponse, Refusal> {
         let status = match self.bucket_of(call).await?.versioning {
+            _ if call.forgets_versioning => None,
             Versioning::Never => None,
             Versioning::Enabled => Some("Enabled".to_owned()),
             Versioning::Suspended => Some("Suspended".to_owned()),

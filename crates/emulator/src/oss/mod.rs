@@ -51,6 +51,7 @@ pub(crate) struct Call {
     body: Vec<Bytes>,
     /// How long a page of a listing is at most, if a fault says so.
     pub(crate) page_limit: Option<usize>,
+    pub(crate) forgets_versioning: bool,
 }
 
 /// Whether a request speaks this protocol rather than another one of the same port.
@@ -67,7 +68,17 @@ impl Call {
         let query = Query::parse(head.uri.query().unwrap_or_default());
         let operation = Operation::of(&head.method, &address, &query, &head.headers);
         let (method, uri, headers) = (head.method.clone(), head.uri.clone(), head.headers.clone());
-        Self { method, uri, headers, address, query, operation, body, page_limit: None }
+        Self {
+            method,
+            uri,
+            headers,
+            address,
+            query,
+            operation,
+            body,
+            page_limit: None,
+            forgets_versioning: false,
+        }
     }
 
     pub(crate) fn bucket(&self) -> Option<&str> {

@@ -74,10 +74,25 @@ impl StsEndpoint {
         let because = if code.is_empty() {
             format!("{url} answered with status {status}, and with nothing that was asked for")
         } else {
-            format!("{url} answered {code}: {message}")
+            format!("{url} answered {}", told(&code, &message))
         };
         Err(no_credentials(what).with_context("because", because).with_retryable(status >= 500))
     }
+}
+
+/// The longest sentence of the service that is shown, in characters.
+const MOST_TOLD: usize = 300;
+
+/// What may be shown of a refusal. Sentences about signatures repeat what was to be signed, and so the security token.
+fn told(code: &str, message: &str) -> String {
+    let is_of_signature = matches!(code, "SignatureDoesNotMatch" | "IncompleteSignature")
+        || code.starts_with("InvalidSignature");
+    let lower = message.to_ascii_lowercase();
+    let end =
+        ["string to sign", "stringtosign", "securitytoken"].iter().filter_map(|part| lower.find(part)).min();
+    let safe: String = message[..end.unwrap_or(message.len())].chars().take(MOST_TOLD).collect();
+    let safe = safe.trim_end();
+    if is_of_signature || safe.is_empty() { code.to_owned() } else { format!("{code}: {safe}") }
 }
 
 /// Sends a request for credentials and reads the whole answer.
@@ -166,6 +181,17 @@ struct Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_to_be_signed_is_not_told() {
+        let mismatch =
+            "it does not match our calculation. server string to sign is:POST&SecurityToken%3DSECRET";
+        assert_eq!(told("SignatureDoesNotMatch", mismatch), "SignatureDoesNotMatch");
+        assert_eq!(told("InvalidSignature.Malformed", "SECRET"), "InvalidSignature.Malformed");
+        assert_eq!(told("Other", "Wrong é. The String To Sign is:SECRET"), "Other: Wrong é. The");
+        assert_eq!(told("NoPermission", "You are not authorized."), "NoPermission: You are not authorized.");
+        assert_eq!(told("X", &"y".repeat(1000)).len(), 303);
+    }
 
     #[test]
     fn every_region_has_its_service() {

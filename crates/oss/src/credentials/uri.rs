@@ -10,8 +10,13 @@ use crate::credentials::sts::{Handed, send};
 use crate::credentials::{Credentials, Source, Surroundings, no_credentials};
 
 /// Asks a URL.
-#[derive(Debug)]
 pub(super) struct CredentialsUri(pub(super) Url);
+
+impl fmt::Debug for CredentialsUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CredentialsUri").field(&self.place()).finish()
+    }
+}
 
 impl fmt::Display for CredentialsUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -37,5 +42,18 @@ impl Source for CredentialsUri {
             no_credentials(what)
                 .with_context("because", format!("{place} answered with status {status} and no credentials"))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_shows_what_may_be_a_secret_in_the_url() {
+        let uri = CredentialsUri(Url::parse("http://user:SECRET@127.0.0.1:7/x?token=SECRET#SECRET").unwrap());
+        for shown in [format!("{uri:?}"), uri.to_string()] {
+            assert!(shown.contains("http://127.0.0.1:7/x") && !shown.contains("SECRET"), "{shown}");
+        }
     }
 }

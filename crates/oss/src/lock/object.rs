@@ -46,7 +46,7 @@ impl LockMechanism for LockObject<'_> {
     }
 
     fn is_proven(&self) -> bool {
-        self.store.is_proven.load(Ordering::Acquire)
+        self.store.client.sender.is_public() || self.store.is_proven.load(Ordering::Acquire)
     }
 
     /// Creates it and reads it back.
@@ -54,10 +54,10 @@ impl LockMechanism for LockObject<'_> {
         self.create(&record).await.map(drop)?;
         let stored = self.text("lock").await.map_err(|error| Failure { outcome: Outcome::Unknown, error })?;
         match stored {
-            Some(text) if text == record => Ok(()),
-            // Someone else's stands there now, or nothing: whoever asked looks at it.
+            Some(Found { text, .. }) if text == record => Ok(()),
+            // Someone else's stands there now, or nothing: whoever asked looks at it. Ours was created all the same, and may come to light.
             _ => Err(Failure {
-                outcome: Outcome::ConditionFailed,
+                outcome: Outcome::Unknown,
                 error: self.error(ErrorKind::Unavailable, "it was created, but is not what was stored"),
             }),
         }
@@ -68,9 +68,18 @@ impl LockMechanism for LockObject<'_> {
         let mut attempts = Attempts::new();
         while attempts.next().await {
             match self.create(&record).await {
-                // A proxy or a login page says yes to everything.
-                Ok(stored) if stored.etag.is_none() => return Err(self.not_a_store()),
-                Ok(_) => return Err(self.cannot_lock()),
+                Ok(stored) => {
+                    // The second version would stand over the first, which is given back by whoever asked.
+                    if let Some(version) = stored.version.filter(|version| version != "null") {
+                        let (client, key) = (&self.store.client, self.key());
+                        let undone =
+                            client.delete("unlock", &key, Some(&version), Repeat::AsConfigured).await;
+                        if let Err(failure) = undone {
+                            tracing::warn!(error = %failure.error, "the second of two lock objects is left behind");
+                        }
+                    }
+                    return Err(self.cannot_lock());
+                }
                 Err(Failure { outcome: Outcome::ConditionFailed, .. }) => {
                     self.store.is_proven.store(true, Ordering::Release);
                     return Ok(());
@@ -89,15 +98,23 @@ impl LockMechanism for LockObject<'_> {
     }
 
     async fn read(&self, operation: &'static str) -> Result<Option<Box<dyn FoundLock + '_>>> {
-        let Some(text) = self.text(operation).await? else { return Ok(None) };
+        let Some(Found { text, version }) = self.text(operation).await? else { return Ok(None) };
         let record = LockRecord::new(parse_lock_record(&text), self.object());
-        Ok(Some(Box::new(FoundObject { object: self, record })))
+        Ok(Some(Box::new(FoundObject { object: self, record, version })))
     }
+}
+
+/// What stands in the lock object.
+struct Found {
+    text: Vec<u8>,
+    /// The version that it is, if it can be deleted by that.
+    version: Option<String>,
 }
 
 struct FoundObject<'a> {
     object: &'a LockObject<'a>,
     record: LockRecord,
+    version: Option<String>,
 }
 
 #[async_trait]
@@ -106,10 +123,23 @@ impl FoundLock for FoundObject<'_> {
         &self.record
     }
 
-    /// OSS deletes nothing on a condition. Whoever holds the lock is the only one to release it, so nobody else's can have come in between, unless
-    /// somebody released it by force in that moment.
+    /// OSS deletes nothing on a condition. Where the bucket keeps versions the one that was read is deleted, which is never the next holder's and leaves
+    /// no record of a deletion. Without versions, or without the right to delete one, whatever stands there is deleted: the next holder's too, if
+    /// somebody released ours by force since it was read, or if an earlier delete of ours, given up for lost, arrives after that.
     async fn remove_once(&self) -> Result<(), Failure> {
-        self.object.store.client.delete("unlock", &self.object.key(), Repeat::Never).await
+        let (client, key) = (&self.object.store.client, self.object.key());
+        if let Some(version) = &self.version {
+            match client.delete("unlock", &key, Some(version), Repeat::Never).await {
+                Err(failure)
+                    if failure.outcome == Outcome::Refused
+                        && failure.error.kind() == ErrorKind::PermissionDenied =>
+                {
+                    tracing::debug!(error = %failure.error, "the lock is deleted without naming its version");
+                }
+                decided => return decided,
+            }
+        }
+        client.delete("unlock", &key, None, Repeat::Never).await
     }
 }
 
@@ -123,19 +153,51 @@ impl LockObject<'_> {
         let (key, payload) = (self.key(), Payload::from(record.clone()));
         match self.store.versioning("lock").await {
             Some(Versioning::Never) => {
-                client.put("lock", &key, &payload, PutMode::ForbidOverwrite, Repeat::Never).await
+                let stored =
+                    client.put("lock", &key, &payload, PutMode::ForbidOverwrite, Repeat::Never).await?;
+                match &stored.version {
+                    None => Ok(stored),
+                    Some(version) => Err(self.take_back(&key, version).await),
+                }
             }
             Some(Versioning::EnabledOrSuspended) | None => client.append_once("lock", &key, &payload).await,
         }
     }
 
+    /// A version means that versions were turned on since the bucket was asked, and that the service did not look whether a lock was there: what was
+    /// created is none. Taken back, it uncovers the lock that may be below it.
+    async fn take_back(&self, key: &str, version: &str) -> Failure {
+        self.store.has_versions.store(true, Ordering::Release);
+        match self.store.client.delete("unlock", key, Some(version), Repeat::AsConfigured).await {
+            Ok(()) | Err(Failure { outcome: Outcome::Absent, .. }) => Failure {
+                outcome: Outcome::Conflict,
+                error: self.error(ErrorKind::Unavailable, "the bucket has just begun to keep versions"),
+            },
+            Err(failure) => Failure {
+                outcome: Outcome::Refused,
+                error: self
+                    .error(
+                        ErrorKind::Unknown,
+                        "the bucket has just begun to keep versions, and what was created may stand over a lock",
+                    )
+                    .with_context("because", &failure.error)
+                    .with_context("version", version)
+                    .with_hint("delete that version of the lock object")
+                    .with_source(failure.error),
+            },
+        }
+    }
+
     /// Reads what is there. What is too long for a record is not read to its end.
-    async fn text(&self, operation: &'static str) -> Result<Option<Vec<u8>>> {
+    async fn text(&self, operation: &'static str) -> Result<Option<Found>> {
         let mut answer = match self.store.client.get(operation, &self.key(), None).await {
             Ok(answer) => answer,
             Err(failure) if failure.outcome == Outcome::Absent => return Ok(None),
             Err(failure) => return Err(failure.error),
         };
+        // What was there before versions were kept is called `null`, and so is what takes its place while they are suspended.
+        let version = answer.header("x-oss-version-id").filter(|version| *version != "null");
+        let version = version.map(str::to_owned);
         let mut text = Vec::new();
         while text.len() <= MAX_LOCK_RECORD_BYTES {
             match chunk(&mut answer.response).await {
@@ -150,18 +212,12 @@ impl LockObject<'_> {
                 }
             }
         }
-        Ok(Some(text))
+        Ok(Some(Found { text, version }))
     }
 
     fn error(&self, kind: ErrorKind, reason: &str) -> Error {
         let object = self.object();
         self.store.client.sender.about("lock", &object).error(kind, reason)
-    }
-
-    fn not_a_store(&self) -> Error {
-        self.error(ErrorKind::Unavailable, "what answers there does not answer as OSS does")
-            .with_context("store", self.store.client.sender.store())
-            .with_hint("look for a proxy or a login page between this machine and the store")
     }
 
     /// Says why a lock object is none here, and what to use instead.
@@ -190,7 +246,9 @@ impl OssStore {
         match self.client.versioning(operation).await {
             Ok(versioning) => {
                 // The other answer is good for the moment only: versions can be turned on at any time.
-                self.has_versions.store(versioning == Versioning::EnabledOrSuspended, Ordering::Release);
+                if versioning == Versioning::EnabledOrSuspended {
+                    self.has_versions.store(true, Ordering::Release);
+                }
                 Some(versioning)
             }
             Err(failure) => {

@@ -164,7 +164,7 @@ impl Table {
         RowResponse::read(&answer).ok_or_else(|| {
             let reason = "what answers there does not answer as Tablestore does";
             let error = self
-                .error(operation, id, ErrorKind::Unavailable, reason)
+                .error(operation, id, ErrorKind::Unexpected, reason)
                 .with_context(
                     "table",
                     format!("`{}` at {}", self.name(), self.settings.table.endpoint.as_str()),
