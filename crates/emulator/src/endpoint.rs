@@ -111,6 +111,7 @@ impl Endpoint {
             method: head.method.as_str(),
             operation: None,
             key: key.as_deref(),
+            query: head.uri.query().unwrap_or_default(),
             is_conditional: head.headers.contains_key("if-match")
                 || head.headers.contains_key("if-none-match"),
             is_chunked: is_chunked(&head),

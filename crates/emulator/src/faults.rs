@@ -96,12 +96,21 @@ pub struct Fault {
     operation: Option<String>,
     key_part: Option<String>,
     key_suffix: Option<String>,
+    parameter: Option<String>,
 }
 
 impl Fault {
     /// A fault that applies to every request.
     pub fn new(misbehaviour: Misbehaviour) -> Self {
-        Self { misbehaviour, times: None, method: None, operation: None, key_part: None, key_suffix: None }
+        Self {
+            misbehaviour,
+            times: None,
+            method: None,
+            operation: None,
+            key_part: None,
+            key_suffix: None,
+            parameter: None,
+        }
     }
 
     /// Limits it to the next `times` requests that it applies to. Zero disarms it at once.
@@ -140,6 +149,13 @@ impl Fault {
         self
     }
 
+    /// Limits it to requests that have this parameter in their query, such as `versions`.
+    #[must_use]
+    pub fn with_parameter(mut self, name: impl Into<String>) -> Self {
+        self.parameter = Some(name.into());
+        self
+    }
+
     fn matches(&self, target: &Target<'_>) -> bool {
         let key = target.key.unwrap_or_default();
         let relevant = match self.misbehaviour {
@@ -156,6 +172,7 @@ impl Fault {
             && self.operation.as_ref().is_none_or(|operation| target.operation == Some(operation))
             && self.key_part.as_ref().is_none_or(|part| target.key.is_some() && key.contains(part))
             && self.key_suffix.as_ref().is_none_or(|suffix| target.key.is_some() && key.ends_with(suffix))
+            && self.parameter.as_ref().is_none_or(|name| target.parameters().any(|found| found == name))
     }
 }
 
@@ -232,8 +249,15 @@ pub(crate) struct Target<'a> {
     /// Not known for S3: what that is asked for shows when the request is taken apart, which is too late for a fault.
     pub(crate) operation: Option<&'a str>,
     pub(crate) key: Option<&'a str>,
+    pub(crate) query: &'a str,
     pub(crate) is_conditional: bool,
     pub(crate) is_chunked: bool,
+}
+
+impl Target<'_> {
+    fn parameters(&self) -> impl Iterator<Item = &str> {
+        self.query.split('&').filter_map(|parameter| parameter.split('=').next())
+    }
 }
 
 /// What goes wrong with one request.
@@ -339,7 +363,14 @@ mod tests {
     use super::*;
 
     fn put(key: &str) -> Target<'_> {
-        Target { method: "PUT", operation: None, key: Some(key), is_conditional: false, is_chunked: false }
+        Target {
+            method: "PUT",
+            operation: None,
+            key: Some(key),
+            query: "",
+            is_conditional: false,
+            is_chunked: false,
+        }
     }
 
     #[test]

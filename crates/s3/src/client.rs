@@ -23,7 +23,7 @@ use crate::config::{Encryption, Origins, S3Config, Tags};
 use crate::connect::timeouts;
 use crate::dialect::{Checksum, Dialect, Versioned};
 use crate::encrypted::{SentKey, read_failure};
-use crate::error::{About, Failure, Outcome, failure};
+use crate::error::{About, Failure, Outcome, about_versions, failure};
 use crate::keys::object_url;
 use crate::lock::RULE;
 use crate::payload::Payload;
@@ -249,7 +249,14 @@ impl Client {
             (Encryption::Customer(_), Some(origin)) => SentKey::Some(origin),
             _ => SentKey::None,
         };
-        sent.map_err(|error| read_failure(self.about(operation, &self.url(key)), error, sent_key))
+        let answer = sent.map_err(|error| {
+            let failure = read_failure(self.about(operation, &self.url(key)), error, sent_key);
+            if select.version.is_some() { about_versions(failure) } else { failure }
+        })?;
+        if answer.e_tag.is_none() {
+            return Err(self.stranger(operation, key));
+        }
+        Ok(answer)
     }
 
     /// Writes a state at once, repeating the request as configured.
@@ -321,16 +328,17 @@ impl Client {
         etag: Option<String>,
         version: Option<String>,
     ) -> Result<Stored, Failure> {
-        if etag.is_some() {
-            return Ok(Stored { etag, version });
-        }
-        let reason = "what answers there does not answer as S3 does";
+        if etag.is_some() { Ok(Stored { etag, version }) } else { Err(self.stranger(operation, key)) }
+    }
+
+    /// Something answered, but not the store: what became of the request is not known.
+    fn stranger(&self, operation: &'static str, key: &str) -> Failure {
         let error = self
             .about(operation, &self.url(key))
-            .error(ErrorKind::Unavailable, reason)
+            .error(ErrorKind::Unexpected, "what answers there does not answer as S3 does")
             .with_context("store", self.store())
             .with_hint("look for a proxy or a login page between this machine and the store");
-        Err(Failure { outcome: Outcome::Unknown, error })
+        Failure { outcome: Outcome::Unknown, error }
     }
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html>
@@ -377,8 +385,9 @@ impl Client {
             Repeat::Never => call.config_override(once()),
         };
         let sent = call.send().await;
-        sent.map(drop)
-            .map_err(|error| attempts.in_view_of(failure(self.about(operation, &self.url(key)), error)))
+        sent.map(drop).map_err(|error| {
+            attempts.in_view_of(about_versions(failure(self.about(operation, &self.url(key)), error)))
+        })
     }
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>
@@ -398,7 +407,8 @@ impl Client {
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketVersioning.html>
     pub(crate) async fn is_versioned(&self, operation: &'static str) -> Result<bool, Failure> {
         let answer = self.sdk.get_bucket_versioning().bucket(self.bucket()).send().await;
-        let answer = answer.map_err(|error| failure(self.about(operation, &self.url("")), error))?;
+        let answer =
+            answer.map_err(|error| about_versions(failure(self.about(operation, &self.url("")), error)))?;
         Ok(answer.status == Some(aws_sdk_s3::types::BucketVersioningStatus::Enabled))
     }
 
@@ -407,7 +417,8 @@ impl Client {
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketVersioning.html>
     pub(crate) async fn was_versioned(&self, operation: &'static str) -> Result<bool, Failure> {
         let answer = self.sdk.get_bucket_versioning().bucket(self.bucket()).send().await;
-        let answer = answer.map_err(|error| failure(self.about(operation, &self.url("")), error))?;
+        let answer =
+            answer.map_err(|error| about_versions(failure(self.about(operation, &self.url("")), error)))?;
         Ok(answer.status.is_some())
     }
 

@@ -72,6 +72,16 @@ where
     failure_by(about, error, |status, code, sentence, region| service(about, status, code, sentence, region))
 }
 
+/// Says of a refused request about versions what it takes to be allowed.
+pub(crate) fn about_versions(failure: Failure) -> Failure {
+    if failure.error.kind() != ErrorKind::PermissionDenied {
+        return failure;
+    }
+    let hint = "what is done with versions needs `s3:GetBucketVersioning` and `s3:ListBucketVersions` on the bucket, `s3:GetObjectVersion` on state and lock file, \
+                and, where the list of versions decides about locks (versioned buckets of Ceph's family and of Spaces), `s3:DeleteObjectVersion` on the lock file";
+    Failure { error: failure.error.with_hint(hint), ..failure }
+}
+
 /// Sorts a failure; what the codes of a service's answers mean is given by `meaning`: status, code, sentence, and the region that it hints at.
 pub(crate) fn failure_by<E>(
     about: About<'_>,
@@ -195,8 +205,7 @@ fn service(
             Outcome::Refused,
             about
                 .error(ErrorKind::PermissionDenied, "access denied")
-                .with_hint("needed are `s3:ListBucket` on the bucket, and `s3:GetObject`, `s3:PutObject`, `s3:DeleteObject` on state and lock file")
-                .with_hint("a lock on a versioned bucket of Ceph's family or of Spaces needs `s3:ListBucketVersions`, `s3:GetObjectVersion`, `s3:DeleteObjectVersion` and `s3:GetBucketVersioning` too"),
+                .with_hint("needed are `s3:ListBucket` on the bucket, and `s3:GetObject`, `s3:PutObject`, `s3:DeleteObject` on state and lock file"),
         ),
         // "The AWS access key ID you provided does not exist in our records." and its kin.
         "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "InvalidTokenId" | "ExpiredToken" | "TokenRefreshRequired"

@@ -145,7 +145,7 @@ impl StateStore for S3Store {
     }
 
     async fn inspect(&self, workspace: &Workspace) -> Result<Option<LockRecord>> {
-        self.visible_lock(workspace).inspect("read the lock").await
+        self.inspect_lock(workspace).await
     }
 
     fn locks(&self) -> BoxStream<'_, Result<(Workspace, LockRecord)>> {

@@ -13,7 +13,7 @@ use aws_smithy_xml::decode::Document;
 use remote_state_core::{ErrorKind, Result};
 
 use crate::client::Client;
-use crate::error::failure;
+use crate::error::{about_versions, failure};
 use crate::keys::object_url;
 
 /// A version or a delete marker, as it is listed.
@@ -28,6 +28,9 @@ pub(crate) struct Listed {
     pub(crate) etag: Option<String>,
     pub(crate) modified: Option<DateTime>,
 }
+
+/// What is said of a list that does not have what such lists have.
+pub(crate) const NOT_UNDERSTOOD: &str = "the store's list of versions cannot be understood";
 
 /// Where a listing of versions goes on: behind this version of this key.
 pub(crate) type After = (String, String);
@@ -64,10 +67,8 @@ impl Client {
             .interceptor(kinds.clone());
         let url = object_url(self.bucket(), prefix);
         let about = self.about(operation, &url);
-        let answer = call.send().await.map_err(|error| failure(about, error))?;
-        page(answer, &kinds.take()).ok_or_else(|| {
-            about.error(ErrorKind::Unexpected, "the store's list of versions cannot be understood")
-        })
+        let answer = call.send().await.map_err(|error| about_versions(failure(about, error)))?;
+        page(answer, &kinds.take()).ok_or_else(|| about.error(ErrorKind::Unexpected, NOT_UNDERSTOOD))
     }
 }
 

@@ -180,6 +180,28 @@ async fn lock_file_that_somebody_deleted_is_no_lock_to_write_under() {
 }
 
 #[tokio::test]
+async fn lock_that_went_by_another_replica_is_not_looked_for_and_who_holds_it_now_is_named() {
+    let emulator = ceph_emulator().await;
+    let (ours, replica) = (on(&emulator, VERSIONED, "ceph"), on(&emulator, VERSIONED, "ceph"));
+    let (mine, next) = (info("me@here"), info("next@here"));
+    ours.acquire(&here(), &mine).await.unwrap();
+    release(&replica, &mine).await.unwrap();
+    replica.acquire(&here(), &next).await.unwrap();
+    let error = write(&ours, WriteMode::Create).await.unwrap_err();
+    assert_eq!(error.holder().and_then(|holder| holder.id()), Some(&next.id), "{error}");
+    assert!(error.message().contains(&format!("the lock `{}`", mine.id)), "{error}");
+    assert!(error.message().contains("is not held any more: it was released by its id"), "{error}");
+    // Whoever has asked who holds the lock knows under which one it writes.
+    assert_eq!(ours.inspect(&here()).await.unwrap().unwrap().id(), Some(&next.id));
+    write(&ours, WriteMode::Create).await.unwrap();
+    // And a native client beside that lock is noticed all the same.
+    let theirs = info("terraform@there");
+    Native(client(&emulator)).lock(VERSIONED, &theirs).await;
+    let error = write(&ours, WriteMode::Overwrite).await.unwrap_err();
+    assert_eq!(error.holder().and_then(|holder| holder.id()), Some(&theirs.id), "{error}");
+}
+
+#[tokio::test]
 async fn native_client_that_was_there_first_is_the_holder() {
     let emulator = ceph_emulator().await;
     let native = Native(client(&emulator));
@@ -423,6 +445,20 @@ async fn without_versioning_who_may_lock_may_unlock() {
         emulator.faults().inject(Fault::new(absent()).with_method("GET").with_times(1));
         emulator.faults().inject(Fault::new(denied()).with_method("GET").with_times(1));
         assert_eq!(on(&emulator, BUCKET, dialect).inspect(&here()).await.unwrap(), None);
+        // Nor is it needed for a write by a process that has not locked.
+        let mine = info("me@here");
+        ours.acquire(&here(), &mine).await.unwrap();
+        emulator.faults().inject(Fault::new(denied()).with_parameter("versions").with_times(1));
+        write(&on(&emulator, BUCKET, dialect), WriteMode::Overwrite).await.unwrap();
+        release(&ours, &mine).await.unwrap();
+        // Who may not delete at all is told what it takes, and of versions too if it was about one.
+        ours.acquire(&here(), &mine).await.unwrap();
+        emulator.faults().inject(Fault::new(denied()).with_method("DELETE").with_times(2));
+        let error = release(&ours, &mine).await.unwrap_err();
+        assert!(error.hints().iter().all(|hint| !hint.contains("s3:DeleteObjectVersion")), "{error:?}");
+        emulator.faults().inject(Fault::new(denied()).with_parameter("versions").with_times(1));
+        let error = on(&emulator, VERSIONED, dialect).acquire(&here(), &mine).await.unwrap_err();
+        assert!(error.hints().iter().any(|hint| hint.contains("s3:DeleteObjectVersion")), "{error:?}");
     }
 }
 

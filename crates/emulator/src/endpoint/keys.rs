@@ -21,6 +21,7 @@ impl Endpoint {
             method: head.method.as_str(),
             operation: Some(&operation),
             key: None,
+            query: head.uri.query().unwrap_or_default(),
             is_conditional: false,
             is_chunked: false,
         });

@@ -22,6 +22,7 @@ impl Endpoint {
             method: head.method.as_str(),
             operation: call.operation(),
             key: call.key(),
+            query: head.uri.query().unwrap_or_default(),
             is_conditional: call.is_conditional(),
             is_chunked: false,
         });

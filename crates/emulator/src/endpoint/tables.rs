@@ -29,6 +29,7 @@ impl Endpoint {
             method: head.method.as_str(),
             operation: Some(&operation),
             key: key.as_deref(),
+            query: head.uri.query().unwrap_or_default(),
             is_conditional,
             is_chunked: false,
         });
@@ -67,6 +68,7 @@ impl Endpoint {
             method: head.method.as_str(),
             operation: Some(operation),
             key: target.key.as_deref(),
+            query: head.uri.query().unwrap_or_default(),
             is_conditional: target.is_conditional,
             is_chunked: false,
         });

@@ -23,10 +23,14 @@ use crate::client::{Repeat, Select};
 use crate::error::Failure;
 use crate::lock::file::LockFile;
 use crate::lock::memory::{Held, NULL_VERSION};
-use crate::versions::Listed;
+use crate::versions::{Listed, NOT_UNDERSTOOD};
 
 /// The metadata of a lock file whose owner goes by the list.
 pub(crate) const RULE: (&str, &str) = ("remote-state-lock", "by-version-list");
+
+/// The most versions and delete markers of a lock file that are looked at. Who goes by the list leaves none behind, so it is short; a store that makes
+/// up entries without end is not followed.
+const MOST_LISTED: usize = 10_000;
 
 /// A record that stands as a version of the lock file.
 #[derive(Debug)]
@@ -83,7 +87,7 @@ impl LockFile<'_> {
                 outcome: Outcome::ConditionFailed,
                 error: self.about("lock", ErrorKind::PreconditionFailed, "another client was first"),
             },
-            Err(error) => Failure { outcome: Outcome::Unsent, error },
+            Err(error) => unlisted(error),
         };
         match self.delete_version("lock", &version).await {
             Ok(()) => Err(lost),
@@ -127,6 +131,14 @@ impl LockFile<'_> {
             // Keys that merely begin like ours come after it.
             && listed.key == *key
         {
+            if listed.version.is_none() {
+                return Err(self.about(operation, ErrorKind::Unexpected, NOT_UNDERSTOOD));
+            }
+            if entries.len() == MOST_LISTED {
+                return Err(self
+                    .about(operation, ErrorKind::Unexpected, &format!("it has more than {MOST_LISTED} versions"))
+                    .with_hint("delete the versions of the lock file that lie below its newest delete marker; let the bucket's lifecycle rules expire old ones"));
+            }
             has_marker |= listed.is_marker;
             is_found |= sought.is_some() && listed.version.as_deref() == sought;
             entries.push(listed);
@@ -135,8 +147,12 @@ impl LockFile<'_> {
     }
 
     /// Lists the versions; nothing where that is not permitted and the bucket makes none, so that there is nothing to see.
-    pub(super) async fn list_unless_off(&self, operation: &'static str) -> Result<Option<VersionList>> {
-        match self.list(operation, None).await {
+    pub(super) async fn list_unless_off(
+        &self,
+        operation: &'static str,
+        sought: Option<&str>,
+    ) -> Result<Option<VersionList>> {
+        match self.list(operation, sought).await {
             Ok(list) => Ok(Some(list)),
             Err(error)
                 if error.kind() == ErrorKind::PermissionDenied
@@ -155,7 +171,7 @@ impl LockFile<'_> {
     ) -> Result<Option<(Standing, VersionList)>> {
         let mut attempts = Attempts::new();
         while attempts.next().await {
-            let Some(list) = self.list_unless_off(operation).await? else { return Ok(None) };
+            let Some(list) = self.list_unless_off(operation, None).await? else { return Ok(None) };
             let Some(holder) = list.holder() else { return Ok(None) };
             // It may have been released since it was listed.
             if let Some(standing) = self.read_version(operation, holder).await? {
@@ -249,6 +265,13 @@ impl LockFile<'_> {
             None => error,
         }
     }
+}
+
+/// Nothing was decided, since the list could not be had. Who may not have it does not get it by asking again.
+pub(super) fn unlisted(error: Error) -> Failure {
+    let outcome =
+        if error.kind() == ErrorKind::PermissionDenied { Outcome::Refused } else { Outcome::Unsent };
+    Failure { outcome, error }
 }
 
 fn goes_by_list(answer: &GetObjectOutput) -> bool {

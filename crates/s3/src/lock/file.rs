@@ -20,7 +20,7 @@ use remote_state_core::{Error, ErrorKind, LockId, LockRecord, LockTarget, Result
 use crate::client::{Condition, Object, Repeat, Select, Stored};
 use crate::dialect::Versioned;
 use crate::error::{Failure, Outcome};
-use crate::lock::by_list::VersionList;
+use crate::lock::by_list::{VersionList, unlisted};
 use crate::lock::memory::{NULL_VERSION, Versioning};
 use crate::payload::Payload;
 use crate::store::S3Store;
@@ -51,8 +51,7 @@ impl LockMechanism for LockFile<'_> {
         let id = parse_lock_record(&record).ok().map(|info| info.id);
         // Where every create is carried out, a record that cannot win is not put: should its owner die, it would hold the lock later.
         if self.may_go_by_list() && self.store.memory.versioning() == Versioning::Enabled {
-            let list = self.list("lock", None).await;
-            let list = list.map_err(|error| Failure { outcome: Outcome::Unsent, error })?;
+            let list = self.list("lock", None).await.map_err(unlisted)?;
             if list.holder().is_some() {
                 let reason = "another client was first";
                 let error = self.about("lock", ErrorKind::PreconditionFailed, reason);
@@ -78,8 +77,6 @@ impl LockMechanism for LockFile<'_> {
         while attempts.next().await {
             // The same bytes again: on a store that ignores the condition this at least changes nothing.
             match self.put(record.clone()).await {
-                // A proxy or a login page says yes to everything.
-                Ok(stored) if stored.etag.is_none() => return Err(self.not_a_store()),
                 // Versioning has been enabled since: what was put first stands before this one in the list.
                 Ok(Stored { version: Some(version), .. }) if self.is_listed(&version) => {
                     self.set_decided_by_list();
@@ -90,10 +87,11 @@ impl LockMechanism for LockFile<'_> {
                     self.store.is_proven.store(true, Ordering::Release);
                     return Ok(());
                 }
-                // Busy or lost is not refused: a store that ignores the condition may answer so too.
+                // Busy or lost is not refused: a store that ignores the condition may answer so too. What is no store answers the same for ever.
                 Err(failure)
                     if attempts.is_last()
-                        || matches!(failure.outcome, Outcome::Absent | Outcome::Refused) =>
+                        || matches!(failure.outcome, Outcome::Absent | Outcome::Refused)
+                        || failure.error.kind() == ErrorKind::Unexpected =>
                 {
                     return Err(failure.error);
                 }
@@ -129,7 +127,7 @@ impl LockMechanism for LockFile<'_> {
         {
             return Ok(Some(found));
         }
-        if let Some(list) = self.list_unless_off(operation).await? {
+        if let Some(list) = self.list_unless_off(operation, None).await? {
             // A repetition of ours whose answer was lost has the same id.
             let mut found = self.live_with(operation, &list, id).await?;
             if let Some(first) = found.pop() {
@@ -146,7 +144,7 @@ impl LockMechanism for LockFile<'_> {
         if !self.may_go_by_list() {
             return Ok(());
         }
-        let Some(list) = self.list_unless_off("lock").await? else { return Ok(()) };
+        let Some(list) = self.list_unless_off("lock", None).await? else { return Ok(()) };
         for standing in self.live_with("lock", &list, id).await? {
             self.delete_version("lock", &standing.version).await?;
         }
@@ -297,15 +295,6 @@ impl LockFile<'_> {
             store.client.put(Object::Lock, &self.key(), &payload, Condition::IfAbsent, Repeat::Never).await?;
         store.memory.note(&store.dialect, stored.version.as_deref());
         Ok(stored)
-    }
-
-    fn not_a_store(&self) -> Error {
-        self.store
-            .client
-            .about("lock", &self.object())
-            .error(ErrorKind::Unavailable, "what answers there does not answer as S3 does")
-            .with_context("store", self.store.client.store())
-            .with_hint("look for a proxy or a login page between this machine and the store")
     }
 
     /// Says why a lock file is none here, and what to use instead.

@@ -23,7 +23,8 @@ impl S3Store {
         }
         let file = LockFile::new(self, workspace);
         let held = self.memory.held(&file.key());
-        let list = file.list(operation, held.as_ref().map(|held| held.version.as_str())).await?;
+        let sought = held.as_ref().map(|held| held.version.as_str());
+        let Some(list) = file.list_unless_off(operation, sought).await? else { return Ok(()) };
         let live: Vec<&str> = list.live().collect();
         let Some((&holder, others)) = live.split_last() else {
             return match &held {
@@ -38,7 +39,11 @@ impl S3Store {
             self.buried(operation, &file, held, list.buried_above(&held.version)).await?;
             // Somebody gave ours back by its id, and another came.
             let Some(standing) = file.read_version(operation, holder).await? else { return Ok(()) };
-            return Err(self.walked_in(operation, workspace, standing.record));
+            return Err(if standing.goes_by_list {
+                self.taken_over(operation, &file, held, standing.record)
+            } else {
+                self.walked_in(operation, workspace, standing.record)
+            });
         }
         if others.is_empty() {
             return Ok(());
@@ -83,6 +88,23 @@ impl S3Store {
         .with_context("lock", file.url())
         .with_context("note", "nothing was written")
         .with_hint("make sure that nobody has written in between, with `remote-state pull`; then lock again"))
+    }
+
+    fn taken_over(
+        &self,
+        operation: &'static str,
+        file: &LockFile<'_>,
+        held: &Held,
+        holder: LockRecord,
+    ) -> Error {
+        let state = self.layout.location(file.workspace).state;
+        let message = format!(
+            "the lock `{}` of `{state}` is not held any more: it was released by its id, and another client holds the lock now",
+            held.id
+        );
+        Error::lock_held(operation, message, holder)
+            .with_context("note", "nothing was written")
+            .with_hint("wait until that client has ended, compare with `remote-state pull`, and lock again")
     }
 
     fn walked_in(&self, operation: &'static str, workspace: &Workspace, stranger: LockRecord) -> Error {
@@ -161,6 +183,22 @@ impl S3Store {
             self.memory.set_held(&key, Held { id: info.id.clone(), version: holder.version });
         }
         Ok(info)
+    }
+
+    /// Returns who holds the lock.
+    ///
+    /// Whoever asks goes by the answer. So a lock of ours that was released elsewhere, and taken by another since, is not looked for any more: a
+    /// replica of a server may be asked to write under a lock that another one took.
+    pub(crate) async fn inspect_lock(&self, workspace: &Workspace) -> Result<Option<LockRecord>> {
+        let found = self.visible_lock(workspace).inspect("read the lock").await?;
+        let file = LockFile::new(self, workspace);
+        if let Some(record) = &found
+            && record.object == file.url()
+            && let Some(id) = record.id()
+        {
+            self.memory.forget_all_but(&file.key(), id);
+        }
+        Ok(found)
     }
 
     pub(crate) async fn release_lock(&self, workspace: &Workspace, target: &LockTarget) -> Result<Released> {
