@@ -18,6 +18,10 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use clap::error::ErrorKind as UsageError;
 use remote_state::config::Environment;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::args::{Cli, Command};
 use crate::ui::Ui;
@@ -69,21 +73,17 @@ fn runtime(command: &Command) -> tokio::runtime::Runtime {
 
 /// Logs to stderr at the level that was asked for. Requests of the SDK are logged at `trace` only: at `debug` it prints headers.
 fn log(cli: &Cli) {
-    let filter = match cli.global.verbose {
-        0 | 1 => {
-            "remote_state=warn,remote_state_core=warn,remote_state_oss=warn,remote_state_s3=warn,remote_state_server=warn"
-        }
-        2 => {
-            "remote_state=info,remote_state_core=info,remote_state_oss=info,remote_state_s3=info,remote_state_server=info"
-        }
-        _ => {
-            "remote_state=debug,remote_state_core=debug,remote_state_oss=debug,remote_state_s3=debug,remote_state_server=debug"
-        }
+    let level = match cli.global.verbose {
+        _ if cli.global.quiet => LevelFilter::OFF,
+        0 | 1 => LevelFilter::WARN,
+        2 => LevelFilter::INFO,
+        _ => LevelFilter::DEBUG,
     };
-    let filter = if cli.global.quiet { "off" } else { filter };
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+    // Targets are matched by how they begin: these are all of our own.
+    let ours = Targets::new().with_target("remote_state", level);
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(cli.global.color == args::Color::Always)
-        .init();
+        .with_filter(ours);
+    tracing_subscriber::registry().with(lines).init();
 }
