@@ -90,7 +90,9 @@ async fn read_stored(session: &Session, pushed: &Pushed, args: &Push) -> Result<
     }
     let Some(mut read) = session.store.read(&session.workspace, &options).await? else { return Ok(None) };
     let is_verified_at_its_end = session.store.capabilities().digests && !args.repair_digest;
-    let mut hasher = (read.meta.size_bytes == pushed.source.size_bytes()).then(ContentHasher::default);
+    // Whoever forces a state in does not ask whether it is there already.
+    let may_be_same = !args.force && read.meta.size_bytes == pushed.source.size_bytes();
+    let mut hasher = may_be_same.then(ContentHasher::default);
     let mut reader = Some(HeaderReader::new());
     let mut header = None;
     let mut left = read.meta.size_bytes;

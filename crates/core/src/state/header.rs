@@ -1,5 +1,6 @@
 //! Version, serial and lineage of a state.
 
+use std::convert::Infallible;
 use std::ops::ControlFlow;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -10,6 +11,9 @@ use crate::state::validate::{NotJson, Validator};
 
 /// The newest version of the state format that exists.
 const NEWEST_VERSION: u64 = 4;
+
+/// How many objects are open between the members of a state.
+const TOP: usize = 1;
 
 /// The format of a state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +79,19 @@ struct Fields {
 }
 
 impl Fields {
+    fn take(&mut self, piece: Piece<'_>) {
+        match piece {
+            Piece::Member("version", text) => self.version = Some(text.to_vec()),
+            Piece::Member("serial", text) => self.serial = Some(text.to_vec()),
+            Piece::Member("lineage", text) => self.lineage = Some(text.to_vec()),
+            Piece::Member("terraform_version", text) => self.terraform_version = Some(text.to_vec()),
+            Piece::Member("encryption_version", text) => self.encryption_version = Some(text.to_vec()),
+            Piece::Emptiness("outputs", is_empty) => self.has_outputs = Some(!is_empty),
+            Piece::Emptiness("resources", is_empty) => self.has_resources = Some(!is_empty),
+            _ => {}
+        }
+    }
+
     /// Programs write these fields in this order, so the answer is known when the resources begin.
     fn are_complete(&self) -> bool {
         self.version.is_some()
@@ -107,37 +124,37 @@ impl HeaderReader {
     /// # Errors
     /// `InvalidState` as soon as the bytes cannot be a state.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<Progress> {
-        let fields = &mut self.fields;
-        let stops_early = self.validator.is_none();
-        // What it is about comes first: a text that is no state at all is not told where it is no JSON.
-        let flow = self
-            .splitter
-            .feed(bytes, |piece| {
-                match piece {
-                    Piece::Member("version", text) => fields.version = Some(text.to_vec()),
-                    Piece::Member("serial", text) => fields.serial = Some(text.to_vec()),
-                    Piece::Member("lineage", text) => fields.lineage = Some(text.to_vec()),
-                    Piece::Member("terraform_version", text) => {
-                        fields.terraform_version = Some(text.to_vec());
-                    }
-                    Piece::Member("encryption_version", text) => {
-                        fields.encryption_version = Some(text.to_vec());
-                    }
-                    Piece::Emptiness("outputs", is_empty) => fields.has_outputs = Some(!is_empty),
-                    Piece::Emptiness("resources", is_empty) => fields.has_resources = Some(!is_empty),
-                    _ => {}
+        let Self { splitter, fields, validator } = self;
+        let Some(validator) = validator else {
+            let flow = splitter.feed(bytes, |piece| {
+                fields.take(piece);
+                if fields.are_complete() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            let flow = flow.map_err(|malformed| invalid(malformed.reason()))?;
+            return Ok(if flow.is_break() { Progress::Done } else { Progress::NeedsMore });
+        };
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let taken = if splitter.is_passing() {
+                // Most of a state is in here, and one look at it is enough.
+                let taken = validator.feed_within(rest, TOP).map_err(not_json)?;
+                if validator.depth() == TOP {
+                    splitter.passed();
                 }
-                if stops_early && fields.are_complete() {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(())
-                }
-            })
-            .map_err(|malformed| invalid(malformed.reason()))?;
-        if let Some(validator) = &mut self.validator {
-            validator.feed(bytes).map_err(not_json)?;
+                taken
+            } else {
+                // What it is about comes first: a text that is no state at all is not told where it is no JSON.
+                let flow = splitter.feed_until_passing(rest, |piece| {
+                    fields.take(piece);
+                    ControlFlow::<Infallible>::Continue(())
+                });
+                let ControlFlow::Continue(taken) = flow.map_err(|malformed| invalid(malformed.reason()))?;
+                validator.feed(&rest[..taken]).map_err(not_json)?;
+                taken
+            };
+            rest = &rest[taken..];
         }
-        Ok(if flow.is_break() { Progress::Done } else { Progress::NeedsMore })
+        Ok(Progress::NeedsMore)
     }
 
     /// Returns the header, once [`feed`](Self::feed) is done or the bytes have ended.
@@ -295,6 +312,45 @@ mod tests {
             let error = StateHeader::parse(text.as_bytes()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidState, "{text}");
             assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_whole_state_is_followed_into_its_values_and_out_again_however_the_bytes_are_cut() {
+        let text = r#" {"version":4,"a":[],"b":{"serial":8,"c":["}",{"lineage":"no"}]}, "serial":1, "outputs":{ } ,"resources":[ {"serial":9} ],
+            "check_results":[[]],"serial":2,"lineage":"l","d":{"e":"\\"}}"#;
+        for step in 1..text.len() {
+            let mut reader = HeaderReader::whole();
+            for chunk in text.as_bytes().chunks(step) {
+                assert_eq!(reader.feed(chunk).unwrap(), Progress::NeedsMore);
+            }
+            let header = reader.finish().unwrap();
+            assert_eq!((header.serial.0, header.lineage.as_str()), (2, "l"), "step {step}");
+            assert!(header.has_resources, "step {step}");
+        }
+        let is_whole = |text: &[u8], step| {
+            let mut reader = HeaderReader::whole();
+            text.chunks(step).try_for_each(|chunk| reader.feed(chunk).map(drop)).is_ok()
+                && reader.finish().is_ok()
+        };
+        // What begins in the values of which nothing is wanted is all that changes here, so it is a state where it is JSON.
+        let end = text.find("\"check_results").unwrap();
+        for at in text.find("[ {").unwrap()..end - 1 {
+            for byte in b"\"\\{}[],:0 x\x01\n" {
+                let damaged = [&text.as_bytes()[..at], &[*byte], &text.as_bytes()[at + 1..]].concat();
+                let is_json = serde_json::from_slice::<serde_json::Value>(&damaged).is_ok();
+                let shown = String::from_utf8_lossy(&damaged);
+                for step in [1, 5, damaged.len()] {
+                    assert_eq!(is_whole(&damaged, step), is_json, "step {step}: {shown}");
+                }
+            }
+        }
+        for (rest, is_a_state) in [(" \n", true), ("}", false), ("{}", false), (",", false)] {
+            assert_eq!(
+                is_whole(&[text, rest].concat().into_bytes(), 1000),
+                is_a_state,
+                "followed by {rest:?}"
+            );
         }
     }
 }

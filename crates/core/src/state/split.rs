@@ -77,6 +77,13 @@ enum At {
     End,
 }
 
+/// Who finds the end of an array or object of which nothing is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Within {
+    Follow,
+    Leave,
+}
+
 /// Cuts a JSON object into its top-level members.
 ///
 /// This does not validate what it skips: it follows strings and brackets only, so that reading one output from a state of a hundred megabytes
@@ -109,10 +116,45 @@ impl Splitter {
     pub(crate) fn feed<B>(
         &mut self,
         bytes: &[u8],
-        mut sink: impl FnMut(Piece<'_>) -> ControlFlow<B>,
+        sink: impl FnMut(Piece<'_>) -> ControlFlow<B>,
     ) -> Result<ControlFlow<B>, Malformed> {
+        Ok(match self.run(bytes, Within::Follow, sink)? {
+            ControlFlow::Break(value) => ControlFlow::Break(value),
+            ControlFlow::Continue(_) => ControlFlow::Continue(()),
+        })
+    }
+
+    /// As [`feed`](Self::feed), for a caller who follows the brackets too: returns after how many bytes it stopped, at the latest where an array or
+    /// object began of which nothing is wanted. What is in there is not to be fed, see [`is_passing`](Self::is_passing).
+    pub(crate) fn feed_until_passing<B>(
+        &mut self,
+        bytes: &[u8],
+        sink: impl FnMut(Piece<'_>) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B, usize>, Malformed> {
+        self.run(bytes, Within::Leave, sink)
+    }
+
+    /// Whether nothing is wanted of what comes until the array or object in hand ends, which the caller says by [`passed`](Self::passed).
+    pub(crate) fn is_passing(&self) -> bool {
+        self.at == At::Nested && !matches!(self.wanted, Some(Want::Short | Want::Whole))
+    }
+
+    /// Says that the array or object in hand has ended.
+    pub(crate) fn passed(&mut self) {
+        self.at = At::AfterValue;
+    }
+
+    fn run<B>(
+        &mut self,
+        bytes: &[u8],
+        within: Within,
+        mut sink: impl FnMut(Piece<'_>) -> ControlFlow<B>,
+    ) -> Result<ControlFlow<B, usize>, Malformed> {
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
+            if within == Within::Leave && self.is_passing() {
+                break;
+            }
             at += 1;
             let is_space = matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
             let before = self.at;
@@ -219,9 +261,12 @@ impl Splitter {
             {
                 return Ok(ControlFlow::Break(value));
             }
-            at += self.skippable(bytes.get(at..).unwrap_or_default());
+            at += match within {
+                Within::Leave if self.is_passing() => 0,
+                _ => self.skippable(bytes.get(at..).unwrap_or_default()),
+            };
         }
-        Ok(ControlFlow::Continue(()))
+        Ok(ControlFlow::Continue(at))
     }
 
     /// Says that no more bytes come.

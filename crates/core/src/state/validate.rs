@@ -59,7 +59,15 @@ impl Validator {
     }
 
     /// Takes the next bytes.
-    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<(), NotJson> {
+    pub(crate) fn feed(&mut self, mut bytes: &[u8]) -> Result<(), NotJson> {
+        while !bytes.is_empty() {
+            bytes = &bytes[self.feed_within(bytes, 0)?..];
+        }
+        Ok(())
+    }
+
+    /// Takes the next bytes, up to and with one that leaves no more than `depth` arrays and objects open, and returns how many it took.
+    pub(crate) fn feed_within(&mut self, bytes: &[u8], depth: usize) -> Result<usize, NotJson> {
         let mut at = 0;
         while at < bytes.len() {
             at = match self.at {
@@ -72,9 +80,18 @@ impl Validator {
                 return Err(self.here(1));
             }
             at += 1;
+            if matches!(byte, b'}' | b']') && self.inside.len() <= depth && self.at == At::Next {
+                break;
+            }
         }
-        self.count(bytes);
-        Ok(())
+        let taken = &bytes[..at];
+        self.count(taken);
+        Ok(taken.len())
+    }
+
+    /// How many arrays and objects are open.
+    pub(crate) fn depth(&self) -> usize {
+        self.inside.len()
     }
 
     /// Says that no more bytes come.
@@ -183,17 +200,23 @@ impl Validator {
     }
 }
 
+const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
+
+/// Returns the eight bytes at a place, the first of them lowest.
+fn eight(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
 /// Returns where a string's plain bytes end: at a quote, a backslash, or a control character.
 fn in_text(bytes: &[u8], mut at: usize) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
-    const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
-    // Eight bytes at once: a byte's top bit is set where it, or one before it, is zero or below a bound.
+    // A byte's top bit is set where it is zero, or below a bound; higher ones may be set too then, so the lowest is the one that counts.
     let has_zero = |word: u64| word.wrapping_sub(ONES) & !word & TOPS;
-    while let Some(eight) = bytes.get(at..at + 8).and_then(|eight| <[u8; 8]>::try_from(eight).ok()) {
-        let word = u64::from_ne_bytes(eight);
+    while let Some(word) = eight(bytes, at) {
         let control = word.wrapping_sub(ONES * 0x20) & !word & TOPS;
-        if (control | has_zero(word ^ (ONES * 0x22)) | has_zero(word ^ (ONES * 0x5c))) != 0 {
-            break;
+        let ends = control | has_zero(word ^ (ONES * 0x22)) | has_zero(word ^ (ONES * 0x5c));
+        if ends != 0 {
+            return at + ends.trailing_zeros() as usize / 8;
         }
         at += 8;
     }
@@ -202,12 +225,23 @@ fn in_text(bytes: &[u8], mut at: usize) -> usize {
 }
 
 /// Passes over spaces where they mean nothing.
-fn spaces(bytes: &[u8], at: usize, place: At) -> usize {
+fn spaces(bytes: &[u8], mut at: usize, place: At) -> usize {
     if !matches!(place, At::Value | At::ValueOrEnd | At::NameOrEnd | At::Name | At::Colon | At::Next) {
         return at;
     }
-    let rest = bytes.get(at..).unwrap_or_default();
-    at + rest.iter().position(|byte| !matches!(byte, b' ' | b'\n' | b'\r' | b'\t')).unwrap_or(rest.len())
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            // Lines begin with many.
+            b' ' => match eight(bytes, at).map(|word| word ^ (ONES * 0x20)) {
+                Some(0) => at += 8,
+                Some(others) => at += others.trailing_zeros() as usize / 8,
+                None => at += 1,
+            },
+            b'\n' | b'\r' | b'\t' => at += 1,
+            _ => break,
+        }
+    }
+    at
 }
 
 #[cfg(test)]
