@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use crc_fast::{CrcAlgorithm, Digest as Crc};
 use futures_util::stream;
-use md5::{Digest as _, Md5};
+use remote_state_core::provider::{Md5Hasher, Md5Sum};
 use remote_state_core::{Error, ErrorKind, Result, StateFile, StateSource};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
@@ -39,7 +39,7 @@ impl Crc64 {
 #[derive(Clone, Debug)]
 pub(crate) struct Payload {
     source: StateSource,
-    pub(crate) md5: [u8; 16],
+    pub(crate) md5: Md5Sum,
     pub(crate) crc64: u64,
 }
 
@@ -127,7 +127,7 @@ fn stream_of(file: StateFile, broken: Broken) -> reqwest::Body {
 
 #[derive(Default)]
 struct Sums {
-    md5: Md5,
+    md5: Md5Hasher,
     crc: Crc64,
 }
 
@@ -138,7 +138,7 @@ impl Sums {
     }
 
     fn of(self, source: StateSource) -> Payload {
-        Payload { source, md5: self.md5.finalize().into(), crc64: self.crc.finish() }
+        Payload { source, md5: self.md5.finish(), crc64: self.crc.finish() }
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
+use remote_state_core::provider::DigestWait;
 use remote_state_core::{
     Capabilities, ETag, Error, ErrorKind, LockInfo, LockRecord, LockTarget, ReadOptions, Released, Result,
     StateLocation, StateMeta, StateRead, StateSource, StateStore, StateVersion, VersionId, Workspace,
@@ -21,7 +22,7 @@ use crate::error::Outcome;
 use crate::keys::Layout;
 use crate::payload::{Crc64, Payload};
 use crate::request::{Answer, Sender, chunk};
-use crate::tablestore::{DigestWait, Table};
+use crate::tablestore::Table;
 
 /// What to configure so that locks are taken.
 const LOCK_HINT: &str = "take `lock = false` out of the configuration, for every client of this state, or pass `--backend-config lock=true`";
@@ -102,32 +103,26 @@ impl StateStore for OssStore {
     }
 
     async fn read(&self, workspace: &Workspace, options: &ReadOptions) -> Result<Option<StateRead>> {
-        match &self.table {
-            // The digest is that of the current version.
-            Some(table) if options.version.is_none() && !options.ignores_digest => {
-                self.read_verified(table, workspace).await
-            }
-            _ => self.read_object(workspace, options).await,
+        let read = || self.read_object(workspace, options);
+        match self.digest(workspace) {
+            Some(digest) => digest.read(options, read).await,
+            None => read().await,
         }
     }
 
     async fn write(&self, workspace: &Workspace, source: StateSource, mode: &WriteMode) -> Result<StateMeta> {
         let payload = Payload::new(source).await?;
-        let Some(table) = &self.table else { return self.put_state(workspace, &payload, mode).await };
-        let meta = self.put_state(workspace, &payload, mode).await.map_err(|error| match error.kind() {
-            ErrorKind::Unknown => error.with_hint(
-                "its digest was not recorded; if the state was written, store it again with `remote-state push --repair-digest FILE`",
-            ),
-            _ => error,
-        })?;
-        self.record_digest(table, workspace, &payload).await?;
-        Ok(meta)
+        let written = self.put_state(workspace, &payload, mode).await;
+        match self.digest(workspace) {
+            Some(digest) => digest.record(written, Ok(payload.md5)).await,
+            None => written,
+        }
     }
 
     async fn delete(&self, workspace: &Workspace) -> Result<()> {
         self.delete_state(workspace).await?;
-        match &self.table {
-            Some(table) => self.forget_digest(table, workspace).await,
+        match self.digest(workspace) {
+            Some(digest) => digest.forget().await,
             None => Ok(()),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use remote_state_core::provider::{Failure, Outcome};
+use remote_state_core::provider::{Failure, Md5Hasher, Outcome};
 use remote_state_core::{ETag, Error, ErrorKind, Result, StateMeta, VersionId, Workspace, WriteMode};
 
 use crate::client::{PutMode, Stored, Versioning};
@@ -169,7 +169,6 @@ impl OssStore {
     }
 
     async fn stored_if_same(&self, key: &str, payload: &Payload) -> Result<Option<Stored>> {
-        use md5::Digest as _;
         let mut answer = match self.client.get("write", key, None).await {
             Ok(answer) => answer,
             Err(Failure { outcome: Outcome::Absent, .. }) => return Ok(None),
@@ -180,7 +179,7 @@ impl OssStore {
         }
         let text = |name: &str| answer.header(name).map(str::to_owned);
         let stored = Stored { etag: text("etag"), version: text("x-oss-version-id") };
-        let (mut md5, mut crc) = (md5::Md5::new(), Crc64::default());
+        let (mut md5, mut crc) = (Md5Hasher::default(), Crc64::default());
         while let Some(bytes) = chunk(&mut answer.response).await.map_err(|reason| {
             Error::new(ErrorKind::Unavailable, "write", "the stored state cannot be read back")
                 .with_context("because", reason)
@@ -188,7 +187,7 @@ impl OssStore {
             md5.update(&bytes);
             crc.update(&bytes);
         }
-        let is_same = <[u8; 16]>::from(md5.finalize()) == payload.md5 && crc.finish() == payload.crc64;
+        let is_same = md5.finish() == payload.md5 && crc.finish() == payload.crc64;
         Ok(is_same.then_some(stored))
     }
 

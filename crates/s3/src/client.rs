@@ -14,8 +14,8 @@ use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::types::{ObjectCannedAcl, ServerSideEncryption};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use md5::Digest as _;
 use remote_state_core::ErrorKind;
+use remote_state_core::provider::Md5Sum;
 use secrecy::ExposeSecret as _;
 
 use self::sending::{Attempts, Signed, once, unsent};
@@ -73,7 +73,7 @@ impl Encryption {
         let Self::Customer(key) = self else { return None };
         let key = key.expose_secret();
         let bytes = BASE64.decode(key).unwrap_or_default();
-        Some(CustomerKey { key, md5: BASE64.encode(md5::Md5::digest(bytes)) })
+        Some(CustomerKey { key, md5: BASE64.encode(Md5Sum::of(&bytes)) })
     }
 }
 

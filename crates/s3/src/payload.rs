@@ -8,13 +8,10 @@ use std::task::{Context, Poll};
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use md5::{Digest as _, Md5};
+use remote_state_core::provider::{Md5Hasher, Md5Sum};
 use remote_state_core::{ContentHash, ContentHasher, Error, ErrorKind, Result, StateFile, StateSource};
 use tokio::sync::{OnceCell, mpsc};
 use tokio::task::spawn_blocking;
-
-/// An MD5 sum.
-pub(crate) type Sum = [u8; 16];
 
 /// Bytes in memory up to this many are hashed where they are: another thread would cost more.
 const SMALL_BYTES: u64 = 256 << 10;
@@ -30,7 +27,7 @@ pub(crate) struct Payload(Arc<Inner>);
 struct Inner {
     source: StateSource,
     hash: ContentHash,
-    md5: OnceCell<Sum>,
+    md5: OnceCell<Md5Sum>,
     /// How often the file could not be read while it was being sent, and why.
     broken: Mutex<Option<(u32, Error)>>,
 }
@@ -66,13 +63,13 @@ impl Payload {
     }
 
     /// Computes the MD5 sum, once.
-    pub(crate) async fn md5(&self) -> Result<Sum> {
-        self.0.md5.get_or_try_init(|| self.sum_of(Md5::new(), 0..self.size_bytes())).await.copied()
+    pub(crate) async fn md5(&self) -> Result<Md5Sum> {
+        self.0.md5.get_or_try_init(|| self.sum_of(Md5Hasher::default(), 0..self.size_bytes())).await.copied()
     }
 
     /// Computes the MD5 sum of a part.
-    pub(crate) async fn md5_of(&self, part: Range<u64>) -> Result<Sum> {
-        self.sum_of(Md5::new(), part).await
+    pub(crate) async fn md5_of(&self, part: Range<u64>) -> Result<Md5Sum> {
+        self.sum_of(Md5Hasher::default(), part).await
     }
 
     /// Computes the SHA-256 of a part.
@@ -144,15 +141,15 @@ trait Hasher: Send + 'static {
     fn sum(self) -> Self::Sum;
 }
 
-impl Hasher for Md5 {
-    type Sum = Sum;
+impl Hasher for Md5Hasher {
+    type Sum = Md5Sum;
 
     fn take(&mut self, bytes: &[u8]) {
         self.update(bytes);
     }
 
-    fn sum(self) -> Sum {
-        self.finalize().into()
+    fn sum(self) -> Md5Sum {
+        self.finish()
     }
 }
 

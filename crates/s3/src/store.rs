@@ -9,8 +9,9 @@ use async_trait::async_trait;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::DateTime;
 use futures_util::stream::BoxStream;
+use remote_state_core::provider::DigestWait;
 use remote_state_core::{
-    Capabilities, ETag, Error, ErrorKind, LockInfo, LockRecord, LockTarget, ReadOptions, Released, Result,
+    Capabilities, ETag, Error, LockInfo, LockRecord, LockTarget, ReadOptions, Released, Result,
     StateLocation, StateMeta, StateRead, StateSource, StateStore, StateVersion, VersionId, Workspace,
     WriteMode,
 };
@@ -20,7 +21,7 @@ use crate::config::{S3Config, check_key};
 use crate::connect;
 use crate::dialect::{Creates, Dialect, Versioned};
 use crate::download::Download;
-use crate::dynamodb::{DigestWait, Table};
+use crate::dynamodb::Table;
 use crate::error::Outcome;
 use crate::keys::Layout;
 use crate::lock::Memory;
@@ -100,34 +101,26 @@ impl StateStore for S3Store {
     }
 
     async fn read(&self, workspace: &Workspace, options: &ReadOptions) -> Result<Option<StateRead>> {
-        match &self.table {
-            // The digest is that of the current version.
-            Some(table) if options.version.is_none() && !options.ignores_digest => {
-                self.read_verified(table, workspace).await
-            }
-            _ => self.read_object(workspace, options).await,
+        let read = || self.read_object(workspace, options);
+        match self.digest(workspace) {
+            Some(digest) => digest.read(options, read).await,
+            None => read().await,
         }
     }
 
     async fn write(&self, workspace: &Workspace, source: StateSource, mode: &WriteMode) -> Result<StateMeta> {
         let payload = Payload::new(source).await?;
-        let Some(table) = &self.table else { return self.put_state(workspace, &payload, mode).await };
+        let put = self.put_state(workspace, &payload, mode);
+        let Some(digest) = self.digest(workspace) else { return put.await };
         // The digest is computed while the state is on its way.
-        let (written, sum) = tokio::join!(self.put_state(workspace, &payload, mode), payload.md5());
-        let meta = written.map_err(|error| match error.kind() {
-            ErrorKind::Unknown => error.with_hint(
-                "its digest was not recorded; if the state was written, store it again with `remote-state push --repair-digest FILE`",
-            ),
-            _ => error,
-        })?;
-        self.record_digest(table, workspace, sum, &meta).await?;
-        Ok(meta)
+        let (written, sum) = tokio::join!(put, payload.md5());
+        digest.record(written, sum).await
     }
 
     async fn delete(&self, workspace: &Workspace) -> Result<()> {
         self.delete_state(workspace).await?;
-        match &self.table {
-            Some(table) => self.forget_digest(table, workspace).await,
+        match self.digest(workspace) {
+            Some(digest) => digest.forget().await,
             None => Ok(()),
         }
     }

@@ -10,5 +10,4 @@ mod sign;
 mod vectors;
 
 pub(crate) use client::Table;
-pub(crate) use digest::DigestWait;
 pub(crate) use lock::LockRow;

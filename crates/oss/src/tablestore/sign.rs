@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
-use md5::{Digest as _, Md5};
+use remote_state_core::provider::Md5Sum;
 use secrecy::ExposeSecret as _;
 
 use crate::credentials::Credentials;
@@ -34,7 +34,7 @@ pub(super) fn headers_at(
     let mut headers = vec![
         ("x-ots-accesskeyid", credentials.access_key.clone()),
         ("x-ots-apiversion", API_VERSION.to_owned()),
-        ("x-ots-contentmd5", BASE64.encode(Md5::digest(body))),
+        ("x-ots-contentmd5", BASE64.encode(Md5Sum::of(body))),
         ("x-ots-date", date),
         ("x-ots-instancename", instance.to_owned()),
     ];

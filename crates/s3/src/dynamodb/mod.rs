@@ -7,5 +7,4 @@ mod lock;
 mod tests;
 
 pub(crate) use client::Table;
-pub(crate) use digest::DigestWait;
 pub(crate) use lock::LockItem;

@@ -6,12 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use remote_state_core::config::ResolvedConfig;
+use remote_state_core::provider::DigestWait;
 use remote_state_core::{
     Error, ErrorKind, ReadOptions, StateStore, StateStoreExt as _, Workspace, WriteMode,
 };
 use remote_state_emulator::{Emulator, Fault, Misbehaviour};
 
-use crate::dynamodb::DigestWait;
 use crate::{PROVIDER, S3Config, S3Store};
 
 const SHORT: DigestWait =
@@ -56,12 +56,6 @@ async fn read(store: &Arc<dyn StateStore>) -> Result<Option<Bytes>, Error> {
 
 fn context<'a>(error: &'a Error, label: &str) -> &'a str {
     error.context().iter().find(|(found, _)| *found == label).map_or("", |(_, value)| value)
-}
-
-#[test]
-fn patience_is_that_of_native_clients() {
-    let DigestWait { pause, patience } = DigestWait::default();
-    assert_eq!((pause.as_secs(), patience.as_secs()), (2, 10));
 }
 
 #[tokio::test]

@@ -1,0 +1,51 @@
+//! What is said of a state that does not match its digest.
+
+use crate::error::{Error, ErrorKind};
+use crate::provider::{DigestEntry, Md5Sum};
+
+/// A recorded digest, and all that is to be said should the state not match it.
+#[derive(Clone, Debug)]
+pub(super) struct Mismatch {
+    pub(super) sum: Md5Sum,
+    pub(super) state: String,
+    place: String,
+    how_to_look: String,
+    how_to_remove: String,
+}
+
+impl Mismatch {
+    pub(super) fn new(entry: &impl DigestEntry, sum: Md5Sum) -> Self {
+        Self {
+            sum,
+            state: entry.state(),
+            place: entry.place(),
+            how_to_look: entry.how_to_look(),
+            how_to_remove: entry.how_to_remove(),
+        }
+    }
+
+    /// `computed` is the digest and the length of what is stored; none if nothing is.
+    pub(super) fn error(&self, computed: Option<(Md5Sum, u64)>) -> Error {
+        let Self { sum, state, place, how_to_look, how_to_remove } = self;
+        let error = Error::new(
+            ErrorKind::DigestMismatch,
+            "read",
+            format!("state `{state}` does not match its recorded digest"),
+        )
+        .with_context("recorded", format!("{sum}  {place}"));
+        let error = match computed {
+            Some((sum, size)) => error.with_context("computed", format!("{sum}  {state}, {size} bytes")),
+            None => error.with_context("computed", format!("none: there is no state at {state}")),
+        };
+        let error = error.with_hint("a write may still be settling; read again in a minute");
+        if computed.is_some() {
+            error.with_hint(format!(
+                "if it persists, {how_to_look}; the state that is right is put in order with `remote-state push --repair-digest FILE`"
+            ))
+        } else {
+            error.with_hint(format!(
+                "if it persists and the state is gone for good, {how_to_remove}; else store it again with `remote-state push --repair-digest FILE`"
+            ))
+        }
+    }
+}
