@@ -59,6 +59,11 @@ impl Daemon {
         }
     }
 
+    /// Tells whether the program has ended.
+    pub(crate) fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     /// Waits until the program ends by itself or by a signal.
     pub(crate) fn wait(&mut self) -> Result<ExitStatus> {
         Ok(self.child.wait()?)

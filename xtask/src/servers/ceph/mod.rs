@@ -34,10 +34,7 @@ pub(crate) fn start(target_dir: &Path) -> Result<Started> {
         let cluster = Cluster::new(folder)?;
         let mut monitor = cluster.monitor()?;
         monitor.wait_until(READY_WITHIN, || cluster.ceph(&["mon", "stat"]).is_ok())?;
-        let mut store = cluster.store()?;
-        store.wait_until(READY_WITHIN, || {
-            cluster.ceph(&["osd", "stat"]).is_ok_and(|status| status.contains("1 up"))
-        })?;
+        let store = cluster.store()?;
         let mut gateway = cluster.gateway()?;
         gateway.wait_until(READY_WITHIN, || http::answers(cluster.gateway))?;
         let (access_key, secret_key) = (random_word(), random_word());
@@ -118,9 +115,20 @@ impl<'a> Cluster<'a> {
         let mut format = self.command("ceph-osd");
         format.args(["-i", "0", "--mkfs", "--osd-uuid", &id]);
         run(format)?;
-        let mut serve = self.command("ceph-osd");
-        serve.args(["-i", "0", "-f"]);
-        Daemon::start("ceph-osd", serve, self.folder)
+        let mut left = 10;
+        loop {
+            left -= 1;
+            let mut serve = self.command("ceph-osd");
+            serve.args(["-i", "0", "-f"]);
+            let mut store = Daemon::start("ceph-osd", serve, self.folder)?;
+            let is_up = || self.ceph(&["osd", "stat"]).is_ok_and(|status| status.contains("1 up"));
+            match store.wait_until(READY_WITHIN, is_up) {
+                Ok(()) => return Ok(store),
+                // It too may ask before it has learnt which cluster it talks to, and then it ends.
+                Err(_) if left > 0 && store.has_ended()? => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     fn gateway(&self) -> Result<Daemon> {
