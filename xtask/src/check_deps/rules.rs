@@ -95,6 +95,23 @@ pub(crate) const TREES: &[TreeRule] = &[
         selection: &[FACADE],
         forbidden: &["aws-config", "aws-sdk-s3", "remote-state-oss", "remote-state-s3", "reqwest"],
     },
+    // Whoever takes one provider gets nothing of another's.
+    TreeRule {
+        selection: &[FACADE, "--features", "oss"],
+        forbidden: &["aws-config", "aws-sdk-s3", "aws-smithy-types", "remote-state-s3"],
+    },
+    TreeRule {
+        selection: &[FACADE, "--features", "s3"],
+        forbidden: &["prost", "remote-state-oss", "remote-state-spaces", "reqwest"],
+    },
+    TreeRule {
+        selection: &[FACADE, "--features", "spaces"],
+        forbidden: &["prost", "remote-state-oss", "reqwest"],
+    },
+    TreeRule {
+        selection: &["remote-state-cli", "--no-default-features", "--features", "oss"],
+        forbidden: &["aws-config", "aws-sdk-s3", "aws-smithy-types", "remote-state-emulator"],
+    },
     TreeRule {
         selection: &[CORE],
         forbidden: &["aws-config", "aws-sdk-s3", "axum", "hyper", "quick-xml", "reqwest", "rustls", "s3s"],
