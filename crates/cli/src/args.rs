@@ -22,6 +22,7 @@ pub(crate) struct Cli {
 }
 
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
     /// Act in this directory instead of the current one
     #[arg(
@@ -171,6 +172,10 @@ pub(crate) enum Command {
     /// Copy the state to standard output or to a file, byte for byte
     Pull(Pull),
     /// Store a state, under the lock and only if it follows the stored one
+    ///
+    /// It follows if nothing is stored yet, or an empty state, or one of the same lineage with a lower serial. The same bytes again are
+    /// nothing to write. Everything else is refused with exit status 5: a lower serial, the same serial with other bytes, another lineage.
+    /// The file is stored as it is, its serial and lineage too. Where no lock is configured it is stored without one, with a warning.
     Push(Push),
     /// Print outputs
     Output(Output),

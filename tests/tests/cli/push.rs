@@ -146,6 +146,7 @@ fn not_following(suite: &mut Suite) {
             "a_lower_serial_is_refused",
             state(2),
             "its serial 2 is lower than the stored serial 3: it is an older state".to_owned(),
+            "",
         ),
         (
             "another_lineage_is_refused",
@@ -154,15 +155,17 @@ fn not_following(suite: &mut Suite) {
                 "its lineage `{}` is not the stored lineage `{LINEAGE}`: it is another state",
                 LINEAGE.replace("11111111-", "99999999-")
             ),
+            "",
         ),
         (
             "the_same_serial_with_other_bytes_is_refused",
             state(3).replace("line 2", "line two"),
             "its serial 3 is the stored serial, but its content differs: someone else wrote in between"
                 .to_owned(),
+            "hint: if it is the stored state with changes of yours, raise its `serial` and push it again\n",
         ),
     ];
-    for (name, new, reason) in refusals {
+    for (name, new, reason, hint) in refusals {
         suite.on_each_server(name, &[], move |server| {
             let case = Case::stored(server);
             case.sandbox.write("new.json", &new);
@@ -171,7 +174,7 @@ fn not_following(suite: &mut Suite) {
                 5,
                 "",
                 &format!(
-                    "error: `new.json` may not replace the stored state: {reason}\n  stored at  s3://BUCKET/KEY\n\n\
+                    "error: `new.json` may not replace the stored state: {reason}\n  stored at  s3://BUCKET/KEY\n\n{hint}\
                      hint: compare the two with `remote-state pull`; to replace it all the same, pass `--force`\n"
                 ),
             );

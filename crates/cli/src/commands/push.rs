@@ -137,14 +137,21 @@ fn not_comparable(session: &Session, meta: &StateMeta, error: &Error) -> Failure
 }
 
 fn refused(session: &Session, name: &str, refusal: &Refusal) -> Failure {
-    Error::new(
+    let error = Error::new(
         ErrorKind::PreconditionFailed,
         "push",
         format!("{name} may not replace the stored state: {refusal}"),
-    )
-    .with_context("stored at", session.store.location(&session.workspace).state)
-    .with_hint("compare the two with `remote-state pull`; to replace it all the same, pass `--force`")
-    .into()
+    );
+    let error = match refusal {
+        Refusal::SameSerialOtherBytes { .. } => error.with_hint(
+            "if it is the stored state with changes of yours, raise its `serial` and push it again",
+        ),
+        _ => error,
+    };
+    error
+        .with_context("stored at", session.store.location(&session.workspace).state)
+        .with_hint("compare the two with `remote-state pull`; to replace it all the same, pass `--force`")
+        .into()
 }
 
 fn report(
