@@ -76,9 +76,10 @@ impl S3Config {
 
     /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>
     async fn caller(&self, sts: &aws_config::SdkConfig) -> Result<Caller> {
-        let dialect = Dialect::choose(self.dialect, self.endpoint.as_ref());
+        // A store that speaks as Amazon's does is not Amazon's for that: only its host tells.
+        let is_amazons = Dialect::choose(None, self.endpoint.as_ref()).name == DialectName::Aws;
         let endpoint = self.connection.sts_endpoint.as_ref();
-        if endpoint.is_none() && dialect.name != DialectName::Aws {
+        if endpoint.is_none() && !is_amazons {
             return Ok(Caller::Unknown(
                 "the store is not Amazon's, and no STS of its own is named in `endpoints.sts`".to_owned(),
             ));

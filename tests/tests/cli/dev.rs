@@ -49,6 +49,16 @@ pub(crate) fn tests(suite: &mut Suite) {
             .says("hint: to have one that does, give `--dev=oss`");
         oss("pull --backend s3").run().code(2).says("hint: to have one that does, give `--dev=s3`");
     });
+    suite.test("nobody_is_asked_who_uses_the_embedded_store", &[], || {
+        let sandbox = Sandbox::new();
+        for kind in ["s3", "oss", "spaces"] {
+            let whoami = sandbox.remote_state().arg(format!("--dev={kind}")).words("whoami --json");
+            let found = whoami.run().success().json();
+            assert_eq!((&found["backend"], found["account"].is_null()), (&kind.into(), true), "{found}");
+            let because = found["unknown_because"].as_str().expect("it is text");
+            assert!(because.starts_with("the store is not "), "{because}");
+        }
+    });
     suite.test("the_embedded_oss_locks_in_a_table_on_request", &[], || {
         let sandbox = Sandbox::new();
         let oss = |words: &str| {
