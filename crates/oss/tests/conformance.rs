@@ -10,6 +10,7 @@ use common::{emulator, store};
 use raw::LockObjects;
 use remote_state_conformance::{Scale, Setup};
 use remote_state_core::Capabilities;
+use remote_state_emulator::Emulator;
 
 /// Enough to see a difference between manners; what takes a crowd or a large state is seen once.
 fn small() -> Scale {
@@ -73,14 +74,20 @@ mod older {
 
 /// Locks and digests in a Tablestore table.
 mod table {
+    use remote_state_core::StateStore;
+
     use super::*;
+
+    pub(super) fn in_table(emulator: &Emulator) -> Arc<dyn StateStore> {
+        let keys = common::table_keys(emulator);
+        let keys: Vec<_> = keys.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        store(emulator, &keys)
+    }
 
     async fn rows() -> Setup {
         let emulator = emulator().await;
-        let keys = common::table_keys(&emulator);
-        let keys: Vec<_> = keys.iter().map(|(key, value)| (*key, value.as_str())).collect();
         let declares = Capabilities::default().with_locking(true);
-        Setup::new(store(&emulator, &keys), declares)
+        Setup::new(in_table(&emulator), declares)
             .with_locks_of_states_only()
             .with_scale(small())
             .with_guard(emulator)
@@ -89,7 +96,7 @@ mod table {
     remote_state_conformance::suite!(rows);
 }
 
-/// A store that is slow, busy at first, and loses an answer.
+/// A store that is slow, busy at first, and loses answers.
 mod weather {
     use std::time::Duration;
 
@@ -97,10 +104,7 @@ mod weather {
 
     use super::*;
 
-    async fn rough(bucket: &'static str, keys: &[(&str, &str)]) -> Setup {
-        let emulator = emulator().await;
-        let keys: Vec<_> = keys.iter().copied().chain([("bucket", bucket)]).collect();
-        let store = store(&emulator, &keys);
+    fn roughen(emulator: &Emulator) {
         emulator.faults().set_latency(Duration::from_millis(3));
         for (misbehaviour, method) in [
             (Misbehaviour::slow_down(), "GET"),
@@ -109,13 +113,19 @@ mod weather {
         ] {
             emulator.faults().inject(Fault::new(misbehaviour).with_method(method).with_times(1));
         }
+    }
+
+    async fn bucket(name: &str) -> Setup {
+        let emulator = emulator().await;
+        let store = store(&emulator, &[("bucket", name)]);
+        roughen(&emulator);
         let declares = Capabilities::default().with_locking(true);
         Setup::new(store, declares).with_scale(small()).with_guard(emulator)
     }
 
     mod plain {
         async fn setup() -> remote_state_conformance::Setup {
-            super::rough(crate::common::BUCKET, &[]).await
+            super::bucket(crate::common::BUCKET).await
         }
 
         remote_state_conformance::suite!(setup);
@@ -123,7 +133,29 @@ mod weather {
 
     mod versioned {
         async fn setup() -> remote_state_conformance::Setup {
-            super::rough("versioned", &[]).await
+            super::bucket("versioned").await
+        }
+
+        remote_state_conformance::suite!(setup);
+    }
+
+    mod suspended {
+        async fn setup() -> remote_state_conformance::Setup {
+            super::bucket("suspended").await
+        }
+
+        remote_state_conformance::suite!(setup);
+    }
+
+    mod table {
+        use super::*;
+
+        async fn setup() -> Setup {
+            let emulator = emulator().await;
+            let store = crate::table::in_table(&emulator);
+            roughen(&emulator);
+            let declares = Capabilities::default().with_locking(true);
+            Setup::new(store, declares).with_locks_of_states_only().with_scale(small()).with_guard(emulator)
         }
 
         remote_state_conformance::suite!(setup);
