@@ -1,4 +1,4 @@
-//! A proxy that leads every name to one server: so a service's own host names can stand in a configuration.
+//! A proxy that leads every name to one server: so a service's own host names can stand in a configuration, and so can what lies in wait on the way.
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -16,22 +16,31 @@ impl Proxy {
     /// # Panics
     /// If it cannot listen.
     pub fn to(server: &str) -> Self {
+        Self::altering(server, Vec::new())
+    }
+
+    /// The same, but it puts other words of the same length in the place of some, wherever they are in a request.
+    ///
+    /// # Panics
+    /// If it cannot listen, or the words differ in their length.
+    pub fn altering(server: &str, words: Vec<(String, String)>) -> Self {
+        assert!(words.iter().all(|(from, to)| from.len() == to.len()), "the length of a request stays");
         let server = server.trim_start_matches("http://").to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").expect("the system grants a port");
         let url = format!("http://{}", listener.local_addr().expect("a listener has an address"));
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let server = server.clone();
+                let (server, words) = (server.clone(), words.clone());
                 // A connection that breaks off is for its client to notice.
-                std::thread::spawn(move || drop(pass(&client, &server)));
+                std::thread::spawn(move || drop(pass(&client, &server, &words)));
             }
         });
         Self { url }
     }
 }
 
-/// Passes requests on one connection, and their answers.
-fn pass(client: &TcpStream, server: &str) -> std::io::Result<()> {
+/// Passes requests on one connection, altered, and their answers.
+fn pass(client: &TcpStream, server: &str, words: &[(String, String)]) -> std::io::Result<()> {
     let upstream = TcpStream::connect(server)?;
     let (mut answers, mut back) = (upstream.try_clone()?, client.try_clone()?);
     std::thread::spawn(move || {
@@ -59,8 +68,19 @@ fn pass(client: &TcpStream, server: &str) -> std::io::Result<()> {
                 break;
             }
         }
-        upstream.write_all(head.as_bytes())?;
-        std::io::copy(&mut requests.by_ref().take(length), &mut upstream)?;
+        let mut request = head.into_bytes();
+        if words.is_empty() {
+            upstream.write_all(&request)?;
+            std::io::copy(&mut requests.by_ref().take(length), &mut upstream)?;
+            continue;
+        }
+        requests.by_ref().take(length).read_to_end(&mut request)?;
+        for (from, to) in words {
+            while let Some(at) = request.windows(from.len()).position(|window| window == from.as_bytes()) {
+                request[at..at + to.len()].copy_from_slice(to.as_bytes());
+            }
+        }
+        upstream.write_all(&request)?;
     }
 }
 

@@ -303,7 +303,7 @@ impl Client {
             .body(payload.body(0..size))
             .customize()
             .interceptor(attempts.clone())
-            .interceptor(Signed(*payload.hash()));
+            .interceptor(Signed::new(dialect, *checksum, *payload.hash()));
         let settings = match repeat {
             Repeat::AsConfigured => aws_sdk_s3::config::Builder::new(),
             Repeat::Never => once(),

@@ -41,6 +41,8 @@ pub struct Dialect {
     pub caches: &'static [&'static str],
     /// Which checksum goes with what is written.
     pub checksum: Checksum,
+    /// What binds a body to the signature of its request.
+    pub body_signature: BodySignature,
     /// What becomes of `If-None-Match: *` on a PUT.
     pub creates: Creates,
     /// What becomes of `If-Match` on a PUT.
@@ -65,6 +67,17 @@ pub enum Checksum {
     Md5,
     /// `x-amz-checksum-sha256`, which is stored beside the object.
     Sha256,
+}
+
+/// What binds a body to the signature of its request, so that no other body can take its place on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BodySignature {
+    /// Its hash in `x-amz-content-sha256`. Policies of buckets may demand it.
+    Hash,
+    /// Its SHA-256 in `x-amz-checksum-sha256`, a header that is signed, where the store is known to hold the body against it. It hashes the body a second
+    /// time for the hash in `x-amz-content-sha256`, so that is `UNSIGNED-PAYLOAD`. Without a checksum it is the hash all the same.
+    Checksum,
 }
 
 /// What becomes of `If-None-Match: *` on a PUT.
@@ -133,6 +146,7 @@ impl Dialect {
             hosts: &[".amazonaws.com", ".amazonaws.com.cn"],
             caches: &[],
             checksum: Checksum::Sha256,
+            body_signature: BodySignature::Hash,
             creates: Creates::Atomic,
             updates: Updates::Quoted,
             completes_conditionally: true,
@@ -141,7 +155,8 @@ impl Dialect {
             region: SigningRegion::OfBucket,
             versioned: Versioned::Same,
         },
-        // Measured on the release of February 2026: 100 races of 20 contenders had one winner each; `If-Match` on DELETE is ignored.
+        // Measured on the release of February 2026: 100 races of 20 contenders had one winner each; `If-Match` on DELETE is ignored; a body that does
+        // not have its checksum is refused, and one hash less takes 60 ms off a PUT of 100 MB.
         Self {
             name: DialectName::Minio,
             label: "minio",
@@ -149,6 +164,7 @@ impl Dialect {
             hosts: &[],
             caches: &[],
             checksum: Checksum::Sha256,
+            body_signature: BodySignature::Checksum,
             creates: Creates::Atomic,
             updates: Updates::Quoted,
             completes_conditionally: true,
@@ -166,6 +182,7 @@ impl Dialect {
             hosts: &[],
             caches: &[],
             checksum: Checksum::Md5,
+            body_signature: BodySignature::Hash,
             creates: Creates::Atomic,
             updates: Updates::Bare,
             completes_conditionally: false,
@@ -183,6 +200,7 @@ impl Dialect {
             hosts: &[".digitaloceanspaces.com"],
             caches: &[".cdn.digitaloceanspaces.com"],
             checksum: Checksum::Md5,
+            body_signature: BodySignature::Hash,
             creates: Creates::Unproven,
             updates: Updates::Bare,
             completes_conditionally: false,
@@ -199,6 +217,7 @@ impl Dialect {
             hosts: &[".r2.cloudflarestorage.com"],
             caches: &[],
             checksum: Checksum::Md5,
+            body_signature: BodySignature::Hash,
             creates: Creates::Unproven,
             updates: Updates::Quoted,
             completes_conditionally: true,
@@ -215,6 +234,7 @@ impl Dialect {
             hosts: &[],
             caches: &[],
             checksum: Checksum::Md5,
+            body_signature: BodySignature::Hash,
             creates: Creates::Unproven,
             updates: Updates::Unsent,
             completes_conditionally: false,
@@ -230,6 +250,7 @@ impl Dialect {
             hosts: &[],
             caches: &[],
             checksum: Checksum::Md5,
+            body_signature: BodySignature::Hash,
             creates: Creates::Unproven,
             updates: Updates::Unsent,
             completes_conditionally: false,
@@ -357,6 +378,11 @@ mod tests {
             match row.checksum {
                 Checksum::Md5 => "`Content-MD5`",
                 Checksum::Sha256 => "SHA-256",
+            }
+            .to_owned(),
+            match row.body_signature {
+                BodySignature::Hash => "its hash",
+                BodySignature::Checksum => "the checksum",
             }
             .to_owned(),
             match row.creates {

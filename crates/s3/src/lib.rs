@@ -24,5 +24,7 @@ mod versions;
 mod write;
 
 pub use config::{Encryption, PROVIDER, S3Config};
-pub use dialect::{Addressing, Checksum, Creates, Dialect, DialectName, SigningRegion, Updates, Versioned};
+pub use dialect::{
+    Addressing, BodySignature, Checksum, Creates, Dialect, DialectName, SigningRegion, Updates, Versioned,
+};
 pub use store::S3Store;

@@ -1,8 +1,11 @@
 //! `push`: only a state, only if it follows, only under the lock.
 
-use remote_state_tests::Suite;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use remote_state_core::ContentHash;
+use remote_state_tests::{Proxy, Suite};
 
-use crate::support::{Case, LINEAGE, empty_state, state};
+use crate::support::{Case, LINEAGE, SECRET, empty_state, state};
 
 pub(crate) fn tests(suite: &mut Suite) {
     accepted(suite);
@@ -57,6 +60,38 @@ fn accepted(suite: &mut Suite) {
             "",
             "serial 3 is stored at `s3://BUCKET/KEY` already; nothing to write\n",
         );
+    });
+    suite.on_each_server("a_state_that_was_altered_on_its_way_is_refused_and_not_stored", &[], |server| {
+        let (sent, altered) = (state(7), state(7).replace(SECRET, "hunter3"));
+        let checksum = |state: &str| BASE64.encode(ContentHash::of(state.as_bytes()).as_bytes());
+        let body = (SECRET.to_owned(), "hunter3".to_owned());
+        for (words, reason) in [
+            (vec![], None),
+            (vec![body.clone()], Some("the store refused it")),
+            // Whoever alters the checksum too breaks the signature.
+            (vec![body, (checksum(&sent), checksum(&altered))], Some("SignatureDoesNotMatch")),
+        ] {
+            let proxy = Proxy::altering(&server.endpoint, words);
+            for dialect in ["aws", "minio"] {
+                let mut case = Case::new(server);
+                case.place = case.place.with("dialect", dialect);
+                case.sandbox.write("new.json", &sent);
+                let push = case.remote_state("push new.json");
+                let output =
+                    case.run(push.arg(format!("--backend-config=endpoints={{ s3 = {:?} }}", proxy.url)));
+                case.place.assert_unlocked();
+                match reason {
+                    None => {
+                        output.code(0);
+                        assert_eq!(case.place.state("default").expect("it is stored"), sent);
+                    }
+                    Some(reason) => {
+                        assert_eq!(case.place.state("default"), None, "{dialect}: {output}");
+                        output.says("cannot write").says(reason);
+                    }
+                }
+            }
+        }
     });
     suite.on_each_server("an_empty_state_gives_way_to_any_other", &[], |server| {
         let case = Case::new(server);

@@ -14,6 +14,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use remote_state_core::{ContentHash, Error};
 
+use crate::dialect::{BodySignature, Checksum, Dialect};
 use crate::error::{Failure, Outcome};
 
 /// A body that breaks off on this side has never arrived whole, and so was not stored.
@@ -61,11 +62,25 @@ impl Intercept for Attempts {
     }
 }
 
-/// Tells the signature what the body hashes to. The SDK would sign a streamed body as one that may be anything, which some stores refuse.
+/// Tells the signature what stands for the body. The SDK would sign a streamed body as one that may be anything, which some stores refuse.
 ///
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>
 #[derive(Debug)]
-pub(super) struct Signed(pub(super) ContentHash);
+pub(super) enum Signed {
+    /// Its hash.
+    Hash(ContentHash),
+    /// Its checksum, which is a header and signed with the others.
+    Checksum,
+}
+
+impl Signed {
+    pub(super) fn new(dialect: &Dialect, checksum: Option<Checksum>, hash: ContentHash) -> Self {
+        match (dialect.body_signature, checksum) {
+            (BodySignature::Checksum, Some(Checksum::Sha256)) => Self::Checksum,
+            _ => Self::Hash(hash),
+        }
+    }
+}
 
 impl Intercept for Signed {
     fn name(&self) -> &'static str {
@@ -78,7 +93,10 @@ impl Intercept for Signed {
         _: &RuntimeComponents,
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        bag.interceptor_state().store_put(PayloadSigningOverride::Precomputed(self.0.to_string()));
+        bag.interceptor_state().store_put(match self {
+            Self::Hash(hash) => PayloadSigningOverride::Precomputed(hash.to_string()),
+            Self::Checksum => PayloadSigningOverride::UnsignedPayload,
+        });
         Ok(())
     }
 }

@@ -66,7 +66,8 @@ impl Client {
                 .sse_customer_key(key)
                 .sse_customer_key_md5(md5);
         }
-        let call = call.body(payload.body(part)).customize().interceptor(Signed(hash));
+        let signed = Signed::new(&self.settings.dialect, self.settings.checksum, hash);
+        let call = call.body(payload.body(part)).customize().interceptor(signed);
         let settings = aws_sdk_s3::config::Builder::new().timeout_config(timeouts(size));
         let sent = call.config_override(settings).send().await;
         let answer = sent.map_err(|error| match payload.take_broken() {
