@@ -1,16 +1,11 @@
 //! What a bucket's listings say of workspaces, locks and versions.
 
-use std::future::ready;
-
-use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
-use remote_state_core::provider::{Page, pages};
+use futures_util::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
+use remote_state_core::provider::{Page, locks_of, pages};
 use remote_state_core::{ETag, LockRecord, Result, StateMeta, StateVersion, VersionId, Workspace};
 
 use crate::store::OssStore;
 use crate::xml::{Entry, decode};
-
-/// How many locks to read at once.
-const PARALLEL_READS: usize = 16;
 
 impl OssStore {
     fn list_keys(&self, operation: &'static str) -> BoxStream<'_, Result<String>> {
@@ -36,28 +31,14 @@ impl OssStore {
     /// each workspace is asked for that has a state or a lock object, and of `default`.
     pub(crate) fn list_locks(&self) -> BoxStream<'_, Result<(Workspace, LockRecord)>> {
         let has_table = self.table.is_some();
-        let mut last = None;
-        let named = self.list_keys("list locks").try_filter_map(move |key| {
-            let state = || self.layout.workspace_of_state(&key).filter(|_| has_table);
-            // The keys of a workspace follow each other.
-            let next =
-                self.layout.workspace_of_lock(&key).or_else(state).filter(|next| last.as_ref() != Some(next));
-            if next.is_some() {
-                last.clone_from(&next);
-            }
-            ready(Ok(next))
-        });
-        stream::once(async { Ok(Workspace::default()) })
-            .chain(named)
-            .map_ok(move |workspace| async move {
-                // It may have been released since it was listed.
-                let held = self.visible_lock(&workspace).inspect_all("list locks").await?;
-                let of_workspace = held.into_iter().map(move |record| Ok((workspace.clone(), record)));
-                Ok(stream::iter(of_workspace.collect::<Vec<_>>()))
-            })
-            .try_buffered(PARALLEL_READS)
-            .try_flatten()
-            .boxed()
+        let workspace_of = move |key: &str| {
+            let of_state = || self.layout.workspace_of_state(key).filter(|_| has_table);
+            self.layout.workspace_of_lock(key).or_else(of_state)
+        };
+        locks_of(self.list_keys("list locks"), workspace_of, move |workspace| async move {
+            // It may have been released since it was listed.
+            self.visible_lock(&workspace).inspect_all("list locks").await
+        })
     }
 
     pub(crate) fn list_state_versions(&self, workspace: &Workspace) -> BoxStream<'_, Result<StateVersion>> {

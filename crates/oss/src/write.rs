@@ -1,8 +1,9 @@
-//! Writing and deleting a state, and finding out what became of a request whose answer was lost.
+//! Writing and deleting a state. What a write may expect, and what became of one whose answer was lost, is decided alike for all providers: see
+//! [`StateObject`].
 
 use std::sync::atomic::Ordering;
 
-use remote_state_core::provider::{Failure, Md5Hasher, Outcome};
+use remote_state_core::provider::{Failure, Md5Hasher, Outcome, Present, StateObject};
 use remote_state_core::{ETag, Error, ErrorKind, Result, StateMeta, VersionId, Workspace, WriteMode};
 
 use crate::client::{PutMode, Stored, Versioning};
@@ -10,13 +11,6 @@ use crate::payload::{Crc64, Payload};
 use crate::request::{Repeat, chunk};
 use crate::store::OssStore;
 use crate::xml::{Entry, decode};
-
-/// What stands under a key. An object of zero bytes is no state, but it exists.
-enum Present {
-    No,
-    Empty(Option<String>),
-    State(Option<String>),
-}
 
 impl OssStore {
     pub(crate) async fn put_state(
@@ -40,7 +34,9 @@ impl OssStore {
         };
         let stored = match self.client.put("write", &key, payload, how, Repeat::AsConfigured).await {
             Ok(stored) => stored,
-            Err(failure) => self.resolve_write(&key, payload, failure).await?,
+            Err(failure) => {
+                self.state_object(&key).resolve_write(failure, self.stored_if_same(&key, payload)).await?
+            }
         };
         if how == PutMode::ForbidOverwrite
             && let Some(version) = &stored.version
@@ -57,23 +53,7 @@ impl OssStore {
         let Err(failure) = self.client.delete("delete", &key, None, Repeat::AsConfigured).await else {
             return Ok(());
         };
-        match failure.outcome {
-            Outcome::Absent => Ok(()),
-            Outcome::Refused | Outcome::Unsent => Err(failure.error),
-            Outcome::ConditionFailed | Outcome::Conflict | Outcome::Unknown => {
-                if let Ok(Present::No) = self.present("delete", &key).await {
-                    return Ok(());
-                }
-                Err(Error::new(
-                    ErrorKind::Unknown,
-                    "delete",
-                    format!("the state `{}` may or may not have been deleted", self.layout.url(&key)),
-                )
-                .with_context("because", &failure.error)
-                .with_hint("delete it again when the store answers again; that does no harm")
-                .with_source(failure.error))
-            }
-        }
+        self.state_object(&key).resolve_delete(failure, self.present("delete", &key)).await
     }
 
     /// A version means that versions were turned on since the bucket was asked, and that the service did not look whether something was there. So we look
@@ -114,57 +94,24 @@ impl OssStore {
         }
         let undone = self.client.delete("write", key, Some(version), Repeat::AsConfigured).await;
         undone.map_err(|failure| in_doubt(failure.error))?;
-        Err(self.changed(key))
+        Err(self.state_object(key).changed())
     }
 
     /// Returns what is there, if it is what the mode expects.
     async fn check_expected(&self, key: &str, mode: &WriteMode) -> Result<Present> {
-        let present = self.present("write", key).await?;
-        let is_expected = match (mode, &present) {
-            (WriteMode::Overwrite, _) | (WriteMode::Create, Present::No | Present::Empty(_)) => true,
-            (WriteMode::Update(expected), Present::Empty(found) | Present::State(found)) => {
-                found.as_deref() == Some(expected.as_str())
-            }
-            (WriteMode::Create, Present::State(_)) | (WriteMode::Update(_), Present::No) => false,
-        };
-        if is_expected { Ok(present) } else { Err(self.changed(key)) }
+        self.state_object(key).require(mode, self.present("write", key).await?)
     }
 
     async fn present(&self, operation: &'static str, key: &str) -> Result<Present> {
         // A HEAD has no body to say which of bucket and key is missing. A GET has, and its body need not be read.
         match self.client.get(operation, key, None).await {
             Ok(answer) => {
-                let etag = answer.header("etag").map(str::to_owned);
+                let etag = answer.header("etag").map(ETag::new);
                 let is_empty = answer.response.content_length() == Some(0);
                 Ok(if is_empty { Present::Empty(etag) } else { Present::State(etag) })
             }
             Err(Failure { outcome: Outcome::Absent, .. }) => Ok(Present::No),
             Err(failure) => Err(failure.error),
-        }
-    }
-
-    /// Looks at what is stored now, where the answer does not say whether the write was carried out.
-    ///
-    /// That includes a failed condition: a request whose answer was lost is repeated, and the repetition then fails on our own write.
-    async fn resolve_write(&self, key: &str, payload: &Payload, failure: Failure) -> Result<Stored> {
-        if matches!(failure.outcome, Outcome::Refused | Outcome::Unsent | Outcome::Absent) {
-            return Err(failure.error);
-        }
-        match self.stored_if_same(key, payload).await {
-            Ok(Some(stored)) => Ok(stored),
-            // The store decided: something else stands there, and this write was not carried out.
-            Ok(None) if failure.outcome == Outcome::ConditionFailed => {
-                Err(self.changed(key).with_source(failure.error))
-            }
-            Ok(None) | Err(_) => Err(Error::new(
-                ErrorKind::Unknown,
-                "write",
-                format!("the state may or may not have been written to `{}`", self.layout.url(key)),
-            )
-            .with_context("because", &failure.error)
-            .with_context("store", self.client.sender.store())
-            .with_hint("keep your copy, and compare it with `remote-state pull` when the store answers again")
-            .with_source(failure.error)),
         }
     }
 
@@ -191,15 +138,7 @@ impl OssStore {
         Ok(is_same.then_some(stored))
     }
 
-    fn changed(&self, key: &str) -> Error {
-        Error::new(
-            ErrorKind::PreconditionFailed,
-            "write",
-            format!(
-                "`{}` was changed by someone else since it was read; nothing was written",
-                self.layout.url(key)
-            ),
-        )
-        .with_hint("read it again with `remote-state pull`, and compare before you write")
+    fn state_object(&self, key: &str) -> StateObject {
+        StateObject { url: self.layout.url(key), store: self.client.sender.store().to_owned() }
     }
 }

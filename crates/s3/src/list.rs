@@ -1,18 +1,14 @@
 //! What a bucket's listings say of workspaces, locks and versions.
 
 use std::cmp::Reverse;
-use std::future::ready;
 
-use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
-use remote_state_core::provider::{Page, pages};
+use futures_util::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
+use remote_state_core::provider::{Page, locks_of, pages};
 use remote_state_core::{ETag, LockRecord, Result, StateMeta, StateVersion, VersionId, Workspace};
 
 use crate::dialect::Versioned;
 use crate::store::{S3Store, timestamp};
 use crate::versions::Listed;
-
-/// How many lock files to read at once.
-const PARALLEL_READS: usize = 16;
 
 impl S3Store {
     fn list_keys(&self, operation: &'static str) -> BoxStream<'_, Result<String>> {
@@ -36,28 +32,14 @@ impl S3Store {
     /// item of each workspace is asked for that has a state or a lock file, and of `default`.
     pub(crate) fn list_locks(&self) -> BoxStream<'_, Result<(Workspace, LockRecord)>> {
         let has_table = self.table.is_some();
-        let mut last = None;
-        let named = self.list_keys("list locks").try_filter_map(move |key| {
-            let state = || self.layout.workspace_of_state(&key).filter(|_| has_table);
-            // The keys of a workspace follow each other.
-            let next =
-                self.layout.workspace_of_lock(&key).or_else(state).filter(|next| last.as_ref() != Some(next));
-            if next.is_some() {
-                last.clone_from(&next);
-            }
-            ready(Ok(next))
-        });
-        stream::once(async { Ok(Workspace::default()) })
-            .chain(named)
-            .map_ok(move |workspace| async move {
-                // It may have been released since it was listed.
-                let held = self.visible_lock(&workspace).inspect_all("list locks").await?;
-                let held = held.into_iter().map(move |record| Ok((workspace.clone(), record)));
-                Ok(stream::iter(held.collect::<Vec<_>>()))
-            })
-            .try_buffered(PARALLEL_READS)
-            .try_flatten()
-            .boxed()
+        let workspace_of = move |key: &str| {
+            let of_state = || self.layout.workspace_of_state(key).filter(|_| has_table);
+            self.layout.workspace_of_lock(key).or_else(of_state)
+        };
+        locks_of(self.list_keys("list locks"), workspace_of, move |workspace| async move {
+            // It may have been released since it was listed.
+            self.visible_lock(&workspace).inspect_all("list locks").await
+        })
     }
 
     pub(crate) fn list_state_versions(&self, workspace: &Workspace) -> BoxStream<'_, Result<StateVersion>> {

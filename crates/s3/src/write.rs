@@ -1,8 +1,9 @@
-//! Writing and deleting a state, and finding out what became of a request whose answer was lost.
+//! Writing and deleting a state. What a write may expect, and what became of one whose answer was lost, is decided alike for all providers: see
+//! [`StateObject`].
 
 use std::sync::atomic::Ordering;
 
-use remote_state_core::provider::Attempts;
+use remote_state_core::provider::{Attempts, Present, StateObject};
 use remote_state_core::{
     ContentHasher, ETag, Error, ErrorKind, Result, StateMeta, VersionId, Workspace, WriteMode,
 };
@@ -12,13 +13,6 @@ use crate::dialect::Versioned;
 use crate::error::{Failure, Outcome};
 use crate::payload::Payload;
 use crate::store::S3Store;
-
-/// What stands under a key. An object of zero bytes is no state, but it exists.
-enum Present {
-    No,
-    Empty(Option<String>),
-    State(Option<String>),
-}
 
 /// A state that is being written.
 #[derive(Clone, Copy)]
@@ -61,7 +55,7 @@ impl S3Store {
             // If looking fails, looking again below says what is known.
             && let Ok(Present::Empty(Some(etag))) = self.present("write", &key).await
         {
-            sent = self.put_when_free(writing, Condition::IfMatch(&etag)).await;
+            sent = self.put_when_free(writing, Condition::IfMatch(etag.as_str())).await;
         }
         // Where versions are made by now, such a store meets no condition at all: look ourselves, as where that was known.
         if let (true, Err(Failure { outcome: Outcome::ConditionFailed, .. })) = (has_condition, &sent)
@@ -107,49 +101,24 @@ impl S3Store {
         self.look_again("delete", workspace).await?;
         let key = self.layout.state_key(workspace);
         let Err(failure) = self.client.delete("delete", &key).await else { return Ok(()) };
-        match failure.outcome {
-            Outcome::Absent => Ok(()),
-            Outcome::Refused | Outcome::Unsent => Err(failure.error),
-            Outcome::ConditionFailed | Outcome::Conflict | Outcome::Unknown => {
-                if let Ok(Present::No) = self.present("delete", &key).await {
-                    return Ok(());
-                }
-                Err(Error::new(
-                    ErrorKind::Unknown,
-                    "delete",
-                    format!("the state `{}` may or may not have been deleted", self.layout.url(&key)),
-                )
-                .with_context("because", &failure.error)
-                .with_hint("delete it again when the store answers again; that does no harm")
-                .with_source(failure.error))
-            }
-        }
+        self.state_object(&key).resolve_delete(failure, self.present("delete", &key)).await
     }
 
     async fn check_expected(&self, key: &str, mode: &WriteMode) -> Result<()> {
-        let is_expected = match (mode, self.present("write", key).await?) {
-            (WriteMode::Overwrite, _) | (WriteMode::Create, Present::No | Present::Empty(_)) => true,
-            (WriteMode::Update(expected), Present::Empty(found) | Present::State(found)) => {
-                found.as_deref() == Some(expected.as_str())
-            }
-            (WriteMode::Create, Present::State(_)) | (WriteMode::Update(_), Present::No) => false,
-        };
-        if is_expected { Ok(()) } else { Err(self.changed(key)) }
+        self.state_object(key).require(mode, self.present("write", key).await?).map(drop)
     }
 
     async fn present(&self, operation: &'static str, key: &str) -> Result<Present> {
         // A HEAD has no body to say which of bucket and key is missing. A GET has, and its body need not be read.
         match self.client.get(operation, key, &Select::default()).await {
-            Ok(answer) if answer.content_length == Some(0) => Ok(Present::Empty(answer.e_tag)),
-            Ok(answer) => Ok(Present::State(answer.e_tag)),
+            Ok(answer) if answer.content_length == Some(0) => Ok(Present::Empty(answer.e_tag.map(ETag::new))),
+            Ok(answer) => Ok(Present::State(answer.e_tag.map(ETag::new))),
             Err(Failure { outcome: Outcome::Absent, .. }) => Ok(Present::No),
             Err(failure) => Err(failure.error),
         }
     }
 
-    /// Looks at what is stored now, where the answer does not say whether the write was carried out.
-    ///
-    /// That includes a failed condition: the SDK repeats a request whose answer was lost, and the repetition then fails on our own write.
+    /// Finds out what became of a write that failed.
     async fn resolve_write(
         &self,
         key: &str,
@@ -161,33 +130,11 @@ impl S3Store {
         // too to a PUT during which others came and went, and which may have been carried out all the same.
         let is_explained =
             !matches!(condition, Condition::None) && self.dialect.versioned != Versioned::ByList;
+        let object = self.state_object(key);
         if failure.outcome == Outcome::Absent && is_explained {
-            return Err(self.changed(key).with_source(failure.error));
+            return Err(object.changed().with_source(failure.error));
         }
-        if matches!(failure.outcome, Outcome::Refused | Outcome::Unsent) {
-            return Err(failure.error);
-        }
-        match self.stored_if_same(key, payload).await {
-            Ok(Some(stored)) => Ok(stored),
-            // The store decided: something else stands there, and this write was not carried out.
-            Ok(None) if failure.outcome == Outcome::ConditionFailed => {
-                Err(self.changed(key).with_source(failure.error))
-            }
-            Ok(None) | Err(_) => {
-                let about = self.client.about("write", key);
-                Err(Error::new(
-                    ErrorKind::Unknown,
-                    "write",
-                    format!("the state may or may not have been written to `{}`", self.layout.url(key)),
-                )
-                .with_context("store", about.store)
-                .with_context("because", &failure.error)
-                .with_hint(
-                    "keep your copy, and compare it with `remote-state pull` when the store answers again",
-                )
-                .with_source(failure.error))
-            }
-        }
+        object.resolve_write(failure, self.stored_if_same(key, payload)).await
     }
 
     async fn stored_if_same(&self, key: &str, payload: &Payload) -> Result<Option<Stored>> {
@@ -210,15 +157,7 @@ impl S3Store {
         Ok((found.finish() == *payload.hash()).then_some(stored))
     }
 
-    fn changed(&self, key: &str) -> Error {
-        Error::new(
-            ErrorKind::PreconditionFailed,
-            "write",
-            format!(
-                "`{}` was changed by someone else since it was read; nothing was written",
-                self.layout.url(key)
-            ),
-        )
-        .with_hint("read it again with `remote-state pull`, and compare before you write")
+    fn state_object(&self, key: &str) -> StateObject {
+        StateObject { url: self.layout.url(key), store: self.client.store().to_owned() }
     }
 }

@@ -20,7 +20,8 @@ use std::sync::atomic::Ordering;
 use async_trait::async_trait;
 use bytes::Bytes;
 use remote_state_core::provider::{
-    Attempts, Failure, FoundLock, LockMechanism, MAX_LOCK_RECORD_BYTES, Outcome, parse_lock_record,
+    Failure, FoundLock, LockMechanism, MAX_LOCK_RECORD_BYTES, Outcome, SecondCreate, parse_lock_record,
+    second_create,
 };
 use remote_state_core::{Error, ErrorKind, LockRecord, Result, Workspace};
 
@@ -65,36 +66,23 @@ impl LockMechanism for LockObject<'_> {
 
     /// Creates it again, and fails unless the store refuses that.
     async fn prove(&self, record: Bytes) -> Result<()> {
-        let mut attempts = Attempts::new();
-        while attempts.next().await {
-            match self.create(&record).await {
-                Ok(stored) => {
-                    // The second version would stand over the first, which is given back by whoever asked.
-                    if let Some(version) = stored.version.filter(|version| version != "null") {
-                        let (client, key) = (&self.store.client, self.key());
-                        let undone =
-                            client.delete("unlock", &key, Some(&version), Repeat::AsConfigured).await;
-                        if let Err(failure) = undone {
-                            tracing::warn!(error = %failure.error, "the second of two lock objects is left behind");
-                        }
+        match second_create(|| self.create(&record)).await? {
+            SecondCreate::Refused => {
+                self.store.is_proven.store(true, Ordering::Release);
+                Ok(())
+            }
+            SecondCreate::CarriedOut(stored) => {
+                // The second version would stand over the first, which is given back by whoever asked.
+                if let Some(version) = stored.version.filter(|version| version != "null") {
+                    let (client, key) = (&self.store.client, self.key());
+                    let undone = client.delete("unlock", &key, Some(&version), Repeat::AsConfigured).await;
+                    if let Err(failure) = undone {
+                        tracing::warn!(error = %failure.error, "the second of two lock objects is left behind");
                     }
-                    return Err(self.cannot_lock());
                 }
-                Err(Failure { outcome: Outcome::ConditionFailed, .. }) => {
-                    self.store.is_proven.store(true, Ordering::Release);
-                    return Ok(());
-                }
-                // Busy or lost is not refused.
-                Err(failure)
-                    if attempts.is_last()
-                        || matches!(failure.outcome, Outcome::Absent | Outcome::Refused) =>
-                {
-                    return Err(failure.error);
-                }
-                Err(_) => {}
+                Err(self.cannot_lock())
             }
         }
-        Err(Error::new(ErrorKind::Unexpected, "lock", "no attempt was made"))
     }
 
     async fn read(&self, operation: &'static str) -> Result<Option<Box<dyn FoundLock + '_>>> {
