@@ -44,6 +44,19 @@ pub fn open_resolved(config: &ResolvedConfig) -> Result<Arc<dyn StateStore>> {
     }
 }
 
+/// Fills in what a provider finds where neither the configuration nor the environment says: endpoints in the shared AWS files.
+/// Opening a store does so by itself; this is for showing the values.
+///
+/// # Errors
+/// `ConfigInvalid` if such a file cannot be read or understood.
+pub fn completed(config: ResolvedConfig) -> Result<ResolvedConfig> {
+    match config.provider().scheme {
+        #[cfg(feature = "s3")]
+        "s3" => s3::S3Config::completed(config),
+        _ => Ok(config),
+    }
+}
+
 /// Looks for the credentials of a configuration and asks the provider whose they are.
 ///
 /// # Errors

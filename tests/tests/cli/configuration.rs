@@ -102,6 +102,29 @@ pub(crate) fn tests(suite: &mut Suite) {
             "error: backend type `gcs` is not supported\n  set in  --backend\n\nhint: supported are `s3`, `oss`, `spaces`\n",
         );
     });
+    suite.on_emulator("endpoint_in_the_shared_aws_files_is_used_and_shown_with_its_line", &[], |server| {
+        let case = Case::stored(server);
+        case.sandbox.write("aws-config", format!("[profile lab]\nendpoint_url = {}\n", server.endpoint));
+        let mut options = "--backend s3".to_owned();
+        for (name, value) in [
+            ("bucket", &*case.place.bucket),
+            ("key", &case.place.key),
+            ("region", "us-east-1"),
+            ("use_path_style", "true"),
+        ] {
+            options += &format!(" --backend-config {name}={value}");
+        }
+        let run = |command: &str| {
+            let cmd = case.bare(&format!("{command} {options}"));
+            case.run(cmd.env("AWS_CONFIG_FILE", "aws-config").env("AWS_PROFILE", "lab")).code(0)
+        };
+        let shown = run("config show --json").json();
+        assert_eq!(
+            shown["values"]["endpoints.s3"],
+            json!({"value": server.endpoint, "origin": "aws-config:2"})
+        );
+        assert_eq!(run("pull").stdout(), state(3));
+    });
     suite.on_emulator("config_show_has_one_exact_form_in_json", &[], |server| {
         let case = Case::new(server);
         case.sandbox.write(

@@ -1,6 +1,7 @@
 //! States that native Terraform wrote are read by us, and the other way round.
 
-use remote_state_tests::{S3Server, Suite};
+use remote_state_tests::terraform::CONFIGURATION;
+use remote_state_tests::{Cmd, S3Server, Sandbox, Suite};
 
 use crate::project::{Project, TERRAFORM};
 
@@ -8,6 +9,33 @@ pub(crate) fn add(suite: &mut Suite) {
     suite.on_each_server("native_states_are_pulled_byte_for_byte", TERRAFORM, pulled);
     suite.on_each_server("outputs_of_a_native_state_are_read_with_every_digit", TERRAFORM, outputs);
     suite.on_each_server("a_pushed_state_is_read_natively_and_plans_no_change", TERRAFORM, pushed);
+    suite.on_each_server("an_endpoint_in_the_shared_aws_files_is_the_same_for_both", TERRAFORM, shared_files);
+}
+
+fn shared_files(server: &S3Server) {
+    let (place, sandbox) = (server.place(), Sandbox::new());
+    sandbox.write(
+        "aws-config",
+        format!(
+            "[profile lab]\nservices = lab\nendpoint_url = http://127.0.0.1:1\n\n[services lab]\ns3 =\n  endpoint_url = {}\n",
+            server.endpoint
+        ),
+    );
+    sandbox.write("main.tf", CONFIGURATION);
+    sandbox.write(
+        "backend.tf",
+        format!(
+            "terraform {{\n  backend \"s3\" {{\n    bucket = \"{}\"\n    key = \"{}\"\n    region = \"us-east-1\"\n    use_path_style = true\n    \
+             skip_credentials_validation = true\n    skip_requesting_account_id = true\n    skip_region_validation = true\n  }}\n}}\n",
+            place.bucket, place.key
+        ),
+    );
+    let at_home =
+        |cmd: Cmd| cmd.server(server).env("AWS_CONFIG_FILE", "aws-config").env("AWS_PROFILE", "lab");
+    at_home(sandbox.terraform().words("init -input=false")).run().success();
+    at_home(sandbox.terraform().words("apply -auto-approve -input=false")).run().success();
+    let stored = place.state("default").expect("Terraform stored it at that endpoint");
+    assert_eq!(at_home(sandbox.remote_state().words("pull")).run().success().stdout, stored);
 }
 
 fn pulled(server: &S3Server) {

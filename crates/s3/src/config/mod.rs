@@ -13,6 +13,7 @@ mod access;
 mod connection;
 mod encryption;
 mod keys;
+mod shared_files;
 #[cfg(test)]
 mod tests;
 
@@ -87,6 +88,7 @@ impl S3Config {
     /// # Errors
     /// `ConfigInvalid` with the key and where its value was set.
     pub fn from_resolved(config: &ResolvedConfig) -> Result<Self> {
+        let config = &*shared_files::with_endpoints(config)?;
         let key = config.required("key")?;
         check_key(key).map_err(|reason| config.invalid("key", reason))?;
         let workspace_key_prefix = config.string("workspace_key_prefix").unwrap_or_default();
@@ -134,6 +136,15 @@ impl S3Config {
             },
             notes,
         })
+    }
+
+    /// Fills in what neither the configuration nor the environment says, but the shared AWS files do: the endpoints of services.
+    /// [`from_resolved`](Self::from_resolved) does so by itself; this is for showing the values.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if such a file cannot be read or understood.
+    pub fn completed(config: ResolvedConfig) -> Result<ResolvedConfig> {
+        Ok(shared_files::with_endpoints(&config)?.into_owned())
     }
 
     /// Returns what a person should be told before anything is done with it: old names of variables, certificates that nobody looks at.

@@ -10,6 +10,7 @@ mod access;
 mod connection;
 mod native;
 mod roles;
+mod shared_files;
 
 use super::keys::KEYS;
 use super::*;
