@@ -47,7 +47,7 @@ pub(crate) struct Stored {
 
 /// Whether a bucket keeps versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Versioning {
+pub(crate) enum EverVersioned {
     /// It keeps them, or did once.
     EnabledOrSuspended,
     /// It never has.
@@ -213,14 +213,14 @@ impl Client {
     }
 
     /// <https://www.alibabacloud.com/help/en/oss/developer-reference/getbucketversioning>
-    pub(crate) async fn versioning(&self, operation: &'static str) -> Result<Versioning, Failure> {
+    pub(crate) async fn versioning(&self, operation: &'static str) -> Result<EverVersioned, Failure> {
         let mut call = Call::new(operation, Method::GET, None);
         call.query = vec![("versioning", None)];
         let answer = self.sender.send(&call).await?;
         let configuration: VersioningConfiguration = self.parse(operation, "", &answer.text)?;
         Ok(match configuration.status.as_deref() {
-            None => Versioning::Never,
-            Some("Enabled" | "Suspended") => Versioning::EnabledOrSuspended,
+            None => EverVersioned::Never,
+            Some("Enabled" | "Suspended") => EverVersioned::EnabledOrSuspended,
             Some(_) => return Err(self.stranger(operation, "")),
         })
     }

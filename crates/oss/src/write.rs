@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use remote_state_core::provider::{Failure, Md5Hasher, Outcome, Present, StateObject};
 use remote_state_core::{ETag, Error, ErrorKind, Result, StateMeta, VersionId, Workspace, WriteMode};
 
-use crate::client::{PutMode, Stored, Versioning};
+use crate::client::{EverVersioned, PutMode, Stored};
 use crate::payload::{Crc64, Payload};
 use crate::request::{Repeat, chunk};
 use crate::store::OssStore;
@@ -26,7 +26,7 @@ impl OssStore {
             WriteMode::Update(_) => self.check_expected(&key, mode).await.map(|_| PutMode::Overwrite)?,
             WriteMode::Create => match self.check_expected(&key, mode).await? {
                 // Nothing is there, and on a bucket without versions the service makes sure of that.
-                Present::No if self.versioning("write").await == Some(Versioning::Never) => {
+                Present::No if self.versioning("write").await == Some(EverVersioned::Never) => {
                     PutMode::ForbidOverwrite
                 }
                 _ => PutMode::Overwrite,

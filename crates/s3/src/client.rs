@@ -18,7 +18,7 @@ use remote_state_core::ErrorKind;
 use remote_state_core::provider::Md5Sum;
 use secrecy::ExposeSecret as _;
 
-use self::sending::{Attempts, Signed, once, unsent};
+use self::sending::{AttemptCount, Signed, once, unsent};
 use crate::config::{Encryption, Origins, S3Config, Tags};
 use crate::connect::timeouts;
 use crate::dialect::{Checksum, Dialect, Versioned};
@@ -298,7 +298,7 @@ impl Client {
         let size = payload.size_bytes();
         // What an earlier request broke off at is not about this one.
         drop(payload.take_broken());
-        let attempts = Attempts::default();
+        let attempts = AttemptCount::default();
         let call = call
             .body(payload.body(0..size))
             .customize()
@@ -343,7 +343,7 @@ impl Client {
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html>
     pub(crate) async fn delete(&self, operation: &'static str, key: &str) -> Result<(), Failure> {
-        let attempts = Attempts::default();
+        let attempts = AttemptCount::default();
         let call = self.sdk.delete_object().bucket(self.bucket()).key(key);
         let sent = call.customize().interceptor(attempts.clone()).send().await;
         sent.map(drop)
@@ -377,7 +377,7 @@ impl Client {
         version: &str,
         repeat: Repeat,
     ) -> Result<(), Failure> {
-        let attempts = Attempts::default();
+        let attempts = AttemptCount::default();
         let call = self.sdk.delete_object().bucket(self.bucket()).key(key).version_id(version);
         let call = call.customize().interceptor(attempts.clone());
         let call = match repeat {

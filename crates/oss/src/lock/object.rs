@@ -25,7 +25,7 @@ use remote_state_core::provider::{
 };
 use remote_state_core::{Error, ErrorKind, LockRecord, Result, Workspace};
 
-use crate::client::{PutMode, Stored, Versioning};
+use crate::client::{EverVersioned, PutMode, Stored};
 use crate::payload::Payload;
 use crate::request::{Repeat, chunk};
 use crate::store::OssStore;
@@ -140,7 +140,7 @@ impl LockObject<'_> {
         let client = &self.store.client;
         let (key, payload) = (self.key(), Payload::from(record.clone()));
         match self.store.versioning("lock").await {
-            Some(Versioning::Never) => {
+            Some(EverVersioned::Never) => {
                 let stored =
                     client.put("lock", &key, &payload, PutMode::ForbidOverwrite, Repeat::Never).await?;
                 match &stored.version {
@@ -148,7 +148,9 @@ impl LockObject<'_> {
                     Some(version) => Err(self.take_back(&key, version).await),
                 }
             }
-            Some(Versioning::EnabledOrSuspended) | None => client.append_once("lock", &key, &payload).await,
+            Some(EverVersioned::EnabledOrSuspended) | None => {
+                client.append_once("lock", &key, &payload).await
+            }
         }
     }
 
@@ -227,14 +229,14 @@ impl LockObject<'_> {
 
 impl OssStore {
     /// Says whether the bucket keeps versions; `None` if that could not be found out.
-    pub(crate) async fn versioning(&self, operation: &'static str) -> Option<Versioning> {
+    pub(crate) async fn versioning(&self, operation: &'static str) -> Option<EverVersioned> {
         if self.has_versions.load(Ordering::Acquire) {
-            return Some(Versioning::EnabledOrSuspended);
+            return Some(EverVersioned::EnabledOrSuspended);
         }
         match self.client.versioning(operation).await {
             Ok(versioning) => {
                 // The other answer is good for the moment only: versions can be turned on at any time.
-                if versioning == Versioning::EnabledOrSuspended {
+                if versioning == EverVersioned::EnabledOrSuspended {
                     self.has_versions.store(true, Ordering::Release);
                 }
                 Some(versioning)

@@ -69,9 +69,8 @@ impl Table {
         column: &str,
         text: &str,
     ) -> Result<(), Failure> {
-        let row = encode((KEY, id), &[(column, text)], RowKind::Plain);
-        let body = self.write(row, Condition::row(RowExistence::ExpectNotExist));
-        self.row(operation, "PutRow", id, body, Repeat::Never).await.map(drop)
+        let create = Condition::row(RowExistence::ExpectNotExist);
+        self.put_row(operation, id, (column, text), create, Repeat::Never).await
     }
 
     /// Writes a row, whatever is there.
@@ -84,9 +83,20 @@ impl Table {
         column: &str,
         text: &str,
     ) -> Result<(), Failure> {
-        let row = encode((KEY, id), &[(column, text)], RowKind::Plain);
-        let body = self.write(row, Condition::row(RowExistence::Ignore));
-        self.row(operation, "PutRow", id, body, Repeat::AsConfigured).await.map(drop)
+        let whatever = Condition::row(RowExistence::Ignore);
+        self.put_row(operation, id, (column, text), whatever, Repeat::AsConfigured).await
+    }
+
+    async fn put_row(
+        &self,
+        operation: &'static str,
+        id: &str,
+        column: (&str, &str),
+        condition: Condition,
+        repeat: Repeat,
+    ) -> Result<(), Failure> {
+        let row = encode((KEY, id), &[column], RowKind::Plain);
+        self.row(operation, "PutRow", id, self.write(row, condition), repeat).await.map(drop)
     }
 
     /// Reads one column of a row; `None` if there is no such row.

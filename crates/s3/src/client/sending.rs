@@ -28,9 +28,9 @@ pub(super) fn once() -> aws_sdk_s3::config::Builder {
 
 /// Counts the attempts at a request, of which the SDK itself tells nothing.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Attempts(Arc<AtomicU32>);
+pub(super) struct AttemptCount(Arc<AtomicU32>);
 
-impl Attempts {
+impl AttemptCount {
     pub(super) fn count(&self) -> u32 {
         self.0.load(Ordering::Relaxed)
     }
@@ -46,7 +46,7 @@ impl Attempts {
     }
 }
 
-impl Intercept for Attempts {
+impl Intercept for AttemptCount {
     fn name(&self) -> &'static str {
         "attempts"
     }

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use remote_state_core::ErrorKind;
 
 use super::{
-    Attempts, BASE64, CUSTOMER_ALGORITHM, Client, Condition, CustomerKey, Encryption, Object,
+    AttemptCount, BASE64, CUSTOMER_ALGORITHM, Client, Condition, CustomerKey, Encryption, Object,
     ObjectCannedAcl, ServerSideEncryption, Settings, Signed, Stored, unsent, with_attributes,
 };
 use crate::connect::timeouts;
@@ -111,7 +111,7 @@ impl Client {
             Condition::IfAbsent => call.if_none_match("*"),
             Condition::IfMatch(etag) => call.if_match(self.settings.dialect.if_match(etag)),
         };
-        let attempts = Attempts::default();
+        let attempts = AttemptCount::default();
         let settings = aws_sdk_s3::config::Builder::new().timeout_config(timeouts(size_bytes));
         let call = call.customize().interceptor(attempts.clone()).config_override(settings);
         let operation = Object::State.operation();
