@@ -79,7 +79,8 @@ impl SpacesConfig {
         layer.extend(shared.filter_map(|name| Some((name.to_owned(), setting(config.get(name)?)?))));
         let given = config.environment();
         let env: Environment = VARIABLES.iter().filter_map(|name| Some((*name, given.get(name)?))).collect();
-        let s3 = S3Config::from_resolved(&resolve(&remote_state_s3::PROVIDER, &env, &[layer])?)?;
+        let s3 = resolve(&remote_state_s3::PROVIDER, &env, &[layer])?.in_directory(config.directory());
+        let s3 = S3Config::from_resolved(&s3)?;
         let mut notes = s3.notes().to_vec();
         if let Some(secret) = config.get("secret_key").filter(|secret| is_written_down(&secret.origin)) {
             notes.push(format!(

@@ -124,6 +124,12 @@ pub(crate) fn tests(suite: &mut Suite) {
             json!({"value": server.endpoint, "origin": "aws-config:2"})
         );
         assert_eq!(run("pull").stdout(), state(3));
+        // Names of files begin where the configuration is.
+        case.sandbox.write("infra/aws-config", case.sandbox.read("aws-config"));
+        std::fs::remove_file(case.sandbox.path().join("aws-config")).expect("it was there");
+        let shown = run("-C infra config show --json").json();
+        assert_eq!(shown["values"]["endpoints.s3"]["origin"], "infra/aws-config:2");
+        assert_eq!(run("-C infra pull").stdout(), state(3));
     });
     suite.on_emulator("config_show_has_one_exact_form_in_json", &[], |server| {
         let case = Case::new(server);

@@ -7,7 +7,8 @@ use crate::config::value::Environment;
 use crate::error::Result;
 
 impl ResolvedConfig {
-    /// Expands the name of a file that a key holds: variables first, then the home folder, both as the environment of the configuration has them.
+    /// Expands the name of a file that a key holds: variables first, then the home folder, both as the environment of the configuration has them. What is
+    /// relative then begins in the [`directory`](Self::directory) of the configuration, as it does for native clients with `-chdir`.
     ///
     /// # Errors
     /// `ConfigInvalid` for a variable that is not set. Native clients put nothing in its place, and then look for a file that nobody meant.
@@ -17,7 +18,10 @@ impl ResolvedConfig {
                 "set the environment variable `{missing}`, or write the name of the file out"
             ))
         })?;
-        Ok(PathBuf::from(expanded))
+        let path = PathBuf::from(expanded);
+        // A name is shown as it was written where nothing has to stand before it.
+        let is_complete = path.is_absolute() || self.directory().as_os_str() == ".";
+        Ok(if is_complete { path } else { self.directory().join(path) })
     }
 }
 

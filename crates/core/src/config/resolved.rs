@@ -1,6 +1,7 @@
 //! A provider's configuration with every value in its place.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
@@ -18,6 +19,7 @@ pub struct ResolvedConfig {
     values: BTreeMap<&'static str, Sourced<ConfigValue>>,
     notes: Vec<String>,
     env: Environment,
+    directory: PathBuf,
 }
 
 impl ResolvedConfig {
@@ -27,7 +29,7 @@ impl ResolvedConfig {
         notes: Vec<String>,
         env: Environment,
     ) -> Self {
-        Self { provider, values, notes, env }
+        Self { provider, values, notes, env, directory: PathBuf::from(".") }
     }
 
     /// Resolves names and texts that a program gives, without looking at the environment.
@@ -51,6 +53,18 @@ impl ResolvedConfig {
     /// Returns the environment that the configuration was resolved in, for what stands in no key: `$HOME` in the name of a file.
     pub fn environment(&self) -> &Environment {
         &self.env
+    }
+
+    /// Returns the directory in which the names of files begin: the one whose configuration it is, or else the current one.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Sets the directory in which the names of files begin.
+    #[must_use]
+    pub fn in_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = directory.into();
+        self
     }
 
     /// Returns what a person should know but need not act on, such as the use of a deprecated key.

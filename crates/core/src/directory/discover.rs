@@ -204,7 +204,7 @@ impl Discovery<'_> {
             let is_placed = error.context().iter().any(|(label, _)| label.ends_with(" in"));
             if is_placed { error } else { error.with_context("backend named in", &source) }
         })?;
-        let config = config.with_notes(notes);
+        let config = config.with_notes(notes).in_directory(self.directory);
         let workspace = self.workspace(may_read_directory)?;
         Ok(Discovered { config, workspace, source, changed_since_init: changed })
     }
