@@ -38,19 +38,27 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         }
         println!("{}", running.facts(name).map_or_else(String::new, |facts| description(name, facts)));
     }
-    println!(
-        "For single tests, as in `cargo test -p remote-state-tests --test races -- {}`:\n",
-        args.setups[0]
-    );
+    let has_server =
+        |name: &&String| running.facts(name).is_some_and(|facts| facts.get("endpoint").is_some());
+    let example = match args.setups.iter().find(has_server) {
+        Some(name) => format!("setups -- {name}"),
+        None => "oss_judges".to_owned(),
+    };
+    println!("For single tests, as in `cargo test -p remote-state-tests --test {example}`:\n");
     println!("export REMOTE_STATE_TEST_SETUPS='{}'", running.json());
     match running.wait() {
         Some(ended) => Err(format!("the server ended by itself: {}", ended?).into()),
-        None => Err("nothing had to be started: it runs inside the tests".into()),
+        None => Ok(ExitCode::SUCCESS),
     }
 }
 
 fn description(name: &str, facts: &Facts) -> String {
-    let mut text = format!("{name} is running until Ctrl-C, and what is stored there is forgotten then.\n\n");
+    let mut text = match facts.get("endpoint") {
+        Some(_) => format!("{name} is running until Ctrl-C, and what is stored there is forgotten then.\n\n"),
+        None => format!(
+            "{name} runs inside the tests, and nothing had to be started. What they need to know:\n\n"
+        ),
+    };
     for (name, value) in facts.iter() {
         writeln!(text, "  {name:<18} {value}").expect("a string takes everything");
     }

@@ -6,6 +6,7 @@ mod manifest;
 mod rules;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::Result;
@@ -19,7 +20,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
         println!("{violation}");
     }
     if violations.is_empty() {
-        println!("edges, inherited settings and features are as they should be");
+        println!("edges, inherited settings, features and what packages need are as they should be");
         return Ok(ExitCode::SUCCESS);
     }
     Ok(ExitCode::FAILURE)
@@ -28,15 +29,21 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
 /// Returns each violation as one line.
 pub(crate) fn violations(workspace: &Workspace) -> Result<Vec<String>> {
     let mut violations = rules::edges(workspace.metadata());
+    let workflow = read(&workspace.root().join(".github/workflows/ci.yml"))?;
     for package in &workspace.metadata().packages {
-        let text = std::fs::read_to_string(&package.manifest_path)
-            .map_err(|error| format!("cannot read {}: {error}", package.manifest_path.display()))?;
-        violations.extend(rules::inheritance(&package.name, &Manifest::parse(&text)));
+        let manifest = Manifest::parse(&read(&package.manifest_path)?);
+        violations.extend(rules::inheritance(&package.name, &manifest));
+        let folder = package.manifest_path.parent().unwrap_or(workspace.root());
+        violations.extend(rules::published(&package.name, &manifest, folder, &workflow));
     }
     for rule in rules::TREES {
         violations.extend(rule.violations(&tree(workspace, rule)?));
     }
     Ok(violations)
+}
+
+fn read(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()).into())
 }
 
 /// Returns the names of all crates that a choice of features pulls in.

@@ -1,6 +1,7 @@
 //! What the crates may be to each other.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use crate::check_deps::manifest::Manifest;
 use crate::metadata::{DependencyKind, Metadata, Package};
@@ -205,6 +206,27 @@ pub(crate) fn inheritance(name: &str, manifest: &Manifest) -> Vec<String> {
     violations
 }
 
+/// Checks that what goes to a registry stands by itself there, and that CI builds it alone. `folder` is the package's, `workflow` the text of CI's.
+pub(crate) fn published(name: &str, manifest: &Manifest, folder: &Path, workflow: &str) -> Vec<String> {
+    if manifest.value("package", "publish") == Some("false") {
+        return Vec::new();
+    }
+    let mut violations = Vec::new();
+    for file in ["LICENSE-APACHE", "LICENSE-MIT", "README.md"] {
+        if !folder.join(file).is_file() {
+            violations.push(format!("{name}: is published without `{file}`"));
+        }
+    }
+    if manifest.value("package", "description").is_none() {
+        violations.push(format!("{name}: is published without `package.description`"));
+    }
+    let job = format!("- {name}");
+    if !workflow.lines().any(|line| line.trim() == job) {
+        violations.push(format!("{name}: is not built alone by the job `alone` of .github/workflows/ci.yml"));
+    }
+    violations
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -290,5 +312,28 @@ mod tests {
                 "x: `serde` in `[dependencies]` must be inherited, with `workspace = true`",
             ]
         );
+    }
+
+    #[test]
+    fn a_published_crate_has_its_licences_and_is_built_alone() {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let manifest = Manifest::parse("[package]\nname = \"x\"\n");
+        assert_eq!(
+            published("x", &manifest, folder.path(), "          - x-y\n"),
+            [
+                "x: is published without `LICENSE-APACHE`",
+                "x: is published without `LICENSE-MIT`",
+                "x: is published without `README.md`",
+                "x: is published without `package.description`",
+                "x: is not built alone by the job `alone` of .github/workflows/ci.yml",
+            ]
+        );
+        for file in ["LICENSE-APACHE", "LICENSE-MIT", "README.md"] {
+            std::fs::write(folder.path().join(file), "").expect("the folder is ours");
+        }
+        let manifest = Manifest::parse("[package]\ndescription = \"d\"\n");
+        assert_eq!(published("x", &manifest, folder.path(), "          - x\n"), [""; 0]);
+        let private = Manifest::parse("[package]\npublish = false\n");
+        assert_eq!(published("y", &private, folder.path(), ""), [""; 0]);
     }
 }
