@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use remote_state_core::provider::{Attempts, FoundLock, LockMechanism, parse_lock_record};
+use remote_state_core::provider::{FoundLock, LockMechanism, SecondCreate, parse_lock_record, second_create};
 use remote_state_core::{Error, ErrorKind, LockId, LockRecord, LockTarget, Result, Workspace};
 
 use crate::client::{Condition, Object, Repeat, Select, Stored};
@@ -73,32 +73,19 @@ impl LockMechanism for LockFile<'_> {
 
     /// Creates the lock file again, and fails unless the store refuses that.
     async fn prove(&self, record: Bytes) -> Result<()> {
-        let mut attempts = Attempts::new();
-        while attempts.next().await {
-            // The same bytes again: on a store that ignores the condition this at least changes nothing.
-            match self.put(record.clone()).await {
-                // Versioning has been enabled since: what was put first stands before this one in the list.
-                Ok(Stored { version: Some(version), .. }) if self.is_listed(&version) => {
-                    self.set_decided_by_list();
-                    return Ok(self.delete_version("lock", &version).await?);
-                }
-                Ok(_) => return Err(self.cannot_lock().await),
-                Err(Failure { outcome: Outcome::ConditionFailed, .. }) => {
-                    self.store.is_proven.store(true, Ordering::Release);
-                    return Ok(());
-                }
-                // Busy or lost is not refused: a store that ignores the condition may answer so too. What is no store answers the same for ever.
-                Err(failure)
-                    if attempts.is_last()
-                        || matches!(failure.outcome, Outcome::Absent | Outcome::Refused)
-                        || failure.error.kind() == ErrorKind::Unexpected =>
-                {
-                    return Err(failure.error);
-                }
-                Err(_) => {}
+        // The same bytes again: on a store that ignores the condition this at least changes nothing.
+        match second_create(|| self.put(record.clone())).await? {
+            SecondCreate::Refused => {
+                self.store.is_proven.store(true, Ordering::Release);
+                Ok(())
             }
+            // Versioning has been enabled since: what was put first stands before this one in the list.
+            SecondCreate::CarriedOut(Stored { version: Some(version), .. }) if self.is_listed(&version) => {
+                self.set_decided_by_list();
+                Ok(self.delete_version("lock", &version).await?)
+            }
+            SecondCreate::CarriedOut(_) => Err(self.cannot_lock().await),
         }
-        Err(Error::new(ErrorKind::Unexpected, "lock", "no attempt was made"))
     }
 
     async fn read(&self, operation: &'static str) -> Result<Option<Box<dyn FoundLock + '_>>> {
