@@ -31,10 +31,11 @@ impl Found {
 }
 
 /// Sources in the order in which they are asked, until one has credentials or fails.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Chain {
     links: Vec<Link>,
     found: Found,
+    hint: &'static str,
 }
 
 #[derive(Debug)]
@@ -51,7 +52,12 @@ enum Link {
 
 impl Chain {
     pub(crate) fn new(found: &Found) -> Self {
-        Self { links: Vec::new(), found: found.clone() }
+        Self { links: Vec::new(), found: found.clone(), hint: HOW_TO_GIVE_SOME }
+    }
+
+    /// Has another way told to give credentials, if there are none.
+    pub(crate) fn with_hint(self, hint: &'static str) -> Self {
+        Self { hint, ..self }
     }
 
     /// Adds a source that has nothing, and why.
@@ -98,7 +104,7 @@ impl Chain {
                 }
             }
         }
-        let denied = Denied::new(ErrorKind::CredentialInvalid, message, HOW_TO_GIVE_SOME);
+        let denied = Denied::new(ErrorKind::CredentialInvalid, message, self.hint);
         Err(denied.with_answers(answers).into_credentials_error())
     }
 }

@@ -41,6 +41,17 @@ pub(crate) struct Machine {
     pub(crate) metadata_endpoint: Option<Url>,
     pub(crate) metadata_mode: Option<EndpointMode>,
     pub(crate) skip_metadata: bool,
+    /// Set for a store whose keys have nothing to do with Amazon.
+    pub(crate) own_keys: Option<OwnKeys>,
+}
+
+/// The access keys of a store that has keys of its own, in words for whoever has none.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnKeys {
+    /// What is said of its variables where they are not set.
+    pub unset: &'static str,
+    /// What to type to give it keys.
+    pub how_to_give_some: &'static str,
 }
 
 /// One of the files that AWS tools share.
@@ -60,6 +71,10 @@ impl CredentialConfig {
         sts: impl FnOnce() -> SdkConfig,
         found: &Found,
     ) -> SharedCredentialsProvider {
+        let begun = match machine.own_keys {
+            Some(own) => Chain::new(found).with_hint(own.how_to_give_some),
+            None => Chain::new(found),
+        };
         match self {
             Self::Static { access_key, secret_key, token } => {
                 SharedCredentialsProvider::new(Credentials::new(
@@ -75,14 +90,22 @@ impl CredentialConfig {
             }
             Self::Profile(name) => {
                 let profile = machine.profile(&settings(), Some(name));
-                let chain = Chain::new(found).or("profile", format!("profile `{name}`"), profile);
+                let chain = begun.or("profile", format!("profile `{name}`"), profile);
                 SharedCredentialsProvider::new(chain)
             }
             Self::Chain { profile, web_identity } => {
                 let settings = settings();
-                let chain = Chain::new(found)
+                let unset = match machine.own_keys {
+                    Some(own) => own.unset,
+                    None => "`AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` are not set",
+                };
+                let chain = begun
                     .without("configuration", "`access_key` and `secret_key` are not set, nor is `profile`")
-                    .without("environment", "`AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` are not set");
+                    .without("environment", unset);
+                if machine.own_keys.is_some() {
+                    let chain = machine.with_profile(chain, &settings, profile.as_deref());
+                    return SharedCredentialsProvider::new(chain);
+                }
                 let (label, name) = ("web identity", "web identity".to_owned());
                 let chain = match web_identity {
                     Some(identity) => chain.or(label, name, AssumeRoleWithWebIdentity::new(&sts(), identity)),
@@ -107,8 +130,7 @@ impl Machine {
     /// 4. The instance's metadata service, unless it is to be left alone.
     fn chain(&self, chain: Chain, settings: &ProviderConfig, profile: Option<&str>) -> Chain {
         let container = EcsCredentialsProvider::builder().configure(settings).build();
-        let name = profile.unwrap_or("default");
-        let chain = chain.or("profile", format!("profile `{name}`"), self.profile(settings, profile)).or(
+        let chain = self.with_profile(chain, settings, profile).or(
             "container",
             "the container's endpoint".to_owned(),
             container,
@@ -119,6 +141,11 @@ impl Machine {
         } else {
             chain.or(METADATA, "the instance's metadata service".to_owned(), self.metadata(settings))
         }
+    }
+
+    fn with_profile(&self, chain: Chain, settings: &ProviderConfig, profile: Option<&str>) -> Chain {
+        let name = profile.unwrap_or("default");
+        chain.or("profile", format!("profile `{name}`"), self.profile(settings, profile))
     }
 
     fn profile(&self, settings: &ProviderConfig, name: Option<&str>) -> ProfileFileCredentialsProvider {

@@ -24,6 +24,7 @@ mod versions;
 mod write;
 
 pub use config::{Encryption, PROVIDER, S3Config};
+pub use credentials::OwnKeys;
 pub use dialect::{
     Addressing, BodySignature, Checksum, Creates, Dialect, DialectName, SigningRegion, Updates, Versioned,
 };

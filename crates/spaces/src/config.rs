@@ -4,7 +4,7 @@ use remote_state_core::config::{
     ConfigValue, Environment, Layer, Origin, ResolvedConfig, Setting, Sourced, resolve,
 };
 use remote_state_core::{Error, ErrorKind, Result};
-use remote_state_s3::{Dialect, DialectName, S3Config, S3Store};
+use remote_state_s3::{Dialect, DialectName, OwnKeys, S3Config, S3Store};
 use url::Url;
 
 /// What is handed on of the environment: everything else in it is about Amazon.
@@ -35,6 +35,12 @@ const SHARED: [&str; 9] = [
     "access_key",
     "secret_key",
 ];
+
+/// The keys of Spaces, for whoever has none. There are no other credentials, and what a machine offers is Amazon's.
+const OWN_KEYS: OwnKeys = OwnKeys {
+    unset: "neither `SPACES_ACCESS_KEY_ID` and `SPACES_SECRET_ACCESS_KEY` nor `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` are set",
+    how_to_give_some: "set `SPACES_ACCESS_KEY_ID` and `SPACES_SECRET_ACCESS_KEY`, or name a `profile` with `--backend-config profile=…`",
+};
 
 /// Where Spaces answers: `<region>.digitaloceanspaces.com`.
 const DOMAIN: &str = "digitaloceanspaces.com";
@@ -72,15 +78,13 @@ impl SpacesConfig {
             // A domain of one's own and a test server have no host for each bucket.
             derived("use_path_style", Setting::Bool(endpoint.is_own)),
             derived("encrypt", Setting::Bool(config.get("sse_customer_key").is_some())),
-            // A machine at DigitalOcean has a metadata service at the same address, which knows no credentials.
-            derived("skip_metadata_api_check", Setting::Bool(true)),
         ];
         let shared = SHARED.into_iter().chain(["profile"]);
         layer.extend(shared.filter_map(|name| Some((name.to_owned(), setting(config.get(name)?)?))));
         let given = config.environment();
         let env: Environment = VARIABLES.iter().filter_map(|name| Some((*name, given.get(name)?))).collect();
         let s3 = resolve(&remote_state_s3::PROVIDER, &env, &[layer])?.in_directory(config.directory());
-        let s3 = S3Config::from_resolved(&s3)?;
+        let s3 = S3Config::from_resolved(&s3)?.with_own_keys(OWN_KEYS);
         let mut notes = s3.notes().to_vec();
         if let Some(secret) = config.get("secret_key").filter(|secret| is_written_down(&secret.origin)) {
             notes.push(format!(

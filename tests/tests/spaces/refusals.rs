@@ -1,11 +1,13 @@
 //! What Spaces cannot honour is refused by the command, with the reason and the place.
 
+use remote_state_tests::services::Service;
 use remote_state_tests::{Sandbox, Suite};
 
 pub(crate) fn add(suite: &mut Suite) {
     suite.test("keys_that_spaces_cannot_honour_are_refused_with_reason_and_place", &[], keys);
     suite.test("endpoints_of_caches_are_refused_by_both_providers", &[], caches);
     suite.test("a_secret_in_a_file_is_warned_of_and_not_shown", &[], secret);
+    suite.test("what_a_machine_has_for_amazon_is_not_asked_for_keys_of_spaces", &[], amazons);
     suite.test("three_lines_for_each_provider_stand_side_by_side_in_the_readme", &[], side_by_side);
     suite.test("the_keys_are_listed_without_those_that_are_refused", &[], listed);
 }
@@ -81,6 +83,43 @@ fn secret() {
     assert!(!output.stderr().contains("hunter2"), "{output}");
     let shown = sandbox.remote_state().words("config show").run().success();
     assert!(!shown.stdout().contains("hunter2"), "{shown}");
+}
+
+fn amazons() {
+    let service = Service::start(|_| {
+        let body =
+            r#"{"AccessKeyId":"ASIA","SecretAccessKey":"s","Token":"t","Expiration":"2100-01-01T00:00:00Z"}"#;
+        (200, body.to_owned())
+    });
+    let sandbox = file("endpoint = \"http://127.0.0.1:1\"");
+    sandbox.write("token", "a token");
+    let ours = |words: &str| {
+        sandbox
+            .remote_state()
+            .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", format!("{}/keys", service.url))
+            .env("AWS_WEB_IDENTITY_TOKEN_FILE", "token")
+            .env("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/ci")
+            .env("AWS_ENDPOINT_URL_STS", &service.url)
+            .env("AWS_EC2_METADATA_DISABLED", "false")
+            .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", &service.url)
+            .words(words)
+    };
+    for words in ["pull", "whoami"] {
+        let output = ours(words).run();
+        let output = output
+            .says("no credentials were found")
+            .says("`SPACES_ACCESS_KEY_ID` and `SPACES_SECRET_ACCESS_KEY`")
+            .says("profile `default`");
+        for other in ["web identity", "container", "metadata"] {
+            assert!(!output.stderr().contains(other), "{output}");
+        }
+    }
+    assert_eq!(service.heard().len(), 0, "nobody else should be asked");
+    std::fs::create_dir_all(sandbox.home().join(".aws")).expect("the home is ours");
+    let profile = "[default]\naws_access_key_id = in-a-profile\naws_secret_access_key = s\n";
+    std::fs::write(sandbox.home().join(".aws/credentials"), profile).expect("the home is ours");
+    let found = ours("whoami --json").run().success().json();
+    assert_eq!(found["credentials"]["access_key_id"], "in-a-profile", "{found}");
 }
 
 /// Takes the columns of the README apart, and each for what it says.

@@ -36,6 +36,7 @@ pub(super) fn machine(config: &ResolvedConfig) -> Result<Machine> {
         metadata_endpoint: endpoint(config, "ec2_metadata_service_endpoint")?,
         metadata_mode,
         skip_metadata: config.bool("skip_metadata_api_check"),
+        own_keys: None,
     })
 }
 

@@ -4,7 +4,7 @@ use remote_state_core::Result;
 use remote_state_core::config::{Origin, ResolvedConfig};
 use url::Url;
 
-use crate::credentials::{CredentialConfig, Machine};
+use crate::credentials::{CredentialConfig, Machine, OwnKeys};
 use crate::dialect::{Dialect, DialectName};
 use crate::role::{Role, is_configured};
 use crate::sts::Accounts;
@@ -136,6 +136,14 @@ impl S3Config {
             },
             notes,
         })
+    }
+
+    /// Says that the store has access keys of its own, which are configured or stand in a profile of the shared files. What else a machine
+    /// offers, for a token, to a container or to an instance, is Amazon's and is not asked for.
+    #[must_use]
+    pub fn with_own_keys(mut self, own: OwnKeys) -> Self {
+        self.machine.own_keys = Some(own);
+        self
     }
 
     /// Fills in what neither the configuration nor the environment says, but the shared AWS files do: the endpoints of services.
