@@ -25,10 +25,7 @@ impl OssStore {
             .boxed()
     }
 
-    /// Looks at the lock of every workspace that has one or could have.
-    ///
-    /// Lock objects show in the listing. Rows do not, and a table cannot be asked for those of one bucket without reading it whole: so the row of
-    /// each workspace is asked for that has a state or a lock object, and of `default`.
+    /// Looks at the lock of every workspace that has one or could have: see [`locks_of`].
     pub(crate) fn list_locks(&self) -> BoxStream<'_, Result<(Workspace, LockRecord)>> {
         let has_table = self.table.is_some();
         let workspace_of = move |key: &str| {
@@ -36,7 +33,6 @@ impl OssStore {
             self.layout.workspace_of_lock(key).or_else(of_state)
         };
         locks_of(self.list_keys("list locks"), workspace_of, move |workspace| async move {
-            // It may have been released since it was listed.
             self.visible_lock(&workspace).inspect_all("list locks").await
         })
     }

@@ -11,8 +11,11 @@ use crate::store::LockRecord;
 /// How many workspaces to look at at once.
 const PARALLEL_READS: usize = 16;
 
-/// Looks at the locks of `default` and of every workspace that the listing names: `workspace_of` says which one a key speaks of, if of any.
-/// `look` reads the locks that are held of one workspace; there may be none by then.
+/// Looks at the lock of `default`, and of every workspace that has one or could have.
+///
+/// `workspace_of` says of which workspace a key is the lock object. Entries of a table show in no listing, and a table cannot be asked for those of one
+/// bucket without reading it whole: so where there is a table it says also of which workspace a key is the state, and that one's entry is asked for.
+/// `look` reads the locks of one workspace that are held; those that were listed may have been released by then.
 ///
 /// The keys of a workspace follow each other in a listing, so each is looked at once.
 pub fn locks_of<'a, F>(
