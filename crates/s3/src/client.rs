@@ -1,9 +1,9 @@
 //! One method for each call of the API. No policy here: what an answer means for a state or a lock is decided by the callers.
 
+mod request;
 mod sending;
 mod upload;
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -18,6 +18,7 @@ use remote_state_core::ErrorKind;
 use remote_state_core::provider::Md5Sum;
 use secrecy::ExposeSecret as _;
 
+pub(crate) use self::request::{Condition, Object, Repeat, Select, Stored};
 use self::sending::{AttemptCount, Signed, once, unsent};
 use crate::config::{Encryption, Origins, S3Config, Tags};
 use crate::connect::timeouts;
@@ -75,59 +76,6 @@ impl Encryption {
         let bytes = BASE64.decode(key).unwrap_or_default();
         Some(CustomerKey { key, md5: BASE64.encode(Md5Sum::of(&bytes)) })
     }
-}
-
-/// What an object must be for a request to be carried out.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Condition<'a> {
-    None,
-    /// It must not exist.
-    IfAbsent,
-    /// It must have this entity tag.
-    IfMatch(&'a str),
-}
-
-/// Which bytes of an object are wanted.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Select<'a> {
-    /// Those of this version, instead of the current one.
-    pub(crate) version: Option<&'a str>,
-    /// These alone.
-    pub(crate) range: Option<Range<u64>>,
-    /// Only if the object still has this entity tag.
-    pub(crate) if_match: Option<&'a str>,
-}
-
-/// Whether a request may be sent again whose answer does not decide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Repeat {
-    /// As often as is configured. The caller does not learn of it.
-    AsConfigured,
-    /// Never: the caller looks at the store before it asks again.
-    Never,
-}
-
-/// What is written.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Object {
-    Lock,
-    State,
-}
-
-impl Object {
-    fn operation(self) -> &'static str {
-        match self {
-            Self::Lock => "lock",
-            Self::State => "write",
-        }
-    }
-}
-
-/// What the store says of an object that was written.
-#[derive(Debug)]
-pub(crate) struct Stored {
-    pub(crate) etag: Option<String>,
-    pub(crate) version: Option<String>,
 }
 
 /// Says with what an object is stored: the same, whether it is sent at once or in parts.
