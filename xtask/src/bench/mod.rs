@@ -9,6 +9,7 @@ mod rows;
 mod state;
 
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -45,9 +46,9 @@ pub(crate) struct S3Args {
     /// Only rows whose name contains this
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    /// Multiply the number of rounds
-    #[arg(long, default_value_t = 1, value_name = "N")]
-    times: usize,
+    /// So many rounds of each row, instead of as many as it needs to be told by: few for a quick look
+    #[arg(long, value_name = "N")]
+    rounds: Option<NonZeroUsize>,
     /// Measure this program instead of building one
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
@@ -80,7 +81,7 @@ fn s3(workspace: &Workspace, args: &S3Args) -> Result<ExitCode> {
     for row in rows::all(&places)? {
         if args.only.as_ref().is_none_or(|text| row.name.contains(text.as_str())) {
             eprintln!("{} …", row.name);
-            report.add(&row, measured(&places, &row, args.times)?);
+            report.add(&row, measured(&places, &row, args.rounds)?);
         }
     }
     if args.only.as_ref().is_none_or(|text| "binary".contains(text.as_str())) {
@@ -97,9 +98,9 @@ fn s3(workspace: &Workspace, args: &S3Args) -> Result<ExitCode> {
 }
 
 /// Lets the programs of a row take turns. The first round warms up and does not count.
-fn measured(places: &Places, row: &Row, times: usize) -> Result<Vec<Measured>> {
+fn measured(places: &Places, row: &Row, rounds: Option<NonZeroUsize>) -> Result<Vec<Measured>> {
     let mut runs: Vec<Vec<Run>> = vec![Vec::new(); row.contenders.len()];
-    for round in 0..=row.rounds * times {
+    for round in 0..=rounds.map_or(row.rounds, NonZeroUsize::get) {
         for (contender, runs) in row.contenders.iter().zip(&mut runs) {
             // What takes long is run less often, and needs no warming up.
             let is_over = contender.at_most.is_some_and(|most| runs.len() >= most);

@@ -12,7 +12,7 @@ const FIRST_SERIAL: u64 = 1_000_000_000;
 /// What comes before the serial.
 const HEAD: &str = "{\n  \"version\": 4,\n  \"terraform_version\": \"1.11.4\",\n  \"serial\": ";
 
-/// Writes a state as Terraform would, of `size_bytes` bytes or a little more.
+/// Writes a state as Terraform would, with resources for which it needs no plugin, of `size_bytes` bytes or a little more.
 pub(crate) fn write(path: &Path, size_bytes: usize) -> Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
     let mut written = HEAD.len();
@@ -30,8 +30,8 @@ pub(crate) fn write(path: &Path, size_bytes: usize) -> Result<()> {
         }
         let comma = if number == 0 { "" } else { "," };
         let text = format!(
-            "{comma}\n    {{\n      \"mode\": \"managed\",\n      \"type\": \"aws_instance\",\n      \"name\": \"n{number}\",\n      \
-             \"provider\": \"provider[\\\"registry.terraform.io/hashicorp/aws\\\"]\",\n      \"instances\": [\n        {{\n          \
+            "{comma}\n    {{\n      \"mode\": \"managed\",\n      \"type\": \"terraform_data\",\n      \"name\": \"n{number}\",\n      \
+             \"provider\": \"provider[\\\"terraform.io/builtin/terraform\\\"]\",\n      \"instances\": [\n        {{\n          \
              \"schema_version\": 1,\n          \"attributes\": {{\n            \"id\": \"i-{random:017x}\",\n            \
              \"tags\": {{\n              \"Name\": \"node-{number}\"\n            }},\n            \"user_data\": \"{data}\"\n          \
              }},\n          \"sensitive_attributes\": []\n        }}\n      ]\n    }}"
