@@ -7,14 +7,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod commands;
 mod rewrite;
-mod words;
 
 pub(crate) use commands::{
     Completions, Config, Emptied, Exec, Lock, Names, Output, OutputFormat, PolicyArgs, Pull, Push, Serve,
     Show, Unlock, Workspace, is_variable,
 };
+pub(crate) use remote_state::shell::{flag, operand, quoted};
 pub(crate) use rewrite::{with_backend_configs_first, with_terraforms_dashes};
-pub(crate) use words::{flag, operand, quoted};
 
 /// Terraform and OpenTofu state in object stores: read, written, locked, listed and served.
 ///

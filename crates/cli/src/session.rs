@@ -139,15 +139,16 @@ impl Session {
             signal = first => signal,
         };
         let second = interruption();
-        self.ui.note(if waiting.give_up() {
-            "interrupted; no lock was taken"
-        } else {
-            "interrupted; waiting for the store's answer, so that no lock is left behind; once more to stop at once"
-        });
+        let was_waiting = waiting.give_up();
+        if !was_waiting {
+            self.ui.note(
+                "interrupted; waiting for the store's answer, so that no lock is left behind; once more to stop at once",
+            );
+        }
         let settled = async {
             match attempt.await {
                 Ok(guard) => guard.release().await.map(drop),
-                Err(error) if error.kind() == ErrorKind::Unknown => Err(error),
+                Err(error) if error.kind() == ErrorKind::Unknown || error.has_leftovers() => Err(error),
                 // Someone else holds it, or the store refused: nothing of ours is there.
                 Err(_) => Ok(()),
             }
@@ -155,6 +156,9 @@ impl Session {
         tokio::select! {
             settled = settled => settled?,
             _ = second => return Err(self.stopped(workspace, &info.id, signal)),
+        }
+        if was_waiting {
+            self.ui.note("interrupted; no lock was taken");
         }
         Err(Failure::Interrupted(signal))
     }

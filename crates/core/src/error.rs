@@ -54,8 +54,17 @@ struct Inner {
     context: Vec<(&'static str, String)>,
     hints: Vec<String>,
     holder: Option<LockRecord>,
+    leftovers: Vec<Leftover>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
     retryable: bool,
+}
+
+/// What a failed attempt may have left in a store, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Leftover {
+    label: &'static str,
+    value: String,
+    hint: String,
 }
 
 impl Error {
@@ -68,6 +77,7 @@ impl Error {
             context: Vec::new(),
             hints: Vec::new(),
             holder: None,
+            leftovers: Vec::new(),
             source: None,
             retryable: matches!(kind, ErrorKind::RateLimited | ErrorKind::Unavailable),
         }))
@@ -97,6 +107,43 @@ impl Error {
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hints.push(hint.into());
         self
+    }
+
+    /// Says what was left in the store, or may have been, as a labelled line and as what a person could do about it.
+    #[must_use]
+    pub fn with_leftover(
+        mut self,
+        label: &'static str,
+        value: impl fmt::Display,
+        hint: impl Into<String>,
+    ) -> Self {
+        self.leave(Leftover { label, value: value.to_string(), hint: hint.into() });
+        self
+    }
+
+    /// Says also what an earlier attempt left, which nobody has been told of yet.
+    #[must_use]
+    pub fn with_leftovers_of(mut self, earlier: &Self) -> Self {
+        for leftover in &earlier.0.leftovers {
+            self.leave(leftover.clone());
+        }
+        self
+    }
+
+    fn leave(&mut self, leftover: Leftover) {
+        if self.0.leftovers.contains(&leftover) {
+            return;
+        }
+        self.0.context.push((leftover.label, leftover.value.clone()));
+        if !self.0.hints.contains(&leftover.hint) {
+            self.0.hints.push(leftover.hint.clone());
+        }
+        self.0.leftovers.push(leftover);
+    }
+
+    /// Returns whether something was left in the store, or may have been.
+    pub fn has_leftovers(&self) -> bool {
+        !self.0.leftovers.is_empty()
     }
 
     /// Keeps the error that caused this one.

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use tokio::time::{Instant, sleep};
 
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lock_info::LockInfo;
 use crate::names::{LockId, Workspace};
 use crate::store::{LockRecord, LockTarget, ReadOptions, Released, StateBytes, StateStore};
@@ -173,11 +173,19 @@ where
 {
     let started = Instant::now();
     let mut pauses = Pauses::new(wait);
+    let mut earlier: Option<Error> = None;
     loop {
         let error = match attempt().await {
-            Err(error) if error.kind() == ErrorKind::LockHeld => error,
-            other => return other,
+            Ok(taken) => return Ok(taken),
+            // Whatever ends the waiting, what an attempt left in the store is told.
+            Err(error) => match &earlier {
+                Some(earlier) => error.with_leftovers_of(earlier),
+                None => error,
+            },
         };
+        if error.kind() != ErrorKind::LockHeld {
+            return Err(error);
+        }
         let Some(pause) = pauses.next(started.elapsed()) else {
             return Err(if wait.timeout.is_zero() {
                 error.with_hint("to wait for it, pass `--lock-timeout 5m`")
@@ -192,6 +200,7 @@ where
         if flow.is_break() {
             return Err(error);
         }
+        earlier = Some(error);
     }
 }
 
@@ -223,7 +232,6 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
-    use crate::error::Error;
 
     fn held() -> Error {
         Error::lock_held("lock", "held", LockRecord::new(Err("garbage".into()), "s3://b/k.tflock"))
@@ -263,6 +271,34 @@ mod tests {
             wait_for(LockWait::default(), &Patience, || async { Err::<(), _>(held()) }).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LockHeld);
         assert!(error.holder().is_some());
+    }
+
+    #[tokio::test]
+    async fn what_an_attempt_left_behind_is_told_whatever_ends_the_waiting() {
+        struct GiveUp(u32, AtomicU32);
+        #[async_trait]
+        impl LockWaiting for GiveUp {
+            async fn pause(&self, _: &LockRecord, _: Duration) -> ControlFlow<()> {
+                let pauses = self.1.fetch_add(1, Ordering::Relaxed) + 1;
+                if pauses == self.0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            }
+        }
+        for give_up_at in [1, 2, 9] {
+            let tries = AtomicU32::new(0);
+            let waiting = GiveUp(give_up_at, AtomicU32::new(0));
+            let error = wait_for(LockWait::new(Duration::from_secs(60)), &waiting, || async {
+                Err::<(), _>(match tries.fetch_add(1, Ordering::Relaxed) {
+                    0 => held().with_leftover("still held", "s3://b/k.tflock", "release it"),
+                    1 => held(),
+                    _ => Error::new(ErrorKind::PermissionDenied, "lock", "no"),
+                })
+            })
+            .await
+            .unwrap_err();
+            assert!(error.has_leftovers(), "{error:?}");
+            assert_eq!(error.context(), [("still held", "s3://b/k.tflock".to_owned())], "{give_up_at}");
+            assert_eq!(error.hints(), ["release it"]);
+        }
     }
 
     #[tokio::test]

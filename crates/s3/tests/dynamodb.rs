@@ -113,12 +113,12 @@ async fn items_are_those_of_native_clients_byte_for_byte() {
 async fn requests_are_what_the_protocol_needs_and_no_more() {
     let emulator = emulator().await;
     for (store, lock, unlock) in [
-        // What answers at an endpoint of one's own may say yes to everything: the item is read back there. At Amazon's it is not.
-        (items(&emulator), &["PutItem", "GetItem"][..], &["GetItem", "DeleteItem"][..]),
+        // What answers at an endpoint of one's own may say yes to everything: the item is looked at again there. At Amazon's it is not.
+        (items(&emulator), &["PutItem", "GetItem"][..], &["GetItem", "DeleteItem", "GetItem"][..]),
         (
             both(&emulator),
             &["PutObject", "PutItem", "GetItem"],
-            &["GetObject", "DeleteObject", "GetItem", "DeleteItem"],
+            &["GetObject", "DeleteObject", "GetItem", "DeleteItem", "GetItem"],
         ),
     ] {
         let held = store.acquire(&here(), &info()).await.unwrap();
@@ -128,13 +128,13 @@ async fn requests_are_what_the_protocol_needs_and_no_more() {
     }
     let store = items(&emulator);
     write(&store, STATE).await.unwrap();
-    assert_eq!(operations(&emulator), ["PutObject", "PutItem"]);
+    assert_eq!(operations(&emulator), ["PutObject", "PutItem", "GetItem"]);
     assert!(store.read_bytes(&here()).await.unwrap().is_some());
     let mut read = operations(&emulator);
     read.sort();
     assert_eq!(read, ["GetItem", "GetObject"]);
     store.delete(&here()).await.unwrap();
-    assert_eq!(operations(&emulator), ["DeleteObject", "DeleteItem"]);
+    assert_eq!(operations(&emulator), ["DeleteObject", "DeleteItem", "GetItem"]);
 }
 
 #[tokio::test]
@@ -421,7 +421,44 @@ async fn yes_of_something_that_is_no_table_is_not_a_lock() {
         assert_eq!(error.kind(), ErrorKind::Unknown, "{page:?}: {error}");
         let said = format!("{error:?}");
         assert!(said.contains("does not answer as DynamoDB does"), "{said}");
+        let error = write(&store(&emulator, &keys), STATE).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::DigestMismatch, "{page:?}: {error}");
+        assert!(error.message().contains("its digest may or may not have been recorded"), "{error}");
     }
+}
+
+#[tokio::test]
+async fn deletion_in_a_table_that_was_not_carried_out_is_not_taken_for_done() {
+    let emulator = emulator().await;
+    let store = items(&emulator);
+    let held = store.acquire(&here(), &info()).await.unwrap();
+    let empty = Misbehaviour::AnswerWithoutWork { status: 200, code: "Welcome".into() };
+    inject(&emulator, empty, "DeleteItem", u32::MAX);
+    let error = store.release(&here(), &LockTarget::Id(held.id.clone())).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unknown, "{error:?}");
+    emulator.faults().clear();
+    assert_eq!(store.inspect(&here()).await.unwrap().unwrap().id(), Some(&held.id));
+}
+
+#[tokio::test]
+async fn refusal_of_a_repetition_says_nothing_of_a_digest_that_was_recorded_before() {
+    let emulator = emulator().await;
+    let store =
+        store(&emulator, &[("dynamodb_table", TABLE), ("use_lockfile", "false"), ("max_retries", "2")]);
+    for operation in ["PutItem", "DeleteItem"] {
+        // The first attempt is carried out without our knowing, and the second is said to be refused.
+        for (status, code) in [(500, "InternalServerError"), (400, "ProvisionedThroughputExceededException")]
+        {
+            let answer = Misbehaviour::AnswerAfterWork { status, code: code.into() };
+            inject(&emulator, answer, operation, 1);
+        }
+        if operation == "PutItem" {
+            write(&store, STATE).await.unwrap();
+        } else {
+            store.delete(&here()).await.unwrap();
+        }
+    }
+    assert_eq!(all_items(&emulator).await.len(), 0);
 }
 
 #[tokio::test]

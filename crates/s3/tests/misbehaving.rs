@@ -342,6 +342,38 @@ async fn yes_of_something_that_is_no_store_is_neither_a_stored_state_nor_a_lock(
 }
 
 #[tokio::test]
+async fn lock_record_that_nobody_could_read_back_is_not_stored() {
+    let emulator = emulator().await;
+    let store = store(&emulator, &[]);
+    // Six bytes for each in the record.
+    let info = LockInfo { info: "<".repeat(12_000), ..info() };
+    let error = store.acquire(&workspace(), &info).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}");
+    assert_eq!(emulator.requests().take().len(), 0);
+}
+
+#[tokio::test]
+async fn yes_to_a_deletion_of_something_that_is_no_store_deletes_nothing() {
+    let page = || Misbehaviour::AnswerWithoutWork { status: 200, code: "Welcome".into() };
+    let emulator = emulator().await;
+    let store = store(&emulator, &[("dialect", "aws")]);
+    let (here, held) = (workspace(), info());
+    drop(store.write(&here, bytes::Bytes::from_static(STATE).into(), &WriteMode::Overwrite).await.unwrap());
+    drop(store.acquire(&here, &held).await.unwrap());
+    inject(&emulator, page(), "DELETE", u32::MAX);
+    let error = store.release(&here, &LockTarget::Id(held.id.clone())).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unknown, "{error:?}");
+    assert_eq!(store.inspect(&here).await.unwrap().unwrap().id(), Some(&held.id));
+    let error = store.delete(&here).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unknown, "{error:?}");
+    emulator.faults().clear();
+    // Once is looked into and repeated.
+    inject(&emulator, page(), "DELETE", 1);
+    assert!(matches!(store.release(&here, &LockTarget::Id(held.id)).await.unwrap(), Released::Freed(_)));
+    assert_eq!(store.inspect(&here).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn missing_key_in_answer_to_a_write_is_looked_into_where_nothing_was_to_be_replaced() {
     let missing = || (404, "NoSuchKey".to_owned());
     for (is_ceph, bucket) in [(true, "versioned"), (true, "tfstate"), (false, "tfstate")] {

@@ -25,20 +25,21 @@ async fn lock_and_unlock_take_three_requests_on_a_store_that_is_known() {
 }
 
 #[tokio::test]
-async fn push_takes_five_requests_and_two_for_each_item_of_a_table_and_a_look_at_one_that_nobody_vouches_for()
-{
+async fn push_takes_five_requests_and_two_for_each_item_of_a_table_and_a_look_where_nobody_vouches_for_it() {
     let lock_read_write_unlock = ["PutObject", "GetObject", "PutObject", "GetObject", "DeleteObject"];
     let with_digest = [
         "PutObject",
         "PutItem",
-        // The table is not at an endpoint of the vendor's, and so the lock item is read back.
+        // The table is not at an endpoint of the vendor's, and so what was done there is looked at again.
         "GetItem",
         "GetItem",
         "GetObject",
         "PutObject",
         "PutItem",
         "GetItem",
+        "GetItem",
         "DeleteItem",
+        "GetItem",
         "GetObject",
         "DeleteObject",
     ];

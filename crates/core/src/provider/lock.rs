@@ -13,11 +13,11 @@ use std::fmt;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::lock_info::LockInfo;
 use crate::names::LockId;
 use crate::provider::Failure;
-use crate::provider::single::{Taken, still_held};
+use crate::provider::single::{Taken, still_held, unlock};
 use crate::store::{Capabilities, LockRecord, LockTarget, Released, StateLocation};
 
 /// A lock record is a few hundred bytes. What is longer, in bytes, is none, and need not be read to its end.
@@ -115,6 +115,18 @@ impl<'a> StateLock<'a> {
     pub async fn take(&self, info: &LockInfo) -> Result<LockInfo> {
         self.require_any("lock")?;
         let info = info.clone().with_path(&*self.location.path);
+        let size = info.to_json().len();
+        // Nobody would read it back, and then nobody could release it by its id.
+        if size > MAX_LOCK_RECORD_BYTES {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "lock",
+                format!(
+                    "a lock record of {size} bytes is too long: {MAX_LOCK_RECORD_BYTES} are read back at most"
+                ),
+            )
+            .with_hint("say less about what the lock is for"));
+        }
         let mut ours = Vec::new();
         for mechanism in &self.mechanisms {
             match self.take_one(&**mechanism, &info).await {
@@ -137,9 +149,11 @@ impl<'a> StateLock<'a> {
             if *taken == Taken::Found {
                 error = still_held(error, *mechanism, info);
             } else if let Err(left) = self.give_one_back(*mechanism, &target).await {
-                error = error
-                    .with_context("left behind", format!("{}: {left}", mechanism.object()))
-                    .with_hint(format!("release what was left with `remote-state unlock {}`", info.id));
+                error = error.with_leftover(
+                    "left behind",
+                    format!("{}: {left}", mechanism.object()),
+                    format!("release what was left with `{}`", unlock(info)),
+                );
             }
         }
         error

@@ -33,6 +33,9 @@ impl<T, M> Page<T, M> {
     }
 }
 
+/// The most pages in a row that may be empty. Stores send some where much was deleted; one that sends them without end is not followed.
+const MOST_EMPTY: u32 = 1000;
+
 /// Turns pages into items. A page is asked for when the one before it is used up, so memory stays bounded by one page.
 ///
 /// `fetch` is given where the page starts; `None` for the first.
@@ -45,6 +48,7 @@ where
     // The marker is doubly optional: there is none before the first page, and no page after the last.
     let start = (VecDeque::new(), Some(None), fetch);
     stream::try_unfold(start, |(mut items, mut marker, fetch)| async move {
+        let mut empty = 0;
         loop {
             if let Some(item) = items.pop_front() {
                 return Ok(Some((item, (items, marker, fetch))));
@@ -56,6 +60,14 @@ where
                     ErrorKind::Unexpected,
                     "list",
                     "the store goes round in circles: its listing goes on where it has been",
+                ));
+            }
+            empty += u32::from(page.items.is_empty());
+            if empty > MOST_EMPTY {
+                return Err(Error::new(
+                    ErrorKind::Unexpected,
+                    "list",
+                    format!("the store says that its listing goes on, and has sent {MOST_EMPTY} empty pages"),
                 ));
             }
             items = page.items.into();
@@ -88,6 +100,19 @@ mod tests {
         let all: Result<Vec<u32>> =
             pages(|_| async { Page::new(vec![1], true, Some("here")) }).try_collect().await;
         assert_eq!(all.unwrap_err().kind(), ErrorKind::Unexpected);
+    }
+
+    #[tokio::test]
+    async fn empty_pages_without_end_are_an_error_and_some_are_not() {
+        let listing = |most: u32| {
+            pages(move |at: Option<u32>| async move {
+                let at = at.unwrap_or(0);
+                Page::new(if at == most { vec![at] } else { vec![] }, at < most, Some(at + 1))
+            })
+            .try_collect::<Vec<_>>()
+        };
+        assert_eq!(listing(900).await.unwrap(), [900]);
+        assert_eq!(listing(u32::MAX).await.unwrap_err().kind(), ErrorKind::Unexpected);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock_info::LockInfo;
 use crate::provider::{Attempts, Failure, LockMechanism, Outcome, StateLock};
+use crate::shell::operand;
 use crate::store::{LockRecord, LockTarget, Released};
 
 /// How a lock came to be ours: what this call did not create is not its to give back, since whoever did may be at work under it.
@@ -107,9 +108,11 @@ impl StateLock<'_> {
             Ok(_) => Err(error),
             // On a store that ignores conditions another client may have overwritten the lock by now: then it is not ours to delete.
             Err(left) if left.kind() == ErrorKind::LockHeld => Err(error),
-            Err(left) if error.kind() == ErrorKind::Unsupported => Err(error
-                .with_context("left behind", format!("{}: {left}", lock.object()))
-                .with_hint(format!("remove what was left behind with `remote-state unlock {}`", info.id))),
+            Err(left) if error.kind() == ErrorKind::Unsupported => Err(error.with_leftover(
+                "left behind",
+                format!("{}: {left}", lock.object()),
+                format!("remove what was left behind with `{}`", unlock(info)),
+            )),
             Err(_) => Err(self.unknown(lock, info, error)),
         }
     }
@@ -146,7 +149,11 @@ impl StateLock<'_> {
                 Ok(()) | Err(Failure { outcome: Outcome::Absent, .. }) => {
                     return Ok(Released::Freed(record.info.clone().ok()));
                 }
-                Err(failure) if failure.outcome == Outcome::Refused => return Err(failure.error),
+                // What is refused now says nothing of a delete that went out before.
+                Err(failure) if failure.outcome == Outcome::Refused => {
+                    last = Some(failure.error);
+                    break;
+                }
                 Err(failure) => {
                     if failure.outcome == Outcome::Unknown {
                         freed = Some(record.info.clone().ok());
@@ -183,27 +190,38 @@ impl StateLock<'_> {
         .with_context("lock", lock.object())
         .with_context("lock id", &info.id)
         .with_hint("see whether it is held with `remote-state locks` when the store answers again")
-        .with_hint(format!("if it is held with this id, release it with `remote-state unlock {}`", info.id))
+        .with_hint(format!("if it is held with this id, release it with `{}`", unlock(info)))
         .with_source(source)
     }
 }
 
+/// The command that releases a lock.
+pub(super) fn unlock(info: &LockInfo) -> String {
+    format!("remote-state unlock {}", operand(info.id.as_str()))
+}
+
 /// Says that a lock with our id stays where it is, although the call failed.
 pub(super) fn still_held(error: Error, lock: &dyn LockMechanism, info: &LockInfo) -> Error {
-    let error = error.with_context("still held", format!("{}, with lock id {}", lock.object(), info.id));
-    let hint = format!(
-        "that lock may be older than this attempt: if nobody is at work under it, release it with `remote-state unlock {}`",
-        info.id
-    );
-    if error.hints().contains(&hint) { error } else { error.with_hint(hint) }
+    error.with_leftover(
+        "still held",
+        format!("{}, with lock id {}", lock.object(), info.id),
+        format!(
+            "that lock may be older than this attempt: if nobody is at work under it, release it with `{}`",
+            unlock(info)
+        ),
+    )
 }
 
 /// Says that a create of ours may still be carried out, once those who hold the lock have left.
 fn may_arrive(held: Error, info: &LockInfo) -> Error {
-    held.with_context("lock id", format!("{} (of this attempt)", info.id)).with_hint(format!(
-        "an answer to this attempt was lost: should a lock with its id appear later, release it with `remote-state unlock {}`",
-        info.id
-    ))
+    held.with_leftover(
+        "lock id",
+        format!("{} (of this attempt)", info.id),
+        format!(
+            "an answer to this attempt was lost: should a lock with its id appear later, release it with `{}`",
+            unlock(info)
+        ),
+    )
 }
 
 fn unreadable(lock: &dyn LockMechanism, holder: &LockRecord) -> Error {

@@ -1,14 +1,15 @@
 //! What the SDK is told of a request before it sends it, and what it does not tell of its attempts.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 
 use aws_runtime::auth::PayloadSigningOverride;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeTransmitInterceptorContextMut, BeforeTransmitInterceptorContextRef,
+    BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut,
+    BeforeTransmitInterceptorContextRef,
 };
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
@@ -28,7 +29,7 @@ pub(super) fn once() -> aws_sdk_s3::config::Builder {
 
 /// Counts the attempts at a request, of which the SDK itself tells nothing.
 #[derive(Clone, Debug, Default)]
-pub(super) struct AttemptCount(Arc<AtomicU32>);
+pub(crate) struct AttemptCount(Arc<AtomicU32>);
 
 impl AttemptCount {
     pub(super) fn count(&self) -> u32 {
@@ -36,7 +37,7 @@ impl AttemptCount {
     }
 
     /// The SDK reports the last attempt alone. That it did nothing says nothing of the attempts before.
-    pub(super) fn in_view_of(&self, failure: Failure) -> Failure {
+    pub(crate) fn in_view_of(&self, failure: Failure) -> Failure {
         match failure.outcome {
             Outcome::Refused | Outcome::Unsent if self.count() > 1 => {
                 Failure { outcome: Outcome::Unknown, ..failure }
@@ -58,6 +59,35 @@ impl Intercept for AttemptCount {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let _: u32 = self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// The status of an answer to a deletion that was carried out.
+pub(super) const NO_CONTENT: u16 = 204;
+
+/// Learns the status of the last answer, of which the SDK tells nothing if it is a success.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LastStatus(Arc<AtomicU16>);
+
+impl LastStatus {
+    pub(super) fn get(&self) -> u16 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Intercept for LastStatus {
+    fn name(&self) -> &'static str {
+        "status"
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.0.store(context.response().status().as_u16(), Ordering::Relaxed);
         Ok(())
     }
 }

@@ -137,12 +137,16 @@ impl Client {
 
     /// The command that gives an upload up by hand.
     pub(crate) fn abort_command(&self, key: &str, id: &str) -> String {
-        let Settings { bucket, endpoint, .. } = &*self.settings;
-        let endpoint = endpoint.as_ref().map(|url| format!(" --endpoint-url {url}")).unwrap_or_default();
-        // An apostrophe would end the quotes.
-        let key = key.replace('\'', "'\\''");
-        format!(
-            "aws s3api abort-multipart-upload{endpoint} --bucket {bucket} --key '{key}' --upload-id '{id}'"
-        )
+        let bucket = self.bucket();
+        self.aws_command(&[
+            "s3api",
+            "abort-multipart-upload",
+            "--bucket",
+            bucket,
+            "--key",
+            key,
+            "--upload-id",
+            id,
+        ])
     }
 }

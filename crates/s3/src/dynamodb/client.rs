@@ -8,9 +8,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use remote_state_core::{Error, ErrorKind};
 use url::Url;
 
+use crate::client::AttemptCount;
 use crate::config::{Origins, S3Config};
 use crate::dialect::{Dialect, DialectName};
-use crate::error::{About, Failure, Outcome, failure_by};
+use crate::error::{About, Failure, Outcome, aws_command, failure_by};
 use crate::keys::item_url;
 use crate::transport::Trust;
 
@@ -31,6 +32,7 @@ pub(crate) struct Table {
 struct Settings {
     name: String,
     region: String,
+    endpoint: Option<String>,
     service: String,
     origins: Origins,
     witness: Witness,
@@ -62,14 +64,24 @@ impl Table {
             Some(url) => format!("`{}`", url.as_str().trim_end_matches('/')),
             None => format!("DynamoDB in `{}`", config.region),
         };
+        let endpoint = config.dynamodb_endpoint.as_ref();
         let settings = Settings {
             name: name.to_owned(),
+            endpoint: endpoint.map(|url| url.as_str().trim_end_matches('/').to_owned()),
             region: config.region.clone(),
             service,
             origins: config.origins.clone(),
             witness: Witness::of(config.dynamodb_endpoint.as_ref(), &config.connection.trust),
         };
         Self { sdk, settings: Arc::new(settings) }
+    }
+
+    /// The command that removes an item by hand.
+    pub(crate) fn removal(&self, id: &str) -> String {
+        let Settings { name, region, endpoint, .. } = &*self.settings;
+        let key = format!("{{\"{KEY}\":{{\"S\":{}}}}}", serde_json::Value::from(id));
+        let words = ["dynamodb", "delete-item", "--table-name", name, "--key", &key];
+        aws_command(&words, region, endpoint.as_deref())
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -98,22 +110,23 @@ impl Table {
             .condition_expression(format!("attribute_not_exists({KEY})"));
         let sent = call.customize().config_override(once()).send().await;
         drop(sent.map_err(|error| self.failure(operation, id, error))?);
-        match self.settings.witness {
-            Witness::Tls => Ok(()),
-            Witness::None => self.read_back(operation, id, attribute, value).await,
-        }
+        let value = AttributeValue::S(value);
+        self.witnessed(operation, id, attribute, |found| found == Some(&value)).await
     }
 
-    /// Fails, with nothing known, unless what was just created is there.
-    async fn read_back(
+    /// Where nobody vouches for what answered, looks at the item, and fails, with nothing known, unless its attribute is as it was to be.
+    async fn witnessed(
         &self,
         operation: &'static str,
         id: &str,
         attribute: &str,
-        value: String,
+        is_right: impl Fn(Option<&AttributeValue>) -> bool,
     ) -> Result<(), Failure> {
+        if self.settings.witness == Witness::Tls {
+            return Ok(());
+        }
         let error = match self.get(operation, id, attribute).await {
-            Ok(Some(item)) if item.get(attribute) == Some(&AttributeValue::S(value)) => return Ok(()),
+            Ok(item) if is_right(item.as_ref().and_then(|item| item.get(attribute))) => return Ok(()),
             Ok(_) => self
                 .about(operation, &self.url(id))
                 .error(ErrorKind::Unavailable, NO_TABLE)
@@ -124,7 +137,7 @@ impl Table {
         Err(Failure { outcome: Outcome::Unknown, error })
     }
 
-    /// Writes an item of two attributes, whatever is there.
+    /// Writes an item of two attributes, whatever is there. Where nobody vouches for what answers, the item is read back.
     ///
     /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html>
     pub(crate) async fn put(
@@ -135,8 +148,12 @@ impl Table {
         value: String,
     ) -> Result<(), Failure> {
         let call = self.sdk.put_item().table_name(self.name()).item(KEY, AttributeValue::S(id.to_owned()));
-        let sent = call.item(attribute, AttributeValue::S(value)).send().await;
-        sent.map(drop).map_err(|error| self.failure(operation, id, error))
+        let attempts = AttemptCount::default();
+        let call =
+            call.item(attribute, AttributeValue::S(value.clone())).customize().interceptor(attempts.clone());
+        drop(call.send().await.map_err(|error| attempts.in_view_of(self.failure(operation, id, error)))?);
+        let value = AttributeValue::S(value);
+        self.witnessed(operation, id, attribute, |found| found == Some(&value)).await
     }
 
     /// Reads an item's id and one other attribute; none if there is no such item.
@@ -159,15 +176,24 @@ impl Table {
         Ok(answer.item)
     }
 
-    /// Deletes an item. Deleting one that does not exist succeeds.
+    /// Deletes an item with this attribute. Deleting one that does not exist succeeds. Where nobody vouches for what answers, it is looked for.
     ///
     /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DeleteItem.html>
-    pub(crate) async fn delete(&self, operation: &'static str, id: &str) -> Result<(), Failure> {
+    pub(crate) async fn delete(
+        &self,
+        operation: &'static str,
+        id: &str,
+        attribute: &str,
+    ) -> Result<(), Failure> {
+        let attempts = AttemptCount::default();
         let call = self.sdk.delete_item().table_name(self.name()).key(KEY, AttributeValue::S(id.to_owned()));
-        call.send().await.map(drop).map_err(|error| self.failure(operation, id, error))
+        let sent = call.customize().interceptor(attempts.clone()).send().await;
+        drop(sent.map_err(|error| attempts.in_view_of(self.failure(operation, id, error)))?);
+        self.witnessed(operation, id, attribute, |found| found.is_none()).await
     }
 
-    /// Deletes an item if one attribute still is what it was, absent included, without ever repeating the request.
+    /// Deletes an item if one attribute still is what it was, absent included, without ever repeating the request. Where nobody vouches for what
+    /// answers, it is looked for.
     ///
     /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DeleteItem.html>
     pub(crate) async fn delete_once(
@@ -185,7 +211,9 @@ impl Table {
             None => call.condition_expression(format!("attribute_not_exists({attribute})")),
         };
         let sent = call.customize().config_override(once()).send().await;
-        sent.map(drop).map_err(|error| self.failure(operation, id, error))
+        drop(sent.map_err(|error| self.failure(operation, id, error))?);
+        // The next holder's may stand there by now.
+        self.witnessed(operation, id, attribute, |found| found.is_none() || found != value).await
     }
 
     fn about<'a>(&'a self, operation: &'static str, object: &'a str) -> About<'a> {

@@ -26,6 +26,8 @@ pub(crate) struct DigestItem<'a> {
     table: &'a Table,
     id: String,
     state: String,
+    /// The command that shows what is stored.
+    look: String,
 }
 
 impl S3Store {
@@ -33,7 +35,8 @@ impl S3Store {
     pub(crate) fn digest(&self, workspace: &Workspace) -> Option<StateDigest<DigestItem<'_>>> {
         let table = self.table.as_ref()?;
         let StateLocation { path, state, .. } = self.layout.location(workspace);
-        Some(StateDigest::new(DigestItem { table, id: path + SUFFIX, state }, self.digest_wait))
+        let look = self.client.aws_command(&["s3", "cp", &state, "-"]);
+        Some(StateDigest::new(DigestItem { table, id: path + SUFFIX, state, look }, self.digest_wait))
     }
 }
 
@@ -48,15 +51,11 @@ impl DigestEntry for DigestItem<'_> {
     }
 
     fn how_to_look(&self) -> String {
-        format!("look at what is stored with `aws s3 cp {} -`", self.state)
+        format!("look at what is stored with `{}`", self.look)
     }
 
     fn how_to_remove(&self) -> String {
-        format!(
-            "remove the item with `aws dynamodb delete-item --table-name {} --key '{{\"LockID\":{{\"S\":\"{}\"}}}}'`",
-            self.table.name(),
-            self.id
-        )
+        format!("remove the item with `{}`", self.table.removal(&self.id))
     }
 
     async fn get(&self, operation: &'static str) -> Result<Recorded, Failure> {
@@ -74,6 +73,6 @@ impl DigestEntry for DigestItem<'_> {
     }
 
     async fn delete(&self, operation: &'static str) -> Result<(), Failure> {
-        self.table.delete(operation, &self.id).await
+        self.table.delete(operation, &self.id, DIGEST).await
     }
 }

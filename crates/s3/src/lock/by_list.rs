@@ -17,6 +17,7 @@
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use futures_util::TryStreamExt as _;
 use remote_state_core::provider::{Attempts, MAX_LOCK_RECORD_BYTES, Outcome, Page, pages, parse_lock_record};
+use remote_state_core::shell::operand;
 use remote_state_core::{Error, ErrorKind, LockId, LockRecord, Result};
 
 use crate::client::{Repeat, Select};
@@ -178,7 +179,11 @@ impl LockFile<'_> {
                 return Ok(Some((standing, list)));
             }
         }
-        Err(self.about(operation, ErrorKind::Unavailable, "its holders come and go too fast to be read"))
+        Err(self.too_fast(operation))
+    }
+
+    pub(super) fn too_fast(&self, operation: &'static str) -> Error {
+        self.about(operation, ErrorKind::Unavailable, "its holders come and go too fast to be read")
     }
 
     /// Reads one version; nothing if it is gone.
@@ -260,7 +265,8 @@ impl LockFile<'_> {
         .with_source(source);
         match id {
             Some(id) => error.with_hint(format!(
-                "take it away with `remote-state unlock {id}` when the store answers again: it would be taken for a lock"
+                "take it away with `remote-state unlock {}` when the store answers again: it would be taken for a lock",
+                operand(id.as_str())
             )),
             None => error,
         }

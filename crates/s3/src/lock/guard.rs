@@ -4,11 +4,14 @@
 //! written over its head. Between the look and the write there is a moment in which it could still come: this narrows the danger, and does not
 //! end it.
 
+use std::ops::ControlFlow;
+
+use remote_state_core::provider::Attempts;
 use remote_state_core::{Error, ErrorKind, LockInfo, LockRecord, LockTarget, Released, Result, Workspace};
 
 use crate::dialect::Versioned;
 use crate::lock::file::LockFile;
-use crate::lock::memory::{Held, Versioning};
+use crate::lock::memory::{Held, NULL_VERSION, Versioning};
 use crate::store::S3Store;
 
 impl S3Store {
@@ -22,41 +25,57 @@ impl S3Store {
             return Ok(());
         }
         let file = LockFile::new(self, workspace);
+        let mut attempts = Attempts::new();
+        while attempts.next().await {
+            if self.look_once(operation, &file).await?.is_break() {
+                return Ok(());
+            }
+        }
+        Err(file.too_fast(operation))
+    }
+
+    /// Looks at the list; goes on if it has changed meanwhile, so that another one is needed.
+    async fn look_once(&self, operation: &'static str, file: &LockFile<'_>) -> Result<ControlFlow<()>> {
+        const DONE: Result<ControlFlow<()>> = Ok(ControlFlow::Break(()));
         let held = self.memory.held(&file.key());
         let sought = held.as_ref().map(|held| held.version.as_str());
-        let Some(list) = file.list_unless_off(operation, sought).await? else { return Ok(()) };
+        let Some(list) = file.list_unless_off(operation, sought).await? else { return DONE };
         let live: Vec<&str> = list.live().collect();
         let Some((&holder, others)) = live.split_last() else {
-            return match &held {
-                Some(held) => self.buried(operation, &file, held, list.buried_above(&held.version)).await,
-                None => Ok(()),
-            };
+            if let Some(held) = &held {
+                self.buried(operation, file, held, list.buried_above(&held.version)).await?;
+            }
+            return DONE;
         };
         let is_ours = held.as_ref().is_some_and(|held| held.version == holder);
+        if is_ours && others.is_empty() {
+            return DONE;
+        }
         if let Some(held) = &held
             && !is_ours
         {
-            self.buried(operation, &file, held, list.buried_above(&held.version)).await?;
+            self.buried(operation, file, held, list.buried_above(&held.version)).await?;
             // Somebody gave ours back by its id, and another came.
-            let Some(standing) = file.read_version(operation, holder).await? else { return Ok(()) };
+            let Some(standing) = file.read_version(operation, holder).await? else {
+                return Ok(ControlFlow::Continue(()));
+            };
             return Err(if standing.goes_by_list {
-                self.taken_over(operation, &file, held, standing.record)
+                self.taken_over(operation, file, held, standing.record)
             } else {
-                self.walked_in(operation, workspace, standing.record)
+                self.walked_in(operation, file.workspace, standing.record)
             });
         }
-        if others.is_empty() {
-            return Ok(());
-        }
         // Without a lock of our own to look for, this is about the holder's, if it is one that goes by the list.
-        if !is_ours
-            && !file.read_version(operation, holder).await?.is_some_and(|standing| standing.goes_by_list)
-        {
-            return Ok(());
+        if !is_ours && !others.is_empty() {
+            match file.read_version(operation, holder).await? {
+                Some(standing) if standing.goes_by_list => {}
+                Some(_) => return DONE,
+                None => return Ok(ControlFlow::Continue(())),
+            }
         }
         match file.strangers(operation, others).await?.into_iter().next() {
-            Some(stranger) => Err(self.walked_in(operation, workspace, stranger)),
-            None => Ok(()),
+            Some(stranger) => Err(self.walked_in(operation, file.workspace, stranger)),
+            None => DONE,
         }
     }
 
@@ -170,15 +189,23 @@ impl S3Store {
     }
 
     pub(crate) async fn take_lock(&self, workspace: &Workspace, info: &LockInfo) -> Result<LockInfo> {
-        let info = self.lock(workspace).take(info).await?;
-        // If the answer to our create was lost, the lock was recognised by its id, and its version is not known yet.
         let file = LockFile::new(self, workspace);
         let key = file.key();
+        let info = match self.lock(workspace).take(info).await {
+            Ok(info) => info,
+            Err(error) => {
+                self.memory.forget(&key, &info.id);
+                return Err(error);
+            }
+        };
+        // If the answer to our create was lost, the lock was recognised by its id, and its version is not known yet.
         if self.decides_by_list()
             && self.memory.versioning() != Versioning::Off
             && self.memory.held(&key).is_none_or(|held| held.id != info.id)
             && let Ok(Some((holder, _))) = file.read_holder("lock").await
             && holder.record.id() == Some(&info.id)
+            // That one is not ours alone: after us it is the next holder's.
+            && holder.version != NULL_VERSION
         {
             self.memory.set_held(&key, Held { id: info.id.clone(), version: holder.version });
         }
@@ -190,13 +217,15 @@ impl S3Store {
     /// Whoever asks goes by the answer. So a lock of ours that was released elsewhere, and taken by another since, is not looked for any more: a
     /// replica of a server may be asked to write under a lock that another one took.
     pub(crate) async fn inspect_lock(&self, workspace: &Workspace) -> Result<Option<LockRecord>> {
-        let found = self.visible_lock(workspace).inspect("read the lock").await?;
         let file = LockFile::new(self, workspace);
-        if let Some(record) = &found
+        let held = self.memory.held(&file.key());
+        let found = self.visible_lock(workspace).inspect("read the lock").await?;
+        // What was taken here since the look began is not what it was about.
+        if let (Some(record), Some(held)) = (&found, held)
             && record.object == file.url()
-            && let Some(id) = record.id()
+            && record.id().is_some_and(|id| *id != held.id)
         {
-            self.memory.forget_all_but(&file.key(), id);
+            self.memory.forget(&file.key(), &held.id);
         }
         Ok(found)
     }

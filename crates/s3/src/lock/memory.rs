@@ -71,13 +71,6 @@ impl Memory {
         }
     }
 
-    pub(crate) fn forget_all_but(&self, key: &str, id: &LockId) {
-        let held = &mut self.lock().held;
-        if held.get(key).is_some_and(|held| held.id != *id) {
-            held.remove(key);
-        }
-    }
-
     fn lock(&self) -> MutexGuard<'_, Remembered> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
