@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use remote_state_core::{ErrorKind, Result};
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 
 use crate::config::{Encryption, OssConfig};
 use crate::error::{Failure, Outcome};
@@ -11,6 +11,10 @@ use crate::keys::object_url;
 use crate::payload::Payload;
 use crate::request::{Answer, Call, Reads, Repeat, Sender};
 use crate::xml::{self, Listing, VersioningConfiguration, Versions};
+
+/// What the version is called that was there before versions were kept, and the one that takes its place while they are suspended: unlike the others'
+/// this name is given out again, and stands for another object then.
+pub(crate) const NULL_VERSION: &str = "null";
 
 /// How many objects a page of a listing has at most.
 const PAGE: &str = "1000";
@@ -60,6 +64,8 @@ impl Client {
         Self { sender, written_as: Arc::new(written_as) }
     }
 
+    /// Reads an object, or exactly one version of it, and makes sure that it was the store that answered: that never leaves out the entity tag.
+    ///
     /// <https://www.alibabacloud.com/help/en/oss/developer-reference/getobject>
     pub(crate) async fn get(
         &self,
@@ -70,7 +76,8 @@ impl Client {
         let mut call = Call::new(operation, Method::GET, Some(key));
         call.query.extend(version.map(|version| ("versionId", Some(version.to_owned()))));
         call.reads = Reads::Stream;
-        self.sender.send(&call).await
+        let answer = self.sender.send(&call).await?;
+        if answer.header("etag").is_some() { Ok(answer) } else { Err(self.stranger(operation, key)) }
     }
 
     /// <https://www.alibabacloud.com/help/en/oss/developer-reference/putobject>
@@ -156,7 +163,7 @@ impl Client {
         Ok(Stored { etag: text("etag"), version: text("x-oss-version-id") })
     }
 
-    /// Deletes an object, or exactly one version of it.
+    /// Deletes an object, or exactly one version of it, and makes sure that it was the store that answered: it says 204, whether there was one or not.
     ///
     /// <https://www.alibabacloud.com/help/en/oss/developer-reference/deleteobject>
     pub(crate) async fn delete(
@@ -169,7 +176,12 @@ impl Client {
         let mut call = Call::new(operation, Method::DELETE, Some(key));
         call.query.extend(version.map(|version| ("versionId", Some(version.to_owned()))));
         call.repeat = repeat;
-        self.sender.send(&call).await.map(drop)
+        let answer = self.sender.send(&call).await?;
+        if answer.response.status() == StatusCode::NO_CONTENT {
+            Ok(())
+        } else {
+            Err(self.stranger(operation, key))
+        }
     }
 
     /// <https://www.alibabacloud.com/help/en/oss/developer-reference/listobjects>

@@ -3,14 +3,29 @@
 
 use std::sync::atomic::Ordering;
 
+use futures_util::TryStreamExt as _;
 use remote_state_core::provider::{Failure, Md5Hasher, Outcome, Present, StateObject};
-use remote_state_core::{ETag, Error, ErrorKind, Result, StateMeta, VersionId, Workspace, WriteMode};
+use remote_state_core::{
+    ETag, Error, ErrorKind, Result, StateMeta, StateVersion, VersionId, Workspace, WriteMode,
+};
 
-use crate::client::{EverVersioned, PutMode, Stored};
+use crate::client::{EverVersioned, NULL_VERSION, PutMode, Stored};
 use crate::payload::{Crc64, Payload};
 use crate::request::{Repeat, chunk};
 use crate::store::OssStore;
-use crate::xml::{Entry, decode};
+
+/// What the version stands over that a create of ours made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum StandsOver {
+    /// Nothing that is a state, or nothing but the same state.
+    NoState,
+    /// The state of someone else.
+    OtherState,
+    /// The same state, perhaps by an attempt whose answer was lost, and that over someone else's.
+    SameThenOther,
+    /// Nobody knows: the version itself is not listed.
+    NotListed,
+}
 
 impl OssStore {
     pub(crate) async fn put_state(
@@ -35,13 +50,15 @@ impl OssStore {
         let stored = match self.client.put("write", &key, payload, how, Repeat::AsConfigured).await {
             Ok(stored) => stored,
             Err(failure) => {
-                self.state_object(&key).resolve_write(failure, self.stored_if_same(&key, payload)).await?
+                self.state_object(&key)
+                    .resolve_write(failure, self.stored_if_same(&key, None, payload))
+                    .await?
             }
         };
         if how == PutMode::ForbidOverwrite
             && let Some(version) = &stored.version
         {
-            self.take_back_if_void(&key, version).await?;
+            self.take_back_if_void(workspace, version, payload).await?;
         }
         Ok(StateMeta::new(payload.size_bytes())
             .with_etag(stored.etag.map(ETag::new))
@@ -58,43 +75,70 @@ impl OssStore {
 
     /// A version means that versions were turned on since the bucket was asked, and that the service did not look whether something was there. So we look
     /// for what came in between, and take the write back if something did.
-    async fn take_back_if_void(&self, key: &str, version: &str) -> Result<()> {
+    async fn take_back_if_void(&self, workspace: &Workspace, version: &str, payload: &Payload) -> Result<()> {
         self.has_versions.store(true, Ordering::Release);
-        let in_doubt = |source: Error| {
-            Error::new(
-                ErrorKind::Unknown,
-                "write",
-                format!(
-                    "the state was written to `{}`, perhaps over one that came in between",
-                    self.layout.url(key)
-                ),
-            )
+        let key = self.layout.state_key(workspace);
+        let in_doubt = |source: Error| self.in_doubt(&key, version, source);
+        let unclear = |reason: &str| in_doubt(Error::new(ErrorKind::Unavailable, "write", reason));
+        if version == NULL_VERSION {
+            return Err(unclear("versions are suspended, and what a write replaces then is not kept"));
+        }
+        match self.stands_over(workspace, version, payload).await.map_err(in_doubt)? {
+            StandsOver::NoState => Ok(()),
+            StandsOver::OtherState => {
+                let undone = self.client.delete("write", &key, Some(version), Repeat::AsConfigured).await;
+                undone.map_err(|failure| in_doubt(failure.error))?;
+                Err(self.state_object(&key).changed())
+            }
+            StandsOver::SameThenOther => Err(unclear(
+                "the same state stands below it, perhaps by an earlier attempt, and another one below that",
+            )),
+            StandsOver::NotListed => Err(unclear("that version is not in the list of versions")),
+        }
+    }
+
+    fn in_doubt(&self, key: &str, version: &str, source: Error) -> Error {
+        let url = self.layout.url(key);
+        let message = format!("the state was written to `{url}`, perhaps over one that came in between");
+        Error::new(ErrorKind::Unknown, "write", message)
             .with_context("because", &source)
             .with_context("version", version)
-            .with_hint(
-                "versions were turned on in that moment: compare the newest two versions of that object",
-            )
+            .with_hint("versions were turned on in that moment: compare the newest versions of that object")
             .with_source(source)
-        };
-        let page = self.client.list_versions("write", key, None).await;
-        let page = page.map_err(|failure| in_doubt(failure.error))?;
-        let below = page
-            .entries
-            .into_iter()
-            .filter_map(|entry| match entry {
-                Entry::Version(found) => Some((found, true)),
-                Entry::DeleteMarker(found) => Some((found, false)),
-                Entry::Other => None,
-            })
-            .filter(|(found, _)| decode(&found.key) == key)
-            .skip_while(|(found, _)| found.version_id != version)
-            .nth(1);
-        if !below.is_some_and(|(found, is_there)| is_there && found.size > 0) {
-            return Ok(());
+    }
+
+    /// Looks at what a version of ours stands over. A write whose answer was lost is repeated, so that may be our own.
+    async fn stands_over(
+        &self,
+        workspace: &Workspace,
+        version: &str,
+        payload: &Payload,
+    ) -> Result<StandsOver> {
+        let key = self.layout.state_key(workspace);
+        let mut versions = self.list_state_versions(workspace);
+        let is_ours =
+            |found: &StateVersion| found.meta.version.as_ref().is_some_and(|id| id.as_str() == version);
+        loop {
+            match versions.try_next().await? {
+                Some(found) if is_ours(&found) => break,
+                Some(_) => {}
+                None => return Ok(StandsOver::NotListed),
+            }
         }
-        let undone = self.client.delete("write", key, Some(version), Repeat::AsConfigured).await;
-        undone.map_err(|failure| in_doubt(failure.error))?;
-        Err(self.state_object(key).changed())
+        let mut other = StandsOver::OtherState;
+        while let Some(below) = versions.try_next().await? {
+            if below.is_delete_marker || below.meta.size_bytes == 0 {
+                break;
+            }
+            let id = below.meta.version.as_ref().map(VersionId::as_str);
+            let is_same = below.meta.size_bytes == payload.size_bytes()
+                && self.stored_if_same(&key, id, payload).await?.is_some();
+            if !is_same {
+                return Ok(other);
+            }
+            other = StandsOver::SameThenOther;
+        }
+        Ok(StandsOver::NoState)
     }
 
     /// Returns what is there, if it is what the mode expects.
@@ -115,8 +159,14 @@ impl OssStore {
         }
     }
 
-    async fn stored_if_same(&self, key: &str, payload: &Payload) -> Result<Option<Stored>> {
-        let mut answer = match self.client.get("write", key, None).await {
+    /// Returns what is stored, or one version of it, if it is what was to be written.
+    async fn stored_if_same(
+        &self,
+        key: &str,
+        version: Option<&str>,
+        payload: &Payload,
+    ) -> Result<Option<Stored>> {
+        let mut answer = match self.client.get("write", key, version).await {
             Ok(answer) => answer,
             Err(Failure { outcome: Outcome::Absent, .. }) => return Ok(None),
             Err(failure) => return Err(failure.error),

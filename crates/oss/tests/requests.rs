@@ -108,7 +108,7 @@ async fn a_wrong_clock_is_put_right_by_the_services() {
             let skewed = "<Error><Code>RequestTimeTooSkewed</Code></Error>";
             http("403 Forbidden", "date: Tue, 02 Jan 2024 03:04:05 GMT\r\n", skewed)
         } else {
-            http("200 OK", "", "{}")
+            http("200 OK", "etag: \"E1\"\r\n", "{}")
         }
     })
     .await;

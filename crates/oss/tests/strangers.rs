@@ -9,7 +9,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use common::{emulator, store};
 use fake::{fake, http};
-use remote_state_core::{ErrorKind, LockInfo, ReadOptions, StateStore, Workspace, WriteMode};
+use remote_state_core::{
+    Error, ErrorKind, LockInfo, LockTarget, ReadOptions, StateStore, Workspace, WriteMode,
+};
 
 /// What stands behind a proxy or a captive portal: an empty page, one in HTML, one that happens to begin as a message does.
 const PAGES: [&str; 3] = ["", "<html><body>Sign in</body></html>", "\n\u{3}abc"];
@@ -20,6 +22,22 @@ fn info() -> LockInfo {
 
 fn here() -> Workspace {
     Workspace::default()
+}
+
+/// A store whose bucket is behind `page`.
+async fn bucket_behind(page: &'static str) -> (Arc<dyn StateStore>, remote_state_emulator::Emulator) {
+    let emulator = emulator().await;
+    let (url, _) = fake(move |_, _| http("200 OK", "", page)).await;
+    (store(&emulator, &[("endpoint", &url), ("max_retries", "0")]), emulator)
+}
+
+/// The error says, itself or as its reason, that it is not OSS that answers.
+fn is_told_as_a_stranger(error: &Error) -> bool {
+    let because =
+        error.context().iter().filter(|(label, _)| *label == "because").map(|(_, reason)| &**reason);
+    because
+        .chain([error.message()])
+        .any(|text| text.contains("what answers there does not answer as OSS does"))
 }
 
 /// A store whose bucket is right, and whose table is behind `page`.
@@ -63,19 +81,63 @@ async fn a_page_in_place_of_the_table_is_no_digest_and_keeps_none() {
 async fn a_page_in_place_of_the_bucket_is_neither_a_listing_nor_a_write() {
     use futures_util::StreamExt as _;
     for page in PAGES {
-        let emulator = emulator().await;
-        let (url, _) = fake(move |_, _| http("200 OK", "", page)).await;
-        let store = store(&emulator, &[("endpoint", &url), ("max_retries", "0")]);
+        let (store, _emulator) = bucket_behind(page).await;
         let listed = store.workspaces().collect::<Vec<_>>().await;
         assert!(matches!(&listed[..], [Err(error)] if error.kind() == ErrorKind::Unexpected), "{listed:?}");
         let state = Bytes::from_static(b"{}");
         let error = store.write(&here(), state.into(), &WriteMode::Overwrite).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unknown, "{page:?}: {error:?}");
-        let because = error.context().iter().find(|(label, _)| *label == "because");
-        assert!(
-            because.is_some_and(|(_, reason)| reason.contains("does not answer as OSS does")),
-            "{error:?}"
-        );
+        assert!(is_told_as_a_stranger(&error), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_in_place_of_the_bucket_is_no_state_nor_says_that_there_is_none() {
+    for page in PAGES {
+        let (store, _emulator) = bucket_behind(page).await;
+        let error = store.read(&here(), &ReadOptions::default()).await.map(drop).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unexpected, "{page:?}: {error:?}");
+        assert!(is_told_as_a_stranger(&error), "{error:?}");
+        let state = Bytes::from_static(b"{}");
+        let error = store.write(&here(), state.into(), &WriteMode::Create).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unexpected, "nobody has changed it: {page:?}: {error:?}");
+        let error = store.delete(&here()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unknown, "{page:?}: {error:?}");
+        assert!(is_told_as_a_stranger(&error), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_in_place_of_the_bucket_is_no_lock_and_gives_nobody_one() {
+    for page in PAGES {
+        let (store, _emulator) = bucket_behind(page).await;
+        for error in [
+            store.acquire(&here(), &info()).await.map(drop).unwrap_err(),
+            store.inspect(&here()).await.map(drop).unwrap_err(),
+            store.release(&here(), &LockTarget::Unreadable).await.map(drop).unwrap_err(),
+            store.release(&here(), &LockTarget::Id(info().id)).await.map(drop).unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::Unexpected, "{page:?}: {error:?}");
+            assert!(is_told_as_a_stranger(&error), "{error:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_in_answer_to_the_delete_of_a_lock_does_not_say_that_it_is_released() {
+    for page in PAGES {
+        let held = info();
+        let record = held.to_json();
+        let (url, _) = fake(move |_, request| match request.split(' ').next() {
+            Some("GET") => http("200 OK", "etag: \"E1\"\r\n", &record),
+            _ => http("200 OK", "", page),
+        })
+        .await;
+        let emulator = emulator().await;
+        let store = store(&emulator, &[("endpoint", &url), ("max_retries", "0")]);
+        let error = store.release(&here(), &LockTarget::Id(held.id)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unknown, "{page:?}: {error:?}");
+        assert!(error.message().contains("may or may not have been released"), "{error}");
     }
 }
 

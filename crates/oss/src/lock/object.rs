@@ -25,7 +25,7 @@ use remote_state_core::provider::{
 };
 use remote_state_core::{Error, ErrorKind, LockRecord, Result, Workspace};
 
-use crate::client::{EverVersioned, PutMode, Stored};
+use crate::client::{EverVersioned, NULL_VERSION, PutMode, Stored};
 use crate::payload::Payload;
 use crate::request::{Repeat, chunk};
 use crate::store::OssStore;
@@ -73,7 +73,7 @@ impl LockMechanism for LockObject<'_> {
             }
             SecondCreate::CarriedOut(stored) => {
                 // The second version would stand over the first, which is given back by whoever asked.
-                if let Some(version) = stored.version.filter(|version| version != "null") {
+                if let Some(version) = stored.version.filter(|version| version != NULL_VERSION) {
                     let (client, key) = (&self.store.client, self.key());
                     let undone = client.delete("unlock", &key, Some(&version), Repeat::AsConfigured).await;
                     if let Err(failure) = undone {
@@ -158,6 +158,9 @@ impl LockObject<'_> {
     /// created is none. Taken back, it uncovers the lock that may be below it.
     async fn take_back(&self, key: &str, version: &str) -> Failure {
         self.store.has_versions.store(true, Ordering::Release);
+        if version == NULL_VERSION {
+            return Failure { outcome: Outcome::Refused, error: self.perhaps_replaced() };
+        }
         match self.store.client.delete("unlock", key, Some(version), Repeat::AsConfigured).await {
             Ok(()) | Err(Failure { outcome: Outcome::Absent, .. }) => Failure {
                 outcome: Outcome::Conflict,
@@ -178,6 +181,15 @@ impl LockObject<'_> {
         }
     }
 
+    /// While versions are suspended a create leaves nothing of the lock that it replaces. Without what was created the state would seem to be free, so it
+    /// stays.
+    fn perhaps_replaced(&self) -> Error {
+        let reason = "the bucket has just begun to suspend versions, and what was created may stand in the place of a lock";
+        self.error(ErrorKind::Unknown, reason)
+            .with_hint("see its lock id with `remote-state locks`")
+            .with_hint("make sure that nobody is at work on that state, and then release it with `remote-state unlock LOCK_ID`")
+    }
+
     /// Reads what is there. What is too long for a record is not read to its end.
     async fn text(&self, operation: &'static str) -> Result<Option<Found>> {
         let mut answer = match self.store.client.get(operation, &self.key(), None).await {
@@ -185,8 +197,8 @@ impl LockObject<'_> {
             Err(failure) if failure.outcome == Outcome::Absent => return Ok(None),
             Err(failure) => return Err(failure.error),
         };
-        // What was there before versions were kept is called `null`, and so is what takes its place while they are suspended.
-        let version = answer.header("x-oss-version-id").filter(|version| *version != "null");
+        // By that name the next holder's could be deleted.
+        let version = answer.header("x-oss-version-id").filter(|version| *version != NULL_VERSION);
         let version = version.map(str::to_owned);
         let mut text = Vec::new();
         while text.len() <= MAX_LOCK_RECORD_BYTES {
