@@ -42,6 +42,30 @@ pub(crate) enum Repeat {
     Never,
 }
 
+/// Whether an attempt before the last one may have been carried out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    #[default]
+    None,
+    Some,
+}
+
+impl Doubt {
+    /// Takes note of an attempt that is repeated.
+    pub(crate) fn note(&mut self, failure: &Failure) {
+        if failure.outcome == Outcome::Unknown {
+            *self = Self::Some;
+        }
+    }
+
+    /// Says what all attempts leave behind, given the last: that this one did nothing is no word on those before.
+    pub(crate) fn settle(self, last: Failure) -> Failure {
+        let did_nothing = matches!(last.outcome, Outcome::Conflict | Outcome::Refused | Outcome::Unsent);
+        let outcome = if self == Self::Some && did_nothing { Outcome::Unknown } else { last.outcome };
+        Failure { outcome, ..last }
+    }
+}
+
 /// What an answer's body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reads {
@@ -210,8 +234,7 @@ impl Sender {
         };
         let mut pauses = pauses(retries);
         let mut has_followed_clock = false;
-        // An attempt before the last may have been carried out.
-        let mut is_in_doubt = false;
+        let mut doubt = Doubt::default();
         loop {
             let Failed { failure, is_passing, service_time } = match self.attempt(call).await {
                 Ok(answer) => return Ok(answer),
@@ -226,13 +249,9 @@ impl Sender {
                 continue;
             }
             let pause = if is_passing { pauses.next() } else { None };
-            let Some(pause) = pause else {
-                let hides_doubt = matches!(failure.outcome, Outcome::Refused | Outcome::Unsent);
-                let outcome = if is_in_doubt && hides_doubt { Outcome::Unknown } else { failure.outcome };
-                return Err(Failure { outcome, ..failure });
-            };
+            let Some(pause) = pause else { return Err(doubt.settle(failure)) };
             tracing::debug!(error = %failure.error, ?pause, "the request is repeated");
-            is_in_doubt |= failure.outcome == Outcome::Unknown;
+            doubt.note(&failure);
             sleep(pause).await;
         }
     }

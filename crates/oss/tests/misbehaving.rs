@@ -238,49 +238,31 @@ async fn a_digest_whose_answers_are_lost_is_looked_for() {
     assert!(error.message().contains("may or may not have been recorded"), "{error}");
 }
 
-/// Says of a bucket that keeps versions that it does not, as it was a moment before.
-fn forget_versioning(emulator: &Emulator) {
-    let fault = Fault::new(Misbehaviour::ForgetVersioning).with_operation("GetBucketVersioning");
-    emulator.faults().inject(fault);
-}
-
 #[tokio::test]
-async fn versions_that_are_turned_on_while_two_clients_lock_leave_one_holder() {
-    let emulator = emulator().await;
-    let open = || store(&emulator, &[("bucket", "versioned")]);
-    let first = open();
-    let held = first.acquire(&here(), &info()).await.unwrap();
-    forget_versioning(&emulator);
-    // One client looks and finds nothing, and before it creates the other has created.
-    let gone = Misbehaviour::AnswerWithoutWork { status: 404, code: "NoSuchKey".to_owned() };
-    emulator.faults().inject(Fault::new(gone).with_operation("GetObject").with_times(1));
-    let error = open().acquire(&here(), &info()).await.unwrap_err();
-    assert_eq!(error.holder().and_then(|holder| holder.id()), Some(&held.id), "{error:?}");
-    assert_eq!(first.inspect(&here()).await.unwrap().unwrap().id(), Some(&held.id));
-    let released = first.release(&here(), &LockTarget::Id(held.id.clone())).await.unwrap();
-    assert_eq!(released, Released::Freed(Some(held)));
-    assert_eq!(first.inspect(&here()).await.unwrap(), None);
-}
-
-#[tokio::test]
-async fn versions_that_are_turned_on_while_two_clients_create_a_state_replace_none() {
-    use futures_util::StreamExt as _;
-    let emulator = emulator().await;
-    let open = || store(&emulator, &[("bucket", "versioned")]);
-    forget_versioning(&emulator);
-    open().write(&here(), state(), &WriteMode::Create).await.unwrap();
-    open().delete(&here()).await.unwrap();
-    // A deletion below is nothing.
-    open().write(&here(), state(), &WriteMode::Create).await.unwrap();
-    assert_eq!(open().versions(&here()).count().await, 3);
-    // One client looks and finds nothing, and before it writes the other has written.
-    let gone = Misbehaviour::AnswerWithoutWork { status: 404, code: "NoSuchKey".to_owned() };
-    emulator.faults().inject(Fault::new(gone).with_operation("GetObject").with_times(1));
-    let other = Bytes::from_static(b"{}");
-    let error = open().write(&here(), other.into(), &WriteMode::Create).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::PreconditionFailed, "{error:?}");
-    assert_eq!(open().read_bytes(&here()).await.unwrap().unwrap().bytes.as_ref(), STATE);
-    assert_eq!(open().versions(&here()).count().await, 3);
+async fn a_digest_whose_answer_was_lost_is_looked_for_whatever_its_repetition_is_told() {
+    for (status, code) in
+        [(503, "OTSServerBusy"), (403, "OTSNoPermissionAccess"), (409, "OTSRowOperationConflict")]
+    {
+        let emulator = emulator().await;
+        let keys = table_keys(&emulator);
+        let keys: Vec<_> = keys.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        let keys: Vec<_> = keys.into_iter().chain([("max_retries", "1")]).collect();
+        let store = store(&emulator, &keys);
+        // The first attempt is carried out and fails all the same, the second is turned away.
+        let arm = |operation| {
+            for (status, code) in [(500, "OTSInternalServerError"), (status, code)] {
+                let answer = Misbehaviour::AnswerAfterWork { status, code: code.to_owned() };
+                emulator.faults().inject(Fault::new(answer).with_operation(operation).with_times(1));
+            }
+        };
+        arm("PutRow");
+        store.write(&here(), state(), &WriteMode::Overwrite).await.unwrap();
+        assert_eq!(store.read_bytes(&here()).await.unwrap().unwrap().bytes.as_ref(), STATE, "{code}");
+        arm("DeleteRow");
+        store.delete(&here()).await.unwrap();
+        assert!(store.read_bytes(&here()).await.unwrap().is_none(), "{code}");
+        assert_eq!(emulator.faults().count(), 0, "both attempts were made");
+    }
 }
 
 #[tokio::test]

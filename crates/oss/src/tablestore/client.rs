@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 use crate::config::{OssConfig, Tablestore};
 use crate::error::{Failure, Outcome, last_reason};
 use crate::http::answer_timeout;
-use crate::request::{Repeat, Sender, pauses, read};
+use crate::request::{Doubt, Repeat, Sender, pauses, read};
 use crate::tablestore::message::{
     self, Condition, DescribeTableRequest, DescribeTableResponse, GetRowRequest, IfMissing, KEY_STRING,
     RowExistence, RowResponse, WriteRowRequest,
@@ -195,6 +195,7 @@ impl Table {
     ) -> Result<Vec<u8>, Failure> {
         let retries = if repeat == Repeat::Never { 0 } else { self.settings.max_retries };
         let mut pauses = pauses(retries);
+        let mut doubt = Doubt::default();
         loop {
             let failure = match self.attempt(operation, call, id, &body).await {
                 Ok(answer) => return Ok(answer),
@@ -203,8 +204,11 @@ impl Table {
             let is_passing =
                 matches!(failure.outcome, Outcome::Conflict | Outcome::Unknown | Outcome::Unsent);
             let pause = if is_passing { pauses.next() } else { None };
-            let Some(pause) = pause else { return Err(self.explained(operation, id, failure).await) };
+            let Some(pause) = pause else {
+                return Err(self.explained(operation, id, doubt.settle(failure)).await);
+            };
             tracing::debug!(error = %failure.error, ?pause, "the request is repeated");
+            doubt.note(&failure);
             sleep(pause).await;
         }
     }
