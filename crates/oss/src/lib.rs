@@ -1,16 +1,17 @@
 #![doc = include_str!("../README.md")]
 
+mod body;
 mod client;
 mod clock;
 mod config;
 mod credentials;
 mod endpoint;
+mod endpoint_lookup;
 mod error;
 mod http;
 mod identity;
 mod keys;
 mod list;
-mod location;
 mod lock;
 mod payload;
 mod request;

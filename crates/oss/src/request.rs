@@ -6,20 +6,20 @@ use std::time::Duration;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use bytes::Bytes;
 use remote_state_core::{ErrorKind, Result};
 use reqwest::{Method, Response};
 use tokio::sync::OnceCell;
 use tokio::time::{sleep, timeout};
 
+use crate::body::read;
 use crate::clock::Clock;
 use crate::config::{EndpointChoice, Origins, OssConfig};
 use crate::credentials::{Provider, Surroundings, choose};
 use crate::endpoint::Endpoint;
+use crate::endpoint_lookup;
 use crate::error::{About, Failure, Outcome, Refusal};
 use crate::http::{Http, answer_timeout};
 use crate::keys::object_url;
-use crate::location;
 use crate::payload::{Broken, Payload};
 use crate::sign::{Query, SignatureVersion, Signer, Unsigned};
 
@@ -220,7 +220,7 @@ impl Sender {
         let find = async || match &self.settings.choice {
             EndpointChoice::Known(endpoint) => Ok(endpoint.clone()),
             EndpointChoice::Asked { service, region, style } => {
-                location::endpoint(self, operation, service, region, *style).await
+                endpoint_lookup::endpoint(self, operation, service, region, *style).await
             }
         };
         self.settings.endpoint.get_or_try_init(find).await
@@ -345,31 +345,4 @@ pub(crate) fn pauses(retries: usize) -> impl Iterator<Item = Duration> {
         .with_max_times(retries)
         .with_jitter()
         .build()
-}
-
-/// Reads a body as a whole.
-///
-/// # Errors
-/// Why there is not all of it; a body that is longer than `most_bytes` is cut off.
-pub(crate) async fn read(response: &mut Response, most_bytes: usize) -> Result<Vec<u8>, String> {
-    let mut body = Vec::new();
-    while let Some(bytes) = chunk(response).await? {
-        body.extend_from_slice(&bytes);
-        if body.len() > most_bytes {
-            return Err(format!("it is longer than {most_bytes} bytes"));
-        }
-    }
-    Ok(body)
-}
-
-/// Reads the next piece of a body; `None` at its end.
-///
-/// # Errors
-/// Why it does not come.
-pub(crate) async fn chunk(response: &mut Response) -> Result<Option<Bytes>, String> {
-    match timeout(answer_timeout(0), response.chunk()).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) => Err(crate::error::last_reason(&error)),
-        Err(_) => Err("the rest of it does not come".to_owned()),
-    }
 }

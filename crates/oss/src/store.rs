@@ -15,13 +15,14 @@ use remote_state_core::{
 };
 use reqwest::Response;
 
+use crate::body::chunk;
 use crate::client::Client;
 use crate::clock::parse_http_date;
 use crate::config::OssConfig;
 use crate::error::Outcome;
 use crate::keys::Layout;
 use crate::payload::{Crc64, Payload};
-use crate::request::{Answer, Sender, chunk};
+use crate::request::{Answer, Sender};
 use crate::tablestore::Table;
 
 /// What to configure so that locks are taken.

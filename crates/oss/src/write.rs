@@ -9,9 +9,10 @@ use remote_state_core::{
     ETag, Error, ErrorKind, Result, StateMeta, StateVersion, VersionId, Workspace, WriteMode,
 };
 
+use crate::body::chunk;
 use crate::client::{EverVersioned, NULL_VERSION, PutMode, Stored};
 use crate::payload::{Crc64, Payload};
-use crate::request::{Repeat, chunk};
+use crate::request::Repeat;
 use crate::store::OssStore;
 
 /// What the version stands over that a create of ours made.

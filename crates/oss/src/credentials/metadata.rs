@@ -11,9 +11,9 @@ use serde::Deserialize;
 use tokio::time::timeout;
 use url::Url;
 
+use crate::body::read;
 use crate::credentials::sts::Handed;
 use crate::credentials::{Credentials, Source, Surroundings, no_credentials};
-use crate::request::read;
 
 /// The service is on the machine itself: where there is none, nobody should wait for it.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -5,9 +5,9 @@ use remote_state_core::{Error, ErrorKind, Result};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::body::read;
 use crate::credentials::{Credentials, Surroundings, no_credentials};
 use crate::http::answer_timeout;
-use crate::request::read;
 
 /// The version of the calls.
 pub(super) const VERSION: &str = "2015-04-01";

@@ -19,15 +19,17 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::stream;
 use remote_state_core::provider::{
-    Failure, FoundLock, LockMechanism, MAX_LOCK_RECORD_BYTES, Outcome, SecondCreate, parse_lock_record,
+    Failure, FoundLock, LockMechanism, Outcome, SecondCreate, parse_lock_record, read_record_body,
     second_create,
 };
 use remote_state_core::{Error, ErrorKind, LockRecord, Result, Workspace};
 
+use crate::body::chunk;
 use crate::client::{EverVersioned, NULL_VERSION, PutMode, Stored};
 use crate::payload::Payload;
-use crate::request::{Repeat, chunk};
+use crate::request::Repeat;
 use crate::store::OssStore;
 
 /// The lock object of a workspace's state.
@@ -192,7 +194,7 @@ impl LockObject<'_> {
 
     /// Reads what is there. What is too long for a record is not read to its end.
     async fn text(&self, operation: &'static str) -> Result<Option<Found>> {
-        let mut answer = match self.store.client.get(operation, &self.key(), None).await {
+        let answer = match self.store.client.get(operation, &self.key(), None).await {
             Ok(answer) => answer,
             Err(failure) if failure.outcome == Outcome::Absent => return Ok(None),
             Err(failure) => return Err(failure.error),
@@ -200,20 +202,15 @@ impl LockObject<'_> {
         // By that name the next holder's could be deleted.
         let version = answer.header("x-oss-version-id").filter(|version| *version != NULL_VERSION);
         let version = version.map(str::to_owned);
-        let mut text = Vec::new();
-        while text.len() <= MAX_LOCK_RECORD_BYTES {
-            match chunk(&mut answer.response).await {
-                Ok(Some(bytes)) => text.extend_from_slice(&bytes),
-                Ok(None) => break,
-                Err(reason) => {
-                    let object = self.object();
-                    let about = self.store.client.sender.about(operation, &object);
-                    return Err(about
-                        .error(ErrorKind::Unavailable, "the transfer broke off")
-                        .with_context("because", reason));
-                }
-            }
-        }
+        let object = self.object();
+        let about = self.store.client.sender.about(operation, &object);
+        let body = stream::try_unfold(answer.response, |mut response| async move {
+            let bytes = chunk(&mut response).await.map_err(|reason| {
+                about.error(ErrorKind::Unavailable, "the transfer broke off").with_context("because", reason)
+            })?;
+            Ok(bytes.map(|bytes| (bytes, response)))
+        });
+        let text = read_record_body(operation, &object, body).await?;
         Ok(Some(Found { text, version }))
     }
 

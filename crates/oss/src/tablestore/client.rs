@@ -6,10 +6,11 @@ use prost::Message;
 use remote_state_core::{Error, ErrorKind};
 use tokio::time::{sleep, timeout};
 
+use crate::body::read;
 use crate::config::{OssConfig, Tablestore};
 use crate::error::{Failure, Outcome, last_reason};
 use crate::http::answer_timeout;
-use crate::request::{Doubt, Repeat, Sender, pauses, read};
+use crate::request::{Doubt, Repeat, Sender, pauses};
 use crate::tablestore::message::{
     self, Condition, DescribeTableRequest, DescribeTableResponse, GetRowRequest, IfMissing, KEY_STRING,
     RowExistence, RowResponse, WriteRowRequest,

@@ -15,8 +15,8 @@
 //! records carry [`RULE`] in their metadata, its own does not. See [`guard`](super::guard).
 
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
-use futures_util::TryStreamExt as _;
-use remote_state_core::provider::{Attempts, MAX_LOCK_RECORD_BYTES, Outcome, Page, pages, parse_lock_record};
+use futures_util::stream::{self, TryStreamExt as _};
+use remote_state_core::provider::{Attempts, Outcome, Page, pages, parse_lock_record, read_record_body};
 use remote_state_core::shell::operand;
 use remote_state_core::{Error, ErrorKind, LockId, LockRecord, Result};
 
@@ -235,19 +235,17 @@ impl LockFile<'_> {
     pub(super) async fn record_of(
         &self,
         operation: &'static str,
-        mut answer: GetObjectOutput,
+        answer: GetObjectOutput,
     ) -> Result<LockRecord> {
-        let mut text = Vec::new();
-        while let Some(bytes) = answer.body.next().await {
-            let bytes = bytes.map_err(|error| {
+        let url = self.url();
+        let body = stream::try_unfold(answer.body, |mut body| async move {
+            let bytes = body.try_next().await.map_err(|error| {
                 self.about(operation, ErrorKind::Unavailable, "the transfer broke off").with_source(error)
             })?;
-            text.extend_from_slice(&bytes);
-            if text.len() > MAX_LOCK_RECORD_BYTES {
-                break;
-            }
-        }
-        Ok(LockRecord::new(parse_lock_record(&text), self.url()))
+            Ok(bytes.map(|bytes| (bytes, body)))
+        });
+        let text = read_record_body(operation, &url, body).await?;
+        Ok(LockRecord::new(parse_lock_record(&text), url))
     }
 
     fn left_behind(&self, id: Option<&LockId>, version: &str, source: Error) -> Error {

@@ -7,10 +7,11 @@ use serde::Deserialize;
 use tokio::time::timeout;
 use url::Url;
 
+use crate::body::read;
 use crate::credentials::{Surroundings, common_parameters};
 use crate::endpoint::{AddressStyle, Endpoint};
 use crate::http::answer_timeout;
-use crate::request::{Sender, read};
+use crate::request::Sender;
 use crate::sign::sign_rpc;
 
 /// The longest answer that is read, in bytes.
