@@ -1,4 +1,10 @@
 //! The configuration, and the configuration of the s3 provider that follows from it.
+//!
+//! The s3 provider is given three things, and nothing else of what is configured here:
+//!
+//! - the keys in [`SHARED`], as they are and with where they were set, so that its errors point there;
+//! - the keys that follow from others: the endpoint and how it is spoken to, from [`ENDPOINT`] and `region`; encryption, which follows from its key;
+//! - the variables in [`VARIABLES`], out of which it reads what is no key: files, certificates, proxies.
 
 use remote_state_core::config::{
     ConfigValue, Environment, Layer, Origin, ResolvedConfig, Setting, Sourced, resolve,
@@ -7,7 +13,8 @@ use remote_state_core::{Error, ErrorKind, Result};
 use remote_state_s3::{Dialect, DialectName, OwnKeys, S3Config, S3Store};
 use url::Url;
 
-/// What is handed on of the environment: everything else in it is about Amazon.
+/// What is handed on of the environment: this machine's files, certificates and proxies. The rest is not: credentials are resolved here, where the
+/// variables of Spaces go before Amazon's, and everything else is about Amazon.
 const VARIABLES: [&str; 12] = [
     "HOME",
     "AWS_CA_BUNDLE",
@@ -23,8 +30,8 @@ const VARIABLES: [&str; 12] = [
     "no_proxy",
 ];
 
-/// The keys that mean the same in both providers.
-const SHARED: [&str; 9] = [
+/// The keys that mean the same in both providers: they are handed on as they are.
+const SHARED: [&str; 10] = [
     "bucket",
     "key",
     "region",
@@ -34,7 +41,11 @@ const SHARED: [&str; 9] = [
     "sse_customer_key",
     "access_key",
     "secret_key",
+    "profile",
 ];
+
+/// The one key that is not handed on: it decides about those that are.
+const ENDPOINT: &str = "endpoint";
 
 /// The keys of Spaces, for whoever has none. There are no other credentials, and what a machine offers is Amazon's.
 const OWN_KEYS: OwnKeys = OwnKeys {
@@ -62,7 +73,7 @@ impl SpacesConfig {
         let region = config.required("region")?;
         check_region(config, region)?;
         check_pair(config)?;
-        let endpoint = match config.string("endpoint") {
+        let endpoint = match config.string(ENDPOINT) {
             Some(text) => Endpoint::given(config, region, text)?,
             None => Endpoint {
                 url: format!("https://{region}.{DOMAIN}"),
@@ -79,8 +90,9 @@ impl SpacesConfig {
             derived("use_path_style", Setting::Bool(endpoint.is_own)),
             derived("encrypt", Setting::Bool(config.get("sse_customer_key").is_some())),
         ];
-        let shared = SHARED.into_iter().chain(["profile"]);
-        layer.extend(shared.filter_map(|name| Some((name.to_owned(), setting(config.get(name)?)?))));
+        layer.extend(
+            SHARED.into_iter().filter_map(|name| Some((name.to_owned(), setting(config.get(name)?)?))),
+        );
         let given = config.environment();
         let env: Environment = VARIABLES.iter().filter_map(|name| Some((*name, given.get(name)?))).collect();
         let s3 = resolve(&remote_state_s3::PROVIDER, &env, &[layer])?.in_directory(config.directory());
@@ -121,7 +133,7 @@ struct Endpoint {
 
 impl Endpoint {
     fn given(config: &ResolvedConfig, region: &str, text: &str) -> Result<Self> {
-        let name = "endpoint";
+        let name = ENDPOINT;
         let url = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
         let parsed = Url::parse(&url).ok().filter(Url::has_host);
         let Some(parsed) = parsed else {
@@ -165,7 +177,7 @@ fn check_region(config: &ResolvedConfig, region: &str) -> Result<()> {
         return Err(config.invalid("region", "expected the name of a region, such as `nyc3` or `fra1`"));
     }
     // Amazon's are made of three parts. People bring this one along from the vendor's block for `backend "s3"`, where it is only signed.
-    if region.split('-').count() == 3 && config.string("endpoint").is_none() {
+    if region.split('-').count() == 3 && config.string(ENDPOINT).is_none() {
         return Err(config
             .invalid("region", "it is a region of Amazon's")
             .with_hint("write the region of the bucket, such as `nyc3`: it stands in the bucket's URL"));

@@ -9,6 +9,16 @@
 //! take the first where it never has, and the second where it has or where we may not ask. An *empty* object would let an append through, so a
 //! lock object never is: its record has at least an id.
 //!
+//! | versions, as the bucket says | request | answer | what it means |
+//! |---|---|---|---|
+//! | never kept | `PUT`, forbidding to overwrite | a success that names no version | created |
+//! | | | a success that names a version | they were turned on meanwhile, so nobody looked: that version is deleted, and the lock is created again by an append |
+//! | | | a success that names the version `null` | they were suspended again besides, and a lock may have been replaced: nothing is deleted, and the lock is not taken |
+//! | | | `FileAlreadyExists` | a lock is there |
+//! | kept, suspended, or not to be known | `AppendObject` at 0 | a success | created |
+//! | | | `PositionNotEqualToLength`, `ObjectNotAppendable` | a lock is there |
+//! | any | either | none, a failure, or not an answer of OSS | not known: whoever asked looks |
+//!
 //! After a create that was carried out, the object is read back and must be ours. On a store that is not the vendor's own, the first lock that
 //! is won is put to the proof besides: a second create must be refused. If it is not, the lock is given back and refused.
 //!

@@ -114,6 +114,21 @@ fn every_refusal_says_why() {
 }
 
 #[test]
+fn every_key_is_handed_on_refused_or_used_and_only_one_of_these() {
+    for row in PROVIDER.keys {
+        let (is_handed_on, is_used) = (SHARED.contains(&row.name), row.name == ENDPOINT);
+        let fates = [is_handed_on, is_used, row.refused.is_some()];
+        assert_eq!(fates.into_iter().filter(|is_so| *is_so).count(), 1, "{}", row.name);
+        let there = remote_state_s3::PROVIDER.keys.iter().find(|key| key.name == row.name);
+        let is_alike = there.is_some_and(|key| key.kind == row.kind && key.refused.is_none());
+        assert!(is_alike || !is_handed_on, "the s3 provider knows `{}` otherwise or not", row.name);
+    }
+    for name in SHARED {
+        assert!(PROVIDER.keys.iter().any(|row| row.name == name), "there is no `{name}`");
+    }
+}
+
+#[test]
 fn blocks_that_spaces_cannot_honour_are_refused_like_attributes() {
     let member = ("role_arn".to_owned(), Sourced::new(Setting::from("arn"), Origin::Program));
     let pairs = [
