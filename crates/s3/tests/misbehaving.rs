@@ -353,6 +353,22 @@ async fn lock_record_that_nobody_could_read_back_is_not_stored() {
 }
 
 #[tokio::test]
+async fn refusal_of_an_unlock_says_nothing_of_the_one_before_whose_answer_was_lost() {
+    let emulator = emulator().await;
+    let store = store(&emulator, &[("dialect", "aws")]);
+    let held = store.acquire(&workspace(), &info()).await.unwrap();
+    let answer = |status, code: &str| Misbehaviour::AnswerWithoutWork { status, code: code.to_owned() };
+    inject(&emulator, answer(500, "InternalError"), "DELETE", 1);
+    inject(&emulator, answer(403, "AccessDenied"), "DELETE", 1);
+    let error = store.release(&workspace(), &LockTarget::Id(held.id.clone())).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unknown, "{error:?}");
+    // A refusal alone is one.
+    inject(&emulator, answer(403, "AccessDenied"), "DELETE", 1);
+    let error = store.release(&workspace(), &LockTarget::Id(held.id)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error:?}");
+}
+
+#[tokio::test]
 async fn yes_to_a_deletion_of_something_that_is_no_store_deletes_nothing() {
     let page = || Misbehaviour::AnswerWithoutWork { status: 200, code: "Welcome".into() };
     let emulator = emulator().await;
