@@ -32,13 +32,10 @@ pub(crate) struct Session {
 
 /// Finds the backend without opening it.
 pub(crate) fn find(ui: &Ui, env: &Environment, global: &Global) -> Result<Discovered, Failure> {
-    let mut found = match global.dev {
+    let found = match global.dev {
         Some(dev) => dev_backend(dev, global, env)?,
         None => discover(&global.directory, env, &options(global), remote_state::providers())?,
     };
-    if global.dev.is_none() {
-        found.config = remote_state::completed(found.config)?;
-    }
     for note in found.config.notes() {
         ui.warn(note);
     }

@@ -2,27 +2,12 @@
 
 mod common;
 
-use bytes::Bytes;
-use common::{TABLE, emulator, store, table_keys};
+use common::{STATE, TABLE, emulator, here, info, state, store, table_keys};
 use futures_util::future::join_all;
 use remote_state_core::{
-    ErrorKind, LockInfo, LockTarget, ReadOptions, Released, StateStoreExt as _, Workspace, WriteMode,
+    ErrorKind, LockTarget, ReadOptions, Released, StateStoreExt as _, Workspace, WriteMode,
 };
 use remote_state_emulator::{Emulator, Fault, Misbehaviour};
-
-const STATE: &[u8] = br#"{"version":4,"serial":1,"lineage":"l","outputs":{},"resources":[]}"#;
-
-fn info() -> LockInfo {
-    LockInfo::new("test", "me@here", "1", jiff::Timestamp::UNIX_EPOCH).unwrap()
-}
-
-fn here() -> Workspace {
-    Workspace::default()
-}
-
-fn state() -> remote_state_core::StateSource {
-    Bytes::from_static(STATE).into()
-}
 
 /// Makes the next `times` requests for locks, of one method, misbehave.
 fn inject(emulator: &Emulator, misbehaviour: Misbehaviour, method: &str, times: u32) {

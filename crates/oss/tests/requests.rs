@@ -7,21 +7,13 @@ mod fake;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use common::{emulator, store};
+use common::{emulator, here, info, store};
 use fake::{fake, http};
-use remote_state_core::{ErrorKind, LockInfo, LockTarget, StateStoreExt as _, Workspace, WriteMode};
+use remote_state_core::{ErrorKind, LockTarget, StateStoreExt as _, WriteMode};
 use remote_state_emulator::{Emulator, Fault, Misbehaviour, Request};
 
 fn operations(emulator: &Emulator) -> Vec<String> {
     emulator.requests().take().into_iter().filter_map(|request| request.operation).collect()
-}
-
-fn info() -> LockInfo {
-    LockInfo::new("test", "me@here", "1", jiff::Timestamp::UNIX_EPOCH).unwrap()
-}
-
-fn here() -> Workspace {
-    Workspace::default()
 }
 
 /// The first lock on a store that is not known is put to the proof.

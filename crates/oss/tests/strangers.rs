@@ -7,22 +7,12 @@ mod fake;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use common::{emulator, store};
+use common::{emulator, here, info, store};
 use fake::{fake, http};
-use remote_state_core::{
-    Error, ErrorKind, LockInfo, LockTarget, ReadOptions, StateStore, Workspace, WriteMode,
-};
+use remote_state_core::{Error, ErrorKind, LockTarget, ReadOptions, StateStore, WriteMode};
 
 /// What stands behind a proxy or a captive portal: an empty page, one in HTML, one that happens to begin as a message does.
 const PAGES: [&str; 3] = ["", "<html><body>Sign in</body></html>", "\n\u{3}abc"];
-
-fn info() -> LockInfo {
-    LockInfo::new("test", "me@here", "1", jiff::Timestamp::UNIX_EPOCH).unwrap()
-}
-
-fn here() -> Workspace {
-    Workspace::default()
-}
 
 /// A store whose bucket is behind `page`.
 async fn bucket_behind(page: &'static str) -> (Arc<dyn StateStore>, remote_state_emulator::Emulator) {

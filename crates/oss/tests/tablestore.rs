@@ -3,23 +3,12 @@
 mod common;
 
 use bytes::Bytes;
-use common::{emulator, store, table_keys};
+use common::{STATE, emulator, here, info, store, table_keys};
 use remote_state_core::{
-    ErrorKind, LockInfo, LockTarget, ReadOptions, Released, StateStore, StateStoreExt as _, Workspace,
-    WriteMode,
+    ErrorKind, LockTarget, ReadOptions, Released, StateStore, StateStoreExt as _, WriteMode,
 };
 use remote_state_emulator::Emulator;
 use std::sync::Arc;
-
-const STATE: &[u8] = br#"{"version":4,"serial":1,"lineage":"l","outputs":{},"resources":[]}"#;
-
-fn info() -> LockInfo {
-    LockInfo::new("test", "me@here", "1", jiff::Timestamp::UNIX_EPOCH).unwrap()
-}
-
-fn here() -> Workspace {
-    Workspace::default()
-}
 
 fn with_table(emulator: &Emulator, more: &[(&str, &str)]) -> Arc<dyn StateStore> {
     let keys = table_keys(emulator);

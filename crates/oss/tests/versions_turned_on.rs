@@ -5,27 +5,11 @@ mod common;
 mod fake;
 
 use bytes::Bytes;
-use common::{emulator, store};
+use common::{STATE, emulator, here, info, state, store};
 use fake::{fake, http};
 use futures_util::StreamExt as _;
-use remote_state_core::{
-    ErrorKind, LockInfo, LockTarget, Released, StateStoreExt as _, Workspace, WriteMode,
-};
+use remote_state_core::{ErrorKind, LockTarget, Released, StateStoreExt as _, WriteMode};
 use remote_state_emulator::{Emulator, Fault, Misbehaviour};
-
-const STATE: &[u8] = br#"{"version":4,"serial":1,"lineage":"l","outputs":{},"resources":[]}"#;
-
-fn info() -> LockInfo {
-    LockInfo::new("test", "me@here", "1", jiff::Timestamp::UNIX_EPOCH).unwrap()
-}
-
-fn here() -> Workspace {
-    Workspace::default()
-}
-
-fn state() -> remote_state_core::StateSource {
-    Bytes::from_static(STATE).into()
-}
 
 /// Says of a bucket that keeps versions that it does not, as it was a moment before.
 fn forget_versioning(emulator: &Emulator) {

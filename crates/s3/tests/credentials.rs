@@ -1,11 +1,15 @@
 //! Where credentials are found, and what is said when they are not.
 
+#[path = "common/wire.rs"]
+mod wire;
+
 use std::path::Path;
 
 use remote_state_core::config::{ResolvedConfig, Setting};
 use remote_state_core::{ErrorKind, ReadOptions, Result, StateRead, StateStore as _, Workspace};
 use remote_state_emulator::Emulator;
 use remote_state_s3::{PROVIDER, S3Config, S3Store};
+use wire::read_request;
 
 const KEYS: &str = "aws_access_key_id = test\naws_secret_access_key = testtest\n";
 
@@ -99,7 +103,7 @@ async fn sts_that_cannot_be_reached_is_named_and_the_store_is_not_asked() {
 
 /// Answers every request as STS does when it hands out a session, and returns what it was asked.
 async fn session_service() -> (String, tokio::sync::mpsc::UnboundedReceiver<String>) {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::io::AsyncWriteExt as _;
     const ANSWER: &str = "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><Credentials>\
         <AccessKeyId>test</AccessKeyId><SecretAccessKey>testtest</SecretAccessKey><SessionToken>session</SessionToken>\
         <Expiration>2100-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>";
@@ -108,21 +112,7 @@ async fn session_service() -> (String, tokio::sync::mpsc::UnboundedReceiver<Stri
     let (asked, receiver) = tokio::sync::mpsc::unbounded_channel();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let mut request = String::new();
-            let is_whole = |request: &str| {
-                let Some((head, body)) = request.split_once("\r\n\r\n") else { return false };
-                let length = head
-                    .to_ascii_lowercase()
-                    .split_once("content-length: ")
-                    .and_then(|(_, rest)| rest.lines().next()?.trim().parse::<usize>().ok());
-                body.len() >= length.unwrap_or_default()
-            };
-            let mut bytes = [0; 4096];
-            while !is_whole(&request) {
-                let read = stream.read(&mut bytes).await.unwrap();
-                assert_ne!(read, 0, "the request ends early: {request}");
-                request.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
-            }
+            let request = read_request(&mut stream).await.expect("the request does not end early");
             let answer = ANSWER.replace(
                 "AssumeRoleRes",
                 if request.contains("WebIdentityToken") {

@@ -18,7 +18,11 @@ pub(crate) fn run(ui: Ui, env: &Environment, global: &Global, args: &Config) -> 
 }
 
 fn show(ui: Ui, env: &Environment, global: &Global) -> Result<(), Failure> {
-    let found = session::find(&ui, env, global)?;
+    let mut found = session::find(&ui, env, global)?;
+    // The embedded store has endpoints of its own.
+    if global.dev.is_none() {
+        found.config = remote_state::completed(found.config)?;
+    }
     if let Some(error) = &found.changed_since_init {
         ui.warn_error(error);
     }

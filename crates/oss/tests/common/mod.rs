@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use remote_state_core::StateStore;
+use bytes::Bytes;
 use remote_state_core::config::ResolvedConfig;
+use remote_state_core::{LockInfo, StateSource, StateStore, Workspace};
 use remote_state_emulator::Emulator;
 use remote_state_oss::{OssConfig, OssStore, PROVIDER};
 
@@ -15,6 +16,24 @@ pub(crate) const BUCKET: &str = "tfstate";
 
 /// The table that every emulator here has; used only where a key names it. `legacy` is another one, as Terraform 0.12 wanted it.
 pub(crate) const TABLE: &str = "locks";
+
+/// A state.
+pub(crate) const STATE: &[u8] = br#"{"version":4,"serial":1,"lineage":"l","outputs":{},"resources":[]}"#;
+
+/// [`STATE`], to be written.
+pub(crate) fn state() -> StateSource {
+    Bytes::from_static(STATE).into()
+}
+
+/// The default workspace.
+pub(crate) fn here() -> Workspace {
+    Workspace::default()
+}
+
+/// A lock with an id of its own.
+pub(crate) fn info() -> LockInfo {
+    LockInfo::new("test", "me@here", "1", jiff::Timestamp::UNIX_EPOCH).unwrap()
+}
 
 /// Starts an emulator in memory with all buckets and both tables.
 pub(crate) async fn emulator() -> Emulator {

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+mod wire;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -9,6 +11,7 @@ use remote_state_core::StateStore;
 use remote_state_core::config::{ResolvedConfig, Setting};
 use remote_state_emulator::{Emulator, Manners};
 use remote_state_s3::{PROVIDER, S3Config, S3Store};
+use wire::read_request;
 
 /// The bucket that every emulator here has. `versioned` is another one, which keeps versions.
 pub(crate) const BUCKET: &str = "tfstate";
@@ -69,26 +72,12 @@ pub(crate) fn store_with<'a>(
 
 /// Answers every request with `200 OK` and this body, as proxies and login pages do that are no store; returns its endpoint.
 pub(crate) async fn yes_to_everything(body: &'static str) -> String {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::io::AsyncWriteExt as _;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let endpoint = format!("http://{}", listener.local_addr().expect("it listens"));
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
-            let (mut request, mut bytes) = (String::new(), [0; 4096]);
-            let is_whole = |request: &str| {
-                let Some((head, body)) = request.split_once("\r\n\r\n") else { return false };
-                let length = head
-                    .to_ascii_lowercase()
-                    .split_once("content-length: ")
-                    .and_then(|(_, rest)| rest.lines().next()?.trim().parse::<usize>().ok());
-                body.len() >= length.unwrap_or_default()
-            };
-            while !is_whole(&request) {
-                match client.read(&mut bytes).await {
-                    Ok(read @ 1..) => request.push_str(&String::from_utf8_lossy(&bytes[..read])),
-                    _ => break,
-                }
-            }
+            drop(read_request(&mut client).await);
             let head =
                 format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
             // Whoever hung up is not answered.
