@@ -1,6 +1,7 @@
 //! The command `remote-state`.
 
 mod args;
+mod client;
 mod commands;
 #[cfg(feature = "dev")]
 mod dev;

@@ -88,42 +88,60 @@ async fn guarded(State(app): State<Arc<App>>, request: Request) -> Response {
 
 async fn dispatch(app: &Arc<App>, request: Request, facts: &mut Facts) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
-    facts.principal = app.gate.check(&parts.headers)?;
-    let path = parts.uri.path();
+    let admitted = app.gate.check(&parts.headers, parts.uri.path())?;
+    facts.principal = admitted.principal;
     let method = parts.method.as_str();
-    let (raw_name, is_lock) = match (path.strip_prefix("/state/"), path.strip_prefix("/lock/")) {
-        (Some(name), _) => (name, false),
-        (_, Some(name)) => (name, true),
-        // Not 404: clients take that for a state that has not been written yet.
-        _ => {
-            return Err(Failure::bad_request("there is nothing at this address; states are below `/state/`")
-                .closing());
-        }
-    };
+    // Not 404: clients take that for a state that has not been written yet.
+    let (door, raw_name) = Door::find(admitted.path).ok_or_else(|| {
+        Failure::bad_request("there is nothing at this address; states are below `/state/`").closing()
+    })?;
     let name = names::parse(raw_name).map_err(Failure::closing)?;
     let place = app.states.resolve(&name).map_err(Failure::closing)?;
     facts.state = Some(name.clone());
     let query_id = lock_id(parts.uri.query().unwrap_or_default());
     facts.lock_id = query_id.as_ref().map(|id| id.as_str().to_owned());
     let read = |limit_bytes| body::read(&parts.headers, body, limit_bytes, app.timeouts.body);
-    match (is_lock, method) {
-        (false, "GET") => states::read(app, &place, facts).await,
-        (false, "POST" | "PUT") => {
+    match (door, method) {
+        (Door::State, "GET") => states::read(app, &place, facts).await,
+        (Door::State, "POST" | "PUT") => {
             let body = read(app.max_state_bytes).await?;
             write::write(app, name, place, query_id, body, facts).await
         }
-        (false, "DELETE") => states::delete(app, place, query_id).await,
-        (false, "LOCK") | (true, "POST" | "PUT") => {
+        (Door::State, "DELETE") => states::delete(app, place, query_id).await,
+        (Door::State, "LOCK") | (Door::Lock, "LOCK" | "POST" | "PUT") => {
             let body = read(locks::LONGEST_RECORD).await?;
             locks::lock(app, place, &body, facts).await
         }
-        (false, "UNLOCK") | (true, "DELETE") => {
+        (Door::State, "UNLOCK")
+        | (Door::Lock, "UNLOCK" | "DELETE")
+        | (Door::Unlock, "UNLOCK" | "DELETE" | "POST" | "PUT") => {
             let body = read(locks::LONGEST_RECORD).await?;
             locks::unlock(app, place, &body, query_id, facts).await
         }
-        (true, "GET") => locks::show(&place).await,
-        (false, _) => Err(Failure::method_not_allowed("GET, POST, PUT, DELETE, LOCK, UNLOCK")),
-        (true, _) => Err(Failure::method_not_allowed("GET, POST, PUT, DELETE")),
+        (Door::Lock, "GET") => locks::show(&place).await,
+        (Door::State, _) => Err(Failure::method_not_allowed("GET, POST, PUT, DELETE, LOCK, UNLOCK")),
+        (Door::Lock, _) => Err(Failure::method_not_allowed("GET, POST, PUT, DELETE, LOCK, UNLOCK")),
+        (Door::Unlock, _) => Err(Failure::method_not_allowed("POST, PUT, DELETE, UNLOCK")),
+    }
+}
+
+/// What an address is for.
+///
+/// A client may be told its methods by variables and blocks that were written for another server.
+/// At the addresses of locks each of them means the same, so none of them writes or deletes a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Door {
+    State,
+    Lock,
+    Unlock,
+}
+
+impl Door {
+    /// Splits a path into what it is for and the name of the state.
+    fn find(path: &str) -> Option<(Self, &str)> {
+        [(Self::State, "/state/"), (Self::Lock, "/lock/"), (Self::Unlock, "/unlock/")]
+            .into_iter()
+            .find_map(|(door, prefix)| Some((door, path.strip_prefix(prefix)?)))
     }
 }
 

@@ -21,12 +21,26 @@ pub enum Auth {
     None,
     /// This token: as the password of HTTP Basic with any user name, which is all that Terraform can send, or as a bearer token.
     Token(SecretString),
+    /// This secret, as a part of the path: `/exec/SECRET/state/NAME`, and likewise `/lock/` and
+    /// `/unlock/`. Whatever credentials come with a request are let pass unread, so the client's
+    /// own, which are for other servers, need not be taken from it.
+    Path(SecretString),
+}
+
+/// What a request that was let in is about.
+#[derive(Debug)]
+pub(crate) struct Admitted<'a> {
+    /// The name that its sender goes by. It is only claimed: everyone shows the same token.
+    pub(crate) principal: Option<String>,
+    /// The path without the secret.
+    pub(crate) path: &'a str,
 }
 
 /// The check itself. It keeps a digest, so that comparing takes the same time whatever is shown, its length included.
 #[derive(Clone)]
 pub(crate) enum Gate {
     Open,
+    Path([u8; 32]),
     Token([u8; 32]),
 }
 
@@ -34,6 +48,7 @@ impl std::fmt::Debug for Gate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Open => "Open",
+            Self::Path(_) => "Path",
             Self::Token(_) => "Token",
         })
     }
@@ -47,27 +62,39 @@ impl Gate {
                 "a server without a token can only listen on a loopback address, not on `{listens_on}`"
             ))
             .with_hint("listen on 127.0.0.1, or set a token")),
-            Auth::Token(token) if token.expose_secret().is_empty() => {
+            Auth::Path(token) | Auth::Token(token) if token.expose_secret().is_empty() => {
                 Err(Error::config("the token is empty"))
             }
+            Auth::Path(secret) => Ok(Self::Path(digest(secret.expose_secret().as_bytes()))),
             Auth::Token(token) => Ok(Self::Token(digest(token.expose_secret().as_bytes()))),
         }
     }
 
-    /// Lets a request pass, by its headers alone, and returns the name that its sender goes by.
-    ///
-    /// The name is only claimed: everyone shows the same token.
-    pub(crate) fn check(&self, headers: &HeaderMap) -> Result<Option<String>, Failure> {
+    /// Lets a request pass, by its headers and its path alone.
+    pub(crate) fn check<'a>(&self, headers: &HeaderMap, path: &'a str) -> Result<Admitted<'a>, Failure> {
         match self {
             Self::Open if comes_from_a_web_page(headers) => {
                 Err(Failure::new(StatusCode::FORBIDDEN, "without a token, web pages are not served")
                     .closing())
             }
-            Self::Open => Ok(None),
+            Self::Open => Ok(Admitted { principal: None, path }),
+            Self::Path(expected) => {
+                let below = path.strip_prefix("/exec/");
+                match below.and_then(|below| below.find('/').map(|at| below.split_at(at))) {
+                    Some((shown, path)) if bool::from(digest(shown.as_bytes()).ct_eq(expected)) => {
+                        Ok(Admitted { principal: None, path })
+                    }
+                    // No credentials would help, so none are asked for.
+                    _ => {
+                        Err(Failure::new(StatusCode::FORBIDDEN, "this is not the address of a state")
+                            .closing())
+                    }
+                }
+            }
             Self::Token(expected) => {
-                let (name, shown) = credentials(headers).ok_or_else(Failure::unauthorized)?;
+                let (principal, shown) = credentials(headers).ok_or_else(Failure::unauthorized)?;
                 if bool::from(digest(&shown).ct_eq(expected)) {
-                    Ok(name)
+                    Ok(Admitted { principal, path })
                 } else {
                     Err(Failure::unauthorized())
                 }
@@ -133,15 +160,15 @@ mod tests {
     fn the_token_is_a_password_of_any_user_or_a_bearer_token() {
         for user in ["ci", "", "ü"] {
             let value = format!("Basic {}", STANDARD.encode(format!("{user}:s3:cret")));
-            assert!(token_gate().check(&headers(&[("authorization", &value)])).is_ok(), "{user}");
+            assert!(token_gate().check(&headers(&[("authorization", &value)]), "/").is_ok(), "{user}");
         }
-        let bearer = token_gate().check(&headers(&[("authorization", "bearer s3:cret")]));
-        assert!(bearer.is_ok_and(|name| name.is_none()));
+        let bearer = token_gate().check(&headers(&[("authorization", "bearer s3:cret")]), "/");
+        assert!(bearer.is_ok_and(|admitted| admitted.principal.is_none()));
         let named = format!("Basic {}", STANDARD.encode("ci:s3:cret"));
         assert!(
             token_gate()
-                .check(&headers(&[("authorization", &named)]))
-                .is_ok_and(|name| name.as_deref() == Some("ci"))
+                .check(&headers(&[("authorization", &named)]), "/")
+                .is_ok_and(|admitted| admitted.principal.as_deref() == Some("ci"))
         );
     }
 
@@ -161,11 +188,11 @@ mod tests {
             &basic("ci:"),
             &basic("s3"),
         ] {
-            assert!(token_gate().check(&headers(&[("authorization", value)])).is_err(), "{value}");
+            assert!(token_gate().check(&headers(&[("authorization", value)]), "/").is_err(), "{value}");
         }
-        assert!(token_gate().check(&HeaderMap::new()).is_err());
+        assert!(token_gate().check(&HeaderMap::new(), "/").is_err());
         let twice = headers(&[("authorization", "Bearer s3:cret"), ("authorization", "Bearer s3:cret")]);
-        assert!(token_gate().check(&twice).is_err());
+        assert!(token_gate().check(&twice, "/").is_err());
     }
 
     #[test]
@@ -183,11 +210,34 @@ mod tests {
     fn without_a_token_web_pages_are_refused() {
         let gate = Gate::Open;
         for host in ["localhost:80", "127.0.0.1:4444", "[::1]:80", "[::1]", "state.localhost"] {
-            assert!(gate.check(&headers(&[("host", host)])).is_ok(), "{host}");
+            assert!(gate.check(&headers(&[("host", host)]), "/").is_ok(), "{host}");
         }
         for host in ["evil.example:80", "10.0.0.1", "localhost.evil.example", "[2001:db8::1]:80"] {
-            assert!(gate.check(&headers(&[("host", host)])).is_err(), "{host}");
+            assert!(gate.check(&headers(&[("host", host)]), "/").is_err(), "{host}");
         }
-        assert!(gate.check(&headers(&[("host", "localhost"), ("origin", "http://localhost")])).is_err());
+        assert!(gate.check(&headers(&[("host", "localhost"), ("origin", "http://localhost")]), "/").is_err());
+    }
+
+    #[test]
+    fn a_secret_in_the_path_is_all_that_is_asked_for() {
+        let gate = Gate::new(&Auth::Path("s3cret".into()), [127, 0, 0, 1].into()).unwrap();
+        let foreign = headers(&[("authorization", "Basic Y2k6dG9r")]);
+        for shown in [&HeaderMap::new(), &foreign] {
+            let admitted = gate.check(shown, "/exec/s3cret/state/a/b").unwrap();
+            assert_eq!(admitted.path, "/state/a/b");
+        }
+        let own = headers(&[("authorization", "Bearer s3cret")]);
+        for path in [
+            "/state/a",
+            "/exec/s3cre/state/a",
+            "/exec/s3crett/state/a",
+            "/exec//state/a",
+            "/exec/s3cret",
+            "//exec/s3cret/state/a",
+            "/exec/s3cret%2fstate/a",
+        ] {
+            assert!(gate.check(&own, path).is_err(), "{path}");
+        }
+        assert!(Gate::new(&Auth::Path("".into()), [127, 0, 0, 1].into()).is_err());
     }
 }

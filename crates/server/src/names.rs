@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::http::StatusCode;
 use percent_encoding::percent_decode_str;
 use remote_state_core::{ErrorKind, StateStore, Workspace};
 
@@ -19,6 +20,7 @@ pub struct States(Mapping);
 #[derive(Clone, Debug)]
 enum Mapping {
     Keys(Arc<dyn StateStore>),
+    Only(Place),
     Workspaces(Arc<dyn StateStore>),
 }
 
@@ -40,6 +42,11 @@ impl States {
         Self(Mapping::Keys(store))
     }
 
+    /// This workspace of the state key that the store is configured for, and no other.
+    pub fn only(store: Arc<dyn StateStore>, workspace: Workspace) -> Self {
+        Self(Mapping::Only(Place { store, workspace }))
+    }
+
     /// Returns the state that a name leads to.
     pub(crate) fn resolve(&self, name: &str) -> Result<Place, Failure> {
         let place = match &self.0 {
@@ -49,6 +56,10 @@ impl States {
                     return Err(Failure::bad_request("a state name cannot end in `.tflock`"));
                 }
                 store.with_state_key(name).map(|store| Place { store, workspace: Workspace::default() })
+            }
+            Mapping::Only(place) if place.workspace.as_str() == name => Ok(place.clone()),
+            Mapping::Only(_) => {
+                return Err(Failure::new(StatusCode::FORBIDDEN, "this server offers another state only"));
             }
             Mapping::Workspaces(store) => {
                 Workspace::new(name).map(|workspace| Place { store: Arc::clone(store), workspace })
@@ -62,8 +73,12 @@ impl States {
 
     /// Returns a state whose lock can be looked at to see whether the store answers at all.
     pub(crate) fn probe(&self) -> Place {
-        let (Mapping::Keys(store) | Mapping::Workspaces(store)) = &self.0;
-        Place { store: Arc::clone(store), workspace: Workspace::default() }
+        match &self.0 {
+            Mapping::Only(place) => place.clone(),
+            Mapping::Keys(store) | Mapping::Workspaces(store) => {
+                Place { store: Arc::clone(store), workspace: Workspace::default() }
+            }
+        }
     }
 }
 

@@ -244,12 +244,14 @@ pub(crate) fn tests(suite: &mut Suite) {
             0,
             "export TF_HTTP_ADDRESS='https://state.example.com/state/prod'\n\
              export TF_HTTP_LOCK_ADDRESS='https://state.example.com/lock/prod'\n\
-             export TF_HTTP_UNLOCK_ADDRESS='https://state.example.com/lock/prod'\n\
-             export TF_HTTP_USERNAME='remote-state'\n\
+             export TF_HTTP_UNLOCK_ADDRESS='https://state.example.com/unlock/prod'\n\
+             export TF_HTTP_UPDATE_METHOD='POST'\n\
+             export TF_HTTP_LOCK_METHOD='POST'\n\
+             export TF_HTTP_UNLOCK_METHOD='DELETE'\n\
              export TF_HTTP_RETRY_MAX='6'\n\
              export TF_HTTP_RETRY_WAIT_MIN='1'\n\
-             export TF_HTTP_LOCK_METHOD='POST'\n\
-             export TF_HTTP_UNLOCK_METHOD='DELETE'\n",
+             export TF_HTTP_RETRY_WAIT_MAX='30'\n\
+             export TF_HTTP_USERNAME='remote-state'\n",
             "and set TF_HTTP_PASSWORD to the server's token; the configuration needs only:\n\
              terraform {\n  backend \"http\" {}\n}\n",
         );

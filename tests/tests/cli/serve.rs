@@ -159,10 +159,14 @@ fn exec(suite: &mut Suite) {
             output.stdout().lines().find_map(|line| line.strip_prefix(&format!("{name}="))).map(str::to_owned)
         };
         let address = value("TF_HTTP_ADDRESS").expect("it is set");
-        assert!(address.starts_with("http://127.0.0.1:") && address.ends_with("/state/dev"), "{address}");
-        assert_eq!(value("TF_HTTP_LOCK_ADDRESS"), Some(address.clone()));
-        assert_eq!(value("TF_HTTP_UNLOCK_ADDRESS"), Some(address));
-        assert!(value("TF_HTTP_PASSWORD").is_some_and(|token| token.len() == 64));
+        let (base, rest) = address.split_once("/exec/").expect("the secret is in the path");
+        let (secret, state) = rest.split_once('/').expect("the secret is in the path");
+        assert!(base.starts_with("http://127.0.0.1:") && secret.len() == 64, "{address}");
+        assert_eq!(state, "state/dev");
+        for (name, door) in [("TF_HTTP_LOCK_ADDRESS", "lock"), ("TF_HTTP_UNLOCK_ADDRESS", "unlock")] {
+            assert_eq!(value(name), Some(format!("{base}/exec/{secret}/{door}/dev")));
+        }
+        assert_eq!(value("TF_HTTP_PASSWORD"), None);
         assert_eq!(value("TF_WORKSPACE"), None);
     });
     suite.on_each_server("what_follows_the_dashes_is_the_commands_own", &[], |server| {

@@ -5,6 +5,7 @@ use remote_state::{Error, ErrorKind};
 use serde_json::{Value, json};
 
 use crate::args::{Config, Global};
+use crate::client;
 use crate::exit::Failure;
 use crate::session;
 use crate::ui::Ui;
@@ -98,7 +99,9 @@ fn kind(kind: ValueKind) -> &'static str {
 
 /// Prints variables rather than a block: what stands in a block is copied into the data directory and into plan files, the token with it.
 fn client(ui: Ui, address: &str, plain_methods: bool) -> Result<(), Failure> {
-    let variables = client_variables(address, plain_methods)?;
+    let mut variables = client::variables(address, plain_methods)?;
+    // Without a user name the client sends no password either; which name it is does not matter.
+    variables.push(("TF_HTTP_USERNAME", "remote-state".to_owned()));
     if ui.is_json {
         let variables: serde_json::Map<_, _> =
             variables.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
@@ -112,38 +115,4 @@ fn client(ui: Ui, address: &str, plain_methods: bool) -> Result<(), Failure> {
         ui.note(line);
     }
     Ok(())
-}
-
-/// The one place that knows how a client is pointed at a state of ours.
-pub(crate) fn client_variables(
-    address: &str,
-    plain_methods: bool,
-) -> Result<Vec<(&'static str, String)>, Failure> {
-    let invalid = |reason: &str| {
-        Error::config(format!("`{address}` is not the address of a state: {reason}"))
-            .with_hint("expected something like `https://state.example.com/state/default`")
-    };
-    let url = url::Url::parse(address).map_err(|_| invalid("it is no URL"))?;
-    if !matches!(url.scheme(), "http" | "https") || !url.path().starts_with("/state/") {
-        return Err(invalid("it is not `http(s)://HOST/state/NAME`").into());
-    }
-    let mut lock_url = url.clone();
-    if plain_methods {
-        lock_url.set_path(&format!("/lock/{}", url.path().trim_start_matches("/state/")));
-    }
-    let mut variables = vec![
-        ("TF_HTTP_ADDRESS", url.to_string()),
-        ("TF_HTTP_LOCK_ADDRESS", lock_url.to_string()),
-        ("TF_HTTP_UNLOCK_ADDRESS", lock_url.to_string()),
-        // Without a user name the client sends no password either; which name it is does not matter.
-        ("TF_HTTP_USERNAME", "remote-state".to_owned()),
-        // Together these survive half a minute without the server.
-        ("TF_HTTP_RETRY_MAX", "6".to_owned()),
-        ("TF_HTTP_RETRY_WAIT_MIN", "1".to_owned()),
-    ];
-    if plain_methods {
-        variables.push(("TF_HTTP_LOCK_METHOD", "POST".to_owned()));
-        variables.push(("TF_HTTP_UNLOCK_METHOD", "DELETE".to_owned()));
-    }
-    Ok(variables)
 }

@@ -12,7 +12,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
 
 use crate::args::Exec;
-use crate::commands::config::client_variables;
+use crate::client;
 use crate::commands::require_lock;
 use crate::commands::serve::policy;
 use crate::exit::Failure;
@@ -27,17 +27,21 @@ pub(crate) async fn run(session: &mut Session, args: Exec) -> Result<(), Failure
     session.store.inspect(&session.workspace).await?;
     drop(session.warn_of_caveat().await);
     let token = crate::random::hex(32)?;
-    let server = Server::builder(States::workspaces(Arc::clone(&session.store)))
-        .with_auth(Auth::Token(SecretString::from(token.as_str())))
+    let states = States::only(Arc::clone(&session.store), session.workspace.clone());
+    let server = Server::builder(states)
+        .with_auth(Auth::Path(SecretString::from(token.as_str())))
         .with_policy(policy(&args.policy))
         .bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
         .await?;
-    let address = format!("http://{}/state/{}", server.local_addr(), session.workspace);
+    // The client's own credentials are for other servers, and stay as they are.
+    let address = format!("http://{}/exec/{token}/state/{}", server.local_addr(), session.workspace);
     let mut command = command(session, &args.command)?;
-    for (name, value) in client_variables(&address, false)? {
+    for name in session.env.names().filter(|name| is_of_another_server(name)) {
+        let _: &mut Command = command.env_remove(name);
+    }
+    for (name, value) in client::variables(&address, false)? {
         let _: &mut Command = command.env(name, value);
     }
-    let _: &mut Command = command.env("TF_HTTP_PASSWORD", token);
     // The workspace is chosen here; Terraform's `http` backend refuses any but `default`.
     let _: &mut Command = command.env_remove("TF_WORKSPACE");
     let (stop, stopped) = oneshot::channel::<()>();
@@ -77,6 +81,11 @@ fn command(session: &Session, words: &[OsString]) -> Result<Command, Failure> {
     #[cfg(not(feature = "dev"))]
     let _ = session;
     Ok(command)
+}
+
+/// Whether a variable tells the `http` backend of another server, other than who we are there.
+fn is_of_another_server(name: &str) -> bool {
+    name.starts_with("TF_HTTP_") && !matches!(name, "TF_HTTP_USERNAME" | "TF_HTTP_PASSWORD")
 }
 
 fn cannot_run(program: &OsString, source: std::io::Error) -> Failure {

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::args::{Emptied, Names, PolicyArgs, Serve};
-use crate::commands::config::client_variables;
+use crate::client;
 use crate::commands::{require_lock, with_warning};
 use crate::exit::{Failure, Interruption};
 use crate::session::{Session, interruption};
@@ -47,7 +47,7 @@ pub(crate) async fn run(session: &mut Session, args: Serve) -> Result<(), Failur
     } else {
         session.ui.line(&base)?;
         session.ui.note(&format!("serving {}; stop with Ctrl-C", session.store));
-        for (name, value) in client_variables(&example, false)? {
+        for (name, value) in client::variables(&example, false)? {
             session.ui.note(&format!("  {name}={value}"));
         }
     }

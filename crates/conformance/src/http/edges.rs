@@ -125,7 +125,7 @@ pub async fn path_traversal_names_are_400(server: &HttpTarget) {
         "a%zz",
         &long,
     ] {
-        for prefix in ["/state/", "/lock/"] {
+        for prefix in ["/state/", "/lock/", "/unlock/"] {
             let target = format!("{prefix}{name}");
             for method in ["GET", "POST", "DELETE"] {
                 let answer = server.send_raw(method, &target, &server.raw_headers(), b"").await;
@@ -188,7 +188,8 @@ pub async fn foreign_method_is_405(server: &HttpTarget) {
     let at = server.state("method");
     for (path, known) in [
         (at.path(), "GET, POST, PUT, DELETE, LOCK, UNLOCK"),
-        (format!("/lock/{}", at.name), "GET, POST, PUT, DELETE"),
+        (format!("/lock/{}", at.name), "GET, POST, PUT, DELETE, LOCK, UNLOCK"),
+        (format!("/unlock/{}", at.name), "POST, PUT, DELETE, UNLOCK"),
     ] {
         for method in ["HEAD", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "lock"] {
             let answer = server.send(method, &path, None).await;
