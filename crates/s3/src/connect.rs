@@ -117,8 +117,9 @@ fn sts(plain: &SdkConfig, config: &S3Config) -> SdkConfig {
 }
 
 pub(crate) fn bucket(shared: &SdkConfig, config: &S3Config, dialect: Dialect) -> aws_sdk_s3::Client {
+    let is_path_style = config.use_path_style || dialect.addressing == Addressing::Path;
     let mut builder = aws_sdk_s3::config::Builder::from(shared)
-        .force_path_style(config.use_path_style || dialect.addressing == Addressing::Path)
+        .force_path_style(is_path_style)
         // Checksums go into headers, see `write.rs`. What the SDK would add by itself is a trailer, which most other stores refuse.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(if dialect.name == DialectName::Aws && !config.skip_checksum {
@@ -130,7 +131,10 @@ pub(crate) fn bucket(shared: &SdkConfig, config: &S3Config, dialect: Dialect) ->
         builder = builder.region(Region::from_static(region));
     }
     if let Some(endpoint) = &config.endpoint {
-        builder = builder.endpoint_url(endpoint.as_str().trim_end_matches('/'));
+        let base = endpoint.as_str().trim_end_matches('/');
+        // The SDK puts the name of the bucket right behind the path, and a `/` between them only if there is no path.
+        let has_path = is_path_style && !matches!(endpoint.path(), "" | "/");
+        builder = builder.endpoint_url(if has_path { format!("{base}/") } else { base.to_owned() });
     }
     aws_sdk_s3::Client::from_conf(builder.build())
 }

@@ -1,0 +1,117 @@
+//! Endpoints with a path: the path is a prefix of every request, whatever is asked for and however the bucket is named.
+//!
+//! Of the same kind are the endpoints of DynamoDB and STS, with and without a slash at the end, and every request that
+//! goes beside the ordinary ones: listings, versions, parts of an upload, the lock file.
+
+mod common;
+
+use std::sync::{Arc, Mutex};
+
+use common::wire::read_request;
+use futures_util::StreamExt as _;
+use remote_state_core::config::{ResolvedConfig, Setting};
+use remote_state_core::{LockInfo, ReadOptions, StateStore, Workspace, WriteMode};
+use remote_state_s3::{PROVIDER, S3Config, S3Store};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
+
+/// Answers every request as a store does that has nothing, and returns its address with what it was asked for.
+async fn recorder() -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let Some(request) = read_request(&mut client).await else { continue };
+            let line = request.lines().next().unwrap_or_default().to_owned();
+            told.lock().unwrap().push(line);
+            let body = "<Error><Code>NoSuchKey</Code><Message>none</Message></Error>";
+            let head = format!(
+                "HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            drop(client.write_all((head + body).as_bytes()).await);
+        }
+    });
+    (address, asked)
+}
+
+async fn requests_of_everything(store: &S3Store) {
+    let here = Workspace::default();
+    let info = LockInfo::new("test", "me@here", "1", jiff::Timestamp::UNIX_EPOCH).unwrap();
+    drop(store.read(&here, &ReadOptions::default()).await);
+    drop(store.write(&here, bytes::Bytes::from_static(b"{}").into(), &WriteMode::Overwrite).await);
+    drop(store.delete(&here).await);
+    drop(store.acquire(&here, &info).await);
+    drop(store.inspect(&here).await);
+    drop(store.workspaces().next().await);
+    drop(store.versions(&here).next().await);
+}
+
+fn store(pairs: &[(&str, &str)]) -> S3Store {
+    let always = [
+        ("bucket", "tfstate"),
+        ("key", "a/terraform.tfstate"),
+        ("region", "us-east-1"),
+        ("access_key", "test"),
+        ("secret_key", "testtest"),
+        ("use_lockfile", "true"),
+        ("max_retries", "1"),
+    ];
+    let pairs = always.iter().chain(pairs).map(|(name, value)| (*name, Setting::from(*value)));
+    let config = ResolvedConfig::from_pairs(&PROVIDER, pairs).expect("the keys are known");
+    S3Store::new(&S3Config::from_resolved(&config).expect("the keys are valid"))
+}
+
+#[tokio::test]
+async fn the_path_of_the_endpoint_comes_before_the_bucket() {
+    for path in ["/storage/v1/s3", "/storage/v1/s3/", "/a", "/a%20b/c/"] {
+        let (address, asked) = recorder().await;
+        let endpoint = format!("http://{address}{path}");
+        requests_of_everything(&store(&[("endpoint", &endpoint), ("use_path_style", "true")])).await;
+        let asked = std::mem::take(&mut *asked.lock().unwrap());
+        assert!(asked.len() >= 7, "{path}: {asked:?}");
+        let begin = format!(" {}/tfstate", path.trim_end_matches('/'));
+        for line in asked {
+            let (_, rest) = line.split_once(&begin).unwrap_or_else(|| panic!("{path}: {line}"));
+            assert!(rest.starts_with(['/', '?', ' ']), "{path}: {line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_path_of_the_endpoint_comes_before_the_key_where_the_host_names_the_bucket() {
+    for path in ["", "/", "/storage/v1/s3", "/storage/v1/s3/"] {
+        let (address, asked) = recorder().await;
+        let (endpoint, proxy) = (format!("http://s3.store.test{path}"), format!("http://{address}"));
+        let store = store(&[("endpoint", &endpoint), ("use_path_style", "false"), ("http_proxy", &proxy)]);
+        requests_of_everything(&store).await;
+        let asked = std::mem::take(&mut *asked.lock().unwrap());
+        assert!(asked.len() >= 7, "{path}: {asked:?}");
+        let begin = format!(" http://tfstate.s3.store.test{}/", path.trim_end_matches('/'));
+        for line in asked {
+            let (_, rest) = line.split_once(&begin).unwrap_or_else(|| panic!("{path}: {line}"));
+            assert!(rest.starts_with(['a', '?', ' ']), "{path}: {line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_path_of_a_tables_endpoint_is_kept() {
+    for path in ["", "/", "/dynamodb", "/v1/dynamodb/"] {
+        let (address, asked) = recorder().await;
+        let table = format!("http://{address}{path}");
+        let store = store(&[
+            ("endpoint", "http://127.0.0.1:1"),
+            ("dynamodb_endpoint", &table),
+            ("dynamodb_table", "locks"),
+            ("use_lockfile", "false"),
+        ]);
+        drop(store.inspect(&Workspace::default()).await);
+        let asked = std::mem::take(&mut *asked.lock().unwrap());
+        let line = asked.first().unwrap_or_else(|| panic!("{path}: nothing was asked"));
+        let wanted = format!("POST {}/ HTTP/1.1", path.trim_end_matches('/'));
+        assert!(line == &wanted, "{path}: {line}");
+    }
+}
