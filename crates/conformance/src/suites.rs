@@ -122,6 +122,7 @@ macro_rules! __http_behaviours {
             write_under_a_broken_lock_must_follow_directly
             malformed_lock_is_400
             foreign_method_is_405
+            methods_of_another_server_do_no_harm
             what_is_no_state_is_422
             lost_replies_are_harmless
             delete_respects_the_lock

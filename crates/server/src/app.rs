@@ -18,11 +18,12 @@ use tracing::Instrument as _;
 
 use crate::auth::Gate;
 use crate::failure::Failure;
+use crate::intent::{Action, Door};
 use crate::names::{self, States};
 use crate::observe::{Facts, Metrics, RequestIds, observe};
 use crate::policy::Policy;
 use crate::server::Timeouts;
-use crate::{body, locks, states, write};
+use crate::{body, intent, locks, states, write};
 
 /// How long an answer of `/readyz` is good for: the path is open to everyone, and asking the store costs money.
 const READY_FOR: Duration = Duration::from_secs(5);
@@ -90,7 +91,6 @@ async fn dispatch(app: &Arc<App>, request: Request, facts: &mut Facts) -> Result
     let (parts, body) = request.into_parts();
     let admitted = app.gate.check(&parts.headers, parts.uri.path())?;
     facts.principal = admitted.principal;
-    let method = parts.method.as_str();
     // Not 404: clients take that for a state that has not been written yet.
     let (door, raw_name) = Door::find(admitted.path).ok_or_else(|| {
         Failure::bad_request("there is nothing at this address; states are below `/state/`").closing()
@@ -98,50 +98,27 @@ async fn dispatch(app: &Arc<App>, request: Request, facts: &mut Facts) -> Result
     let name = names::parse(raw_name).map_err(Failure::closing)?;
     let place = app.states.resolve(&name).map_err(Failure::closing)?;
     facts.state = Some(name.clone());
+    let action = door.action(parts.method.as_str(), intent::brings_something(&parts.headers, &body))?;
+    facts.action = Some(action);
     let query_id = lock_id(parts.uri.query().unwrap_or_default());
     facts.lock_id = query_id.as_ref().map(|id| id.as_str().to_owned());
     let read = |limit_bytes| body::read(&parts.headers, body, limit_bytes, app.timeouts.body);
-    match (door, method) {
-        (Door::State, "GET") => states::read(app, &place, facts).await,
-        (Door::State, "POST" | "PUT") => {
+    match action {
+        Action::Read => states::read(app, &place, facts).await,
+        Action::Write => {
             let body = read(app.max_state_bytes).await?;
             write::write(app, name, place, query_id, body, facts).await
         }
-        (Door::State, "DELETE") => states::delete(app, place, query_id).await,
-        (Door::State, "LOCK") | (Door::Lock, "LOCK" | "POST" | "PUT") => {
+        Action::Delete => states::delete(app, name, place, query_id).await,
+        Action::Lock => {
             let body = read(locks::LONGEST_RECORD).await?;
             locks::lock(app, place, &body, facts).await
         }
-        (Door::State, "UNLOCK")
-        | (Door::Lock, "UNLOCK" | "DELETE")
-        | (Door::Unlock, "UNLOCK" | "DELETE" | "POST" | "PUT") => {
+        Action::Unlock => {
             let body = read(locks::LONGEST_RECORD).await?;
             locks::unlock(app, place, &body, query_id, facts).await
         }
-        (Door::Lock, "GET") => locks::show(&place).await,
-        (Door::State, _) => Err(Failure::method_not_allowed("GET, POST, PUT, DELETE, LOCK, UNLOCK")),
-        (Door::Lock, _) => Err(Failure::method_not_allowed("GET, POST, PUT, DELETE, LOCK, UNLOCK")),
-        (Door::Unlock, _) => Err(Failure::method_not_allowed("POST, PUT, DELETE, UNLOCK")),
-    }
-}
-
-/// What an address is for.
-///
-/// A client may be told its methods by variables and blocks that were written for another server.
-/// At the addresses of locks each of them means the same, so none of them writes or deletes a state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Door {
-    State,
-    Lock,
-    Unlock,
-}
-
-impl Door {
-    /// Splits a path into what it is for and the name of the state.
-    fn find(path: &str) -> Option<(Self, &str)> {
-        [(Self::State, "/state/"), (Self::Lock, "/lock/"), (Self::Unlock, "/unlock/")]
-            .into_iter()
-            .find_map(|(door, prefix)| Some((door, path.strip_prefix(prefix)?)))
+        Action::ShowLock => locks::show(&place).await,
     }
 }
 

@@ -5,6 +5,7 @@ mod auth;
 mod body;
 mod connection;
 mod failure;
+mod intent;
 mod locks;
 mod names;
 mod observe;

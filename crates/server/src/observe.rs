@@ -17,10 +17,12 @@ use remote_state_core::StateHeader;
 use tracing::Instrument as _;
 
 use crate::app::App;
+use crate::intent::Action;
 
 /// What a handler found out about its request, for the log. Neither bodies nor credentials are here, nor query values other than `ID`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
+    pub(crate) action: Option<Action>,
     pub(crate) state: Option<String>,
     pub(crate) principal: Option<String>,
     pub(crate) lock_id: Option<String>,
@@ -34,6 +36,18 @@ impl Facts {
     pub(crate) fn set_header(&mut self, header: &StateHeader) {
         self.serial = Some(header.serial.0);
         self.lineage = Some(header.lineage.as_str().to_owned());
+    }
+
+    /// Returns whether a refusal is one that somebody will ask about: the client may have changed the world already, and is told no more
+    /// than a status. A lock that is held is what locks are for.
+    fn deserves_a_warning(&self, method: &str, status: StatusCode) -> bool {
+        status.is_client_error()
+            && match self.action {
+                Some(Action::Read | Action::ShowLock) => false,
+                Some(Action::Lock) => status != StatusCode::LOCKED,
+                Some(Action::Write | Action::Delete | Action::Unlock) => true,
+                None => !matches!(method, "GET" | "HEAD"),
+            }
     }
 }
 
@@ -80,6 +94,8 @@ fn log(id: &str, method: &str, status: StatusCode, started: Instant, facts: &Fac
     }
     if status.is_server_error() {
         line!(error);
+    } else if facts.deserves_a_warning(method, status) {
+        line!(warn);
     } else {
         line!(info);
     }
@@ -87,7 +103,7 @@ fn log(id: &str, method: &str, status: StatusCode, started: Instant, facts: &Fac
 
 /// Methods are the client's words: only those we know become labels.
 fn label(method: &Method) -> &'static str {
-    ["GET", "HEAD", "POST", "PUT", "DELETE", "LOCK", "UNLOCK"]
+    ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "LOCK", "UNLOCK"]
         .into_iter()
         .find(|known| *known == method.as_str())
         .unwrap_or("other")

@@ -48,9 +48,15 @@ pub(crate) async fn read(app: &App, place: &Place, facts: &mut Facts) -> Result<
 }
 
 /// Deletes the state, if no one else holds its lock and the policy on emptied states lets it go.
-pub(crate) async fn delete(app: &Arc<App>, place: Place, id: Option<LockId>) -> Result<Response, Failure> {
+pub(crate) async fn delete(
+    app: &Arc<App>,
+    name: String,
+    place: Place,
+    id: Option<LockId>,
+) -> Result<Response, Failure> {
     let context = Arc::clone(app);
     app.finish(async move {
+        let by = id.as_ref().map(|id| id.as_str().to_owned());
         if let HeldLock::Gone(id) = held_lock(&context.policy, &place, id).await? {
             return Err(Failure::conflict(format!("nobody holds the lock `{id}` any more")));
         }
@@ -58,6 +64,8 @@ pub(crate) async fn delete(app: &Arc<App>, place: Place, id: Option<LockId>) -> 
             return Err(Failure::conflict("the state was not deleted: it has resources, or cannot be read"));
         }
         place.store.delete(&place.workspace).await?;
+        // Where the bucket keeps no versions, this line is all that is left of it.
+        tracing::warn!(state = name.as_str(), lock_id = by.as_deref(), "a state was deleted");
         Ok(Response::new(Body::empty()))
     })
     .await?

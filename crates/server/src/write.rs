@@ -16,6 +16,7 @@ use remote_state_core::{
 use crate::app::App;
 use crate::body::off_thread;
 use crate::failure::Failure;
+use crate::intent::not_a_state;
 use crate::names::Place;
 use crate::observe::Facts;
 use crate::policy::{Emptied, Policy};
@@ -52,9 +53,9 @@ pub(crate) async fn write(
     facts: &mut Facts,
 ) -> Result<Response, Failure> {
     facts.size_bytes = Some(body.len() as u64);
-    let header = off_thread(&body, StateHeader::parse)
-        .await
-        .map_err(|error| Failure::new(StatusCode::UNPROCESSABLE_ENTITY, error.message()))?;
+    let header = off_thread(&body, StateHeader::parse).await.map_err(|error| {
+        Failure::new(StatusCode::UNPROCESSABLE_ENTITY, not_a_state(&body, error.message()))
+    })?;
     facts.set_header(&header);
     let context = Arc::clone(app);
     // A client that hangs up must not leave the store's steps half done: between state and digest, above all.

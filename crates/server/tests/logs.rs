@@ -50,6 +50,8 @@ async fn no_secret_in_logs_at_any_level() {
     let lock = Bytes::from_static(br#"{"ID":"the-lock-id","Operation":"OperationTypeApply"}"#);
     stranger.send("POST", "/state/prod", Some(state(1))).await;
     target.send("LOCK", "/state/prod", Some(lock.clone())).await;
+    let other = Bytes::from_static(br#"{"ID":"another"}"#);
+    target.send("LOCK", "/state/prod", Some(other)).await;
     target.send("POST", "/state/prod?ID=the-lock-id&team=secret-parameter", Some(state(4711))).await;
     target.send("POST", "/state/prod?ID=the-lock-id", Some(state(1))).await;
     target.send("POST", "/state/prod?ID=the-lock-id", Some(Bytes::from_static(b"secret-nonsense"))).await;
@@ -59,7 +61,9 @@ async fn no_secret_in_logs_at_any_level() {
         .await;
     faults.fail_next(1, ErrorKind::PermissionDenied);
     let failed = target.send("GET", "/state/prod", None).await;
+    target.send("DELETE", "/state/prod", Some(Bytes::from_static(b"{}"))).await;
     target.send("UNLOCK", "/state/prod", Some(Bytes::new())).await;
+    target.send("DELETE", "/state/prod", None).await;
 
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     for wanted in [
@@ -81,6 +85,14 @@ async fn no_secret_in_logs_at_any_level() {
     ] {
         assert!(text.contains(wanted), "the log should say {wanted:?}");
     }
+    // Refusals of writes are warnings, so that somebody who keeps warnings alone finds the reason; and a deletion is one.
+    let lines = |level: &str, says: &str| {
+        text.lines().any(|line| line.contains(&format!("{level} ")) && line.contains(says))
+    };
+    for refused in ["status=401", "status=409", "status=422", "status=400", "a state was deleted"] {
+        assert!(lines(" WARN", refused), "{refused} should be a warning");
+    }
+    assert!(!lines(" WARN", "status=200") && !lines(" WARN", "status=423"));
     // By place only: what is around a secret may be one too.
     for secret in ["secret-", "c2VjcmV0", "Authorization", "authorization"] {
         assert_eq!(text.find(secret), None, "the log says {secret:?}");

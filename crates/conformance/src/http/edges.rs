@@ -187,11 +187,11 @@ pub async fn no_route_ever_answers_3xx(server: &HttpTarget) {
 pub async fn foreign_method_is_405(server: &HttpTarget) {
     let at = server.state("method");
     for (path, known) in [
-        (at.path(), "GET, POST, PUT, DELETE, LOCK, UNLOCK"),
-        (format!("/lock/{}", at.name), "GET, POST, PUT, DELETE, LOCK, UNLOCK"),
-        (format!("/unlock/{}", at.name), "POST, PUT, DELETE, UNLOCK"),
+        (at.path(), "GET, POST, PUT, PATCH, DELETE, LOCK, UNLOCK"),
+        (format!("/lock/{}", at.name), "GET, POST, PUT, PATCH, DELETE, LOCK, UNLOCK"),
+        (format!("/unlock/{}", at.name), "POST, PUT, PATCH, DELETE, UNLOCK"),
     ] {
-        for method in ["HEAD", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "lock"] {
+        for method in ["HEAD", "OPTIONS", "TRACE", "PROPFIND", "MKCOL", "lock"] {
             let answer = server.send(method, &path, None).await;
             answer.assert_status(405, method);
             let allowed = answer.header("allow");
@@ -201,6 +201,55 @@ pub async fn foreign_method_is_405(server: &HttpTarget) {
             );
         }
     }
+}
+
+/// A client that was told the methods of another server, by variables that stand for a whole CI project or by a block, asks for something else
+/// than it means: its unlock is a deletion, its lock a read. None of these is granted, so that no state is lost and nobody believes in a lock.
+/// What tells them apart is that a client's reads and deletions bring neither a body nor the digest of one.
+pub async fn methods_of_another_server_do_no_harm(server: &HttpTarget) {
+    let at = server.state("foreign-methods");
+    at.write(None, state(1, "l")).await.assert_status(200, "nothing is stored");
+    let holder = lock_info("OperationTypeApply");
+    let record = holder.to_json();
+    let chunked = |digest: bool| {
+        let mut headers = server.raw_headers();
+        headers.push(("Transfer-Encoding", "chunked".to_owned()));
+        if digest {
+            headers.push(("Content-Md5", "1B2M2Y8AsgTpgAmY7PhCfg==".to_owned()));
+        }
+        headers
+    };
+    // `unlock_method`: an unlock, and the two forms of a forced one, at the address of the state.
+    at.send("DELETE", Some(record.clone().into())).await.assert_status(400, "an unlock by DELETE");
+    for digest in [true, false] {
+        let forced = server.send_raw("DELETE", &at.path(), &chunked(digest), b"0\r\n\r\n").await;
+        forced.assert_status(400, "a forced unlock by DELETE");
+    }
+    let mut digest = server.raw_headers();
+    digest.push(("Content-Md5", "1B2M2Y8AsgTpgAmY7PhCfg==".to_owned()));
+    server.send_raw("DELETE", &at.path(), &digest, b"").await.assert_status(400, "the digest of nothing");
+    // `lock_method`: an answer of success would be taken for the lock.
+    for method in ["GET", "DELETE"] {
+        at.send(method, Some(record.clone().into())).await.assert_status(400, "a lock by another method");
+    }
+    for method in ["POST", "PUT", "PATCH"] {
+        let refused = at.send(method, Some(record.clone().into())).await;
+        refused.assert_status(422, "a lock record for a state");
+        let said = String::from_utf8_lossy(&refused.body);
+        assert!(said.contains("a lock record") && !said.contains(holder.who.as_str()), "{said}");
+    }
+    let at_the_lock = format!("/lock/{}", at.name);
+    server.send("GET", &at_the_lock, Some(record.into())).await.assert_status(400, "a lock by GET");
+    // `update_method`: an answer of success would be taken for a write.
+    for method in ["GET", "DELETE", "LOCK", "UNLOCK"] {
+        at.send(method, Some(state(2, "l"))).await.assert_status(400, "a write by another method");
+    }
+    at.assert_reads(&state(1, "l"), "none of these touches the state").await;
+    at.assert_unlocked().await;
+    at.send("PATCH", Some(state(2, "l"))).await.assert_status(200, "the whole state, by PATCH");
+    at.assert_reads(&state(2, "l"), "what was written by PATCH").await;
+    at.send("DELETE", None).await.assert_status(200, "a deletion");
+    at.assert_unwritten().await;
 }
 
 /// A write that is under way when the server is told to stop is finished, stored and answered; nothing new is taken.

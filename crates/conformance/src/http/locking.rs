@@ -120,6 +120,7 @@ pub async fn post_delete_lock_route_works(server: &HttpTarget) {
         ("LOCK", "UNLOCK", "lock"),
         ("POST", "POST", "unlock"),
         ("PUT", "PUT", "unlock"),
+        ("PATCH", "PATCH", "unlock"),
         ("LOCK", "UNLOCK", "unlock"),
         ("POST", "DELETE", "unlock"),
     ] {

@@ -11,9 +11,9 @@ mod writing;
 
 pub use client::Answer;
 pub use edges::{
-    foreign_method_is_405, no_route_ever_answers_3xx, oversize_is_413, path_traversal_names_are_400,
-    query_order_and_foreign_parameters_are_ignored, sigterm_finishes_write_in_flight,
-    unauthorised_large_body_is_not_read,
+    foreign_method_is_405, methods_of_another_server_do_no_harm, no_route_ever_answers_3xx, oversize_is_413,
+    path_traversal_names_are_400, query_order_and_foreign_parameters_are_ignored,
+    sigterm_finishes_write_in_flight, unauthorised_large_body_is_not_read,
 };
 pub use locking::{
     empty_chunked_unlock_is_force_unlock, hundred_parallel_locks_one_winner, malformed_lock_is_400,
