@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod commands;
+mod directory;
 mod rewrite;
 
 pub(crate) use commands::{
@@ -33,7 +34,8 @@ pub(crate) struct Cli {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
-    /// Act in this directory instead of the current one
+    /// Act in this directory instead of the current one, as if started there: relative paths and the
+    /// command of `exec` are below it
     #[arg(
         short = 'C',
         long = "chdir",
@@ -43,6 +45,8 @@ pub(crate) struct Global {
         hide_default_value = true
     )]
     pub(crate) directory: PathBuf,
+    #[arg(skip)]
+    entered: Option<PathBuf>,
     /// Use this kind of backend and read nothing of the directory
     #[arg(long, value_name = "TYPE", global = true)]
     pub(crate) backend: Option<String>,

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use clap::ValueEnum as _;
 use remote_state::config::{ConfigValue, Environment, Origin, ResolvedConfig};
-use remote_state::directory::{DirectoryOptions, Discovered, discover};
+use remote_state::directory::{DirectoryOptions, Discovered, WORKSPACE_VARIABLE, discover};
 use remote_state::{Error, ErrorKind, Result};
 use remote_state_emulator::{Emulator, EmulatorBuilder, Manners, Storage};
 
@@ -66,8 +66,11 @@ pub(crate) fn backend(
     options.backend = Some(scheme.to_owned());
     let given = std::mem::take(&mut options.backend_config);
     options.backend_config = keys(kind).iter().map(|key| (*key).to_owned()).chain(given).collect();
-    let env: Environment = env.get("TF_WORKSPACE").map(|name| ("TF_WORKSPACE", name)).into_iter().collect();
-    Ok(discover(&global.directory, &env, &options, remote_state::providers())?)
+    let env: Environment = [WORKSPACE_VARIABLE, "TF_WORKSPACE"]
+        .into_iter()
+        .filter_map(|variable| Some((variable, env.get(variable)?)))
+        .collect();
+    Ok(discover(global.here(), &env, &options, remote_state::providers())?)
 }
 
 impl DevStore {

@@ -30,6 +30,9 @@ pub(crate) enum ExitCode {
 pub(crate) enum Interruption {
     /// Ctrl-C.
     Interrupt,
+    /// The terminal was closed.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "there is no such signal"))]
+    Hangup,
     /// The request to end that a supervisor sends.
     Terminate,
 }
@@ -38,6 +41,7 @@ impl Interruption {
     /// As shells count it: 128 and the signal's number.
     fn code(self) -> u8 {
         128 + match self {
+            Self::Hangup => 1,
             Self::Interrupt => 2,
             Self::Terminate => 15,
         }

@@ -6,9 +6,9 @@ mod commands;
 #[cfg(feature = "dev")]
 mod dev;
 mod exit;
+mod job;
 mod random;
 mod session;
-mod signals;
 mod source;
 mod ui;
 mod values;
@@ -29,7 +29,7 @@ use crate::ui::Ui;
 
 fn main() -> ExitCode {
     let words = args::with_backend_configs_first(args::with_terraforms_dashes(std::env::args_os()));
-    let cli = match Cli::try_parse_from(words) {
+    let mut cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) => {
             let is_answer = matches!(error.kind(), UsageError::DisplayHelp | UsageError::DisplayVersion);
@@ -39,10 +39,20 @@ fn main() -> ExitCode {
         }
     };
     let ui = Ui::new(&cli.global);
+    // Before there are threads, and before anything reads a relative path.
+    if let Err(error) = cli.global.enter_directory() {
+        let failure = exit::Failure::from(error);
+        failure.report(&ui);
+        return ExitCode::from(failure.code());
+    }
     // The one place where the environment is read. Names and values that are not text cannot be meant for us.
     let env: Environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
+    if matches!(cli.command, Command::Exec(_)) {
+        job::prepare();
+    }
+    session::prepare();
     log(&cli);
     let outcome = std::panic::catch_unwind(|| {
         let runtime = runtime(&cli.command);

@@ -1,6 +1,7 @@
 //! What a command works with: the store, the workspace, and who we are.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use remote_state::config::{Environment, ResolvedConfig};
@@ -24,7 +25,12 @@ pub(crate) struct Session {
     pub(crate) store: Arc<dyn StateStore>,
     pub(crate) config: ResolvedConfig,
     pub(crate) workspace: Workspace,
-    lock_wait: LockWait,
+    /// The directory that is acted in.
+    pub(crate) directory: PathBuf,
+    /// Which state is meant depends on the directory, and was not said by flags alone. The embedded
+    /// store is in the directory.
+    pub(crate) backend_is_of_directory: bool,
+    pub(crate) lock_wait: LockWait,
     changed_since_init: Option<Error>,
     #[cfg(feature = "dev")]
     pub(crate) dev: Option<DevStore>,
@@ -34,7 +40,7 @@ pub(crate) struct Session {
 pub(crate) fn find(ui: &Ui, env: &Environment, global: &Global) -> Result<Discovered, Failure> {
     let found = match global.dev {
         Some(dev) => dev_backend(dev, global, env)?,
-        None => discover(&global.directory, env, &options(global), remote_state::providers())?,
+        None => discover(global.here(), env, &options(global), remote_state::providers())?,
     };
     for note in found.config.notes() {
         ui.warn(note);
@@ -69,7 +75,7 @@ impl Session {
         #[cfg(feature = "dev")]
         let (dev, config) = match global.dev {
             Some(kind) => {
-                let (dev, config) = DevStore::start(kind, &global.directory, found.config).await?;
+                let (dev, config) = DevStore::start(kind, global.here(), found.config).await?;
                 (Some(dev), config)
             }
             None => (None, found.config),
@@ -85,6 +91,8 @@ impl Session {
             store: remote_state::open_resolved(&config)?,
             config,
             workspace: found.workspace.value,
+            directory: global.here().to_owned(),
+            backend_is_of_directory: global.backend.is_none() || global.dev.is_some(),
             lock_wait: LockWait::new(global.lock_timeout),
             changed_since_init: found.changed_since_init,
             #[cfg(feature = "dev")]
@@ -272,29 +280,73 @@ impl Session {
     }
 }
 
-/// Waits for Ctrl-C, or for the signal by which a service is asked to end.
+/// Waits for Ctrl-C, or for a signal by which a process is asked to end.
 pub(crate) async fn interrupted() -> Interruption {
     interruption().await
 }
 
 /// Listens for an interruption from now on, and returns what waits for it: what comes in between is not missed.
+#[cfg(unix)]
 pub(crate) fn interruption() -> impl Future<Output = Interruption> {
-    #[cfg(unix)]
-    let signals = {
-        use tokio::signal::unix::{SignalKind, signal};
-        [SignalKind::interrupt(), SignalKind::terminate()].map(|kind| signal(kind).ok())
-    };
+    use tokio::signal::unix::{SignalKind, signal};
+    // Under `nohup` a terminal that is closed is nothing to end for.
+    let hangup = (!hangups_are_ignored()).then(|| signal(SignalKind::hangup()).ok()).flatten();
+    let others = [SignalKind::interrupt(), SignalKind::terminate()].map(|kind| signal(kind).ok());
     async move {
-        #[cfg(unix)]
-        if let [Some(mut interrupt), Some(mut terminate)] = signals {
-            return tokio::select! {
-                _ = interrupt.recv() => Interruption::Interrupt,
-                _ = terminate.recv() => Interruption::Terminate,
-            };
+        let [interrupt, terminate] = others;
+        tokio::select! {
+            () = received(interrupt) => Interruption::Interrupt,
+            () = received(terminate) => Interruption::Terminate,
+            () = received(hangup) => Interruption::Hangup,
         }
+    }
+}
+
+/// Waits for a signal; for ever, if it cannot be listened for.
+#[cfg(unix)]
+async fn received(signal: Option<tokio::signal::unix::Signal>) {
+    if let Some(mut signal) = signal
+        && signal.recv().await.is_some()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
+}
+
+/// Listens for an interruption from now on, and returns what waits for it.
+#[cfg(not(unix))]
+pub(crate) fn interruption() -> impl Future<Output = Interruption> {
+    async move {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
         Interruption::Interrupt
+    }
+}
+
+/// Whether whoever started us wants us to outlive the terminal, as `nohup` does.
+#[cfg(unix)]
+pub(crate) fn hangups_are_ignored() -> bool {
+    static ARE_IGNORED: std::sync::LazyLock<bool> = std::sync::LazyLock::new(|| {
+        // Where the system does not tell, they are a request to end.
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 != 0)
+    });
+    *ARE_IGNORED
+}
+
+/// Prepares the process for signals, before anything listens for one.
+pub(crate) fn prepare() {
+    #[cfg(unix)]
+    {
+        // Before a handler takes the place of what was inherited.
+        let _: bool = hangups_are_ignored();
+        // A file that may not grow is an error of the write, which cleans up after itself, and not our end. Handled rather than ignored:
+        // commands that we run would inherit that.
+        let seen = Arc::default();
+        if let Err(error) = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, seen) {
+            tracing::debug!(%error, "a limit on the size of files will end this process");
+        }
     }
 }

@@ -17,10 +17,12 @@ use tokio::sync::{OwnedMutexGuard, mpsc};
 use tracing::Instrument as _;
 
 use crate::auth::Gate;
+use crate::events::{Event, Observer};
 use crate::failure::Failure;
 use crate::intent::{Action, Door};
 use crate::names::{self, States};
 use crate::observe::{Facts, Metrics, RequestIds, observe};
+use crate::patience::Patience;
 use crate::policy::Policy;
 use crate::server::Timeouts;
 use crate::{body, intent, locks, states, write};
@@ -34,6 +36,8 @@ pub(crate) struct App {
     pub(crate) states: States,
     pub(crate) gate: Gate,
     pub(crate) policy: Policy,
+    pub(crate) observer: Observer,
+    pub(crate) patience: Patience,
     pub(crate) max_state_bytes: usize,
     pub(crate) timeouts: Timeouts,
     pub(crate) metrics: Metrics,
@@ -77,8 +81,17 @@ impl App {
 async fn guarded(State(app): State<Arc<App>>, request: Request) -> Response {
     let mut facts = Facts::default();
     let mut response = match dispatch(&app, request, &mut facts).await {
-        Ok(response) => response,
+        Ok(response) => {
+            if let (Some(state), Some(action)) = (&facts.state, facts.action) {
+                let lock = facts.lock_id.as_deref().map(LockId::new);
+                app.observer.tell(&Event::Done { state, action, lock: lock.as_ref() });
+            }
+            response
+        }
         Err(failure) => {
+            if let (Some(state), Some(action)) = (&facts.state, facts.action) {
+                app.observer.tell(&failure.event(state, action));
+            }
             facts.failure = Some(failure.for_log());
             failure.into_response()
         }
@@ -112,7 +125,14 @@ async fn dispatch(app: &Arc<App>, request: Request, facts: &mut Facts) -> Result
         Action::Delete => states::delete(app, name, place, query_id).await,
         Action::Lock => {
             let body = read(locks::LONGEST_RECORD).await?;
-            locks::lock(app, place, &body, facts).await
+            let mut pauses = app.patience.begin();
+            loop {
+                let answer = locks::lock(app, place.clone(), &body, facts).await;
+                let is_held = answer.as_ref().is_err_and(Failure::is_about_a_lock);
+                if !is_held || !pauses.next().await {
+                    return answer;
+                }
+            }
         }
         Action::Unlock => {
             let body = read(locks::LONGEST_RECORD).await?;

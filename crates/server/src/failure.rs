@@ -6,6 +6,8 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use remote_state_core::{Error, ErrorKind, LockRecord};
 
+use crate::events::{Event, PolicyChoice};
+use crate::intent::Action;
 use crate::locks::{UNREADABLE_LOCK_ID, holder_json};
 
 /// How long a client should wait before it tries a failing store again, in seconds.
@@ -24,6 +26,7 @@ struct Inner {
     header: Option<(HeaderName, HeaderValue)>,
     closes: bool,
     cause: Option<Error>,
+    choice: Option<PolicyChoice>,
 }
 
 impl Failure {
@@ -35,6 +38,7 @@ impl Failure {
             header: None,
             closes: false,
             cause: None,
+            choice: None,
         }))
     }
 
@@ -78,6 +82,29 @@ impl Failure {
     pub(crate) fn closing(mut self) -> Self {
         self.0.closes = true;
         self
+    }
+
+    /// Names the choice of the policy by which it would be granted.
+    pub(crate) fn unless(mut self, choice: PolicyChoice) -> Self {
+        self.0.choice = Some(choice);
+        self
+    }
+
+    /// Returns whether a lock that somebody else holds is in the way.
+    pub(crate) fn is_about_a_lock(&self) -> bool {
+        self.0.holder.is_some()
+    }
+
+    /// Describes it for whoever runs the server.
+    pub(crate) fn event<'a>(&'a self, state: &'a str, action: Action) -> Event<'a> {
+        Event::Refused {
+            state,
+            action,
+            is_about_a_lock: self.is_about_a_lock(),
+            message: &self.0.message,
+            cause: self.0.cause.as_ref(),
+            choice: self.0.choice,
+        }
     }
 
     /// Returns what the log should say about it.

@@ -13,8 +13,10 @@ use tokio::time::{sleep, timeout};
 use crate::app::{App, Turns};
 use crate::auth::{Auth, Gate};
 use crate::connection;
+use crate::events::{Event, Observer};
 use crate::names::States;
 use crate::observe::{Metrics, RequestIds};
+use crate::patience::Patience;
 use crate::policy::Policy;
 
 /// The longest state that is accepted unless set otherwise: 64 MiB.
@@ -34,6 +36,8 @@ impl Server {
             states,
             auth: None,
             policy: Policy::default(),
+            observer: Observer::default(),
+            patience: Patience::default(),
             max_state_bytes: MAX_STATE_BYTES,
             timeouts: Timeouts::default(),
         }
@@ -98,6 +102,8 @@ pub struct ServerBuilder {
     states: States,
     auth: Option<Auth>,
     policy: Policy,
+    observer: Observer,
+    patience: Patience,
     max_state_bytes: usize,
     timeouts: Timeouts,
 }
@@ -112,6 +118,19 @@ impl ServerBuilder {
     /// Sets what clients may do.
     pub fn with_policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// Sets how long a request for a lock waits for one that someone else holds; not at all unless set.
+    pub fn with_patience(mut self, patience: Patience) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Sets who is told, at once and on the thread that serves the request, what is done and what is
+    /// refused. What it is told of is not logged as a warning besides.
+    pub fn with_observer(mut self, tell: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+        self.observer = Observer::new(tell);
         self
     }
 
@@ -148,6 +167,8 @@ impl ServerBuilder {
             states: self.states,
             gate,
             policy: self.policy,
+            observer: self.observer,
+            patience: self.patience,
             max_state_bytes: self.max_state_bytes,
             timeouts: self.timeouts,
             metrics: Metrics::default(),

@@ -11,6 +11,7 @@ use remote_state_core::{HeaderReader, LockId, Progress, ReadOptions, StateMeta};
 
 use crate::app::App;
 use crate::body::content_md5;
+use crate::events::PolicyChoice;
 use crate::failure::Failure;
 use crate::names::Place;
 use crate::observe::Facts;
@@ -61,11 +62,14 @@ pub(crate) async fn delete(
             return Err(Failure::conflict(format!("nobody holds the lock `{id}` any more")));
         }
         if context.policy.emptied == Emptied::Deny && !is_known_to_be_empty(&place).await? {
-            return Err(Failure::conflict("the state was not deleted: it has resources, or cannot be read"));
+            return Err(Failure::conflict("the state was not deleted: it has resources, or cannot be read")
+                .unless(PolicyChoice::Emptied));
         }
         place.store.delete(&place.workspace).await?;
-        // Where the bucket keeps no versions, this line is all that is left of it.
-        tracing::warn!(state = name.as_str(), lock_id = by.as_deref(), "a state was deleted");
+        // Where the bucket keeps no versions, this line is all that is left of it. Who watches is told that the request was granted.
+        if !context.observer.is_there() {
+            tracing::warn!(state = name.as_str(), lock_id = by.as_deref(), "a state was deleted");
+        }
         Ok(Response::new(Body::empty()))
     })
     .await?

@@ -15,6 +15,7 @@ use remote_state_core::{
 
 use crate::app::App;
 use crate::body::off_thread;
+use crate::events::{Event, PolicyChoice};
 use crate::failure::Failure;
 use crate::intent::not_a_state;
 use crate::names::Place;
@@ -33,6 +34,24 @@ pub(crate) enum HeldLock {
     Gone(LockId),
     /// None, and the client claims none.
     None,
+}
+
+impl HeldLock {
+    /// Returns what its holder took it for.
+    fn operation(&self) -> Option<&str> {
+        match self {
+            Self::Own(info) => Some(&info.operation),
+            Self::Gone(_) | Self::None => None,
+        }
+    }
+}
+
+/// What may be done with a new state.
+#[derive(Debug)]
+struct Verdict {
+    succession: Succession,
+    /// It takes the place of one that had resources, which somebody should be told.
+    empties: bool,
 }
 
 /// The state that is stored, as far as it decides whether another may follow.
@@ -63,7 +82,7 @@ pub(crate) async fn write(
         .finish(async move {
             // Two writers of one state take turns here. Writers elsewhere are kept apart by the lock, and by the store's conditions.
             let _turn = context.turns.take(&name).await;
-            checked_write(&context.policy, &place, id, &header, body).await
+            checked_write(&context, &name, &place, id, &header, body).await
         })
         .await??;
     let mut response = Response::new(Body::empty());
@@ -74,15 +93,17 @@ pub(crate) async fn write(
 }
 
 async fn checked_write(
-    policy: &Policy,
+    app: &App,
+    name: &str,
     place: &Place,
     id: Option<LockId>,
     new: &StateHeader,
     body: Bytes,
 ) -> Result<StateMeta, Failure> {
-    let lock = held_lock(policy, place, id).await?;
+    let lock = held_lock(&app.policy, place, id).await?;
     let stored = read_stored(place, &body).await?;
-    match verdict(policy, &lock, stored.as_ref(), new)? {
+    let Verdict { succession, empties } = verdict(&app.policy, &lock, stored.as_ref(), new)?;
+    match succession {
         Succession::Follows => {}
         Succession::Unchanged => return Ok(stored.map(|stored| stored.meta).unwrap_or_default()),
     }
@@ -91,7 +112,14 @@ async fn checked_write(
         None => WriteMode::Create,
         Some(stored) => stored.meta.etag.map_or(WriteMode::Overwrite, WriteMode::Update),
     };
-    Ok(place.store.write(&place.workspace, StateSource::Bytes(body), &mode).await?)
+    let meta = place.store.write(&place.workspace, StateSource::Bytes(body), &mode).await?;
+    if empties && !app.observer.tell(&Event::Emptied { state: name }) {
+        tracing::warn!(
+            operation = lock.operation(),
+            "a state that had resources was replaced by one without any"
+        );
+    }
+    Ok(meta)
 }
 
 /// Finds the lock that a change may go by, or refuses it.
@@ -111,7 +139,8 @@ pub(crate) async fn held_lock(
         (None, None) if policy.require_lock => Err(Failure::new(
             StatusCode::PRECONDITION_REQUIRED,
             "this server takes changes only from clients that hold the lock",
-        )),
+        )
+        .unless(PolicyChoice::RequireLock)),
         (None, None) => Ok(HeldLock::None),
     }
 }
@@ -142,20 +171,26 @@ fn verdict(
     lock: &HeldLock,
     stored: Option<&Stored>,
     new: &StateHeader,
-) -> Result<Succession, Failure> {
+) -> Result<Verdict, Failure> {
+    let follows = Verdict { succession: Succession::Follows, empties: false };
     let Some(stored) = stored else {
         if let HeldLock::Gone(id) = lock {
             tracing::warn!(lock_id = %id, "the first write of a state came under a lock that is gone");
         }
-        return Ok(Succession::Follows);
+        return Ok(follows);
     };
     match SuccessionRules::CLIENT.check(Some(&stored.header), new, || stored.is_same) {
         Ok(Succession::Follows) => {}
-        Ok(Succession::Unchanged) => return Ok(Succession::Unchanged),
+        Ok(Succession::Unchanged) => {
+            return Ok(Verdict { succession: Succession::Unchanged, empties: false });
+        }
         Err(refusal) if policy.force_write => {
             tracing::warn!(%refusal, "a state was written against the rules: the policy allows it");
         }
-        Err(refusal) => return Err(Failure::conflict(format!("the state was not written: {refusal}"))),
+        Err(refusal) => {
+            return Err(Failure::conflict(format!("the state was not written: {refusal}"))
+                .unless(PolicyChoice::ForceWrite));
+        }
     }
     if let HeldLock::Gone(id) = lock
         && !policy.force_write
@@ -167,28 +202,24 @@ fn verdict(
             return Err(Failure::conflict(format!(
                 "the state was not written: nobody holds the lock `{id}` any more, and serial {} does not follow {} directly",
                 new.serial, stored.header.serial
-            )));
+            ))
+            .unless(PolicyChoice::ForceWrite));
         }
         tracing::warn!(lock_id = %id, "a state was written under a lock that is gone; nobody had written in between");
     }
-    let operation = match lock {
-        HeldLock::Own(info) => Some(info.operation.as_str()),
-        HeldLock::Gone(_) | HeldLock::None => None,
-    };
-    if stored.header.has_resources && !new.has_resources && !Emptied::is_expected_of(operation) {
+    if stored.header.has_resources && !new.has_resources && !Emptied::is_expected_of(lock.operation()) {
         match policy.emptied {
             Emptied::Allow => {}
-            Emptied::Warn => {
-                tracing::warn!(operation, "a state that had resources was replaced by one without any");
-            }
+            Emptied::Warn => return Ok(Verdict { empties: true, ..follows }),
             Emptied::Deny => {
                 return Err(Failure::conflict(
                     "the state was not written: it has no resources, and the stored one has",
-                ));
+                )
+                .unless(PolicyChoice::Emptied));
             }
         }
     }
-    Ok(Succession::Follows)
+    Ok(follows)
 }
 
 #[cfg(test)]

@@ -1,85 +1,117 @@
 //! `exec`: a command whose Terraform keeps its state here.
 
+mod terraform;
+mod witness;
+
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::process::ExitStatus;
+use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
-use remote_state::{Error, ErrorKind};
-use remote_state_server::{Auth, Server, States};
+use remote_state::{Error, ErrorKind, Result};
+use remote_state_server::{Auth, BoundServer, Patience, Server, States};
 use secrecy::SecretString;
-use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::args::Exec;
 use crate::client;
 use crate::commands::require_lock;
 use crate::commands::serve::policy;
 use crate::exit::Failure;
+use crate::job::{self, Signals};
 use crate::session::Session;
-use crate::signals::{Audience, Signals};
+
+use witness::Witness;
+
+/// How long the end of the server may take without a word.
+const SILENCE: Duration = Duration::from_millis(200);
 
 pub(crate) async fn run(session: &mut Session, args: Exec) -> Result<(), Failure> {
     session.may_write()?;
     let session = &*session;
     require_lock(session, "exec")?;
-    // Our error says more than what the command would make of a failing server, and says it at once.
-    session.store.inspect(&session.workspace).await?;
+    if session.backend_is_of_directory {
+        terraform::refuse_elsewhere(&session.directory, &args.command, &session.env)?;
+    }
+    check_store(session).await?;
     drop(session.warn_of_caveat().await);
-    let token = crate::random::hex(32)?;
-    let states = States::only(Arc::clone(&session.store), session.workspace.clone());
-    let server = Server::builder(states)
-        .with_auth(Auth::Path(SecretString::from(token.as_str())))
+
+    let secret = crate::random::hex(32)?;
+    let witness = Arc::new(Witness::new(session.ui));
+    let patience = Patience::new(session.lock_wait.timeout);
+    let server = Server::builder(States::only(Arc::clone(&session.store), session.workspace.clone()))
+        .with_auth(Auth::Path(SecretString::from(secret.as_str())))
         .with_policy(policy(&args.policy))
+        .with_patience(patience.clone())
+        // What has been made has to be stored: a limit would only lose it. The state comes from this machine.
+        .with_max_state_bytes(usize::MAX)
+        .with_observer({
+            let witness = Arc::clone(&witness);
+            move |event| witness.see(event)
+        })
         .bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
         .await?;
-    // The client's own credentials are for other servers, and stay as they are.
-    let address = format!("http://{}/exec/{token}/state/{}", server.local_addr(), session.workspace);
-    let mut command = command(session, &args.command)?;
-    for name in session.env.names().filter(|name| is_of_another_server(name)) {
-        let _: &mut Command = command.env_remove(name);
-    }
-    for (name, value) in client::variables(&address, false)? {
-        let _: &mut Command = command.env(name, value);
-    }
-    // The workspace is chosen here; Terraform's `http` backend refuses any but `default`.
-    let _: &mut Command = command.env_remove("TF_WORKSPACE");
+    let command = command(session, &args.command, &server, &secret)?;
+
+    // From here on a signal is for the command.
+    let mut signals = Signals::listen()?;
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = tokio::spawn(server.run_until(async {
-        // The sender is dropped or used: either way the command has ended.
+        // The sender is dropped or used: either way everything has ended that may ask for something.
         drop(stopped.await);
     }));
-    let signals = Signals::listen(Audience::of_this_process())?;
-    let status = match command.spawn() {
-        Ok(child) => wait(child, signals).await,
-        Err(error) => Err(cannot_run(&args.command[0], error)),
-    };
+    // A client that is to end waits for no lock.
+    let audience = terraform::audience(&args.command);
+    let ended = job::run(command, audience, &mut signals, session.ui, &|| patience.end()).await;
+    patience.end();
     drop(stop);
-    // Requests in flight are finished: a write that the command has given up on may still matter.
-    match serving.await {
-        Ok(result) => result?,
-        Err(error) => {
-            return Err(Error::new(ErrorKind::Unexpected, "serve", "the server ended badly")
-                .with_source(error)
-                .into());
-        }
-    }
-    code(status?)
+    finish(session, serving, &mut signals).await?;
+    let code = ended.map_err(|error| cannot_run(&args.command, error))?;
+    witness.report(session, &args.command).await;
+    if code == 0 { Ok(()) } else { Err(Failure::Child(code)) }
 }
 
-fn command(session: &Session, words: &[OsString]) -> Result<Command, Failure> {
+/// Asks the store once: our error says more than what the command would make of a failing server, and says it at once.
+async fn check_store(session: &Session) -> Result<()> {
+    match session.store.inspect(&session.workspace).await {
+        // A store that does not show what is missing refuses to show a lock that is not held. Whether it lets us in is seen when it matters.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            tracing::info!(%error, "whether the lock is held is not known");
+            Ok(())
+        }
+        other => other.map(drop),
+    }
+}
+
+fn command(
+    session: &Session,
+    words: &[OsString],
+    server: &BoundServer,
+    secret: &str,
+) -> Result<Command, Failure> {
     let [program, arguments @ ..] = words else {
         return Err(Error::config("no command was given").with_hint("write it after `--`").into());
     };
     let mut command = Command::new(program);
-    let _: &mut Command = command.args(arguments).kill_on_drop(true);
-    Audience::of_this_process().prepare(&mut command);
+    let _: &mut Command = command.args(arguments);
+    for name in session.env.names().filter(|name| is_of_another_server(name)) {
+        let _: &mut Command = command.env_remove(name);
+    }
+    // The secret is in the path: the client's own credentials are for other servers, and stay as they are.
+    let address = format!("http://{}/exec/{secret}/state/{}", server.local_addr(), session.workspace);
+    let _: &mut Command = command.envs(client::variables(&address, false)?);
+    // The workspace is chosen here. Terraform's `http` backend refuses any but `default`, also one that was selected before; our own commands
+    // mean the one that is served.
+    let _: &mut Command = command
+        .env("TF_WORKSPACE", "default")
+        .env(remote_state::directory::WORKSPACE_VARIABLE, session.workspace.as_str());
     #[cfg(feature = "dev")]
     if let Some(dev) = &session.dev {
         let _: &mut Command = command.envs(dev.client_env.iter().map(|(name, value)| (name, value)));
     }
-    #[cfg(not(feature = "dev"))]
-    let _ = session;
     Ok(command)
 }
 
@@ -88,35 +120,38 @@ fn is_of_another_server(name: &str) -> bool {
     name.starts_with("TF_HTTP_") && !matches!(name, "TF_HTTP_USERNAME" | "TF_HTTP_PASSWORD")
 }
 
-fn cannot_run(program: &OsString, source: std::io::Error) -> Failure {
+fn cannot_run(words: &[OsString], source: std::io::Error) -> Failure {
+    let program = words.first().map(|program| program.to_string_lossy()).unwrap_or_default();
     let kind =
         if source.kind() == std::io::ErrorKind::NotFound { ErrorKind::NotFound } else { ErrorKind::Local };
-    Error::new(kind, "exec", format!("cannot run `{}`: {source}", program.to_string_lossy()))
+    Error::new(kind, "exec", format!("cannot run `{program}`: {source}"))
         .with_hint("give the command after `--`, and make sure that it is on the `PATH`")
         .into()
 }
 
-/// Waits for the command and passes on the signals that were meant for it.
-async fn wait(mut child: Child, mut signals: Signals) -> Result<ExitStatus, Failure> {
-    loop {
-        tokio::select! {
-            status = child.wait() => {
-                return status.map_err(|source| {
-                    Error::new(ErrorKind::Local, "exec", "cannot wait for the command").with_source(source).into()
-                });
+/// Waits for requests in flight: a write that the command has given up on may still matter. Who does not want to wait is let go.
+async fn finish(
+    session: &Session,
+    mut serving: JoinHandle<Result<()>>,
+    signals: &mut Signals,
+) -> Result<(), Failure> {
+    let ended = match timeout(SILENCE, &mut serving).await {
+        Ok(ended) => ended,
+        Err(_) => {
+            session
+                .ui
+                .note("the command has ended; waiting for its requests in flight; interrupt to stop now");
+            tokio::select! {
+                ended = &mut serving => ended,
+                _ = signals.next_end() => {
+                    session.ui.warn("stopped now: nobody knows what became of the requests in flight");
+                    return Ok(());
+                }
             }
-            signal = signals.next() => signals.pass_on(&child, signal),
         }
-    }
-}
-
-fn code(status: ExitStatus) -> Result<(), Failure> {
-    if status.success() {
-        return Ok(());
-    }
-    #[cfg(unix)]
-    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
-        return Err(Failure::Child(u8::try_from(128 + signal).unwrap_or(u8::MAX)));
-    }
-    Err(Failure::Child(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+    };
+    ended.map_err(|error| {
+        Error::new(ErrorKind::Unexpected, "serve", "the server ended badly").with_source(error)
+    })??;
+    Ok(())
 }

@@ -20,6 +20,13 @@ use crate::names::Workspace;
 /// The file that goes before everything that Terraform reads.
 const OWN_FILE: &str = "remote-state.hcl";
 
+/// The variable that names the workspace of our own commands, before Terraform's: where a command of ours runs Terraform, that one is told
+/// `default`, since its `http` backend takes no other.
+pub const WORKSPACE_VARIABLE: &str = "REMOTE_STATE_WORKSPACE";
+
+/// The variables that name the workspace, the first one that is set.
+const WORKSPACE_VARIABLES: [&str; 2] = [WORKSPACE_VARIABLE, "TF_WORKSPACE"];
+
 /// A directory's backend.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -222,8 +229,10 @@ impl Discovery<'_> {
     fn workspace(&self, may_read_directory: bool) -> Result<Sourced<Workspace>> {
         let named = if let Some(name) = &self.options.workspace {
             Some(Sourced::new(name.clone(), Origin::Flag("--workspace".to_owned())))
-        } else if let Some(name) = self.env.get("TF_WORKSPACE") {
-            Some(Sourced::new(name.to_owned(), Origin::Environment("TF_WORKSPACE".to_owned())))
+        } else if let Some((variable, name)) =
+            WORKSPACE_VARIABLES.iter().find_map(|variable| Some((*variable, self.env.get(variable)?)))
+        {
+            Some(Sourced::new(name.to_owned(), Origin::Environment(variable.to_owned())))
         } else if may_read_directory {
             self.data.selected_workspace()?
         } else {

@@ -1,0 +1,190 @@
+//! What happened at the server while the command ran, in words: Terraform shows statuses, and not why.
+
+use std::ffi::OsString;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use remote_state::{Error, ErrorKind, LockId};
+use remote_state_server::{Action, Event, PolicyChoice};
+
+use crate::commands::exec::terraform::{is_stateless, is_terraform};
+use crate::session::Session;
+use crate::ui::Ui;
+
+/// Who watches the server.
+#[derive(Debug)]
+pub(super) struct Witness {
+    ui: Ui,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    /// The state was asked for, or written.
+    state: bool,
+    /// Anything at all was asked for.
+    anything: bool,
+    /// The locks that were taken and not given back.
+    locks: Vec<LockId>,
+    /// What was told last. Clients repeat what fails.
+    told: Option<(Action, String)>,
+}
+
+impl Witness {
+    pub(super) fn new(ui: Ui) -> Self {
+        Self { ui, seen: Mutex::default() }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of an event, and tells what Terraform does not.
+    pub(super) fn see(&self, event: &Event<'_>) {
+        match event {
+            Event::Done { state, action, lock } => {
+                let mut seen = self.seen();
+                seen.anything = true;
+                seen.state |= is_about_the_state(*action);
+                seen.told = None;
+                match (action, lock) {
+                    (Action::Lock, Some(lock)) => seen.locks.push((*lock).clone()),
+                    (Action::Unlock, Some(lock)) => seen.locks.retain(|held| held != *lock),
+                    // By force: whatever lock there was.
+                    (Action::Unlock, None) => seen.locks.clear(),
+                    _ => {}
+                }
+                drop(seen);
+                if *action == Action::Delete {
+                    let what = format!("the state of workspace `{state}` was deleted by the command");
+                    self.tell_emptied(&what);
+                }
+            }
+            Event::Emptied { state } => {
+                self.tell_emptied(&format!(
+                    "the state of workspace `{state}` had resources, and was replaced by one without any"
+                ));
+            }
+            Event::Refused { action, is_about_a_lock, message, cause, choice, .. } => {
+                let mut seen = self.seen();
+                seen.anything = true;
+                seen.state |= is_about_the_state(*action);
+                let this = Some((*action, (*message).to_owned()));
+                let is_told = seen.told == this;
+                seen.told = this;
+                drop(seen);
+                if !*is_about_a_lock && !is_told {
+                    self.tell_refusal(*action, message, *cause, *choice);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn tell_emptied(&self, what: &str) {
+        let error = Error::new(ErrorKind::PreconditionFailed, "exec", what);
+        self.ui.warn_error(&error.with_hint("to refuse this, pass `--emptied deny` to `remote-state exec`"));
+    }
+
+    fn tell_refusal(
+        &self,
+        action: Action,
+        message: &str,
+        cause: Option<&Error>,
+        choice: Option<PolicyChoice>,
+    ) {
+        let (kind, reason) = match cause {
+            Some(cause) => (cause.kind(), cause.message()),
+            None => (ErrorKind::PreconditionFailed, message),
+        };
+        let mut error = Error::new(kind, "exec", format!("refused to {}: {reason}", words(action)));
+        for (label, value) in cause.map(Error::context).unwrap_or_default() {
+            error = error.with_context(label, value);
+        }
+        for hint in cause.map(Error::hints).unwrap_or_default() {
+            error = error.with_hint(hint.clone());
+        }
+        if let Some(hint) = choice.and_then(flag) {
+            error = error.with_hint(hint);
+        }
+        self.ui.warn_error(&error);
+    }
+
+    /// Tells what became of the state and of the lock, after the command has ended.
+    pub(super) async fn report(&self, session: &Session, words: &[OsString]) {
+        let (state, anything, locks) = {
+            let seen = self.seen();
+            (seen.state, seen.anything, seen.locks.clone())
+        };
+        if !state && !is_nothing_to_ask(words) {
+            self.tell_unasked(session, anything);
+        }
+        if !locks.is_empty() {
+            self.tell_left(session, &locks).await;
+        }
+    }
+
+    fn tell_unasked(&self, session: &Session, anything: bool) {
+        let message = if anything {
+            "the command took the lock here, and never asked for the state: it keeps its state elsewhere"
+        } else {
+            "the command never asked for the state that is served to it"
+        };
+        let error = Error::new(ErrorKind::NotFound, "exec", message)
+            .with_context("served", session.store.location(&session.workspace).state)
+            .with_hint(
+                "if it is Terraform, see that the configuration says `backend \"http\" {}`, without an `address`, and \
+                 that `init` has run with it",
+            )
+            .with_hint("Terraform before 0.13.2 needs an `address` in the block: use `remote-state serve` with it");
+        self.ui.warn_error(&error);
+    }
+
+    /// Names a lock of the command's that is left: nobody else knows that it will not come back for it.
+    async fn tell_left(&self, session: &Session, locks: &[LockId]) {
+        let found = match session.store.inspect(&session.workspace).await {
+            Ok(Some(found)) => found.id().cloned().filter(|id| locks.contains(id)),
+            Ok(None) => None,
+            Err(_) => locks.last().cloned(),
+        };
+        let Some(id) = found else { return };
+        let location = session.store.location(&session.workspace);
+        let error = Error::new(ErrorKind::LockHeld, "exec", "the command has ended and left its lock behind")
+            .with_context("lock", location.locks.join(" and "))
+            .with_context("lock id", &id)
+            .with_hint(format!("if it wrote an `errored.tfstate`, store that first: `remote-state push --lock-id {id} errored.tfstate`"))
+            .with_hint(format!("release it with `remote-state unlock {id}`"));
+        self.ui.warn_error(&error);
+    }
+}
+
+fn is_about_the_state(action: Action) -> bool {
+    matches!(action, Action::Read | Action::Write | Action::Delete)
+}
+
+/// Whether a command is one that does not look at any state.
+fn is_nothing_to_ask(words: &[OsString]) -> bool {
+    words.split_first().is_none_or(|(program, rest)| is_terraform(program) && is_stateless(rest))
+}
+
+fn words(action: Action) -> &'static str {
+    match action {
+        Action::Read => "read the state",
+        Action::Write => "store the state",
+        Action::Delete => "delete the state",
+        Action::Lock => "take the lock",
+        Action::Unlock => "release the lock",
+        _ => "do what was asked",
+    }
+}
+
+/// What to give to `exec`, so that the same is granted.
+fn flag(choice: PolicyChoice) -> Option<&'static str> {
+    match choice {
+        PolicyChoice::ForceWrite => {
+            Some("to store it all the same, pass `--force-write` to `remote-state exec`")
+        }
+        PolicyChoice::RequireLock => Some("leave out `--require-lock`, or have the command take its lock"),
+        PolicyChoice::Emptied => Some("to allow it, pass `--emptied allow` to `remote-state exec`"),
+        _ => None,
+    }
+}

@@ -1,0 +1,145 @@
+//! The processes that a command has started.
+//!
+//! On Linux this process is told to be the reaper of what loses its parent, so everything that the command has started, however far down and in
+//! whatever group, stays below it and shows in `/proc`. Elsewhere only the command's group is known.
+
+use rustix::process::{Pid, WaitOptions, getpgrp, getpid, test_kill_process_group, waitpid};
+
+/// A process that lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Process {
+    pub(super) pid: Pid,
+    pub(super) group: Pid,
+    pub(super) name: String,
+}
+
+/// What the system says of a process.
+#[derive(Clone, Debug)]
+struct Entry {
+    process: Process,
+    parent: i32,
+    is_dead: bool,
+}
+
+/// Has what loses its parent become a child of ours, where the system can.
+pub(super) fn adopt_orphans() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::set_child_subreaper(Some(getpid())) {
+        tracing::debug!(%error, "processes that lose their parent will not be seen");
+    }
+}
+
+/// Whether we are the only one in our process group.
+pub(super) fn is_alone() -> bool {
+    let (us, ours) = (getpid(), getpgrp());
+    // Where nobody can tell, somebody may be there.
+    entries().is_some_and(|all| {
+        all.iter()
+            .all(|Entry { process, is_dead, .. }| process.group != ours || process.pid == us || *is_dead)
+    })
+}
+
+/// Takes note of the end of processes that we have adopted. Those that we started ourselves are in our own group, and the command is waited for by
+/// whoever started it.
+pub(super) fn reap(leader: Pid) {
+    let us = getpid().as_raw_nonzero().get();
+    let adopted = entries().into_iter().flatten().filter(|entry| {
+        entry.is_dead && entry.parent == us && entry.process.group != getpgrp() && entry.process.pid != leader
+    });
+    for entry in adopted {
+        if let Err(error) = waitpid(Some(entry.process.pid), WaitOptions::NOHANG) {
+            tracing::debug!(%error, "a process was waited for by someone else");
+        }
+    }
+}
+
+/// Returns what the command has started and what still lives, without what we have started for ourselves.
+///
+/// Where there is no `/proc` it is the group alone, told by its leader.
+pub(super) fn living(leader: Pid) -> Vec<Process> {
+    let Some(all) = entries() else {
+        let is_there = test_kill_process_group(leader).is_ok();
+        let group = Process { pid: leader, group: leader, name: "a process".to_owned() };
+        return is_there.then_some(group).into_iter().collect();
+    };
+    let us = getpid().as_raw_nonzero().get();
+    let mut found: Vec<&Entry> =
+        all.iter().filter(|entry| entry.parent == us && entry.process.group != getpgrp()).collect();
+    let mut next = 0;
+    while let Some(entry) = found.get(next) {
+        let parent = entry.process.pid.as_raw_nonzero().get();
+        found.extend(all.iter().filter(|entry| entry.parent == parent));
+        next += 1;
+    }
+    // Without a reaper, what has lost its parent is still of the group.
+    let of_group = all.iter().filter(|entry| entry.process.group == leader);
+    let of_group: Vec<_> =
+        of_group.filter(|entry| !found.iter().any(|known| known.process.pid == entry.process.pid)).collect();
+    let lives = found.into_iter().chain(of_group).filter(|entry| !entry.is_dead);
+    lives.map(|entry| entry.process.clone()).collect()
+}
+
+/// Returns whether nobody would bring us back if we stopped: no process of our session but another group is above us.
+pub(super) fn is_orphaned() -> bool {
+    use rustix::process::{getpgid, getppid, getsid};
+    let (Ok(session), ours) = (getsid(None), getpgrp()) else { return true };
+    let mut above = getppid();
+    while let Some(pid) = above {
+        if getsid(Some(pid)) != Ok(session) {
+            return true;
+        }
+        if getpgid(Some(pid)) != Ok(ours) {
+            return false;
+        }
+        let Some(entry) = entry(pid.as_raw_nonzero().get()) else { return true };
+        above = Pid::from_raw(entry.parent);
+    }
+    true
+}
+
+/// Returns what `/proc` lists, or nothing where there is none.
+fn entries() -> Option<Vec<Entry>> {
+    let listed = std::fs::read_dir("/proc").ok()?;
+    let found: Vec<_> = listed
+        .filter_map(|listed| listed.ok()?.file_name().to_str()?.parse().ok())
+        .filter_map(entry)
+        .collect();
+    (!found.is_empty()).then_some(found)
+}
+
+fn entry(pid: i32) -> Option<Entry> {
+    parse(pid, &std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// Reads a line of `/proc/PID/stat`. The name in brackets may hold anything.
+fn parse(pid: i32, stat: &str) -> Option<Entry> {
+    let (start, rest) = stat.rsplit_once(')')?;
+    let (_, name) = start.split_once('(')?;
+    let mut fields = rest.split_ascii_whitespace();
+    let (state, parent, group) = (fields.next()?, fields.next()?, fields.next()?);
+    Some(Entry {
+        process: Process {
+            pid: Pid::from_raw(pid)?,
+            group: Pid::from_raw(group.parse().ok()?)?,
+            name: name.to_owned(),
+        },
+        parent: parent.parse().ok()?,
+        is_dead: matches!(state, "Z" | "X" | "x"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_brackets_and_spaces_is_one_field() {
+        let entry = parse(7, "7 (a) Z 1 2 (b)) S 3 4 5 0 -1\n").unwrap();
+        assert_eq!((entry.process.name.as_str(), entry.parent, entry.is_dead), ("a) Z 1 2 (b)", 3, false));
+        assert_eq!(entry.process.group.as_raw_nonzero().get(), 4);
+        assert!(parse(7, "7 (sh) Z 3 4 5").unwrap().is_dead);
+        for broken in ["", "7 sh S 3 4", "7 (sh) S", "7 (sh) S x 4"] {
+            assert!(parse(7, broken).is_none(), "{broken}");
+        }
+    }
+}

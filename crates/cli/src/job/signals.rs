@@ -1,0 +1,155 @@
+//! The signals that we receive.
+
+/// What was caught.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Caught {
+    /// Something happened to a process that we started.
+    Child,
+    /// We are to go on after we were stopped.
+    Continue,
+    /// A signal by which a process is asked to end, by its number.
+    End(i32),
+    /// We are to stop until we are told to go on.
+    Stop,
+}
+
+pub(crate) use imp::Signals;
+
+#[cfg(unix)]
+mod imp {
+    use std::time::{Duration, Instant};
+
+    use remote_state::{Error, ErrorKind, Result};
+    use signal_hook::consts::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
+    use signal_hook::iterator::SignalsInfo;
+    use signal_hook::iterator::exfiltrator::WithOrigin;
+    use signal_hook::low_level::siginfo::Origin;
+    use tokio::sync::mpsc;
+
+    use super::Caught;
+
+    /// `timeout` signals its command, and then its group, which the command is in.
+    const SAME: Duration = Duration::from_millis(300);
+
+    /// What is caught, in order.
+    #[derive(Debug)]
+    pub(crate) struct Signals(mpsc::UnboundedReceiver<Caught>);
+
+    impl Signals {
+        /// Listens from now on; the signals that would end this process no longer do.
+        ///
+        /// # Errors
+        /// `Local` if the system does not allow it.
+        pub(crate) fn listen() -> Result<Self> {
+            let mut caught = vec![SIGCHLD, SIGCONT, SIGINT, SIGQUIT, SIGTERM, SIGTSTP];
+            // Under `nohup` a terminal that is closed is nothing to end for.
+            if !crate::session::hangups_are_ignored() {
+                caught.push(SIGHUP);
+            }
+            let mut signals = SignalsInfo::<WithOrigin>::new(caught).map_err(|source| {
+                Error::new(ErrorKind::Local, "exec", "cannot listen for signals").with_source(source)
+            })?;
+            let (sender, receiver) = mpsc::unbounded_channel();
+            // The thread sleeps until the process ends.
+            drop(std::thread::spawn(move || {
+                let mut seen = Seen::default();
+                for Origin { signal, process, .. } in signals.forever() {
+                    let sender_id = process.map(|process| process.pid);
+                    let caught = match signal {
+                        SIGCHLD => Caught::Child,
+                        SIGCONT => Caught::Continue,
+                        SIGTSTP => Caught::Stop,
+                        _ if seen.is_a_repetition(signal, sender_id, Instant::now()) => continue,
+                        signal => Caught::End(signal),
+                    };
+                    if sender.send(caught).is_err() {
+                        return;
+                    }
+                }
+            }));
+            Ok(Self(receiver))
+        }
+
+        /// Waits for the next one.
+        pub(crate) async fn next(&mut self) -> Caught {
+            match self.0.recv().await {
+                Some(caught) => caught,
+                None => std::future::pending().await,
+            }
+        }
+
+        /// Waits for the next one that asks us to end.
+        pub(crate) async fn next_end(&mut self) -> i32 {
+            loop {
+                if let Caught::End(signal) = self.next().await {
+                    return signal;
+                }
+            }
+        }
+    }
+
+    /// The signal that was caught last.
+    #[derive(Debug, Default)]
+    struct Seen(Option<(i32, i32, Instant)>);
+
+    impl Seen {
+        /// Whether this is what the same sender has just sent. The terminal is no sender: whoever presses Ctrl-C twice means it.
+        fn is_a_repetition(&mut self, signal: i32, sender: Option<i32>, now: Instant) -> bool {
+            let Some(sender) = sender else { return false };
+            let is_same = self.0.is_some_and(|(last, by, at)| {
+                (last, by) == (signal, sender) && now.saturating_duration_since(at) < SAME
+            });
+            self.0 = Some((signal, sender, now));
+            is_same
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn what_one_process_sends_at_once_to_us_and_to_our_group_is_one_signal() {
+            let now = Instant::now();
+            let later = now + SAME;
+            for (second, is_same) in [
+                ((SIGTERM, Some(7), now), true),
+                ((SIGTERM, Some(7), later), false),
+                ((SIGTERM, Some(8), now), false),
+                ((SIGINT, Some(7), now), false),
+                ((SIGTERM, None, now), false),
+            ] {
+                let mut seen = Seen::default();
+                assert!(!seen.is_a_repetition(SIGTERM, Some(7), now));
+                let (signal, sender, at) = second;
+                assert_eq!(seen.is_a_repetition(signal, sender, at), is_same, "{second:?}");
+            }
+        }
+    }
+}
+
+#[cfg(not(unix))]
+mod imp {
+    use remote_state::Result;
+
+    use super::Caught;
+
+    /// Ctrl-C reaches the command by itself; all there is to do is to outlive it.
+    #[derive(Debug)]
+    pub(crate) struct Signals;
+
+    impl Signals {
+        pub(crate) fn listen() -> Result<Self> {
+            drop(tokio::spawn(async { while tokio::signal::ctrl_c().await.is_ok() {} }));
+            Ok(Self)
+        }
+
+        pub(crate) async fn next(&mut self) -> Caught {
+            std::future::pending().await
+        }
+
+        pub(crate) async fn next_end(&mut self) -> i32 {
+            std::future::pending().await
+        }
+    }
+}

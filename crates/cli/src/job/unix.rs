@@ -1,0 +1,212 @@
+//! Where there are process groups.
+
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, WaitOptions, getpgrp, kill_process, kill_process_group, waitpid};
+use tokio::time::sleep;
+
+use crate::job::processes::{self, Process};
+use crate::job::terminal::{Front, Terminal};
+use crate::job::{Audience, Caught, Signals};
+use crate::ui::Ui;
+
+/// How long the end of what the command has started may take without a word.
+const SILENCE: Duration = Duration::from_millis(500);
+
+/// How often what is left is looked for. The end of a process that is no child of ours is announced by nobody.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Runs a command to its end and to that of what it has started, and returns its exit code, as shells count it.
+///
+/// `on_end` is called when we are asked to end, before the command is told.
+///
+/// # Errors
+/// Of starting it, and of waiting for it.
+pub(crate) async fn run(
+    mut command: Command,
+    audience: Audience,
+    signals: &mut Signals,
+    ui: Ui,
+    on_end: &(dyn Fn() + Sync),
+) -> io::Result<u8> {
+    processes::adopt_orphans();
+    let child = command.process_group(0).spawn()?;
+    let leader = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
+    let mut job = Job { leader, audience, asked: 0, terminal: Terminal::open(leader) };
+    let code = loop {
+        // Before anything is waited for: it may have ended already.
+        if let Some(code) = job.look()? {
+            break code;
+        }
+        match signals.next().await {
+            Caught::Child => processes::reap(leader),
+            Caught::Continue => job.go_on(),
+            Caught::Stop => job.stop(),
+            Caught::End(signal) => {
+                on_end();
+                job.pass_on(signal);
+            }
+        }
+    };
+    job.terminal.take_back();
+    job.wait_for_the_rest(signals, ui, on_end).await;
+    Ok(code)
+}
+
+struct Job {
+    leader: Pid,
+    audience: Audience,
+    /// How many times we were asked to end.
+    asked: usize,
+    terminal: Terminal,
+}
+
+impl Job {
+    /// Looks what has become of the command, and returns its exit code if it has ended.
+    fn look(&self) -> io::Result<Option<u8>> {
+        loop {
+            let options = WaitOptions::NOHANG | WaitOptions::UNTRACED;
+            let Some((_, status)) = waitpid(Some(self.leader), options)? else { return Ok(None) };
+            if let Some(code) = status.exit_status() {
+                return Ok(Some(u8::try_from(code).unwrap_or(1)));
+            }
+            if let Some(signal) = status.terminating_signal() {
+                return Ok(Some(u8::try_from(128 + signal).unwrap_or(u8::MAX)));
+            }
+            if let Some(signal) = status.stopping_signal() {
+                self.has_stopped(signal);
+            }
+        }
+    }
+
+    /// The command has stopped: because it may not use the terminal, or because somebody wants it so.
+    fn has_stopped(&self, signal: i32) {
+        let wants_terminal = signal == Signal::TTIN.as_raw() || signal == Signal::TTOU.as_raw();
+        match (self.terminal.front(), wants_terminal) {
+            (Front::Us, true) => self.terminal.hand_over(),
+            // It was put in front a moment later than it looked.
+            (Front::Command, true) => self.tell_all(Signal::CONT),
+            // Ctrl-Z, or somebody's `fg` that has to come first. Whoever runs us has to see us stop.
+            (Front::Command, false) | (Front::Others, true) => {
+                if processes::is_orphaned() {
+                    self.tell_all(Signal::CONT);
+                } else {
+                    self.terminal.take_back();
+                    tell_group(getpgrp(), Signal::STOP);
+                }
+            }
+            // We are about to stop too, or it is between the command and whoever stopped it.
+            (Front::Us | Front::Others | Front::Nobody, _) => {}
+        }
+    }
+
+    /// Stops, as we were told, and the command with us.
+    fn stop(&self) {
+        if !processes::is_orphaned() {
+            self.tell_all(Signal::TSTP);
+            tell(rustix::process::getpid(), Signal::STOP);
+        }
+    }
+
+    /// Goes on, and the command with us: in front if we are.
+    fn go_on(&self) {
+        if self.terminal.front() == Front::Us && processes::is_alone() {
+            self.terminal.hand_over();
+        }
+        self.tell_all(Signal::CONT);
+    }
+
+    fn pass_on(&mut self, signal: i32) {
+        self.asked += 1;
+        let Some(signal) = passed_on(signal) else { return };
+        // Ctrl-C reaches everybody at a terminal, and everybody is prepared for it.
+        if self.audience == Audience::Command && signal != Signal::INT {
+            tell(self.leader, signal);
+        } else {
+            self.tell_all(signal);
+        }
+    }
+
+    fn tell_all(&self, signal: Signal) {
+        tell_group(self.leader, signal);
+    }
+
+    /// Serves on while anything lives that the command has started. A second request to end is heard.
+    async fn wait_for_the_rest(&mut self, signals: &mut Signals, ui: Ui, on_end: &(dyn Fn() + Sync)) {
+        let ended = Instant::now();
+        let mut is_told = false;
+        loop {
+            processes::reap(self.leader);
+            let left = processes::living(self.leader);
+            if left.is_empty() {
+                return;
+            }
+            if !is_told && ended.elapsed() >= SILENCE {
+                let how = if self.asked == 0 { "interrupt twice" } else { "interrupt once more" };
+                ui.note(&format!(
+                    "the command has ended; its state is still served to {}, which it has started; {how} to stop \
+                     waiting",
+                    names(&left)
+                ));
+                is_told = true;
+            }
+            let caught = tokio::select! {
+                caught = signals.next() => caught,
+                () = sleep(LOOK) => continue,
+            };
+            match caught {
+                Caught::End(_) if self.asked > 0 => {
+                    ui.warn(&format!(
+                        "stopped waiting for {}: what it has not stored is not stored here",
+                        names(&left)
+                    ));
+                    return;
+                }
+                Caught::End(signal) => {
+                    on_end();
+                    self.asked += 1;
+                    if let Some(signal) = passed_on(signal) {
+                        self.tell_all(signal);
+                        left.iter().filter(|process| process.group != self.leader).for_each(|process| {
+                            tell(process.pid, signal);
+                        });
+                    }
+                }
+                Caught::Continue => self.tell_all(Signal::CONT),
+                Caught::Stop => self.stop(),
+                Caught::Child => {}
+            }
+        }
+    }
+}
+
+/// A closed terminal is a request to end. Terraform would end at once at the signal itself, its state unsaved and its lock held.
+fn passed_on(signal: i32) -> Option<Signal> {
+    let signal = Signal::from_named_raw(signal)?;
+    Some(if signal == Signal::HUP { Signal::TERM } else { signal })
+}
+
+/// ``` `terraform` (process 7) and 2 more ```
+fn names(processes: &[Process]) -> String {
+    let named = |process: &Process| format!("`{}` (process {})", process.name, process.pid.as_raw_nonzero());
+    match processes {
+        [] => "nobody".to_owned(),
+        [one] => named(one),
+        [first, rest @ ..] => format!("{} and {} more", named(first), rest.len()),
+    }
+}
+
+fn tell(pid: Pid, signal: Signal) {
+    if let Err(error) = kill_process(pid, signal) {
+        tracing::debug!(%error, "a process ended before the signal reached it");
+    }
+}
+
+fn tell_group(group: Pid, signal: Signal) {
+    if let Err(error) = kill_process_group(group, signal) {
+        tracing::debug!(%error, "the command ended before the signal reached it");
+    }
+}
