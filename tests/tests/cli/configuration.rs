@@ -128,7 +128,8 @@ pub(crate) fn tests(suite: &mut Suite) {
         case.sandbox.write("infra/aws-config", case.sandbox.read("aws-config"));
         std::fs::remove_file(case.sandbox.path().join("aws-config")).expect("it was there");
         let shown = run("-C infra config show --json").json();
-        assert_eq!(shown["values"]["endpoints.s3"]["origin"], "infra/aws-config:2");
+        let origin = case.sandbox.path().join("infra/aws-config:2").display().to_string();
+        assert_eq!(shown["values"]["endpoints.s3"]["origin"], origin);
         assert_eq!(run("-C infra pull").stdout(), state(3));
     });
     suite.on_emulator("config_show_has_one_exact_form_in_json", &[], |server| {

@@ -126,6 +126,12 @@ fn serve(suite: &mut Suite) {
     });
 }
 
+/// What is said when a command ends that never asked for the state.
+const UNASKED: &str = "warning: the command never asked for the state that is served to it\n  \
+     served  s3://BUCKET/KEY\n\
+     hint: if it is Terraform, see that the configuration says `backend \"http\" {}`, without an `address`, and that `init` has run with it\n\
+     hint: Terraform before 0.13.2 needs an `address` in the block: use `remote-state serve` with it\n";
+
 fn exec(suite: &mut Suite) {
     suite.on_emulator("exec_without_a_command_is_a_usage_error", &[], |server| {
         let case = Case::new(server);
@@ -145,7 +151,7 @@ fn exec(suite: &mut Suite) {
     suite.on_emulator("the_exit_code_of_the_command_is_passed_on", &[], |server| {
         let case = Case::new(server);
         let sh = |script: &str| case.remote_state("exec").args(["--", "sh", "-c", script]);
-        case.expect(sh("echo out; echo err >&2; exit 7"), 7, "out\n", "err\n");
+        case.expect(sh("echo out; echo err >&2; exit 7"), 7, "out\n", &format!("err\n{UNASKED}"));
         case.run(sh("kill -9 $$")).code(137);
         case.run(sh("true")).code(0);
     });
@@ -167,15 +173,16 @@ fn exec(suite: &mut Suite) {
             assert_eq!(value(name), Some(format!("{base}/exec/{secret}/{door}/dev")));
         }
         assert_eq!(value("TF_HTTP_PASSWORD"), None);
-        assert_eq!(value("TF_WORKSPACE"), None);
+        assert_eq!(value("TF_WORKSPACE").as_deref(), Some("default"));
+        assert_eq!(value("REMOTE_STATE_WORKSPACE").as_deref(), Some("dev"));
     });
     suite.on_each_server("what_follows_the_dashes_is_the_commands_own", &[], |server| {
         let case = Case::stored(server);
         let cmd = case.remote_state("exec").args(["--", "echo", "-json", "--quiet", "-w", "x"]);
-        case.expect(cmd, 0, "-json --quiet -w x\n", "");
+        case.expect(cmd, 0, "-json --quiet -w x\n", UNASKED);
     });
     suite.on_emulator("a_command_may_read_and_write_its_standard_streams", &[], |server| {
         let case = Case::new(server);
-        case.expect(case.remote_state("exec").args(["--", "cat"]).stdin(state(1)), 0, &state(1), "");
+        case.expect(case.remote_state("exec").args(["--", "cat"]).stdin(state(1)), 0, &state(1), UNASKED);
     });
 }

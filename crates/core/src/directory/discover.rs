@@ -73,6 +73,17 @@ pub fn discover(
     discovery.finish(found, true)
 }
 
+/// Returns the type of the `backend` block in a directory's files, if there is one: what the client itself speaks there.
+///
+/// # Errors
+/// As [`discover`].
+pub fn declared_backend(directory: &Path) -> Result<Option<String>> {
+    Ok(match files::declared(directory)?.declaration {
+        Some(Declaration { kind: DeclarationKind::Backend { name, .. }, .. }) => Some(name),
+        Some(Declaration { kind: DeclarationKind::Cloud, .. }) | None => None,
+    })
+}
+
 struct Discovery<'a> {
     directory: &'a Path,
     env: &'a Environment,

@@ -23,5 +23,5 @@ mod options;
 mod record;
 mod source;
 
-pub use discover::{Discovered, WORKSPACE_VARIABLE, discover};
+pub use discover::{Discovered, WORKSPACE_VARIABLE, declared_backend, discover};
 pub use options::DirectoryOptions;

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use remote_state::config::Environment;
+use remote_state::directory::declared_backend;
 use remote_state::shell::quoted;
 use remote_state::{Error, Result};
 
@@ -97,7 +98,9 @@ fn refuse(here: &Path, program: &OsStr, there: &str, variable: Option<&str>) -> 
     let (Ok(served), Ok(other)) = (here.canonicalize(), here.join(there).canonicalize()) else {
         return Ok(());
     };
-    if served == other {
+    // Where the block there is another one, Terraform does not speak to us.
+    let is_native = matches!(declared_backend(&other), Ok(Some(name)) if name != "http");
+    if served == other || is_native {
         return Ok(());
     }
     let program = program.to_string_lossy();
