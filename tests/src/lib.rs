@@ -44,7 +44,7 @@ pub use oss::OssServer;
 pub use place::Place;
 pub use process::{Running, Signal};
 pub use proxy::Proxy;
-pub use requirement::Requirement;
+pub use requirement::{Requirement, remote_state};
 pub use sandbox::Sandbox;
 pub use server::{S3Server, TABLE, block_on, runtime, unique};
 pub use setup::{Bucket, Encryption, Locks, Setup, Shows};

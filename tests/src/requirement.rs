@@ -62,7 +62,7 @@ fn named(variable: &str, program: &str) -> Option<PathBuf> {
 ///
 /// # Panics
 /// If it has not been built.
-pub(crate) fn remote_state() -> PathBuf {
+pub fn remote_state() -> PathBuf {
     if let Some(path) = std::env::var_os("REMOTE_STATE_BIN") {
         return path.into();
     }

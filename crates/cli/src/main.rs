@@ -91,7 +91,11 @@ fn log(cli: &Cli) {
         _ => LevelFilter::DEBUG,
     };
     // Targets are matched by how they begin: these are all of our own.
-    let ours = Targets::new().with_target("remote_state", level);
+    let mut ours = Targets::new().with_target("remote_state", level);
+    // `exec` tells in its own words what its server refuses; the line of each request would say it once more.
+    if matches!(cli.command, Command::Exec(_)) && level <= LevelFilter::WARN {
+        ours = ours.with_target("remote_state_server::observe", LevelFilter::OFF);
+    }
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(cli.global.color == args::Color::Always)

@@ -112,17 +112,25 @@ fn serve(suite: &mut Suite) {
         running.signal(Signal::TERM);
         running.wait().code(0).says("warning: ");
     });
-    suite.test("serve_of_keys_may_be_refused_the_one_that_is_configured", &[], || {
+    // A store without the right to list answers 403 for what is not there, a lock that is not held above all.
+    suite.test("serve_and_exec_begin_where_the_lock_may_not_be_looked_at", &[], || {
         let server = &S3Server::emulator();
         let case = Case::new(server);
         let denied = Misbehaviour::AnswerWithoutWork { status: 403, code: "AccessDenied".into() };
         server.faults().inject(Fault::new(denied));
-        let words = "serve --listen 127.0.0.1:0 --no-auth";
-        case.run(case.remote_state(words)).code(1);
-        let mut running = case.remote_state(&format!("{words} --names keys")).start();
-        running.wait_for("stop with Ctrl-C");
-        running.signal(Signal::TERM);
-        running.wait().code(0).says("warning: ");
+        for names in ["keys", "workspaces"] {
+            let words = format!("serve --listen 127.0.0.1:0 --no-auth --names {names}");
+            let mut running = case.remote_state(&words).start();
+            running.wait_for("stop with Ctrl-C");
+            running.signal(Signal::TERM);
+            running.wait().code(0).says("warning: ");
+        }
+        assert_eq!(case.run(case.remote_state("exec -- echo begun")).code(0).stdout(), "begun\n");
+    });
+    suite.on_emulator("serve_takes_no_time_to_wait_for_locks", &[], |server| {
+        let case = Case::new(server);
+        let words = "serve --listen 127.0.0.1:0 --no-auth --lock-timeout 5s";
+        case.run(case.remote_state(words)).code(2).says("each client waits as long as it is told to");
     });
 }
 

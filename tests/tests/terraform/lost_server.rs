@@ -29,14 +29,21 @@ pub(crate) fn add(suite: &mut Suite) {
 }
 
 /// `serve` on a port of its own.
-struct Served {
+pub(crate) struct Served {
     running: Running,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Served {
-    fn start(project: &Project<'_>) -> Self {
-        let mut running = project.ours("serve --listen 127.0.0.1:0 --no-auth").start();
+    pub(crate) fn start(project: &Project<'_>) -> Self {
+        Self::start_with(project, "serve --listen 127.0.0.1:0 --no-auth", &[])
+    }
+
+    /// Starts it with other words, and with variables.
+    pub(crate) fn start_with(project: &Project<'_>, words: &str, variables: &[(&str, &str)]) -> Self {
+        let command = project.ours(words);
+        let command = variables.iter().fold(command, |command, (name, value)| command.env(name, value));
+        let mut running = command.start();
         running.wait_for("\n");
         let url = || running.stdout_so_far().trim().to_owned();
         let mut address = url();

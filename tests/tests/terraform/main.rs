@@ -2,12 +2,14 @@
 
 mod cycle;
 mod exec;
+mod exec_place;
 mod interrupt;
 mod lost_server;
 mod migration;
 mod native;
 mod project;
 mod sharing;
+mod variables;
 
 use std::process::ExitCode;
 
@@ -17,10 +19,12 @@ fn main() -> ExitCode {
     let mut suite = Suite::new();
     cycle::add(&mut suite);
     exec::add(&mut suite);
+    exec_place::add(&mut suite);
     interrupt::add(&mut suite);
     lost_server::add(&mut suite);
     migration::add(&mut suite);
     native::add(&mut suite);
     sharing::add(&mut suite);
+    variables::add(&mut suite);
     suite.run()
 }

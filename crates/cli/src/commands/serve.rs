@@ -25,6 +25,12 @@ const SILENCE: Duration = Duration::from_millis(200);
 pub(crate) async fn run(session: &mut Session, args: Serve) -> Result<(), Failure> {
     session.may_write()?;
     let session = &*session;
+    if !session.lock_wait.timeout.is_zero() {
+        return Err(Error::config("`serve` waits for no lock: each client waits as long as it is told to")
+            .with_context("set in", "--lock-timeout")
+            .with_hint("give the option to the client, such as `terraform apply -lock-timeout=5m`")
+            .into());
+    }
     // A server that answered LOCK without a real lock would be worse than none.
     require_lock(session, "serve")?;
     let states = match args.names {
@@ -32,7 +38,7 @@ pub(crate) async fn run(session: &mut Session, args: Serve) -> Result<(), Failur
         Names::Keys => States::keys(Arc::clone(&session.store)),
     };
     let server = Server::builder(states).with_auth(auth(session, &args)?).with_policy(policy(&args.policy));
-    check_store(session, args.names).await?;
+    check_store(session).await?;
     let caveat = session.warn_of_caveat().await;
     // Whoever reads that we listen may ask us to end at once.
     let interruption = interruption();
@@ -55,13 +61,14 @@ pub(crate) async fn run(session: &mut Session, args: Serve) -> Result<(), Failur
 }
 
 /// Asks the store once, so that a failure that will not pass is ours to tell, and not for each client to find out.
-async fn check_store(session: &Session, names: Names) -> Result<(), Failure> {
+async fn check_store(session: &Session) -> Result<(), Failure> {
     let Err(error) = session.store.inspect(&session.workspace).await else { return Ok(()) };
     let may_pass =
         matches!(error.kind(), ErrorKind::RateLimited | ErrorKind::Unavailable | ErrorKind::Unknown);
-    // The key that is configured may be none that is served, and then nobody has to be allowed to read it.
-    let may_not_matter = names == Names::Keys && error.kind() == ErrorKind::PermissionDenied;
-    if !may_pass && !may_not_matter {
+    // A store that does not show what is missing refuses to show a lock that is not held. Besides, the key that is configured may be none
+    // that is served, and then nobody has to be allowed to read it.
+    let is_not_known = error.kind() == ErrorKind::PermissionDenied;
+    if !may_pass && !is_not_known {
         return Err(error.into());
     }
     session.ui.warn_error(&error);
