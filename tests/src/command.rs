@@ -56,6 +56,12 @@ impl Cmd {
         self.arg("--").words_of(other)
     }
 
+    /// Returns its program and its arguments, as text.
+    pub fn line(&self) -> Vec<String> {
+        let words = std::iter::once(self.command.get_program()).chain(self.command.get_args());
+        words.map(|word| word.to_string_lossy().into_owned()).collect()
+    }
+
     /// Sets a variable.
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);

@@ -165,8 +165,22 @@ impl Running {
         self.finish()
     }
 
+    /// Waits for its end, and for that of all that holds its output after it.
+    ///
+    /// # Panics
+    /// If the time is up.
+    #[track_caller]
+    pub fn wait_for_all(mut self) -> Output {
+        self.finish_until(self.deadline)
+    }
+
     #[track_caller]
     fn finish(&mut self) -> Output {
+        self.finish_until(Instant::now())
+    }
+
+    #[track_caller]
+    fn finish_until(&mut self, at_least: Instant) -> Output {
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("our own child can be waited for") {
                 break status;
@@ -174,7 +188,7 @@ impl Running {
             self.check_deadline("the command should end");
             std::thread::sleep(POLL);
         };
-        let grace = Instant::now() + Duration::from_secs(5);
+        let grace = at_least.max(Instant::now() + Duration::from_secs(5));
         let is_complete = self.stdout.join(grace) & self.stderr.join(grace);
         let output = self.so_far(status);
         assert!(is_complete, "the command should leave no process behind: {output}");

@@ -9,6 +9,8 @@ use crate::setup::Setup;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Requirement {
+    /// A program that most systems have, such as `make`.
+    Command(&'static str),
     /// `setsid` of util-linux, which gives a command a terminal of its own.
     Setsid,
     /// A setup that is running, by its name: a folder of `.github/services`.
@@ -23,6 +25,7 @@ impl Requirement {
     /// Its name, as `cargo xtask test --require` takes it.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Command(name) => name,
             Self::Setsid => "setsid",
             Self::Setup(name) => name,
             Self::Terraform => "terraform",
@@ -41,6 +44,7 @@ impl Requirement {
     /// Returns where the program is; none if it is not there, or no program.
     pub fn program(self) -> Option<PathBuf> {
         match self {
+            Self::Command(name) => on_path(name),
             Self::Setsid => on_path("setsid"),
             Self::Setup(_) => None,
             Self::Terraform => named("REMOTE_STATE_TEST_TERRAFORM", "terraform"),

@@ -9,6 +9,7 @@ mod migration;
 mod native;
 mod project;
 mod sharing;
+mod signals;
 mod variables;
 
 use std::process::ExitCode;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     migration::add(&mut suite);
     native::add(&mut suite);
     sharing::add(&mut suite);
+    signals::add(&mut suite);
     variables::add(&mut suite);
     suite.run()
 }

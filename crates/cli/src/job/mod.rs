@@ -30,6 +30,8 @@ pub(crate) enum Audience {
     Command,
     /// The command and all of its group.
     Everybody,
+    /// All of the group, as if by Ctrl-C. It passes every other signal on to what it has started, which would then be told twice.
+    Terminal,
 }
 
 /// Prepares the process, while it has one thread, for a command that may be given the terminal.

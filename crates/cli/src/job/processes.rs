@@ -116,13 +116,11 @@ fn parse(pid: i32, stat: &str) -> Option<Entry> {
     let (start, rest) = stat.rsplit_once(')')?;
     let (_, name) = start.split_once('(')?;
     let mut fields = rest.split_ascii_whitespace();
-    let (state, parent, group) = (fields.next()?, fields.next()?, fields.next()?);
+    let (state, parent, group) = (fields.next()?, fields.next()?, fields.next()?.parse().ok()?);
+    // A process that is just being removed has none.
+    let group = Some(group).filter(|group: &i32| *group > 0).and_then(Pid::from_raw)?;
     Some(Entry {
-        process: Process {
-            pid: Pid::from_raw(pid)?,
-            group: Pid::from_raw(group.parse().ok()?)?,
-            name: name.to_owned(),
-        },
+        process: Process { pid: Pid::from_raw(pid)?, group, name: name.to_owned() },
         parent: parent.parse().ok()?,
         is_dead: matches!(state, "Z" | "X" | "x"),
     })
@@ -138,7 +136,7 @@ mod tests {
         assert_eq!((entry.process.name.as_str(), entry.parent, entry.is_dead), ("a) Z 1 2 (b)", 3, false));
         assert_eq!(entry.process.group.as_raw_nonzero().get(), 4);
         assert!(parse(7, "7 (sh) Z 3 4 5").unwrap().is_dead);
-        for broken in ["", "7 sh S 3 4", "7 (sh) S", "7 (sh) S x 4"] {
+        for broken in ["", "7 sh S 3 4", "7 (sh) S", "7 (sh) S x 4", "7 (sh) X 0 -1 -1", "7 (sh) S 3 0 0"] {
             assert!(parse(7, broken).is_none(), "{broken}");
         }
     }

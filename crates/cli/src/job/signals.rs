@@ -28,8 +28,9 @@ mod imp {
 
     use super::Caught;
 
-    /// `timeout` signals its command, and then its group, which the command is in.
-    const SAME: Duration = Duration::from_millis(300);
+    /// How long the same signal, sent again, is the same. `timeout` signals its command and then its group, which the command is in; where a
+    /// whole group is signalled, the `make` or the shell in it passes the signal on besides.
+    const SAME: Duration = Duration::from_secs(1);
 
     /// What is caught, in order.
     #[derive(Debug)]
@@ -54,12 +55,13 @@ mod imp {
             drop(std::thread::spawn(move || {
                 let mut seen = Seen::default();
                 for Origin { signal, process, .. } in signals.forever() {
-                    let sender_id = process.map(|process| process.pid);
+                    // The terminal is no process.
+                    let is_sent = process.is_some();
                     let caught = match signal {
                         SIGCHLD => Caught::Child,
                         SIGCONT => Caught::Continue,
                         SIGTSTP => Caught::Stop,
-                        _ if seen.is_a_repetition(signal, sender_id, Instant::now()) => continue,
+                        _ if seen.is_a_repetition(signal, is_sent, Instant::now()) => continue,
                         signal => Caught::End(signal),
                     };
                     if sender.send(caught).is_err() {
@@ -88,18 +90,19 @@ mod imp {
         }
     }
 
-    /// The signal that was caught last.
+    /// The signal that was passed on last.
     #[derive(Debug, Default)]
-    struct Seen(Option<(i32, i32, Instant)>);
+    struct Seen(Option<(i32, Instant)>);
 
     impl Seen {
-        /// Whether this is what the same sender has just sent. The terminal is no sender: whoever presses Ctrl-C twice means it.
-        fn is_a_repetition(&mut self, signal: i32, sender: Option<i32>, now: Instant) -> bool {
-            let Some(sender) = sender else { return false };
-            let is_same = self.0.is_some_and(|(last, by, at)| {
-                (last, by) == (signal, sender) && now.saturating_duration_since(at) < SAME
+        /// Whether this signal was sent a moment ago. Whoever presses Ctrl-C twice means it.
+        fn is_a_repetition(&mut self, signal: i32, is_sent: bool, now: Instant) -> bool {
+            let is_same = self.0.is_some_and(|(last, at)| {
+                is_sent && last == signal && now.saturating_duration_since(at) < SAME
             });
-            self.0 = Some((signal, sender, now));
+            if !is_same {
+                self.0 = is_sent.then_some((signal, now));
+            }
             is_same
         }
     }
@@ -109,21 +112,27 @@ mod imp {
         use super::*;
 
         #[test]
-        fn what_one_process_sends_at_once_to_us_and_to_our_group_is_one_signal() {
+        fn what_is_sent_at_once_to_us_and_to_our_group_is_one_signal() {
             let now = Instant::now();
-            let later = now + SAME;
-            for (second, is_same) in [
-                ((SIGTERM, Some(7), now), true),
-                ((SIGTERM, Some(7), later), false),
-                ((SIGTERM, Some(8), now), false),
-                ((SIGINT, Some(7), now), false),
-                ((SIGTERM, None, now), false),
+            for ((signal, is_sent, after), is_same) in [
+                ((SIGTERM, true, Duration::ZERO), true),
+                ((SIGTERM, true, SAME / 2), true),
+                ((SIGTERM, true, SAME), false),
+                ((SIGINT, true, Duration::ZERO), false),
+                ((SIGTERM, false, Duration::ZERO), false),
             ] {
                 let mut seen = Seen::default();
-                assert!(!seen.is_a_repetition(SIGTERM, Some(7), now));
-                let (signal, sender, at) = second;
-                assert_eq!(seen.is_a_repetition(signal, sender, at), is_same, "{second:?}");
+                assert!(!seen.is_a_repetition(SIGTERM, true, now));
+                assert_eq!(seen.is_a_repetition(signal, is_sent, now + after), is_same, "{signal} {after:?}");
             }
+            // The second of two Ctrl-C is no repetition.
+            let mut seen = Seen::default();
+            assert!(!seen.is_a_repetition(SIGINT, false, now));
+            assert!(!seen.is_a_repetition(SIGINT, false, now));
+            // Who goes on asking is heard, each time.
+            assert!(!seen.is_a_repetition(SIGTERM, true, now));
+            assert!(seen.is_a_repetition(SIGTERM, true, now + SAME / 2));
+            assert!(!seen.is_a_repetition(SIGTERM, true, now + SAME));
         }
     }
 }

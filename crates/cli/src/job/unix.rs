@@ -122,11 +122,12 @@ impl Job {
     fn pass_on(&mut self, signal: i32) {
         self.asked += 1;
         let Some(signal) = passed_on(signal) else { return };
-        // Ctrl-C reaches everybody at a terminal, and everybody is prepared for it.
-        if self.audience == Audience::Command && signal != Signal::INT {
-            tell(self.leader, signal);
-        } else {
-            self.tell_all(signal);
+        match self.audience {
+            // Ctrl-C reaches everybody at a terminal, and everybody is prepared for it.
+            _ if signal == Signal::INT => self.tell_all(signal),
+            Audience::Command => tell(self.leader, signal),
+            Audience::Everybody => self.tell_all(signal),
+            Audience::Terminal => self.tell_all(Signal::INT),
         }
     }
 

@@ -36,15 +36,15 @@ pub(super) fn is_terraform(program: &OsStr) -> bool {
 
 /// Who of the command has to be told that it is to end.
 ///
-/// Terraform takes a second signal for impatience, and one that is no Ctrl-C kills its providers in the middle of their work. `make` passes it on
-/// to what it runs.
+/// Terraform takes a second signal for impatience, and one that is no Ctrl-C kills its providers in the middle of their work. `make` passes that on
+/// to what it runs, be it Terraform or a shell that dies of it and leaves Terraform behind.
 pub(super) fn audience(words: &[OsString]) -> Audience {
     let Some(program) = words.first() else { return Audience::Everybody };
     let name = Path::new(program).file_name().unwrap_or(program);
-    if is_terraform(program) || name == "make" || name == "gmake" {
-        Audience::Command
-    } else {
-        Audience::Everybody
+    match name.to_str() {
+        _ if is_terraform(program) => Audience::Command,
+        Some("make" | "gmake") => Audience::Terminal,
+        _ => Audience::Everybody,
     }
 }
 
