@@ -46,6 +46,14 @@ impl Terminal {
         (Self { keyboard: File::from(keyboard) }, running)
     }
 
+    /// Types a line.
+    ///
+    /// # Panics
+    /// If the terminal has gone.
+    pub fn type_line(&mut self, line: &str) {
+        self.keyboard.write_all(format!("{line}\n").as_bytes()).expect("the terminal is there");
+    }
+
     /// Presses Ctrl-C: the terminal signals every process of its group.
     ///
     /// # Panics

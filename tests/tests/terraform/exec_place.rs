@@ -52,6 +52,9 @@ impl<'a> Pair<'a> {
     }
 }
 
+/// Where, our options, Terraform's words, variables, and the exit code.
+type Row<'a> = (&'a str, &'a str, &'a str, &'a [(&'a str, &'a str)], i32);
+
 /// Either the plan finds what is there, or nothing is planned at all.
 #[track_caller]
 fn assert_not_crossed(output: &Output, what: &str) {
@@ -68,8 +71,8 @@ fn combinations(server: &S3Server) {
     let whole = pair.sandbox.path().join("dev/prod").display().to_string();
     let plan = "plan -input=false -detailed-exitcode";
     let to_prod = format!("-chdir={whole} {plan}");
-    // Where, our options, Terraform's words, a variable, and the exit code: 0 is a plan without changes, 2 a refusal of ours.
-    let rows: [(&str, &str, &str, &[(&str, &str)], i32); 24] = [
+    // 0 is a plan without changes, 2 a refusal of ours.
+    let rows: [Row<'_>; 24] = [
         ("dev", "", plan, &[], 0),
         ("dev/prod", "", plan, &[], 0),
         ("dev", "-C prod", plan, &[], 0),

@@ -3,6 +3,8 @@
 mod cycle;
 mod exec;
 mod exec_place;
+mod exec_tells;
+mod exec_terminal;
 mod interrupt;
 mod lost_server;
 mod migration;
@@ -21,6 +23,8 @@ fn main() -> ExitCode {
     cycle::add(&mut suite);
     exec::add(&mut suite);
     exec_place::add(&mut suite);
+    exec_tells::add(&mut suite);
+    exec_terminal::add(&mut suite);
     interrupt::add(&mut suite);
     lost_server::add(&mut suite);
     migration::add(&mut suite);
