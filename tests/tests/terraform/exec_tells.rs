@@ -85,21 +85,21 @@ fn patience(server: &S3Server) {
 }
 
 fn unasked(server: &S3Server) {
-    let project = Project::http(server.place());
     let told = "the command never asked for the state that is served to it";
     for block in [
         "terraform {\n  backend \"local\" {}\n}\n".to_owned(),
         String::new(),
         "terraform {\n  backend \"local\" {\n    path = \"other.tfstate\"\n  }\n}\n".to_owned(),
     ] {
-        project.sandbox.write("backend.tf", block);
+        let project = Project::http(server.place());
         std::fs::remove_dir_all(project.sandbox.path().join(".terraform")).expect("it was initialised");
-        project.sandbox.folder(".terraform");
+        project.sandbox.write("backend.tf", block);
         project.exec("init -input=false").run().success().says(told);
         project.exec(APPLY).run().success().says(told).says("backend \"http\" {}");
         assert_eq!(project.place.state("default"), None);
     }
     // What looks at no state is no reason.
+    let project = Project::http(server.place());
     for words in ["version", "validate", "fmt", "-help"] {
         assert!(!project.exec(words).run().success().stderr().contains("warning"), "{words}");
     }
