@@ -17,7 +17,8 @@ pub use error::{Error, ErrorKind, Result};
 pub use identity::{Caller, Identity};
 pub use lock::{LockGuard, LockWait, LockWaiting, Patience, StateStoreExt};
 pub use lock_info::{LockInfo, LockInfoError};
-pub use names::{ETag, Lineage, LockId, Serial, VersionId, Workspace};
+pub use names::{ClaimId, ETag, Lineage, LockId, Serial, VersionId, Workspace};
+pub use provider::{Release, ReleaseStep, ReleaseWait};
 pub use source::{ContentHash, ContentHasher, StateFile, StateSource};
 pub use state::{
     HeaderReader, Output, OutputReader, Outputs, Progress, Refusal, ResourceInstance, StateFormat,

@@ -108,6 +108,10 @@ text! {
     LockId
 }
 text! {
+    /// The id of one release's claim on a lock.
+    ClaimId
+}
+text! {
     /// The id of one stored version of an object.
     VersionId
 }
@@ -141,6 +145,7 @@ macro_rules! random {
 
 random!(Lineage);
 random!(LockId);
+random!(ClaimId);
 
 /// The number of a state's write, counted by whoever writes it: a full 64-bit number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

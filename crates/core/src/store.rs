@@ -11,7 +11,8 @@ use jiff::Timestamp;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock_info::LockInfo;
-use crate::names::{ETag, LockId, VersionId, Workspace};
+use crate::names::{ClaimId, ETag, LockId, VersionId, Workspace};
+use crate::provider::{Release, ReleaseStep};
 use crate::source::StateSource;
 
 /// Terraform state, kept by some store under one state key: the states of all its workspaces, their locks and their versions.
@@ -79,17 +80,32 @@ pub trait StateStore: Debug + Display + Send + Sync + 'static {
 
     /// Takes the lock of a workspace and returns the record as it was stored, its [`path`](LockInfo::path) filled in.
     ///
-    /// Acquiring again with the id that already holds succeeds: the answer to the first attempt may have been lost.
+    /// Acquiring again with the id that already holds succeeds: the answer to the first attempt may have been lost. A lock that is being released
+    /// is nobody's own.
     ///
     /// # Errors
     /// `LockHeld` with the holder; `Unsupported` if the store does not exclude; `Unknown` if the lock may or may not have been taken.
     async fn acquire(&self, workspace: &Workspace, info: &LockInfo) -> Result<LockInfo>;
 
-    /// Releases a lock, if it is the one that `target` names.
+    /// Releases a lock, if it is the one that `target` names. What another release is about to remove counts as released once it is gone.
     ///
     /// # Errors
     /// `LockHeld` with the holder if the lock is another one; nothing is changed then. `Unknown` if it may or may not have been released.
     async fn release(&self, workspace: &Workspace, target: &LockTarget) -> Result<Released>;
+
+    /// Does of a release what can be done at once. A release that has claimed the lock may have to be waited for: then this says so, and is
+    /// to be called again with the same `release` after the pause. [`release`](Self::release) does that in silence.
+    ///
+    /// # Errors
+    /// Those of [`release`](Self::release).
+    async fn release_step(
+        &self,
+        workspace: &Workspace,
+        target: &LockTarget,
+        _release: &mut Release,
+    ) -> Result<ReleaseStep> {
+        self.release(workspace, target).await.map(ReleaseStep::Done)
+    }
 
     /// Returns the lock of a workspace, or `None` if it is free.
     async fn inspect(&self, workspace: &Workspace) -> Result<Option<LockRecord>>;
@@ -368,12 +384,31 @@ pub struct LockRecord {
     pub info: Result<LockInfo, String>,
     /// The lock object, as a URL.
     pub object: String,
+    /// The release that has claimed it and is about to remove it. Such a lock is held for everybody, and nobody's own.
+    pub claim: Option<ClaimId>,
 }
 
 impl LockRecord {
     /// Describes a lock that was found at `object`.
     pub fn new(info: Result<LockInfo, String>, object: impl Into<String>) -> Self {
-        Self { info, object: object.into() }
+        Self { info, object: object.into(), claim: None }
+    }
+
+    /// Sets the release that has claimed it.
+    #[must_use]
+    pub fn with_claim(mut self, claim: ClaimId) -> Self {
+        self.claim = Some(claim);
+        self
+    }
+
+    /// Whether a release has claimed it: it keeps everyone out, and nobody may go by it any more.
+    pub fn is_being_released(&self) -> bool {
+        self.claim.is_some()
+    }
+
+    /// Whether whoever has this id holds the lock, and may go by it.
+    pub fn is_held_by(&self, id: &LockId) -> bool {
+        !self.is_being_released() && self.id() == Some(id)
     }
 
     /// Returns the id, if the record could be read.

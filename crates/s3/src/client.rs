@@ -85,7 +85,7 @@ macro_rules! with_attributes {
     ($call:expr, $settings:expr, $object:expr) => {{
         let Settings { encryption, tags, acl, .. } = &*$settings;
         let tags = match $object {
-            Object::Lock => &tags.lock,
+            Object::Lock | Object::Mark => &tags.lock,
             Object::State => &tags.state,
         };
         let acl = acl.as_deref().map(ObjectCannedAcl::from);
@@ -237,7 +237,7 @@ impl Client {
         let Settings { checksum, dialect, .. } = &*self.settings;
         let call = self.sdk.put_object().bucket(self.bucket()).key(key);
         let mut call = with_attributes!(call, self.settings, object);
-        if matches!(object, Object::Lock) && dialect.versioned == Versioned::ByList {
+        if !matches!(object, Object::State) && dialect.versioned == Versioned::ByList {
             call = call.metadata(RULE.0, RULE.1);
         }
         call = match checksum {
@@ -249,6 +249,7 @@ impl Client {
             Condition::None => call,
             Condition::IfAbsent => call.if_none_match("*"),
             Condition::IfMatch(etag) => call.if_match(dialect.if_match(etag)),
+            Condition::IfMatchAs(etag) => call.if_match(etag),
         };
         let size = payload.size_bytes();
         // What an earlier request broke off at is not about this one.

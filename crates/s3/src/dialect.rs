@@ -51,6 +51,8 @@ pub struct Dialect {
     pub completes_conditionally: bool,
     /// `If-Match` on a DELETE is honoured.
     pub deletes_conditionally: bool,
+    /// How a lock file is claimed by the release that removes it.
+    pub claims: Claims,
     /// How the bucket is named, unless the configuration asks for its name in the path.
     pub addressing: Addressing,
     /// The region of the signature.
@@ -102,6 +104,21 @@ pub enum Updates {
     Unsent,
 }
 
+/// How a lock file is claimed: by a PUT with `If-Match` that puts a mark in its place, which has to be decided atomically.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Claims {
+    /// Not at all: there is no need, since a DELETE honours `If-Match`; or no condition on a PUT is honoured, and a claim would overwrite
+    /// the next holder's lock.
+    Never,
+    /// With the entity tag in quotes, as it was received.
+    Quoted,
+    /// With the entity tag without its quotes.
+    Bare,
+    /// Nothing is known: each store is put to the proof while a first lock is held.
+    Unproven,
+}
+
 /// How the bucket is named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -151,6 +168,7 @@ impl Dialect {
             updates: Updates::Quoted,
             completes_conditionally: true,
             deletes_conditionally: true,
+            claims: Claims::Never,
             addressing: Addressing::Host,
             region: SigningRegion::OfBucket,
             versioned: Versioned::Same,
@@ -169,6 +187,7 @@ impl Dialect {
             updates: Updates::Quoted,
             completes_conditionally: true,
             deletes_conditionally: false,
+            claims: Claims::Quoted,
             addressing: Addressing::Path,
             region: SigningRegion::Any,
             versioned: Versioned::Same,
@@ -187,6 +206,7 @@ impl Dialect {
             updates: Updates::Bare,
             completes_conditionally: false,
             deletes_conditionally: false,
+            claims: Claims::Bare,
             addressing: Addressing::Path,
             region: SigningRegion::Any,
             versioned: Versioned::ByList,
@@ -205,6 +225,7 @@ impl Dialect {
             updates: Updates::Bare,
             completes_conditionally: false,
             deletes_conditionally: false,
+            claims: Claims::Unproven,
             addressing: Addressing::Host,
             region: SigningRegion::Any,
             versioned: Versioned::ByList,
@@ -222,6 +243,7 @@ impl Dialect {
             updates: Updates::Quoted,
             completes_conditionally: true,
             deletes_conditionally: false,
+            claims: Claims::Unproven,
             addressing: Addressing::Path,
             region: SigningRegion::Always("auto"),
             versioned: Versioned::Same,
@@ -239,6 +261,7 @@ impl Dialect {
             updates: Updates::Unsent,
             completes_conditionally: false,
             deletes_conditionally: false,
+            claims: Claims::Never,
             addressing: Addressing::Path,
             region: SigningRegion::OfBucket,
             versioned: Versioned::Same,
@@ -255,6 +278,7 @@ impl Dialect {
             updates: Updates::Unsent,
             completes_conditionally: false,
             deletes_conditionally: false,
+            claims: Claims::Unproven,
             addressing: Addressing::Host,
             region: SigningRegion::OfBucket,
             versioned: Versioned::Same,

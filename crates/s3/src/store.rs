@@ -9,10 +9,10 @@ use async_trait::async_trait;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::DateTime;
 use futures_util::stream::BoxStream;
-use remote_state_core::provider::DigestWait;
+use remote_state_core::provider::{ClaimWait, DigestWait, release_in_steps};
 use remote_state_core::{
-    Capabilities, ETag, Error, LockInfo, LockRecord, LockTarget, ReadOptions, Released, Result,
-    StateLocation, StateMeta, StateRead, StateSource, StateStore, StateVersion, VersionId, Workspace,
+    Capabilities, ETag, Error, LockInfo, LockRecord, LockTarget, ReadOptions, Release, ReleaseStep, Released,
+    Result, StateLocation, StateMeta, StateRead, StateSource, StateStore, StateVersion, VersionId, Workspace,
     WriteMode,
 };
 
@@ -24,7 +24,7 @@ use crate::download::Download;
 use crate::dynamodb::Table;
 use crate::error::Outcome;
 use crate::keys::Layout;
-use crate::lock::Memory;
+use crate::lock::{Claiming, Memory};
 use crate::payload::Payload;
 
 const LOCK_HINT: &str = "set `use_lockfile = true` or `dynamodb_table` for every client of this state, or pass `--backend-config use_lockfile=true`";
@@ -37,6 +37,9 @@ pub struct S3Store {
     pub(crate) layout: Layout,
     /// The store has been seen to refuse a second create. Shared by everything that uses the bucket: the proof is about the store.
     pub(crate) is_proven: Arc<AtomicBool>,
+    /// How a lock file is claimed by its release. Shared likewise.
+    pub(crate) claiming: Arc<Claiming>,
+    pub(crate) claim_wait: ClaimWait,
     /// What was learned of the bucket and of our locks. Shared likewise.
     pub(crate) memory: Arc<Memory>,
     /// The table of lock and digest items, if there is one.
@@ -64,6 +67,8 @@ impl S3Store {
                 table: config.dynamodb_table.clone(),
             },
             is_proven: Arc::new(AtomicBool::new(dialect.creates == Creates::Atomic)),
+            claiming: Arc::new(Claiming::new(dialect.claims)),
+            claim_wait: ClaimWait::default(),
             memory: Arc::default(),
             table,
             digest_wait: DigestWait::default(),
@@ -134,7 +139,16 @@ impl StateStore for S3Store {
     }
 
     async fn release(&self, workspace: &Workspace, target: &LockTarget) -> Result<Released> {
-        self.release_lock(workspace, target).await
+        release_in_steps(self, workspace, target).await
+    }
+
+    async fn release_step(
+        &self,
+        workspace: &Workspace,
+        target: &LockTarget,
+        release: &mut Release,
+    ) -> Result<ReleaseStep> {
+        self.release_lock(workspace, target, release).await
     }
 
     async fn inspect(&self, workspace: &Workspace) -> Result<Option<LockRecord>> {

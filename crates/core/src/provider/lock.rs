@@ -16,9 +16,9 @@ use bytes::Bytes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock_info::LockInfo;
 use crate::names::LockId;
-use crate::provider::Failure;
 use crate::provider::single::{Taken, still_held, unlock};
-use crate::store::{Capabilities, LockRecord, LockTarget, Released, StateLocation};
+use crate::provider::{ClaimWait, Failure, Outcome};
+use crate::store::{Capabilities, LockRecord, LockTarget, StateLocation};
 
 /// A lock record is a few hundred bytes. What is longer, in bytes, is none, and need not be read to its end.
 pub const MAX_LOCK_RECORD_BYTES: usize = 64 * 1024;
@@ -52,6 +52,9 @@ pub trait LockMechanism: Send + Sync {
     /// Makes sure, after a create was carried out, that the store refuses a second one.
     async fn prove(&self, record: Bytes) -> Result<()>;
 
+    /// Learns, while a lock is held that this process has just created, what it takes to release it. Nothing depends on it.
+    async fn learn(&self, _record: Bytes) {}
+
     /// Reads what is there.
     async fn read(&self, operation: &'static str) -> Result<Option<Box<dyn FoundLock + '_>>>;
 
@@ -81,6 +84,28 @@ pub trait FoundLock: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// Whether [`remove_once`](Self::remove_once) removes what was read and nothing else, whatever stands there by then.
+    fn removes_exactly(&self) -> bool {
+        false
+    }
+
+    /// The bytes that were read, if the store replaces them on the condition that they still stand there, and decides that atomically.
+    fn claimable(&self) -> Option<&[u8]> {
+        None
+    }
+
+    /// Asks the store, once, to put this in place of what was read, if that still stands there. Where nothing is
+    /// [`claimable`](Self::claimable) it is not called.
+    async fn replace_once(&self, _record: Bytes) -> Result<(), Failure> {
+        let error = Error::new(ErrorKind::Unsupported, "unlock", "nothing is replaced on a condition here");
+        Err(Failure { outcome: Outcome::Refused, error })
+    }
+
+    /// Asks the store, once, to remove what stands there: it carries our mark.
+    async fn remove_claimed_once(&self) -> Result<(), Failure> {
+        self.remove_once().await
+    }
+
     /// Asks the store, once, to remove it, and nothing else that may stand there by then if the store can tell them apart.
     async fn remove_once(&self) -> Result<(), Failure>;
 }
@@ -90,6 +115,7 @@ pub struct StateLock<'a> {
     pub(super) location: StateLocation,
     pub(super) capabilities: Capabilities,
     pub(super) mechanisms: Vec<Box<dyn LockMechanism + 'a>>,
+    pub(super) claim_wait: ClaimWait,
 }
 
 impl fmt::Debug for StateLock<'_> {
@@ -105,7 +131,14 @@ impl<'a> StateLock<'a> {
         capabilities: Capabilities,
         mechanisms: Vec<Box<dyn LockMechanism + 'a>>,
     ) -> Self {
-        Self { location, capabilities, mechanisms }
+        Self { location, capabilities, mechanisms, claim_wait: ClaimWait::default() }
+    }
+
+    /// Sets how long a release waits for others.
+    #[must_use]
+    pub fn with_claim_wait(mut self, wait: ClaimWait) -> Self {
+        self.claim_wait = wait;
+        self
     }
 
     /// Takes the lock, as [`StateStore::acquire`](crate::StateStore::acquire) promises it.
@@ -159,47 +192,6 @@ impl<'a> StateLock<'a> {
         error
     }
 
-    /// Releases the lock, as [`StateStore::release`](crate::StateStore::release) promises it.
-    ///
-    /// # Errors
-    /// Those of [`StateStore::release`](crate::StateStore::release).
-    pub async fn release(&self, target: &LockTarget) -> Result<Released> {
-        self.require_any("unlock")?;
-        let mut released = Released::AlreadyFree;
-        let mut failure: Option<Error> = None;
-        let mut others = Vec::new();
-        for mechanism in &self.mechanisms {
-            let object = mechanism.object();
-            match self.give_one_back(&**mechanism, target).await {
-                Ok(Released::Freed(info)) => {
-                    others.push(("released", object));
-                    released = match released {
-                        Released::Freed(Some(first)) => Released::Freed(Some(first)),
-                        _ => Released::Freed(info),
-                    };
-                }
-                Ok(Released::AlreadyFree) => {
-                    if self.mechanisms.len() > 1 {
-                        tracing::warn!(%object, "the {} was free already", mechanism.name());
-                    }
-                    others.push(("free already", object));
-                }
-                // The same holder has both, and that they are not released is said once.
-                Err(error) if failure.as_ref().is_some_and(|first| is_same_holder(first, &error)) => {}
-                Err(error) => match failure.take() {
-                    None => failure = Some(error),
-                    Some(first) => failure = Some(first.with_context("also", format!("{object}: {error}"))),
-                },
-            }
-        }
-        match failure {
-            None => Ok(released),
-            Some(error) => Err(others
-                .into_iter()
-                .fold(error, |error, (label, object)| error.with_context(label, object))),
-        }
-    }
-
     /// Returns whichever is held first, in order.
     ///
     /// # Errors
@@ -231,15 +223,10 @@ impl<'a> StateLock<'a> {
         Ok(held)
     }
 
-    fn require_any(&self, operation: &'static str) -> Result<()> {
+    pub(super) fn require_any(&self, operation: &'static str) -> Result<()> {
         if self.mechanisms.is_empty() {
             return Err(self.capabilities.no_lock(operation, &self.location));
         }
         Ok(())
     }
-}
-
-fn is_same_holder(first: &Error, second: &Error) -> bool {
-    let id = |error: &Error| error.holder().and_then(|holder| holder.id().cloned());
-    id(first).is_some() && id(first) == id(second)
 }

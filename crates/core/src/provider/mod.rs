@@ -6,6 +6,7 @@
 //! stores needs none of this.
 
 mod attempts;
+mod claim;
 mod digest;
 mod join;
 mod lock;
@@ -19,6 +20,7 @@ mod single;
 mod state_object;
 
 pub use attempts::Attempts;
+pub use claim::{ClaimWait, Release, ReleaseStep, ReleaseWait, read_lock_record, release_in_steps};
 pub use digest::{DigestEntry, DigestWait, Recorded, StateDigest};
 pub use join::join_clean;
 pub use lock::{FoundLock, LockMechanism, MAX_LOCK_RECORD_BYTES, StateLock, parse_lock_record};

@@ -8,7 +8,7 @@ use futures_util::stream::{Stream, TryStreamExt as _};
 use tokio::time::timeout;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::MAX_LOCK_RECORD_BYTES;
+use crate::provider::claim::LONGEST_LOCK_OBJECT;
 
 /// How long a record may take to come. Whoever waits for each piece alone waits for days where a store sends one byte at a time.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,7 +35,7 @@ async fn read_within(
     let mut body = pin!(body);
     let read = async {
         let mut text = Vec::new();
-        while text.len() <= MAX_LOCK_RECORD_BYTES
+        while text.len() <= LONGEST_LOCK_OBJECT
             && let Some(bytes) = body.try_next().await?
         {
             text.extend_from_slice(&bytes);
@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(read(pieces).await.unwrap(), b"{}");
         let endless = stream::repeat_with(|| Ok(Bytes::from_static(&[b' '; 1000])));
         let text = read(endless).await.unwrap();
-        assert!((MAX_LOCK_RECORD_BYTES + 1..MAX_LOCK_RECORD_BYTES + 1001).contains(&text.len()));
+        assert!((LONGEST_LOCK_OBJECT + 1..LONGEST_LOCK_OBJECT + 1001).contains(&text.len()));
     }
 
     #[tokio::test]

@@ -1,8 +1,8 @@
-//! Taking one lock and giving it back, whatever answers are lost on the way.
+//! Taking one lock, whatever answers are lost on the way. Giving it back is [`claim`](super::claim).
 //!
 //! An answer that is lost leaves a lock that may be ours, or may be gone, without our knowing. So an answer that does not decide is resolved by
-//! reading the lock back and comparing ids. Neither a create nor a delete is repeated behind our back: a refusal could then be our own lock's,
-//! and a second delete could hit someone else's. Once an attempt is in doubt, nothing but the lock itself ends the doubt; without it, the
+//! reading the lock back and comparing ids; a lock that is being released is nobody's own, whatever its id. A create is never repeated behind our
+//! back: a refusal could then be our own lock's. Once an attempt is in doubt, nothing but the lock itself ends the doubt; without it, the
 //! outcome is `Unknown`.
 
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::lock_info::LockInfo;
 use crate::provider::{Attempts, Failure, LockMechanism, Outcome, StateLock};
 use crate::shell::operand;
-use crate::store::{LockRecord, LockTarget, Released};
+use crate::store::{LockRecord, LockTarget, StateLocation};
 
 /// How a lock came to be ours: what this call did not create is not its to give back, since whoever did may be at work under it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,10 +30,10 @@ impl StateLock<'_> {
         // A store that ignores the condition would overwrite the lock of another client: look first, until it has proven itself.
         if !lock.is_proven() {
             match lock.read("lock").await? {
-                Some(found) if found.record().id() == Some(&info.id) => {
+                Some(found) if found.record().is_held_by(&info.id) => {
                     return self.prove(lock, info, body, Taken::Found).await;
                 }
-                Some(found) => return Err(self.held("lock", found.record())),
+                Some(found) => return Err(held(&self.location, "lock", found.record())),
                 None => was_free = true,
             }
         }
@@ -52,7 +52,7 @@ impl StateLock<'_> {
             }
             match lock.read("lock").await {
                 // The first answer was lost, or this id holds already.
-                Ok(Some(found)) if found.record().id() == Some(&info.id) => {
+                Ok(Some(found)) if found.record().is_held_by(&info.id) => {
                     let taken = if is_in_doubt && was_free { Taken::Created } else { Taken::Found };
                     return self.prove(lock, info, body, taken).await;
                 }
@@ -60,7 +60,7 @@ impl StateLock<'_> {
                     if is_in_doubt && let Err(error) = lock.withdraw(&info.id).await {
                         return Err(self.unknown(lock, info, error));
                     }
-                    let held = self.held("lock", found.record());
+                    let held = held(&self.location, "lock", found.record());
                     return Err(if is_in_doubt { may_arrive(held, info) } else { held });
                 }
                 // Its holder has left in between, or the request never arrived: a conditional create can be repeated without harm.
@@ -96,16 +96,19 @@ impl StateLock<'_> {
         body: Bytes,
         taken: Taken,
     ) -> Result<Taken> {
-        if lock.is_proven() {
+        let proven = if lock.is_proven() { Ok(()) } else { lock.prove(body.clone()).await };
+        let Err(error) = proven else {
+            if taken == Taken::Created {
+                lock.learn(body).await;
+            }
             return Ok(taken);
-        }
-        let Err(error) = lock.prove(body).await else { return Ok(taken) };
+        };
         if taken == Taken::Found {
             return Err(still_held(error, lock, info));
         }
         // Without proof there is no lock: give back what may be one.
         match self.give_one_back(lock, &LockTarget::Id(info.id.clone())).await {
-            Ok(_) => Err(error),
+            Ok(()) => Err(error),
             // On a store that ignores conditions another client may have overwritten the lock by now: then it is not ours to delete.
             Err(left) if left.kind() == ErrorKind::LockHeld => Err(error),
             Err(left) if error.kind() == ErrorKind::Unsupported => Err(error.with_leftover(
@@ -115,69 +118,6 @@ impl StateLock<'_> {
             )),
             Err(_) => Err(self.unknown(lock, info, error)),
         }
-    }
-
-    pub(super) async fn give_one_back(
-        &self,
-        lock: &dyn LockMechanism,
-        target: &LockTarget,
-    ) -> Result<Released> {
-        let mut last = None;
-        // Whether a delete of ours went out whose answer was lost: if the lock is gone then, it was that.
-        let mut freed = None;
-        let mut attempts = Attempts::new();
-        while attempts.next().await {
-            let found = match lock.find("unlock", target).await {
-                Ok(Some(found)) => found,
-                Ok(None) => return Ok(freed.map_or(Released::AlreadyFree, Released::Freed)),
-                Err(error) if freed.is_none() => return Err(error),
-                Err(error) => {
-                    last = Some(error);
-                    break;
-                }
-            };
-            let record = found.record();
-            match (&record.info, target) {
-                (Ok(info), LockTarget::Id(id)) if info.id == *id => {}
-                (Err(_), LockTarget::Unreadable) => {}
-                // Ours is gone, and the next holder has come: that is no failure.
-                _ if freed.is_some() => return Ok(Released::Freed(freed.flatten())),
-                (Ok(_), _) => return Err(self.held("unlock", record)),
-                (Err(_), LockTarget::Id(_)) => return Err(unreadable(lock, record)),
-            }
-            match found.remove_once().await {
-                Ok(()) | Err(Failure { outcome: Outcome::Absent, .. }) => {
-                    return Ok(Released::Freed(record.info.clone().ok()));
-                }
-                // What is refused now says nothing of a delete that went out before.
-                Err(failure) if failure.outcome == Outcome::Refused => {
-                    last = Some(failure.error);
-                    break;
-                }
-                Err(failure) => {
-                    if failure.outcome == Outcome::Unknown {
-                        freed = Some(record.info.clone().ok());
-                    }
-                    last = Some(failure.error);
-                }
-            }
-        }
-        let unknown = Error::new(
-            ErrorKind::Unknown,
-            "unlock",
-            format!("the lock `{}` may or may not have been released", lock.object()),
-        )
-        .with_hint("see whether it is still held with `remote-state locks`");
-        Err(match last {
-            // No delete went out, or the store decided against each.
-            Some(error) if freed.is_none() => error,
-            Some(source) => unknown.with_source(source),
-            None => unknown,
-        })
-    }
-
-    fn held(&self, operation: &'static str, holder: &LockRecord) -> Error {
-        Error::lock_held(operation, format!("state `{}` is locked", self.location.state), holder.clone())
     }
 
     fn unknown(&self, lock: &dyn LockMechanism, info: &LockInfo, source: Error) -> Error {
@@ -193,6 +133,16 @@ impl StateLock<'_> {
         .with_hint(format!("if it is held with this id, release it with `{}`", unlock(info)))
         .with_source(source)
     }
+}
+
+pub(super) fn held(location: &StateLocation, operation: &'static str, holder: &LockRecord) -> Error {
+    let state = &location.state;
+    let message = if holder.is_being_released() {
+        format!("state `{state}` is locked: its lock is being released")
+    } else {
+        format!("state `{state}` is locked")
+    };
+    Error::lock_held(operation, message, holder.clone())
 }
 
 /// The command that releases a lock.
@@ -222,10 +172,4 @@ fn may_arrive(held: Error, info: &LockInfo) -> Error {
             unlock(info)
         ),
     )
-}
-
-fn unreadable(lock: &dyn LockMechanism, holder: &LockRecord) -> Error {
-    let message =
-        format!("the {} `{}` cannot be read, so nobody can say whose it is", lock.name(), holder.object);
-    Error::lock_held("unlock", message, holder.clone())
 }

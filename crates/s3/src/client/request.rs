@@ -10,6 +10,8 @@ pub(crate) enum Condition<'a> {
     IfAbsent,
     /// It must have this entity tag.
     IfMatch(&'a str),
+    /// It must have this entity tag, which is sent as it stands here.
+    IfMatchAs(&'a str),
 }
 
 /// Which bytes of an object are wanted.
@@ -36,6 +38,8 @@ pub(crate) enum Repeat {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Object {
     Lock,
+    /// The lock file, marked by whoever is about to remove it.
+    Mark,
     State,
 }
 
@@ -43,6 +47,7 @@ impl Object {
     pub(super) fn operation(self) -> &'static str {
         match self {
             Self::Lock => "lock",
+            Self::Mark => "unlock",
             Self::State => "write",
         }
     }

@@ -110,6 +110,7 @@ impl Client {
             Condition::None => call,
             Condition::IfAbsent => call.if_none_match("*"),
             Condition::IfMatch(etag) => call.if_match(self.settings.dialect.if_match(etag)),
+            Condition::IfMatchAs(etag) => call.if_match(etag),
         };
         let attempts = AttemptCount::default();
         let settings = aws_sdk_s3::config::Builder::new().timeout_config(timeouts(size_bytes));

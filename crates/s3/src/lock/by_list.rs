@@ -16,7 +16,7 @@
 
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use futures_util::stream::{self, TryStreamExt as _};
-use remote_state_core::provider::{Attempts, Outcome, Page, pages, parse_lock_record, read_record_body};
+use remote_state_core::provider::{Attempts, Outcome, Page, pages, read_lock_record, read_record_body};
 use remote_state_core::shell::operand;
 use remote_state_core::{Error, ErrorKind, LockId, LockRecord, Result};
 
@@ -111,6 +111,10 @@ impl LockFile<'_> {
             // The oldest is the one that counts; a release finds the others too.
             Ok(mut found) => match found.pop() {
                 // The store decided about that one, if it decides.
+                Some(own) if own.version == NULL_VERSION && own.record.is_being_released() => Err(Failure {
+                    outcome: Outcome::ConditionFailed,
+                    error: self.about("lock", ErrorKind::PreconditionFailed, "it is being released"),
+                }),
                 Some(own) if own.version == NULL_VERSION => Ok(()),
                 Some(own) => self.contend(id, own.version).await,
                 None => Err(Failure { outcome: Outcome::Conflict, ..failure }),
@@ -237,6 +241,10 @@ impl LockFile<'_> {
         operation: &'static str,
         answer: GetObjectOutput,
     ) -> Result<LockRecord> {
+        self.text_of(operation, answer).await.map(|text| read_lock_record(&text, self.url()))
+    }
+
+    pub(super) async fn text_of(&self, operation: &'static str, answer: GetObjectOutput) -> Result<Vec<u8>> {
         let url = self.url();
         let body = stream::try_unfold(answer.body, |mut body| async move {
             let bytes = body.try_next().await.map_err(|error| {
@@ -244,8 +252,7 @@ impl LockFile<'_> {
             })?;
             Ok(bytes.map(|bytes| (bytes, body)))
         });
-        let text = read_record_body(operation, &url, body).await?;
-        Ok(LockRecord::new(parse_lock_record(&text), url))
+        read_record_body(operation, &url, body).await
     }
 
     fn left_behind(&self, id: Option<&LockId>, version: &str, source: Error) -> Error {

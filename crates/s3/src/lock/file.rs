@@ -11,16 +11,20 @@
 //! names no version was honoured, and what stood there before versioning was enabled is the oldest in the list.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use remote_state_core::provider::{FoundLock, LockMechanism, SecondCreate, parse_lock_record, second_create};
+use remote_state_core::provider::{
+    FoundLock, LockMechanism, SecondCreate, parse_lock_record, read_lock_record, second_create,
+};
 use remote_state_core::{Error, ErrorKind, LockId, LockRecord, LockTarget, Result, Workspace};
 
 use crate::client::{Condition, Object, Repeat, Select, Stored};
 use crate::dialect::Versioned;
 use crate::error::{Failure, Outcome};
 use crate::lock::by_list::{VersionList, unlisted};
+use crate::lock::claim::Tags;
 use crate::lock::memory::{NULL_VERSION, Versioning};
 use crate::payload::Payload;
 use crate::store::S3Store;
@@ -31,6 +35,8 @@ pub(crate) struct LockFile<'a> {
     pub(crate) workspace: &'a Workspace,
     /// The list of versions has decided, and there is nothing to prove.
     is_decided_by_list: AtomicBool,
+    /// What the store said of the file that was created, for as long as nobody else can have changed it.
+    pub(super) created: Mutex<Option<Stored>>,
 }
 
 #[async_trait]
@@ -62,7 +68,10 @@ impl LockMechanism for LockFile<'_> {
             Ok(Stored { version: Some(version), .. }) if self.is_listed(&version) => {
                 self.contend(id, version).await
             }
-            Ok(_) => Ok(()),
+            Ok(stored) => {
+                *self.created.lock().unwrap_or_else(PoisonError::into_inner) = Some(stored);
+                Ok(())
+            }
             // Ceph's answer to a PUT whose object came or went in the hands of others meanwhile. It may have been linked all the same.
             Err(failure) if failure.outcome == Outcome::Absent && self.may_go_by_list() => {
                 self.contend_in_doubt(id, failure).await
@@ -88,7 +97,38 @@ impl LockMechanism for LockFile<'_> {
         }
     }
 
+    async fn learn(&self, record: Bytes) {
+        self.learn_to_claim(record).await;
+    }
+
     async fn read(&self, operation: &'static str) -> Result<Option<Box<dyn FoundLock + '_>>> {
+        Ok(self.read_file(operation).await?.map(|found| found as _))
+    }
+
+    async fn find(
+        &self,
+        operation: &'static str,
+        target: &LockTarget,
+    ) -> Result<Option<Box<dyn FoundLock + '_>>> {
+        let Some(mut found) = self.find_file(operation, target).await? else { return Ok(None) };
+        found.tags = self.tags_for(&found).await;
+        Ok(Some(found))
+    }
+
+    async fn withdraw(&self, id: &LockId) -> Result<()> {
+        if !self.may_go_by_list() {
+            return Ok(());
+        }
+        let Some(list) = self.list_unless_off("lock", None).await? else { return Ok(()) };
+        for standing in self.live_with("lock", &list, id).await? {
+            self.delete_version("lock", &standing.version).await?;
+        }
+        Ok(())
+    }
+}
+
+impl LockFile<'_> {
+    async fn read_file(&self, operation: &'static str) -> Result<Option<Box<FoundFile<'_>>>> {
         match self.see(operation).await? {
             Seen::Object(found) => Ok(Some(found)),
             // Ceph may say so for a moment while versions come and go: there the list has the last word.
@@ -98,14 +138,14 @@ impl LockMechanism for LockFile<'_> {
         }
     }
 
-    async fn find(
+    async fn find_file(
         &self,
         operation: &'static str,
         target: &LockTarget,
-    ) -> Result<Option<Box<dyn FoundLock + '_>>> {
-        let LockTarget::Id(id) = target else { return self.read(operation).await };
+    ) -> Result<Option<Box<FoundFile<'_>>>> {
+        let LockTarget::Id(id) = target else { return self.read_file(operation).await };
         if !self.may_go_by_list() {
-            return self.read(operation).await;
+            return self.read_file(operation).await;
         }
         // What has no version of its own stands alone, and needs no list, which not everyone may read.
         let seen = self.see(operation).await?;
@@ -121,21 +161,10 @@ impl LockMechanism for LockFile<'_> {
                 let versions = found.into_iter().map(|standing| standing.version);
                 let versions = std::iter::once(first.version).chain(versions).collect();
                 let place = Found::Versions { versions, list };
-                return Ok(Some(Box::new(FoundFile { file: self, record: first.record, place })));
+                return Ok(Some(Box::new(FoundFile { file: self, record: first.record, place, tags: None })));
             }
         }
-        self.read(operation).await
-    }
-
-    async fn withdraw(&self, id: &LockId) -> Result<()> {
-        if !self.may_go_by_list() {
-            return Ok(());
-        }
-        let Some(list) = self.list_unless_off("lock", None).await? else { return Ok(()) };
-        for standing in self.live_with("lock", &list, id).await? {
-            self.delete_version("lock", &standing.version).await?;
-        }
-        Ok(())
+        self.read_file(operation).await
     }
 }
 
@@ -148,18 +177,31 @@ enum Seen<'a> {
     Version,
 }
 
-struct FoundFile<'a> {
+pub(super) struct FoundFile<'a> {
     file: &'a LockFile<'a>,
     record: LockRecord,
     place: Found,
+    /// How the store wants its entity tag in a claim, if it can be claimed.
+    tags: Option<Tags>,
 }
 
 /// Where a lock was found.
-enum Found {
-    /// As the object, with this entity tag.
-    Object(Option<String>),
+pub(super) enum Found {
+    /// As the object.
+    Object {
+        etag: Option<String>,
+        /// The version that it is, where each has an id of its own.
+        version: Option<String>,
+        text: Vec<u8>,
+    },
     /// As these versions in a list.
     Versions { versions: Vec<String>, list: VersionList },
+}
+
+impl FoundFile<'_> {
+    pub(super) fn is_object(&self) -> bool {
+        matches!(self.place, Found::Object { .. })
+    }
 }
 
 #[async_trait]
@@ -170,7 +212,7 @@ impl FoundLock for FoundFile<'_> {
 
     async fn beside(&self) -> Result<Vec<LockRecord>> {
         match &self.place {
-            Found::Object(_) => Ok(Vec::new()),
+            Found::Object { .. } => Ok(Vec::new()),
             Found::Versions { versions, list } => {
                 let others: Vec<&str> =
                     list.live().filter(|live| !versions.iter().any(|version| version == live)).collect();
@@ -179,34 +221,60 @@ impl FoundLock for FoundFile<'_> {
         }
     }
 
+    fn removes_exactly(&self) -> bool {
+        match &self.place {
+            Found::Versions { .. } => true,
+            Found::Object { etag, version, .. } => {
+                version.is_some() || (etag.is_some() && self.file.store.dialect.deletes_conditionally)
+            }
+        }
+    }
+
+    fn claimable(&self) -> Option<&[u8]> {
+        match (&self.place, self.tags) {
+            (Found::Object { text, .. }, Some(_)) => Some(text),
+            _ => None,
+        }
+    }
+
+    async fn replace_once(&self, record: Bytes) -> Result<(), Failure> {
+        let etag = match (&self.place, self.tags) {
+            (Found::Object { etag: Some(etag), .. }, Some(tags)) => tags.write(etag),
+            _ => "",
+        };
+        self.file.claim(record, etag).await
+    }
+
+    async fn remove_claimed_once(&self) -> Result<(), Failure> {
+        self.file.delete_object(Condition::None).await
+    }
+
     async fn remove_once(&self) -> Result<(), Failure> {
-        let store = self.file.store;
+        let file = self.file;
         match &self.place {
             Found::Versions { versions, .. } => {
                 for version in versions {
-                    self.file.delete_version("unlock", version).await?;
+                    file.delete_version("unlock", version).await?;
                 }
                 Ok(())
             }
-            // Where versioning is suspended, a delete that names no version would leave a marker, and that refuses every create from then on.
-            Found::Object(_) if self.file.may_go_by_list() => {
-                match self.file.delete_version("unlock", NULL_VERSION).await {
-                    // To name a version takes another permission. Where there never was any, there is no marker to be afraid of.
-                    Err(failure)
-                        if failure.error.kind() == ErrorKind::PermissionDenied
-                            && matches!(store.client.was_versioned("unlock").await, Ok(false)) =>
-                    {
-                        store.client.delete_once("unlock", &self.file.key(), Condition::None).await
+            Found::Object { etag: Some(etag), .. } if file.store.dialect.deletes_conditionally => {
+                file.delete_object(Condition::IfMatch(etag)).await
+            }
+            Found::Object { version: Some(version), .. } => {
+                match file.delete_version("unlock", version).await {
+                    // To name a version takes another permission, and a retention rule keeps each.
+                    Err(Failure { outcome: Outcome::Refused, error }) if self.tags.is_none() => {
+                        tracing::debug!(%error, "the lock is deleted without naming its version");
+                        file.warn_of_what_remains();
+                        file.delete_object(Condition::None).await
                     }
                     other => other,
                 }
             }
-            Found::Object(etag) => {
-                let condition = match etag {
-                    Some(etag) if store.dialect.deletes_conditionally => Condition::IfMatch(etag),
-                    _ => Condition::None,
-                };
-                store.client.delete_once("unlock", &self.file.key(), condition).await
+            Found::Object { .. } => {
+                file.warn_of_what_remains();
+                file.delete_object(Condition::None).await
             }
         }
     }
@@ -214,7 +282,7 @@ impl FoundLock for FoundFile<'_> {
 
 impl<'a> LockFile<'a> {
     pub(crate) fn new(store: &'a S3Store, workspace: &'a Workspace) -> Self {
-        Self { store, workspace, is_decided_by_list: AtomicBool::new(false) }
+        Self { store, workspace, is_decided_by_list: AtomicBool::new(false), created: Mutex::default() }
     }
 }
 
@@ -232,19 +300,38 @@ impl LockFile<'_> {
     }
 
     /// The list of versions decides if the store makes one.
-    fn may_go_by_list(&self) -> bool {
+    pub(super) fn may_go_by_list(&self) -> bool {
         self.store.dialect.versioned == Versioned::ByList
     }
 
     /// The list of versions decides about this one. The one that is called `null` is nobody's own: every write where versioning is not enabled
     /// replaces it, so two clients that were both let in would both find it in the list.
-    fn is_listed(&self, version: &str) -> bool {
+    pub(super) fn is_listed(&self, version: &str) -> bool {
         self.may_go_by_list() && version != NULL_VERSION
     }
 
     /// The list of versions decides, as far as is known.
     fn goes_by_list(&self) -> bool {
         self.may_go_by_list() && self.store.memory.versioning() != Versioning::Off
+    }
+
+    /// Deletes what stands there, whatever it is, unless the condition says what it must be.
+    async fn delete_object(&self, condition: Condition<'_>) -> Result<(), Failure> {
+        let client = &self.store.client;
+        if !self.may_go_by_list() {
+            return client.delete_once("unlock", &self.key(), condition).await;
+        }
+        // Where versioning is suspended, a delete that names no version would leave a marker, and that refuses every create from then on.
+        match self.delete_version("unlock", NULL_VERSION).await {
+            // To name a version takes another permission. Where there never was any, there is no marker to be afraid of.
+            Err(failure)
+                if failure.error.kind() == ErrorKind::PermissionDenied
+                    && matches!(client.was_versioned("unlock").await, Ok(false)) =>
+            {
+                client.delete_once("unlock", &self.key(), condition).await
+            }
+            other => other,
+        }
     }
 
     async fn see(&self, operation: &'static str) -> Result<Seen<'_>> {
@@ -256,19 +343,23 @@ impl LockFile<'_> {
         if answer.version_id.as_deref().is_some_and(|version| self.is_listed(version)) {
             return Ok(Seen::Version);
         }
-        let place = Found::Object(answer.e_tag.clone());
-        let record = self.record_of(operation, answer).await?;
-        Ok(Seen::Object(Box::new(FoundFile { file: self, record, place })))
+        let etag = answer.e_tag.clone();
+        // By the name `null` the next holder's could be deleted.
+        let version = answer.version_id.clone().filter(|version| version != NULL_VERSION);
+        let text = self.text_of(operation, answer).await?;
+        let record = read_lock_record(&text, self.url());
+        let place = Found::Object { etag, version, text };
+        Ok(Seen::Object(Box::new(FoundFile { file: self, record, place, tags: None })))
     }
 
-    async fn find_holder(&self, operation: &'static str) -> Result<Option<Box<dyn FoundLock + '_>>> {
+    async fn find_holder(&self, operation: &'static str) -> Result<Option<Box<FoundFile<'_>>>> {
         let Some((holder, list)) = self.read_holder(operation).await? else { return Ok(None) };
         // An empty list has decided nothing: what is created next may be without any version, and is to be proven then.
         if self.is_listed(&holder.version) {
             self.set_decided_by_list();
         }
         let place = Found::Versions { versions: vec![holder.version], list };
-        Ok(Some(Box::new(FoundFile { file: self, record: holder.record, place })))
+        Ok(Some(Box::new(FoundFile { file: self, record: holder.record, place, tags: None })))
     }
 
     pub(super) fn set_decided_by_list(&self) {
@@ -276,10 +367,18 @@ impl LockFile<'_> {
     }
 
     async fn put(&self, record: Bytes) -> Result<Stored, Failure> {
+        self.put_as(Object::Lock, record, Condition::IfAbsent).await
+    }
+
+    pub(super) async fn put_as(
+        &self,
+        object: Object,
+        record: Bytes,
+        condition: Condition<'_>,
+    ) -> Result<Stored, Failure> {
         let payload = Payload::small(record);
         let store = self.store;
-        let stored =
-            store.client.put(Object::Lock, &self.key(), &payload, Condition::IfAbsent, Repeat::Never).await?;
+        let stored = store.client.put(object, &self.key(), &payload, condition, Repeat::Never).await?;
         store.memory.note(&store.dialect, stored.version.as_deref());
         Ok(stored)
     }

@@ -7,7 +7,9 @@
 use std::ops::ControlFlow;
 
 use remote_state_core::provider::Attempts;
-use remote_state_core::{Error, ErrorKind, LockInfo, LockRecord, LockTarget, Released, Result, Workspace};
+use remote_state_core::{
+    Error, ErrorKind, LockInfo, LockRecord, LockTarget, Release, ReleaseStep, Released, Result, Workspace,
+};
 
 use crate::dialect::Versioned;
 use crate::lock::file::LockFile;
@@ -203,7 +205,7 @@ impl S3Store {
             && self.memory.versioning() != Versioning::Off
             && self.memory.held(&key).is_none_or(|held| held.id != info.id)
             && let Ok(Some((holder, _))) = file.read_holder("lock").await
-            && holder.record.id() == Some(&info.id)
+            && holder.record.is_held_by(&info.id)
             // That one is not ours alone: after us it is the next holder's.
             && holder.version != NULL_VERSION
         {
@@ -230,13 +232,18 @@ impl S3Store {
         Ok(found)
     }
 
-    pub(crate) async fn release_lock(&self, workspace: &Workspace, target: &LockTarget) -> Result<Released> {
-        let released = self.lock(workspace).release(target).await?;
-        if let LockTarget::Id(id) = target {
+    pub(crate) async fn release_lock(
+        &self,
+        workspace: &Workspace,
+        target: &LockTarget,
+        release: &mut Release,
+    ) -> Result<ReleaseStep> {
+        let step = self.lock(workspace).release_step(target, release).await?;
+        if let (ReleaseStep::Done(released), LockTarget::Id(id)) = (&step, target) {
             let file = LockFile::new(self, workspace);
             let key = file.key();
             // A marker of a client that walked in may lie over ours: that frees the lock, and leaves our version there for ever.
-            if released == Released::AlreadyFree
+            if *released == Released::AlreadyFree
                 && let Some(held) = self.memory.held(&key).filter(|held| held.id == *id)
                 && let Err(failure) = file.delete_version("unlock", &held.version).await
             {
@@ -244,7 +251,7 @@ impl S3Store {
             }
             self.memory.forget(&key, id);
         }
-        Ok(released)
+        Ok(step)
     }
 }
 

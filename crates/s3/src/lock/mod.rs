@@ -2,9 +2,10 @@
 //!
 //! How a lock is taken and given back whatever answers are lost is the same for all providers: see
 //! [`remote_state_core::provider`]. On a versioned bucket of Ceph's family the list of versions decides, see [`by_list`], and [`guard`] looks
-//! again before each write. See [`file`] and [`dynamodb::lock`](crate::dynamodb) for what each of the two rests on.
+//! again before each write. [`claim`] is how a lock file is released where a delete carries no condition. See [`file`] and [`dynamodb::lock`](crate::dynamodb) for what each of the two rests on.
 
 mod by_list;
+mod claim;
 mod file;
 mod guard;
 mod memory;
@@ -14,6 +15,7 @@ use remote_state_core::provider::{LockMechanism, StateLock};
 
 use crate::dynamodb::LockItem;
 pub(crate) use crate::lock::by_list::RULE;
+pub(crate) use crate::lock::claim::Claiming;
 use crate::lock::file::LockFile;
 pub(crate) use crate::lock::memory::Memory;
 use crate::store::S3Store;
@@ -50,5 +52,6 @@ impl S3Store {
         mechanisms: Vec<Box<dyn LockMechanism + 'a>>,
     ) -> StateLock<'a> {
         StateLock::new(self.layout.location(workspace), self.capable(), mechanisms)
+            .with_claim_wait(self.claim_wait)
     }
 }

@@ -1,0 +1,553 @@
+//! The release that claims: a lock is removed only by the release that was meant for it.
+//!
+//! A release reads the lock, compares the id, and deletes what stands there. Where the store deletes on no condition, two releases of one id
+//! can both have read the lock before either deletes; the second then deletes whatever stands there by then, which may be the next holder's. So
+//! such a release first *claims* the lock: it replaces the record, on the condition that it still is the one that was read, by the same record
+//! with a mark. Only who made the mark deletes.
+//!
+//! Why no other lock is hit: while the mark stands the object exists, so every create is refused, and the record is nobody's own: an attempt
+//! to acquire with its id is refused, and so is a write under it. One release at most can make a mark out of the record that it read, since
+//! the replacement is conditional and changes the bytes and with them the entity tag. So from the mark to its deletion there is one client that
+//! deletes, and nothing else to be hit. What could break this is a second delete on its way: one whose answer was lost, or that of a
+//! release that has been taken over. Therefore
+//!
+//! - a delete under a mark is sent and answered before that mark can have been seen for [`TAKE_OVER`], or it counts as lost; where the mark has
+//!   become old before the delete is sent, it is made anew first;
+//! - a delete whose answer was lost is repeated only after [`TAKE_OVER`], under a new mark, until when the old one keeps everyone out;
+//! - whoever finds the mark of another release waits until the lock is gone, and takes it over only when it has seen this one mark for
+//!   [`TAKE_OVER`] by its own clock, again by a conditional replacement.
+//!
+//! What remains is a delete that the store carries out although we have given it up for longer than that, and clients that know nothing of marks:
+//! one that deletes without a condition frees the lock under our mark, and our delete can then hit the next holder's.
+//!
+//! A release that deletes exactly what it read (by a condition or by the id of a version) needs no claim, and repeats its delete at once.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::lock_info::LockInfo;
+use crate::names::{ClaimId, LockId, Workspace};
+use crate::provider::single::held;
+use crate::provider::{
+    Attempts, Failure, FoundLock, LockMechanism, MAX_LOCK_RECORD_BYTES, Outcome, StateLock, parse_lock_record,
+};
+use crate::store::{LockRecord, LockTarget, Released, StateStore};
+
+/// Longer than any request takes: 5 s to connect, 20 s to be answered, and some more.
+const TAKE_OVER: Duration = Duration::from_secs(30);
+
+/// How often the time for a take-over is waited for at most, before a release gives up.
+const MOST_TAKE_OVERS: u32 = 3;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// The member of a lock record that holds the claim. No other client knows it, and all ignore it.
+const MARK: &str = "RemoteStateRelease";
+
+/// The most bytes that a mark adds to a record.
+const MARK_BYTES: usize = 128;
+
+/// A record and its mark. What is longer, in bytes, need not be read to its end.
+pub(super) const LONGEST_LOCK_OBJECT: usize = MAX_LOCK_RECORD_BYTES + MARK_BYTES;
+
+/// How long a release waits for others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClaimWait {
+    /// How long one mark must have been seen before it is taken over.
+    pub take_over: Duration,
+}
+
+impl Default for ClaimWait {
+    fn default() -> Self {
+        Self { take_over: TAKE_OVER }
+    }
+}
+
+impl ClaimWait {
+    /// How old a mark may be under which a delete is sent: then most of the time is left for its answer.
+    fn fresh(self) -> Duration {
+        self.take_over / 3
+    }
+}
+
+/// Describes what stands in a lock object, its claim included.
+pub fn read_lock_record(text: &[u8], object: impl Into<String>) -> LockRecord {
+    match claim_in(text) {
+        None => LockRecord::new(parse_lock_record(text), object),
+        Some(claim) => {
+            let info = if text.len() > MAX_LOCK_RECORD_BYTES {
+                parse_lock_record(&without_mark(text))
+            } else {
+                parse_lock_record(text)
+            };
+            LockRecord::new(info, object).with_claim(claim)
+        }
+    }
+}
+
+fn claim_in(text: &[u8]) -> Option<ClaimId> {
+    // Most records have none, and need not be read twice.
+    if text.len() > LONGEST_LOCK_OBJECT || !contains(text, MARK.as_bytes()) {
+        return None;
+    }
+    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(text).ok()?;
+    let value = object.get(MARK)?;
+    // Whatever stands there says that somebody has claimed it.
+    Some(ClaimId::new(value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+/// The stored bytes with a mark before the last brace, in place of one that stands there: nothing else of them changes.
+fn with_mark(text: &[u8], claim: &ClaimId) -> Bytes {
+    let text = without_mark(text);
+    let end = text.iter().rposition(|byte| *byte == b'}').unwrap_or(text.len());
+    let (head, tail) = text.split_at(end);
+    let mark = format!(",\"{MARK}\":\"{claim}\"");
+    [head, mark.as_bytes(), tail].concat().into()
+}
+
+/// The stored bytes as they were before they were marked. A mark of another form than ours stays: the last one counts.
+fn without_mark(text: &[u8]) -> Vec<u8> {
+    let start = format!(",\"{MARK}\":\"");
+    let found = || {
+        let end = text.iter().rposition(|byte| *byte == b'}')?;
+        let at = text[..end].windows(start.len()).rposition(|window| window == start.as_bytes())?;
+        let (value, quote) = text[at + start.len()..end].split_at_checked(36)?;
+        let is_ours = quote == b"\"" && value.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-');
+        is_ours.then_some((at, end))
+    };
+    match found() {
+        Some((at, end)) => [&text[..at], &text[end..]].concat(),
+        None => text.to_vec(),
+    }
+}
+
+/// One release of a lock, over as many steps as it takes.
+///
+/// It remembers which claims it has seen and since when, and what became of its own, so it must be kept from one step to the next.
+#[derive(Debug, Default)]
+pub struct Release {
+    /// By lock object.
+    watches: HashMap<String, Watch>,
+}
+
+/// What came of one step of a release.
+#[derive(Clone, Debug)]
+pub enum ReleaseStep {
+    /// It has come to its end.
+    Done(Released),
+    /// Another step is needed, after a pause.
+    Wait(ReleaseWait),
+}
+
+/// What a release waits for.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ReleaseWait {
+    /// The lock, as it was found: held for everybody, and nobody's own.
+    pub record: LockRecord,
+    /// How long to pause before the next step.
+    pub pause: Duration,
+    /// How long it takes at most until the lock is taken over, if nothing changes.
+    pub left: Duration,
+}
+
+/// What a release knows of one lock object.
+#[derive(Debug, Default)]
+struct Watch {
+    /// It is released, and what was found.
+    done: Option<Released>,
+    /// Our mark, and when it was first asked for.
+    mark: Option<(ClaimId, Instant)>,
+    /// When a delete was sent, under our mark, of which nobody knows what became.
+    in_doubt: Option<Instant>,
+    /// The mark of another release, and since when we see it.
+    seen: Option<(ClaimId, Instant)>,
+    /// The lock that was meant, once it was found.
+    met: Option<Option<LockInfo>>,
+    /// It may be on its way to be gone, by what we or another release did.
+    is_going: bool,
+    /// The bytes that our mark was put on.
+    original: Option<Vec<u8>>,
+    /// A record that cannot be read was there: what another release makes of it is still what was meant.
+    was_unreadable: bool,
+    /// Deleting by the id of the version is not permitted.
+    needs_claim: bool,
+    waiting_since: Option<Instant>,
+    pauses: u32,
+}
+
+/// What to do about a lock that was found.
+enum Next {
+    /// Delete exactly what was read, or, where the store cannot tell, what stands there.
+    Remove,
+    /// Replace the record by itself with our mark.
+    Claim,
+    /// Delete what carries our mark.
+    RemoveClaimed,
+    /// Look again later.
+    Wait(Duration),
+}
+
+impl Watch {
+    fn is_ours(&self, record: &LockRecord) -> bool {
+        matches!((&self.mark, &record.claim), (Some((ours, _)), Some(found)) if ours == found)
+    }
+
+    /// Whether what was found is the lock that this release is about.
+    fn is_meant(&self, record: &LockRecord, target: &LockTarget) -> bool {
+        match (&record.info, target) {
+            _ if self.is_ours(record) => true,
+            (Ok(info), LockTarget::Id(id)) => info.id == *id,
+            (Err(_), LockTarget::Unreadable) => true,
+            (Ok(_), LockTarget::Unreadable) => self.was_unreadable && record.claim.is_some(),
+            (Err(_), LockTarget::Id(_)) => false,
+        }
+    }
+
+    /// What our mark stood on is gone, and a lock with the same id was taken anew.
+    fn is_another(&self, record: &LockRecord) -> bool {
+        self.in_doubt.is_some() && !record.is_being_released()
+    }
+
+    fn next(&mut self, found: &dyn FoundLock, wait: ClaimWait) -> Next {
+        let record = found.record();
+        let can_claim = found.claimable().is_some();
+        let Some(claim) = &record.claim else {
+            return match found.removes_exactly() && !self.needs_claim {
+                true => Next::Remove,
+                false if can_claim => Next::Claim,
+                false => Next::Remove,
+            };
+        };
+        self.is_going = true;
+        let since = if self.is_ours(record) {
+            match (self.in_doubt, &self.mark) {
+                (Some(sent), _) => sent,
+                (None, Some((_, made))) if made.elapsed() < wait.fresh() => return Next::RemoveClaimed,
+                // Others may be about to take it over.
+                (None, _) => return Next::Claim,
+            }
+        } else {
+            match &self.seen {
+                Some((seen, since)) if seen == claim => *since,
+                _ => self.seen.insert((claim.clone(), Instant::now())).1,
+            }
+        };
+        let left = wait.take_over.saturating_sub(since.elapsed());
+        if !left.is_zero() {
+            return Next::Wait(left);
+        }
+        if can_claim && (!found.removes_exactly() || self.needs_claim) { Next::Claim } else { Next::Remove }
+    }
+}
+
+/// Releases a lock step by step, in silence: [`StateStore::release`] for a store that has steps.
+///
+/// # Errors
+/// Those of [`StateStore::release`].
+pub async fn release_in_steps(
+    store: &dyn StateStore,
+    workspace: &Workspace,
+    target: &LockTarget,
+) -> Result<Released> {
+    let mut release = Release::default();
+    loop {
+        match store.release_step(workspace, target, &mut release).await? {
+            ReleaseStep::Done(released) => return Ok(released),
+            ReleaseStep::Wait(wait) => sleep(wait.pause).await,
+        }
+    }
+}
+
+/// What came of one step with one lock object.
+enum Step {
+    Done(Released),
+    Wait(ReleaseWait),
+}
+
+impl StateLock<'_> {
+    /// Releases the lock, as [`StateStore::release`](crate::StateStore::release) promises it.
+    ///
+    /// # Errors
+    /// Those of [`StateStore::release`](crate::StateStore::release).
+    pub async fn release(&self, target: &LockTarget) -> Result<Released> {
+        let mut release = Release::default();
+        loop {
+            match self.release_step(target, &mut release).await? {
+                ReleaseStep::Done(released) => return Ok(released),
+                ReleaseStep::Wait(wait) => sleep(wait.pause).await,
+            }
+        }
+    }
+
+    /// Does of a release what can be done at once, as [`StateStore::release_step`](crate::StateStore::release_step) promises it.
+    ///
+    /// # Errors
+    /// Those of [`StateStore::release`](crate::StateStore::release).
+    pub async fn release_step(&self, target: &LockTarget, release: &mut Release) -> Result<ReleaseStep> {
+        self.require_any("unlock")?;
+        let mut released = Released::AlreadyFree;
+        let mut failure: Option<Error> = None;
+        let mut others = Vec::new();
+        for mechanism in &self.mechanisms {
+            let object = mechanism.object();
+            let watch = release.watches.entry(object.clone()).or_default();
+            let step = match &watch.done {
+                Some(done) => Ok(Step::Done(done.clone())),
+                None => self.step(&**mechanism, target, watch).await,
+            };
+            match step {
+                Ok(Step::Wait(wait)) => return Ok(ReleaseStep::Wait(wait)),
+                Ok(Step::Done(Released::Freed(info))) => {
+                    watch.done = Some(Released::Freed(info.clone()));
+                    others.push(("released", object));
+                    released = match released {
+                        Released::Freed(Some(first)) => Released::Freed(Some(first)),
+                        _ => Released::Freed(info),
+                    };
+                }
+                Ok(Step::Done(Released::AlreadyFree)) => {
+                    watch.done = Some(Released::AlreadyFree);
+                    if self.mechanisms.len() > 1 {
+                        tracing::warn!(%object, "the {} was free already", mechanism.name());
+                    }
+                    others.push(("free already", object));
+                }
+                // The same holder has both, and that they are not released is said once.
+                Err(error) if failure.as_ref().is_some_and(|first| is_same_holder(first, &error)) => {}
+                Err(error) => match failure.take() {
+                    None => failure = Some(error),
+                    Some(first) => failure = Some(first.with_context("also", format!("{object}: {error}"))),
+                },
+            }
+        }
+        match failure {
+            None => Ok(ReleaseStep::Done(released)),
+            Some(error) => Err(others
+                .into_iter()
+                .fold(error, |error, (label, object)| error.with_context(label, object))),
+        }
+    }
+
+    /// Gives back what this attempt at a lock has taken. It does not wait: what cannot be released at once is left to whoever is told of it.
+    pub(super) async fn give_one_back(&self, lock: &dyn LockMechanism, target: &LockTarget) -> Result<()> {
+        match self.step(lock, target, &mut Watch::default()).await? {
+            Step::Done(_) => Ok(()),
+            Step::Wait(_) => Err(perhaps_released(lock)),
+        }
+    }
+
+    async fn step(&self, lock: &dyn LockMechanism, target: &LockTarget, watch: &mut Watch) -> Result<Step> {
+        let mut last = None;
+        let mut attempts = Attempts::new();
+        while attempts.next().await {
+            let found = match lock.find("unlock", target).await {
+                Ok(Some(found)) => found,
+                Ok(None) => {
+                    return Ok(Step::Done(watch.met.take().map_or(Released::AlreadyFree, Released::Freed)));
+                }
+                Err(error) if !watch.is_going => return Err(error),
+                Err(error) => {
+                    last = Some(error);
+                    break;
+                }
+            };
+            let record = found.record();
+            if !watch.is_meant(record, target) || watch.is_another(record) {
+                return match (watch.met.take(), &record.info) {
+                    // What was meant is gone, and the next holder has come: that is no failure.
+                    (Some(info), _) => Ok(Step::Done(Released::Freed(info))),
+                    (None, Ok(_)) => Err(held(&self.location, "unlock", record)),
+                    (None, Err(_)) => Err(unreadable(lock, record)),
+                };
+            }
+            watch.was_unreadable |= record.info.is_err();
+            watch.met.get_or_insert_with(|| record.info.clone().ok());
+            let failure = match watch.next(&*found, self.claim_wait) {
+                Next::Wait(left) => match watch.pause(record, left, self.claim_wait) {
+                    Some(wait) => return Ok(Step::Wait(wait)),
+                    None => break,
+                },
+                Next::Remove => match found.remove_once().await {
+                    // A version that was marked may lie over the one that it was made of.
+                    Ok(()) if found.removes_exactly() && record.is_being_released() => continue,
+                    Err(Failure { outcome: Outcome::Refused, error })
+                        if found.removes_exactly() && found.claimable().is_some() && !watch.needs_claim =>
+                    {
+                        tracing::debug!(%error, "the lock is claimed, since its version may not be deleted");
+                        watch.needs_claim = true;
+                        self.claim_and_remove(lock, &*found, target, watch).await?
+                    }
+                    removed => removed,
+                },
+                Next::Claim => self.claim_and_remove(lock, &*found, target, watch).await?,
+                Next::RemoveClaimed => self.remove_claimed(lock, &*found, target, watch).await,
+            };
+            match failure {
+                Ok(()) | Err(Failure { outcome: Outcome::Absent, .. }) => {
+                    return Ok(Step::Done(Released::Freed(watch.met.take().flatten())));
+                }
+                // What is refused now says nothing of a delete that went out before.
+                Err(Failure { outcome: Outcome::Refused, error }) => {
+                    last = Some(error);
+                    break;
+                }
+                Err(failure) => {
+                    watch.is_going |= failure.outcome == Outcome::Unknown;
+                    last = Some(failure.error);
+                }
+            }
+        }
+        Err(match last {
+            // No delete went out, or the store decided against each.
+            Some(error) if !watch.is_going => error,
+            Some(source) => perhaps_released(lock).with_source(source),
+            None => perhaps_released(lock),
+        })
+    }
+
+    /// Puts our mark in place of what was found, and deletes what carries it. The outer error is none of the store's.
+    async fn claim_and_remove(
+        &self,
+        lock: &dyn LockMechanism,
+        found: &dyn FoundLock,
+        target: &LockTarget,
+        watch: &mut Watch,
+    ) -> Result<Result<(), Failure>> {
+        let record = found.record();
+        // The same mark again for a record that has none, since an earlier request for it may still arrive; a new one for the next.
+        let claim = match &watch.mark {
+            Some((claim, made))
+                if !record.is_being_released() && made.elapsed() < self.claim_wait.fresh() =>
+            {
+                claim.clone()
+            }
+            _ => {
+                let claim = ClaimId::random()?;
+                watch.mark = Some((claim.clone(), Instant::now()));
+                claim
+            }
+        };
+        let text = found.claimable().unwrap_or_default();
+        let marked = match &record.info {
+            Ok(_) => with_mark(text, &claim),
+            Err(_) => with_mark(self.stand_in()?.to_json().as_bytes(), &claim),
+        };
+        if let Err(failure) = found.replace_once(marked).await {
+            watch.is_going |= failure.outcome == Outcome::Unknown;
+            return Ok(Err(match failure.outcome {
+                // The record is not as it was, or may not be: looking again shows which.
+                Outcome::Absent | Outcome::Unknown => Failure { outcome: Outcome::Conflict, ..failure },
+                _ => failure,
+            }));
+        }
+        // Whatever was under way before was about the mark that this one has replaced.
+        watch.in_doubt = None;
+        watch.is_going = true;
+        watch.original = (record.info.is_ok() && !record.is_being_released()).then(|| text.to_vec());
+        Ok(self.remove_claimed(lock, found, target, watch).await)
+    }
+
+    /// Deletes what carries our mark.
+    async fn remove_claimed(
+        &self,
+        lock: &dyn LockMechanism,
+        found: &dyn FoundLock,
+        target: &LockTarget,
+        watch: &mut Watch,
+    ) -> Result<(), Failure> {
+        let age = watch.mark.as_ref().map_or(Duration::MAX, |(_, made)| made.elapsed());
+        if age >= self.claim_wait.fresh() {
+            // Others may take it over before an answer comes: the mark is made anew.
+            let error = Error::new(ErrorKind::Unavailable, "unlock", "the store answers too slowly");
+            return Err(Failure { outcome: Outcome::Conflict, error });
+        }
+        let sent = Instant::now();
+        let removed = timeout(self.claim_wait.take_over - age, found.remove_claimed_once()).await;
+        let removed = removed.unwrap_or_else(|_| {
+            let error = Error::new(ErrorKind::Unavailable, "unlock", "the delete was not answered in time");
+            Err(Failure { outcome: Outcome::Unknown, error })
+        });
+        match &removed {
+            Err(Failure { outcome: Outcome::Unknown, .. }) => watch.in_doubt = Some(sent),
+            Err(Failure { outcome: Outcome::Refused, .. }) if watch.in_doubt.is_none() => {
+                self.take_mark_back(lock, target, watch).await;
+            }
+            _ => {}
+        }
+        removed
+    }
+
+    /// Makes the lock its holder's own again: we may not delete it, and nothing of ours is under way.
+    async fn take_mark_back(&self, lock: &dyn LockMechanism, target: &LockTarget, watch: &mut Watch) {
+        let Some(original) = watch.original.take() else { return };
+        let found = match lock.find("unlock", target).await {
+            Ok(Some(found)) if watch.is_ours(found.record()) => found,
+            _ => return,
+        };
+        match found.replace_once(original.into()).await {
+            Ok(()) => watch.is_going = false,
+            Err(failure) => {
+                tracing::warn!(error = ?failure.error.message(), "the lock stays marked as being released");
+            }
+        }
+    }
+
+    /// A whole record in place of one that cannot be read, so that it can be released by its id should this release not come to its end.
+    fn stand_in(&self) -> Result<LockInfo> {
+        Ok(LockInfo {
+            id: LockId::random()?,
+            operation: "release".to_owned(),
+            info: "stands in for a lock record that could not be read and is being removed".to_owned(),
+            who: String::new(),
+            version: String::new(),
+            created: LockInfo::NO_TIME,
+            path: self.location.path.clone(),
+        })
+    }
+}
+
+impl Watch {
+    /// What to wait for, or nothing if it has been waited for long enough.
+    fn pause(&mut self, record: &LockRecord, left: Duration, wait: ClaimWait) -> Option<ReleaseWait> {
+        let since = *self.waiting_since.get_or_insert_with(Instant::now);
+        if since.elapsed() >= wait.take_over * MOST_TAKE_OVERS {
+            return None;
+        }
+        let pause = (FIRST_PAUSE * 2_u32.pow(self.pauses.min(8))).min(LONGEST_PAUSE);
+        self.pauses += 1;
+        Some(ReleaseWait { record: record.clone(), pause: pause.min(left), left })
+    }
+}
+
+fn perhaps_released(lock: &dyn LockMechanism) -> Error {
+    Error::new(
+        ErrorKind::Unknown,
+        "unlock",
+        format!("the lock `{}` may or may not have been released", lock.object()),
+    )
+    .with_hint("see whether it is still held with `remote-state locks`")
+}
+
+fn unreadable(lock: &dyn LockMechanism, holder: &LockRecord) -> Error {
+    let message =
+        format!("the {} `{}` cannot be read, so nobody can say whose it is", lock.name(), holder.object);
+    Error::lock_held("unlock", message, holder.clone())
+}
+
+fn is_same_holder(first: &Error, second: &Error) -> bool {
+    let id = |error: &Error| error.holder().and_then(|holder| holder.id().cloned());
+    id(first).is_some() && id(first) == id(second)
+}
+
+#[cfg(test)]
+mod tests;
