@@ -101,6 +101,9 @@ pub(crate) fn lines(error: &Error) -> Vec<(String, String)> {
     if let Some(holder) = error.holder() {
         match &holder.info {
             Ok(info) => {
+                if holder.is_being_released() {
+                    lines.push(("note".to_owned(), "it is being released".to_owned()));
+                }
                 lines.push(("held by".to_owned(), holder_words(info)));
                 lines.push(("since".to_owned(), since(info)));
                 if !info.info.is_empty() {

@@ -127,7 +127,7 @@ async fn dispatch(app: &Arc<App>, request: Request, facts: &mut Facts) -> Result
             let body = read(locks::LONGEST_RECORD).await?;
             let mut pauses = app.patience.begin();
             loop {
-                let answer = locks::lock(app, place.clone(), &body, facts).await;
+                let answer = locks::lock(app, name.clone(), place.clone(), &body, facts).await;
                 let is_held = answer.as_ref().is_err_and(Failure::is_about_a_lock);
                 if !is_held || !pauses.next().await {
                     return answer;
@@ -136,7 +136,7 @@ async fn dispatch(app: &Arc<App>, request: Request, facts: &mut Facts) -> Result
         }
         Action::Unlock => {
             let body = read(locks::LONGEST_RECORD).await?;
-            locks::unlock(app, place, &body, query_id, facts).await
+            locks::unlock(app, name, place, &body, query_id, facts).await
         }
         Action::ShowLock => locks::show(&place).await,
     }

@@ -7,9 +7,11 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
-use remote_state_core::{ErrorKind, LockId, LockInfo, LockRecord, LockTarget, Released, Result};
+use remote_state_core::{
+    ErrorKind, LockId, LockInfo, LockRecord, LockTarget, Release, ReleaseStep, Released, Result,
+};
 
-use crate::app::App;
+use crate::app::{App, Turns};
 use crate::failure::Failure;
 use crate::names::Place;
 use crate::observe::Facts;
@@ -20,12 +22,16 @@ use crate::observe::Facts;
 /// removes it: Terraform sends no id at all, OpenTofu sends this one. A readable lock is never released by it, unless it really has this id.
 pub const UNREADABLE_LOCK_ID: &str = "unreadable-lock-record";
 
+/// What clients show of a lock that a release has claimed.
+const BEING_RELEASED: &str = "being released";
+
 /// The longest lock record that is accepted. Terraform's have about 250 bytes.
 pub(crate) const LONGEST_RECORD: usize = 64 << 10;
 
 /// Takes the lock that the body describes.
 pub(crate) async fn lock(
     app: &Arc<App>,
+    name: String,
     place: Place,
     body: &Bytes,
     facts: &mut Facts,
@@ -33,14 +39,21 @@ pub(crate) async fn lock(
     let info = LockInfo::parse(body)
         .map_err(|reason| Failure::bad_request(format!("the body is not a lock record: {reason}")))?;
     facts.lock_id = Some(info.id.as_str().to_owned());
+    let context = Arc::clone(app);
     // A client that hangs up must not leave the store's steps half done.
-    let stored = app.finish(async move { place.store.acquire(&place.workspace, &info).await }).await??;
+    let stored = app
+        .finish(async move {
+            let _turn = context.turns.take(&name).await;
+            place.store.acquire(&place.workspace, &info).await
+        })
+        .await??;
     Ok(record(stored.to_json()))
 }
 
 /// Releases the lock that the body, or else the query, names. With neither it is Terraform's `force-unlock`: whatever lock there is.
 pub(crate) async fn unlock(
     app: &Arc<App>,
+    name: String,
     place: Place,
     body: &Bytes,
     query_id: Option<LockId>,
@@ -54,10 +67,13 @@ pub(crate) async fn unlock(
         Some(info.id)
     };
     facts.lock_id = id.as_ref().map(|id| id.as_str().to_owned());
+    let context = Arc::clone(app);
     app.finish(async move {
+        // In turn with writes too: one of a client that hung up must not land after the lock was given back.
+        let turn = Turn { turns: &context.turns, name: &name };
         match id {
-            Some(id) => release(&place, id).await,
-            None => force(&place).await,
+            Some(id) => release(turn, &place, id).await,
+            None => force(turn, &place).await,
         }
     })
     .await??;
@@ -79,6 +95,12 @@ pub(crate) async fn show(place: &Place) -> Result<Response, Failure> {
 /// Returns the record of whoever holds a lock as clients can parse it, even if the stored one cannot be read.
 pub(crate) fn holder_json(found: &LockRecord) -> String {
     match &found.info {
+        Ok(info) if found.is_being_released() => {
+            let info = info.clone();
+            let words = [BEING_RELEASED, &info.info].into_iter().filter(|words| !words.is_empty());
+            let words = words.collect::<Vec<_>>().join("; ");
+            info.with_info(words).to_json()
+        }
         Ok(info) => info.to_json(),
         Err(reason) => LockInfo {
             id: LockId::new(UNREADABLE_LOCK_ID),
@@ -94,13 +116,35 @@ pub(crate) fn holder_json(found: &LockRecord) -> String {
 }
 
 /// A lock that is gone already is released: the answer to the first attempt may have been lost.
-async fn release(place: &Place, id: LockId) -> Result<Released> {
+async fn release(turn: Turn<'_>, place: &Place, id: LockId) -> Result<Released> {
     let is_stand_in = id.as_str() == UNREADABLE_LOCK_ID;
-    match place.store.release(&place.workspace, &LockTarget::Id(id)).await {
+    match in_turn(turn, place, &LockTarget::Id(id)).await {
         Err(error) if is_stand_in && is_unreadable(&error) => {
-            force_release(place, &LockTarget::Unreadable).await
+            force_release(turn, place, &LockTarget::Unreadable).await
         }
         other => other,
+    }
+}
+
+/// The turn of one state.
+#[derive(Clone, Copy)]
+struct Turn<'a> {
+    turns: &'a Turns,
+    name: &'a str,
+}
+
+/// Releases a lock, taking a turn for each step. While another release is waited for the turn is not kept: who wants the lock meanwhile is told
+/// at once that it is held.
+async fn in_turn(turn: Turn<'_>, place: &Place, target: &LockTarget) -> Result<Released> {
+    let mut release = Release::default();
+    loop {
+        let taken = turn.turns.take(turn.name).await;
+        let step = place.store.release_step(&place.workspace, target, &mut release).await?;
+        drop(taken);
+        match step {
+            ReleaseStep::Done(released) => return Ok(released),
+            ReleaseStep::Wait(wait) => tokio::time::sleep(wait.pause).await,
+        }
     }
 }
 
@@ -108,15 +152,15 @@ fn is_unreadable(error: &remote_state_core::Error) -> bool {
     error.kind() == ErrorKind::LockHeld && error.holder().is_some_and(|holder| holder.info.is_err())
 }
 
-async fn force(place: &Place) -> Result<Released> {
+async fn force(turn: Turn<'_>, place: &Place) -> Result<Released> {
     let Some(found) = place.store.inspect(&place.workspace).await? else { return Ok(Released::AlreadyFree) };
     // By the id that was just seen: a lock that someone takes in between is not the one that was meant.
     let target = found.id().map_or(LockTarget::Unreadable, |id| LockTarget::Id(id.clone()));
-    force_release(place, &target).await
+    force_release(turn, place, &target).await
 }
 
-async fn force_release(place: &Place, target: &LockTarget) -> Result<Released> {
-    let released = place.store.release(&place.workspace, target).await?;
+async fn force_release(turn: Turn<'_>, place: &Place, target: &LockTarget) -> Result<Released> {
+    let released = in_turn(turn, place, target).await?;
     if let Released::Freed(info) = &released {
         let record = info.as_ref().map(LockInfo::to_json);
         tracing::warn!(workspace = %place.workspace, record, "a lock was removed by force");

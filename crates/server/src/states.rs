@@ -58,6 +58,7 @@ pub(crate) async fn delete(
     let context = Arc::clone(app);
     app.finish(async move {
         let by = id.as_ref().map(|id| id.as_str().to_owned());
+        let _turn = context.turns.take(&name).await;
         if let HeldLock::Gone(id) = held_lock(&context.policy, &place, id).await? {
             return Err(Failure::conflict(format!("nobody holds the lock `{id}` any more")));
         }

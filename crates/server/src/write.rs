@@ -80,7 +80,7 @@ pub(crate) async fn write(
     // A client that hangs up must not leave the store's steps half done: between state and digest, above all.
     let meta = app
         .finish(async move {
-            // Two writers of one state take turns here. Writers elsewhere are kept apart by the lock, and by the store's conditions.
+            // Whoever writes, deletes, locks or unlocks one state takes turns here. Clients elsewhere are kept apart by the lock, and by the store's conditions.
             let _turn = context.turns.take(&name).await;
             checked_write(&context, &name, &place, id, &header, body).await
         })
@@ -132,6 +132,10 @@ pub(crate) async fn held_lock(
         if place.store.capabilities().locking { place.store.inspect(&place.workspace).await? } else { None };
     match (found, id) {
         (Some(found), id) => match &found.info {
+            // What is being released is nobody's own any more.
+            Ok(info) if id.as_ref() == Some(&info.id) && found.is_being_released() => {
+                Ok(HeldLock::Gone(info.id.clone()))
+            }
             Ok(info) if id.as_ref() == Some(&info.id) => Ok(HeldLock::Own(info.clone())),
             _ => Err(Failure::locked(&found)),
         },

@@ -1,7 +1,9 @@
 //! `lock`, `unlock`, `locks`.
 
 use futures_util::TryStreamExt as _;
-use remote_state::{Error, ErrorKind, LockId, LockRecord, LockTarget, Released, Workspace};
+use remote_state::{
+    Error, ErrorKind, LockId, LockRecord, LockTarget, Release, ReleaseStep, Released, Workspace,
+};
 use serde_json::{Value, json};
 
 use crate::args::{Lock, Unlock};
@@ -55,7 +57,7 @@ pub(crate) async fn unlock(session: &mut Session, args: Unlock) -> Result<(), Fa
             LockTarget::Unreadable
         }
     };
-    let released = session.store.release(&session.workspace, &target).await;
+    let released = release(session, &target).await;
     match released.map_err(|error| not_that_one(error, &location.state, &target))? {
         Released::Freed(_) => session.ui.done(&format!("released the lock of `{}`", location.state)),
         Released::AlreadyFree => {
@@ -72,6 +74,28 @@ pub(crate) async fn unlock(session: &mut Session, args: Unlock) -> Result<(), Fa
         session.ui.json(&json!({"version": 1, "state": location.state, "released": true}))?;
     }
     Ok(())
+}
+
+/// Releases a lock, and says so if another release has to be waited for.
+async fn release(session: &Session, target: &LockTarget) -> Result<Released, Error> {
+    let mut release = Release::default();
+    let mut told = None;
+    loop {
+        let wait = match session.store.release_step(&session.workspace, target, &mut release).await? {
+            ReleaseStep::Done(released) => return Ok(released),
+            ReleaseStep::Wait(wait) => wait,
+        };
+        // Once for each claim: a new one starts the time anew.
+        if told != wait.record.claim {
+            session.ui.note(&format!(
+                "the lock `{}` is being released already; if that does not come to its end, it is taken over in {} s",
+                wait.record.object,
+                wait.left.as_secs().max(1)
+            ));
+            told.clone_from(&wait.record.claim);
+        }
+        tokio::time::sleep(wait.pause).await;
+    }
 }
 
 /// Says what is different about the lock that is held.
@@ -104,14 +128,17 @@ pub(crate) async fn locks(session: &Session) -> Result<(), Failure> {
             workspace.to_string(),
             info.id.to_string(),
             info.who.clone(),
-            operation_words(&info.operation),
+            match record.is_being_released() {
+                true => "being released".to_owned(),
+                false => operation_words(&info.operation),
+            },
             age(info),
         ],
         Err(reason) => vec![
             workspace.to_string(),
             format!("unreadable: {reason}"),
             String::new(),
-            String::new(),
+            if record.is_being_released() { "being released".to_owned() } else { String::new() },
             String::new(),
         ],
     };
@@ -131,6 +158,7 @@ fn record_json(workspace: &Workspace, record: &LockRecord) -> Value {
             "client_version": info.version,
             "created": info.created.to_string(),
             "path": info.path,
+            "being_released": record.is_being_released(),
         }),
         Err(reason) => {
             json!({"version": 1, "workspace": workspace.as_str(), "object": record.object, "unreadable": reason})

@@ -38,11 +38,12 @@ pub(crate) async fn run(session: &mut Session, args: &Push) -> Result<(), Failur
 async fn check_held(session: &Session, id: &LockId) -> Result<(), Failure> {
     let state = session.store.location(&session.workspace).state;
     match session.store.inspect(&session.workspace).await? {
-        Some(record) if record.id() == Some(id) => Ok(()),
-        Some(record) => {
+        Some(record) if record.is_held_by(id) => Ok(()),
+        Some(record) if record.id() != Some(id) => {
             Err(Error::lock_held("push", format!("state `{state}` is locked with another id"), record).into())
         }
-        None => Err(Error::new(
+        // What is being released is nobody's own any more.
+        Some(_) | None => Err(Error::new(
             ErrorKind::PreconditionFailed,
             "push",
             format!("the lock `{id}` is not held on `{state}`: someone released it"),

@@ -31,7 +31,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream;
 use remote_state_core::provider::{
-    Failure, FoundLock, LockMechanism, Outcome, SecondCreate, parse_lock_record, read_record_body,
+    Failure, FoundLock, LockMechanism, Outcome, SecondCreate, read_lock_record, read_record_body,
     second_create,
 };
 use remote_state_core::{Error, ErrorKind, LockRecord, Result, Workspace};
@@ -99,7 +99,7 @@ impl LockMechanism for LockObject<'_> {
 
     async fn read(&self, operation: &'static str) -> Result<Option<Box<dyn FoundLock + '_>>> {
         let Some(Found { text, version }) = self.text(operation).await? else { return Ok(None) };
-        let record = LockRecord::new(parse_lock_record(&text), self.object());
+        let record = read_lock_record(&text, self.object());
         Ok(Some(Box::new(FoundObject { object: self, record, version })))
     }
 }
