@@ -93,7 +93,15 @@ impl LockMechanism for LockFile<'_> {
                 self.set_decided_by_list();
                 Ok(self.delete_version("lock", &version).await?)
             }
-            SecondCreate::CarriedOut(_) => Err(self.cannot_lock().await),
+            SecondCreate::CarriedOut(stored) => {
+                // The second version would stand over the first, which is given back by whoever asked.
+                if let Some(version) = stored.version.filter(|version| version != NULL_VERSION)
+                    && let Err(failure) = self.delete_version("lock", &version).await
+                {
+                    tracing::debug!(error = %failure.error, "the second of two lock files is left behind");
+                }
+                Err(self.cannot_lock().await)
+            }
         }
     }
 
