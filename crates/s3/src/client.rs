@@ -1,5 +1,6 @@
 //! One method for each call of the API. No policy here: what an answer means for a state or a lock is decided by the callers.
 
+mod headers;
 mod request;
 mod sending;
 mod upload;
@@ -19,6 +20,7 @@ use remote_state_core::ErrorKind;
 use remote_state_core::provider::Md5Sum;
 use secrecy::ExposeSecret as _;
 
+pub(crate) use self::headers::NeededHeaders;
 pub(crate) use self::request::{Condition, Object, Repeat, Select, Stored};
 pub(crate) use self::sending::AttemptCount;
 use self::sending::{LastStatus, NO_CONTENT, Signed, once, unsent};

@@ -13,6 +13,7 @@ use aws_sdk_s3::config::{
 use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
 
 use crate::chain::Found;
+use crate::client::NeededHeaders;
 use crate::config::S3Config;
 use crate::dialect::{Addressing, Dialect, DialectName, SigningRegion};
 use crate::sts::{Admitted, AssumeRole};
@@ -120,6 +121,7 @@ pub(crate) fn bucket(shared: &SdkConfig, config: &S3Config, dialect: Dialect) ->
     let is_path_style = config.use_path_style || dialect.addressing == Addressing::Path;
     let mut builder = aws_sdk_s3::config::Builder::from(shared)
         .force_path_style(is_path_style)
+        .interceptor(NeededHeaders)
         // Checksums go into headers, see `write.rs`. What the SDK would add by itself is a trailer, which most other stores refuse.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         .response_checksum_validation(if dialect.name == DialectName::Aws && !config.skip_checksum {

@@ -1,0 +1,78 @@
+//! The headers of an answer that count.
+//!
+//! The SDK reads every header that the API has, and refuses an answer if one of them has another form than it expects:
+//! metadata that are not UTF-8, a `Content-Type` that a proxy has added once more. Most of them say nothing that is
+//! needed here, so an answer keeps only the headers that are.
+
+use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserializationInterceptorContextMut;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_runtime_api::http::Headers;
+use aws_smithy_types::config_bag::ConfigBag;
+
+use crate::lock::RULE;
+
+const LAST_MODIFIED: &str = "last-modified";
+
+/// What is read from an answer, here or by the SDK.
+const NEEDED: [&str; 11] = [
+    "content-length",
+    "content-range",
+    "content-type",
+    "date",
+    "etag",
+    LAST_MODIFIED,
+    "retry-after",
+    "x-amz-bucket-region",
+    "x-amz-id-2",
+    "x-amz-request-id",
+    "x-amz-version-id",
+];
+
+/// The beginning of the headers that hold checksums of the body.
+const CHECKSUM: &str = "x-amz-checksum-";
+
+/// Drops the headers of an answer that nobody needs.
+#[derive(Debug)]
+pub(crate) struct NeededHeaders;
+
+impl Intercept for NeededHeaders {
+    fn name(&self) -> &'static str {
+        "needed headers"
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let headers = context.response_mut().headers_mut();
+        *headers = needed(headers)?;
+        Ok(())
+    }
+}
+
+/// Returns the headers that count.
+///
+/// # Errors
+/// A header that counts and comes twice with different values.
+fn needed(headers: &Headers) -> Result<Headers, String> {
+    let rule = format!("x-amz-meta-{}", RULE.0);
+    let mut kept = Headers::new();
+    for (name, value) in headers {
+        let counts = NEEDED.contains(&name) || name.starts_with(CHECKSUM) || name == rule;
+        let is_time = || DateTime::from_str(value, DateTimeFormat::HttpDate).is_ok();
+        if !counts || (name == LAST_MODIFIED && !is_time()) {
+            continue;
+        }
+        match kept.get(name) {
+            None => drop(kept.insert(name.to_owned(), value.to_owned())),
+            Some(first) if first == value || matches!(name, "content-type" | "date" | LAST_MODIFIED) => {}
+            Some(_) => return Err(format!("the answer has two different headers `{name}`")),
+        }
+    }
+    Ok(kept)
+}
