@@ -1,7 +1,11 @@
 //! Version, serial and lineage of a state.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::ops::ControlFlow;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::names::{Lineage, Serial};
@@ -50,12 +54,49 @@ impl StateHeader {
     /// Reads the header of a whole state, and makes sure that all of it is JSON.
     ///
     /// # Errors
-    /// `InvalidState` if the bytes are not a state of a known version.
+    /// `InvalidState` if the bytes are not a state of a known version, or are the file in which `init` records the
+    /// backend of a directory: it has the form of a state, and must not take the place of one.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         let mut reader = HeaderReader::whole();
         let _: Progress = reader.feed(bytes)?;
-        reader.finish()
+        let may_be_a_record = reader.fields.has_backend;
+        let header = reader.finish()?;
+        if may_be_a_record && is_backend_record(bytes) {
+            return Err(invalid(
+                "it is the record of a backend that `init` keeps in `.terraform/terraform.tfstate`, which tells where the state is",
+            ));
+        }
+        Ok(header)
     }
+}
+
+/// Whether this is what `init` keeps in the data directory: a document of version 3 that names a backend, with no
+/// modules, or with modules in which nothing is. States of Terraform before 0.9 may name a backend and hold something.
+fn is_backend_record(bytes: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Document {
+        backend: Option<HashMap<String, IgnoredAny>>,
+        #[serde(default)]
+        modules: Option<Vec<Module>>,
+        #[serde(default)]
+        resources: Option<Vec<IgnoredAny>>,
+        #[serde(default)]
+        outputs: Option<HashMap<String, IgnoredAny>>,
+    }
+    #[derive(Deserialize)]
+    struct Module {
+        #[serde(default)]
+        resources: Option<HashMap<String, IgnoredAny>>,
+        #[serde(default)]
+        outputs: Option<HashMap<String, IgnoredAny>>,
+    }
+    let Ok(document) = serde_json::from_slice::<Document>(bytes) else { return false };
+    let holds = |map: &Option<HashMap<String, IgnoredAny>>| map.as_ref().is_some_and(|map| !map.is_empty());
+    let module_holds = |module: &Module| holds(&module.resources) || holds(&module.outputs);
+    document.backend.is_some()
+        && !document.modules.iter().flatten().any(module_holds)
+        && document.resources.is_none_or(|resources| resources.is_empty())
+        && !holds(&document.outputs)
 }
 
 /// Reads a [`StateHeader`] from the bytes as they arrive, and says when it has seen enough.
@@ -76,6 +117,7 @@ struct Fields {
     encryption_version: Option<Vec<u8>>,
     has_outputs: Option<bool>,
     has_resources: Option<bool>,
+    has_backend: bool,
 }
 
 impl Fields {
@@ -88,6 +130,7 @@ impl Fields {
             Piece::Member("encryption_version", text) => self.encryption_version = Some(text.to_vec()),
             Piece::Emptiness("outputs", is_empty) => self.has_outputs = Some(!is_empty),
             Piece::Emptiness("resources", is_empty) => self.has_resources = Some(!is_empty),
+            Piece::Emptiness("backend", is_empty) => self.has_backend = !is_empty,
             _ => {}
         }
     }
@@ -211,7 +254,7 @@ impl HeaderReader {
 fn want(key: &str) -> Option<Want> {
     match key {
         "version" | "serial" | "lineage" | "terraform_version" | "encryption_version" => Some(Want::Short),
-        "outputs" | "resources" => Some(Want::Emptiness),
+        "backend" | "outputs" | "resources" => Some(Want::Emptiness),
         _ => None,
     }
 }
@@ -312,6 +355,34 @@ mod tests {
             let error = StateHeader::parse(text.as_bytes()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidState, "{text}");
             assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        }
+    }
+
+    /// Of the same kind: the records of every client since 0.9, with and without modules, and of other backends.
+    #[test]
+    fn the_record_of_a_backend_is_no_state() {
+        for text in [
+            r#"{"version":3,"terraform_version":"1.11.4","backend":{"type":"s3","config":{},"hash":1}}"#,
+            r#"{"version":3,"serial":1,"lineage":"l","backend":{"type":"gcs","config":{"a":null},"hash":1},
+                "modules":[{"path":["root"],"outputs":{},"resources":{},"depends_on":[]}]}"#,
+            r#"{"version":3,"serial":2,"lineage":"l","backend":{"type":"http"},"modules":null}"#,
+            r#"{"version":4,"serial":2,"lineage":"l","backend":{"type":"http"},"outputs":{},"resources":[]}"#,
+        ] {
+            let error = StateHeader::parse(text.as_bytes()).unwrap_err();
+            assert!(error.message().contains("`init`"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_state_that_names_a_backend_and_holds_something_is_one() {
+        for text in [
+            r#"{"version":3,"backend":{"type":"s3"},"modules":[{"path":["root"],"outputs":{"a":{}},"resources":{}}]}"#,
+            r#"{"version":3,"backend":{"type":"s3"},"modules":[{"path":["root"],"resources":{"a.b":{}}}]}"#,
+            r#"{"version":4,"backend":{"type":"s3"},"resources":[{}]}"#,
+            r#"{"version":3,"backend":{},"modules":[]}"#,
+            r#"{"version":3,"modules":[]}"#,
+        ] {
+            assert!(StateHeader::parse(text.as_bytes()).is_ok(), "{text}");
         }
     }
 

@@ -12,6 +12,7 @@ use crate::state::header::StateHeader;
 /// | none | any | may be written |
 /// | empty (no resources, no outputs), if [`may_replace_empty`](Self::may_replace_empty) | any | may be written |
 /// | other lineage, both known | any | refused |
+/// | with resources, lineage known | lineage unknown | refused |
 /// | same lineage | higher serial | may be written |
 /// | same lineage | lower serial | refused |
 /// | same lineage | same serial, same bytes | nothing to write |
@@ -46,6 +47,11 @@ pub enum Refusal {
         /// The serial of the new state.
         new: Serial,
     },
+    /// The stored state has a lineage and resources, and the new state has no lineage.
+    NoLineage {
+        /// The lineage that is stored.
+        stored: Lineage,
+    },
     /// The two are different states.
     OtherLineage {
         /// The lineage that is stored.
@@ -65,6 +71,9 @@ impl fmt::Display for Refusal {
         match self {
             Self::LowerSerial { stored, new } => {
                 write!(f, "its serial {new} is lower than the stored serial {stored}: it is an older state")
+            }
+            Self::NoLineage { stored } => {
+                write!(f, "it has no lineage, and the stored state has resources and the lineage `{stored}`")
             }
             Self::OtherLineage { stored, new } => {
                 write!(f, "its lineage `{new}` is not the stored lineage `{stored}`: it is another state")
@@ -95,7 +104,7 @@ impl SuccessionRules {
         self,
         stored: Option<&StateHeader>,
         new: &StateHeader,
-        is_same: impl FnOnce() -> bool,
+        is_same: impl Fn() -> bool,
     ) -> Result<Succession, Refusal> {
         let Some(stored) = stored else { return Ok(Succession::Follows) };
         if self.may_replace_empty && stored.is_empty {
@@ -108,6 +117,14 @@ impl SuccessionRules {
         let lineages_are_known = !stored.lineage.as_str().is_empty() && !new.lineage.as_str().is_empty();
         if lineages_are_known && stored.lineage != new.lineage {
             return Err(Refusal::OtherLineage { stored: stored.lineage.clone(), new: new.lineage.clone() });
+        }
+        // A file without a lineage is seldom a successor: an early record, or something that is no state at all.
+        if new.lineage.as_str().is_empty()
+            && !stored.lineage.as_str().is_empty()
+            && stored.has_resources
+            && !(stored.serial == new.serial && is_same())
+        {
+            return Err(Refusal::NoLineage { stored: stored.lineage.clone() });
         }
         match new.serial.cmp(&stored.serial) {
             std::cmp::Ordering::Greater => Ok(Succession::Follows),
@@ -156,6 +173,28 @@ mod tests {
         let new = header(1, "new", FULL);
         assert_eq!(SuccessionRules::PUSH.check(Some(&stored), &new, || false), Ok(Succession::Follows));
         assert!(SuccessionRules::CLIENT.check(Some(&stored), &new, || false).is_err());
+    }
+
+    #[test]
+    fn a_state_without_a_lineage_replaces_none_that_has_one_and_resources() {
+        let stored = |lineage: &str, resources: &str| {
+            let text =
+                format!(r#"{{"version":4,"serial":3,"lineage":"{lineage}","outputs":{{"a":{{}}}},"resources":[{resources}]}}"#);
+            StateHeader::parse(text.as_bytes()).unwrap()
+        };
+        for rules in [SuccessionRules::PUSH, SuccessionRules::CLIENT] {
+            for serial in [0, 2, 3, 9] {
+                let new = header(serial, "", FULL);
+                let refused = rules.check(Some(&stored("l", "{}")), &new, || false);
+                assert!(matches!(refused, Err(Refusal::NoLineage { .. })), "{serial}: {refused:?}");
+                assert!(rules.check(Some(&stored("", "{}")), &new, || false).is_ok(), "{serial}");
+            }
+            assert_eq!(
+                rules.check(Some(&stored("l", "{}")), &header(3, "", FULL), || true),
+                Ok(Succession::Unchanged)
+            );
+            assert!(rules.check(Some(&stored("l", "")), &header(4, "", FULL), || false).is_ok());
+        }
     }
 
     #[test]
