@@ -1,6 +1,7 @@
 //! What is inside a state, as far as a keeper of states needs to know.
 
 mod header;
+mod meaning;
 mod outputs;
 mod resources;
 mod split;
