@@ -5,7 +5,8 @@ use std::io::{self, Read, Write as _};
 use std::path::Path;
 
 use bytes::Bytes;
-use remote_state::{Error, ErrorKind, HeaderReader, Progress, StateFile, StateHeader, StateSource};
+use remote_state::push::Outgoing;
+use remote_state::{Error, ErrorKind, HeaderReader, Progress, StateFile, StateHeader};
 use tempfile::TempPath;
 use tokio::task::spawn_blocking;
 
@@ -21,8 +22,7 @@ const IN_MEMORY_BYTES: u64 = 4 << 20;
 pub(crate) struct Pushed {
     /// For messages.
     pub(crate) name: String,
-    pub(crate) source: StateSource,
-    pub(crate) header: StateHeader,
+    pub(crate) outgoing: Outgoing,
     /// The file of what came through a pipe. It goes with this value.
     _spool: Option<TempPath>,
 }
@@ -39,7 +39,7 @@ impl Pushed {
             let meta = file.metadata().map_err(|error| cannot_read(&name, error))?;
             if meta.is_file() && meta.len() > IN_MEMORY_BYTES {
                 let (file, header) = examine(path, &name)?;
-                return Ok(Self { name, source: file.into(), header, _spool: None });
+                return Ok(Self { name, outgoing: Outgoing { source: file.into(), header }, _spool: None });
             }
             Box::new(file)
         };
@@ -69,12 +69,13 @@ impl Pushed {
         }
         if bytes.len() as u64 <= IN_MEMORY_BYTES {
             let header = StateHeader::parse(&bytes).map_err(|error| not_a_state(&name, &error))?;
-            return Ok(Self { name, source: Bytes::from(bytes).into(), header, _spool: None });
+            let outgoing = Outgoing { source: Bytes::from(bytes).into(), header };
+            return Ok(Self { name, outgoing, _spool: None });
         }
         let spool = spool(&bytes, input).map_err(|error| cannot_read(&name, error))?;
         drop(bytes);
         let (file, header) = examine(&spool, &name)?;
-        Ok(Self { name, source: file.into(), header, _spool: Some(spool) })
+        Ok(Self { name, outgoing: Outgoing { source: file.into(), header }, _spool: Some(spool) })
     }
 }
 

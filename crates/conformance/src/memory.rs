@@ -117,9 +117,6 @@ impl MemoryStore {
 
     fn push(&self, workspace: &Workspace, bytes: Option<Bytes>, mode: &WriteMode) -> Result<StateMeta> {
         let failed = |message: &str| Err(Error::new(ErrorKind::PreconditionFailed, "write", message));
-        if *mode != WriteMode::Overwrite && !self.capabilities.conditional_write {
-            return Err(unsupported("write", "this store cannot write conditionally"));
-        }
         let mut bucket = self.bucket();
         bucket.writes += 1;
         let number = bucket.writes;

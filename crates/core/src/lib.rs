@@ -8,6 +8,7 @@ mod lock;
 mod lock_info;
 mod names;
 pub mod provider;
+pub mod push;
 pub mod shell;
 mod source;
 mod state;

@@ -156,7 +156,8 @@ pub struct Capabilities {
     pub locking: bool,
     /// What to configure so that locks are taken, as a sentence that could follow "hint:". For where none are.
     pub lock_hint: Option<&'static str>,
-    /// [`WriteMode::Create`] and [`WriteMode::Update`] are decided by the store itself, atomically.
+    /// [`WriteMode::Create`] and [`WriteMode::Update`] are decided by the store itself, atomically. Without this the
+    /// provider looks before it writes, and the lock alone keeps others out in between.
     pub conditional_write: bool,
     /// A digest of each state is kept beside it: a state is verified when its body has been read to the end, and not before.
     pub digests: bool,
@@ -219,6 +220,9 @@ pub struct ReadOptions {
     pub version: Option<VersionId>,
     /// Read the state even if it does not match the digest that is recorded for it, where one is.
     pub ignores_digest: bool,
+    /// Take a state that does not match its digest for one that never will: do not read both again for as long as
+    /// another writer may be between the two. For readers that hold the lock.
+    pub does_not_wait: bool,
 }
 
 impl ReadOptions {
@@ -226,6 +230,13 @@ impl ReadOptions {
     #[must_use]
     pub fn ignoring_digest(mut self) -> Self {
         self.ignores_digest = true;
+        self
+    }
+
+    /// Does not wait for a state and its digest to agree.
+    #[must_use]
+    pub fn without_waiting(mut self) -> Self {
+        self.does_not_wait = true;
         self
     }
 

@@ -1,10 +1,7 @@
 //! `push`: a state takes the place of the stored one, under the lock and by the rules.
 
-use futures_util::TryStreamExt as _;
-use remote_state::{
-    ContentHasher, Error, ErrorKind, HeaderReader, LockId, Progress, ReadOptions, Refusal,
-    Result as StoreResult, StateHeader, StateMeta, Succession, SuccessionRules, WriteMode,
-};
+use remote_state::push::{HeldLock, PushError, PushRefusal, PushRules, Pushed as Outcome, push};
+use remote_state::{Error, ErrorKind, LockId, Refusal, StateHeader, StateMeta};
 use serde_json::json;
 
 use crate::args::Push;
@@ -13,16 +10,15 @@ use crate::exit::Failure;
 use crate::session::Session;
 use crate::source::Pushed;
 
-/// What is left of a stored state is read to its end if it is at most this long: that is cheaper than a new connection to the store.
-const CHEAP_REST_BYTES: u64 = 64 << 10;
-
 pub(crate) async fn run(session: &mut Session, args: &Push) -> Result<(), Failure> {
     session.may_write()?;
     let session = &*session;
     let pushed = Pushed::read(session.ui, &args.file).await?;
+    let is_locked = args.lock_id.is_some() || session.store.capabilities().locking;
+    let lock = if is_locked { HeldLock::Own } else { HeldLock::None };
     let work = async {
         let caveat = session.warn_of_caveat().await;
-        Ok((put(session, &pushed, args).await?, caveat))
+        Ok((put(session, &pushed, args, &lock).await?, caveat))
     };
     let (written, caveat) = if let Some(id) = &args.lock_id {
         check_held(session, &LockId::new(id)).await?;
@@ -31,7 +27,7 @@ pub(crate) async fn run(session: &mut Session, args: &Push) -> Result<(), Failur
         let info = session.lock_info("state-push")?;
         session.under_lock(&session.workspace, &info, work).await?
     };
-    report(session, &pushed.header, written, caveat)
+    report(session, &pushed.outgoing.header, written, caveat)
 }
 
 /// Makes sure that the lock under which to write is held, by that id.
@@ -54,80 +50,28 @@ async fn check_held(session: &Session, id: &LockId) -> Result<(), Failure> {
 }
 
 /// Writes the state if it may follow what is stored. Returns nothing if it is stored already.
-async fn put(session: &Session, pushed: &Pushed, args: &Push) -> Result<Option<StateMeta>, Failure> {
-    let stored = read_stored(session, pushed, args).await?;
-    if !args.force
-        && let Some(stored) = &stored
-    {
-        let header = stored.header.as_ref().map_err(|error| not_comparable(session, &stored.meta, error))?;
-        match SuccessionRules::PUSH.check(Some(header), &pushed.header, || stored.is_same) {
-            Ok(Succession::Follows) => {}
-            // What is stored is right then, and its digest may not be: writing records it.
-            Ok(Succession::Unchanged) if args.repair_digest => {}
-            Ok(Succession::Unchanged) => return Ok(None),
-            Err(refusal) => return Err(refused(session, &pushed.name, &refusal)),
+async fn put(
+    session: &Session,
+    pushed: &Pushed,
+    args: &Push,
+    lock: &HeldLock,
+) -> Result<Option<StateMeta>, Failure> {
+    let rules = PushRules::PUSH.with_force(args.force).with_repair_digest(args.repair_digest);
+    match push(&session.store, &session.workspace, &pushed.outgoing, &rules, lock).await {
+        Ok(Outcome::Written { meta, is_digest_repaired, .. }) => {
+            if is_digest_repaired {
+                session.ui.warn(
+                    "the stored state did not match its digest, as an interrupted write leaves it; it does now",
+                );
+            }
+            Ok(Some(meta))
         }
+        Ok(_) => Ok(None),
+        Err(PushError::NotComparable { error, meta }) => Err(not_comparable(session, &meta, &error)),
+        Err(PushError::Refused(refusal)) => Err(refused(session, &pushed.name, &refusal)),
+        Err(PushError::Store(error)) => Err(error.into()),
+        Err(_) => Err(Error::new(ErrorKind::Unexpected, "push", "the state was not written").into()),
     }
-    let mode = match stored {
-        None => WriteMode::Create,
-        Some(Stored { meta: StateMeta { etag: Some(etag), .. }, .. }) => WriteMode::Update(etag),
-        Some(_) => WriteMode::Overwrite,
-    };
-    Ok(Some(session.store.write(&session.workspace, pushed.source.clone(), &mode).await?))
-}
-
-/// What is stored, as far as it decides whether another state may follow.
-struct Stored {
-    meta: StateMeta,
-    header: StoreResult<StateHeader>,
-    is_same: bool,
-}
-
-/// Reads what decides, and no further: of most states that is their beginning.
-async fn read_stored(session: &Session, pushed: &Pushed, args: &Push) -> Result<Option<Stored>, Failure> {
-    let mut options = ReadOptions::default();
-    if args.repair_digest {
-        options = options.ignoring_digest();
-    }
-    let Some(mut read) = session.store.read(&session.workspace, &options).await? else { return Ok(None) };
-    let is_verified_at_its_end = session.store.capabilities().digests && !args.repair_digest;
-    // Whoever forces a state in does not ask whether it is there already.
-    let may_be_same = !args.force && read.meta.size_bytes == pushed.source.size_bytes();
-    let mut hasher = may_be_same.then(ContentHasher::default);
-    let mut reader = Some(HeaderReader::new());
-    let mut header = None;
-    let mut left = read.meta.size_bytes;
-    while let Some(bytes) = read.body.try_next().await? {
-        left = left.saturating_sub(bytes.len() as u64);
-        if let Some(progress) = reader.as_mut().map(|reader| reader.feed(&bytes)) {
-            header = match progress {
-                Ok(Progress::NeedsMore) => None,
-                Ok(Progress::Done) => reader.take().map(HeaderReader::finish),
-                Err(error) => {
-                    reader = None;
-                    Some(Err(error))
-                }
-            };
-        }
-        if let Some(Ok(header)) = &header
-            && header.serial != pushed.header.serial
-        {
-            hasher = None;
-        }
-        if let Some(hasher) = &mut hasher {
-            hasher.update(&bytes);
-        }
-        let is_decided = reader.is_none() && (hasher.is_none() || !matches!(header, Some(Ok(_))));
-        if is_decided && !is_verified_at_its_end && left > CHEAP_REST_BYTES {
-            break;
-        }
-    }
-    let header = match (header, reader) {
-        (Some(header), _) => header,
-        (None, reader) => reader.unwrap_or_default().finish(),
-    };
-    let is_same = hasher.is_some_and(|hasher| hasher.finish() == pushed.source.content_hash());
-    Ok(Some(Stored { meta: read.meta, header, is_same }))
 }
 
 fn not_comparable(session: &Session, meta: &StateMeta, error: &Error) -> Failure {
@@ -137,14 +81,14 @@ fn not_comparable(session: &Session, meta: &StateMeta, error: &Error) -> Failure
         .into()
 }
 
-fn refused(session: &Session, name: &str, refusal: &Refusal) -> Failure {
+fn refused(session: &Session, name: &str, refusal: &PushRefusal) -> Failure {
     let error = Error::new(
         ErrorKind::PreconditionFailed,
         "push",
         format!("{name} may not replace the stored state: {refusal}"),
     );
     let error = match refusal {
-        Refusal::SameSerialOtherBytes { .. } => error.with_hint(
+        PushRefusal::Succession(Refusal::SameSerialOtherBytes { .. }) => error.with_hint(
             "if it is the stored state with changes of yours, raise its `serial` and push it again",
         ),
         _ => error,

@@ -134,7 +134,7 @@ impl<E: DigestEntry> StateDigest<E> {
                     Some((sum, meta.size_bytes))
                 }
             };
-            if started.elapsed() >= self.wait.patience {
+            if options.does_not_wait || started.elapsed() >= self.wait.patience {
                 return Err(recorded.error(computed));
             }
             tracing::debug!(state = recorded.state, "the state does not match its digest yet");

@@ -90,20 +90,16 @@ fn equal(one: &RawValue, other: &RawValue, depth: usize) -> bool {
             _ => false,
         },
         (b'"', Some(b'"')) => matches!((text(one), text(other)), (Some(a), Some(b)) if a == b),
-        (b'-' | b'0'..=b'9', Some(b'-' | b'0'..=b'9')) => Decimal::of(a).is_some() && Decimal::of(a) == Decimal::of(b),
+        (b'-' | b'0'..=b'9', Some(b'-' | b'0'..=b'9')) => {
+            Decimal::of(a).is_some() && Decimal::of(a) == Decimal::of(b)
+        }
         _ => false,
     }
 }
 
-fn all_equal(
-    one: &BTreeMap<String, &RawValue>,
-    other: &BTreeMap<String, &RawValue>,
-    depth: usize,
-) -> bool {
+fn all_equal(one: &BTreeMap<String, &RawValue>, other: &BTreeMap<String, &RawValue>, depth: usize) -> bool {
     one.len() == other.len()
-        && one
-            .iter()
-            .all(|(name, value)| other.get(name).is_some_and(|other| equal(value, other, depth + 1)))
+        && one.iter().all(|(name, value)| other.get(name).is_some_and(|other| equal(value, other, depth + 1)))
 }
 
 /// A number, exactly: its digits without zeros at either end, and the power of ten of the last one.
@@ -199,7 +195,9 @@ impl<'a> State<'a> {
                 common.add_outputs(outputs)?;
             }
             let module_address = address(path.iter().skip(1));
-            for (key, resource) in module.get("resources").map_or(Some(BTreeMap::new()), |all| members(all))? {
+            for (key, resource) in
+                module.get("resources").map_or(Some(BTreeMap::new()), |all| members(all))?
+            {
                 let resource = members(resource)?;
                 let (mode, rest) = match key.strip_prefix("data.") {
                     Some(rest) => ("data", rest),

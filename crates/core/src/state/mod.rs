@@ -8,6 +8,8 @@ mod split;
 mod succession;
 mod validate;
 
+pub(crate) use meaning::mean_the_same;
+
 pub use header::{HeaderReader, StateFormat, StateHeader};
 pub use outputs::{Output, OutputReader, Outputs, Progress};
 pub use resources::ResourceInstance;

@@ -178,8 +178,9 @@ mod tests {
     #[test]
     fn a_state_without_a_lineage_replaces_none_that_has_one_and_resources() {
         let stored = |lineage: &str, resources: &str| {
-            let text =
-                format!(r#"{{"version":4,"serial":3,"lineage":"{lineage}","outputs":{{"a":{{}}}},"resources":[{resources}]}}"#);
+            let text = format!(
+                r#"{{"version":4,"serial":3,"lineage":"{lineage}","outputs":{{"a":{{}}}},"resources":[{resources}]}}"#
+            );
             StateHeader::parse(text.as_bytes()).unwrap()
         };
         for rules in [SuccessionRules::PUSH, SuccessionRules::CLIENT] {

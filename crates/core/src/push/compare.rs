@@ -1,0 +1,179 @@
+//! What is stored, as far as it decides whether another state may follow.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::TryStreamExt as _;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::names::Workspace;
+use crate::push::{Outgoing, PushRules};
+use crate::source::{ContentHasher, StateSource};
+use crate::state::{HeaderReader, Progress, StateHeader, mean_the_same};
+use crate::store::{ReadOptions, StateMeta, StateStore};
+
+/// What is left of a stored state is read to its end if it is at most this long: that is cheaper than a new connection to
+/// the store.
+const CHEAP_REST_BYTES: u64 = 64 << 10;
+
+/// States up to this size are compared by what they mean, for which both are held in memory. Longer ones are equal only
+/// if their bytes are.
+const LONGEST_MEANING_BYTES: u64 = 64 << 20;
+
+/// How two states are equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Equality {
+    Bytes,
+    /// The bytes differ, and what they say does not.
+    Meaning,
+    None,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub(super) meta: StateMeta,
+    is_same: bool,
+    /// Why it does not match its digest, if it does not.
+    pub(super) mismatch: Option<Error>,
+}
+
+/// Compares bytes as they arrive.
+enum Comparison<'a> {
+    InMemory { expected: &'a Bytes, at: usize },
+    Hash(ContentHasher),
+}
+
+impl Comparison<'_> {
+    fn of(source: &StateSource) -> Comparison<'_> {
+        match source {
+            StateSource::Bytes(expected) => Comparison::InMemory { expected, at: 0 },
+            StateSource::File(_) => Comparison::Hash(ContentHasher::default()),
+        }
+    }
+
+    /// Takes the next bytes, and returns whether the whole may still be equal.
+    fn feed(&mut self, bytes: &[u8]) -> bool {
+        match self {
+            Self::InMemory { expected, at } => {
+                let is_same = expected.get(*at..*at + bytes.len()) == Some(bytes);
+                *at += bytes.len();
+                is_same
+            }
+            Self::Hash(hasher) => {
+                hasher.update(bytes);
+                true
+            }
+        }
+    }
+
+    fn finish(self, source: &StateSource) -> bool {
+        match self {
+            Self::InMemory { expected, at } => at == expected.len(),
+            Self::Hash(hasher) => hasher.finish() == source.content_hash(),
+        }
+    }
+}
+
+impl Stored {
+    /// Reads what decides, and no further: of most states that is their beginning. Where a digest is kept, that is all.
+    pub(super) async fn read(
+        store: &Arc<dyn StateStore>,
+        workspace: &Workspace,
+        new: &Outgoing,
+        rules: &PushRules,
+    ) -> Result<Option<(Self, Result<StateHeader>)>> {
+        let ignoring = ReadOptions::default().ignoring_digest();
+        let (read, mut mismatch) = if rules.repair_digest {
+            (store.read(workspace, &ignoring).await?, None)
+        } else {
+            match store.read(workspace, &ReadOptions::default().without_waiting()).await {
+                Err(error) if error.kind() == ErrorKind::DigestMismatch => {
+                    (store.read(workspace, &ignoring).await?, Some(error))
+                }
+                read => (read?, None),
+            }
+        };
+        let Some(mut read) = read else {
+            // There is a digest of a state that is not there.
+            return mismatch.map_or(Ok(None), Err);
+        };
+        let is_verified_at_its_end =
+            store.capabilities().digests && !rules.repair_digest && mismatch.is_none();
+        let may_be_same = read.meta.size_bytes == new.source.size_bytes();
+        let mut comparison = may_be_same.then(|| Comparison::of(&new.source));
+        let mut reader = Some(HeaderReader::new());
+        let mut header = None;
+        let mut left = read.meta.size_bytes;
+        loop {
+            let bytes = match read.body.try_next().await {
+                Ok(Some(bytes)) => bytes,
+                Ok(None) => break,
+                Err(error) if error.kind() == ErrorKind::DigestMismatch => {
+                    mismatch = Some(error);
+                    break;
+                }
+                Err(error) => return Err(error),
+            };
+            left = left.saturating_sub(bytes.len() as u64);
+            if let Some(progress) = reader.as_mut().map(|reader| reader.feed(&bytes)) {
+                header = match progress {
+                    Ok(Progress::NeedsMore) => None,
+                    Ok(Progress::Done) => reader.take().map(HeaderReader::finish),
+                    Err(error) => {
+                        reader = None;
+                        Some(Err(error))
+                    }
+                };
+            }
+            if matches!(&header, Some(Ok(header)) if header.serial != new.header.serial) {
+                comparison = None;
+            }
+            if let Some(mut going) = comparison.take()
+                && going.feed(&bytes)
+            {
+                comparison = Some(going);
+            }
+            let is_decided = reader.is_none() && (comparison.is_none() || !matches!(header, Some(Ok(_))));
+            if is_decided && !is_verified_at_its_end && left > CHEAP_REST_BYTES {
+                break;
+            }
+        }
+        let header = match (header, reader) {
+            (Some(header), _) => header,
+            (None, reader) => reader.unwrap_or_default().finish(),
+        };
+        let is_same = left == 0 && comparison.is_some_and(|going| going.finish(&new.source));
+        Ok(Some((Self { meta: read.meta, is_same, mismatch }, header)))
+    }
+
+    pub(super) fn is_same_bytes(&self) -> bool {
+        self.is_same
+    }
+
+    /// Compares the two by what they mean, if their bytes differ.
+    pub(super) async fn equality(
+        &self,
+        store: &Arc<dyn StateStore>,
+        workspace: &Workspace,
+        new: &Outgoing,
+    ) -> Result<Equality> {
+        if self.is_same {
+            return Ok(Equality::Bytes);
+        }
+        let longest = self.meta.size_bytes.max(new.source.size_bytes());
+        if longest > LONGEST_MEANING_BYTES {
+            return Ok(Equality::None);
+        }
+        let read = store.read(workspace, &ReadOptions::default().ignoring_digest()).await?;
+        // What came in between is refused by the write.
+        let Some(stored) = read else { return Ok(Equality::None) };
+        let stored = stored.collect().await?.bytes;
+        let new = new.source.clone().into_bytes().await?;
+        let same = tokio::task::spawn_blocking(move || mean_the_same(&stored, &new)).await;
+        let same = same.map_err(|error| {
+            Error::new(ErrorKind::Unexpected, "push", "comparing two states broke off").with_source(error)
+        })?;
+        Ok(if same { Equality::Meaning } else { Equality::None })
+    }
+}
