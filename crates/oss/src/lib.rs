@@ -8,6 +8,9 @@ mod credentials;
 mod endpoint;
 mod endpoint_lookup;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod identity;
 mod keys;

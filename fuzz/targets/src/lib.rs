@@ -1,0 +1,53 @@
+//! What is fuzzed: each parser that reads what others wrote, as a function of bytes that must come back.
+//!
+//! A target panics if the parser does, or if it breaks a promise that holds for every input: bytes
+//! mean the same however they are cut, what is called JSON is JSON, what was read and written again
+//! reads the same, and a server that was sent nonsense still serves.
+//!
+//! The targets stand here once. `tests/tests/fuzz` drives them on stable Rust, and
+//! `fuzz/fuzz_targets` hands them to `cargo fuzz`.
+
+mod directory;
+mod oss;
+mod server;
+mod state;
+
+/// A parser under test.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Its name: the folder of its corpus, and the program of `cargo fuzz`.
+    pub name: &'static str,
+    /// Gives it bytes.
+    pub run: fn(&[u8]),
+}
+
+/// All of them, by name.
+pub const TARGETS: &[Target] = &[
+    Target { name: "aws_config_file", run: directory::aws_config_file },
+    Target { name: "aws_credentials_file", run: directory::aws_credentials_file },
+    Target { name: "backend_config_argument", run: directory::backend_config_argument },
+    Target { name: "backend_config_file", run: directory::backend_config_file },
+    Target { name: "directory_hcl", run: directory::hcl },
+    Target { name: "directory_json", run: directory::json },
+    Target { name: "directory_own_file", run: directory::own_file },
+    Target { name: "directory_record", run: directory::record },
+    Target { name: "http_raw", run: server::raw },
+    Target { name: "http_request", run: server::request },
+    Target { name: "lock_record", run: state::lock_record },
+    Target { name: "oss_error", run: oss::error },
+    Target { name: "oss_listing", run: oss::listing },
+    Target { name: "state_header", run: state::header },
+    Target { name: "state_outputs", run: state::outputs },
+    Target { name: "state_resources", run: state::resources },
+    Target { name: "state_validate", run: state::validate },
+    Target { name: "tablestore_answer", run: oss::tablestore_answer },
+    Target { name: "tablestore_row", run: oss::tablestore_row },
+];
+
+/// Returns the target of a name.
+///
+/// # Panics
+/// If there is none.
+pub fn named(name: &str) -> Target {
+    *TARGETS.iter().find(|target| target.name == name).unwrap_or_else(|| panic!("no target `{name}`"))
+}

@@ -1,0 +1,75 @@
+//! States and lock records.
+
+use remote_state_core::{
+    HeaderReader, LockInfo, OutputReader, Outputs, Progress, ResourceInstance, Result, StateHeader,
+};
+
+/// The header, without looking at the rest.
+pub(crate) fn header(bytes: &[u8]) {
+    let read = |step| read_header(HeaderReader::new(), bytes, step);
+    same_however_cut(bytes, read);
+}
+
+/// The header of a state that is about to be stored: all of it must be JSON.
+pub(crate) fn validate(bytes: &[u8]) {
+    let read = |step| read_header(HeaderReader::whole(), bytes, step);
+    same_however_cut(bytes, read);
+    if read(usize::MAX).is_ok()
+        && let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(bytes)
+    {
+        // It follows any depth, others do not.
+        assert!(error.to_string().contains("recursion limit"), "this is called JSON: {error}");
+    }
+}
+
+/// The root outputs.
+pub(crate) fn outputs(bytes: &[u8]) {
+    let read = |step: usize| {
+        let mut reader = OutputReader::new();
+        for chunk in bytes.chunks(step) {
+            if reader.feed(chunk)? == Progress::Done {
+                break;
+            }
+        }
+        reader.finish().map(|outputs: Outputs| {
+            let shown = |(name, output): (&str, &remote_state_core::Output)| {
+                (name.to_owned(), output.value.get().to_owned(), output.as_plain_text())
+            };
+            outputs.iter().map(shown).collect::<Vec<_>>()
+        })
+    };
+    same_however_cut(bytes, read);
+}
+
+/// The resources.
+pub(crate) fn resources(bytes: &[u8]) {
+    if let Ok(instances) = ResourceInstance::parse_all(bytes) {
+        assert!(instances.iter().all(|instance| !instance.address.is_empty()));
+    }
+}
+
+/// The record of a lock: what is read and written again reads the same.
+pub(crate) fn lock_record(bytes: &[u8]) {
+    if let Ok(info) = LockInfo::parse(bytes) {
+        let again = LockInfo::parse(info.to_json().as_bytes()).expect("what we wrote can be read");
+        assert_eq!(again, info);
+    }
+}
+
+fn read_header(mut reader: HeaderReader, bytes: &[u8], step: usize) -> Result<StateHeader> {
+    for chunk in bytes.chunks(step) {
+        if reader.feed(chunk)? == Progress::Done {
+            break;
+        }
+    }
+    reader.finish()
+}
+
+/// Holds the reading of small pieces against the reading of all at once.
+fn same_however_cut<T: PartialEq + std::fmt::Debug>(bytes: &[u8], read: impl Fn(usize) -> Result<T>) {
+    let at_once = read(usize::MAX).ok();
+    // The steps are odd and even, so that escapes and characters are cut everywhere.
+    for step in [1, 2, 7] {
+        assert_eq!(read(step).ok(), at_once, "cut into pieces of {step} bytes of {}", bytes.len());
+    }
+}
