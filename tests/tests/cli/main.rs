@@ -8,6 +8,7 @@ mod output;
 mod pull;
 mod push;
 mod serve;
+mod signals;
 mod support;
 mod terminal;
 mod usage;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     workspace::tests(&mut suite);
     lock::tests(&mut suite);
     serve::tests(&mut suite);
+    signals::tests(&mut suite);
     usage::tests(&mut suite);
     terminal::tests(&mut suite);
     dev::tests(&mut suite);

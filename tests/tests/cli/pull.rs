@@ -105,6 +105,7 @@ pub(crate) fn tests(suite: &mut Suite) {
     });
     for (name, signal, code) in [
         ("an_interrupted_pull_leaves_nothing_behind", Signal::INT, 130),
+        ("a_pull_whose_terminal_is_closed_leaves_nothing_behind", Signal::HUP, 129),
         ("a_terminated_pull_leaves_nothing_behind", Signal::TERM, 143),
     ] {
         suite.on_emulator(name, &[], move |server| {

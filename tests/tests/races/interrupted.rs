@@ -28,7 +28,7 @@ fn taking(server: &S3Server, sandbox: &Sandbox) -> Running {
 }
 
 fn while_taking(server: &S3Server) {
-    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
         let sandbox = Sandbox::new();
         let mut lock = taking(server, &sandbox);
         lock.signal(signal);
@@ -43,10 +43,12 @@ fn while_waiting(server: &S3Server) {
     let place = server.place();
     let ours = || sandbox.remote_state().server(server).args(place.flags());
     let id = ours().words("lock").run().success().stdout().trim().to_owned();
-    let mut waiting = ours().words("lock --lock-timeout 60s").start();
-    waiting.wait_for("waiting for at most 60 s");
-    waiting.signal(Signal::INT);
-    waiting.wait().code(130).mentions(&id).mentions("no lock was taken");
+    for (signal, code) in [(Signal::INT, 130), (Signal::HUP, 129)] {
+        let mut waiting = ours().words("lock --lock-timeout 60s").start();
+        waiting.wait_for("waiting for at most 60 s");
+        waiting.signal(signal);
+        waiting.wait().code(code).mentions(&id).mentions("no lock was taken");
+    }
     ours().args(["unlock", &id]).run().success();
 }
 
