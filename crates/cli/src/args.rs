@@ -191,6 +191,17 @@ pub(crate) enum Command {
     /// Serve the state to Terraform's `http` backend
     Serve(Serve),
     /// Run a command whose Terraform keeps its state here through the `http` backend
+    ///
+    /// The configuration says `backend "http" {}` and nothing more; Terraform since 0.13.2 and every OpenTofu read the rest from variables, and
+    /// `serve` is for older ones. The command runs in the directory of `-C`. A `terraform` or `tofu` whose `-chdir` leads to another directory with
+    /// that backend is refused, unless the backend is named by `--backend`; inside scripts and `make` it cannot be seen.
+    ///
+    /// `TF_HTTP_*` is set or removed for the command, but for the user name and the password, which are for other servers. `TF_WORKSPACE` is
+    /// `default`, and `REMOTE_STATE_WORKSPACE` the workspace that is served, which our own commands mean inside.
+    ///
+    /// Signals are passed on to the command, each once, and a closed terminal as a request to end. The state is served until everything that the
+    /// command has started has ended; a second signal ends the wait. With `--lock-timeout` the server waits that long for a lock that someone else
+    /// holds, which also clients do that would give up at once. The exit status is the command's.
     Exec(Exec),
     /// Say whom the store takes us for, which credentials are used, and how it is reached
     Whoami,

@@ -84,6 +84,17 @@ impl Failure {
         self
     }
 
+    /// Answers a failed read. A digest that does not match has been waited for already: clients would wait as long seven times more.
+    pub(crate) fn of_read(error: Error) -> Self {
+        let is_mismatch = error.kind() == ErrorKind::DigestMismatch;
+        let mut failure = Self::from(error);
+        if is_mismatch {
+            failure.0.status = StatusCode::NOT_IMPLEMENTED;
+            failure.0.message = "the stored state does not match its recorded digest, and trying again will not help; the server's log says more".to_owned();
+        }
+        failure
+    }
+
     /// Names the choice of the policy by which it would be granted.
     pub(crate) fn unless(mut self, choice: PolicyChoice) -> Self {
         self.0.choice = Some(choice);
@@ -215,6 +226,14 @@ mod tests {
             let response = Failure::from(Error::new(kind, "read", "hunter2")).into_response();
             assert_eq!(response.status().as_u16(), status, "{kind:?}");
             assert_eq!(response.headers().contains_key(RETRY_AFTER), status == 503, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_read_of_a_state_with_a_wrong_digest_is_not_to_be_repeated() {
+        for (kind, status) in [(ErrorKind::DigestMismatch, 501), (ErrorKind::Unavailable, 503)] {
+            let response = Failure::of_read(Error::new(kind, "read", "hunter2")).into_response();
+            assert_eq!(response.status().as_u16(), status, "{kind:?}");
         }
     }
 

@@ -1,7 +1,8 @@
 //! The digest is kept by whoever writes, and looked at by whoever reads.
 
 use md5::{Digest as _, Md5};
-use remote_state_tests::{S3Server, Suite};
+use remote_state_tests::terraform::HTTP_BACKEND;
+use remote_state_tests::{S3Server, Sandbox, Suite};
 
 use crate::project::{Locks, Project, each};
 
@@ -68,6 +69,16 @@ fn repaired(server: &S3Server, locks: Locks) {
     let reading = project.ours("pull").start();
     project.terraform("state pull").run().code(1).mentions(&before);
     reading.wait().code(5).says(&before).says("does not match its recorded digest");
+
+    // Terraform behind `exec` waits as long as we do, not seven times as long, and the repair is told.
+    let behind = Sandbox::new();
+    behind.write("main.tf", HTTP_BACKEND);
+    let exec = behind.remote_state().server(server).args(project.place.flags()).arg("exec");
+    let refused = exec.then(&behind.terraform().words("init -input=false -no-color")).run().code(1);
+    refused
+        .says("refused to read the state: ")
+        .says("does not match its recorded digest")
+        .says("--repair-digest");
 
     project.sandbox.write("right.tfstate", &right);
     project.ours("push --repair-digest right.tfstate").run().success();
