@@ -74,6 +74,7 @@ pub(crate) struct Exchange {
     pub(crate) manners: Manners,
     /// The entity tag in `If-Match` has quotes, of which the protocol layer tells nothing.
     pub(crate) is_match_quoted: bool,
+    pub(crate) bare_tags_only: bool,
     pub(crate) ignore_ranges: bool,
 }
 
@@ -114,10 +115,12 @@ impl Endpoint {
             query: head.uri.query().unwrap_or_default(),
             is_conditional: head.headers.contains_key("if-match")
                 || head.headers.contains_key("if-none-match"),
+            is_update: head.headers.contains_key("if-match"),
             is_chunked: is_chunked(&head),
         });
         let exchange = Exchange {
             ignored: plan.ignored,
+            bare_tags_only: plan.bare_tags_only,
             ignore_ranges: plan.ignore_ranges,
             manners: self.manners,
             is_match_quoted: head

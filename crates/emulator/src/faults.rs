@@ -97,6 +97,7 @@ pub struct Fault {
     key_part: Option<String>,
     key_suffix: Option<String>,
     parameter: Option<String>,
+    is_update: bool,
 }
 
 impl Fault {
@@ -110,6 +111,7 @@ impl Fault {
             key_part: None,
             key_suffix: None,
             parameter: None,
+            is_update: false,
         }
     }
 
@@ -156,18 +158,27 @@ impl Fault {
         self
     }
 
+    /// Limits it to requests with `If-Match`.
+    #[must_use]
+    pub fn with_update_condition(mut self) -> Self {
+        self.is_update = true;
+        self
+    }
+
     fn matches(&self, target: &Target<'_>) -> bool {
         let key = target.key.unwrap_or_default();
         let relevant = match self.misbehaviour {
             Misbehaviour::IgnoreConditions | Misbehaviour::IgnoreConditionsOnVersionedBuckets => {
                 target.is_conditional
             }
+            Misbehaviour::IgnoreUpdateConditions | Misbehaviour::MeetBareTagsOnly => target.is_update,
             Misbehaviour::RefuseTrailers => target.is_chunked,
             Misbehaviour::IgnoreRanges | Misbehaviour::TruncateBody { .. } => target.method == "GET",
             _ => true,
         };
         relevant
             && self.times != Some(0)
+            && (target.is_update || !self.is_update)
             && self.method.as_ref().is_none_or(|method| method == target.method)
             && self.operation.as_ref().is_none_or(|operation| target.operation == Some(operation))
             && self.key_part.as_ref().is_none_or(|part| target.key.is_some() && key.contains(part))
@@ -201,6 +212,8 @@ pub enum Misbehaviour {
     /// Takes no notice of `If-Match` and `If-None-Match` on a write, as stores do that do not know them; nor, on OSS, of `x-oss-forbid-overwrite` and of
     /// the position of an append.
     IgnoreConditions,
+    /// Takes no notice of `If-Match` on a write to S3, but of `If-None-Match`.
+    IgnoreUpdateConditions,
     /// Takes no notice of them on buckets with versioning enabled, as Ceph does.
     IgnoreConditionsOnVersionedBuckets,
     /// Takes no notice of `Range` on a GET, and answers with the whole object, as servers may.
@@ -209,6 +222,8 @@ pub enum Misbehaviour {
     LoseReply,
     /// Closes the connection and does nothing.
     LoseRequest,
+    /// Takes an entity tag in `If-Match` for a wrong one unless it comes without its quotes, as Ceph does.
+    MeetBareTagsOnly,
     /// Names a wrong CRC-64 in answers of OSS, as a body does that was damaged on its way.
     MisstateChecksum,
     /// Answers bodies with trailing checksums (`aws-chunked`) with 400 `XAmzContentSHA256Mismatch`, as older Ceph does.
@@ -251,6 +266,8 @@ pub(crate) struct Target<'a> {
     pub(crate) key: Option<&'a str>,
     pub(crate) query: &'a str,
     pub(crate) is_conditional: bool,
+    /// It has `If-Match`. Not known of OSS and of tables.
+    pub(crate) is_update: bool,
     pub(crate) is_chunked: bool,
 }
 
@@ -268,6 +285,7 @@ pub(crate) struct Plan {
     pub(crate) answer_after: Option<(u16, String)>,
     pub(crate) answer_without: Option<(u16, String)>,
     pub(crate) ignored: IgnoredConditions,
+    pub(crate) bare_tags_only: bool,
     pub(crate) ignore_ranges: bool,
     pub(crate) lose_reply: bool,
     pub(crate) lose_request: bool,
@@ -284,6 +302,7 @@ pub(crate) enum IgnoredConditions {
     #[default]
     None,
     OnVersionedBuckets,
+    OfUpdates,
     Everywhere,
 }
 
@@ -346,6 +365,14 @@ impl Plan {
                 }
                 vacant
             }
+            Misbehaviour::IgnoreUpdateConditions => {
+                let vacant = self.ignored == IgnoredConditions::None;
+                if vacant {
+                    self.ignored = IgnoredConditions::OfUpdates;
+                }
+                vacant
+            }
+            Misbehaviour::MeetBareTagsOnly => !std::mem::replace(&mut self.bare_tags_only, true),
             Misbehaviour::IgnoreRanges => !std::mem::replace(&mut self.ignore_ranges, true),
             Misbehaviour::LoseReply => !std::mem::replace(&mut self.lose_reply, true),
             Misbehaviour::LoseRequest => !std::mem::replace(&mut self.lose_request, true),
@@ -369,6 +396,7 @@ mod tests {
             key: Some(key),
             query: "",
             is_conditional: false,
+            is_update: false,
             is_chunked: false,
         }
     }

@@ -45,6 +45,9 @@ pub(crate) struct Args {
     /// Run only these suites; repeat or separate with commas
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     suite: Vec<String>,
+    /// Take the time that CI has not, with `REMOTE_STATE_TEST_LONG=1` for every suite
+    #[arg(long)]
+    long: bool,
     /// Show the output of every suite as it comes, not only the end of the failing ones
     #[arg(short, long)]
     verbose: bool,
@@ -56,7 +59,14 @@ pub(crate) struct Args {
 impl Args {
     /// Every suite, with what must be there.
     pub(crate) fn all(require: Vec<String>) -> Self {
-        Self { require, setup: Vec::new(), suite: Vec::new(), verbose: false, arguments: Vec::new() }
+        Self {
+            require,
+            setup: Vec::new(),
+            suite: Vec::new(),
+            long: false,
+            verbose: false,
+            arguments: Vec::new(),
+        }
     }
 }
 
@@ -146,6 +156,9 @@ fn run_suite(suite: Suite, asked: &Asked<'_>, requirements: &Requirements) -> Re
             command.args(&args.arguments);
         }
         requirements.export(&mut command);
+        if args.long {
+            command.env("REMOTE_STATE_TEST_LONG", "1");
+        }
         let captured = capture(command, Streams::Joined, |line| {
             if args.verbose {
                 println!("{line}");

@@ -23,6 +23,7 @@ impl Endpoint {
             key: None,
             query: head.uri.query().unwrap_or_default(),
             is_conditional: false,
+            is_update: false,
             is_chunked: false,
         });
         let id = next_request_id();

@@ -24,6 +24,7 @@ impl Endpoint {
             key: call.key(),
             query: head.uri.query().unwrap_or_default(),
             is_conditional: call.is_conditional(),
+            is_update: false,
             is_chunked: false,
         });
         call.page_limit = plan.page_limit;

@@ -31,6 +31,7 @@ impl Endpoint {
             key: key.as_deref(),
             query: head.uri.query().unwrap_or_default(),
             is_conditional,
+            is_update: false,
             is_chunked: false,
         });
         let mut record = record(&head, table, key);
@@ -70,11 +71,14 @@ impl Endpoint {
             key: target.key.as_deref(),
             query: head.uri.query().unwrap_or_default(),
             is_conditional: target.is_conditional,
+            is_update: false,
             is_chunked: false,
         });
         let conditions = match plan.ignored {
             IgnoredConditions::Everywhere => tablestore::Conditions::Ignored,
-            IgnoredConditions::None | IgnoredConditions::OnVersionedBuckets => tablestore::Conditions::Heeded,
+            IgnoredConditions::None
+            | IgnoredConditions::OfUpdates
+            | IgnoredConditions::OnVersionedBuckets => tablestore::Conditions::Heeded,
         };
         let id = next_request_id();
         let fail = |status, code: &str| tablestore::failure(status, code, "A fault was asked for.", &id);

@@ -35,7 +35,7 @@ impl Oss {
         let work = move |txn: &redb::WriteTransaction| {
             let versioning = buckets::get(&txn.open_table(BUCKETS).map_err(internal)?, &bucket)?.versioning;
             let ignores = match ignored {
-                IgnoredConditions::None => false,
+                IgnoredConditions::None | IgnoredConditions::OfUpdates => false,
                 IgnoredConditions::OnVersionedBuckets => versioning != Versioning::Never,
                 IgnoredConditions::Everywhere => true,
             };

@@ -92,8 +92,8 @@ fn conditions<T>(
     if_none_match: Option<ETagCondition>,
 ) -> Conditions {
     let exchange = request.extensions.get::<Exchange>().cloned().unwrap_or_default();
-    let Exchange { ignored, manners, is_match_quoted, .. } = exchange;
-    Conditions { if_match, if_none_match, ignored, manners, is_match_quoted }
+    let Exchange { ignored, manners, is_match_quoted, bare_tags_only, .. } = exchange;
+    Conditions { if_match, if_none_match, ignored, manners, is_match_quoted, bare_tags_only }
 }
 
 /// Returns the range that is asked for, unless a fault asks to take no notice of it.

@@ -193,7 +193,8 @@ impl Service {
         &self,
         request: S3Request<DeleteObjectsInput>,
     ) -> S3Result<DeleteObjectsOutput> {
-        let Conditions { ignored, manners, is_match_quoted, .. } = amazons_conditions(&request, None, None);
+        let Conditions { ignored, manners, is_match_quoted, bare_tags_only, .. } =
+            amazons_conditions(&request, None, None);
         let input = request.input;
         if input.delete.objects.len() > 1000 {
             return Err(s3_error!(MalformedXML, "At most 1000 keys may be deleted at once"));
@@ -208,8 +209,14 @@ impl Service {
                 for object in input.delete.objects {
                     let if_match =
                         object.e_tag.map(ETagCondition::ETag).filter(|_| manners == Manners::Amazon);
-                    let conditions =
-                        Conditions { if_match, if_none_match: None, ignored, manners, is_match_quoted };
+                    let conditions = Conditions {
+                        if_match,
+                        if_none_match: None,
+                        ignored,
+                        manners,
+                        is_match_quoted,
+                        bare_tags_only,
+                    };
                     let result = match &object.version_id {
                         Some(id) => objects::delete_version(txn, bucket, &object.key, id),
                         None => objects::delete(txn, bucket, &object.key, &conditions),

@@ -23,6 +23,8 @@ pub(crate) struct Conditions {
     pub(crate) manners: Manners,
     /// The entity tag in `if_match` had quotes.
     pub(crate) is_match_quoted: bool,
+    /// A tag with quotes is never met.
+    pub(crate) bare_tags_only: bool,
 }
 
 /// What a write left behind.
@@ -83,6 +85,7 @@ pub(crate) fn check(
     let ignored = match conditions.ignored {
         IgnoredConditions::None => false,
         IgnoredConditions::OnVersionedBuckets => versioning == Versioning::Enabled,
+        IgnoredConditions::OfUpdates => conditions.if_match.is_some(),
         IgnoredConditions::Everywhere => true,
     };
     if ignored || (conditions.if_match.is_none() && conditions.if_none_match.is_none()) {
@@ -99,6 +102,9 @@ pub(crate) fn check(
             *is_match_quoted,
             if_none_match.as_ref(),
         );
+    }
+    if conditions.bare_tags_only && conditions.is_match_quoted && conditions.if_match.is_some() {
+        return Err(precondition_failed("If-Match"));
     }
     let etag =
         current(&versions, bucket, key)?.and_then(|version| version.content).map(|content| content.etag);
