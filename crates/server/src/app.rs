@@ -12,14 +12,16 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use percent_encoding::percent_decode_str;
-use remote_state_core::LockId;
-use tokio::sync::{OwnedMutexGuard, mpsc};
+use remote_state_core::{ErrorKind, LockId};
+use tokio::sync::{OwnedMutexGuard, mpsc, watch};
 use tracing::Instrument as _;
 
 use crate::auth::Gate;
+use crate::body::Pause;
 use crate::events::{Event, Observer};
 use crate::failure::Failure;
 use crate::intent::{Action, Door};
+use crate::memory::Memory;
 use crate::names::{self, States};
 use crate::observe::{Facts, Metrics, RequestIds, observe};
 use crate::patience::Patience;
@@ -39,6 +41,7 @@ pub(crate) struct App {
     pub(crate) observer: Observer,
     pub(crate) patience: Patience,
     pub(crate) max_state_bytes: usize,
+    pub(crate) memory: Memory,
     pub(crate) timeouts: Timeouts,
     pub(crate) metrics: Metrics,
     pub(crate) request_ids: RequestIds,
@@ -46,6 +49,8 @@ pub(crate) struct App {
     pub(crate) readiness: tokio::sync::Mutex<Option<(Instant, bool)>>,
     /// Held by whatever must be finished before the server may end.
     pub(crate) unfinished: mpsc::WeakSender<()>,
+    /// Turns true when the server is told to stop.
+    pub(crate) stop: watch::Sender<bool>,
 }
 
 impl App {
@@ -72,7 +77,8 @@ impl App {
             value
         };
         tokio::spawn(work.in_current_span()).await.map_err(|error| {
-            tracing::error!(%error, "a request did not come to its end");
+            let error = error.to_string();
+            tracing::error!(error, "a request did not come to its end");
             Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "the request did not come to its end")
         })
     }
@@ -102,6 +108,7 @@ async fn guarded(State(app): State<Arc<App>>, request: Request) -> Response {
 
 async fn dispatch(app: &Arc<App>, request: Request, facts: &mut Facts) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
+    intent::check_framing(parts.version, &parts.headers).map_err(Failure::closing)?;
     let admitted = app.gate.check(&parts.headers, parts.uri.path())?;
     facts.principal = admitted.principal;
     // Not 404: clients take that for a state that has not been written yet.
@@ -115,16 +122,18 @@ async fn dispatch(app: &Arc<App>, request: Request, facts: &mut Facts) -> Result
     facts.action = Some(action);
     let query_id = lock_id(parts.uri.query().unwrap_or_default());
     facts.lock_id = query_id.as_ref().map(|id| id.as_str().to_owned());
-    let read = |limit_bytes| body::read(&parts.headers, body, limit_bytes, app.timeouts.body);
+    // Lock records are not counted: whoever holds a lock must always be able to give it back.
+    let pause = Pause { limit: app.timeouts.body, stop: app.stop.subscribe() };
+    let read = |limit_bytes, memory| body::read(&parts.headers, body, limit_bytes, pause, memory);
     match action {
         Action::Read => states::read(app, &place, facts).await,
         Action::Write => {
-            let body = read(app.max_state_bytes).await?;
+            let body = read(app.max_state_bytes, Some(&app.memory)).await?;
             write::write(app, name, place, query_id, body, facts).await
         }
         Action::Delete => states::delete(app, name, place, query_id).await,
         Action::Lock => {
-            let body = read(locks::LONGEST_RECORD).await?;
+            let body = read(locks::LONGEST_RECORD, None).await?;
             let mut pauses = app.patience.begin();
             loop {
                 let answer = locks::lock(app, name.clone(), place.clone(), &body, facts).await;
@@ -135,7 +144,7 @@ async fn dispatch(app: &Arc<App>, request: Request, facts: &mut Facts) -> Result
             }
         }
         Action::Unlock => {
-            let body = read(locks::LONGEST_RECORD).await?;
+            let body = read(locks::LONGEST_RECORD, None).await?;
             locks::unlock(app, name, place, &body, query_id, facts).await
         }
         Action::ShowLock => locks::show(&place).await,
@@ -158,11 +167,17 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
         _ => {
             let place = app.states.probe();
             let answer = place.store.inspect(&place.workspace).await;
-            if let Err(error) = &answer {
-                tracing::warn!(%error, "the store is not ready");
+            // The names of this state and of its lock may be none that is served, and then nobody has to be allowed to read them.
+            let is_ready = match &answer {
+                Ok(_) => true,
+                Err(error) => error.kind() == ErrorKind::PermissionDenied,
+            };
+            if let Err(error) = answer {
+                let error = Failure::from(error).for_log();
+                tracing::warn!(error, is_ready, "the store did not answer whether it is ready");
             }
-            *known = Some((Instant::now(), answer.is_ok()));
-            answer.is_ok()
+            *known = Some((Instant::now(), is_ready));
+            is_ready
         }
     };
     if is_ready {

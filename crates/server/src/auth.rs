@@ -14,6 +14,9 @@ use subtle::ConstantTimeEq as _;
 
 use crate::failure::Failure;
 
+/// A token of fewer characters can be guessed.
+const SHORT_TOKEN: usize = 16;
+
 /// What a client must show.
 #[derive(Clone, Debug)]
 pub enum Auth {
@@ -66,7 +69,14 @@ impl Gate {
                 Err(Error::config("the token is empty"))
             }
             Auth::Path(secret) => Ok(Self::Path(digest(secret.expose_secret().as_bytes()))),
-            Auth::Token(token) => Ok(Self::Token(digest(token.expose_secret().as_bytes()))),
+            Auth::Token(token) => {
+                if token.expose_secret().chars().count() < SHORT_TOKEN {
+                    tracing::warn!(
+                        "the token is short enough to be guessed: take at least {SHORT_TOKEN} random characters"
+                    );
+                }
+                Ok(Self::Token(digest(token.expose_secret().as_bytes())))
+            }
         }
     }
 
@@ -115,7 +125,9 @@ fn comes_from_a_web_page(headers: &HeaderMap) -> bool {
             name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost");
         !is_local_name && !name.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
     });
-    headers.contains_key(ORIGIN) || host_is_foreign
+    // Browsers that leave out `Origin`, as for a plain GET or a form, say by this whose page it was; `none` is a person's own bookmark.
+    let is_of_a_page = headers.get_all("sec-fetch-site").iter().any(|site| site.as_bytes() != b"none");
+    headers.contains_key(ORIGIN) || is_of_a_page || host_is_foreign
 }
 
 /// Returns the name and the token that a request shows.
@@ -216,6 +228,12 @@ mod tests {
             assert!(gate.check(&headers(&[("host", host)]), "/").is_err(), "{host}");
         }
         assert!(gate.check(&headers(&[("host", "localhost"), ("origin", "http://localhost")]), "/").is_err());
+        for (site, is_served) in
+            [("cross-site", false), ("same-site", false), ("same-origin", false), ("none", true)]
+        {
+            let shown = headers(&[("host", "localhost"), ("sec-fetch-site", site)]);
+            assert_eq!(gate.check(&shown, "/").is_ok(), is_served, "{site}");
+        }
     }
 
     #[test]

@@ -4,32 +4,62 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use md5::{Digest as _, Md5};
-use tokio::time::timeout;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::connection::LAST_PATIENCE;
 use crate::failure::Failure;
+use crate::memory::Memory;
 
 /// From this size on, hashing and parsing leave the threads that serve other clients.
 const LARGE_BYTES: usize = 1 << 20;
 
+/// In which steps a body that does not say how long it is takes its share of the memory.
+const STEP_BYTES: u64 = 256 << 10;
+
+/// How long the next piece of a body is waited for.
+#[derive(Debug)]
+pub(crate) struct Pause {
+    pub(crate) limit: Duration,
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+impl Pause {
+    /// Ends when the pause has lasted too long: sooner, once the server is told to stop.
+    async fn over(&mut self) {
+        let started = Instant::now();
+        tokio::select! {
+            () = sleep(self.limit) => return,
+            _ = self.stop.wait_for(|stop| *stop) => {}
+        }
+        sleep_until((Instant::now() + LAST_PATIENCE).min(started + self.limit)).await;
+    }
+}
+
 /// Reads a body of at most `limit_bytes`.
 ///
-/// A body that says beforehand that it is longer is not read at all.
+/// A body that says beforehand that it is longer is not read at all; nor is one for which there is no room in `memory`. What is returned keeps its
+/// share of that.
 pub(crate) async fn read(
     headers: &HeaderMap,
     mut body: Body,
     limit_bytes: usize,
-    pause: Duration,
+    mut pause: Pause,
+    memory: Option<&Memory>,
 ) -> Result<Bytes, Failure> {
-    if headers
-        .get(CONTENT_ENCODING)
-        .is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
-    {
+    let is_plain = |values: &HeaderValue| {
+        values
+            .as_bytes()
+            .split(|byte| *byte == b',')
+            .all(|value| value.trim_ascii().eq_ignore_ascii_case(b"identity"))
+    };
+    if !headers.get_all(CONTENT_ENCODING).iter().all(is_plain) {
         return Err(Failure::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "only the content encoding `identity` is accepted",
@@ -44,11 +74,20 @@ pub(crate) async fn read(
     if declared.is_some_and(|declared| declared > limit_bytes as u64) {
         return Err(too_long());
     }
+    // A share for the whole body, before any of it comes: whoever begins comes to an end, and does not give up halfway for others who do too.
+    let mut held = memory.map(|memory| memory.hold(declared.unwrap_or(0))).transpose()?;
+    let mut held_bytes = declared.unwrap_or(0);
     // The length is the client's claim: room for all of it is made only once a good part has come.
     let mut bytes =
         BytesMut::with_capacity(usize::try_from(declared.unwrap_or(0)).unwrap_or(0).min(LARGE_BYTES));
     loop {
-        let Ok(frame) = timeout(pause, body.frame()).await else {
+        let frame = tokio::select! {
+            // What has come counts, however late it is looked at.
+            biased;
+            frame = body.frame() => Some(frame),
+            () = pause.over() => None,
+        };
+        let Some(frame) = frame else {
             return Err(Failure::new(StatusCode::REQUEST_TIMEOUT, "the body stopped coming").closing());
         };
         match frame {
@@ -59,11 +98,22 @@ pub(crate) async fn read(
                 if bytes.len() + data.len() > limit_bytes {
                     return Err(too_long());
                 }
+                let missing = ((bytes.len() + data.len()) as u64).saturating_sub(held_bytes);
+                if let (Some(held), Some(memory)) = (&mut held, memory)
+                    && missing > 0
+                {
+                    let step = missing.max(STEP_BYTES);
+                    held.add(memory.hold(step)?);
+                    held_bytes += step;
+                }
                 bytes.extend_from_slice(&data);
             }
         }
     }
-    let bytes = bytes.freeze();
+    let bytes = match held {
+        Some(held) => held.keep(bytes.freeze()),
+        None => bytes.freeze(),
+    };
     verify(headers, &bytes).await?;
     Ok(bytes)
 }

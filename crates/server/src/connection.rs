@@ -3,19 +3,25 @@
 use std::future::{Future as _, poll_fn};
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, HttpBody};
+use axum::response::Response;
+use bytes::Bytes;
+use hyper::body::{Frame, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tower::Service as _;
 
+use crate::crowd::{Activity, InFlight, Slot};
 use crate::server::Timeouts;
 
 /// How long a connection that ended with an unread body is still listened to, and how much of that body is thrown away.
@@ -24,32 +30,66 @@ use crate::server::Timeouts;
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: u64 = 1 << 20;
 
+/// How long a client is waited for at most once the server is told to stop: one that goes on comes to its end, and one that does not holds up
+/// nobody.
+pub(crate) const LAST_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The longest head of a request: anyone may send one.
+const LONGEST_HEAD: usize = 64 << 10;
+
 /// Serves one connection until it ends, or until the request in flight is answered after `stop` turns true.
+///
+/// A connection without a request in flight ends at once then; and sooner than otherwise where there is a crowd.
 pub(crate) async fn serve(
     stream: TcpStream,
     router: Router,
     timeouts: Timeouts,
     mut stop: watch::Receiver<bool>,
+    slot: &Slot,
 ) {
-    let io = TokioIo::new(TimedStream::new(stream, timeouts.write));
-    let service = service_fn(move |request| Box::pin(router.clone().call(request)));
+    let activity = Activity::new();
+    let io = TokioIo::new(TimedStream {
+        stream,
+        limit: timeouts.write,
+        stop: stop.clone(),
+        blocked: None,
+        activity: Arc::clone(&activity),
+    });
+    let of_requests = Arc::clone(&activity);
+    let service = service_fn(move |request| {
+        let in_flight = of_requests.begin();
+        let answer = Box::pin(router.clone().call(request));
+        Box::pin(async move {
+            answer
+                .await
+                .map(|response: Response| response.map(|body| Tracked { body, _in_flight: in_flight }))
+        })
+    });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(timeouts.head)
+        .max_buf_size(LONGEST_HEAD)
         .serve_connection(io, service);
+    let mut outstayed = std::pin::pin!(slot.outstayed(&activity, timeouts.crowded_head));
     let mut is_stopping = false;
     loop {
         tokio::select! {
+            // First, so that what has come is seen before it is decided whether anything has.
+            biased;
             result = poll_fn(|cx| connection.poll_without_shutdown(cx)) => {
                 if let Err(error) = result {
-                    tracing::debug!(%error, "a connection broke");
+                    tracing::debug!(?error, "a connection broke");
                 }
                 break;
             }
             _ = stop.wait_for(|stop| *stop), if !is_stopping => {
+                if activity.idle_since().is_some() {
+                    return;
+                }
                 is_stopping = true;
                 Pin::new(&mut connection).graceful_shutdown();
             }
+            () = &mut outstayed => return,
         }
     }
     let mut stream = connection.into_parts().io.into_inner();
@@ -60,32 +100,66 @@ pub(crate) async fn serve(
     }
 }
 
+/// The body of an answer, whose request is in flight until it has gone.
+#[derive(Debug)]
+struct Tracked {
+    body: Body,
+    _in_flight: InFlight,
+}
+
+impl HttpBody for Tracked {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 /// A stream that fails if the other side takes nothing for too long.
 #[derive(Debug)]
 struct TimedStream {
     stream: TcpStream,
     limit: Duration,
-    deadline: Option<Pin<Box<Sleep>>>,
+    stop: watch::Receiver<bool>,
+    /// Since when nothing is taken, and what wakes us when that is too long.
+    blocked: Option<(Instant, Pin<Box<Sleep>>)>,
+    activity: Arc<Activity>,
 }
 
 impl TimedStream {
-    fn new(stream: TcpStream, limit: Duration) -> Self {
-        Self { stream, limit, deadline: None }
-    }
-
     fn timed<T>(
         &mut self,
         cx: &mut Context<'_>,
         poll: impl FnOnce(Pin<&mut TcpStream>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if let Poll::Ready(done) = poll(Pin::new(&mut self.stream), cx) {
-            self.deadline = None;
+            self.blocked = None;
+            self.activity.set_blocked(false);
             return Poll::Ready(done);
         }
-        let limit = self.limit;
-        let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(limit)));
+        self.activity.set_blocked(true);
+        let limit = if *self.stop.borrow() { self.limit.min(LAST_PATIENCE) } else { self.limit };
+        let (since, deadline) = self.blocked.get_or_insert_with(|| {
+            let now = Instant::now();
+            (now, Box::pin(sleep_until(now + limit)))
+        });
+        if deadline.deadline() != *since + limit {
+            deadline.as_mut().reset(*since + limit);
+        }
         ready!(deadline.as_mut().poll(cx));
-        deadline.as_mut().reset(Instant::now() + limit);
+        self.blocked = None;
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }

@@ -65,6 +65,16 @@ impl Failure {
             .closing()
     }
 
+    /// The answer while the server holds as much in memory as it may. The body is not read.
+    pub(crate) fn busy() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "this server holds as much of states in memory as it may; try again",
+        )
+        .with_header(RETRY_AFTER, RETRY_AFTER_SECONDS)
+        .closing()
+    }
+
     /// The answer about a lock that is in the way: clients show its holder, and need its id.
     pub(crate) fn locked(holder: &LockRecord) -> Self {
         let id = holder.id().map_or(UNREADABLE_LOCK_ID, |id| id.as_str());
@@ -123,18 +133,21 @@ impl Failure {
         match &self.0.cause {
             None => self.0.message.clone(),
             // What the client was told is in it, or says less.
-            Some(cause) => {
-                let mut text = describe(cause);
-                for (label, value) in cause.context() {
-                    text.push_str(&format!("; {label} {value}"));
-                }
-                // Nobody but the operator, who reads this, can do something about these.
-                if is_permanent(cause.kind()) || cause.kind() == ErrorKind::Unsupported {
-                    cause.hints().iter().for_each(|hint| text.push_str(&format!("; hint: {hint}")));
-                }
-                text
-            }
+            Some(cause) => Self::for_log_of(cause),
         }
+    }
+
+    /// Returns what the log should say about a failure of the store.
+    pub(crate) fn for_log_of(cause: &Error) -> String {
+        let mut text = describe(cause);
+        for (label, value) in cause.context() {
+            text.push_str(&format!("; {label} {value}"));
+        }
+        // Nobody but the operator, who reads this, can do something about these.
+        if is_permanent(cause.kind()) || cause.kind() == ErrorKind::Unsupported {
+            cause.hints().iter().for_each(|hint| text.push_str(&format!("; hint: {hint}")));
+        }
+        text
     }
 
     /// Turns it into an answer. The cause of a failure on our side is not in it: that is in the log, under the request's id.

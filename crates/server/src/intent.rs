@@ -4,7 +4,8 @@
 //! never taken for a state, an unlock never for a deletion, and nothing that was to be stored or locked is answered as if it were.
 
 use axum::body::{Body, HttpBody as _};
-use axum::http::HeaderMap;
+use axum::http::header::{HOST, TRANSFER_ENCODING};
+use axum::http::{HeaderMap, Version};
 use remote_state_core::LockInfo;
 
 use crate::failure::Failure;
@@ -74,6 +75,20 @@ impl Door {
             .closing()),
             action => Ok(action),
         }
+    }
+}
+
+/// Refuses what a proxy in front of this server may have read in another way.
+pub(crate) fn check_framing(version: Version, headers: &HeaderMap) -> Result<(), Failure> {
+    let hosts = headers.get_all(HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && version >= Version::HTTP_11) {
+        return Err(Failure::bad_request("a request names its `Host` once"));
+    }
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(coding), None) if coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        _ => Err(Failure::bad_request("only the transfer encoding `chunked` is accepted, once")),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use remote_state_core::{Error, ErrorKind, Result};
 use tokio::net::TcpListener;
@@ -13,7 +13,9 @@ use tokio::time::{sleep, timeout};
 use crate::app::{App, Turns};
 use crate::auth::{Auth, Gate};
 use crate::connection;
+use crate::crowd::Crowd;
 use crate::events::{Event, Observer};
+use crate::memory::Memory;
 use crate::names::States;
 use crate::observe::{Metrics, RequestIds};
 use crate::patience::Patience;
@@ -21,6 +23,15 @@ use crate::policy::Policy;
 
 /// The longest state that is accepted unless set otherwise: 64 MiB.
 const MAX_STATE_BYTES: usize = 64 << 20;
+
+/// How much of states may be in memory at once unless set otherwise: 512 MiB.
+const MAX_HELD_BYTES: usize = 512 << 20;
+
+/// How many connections there may be unless set otherwise: half of the descriptors that most systems give a process.
+const MAX_CONNECTIONS: usize = 512;
+
+/// How often the log says that connections have to wait, at most.
+const COMPLAINT_PAUSE: Duration = Duration::from_secs(60);
 
 /// Terraform's `http` backend protocol over a state store.
 ///
@@ -39,6 +50,8 @@ impl Server {
             observer: Observer::default(),
             patience: Patience::default(),
             max_state_bytes: MAX_STATE_BYTES,
+            max_held_bytes: MAX_HELD_BYTES,
+            max_connections: MAX_CONNECTIONS,
             timeouts: Timeouts::default(),
         }
     }
@@ -50,9 +63,11 @@ impl Server {
 pub struct Timeouts {
     /// For the head of a request, and for the next request on an open connection; 60 s.
     pub head: Duration,
+    /// The same while more than half of the connections that there may be are open; 2 s.
+    pub crowded_head: Duration,
     /// For the next piece of a request's body; 60 s.
     pub body: Duration,
-    /// For the client to take the next piece of an answer; 60 s.
+    /// For the client to take the next piece of an answer; 60 s, and at most 5 s once the server is told to stop.
     pub write: Duration,
     /// For the requests in flight when the server is told to stop; 10 min, since a large state takes its time to the store.
     pub stop: Duration,
@@ -61,7 +76,8 @@ pub struct Timeouts {
 impl Default for Timeouts {
     fn default() -> Self {
         let minute = Duration::from_secs(60);
-        Self { head: minute, body: minute, write: minute, stop: 10 * minute }
+        let crowded_head = Duration::from_secs(2);
+        Self { head: minute, crowded_head, body: minute, write: minute, stop: 10 * minute }
     }
 }
 
@@ -70,6 +86,13 @@ impl Timeouts {
     #[must_use]
     pub fn with_head(mut self, head: Duration) -> Self {
         self.head = head;
+        self
+    }
+
+    /// Sets how long to wait for the head of a request while more than half of the connections that there may be are open.
+    #[must_use]
+    pub fn with_crowded_head(mut self, crowded_head: Duration) -> Self {
+        self.crowded_head = crowded_head;
         self
     }
 
@@ -105,6 +128,8 @@ pub struct ServerBuilder {
     observer: Observer,
     patience: Patience,
     max_state_bytes: usize,
+    max_held_bytes: usize,
+    max_connections: usize,
     timeouts: Timeouts,
 }
 
@@ -140,6 +165,23 @@ impl ServerBuilder {
         self
     }
 
+    /// Sets how many bytes of states may be in memory at once, over all requests; 512 MiB, and never less than the longest state that is
+    /// accepted. What goes beyond is refused with `503` and `Retry-After`, which clients repeat. A state of more than 4 MiB is read piece by
+    /// piece, and counts as 8 MiB.
+    pub fn with_max_held_bytes(mut self, max_held_bytes: usize) -> Self {
+        self.max_held_bytes = max_held_bytes;
+        self
+    }
+
+    /// Sets how many connections there may be at once; 512. Others wait until one ends, and connections that ask for nothing are
+    /// ended sooner once half of that is reached.
+    ///
+    /// Each takes a descriptor of the process, and the store needs some too: stay well below what the process may have.
+    pub fn with_max_connections(mut self, max_connections: usize) -> Self {
+        self.max_connections = max_connections;
+        self
+    }
+
     /// Sets how long to wait for clients.
     pub fn with_timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
@@ -170,14 +212,17 @@ impl ServerBuilder {
             observer: self.observer,
             patience: self.patience,
             max_state_bytes: self.max_state_bytes,
+            memory: Memory::new(self.max_held_bytes.max(self.max_state_bytes)),
             timeouts: self.timeouts,
             metrics: Metrics::default(),
             request_ids: RequestIds::new(),
             turns: Turns::default(),
             readiness: tokio::sync::Mutex::default(),
             unfinished: finished.downgrade(),
+            stop: watch::Sender::new(false),
         };
-        Ok(BoundServer { listener, address, app: Arc::new(app), finished, unfinished })
+        let crowd = Crowd::new(self.max_connections);
+        Ok(BoundServer { listener, address, app: Arc::new(app), crowd, finished, unfinished })
     }
 }
 
@@ -187,6 +232,7 @@ pub struct BoundServer {
     listener: TcpListener,
     address: SocketAddr,
     app: Arc<App>,
+    crowd: Arc<Crowd>,
     finished: mpsc::Sender<()>,
     unfinished: mpsc::Receiver<()>,
 }
@@ -204,12 +250,20 @@ impl BoundServer {
     /// # Errors
     /// `Local` if requests were still in flight when the time for that was up.
     pub async fn run_until(self, shutdown: impl Future<Output = ()> + Send) -> Result<()> {
-        let Self { listener, app, finished, mut unfinished, .. } = self;
+        let Self { listener, app, crowd, finished, mut unfinished, .. } = self;
         let timeouts = app.timeouts;
-        let router = app.router();
-        let (stop, stopped) = watch::channel(false);
+        let router = Arc::clone(&app).router();
+        let stopped = app.stop.subscribe();
         let mut shutdown = std::pin::pin!(shutdown);
+        let mut complaints = Seldom::default();
         loop {
+            if crowd.is_full() && complaints.is_due() {
+                tracing::warn!("as many connections as this server may have are open: others wait");
+            }
+            let slot = tokio::select! {
+                () = &mut shutdown => break,
+                slot = crowd.enter() => slot,
+            };
             let accepted = tokio::select! {
                 () = &mut shutdown => break,
                 accepted = listener.accept() => accepted,
@@ -218,24 +272,28 @@ impl BoundServer {
                 Ok((stream, _)) => stream,
                 Err(error) => {
                     // Likely out of descriptors: the connection waits in the queue, and trying at once would only spin.
-                    tracing::warn!(%error, "cannot accept a connection");
+                    if complaints.is_due() {
+                        let error = error.to_string();
+                        tracing::warn!(error, "cannot accept a connection");
+                    }
                     sleep(Duration::from_millis(100)).await;
                     continue;
                 }
             };
+            slot.settle();
             // Small answers should not wait for more to send.
             if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "small answers may be slow on this connection");
+                tracing::debug!(?error, "small answers may be slow on this connection");
             }
             let (router, stopped, in_flight) = (router.clone(), stopped.clone(), finished.clone());
             // The task ends by itself, with its connection.
             tokio::spawn(async move {
-                connection::serve(stream, router, timeouts, stopped).await;
-                drop(in_flight);
+                connection::serve(stream, router, timeouts, stopped, &slot).await;
+                drop((in_flight, slot));
             });
         }
         drop(listener);
-        stop.send_replace(true);
+        app.stop.send_replace(true);
         drop(finished);
         // Nothing is ever sent: this ends when the last holder of the channel is gone.
         if timeout(timeouts.stop, unfinished.recv()).await.is_err() {
@@ -246,5 +304,19 @@ impl BoundServer {
             ));
         }
         Ok(())
+    }
+}
+
+/// Says a thing at most once in a while.
+#[derive(Debug, Default)]
+struct Seldom(Option<Instant>);
+
+impl Seldom {
+    fn is_due(&mut self) -> bool {
+        let is_due = self.0.is_none_or(|last| last.elapsed() >= COMPLAINT_PAUSE);
+        if is_due {
+            self.0 = Some(Instant::now());
+        }
+        is_due
     }
 }

@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::body::content_md5;
 use crate::events::PolicyChoice;
 use crate::failure::Failure;
+use crate::memory::READ_WHOLE_BYTES;
 use crate::names::Place;
 use crate::observe::Facts;
 use crate::policy::Emptied;
@@ -28,20 +29,36 @@ pub(crate) async fn read(app: &App, place: &Place, facts: &mut Facts) -> Result<
         *response.status_mut() = StatusCode::NOT_FOUND;
         return Ok(response);
     };
-    facts.size_bytes = Some(read.meta.size_bytes);
-    if read.meta.size_bytes > app.max_state_bytes as u64 {
-        // Written by another client, and too long to keep: it goes out as it comes in, without a digest. If the store fails midway, the
-        // missing bytes show as a broken transfer.
+    let size_bytes = read.meta.size_bytes;
+    facts.size_bytes = Some(size_bytes);
+    if size_bytes > app.max_state_bytes as u64 {
+        tracing::warn!(
+            state = facts.state.as_deref(),
+            size_bytes,
+            limit_bytes = app.max_state_bytes,
+            "a stored state is longer than this server accepts: reading it works, the next write will be refused"
+        );
+    }
+    let held = app.memory.hold_for_reading(size_bytes)?;
+    if size_bytes > READ_WHOLE_BYTES {
+        // It goes out as it comes in, without a digest. If the store fails midway, the missing bytes show as a broken transfer.
         let mut response = Response::new(Body::empty());
-        let size_bytes = read.meta.size_bytes;
         describe(&mut response, &read.meta);
-        *response.body_mut() = Body::from_stream(read.body);
+        let span = tracing::Span::current();
+        *response.body_mut() = Body::from_stream(read.body.inspect_err(move |error| {
+            let (_held, _span) = (&held, span.enter());
+            let failure = Failure::for_log_of(error);
+            tracing::error!(
+                failure,
+                "the store failed while a state was on its way: its transfer is broken off"
+            );
+        }));
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(size_bytes));
         return Ok(response);
     }
     let state = read.collect().await.map_err(Failure::of_read)?;
     let digest = content_md5(&state.bytes).await;
-    let mut response = Response::new(Body::from(state.bytes));
+    let mut response = Response::new(Body::from(held.keep(state.bytes)));
     describe(&mut response, &state.meta);
     if let Ok(digest) = HeaderValue::from_str(&digest) {
         response.headers_mut().insert("content-md5", digest);
