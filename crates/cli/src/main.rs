@@ -3,10 +3,12 @@
 mod args;
 mod client;
 mod commands;
+mod descriptors;
 #[cfg(feature = "dev")]
 mod dev;
 mod exit;
 mod job;
+mod log;
 mod random;
 mod session;
 mod source;
@@ -53,7 +55,7 @@ fn main() -> ExitCode {
         job::prepare();
     }
     session::prepare();
-    log(&cli);
+    start_log(&cli);
     let outcome = std::panic::catch_unwind(|| {
         let runtime = runtime(&cli.command);
         let outcome = runtime.block_on(commands::run(cli, ui, env));
@@ -83,7 +85,7 @@ fn runtime(command: &Command) -> tokio::runtime::Runtime {
 }
 
 /// Logs to stderr at the level that was asked for. Requests of the SDK are logged at `trace` only: at `debug` it prints headers.
-fn log(cli: &Cli) {
+fn start_log(cli: &Cli) {
     let level = match cli.global.verbose {
         _ if cli.global.quiet => LevelFilter::OFF,
         0 | 1 => LevelFilter::WARN,
@@ -96,9 +98,10 @@ fn log(cli: &Cli) {
     if matches!(cli.command, Command::Exec(_)) && level <= LevelFilter::WARN {
         ours = ours.with_target("remote_state_server::observe", LevelFilter::OFF);
     }
+    let has_colours = cli.global.color == args::Color::Always;
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(cli.global.color == args::Color::Always)
+        .with_writer(move || log::Lines { to: std::io::stderr(), has_colours })
+        .with_ansi(has_colours)
         .with_filter(ours);
     tracing_subscriber::registry().with(lines).init();
 }

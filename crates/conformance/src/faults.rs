@@ -152,6 +152,10 @@ impl StateStore for FaultyStore {
         Ok(Arc::new(Self { inner: self.inner.with_state_key(key)?, faults: self.faults.clone() }))
     }
 
+    fn admit(&self, workspace: &Workspace) -> Result<()> {
+        self.inner.admit(workspace)
+    }
+
     async fn read(&self, workspace: &Workspace, options: &ReadOptions) -> Result<Option<StateRead>> {
         self.faults.around("read", self.inner.read(workspace, options)).await
     }

@@ -173,6 +173,15 @@ impl StateStore for MemoryStore {
         Ok(Arc::new(Self { state_key: key.to_owned(), ..self.clone() }))
     }
 
+    /// As in S3, where a digest and a lock have names made of the state's.
+    fn admit(&self, workspace: &Workspace) -> Result<()> {
+        let name = format!("{workspace}/{}.tflock", self.state_key);
+        if name.len() > 1024 || (self.capabilities.digests && self.state_key.ends_with("-md5")) {
+            return Err(Error::config("no state can be kept under this name"));
+        }
+        Ok(())
+    }
+
     async fn read(&self, workspace: &Workspace, options: &ReadOptions) -> Result<Option<StateRead>> {
         let found = self.with_slot(workspace, |slot| match &options.version {
             None => Ok(slot.current().map(|(meta, bytes)| (meta.clone(), bytes.clone()))),

@@ -76,7 +76,11 @@ impl LockGuard {
 impl Drop for LockGuard {
     fn drop(&mut self) {
         if !self.is_released {
-            tracing::warn!(workspace = %self.workspace, lock_id = %self.info.id, "a lock was dropped without being released; it is still held");
+            tracing::warn!(
+                workspace = self.workspace.as_str(),
+                lock_id = self.info.id.as_str(),
+                "a lock was dropped without being released; it is still held"
+            );
         }
     }
 }

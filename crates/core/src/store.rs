@@ -53,6 +53,18 @@ pub trait StateStore: Debug + Display + Send + Sync + 'static {
     /// `ConfigInvalid` if the store cannot keep a state under that key.
     fn with_state_key(&self, key: &str) -> Result<Arc<dyn StateStore>>;
 
+    /// Makes sure that the state of a workspace can be kept beside all others: that the store takes each of the names under which it, its lock and
+    /// its digest would be, and that none of them is the lock or the digest of another state. This asks nobody.
+    ///
+    /// Whoever lets others choose workspaces or state keys asks this first: see [`with_state_key`](Self::with_state_key).
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if it cannot.
+    fn admit(&self, workspace: &Workspace) -> Result<()> {
+        let _ = workspace;
+        Ok(())
+    }
+
     /// Opens the state of a workspace for reading, or returns `None` if none has been written. An object of zero bytes is no state.
     ///
     /// # Errors

@@ -104,7 +104,7 @@ fn trusted_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     for error in &found.errors {
-        tracing::warn!(%error, "a certificate of the system cannot be read");
+        tracing::warn!(error = error.to_string(), "a certificate of the system cannot be read");
     }
     let (_, unusable) = roots.add_parsable_certificates(found.certs);
     if unusable > 0 {

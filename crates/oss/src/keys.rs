@@ -9,6 +9,15 @@ use remote_state_core::provider::join_clean;
 /// What a lock object's key ends with.
 const LOCK_SUFFIX: &str = ".tflock";
 
+/// What the id of a digest row ends with.
+pub(crate) const DIGEST_SUFFIX: &str = "-md5";
+
+/// The longest key of an object, in bytes.
+const LONGEST_KEY: usize = 1023;
+
+/// The longest id of a row, in bytes.
+const LONGEST_ID: usize = 1024;
+
 /// The layout of one state in one bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
@@ -65,6 +74,32 @@ impl Layout {
 
     pub(crate) fn url(&self, key: &str) -> String {
         object_url(&self.bucket, key)
+    }
+
+    /// Says why a workspace's state, its lock object and its digest row, where there are such, cannot be kept beside those of all others.
+    pub(crate) fn admit(
+        &self,
+        workspace: &Workspace,
+        has_lock_object: bool,
+        has_table: bool,
+    ) -> Result<(), String> {
+        let key = self.state_key(workspace);
+        let longest = if has_lock_object { key.len() + LOCK_SUFFIX.len() } else { key.len() };
+        if longest > LONGEST_KEY {
+            return Err(format!(
+                "an object's key would have {longest} bytes, of which {LONGEST_KEY} are allowed"
+            ));
+        }
+        let id = self.path(workspace).len() + DIGEST_SUFFIX.len();
+        if has_table && id > LONGEST_ID {
+            return Err(format!("a row's id would have {id} bytes, of which {LONGEST_ID} are allowed"));
+        }
+        // The one who locks would find what belongs to another state, and the other one would take it for damaged.
+        let taken = [(has_lock_object, LOCK_SUFFIX, "lock object"), (has_table, DIGEST_SUFFIX, "digest row")];
+        match taken.into_iter().find(|(is_used, suffix, _)| *is_used && key.ends_with(suffix)) {
+            Some((_, suffix, what)) => Err(format!("what ends in `{suffix}` is the {what} of another state")),
+            None => Ok(()),
+        }
     }
 
     /// What every key of a named workspace starts with. Empty if there is no folder: then the whole bucket has to be looked through.
@@ -190,5 +225,37 @@ mod tests {
         for name in ["/s", "s/"] {
             assert!(check_name(name).is_err(), "{name}");
         }
+    }
+
+    /// The row of a digest is the row of a lock with another name, and a lock object is an object like a state. Whoever may choose the name of
+    /// a state could otherwise lock what is another's digest, or store where another's lock is.
+    #[test]
+    fn two_names_never_lead_to_one_object_or_row() {
+        let admit = |has_object, has_table, key: &str| {
+            let layout = Layout::new("buck", "folder", key).unwrap();
+            layout.admit(&Workspace::default(), has_object, has_table).is_ok()
+        };
+        for (key, by_object, by_table) in [
+            ("bar-md5", true, false),
+            ("a/bar.tflock-md5", true, false),
+            ("bar.tflock", false, true),
+            ("bar-md5/x", true, true),
+        ] {
+            assert_eq!(admit(true, false, key), by_object, "{key}");
+            assert_eq!(admit(false, true, key), by_table, "{key}");
+            assert_eq!(admit(true, true, key), by_object && by_table, "{key}");
+        }
+    }
+
+    #[test]
+    fn names_are_no_longer_than_the_store_takes() {
+        let admit = |bytes: usize, has_object, has_table| {
+            let layout = Layout::new("buck", "", &"k".repeat(bytes)).unwrap();
+            layout.admit(&Workspace::default(), has_object, has_table).is_ok()
+        };
+        assert!(admit(1023, false, false) && !admit(1024, false, false));
+        assert!(admit(1016, true, false) && !admit(1017, true, false));
+        // `buck/<key>-md5`
+        assert!(admit(1015, false, true) && !admit(1016, false, true));
     }
 }

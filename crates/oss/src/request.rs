@@ -250,7 +250,7 @@ impl Sender {
             }
             let pause = if is_passing { pauses.next() } else { None };
             let Some(pause) = pause else { return Err(doubt.settle(failure)) };
-            tracing::debug!(error = %failure.error, ?pause, "the request is repeated");
+            tracing::debug!(error = failure.error.to_string(), ?pause, "the request is repeated");
             doubt.note(&failure);
             sleep(pause).await;
         }

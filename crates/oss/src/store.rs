@@ -103,6 +103,12 @@ impl StateStore for OssStore {
         Ok(Arc::new(Self { layout, ..self.clone() }))
     }
 
+    fn admit(&self, workspace: &Workspace) -> Result<()> {
+        self.layout
+            .admit(workspace, self.uses_lock_object, self.table.is_some())
+            .map_err(|reason| Error::config(format!("no state can be kept under this name: {reason}")))
+    }
+
     async fn read(&self, workspace: &Workspace, options: &ReadOptions) -> Result<Option<StateRead>> {
         let read = || self.read_object(workspace, options);
         match self.digest(workspace) {

@@ -149,7 +149,11 @@ impl Reader {
                 }
                 None => return Ok(None),
                 Some(Err(error)) => {
-                    tracing::debug!(%error, object = self.object.url, "the rest is read through one connection");
+                    tracing::debug!(
+                        error = error.to_string(),
+                        object = self.object.url,
+                        "the rest is read through one connection"
+                    );
                     self.parts = None;
                 }
             }

@@ -6,6 +6,12 @@ use remote_state_core::{StateLocation, Workspace};
 /// What a lock file's key ends with.
 const LOCK_SUFFIX: &str = ".tflock";
 
+/// What the id of a digest item ends with.
+pub(crate) const DIGEST_SUFFIX: &str = "-md5";
+
+/// The longest key of an object, in bytes.
+const LONGEST_KEY: usize = 1024;
+
 /// The layout of one state key in one bucket.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
@@ -43,6 +49,26 @@ impl Layout {
         let file = self.has_lock_file.then(|| self.url(&self.lock_key(workspace)));
         let item = self.table.as_ref().map(|table| item_url(table, &path));
         StateLocation::new(path, self.url(&key), file.into_iter().chain(item).collect())
+    }
+
+    /// Says why a workspace's state, its lock and its digest cannot be kept beside those of all others.
+    pub(crate) fn admit(&self, workspace: &Workspace) -> Result<(), String> {
+        let key = self.state_key(workspace);
+        let longest = if self.has_lock_file { key.len() + LOCK_SUFFIX.len() } else { key.len() };
+        if longest > LONGEST_KEY {
+            return Err(format!(
+                "an object's key would have {longest} bytes, of which {LONGEST_KEY} are allowed"
+            ));
+        }
+        // The one who locks would find what belongs to another state, and the other one would take it for damaged.
+        let taken = [
+            (self.has_lock_file, LOCK_SUFFIX, "lock file"),
+            (self.table.is_some(), DIGEST_SUFFIX, "digest item"),
+        ];
+        match taken.into_iter().find(|(is_used, suffix, _)| *is_used && key.ends_with(suffix)) {
+            Some((_, suffix, what)) => Err(format!("what ends in `{suffix}` is the {what} of another state")),
+            None => Ok(()),
+        }
     }
 
     /// What every key of a named workspace starts with. Empty if there is no prefix: then the whole bucket has to be looked through.
@@ -148,5 +174,43 @@ mod tests {
             assert!(stored.starts_with(&layout.listing_prefix()), "{stored}");
             assert_eq!(layout.workspace_of_state(&stored), Some(workspace("dev")), "{prefix} {key}");
         }
+    }
+
+    /// The item of a digest is the item of a lock with another name, and a lock file is an object like a state. Whoever may choose the name of
+    /// a state could otherwise lock what is another's digest, or store where another's lock is.
+    #[test]
+    fn two_names_never_lead_to_one_object_or_item() {
+        let admit = |has_lock_file, table: bool, key: &str| {
+            let table = table.then(|| "locks".to_owned());
+            let layout = Layout { key: key.to_owned(), has_lock_file, table, ..layout("env:") };
+            layout.admit(&Workspace::default()).is_ok()
+        };
+        for (key, by_file, by_table) in [
+            ("bar-md5", true, false),
+            ("a/bar.tflock-md5", true, false),
+            ("-md5", true, false),
+            ("bar.tflock", false, true),
+            ("bar-md5.tflock", false, true),
+            ("bar-md5/x", true, true),
+            ("bar.md5", true, true),
+        ] {
+            assert_eq!(admit(true, false, key), by_file, "{key}");
+            assert_eq!(admit(false, true, key), by_table, "{key}");
+            assert_eq!(admit(true, true, key), by_file && by_table, "{key}");
+        }
+    }
+
+    #[test]
+    fn names_are_no_longer_than_the_store_takes() {
+        let admit = |has_lock_file, key_bytes: usize, workspace: Option<usize>| {
+            let layout = Layout { key: "k".repeat(key_bytes), has_lock_file, ..layout("env:") };
+            let workspace =
+                workspace.map_or_else(Workspace::default, |bytes| self::workspace(&"w".repeat(bytes)));
+            layout.admit(&workspace).is_ok()
+        };
+        assert!(admit(true, 1017, None) && !admit(true, 1018, None));
+        assert!(admit(false, 1024, None) && !admit(false, 1025, None));
+        // `env:/<workspace>/<key>.tflock`
+        assert!(admit(true, 10, Some(1024 - 7 - 10 - 6)) && !admit(true, 10, Some(1024 - 7 - 10 - 5)));
     }
 }

@@ -105,6 +105,12 @@ impl StateStore for S3Store {
         Ok(Arc::new(Self { layout, ..self.clone() }))
     }
 
+    fn admit(&self, workspace: &Workspace) -> Result<()> {
+        self.layout
+            .admit(workspace)
+            .map_err(|reason| Error::config(format!("no state can be kept under this name: {reason}")))
+    }
+
     async fn read(&self, workspace: &Workspace, options: &ReadOptions) -> Result<Option<StateRead>> {
         let read = || self.read_object(workspace, options);
         match self.digest(workspace) {

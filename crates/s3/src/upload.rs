@@ -53,7 +53,9 @@ impl S3Store {
             match self.client.create_upload(Object::State, key).await {
                 Ok(id) => return self.send_in_parts(writing, id, condition).await,
                 // Whatever is wrong will show again, with nothing in doubt.
-                Err(failure) => tracing::debug!(error = %failure.error, "the state is sent at once"),
+                Err(failure) => {
+                    tracing::debug!(error = failure.error.to_string(), "the state is sent at once");
+                }
             }
         }
         self.client.put_state(key, payload, condition).await
@@ -132,7 +134,7 @@ async fn abort(client: &Client, key: &str, id: &str) {
     if let Err(failure) = client.abort_upload(key, id).await {
         // It does no harm but for what the store charges for keeping the parts.
         tracing::warn!(
-            error = %failure.error,
+            error = failure.error.to_string(),
             bucket = client.bucket(),
             key,
             upload_id = id,

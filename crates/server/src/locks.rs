@@ -163,7 +163,7 @@ async fn force_release(turn: Turn<'_>, place: &Place, target: &LockTarget) -> Re
     let released = in_turn(turn, place, target).await?;
     if let Released::Freed(info) = &released {
         let record = info.as_ref().map(LockInfo::to_json);
-        tracing::warn!(workspace = %place.workspace, record, "a lock was removed by force");
+        tracing::warn!(workspace = place.workspace.to_string(), record, "a lock was removed by force");
     }
     Ok(released)
 }

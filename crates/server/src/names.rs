@@ -13,7 +13,7 @@ const LONGEST_NAME: usize = 1024;
 
 /// Which states a server offers, and what the name in a URL means.
 ///
-/// Both mappings are injective: two names never lead to one state.
+/// Two names never lead to one state, nor does one lead to what another's lock or digest is.
 #[derive(Clone, Debug)]
 pub struct States(Mapping);
 
@@ -65,7 +65,8 @@ impl States {
                 Workspace::new(name).map(|workspace| Place { store: Arc::clone(store), workspace })
             }
         };
-        place.map_err(|error| match error.kind() {
+        let admitted = place.and_then(|place| place.store.admit(&place.workspace).map(|()| place));
+        admitted.map_err(|error| match error.kind() {
             ErrorKind::ConfigInvalid => Failure::bad_request(error.message()),
             _ => Failure::from(error),
         })

@@ -202,7 +202,10 @@ impl ServerBuilder {
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         if !address.ip().to_canonical().is_loopback() {
-            tracing::warn!(%address, "states and the token travel unencrypted here: put something that speaks TLS in front");
+            tracing::warn!(
+                address = address.to_string(),
+                "states and the token travel unencrypted here: put something that speaks TLS in front"
+            );
         }
         let (finished, unfinished) = mpsc::channel(1);
         let app = App {

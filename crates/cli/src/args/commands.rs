@@ -1,6 +1,7 @@
 //! What each command can be told.
 
 use std::ffi::OsString;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -127,9 +128,9 @@ pub(crate) enum Config {
 
 #[derive(Args, Debug)]
 pub(crate) struct Serve {
-    /// Listen here
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8321")]
-    pub(crate) listen: std::net::SocketAddr,
+    /// Listen here: a host and a port, or a port of this machine alone
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8321", value_parser = listen)]
+    pub(crate) listen: SocketAddr,
     /// What a name in an address stands for
     #[arg(long, value_name = "WHAT", default_value = "workspaces")]
     pub(crate) names: Names,
@@ -139,6 +140,12 @@ pub(crate) struct Serve {
     /// Ask for no token; only on a loopback address
     #[arg(long, conflicts_with = "token_file")]
     pub(crate) no_auth: bool,
+    /// Refuse states that are longer than this
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = size)]
+    pub(crate) max_state: usize,
+    /// Hold so much of states in memory at once, and at least one of the longest; further requests are answered 503 and repeated by their clients
+    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = size)]
+    pub(crate) max_memory: usize,
     #[command(flatten)]
     pub(crate) policy: PolicyArgs,
 }
@@ -187,6 +194,40 @@ pub(crate) struct Completions {
     pub(crate) shell: clap_complete::Shell,
 }
 
+/// Reads an address to listen on. A host is looked up; of its addresses the first of the older kind is taken, which every client has.
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    let is_port = |text: &str| text.parse::<u16>().is_ok();
+    let full = match text.strip_prefix(':').unwrap_or(text) {
+        port if is_port(port) => format!("127.0.0.1:{port}"),
+        _ => text.to_owned(),
+    };
+    if !full.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && is_port(port)) {
+        return Err("expected a host and a port, such as `127.0.0.1:8321`, or a port alone".to_owned());
+    }
+    let found: Vec<_> = full
+        .to_socket_addrs()
+        .map_err(|error| format!("the host has no address: {error}; `127.0.0.1:8321` needs no look-up"))?
+        .collect();
+    let chosen = found.iter().find(|address| address.is_ipv4()).or_else(|| found.first());
+    chosen.copied().ok_or_else(|| "the host has no address".to_owned())
+}
+
+/// Reads a number of bytes, with or without a unit.
+fn size(text: &str) -> Result<usize, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 10,
+        "m" | "mb" | "mib" => 20,
+        "g" | "gb" | "gib" => 30,
+        _ => 64,
+    };
+    let bytes =
+        number.parse::<usize>().ok().and_then(|number| number.checked_mul(1_usize.checked_shl(shift)?));
+    bytes.filter(|bytes| *bytes > 0).ok_or_else(|| "expected a size such as `64MiB` or `1GiB`".to_owned())
+}
+
 fn prefix(text: &str) -> Result<String, String> {
     if is_variable(text) {
         Ok(text.to_owned())
@@ -199,4 +240,51 @@ fn prefix(text: &str) -> Result<String, String> {
 pub(crate) fn is_variable(name: &str) -> bool {
     name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         && name.starts_with(|c: char| !c.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_alone_is_one_of_this_machine() {
+        for (text, address) in [
+            ("8321", "127.0.0.1:8321"),
+            (":8321", "127.0.0.1:8321"),
+            ("localhost:8321", "127.0.0.1:8321"),
+            ("0.0.0.0:0", "0.0.0.0:0"),
+            ("[::1]:80", "[::1]:80"),
+        ] {
+            assert_eq!(listen(text).map(|address| address.to_string()), Ok(address.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_with_an_example() {
+        for text in [
+            "",
+            ":",
+            "localhost",
+            "127.0.0.1",
+            "127.0.0.1:",
+            "127.0.0.1:70000",
+            "a b:1",
+            "http://localhost:1",
+        ] {
+            let error = listen(text).unwrap_err();
+            assert!(error.contains("`127.0.0.1:8321`"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        for (text, bytes) in
+            [("1", 1), ("64MiB", 64 << 20), ("1g", 1 << 30), ("10 kb", 10 << 10), ("2M", 2 << 20)]
+        {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "0", "-1", "1.5G", "MiB", "1T", "99999999999G"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
 }

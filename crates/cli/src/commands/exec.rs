@@ -20,6 +20,7 @@ use crate::args::Exec;
 use crate::client;
 use crate::commands::require_lock;
 use crate::commands::serve::policy;
+use crate::descriptors;
 use crate::exit::Failure;
 use crate::job::{self, Signals};
 use crate::session::Session;
@@ -48,6 +49,7 @@ pub(crate) async fn run(session: &mut Session, args: Exec) -> Result<(), Failure
         .with_patience(patience.clone())
         // What has been made has to be stored: a limit would only lose it. The state comes from this machine.
         .with_max_state_bytes(usize::MAX)
+        .with_max_connections(descriptors::connections())
         .with_observer({
             let witness = Arc::clone(&witness);
             move |event| witness.see(event)

@@ -1,5 +1,6 @@
 //! `serve`: Terraform's `http` backend over the store.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use tokio::time::timeout;
 use crate::args::{Emptied, Names, PolicyArgs, Serve};
 use crate::client;
 use crate::commands::{require_lock, with_warning};
+use crate::descriptors;
 use crate::exit::{Failure, Interruption};
 use crate::session::{Session, interruption};
 
@@ -37,7 +39,13 @@ pub(crate) async fn run(session: &mut Session, args: Serve) -> Result<(), Failur
         Names::Workspaces => States::workspaces(Arc::clone(&session.store)),
         Names::Keys => States::keys(Arc::clone(&session.store)),
     };
-    let server = Server::builder(states).with_auth(auth(session, &args)?).with_policy(policy(&args.policy));
+    descriptors::raise();
+    let server = Server::builder(states)
+        .with_auth(auth(session, &args)?)
+        .with_policy(policy(&args.policy))
+        .with_max_state_bytes(args.max_state)
+        .with_max_held_bytes(args.max_memory)
+        .with_max_connections(descriptors::connections());
     check_store(session).await?;
     let caveat = session.warn_of_caveat().await;
     // Whoever reads that we listen may ask us to end at once.
@@ -117,10 +125,18 @@ fn auth(session: &Session, args: &Serve) -> Result<Auth, Failure> {
         return Ok(Auth::None);
     }
     let token = match &args.token_file {
-        Some(path) => std::fs::read_to_string(path).map_err(|source| {
-            let message = format!("cannot read the token file `{}`: {source}", path.display());
-            Error::new(ErrorKind::Local, "serve", message).with_source(source)
-        })?,
+        Some(path) => {
+            if is_open_to_others(path) {
+                session.ui.warn(&format!(
+                    "the token file `{}` can be read or changed by other users of this machine: `chmod 600` it",
+                    path.display()
+                ));
+            }
+            std::fs::read_to_string(path).map_err(|source| {
+                let message = format!("cannot read the token file `{}`: {source}", path.display());
+                Error::new(ErrorKind::Local, "serve", message).with_source(source)
+            })?
+        }
         None => session.env.get(TOKEN_VARIABLE).unwrap_or_default().to_owned(),
     };
     let token = token.trim();
@@ -131,4 +147,19 @@ fn auth(session: &Session, args: &Serve) -> Result<Auth, Failure> {
             .into());
     }
     Ok(Auth::Token(SecretString::from(token)))
+}
+
+/// Returns whether everyone may read a file, or somebody else may change it. A group that may read it has been given that.
+fn is_open_to_others(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // A pipe, as of a shell's `<(…)`, is nobody else's.
+        std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o026 != 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
+    }
 }

@@ -44,6 +44,9 @@ pub async fn unknown_state_is_404_and_store_failure_is_not(server: &HttpTarget) 
     state.assert_unwritten().await;
 }
 
+/// A state of so many bytes may be handed on piece by piece.
+const LONG_BYTES: usize = 1 << 20;
+
 /// What was written is what is read, byte for byte, up to the longest state that is accepted.
 pub async fn bytes_round_trip_exactly(server: &HttpTarget) {
     let longest = ("the longest state", state_of_size(1, "l", server.max_state_bytes.min(HUGE_BYTES)));
@@ -55,7 +58,10 @@ pub async fn bytes_round_trip_exactly(server: &HttpTarget) {
         assert_same_bytes(&answer.body, &bytes, what);
         assert_eq!(answer.header("content-type"), "application/json");
         assert_eq!(answer.header("cache-control"), "no-store");
-        assert_eq!(answer.header("content-md5"), content_md5(&bytes), "{what}");
+        // A digest stands before the bytes, so a server that hands on a long state as it comes has none.
+        if bytes.len() < LONG_BYTES || !answer.header("content-md5").is_empty() {
+            assert_eq!(answer.header("content-md5"), content_md5(&bytes), "{what}");
+        }
         assert!(!answer.header("x-request-id").is_empty(), "a request can be found in the log");
     }
 }

@@ -147,7 +147,10 @@ impl<E: DigestEntry> StateDigest<E> {
             Ok(recorded) => recorded,
             // Whoever may only read the bucket reads on, as with native clients.
             Err(failure) if failure.error.kind() == ErrorKind::PermissionDenied => {
-                tracing::warn!(error = %failure.error, "the state is read without looking at its digest");
+                tracing::warn!(
+                    error = failure.error.to_string(),
+                    "the state is read without looking at its digest"
+                );
                 return Ok(None);
             }
             Err(failure) => return Err(failure.error),

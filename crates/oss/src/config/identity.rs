@@ -24,7 +24,7 @@ pub(super) fn profile(config: &ResolvedConfig) -> Result<Option<Profile>> {
                 && nonempty(config, "access_key").is_some()
                 && nonempty(config, "secret_key").is_some() =>
         {
-            tracing::warn!(%error, "the profile is not used");
+            tracing::warn!(error = error.to_string(), "the profile is not used");
             Ok(None)
         }
         Err(error) => Err(error.with_context("set in", config.origin("profile"))),

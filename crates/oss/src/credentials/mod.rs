@@ -109,7 +109,11 @@ impl Provider {
             (Ok(credentials), _) => Ok(known.insert(credentials).clone()),
             // They are about to expire, but have not yet.
             (Err(error), Some(credentials)) if credentials.are_good_at(now) => {
-                tracing::warn!(%error, source = %self.source, "credentials could not be renewed yet");
+                tracing::warn!(
+                    error = error.to_string(),
+                    source = self.source.to_string(),
+                    "credentials could not be renewed yet"
+                );
                 Ok(credentials.clone())
             }
             (Err(error), _) => Err(error),
@@ -159,7 +163,7 @@ impl Source for Chain {
         for source in &self.0 {
             match source.load(surroundings).await {
                 Ok(credentials) => {
-                    tracing::debug!(%source, "credentials were found");
+                    tracing::debug!(source = source.to_string(), "credentials were found");
                     return Ok(credentials);
                 }
                 Err(error) => answers.push(format!("{source}: {}", whole(&error))),

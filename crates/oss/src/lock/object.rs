@@ -89,7 +89,10 @@ impl LockMechanism for LockObject<'_> {
                     let (client, key) = (&self.store.client, self.key());
                     let undone = client.delete("unlock", &key, Some(&version), Repeat::AsConfigured).await;
                     if let Err(failure) = undone {
-                        tracing::warn!(error = %failure.error, "the second of two lock objects is left behind");
+                        tracing::warn!(
+                            error = failure.error.to_string(),
+                            "the second of two lock objects is left behind"
+                        );
                     }
                 }
                 Err(self.cannot_lock())
@@ -134,7 +137,10 @@ impl FoundLock for FoundObject<'_> {
                     if failure.outcome == Outcome::Refused
                         && failure.error.kind() == ErrorKind::PermissionDenied =>
                 {
-                    tracing::debug!(error = %failure.error, "the lock is deleted without naming its version");
+                    tracing::debug!(
+                        error = failure.error.to_string(),
+                        "the lock is deleted without naming its version"
+                    );
                 }
                 decided => return decided,
             }
@@ -261,7 +267,10 @@ impl OssStore {
                 Some(versioning)
             }
             Err(failure) => {
-                tracing::debug!(error = %failure.error, "whether the bucket keeps versions is not known");
+                tracing::debug!(
+                    error = failure.error.to_string(),
+                    "whether the bucket keeps versions is not known"
+                );
                 None
             }
         }

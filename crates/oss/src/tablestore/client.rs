@@ -208,7 +208,7 @@ impl Table {
             let Some(pause) = pause else {
                 return Err(self.explained(operation, id, doubt.settle(failure)).await);
             };
-            tracing::debug!(error = %failure.error, ?pause, "the request is repeated");
+            tracing::debug!(error = failure.error.to_string(), ?pause, "the request is repeated");
             doubt.note(&failure);
             sleep(pause).await;
         }

@@ -7,11 +7,9 @@ use async_trait::async_trait;
 use remote_state_core::provider::{DigestEntry, Failure, Recorded, StateDigest};
 use remote_state_core::{Result, Workspace};
 
+use crate::keys::DIGEST_SUFFIX;
 use crate::store::OssStore;
 use crate::tablestore::Table;
-
-/// What a digest row's id ends with.
-const SUFFIX: &str = "-md5";
 
 /// The column that holds the digest.
 const DIGEST: &str = "Digest";
@@ -27,7 +25,7 @@ impl OssStore {
     /// The digest of a state, where a table is configured.
     pub(crate) fn digest(&self, workspace: &Workspace) -> Option<StateDigest<DigestRow<'_>>> {
         let table = self.table.as_ref()?;
-        let id = self.layout.path(workspace) + SUFFIX;
+        let id = self.layout.path(workspace) + DIGEST_SUFFIX;
         let state = self.layout.url(&self.layout.state_key(workspace));
         Some(StateDigest::new(DigestRow { table, id, state }, self.digest_wait))
     }

@@ -13,10 +13,8 @@ use remote_state_core::{Result, StateLocation, Workspace};
 
 use crate::dynamodb::Table;
 use crate::error::Failure;
+use crate::keys::DIGEST_SUFFIX;
 use crate::store::S3Store;
-
-/// What a digest item's id ends with.
-const SUFFIX: &str = "-md5";
 
 /// The attribute that holds the digest.
 const DIGEST: &str = "Digest";
@@ -36,7 +34,7 @@ impl S3Store {
         let table = self.table.as_ref()?;
         let StateLocation { path, state, .. } = self.layout.location(workspace);
         let look = self.client.aws_command(&["s3", "cp", &state, "-"]);
-        Some(StateDigest::new(DigestItem { table, id: path + SUFFIX, state, look }, self.digest_wait))
+        Some(StateDigest::new(DigestItem { table, id: path + DIGEST_SUFFIX, state, look }, self.digest_wait))
     }
 }
 

@@ -247,7 +247,12 @@ impl S3Store {
                 && let Some(held) = self.memory.held(&key).filter(|held| held.id == *id)
                 && let Err(failure) = file.delete_version("unlock", &held.version).await
             {
-                tracing::warn!(error = %failure.error, object = file.url(), version = held.version, "a version is left behind");
+                tracing::warn!(
+                    error = failure.error.to_string(),
+                    object = file.url(),
+                    version = held.version,
+                    "a version is left behind"
+                );
             }
             self.memory.forget(&key, id);
         }

@@ -1,0 +1,56 @@
+//! How many files and connections this process may have open at once.
+
+/// What is kept back for the store at least, and for files.
+const LEAST_KEPT_BACK: u64 = 64;
+
+/// A connection that has sent no more than the start of a request may still hold some memory, so there is an end to what more descriptors bring.
+const MOST_CONNECTIONS: u64 = 4096;
+
+/// What a process has on most systems, where it cannot be found out.
+const USUAL: u64 = 1024;
+
+/// Raises the limit to what the system lets us have, as programs in Go do when they start.
+///
+/// Processes that are started later inherit it, so this is nothing for a command that runs another.
+pub(crate) fn raise() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        let mut limit = getrlimit(Resource::Nofile);
+        if limit.current == limit.maximum {
+            return;
+        }
+        limit.current = limit.maximum;
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
+            tracing::debug!(?error, "the limit of open files stays as it is");
+        }
+    }
+}
+
+/// Returns how many connections a server of this process may take, so that some descriptors are left for the store.
+pub(crate) fn connections() -> usize {
+    #[cfg(unix)]
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(USUAL);
+    #[cfg(not(unix))]
+    let limit = USUAL;
+    usize::try_from(connections_of(limit)).unwrap_or(usize::MAX)
+}
+
+fn connections_of(limit: u64) -> u64 {
+    let kept_back = (limit / 4).max(LEAST_KEPT_BACK).min(limit / 2);
+    (limit - kept_back).min(MOST_CONNECTIONS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_descriptors_are_left_for_the_store() {
+        for (limit, connections) in
+            [(0, 0), (20, 10), (128, 64), (256, 192), (1024, 768), (4096, 3072), (1 << 20, MOST_CONNECTIONS)]
+        {
+            assert_eq!(connections_of(limit), connections, "{limit}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The log: lines on stderr, of which each is one line whatever it says.
+
+use std::io;
+
+use crate::ui::harmless;
+
+/// A writer of log lines that lets nothing through by which a terminal does more than show text, or by which one line looks like two.
+///
+/// Clients, stores and states have a say in what is logged. The calls record their words as values, which are escaped; this is for those that do
+/// not, in the libraries too.
+#[derive(Debug)]
+pub(crate) struct Lines<W> {
+    pub(crate) to: W,
+    /// Colours are let through: they are our own.
+    pub(crate) has_colours: bool,
+}
+
+impl<W: io::Write> io::Write for Lines<W> {
+    /// Each call brings one whole event, with the end of its line.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let mut rest = text.strip_suffix('\n').unwrap_or(&text);
+        let mut line = String::with_capacity(rest.len() + 1);
+        while let Some(at) = self.has_colours.then(|| rest.find("\x1b[")).flatten() {
+            let after = &rest[at + 2..];
+            let codes = after.find(|c: char| !c.is_ascii_digit() && c != ';').unwrap_or(after.len());
+            let length = if after[codes..].starts_with('m') { at + 2 + codes + 1 } else { 0 };
+            if length == 0 {
+                line.push_str(&harmless(&rest[..at + 2]));
+                rest = after;
+            } else {
+                line.push_str(&harmless(&rest[..at]));
+                line.push_str(&rest[at..length]);
+                rest = &rest[length..];
+            }
+        }
+        line.push_str(&harmless(rest));
+        line.push('\n');
+        self.to.write_all(line.as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn written(has_colours: bool, event: &str) -> String {
+        let mut lines = Lines { to: Vec::new(), has_colours };
+        lines.write_all(event.as_bytes()).unwrap();
+        String::from_utf8(lines.to).unwrap()
+    }
+
+    /// A line of its own, a cleared screen, the clipboard (OSC 52), a title, and text that runs backwards.
+    #[test]
+    fn an_event_is_one_line_and_does_nothing_to_a_terminal() {
+        for event in [
+            "WARN x=a\n2026-01-01 INFO forged\n",
+            "WARN x=a\r\x1b[2Jb\n",
+            "WARN x=\x1b]52;c;Zm9v\x07\n",
+            "WARN x=\u{9b}2J\u{202e}b\n",
+        ] {
+            for has_colours in [false, true] {
+                let line = written(has_colours, event);
+                assert_eq!(line.matches('\n').count(), 1, "{line:?}");
+                assert!(line.ends_with('\n') && !line.trim_end().contains(char::is_control), "{line:?}");
+                assert!(!line.contains('\u{202e}'), "{line:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn colours_are_let_through_where_they_are_our_own() {
+        let event = "\x1b[2m2026\x1b[0m \x1b[1;33m WARN\x1b[0m a\x1b[2Jb\n";
+        assert_eq!(
+            written(true, event),
+            format!("\x1b[2m2026\x1b[0m \x1b[1;33m WARN\x1b[0m a{}b\n", harmless("\x1b[2J"))
+        );
+        assert!(!written(false, event).contains('\x1b'));
+    }
+}
