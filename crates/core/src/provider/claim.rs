@@ -318,7 +318,11 @@ impl StateLock<'_> {
                 Ok(Step::Done(Released::AlreadyFree)) => {
                     watch.done = Some(Released::AlreadyFree);
                     if self.mechanisms.len() > 1 {
-                        tracing::warn!(%object, "the {} was free already", mechanism.name());
+                        tracing::warn!(
+                            object = object.to_string(),
+                            "the {} was free already",
+                            mechanism.name()
+                        );
                     }
                     others.push(("free already", object));
                 }
@@ -383,7 +387,10 @@ impl StateLock<'_> {
                     Err(Failure { outcome: Outcome::Refused, error })
                         if found.removes_exactly() && found.claimable().is_some() && !watch.needs_claim =>
                     {
-                        tracing::debug!(%error, "the lock is claimed, since its version may not be deleted");
+                        tracing::debug!(
+                            error = error.to_string(),
+                            "the lock is claimed, since its version may not be deleted"
+                        );
                         watch.needs_claim = true;
                         self.claim_and_remove(lock, &*found, target, watch).await?
                     }

@@ -98,7 +98,10 @@ impl LockMechanism for LockFile<'_> {
                 if let Some(version) = stored.version.filter(|version| version != NULL_VERSION)
                     && let Err(failure) = self.delete_version("lock", &version).await
                 {
-                    tracing::debug!(error = %failure.error, "the second of two lock files is left behind");
+                    tracing::debug!(
+                        error = failure.error.to_string(),
+                        "the second of two lock files is left behind"
+                    );
                 }
                 Err(self.cannot_lock().await)
             }
@@ -273,7 +276,10 @@ impl FoundLock for FoundFile<'_> {
                 match file.delete_version("unlock", version).await {
                     // To name a version takes another permission, and a retention rule keeps each.
                     Err(Failure { outcome: Outcome::Refused, error }) if self.tags.is_none() => {
-                        tracing::debug!(%error, "the lock is deleted without naming its version");
+                        tracing::debug!(
+                            error = error.to_string(),
+                            "the lock is deleted without naming its version"
+                        );
                         file.warn_of_what_remains();
                         file.delete_object(Condition::None).await
                     }
