@@ -7,6 +7,7 @@ mod descriptors;
 #[cfg(feature = "dev")]
 mod dev;
 mod exit;
+mod foreign;
 mod job;
 mod log;
 mod random;

@@ -11,11 +11,15 @@ use tempfile::TempPath;
 use tokio::task::spawn_blocking;
 
 use crate::exit::Failure;
+use crate::foreign::recognised;
 use crate::session::interruption;
 use crate::ui::Ui;
 
 /// A state up to this size is kept in memory; a longer one is streamed from its file. What comes through a pipe gets a file for that.
 const IN_MEMORY_BYTES: u64 = 4 << 20;
+
+/// So many bytes are enough to recognise what is no state.
+const BEGINNING_BYTES: u64 = 4096;
 
 /// A state that was read once: it is a state, and what it says of itself is known.
 #[derive(Debug)]
@@ -68,7 +72,7 @@ impl Pushed {
                 .into());
         }
         if bytes.len() as u64 <= IN_MEMORY_BYTES {
-            let header = StateHeader::parse(&bytes).map_err(|error| not_a_state(&name, &error))?;
+            let header = StateHeader::parse(&bytes).map_err(|error| not_a_state(&name, &bytes, &error))?;
             let outgoing = Outgoing { source: Bytes::from(bytes).into(), header };
             return Ok(Self { name, outgoing, _spool: None });
         }
@@ -95,7 +99,7 @@ fn examine(path: &Path, name: &str) -> Result<(StateFile, StateHeader), Failure>
         Ok(())
     });
     let refused = |error: Error| match error.kind() {
-        ErrorKind::InvalidState => not_a_state(name, &error),
+        ErrorKind::InvalidState => not_a_state(name, &beginning(path), &error),
         _ => error,
     };
     let file = file.map_err(refused)?;
@@ -107,7 +111,24 @@ fn cannot_read(name: &str, source: io::Error) -> Error {
     Error::new(kind, "push", format!("cannot read {name}: {source}")).with_source(source)
 }
 
-fn not_a_state(name: &str, error: &Error) -> Error {
-    Error::new(ErrorKind::InvalidState, "push", format!("{name} is {}", error.message()))
-        .with_context("note", "nothing was written")
+/// Reads what is looked at to say what a file is. What cannot be read says nothing.
+fn beginning(path: &Path) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Ok(file) = File::open(path) {
+        let _: io::Result<usize> = file.take(BEGINNING_BYTES).read_to_end(&mut bytes);
+    }
+    bytes
+}
+
+fn not_a_state(name: &str, beginning: &[u8], error: &Error) -> Error {
+    match recognised(beginning) {
+        Some(foreign) => Error::new(
+            ErrorKind::InvalidState,
+            "push",
+            format!("{name} is not a Terraform state: it is {}", foreign.what),
+        )
+        .with_hint(foreign.hint),
+        None => Error::new(ErrorKind::InvalidState, "push", format!("{name} is {}", error.message())),
+    }
+    .with_context("note", "nothing was written")
 }

@@ -16,9 +16,40 @@ pub(crate) fn as_written(value: &RawValue) -> Box<RawValue> {
     RawValue::from_string(compact(value)).unwrap_or_else(|_| value.to_owned())
 }
 
-/// Strings in quotes, everything else indented.
+/// On one line for people: as [`compact`], without the escapes that only HTML needs.
+pub(crate) fn readable(value: &RawValue) -> String {
+    without_html_escapes(&compact(value))
+}
+
+/// Strings in quotes, everything else indented, for people.
 pub(crate) fn pretty(value: &RawValue) -> String {
-    laid_out(value.get(), LEVELS)
+    without_html_escapes(&laid_out(value.get(), LEVELS))
+}
+
+/// Go escapes what has a meaning in HTML, in every URL with two parameters. All other escapes stay: what they stand for
+/// may be no character that a terminal can show.
+fn without_html_escapes(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    let mut rest = json;
+    while let Some(at) = rest.find('\\') {
+        text.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let escape = rest.get(..6).map(str::to_ascii_lowercase);
+        let (meant, taken) = match escape.as_deref() {
+            Some("\\u0026") => ("&", 6),
+            Some("\\u003c") => ("<", 6),
+            Some("\\u003e") => (">", 6),
+            // Both bytes of an escape, so that the second of two backslashes begins none.
+            _ => {
+                let end = 1 + rest.chars().nth(1).map_or(0, char::len_utf8);
+                (&rest[..end], end)
+            }
+        };
+        text.push_str(meant);
+        rest = &rest[taken..];
+    }
+    text.push_str(rest);
+    text
 }
 
 /// Goes over the text once, and never calls itself: whoever wrote the state chose how deep the value is.
@@ -88,6 +119,20 @@ mod tests {
         );
         for json in ["null", "\"a b\"", "-1.50", "[]", "{}"] {
             assert_eq!((compact(&raw(json)), pretty(&raw(json))), (json.to_owned(), json.to_owned()));
+        }
+    }
+
+    /// The kind: escapes that Go writes for the sake of HTML only, and those that look like them.
+    #[test]
+    fn people_see_what_only_html_must_not() {
+        for (json, expected) in [
+            (r#""a=1\u0026b=2""#, r#""a=1&b=2""#),
+            (r#"["\u003ca\u003E"]"#, r#"["<a>"]"#),
+            (r#""\\u0026\\\u0026""#, r#""\\u0026\\&""#),
+            (r#""\u2028\u001b\n\"\u00e9""#, r#""\u2028\u001b\n\"\u00e9""#),
+        ] {
+            assert_eq!(readable(&raw(json)), expected, "{json}");
+            assert_eq!(compact(&raw(json)), json);
         }
     }
 

@@ -302,6 +302,17 @@ fn an_expression_that_is_not_evaluated_matters_only_if_it_wins() {
     assert!(error.message().ends_with("is set by an expression with the name `var.x`"), "{error}");
 }
 
+/// The kind: whatever a secret becomes when its quotes are forgotten. A word is a name, `a(b)` is a call.
+#[test]
+fn a_secret_without_its_quotes_is_not_told_as_a_name() {
+    for reason in ["the name `hunter2`", "the name `hunter2.x`", "a call of `hunter2`"] {
+        let layers = [layer("f", &[("secret", Setting::Deferred(reason.to_owned()))])];
+        let error = resolve(&ALPHA, &Environment::default(), &layers).unwrap_err();
+        assert!(error.message().ends_with("is set by an expression with a name or a call"), "{error}");
+        assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+    }
+}
+
 #[test]
 fn json_keeps_types_and_hides_secrets() {
     let settings = [

@@ -9,6 +9,7 @@ const NAME: &str = "it's \"5\" $(id) `id` \\ ${x}\nline 2\n";
 pub(crate) fn tests(suite: &mut Suite) {
     tables(suite);
     for_programs(suite);
+    odd_states(suite);
     missing(suite);
     resources(suite);
 }
@@ -104,6 +105,61 @@ fn for_programs(suite: &mut Suite) {
         let theirs = terraform("state list").run().success();
         assert_eq!(case.bare("list").run().success().stdout, theirs.stdout);
     });
+}
+
+/// Terraform is the judge of what a state means: of members that are `null` or there twice, of keys in every spelling,
+/// of the order, and of formats that only its oldest releases wrote.
+fn odd_states(suite: &mut Suite) {
+    suite.on_emulator(
+        "odd_states_are_listed_and_printed_as_terraform_does",
+        &[Requirement::Terraform],
+        |server| {
+            let case = Case::new(server);
+            case.sandbox.write("main.tf", case.place.backend_block());
+            let terraform = |words: &str| case.sandbox.terraform().server(server).words(words);
+            case.run(terraform("init -input=false")).code(0);
+            for state in [include_str!("odd-state.json"), include_str!("old-state.json")] {
+                case.place.put_state("default", state);
+                let theirs = terraform("state list").run().success().stdout().to_owned();
+                let ours = case.bare("list").run().success();
+                assert_eq!(ours.stdout(), theirs);
+                for address in theirs
+                    .lines()
+                    .filter(|address| !["terraform_data.dep", "null_resource.onlydep"].contains(address))
+                {
+                    case.bare("show").arg(address).run().success();
+                }
+                let theirs = terraform("output -json").run().success().json();
+                let names: Vec<String> = theirs.as_object().unwrap().keys().cloned().collect();
+                for name in &names {
+                    let theirs = terraform("output -raw").arg(name).run();
+                    if theirs.status.success() {
+                        assert_eq!(
+                            case.bare("output --raw").arg(name).run().success().stdout,
+                            theirs.stdout,
+                            "{name}"
+                        );
+                    } else {
+                        case.bare("output --raw").arg(name).run().code(1);
+                    }
+                    let ours = case.bare("output --json").arg(name).run().success();
+                    assert_eq!(ours.stdout().lines().count(), 1, "{name}: a line of a file of variables");
+                }
+                let ours = case.bare("output --json").run().success().json();
+                assert_eq!(ours.as_object().unwrap().keys().cloned().collect::<Vec<_>>(), names);
+            }
+            // What an older release of ours printed is still an address.
+            case.place.put_state("default", include_str!("odd-state.json"));
+            for address in [
+                "terraform_data.x[\"a\\u0026b\"]",
+                "terraform_data.x[\"${lit} $x $${y} $$\"]",
+                "terraform_data.x[\\\"10\\\"]",
+            ] {
+                case.bare("show").arg(address).run().success();
+            }
+            case.bare("output u").run().success().mentions("?a=1&b=2");
+        },
+    );
 }
 
 fn missing(suite: &mut Suite) {

@@ -49,7 +49,9 @@ fn accepted(suite: &mut Suite) {
         case.run(case.remote_state("push -").stdin(large(2))).code(0).says("nothing to write");
         let other = large(2).replace(LINEAGE, &LINEAGE.to_uppercase()) + " ";
         case.run(case.remote_state("push -").stdin(other)).code(5).says("may not replace the stored state");
-        case.run(case.remote_state("push -").stdin(large(3) + "x")).code(1).says("it is not a JSON object");
+        case.run(case.remote_state("push -").stdin(large(3) + "x"))
+            .code(1)
+            .says("something follows it (line ");
     });
     suite.on_each_server("the_same_bytes_again_are_nothing_to_write", &[], |server| {
         let case = Case::stored(server);

@@ -177,7 +177,7 @@ pub(crate) fn tests(suite: &mut Suite) {
         let outputs = ["IFS", "LD_PRELOAD", "PATH", "PROMPT_COMMAND", "RANDOM", "TF_LOG"];
         let listed: Vec<_> = outputs.iter().map(|name| format!("\"{name}\": {{\"value\": \"evil\"}}")).collect();
         let hostile = state(3).replace("\"outputs\": {", &format!("\"outputs\": {{{},", listed.join(",")));
-        case.place.put_state("default", hostile);
+        case.place.put_state("default", hostile.clone());
         let lines = case.run(case.remote_state("output --format env")).code(0);
         assert!(!lines.stdout().contains("evil"), "{lines}");
         let warnings: Vec<_> = lines.stderr().lines().collect();
@@ -199,6 +199,14 @@ pub(crate) fn tests(suite: &mut Suite) {
                 ),
             );
         }
+        // Of these a shell makes arithmetic, or a program its settings. Nobody knows them all, so capitals need a prefix.
+        for name in ["KSHUID", "http_proxy", "KUBECONFIG", "Vpc", "NEXT_YEARS_VARIABLE"] {
+            case.place.put_state("default", hostile.replace("\"TF_LOG\"", &format!("\"{name}\"")));
+            let lines = case.run(case.remote_state("output --format env")).code(0);
+            assert!(!lines.stdout().contains("evil"), "{lines}");
+            lines.says(&format!("output `{name}` is left out: the variable `{name}` has "));
+        }
+        case.place.put_state("default", hostile);
         let lines = case.run(case.remote_state("output --format env --prefix out_")).code(0);
         assert_eq!(lines.stderr(), "");
         assert!(lines.stdout().contains("out_PATH='evil'\n") && lines.stdout().contains("out_pass_word="), "{lines}");
@@ -211,6 +219,21 @@ pub(crate) fn tests(suite: &mut Suite) {
             case.run(case.remote_state("output --format env").arg(format!("--prefix={prefix}"))).code(2);
         }
         case.run(case.remote_state("output --prefix out_")).code(2).says("--format <FORM>");
+    });
+    suite.on_emulator("what_a_shell_cannot_hold_is_left_out", &[], |server| {
+        let case = Case::new(server);
+        let added = "\"outputs\": {\"nothing\": {\"value\": null, \"type\": \"string\"}, \"nul\": {\"value\": \"a\\u0000b\"}, \"bad\": 5,";
+        case.place.put_state("default", state(3).replace("\"outputs\": {", added));
+        let lines = case.run(case.remote_state("output --format env")).code(0);
+        assert!(!lines.stdout().contains("nothing=") && !lines.stdout().contains("nul="), "{lines}");
+        assert!(!lines.stdout().contains('\0') && lines.stdout().contains("pass_word="), "{lines}");
+        lines
+            .says("warning: output `nothing` is left out: its value is null\n")
+            .says("warning: output `nul` is left out: its value has a NUL character, which a shell drops\n")
+            .says("warning: output `bad` is left out: it has no form that an output can have\n");
+        case.run(case.remote_state("output --format env nothing")).code(1).says("its value is null");
+        case.run(case.remote_state("output --raw nothing")).code(1).says("the value of output `nothing` is null");
+        case.run(case.remote_state("output --raw bad")).code(1).says("`bad` in");
     });
     suite.on_each_server("a_closed_pipe_ends_quietly", &[], |server| {
         let case = Case::new(server);

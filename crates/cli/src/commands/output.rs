@@ -11,24 +11,28 @@ use crate::commands::{no_state, unreadable};
 use crate::exit::Failure;
 use crate::session::Session;
 use crate::ui::{harmless, harmless_lines};
-use crate::values::{as_written, compact, pretty};
+use crate::values::{as_written, compact, pretty, readable};
 
 pub(crate) async fn run(session: &Session, args: &Output) -> Result<(), Failure> {
     session.may_read();
     let outputs = read(session).await?;
     let ui = session.ui;
     if let Some(name) = &args.name {
-        let output = outputs.get(name).ok_or_else(|| missing(&outputs, name))?;
+        let output = outputs.get(name).ok_or_else(|| missing(session, &outputs, name))?;
         return if args.raw {
             ui.answer(plain(name, output)?.as_bytes())
         } else if args.format == Some(OutputFormat::Env) {
             let variable = variable(args, name).map_err(|reason| no_variable(name, &reason))?;
-            ui.line(&env_line(&variable, output))
+            let line = env_line(&variable, output).map_err(|reason| no_variable(name, &reason))?;
+            ui.line(&line)
         } else if ui.is_json {
-            ui.json_text(output.value.get())
+            ui.json_text(&compact(&output.value))
         } else {
             ui.line(&harmless_lines(&pretty(&output.value)))
         };
+    }
+    for name in outputs.unreadable() {
+        ui.warn(&format!("output `{}` is left out: it has no form that an output can have", harmless(name)));
     }
     if ui.is_json {
         return ui
@@ -45,7 +49,7 @@ pub(crate) async fn run(session: &Session, args: &Output) -> Result<(), Failure>
         if output.is_sensitive && !args.show_sensitive {
             "<sensitive>".to_owned()
         } else {
-            compact(&output.value)
+            readable(&output.value)
         }
     };
     ui.table(
@@ -90,7 +94,14 @@ async fn read(session: &Session) -> Result<Outputs, Failure> {
     reader.finish().map_err(|error| unreadable(session, &read.meta, error))
 }
 
-fn missing(outputs: &Outputs, name: &str) -> Failure {
+fn missing(session: &Session, outputs: &Outputs, name: &str) -> Failure {
+    if outputs.unreadable().any(|other| other == name) {
+        let location = session.store.location(&session.workspace);
+        let reason = format!("output `{name}` in `{}` has no form that an output can have", location.state);
+        return Error::new(ErrorKind::InvalidState, "read outputs", reason)
+            .with_hint("look at it with `remote-state pull`")
+            .into();
+    }
     let error = Error::new(ErrorKind::NotFound, "read outputs", format!("the state has no output `{name}`"));
     let names: Vec<_> = outputs.iter().map(|(name, _)| format!("`{}`", harmless(name))).collect();
     if names.is_empty() {
@@ -103,6 +114,15 @@ fn missing(outputs: &Outputs, name: &str) -> Failure {
 
 fn plain(name: &str, output: &StateOutput) -> Result<String, Failure> {
     output.as_plain_text().ok_or_else(|| {
+        if is_null(output) {
+            return Error::new(
+                ErrorKind::Unsupported,
+                "print",
+                format!("the value of output `{name}` is null"),
+            )
+            .with_hint(format!("print it with `remote-state output --json {}`", operand(&harmless(name))))
+            .into();
+        }
         Error::new(
             ErrorKind::Unsupported,
             "print",
@@ -118,18 +138,18 @@ fn env_lines(session: &Session, args: &Output, outputs: &Outputs) -> Result<(), 
     let mut seen = BTreeMap::new();
     let mut lines = String::new();
     for (name, output) in outputs.iter() {
-        let variable = match variable(args, name) {
-            Ok(variable) => variable,
+        let line = variable(args, name)
+            .and_then(|variable| env_line(&variable, output).map(|line| (variable, line)));
+        let (variable, line) = match line {
+            Ok(line) => line,
             Err(reason) => {
-                let advice = match reason {
-                    NoVariable::Impossible => "",
-                    NoVariable::Taken(_) => "; give the variables a `--prefix`",
-                };
+                let advice =
+                    if reason.would_pass_with_a_prefix() { "; give the variables a `--prefix`" } else { "" };
                 session.ui.warn(&format!("output `{name}` is left out: {reason}{advice}"));
                 continue;
             }
         };
-        lines.push_str(&env_line(&variable, output));
+        lines.push_str(&line);
         lines.push('\n');
         if let Some(other) = seen.insert(variable.clone(), name) {
             return Err(Error::new(
@@ -150,6 +170,18 @@ enum NoVariable {
     Impossible,
     /// Shells or programs act on it.
     Taken(String),
+    /// Without a prefix, a name with capitals may be one that shells or programs act on. Nobody knows them all.
+    Capitals(String),
+    /// A variable that is set to nothing is set all the same.
+    Null,
+    /// A NUL in the value, which a shell drops.
+    Nul,
+}
+
+impl NoVariable {
+    fn would_pass_with_a_prefix(&self) -> bool {
+        matches!(self, Self::Taken(_) | Self::Capitals(_))
+    }
 }
 
 impl fmt::Display for NoVariable {
@@ -157,6 +189,11 @@ impl fmt::Display for NoVariable {
         match self {
             Self::Impossible => f.write_str("a shell cannot have a variable of that name"),
             Self::Taken(variable) => write!(f, "the variable `{variable}` has a meaning of its own"),
+            Self::Capitals(variable) => {
+                write!(f, "the variable `{variable}` has capitals, and may have a meaning of its own")
+            }
+            Self::Null => f.write_str("its value is null"),
+            Self::Nul => f.write_str("its value has a NUL character, which a shell drops"),
         }
     }
 }
@@ -168,6 +205,8 @@ fn variable(args: &Output, name: &str) -> Result<String, NoVariable> {
         Err(NoVariable::Impossible)
     } else if is_taken(&variable) {
         Err(NoVariable::Taken(variable))
+    } else if args.prefix.is_none() && variable.contains(|c: char| c.is_ascii_uppercase()) {
+        Err(NoVariable::Capitals(variable))
     } else {
         Ok(variable)
     }
@@ -177,36 +216,57 @@ fn variable(args: &Output, name: &str) -> Result<String, NoVariable> {
 fn is_taken(variable: &str) -> bool {
     /// Some are numbers to a shell, which evaluates what is assigned to them, commands included.
     const NAMES: &str = " BROWSER CDPATH COLUMNS EDITOR ENV EUID FCEDIT FIGNORE FPATH GLOBIGNORE HISTCMD HISTFILE HISTSIZE HOME IFS \
+        GCONV_PATH JAVA_TOOL_OPTIONS KSHEGID KSHGID KSHUID KUBECONFIG PGRP PIPESTATUS REQUESTS_CA_BUNDLE USER_ID \
         INPUTRC LINENO LINES MAIL MAILPATH MANPATH NODE_OPTIONS NODE_PATH OPTERR OPTIND PAGER PATH PPID PS0 PS1 PS2 PS3 PS4 PWD RANDOM RUBYLIB RUBYOPT \
         SAVEHIST SECONDS SHELL SHELLOPTS SHLVL SRANDOM TMOUT TMPDIR UID VISUAL ZDOTDIR _ cdpath fpath mailpath manpath module_path path \
         prompt ";
-    const STARTS: [&str; 11] = [
+    const STARTS: [&str; 19] = [
+        "ALIBABA_CLOUD_",
+        "ALICLOUD_",
         "AWS_",
         "BASH",
+        "CURL_",
+        "DOCKER_",
+        "DOTNET_",
         "DYLD_",
         "EPOCH",
         "GIT_",
         "LD_",
+        "OSS_",
         "PERL5",
         "PROMPT",
         "PYTHON",
         "REMOTE_STATE_",
+        "SPACES_",
+        "SSL_CERT_",
         "TF_",
     ];
     NAMES.split_ascii_whitespace().any(|name| name == variable)
         || STARTS.iter().any(|start| variable.starts_with(start))
+        || variable.to_ascii_lowercase().ends_with("_proxy")
 }
 
 fn no_variable(name: &str, reason: &NoVariable) -> Failure {
     Error::new(ErrorKind::Unsupported, "print", format!("output `{name}` is left out: {reason}"))
-        .with_hint(
-            "give the variable a prefix, such as `--prefix out_`, or print the value alone with `--raw`",
-        )
+        .with_hint(match reason {
+            NoVariable::Null | NoVariable::Nul => "print the value as JSON with `--json`",
+            _ => "give the variable a prefix, such as `--prefix out_`, or print the value alone with `--raw`",
+        })
         .into()
 }
 
 /// A line that a POSIX shell reads back as the same text, whatever is in it.
-fn env_line(variable: &str, output: &StateOutput) -> String {
+fn env_line(variable: &str, output: &StateOutput) -> Result<String, NoVariable> {
+    if is_null(output) {
+        return Err(NoVariable::Null);
+    }
     let text = output.as_plain_text().unwrap_or_else(|| compact(&output.value));
-    format!("{variable}='{}'", text.replace('\'', r"'\''"))
+    if text.contains('\0') {
+        return Err(NoVariable::Nul);
+    }
+    Ok(format!("{variable}='{}'", text.replace('\'', r"'\''")))
+}
+
+fn is_null(output: &StateOutput) -> bool {
+    output.value.get() == "null"
 }

@@ -31,7 +31,8 @@ pub(crate) async fn run(session: &Session, args: &Pull) -> Result<(), Failure> {
     if session.ui.is_json {
         session.ui.json(&json!({
             "version": 1,
-            "file": path,
+            // JSON has no place for a name that is no text.
+            "file": path.to_string_lossy(),
             "size_bytes": meta.size_bytes,
             "etag": meta.etag,
             "version_id": meta.version,

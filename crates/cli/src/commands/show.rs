@@ -11,7 +11,7 @@ use crate::commands::inventory;
 use crate::exit::Failure;
 use crate::session::Session;
 use crate::ui::harmless;
-use crate::values::compact;
+use crate::values::{as_written, readable};
 
 /// An instance as JSON, its attributes as they were written.
 #[derive(Serialize)]
@@ -20,14 +20,14 @@ struct Shown<'a> {
     address: &'a str,
     provider: &'a str,
     tainted: bool,
-    attributes: &'a BTreeMap<String, Box<RawValue>>,
+    attributes: BTreeMap<&'a str, Box<RawValue>>,
     sensitive_attributes: &'a [String],
 }
 
 pub(crate) async fn run(session: &Session, args: &Show) -> Result<(), Failure> {
     let instances = inventory::read(session).await?;
     let is_asked_for =
-        |instance: &&ResourceInstance| instance.address == args.address && instance.deposed.is_none();
+        |instance: &&ResourceInstance| instance.has_address(&args.address) && instance.deposed.is_none();
     let Some(instance) = instances.iter().find(is_asked_for) else {
         return Err(missing(&instances, &args.address));
     };
@@ -37,14 +37,21 @@ pub(crate) async fn run(session: &Session, args: &Show) -> Result<(), Failure> {
             address: &instance.address,
             provider: &instance.provider,
             tainted: instance.is_tainted,
-            attributes: &instance.attributes,
+            attributes: (instance.attributes.iter())
+                .map(|(name, value)| (name.as_str(), as_written(value)))
+                .collect(),
             sensitive_attributes: &instance.sensitive_attributes,
         });
     }
+    if !args.show_sensitive && instances.iter().all(|instance| instance.sensitive_attributes.is_empty()) {
+        session.ui.note(
+            "the state does not record which attributes its providers hide; the usual ones are hidden by their names",
+        );
+    }
     session.ui.note(&format!("{}{}", instance.address, if instance.is_tainted { " (tainted)" } else { "" }));
     let row = |name: &String, value: &RawValue| {
-        let is_hidden = instance.sensitive_attributes.contains(name) && !args.show_sensitive;
-        vec![name.clone(), if is_hidden { "<sensitive>".to_owned() } else { compact(value) }]
+        let is_hidden = instance.is_sensitive(name) && !args.show_sensitive;
+        vec![name.clone(), if is_hidden { "<sensitive>".to_owned() } else { readable(value) }]
     };
     session.ui.table(
         &["attribute", "value"],
@@ -54,6 +61,15 @@ pub(crate) async fn run(session: &Session, args: &Show) -> Result<(), Failure> {
 
 fn missing(instances: &[ResourceInstance], address: &str) -> Failure {
     let error = Error::new(ErrorKind::NotFound, "show", format!("the state tracks no resource `{address}`"));
+    if instances.iter().any(|instance| instance.has_address(address)) {
+        return Error::new(
+            ErrorKind::NotFound,
+            "show",
+            format!("`{address}` has only objects that wait to be destroyed"),
+        )
+        .with_hint("see their keys with `remote-state list --json`")
+        .into();
+    }
     // All instances of a resource, or the whole list.
     let similar: Vec<_> = instances
         .iter()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::config::setting::Setting;
 use crate::config::spec::{ConfigKeySpec, ValueKind};
-use crate::config::value::{ConfigValue, Origin, Sourced};
+use crate::config::value::{ConfigValue, Origin, Sourced, without_userinfo};
 use crate::error::{Error, Result};
 
 /// What is in the way of evaluating a JSON string with `${` or `%{` in it.
@@ -21,7 +21,7 @@ pub(crate) fn convert(key: &ConfigKeySpec, given: &Sourced<Setting>) -> Result<O
     let from_environment = matches!(given.origin, Origin::Environment(_));
     let converted = match (key.kind, &given.value) {
         (_, Setting::Null) => return Ok(None),
-        (_, Setting::Deferred(reason)) => return Err(deferred(key.name, reason, &given.origin)),
+        (_, Setting::Deferred(reason)) => return Err(deferred(key.name, reason, key.secret, &given.origin)),
         (ValueKind::Bool, value) => bool(value, from_environment).map(ConfigValue::Bool),
         (ValueKind::Number, value) => number(value).map(ConfigValue::Number),
         (ValueKind::String, value) => text(value).map(ConfigValue::String),
@@ -40,9 +40,14 @@ pub(crate) fn convert(key: &ConfigKeySpec, given: &Sourced<Setting>) -> Result<O
     converted.map(Some).ok_or_else(|| invalid(key, given))
 }
 
+/// What stands in messages for the names in an expression of a secret key: a secret without its quotes is a name.
+pub(crate) const NAME_OR_CALL: &str = "a name or a call";
+
 /// Creates the error for an expression that has to be evaluated by somebody else.
-pub(crate) fn deferred(name: &str, reason: &str, origin: &Origin) -> Error {
-    let terraform = if reason == TEMPLATE_IN_JSON {
+pub(crate) fn deferred(name: &str, reason: &str, is_secret: bool, origin: &Origin) -> Error {
+    let is_template = reason == TEMPLATE_IN_JSON;
+    let reason = if is_secret && !is_template { NAME_OR_CALL } else { reason };
+    let terraform = if is_template {
         "Terraform takes it literally"
     } else {
         "Terraform refuses names and function calls here"
@@ -112,6 +117,7 @@ fn invalid(key: &ConfigKeySpec, given: &Sourced<Setting>) -> Error {
 
 /// Prepares a value for a message: no control characters, not too long.
 fn shown(text: &str) -> String {
+    let text = without_userinfo(text);
     let mut shown: String = text.chars().take(MAX_SHOWN).collect();
     if shown.chars().any(char::is_control) {
         shown = shown.escape_debug().to_string();

@@ -17,7 +17,7 @@ mod setting;
 mod spec;
 mod value;
 
-pub(crate) use convert::TEMPLATE_IN_JSON;
+pub(crate) use convert::{NAME_OR_CALL, TEMPLATE_IN_JSON};
 pub(crate) use resolve::stated;
 pub use resolve::{resolve, resolve_among};
 pub use resolved::ResolvedConfig;

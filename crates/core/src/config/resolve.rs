@@ -123,7 +123,7 @@ impl Given {
         let Some(key) = provider.row(&name) else {
             // Under a name that is no row there is only an object: the trace of one, or one that cannot be evaluated.
             if let Setting::Deferred(reason) = &setting.value {
-                return Err(deferred(&name, reason, &setting.origin));
+                return Err(deferred(&name, reason, provider.holds_secret(&name), &setting.origin));
             }
             self.objects.insert(name, setting.origin);
             return Ok(());

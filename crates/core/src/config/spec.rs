@@ -18,6 +18,12 @@ impl ProviderSpec {
         named.or_else(|| self.keys.iter().find(|key| key.aliases.contains(&name)))
     }
 
+    /// Returns whether the name is that of a secret, or of an object with a secret among its members.
+    pub(crate) fn holds_secret(&self, name: &str) -> bool {
+        self.row(name).is_some_and(|key| key.secret)
+            || self.keys.iter().any(|key| key.secret && member_of(key.name, name).is_some())
+    }
+
     /// Returns whether the name is that of an object whose members are rows.
     pub fn is_object(&self, name: &str) -> bool {
         self.keys.iter().any(|key| member_of(key.name, name).is_some())

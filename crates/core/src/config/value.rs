@@ -1,5 +1,6 @@
 //! Values and where they came from.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -22,25 +23,40 @@ pub enum ConfigValue {
 }
 
 impl ConfigValue {
-    /// Returns the value as JSON. A number keeps its type, if JSON can express it.
+    /// Returns the value as JSON, without what stands before the host of a URL. A number keeps its type, if JSON can express it.
     pub(crate) fn to_json(&self) -> Value {
         match self {
             Self::Bool(value) => Value::from(*value),
             Self::Number(text) => serde_json::from_str(text).unwrap_or_else(|_| Value::from(text.as_str())),
-            Self::String(text) => Value::from(text.as_str()),
-            Self::List(items) => Value::from(items.as_slice()),
-            Self::Map(members) => {
-                members.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect()
-            }
+            Self::String(text) => Value::from(without_userinfo(text)),
+            Self::List(items) => items.iter().map(|item| without_userinfo(item)).collect(),
+            Self::Map(members) => members
+                .iter()
+                .map(|(name, value)| (name.clone(), Value::from(without_userinfo(value))))
+                .collect(),
         }
     }
 
     /// Returns the value as text for people: a string as it is, everything else as JSON.
     pub(crate) fn shown(&self) -> String {
         match self {
-            Self::String(text) | Self::Number(text) => text.clone(),
+            Self::String(text) | Self::Number(text) => without_userinfo(text).into_owned(),
             other => other.to_json().to_string(),
         }
+    }
+}
+
+/// Hides the user and the password in a URL, whatever key it is set for.
+pub(crate) fn without_userinfo(text: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.into() };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let port = authority.split_once(':').map_or("", |(_, port)| port);
+    // A password with a slash in it ends the authority too early. Where there may be one, too much is hidden rather than
+    // too little.
+    let searched = if port.bytes().all(|byte| byte.is_ascii_digit()) { authority } else { rest };
+    match searched.rfind('@') {
+        Some(at) => format!("{scheme}://<secret>{}", &rest[at..]).into(),
+        None => text.into(),
     }
 }
 
@@ -151,5 +167,31 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.variables.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The kind: every text that is printed and may be a URL, in values of any shape.
+    #[test]
+    fn what_is_shown_of_a_url_has_no_password() {
+        for (text, expected) in [
+            ("http://user:hunter2@127.0.0.1:9000/x@y", "http://<secret>@y"),
+            ("https://hunter2@host/x@y", "https://<secret>@host/x@y"),
+            ("https://user:hun/ter2@host", "https://<secret>@host"),
+            ("https://a:hunt@er2@host?x#y", "https://<secret>@host?x#y"),
+            ("https://host:9000/x@y", "https://host:9000/x@y"),
+            ("user@host", "user@host"),
+        ] {
+            let text = text.to_owned();
+            assert_eq!(ConfigValue::String(text.clone()).shown(), expected);
+            let list = ConfigValue::List(vec![text.clone()]).to_json();
+            assert_eq!(list[0], expected);
+            let map = ConfigValue::Map(BTreeMap::from([("s3".to_owned(), text)]));
+            assert_eq!(map.to_json()["s3"], expected);
+            assert!(!map.shown().contains("ter2"));
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::path::Path;
 
+use crate::config::NAME_OR_CALL;
 use crate::config::{
     Environment, Layer, Origin, ProviderSpec, ResolvedConfig, Setting, Sourced, resolve_among,
 };
@@ -119,7 +120,7 @@ impl Discovery<'_> {
                 // Here `http` gets no advice to write this very file.
                 let provider = self.provider(&name).ok_or_else(|| self.not_spoken(&name, &origin))?;
                 let layer = body.into_layer(provider)?;
-                if let Some((name, what, place)) = first_deferred(&layer) {
+                if let Some((name, what, place)) = first_deferred(&layer, provider) {
                     // No client evaluates this file, so `init` would not help.
                     return Err(Error::config(format!("`{name}` is set by an expression with {what}"))
                         .with_context("set in", place)
@@ -305,11 +306,18 @@ impl Discovery<'_> {
     }
 }
 
-/// Finds a value that cannot be evaluated: its name, what is in the way, and its place.
-fn first_deferred(layer: &Layer) -> Option<(&str, &str, &Origin)> {
-    layer.iter().find_map(|(name, setting)| match &setting.value {
-        Setting::Deferred(what) => Some((name.as_str(), what.as_str(), &setting.origin)),
-        Setting::Object(members) => first_deferred(members),
-        _ => None,
+/// Finds a value that cannot be evaluated: its name, what is in the way, and its place. A secret without its quotes is a
+/// name, and no name of a secret key is told.
+fn first_deferred<'a>(layer: &'a Layer, provider: &ProviderSpec) -> Option<(&'a str, &'a str, &'a Origin)> {
+    fn first(layer: &[(String, Sourced<Setting>)]) -> Option<(&str, &str, &Origin)> {
+        layer.iter().find_map(|(name, setting)| match &setting.value {
+            Setting::Deferred(what) => Some((name.as_str(), what.as_str(), &setting.origin)),
+            Setting::Object(members) => first(members),
+            _ => None,
+        })
+    }
+    layer.iter().find_map(|entry| {
+        let (name, what, place) = first(std::slice::from_ref(entry))?;
+        Some((name, if provider.holds_secret(&entry.0) { NAME_OR_CALL } else { what }, place))
     })
 }

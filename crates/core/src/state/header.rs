@@ -186,12 +186,22 @@ impl HeaderReader {
                 }
                 taken
             } else {
-                // What it is about comes first: a text that is no state at all is not told where it is no JSON.
+                // A text that is no object from its first byte on is not told where it is no JSON.
                 let flow = splitter.feed_until_passing(rest, |piece| {
                     fields.take(piece);
                     ControlFlow::<Infallible>::Continue(())
                 });
-                let ControlFlow::Continue(taken) = flow.map_err(|malformed| invalid(malformed.reason()))?;
+                let taken = match flow {
+                    Ok(ControlFlow::Continue(taken)) => taken,
+                    Err(malformed) => {
+                        if splitter.has_begun()
+                            && let Err(place) = validator.feed(rest)
+                        {
+                            return Err(if splitter.has_ended() { followed(place) } else { not_json(place) });
+                        }
+                        return Err(invalid(malformed.reason()));
+                    }
+                };
                 validator.feed(&rest[..taken]).map_err(not_json)?;
                 taken
             };
@@ -257,6 +267,11 @@ fn want(key: &str) -> Option<Want> {
         "backend" | "outputs" | "resources" => Some(Want::Emptiness),
         _ => None,
     }
+}
+
+/// Two states in one file, or a piece of another program's output behind one.
+fn followed(NotJson { line, column }: NotJson) -> Error {
+    invalid(&format!("something follows it (line {line}, column {column})"))
 }
 
 fn not_json(NotJson { line, column }: NotJson) -> Error {
@@ -422,6 +437,26 @@ mod tests {
                 is_a_state,
                 "followed by {rest:?}"
             );
+        }
+    }
+
+    /// The kind: what editors, merges and people leave in a file that was a state once.
+    #[test]
+    fn every_syntax_error_has_a_place() {
+        for (text, expected) in [
+            ("{\n  // c\n  \"version\": 4}", "it is not JSON (line 2, column 3)"),
+            ("{\n<<<<<<< HEAD\n\"version\":4}", "it is not JSON (line 2, column 1)"),
+            ("{\"version\": 4\n\"serial\": 1}", "it is not JSON (line 2, column 1)"),
+            ("{'version': 4}", "it is not JSON (line 1, column 2)"),
+            ("{\"version\":4}\n{\"version\":4}", "something follows it (line 2, column 1)"),
+            ("# c\n{}", "it is not a JSON object"),
+        ] {
+            for step in [1, text.len()] {
+                let mut reader = HeaderReader::whole();
+                let fed = text.as_bytes().chunks(step).try_for_each(|chunk| reader.feed(chunk).map(drop));
+                let error = fed.and_then(|()| reader.finish()).unwrap_err();
+                assert!(error.message().ends_with(expected), "{text}: {error}");
+            }
         }
     }
 }

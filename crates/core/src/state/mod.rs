@@ -1,9 +1,12 @@
 //! What is inside a state, as far as a keeper of states needs to know.
 
+mod address;
 mod header;
 mod meaning;
+mod members;
 mod outputs;
 mod resources;
+mod secrets;
 mod split;
 mod succession;
 mod validate;

@@ -1,14 +1,14 @@
 //! The outputs of a state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::ControlFlow;
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::state::header::{invalid, number_field, text_field};
+use crate::state::members::{self, Members, WrongType};
 use crate::state::split::{Piece, Splitter, Want};
 
 /// Whether a reader has seen enough.
@@ -22,28 +22,66 @@ pub enum Progress {
 }
 
 /// A root output.
-#[derive(Clone, Deserialize)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Output {
     /// The value as JSON, with numbers as they were written.
     pub value: Box<RawValue>,
     /// The type as JSON, such as `"string"` or `["list","number"]`. Missing in old states.
-    #[serde(rename = "type", default)]
     pub type_expression: Option<Box<RawValue>>,
     /// Whether the configuration marks it as sensitive.
-    #[serde(rename = "sensitive", default)]
     pub is_sensitive: bool,
 }
 
 impl Output {
-    /// Returns the value's text if it is a string, number or bool, as `terraform output -raw` prints it.
+    /// Returns the value's text if it is a string, number or bool, as `terraform output -raw` prints it: numbers have
+    /// no exponent, those that were stored as strings no zeros that mean nothing, and half of a surrogate pair is
+    /// U+FFFD.
     pub fn as_plain_text(&self) -> Option<String> {
+        let is_number =
+            self.type_expression.as_ref().is_some_and(|expression| expression.get() == "\"number\"");
         let json = self.value.get();
         match json.as_bytes().first()? {
-            b'"' => serde_json::from_str(json).ok(),
+            b'"' => members::text(json).map(|text| if is_number { plain_number(text) } else { text }),
             b'{' | b'[' | b'n' => None,
+            b't' | b'f' => Some(json.to_owned()),
+            _ if json.contains(['e', 'E']) => Some(plain_number(json.to_owned())),
             _ => Some(json.to_owned()),
         }
+    }
+}
+
+/// More zeros than this are no longer easier to read than an exponent.
+const MOST_DIGITS: usize = 4096;
+
+/// Writes a decimal number without an exponent and without zeros that mean nothing, and never as a float. What is no
+/// such number stays as it is.
+fn plain_number(text: String) -> String {
+    let (sign, unsigned) = text.strip_prefix('-').map_or(("", text.as_str()), |rest| ("-", rest));
+    let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let Ok(exponent) = exponent.parse::<isize>() else { return text };
+    let is_decimal =
+        !whole.is_empty() && [whole, fraction].iter().all(|part| part.bytes().all(|b| b.is_ascii_digit()));
+    if !is_decimal || exponent.unsigned_abs() > MOST_DIGITS {
+        return text;
+    }
+    let digits = [whole, fraction].concat();
+    // Where the point stands once the exponent is gone: before the digits if that is negative.
+    let point = whole.len().cast_signed() + exponent;
+    let (whole, fraction) = match usize::try_from(point) {
+        Err(_) => (String::new(), "0".repeat(point.unsigned_abs()) + &digits),
+        Ok(point) if point >= digits.len() => {
+            (digits.clone() + &"0".repeat(point - digits.len()), String::new())
+        }
+        Ok(point) => (digits[..point].to_owned(), digits[point..].to_owned()),
+    };
+    let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
+    let whole = if whole.is_empty() { "0" } else { whole };
+    match (whole, fraction) {
+        ("0", "") => "0".to_owned(),
+        (_, "") => format!("{sign}{whole}"),
+        _ => format!("{sign}{whole}.{fraction}"),
     }
 }
 
@@ -56,39 +94,66 @@ impl fmt::Debug for Output {
 
 /// The root outputs of a state, by name.
 #[derive(Clone, Debug, Default)]
-pub struct Outputs(BTreeMap<String, Output>);
+pub struct Outputs {
+    readable: BTreeMap<String, Output>,
+    unreadable: BTreeSet<String>,
+}
 
 impl Outputs {
     /// Returns one output.
     pub fn get(&self, name: &str) -> Option<&Output> {
-        self.0.get(name)
+        self.readable.get(name)
     }
 
     /// Returns all outputs in the order of their names.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Output)> {
-        self.0.iter().map(|(name, output)| (name.as_str(), output))
+        self.readable.iter().map(|(name, output)| (name.as_str(), output))
+    }
+
+    /// Returns the names of outputs that are there but have no form that an output can have. They spoil no others.
+    pub fn unreadable(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.unreadable.iter().map(String::as_str)
     }
 
     /// Returns how many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.readable.len()
     }
 
     /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.readable.is_empty()
+    }
+
+    /// Adds the outputs of another object, and replaces those that are here already.
+    fn add(&mut self, all: Members<'_>, read: impl Fn(&RawValue) -> Result<Output, WrongType>) {
+        for (name, value) in all.into_all() {
+            match read(value) {
+                Ok(output) => {
+                    self.unreadable.remove(&name);
+                    self.readable.insert(name, output);
+                }
+                Err(WrongType) => {
+                    self.readable.remove(&name);
+                    self.unreadable.insert(name);
+                }
+            }
+        }
     }
 }
 
 /// Reads the root outputs from a state as its bytes arrive, skips everything else, and says when it has seen enough.
 ///
-/// Programs write the outputs before the resources, so a state of a hundred megabytes is left after its first kilobytes.
+/// Programs write the outputs before the resources, so a state of a hundred megabytes is left after its first kilobytes:
+/// where the resources begin. Two members `outputs` before that, as bad merges leave them, are merged; one behind the
+/// resources is read only if there was none before.
 #[derive(Debug)]
 pub struct OutputReader {
     splitter: Splitter,
     version: Option<u64>,
     encryption_version: Option<String>,
-    outputs: Option<Vec<u8>>,
+    outputs: Option<Outputs>,
+    has_seen_resources: bool,
     modules: Option<Vec<u8>>,
 }
 
@@ -106,6 +171,7 @@ impl OutputReader {
             version: None,
             encryption_version: None,
             outputs: None,
+            has_seen_resources: false,
             modules: None,
         }
     }
@@ -115,7 +181,7 @@ impl OutputReader {
     /// # Errors
     /// `InvalidState` as soon as the bytes cannot be a state.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<Progress> {
-        let Self { splitter, version, encryption_version, outputs, modules } = self;
+        let Self { splitter, version, encryption_version, outputs, has_seen_resources, modules } = self;
         let flow = splitter
             .feed(bytes, |piece| {
                 let taken = match piece {
@@ -125,8 +191,9 @@ impl OutputReader {
                     Piece::Member("encryption_version", text) => {
                         text_field("encryption_version", text).map(|text| *encryption_version = Some(text))
                     }
-                    Piece::Member("outputs", text) => {
-                        *outputs = Some(text.to_vec());
+                    Piece::Member("outputs", text) => parse_outputs(text, outputs.get_or_insert_default()),
+                    Piece::Emptiness("resources", _) => {
+                        *has_seen_resources = true;
                         Ok(())
                     }
                     Piece::Member("modules", text) => {
@@ -137,7 +204,11 @@ impl OutputReader {
                 };
                 match taken {
                     Err(error) => ControlFlow::Break(Some(error)),
-                    Ok(()) if version.is_some_and(|version| version >= 4) && outputs.is_some() => {
+                    Ok(())
+                        if version.is_some_and(|version| version >= 4)
+                            && outputs.is_some()
+                            && *has_seen_resources =>
+                    {
                         ControlFlow::Break(None)
                     }
                     Ok(()) => ControlFlow::Continue(()),
@@ -156,7 +227,8 @@ impl OutputReader {
     /// # Errors
     /// `InvalidState` if the bytes are not a state; `Unsupported` if it is encrypted by OpenTofu.
     pub fn finish(self) -> Result<Outputs> {
-        if !(self.version.is_some_and(|version| version >= 4) && self.outputs.is_some()) {
+        let is_done = self.version.is_some_and(|version| version >= 4) && self.has_seen_resources;
+        if !(is_done && self.outputs.is_some()) {
             self.splitter.finish().map_err(|malformed| invalid(malformed.reason()))?;
         }
         if self.encryption_version.is_some_and(|version| !version.is_empty()) {
@@ -164,7 +236,7 @@ impl OutputReader {
         }
         match self.version {
             None => Err(invalid("it has neither `version` nor `encryption_version`")),
-            Some(4) => self.outputs.map_or(Ok(Outputs::default()), |text| parse_outputs(&text)),
+            Some(4) => Ok(self.outputs.unwrap_or_default()),
             Some(1..=3) => self.modules.map_or(Ok(Outputs::default()), |text| parse_root_module(&text)),
             Some(version) => Err(invalid(&format!("format version {version} is not supported"))),
         }
@@ -184,43 +256,57 @@ fn want(key: &str) -> Option<Want> {
     match key {
         "version" | "encryption_version" => Some(Want::Short),
         "outputs" | "modules" => Some(Want::Whole),
+        "resources" => Some(Want::Emptiness),
         _ => None,
     }
 }
 
-fn parse_outputs(text: &[u8]) -> Result<Outputs> {
-    // `null` stands for no outputs, as in Go.
-    serde_json::from_slice::<Option<BTreeMap<String, Output>>>(text)
-        .map(|outputs| Outputs(outputs.unwrap_or_default()))
-        .map_err(|_| invalid("its outputs cannot be read"))
+/// Reads what the member `outputs` holds. Two of one name are merged, as in Go, so this adds.
+fn parse_outputs(text: &[u8], outputs: &mut Outputs) -> Result<()> {
+    let unreadable = || invalid("its outputs cannot be read");
+    let text = std::str::from_utf8(text).map_err(|_| unreadable())?;
+    let all = Members::parse(text).map_err(|_| unreadable())?;
+    if text == "null" {
+        *outputs = Outputs::default();
+    }
+    outputs.add(all, |value| read_output(&Members::parse(value.get())?));
+    Ok(())
+}
+
+fn read_output(output: &Members<'_>) -> Result<Output, WrongType> {
+    Ok(Output {
+        value: output.get("value").map_or_else(null, ToOwned::to_owned),
+        type_expression: output.get("type").map(ToOwned::to_owned),
+        is_sensitive: output.flag("sensitive")?,
+    })
+}
+
+fn null() -> Box<RawValue> {
+    RawValue::NULL.to_owned()
 }
 
 /// Reads the outputs of format versions 1 to 3, which keep them in the module with the path `["root"]`. Version 1 has bare strings.
 fn parse_root_module(text: &[u8]) -> Result<Outputs> {
-    #[derive(Deserialize)]
-    struct Module {
-        #[serde(default)]
-        path: Vec<String>,
-        #[serde(default)]
-        outputs: Option<BTreeMap<String, OldOutput>>,
-    }
-
-    #[derive(Deserialize)]
-    #[serde(transparent)]
-    struct OldOutput(Box<RawValue>);
-
-    let modules: Option<Vec<Module>> =
-        serde_json::from_slice(text).map_err(|_| invalid("its modules cannot be read"))?;
-    let root = modules.unwrap_or_default().into_iter().find(|module| module.path == ["root"]);
-    let outputs = root.and_then(|module| module.outputs).unwrap_or_default();
-    let read = |raw: Box<RawValue>| {
-        if raw.get().starts_with('{') {
-            serde_json::from_str(raw.get()).map_err(|_| invalid("its outputs cannot be read"))
-        } else {
-            Ok(Output { value: raw, type_expression: None, is_sensitive: false })
+    let unreadable = |_: WrongType| invalid("its modules cannot be read");
+    let text = std::str::from_utf8(text).map_err(|_| unreadable(WrongType))?;
+    let mut outputs = Outputs::default();
+    for module in members::elements(text).map_err(unreadable)? {
+        let module = Members::parse(module.get()).map_err(unreadable)?;
+        let path = module.array("path").map_err(unreadable)?;
+        if !matches!(&path[..], [root] if members::text(root.get()).as_deref() == Some("root")) {
+            continue;
         }
-    };
-    outputs.into_iter().map(|(name, output)| Ok((name, read(output.0)?))).collect::<Result<_>>().map(Outputs)
+        let all = module.object("outputs").map_err(|_| invalid("its outputs cannot be read"))?;
+        outputs.add(all, |value| match members::text(value.get()) {
+            Some(_) => Ok(Output {
+                value: value.to_owned(),
+                type_expression: serde_json::value::to_raw_value("string").ok(),
+                is_sensitive: false,
+            }),
+            None => read_output(&Members::parse(value.get())?),
+        });
+    }
+    Ok(outputs)
 }
 
 #[cfg(test)]
@@ -248,7 +334,9 @@ mod tests {
     #[test]
     fn reading_stops_after_the_outputs() {
         let mut reader = OutputReader::new();
-        let start = r#"{"version":4,"serial":1,"outputs":{"a":{"value":"x","type":"string","sensitive":true}},"resources":"#;
+        let start = r#"{"version":4,"serial":1,"outputs":{"a":{"value":"x","type":"string","sensitive":true}},"resources":["#;
+        assert_eq!(reader.feed(start.as_bytes()).unwrap(), Progress::NeedsMore);
+        let start = "{";
         assert_eq!(reader.feed(start.as_bytes()).unwrap(), Progress::Done);
         let outputs = reader.finish().unwrap();
         let output = outputs.get("a").unwrap();
@@ -298,5 +386,64 @@ mod tests {
     #[test]
     fn what_is_cut_off_is_refused() {
         assert_eq!(read(r#"{"version":4,"outputs":{"a":{"val"#).unwrap_err().kind(), ErrorKind::InvalidState);
+    }
+
+    /// The kind: members that are `null` or there twice, and outputs that nobody can read beside those that can be.
+    #[test]
+    fn one_unreadable_output_spoils_one_output() {
+        let outputs = read(
+            r#"{"version":4,"outputs":{"a":{"value":1,"sensitive":null,"type":null},"b":{"value":1,"sensitive":"no"},"c":5,
+            "d":{"value":1,"value":2},"e":null,"f":{"value":null}},"resources":[]}"#,
+        )
+        .unwrap();
+        assert_eq!(outputs.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["a", "d", "e", "f"]);
+        assert_eq!(outputs.unreadable().collect::<Vec<_>>(), ["b", "c"]);
+        assert_eq!(outputs.get("d").unwrap().value.get(), "2");
+        assert_eq!(outputs.get("e").unwrap().value.get(), "null");
+        let old = read(
+            r#"{"version":3,"modules":[{"path":["root"],"outputs":{"a":{"value":"x","sensitive":null},"b":[]}},null]}"#,
+        )
+        .unwrap();
+        assert_eq!((old.len(), old.unreadable().len()), (1, 1));
+    }
+
+    #[test]
+    fn outputs_that_are_there_twice_are_merged_in_every_format() {
+        for text in [
+            r#"{"version":4,"outputs":{"o":{"value":"1"},"p":{"value":"1"}},"outputs":{"o":{"value":"2"}},"resources":[]}"#,
+            r#"{"version":4,"outputs":{"o":{"value":"1"},"p":{"value":"1"}},"lineage":"l","outputs":{"o":{"value":"2"}}}"#,
+            r#"{"version":3,"modules":[{"path":["root"],"outputs":{"o":{"value":"1"},"p":{"value":"1"}}},
+                {"path":["root"],"outputs":{"o":{"value":"2"}}}]}"#,
+        ] {
+            let outputs = read(text).unwrap();
+            let value = |name: &str| outputs.get(name).unwrap().value.get();
+            assert_eq!((value("o"), value("p")), ("\"2\"", "\"1\""), "{text}");
+        }
+    }
+
+    /// Each expectation was printed by `terraform output -raw` 1.11.4.
+    #[test]
+    fn plain_text_is_that_of_the_command_line() {
+        for (value, kind, expected) in [
+            ("1.5e3", "number", "1500"),
+            (r#""007""#, "number", "7"),
+            (r#""007""#, "string", "007"),
+            (r#""1.50""#, "number", "1.5"),
+            ("12345678901234567890.1", "number", "12345678901234567890.1"),
+            ("1e-7", "number", "0.0000001"),
+            ("1E+30", "number", "1000000000000000000000000000000"),
+            ("-0.5e1", "number", "-5"),
+            (r#""0.0""#, "number", "0"),
+            ("12.5e-1", "number", "1.25"),
+            (r#""x\ud83dy""#, "string", "x\u{fffd}y"),
+            ("true", "bool", "true"),
+        ] {
+            let outputs =
+                read(&format!(r#"{{"version":4,"outputs":{{"o":{{"value":{value},"type":"{kind}"}}}}}}"#))
+                    .unwrap();
+            assert_eq!(outputs.get("o").unwrap().as_plain_text().as_deref(), Some(expected), "{value}");
+        }
+        let far = "1e9999999999".to_owned();
+        assert_eq!(plain_number(far.clone()), far, "no memory is taken for zeros");
     }
 }

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::error::Result;
+use crate::state::address::{self, Address, Key};
 use crate::state::header::{StateFormat, StateHeader, invalid};
+use crate::state::members::{self, Members, WrongType};
+use crate::state::secrets;
 
 /// One instance of a resource.
 #[derive(Clone)]
@@ -15,15 +17,17 @@ use crate::state::header::{StateFormat, StateHeader, invalid};
 pub struct ResourceInstance {
     /// The address, as the command line of Terraform spells it: `module.net["a"].data.aws_vpc.main[0]`.
     pub address: String,
+    /// The type, such as `aws_vpc`.
+    pub kind: String,
     /// The provider's address as it was stored.
     pub provider: String,
     /// The attributes as JSON, with numbers as they were written.
     pub attributes: BTreeMap<String, Box<RawValue>>,
-    /// The top-level attributes of which a part or all is sensitive.
+    /// The top-level attributes of which the state says that a part or all is sensitive.
     pub sensitive_attributes: Vec<String>,
     /// The instance is marked to be replaced.
     pub is_tainted: bool,
-    /// The key under which a replaced instance waits to be destroyed.
+    /// The key under which a replaced instance waits to be destroyed; in format version 3, which has no keys, its number.
     pub deposed: Option<String>,
 }
 
@@ -35,27 +39,33 @@ impl fmt::Debug for ResourceInstance {
 }
 
 impl ResourceInstance {
-    /// Reads all instances of a state, in the order in which they are stored.
+    /// Reads all instances of a state, in the order of `terraform state list`: shallower modules first, names by their
+    /// bytes, whole numbers by their value.
     ///
     /// # Errors
     /// `InvalidState` if the bytes are not a state; `Unsupported` if it is encrypted by OpenTofu.
     pub fn parse_all(state: &[u8]) -> Result<Vec<Self>> {
-        match StateHeader::parse(state)?.format {
+        let mut instances = match StateHeader::parse(state)?.format {
             StateFormat::Encrypted => Err(super::outputs::encrypted("read resources", "resources")),
-            StateFormat::Plain { version: 4 } => {
-                let document: V4 = serde_json::from_slice(state).map_err(|_| unreadable())?;
-                Ok(document
-                    .resources
-                    .unwrap_or_default()
-                    .into_iter()
-                    .flat_map(V4Resource::instances)
-                    .collect())
-            }
-            StateFormat::Plain { .. } => {
-                let document: V3 = serde_json::from_slice(state).map_err(|_| unreadable())?;
-                Ok(document.modules.unwrap_or_default().into_iter().flat_map(V3Module::instances).collect())
-            }
-        }
+            StateFormat::Plain { version: 4 } => text_of(state).and_then(v4).map_err(|_| unreadable()),
+            StateFormat::Plain { .. } => text_of(state).and_then(v3).map_err(|_| unreadable()),
+        }?;
+        instances.sort_by(|(address, one), (other_address, other)| {
+            // `None` first: what waits to be destroyed stands behind what replaced it.
+            address.cmp(other_address).then_with(|| one.deposed.cmp(&other.deposed))
+        });
+        Ok(instances.into_iter().map(|(_, instance)| instance).collect())
+    }
+
+    /// Whether an address means this instance, in whatever spelling it was typed or printed before.
+    pub fn has_address(&self, address: &str) -> bool {
+        self.address == address || address::normalised(&self.address) == address::normalised(address)
+    }
+
+    /// Whether the state says of an attribute that it is sensitive, or it is one that providers are known to hide.
+    pub fn is_sensitive(&self, attribute: &str) -> bool {
+        self.sensitive_attributes.iter().any(|name| name == attribute)
+            || secrets::of(&self.kind).contains(&attribute)
     }
 }
 
@@ -63,145 +73,129 @@ fn unreadable() -> crate::Error {
     invalid("its resources cannot be read")
 }
 
-#[derive(Deserialize)]
-struct V4 {
-    resources: Option<Vec<V4Resource>>,
+fn text_of(state: &[u8]) -> Result<&str, WrongType> {
+    std::str::from_utf8(state).map_err(|_| WrongType)
 }
 
-#[derive(Deserialize)]
-struct V4Resource {
-    #[serde(default)]
-    module: String,
-    #[serde(default)]
-    mode: String,
-    #[serde(rename = "type")]
-    kind: String,
-    name: String,
-    #[serde(default)]
-    provider: String,
-    #[serde(default)]
-    instances: Vec<V4Instance>,
-}
+type Placed = (Address, ResourceInstance);
 
-#[derive(Deserialize)]
-struct V4Instance {
-    #[serde(default)]
-    index_key: Option<Box<RawValue>>,
-    #[serde(default)]
-    status: String,
-    #[serde(default)]
-    deposed: Option<String>,
-    #[serde(default)]
-    attributes: Option<BTreeMap<String, Box<RawValue>>>,
-    #[serde(default)]
-    attributes_flat: Option<BTreeMap<String, Box<RawValue>>>,
-    #[serde(default)]
-    sensitive_attributes: Option<Vec<Box<RawValue>>>,
-}
-
-impl V4Resource {
-    fn instances(self) -> Vec<ResourceInstance> {
-        let mut base = self.module;
-        if !base.is_empty() {
-            base.push('.');
-        }
-        if self.mode == "data" {
-            base.push_str("data.");
-        }
-        base.push_str(&format!("{}.{}", self.kind, self.name));
-        let provider = self.provider;
-        let instance = |instance: V4Instance| {
-            let attributes = instance.attributes.or(instance.attributes_flat).unwrap_or_default();
-            ResourceInstance {
-                // A key is a number or a string, and JSON spells both as the command line does.
-                address: match &instance.index_key {
-                    Some(key) if key.get() != "null" => format!("{base}[{}]", key.get()),
-                    _ => base.clone(),
-                },
-                provider: provider.clone(),
-                sensitive_attributes: sensitive(
-                    &instance.sensitive_attributes.unwrap_or_default(),
-                    &attributes,
-                ),
-                attributes,
-                is_tainted: instance.status == "tainted",
-                deposed: instance.deposed.filter(|key| !key.is_empty()),
-            }
-        };
-        self.instances.into_iter().map(instance).collect()
+fn v4(state: &str) -> Result<Vec<Placed>, WrongType> {
+    let mut all = Vec::new();
+    for resource in Members::parse(state)?.array("resources")? {
+        v4_resource(&Members::parse(resource.get())?, &mut all)?;
     }
+    Ok(all)
+}
+
+fn v4_resource(resource: &Members<'_>, all: &mut Vec<Placed>) -> Result<(), WrongType> {
+    let modules = address::modules(&resource.text("module")?);
+    let (mode, provider) = (resource.text("mode")?, resource.text("provider")?);
+    let kind = required(resource, "type")?;
+    let name = required(resource, "name")?;
+    for instance in resource.array("instances")? {
+        let instance = Members::parse(instance.get())?;
+        let key = Key::of(instance.get("index_key"));
+        let address = Address::new(modules.clone(), &mode, &kind, &name, key);
+        let attributes = match instance.get("attributes") {
+            Some(_) => instance.object("attributes")?,
+            None => instance.object("attributes_flat")?,
+        };
+        let attributes = owned(attributes);
+        all.push((
+            address.clone(),
+            ResourceInstance {
+                address: address.write(),
+                kind: kind.clone(),
+                provider: provider.clone(),
+                sensitive_attributes: sensitive(&instance.array("sensitive_attributes")?, &attributes),
+                attributes,
+                is_tainted: instance.text("status")? == "tainted",
+                deposed: Some(instance.text("deposed")?).filter(|key| !key.is_empty()),
+            },
+        ));
+    }
+    Ok(())
+}
+
+fn required(members: &Members<'_>, name: &str) -> Result<String, WrongType> {
+    let text = members.text(name)?;
+    if text.is_empty() { Err(WrongType) } else { Ok(text) }
+}
+
+fn owned(attributes: Members<'_>) -> BTreeMap<String, Box<RawValue>> {
+    attributes.into_all().into_iter().map(|(name, value)| (name, value.to_owned())).collect()
 }
 
 /// Returns the attributes that the paths name. A path that names none, such as the empty one, is about all of them.
-fn sensitive(paths: &[Box<RawValue>], attributes: &BTreeMap<String, Box<RawValue>>) -> Vec<String> {
+fn sensitive(paths: &[&RawValue], attributes: &BTreeMap<String, Box<RawValue>>) -> Vec<String> {
     let named: Option<Vec<_>> = paths.iter().map(|path| first_step(path)).collect();
     named.unwrap_or_else(|| attributes.keys().cloned().collect())
 }
 
 /// A path is a list of steps such as `{"type":"get_attr","value":"input"}`.
 fn first_step(path: &RawValue) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Step {
-        value: String,
-    }
-    let steps: Vec<Box<RawValue>> = serde_json::from_str(path.get()).ok()?;
-    serde_json::from_str::<Step>(steps.first()?.get()).ok().map(|step| step.value)
+    let steps = members::elements(path.get()).ok()?;
+    let step = Members::parse(steps.first()?.get()).ok()?;
+    members::text(step.get("value")?.get())
 }
 
-#[derive(Deserialize)]
-struct V3 {
-    modules: Option<Vec<V3Module>>,
-}
-
-#[derive(Deserialize)]
-struct V3Module {
-    #[serde(default)]
-    path: Vec<String>,
-    #[serde(default)]
-    resources: Option<BTreeMap<String, V3Resource>>,
-}
-
-#[derive(Deserialize)]
-struct V3Resource {
-    #[serde(default)]
-    provider: String,
-    #[serde(default)]
-    primary: Option<V3Instance>,
-}
-
-#[derive(Deserialize)]
-struct V3Instance {
-    #[serde(default)]
-    attributes: Option<BTreeMap<String, Box<RawValue>>>,
-    #[serde(default)]
-    tainted: bool,
-}
-
-impl V3Module {
-    fn instances(self) -> Vec<ResourceInstance> {
-        let modules: String = self.path.iter().skip(1).map(|name| format!("module.{name}.")).collect();
-        let instance = |(key, resource): (String, V3Resource)| {
-            let primary = resource.primary?;
-            Some(ResourceInstance {
-                address: format!("{modules}{}", v3_address(&key)),
-                provider: resource.provider,
-                attributes: primary.attributes.unwrap_or_default(),
-                sensitive_attributes: Vec::new(),
-                is_tainted: primary.tainted,
-                deposed: None,
-            })
-        };
-        self.resources.unwrap_or_default().into_iter().filter_map(instance).collect()
-    }
-}
-
-/// Version 3 counts instances behind a dot: `aws_instance.web.0`.
-fn v3_address(key: &str) -> String {
-    match key.rsplit_once('.') {
-        Some((base, index)) if base.contains('.') && index.parse::<u64>().is_ok() => {
-            format!("{base}[{index}]")
+fn v3(state: &str) -> Result<Vec<Placed>, WrongType> {
+    let mut all = Vec::new();
+    for module in Members::parse(state)?.array("modules")? {
+        let module = Members::parse(module.get())?;
+        let path = module.array("path")?;
+        let names: Option<Vec<_>> = path.iter().map(|name| members::text(name.get())).collect();
+        let modules: Vec<_> =
+            names.ok_or(WrongType)?.into_iter().skip(1).map(|name| (name, Key::None)).collect();
+        for (key, resource) in module.object("resources")?.into_all() {
+            v3_resource(&modules, &key, &Members::parse(resource.get())?, &mut all)?;
         }
-        _ => key.to_owned(),
+    }
+    Ok(all)
+}
+
+fn v3_resource(
+    modules: &[(String, Key)],
+    key: &str,
+    resource: &Members<'_>,
+    all: &mut Vec<Placed>,
+) -> Result<(), WrongType> {
+    let provider = resource.text("provider")?;
+    let (mode, kind, name, key) = v3_address(key);
+    let address = Address::new(modules.to_vec(), mode, kind, name, key);
+    let mut push = |instance: &RawValue, deposed: Option<String>| {
+        let instance = Members::parse(instance.get())?;
+        all.push((
+            address.clone(),
+            ResourceInstance {
+                address: address.write(),
+                kind: kind.to_owned(),
+                provider: provider.clone(),
+                attributes: owned(instance.object("attributes")?),
+                sensitive_attributes: Vec::new(),
+                is_tainted: instance.flag("tainted")?,
+                deposed,
+            },
+        ));
+        Ok(())
+    };
+    if let Some(primary) = resource.get("primary") {
+        push(primary, None)?;
+    }
+    // They have no keys in this version.
+    for (number, deposed) in resource.array("deposed")?.into_iter().enumerate() {
+        push(deposed, Some(number.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Cuts `aws_instance.web.0` or `data.aws_vpc.main`: version 3 counts instances behind a dot, and a name may be a number.
+fn v3_address(key: &str) -> (&'static str, &str, &str, Key) {
+    let (mode, rest) = key.strip_prefix("data.").map_or(("managed", key), |rest| ("data", rest));
+    let (kind, name) = rest.split_once('.').unwrap_or((rest, ""));
+    match name.rsplit_once('.').map(|(name, index)| (name, index.parse())) {
+        Some((name, Ok(index))) => (mode, kind, name, Key::Number(index)),
+        _ => (mode, kind, name, Key::None),
     }
 }
 
@@ -221,16 +215,16 @@ mod tests {
         assert_eq!(
             all.iter().map(|instance| instance.address.as_str()).collect::<Vec<_>>(),
             [
-                r#"module.net["a"].data.aws_vpc.main[0]"#,
-                r#"module.net["a"].data.aws_vpc.main["k\""]"#,
                 "terraform_data.a",
-                "terraform_data.a"
+                "terraform_data.a",
+                r#"module.net["a"].data.aws_vpc.main[0]"#,
+                r#"module.net["a"].data.aws_vpc.main["k\""]"#
             ]
         );
-        assert_eq!(all[2].attributes["n"].get(), "12345678901234567890");
-        assert_eq!(all[2].sensitive_attributes, ["s"]);
-        assert!(all[2].is_tainted);
-        assert_eq!(all[3].deposed.as_deref(), Some("0badcafe"));
+        assert_eq!(all[0].attributes["n"].get(), "12345678901234567890");
+        assert_eq!(all[0].sensitive_attributes, ["s"]);
+        assert!(all[0].is_tainted);
+        assert_eq!(all[1].deposed.as_deref(), Some("0badcafe"));
     }
 
     #[test]
@@ -253,5 +247,72 @@ mod tests {
         let all = ResourceInstance::parse_all(state).unwrap();
         let addresses: Vec<_> = all.iter().map(|instance| instance.address.as_str()).collect();
         assert_eq!(addresses, ["aws_instance.web[1]", "module.net.data.x.y"]);
+    }
+
+    fn addresses(state: &str) -> Vec<String> {
+        let all = ResourceInstance::parse_all(state.as_bytes()).unwrap();
+        all.into_iter().map(|instance| instance.address).collect()
+    }
+
+    /// The kind: members that are there in name only, and members that are there twice, at every level.
+    #[test]
+    fn null_is_not_there_and_the_last_of_two_members_counts() {
+        for resource in [
+            r#"{"module":null,"mode":null,"type":"t","name":"n","provider":null,"instances":[{}]}"#,
+            r#"{"type":"t","name":"n","instances":[null]}"#,
+            r#"{"type":"t","name":"n","instances":[{"status":null,"deposed":null,"attributes":null,"index_key":null}]}"#,
+            r#"{"type":"x","type":"t","name":"n","instances":[],"instances":[{"index_key":5,"index_key":null}]}"#,
+            r#"{"type":"t","name":"n","instances":[{"attributes":{"a":1,"a":2},"sensitive_attributes":null}]}"#,
+        ] {
+            assert_eq!(
+                addresses(&format!(r#"{{"version":4,"resources":[{resource}]}}"#)),
+                ["t.n"],
+                "{resource}"
+            );
+        }
+        assert!(
+            addresses(r#"{"version":4,"resources":[{"type":"t","name":"n","instances":null}]}"#).is_empty()
+        );
+        assert!(addresses(r#"{"version":4,"resources":[{"type":1}],"resources":null}"#).is_empty());
+        let old = r#"{"version":3,"modules":[{"path":["root"],"outputs":null,"resources":{"t.n":{"provider":null,"deposed":null,
+            "primary":{"tainted":null,"attributes":null}},"t.gone":{"primary":null}}},{"path":["root","m"],"resources":null}]}"#;
+        assert_eq!(addresses(old), ["t.n"]);
+    }
+
+    /// The kind: objects that wait to be destroyed, and names that only the oldest releases allowed.
+    #[test]
+    fn version_3_shows_deposed_objects_and_odd_names() {
+        let state = br#"{"version":3,"modules":[{"path":["root"],"resources":{
+            "n.only":{"primary":null,"deposed":[{"id":"7","attributes":{"id":"7"}},{"id":"8"}]},
+            "n.both":{"primary":{"id":"1"},"deposed":[{"id":"7"}]},
+            "data.d.5":{"primary":{}},"data.d.c.3":{"primary":{}},"n.cnt.10":{"primary":{}},"n.cnt.9":{"primary":{}}}}]}"#;
+        let all = ResourceInstance::parse_all(state).unwrap();
+        let shown: Vec<_> = all.iter().map(|one| (one.address.as_str(), one.deposed.as_deref())).collect();
+        assert_eq!(
+            shown,
+            [
+                ("data.d.5", None),
+                ("data.d.c[3]", None),
+                ("n.both", None),
+                ("n.both", Some("0")),
+                ("n.cnt[9]", None),
+                ("n.cnt[10]", None),
+                ("n.only", Some("0")),
+                ("n.only", Some("1")),
+            ]
+        );
+    }
+
+    #[test]
+    fn secrets_of_known_types_are_sensitive_without_a_mark() {
+        let state = br#"{"version":4,"resources":[
+            {"type":"random_password","name":"a","instances":[{"attributes":{"result":"x","id":"none"},"sensitive_attributes":[]}]},
+            {"type":"tls_private_key","name":"b","instances":[{"attributes":{"private_key_pem":"x"}}]},
+            {"type":"null_resource","name":"c","instances":[{"attributes":{"result":"x"}}]}]}"#;
+        let all = ResourceInstance::parse_all(state).unwrap();
+        let hidden = |at: usize, name: &str| all[at].is_sensitive(name);
+        assert!(
+            !hidden(0, "result") && hidden(1, "result") && !hidden(1, "id") && hidden(2, "private_key_pem")
+        );
     }
 }

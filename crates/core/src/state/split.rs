@@ -278,6 +278,16 @@ impl Splitter {
         }
     }
 
+    /// Whether the object has begun.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.at != At::Start
+    }
+
+    /// Whether the object has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.at == At::End
+    }
+
     /// Counts the bytes that follow and change nothing: they are most of a state.
     fn skippable(&self, rest: &[u8]) -> usize {
         if matches!(self.wanted, Some(Want::Short | Want::Whole)) {

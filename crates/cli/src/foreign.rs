@@ -1,0 +1,84 @@
+//! Files that people take for a state, told by their first bytes.
+
+/// What a file is instead of a state, and what to do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Foreign {
+    /// To be put after "it is".
+    pub(crate) what: &'static str,
+    pub(crate) hint: &'static str,
+}
+
+const NONE_OF_OURS: &str = "push the state itself: the file that `remote-state pull -o FILE` writes";
+const UTF_8: &str = "write it as UTF-8 without a byte order mark: `remote-state pull -o FILE` does, and so does `cmd /c` in place of `>` in PowerShell";
+
+/// What begins so.
+const BEGINNINGS: [(&[u8], Foreign); 16] = [
+    (b"\xef\xbb\xbf", Foreign { what: "a text with a byte order mark", hint: UTF_8 }),
+    (b"\xff\xfe", Foreign { what: "a text in UTF-16", hint: UTF_8 }),
+    (b"\xfe\xff", Foreign { what: "a text in UTF-16", hint: UTF_8 }),
+    (b"{\0", Foreign { what: "a text in UTF-16", hint: UTF_8 }),
+    (b"\0{", Foreign { what: "a text in UTF-16", hint: UTF_8 }),
+    (b"\x1f\x8b", Foreign { what: "compressed with gzip", hint: "pass it through `gunzip`" }),
+    (b"\x28\xb5\x2f\xfd", Foreign { what: "compressed with zstd", hint: "pass it through `unzstd`" }),
+    (b"BZh", Foreign { what: "compressed with bzip2", hint: "pass it through `bunzip2`" }),
+    (b"\xfd7zXZ", Foreign { what: "compressed with xz", hint: "pass it through `unxz`" }),
+    (b"PK\x03\x04", Foreign { what: "a zip archive, as a saved plan is", hint: NONE_OF_OURS }),
+    (
+        b"version https://git-lfs",
+        Foreign { what: "a pointer of Git LFS", hint: "fetch the file with `git lfs pull`" },
+    ),
+    (
+        b"$ANSIBLE_VAULT",
+        Foreign { what: "encrypted by Ansible Vault", hint: "decrypt it with `ansible-vault view`" },
+    ),
+    (b"age-encryption.org", Foreign { what: "encrypted by age", hint: "decrypt it with `age -d`" }),
+    (b"-----BEGIN PGP", Foreign { what: "encrypted or signed by PGP", hint: "decrypt it with `gpg -d`" }),
+    (
+        b"tfstate",
+        Foreign {
+            what: "in the binary format of Terraform 0.6 and older",
+            hint: "let a Terraform of that time write it again, as JSON",
+        },
+    ),
+    (b"<<<<<<<", Foreign { what: "a text with conflict markers", hint: "resolve the conflict first" }),
+];
+
+/// Recognises a file by its first bytes; white space before them does not matter.
+pub(crate) fn recognised(beginning: &[u8]) -> Option<Foreign> {
+    let beginning = beginning.trim_ascii_start();
+    if let Some((_, foreign)) = BEGINNINGS.iter().find(|(start, _)| beginning.starts_with(start)) {
+        return Some(*foreign);
+    }
+    let inner = beginning.strip_prefix(b"{")?.trim_ascii_start();
+    inner.starts_with(b"\"format_version\"").then_some(Foreign {
+        what: "what `terraform show -json` prints, for programs to read",
+        hint: NONE_OF_OURS,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_known_by_their_first_bytes() {
+        for (beginning, what) in [
+            (&b"\xff\xfe{\0\"\0"[..], "UTF-16"),
+            (b"\xef\xbb\xbf{\"version\":4}", "byte order mark"),
+            (b"\x1f\x8b\x08", "gzip"),
+            (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
+            (b"\n$ANSIBLE_VAULT;1.1;AES256\n", "Ansible"),
+            (b"PK\x03\x04\x14", "saved plan"),
+            (b"{\n  \"format_version\": \"1.0\"", "show -json"),
+            (b"tfstate\x01", "binary"),
+        ] {
+            let found = recognised(beginning).unwrap();
+            assert!(found.what.contains(what), "{what}: {found:?}");
+        }
+        for beginning in
+            [&b"{\"version\":4}"[..], b"", b"{", b"hunter2", b"{\"serial\":1,\"format_version\":1}"]
+        {
+            assert_eq!(recognised(beginning), None);
+        }
+    }
+}
