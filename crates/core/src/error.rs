@@ -29,6 +29,8 @@ pub enum ErrorKind {
     PermissionDenied,
     /// The stored state is not the one that the caller expected: its `ETag`, serial or lineage differs.
     PreconditionFailed,
+    /// A table that the configuration names does not exist, and the service said so. The state itself may well exist.
+    TableMissing,
     /// The store asks for fewer requests.
     RateLimited,
     /// The store could not be reached or answered with a failure of its own.

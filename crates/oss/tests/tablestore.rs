@@ -131,7 +131,7 @@ async fn a_table_that_does_not_exist_is_named_with_what_it_must_be() {
     let emulator = emulator().await;
     let store = with_table(&emulator, &[("tablestore_table", "nowhere")]);
     let error = store.acquire(&here(), &info()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert_eq!(error.kind(), ErrorKind::TableMissing);
     assert!(error.message().starts_with("table `nowhere` does not exist"), "{error}");
     assert!(error.hints().iter().any(|hint| hint.contains("`LockID` of type string")), "{error:?}");
 }

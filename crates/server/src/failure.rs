@@ -94,17 +94,6 @@ impl Failure {
         self
     }
 
-    /// Answers a failed read. A digest that does not match has been waited for already: clients would wait as long seven times more.
-    pub(crate) fn of_read(error: Error) -> Self {
-        let is_mismatch = error.kind() == ErrorKind::DigestMismatch;
-        let mut failure = Self::from(error);
-        if is_mismatch {
-            failure.0.status = StatusCode::NOT_IMPLEMENTED;
-            failure.0.message = "the stored state does not match its recorded digest, and trying again will not help; the server's log says more".to_owned();
-        }
-        failure
-    }
-
     /// Names the choice of the policy by which it would be granted.
     pub(crate) fn unless(mut self, choice: PolicyChoice) -> Self {
         self.0.choice = Some(choice);
@@ -144,7 +133,9 @@ impl Failure {
             text.push_str(&format!("; {label} {value}"));
         }
         // Nobody but the operator, who reads this, can do something about these.
-        if is_permanent(cause.kind()) || cause.kind() == ErrorKind::Unsupported {
+        if is_permanent(cause.kind())
+            || matches!(cause.kind(), ErrorKind::Unsupported | ErrorKind::DigestMismatch)
+        {
             cause.hints().iter().for_each(|hint| text.push_str(&format!("; hint: {hint}")));
         }
         text
@@ -186,6 +177,11 @@ impl From<Error> for Failure {
                 StatusCode::NOT_IMPLEMENTED,
                 "the store refuses this server, and trying again will not help; the server's log says why",
             ),
+            // The store has waited for the two to agree. Clients would ask seven times, and wait as long each time.
+            (ErrorKind::DigestMismatch, _) if error.operation() == "read" => Self::new(
+                StatusCode::NOT_IMPLEMENTED,
+                "the stored state does not match its recorded digest, and trying again will not help; the server's log says how to repair it",
+            ),
             _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the store failed; the server's log says why"),
         };
         failure.0.cause = Some(error);
@@ -201,6 +197,7 @@ fn is_permanent(kind: ErrorKind) -> bool {
             | ErrorKind::CredentialInvalid
             | ErrorKind::NotFound
             | ErrorKind::PermissionDenied
+            | ErrorKind::TableMissing
     )
 }
 
@@ -223,7 +220,7 @@ mod tests {
         for (kind, status) in [
             (ErrorKind::ConfigInvalid, 501),
             (ErrorKind::CredentialInvalid, 501),
-            (ErrorKind::DigestMismatch, 500),
+            (ErrorKind::DigestMismatch, 501),
             (ErrorKind::InvalidState, 500),
             (ErrorKind::LockHeld, 409),
             (ErrorKind::Local, 500),
@@ -231,6 +228,7 @@ mod tests {
             (ErrorKind::PermissionDenied, 501),
             (ErrorKind::PreconditionFailed, 409),
             (ErrorKind::RateLimited, 503),
+            (ErrorKind::TableMissing, 501),
             (ErrorKind::Unavailable, 503),
             (ErrorKind::Unexpected, 500),
             (ErrorKind::Unknown, 503),
@@ -242,11 +240,14 @@ mod tests {
         }
     }
 
+    /// A write that could not record its digest is a good thing to repeat: the repetition records it. A read is not.
     #[test]
-    fn only_a_read_of_a_state_with_a_wrong_digest_is_not_to_be_repeated() {
-        for (kind, status) in [(ErrorKind::DigestMismatch, 501), (ErrorKind::Unavailable, 503)] {
-            let response = Failure::of_read(Error::new(kind, "read", "hunter2")).into_response();
-            assert_eq!(response.status().as_u16(), status, "{kind:?}");
+    fn a_write_whose_digest_was_not_recorded_is_repeated_and_a_wrong_digest_is_not() {
+        for (operation, status) in [("read", 501), ("write", 500), ("delete", 500)] {
+            let cause = Error::new(ErrorKind::DigestMismatch, operation, "no match").with_hint("repair it");
+            let failure = Failure::from(cause);
+            assert!(failure.for_log().ends_with("hint: repair it"), "{}", failure.for_log());
+            assert_eq!(failure.into_response().status().as_u16(), status, "{operation}");
         }
     }
 

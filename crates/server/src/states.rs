@@ -23,7 +23,7 @@ use crate::write::{HeldLock, held_lock};
 ///
 /// `404` says that the store itself said that there is none, and nothing else.
 pub(crate) async fn read(app: &App, place: &Place, facts: &mut Facts) -> Result<Response, Failure> {
-    let read = place.store.read(&place.workspace, &ReadOptions::default()).await.map_err(Failure::of_read)?;
+    let read = place.store.read(&place.workspace, &ReadOptions::default()).await?;
     let Some(read) = read else {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NOT_FOUND;
@@ -56,7 +56,7 @@ pub(crate) async fn read(app: &App, place: &Place, facts: &mut Facts) -> Result<
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(size_bytes));
         return Ok(response);
     }
-    let state = read.collect().await.map_err(Failure::of_read)?;
+    let state = read.collect().await?;
     let digest = content_md5(&state.bytes).await;
     let mut response = Response::new(Body::from(held.keep(state.bytes)));
     describe(&mut response, &state.meta);

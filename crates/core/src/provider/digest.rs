@@ -106,7 +106,8 @@ impl<E: DigestEntry> StateDigest<E> {
     /// `read` reads what is stored, whatever its digest says.
     ///
     /// # Errors
-    /// Those of `read`; `DigestMismatch` if the two do not agree in time; why the digest could not be read, except for want of permission.
+    /// Those of `read`; `DigestMismatch` if the two do not agree in time; why the digest could not be read, except for want of permission or of the
+    /// table itself.
     pub async fn read<F>(&self, options: &ReadOptions, read: impl Fn() -> F) -> Result<Option<StateRead>>
     where
         F: Future<Output = Result<Option<StateRead>>>,
@@ -145,8 +146,10 @@ impl<E: DigestEntry> StateDigest<E> {
     async fn recorded(&self) -> Result<Option<Mismatch>> {
         let recorded = match self.entry.get("read").await {
             Ok(recorded) => recorded,
-            // Whoever may only read the bucket reads on, as with native clients.
-            Err(failure) if failure.error.kind() == ErrorKind::PermissionDenied => {
+            // Whoever may only read the bucket reads on, as with native clients; and so does whoever has no table.
+            Err(failure)
+                if matches!(failure.error.kind(), ErrorKind::PermissionDenied | ErrorKind::TableMissing) =>
+            {
                 tracing::warn!(
                     error = failure.error.to_string(),
                     "the state is read without looking at its digest"

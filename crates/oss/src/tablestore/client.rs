@@ -282,7 +282,7 @@ impl Table {
             "OTSObjectNotExist" => (
                 Outcome::Refused,
                 Error::new(
-                    ErrorKind::NotFound,
+                    ErrorKind::TableMissing,
                     operation,
                     format!("table `{table}` does not exist at `{}`", self.settings.table.endpoint.as_str()),
                 )

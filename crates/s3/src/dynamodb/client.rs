@@ -258,7 +258,7 @@ fn meaning(about: About<'_>, status: u16, code: &str) -> (Outcome, Error) {
         "ResourceNotFoundException" => (
             Outcome::Refused,
             Error::new(
-                ErrorKind::NotFound,
+                ErrorKind::TableMissing,
                 about.operation,
                 format!("table `{}` does not exist at {}", about.bucket, about.store),
             )
@@ -372,7 +372,7 @@ mod tests {
         for (status, code, outcome, kind) in [
             (400, "ConditionalCheckFailedException", Outcome::ConditionFailed, ErrorKind::PreconditionFailed),
             (400, "TransactionConflictException", Outcome::Conflict, ErrorKind::Unavailable),
-            (400, "ResourceNotFoundException", Outcome::Refused, ErrorKind::NotFound),
+            (400, "ResourceNotFoundException", Outcome::Refused, ErrorKind::TableMissing),
             (400, "AccessDeniedException", Outcome::Refused, ErrorKind::PermissionDenied),
             (400, "UnrecognizedClientException", Outcome::Refused, ErrorKind::CredentialInvalid),
             (400, "ProvisionedThroughputExceededException", Outcome::Unsent, ErrorKind::RateLimited),

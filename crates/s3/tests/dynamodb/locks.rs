@@ -37,7 +37,7 @@ async fn lock_file_is_given_back_when_the_item_cannot_be_had() {
         .acquire(&here(), &info())
         .await
         .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert_eq!(error.kind(), ErrorKind::TableMissing);
     assert!(error.message().contains("table `missing` does not exist"), "{error}");
     assert_eq!(files(&emulator).inspect(&here()).await.unwrap(), None);
 }

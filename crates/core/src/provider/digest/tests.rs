@@ -22,13 +22,13 @@ enum Fate {
 struct Entry {
     held: Mutex<Recorded>,
     fate: Fate,
-    /// Nobody may read the entry.
-    is_hidden: bool,
+    /// Why the entry cannot be read, if it cannot.
+    unreadable: Option<ErrorKind>,
 }
 
 impl Entry {
     fn with(held: Recorded, fate: Fate) -> Self {
-        Self { held: Mutex::new(held), fate, is_hidden: false }
+        Self { held: Mutex::new(held), fate, unreadable: None }
     }
 
     fn change(&self, to: Recorded) -> Result<(), Failure> {
@@ -63,8 +63,8 @@ impl DigestEntry for Entry {
     }
 
     async fn get(&self, operation: &'static str) -> Result<Recorded, Failure> {
-        if self.is_hidden {
-            let error = Error::new(ErrorKind::PermissionDenied, operation, "access denied");
+        if let Some(kind) = self.unreadable {
+            let error = Error::new(kind, operation, "the table says no");
             return Err(Failure { outcome: Outcome::Refused, error });
         }
         Ok(self.held.lock().unwrap_or_else(PoisonError::into_inner).clone())
@@ -116,9 +116,23 @@ async fn what_matches_or_has_no_digest_is_read() {
     for held in [of(b"one"), upper, none, Recorded::Nothing, Recorded::NoText] {
         assert_eq!(read(&digest(held, Fate::CarriedOut), b"one").await.unwrap(), "one");
     }
-    let mut hidden = digest(of(b"other"), Fate::CarriedOut);
-    hidden.entry.is_hidden = true;
-    assert_eq!(read(&hidden, b"one").await.unwrap(), "one");
+}
+
+/// Only what the service itself says of the digest's place lets a reader pass. A table that does not answer says nothing.
+#[tokio::test]
+async fn a_digest_that_may_not_be_read_or_has_no_table_is_passed_over_and_no_other_is() {
+    for (kind, is_read) in [
+        (ErrorKind::PermissionDenied, true),
+        (ErrorKind::TableMissing, true),
+        (ErrorKind::Unavailable, false),
+        (ErrorKind::RateLimited, false),
+        (ErrorKind::CredentialInvalid, false),
+    ] {
+        let mut hidden = digest(of(b"other"), Fate::CarriedOut);
+        hidden.entry.unreadable = Some(kind);
+        let read = read(&hidden, b"one").await.map_err(|error| error.kind());
+        assert_eq!(read, if is_read { Ok(Bytes::from("one")) } else { Err(kind) }, "{kind:?}");
+    }
 }
 
 #[tokio::test]
