@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -31,6 +31,8 @@ struct Plan {
     next: Mutex<VecDeque<Fault>>,
     always: Mutex<Option<ErrorKind>>,
     write_delay: Mutex<Duration>,
+    write_modes: Mutex<Vec<WriteMode>>,
+    ends_wrong: AtomicBool,
     calls: AtomicU64,
 }
 
@@ -70,11 +72,22 @@ impl Faults {
         *lock(&self.0.write_delay) = delay;
     }
 
+    /// Makes the bytes of every read that is held against a digest end with a mismatch, as those of a long state do.
+    pub fn end_reads_with_mismatch(&self) {
+        self.0.ends_wrong.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns the modes of the writes that have reached the store so far.
+    pub fn write_modes(&self) -> Vec<WriteMode> {
+        lock(&self.0.write_modes).clone()
+    }
+
     /// Ends all faults.
     pub fn stop(&self) {
         lock(&self.0.next).clear();
         *lock(&self.0.always) = None;
         *lock(&self.0.write_delay) = Duration::ZERO;
+        self.0.ends_wrong.store(false, Ordering::Relaxed);
     }
 
     /// Returns how many calls have reached the store so far.
@@ -157,12 +170,20 @@ impl StateStore for FaultyStore {
     }
 
     async fn read(&self, workspace: &Workspace, options: &ReadOptions) -> Result<Option<StateRead>> {
-        self.faults.around("read", self.inner.read(workspace, options)).await
+        let read = self.faults.around("read", self.inner.read(workspace, options)).await?;
+        if options.ignores_digest || !self.faults.0.ends_wrong.load(Ordering::Relaxed) {
+            return Ok(read);
+        }
+        Ok(read.map(|StateRead { meta, body }| {
+            let end = stream::iter([Err(refused("read", ErrorKind::DigestMismatch))]);
+            StateRead { meta, body: body.chain(end).boxed() }
+        }))
     }
 
     async fn write(&self, workspace: &Workspace, source: StateSource, mode: &WriteMode) -> Result<StateMeta> {
         let delay = *lock(&self.faults.0.write_delay);
         tokio::time::sleep(delay).await;
+        lock(&self.faults.0.write_modes).push(mode.clone());
         self.faults.around("write", self.inner.write(workspace, source, mode)).await
     }
 

@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 use remote_state_core::push::{Outgoing, PushError, PushRefusal, PushRules, Pushed, push};
-use remote_state_core::{LockId, LockInfo, StateHeader, StateMeta, StateSource};
+use remote_state_core::{ErrorKind, LockId, LockInfo, LockRecord, StateHeader, StateMeta, StateSource};
 
 use crate::app::App;
 use crate::body::off_thread;
@@ -88,7 +88,7 @@ async fn checked_write(
     new: &StateHeader,
     body: Bytes,
 ) -> Result<StateMeta, Failure> {
-    let lock = held_lock(&app.policy, place, id).await?;
+    let lock = lock_for_write(&app.policy, place, id).await?;
     let new = Outgoing { source: StateSource::Bytes(body), header: new.clone() };
     let may_empty = app.policy.emptied != Emptied::Deny || Emptied::is_expected_of(lock.operation());
     let rules = PushRules::CLIENT.with_force(app.policy.force_write).with_may_empty(may_empty);
@@ -137,6 +137,29 @@ fn refused(refusal: &PushRefusal) -> Failure {
     })
 }
 
+/// Finds the lock that a write may go by, or refuses it.
+///
+/// A store that lets nobody know which objects there are answers 403 for a lock file that is gone. A client that names its
+/// lock may still write what follows directly: to refuse would only lose its apply.
+async fn lock_for_write(policy: &Policy, place: &Place, id: Option<LockId>) -> Result<HeldLock, Failure> {
+    let Some(claimed) = id else { return held_lock(policy, place, None).await };
+    if !place.store.capabilities().locking {
+        return Ok(HeldLock::Gone(claimed));
+    }
+    match place.store.inspect(&place.workspace).await {
+        Ok(found) => judged(policy, found, Some(claimed)),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            tracing::warn!(
+                lock_id = claimed.as_str(),
+                error = error.message(),
+                "the lock cannot be looked at; it counts as gone"
+            );
+            Ok(HeldLock::Gone(claimed))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Finds the lock that a change may go by, or refuses it.
 pub(crate) async fn held_lock(
     policy: &Policy,
@@ -145,6 +168,10 @@ pub(crate) async fn held_lock(
 ) -> Result<HeldLock, Failure> {
     let found =
         if place.store.capabilities().locking { place.store.inspect(&place.workspace).await? } else { None };
+    judged(policy, found, id)
+}
+
+fn judged(policy: &Policy, found: Option<LockRecord>, id: Option<LockId>) -> Result<HeldLock, Failure> {
     match (found, id) {
         (Some(found), id) => match &found.info {
             // What is being released is nobody's own any more.

@@ -134,6 +134,8 @@ async fn a_failure_that_only_the_operator_can_mend_is_not_repeated() {
         ErrorKind::CredentialInvalid,
         ErrorKind::NotFound,
         ErrorKind::PermissionDenied,
+        ErrorKind::TableMissing,
+        ErrorKind::DigestMismatch,
     ] {
         server.faults.fail_always(kind);
         let answer = server.send("GET", "/state/default", "").await;
@@ -401,4 +403,56 @@ async fn state_keys_are_names_with_slashes_and_never_the_lock_of_another() {
     assert!(decoded.read_bytes(&Workspace::default()).await.unwrap().is_some());
     assert_eq!(target.send("GET", "/state/a/b-c.tflock", None).await.status, 400);
     assert!(memory.workspaces().collect::<Vec<_>>().await.is_empty(), "names are not workspaces here");
+}
+
+/// Where the store cannot decide a condition (OSS, versioned Ceph), `Update` makes the provider look before it writes.
+/// What the server writes must therefore name what it has read there too, and never overwrite blindly.
+#[tokio::test]
+async fn a_write_names_what_was_read_where_the_store_decides_no_conditions() {
+    for is_conditional in [false, true] {
+        let capabilities = Capabilities::default().with_locking(true).with_conditional_write(is_conditional);
+        let server = start(MemoryStore::new().with_capabilities(capabilities), |it| it).await;
+        for serial in 1..=3 {
+            assert_eq!(server.status("POST", "/state/default", &state(serial, "l", "")).await, 200);
+        }
+        let modes = server.faults.write_modes();
+        assert!(
+            matches!(&modes[..], [WriteMode::Create, WriteMode::Update(_), WriteMode::Update(_)]),
+            "{modes:?}"
+        );
+    }
+}
+
+/// A long state shows at its end only whether it matches its digest. One writer that goes on from it under its own lock
+/// may; nobody else.
+#[tokio::test]
+async fn a_long_state_is_held_against_its_digest_before_it_is_replaced() {
+    let capabilities = Capabilities::default().with_locking(true).with_digests(true);
+    let server = start(MemoryStore::new().with_capabilities(capabilities), |it| it).await;
+    let long = |serial| state(serial, "l", "") + &" ".repeat(9 << 20);
+    assert_eq!(server.status("POST", "/state/default", &long(1)).await, 200);
+    server.faults.end_reads_with_mismatch();
+    assert_eq!(server.status("POST", "/state/default", &long(2)).await, 501);
+    assert_eq!(server.status("LOCK", "/lock/default", &lock("a", "OperationTypeApply")).await, 200);
+    assert_eq!(server.status("POST", "/state/default?ID=a", &long(3)).await, 501);
+    assert_eq!(server.stored().await.unwrap(), long(1));
+    assert_eq!(server.status("POST", "/state/default?ID=a", &long(1)).await, 200, "the digest is recorded");
+    assert_eq!(server.faults.write_modes().len(), 2);
+    assert_eq!(server.status("POST", "/state/default?ID=a", &long(2)).await, 200);
+    assert_eq!(server.stored().await.unwrap(), long(2));
+}
+
+/// Amazon answers 403 for what is not there to whoever may not list the bucket.
+#[tokio::test]
+async fn a_lock_that_may_not_be_looked_at_counts_as_gone_for_who_names_it() {
+    let server = start(MemoryStore::new(), |it| it).await;
+    assert_eq!(server.status("POST", "/state/default", &state(1, "l", "")).await, 200);
+    for (query, serial, status) in [("", 2, 501), ("?ID=a", 3, 409), ("?ID=a", 2, 200), ("?ID=a", 4, 409)] {
+        server.faults.fail_next(1, ErrorKind::PermissionDenied);
+        let answer = server.status("POST", &format!("/state/default{query}"), &state(serial, "l", "")).await;
+        assert_eq!(answer, status, "{query} {serial}");
+    }
+    server.faults.fail_next(1, ErrorKind::Unavailable);
+    assert_eq!(server.status("POST", "/state/default?ID=a", &state(3, "l", "")).await, 503);
+    assert_eq!(server.stored().await.unwrap(), state(2, "l", ""));
 }
