@@ -23,7 +23,7 @@ pub use provider::{Release, ReleaseStep, ReleaseWait};
 pub use source::{ContentHash, ContentHasher, StateFile, StateSource};
 pub use state::{
     HeaderReader, Output, OutputReader, Outputs, Progress, Refusal, ResourceInstance, StateFormat,
-    StateHeader, Succession, SuccessionRules,
+    StateHeader, Succession, SuccessionRules, check_readable,
 };
 pub use store::{
     Capabilities, LockRecord, LockTarget, ReadOptions, Released, StateBytes, StateLocation, StateMeta,

@@ -5,6 +5,7 @@ mod header;
 mod meaning;
 mod members;
 mod outputs;
+mod readable;
 mod resources;
 mod secrets;
 mod split;
@@ -15,5 +16,6 @@ pub(crate) use meaning::mean_the_same;
 
 pub use header::{HeaderReader, StateFormat, StateHeader};
 pub use outputs::{Output, OutputReader, Outputs, Progress};
+pub use readable::check_readable;
 pub use resources::ResourceInstance;
 pub use succession::{Refusal, Succession, SuccessionRules};
