@@ -7,7 +7,8 @@ use std::sync::Arc;
 use remote_state::config::{Environment, ResolvedConfig};
 use remote_state::directory::{DirectoryOptions, Discovered, discover};
 use remote_state::{
-    Error, ErrorKind, LockGuard, LockId, LockInfo, LockWait, StateStore, StateStoreExt as _, Workspace,
+    Error, ErrorKind, LockGuard, LockId, LockInfo, LockWait, Released, StateStore, StateStoreExt as _,
+    Workspace,
 };
 
 use crate::args::{Dev, Global};
@@ -204,6 +205,7 @@ impl Session {
         }
         let released = guard.release().await.map_err(|error| self.not_released(workspace, &lock, error));
         match (result, released) {
+            (Ok(_), Ok(Released::AlreadyFree)) => Err(self.lock_was_broken(workspace, &lock).into()),
             (Ok(value), Ok(_)) => Ok(value),
             (Ok(_), Err(error)) => {
                 let note = "the work itself was done; only the lock could not be released";
@@ -215,6 +217,22 @@ impl Session {
                 Err(failure)
             }
         }
+    }
+
+    /// Says that nobody knows who else wrote under a lock that was to keep them out.
+    pub(crate) fn lock_was_broken(&self, workspace: &Workspace, lock: &LockId) -> Error {
+        let state = self.store.location(workspace).state;
+        let other = self.flag_for(workspace);
+        Error::new(
+            ErrorKind::PreconditionFailed,
+            "release",
+            format!("the lock on `{state}` was released by someone else before the work was done"),
+        )
+        .with_context("lock id", lock)
+        .with_context("note", "the work itself was done, but others may have written at the same time")
+        .with_hint(format!(
+            "make sure that what is stored is what it should be with `remote-state pull{other}`"
+        ))
     }
 
     /// Goes on to the end under a lock, and tells an impatient user so. Who asks a second time is let go, and told what is unknown then.

@@ -6,7 +6,10 @@ use std::path::Path;
 
 use bytes::Bytes;
 use remote_state::push::Outgoing;
-use remote_state::{Error, ErrorKind, HeaderReader, Progress, StateFile, StateHeader};
+use remote_state::{
+    Error, ErrorKind, HeaderReader, Progress, StateFile, StateFormat, StateHeader, StateSource,
+    check_readable,
+};
 use tempfile::TempPath;
 use tokio::task::spawn_blocking;
 
@@ -59,6 +62,29 @@ impl Pushed {
                 Err(Failure::Interrupted(signal))
             }
         }
+    }
+
+    /// Makes sure that clients will be able to read the state.
+    pub(crate) async fn check(&self) -> Result<(), Failure> {
+        let StateFormat::Plain { version: 4 } = self.outgoing.header.format else { return Ok(()) };
+        let source = self.outgoing.source.clone();
+        let checked = spawn_blocking(move || match &source {
+            StateSource::Bytes(bytes) => check_readable(&**bytes),
+            StateSource::File(file) => match File::open(file.path()) {
+                Ok(file) => check_readable(io::BufReader::new(file)),
+                Err(error) => Err(cannot_read("the file", error)),
+            },
+        });
+        let checked = match checked.await {
+            Ok(checked) => checked,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        };
+        checked.map_err(|error| {
+            Error::new(error.kind(), "push", format!("{}: {}", self.name, error.message()))
+                .with_context("note", "nothing was written")
+                .with_hint("no client could read it; to store it all the same, pass `--force`")
+                .into()
+        })
     }
 
     fn read_stream(name: String, mut input: impl Read) -> Result<Self, Failure> {

@@ -11,6 +11,9 @@ pub(crate) struct Pull {
     /// Write to this file, whole or not at all, readable by you alone
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// Hand the state out even if it does not match its recorded digest, and exit with 5 then
+    #[arg(long)]
+    pub(crate) ignore_digest: bool,
 }
 
 #[derive(Args, Debug)]

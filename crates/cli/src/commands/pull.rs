@@ -17,7 +17,38 @@ use crate::ui::Ui;
 
 pub(crate) async fn run(session: &Session, args: &Pull) -> Result<(), Failure> {
     session.may_read();
-    let read = session.store.read(&session.workspace, &ReadOptions::default()).await?;
+    if args.ignore_digest {
+        hand_out(session, args, &ReadOptions::default().ignoring_digest()).await?;
+        return verify(session).await;
+    }
+    hand_out(session, args, &ReadOptions::default()).await.map_err(|failure| match failure {
+        Failure::Error(error) if error.kind() == ErrorKind::DigestMismatch => error
+            .with_hint("to have it all the same, use `remote-state pull --ignore-digest`, which exits with 5")
+            .into(),
+        failure => failure,
+    })
+}
+
+/// Holds what was handed out against its digest. Whoever repairs a state needs both: the bytes, and what is wrong.
+async fn verify(session: &Session) -> Result<(), Failure> {
+    let checked = async {
+        let read = session.store.read(&session.workspace, &ReadOptions::default().without_waiting()).await?;
+        if let Some(mut read) = read
+            && session.store.capabilities().digests
+        {
+            while read.body.try_next().await?.is_some() {}
+        }
+        Ok::<_, Error>(())
+    };
+    if let Err(error) = checked.await {
+        session.ui.warn("the state was handed out without holding it against its digest");
+        return Err(error.into());
+    }
+    Ok(())
+}
+
+async fn hand_out(session: &Session, args: &Pull, options: &ReadOptions) -> Result<(), Failure> {
+    let read = session.store.read(&session.workspace, options).await?;
     let mut read = read.ok_or_else(|| no_state(session, &session.workspace))?;
     let Some(path) = &args.output else {
         while let Some(bytes) = read.body.try_next().await? {

@@ -1,7 +1,7 @@
 //! `push`: a state takes the place of the stored one, under the lock and by the rules.
 
 use remote_state::push::{HeldLock, PushError, PushRefusal, PushRules, Pushed as Outcome, push};
-use remote_state::{Error, ErrorKind, LockId, Refusal, StateHeader, StateMeta};
+use remote_state::{Error, ErrorKind, LockId, Refusal, StateFormat, StateHeader, StateMeta};
 use serde_json::json;
 
 use crate::args::Push;
@@ -14,6 +14,9 @@ pub(crate) async fn run(session: &mut Session, args: &Push) -> Result<(), Failur
     session.may_write()?;
     let session = &*session;
     let pushed = Pushed::read(session.ui, &args.file).await?;
+    if !args.force {
+        pushed.check().await?;
+    }
     let is_locked = args.lock_id.is_some() || session.store.capabilities().locking;
     let lock = if is_locked { HeldLock::Own } else { HeldLock::None };
     let work = async {
@@ -21,8 +24,11 @@ pub(crate) async fn run(session: &mut Session, args: &Push) -> Result<(), Failur
         Ok((put(session, &pushed, args, &lock).await?, caveat))
     };
     let (written, caveat) = if let Some(id) = &args.lock_id {
-        check_held(session, &LockId::new(id)).await?;
-        session.finish(&session.workspace, &LockId::new(id), work).await?
+        let id = LockId::new(id);
+        check_held(session, &id).await?;
+        let done = session.finish(&session.workspace, &id, work).await?;
+        check_still_held(session, &id, done.0.is_some()).await?;
+        done
     } else {
         let info = session.lock_info("state-push")?;
         session.under_lock(&session.workspace, &info, work).await?
@@ -49,6 +55,25 @@ async fn check_held(session: &Session, id: &LockId) -> Result<(), Failure> {
     }
 }
 
+/// Makes sure that the lock was held to the end: if not, others may have written at the same time.
+async fn check_still_held(session: &Session, id: &LockId, is_written: bool) -> Result<(), Failure> {
+    if !is_written {
+        return Ok(());
+    }
+    let found = session.store.inspect(&session.workspace).await.map_err(|error| {
+        error.with_context("note", "the state was written; whether the lock was held to the end is not known")
+    })?;
+    match found {
+        Some(record) if record.id() == Some(id) => Ok(()),
+        Some(record) => {
+            let state = session.store.location(&session.workspace).state;
+            let message = format!("the state was written, but `{state}` is locked with another id by now");
+            Err(Error::lock_held("push", message, record).into())
+        }
+        None => Err(session.lock_was_broken(&session.workspace, id).into()),
+    }
+}
+
 /// Writes the state if it may follow what is stored. Returns nothing if it is stored already.
 async fn put(
     session: &Session,
@@ -59,6 +84,11 @@ async fn put(
     let rules = PushRules::PUSH.with_force(args.force).with_repair_digest(args.repair_digest);
     match push(&session.store, &session.workspace, &pushed.outgoing, &rules, lock).await {
         Ok(Outcome::Written { meta, is_digest_repaired, .. }) => {
+            if pushed.outgoing.header.format == StateFormat::Encrypted {
+                session.ui.warn(
+                    "the state is encrypted: what is inside was not checked, and its serial and lineage only as they are written outside",
+                );
+            }
             if is_digest_repaired {
                 session.ui.warn(
                     "the stored state did not match its digest, as an interrupted write leaves it; it does now",
@@ -68,7 +98,7 @@ async fn put(
         }
         Ok(_) => Ok(None),
         Err(PushError::NotComparable { error, meta }) => Err(not_comparable(session, &meta, &error)),
-        Err(PushError::Refused(refusal)) => Err(refused(session, &pushed.name, &refusal)),
+        Err(PushError::Refused(refusal)) => Err(refused(session, pushed, &refusal)),
         Err(PushError::Store(error)) => Err(error.into()),
         Err(_) => Err(Error::new(ErrorKind::Unexpected, "push", "the state was not written").into()),
     }
@@ -81,13 +111,16 @@ fn not_comparable(session: &Session, meta: &StateMeta, error: &Error) -> Failure
         .into()
 }
 
-fn refused(session: &Session, name: &str, refusal: &PushRefusal) -> Failure {
+fn refused(session: &Session, pushed: &Pushed, refusal: &PushRefusal) -> Failure {
     let error = Error::new(
         ErrorKind::PreconditionFailed,
         "push",
-        format!("{name} may not replace the stored state: {refusal}"),
+        format!("{} may not replace the stored state: {refusal}", pushed.name),
     );
     let error = match refusal {
+        // Its serial is outside, and inside once more where nobody can raise it by hand.
+        PushRefusal::Succession(_) if pushed.outgoing.header.format == StateFormat::Encrypted => error
+            .with_hint("it is encrypted: use `tofu state push`, which knows the key and checks both copies of the serial"),
         PushRefusal::Succession(Refusal::SameSerialOtherBytes { .. }) => error.with_hint(
             "if it is the stored state with changes of yours, raise its `serial` and push it again",
         ),
