@@ -11,6 +11,8 @@ use crate::setup::Setup;
 pub enum Requirement {
     /// A program that most systems have, such as `make`.
     Command(&'static str),
+    /// Terraform of another age, by its name: `terraform-` and its version.
+    Client(&'static str),
     /// `setsid` of util-linux, which gives a command a terminal of its own.
     Setsid,
     /// A setup that is running, by its name: a folder of `.github/services`.
@@ -26,6 +28,7 @@ impl Requirement {
     pub fn name(self) -> &'static str {
         match self {
             Self::Command(name) => name,
+            Self::Client(name) => name,
             Self::Setsid => "setsid",
             Self::Setup(name) => name,
             Self::Terraform => "terraform",
@@ -37,6 +40,10 @@ impl Requirement {
     pub fn why_absent(self) -> Option<String> {
         match self {
             Self::Setup(name) => Setup::named(name).why_absent(),
+            Self::Client(name) => self
+                .program()
+                .is_none()
+                .then(|| format!("no {name}: `cargo xtask test --suite clients` fetches it")),
             _ => self.program().is_none().then(|| format!("no `{}` on PATH", self.name())),
         }
     }
@@ -45,12 +52,21 @@ impl Requirement {
     pub fn program(self) -> Option<PathBuf> {
         match self {
             Self::Command(name) => on_path(name),
+            Self::Client(name) => client(name),
             Self::Setsid => on_path("setsid"),
             Self::Setup(_) => None,
             Self::Terraform => named("REMOTE_STATE_TEST_TERRAFORM", "terraform"),
             Self::Tofu => named("REMOTE_STATE_TEST_TOFU", "tofu"),
         }
     }
+}
+
+/// Looks a client up in what `cargo xtask test` fetched.
+fn client(name: &str) -> Option<PathBuf> {
+    let fetched = std::env::var("REMOTE_STATE_TEST_CLIENTS").ok()?;
+    let fetched: serde_json::Value =
+        serde_json::from_str(&fetched).expect("an object of programs by version");
+    Some(fetched[name.strip_prefix("terraform-")?].as_str()?.into())
 }
 
 fn named(variable: &str, program: &str) -> Option<PathBuf> {

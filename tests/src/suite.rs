@@ -20,6 +20,7 @@ pub struct Suite {
     setups: BTreeSet<&'static str>,
     /// If there are any, tests that need none of these are left out.
     only: Vec<String>,
+    threads: usize,
 }
 
 impl Suite {
@@ -27,7 +28,14 @@ impl Suite {
     pub fn new() -> Self {
         let only = std::env::var("REMOTE_STATE_TEST_ONLY").unwrap_or_default();
         let only = only.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
-        Self { only, ..Self::default() }
+        Self { only, threads: THREADS, ..Self::default() }
+    }
+
+    /// Sets how many tests run at once, where each keeps a processor busy.
+    #[must_use]
+    pub fn with_threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
     }
 
     /// Adds a test. It fails by panicking. Without what it needs it is reported as ignored.
@@ -115,7 +123,7 @@ impl Suite {
             return ExitCode::SUCCESS;
         }
         let mut arguments = Arguments::from_args();
-        arguments.test_threads.get_or_insert(THREADS);
+        arguments.test_threads.get_or_insert(self.threads);
         libtest_mimic::run(&arguments, self.trials).exit_code()
     }
 }

@@ -61,6 +61,12 @@ impl Workspace {
         self.build(&[&["--package", "remote-state-cli"], release].concat(), "remote-state")
     }
 
+    /// Builds the binary `remote-state` beside the tests, so that both use the same build of what they depend on, and
+    /// returns where it is.
+    pub(crate) fn build_product_as_tested(&self) -> Result<PathBuf> {
+        self.build(&["--workspace", "--bins", "--tests"], "remote-state")
+    }
+
     /// Builds a program as it is shipped, which takes minutes, and returns where it is.
     pub(crate) fn build_dist(&self, what: &[&str], name: &str) -> Result<PathBuf> {
         self.build(&[what, &["--profile", "dist"]].concat(), name)

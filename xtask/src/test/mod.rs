@@ -9,8 +9,9 @@
 //!
 //! The test targets of `remote-state-tests` say with `REMOTE_STATE_TEST_LISTS_SETUPS` in their environment which setups their tests need,
 //! one a line, and these are started. Then they learn from the environment what is there: `REMOTE_STATE_BIN` is the binary under test;
-//! `REMOTE_STATE_TEST_TERRAFORM` and `REMOTE_STATE_TEST_TOFU` are absent when the program is; `REMOTE_STATE_TEST_SETUPS` is a JSON object
-//! of all setups; `REMOTE_STATE_TEST_ONLY` names those whose tests alone are run. They report what they could not run as ignored, and the
+//! `REMOTE_STATE_TEST_TERRAFORM` and `REMOTE_STATE_TEST_TOFU` are absent when the program is; `REMOTE_STATE_TEST_CLIENTS` is a JSON object
+//! of Terraform of other ages, by version, which are fetched for the suite `clients` while everything is built; `REMOTE_STATE_TEST_SETUPS` is a JSON object
+//! of all setups; `REMOTE_STATE_TEST_ONLY` names those whose tests alone are run. `REMOTE_STATE_TEST_LONG` is there with `--long`. They report what they could not run as ignored, and the
 //! table at the end says why.
 
 mod outcome;
@@ -25,10 +26,12 @@ use crate::process::{Captured, Streams, capture, tail};
 use crate::report::{Report, Row};
 use crate::setups::{Setup, named};
 use crate::test::outcome::Outcome;
-use crate::test::requirement::{Required, Requirements, start_setups};
+use crate::test::requirement::{Required, Requirement, Requirements, start_setups};
 use crate::test::suite::{Run, Selection, Suite};
 use crate::workspace::{Profile, Workspace};
 
+/// Says to a test binary that it may take its time.
+const LONG: &str = "REMOTE_STATE_TEST_LONG";
 /// How much of a failing suite's output is shown.
 const TAIL: usize = 200;
 
@@ -45,7 +48,7 @@ pub(crate) struct Args {
     /// Run only these suites; repeat or separate with commas
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     suite: Vec<String>,
-    /// Take the time that CI has not, with `REMOTE_STATE_TEST_LONG=1` for every suite
+    /// Take a minute for what takes seconds, and a thousand rounds for what takes some: `fuzz`, `races`
     #[arg(long)]
     long: bool,
     /// Show the output of every suite as it comes, not only the end of the failing ones
@@ -91,9 +94,17 @@ pub(crate) fn run_suites(workspace: &Workspace, args: &Args) -> Result<Vec<Row>>
         selection.retain_end_to_end()?;
     }
     let started = Instant::now();
+    let wants_clients = selection.contains("clients")
+        || required
+            .iter()
+            .any(|required| matches!(required, Required::Clients | Required::One(Requirement::Client(_))));
+    let target_dir = workspace.target_dir().to_owned();
+    // Fetching is waiting, and building is not.
+    let clients =
+        wants_clients.then(|| std::thread::spawn(move || crate::tools::clients::install_all(&target_dir)));
     let built = selection.build(workspace).and_then(|suites| {
         // Only the end-to-end suites use the binary and talk to other programs.
-        let product = selection.end_to_end().then(|| workspace.build_product(Profile::Debug)).transpose()?;
+        let product = selection.end_to_end().then(|| workspace.build_product_as_tested()).transpose()?;
         let needed = selection.needed_setups(&suites)?;
         Ok((suites, product, needed))
     });
@@ -101,9 +112,11 @@ pub(crate) fn run_suites(workspace: &Workspace, args: &Args) -> Result<Vec<Row>>
         Ok(built) => built,
         Err(error) => return Ok(vec![Row::step("build", started.elapsed(), vec![error.to_string()])]),
     };
+    let clients = clients.and_then(|clients| clients.join().ok()).unwrap_or_default();
     let is_asked = |setup: &Setup| {
         let is_required = |required: &Required| match required {
             Required::Kind(kind) => setup.kinds().any(|of_setup| of_setup == *kind),
+            Required::Clients => false,
             Required::One(requirement) => requirement.to_string() == setup.name,
         };
         needed.contains(&setup.name) || required.iter().any(is_required)
@@ -112,7 +125,7 @@ pub(crate) fn run_suites(workspace: &Workspace, args: &Args) -> Result<Vec<Row>>
     let requirements = match product {
         Some(product) => {
             let running = start_setups(workspace, &setups, is_asked, is_chosen);
-            Requirements::find(product, running, &args.setup)
+            Requirements::find(product, running, clients, &args.setup)
         }
         None => Requirements::none(),
     };
@@ -157,7 +170,9 @@ fn run_suite(suite: Suite, asked: &Asked<'_>, requirements: &Requirements) -> Re
         }
         requirements.export(&mut command);
         if args.long {
-            command.env("REMOTE_STATE_TEST_LONG", "1");
+            command.env(LONG, "1");
+        } else {
+            command.env_remove(LONG);
         }
         let captured = capture(command, Streams::Joined, |line| {
             if args.verbose {

@@ -8,16 +8,23 @@ use std::process::Command;
 use crate::Result;
 use crate::servers::Kind;
 use crate::setups::{self, Running, Setup};
+use crate::tools::clients::{CLIENTS, Installed};
 use crate::workspace::{Workspace, on_path};
 
 const BIN: &str = "REMOTE_STATE_BIN";
 const SETUPS: &str = "REMOTE_STATE_TEST_SETUPS";
 const ONLY: &str = "REMOTE_STATE_TEST_ONLY";
+const CLIENTS_FOUND: &str = "REMOTE_STATE_TEST_CLIENTS";
 const TERRAFORM: &str = "REMOTE_STATE_TEST_TERRAFORM";
 const TOFU: &str = "REMOTE_STATE_TEST_TOFU";
 
 /// Every variable of the convention, so that none reaches a test from the caller's shell.
-const ALL: [&str; 5] = [BIN, SETUPS, ONLY, TERRAFORM, TOFU];
+const ALL: [&str; 6] = [BIN, SETUPS, ONLY, CLIENTS_FOUND, TERRAFORM, TOFU];
+
+/// What stands for every client of [`CLIENTS`].
+const EVERY_CLIENT: &str = "clients";
+/// What a client's name begins with; its version follows.
+const CLIENT: &str = "terraform-";
 
 /// A program that tests drive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +57,8 @@ pub(crate) enum Requirement {
     Program(Program),
     /// By its name, such as `s3/minio`.
     Setup(String),
+    /// By its version, such as `0.12.29`.
+    Client(&'static str),
 }
 
 impl fmt::Display for Requirement {
@@ -57,6 +66,7 @@ impl fmt::Display for Requirement {
         match self {
             Self::Program(program) => f.write_str(program.name()),
             Self::Setup(name) => f.write_str(name),
+            Self::Client(version) => write!(f, "{CLIENT}{version}"),
         }
     }
 }
@@ -67,7 +77,14 @@ impl Requirement {
         let program = Program::ALL.into_iter().find(|program| program.name() == text);
         let is_setup =
             || text.split_once('/').is_some_and(|(provider, name)| !provider.is_empty() && !name.is_empty());
-        program.map(Self::Program).or_else(|| is_setup().then(|| Self::Setup(text.to_owned())))
+        let client = || {
+            let version = text.strip_prefix(CLIENT)?;
+            CLIENTS.iter().find(|client| client.version == version).map(|client| Self::Client(client.version))
+        };
+        program
+            .map(Self::Program)
+            .or_else(client)
+            .or_else(|| is_setup().then(|| Self::Setup(text.to_owned())))
     }
 }
 
@@ -76,6 +93,8 @@ impl Requirement {
 pub(crate) enum Required {
     /// Every setup, as far as it consists of such servers.
     Kind(Kind),
+    /// Terraform of every age.
+    Clients,
     One(Requirement),
 }
 
@@ -83,6 +102,7 @@ impl fmt::Display for Required {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Kind(kind) => kind.fmt(f),
+            Self::Clients => f.write_str(EVERY_CLIENT),
             Self::One(requirement) => requirement.fmt(f),
         }
     }
@@ -93,8 +113,12 @@ impl Required {
     /// A name that is neither a program, nor a setup, nor a kind of server, with those that are.
     pub(crate) fn parse(name: &str, setups: &[Setup]) -> Result<Self> {
         let requirement = Requirement::parse(name).filter(|parsed| {
-            matches!(parsed, Requirement::Program(_)) || setups::named(setups, name).is_some()
+            matches!(parsed, Requirement::Program(_) | Requirement::Client(_))
+                || setups::named(setups, name).is_some()
         });
+        if name == EVERY_CLIENT {
+            return Ok(Self::Clients);
+        }
         let kinds = setups::kinds(setups);
         let kind = || kinds.iter().copied().find(|kind| kind.name() == name);
         requirement.map(Self::One).or_else(|| kind().map(Self::Kind)).ok_or_else(|| {
@@ -102,7 +126,7 @@ impl Required {
             let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
             let setups: Vec<&str> = setups.iter().map(|setup| setup.name.as_str()).collect();
             let (kinds, setups) = (kinds.join(", "), setups.join(", "));
-            format!("nothing is called `{name}`: the programs are {programs}, the kinds of servers {kinds}, the setups {setups}")
+            format!("nothing is called `{name}`: the programs are {programs}, {EVERY_CLIENT}, the kinds of servers {kinds}, the setups {setups}")
                 .into()
         })
     }
@@ -114,6 +138,7 @@ pub(crate) struct Requirements {
     absent: Vec<(Program, String)>,
     variables: Vec<(&'static str, OsString)>,
     setups: Running,
+    clients: Installed,
 }
 
 impl Requirements {
@@ -123,13 +148,18 @@ impl Requirements {
     }
 
     /// Looks for the programs, and takes what has been started. `only` are the setups whose tests alone are run.
-    pub(crate) fn find(product: PathBuf, setups: Running, only: &[String]) -> Self {
-        let mut found = Self { setups, ..Self::default() };
+    pub(crate) fn find(product: PathBuf, setups: Running, clients: Installed, only: &[String]) -> Self {
+        let mut found = Self { setups, clients, ..Self::default() };
         found.variables.push((BIN, product.into()));
         found.variables.push((SETUPS, found.setups.json().to_string().into()));
         if !only.is_empty() {
             found.variables.push((ONLY, only.join(",").into()));
         }
+        let clients = found.clients.iter().filter_map(|(version, program)| {
+            Some(((*version).to_owned(), program.as_ref().ok()?.to_string_lossy().into_owned().into()))
+        });
+        let clients = serde_json::Value::Object(clients.collect());
+        found.variables.push((CLIENTS_FOUND, clients.to_string().into()));
         for program in Program::ALL {
             found.program(program, on_path(program.name()));
         }
@@ -148,7 +178,10 @@ impl Requirements {
         let programs =
             self.absent.iter().map(|(program, reason)| (program.name().to_owned(), reason.as_str()));
         let asked = self.setups.absent().filter(|(_, absence)| absence.kind.is_some());
-        programs.chain(asked.map(|(name, absence)| (name.to_owned(), absence.reason.as_str())))
+        let clients = self.clients.iter().filter_map(|(version, program)| {
+            Some((format!("{CLIENT}{version}"), program.as_ref().err()?.as_str()))
+        });
+        programs.chain(asked.map(|(name, absence)| (name.to_owned(), absence.reason.as_str()))).chain(clients)
     }
 
     /// Returns why a requirement is not there; nothing if it is.
@@ -158,6 +191,12 @@ impl Requirements {
                 self.absent.iter().find(|(absent, _)| absent == program).map(|(_, reason)| reason.as_str())
             }
             Requirement::Setup(name) => self.setups.why_absent(name).map(|absence| absence.summary()),
+            Requirement::Client(version) => {
+                match self.clients.iter().find(|(installed, _)| installed == version) {
+                    Some((_, program)) => program.as_ref().err().map(String::as_str),
+                    None => Some("not looked for: `--suite clients` does"),
+                }
+            }
         }
     }
 
@@ -165,6 +204,9 @@ impl Requirements {
     pub(crate) fn why_missing(&self, required: &Required) -> Option<&str> {
         match required {
             Required::One(requirement) => self.why_absent(requirement),
+            Required::Clients => {
+                CLIENTS.iter().find_map(|client| self.why_absent(&Requirement::Client(client.version)))
+            }
             Required::Kind(kind) => {
                 let mut absent = self.setups.absent();
                 absent
@@ -182,6 +224,7 @@ impl Requirements {
         };
         required.iter().any(|required| *required == Required::One(requirement.clone()))
             || matches!(requirement, Requirement::Setup(name) if by_kind(name))
+            || (matches!(requirement, Requirement::Client(_)) && required.contains(&Required::Clients))
     }
 
     /// Tells a test binary what is there.
@@ -251,12 +294,13 @@ mod tests {
     #[test]
     fn what_is_required_is_a_program_a_kind_or_a_setup() {
         let setups = setups();
-        for name in ["terraform", "minio", "s3/minio"] {
+        for name in ["terraform", "clients", "terraform-0.12.29", "minio", "s3/minio"] {
             assert_eq!(Required::parse(name, &setups).expect("it is known").to_string(), name);
         }
         let error = Required::parse("minoi", &setups).expect_err("it is misspelt").to_string();
         assert!(error.contains("`minoi`") && error.contains("s3/minio"), "{error}");
         Required::parse("s3/minoi", &setups).expect_err("it is misspelt");
+        Required::parse("terraform-0.12.28", &setups).expect_err("there is no such client");
     }
 
     #[test]

@@ -59,6 +59,11 @@ impl Selection {
         Ok(Self { names, end_to_end })
     }
 
+    /// Tells whether a suite is among them.
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.names.iter().any(|known| known == name)
+    }
+
     /// Tells whether any suite drives the whole binary.
     pub(crate) fn end_to_end(&self) -> bool {
         !self.end_to_end.is_empty()

@@ -2,6 +2,7 @@
 //!
 //! [`python::environment`] and [`node::packages`] each take a folder's name and exact versions, and return what to run.
 
+pub(crate) mod clients;
 pub(crate) mod debian;
 pub(crate) mod node;
 pub(crate) mod python;

@@ -22,6 +22,18 @@ pub(crate) fn environment(target_dir: &Path, name: &str, packages: &[&str]) -> R
     Ok(python_in(&folder))
 }
 
+/// Makes a virtual environment with nothing but `pip` in it, and returns its Python.
+///
+/// # Errors
+/// As [`environment`].
+pub(crate) fn bare(target_dir: &Path) -> Result<PathBuf> {
+    let folder = installed(target_dir, "pip", |folder, log| {
+        let system = on_path("python3").ok_or("not found: no `python3` on PATH to install it with")?;
+        log.run(Command::new(&system).args(["-m", "venv", "--clear"]).arg(folder))
+    })?;
+    Ok(python_in(&folder))
+}
+
 fn python_in(folder: &Path) -> PathBuf {
     let programs = if cfg!(windows) { "Scripts" } else { "bin" };
     folder.join(programs).join(exe("python"))
