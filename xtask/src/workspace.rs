@@ -56,9 +56,8 @@ impl Workspace {
     }
 
     /// Builds the command `remote-state` as a user gets it, and returns where it is.
-    pub(crate) fn build_product(&self, profile: Profile) -> Result<PathBuf> {
-        let release: &[&str] = if profile == Profile::Release { &["--release"] } else { &[] };
-        self.build(&[&["--package", "remote-state-cli"], release].concat(), "remote-state")
+    pub(crate) fn build_product(&self) -> Result<PathBuf> {
+        self.build(&["--package", "remote-state-cli", "--release"], "remote-state")
     }
 
     /// Builds the binary `remote-state` beside the tests, so that both use the same build of what they depend on, and
@@ -88,13 +87,6 @@ impl Workspace {
             .find_map(|message| message["executable"].as_str().map(PathBuf::from));
         executable.ok_or_else(|| format!("cargo built no program named `{name}`").into())
     }
-}
-
-/// How the product is built.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Profile {
-    Debug,
-    Release,
 }
 
 /// Returns a program's file name on this system.

@@ -141,7 +141,7 @@ fn cannot_read(name: &str, source: io::Error) -> Error {
 fn beginning(path: &Path) -> Vec<u8> {
     let mut bytes = Vec::new();
     if let Ok(file) = File::open(path) {
-        let _: io::Result<usize> = file.take(BEGINNING_BYTES).read_to_end(&mut bytes);
+        drop(file.take(BEGINNING_BYTES).read_to_end(&mut bytes));
     }
     bytes
 }

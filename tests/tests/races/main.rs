@@ -4,6 +4,7 @@ mod interrupted;
 mod lost_locks;
 mod lost_writes;
 mod processes;
+mod releases;
 mod tasks;
 mod unfit;
 mod weather;
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
     lost_locks::add(&mut suite);
     lost_writes::add(&mut suite);
     processes::add(&mut suite);
+    releases::add(&mut suite);
     tasks::add(&mut suite);
     unfit::add(&mut suite);
     weather::add(&mut suite);

@@ -22,7 +22,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     println!("$ cargo build --release --package remote-state-cli");
-    let product = workspace.build_product(Profile::Release)?;
+    let product = workspace.build_product()?;
 
     println!();
     let client = ["terraform", "tofu"].into_iter().find(|name| on_path(name).is_some());

@@ -28,7 +28,7 @@ use crate::setups::{Setup, named};
 use crate::test::outcome::Outcome;
 use crate::test::requirement::{Required, Requirement, Requirements, start_setups};
 use crate::test::suite::{Run, Selection, Suite};
-use crate::workspace::{Profile, Workspace};
+use crate::workspace::Workspace;
 
 /// Says to a test binary that it may take its time.
 const LONG: &str = "REMOTE_STATE_TEST_LONG";

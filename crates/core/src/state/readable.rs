@@ -252,7 +252,7 @@ mod tests {
             ),
             (format!(r#""resources":[{}]"#, resource(r#""module":"m""#)), "`module`"),
             (format!(r#""resources":[{}]"#, resource(r#""module":"module.""#)), "`module`"),
-            (format!(r#""resources":[{}]"#, resource(r#""module":"module.a[\"b\""#)), "`module`"),
+            (format!(r#""resources":[{}]"#, resource(r#""module":"module.a[0""#)), "`module`"),
             (format!(r#""resources":[{}]"#, resource(r#""instances":[{"index_key":true}]"#)), "`index_key`"),
             (r#""outputs":{"o":{"value":1}}"#.to_owned(), "`type`"),
             (r#""outputs":{"o":{"type":"number"}}"#.to_owned(), "`value`"),
