@@ -12,7 +12,7 @@ use aws_config::provider_config::ProviderConfig;
 use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_runtime::env_config::file::{Builder as FilesBuilder, EnvConfigFileKind, EnvConfigFiles};
+use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
@@ -41,6 +41,8 @@ pub(crate) struct Machine {
     pub(crate) metadata_endpoint: Option<Url>,
     pub(crate) metadata_mode: Option<EndpointMode>,
     pub(crate) skip_metadata: bool,
+    /// What the files say.
+    pub(crate) profiles: Profiles,
     /// Set for a store whose keys have nothing to do with Amazon.
     pub(crate) own_keys: Option<OwnKeys>,
 }
@@ -59,6 +61,19 @@ pub struct OwnKeys {
 pub(crate) struct SharedFile {
     pub(crate) path: PathBuf,
     pub(crate) may_be_missing: bool,
+}
+
+/// What the shared files say, for the SDK.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Profiles {
+    /// One text with all profiles and sessions, in the form of the config file.
+    pub(crate) text: SecretString,
+    /// Files that cannot be read.
+    pub(crate) unread: Vec<(EnvConfigFileKind, PathBuf)>,
+    /// Whether the SDK shall look for the usual config file and the usual credentials file.
+    pub(crate) usual: [bool; 2],
+    /// The profile that was named, as it is called in the text.
+    pub(crate) selected: Option<String>,
 }
 
 impl CredentialConfig {
@@ -150,16 +165,13 @@ impl Machine {
 
     fn profile(&self, settings: &ProviderConfig, name: Option<&str>) -> ProfileFileCredentialsProvider {
         let mut builder = ProfileFileCredentialsProvider::builder().configure(settings);
-        if let Some(files) = self.files() {
-            builder = builder.profile_files(files);
-        }
+        builder = builder.profile_files(self.files());
         if self.metadata_endpoint.is_some() || self.metadata_mode.is_some() {
             builder = builder.with_custom_provider("Ec2InstanceMetadata", self.metadata(settings));
         }
-        if let Some(name) = name {
-            builder = builder.profile_name(name);
-        }
-        builder.build()
+        // Named always: left to itself the SDK would take an empty variable for a name.
+        let selected = self.profiles.selected.as_deref().or(name);
+        builder.profile_name(selected.unwrap_or("default")).build()
     }
 
     fn metadata(&self, settings: &ProviderConfig) -> ImdsCredentialsProvider {
@@ -174,24 +186,14 @@ impl Machine {
         ImdsCredentialsProvider::builder().configure(settings).imds_client(client.build()).build()
     }
 
-    /// The shared files; `None` for those that AWS tools read by themselves.
-    fn files(&self) -> Option<EnvConfigFiles> {
-        if self.credentials_files.is_empty() && self.config_files.is_empty() {
-            return None;
-        }
-        let add = |builder: FilesBuilder, kind: EnvConfigFileKind, files: &[SharedFile]| {
-            files.iter().fold(builder, |builder, file| {
-                if file.may_be_missing && !file.path.exists() {
-                    builder.with_contents(kind, "")
-                } else {
-                    builder.with_file(kind, &file.path)
-                }
-            })
-        };
+    /// The shared files, in a text that the SDK understands.
+    fn files(&self) -> EnvConfigFiles {
+        let Profiles { text, unread, usual: [config, credentials], .. } = &self.profiles;
         let builder = EnvConfigFiles::builder()
-            .include_default_config_file(self.config_files.is_empty())
-            .include_default_credentials_file(self.credentials_files.is_empty());
-        let builder = add(builder, EnvConfigFileKind::Config, &self.config_files);
-        Some(add(builder, EnvConfigFileKind::Credentials, &self.credentials_files).build())
+            .include_default_config_file(*config)
+            .include_default_credentials_file(*credentials)
+            .with_contents(EnvConfigFileKind::Config, text.expose_secret());
+        // The SDK says why it cannot read them.
+        unread.iter().fold(builder, |builder, (kind, path)| builder.with_file(*kind, path)).build()
     }
 }

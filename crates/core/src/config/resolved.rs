@@ -136,6 +136,32 @@ impl ResolvedConfig {
         self
     }
 
+    /// Returns a copy in which one key has no value.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.values.remove(name);
+        self
+    }
+
+    /// Checks that no text holds a line break or another control character, but for the keys that are
+    /// named: texts go into headers, where such a character ends them or is refused without a word.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` with the key and where its value was set.
+    pub fn check_printable(&self, except: &[&str]) -> Result<()> {
+        for (key, sourced) in self.iter().filter(|(key, _)| !except.contains(&key.name)) {
+            let ConfigValue::String(text) = &sourced.value else { continue };
+            if text.trim_end_matches(['\r', '\n']) != text {
+                let error = self.invalid(key.name, "it ends with a line break");
+                return Err(error.with_hint("set it again without one: `printf %s` writes none, `echo` does"));
+            }
+            if text.chars().any(char::is_control) {
+                return Err(self.invalid(key.name, "it holds a line break or another control character"));
+            }
+        }
+        Ok(())
+    }
+
     /// Returns the whole configuration as a document with a version, secrets left out.
     pub fn to_json(&self, workspace: &Workspace) -> Value {
         let entry = |(key, sourced): (&ConfigKeySpec, &Sourced<ConfigValue>)| {

@@ -6,7 +6,7 @@ use remote_state_core::{Error, ErrorKind, Result};
 use secrecy::SecretString;
 
 use crate::config::endpoint;
-use crate::credentials::{CredentialConfig, Machine, SharedFile};
+use crate::credentials::{CredentialConfig, Machine, Profiles, SharedFile};
 use crate::role::{WebIdentity, both, is_configured};
 use crate::sts::Accounts;
 
@@ -37,6 +37,7 @@ pub(super) fn machine(config: &ResolvedConfig) -> Result<Machine> {
         metadata_mode,
         skip_metadata: config.bool("skip_metadata_api_check"),
         own_keys: None,
+        profiles: Profiles::default(),
     })
 }
 
@@ -53,6 +54,30 @@ pub(super) fn accounts(config: &ResolvedConfig) -> Result<Option<Accounts>> {
         return Err(config.invalid(name, "expected account ids, which are digits"));
     }
     Ok(Some(Accounts { is_allowed, ids, origin: config.origin(name).to_string() }))
+}
+
+/// Leaves an access key, its secret and its token of one source: a token of another would be sent to a store that it is not meant for.
+pub(super) fn of_one_source(config: &ResolvedConfig, notes: &mut Vec<String>) -> ResolvedConfig {
+    const KEYS: [&str; 3] = ["access_key", "secret_key", "token"];
+    let is_configured = |name: &str| config.get(name).is_some_and(is_configured);
+    let has_role = config.iter().any(|(key, value)| {
+        key.name.starts_with("assume_role_with_web_identity.") && crate::role::is_configured(value)
+    });
+    let goes_before = KEYS.into_iter().any(is_configured)
+        || ((is_configured("profile") || has_role) && !config.bool("use_legacy_workflow"));
+    let (id, secret) = (config.get("access_key"), config.get("secret_key"));
+    let half = match (id, secret) {
+        (Some(id), None) => Some((id, "AWS_SECRET_ACCESS_KEY")),
+        (None, Some(secret)) => Some((secret, "AWS_ACCESS_KEY_ID")),
+        _ => None,
+    };
+    if let Some((half, missing)) = half.filter(|_| !goes_before) {
+        notes.push(format!("`{}` is passed over: `{missing}` is not set", half.origin));
+    }
+    let is_unused = goes_before || id.is_none() || secret.is_none();
+    KEYS.into_iter()
+        .filter(|name| is_unused && !is_configured(name))
+        .fold(config.clone(), ResolvedConfig::without)
 }
 
 pub(super) fn credentials(config: &ResolvedConfig) -> Result<CredentialConfig> {

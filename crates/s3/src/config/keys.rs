@@ -35,9 +35,9 @@ pub(super) static KEYS: &[ConfigKeySpec] = &[
     .aliases(&["endpoint"])
     .env(&["AWS_ENDPOINT_URL_S3", "AWS_S3_ENDPOINT", "AWS_ENDPOINT_URL"]),
     ConfigKeySpec::new("access_key", ValueKind::String, "The access key id. Better kept in the environment or in a profile.")
-        .env(&["AWS_ACCESS_KEY_ID"]),
+        .env(&["AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY"]),
     ConfigKeySpec::new("secret_key", ValueKind::String, "The secret access key. Better kept in the environment or in a profile.")
-        .env(&["AWS_SECRET_ACCESS_KEY"])
+        .env(&["AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY"])
         .secret(),
     ConfigKeySpec::new("token", ValueKind::String, "The session token of temporary credentials.")
         .env(&["AWS_SESSION_TOKEN"])

@@ -4,6 +4,7 @@ use remote_state_core::Result;
 use remote_state_core::config::{Origin, ResolvedConfig};
 use url::Url;
 
+use crate::config::shared_files::Files;
 use crate::credentials::{CredentialConfig, Machine, OwnKeys};
 use crate::dialect::{Dialect, DialectName};
 use crate::role::{Role, is_configured};
@@ -13,6 +14,7 @@ mod access;
 mod connection;
 mod encryption;
 mod keys;
+mod profile_text;
 mod shared_files;
 #[cfg(test)]
 mod tests;
@@ -21,6 +23,13 @@ pub(crate) use connection::Connection;
 pub use encryption::Encryption;
 pub(crate) use encryption::Tags;
 pub use keys::PROVIDER;
+
+/// The keys whose texts may have several lines: what is sent as a document, or cut where it is used.
+const SEVERAL_LINES: [&str; 3] = [
+    "assume_role.policy",
+    "assume_role_with_web_identity.policy",
+    "assume_role_with_web_identity.web_identity_token",
+];
 
 /// The configuration of a store, its values checked.
 #[derive(Clone, Debug)]
@@ -88,7 +97,10 @@ impl S3Config {
     /// # Errors
     /// `ConfigInvalid` with the key and where its value was set.
     pub fn from_resolved(config: &ResolvedConfig) -> Result<Self> {
-        let config = &*shared_files::with_endpoints(config)?;
+        config.check_printable(&SEVERAL_LINES)?;
+        let mut notes = Vec::new();
+        let files = Files::read(config)?;
+        let config = &shared_files::completed(&access::of_one_source(config, &mut notes), &files);
         let key = config.required("key")?;
         check_key(key).map_err(|reason| config.invalid("key", reason))?;
         let workspace_key_prefix = config.string("workspace_key_prefix").unwrap_or_default();
@@ -99,7 +111,11 @@ impl S3Config {
         if bucket.trim().is_empty() || bucket.contains('/') {
             return Err(config.invalid("bucket", "expected the name of a bucket"));
         }
-        let mut notes = notes(config);
+        notes.extend(old_names(config));
+        notes.extend_from_slice(files.notes());
+        let credentials = access::credentials(config)?;
+        let mut machine = access::machine(config)?;
+        machine.profiles = files.profiles(config.string("profile"));
         let origin = |key: &str| config.get(key).map(|value| value.origin.to_string());
         Ok(Self {
             bucket: bucket.to_owned(),
@@ -118,8 +134,8 @@ impl S3Config {
             skip_checksum: config.bool("skip_s3_checksum"),
             dialect: dialect(config)?,
             connection: connection::connection(config, &mut notes)?,
-            credentials: access::credentials(config)?,
-            machine: access::machine(config)?,
+            credentials,
+            machine,
             role: Role::from_resolved(config)?,
             accounts: access::accounts(config)?,
             origins: Origins {
@@ -146,13 +162,15 @@ impl S3Config {
         self
     }
 
-    /// Fills in what neither the configuration nor the environment says, but the shared AWS files do: the endpoints of services.
+    /// Fills in what neither the configuration nor the environment says, but the shared AWS files do, and takes out keys of the
+    /// environment that are not used.
     /// [`from_resolved`](Self::from_resolved) does so by itself; this is for showing the values.
     ///
     /// # Errors
     /// `ConfigInvalid` if such a file cannot be read or understood.
     pub fn completed(config: ResolvedConfig) -> Result<ResolvedConfig> {
-        Ok(shared_files::with_endpoints(&config)?.into_owned())
+        let files = Files::read(&config)?;
+        Ok(shared_files::completed(&access::of_one_source(&config, &mut Vec::new()), &files))
     }
 
     /// Returns what a person should be told before anything is done with it: old names of variables, certificates that nobody looks at.
@@ -162,7 +180,7 @@ impl S3Config {
 }
 
 /// Says what is accepted, but written differently today.
-fn notes(config: &ResolvedConfig) -> Vec<String> {
+fn old_names(config: &ResolvedConfig) -> Vec<String> {
     let mut notes = Vec::new();
     for (key, value) in config.iter() {
         if let Origin::Environment(name) = &value.origin

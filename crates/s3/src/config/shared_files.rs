@@ -1,74 +1,77 @@
-//! Endpoints that the shared AWS files name: `~/.aws/config` and `~/.aws/credentials`, or what takes their place.
+//! What the shared AWS files say: `~/.aws/config` and `~/.aws/credentials`, or what takes their place.
 //!
-//! A profile has `endpoint_url` for all services, or the name of a section `[services NAME]` with one for each:
-//! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>. The configuration and the environment go before them. To miss one would
+//! They are read once, here (see `profile_text.rs`). The SDK, which has the sources of credentials, is
+//! handed a text of its own form that says the same: one profile after another, of each only the
+//! source that native clients would use. Besides, a profile has settings that stand in where neither
+//! the configuration nor the environment says anything: `ca_bundle`, `use_fips_endpoint`,
+//! `use_dualstack_endpoint`, and `endpoint_url` for all services, or the name of a section
+//! `[services NAME]` with one for each:
+//! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>. To miss one would
 //! mean to look for a state at Amazon's that is elsewhere.
 
 use std::borrow::Cow;
-use std::error::Error as _;
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
-use aws_config::profile::{ProfileSet, load};
-use aws_runtime::env_config::EnvConfigValue;
-use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
-use aws_types::os_shim_internal::{Env, Fs};
-use futures_util::FutureExt as _;
+use aws_runtime::env_config::file::EnvConfigFileKind;
+use remote_state_core::Result;
 use remote_state_core::config::{ConfigValue, Origin, ResolvedConfig};
-use remote_state_core::{Error, Result};
+use secrecy::SecretString;
 
 use crate::config::access;
-use crate::credentials::SharedFile;
+use crate::config::profile_text::{About, Parsed, Section, parse};
+use crate::credentials::{Profiles, SharedFile};
 
 /// The keys, and what their services are called in a section.
 const SERVICES: [(&str, &str); 3] =
-    [("endpoints.s3", "S3"), ("endpoints.dynamodb", "DynamoDB"), ("endpoints.sts", "STS")];
+    [("endpoints.s3", "s3"), ("endpoints.dynamodb", "dynamodb"), ("endpoints.sts", "sts")];
 
 const ENDPOINT: &str = "endpoint_url";
 
 /// In a profile, and in capitals as a variable: leaves those endpoints alone.
 const IGNORE: &str = "ignore_configured_endpoint_urls";
 
-/// Fills in the endpoints that neither the configuration nor the environment names.
-///
-/// # Errors
-/// `ConfigInvalid` if a file cannot be read or understood.
-pub(super) fn with_endpoints(config: &ResolvedConfig) -> Result<Cow<'_, ResolvedConfig>> {
-    let is_missing = |key: &str| config.string(key).is_none();
-    let ignored = config.environment().get(&format!("AWS_{}", IGNORE.to_uppercase()));
-    if !SERVICES.iter().any(|(key, _)| is_missing(key)) || ignored.is_some_and(is_true) {
-        return Ok(Cow::Borrowed(config));
-    }
-    let files = Files::read(config)?;
-    let Some(profiles) = files.profiles(config.string("profile"))? else { return Ok(Cow::Borrowed(config)) };
-    if profiles.get(IGNORE).is_some_and(is_true) {
-        return Ok(Cow::Borrowed(config));
-    }
-    let nothing = Env::from_slice(&[]);
-    let mut config = Cow::Borrowed(config);
-    for (key, service) in SERVICES {
-        let value = EnvConfigValue::new().profile(ENDPOINT).service_id(service);
-        if is_missing(key)
-            && let Some((url, _)) = value.load(&nothing, Some(&profiles))
-        {
-            let value = ConfigValue::String(url.to_string());
-            config = Cow::Owned(config.into_owned().with(key, value, files.place_of(&url)));
-        }
-    }
-    Ok(config)
-}
+/// The variable that names one endpoint for all services.
+const EVERY_ENDPOINT: &str = "AWS_ENDPOINT_URL";
+
+const KEY_ID: &str = "aws_access_key_id";
+const SECRET: &str = "aws_secret_access_key";
+const TOKEN: &str = "aws_session_token";
 
 fn is_true(text: &str) -> bool {
     text.eq_ignore_ascii_case("true")
 }
 
-/// The files that are there.
-struct Files(Vec<(EnvConfigFileKind, PathBuf, String)>);
+/// A property with the file that has it.
+#[derive(Clone)]
+struct Found {
+    value: String,
+    members: BTreeMap<String, (String, usize)>,
+    path: PathBuf,
+    line: usize,
+}
+
+type Merged = BTreeMap<String, Found>;
+
+/// The shared files, put together.
+#[derive(Default)]
+pub(super) struct Files {
+    sections: BTreeMap<(About, String), Merged>,
+    /// Files that cannot be read, which is told when credentials are looked for in them.
+    unread: Vec<(EnvConfigFileKind, PathBuf)>,
+    /// Whether the usual files are left to the SDK, since nobody said where they are.
+    usual: [bool; 2],
+    notes: Vec<String>,
+    selected: String,
+}
 
 impl Files {
-    fn read(config: &ResolvedConfig) -> Result<Self> {
+    pub(super) fn read(config: &ResolvedConfig) -> Result<Self> {
         let machine = access::machine(config)?;
-        let mut files = Vec::new();
-        for (kind, key, configured, usual) in [
+        let selected = config.string("profile").unwrap_or("default").to_owned();
+        let mut files = Self { selected, ..Self::default() };
+        let kinds = [
             (EnvConfigFileKind::Config, "shared_config_files", machine.config_files, "~/.aws/config"),
             (
                 EnvConfigFileKind::Credentials,
@@ -76,67 +79,202 @@ impl Files {
                 machine.credentials_files,
                 "~/.aws/credentials",
             ),
-        ] {
+        ];
+        for (index, (kind, key, configured, usual)) in kinds.into_iter().enumerate() {
             let configured = match (&*configured, config.path(key, usual)) {
                 ([_, ..], _) => configured,
                 ([], Ok(path)) => vec![SharedFile { path, may_be_missing: true }],
-                // Without a home folder there is nothing in it.
-                ([], Err(_)) => Vec::new(),
+                ([], Err(_)) => {
+                    files.usual[index] = true;
+                    Vec::new()
+                }
             };
-            for SharedFile { path, .. } in configured {
-                match std::fs::read_to_string(&path) {
-                    Ok(text) => files.push((kind, path, text)),
-                    // Whether it had to be there, the search for credentials says.
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                    Err(error) => {
-                        return Err(unreadable(format_args!("{}: {error}", path.display())));
+            for SharedFile { path, may_be_missing } in configured {
+                match std::fs::read(&path) {
+                    Ok(bytes) => {
+                        let is_config = matches!(kind, EnvConfigFileKind::Config);
+                        files.add(&path, parse(&bytes, is_config));
                     }
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound && may_be_missing => {}
+                    Err(_) => files.unread.push((kind, path)),
                 }
             }
         }
-        Ok(Self(files))
+        Ok(files)
     }
 
-    /// Takes the files apart; nothing if there are none.
-    fn profiles(&self, selected: Option<&str>) -> Result<Option<ProfileSet>> {
-        if self.0.is_empty() {
-            return Ok(None);
+    /// What comes later goes before what is there. Keys come in pairs, and their token with them.
+    fn add(&mut self, path: &Path, parsed: Parsed) {
+        for line in parsed.skipped {
+            self.notes.push(format!(
+                "{}:{line}: neither a section, nor a property, nor a comment: passed over",
+                path.display()
+            ));
         }
-        let builder = EnvConfigFiles::builder()
-            .include_default_config_file(false)
-            .include_default_credentials_file(false);
-        let files = self.0.iter().fold(builder, |builder, (kind, path, _)| builder.with_file(*kind, path));
-        let texts = self.0.iter().map(|(_, path, text)| (path.clone().into_os_string(), text.clone().into()));
-        let texts = Fs::from_raw_map(texts.collect());
-        let selected = Cow::Owned(selected.unwrap_or("default").to_owned());
-        // The texts are at hand, so nothing is waited for.
-        let loaded = load(&texts, &Env::from_slice(&[]), &files.build(), Some(selected)).now_or_never();
-        match loaded {
-            Some(Ok(profiles)) => Ok(Some(profiles)),
-            // The cause says which file and which line on one line, what is wrong on the next, and nothing of what stands there.
-            Some(Err(error)) => {
-                let cause = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-                Err(unreadable(cause.replace("\n ", "")))
+        for (about, mut section) in parsed.sections {
+            // Native clients pass over what has no value, and over half a pair.
+            section.retain(|_, property| !property.value.is_empty() || !property.members.is_empty());
+            let merged = self.sections.entry(about).or_default();
+            let is_pair = |section: &Section| section.contains_key(KEY_ID) && section.contains_key(SECRET);
+            let names = [KEY_ID, SECRET, TOKEN];
+            if is_pair(&section) {
+                merged.retain(|name, _| !names.contains(&name.as_str()));
+            } else {
+                section.retain(|name, _| !names.contains(&name.as_str()));
             }
-            None => Err(unreadable("nobody knows why")),
+            for (name, property) in section {
+                let (value, members, line) = (property.value, property.members, property.line);
+                merged.insert(name, Found { value, members, path: path.to_owned(), line });
+            }
         }
     }
 
-    /// Finds the line that sets an endpoint.
-    fn place_of(&self, url: &str) -> Origin {
-        let sets_it = |line: &str| {
-            line.split_once('=').is_some_and(|(name, value)| name.trim() == ENDPOINT && value.trim() == url)
-        };
-        let place = self.0.iter().find_map(|(_, path, text)| {
-            let line = text.lines().position(sets_it)?;
-            Some(Origin::file(path, line + 1))
-        });
-        place.unwrap_or_else(|| Origin::file(&self.0[0].1, None))
+    fn profile(&self) -> Option<&Merged> {
+        self.sections.get(&(About::Profile, self.selected.clone()))
+    }
+
+    /// Returns what a person should know of the files.
+    pub(super) fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Returns what the SDK is handed.
+    pub(super) fn profiles(&self, name: Option<&str>) -> Profiles {
+        let mut text = String::new();
+        for ((about, name), section) in &self.sections {
+            let word = match about {
+                About::Profile => "profile",
+                About::SsoSession => "sso-session",
+                // Endpoints are looked up here.
+                About::Services => continue,
+            };
+            let section = match about {
+                About::Profile => Cow::Owned(self.with_one_source(name, section.clone())),
+                _ => Cow::Borrowed(section),
+            };
+            // To write to a string never fails.
+            let _ = writeln!(text, "[{word} {}]", identifier(name));
+            for (name, found) in &*section {
+                let is_name = matches!(name.as_str(), "source_profile" | "sso_session");
+                let value = if is_name { identifier(&found.value) } else { found.value.replace('\n', "\n ") };
+                if !value.is_empty() {
+                    let _ = writeln!(text, "{name} = {value}");
+                }
+            }
+        }
+        Profiles {
+            text: SecretString::from(text),
+            unread: self.unread.clone(),
+            usual: self.usual,
+            selected: name.map(identifier),
+        }
+    }
+
+    /// Leaves a profile the source of credentials that native clients would use, and no other.
+    fn with_one_source(&self, name: &str, mut profile: Merged) -> Merged {
+        // The session has these, and a profile may say the same once more.
+        let session = profile.get("sso_session").map(|found| (About::SsoSession, found.value.clone()));
+        if let Some(session) = session.and_then(|session| self.sections.get(&session)) {
+            for member in ["sso_start_url", "sso_region"] {
+                let of = |section: &Merged| section.get(member).map(|found| found.value.clone());
+                if of(session) == of(&profile) {
+                    profile.remove(member);
+                }
+            }
+        }
+        let has = |member: &str| profile.contains_key(member);
+        let sources: [(&[&str], bool); 6] = [
+            (&["source_profile"], has("source_profile")),
+            (&[KEY_ID, SECRET, TOKEN], has(KEY_ID)),
+            (&["credential_source"], has("credential_source")),
+            (&["web_identity_token_file"], has("web_identity_token_file")),
+            (
+                &["sso_session", "sso_start_url", "sso_region", "sso_account_id", "sso_role_name"],
+                has("sso_session") || has("sso_start_url"),
+            ),
+            (&["credential_process"], has("credential_process")),
+        ];
+        let Some(used) = sources.iter().position(|(_, is_there)| *is_there) else { return profile };
+        let is_own = profile.get("source_profile").is_some_and(|found| found.value == name);
+        for (index, (members, _)) in sources.iter().enumerate() {
+            // A profile that names itself means its own source.
+            if index != used && !is_own {
+                profile.retain(|name, _| !members.contains(&name.as_str()));
+            }
+        }
+        // A role beside a source of the same profile is assumed with that. The SDK wants it said.
+        let is_role_of_own = !matches!(used, 0 | 2 | 3) && profile.contains_key("role_arn");
+        if let Some(role) = profile.get("role_arn").filter(|_| is_role_of_own).cloned() {
+            profile.insert("source_profile".to_owned(), Found { value: name.to_owned(), ..role });
+        }
+        profile
     }
 }
 
-fn unreadable(reason: impl std::fmt::Display) -> Error {
-    Error::config(format!("the shared AWS files cannot be read: {reason}")).with_hint(
-        "they may name the endpoints of services: put them in order, set `endpoints`, or set the variable `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` to `true`",
-    )
+/// The SDK takes letters of ASCII, digits and a few signs in names: everything else is written as in a URL.
+fn identifier(name: &str) -> String {
+    name.bytes().fold(String::new(), |mut text, byte| {
+        if byte.is_ascii_alphanumeric() || b"_-/.@:+".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            let _ = write!(text, "%{byte:02X}");
+        }
+        text
+    })
+}
+
+/// Fills in what neither the configuration nor the environment says, and takes out the variables that do not count.
+pub(super) fn completed(config: &ResolvedConfig, files: &Files) -> ResolvedConfig {
+    let mut config = config.clone();
+    let nothing = Merged::new();
+    let profile = files.profile().unwrap_or(&nothing);
+    let ignored = config.environment().get(&format!("AWS_{}", IGNORE.to_uppercase())).is_some_and(is_true)
+        || profile.get(IGNORE).is_some_and(|found| is_true(&found.value));
+    for (key, service) in SERVICES {
+        if ignored {
+            // The variable is one of those endpoints; the ones of services are the backend's own.
+            if matches!(config.origin(key), Origin::Environment(name) if name == EVERY_ENDPOINT) {
+                config = config.without(key);
+            }
+            continue;
+        }
+        if config.string(key).is_none()
+            && let Some((url, origin)) = files.endpoint(profile, service)
+        {
+            config = config.with(key, ConfigValue::String(url), origin);
+        }
+    }
+    let has_own_host = SERVICES.iter().any(|(key, _)| config.string(key).is_some());
+    for (key, name) in [
+        ("custom_ca_bundle", "ca_bundle"),
+        ("use_fips_endpoint", "use_fips_endpoint"),
+        ("use_dualstack_endpoint", "use_dualstack_endpoint"),
+    ] {
+        let Some(found) = profile.get(name).filter(|_| config.get(key).is_none()) else { continue };
+        let origin = Origin::file(&found.path, found.line);
+        let value = match name {
+            "ca_bundle" => ConfigValue::String(found.value.clone()),
+            // They choose among Amazon's hosts.
+            _ if has_own_host || !is_true(&found.value) => continue,
+            _ => ConfigValue::Bool(true),
+        };
+        config = config.with(key, value, origin);
+    }
+    config
+}
+
+impl Files {
+    fn endpoint(&self, profile: &Merged, service: &str) -> Option<(String, Origin)> {
+        let of_service = || {
+            let name = profile.get("services")?.value.clone();
+            let found = self.sections.get(&(About::Services, name))?.get(service)?;
+            let (url, line) = found.members.get(ENDPOINT)?;
+            Some((url.clone(), Origin::file(&found.path, *line)))
+        };
+        let of_all = || {
+            let found = profile.get(ENDPOINT)?;
+            Some((found.value.clone(), Origin::file(&found.path, found.line)))
+        };
+        of_service().or_else(of_all).filter(|(url, _)| !url.is_empty())
+    }
 }

@@ -31,6 +31,53 @@ fn half_a_pair_of_keys_is_refused() {
 }
 
 #[test]
+fn keys_and_token_are_of_one_source() {
+    use secrecy::ExposeSecret as _;
+    let env = [("AWS_ACCESS_KEY_ID", "env"), ("AWS_SECRET_ACCESS_KEY", "s"), ("AWS_SESSION_TOKEN", "t")];
+    let token = |keys: &[(&str, &str)]| match with_environment(keys, &env).unwrap().credentials {
+        CredentialConfig::Static { token, .. } => token.map(|token| token.expose_secret().to_owned()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(token(&[("access_key", "conf"), ("secret_key", "s")]), None);
+    assert_eq!(token(&[]).as_deref(), Some("t"));
+    for half in [("access_key", "conf"), ("secret_key", "conf"), ("token", "conf")] {
+        let error = with_environment(&[half], &env).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::CredentialInvalid, "{half:?}");
+    }
+}
+
+#[test]
+fn half_a_pair_in_the_environment_is_passed_over_and_older_names_are_read() {
+    for half in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY"] {
+        let config = with_environment(&[], &[(half, "x")]).unwrap();
+        assert!(matches!(config.credentials, CredentialConfig::Chain { .. }), "{half}");
+        assert!(config.notes()[0].contains(half), "{:?}", config.notes());
+    }
+    let config = with_environment(&[], &[("AWS_ACCESS_KEY", "AKALT"), ("AWS_SECRET_KEY", "s")]).unwrap();
+    assert!(
+        matches!(config.credentials, CredentialConfig::Static { access_key, .. } if access_key == "AKALT")
+    );
+}
+
+/// Values go into headers, where a line break is a panic of the signer or an answer about something else.
+#[test]
+fn line_breaks_are_refused_with_the_name_of_the_variable() {
+    let good = [("AWS_ACCESS_KEY_ID", "AK"), ("AWS_SECRET_ACCESS_KEY", "s"), ("AWS_SESSION_TOKEN", "t")];
+    for (name, bad) in [
+        ("AWS_ACCESS_KEY_ID", "AK\n"),
+        ("AWS_SECRET_ACCESS_KEY", "hunter2\r\n"),
+        ("AWS_SESSION_TOKEN", "a\nb"),
+        ("AWS_ENDPOINT_URL_S3", "http://x/\n"),
+    ] {
+        let env: Vec<_> = good.into_iter().filter(|(other, _)| *other != name).chain([(name, bad)]).collect();
+        let error = with_environment(&[], &env).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
+        let shown = format!("{error:?}");
+        assert!(shown.contains(name) && !shown.contains("hunter2"), "{shown}");
+    }
+}
+
+#[test]
 fn secrets_do_not_show_in_debug_output() {
     let config = config(&[("access_key", "a"), ("secret_key", "hunter2"), ("token", "hunter3")]).unwrap();
     assert!(!format!("{config:?}").contains("hunter"));

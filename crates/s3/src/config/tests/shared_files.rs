@@ -72,14 +72,100 @@ fn file_and_line_that_set_an_endpoint_are_named() {
     assert!(format!("{:?}", error.unwrap_err()).contains(&place), "a file that a variable names is read too");
 }
 
+/// What the SDK is handed for a profile.
+fn handed(config: &S3Config) -> String {
+    use secrecy::ExposeSecret as _;
+    config.machine.profiles.text.expose_secret().to_owned()
+}
+
 #[test]
-fn damaged_file_is_named_without_what_stands_in_it_and_not_read_if_nothing_is_looked_for() {
-    let home = Home::with(&[("credentials", "[default]\naws_secret_access_key: SECRET\n")]);
-    let error = home.config(&[], &[]).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
-    assert!(error.message().contains("credentials on line 2"), "{error}");
-    assert!(!format!("{error:?}").contains("SECRET"), "{error:?}");
-    let all =
-        [("endpoints.s3", "http://x"), ("endpoints.dynamodb", "http://x"), ("endpoints.sts", "http://x")];
-    drop(home.config(&all, &[]).unwrap());
+fn broken_line_is_named_without_what_stands_in_it_and_stops_nothing() {
+    let home = Home::with(&[(
+        "credentials",
+        "[default]\nSECRET\naws_access_key_id: AK\naws_secret_access_key: s\n",
+    )]);
+    let config = home.config(&[], &[]).unwrap();
+    assert!(config.notes()[0].contains("credentials:2: "), "{:?}", config.notes());
+    assert!(!config.notes()[0].contains("SECRET"), "{:?}", config.notes());
+    let text = "[profile default]\naws_access_key_id = AK\naws_secret_access_key = s\n";
+    assert_eq!(handed(&config), text);
+    assert!(!format!("{config:?}").contains("AK"));
+}
+
+/// Of several sources in one profile native clients use the first of their order. The kind: whatever the SDK would prefer or refuse.
+#[test]
+fn profile_keeps_the_source_that_native_clients_would_use() {
+    for (config, credentials, expected) in [
+        (
+            "[profile dev]\ncredential_process = p\n",
+            "[dev]\naws_access_key_id = AK\naws_secret_access_key = s\n",
+            "[profile dev]\naws_access_key_id = AK\naws_secret_access_key = s\n",
+        ),
+        (
+            "[profile dev]\nrole_arn =\n",
+            "[dev]\naws_access_key_id = AK\naws_secret_access_key = s\n",
+            "[profile dev]\naws_access_key_id = AK\naws_secret_access_key = s\n",
+        ),
+        (
+            "[profile dev]\nrole_arn = arn\n",
+            "[dev]\naws_access_key_id = AK\naws_secret_access_key = s\n",
+            "[profile dev]\naws_access_key_id = AK\naws_secret_access_key = s\nrole_arn = arn\nsource_profile = dev\n",
+        ),
+        (
+            "[profile dev]\nsso_start_url = u\ncredential_process = p\n",
+            "",
+            "[profile dev]\nsso_start_url = u\n",
+        ),
+        (
+            "[profile dev]\ncredential_process = p\n",
+            "[dev]\naws_access_key_id = AK\n",
+            "[profile dev]\ncredential_process = p\n",
+        ),
+        (
+            "[profile dev]\nsso_session = my own\nsso_start_url = u\n[sso-session my own]\nsso_start_url = u\n",
+            "",
+            "[profile dev]\nsso_session = my%20own\n[sso-session my%20own]\nsso_start_url = u\n",
+        ),
+    ] {
+        let home = Home::with(&[("config", config), ("credentials", credentials)]);
+        let config = home.config(&[], &[("AWS_PROFILE", "dev")]).unwrap();
+        assert_eq!(handed(&config), expected);
+    }
+}
+
+#[test]
+fn empty_variables_name_neither_a_profile_nor_a_file() {
+    let keys = "[default]\naws_access_key_id = AK\naws_secret_access_key = s\n";
+    let home = Home::with(&[("credentials", keys)]);
+    for name in ["AWS_PROFILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"] {
+        let config = home.config(&[], &[(name, "")]).unwrap();
+        assert!(handed(&config).contains("AK"), "{name}");
+        assert!(matches!(config.credentials, CredentialConfig::Chain { profile: None, .. }), "{name}");
+    }
+}
+
+#[test]
+fn settings_of_a_profile_stand_in_where_nothing_else_says_them() {
+    let home =
+        Home::with(&[("config", "[default]\nuse_fips_endpoint = true\nuse_dualstack_endpoint = TRUE\n")]);
+    let config = home.config(&[], &[]).unwrap();
+    assert!(config.connection.has_fips && config.connection.has_dual_stack);
+    let config = home.config(&[("use_fips_endpoint", "false")], &[]).unwrap();
+    assert!(!config.connection.has_fips && config.connection.has_dual_stack);
+    let home = Home::with(&[("config", "[default]\nca_bundle = /nowhere/ca.pem\n")]);
+    let error = format!("{:?}", home.config(&[], &[]).unwrap_err());
+    assert!(error.contains("custom_ca_bundle") && error.contains("config:2"), "{error}");
+}
+
+#[test]
+fn ignored_endpoints_are_those_of_all_services_in_the_environment_too() {
+    let home = Home::with(&[]);
+    let ignore = ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
+    let config = home.config(&[], &[ignore, ("AWS_ENDPOINT_URL", "http://all/")]).unwrap();
+    assert_eq!(endpoints(&config), [None; 3]);
+    let env = [ignore, ("AWS_ENDPOINT_URL", "http://all/"), ("AWS_ENDPOINT_URL_S3", "http://s3/")];
+    let config = home.config(&[], &env).unwrap();
+    assert_eq!(endpoints(&config), [Some("http://s3/"), None, None]);
+    let config = home.config(&[("endpoint", "http://mine/")], &env).unwrap();
+    assert_eq!(endpoints(&config)[0], Some("http://mine/"));
 }
