@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use crate::Result;
 use crate::demo::stage::Stage;
-use crate::workspace::{Profile, Workspace, on_path};
+use crate::workspace::{Workspace, on_path};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {

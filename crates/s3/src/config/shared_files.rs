@@ -250,7 +250,9 @@ pub(super) fn completed(config: &ResolvedConfig, files: &Files) -> ResolvedConfi
         ("use_fips_endpoint", "use_fips_endpoint"),
         ("use_dualstack_endpoint", "use_dualstack_endpoint"),
     ] {
-        let Some(found) = profile.get(name).filter(|_| config.get(key).is_none()) else { continue };
+        // A key with a default has a value although nobody has set one.
+        let is_unset = config.get(key).is_none_or(|value| matches!(value.origin, Origin::Default));
+        let Some(found) = profile.get(name).filter(|_| is_unset) else { continue };
         let origin = Origin::file(&found.path, found.line);
         let value = match name {
             "ca_bundle" => ConfigValue::String(found.value.clone()),
