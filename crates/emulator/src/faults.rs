@@ -97,6 +97,7 @@ pub struct Fault {
     key_part: Option<String>,
     key_suffix: Option<String>,
     parameter: Option<String>,
+    absent_parameter: Option<String>,
     is_update: bool,
 }
 
@@ -111,6 +112,7 @@ impl Fault {
             key_part: None,
             key_suffix: None,
             parameter: None,
+            absent_parameter: None,
             is_update: false,
         }
     }
@@ -151,6 +153,13 @@ impl Fault {
         self
     }
 
+    /// Limits it to requests that do not have this parameter in their query.
+    #[must_use]
+    pub fn without_parameter(mut self, name: impl Into<String>) -> Self {
+        self.absent_parameter = Some(name.into());
+        self
+    }
+
     /// Limits it to requests that have this parameter in their query, such as `versions`.
     #[must_use]
     pub fn with_parameter(mut self, name: impl Into<String>) -> Self {
@@ -184,6 +193,10 @@ impl Fault {
             && self.key_part.as_ref().is_none_or(|part| target.key.is_some() && key.contains(part))
             && self.key_suffix.as_ref().is_none_or(|suffix| target.key.is_some() && key.ends_with(suffix))
             && self.parameter.as_ref().is_none_or(|name| target.parameters().any(|found| found == name))
+            && self
+                .absent_parameter
+                .as_ref()
+                .is_none_or(|name| target.parameters().all(|found| found != name))
     }
 }
 

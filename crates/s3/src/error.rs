@@ -128,7 +128,15 @@ where
             unreachable(about, &cause)
                 .with_hint(format!("check the network, and `{}` and `region` with `remote-state config show`", about.endpoint.0)),
         ),
-        _ => (Outcome::Unknown, about.error(ErrorKind::Unavailable, "the answer cannot be read")),
+        _ => {
+            let error = about.error(ErrorKind::Unavailable, "the answer cannot be read");
+            let reason = cause.chain().last();
+            let error = match reason {
+                Some(reason) => error.with_context("because", reason),
+                None => error,
+            };
+            (Outcome::Unknown, error)
+        }
     };
     Failure { outcome, error: error.with_source(cause) }
 }

@@ -216,8 +216,9 @@ async fn marked_version_does_not_uncover_the_record_that_it_was_made_of() {
     let denied = Misbehaviour::AnswerWithoutWork { status: 403, code: "AccessDenied".to_owned() };
     let target = acquire(&store).await;
     // The first process may not delete versions, and dies before its delete arrives.
+    let lost = Fault::new(Misbehaviour::LoseRequest).with_method("DELETE").without_parameter("versionId");
+    emulator.faults().inject(lost);
     emulator.faults().inject(Fault::new(denied).with_method("DELETE").with_parameter("versionId"));
-    emulator.faults().inject(Fault::new(Misbehaviour::LoseRequest).with_method("DELETE"));
     let step = store.release_step(&Workspace::default(), &target, &mut Release::default()).await.unwrap();
     assert!(matches!(step, ReleaseStep::Wait(_)), "{step:?}");
     emulator.faults().clear();
