@@ -125,7 +125,7 @@ async fn contend(
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         }
-        if is_last && taken > 0 || is_last && client.inspect(here).await.expect("it is read").is_none() {
+        if is_last && (taken > 0 || client.inspect(here).await.expect("it is read").is_none()) {
             return taken;
         }
     }

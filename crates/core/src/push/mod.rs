@@ -1,6 +1,6 @@
 //! The write protocol: the one place that combines a read of the stored state with a write.
 //!
-//! [`decide`] says what the two headers settle, [`compare`](compare::Stored) looks at the bytes where the headers do
+//! [`decide`] says what the two headers settle, `compare` looks at the bytes where the headers do
 //! not, and [`push`] writes. Commands and the server give the rules and put the outcome into words.
 //!
 //! A stored state that does not match its digest is data here, not an error. Under its own lock a writer may go on if
