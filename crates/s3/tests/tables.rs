@@ -1,4 +1,5 @@
 //! The tables in `README.md` cannot rot: each test that they name exists, and no row is without a test or an answer.
+//! Those of core and of the server are held against the tests here too, where the whole workspace is at hand.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -59,9 +60,9 @@ fn tests(root: &Path) -> BTreeSet<String> {
 }
 
 /// The rows, as what is covered and by what.
-fn rows() -> impl Iterator<Item = (&'static str, &'static str)> {
+fn rows(tables: &str) -> impl Iterator<Item = (&str, &str)> {
     let cells =
-        TABLES.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |")?.rsplit_once(" | "));
+        tables.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |")?.rsplit_once(" | "));
     cells.filter(|(_, by)| *by != "tests here")
 }
 
@@ -74,7 +75,11 @@ fn every_test_that_the_tables_name_exists() {
         // The module of a promise is not part of its function's name.
         tests.contains(name) || name.rsplit_once("::").is_some_and(|(_, promise)| tests.contains(promise))
     };
-    let named = rows().flat_map(|(_, by)| {
+    let others = ["core", "server"].map(|name| {
+        std::fs::read_to_string(root.join("crates").join(name).join("tests/README.md")).unwrap()
+    });
+    let tables = std::iter::once(TABLES).chain(others.iter().map(String::as_str));
+    let named = tables.flat_map(rows).flat_map(|(_, by)| {
         by.split_once("Answer:").map_or(by, |(before, _)| before).split('`').skip(1).step_by(2)
     });
     let missing: BTreeSet<_> = named.filter(|name| !is_there(name)).collect();
@@ -84,7 +89,7 @@ fn every_test_that_the_tables_name_exists() {
 #[test]
 fn every_row_has_a_test_or_an_answer() {
     let mut seen = BTreeSet::new();
-    for (what, by) in rows() {
+    for (what, by) in rows(TABLES) {
         assert!(by.starts_with('`') || by.contains("Answer: "), "{what}");
         let _: bool = seen.insert(what);
     }
