@@ -213,6 +213,15 @@ impl Client {
         if answer.e_tag.is_none() {
             return Err(self.stranger(operation, key));
         }
+        let length = answer.content_length.unwrap_or_default();
+        let whole = format!("bytes 0-{}/{length}", length - 1);
+        let is_part = answer.content_range.as_ref().is_some_and(|range| *range != whole);
+        if select.range.is_none() && is_part {
+            // A cache or a proxy may answer so. What comes would be taken for the whole.
+            let reason = "the store sent a part of it, and was asked for the whole";
+            let error = self.about(operation, &self.url(key)).error(ErrorKind::Unavailable, reason);
+            return Err(Failure { outcome: Outcome::Unknown, error });
+        }
         Ok(answer)
     }
 

@@ -52,6 +52,11 @@ fn explain(about: About<'_>, code: &str, sentence: &str, key: SentKey<'_>) -> Op
             .error(ErrorKind::ConfigInvalid, "it is not encrypted with a key that is sent along (SSE-C), but one was sent")
             .with_context("set in", origin)
             .with_hint("leave `sse_customer_key` and `AWS_SSE_CUSTOMER_KEY` out to read it"),
+        // "Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection."
+        ("InvalidRequest" | "InvalidArgument", SentKey::Some(origin)) if sentence_is_about("secure connection") => about
+            .error(ErrorKind::ConfigInvalid, "the store takes a key that is sent along (SSE-C) over HTTPS alone")
+            .with_context("key set in", origin)
+            .with_hint("write `https://` in `endpoints.s3`"),
         ("InvalidRequest" | "InvalidArgument", SentKey::Some(origin)) if names_encryption => wrong(about, origin),
         // "Access Denied", as for any other reason. Amazon's sentence names the key, MinIO's does not.
         ("AccessDenied", SentKey::Some(origin)) => {

@@ -161,7 +161,10 @@ fn is_about_connecting(cause: &Cause) -> bool {
 fn unreachable(about: About<'_>, cause: &Cause) -> Error {
     let error = about.error(ErrorKind::Unavailable, &format!("cannot reach {}", about.store));
     let error = match cause.chain().last() {
-        Some(reason) => error.with_context("because", reason),
+        Some(reason) => match explained(reason) {
+            Some((words, hint)) => error.with_context("because", words).with_hint(hint),
+            None => error.with_context("because", reason),
+        },
         None => error,
     };
     match about.endpoint.1 {
@@ -169,6 +172,35 @@ fn unreachable(about: About<'_>, cause: &Cause) -> Error {
         None => error.with_context("region set in", &about.origins.region),
     }
 }
+
+/// The words of the TLS library that a person has to translate, with what to do about them.
+fn explained(reason: &str) -> Option<(&'static str, &'static str)> {
+    if reason.contains("InvalidContentType") {
+        return Some(("it answers in plain HTTP, and was asked by HTTPS", "write `http://` in the endpoint"));
+    }
+    if reason.contains("CaUsedAsEndEntity") {
+        return Some((
+            "the certificate of the server is that of an authority",
+            "make a certificate with `CA:FALSE` for the server, and trust the authority with `custom_ca_bundle`",
+        ));
+    }
+    None
+}
+
+/// Adds what the store itself says of a request that it refused.
+fn with_sentence(error: Error, sentence: Option<&str>) -> Error {
+    match sentence {
+        Some(sentence) if !sentence.trim().is_empty() => {
+            let words: String =
+                sentence.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect();
+            error.with_context("the store says", words)
+        }
+        _ => error,
+    }
+}
+
+/// What to use instead where a store refuses the condition of a lock file.
+const LOCK_ELSEWHERE: &str = "if it refuses `If-None-Match`, keep the state in a store that honours conditional writes (Amazon S3, MinIO, Ceph without versioning), or turn `use_lockfile` off";
 
 impl About<'_> {
     /// Says why there are no credentials.
@@ -190,7 +222,7 @@ fn service(
 ) -> (Outcome, Error) {
     let code = if code.is_empty() { code_of_status(status) } else { code };
     if let Some(error) = encrypted::unable(about, code) {
-        return (Outcome::Refused, error);
+        return (Outcome::Refused, with_sentence(error, sentence));
     }
     match code {
         // "The specified key does not exist."
@@ -259,17 +291,20 @@ fn service(
             (Outcome::Unknown, about.error(ErrorKind::Unavailable, "the store gave up waiting for the request"))
         }
         // "A header you provided implies functionality that is not implemented."
-        "NotImplemented" => (
-            Outcome::Refused,
-            about.error(ErrorKind::Unsupported, &format!("{} cannot do what the configuration asks of it", about.store)),
-        ),
+        "NotImplemented" => {
+            let reason = format!("{} cannot do what the configuration asks of it", about.store);
+            let error = with_sentence(about.error(ErrorKind::Unsupported, &reason), sentence);
+            (Outcome::Refused, if about.operation == "lock" { error.with_hint(LOCK_ELSEWHERE) } else { error })
+        }
         // A 200 is sent before the work is done that takes long, and its body may then tell of a failure: "We encountered an internal error. Please try again."
         "InternalError" | "ServiceUnavailable" => failed(about, status, code),
         _ if !(300..500).contains(&status) => failed(about, status, code),
-        _ => (
-            Outcome::Refused,
-            about.error(ErrorKind::Unexpected, &format!("the store refused it (status {status}, {code})")),
-        ),
+        _ => {
+            let reason = format!("the store refused it (status {status}, {code})");
+            let error = with_sentence(about.error(ErrorKind::Unexpected, &reason), sentence);
+            let is_condition = about.operation == "lock" && sentence.is_some_and(|words| words.contains("If-None-Match"));
+            (Outcome::Refused, if is_condition { error.with_hint(LOCK_ELSEWHERE) } else { error })
+        }
     }
 }
 

@@ -108,8 +108,10 @@ impl S3Config {
             return Err(config.invalid("workspace_key_prefix", "it must not start or end with a slash"));
         }
         let bucket = config.required("bucket")?;
-        if bucket.trim().is_empty() || bucket.contains('/') {
-            return Err(config.invalid("bucket", "expected the name of a bucket"));
+        if bucket.trim().is_empty() || (bucket.contains('/') && !is_access_point(bucket)) {
+            return Err(
+                config.invalid("bucket", "expected the name of a bucket, or the ARN of an access point")
+            );
         }
         notes.extend(old_names(config));
         notes.extend_from_slice(files.notes());
@@ -214,6 +216,19 @@ fn dialect(config: &ResolvedConfig) -> Result<Option<DialectName>> {
         "auto" => Ok(None),
         name => Ok(Some(name.parse().map_err(|reason: String| config.invalid("dialect", &reason))?)),
     }
+}
+
+/// Whether this is the ARN of an access point, which may be separated by slashes:
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-naming.html>.
+fn is_access_point(bucket: &str) -> bool {
+    let mut parts = bucket.splitn(6, ':');
+    let is_arn =
+        parts.next() == Some("arn") && parts.next().is_some_and(|partition| partition.starts_with("aws"));
+    let service = parts.next();
+    let resource = parts.nth(2).unwrap_or_default();
+    is_arn
+        && matches!(service, Some("s3" | "s3-outposts"))
+        && (resource.starts_with("accesspoint/") || resource.starts_with("outpost/"))
 }
 
 /// Says why a state cannot be kept under a key.

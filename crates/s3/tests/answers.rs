@@ -1,0 +1,131 @@
+//! Answers that say less, or say it in other words, than a person needs.
+//!
+//! Of the same kind are answers of caches, of servers behind another protocol, and of stores that lack a feature.
+
+mod common;
+
+use common::wire::read_request;
+use remote_state_core::config::{ResolvedConfig, Setting};
+use remote_state_core::{Error, LockInfo, ReadOptions, StateStore as _, Workspace};
+use remote_state_s3::{PROVIDER, S3Config, S3Store};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
+
+/// Answers everything with these bytes, and returns its address.
+async fn answering(answer: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let answer = answer.clone();
+            tokio::spawn(async move {
+                drop(read_request(&mut client).await);
+                drop(client.write_all(answer.as_bytes()).await);
+            });
+        }
+    });
+    address
+}
+
+fn store(endpoint: &str, pairs: &[(&str, &str)]) -> S3Store {
+    let always = [
+        ("bucket", "tfstate"),
+        ("key", "k"),
+        ("region", "us-east-1"),
+        ("access_key", "test"),
+        ("secret_key", "testtest"),
+        ("use_path_style", "true"),
+        ("use_lockfile", "true"),
+        ("dialect", "minio"),
+        ("max_retries", "1"),
+        ("endpoint", endpoint),
+    ];
+    let pairs = always.iter().chain(pairs).map(|(name, value)| (*name, Setting::from(*value)));
+    let config = ResolvedConfig::from_pairs(&PROVIDER, pairs).expect("the keys are known");
+    S3Store::new(&S3Config::from_resolved(&config).expect("the keys are valid"))
+}
+
+fn told(error: &Error) -> String {
+    format!("{error} {:?} {:?}", error.context(), error.hints())
+}
+
+#[tokio::test]
+async fn a_part_that_nobody_asked_for_is_no_state() {
+    for range in ["bytes 0-9/108", "bytes 10-19/20", "bytes 0-9/*"] {
+        let answer = format!(
+            "HTTP/1.1 206 Partial Content\r\nconnection: close\r\netag: \"e\"\r\n\
+             content-range: {range}\r\ncontent-length: 10\r\n\r\n{{\"version\""
+        );
+        let store = store(&format!("http://{}", answering(answer).await), &[]);
+        let error = store.read(&Workspace::default(), &ReadOptions::default()).await.unwrap_err();
+        assert!(told(&error).contains("a part of it"), "{range}: {}", told(&error));
+    }
+    let whole = "HTTP/1.1 206 Partial Content\r\nconnection: close\r\netag: \"e\"\r\n\
+         content-range: bytes 0-9/10\r\ncontent-length: 10\r\n\r\n{\"version\"";
+    let store = store(&format!("http://{}", answering(whole.to_owned()).await), &[]);
+    assert!(store.read(&Workspace::default(), &ReadOptions::default()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn what_the_store_says_of_a_refused_condition_is_told_with_what_to_use_instead() {
+    for (status, code, sentence) in [
+        (
+            "501 Not Implemented",
+            "NotImplemented",
+            "A header you provided implies functionality that is not implemented.",
+        ),
+        ("400 Bad Request", "InvalidArgument", "Unsupported header If-None-Match"),
+        ("405 Nothing", "Weird", "If-None-Match\u{1b}[31m is not known here"),
+    ] {
+        let body = format!(
+            "<Error><Code>{code}</Code><Message>{}</Message></Error>",
+            sentence.replace('\u{1b}', "")
+        );
+        let answer =
+            format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        let store = store(&format!("http://{}", answering(answer).await), &[]);
+        let info = LockInfo::new("test", "me@here", "1", jiff::Timestamp::UNIX_EPOCH).unwrap();
+        let error = store.acquire(&Workspace::default(), &info).await.unwrap_err();
+        let told = told(&error);
+        assert!(told.contains(&sentence.replace('\u{1b}', "")), "{code}: {told}");
+        assert!(told.contains("conditional writes"), "{code}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_told_as_one() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("https://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        // It reads something that is no request, and says so.
+        while let Ok((mut client, _)) = listener.accept().await {
+            let answer = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+            drop(client.write_all(answer).await);
+        }
+    });
+    let store = store(&endpoint, &[]);
+    let error = store.read(&Workspace::default(), &ReadOptions::default()).await.unwrap_err();
+    assert!(told(&error).contains("plain HTTP") && told(&error).contains("`http://`"), "{}", told(&error));
+}
+
+#[test]
+fn the_arn_of_an_access_point_is_a_bucket_whatever_separates_it() {
+    let location = |bucket: &str| {
+        let pairs = [("bucket", bucket), ("key", "k"), ("region", "us-west-2")];
+        let pairs = pairs.map(|(name, value)| (name, Setting::from(value)));
+        let config = ResolvedConfig::from_pairs(&PROVIDER, pairs).unwrap();
+        S3Config::from_resolved(&config)
+            .map(|config| S3Store::new(&config).location(&Workspace::default()).path)
+    };
+    for arn in [
+        "arn:aws:s3:us-west-2:123456789012:accesspoint/tf",
+        "arn:aws:s3:us-west-2:123456789012:accesspoint:tf",
+        "arn:aws-cn:s3:cn-north-1:123456789012:accesspoint/tf",
+        "arn:aws:s3-outposts:us-west-2:123456789012:outpost/op-1/accesspoint/tf",
+    ] {
+        assert_eq!(location(arn).unwrap(), format!("{arn}/k"));
+    }
+    for bucket in ["a/b", "arn:aws:s3:::b/c", "arn:aws:iam::123456789012:role/accesspoint/x", "s3://b/k"] {
+        assert!(location(bucket).is_err(), "{bucket}");
+    }
+}
