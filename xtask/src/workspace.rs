@@ -84,6 +84,8 @@ impl Workspace {
             .lines()
             .filter_map(|line| serde_json::from_str::<Value>(line).ok())
             .filter(|message| message["target"]["name"] == name)
+            // The unit tests of a program have its name too.
+            .filter(|message| message["profile"]["test"] == false)
             .find_map(|message| message["executable"].as_str().map(PathBuf::from));
         executable.ok_or_else(|| format!("cargo built no program named `{name}`").into())
     }
