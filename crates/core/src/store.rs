@@ -134,6 +134,12 @@ pub trait StateStore: Debug + Display + Send + Sync + 'static {
         Ok(None)
     }
 
+    /// Describes what can happen here if one lock is released twice at the same time; `None` if each release removes
+    /// the lock that it was meant for and no other.
+    fn release_caveat(&self) -> Option<String> {
+        None
+    }
+
     /// Lists the stored versions of a workspace's state, newest first.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -152,6 +152,15 @@ impl StateStore for OssStore {
 
     fn locks(&self) -> BoxStream<'_, Result<(Workspace, LockRecord)>> {
         self.list_locks()
+    }
+
+    fn release_caveat(&self) -> Option<String> {
+        let is_at_risk = self.uses_lock_object && !self.has_versions.load(Ordering::Acquire);
+        is_at_risk.then(|| {
+            "OSS deletes nothing on a condition: unless the bucket keeps versions, another release of this lock at \
+             the same time could remove the lock of the next holder"
+                .to_owned()
+        })
     }
 
     fn versions(&self, workspace: &Workspace) -> BoxStream<'_, Result<StateVersion>> {

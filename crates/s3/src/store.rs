@@ -165,6 +165,10 @@ impl StateStore for S3Store {
         self.list_locks()
     }
 
+    fn release_caveat(&self) -> Option<String> {
+        self.what_releases_risk()
+    }
+
     async fn lock_caveat(&self) -> Result<Option<String>> {
         self.lock_caveat_of_bucket().await
     }

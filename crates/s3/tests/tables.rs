@@ -75,9 +75,8 @@ fn every_test_that_the_tables_name_exists() {
         // The module of a promise is not part of its function's name.
         tests.contains(name) || name.rsplit_once("::").is_some_and(|(_, promise)| tests.contains(promise))
     };
-    let others = ["core", "server"].map(|name| {
-        std::fs::read_to_string(root.join("crates").join(name).join("tests/README.md")).unwrap()
-    });
+    let others = ["core", "server"]
+        .map(|name| std::fs::read_to_string(root.join("crates").join(name).join("tests/README.md")).unwrap());
     let tables = std::iter::once(TABLES).chain(others.iter().map(String::as_str));
     let named = tables.flat_map(rows).flat_map(|(_, by)| {
         by.split_once("Answer:").map_or(by, |(before, _)| before).split('`').skip(1).step_by(2)

@@ -54,12 +54,13 @@ pub(crate) fn tests(suite: &mut Suite) {
     });
     suite.on_each_server("half_of_a_pair_of_keys_is_not_enough", &[], |server| {
         let case = Case::new(server);
-        let cmd = case.sandbox.remote_state().arg("pull").args(case.place.flags()).env("AWS_ACCESS_KEY_ID", "x");
+        let cmd = case.sandbox.remote_state().arg("pull").args(case.place.flags());
+        let cmd = cmd.arg("--backend-config=access_key=x");
         case.expect(
             cmd,
             1,
             "",
-            "error: `secret_key` is not set, but `access_key` is: both are needed\n  set in  $AWS_ACCESS_KEY_ID\n",
+            "error: `secret_key` is not set, but `access_key` is: both are needed\n  set in  --backend-config\n",
         );
     });
     suite.on_each_server("a_bucket_that_does_not_exist_is_named", &[], |server| {

@@ -160,7 +160,6 @@ pub(crate) fn tests(suite: &mut Suite) {
                     "region": {"value": "r", "origin": "$AWS_REGION"},
                     "access_key": {"value": "a", "origin": "main.tf:7"},
                     "secret_key": {"redacted": true, "origin": "main.tf:6"},
-                    "token": {"redacted": true, "origin": "$AWS_SESSION_TOKEN"},
                     "use_lockfile": {"value": true, "origin": "main.tf:5"},
                     "max_retries": {"value": 2, "origin": "--backend-config"},
                     "skip_metadata_api_check": {"value": true, "origin": "$AWS_EC2_METADATA_DISABLED"},
@@ -271,7 +270,7 @@ pub(crate) fn tests(suite: &mut Suite) {
         case.place.put_state("default", state(3));
         case.sandbox.write("main.tf", case.place.backend_block());
         let output = case.run(case.bare("output zones -json")).code(0);
-        assert_eq!(output.stdout(), "[\"a\", \"ü\"]\n");
+        assert_eq!(output.stdout(), "[\"a\",\"ü\"]\n");
         assert_eq!(output.stderr(), "");
     });
 }

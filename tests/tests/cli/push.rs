@@ -47,7 +47,7 @@ fn accepted(suite: &mut Suite) {
         case.run(case.remote_state("push -").stdin(large(2))).code(0).says("wrote serial 2");
         assert!(case.place.state("default").expect("it is stored") == large(2));
         case.run(case.remote_state("push -").stdin(large(2))).code(0).says("nothing to write");
-        let other = large(2).replace(LINEAGE, &LINEAGE.to_uppercase()) + " ";
+        let other = large(2).replace(SECRET, "hunter3") + " ";
         case.run(case.remote_state("push -").stdin(other)).code(5).says("may not replace the stored state");
         case.run(case.remote_state("push -").stdin(large(3) + "x"))
             .code(1)

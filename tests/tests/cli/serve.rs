@@ -22,7 +22,13 @@ fn serve(suite: &mut Suite) {
              hint: on a loopback address, `--no-auth` goes without\n";
         case.expect(case.remote_state("serve --listen 127.0.0.1:0"), 2, "", refused);
         case.sandbox.write("token", " \n");
-        case.expect(case.remote_state("serve --listen 127.0.0.1:0 --token-file token"), 2, "", refused);
+        let open = "warning: the token file `token` can be read or changed by other users of this machine: `chmod 600` it\n";
+        case.expect(
+            case.remote_state("serve --listen 127.0.0.1:0 --token-file token"),
+            2,
+            "",
+            &format!("{open}{refused}"),
+        );
         case.expect(
             case.remote_state("serve --listen 127.0.0.1:0 --token-file nowhere"),
             1,

@@ -82,17 +82,14 @@ pub(crate) fn tests(suite: &mut Suite) {
     suite.on_emulator("hints_name_the_backend_as_the_command_did", &[], |server| {
         let case = Case::new(server);
         let id = case.run(case.remote_state("lock")).code(0).stdout().trim_end().to_owned();
-        let secret = format!("secret_key={}", server.secret_key());
-        let refused = case.run(case.remote_state("lock --backend-config").arg(secret)).code(3);
-        let refused = refused
-            .says(&format!("`remote-state{} --backend-config secret_key=… unlock {id}`", case.selection()));
+        let (key, secret) = (server.access_key(), server.secret_key());
+        let lock = case.remote_state("lock --backend-config").arg(format!("access_key={key}"));
+        let refused = case.run(lock.arg(format!("--backend-config=secret_key={secret}"))).code(3);
+        let given = format!(" --backend-config access_key={key} --backend-config secret_key=…");
+        let refused = refused.says(&format!("`remote-state{}{given} unlock {id}`", case.selection()));
         // Typed as it is, it acts on the same state; the secret comes from the environment here.
         let hint = refused.stderr().lines().find(|line| line.contains(" unlock ")).expect("it was said");
-        let command = hint
-            .split('`')
-            .nth(1)
-            .expect("a command is quoted")
-            .replace(" --backend-config secret_key=…", "");
+        let command = hint.split('`').nth(1).expect("a command is quoted").replace(&given, "");
         let words = command.strip_prefix("remote-state").expect("it is ours");
         let shell =
             case.sandbox.command("sh").server(server).args(["-c", &format!("shift; \"$1\"{words}"), "sh"]);

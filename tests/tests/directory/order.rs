@@ -114,8 +114,9 @@ fn changed(suite: &mut Suite) {
         directory.remote_state("push - --backend-config key=new").stdin(state(2)).run().success();
     });
     suite.on_emulator("a_change_of_a_secret_is_told_without_it", &[], |server| {
-        let block = "bucket = \"b\"\n    key = \"k\"\n    secret_key = \"hunter2-new\"";
-        let config = json!({"bucket": "b", "key": "k", "secret_key": "hunter2-old"});
+        let block =
+            "bucket = \"b\"\n    key = \"k\"\n    secret_key = \"hunter2-new\"\n    access_key = \"a\"";
+        let config = json!({"bucket": "b", "key": "k", "secret_key": "hunter2-old", "access_key": "a"});
         let directory = initialised(server, block, &config);
         let output = directory.remote_state("lock").run().code(2);
         let output = output

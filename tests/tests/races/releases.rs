@@ -16,22 +16,23 @@ use crate::lock_info;
 
 const CONTENDERS: usize = 3;
 
+/// Stands for a bucket that keeps versions.
+const VERSIONED: &str = "tfstate-versioned";
+
 /// How many rounds: enough to see the fault of a store without claims in every run of CI, and more where time is no matter.
 fn rounds() -> usize {
     if std::env::var_os("REMOTE_STATE_TEST_LONG").is_some() { 1000 } else { 60 }
 }
 
 pub(crate) fn add(suite: &mut Suite) {
-    for (dialect, bucket) in [
-        ("minio", "tfstate"),
-        ("minio", "tfstate-versioned"),
-        ("auto", "tfstate"),
-        ("auto", "tfstate-versioned"),
-    ] {
+    for (dialect, bucket) in
+        [("minio", "tfstate"), ("minio", VERSIONED), ("auto", "tfstate"), ("auto", VERSIONED)]
+    {
         let name = format!("releases_of_one_id_at_once_remove_no_other_lock::{dialect}::{bucket}");
         for releases in [2, 3] {
             suite.on_each_server(&format!("{name}::{releases}"), &[], move |server| {
-                let place = server.place_in(bucket);
+                let versioned = (bucket == VERSIONED).then(|| block_on(server.make_versioned_bucket()));
+                let place = server.place_in(versioned.as_deref().unwrap_or(bucket));
                 let place = if dialect == "auto" { place } else { place.with("dialect", dialect) };
                 block_on(race(&place, releases));
             });

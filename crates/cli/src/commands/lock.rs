@@ -79,6 +79,9 @@ pub(crate) async fn unlock(session: &mut Session, args: Unlock) -> Result<(), Fa
 /// Releases a lock, and says so if another release has to be waited for.
 async fn release(session: &Session, target: &LockTarget) -> Result<Released, Error> {
     let mut release = Release::default();
+    if let Some(caveat) = session.store.release_caveat() {
+        session.ui.note(&caveat);
+    }
     let mut told = None;
     loop {
         let wait = match session.store.release_step(&session.workspace, target, &mut release).await? {

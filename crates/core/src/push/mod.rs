@@ -232,8 +232,7 @@ fn goes_on_from(stored: &StateHeader, new: &StateHeader, is_same: bool) -> bool 
 
 /// Whether other bytes that mean the same are left unwritten. Without the lock there is no reason to touch them.
 fn keeps_bytes(rules: &PushRules, lock: &HeldLock) -> bool {
-    let is_gone = matches!(lock, HeldLock::Gone(_));
-    !rules.force && (is_gone || rules.same_meaning == SameMeaning::Keep)
+    matches!(lock, HeldLock::Gone(_)) || rules.same_meaning == SameMeaning::Keep
 }
 
 /// Writes a state if it may follow the stored one.
@@ -274,30 +273,36 @@ pub async fn push(
                 }
                 tracing::warn!(%workspace, "the stored state does not match its digest; this write puts it right");
             }
+            let loses_resources = header.has_resources && !new.header.has_resources;
             match decide(Some(header), &new.header, rules, lock) {
                 Ok(Verdict::Write { empties: does }) => empties = does,
-                // Writing is the only way to record the digest of what is stored.
-                Ok(Verdict::Compare(_)) if stored.is_same_bytes() && (is_wrong || rules.repair_digest) => {}
-                Ok(Verdict::Compare(otherwise)) => match stored.equality(store, workspace, new).await? {
-                    Equality::Bytes => return Ok(Pushed::Unchanged { meta: stored.meta }),
-                    Equality::Meaning if keeps_bytes(rules, lock) => {
-                        return Ok(Pushed::Unchanged { meta: stored.meta });
-                    }
-                    Equality::Meaning => {}
-                    Equality::None => match otherwise {
-                        Err(refusal) if rules.force => overridden = Some(refusal),
-                        Err(refusal) => return Err(PushError::Refused(refusal)),
-                        Ok(()) => empties = header.has_resources && !new.header.has_resources,
-                    },
-                },
-                Err(refusal) if rules.force && refusal != PushRefusal::Emptied => {
-                    overridden = Some(refusal);
-                    empties = header.has_resources && !new.header.has_resources;
-                    if empties && !rules.may_empty {
-                        return Err(PushError::Refused(PushRefusal::Emptied));
+                // Writing is the only way to record the digest of what is stored; and a writer that forces a state in
+                // does not ask whether it is there already.
+                Ok(Verdict::Compare(_))
+                    if stored.is_same_bytes() && (rules.force || is_wrong || rules.repair_digest) => {}
+                Ok(Verdict::Compare(otherwise)) if !rules.force => {
+                    match stored.equality(store, workspace, new).await? {
+                        Equality::Bytes => return Ok(Pushed::Unchanged { meta: stored.meta }),
+                        Equality::Meaning if keeps_bytes(rules, lock) => {
+                            return Ok(Pushed::Unchanged { meta: stored.meta });
+                        }
+                        Equality::Meaning => {}
+                        Equality::None => {
+                            otherwise.map_err(PushError::Refused)?;
+                            empties = loses_resources;
+                        }
                     }
                 }
-                Err(refusal) => return Err(PushError::Refused(refusal)),
+                Ok(Verdict::Compare(Ok(()))) => empties = loses_resources,
+                Ok(Verdict::Compare(Err(refusal))) | Err(refusal) if rules.force => {
+                    if loses_resources && !rules.may_empty {
+                        return Err(PushError::Refused(PushRefusal::Emptied));
+                    }
+                    (overridden, empties) = (Some(refusal), loses_resources);
+                }
+                Ok(Verdict::Compare(Err(refusal))) | Err(refusal) => {
+                    return Err(PushError::Refused(refusal));
+                }
             }
         }
     }

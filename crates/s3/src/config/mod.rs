@@ -24,8 +24,10 @@ pub use encryption::Encryption;
 pub(crate) use encryption::Tags;
 pub use keys::PROVIDER;
 
-/// The keys whose texts may have several lines: what is sent as a document, or cut where it is used.
-const SEVERAL_LINES: [&str; 3] = [
+/// The keys whose texts may have several lines: what is sent as a document, cut where it is used, or escaped in a URL.
+const SEVERAL_LINES: [&str; 5] = [
+    "key",
+    "workspace_key_prefix",
     "assume_role.policy",
     "assume_role_with_web_identity.policy",
     "assume_role_with_web_identity.web_identity_token",

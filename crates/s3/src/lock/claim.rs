@@ -19,6 +19,7 @@ use crate::dialect::Claims;
 use crate::error::{Failure, Outcome};
 use crate::lock::file::{FoundFile, LockFile};
 use crate::lock::memory::NULL_VERSION;
+use crate::store::S3Store;
 
 /// How a store wants an entity tag in `If-Match`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +87,20 @@ impl Claiming {
 /// No object has this entity tag.
 const WRONG: &str = "\"00000000000000000000000000000000\"";
 
+impl S3Store {
+    /// What two releases of one lock at once can do here, as far as this process knows the store.
+    pub(crate) fn what_releases_risk(&self) -> Option<String> {
+        let is_at_risk = self.layout.has_lock_file && self.claiming.is_unproven();
+        is_at_risk.then(|| {
+            format!(
+                "it is not known here how {} replaces objects: unless the bucket keeps versions, another release of \
+                 this lock at the same time could remove the lock of the next holder",
+                self.client.store()
+            )
+        })
+    }
+}
+
 impl LockFile<'_> {
     /// How the store wants the entity tag in a claim of this; nothing if it cannot be claimed.
     pub(super) async fn tags_for(&self, found: &FoundFile<'_>) -> Option<Tags> {
@@ -147,11 +162,12 @@ impl LockFile<'_> {
         self.store.claiming.learn(None);
     }
 
-    /// Says once what remains where this process does not know whether the store can claim.
+    /// Logs once what remains where this process does not know whether the store can claim. A command that only
+    /// releases says it to its user, see [`S3Store::what_releases_risk`].
     pub(super) fn warn_of_what_remains(&self) {
         let claiming = &self.store.claiming;
         if claiming.is_unproven() && !claiming.is_told.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
+            tracing::debug!(
                 object = self.url(),
                 "this process has not seen whether the store replaces on a condition: if another release of this lock is under way, the next \
                  holder's lock could be removed"
