@@ -154,7 +154,7 @@ fn odd_states(suite: &mut Suite) {
             case.place.put_state("default", include_str!("odd-state.json"));
             for address in [
                 "terraform_data.x[\"a\\u0026b\"]",
-                "terraform_data.x[\"${lit} $x $${y} $$\"]",
+                "terraform_data.x[\"%{lit}%\"]",
                 "terraform_data.x[\\\"10\\\"]",
             ] {
                 case.bare("show").arg(address).run().success();

@@ -115,6 +115,7 @@ impl Native<'_> {
 
         run("workspace new dev").success();
         run(&Project::apply("4")).success();
+        self.project.change("4", run);
         let listed = self.ours("workspace list").run().success();
         assert!(listed.stdout().contains("dev"), "{listed}");
         assert_eq!((self.value("dev"), self.value("default")), ("4".to_owned(), "3".to_owned()));

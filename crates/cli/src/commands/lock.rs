@@ -59,7 +59,12 @@ pub(crate) async fn unlock(session: &mut Session, args: Unlock) -> Result<(), Fa
     };
     let released = release(session, &target).await;
     match released.map_err(|error| not_that_one(error, &location.state, &target))? {
-        Released::Freed(_) => session.ui.done(&format!("released the lock of `{}`", location.state)),
+        Released::Freed(_) => {
+            if let Some(caveat) = session.store.release_caveat() {
+                session.ui.note(&caveat);
+            }
+            session.ui.done(&format!("released the lock of `{}`", location.state));
+        }
         Released::AlreadyFree => {
             return Err(Error::new(
                 ErrorKind::NotFound,
@@ -79,9 +84,6 @@ pub(crate) async fn unlock(session: &mut Session, args: Unlock) -> Result<(), Fa
 /// Releases a lock, and says so if another release has to be waited for.
 async fn release(session: &Session, target: &LockTarget) -> Result<Released, Error> {
     let mut release = Release::default();
-    if let Some(caveat) = session.store.release_caveat() {
-        session.ui.note(&caveat);
-    }
     let mut told = None;
     loop {
         let wait = match session.store.release_step(&session.workspace, target, &mut release).await? {
