@@ -205,10 +205,8 @@ pub fn decide(
     let check_lock = || match lock {
         HeldLock::Gone(id) => {
             // Somebody broke the lock. If nobody has written since, to refuse would only lose an apply.
-            let follows_directly =
-                stored.lineage == new.lineage && stored.serial.0.checked_add(1) == Some(new.serial.0);
             let gone = || PushRefusal::LockGone { id: id.clone(), stored: stored.serial, new: new.serial };
-            if follows_directly { Ok(()) } else { Err(gone()) }
+            if follows_directly(stored, new) { Ok(()) } else { Err(gone()) }
         }
         HeldLock::Own | HeldLock::None => Ok(()),
     };
@@ -226,8 +224,12 @@ pub fn decide(
 
 /// Whether a state may be written over one that does not match its digest, under the writer's own lock.
 fn goes_on_from(stored: &StateHeader, new: &StateHeader, is_same: bool) -> bool {
-    let follows = stored.lineage == new.lineage && stored.serial.0.checked_add(1) == Some(new.serial.0);
-    is_same || follows
+    is_same || follows_directly(stored, new)
+}
+
+/// Whether a state is the next one after the stored one, so that nobody has written in between.
+fn follows_directly(stored: &StateHeader, new: &StateHeader) -> bool {
+    stored.lineage == new.lineage && stored.serial.0.checked_add(1) == Some(new.serial.0)
 }
 
 /// Whether other bytes that mean the same are left unwritten. Without the lock there is no reason to touch them.
