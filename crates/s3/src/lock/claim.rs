@@ -9,7 +9,7 @@
 //! that one would uncover it. On Ceph, where versioning is enabled every `If-Match` is refused: there nothing is claimed either.
 
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use bytes::Bytes;
 use remote_state_core::ErrorKind;
@@ -42,8 +42,6 @@ impl Tags {
 #[derive(Debug)]
 pub(crate) struct Claiming {
     known: AtomicU8,
-    /// What remains without a claim was said.
-    is_told: AtomicBool,
 }
 
 const UNPROVEN: u8 = 0;
@@ -59,7 +57,7 @@ impl Claiming {
             Claims::Quoted => QUOTED,
             Claims::Bare => BARE,
         };
-        Self { known: AtomicU8::new(known), is_told: AtomicBool::new(false) }
+        Self { known: AtomicU8::new(known) }
     }
 
     fn is_unproven(&self) -> bool {
@@ -160,18 +158,5 @@ impl LockFile<'_> {
             }
         }
         self.store.claiming.learn(None);
-    }
-
-    /// Logs once what remains where this process does not know whether the store can claim. A command that only
-    /// releases says it to its user, see [`S3Store::what_releases_risk`].
-    pub(super) fn warn_of_what_remains(&self) {
-        let claiming = &self.store.claiming;
-        if claiming.is_unproven() && !claiming.is_told.swap(true, Ordering::Relaxed) {
-            tracing::debug!(
-                object = self.url(),
-                "this process has not seen whether the store replaces on a condition: if another release of this lock is under way, the next \
-                 holder's lock could be removed"
-            );
-        }
     }
 }

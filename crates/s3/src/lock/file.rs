@@ -280,16 +280,12 @@ impl FoundLock for FoundFile<'_> {
                             error = error.to_string(),
                             "the lock is deleted without naming its version"
                         );
-                        file.warn_of_what_remains();
                         file.delete_object(Condition::None).await
                     }
                     other => other,
                 }
             }
-            Found::Object { .. } => {
-                file.warn_of_what_remains();
-                file.delete_object(Condition::None).await
-            }
+            Found::Object { .. } => file.delete_object(Condition::None).await,
         }
     }
 }
