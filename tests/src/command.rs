@@ -1,6 +1,7 @@
 //! A command to run, and what came of it.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
@@ -111,7 +112,7 @@ impl Cmd {
 }
 
 /// What a command said, and how it ended.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Output {
     pub(crate) description: String,
     /// How it ended.
@@ -120,6 +121,12 @@ pub struct Output {
     pub stdout: Vec<u8>,
     /// Its conversation.
     pub stderr: Vec<u8>,
+}
+
+impl fmt::Debug for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl Output {
@@ -198,8 +205,8 @@ impl Output {
     }
 }
 
-impl std::fmt::Display for Output {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (stdout, stderr) = (String::from_utf8_lossy(&self.stdout), String::from_utf8_lossy(&self.stderr));
         write!(
             f,

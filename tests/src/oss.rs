@@ -52,6 +52,11 @@ impl OssServer {
         Self { s3 }
     }
 
+    /// The same server as one that speaks S3, over the same buckets.
+    pub fn as_s3(&self) -> &S3Server {
+        &self.s3
+    }
+
     /// Such as `http://127.0.0.1:40123`, for OSS and for Tablestore.
     pub fn endpoint(&self) -> &str {
         &self.s3.endpoint
