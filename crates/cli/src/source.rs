@@ -5,7 +5,7 @@ use std::io::{self, Read, Write as _};
 use std::path::Path;
 
 use bytes::Bytes;
-use remote_state::push::Outgoing;
+use remote_state::push::NewState;
 use remote_state::{
     Error, ErrorKind, HeaderReader, Progress, StateFile, StateFormat, StateHeader, StateSource,
     check_readable,
@@ -29,7 +29,7 @@ const BEGINNING_BYTES: u64 = 4096;
 pub(crate) struct Pushed {
     /// For messages.
     pub(crate) name: String,
-    pub(crate) outgoing: Outgoing,
+    pub(crate) new: NewState,
     /// The file of what came through a pipe. It goes with this value.
     _spool: Option<TempPath>,
 }
@@ -46,7 +46,7 @@ impl Pushed {
             let meta = file.metadata().map_err(|error| cannot_read(&name, error))?;
             if meta.is_file() && meta.len() > IN_MEMORY_BYTES {
                 let (file, header) = examine(path, &name)?;
-                return Ok(Self { name, outgoing: Outgoing { source: file.into(), header }, _spool: None });
+                return Ok(Self { name, new: NewState { source: file.into(), header }, _spool: None });
             }
             Box::new(file)
         };
@@ -66,8 +66,8 @@ impl Pushed {
 
     /// Makes sure that clients will be able to read the state.
     pub(crate) async fn check(&self) -> Result<(), Failure> {
-        let StateFormat::Plain { version: 4 } = self.outgoing.header.format else { return Ok(()) };
-        let source = self.outgoing.source.clone();
+        let StateFormat::Plain { version: 4 } = self.new.header.format else { return Ok(()) };
+        let source = self.new.source.clone();
         let checked = spawn_blocking(move || match &source {
             StateSource::Bytes(bytes) => check_readable(&**bytes),
             StateSource::File(file) => match File::open(file.path()) {
@@ -99,13 +99,13 @@ impl Pushed {
         }
         if bytes.len() as u64 <= IN_MEMORY_BYTES {
             let header = StateHeader::parse(&bytes).map_err(|error| not_a_state(&name, &bytes, &error))?;
-            let outgoing = Outgoing { source: Bytes::from(bytes).into(), header };
-            return Ok(Self { name, outgoing, _spool: None });
+            let new = NewState { source: Bytes::from(bytes).into(), header };
+            return Ok(Self { name, new, _spool: None });
         }
         let spool = spool(&bytes, input).map_err(|error| cannot_read(&name, error))?;
         drop(bytes);
         let (file, header) = examine(&spool, &name)?;
-        Ok(Self { name, outgoing: Outgoing { source: file.into(), header }, _spool: Some(spool) })
+        Ok(Self { name, new: NewState { source: file.into(), header }, _spool: Some(spool) })
     }
 }
 

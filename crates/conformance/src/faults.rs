@@ -9,8 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use remote_state_core::{
-    Capabilities, Error, ErrorKind, LockInfo, LockRecord, LockTarget, ReadOptions, Released, Result,
-    StateLocation, StateMeta, StateRead, StateSource, StateStore, StateVersion, Workspace, WriteMode,
+    Capabilities, Error, ErrorKind, LockInfo, LockRecord, LockTarget, Outgoing, ReadOptions, Released,
+    Result, StateLocation, StateMeta, StateRead, StateStore, StateVersion, Workspace, WriteMode,
 };
 
 /// A store around another one that does what the other does, except for the [`Faults`] it is told to have.
@@ -180,11 +180,11 @@ impl StateStore for FaultyStore {
         }))
     }
 
-    async fn write(&self, workspace: &Workspace, source: StateSource, mode: &WriteMode) -> Result<StateMeta> {
+    async fn write(&self, workspace: &Workspace, outgoing: Outgoing, mode: &WriteMode) -> Result<StateMeta> {
         let delay = *lock(&self.faults.0.write_delay);
         tokio::time::sleep(delay).await;
         lock(&self.faults.0.write_modes).push(mode.clone());
-        self.faults.around("write", self.inner.write(workspace, source, mode)).await
+        self.faults.around("write", self.inner.write(workspace, outgoing, mode)).await
     }
 
     async fn delete(&self, workspace: &Workspace) -> Result<()> {

@@ -9,9 +9,8 @@ use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use jiff::Timestamp;
 use remote_state_core::{
-    Capabilities, ETag, Error, ErrorKind, LockInfo, LockRecord, LockTarget, ReadOptions, Released, Result,
-    StateLocation, StateMeta, StateRead, StateSource, StateStore, StateVersion, VersionId, Workspace,
-    WriteMode,
+    Capabilities, ETag, Error, ErrorKind, LockInfo, LockRecord, LockTarget, Outgoing, ReadOptions, Released,
+    Result, StateLocation, StateMeta, StateRead, StateStore, StateVersion, VersionId, Workspace, WriteMode,
 };
 
 use crate::setup::RawLocks;
@@ -204,8 +203,8 @@ impl StateStore for MemoryStore {
         }))
     }
 
-    async fn write(&self, workspace: &Workspace, source: StateSource, mode: &WriteMode) -> Result<StateMeta> {
-        let bytes = source.into_bytes().await?;
+    async fn write(&self, workspace: &Workspace, outgoing: Outgoing, mode: &WriteMode) -> Result<StateMeta> {
+        let bytes = outgoing.decided().await?.into_bytes().await?;
         self.push(workspace, Some(bytes), mode)
     }
 

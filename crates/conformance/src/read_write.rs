@@ -1,13 +1,17 @@
 //! States: what is written is what is read, and no write is lost.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::TryStreamExt as _;
 use futures_util::future::join_all;
+use futures_util::{FutureExt as _, TryStreamExt as _};
 use remote_state_core::{
-    ETag, ErrorKind, ReadOptions, Result, StateFile, StateMeta, StateStore, Workspace, WriteMode,
+    ETag, Error, ErrorKind, Outgoing, ReadOptions, Result, StateFile, StateMeta, StateStore, Workspace,
+    WriteMode,
 };
+
+use tokio::sync::oneshot;
 
 use crate::fixtures::{
     assert_same_bytes, assert_stored, concat, delicate_states, read, state, state_of_size, state_with,
@@ -43,6 +47,38 @@ pub async fn empty_object_is_none(setup: &Setup) -> Outcome {
     assert!(read(&*setup.store, &ws).await.is_none(), "an object of no bytes is no state");
     overwrite(&setup.store, &ws, state(1, "l")).await;
     assert_stored(&*setup.store, &ws, &state(1, "l"), "a state over an empty object").await;
+    Outcome::Kept
+}
+
+/// A write makes nothing visible before its decision is there, and never if the decision is no.
+pub async fn write_waits_for_its_decision(setup: &Setup) -> Outcome {
+    let (store, ws) = (&setup.store, Workspace::default());
+    let undecided = |bytes: Bytes| {
+        let (decide, decided) = oneshot::channel::<Result<()>>();
+        let decision = decided.map(|decision| decision.expect("the decision is sent"));
+        (decide, Outgoing::new(bytes).with_decision(decision))
+    };
+    for mode in [WriteMode::Create, WriteMode::Overwrite] {
+        let before = read(&**store, &ws).await;
+        let refused = || Error::new(ErrorKind::PreconditionFailed, "decide", "the writer says no");
+        let (decide, outgoing) = undecided(state(2, "l"));
+        let looked = async {
+            // A store that does not wait has written by then.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let seen = read(&**store, &ws).await;
+            assert!(seen == before, "a write without a decision is visible");
+            decide.send(Err(refused())).expect("the store waits for the decision");
+        };
+        let (written, ()) = tokio::join!(store.write(&ws, outgoing, &mode), looked);
+        let error = written.expect_err("the decision is no");
+        assert_eq!(error.message(), refused().message());
+        assert!(read(&**store, &ws).await == before, "the decision was no, and nothing is written");
+
+        let (decide, outgoing) = undecided(state(1, "l"));
+        decide.send(Ok(())).expect("nobody has dropped it");
+        drop(store.write(&ws, outgoing, &mode).await.expect("the decision is yes"));
+        assert_stored(&**store, &ws, &state(1, "l"), "a write whose decision is yes").await;
+    }
     Outcome::Kept
 }
 

@@ -10,8 +10,8 @@ use futures_util::FutureExt as _;
 use futures_util::stream::{BoxStream, StreamExt as _, once};
 use remote_state_conformance::{MemoryStore, RawLocks as _, Setup, store_behaviours};
 use remote_state_core::{
-    LockId, LockInfo, LockRecord, LockTarget, ReadOptions, Released, Result, StateLocation, StateMeta,
-    StateRead, StateSource, StateStore, StateVersion, Workspace, WriteMode,
+    LockId, LockInfo, LockRecord, LockTarget, Outgoing, ReadOptions, Released, Result, StateLocation,
+    StateMeta, StateRead, StateStore, StateVersion, Workspace, WriteMode,
 };
 
 /// What a store does wrong.
@@ -33,6 +33,8 @@ enum Breach {
     SharesOneLock,
     /// Lists the oldest version first.
     VersionsOldestFirst,
+    /// Writes before the writer has decided.
+    WriteDoesNotWait,
     /// Ignores the conditions of a write.
     WriteIgnoresConditions,
 }
@@ -81,9 +83,15 @@ impl StateStore for BrokenStore {
         Ok(Some(StateRead { meta, body: once(async { Ok(Bytes::from(text)) }).boxed() }))
     }
 
-    async fn write(&self, workspace: &Workspace, source: StateSource, mode: &WriteMode) -> Result<StateMeta> {
+    async fn write(&self, workspace: &Workspace, outgoing: Outgoing, mode: &WriteMode) -> Result<StateMeta> {
         let mode = if self.breach == Breach::WriteIgnoresConditions { &WriteMode::Overwrite } else { mode };
-        self.inner.write(workspace, source, mode).await
+        if self.breach != Breach::WriteDoesNotWait {
+            return self.inner.write(workspace, outgoing, mode).await;
+        }
+        let (source, decision) = outgoing.into_parts();
+        let written = self.inner.write(workspace, source.into(), mode).await;
+        decision.await?;
+        written
     }
 
     async fn delete(&self, workspace: &Workspace) -> Result<()> {
@@ -192,6 +200,7 @@ async fn every_breach_is_noticed_where_it_belongs() {
             Breach::VersionsOldestFirst,
             &["versions::newest_comes_first", "versions::older_version_is_readable"],
         ),
+        (Breach::WriteDoesNotWait, &["read_write::write_waits_for_its_decision"]),
         (
             Breach::WriteIgnoresConditions,
             &[

@@ -32,6 +32,77 @@ mod only_states {
     suite!(setup);
 }
 
+/// What `StateStoreExt::with_lock` makes of work and release, whatever becomes of each.
+mod work_under_a_lock {
+    use remote_state_conformance::{FaultyStore, MemoryStore};
+    use remote_state_core::{
+        Error, ErrorKind, LockInfo, LockTarget, LockWait, Patience, Result, StateStoreExt as _, Workspace,
+    };
+    use std::sync::Arc;
+
+    fn info() -> LockInfo {
+        LockInfo::new("test", "me@here", "1", jiff::Timestamp::UNIX_EPOCH).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_lock_is_held_during_the_work_and_given_back_whatever_came_of_it() {
+        let (store, _faults) = FaultyStore::wrap(Arc::new(MemoryStore::new()));
+        let here = Workspace::default();
+        for fails in [false, true] {
+            let info = info();
+            let done: Result<&str> = store
+                .with_lock(&here, &info, LockWait::default(), &Patience, async {
+                    let held = store.inspect(&here).await?.expect("the lock is held");
+                    assert!(held.is_held_by(&info.id));
+                    let failed = Error::new(ErrorKind::Unavailable, "work", "it failed");
+                    if fails { Err(failed) } else { Ok("done") }
+                })
+                .await;
+            assert_eq!(
+                done.map_err(|error| error.kind()),
+                if fails { Err(ErrorKind::Unavailable) } else { Ok("done") }
+            );
+            assert!(store.inspect(&here).await.unwrap().is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn work_is_not_begun_without_the_lock_and_not_called_done_if_the_lock_was_broken() {
+        let (store, _faults) = FaultyStore::wrap(Arc::new(MemoryStore::new()));
+        let (here, other) = (Workspace::default(), info());
+        drop(store.acquire(&here, &other).await.unwrap());
+        let refused: Result<()> = store
+            .with_lock(&here, &info(), LockWait::default(), &Patience, async { panic!("no lock is held") })
+            .await;
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::LockHeld);
+        drop(store.release(&here, &LockTarget::Id(other.id)).await.unwrap());
+
+        let ours = info();
+        let broken: Result<()> = store
+            .with_lock(&here, &ours, LockWait::default(), &Patience, async {
+                store.release(&here, &LockTarget::Id(ours.id.clone())).await.map(drop)
+            })
+            .await;
+        assert_eq!(broken.unwrap_err().kind(), ErrorKind::PreconditionFailed);
+    }
+
+    #[tokio::test]
+    async fn a_lock_that_cannot_be_given_back_is_named() {
+        let (store, faults) = FaultyStore::wrap(Arc::new(MemoryStore::new()));
+        let (here, ours) = (Workspace::default(), info());
+        let unreleased: Result<()> = store
+            .with_lock(&here, &ours, LockWait::default(), &Patience, async {
+                faults.fail_next(1, ErrorKind::Unavailable);
+                Ok(())
+            })
+            .await;
+        let error = unreleased.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(format!("{:?}", error.context()).contains(ours.id.as_str()), "{error:?}");
+        assert!(store.inspect(&here).await.unwrap().unwrap().is_held_by(&ours.id));
+    }
+}
+
 #[test]
 fn every_behaviour_is_listed_once() {
     let mut names: Vec<_> = remote_state_conformance::store_behaviours().iter().map(|one| one.name).collect();

@@ -7,6 +7,7 @@ mod identity;
 mod lock;
 mod lock_info;
 mod names;
+mod outgoing;
 pub mod provider;
 pub mod push;
 pub mod shell;
@@ -19,6 +20,7 @@ pub use identity::{Caller, Identity};
 pub use lock::{LockGuard, LockWait, LockWaiting, Patience, StateStoreExt};
 pub use lock_info::{LockInfo, LockInfoError};
 pub use names::{ClaimId, ETag, Lineage, LockId, Serial, VersionId, Workspace};
+pub use outgoing::Outgoing;
 pub use provider::{Release, ReleaseStep, ReleaseWait};
 pub use source::{ContentHash, ContentHasher, StateFile, StateSource};
 pub use state::{

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock_info::LockInfo;
 use crate::names::{LockId, Workspace};
+use crate::push::{HeldLock, NewState, PushError, PushRules, Pushed, push};
 use crate::store::{LockRecord, LockTarget, ReadOptions, Released, StateBytes, StateStore};
 
 /// How long to wait for a lock that someone else holds.
@@ -131,6 +132,34 @@ pub trait StateStoreExt {
         waiting: &dyn LockWaiting,
     ) -> Result<LockGuard>;
 
+    /// Takes the lock of a workspace as [`lock`](Self::lock) does, waits for `work`, and gives the
+    /// lock back, whatever came of the work.
+    ///
+    /// # Errors
+    /// Those of `lock`; what the work returned. If the work was done, `PreconditionFailed` if the
+    /// lock was released meanwhile, and why the lock could not be released. A lock that could not
+    /// be released after work that failed is logged as a warning with its id.
+    async fn with_lock<T: Send, E: From<Error> + Send>(
+        &self,
+        workspace: &Workspace,
+        info: &LockInfo,
+        wait: LockWait,
+        waiting: &dyn LockWaiting,
+        work: impl Future<Output = Result<T, E>> + Send,
+    ) -> Result<T, E>;
+
+    /// Writes a state if it may follow the stored one. See [`push`](crate::push).
+    ///
+    /// # Errors
+    /// See [`PushError`].
+    async fn push(
+        &self,
+        workspace: &Workspace,
+        new: &NewState,
+        rules: &PushRules,
+        lock: &HeldLock,
+    ) -> Result<Pushed, PushError>;
+
     /// Reads the whole state of a workspace into memory, or returns `None` if none has been written.
     async fn read_bytes(&self, workspace: &Workspace) -> Result<Option<StateBytes>>;
 
@@ -149,6 +178,52 @@ impl StateStoreExt for Arc<dyn StateStore> {
     ) -> Result<LockGuard> {
         let info = wait_for(wait, waiting, || self.acquire(workspace, info)).await?;
         Ok(LockGuard { store: Self::clone(self), workspace: workspace.clone(), info, is_released: false })
+    }
+
+    async fn with_lock<T: Send, E: From<Error> + Send>(
+        &self,
+        workspace: &Workspace,
+        info: &LockInfo,
+        wait: LockWait,
+        waiting: &dyn LockWaiting,
+        work: impl Future<Output = Result<T, E>> + Send,
+    ) -> Result<T, E> {
+        let guard = self.lock(workspace, info, wait, waiting).await?;
+        let id = guard.id().clone();
+        let worked = work.await;
+        match (worked, guard.release().await) {
+            (Ok(_), Ok(Released::AlreadyFree)) => Err(Error::new(
+                ErrorKind::PreconditionFailed,
+                "release",
+                "another client released the lock before the work was done",
+            )
+            .with_context("lock id", id)
+            .into()),
+            (Ok(_), Err(error)) => Err(error
+                .with_context("lock id", id)
+                .with_context("note", "the work was done; only the lock could not be released")
+                .into()),
+            (Ok(value), Ok(Released::Freed(_))) => Ok(value),
+            (Err(error), Ok(_)) => Err(error),
+            (Err(error), Err(unreleased)) => {
+                tracing::warn!(
+                    lock_id = id.as_str(),
+                    error = unreleased.to_string(),
+                    "a lock could not be released"
+                );
+                Err(error)
+            }
+        }
+    }
+
+    async fn push(
+        &self,
+        workspace: &Workspace,
+        new: &NewState,
+        rules: &PushRules,
+        lock: &HeldLock,
+    ) -> Result<Pushed, PushError> {
+        push(self, workspace, new, rules, lock).await
     }
 
     async fn read_bytes(&self, workspace: &Workspace) -> Result<Option<StateBytes>> {

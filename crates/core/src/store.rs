@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock_info::LockInfo;
 use crate::names::{ClaimId, ETag, LockId, VersionId, Workspace};
+use crate::outgoing::Outgoing;
 use crate::provider::{Release, ReleaseStep};
-use crate::source::StateSource;
 
 /// Terraform state, kept by some store under one state key: the states of all its workspaces, their locks and their versions.
 ///
@@ -74,12 +74,15 @@ pub trait StateStore: Debug + Display + Send + Sync + 'static {
 
     /// Writes the state of a workspace, bytes as given, and returns once the store has acknowledged them.
     ///
+    /// Nothing is visible in the store before the [decision](Outgoing::with_decision) is there, and never if it is no.
+    ///
     /// This takes no lock and compares no serial: see [`StateStoreExt::lock`](crate::StateStoreExt::lock) and
     /// [`SuccessionRules`](crate::SuccessionRules).
     ///
     /// # Errors
-    /// `PreconditionFailed` if the stored state is not the one that `mode` names and nothing was written; `Unknown` if it may have been.
-    async fn write(&self, workspace: &Workspace, source: StateSource, mode: &WriteMode) -> Result<StateMeta>;
+    /// The decision, if it is no. `PreconditionFailed` if the stored state is not the one that `mode` names and nothing was written; `Unknown`
+    /// if it may have been.
+    async fn write(&self, workspace: &Workspace, outgoing: Outgoing, mode: &WriteMode) -> Result<StateMeta>;
 
     /// Deletes the state of a workspace. Deleting one that does not exist succeeds. On a versioned bucket its versions stay.
     ///
@@ -289,6 +292,8 @@ pub struct StateMeta {
     pub modified: Option<Timestamp>,
     /// Its length in bytes.
     pub size_bytes: u64,
+    /// Digests are kept here, and none is recorded for this state. Only a read that looks at digests can say so.
+    pub is_digest_missing: bool,
 }
 
 impl StateMeta {

@@ -9,9 +9,8 @@ use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use remote_state_core::provider::DigestWait;
 use remote_state_core::{
-    Capabilities, ETag, Error, ErrorKind, LockInfo, LockRecord, LockTarget, ReadOptions, Released, Result,
-    StateLocation, StateMeta, StateRead, StateSource, StateStore, StateVersion, VersionId, Workspace,
-    WriteMode,
+    Capabilities, ETag, Error, ErrorKind, LockInfo, LockRecord, LockTarget, Outgoing, ReadOptions, Released,
+    Result, StateLocation, StateMeta, StateRead, StateStore, StateVersion, VersionId, Workspace, WriteMode,
 };
 use reqwest::Response;
 
@@ -117,8 +116,8 @@ impl StateStore for OssStore {
         }
     }
 
-    async fn write(&self, workspace: &Workspace, source: StateSource, mode: &WriteMode) -> Result<StateMeta> {
-        let payload = Payload::new(source).await?;
+    async fn write(&self, workspace: &Workspace, outgoing: Outgoing, mode: &WriteMode) -> Result<StateMeta> {
+        let payload = Payload::new(outgoing.decided().await?).await?;
         let written = self.put_state(workspace, &payload, mode).await;
         match self.digest(workspace) {
             Some(digest) => digest.record(written, Ok(payload.md5)).await,

@@ -11,8 +11,8 @@ use aws_sdk_s3::primitives::DateTime;
 use futures_util::stream::BoxStream;
 use remote_state_core::provider::{ClaimWait, DigestWait, release_in_steps};
 use remote_state_core::{
-    Capabilities, ETag, Error, LockInfo, LockRecord, LockTarget, ReadOptions, Release, ReleaseStep, Released,
-    Result, StateLocation, StateMeta, StateRead, StateSource, StateStore, StateVersion, VersionId, Workspace,
+    Capabilities, ETag, Error, LockInfo, LockRecord, LockTarget, Outgoing, ReadOptions, Release, ReleaseStep,
+    Released, Result, StateLocation, StateMeta, StateRead, StateStore, StateVersion, VersionId, Workspace,
     WriteMode,
 };
 
@@ -119,8 +119,8 @@ impl StateStore for S3Store {
         }
     }
 
-    async fn write(&self, workspace: &Workspace, source: StateSource, mode: &WriteMode) -> Result<StateMeta> {
-        let payload = Payload::new(source).await?;
+    async fn write(&self, workspace: &Workspace, outgoing: Outgoing, mode: &WriteMode) -> Result<StateMeta> {
+        let payload = Payload::new(outgoing.decided().await?).await?;
         let put = self.put_state(workspace, &payload, mode);
         let Some(digest) = self.digest(workspace) else { return put.await };
         // The digest is computed while the state is on its way.

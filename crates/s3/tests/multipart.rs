@@ -97,7 +97,7 @@ async fn key_of_the_customer_goes_with_every_part() {
     }
 }
 
-fn bytes(fill: u8) -> remote_state_core::StateSource {
+fn bytes(fill: u8) -> remote_state_core::Outgoing {
     bytes::Bytes::from(state(fill)).into()
 }
 

@@ -7,8 +7,10 @@ use axum::http::header::ETAG;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
-use remote_state_core::push::{Outgoing, PushError, PushRefusal, PushRules, Pushed, push};
-use remote_state_core::{ErrorKind, LockId, LockInfo, LockRecord, StateHeader, StateMeta, StateSource};
+use remote_state_core::push::{NewState, PushError, PushRefusal, PushRules, Pushed};
+use remote_state_core::{
+    ErrorKind, LockId, LockInfo, LockRecord, StateHeader, StateMeta, StateSource, StateStoreExt as _,
+};
 
 use crate::app::App;
 use crate::body::off_thread;
@@ -89,10 +91,10 @@ async fn checked_write(
     body: Bytes,
 ) -> Result<StateMeta, Failure> {
     let lock = lock_for_write(&app.policy, place, id).await?;
-    let new = Outgoing { source: StateSource::Bytes(body), header: new.clone() };
+    let new = NewState { source: StateSource::Bytes(body), header: new.clone() };
     let may_empty = app.policy.emptied != Emptied::Deny || Emptied::is_expected_of(lock.operation());
     let rules = PushRules::CLIENT.with_force(app.policy.force_write).with_may_empty(may_empty);
-    let pushed = match push(&place.store, &place.workspace, &new, &rules, &lock.as_push()).await {
+    let pushed = match place.store.push(&place.workspace, &new, &rules, &lock.as_push()).await {
         Ok(pushed) => pushed,
         Err(PushError::Refused(refusal)) => return Err(refused(&refusal)),
         Err(PushError::NotComparable { error, .. } | PushError::Store(error)) => return Err(error.into()),

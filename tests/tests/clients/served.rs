@@ -1,7 +1,7 @@
 //! A client whose state is kept through us.
 
 use remote_state_tests::terraform::HTTP_BACKEND;
-use remote_state_tests::{Cmd, Place, Running, S3Server, Sandbox};
+use remote_state_tests::{Cmd, Place, S3Server, Sandbox, Served};
 
 use crate::project::{Project, json, json_text};
 use crate::table::Client;
@@ -9,30 +9,26 @@ use crate::table::Client;
 const TOKEN: &str = "a-token-of-the-test";
 
 /// A server of ours that is running.
-pub(crate) struct Served<'a> {
+pub(crate) struct Serving<'a> {
     place: Place<'a>,
     sandbox: Sandbox,
-    _running: Running,
+    _server: Served,
     /// The block that leads there, with everything written out.
     pub(crate) block: String,
 }
 
-impl<'a> Served<'a> {
+impl<'a> Serving<'a> {
     pub(crate) fn start(server: &'a S3Server) -> Self {
         let (place, sandbox) = (server.place(), Sandbox::new());
         let serve = sandbox.remote_state().server(server).args(place.flags());
         let serve = serve.words("serve --listen 127.0.0.1:0").env("REMOTE_STATE_TOKEN", TOKEN);
-        let mut running = serve.timeout(std::time::Duration::from_secs(600)).start();
-        running.wait_for("stop with Ctrl-C");
-        // The two streams are collected each by itself.
-        running.wait_for_times("\n", 1);
-        let url = running.stdout_so_far();
-        let state = format!("{}/state/default", url.trim());
+        let server = Served::start(serve.timeout(std::time::Duration::from_secs(600)));
+        let state = format!("{}/state/default", server.address);
         let block = format!(
             "terraform {{\n  backend \"http\" {{\n    address = \"{state}\"\n    lock_address = \"{state}\"\n    \
              unlock_address = \"{state}\"\n    username = \"anybody\"\n    password = \"{TOKEN}\"\n  }}\n}}\n"
         );
-        Self { place, sandbox, _running: running, block }
+        Self { place, sandbox, _server: server, block }
     }
 
     pub(crate) fn ours(&self, words: &str) -> Cmd {
@@ -59,7 +55,7 @@ fn ours(sandbox: &Sandbox, place: &Place<'_>, words: &str) -> Cmd {
 /// The whole life of a state.
 pub(crate) fn through_serve(client: &'static Client) {
     let server = S3Server::emulator();
-    let served = Served::start(&server);
+    let served = Serving::start(&server);
     let project = Project::new(client, &served.block);
     let run = |words: &str| project.client(words).run();
     run("init -input=false").success();
@@ -105,7 +101,7 @@ pub(crate) fn through_serve(client: &'static Client) {
     served.assert_free();
 }
 
-fn waits(served: &Served<'_>, project: &Project) {
+fn waits(served: &Serving<'_>, project: &Project) {
     let id = served.ours("lock").run().success().stdout().trim().to_owned();
     let apply = format!("{} -lock-timeout=300s", Project::apply("4"));
     let mut waiting = project.client(&apply).timeout(std::time::Duration::from_secs(300)).start();

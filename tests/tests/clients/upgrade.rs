@@ -5,7 +5,7 @@ use remote_state_tests::S3Server;
 use serde_json::Value;
 
 use crate::project::Project;
-use crate::served::Served;
+use crate::served::Serving;
 use crate::table::Client;
 
 /// From the format 3 to the newest.
@@ -24,7 +24,7 @@ const OUTPUTS_ALONE: &str =
 
 pub(crate) fn goes_up() {
     let server = S3Server::emulator();
-    let served = Served::start(&server);
+    let served = Serving::start(&server);
     let mut project = Project::new(Client::named(PATH[0]), &served.block);
     project.sandbox.write("main.tf", OUTPUTS_ALONE);
     for (step, name) in PATH.into_iter().enumerate() {

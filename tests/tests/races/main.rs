@@ -5,6 +5,7 @@ mod lost_locks;
 mod lost_writes;
 mod processes;
 mod releases;
+mod served;
 mod tasks;
 mod unfit;
 mod weather;
@@ -12,7 +13,7 @@ mod weather;
 use std::process::ExitCode;
 
 use bytes::Bytes;
-use remote_state_core::{LockInfo, StateSource};
+use remote_state_core::{LockInfo, Outgoing};
 use remote_state_tests::Suite;
 
 fn main() -> ExitCode {
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
     lost_writes::add(&mut suite);
     processes::add(&mut suite);
     releases::add(&mut suite);
+    served::add(&mut suite);
     tasks::add(&mut suite);
     unfit::add(&mut suite);
     weather::add(&mut suite);
@@ -42,7 +44,7 @@ fn state(serial: u64) -> String {
     )
 }
 
-fn source(serial: u64) -> StateSource {
+fn outgoing(serial: u64) -> Outgoing {
     Bytes::from(state(serial)).into()
 }
 

@@ -1,6 +1,6 @@
 //! Our server is killed while Terraform works: what Terraform could not store is in `errored.tfstate`, and finds its way back.
 
-use remote_state_tests::{Cmd, Running, S3Server, Suite};
+use remote_state_tests::{Cmd, S3Server, Served, Suite};
 
 use crate::project::{Project, TERRAFORM};
 
@@ -19,8 +19,8 @@ pub(crate) fn add(suite: &mut Suite) {
         |server| {
             let (project, errored) = lose_the_server(server);
             project.sandbox.write("errored.tfstate", errored);
-            let again = Served::start(&project);
-            again.terraform(&project, "state push errored.tfstate").run().success();
+            let again = serve(&project);
+            terraform(&again, &project, "state push errored.tfstate").run().success();
             drop(again);
             nothing_is_lost(&project);
         },
@@ -29,41 +29,19 @@ pub(crate) fn add(suite: &mut Suite) {
 }
 
 /// `serve` on a port of its own.
-pub(crate) struct Served {
-    running: Running,
-    pub(crate) address: String,
+pub(crate) fn serve(project: &Project<'_>) -> Served {
+    Served::start(project.ours("serve --listen 127.0.0.1:0 --no-auth"))
 }
 
-impl Served {
-    pub(crate) fn start(project: &Project<'_>) -> Self {
-        Self::start_with(project, "serve --listen 127.0.0.1:0 --no-auth", &[])
-    }
-
-    /// Starts it with other words, and with variables.
-    pub(crate) fn start_with(project: &Project<'_>, words: &str, variables: &[(&str, &str)]) -> Self {
-        let command = project.ours(words);
-        let command = variables.iter().fold(command, |command, (name, value)| command.env(name, value));
-        let mut running = command.start();
-        running.wait_for("\n");
-        let url = || running.stdout_so_far().trim().to_owned();
-        let mut address = url();
-        while address.is_empty() {
-            std::thread::sleep(std::time::Duration::from_millis(10));
-            address = url();
-        }
-        Self { running, address }
-    }
-
-    /// Terraform with this server behind its `http` backend.
-    fn terraform(&self, project: &Project<'_>, words: &str) -> Cmd {
-        let state = format!("{}/state/default", self.address);
-        project
-            .terraform(words)
-            .env("TF_HTTP_ADDRESS", &state)
-            .env("TF_HTTP_LOCK_ADDRESS", &state)
-            .env("TF_HTTP_UNLOCK_ADDRESS", &state)
-            .env("TF_HTTP_RETRY_MAX", "0")
-    }
+/// Terraform with this server behind its `http` backend.
+fn terraform(served: &Served, project: &Project<'_>, words: &str) -> Cmd {
+    let state = format!("{}/state/default", served.address);
+    project
+        .terraform(words)
+        .env("TF_HTTP_ADDRESS", &state)
+        .env("TF_HTTP_LOCK_ADDRESS", &state)
+        .env("TF_HTTP_UNLOCK_ADDRESS", &state)
+        .env("TF_HTTP_RETRY_MAX", "0")
 }
 
 /// Kills the server between the lock and the write, and returns what Terraform saved.
@@ -72,8 +50,8 @@ fn lose_the_server(server: &S3Server) -> (Project<'_>, Vec<u8>) {
     project.exec(APPLY).run().success();
     let before = project.place.state("default");
 
-    let served = Served::start(&project);
-    let holding = project.hold(|words| served.terraform(&project, words));
+    let served = serve(&project);
+    let holding = project.hold(|words| terraform(&served, &project, words));
     let holder = project.holder();
     served.running.kill();
     project.let_go();
@@ -90,15 +68,15 @@ fn lose_the_server(server: &S3Server) -> (Project<'_>, Vec<u8>) {
 
 fn nothing_is_lost(project: &Project<'_>) {
     assert_eq!(project.place.state_json("default")["outputs"]["a"]["value"], "held");
-    let again = Served::start(project);
-    again.terraform(project, "plan -input=false -detailed-exitcode -var v=held").run().success();
+    let again = serve(project);
+    terraform(&again, project, "plan -input=false -detailed-exitcode -var v=held").run().success();
     project.place.assert_unlocked();
 }
 
 fn stopped(server: &S3Server) {
     let project = Project::http(server.place());
-    let mut served = Served::start(&project);
-    served.terraform(&project, APPLY).run().success();
+    let mut served = serve(&project);
+    terraform(&served, &project, APPLY).run().success();
     served.running.signal(remote_state_tests::Signal::TERM);
     served.running.wait().success();
     project.place.assert_unlocked();

@@ -3,10 +3,10 @@
 //! A method of another server makes a lock of a state, an unlock of a deletion, or a write of nothing; an address or a name leads elsewhere; a
 //! certificate or a wait is another's. All of it is tried as the documents of GitLab, Gitea and Lynx tell people to export it, and as others may.
 
-use remote_state_tests::{Cmd, S3Server, Suite, remote_state};
+use remote_state_tests::{Cmd, S3Server, Served, Suite, remote_state};
 use serde_json::Value;
 
-use crate::lost_server::Served;
+use crate::lost_server::serve;
 use crate::project::{Project, TERRAFORM};
 
 const APPLY: &str = "apply -auto-approve -input=false";
@@ -78,7 +78,7 @@ pub(crate) fn add(suite: &mut Suite) {
         // The certificates are for whoever speaks TLS in front of a server.
         for (whose, exported) in EXPORTED.iter().filter(|(whose, _)| *whose != "certificates") {
             let project = Project::http(server.place());
-            let served = Served::start(&project);
+            let served = serve(&project);
             lives(&project, whose, |words| {
                 let script = "eval \"$(\"$1\" config client --address \"$2/state/default\" 2>/dev/null)\"; shift 2; exec \"$@\"";
                 let shell = project.sandbox.command("sh").args(["-c", script, "sh"]);
@@ -135,8 +135,7 @@ fn lives(project: &Project<'_>, what: &str, terraform: impl Fn(&str) -> Cmd) {
 fn foreign_credentials(server: &S3Server) {
     let network = Project::http(server.place());
     network.exec(&format!("{APPLY} -var v=net")).run().success();
-    let foreign =
-        Served::start_with(&network, "serve --listen 127.0.0.1:0", &[("REMOTE_STATE_TOKEN", "tok")]);
+    let foreign = Served::start(network.ours("serve --listen 127.0.0.1:0").env("REMOTE_STATE_TOKEN", "tok"));
     let project = Project::http(server.place());
     let data = format!(
         "data \"terraform_remote_state\" \"net\" {{\n  backend = \"http\"\n  config = {{\n    address = \"{}/state/default\"\n  \

@@ -1,7 +1,9 @@
 //! `push`: a state takes the place of the stored one, under the lock and by the rules.
 
-use remote_state::push::{HeldLock, PushError, PushRefusal, PushRules, Pushed as Outcome, push};
-use remote_state::{Error, ErrorKind, LockId, Refusal, StateFormat, StateHeader, StateMeta};
+use remote_state::push::{HeldLock, PushError, PushRefusal, PushRules, Pushed as Outcome};
+use remote_state::{
+    Error, ErrorKind, LockId, Refusal, StateFormat, StateHeader, StateMeta, StateStoreExt as _,
+};
 use serde_json::json;
 
 use crate::args::Push;
@@ -33,7 +35,7 @@ pub(crate) async fn run(session: &mut Session, args: &Push) -> Result<(), Failur
         let info = session.lock_info("state-push")?;
         session.under_lock(&session.workspace, &info, work).await?
     };
-    report(session, &pushed.outgoing.header, written, caveat)
+    report(session, &pushed.new.header, written, caveat)
 }
 
 /// Makes sure that the lock under which to write is held, by that id.
@@ -82,9 +84,9 @@ async fn put(
     lock: &HeldLock,
 ) -> Result<Option<StateMeta>, Failure> {
     let rules = PushRules::PUSH.with_force(args.force).with_repair_digest(args.repair_digest);
-    match push(&session.store, &session.workspace, &pushed.outgoing, &rules, lock).await {
+    match session.store.push(&session.workspace, &pushed.new, &rules, lock).await {
         Ok(Outcome::Written { meta, is_digest_repaired, .. }) => {
-            if pushed.outgoing.header.format == StateFormat::Encrypted {
+            if pushed.new.header.format == StateFormat::Encrypted {
                 session.ui.warn(
                     "the state is encrypted: what is inside was not checked, and its serial and lineage only as they are written outside",
                 );
@@ -119,7 +121,7 @@ fn refused(session: &Session, pushed: &Pushed, refusal: &PushRefusal) -> Failure
     );
     let error = match refusal {
         // Its serial is outside, and inside once more where nobody can raise it by hand.
-        PushRefusal::Succession(_) if pushed.outgoing.header.format == StateFormat::Encrypted => error
+        PushRefusal::Succession(_) if pushed.new.header.format == StateFormat::Encrypted => error
             .with_hint("it is encrypted: use `tofu state push`, which knows the key and checks both copies of the serial"),
         PushRefusal::Succession(Refusal::SameSerialOtherBytes { .. }) => error.with_hint(
             "if it is the stored state with changes of yours, raise its `serial` and push it again",

@@ -73,6 +73,15 @@ impl Recorded {
     }
 }
 
+/// What a reader knows of the digest.
+enum Known {
+    Sum(Mismatch),
+    /// None is recorded that a state could be held against.
+    Nothing,
+    /// The table may not be read, or is not there.
+    Unusable,
+}
+
 /// How long to wait for a state and its digest to agree.
 #[derive(Clone, Copy, Debug)]
 pub struct DigestWait {
@@ -120,7 +129,16 @@ impl<E: DigestEntry> StateDigest<E> {
             // At the same time: a writer may come between the two in either order, and the closer they are the more seldom it does.
             let (read, recorded) = join(read(), self.recorded()).await;
             let (read, recorded) = (read?, recorded?);
-            let Some(recorded) = recorded else { return Ok(read) };
+            let recorded = match recorded {
+                Known::Sum(recorded) => recorded,
+                Known::Nothing => {
+                    return Ok(read.map(|mut read| {
+                        read.meta.is_digest_missing = true;
+                        read
+                    }));
+                }
+                Known::Unusable => return Ok(read),
+            };
             let computed = match read {
                 None => None,
                 Some(read) if read.meta.size_bytes > COLLECTED_BYTES => {
@@ -143,7 +161,7 @@ impl<E: DigestEntry> StateDigest<E> {
         }
     }
 
-    async fn recorded(&self) -> Result<Option<Mismatch>> {
+    async fn recorded(&self) -> Result<Known> {
         let recorded = match self.entry.get("read").await {
             Ok(recorded) => recorded,
             // Whoever may only read the bucket reads on, as with native clients; and so does whoever has no table.
@@ -154,7 +172,7 @@ impl<E: DigestEntry> StateDigest<E> {
                     error = failure.error.to_string(),
                     "the state is read without looking at its digest"
                 );
-                return Ok(None);
+                return Ok(Known::Unusable);
             }
             Err(failure) => return Err(failure.error),
         };
@@ -162,7 +180,10 @@ impl<E: DigestEntry> StateDigest<E> {
         if sum.is_none() && recorded != Recorded::Nothing {
             tracing::warn!(entry = self.entry.place(), "what is recorded as the digest is none");
         }
-        Ok(sum.map(|sum| Mismatch::new(&self.entry, sum)))
+        Ok(match sum {
+            Some(sum) => Known::Sum(Mismatch::new(&self.entry, sum)),
+            None => Known::Nothing,
+        })
     }
 
     /// Records what the state is after a write, given what became of the write and the digest of what was to be written.

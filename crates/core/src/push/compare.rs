@@ -7,7 +7,7 @@ use futures_util::TryStreamExt as _;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::names::Workspace;
-use crate::push::{Outgoing, PushRules};
+use crate::push::{NewState, PushRules};
 use crate::source::{ContentHasher, StateSource};
 use crate::state::{HeaderReader, Progress, StateHeader, mean_the_same};
 use crate::store::{ReadOptions, StateMeta, StateStore};
@@ -80,7 +80,7 @@ impl Stored {
     pub(super) async fn read(
         store: &Arc<dyn StateStore>,
         workspace: &Workspace,
-        new: &Outgoing,
+        new: &NewState,
         rules: &PushRules,
     ) -> Result<Option<(Self, Result<StateHeader>)>> {
         let ignoring = ReadOptions::default().ignoring_digest();
@@ -156,7 +156,7 @@ impl Stored {
         &self,
         store: &Arc<dyn StateStore>,
         workspace: &Workspace,
-        new: &Outgoing,
+        new: &NewState,
     ) -> Result<Equality> {
         if self.is_same {
             return Ok(Equality::Bytes);

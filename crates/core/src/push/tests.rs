@@ -1,4 +1,6 @@
 use super::*;
+use crate::names::LockId;
+use crate::state::Refusal;
 
 fn header(serial: u64, lineage: &str, resources: &str) -> StateHeader {
     let text = format!(

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use remote_state_core::config::ResolvedConfig;
-use remote_state_core::{LockInfo, StateSource, StateStore, Workspace};
+use remote_state_core::{LockInfo, Outgoing, StateStore, Workspace};
 use remote_state_emulator::Emulator;
 use remote_state_oss::{OssConfig, OssStore, PROVIDER};
 
@@ -21,7 +21,7 @@ pub(crate) const TABLE: &str = "locks";
 pub(crate) const STATE: &[u8] = br#"{"version":4,"serial":1,"lineage":"l","outputs":{},"resources":[]}"#;
 
 /// [`STATE`], to be written.
-pub(crate) fn state() -> StateSource {
+pub(crate) fn state() -> Outgoing {
     Bytes::from_static(STATE).into()
 }
 

@@ -7,8 +7,9 @@ use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use remote_state_core::config::ResolvedConfig;
 use remote_state_core::provider::DigestWait;
+use remote_state_core::push::{HeldLock, NewState, PushError, PushRules, Pushed};
 use remote_state_core::{
-    Error, ErrorKind, ReadOptions, StateStore, StateStoreExt as _, Workspace, WriteMode,
+    Error, ErrorKind, ReadOptions, StateHeader, StateStore, StateStoreExt as _, Workspace, WriteMode,
 };
 use remote_state_emulator::{Emulator, Fault, Misbehaviour};
 
@@ -142,4 +143,64 @@ async fn state_whose_digest_was_not_recorded_is_refused_until_it_is_stored_again
     assert_eq!(read(&ours).await.unwrap_err().kind(), ErrorKind::DigestMismatch);
     write(&ours, "two").await;
     assert_eq!(read(&ours).await.unwrap().unwrap(), "two");
+}
+
+#[tokio::test]
+async fn a_push_of_the_stored_bytes_records_a_digest_that_is_wrong_or_missing_under_its_own_lock() {
+    let state = |serial: u64, more: &str| {
+        format!(r#"{{"version":4,"serial":{serial},"lineage":"l","outputs":{{}},"resources":[]}}{more}"#)
+    };
+    let new = |text: &str| NewState {
+        source: Bytes::from(text.to_owned()).into(),
+        header: StateHeader::parse(text.as_bytes()).unwrap(),
+    };
+    let here = Workspace::default();
+    let long = " ".repeat(9 << 20);
+    for (before, after) in [(None, ""), (Some("other"), ""), (None, long.as_str())] {
+        let (emulator, ours, other) = clients().await;
+        if let Some(before) = before {
+            write(&ours, before).await;
+        }
+        let text = state(1, after);
+        write(&other, text.clone()).await;
+        let push = async |lock: HeldLock| ours.push(&here, &new(&text), &PushRules::CLIENT, &lock).await;
+        drop(emulator.requests().take());
+        let without = push(HeldLock::None).await;
+        match before {
+            None => assert!(matches!(without, Ok(Pushed::Unchanged { .. })), "{without:?}"),
+            Some(_) => assert!(matches!(without, Err(PushError::Store(_))), "{without:?}"),
+        }
+        assert!(emulator.requests().take().iter().all(|request| request.method != "PUT"));
+        let under = push(HeldLock::Own).await;
+        assert!(matches!(under, Ok(Pushed::Written { .. })), "{under:?}");
+        // The digest is that of what is stored: the state of no other client goes unnoticed now.
+        assert_eq!(read(&ours).await.unwrap().unwrap(), text);
+        let again = push(HeldLock::Own).await;
+        assert!(matches!(again, Ok(Pushed::Unchanged { .. })), "{again:?}");
+        write(&other, state(2, "")).await;
+        assert_eq!(read(&ours).await.unwrap_err().kind(), ErrorKind::DigestMismatch);
+    }
+}
+
+#[tokio::test]
+async fn a_forced_push_over_what_is_no_state_still_stops_at_a_wrong_digest() {
+    let text = r#"{"version":4,"serial":1,"lineage":"l","outputs":{},"resources":[]}"#;
+    let new =
+        NewState { source: Bytes::from(text).into(), header: StateHeader::parse(text.as_bytes()).unwrap() };
+    for unreadable in ["no state", "{", "[]"] {
+        let (_emulator, ours, other) = clients().await;
+        write(&ours, "one").await;
+        write(&other, unreadable).await;
+        let push =
+            async |rules: PushRules| ours.push(&Workspace::default(), &new, &rules, &HeldLock::Own).await;
+        let forced = PushRules::PUSH.with_force(true);
+        let stopped = push(forced).await;
+        assert!(
+            matches!(&stopped, Err(PushError::Store(error)) if error.kind() == ErrorKind::DigestMismatch),
+            "{stopped:?}"
+        );
+        let repaired = push(forced.with_repair_digest(true)).await;
+        assert!(matches!(repaired, Ok(Pushed::Written { .. })), "{repaired:?}");
+        assert_eq!(read(&ours).await.unwrap().unwrap(), text);
+    }
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use remote_state_conformance::HttpTarget;
 use remote_state_core::{ErrorKind, LockId, LockInfo, LockTarget, StateStore, Workspace};
-use remote_state_tests::{Cmd, Running, Sandbox};
+use remote_state_tests::{Cmd, Sandbox};
 
 use crate::lock_info;
 
@@ -41,26 +41,6 @@ impl Client for Arc<dyn StateStore> {
                 false
             }
         }
-    }
-}
-
-/// `remote-state serve`, for as long as its clients need it.
-pub(crate) struct Served {
-    _running: Running,
-    address: String,
-}
-
-impl Served {
-    /// Starts a server of the states that these flags name.
-    pub(crate) fn start(flagged: Cmd) -> Self {
-        let mut running = flagged.words("serve --listen 127.0.0.1:0 --no-auth").start();
-        running.wait_for_times("\n", 1);
-        let address = running.stdout_so_far().trim().to_owned();
-        Self { _running: running, address }
-    }
-
-    pub(crate) fn client(&self) -> Box<dyn Client> {
-        Box::new(HttpTarget::new(&self.address))
     }
 }
 

@@ -11,12 +11,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use remote_state_conformance::HttpTarget;
 use remote_state_core::provider::read_lock_record;
 use remote_state_core::{LockId, StateStore, Workspace};
 use remote_state_emulator::{Fault, Manners, Misbehaviour};
-use remote_state_tests::{Cmd, OssServer, Place, S3Server, Sandbox, Setup, Suite, block_on};
+use remote_state_tests::{Cmd, OssServer, Place, S3Server, Sandbox, Served, Setup, Suite, block_on};
 
-use clients::{Client, Commands, Served};
+use clients::{Client, Commands};
 
 const CONTENDERS: usize = 3;
 
@@ -161,8 +162,10 @@ fn race_by_the_binary(found: &Found<'_>, kind: Kind, flagged: impl Fn(&Sandbox) 
         race(found, releasing, (0..2).map(|_| client()).collect(), rounds_of_processes());
         return;
     };
-    let servers: Vec<_> = (0..servers).map(|_| Served::start(flagged(&sandbox))).collect();
-    let mut clients = servers.iter().cycle().map(Served::client);
+    let serve = || Served::start(flagged(&sandbox).words("serve --listen 127.0.0.1:0 --no-auth"));
+    let servers: Vec<_> = (0..servers).map(|_| serve()).collect();
+    let client = |server: &Served| -> Box<dyn Client> { Box::new(HttpTarget::new(&server.address)) };
+    let mut clients = servers.iter().cycle().map(client);
     let releasing = clients.by_ref().take(3).collect();
     race(found, releasing, clients.take(CONTENDERS).collect(), rounds());
 }
