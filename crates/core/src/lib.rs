@@ -25,7 +25,7 @@ pub use provider::{Release, ReleaseStep, ReleaseWait};
 pub use source::{ContentHash, ContentHasher, StateFile, StateSource};
 pub use state::{
     HeaderReader, Output, OutputReader, Outputs, Progress, Refusal, ResourceInstance, StateFormat,
-    StateHeader, Succession, SuccessionRules, check_readable,
+    StateHeader, Succession, SuccessionRules, check_readable, mean_the_same,
 };
 pub use store::{
     Capabilities, LockRecord, LockTarget, ReadOptions, Released, StateBytes, StateLocation, StateMeta,

@@ -1,7 +1,8 @@
 //! States and lock records.
 
 use remote_state_core::{
-    HeaderReader, LockInfo, OutputReader, Outputs, Progress, ResourceInstance, Result, StateHeader,
+    HeaderReader, LockInfo, OutputReader, Outputs, Progress, ResourceInstance, Result, StateFormat,
+    StateHeader, check_readable, mean_the_same,
 };
 
 /// The header, without looking at the rest.
@@ -46,6 +47,41 @@ pub(crate) fn resources(bytes: &[u8]) {
     if let Ok(instances) = ResourceInstance::parse_all(bytes) {
         assert!(instances.iter().all(|instance| !instance.address.is_empty()));
     }
+}
+
+/// What every client checks of a state of version 4: what passes has resources that can be listed.
+pub(crate) fn readable(bytes: &[u8]) {
+    if check_readable(bytes).is_ok()
+        && StateHeader::parse(bytes).is_ok_and(|header| header.format == StateFormat::Plain { version: 4 })
+    {
+        ResourceInstance::parse_all(bytes).expect("a readable state has readable resources");
+    }
+}
+
+/// Whether two states mean the same: the input is one of them, a line that says so, and the other.
+///
+/// Either way round the answer is the same; a state means the same as itself with other white space.
+pub(crate) fn equality(bytes: &[u8]) {
+    let at = bytes.windows(SEPARATOR.len()).position(|window| window == SEPARATOR);
+    let (one, other) = at.map_or((bytes, bytes), |at| (&bytes[..at], &bytes[at + SEPARATOR.len()..]));
+    assert_eq!(mean_the_same(one, other), mean_the_same(other, one), "in either order");
+    for state in [one, other] {
+        if StateHeader::parse(state).is_ok() {
+            let spaced = [b"\n ", state, b" \n"].concat();
+            let same = mean_the_same(state, &spaced);
+            assert_eq!(same, mean_the_same(&spaced, state), "in either order");
+            let is_followed = std::str::from_utf8(state)
+                .is_ok_and(|text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok());
+            assert!(same || !is_followed || !is_plain(state), "white space changes nothing");
+        }
+    }
+}
+
+/// What stands between the two states of [`equality`].
+const SEPARATOR: &[u8] = b"\n---\n";
+
+fn is_plain(state: &[u8]) -> bool {
+    StateHeader::parse(state).is_ok_and(|header| matches!(header.format, StateFormat::Plain { .. }))
 }
 
 /// The record of a lock: what is read and written again reads the same.

@@ -21,8 +21,12 @@ use serde_json::value::RawValue;
 /// Deeper values than any program writes are not followed.
 const DEEPEST: usize = 256;
 
-/// Whether two states mean the same. `false` if one of them cannot be read.
-pub(crate) fn mean_the_same(one: &[u8], other: &[u8]) -> bool {
+/// Whether two states mean the same: the same members with the same values.
+///
+/// White space, escapes, the order of members and `terraform_version` do not count. A state of
+/// format 3 equals the one of format 4 that Terraform 0.12 makes of it. `false` if one of the two
+/// cannot be read.
+pub fn mean_the_same(one: &[u8], other: &[u8]) -> bool {
     if one == other {
         return true;
     }

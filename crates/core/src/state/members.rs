@@ -1,9 +1,15 @@
 //! Objects of a state, read as Go reads them: `null` stands for a member that is not there, and of two members of one
 //! name the last counts. Serialisers of other languages and bad merges write both.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
+
+/// The text of a state. Bytes that are no UTF-8 are replaced, as clients replace them when they read.
+pub(super) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}
 
 /// The members of one object, their values as they were written.
 #[derive(Default)]

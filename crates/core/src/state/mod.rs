@@ -12,9 +12,8 @@ mod split;
 mod succession;
 mod validate;
 
-pub(crate) use meaning::mean_the_same;
-
 pub use header::{HeaderReader, StateFormat, StateHeader};
+pub use meaning::mean_the_same;
 pub use outputs::{Output, OutputReader, Outputs, Progress};
 pub use readable::check_readable;
 pub use resources::ResourceInstance;

@@ -264,7 +264,7 @@ fn want(key: &str) -> Option<Want> {
 /// Reads what the member `outputs` holds. Two of one name are merged, as in Go, so this adds.
 fn parse_outputs(text: &[u8], outputs: &mut Outputs) -> Result<()> {
     let unreadable = || invalid("its outputs cannot be read");
-    let text = std::str::from_utf8(text).map_err(|_| unreadable())?;
+    let text = &*members::lossy(text);
     let all = Members::parse(text).map_err(|_| unreadable())?;
     if text == "null" {
         *outputs = Outputs::default();
@@ -288,7 +288,7 @@ fn null() -> Box<RawValue> {
 /// Reads the outputs of format versions 1 to 3, which keep them in the module with the path `["root"]`. Version 1 has bare strings.
 fn parse_root_module(text: &[u8]) -> Result<Outputs> {
     let unreadable = |_: WrongType| invalid("its modules cannot be read");
-    let text = std::str::from_utf8(text).map_err(|_| unreadable(WrongType))?;
+    let text = &*members::lossy(text);
     let mut outputs = Outputs::default();
     for module in members::elements(text).map_err(unreadable)? {
         let module = Members::parse(module.get()).map_err(unreadable)?;
@@ -321,6 +321,20 @@ mod tests {
             }
         }
         reader.finish()
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf_8_are_replaced_as_clients_do() {
+        for version in [3, 4] {
+            let outputs: &[u8] = b"\"outputs\":{\"a\":{\"value\":\"caf\xe9\",\"type\":\"string\"}}";
+            let head = format!("{{\"version\":{version},\"serial\":1,\"lineage\":\"l\",");
+            let (before, after): (&[u8], &[u8]) =
+                if version == 4 { (b"", b"}") } else { (b"\"modules\":[{\"path\":[\"root\"],", b"}]}") };
+            let mut reader = OutputReader::new();
+            let _: Progress = reader.feed(&[head.as_bytes(), before, outputs, after].concat()).unwrap();
+            let outputs = reader.finish().unwrap();
+            assert_eq!(outputs.get("a").unwrap().as_plain_text().as_deref(), Some("caf\u{fffd}"));
+        }
     }
 
     #[test]

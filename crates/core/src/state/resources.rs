@@ -47,8 +47,8 @@ impl ResourceInstance {
     pub fn parse_all(state: &[u8]) -> Result<Vec<Self>> {
         let mut instances = match StateHeader::parse(state)?.format {
             StateFormat::Encrypted => Err(super::outputs::encrypted("read resources", "resources")),
-            StateFormat::Plain { version: 4 } => text_of(state).and_then(v4).map_err(|_| unreadable()),
-            StateFormat::Plain { .. } => text_of(state).and_then(v3).map_err(|_| unreadable()),
+            StateFormat::Plain { version: 4 } => v4(&members::lossy(state)).map_err(|_| unreadable()),
+            StateFormat::Plain { .. } => v3(&members::lossy(state)).map_err(|_| unreadable()),
         }?;
         instances.sort_by(|(address, one), (other_address, other)| {
             // `None` first: what waits to be destroyed stands behind what replaced it.
@@ -71,10 +71,6 @@ impl ResourceInstance {
 
 fn unreadable() -> crate::Error {
     invalid("its resources cannot be read")
-}
-
-fn text_of(state: &[u8]) -> Result<&str, WrongType> {
-    std::str::from_utf8(state).map_err(|_| WrongType)
 }
 
 type Placed = (Address, ResourceInstance);
@@ -202,6 +198,23 @@ fn v3_address(key: &str) -> (&'static str, &str, &str, Key) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_that_are_no_utf_8_are_replaced_as_clients_do() {
+        for (odd, expected) in
+            [(&b"caf\xe9"[..], "caf\u{fffd}"), (b"\xff\xfe", "\u{fffd}\u{fffd}"), (b"\xc3", "\u{fffd}")]
+        {
+            let (before, after) = (
+                br#"{"version":4,"serial":1,"lineage":"l","resources":[{"mode":"managed","type":"t","name":"n",
+                    "provider":"p","instances":[{"attributes":{"a":""#,
+                br#""}}]}]}"#,
+            );
+            let all = ResourceInstance::parse_all(&[before, odd, after].concat()).unwrap();
+            assert_eq!(all[0].address, "t.n");
+            let attributes = all[0].attributes["a"].get();
+            assert!(attributes.contains(expected), "{attributes}");
+        }
+    }
 
     #[test]
     fn addresses_are_those_of_the_command_line() {
