@@ -11,6 +11,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use s3s::auth::SecretKey;
+use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::S3ServiceBuilder;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -249,9 +250,16 @@ impl EmulatorBuilder {
         let address = listener.local_addr()?;
         let keys: Arc<BTreeMap<_, _>> = Arc::new(self.credentials.into_iter().collect());
         let region: Option<Arc<str>> = self.region.clone().map(Arc::from);
+        let faults = Faults::default();
+        let clock = faults.clock();
         let ring = Keyring::new(Arc::clone(&keys), self.tokens);
-        let oss = Oss { storage: storage.clone(), keys: ring.clone(), region: region.clone() };
-        let tablestore = Tablestore { storage: storage.clone(), keys: ring.clone() };
+        let oss = Oss {
+            storage: storage.clone(),
+            keys: ring.clone(),
+            region: region.clone(),
+            clock: clock.clone(),
+        };
+        let tablestore = Tablestore { storage: storage.clone(), keys: ring.clone(), clock: clock.clone() };
         let sts = Sts {
             keys: ring,
             roles: Arc::new(self.roles),
@@ -259,13 +267,17 @@ impl EmulatorBuilder {
             instance_role: self.instance_role,
             lifetime: self.session_lifetime.unwrap_or(sts::DEFAULT_LIFETIME),
             address,
+            clock,
         };
         let tables = Tables { storage: storage.clone(), keys: Arc::clone(&keys), region: region.clone() };
         let mut s3 = S3ServiceBuilder::new(Service::new(storage, self.region));
         s3.set_auth(Keys(keys));
         s3.set_access(SignedOnly);
         s3.set_host(Localhost);
-        let faults = Faults::default();
+        // The time of a request is held against a clock of our own.
+        let mut config = S3Config::default();
+        config.presigned_url_max_skew_time_secs = u32::MAX;
+        s3.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
         if let Some((latency, bytes_per_second)) = self.link {
             faults.set_latency(latency);
             faults.set_bytes_per_second(Some(bytes_per_second));

@@ -93,6 +93,13 @@ impl Exchange {
 impl Endpoint {
     /// Answers a request. An error closes the connection without an answer.
     pub(crate) async fn answer(self, request: hyper::Request<Incoming>) -> Result<HttpResponse, StdError> {
+        let clock = self.faults.clock();
+        let mut answer = self.answer_in_time(request).await?;
+        clock.stamp(&mut answer);
+        Ok(answer)
+    }
+
+    async fn answer_in_time(self, request: hyper::Request<Incoming>) -> Result<HttpResponse, StdError> {
         let (head, body) = request.into_parts();
         if let Some(operation) = dynamodb::operation(&head.headers) {
             let operation = operation.to_owned();
@@ -164,6 +171,11 @@ impl Endpoint {
                 "Trailing checksums are not understood here.",
                 "",
             ));
+        }
+        if self.faults.clock().refuses(&head.headers).is_some() {
+            drain(&head, body).await;
+            let message = "The difference between the request time and the server's time is too large.";
+            return Ok(error(403, "RequestTimeTooSkewed", message, ""));
         }
         if let Some(answer) = self.refuse_region(&head) {
             drain(&head, body).await;
@@ -272,10 +284,22 @@ fn finish(mut answer: HttpResponse, is_head: bool, plan: &Plan) -> HttpResponse 
     if let Ok(id) = HeaderValue::from_str(&next_request_id()) {
         answer.headers_mut().insert("x-amz-request-id", id);
     }
+    if plan.misstate_checksum {
+        let names = answer.headers_mut().iter_mut();
+        for (_, value) in names.filter(|(name, _)| is_checksum(name)) {
+            let wrong: String = value.to_str().unwrap_or_default().chars().rev().collect();
+            *value = HeaderValue::from_str(&wrong).unwrap_or(HeaderValue::from_static(""));
+        }
+    }
     if let Some(after_bytes) = plan.truncate_after {
         answer = truncate(answer, after_bytes);
     }
     answer
+}
+
+/// Whether a header holds a checksum of the body.
+fn is_checksum(name: &hyper::header::HeaderName) -> bool {
+    name.as_str().starts_with("x-amz-checksum-") && name != "x-amz-checksum-type"
 }
 
 fn next_request_id() -> String {

@@ -4,13 +4,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use s3s::StdError;
+
+use crate::clock::Clock;
 
 /// A handle on how an emulator misbehaves, which can be changed while it runs. Clones share their state.
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
     armed: Arc<Mutex<Vec<Fault>>>,
     link: Arc<Link>,
+    clock: Clock,
 }
 
 /// A slow link, read by every connection at every step.
@@ -27,11 +31,12 @@ impl Faults {
         self.lock().push(fault);
     }
 
-    /// Disarms every fault and makes the link fast again.
+    /// Disarms every fault, makes the link fast again and puts the clock right.
     pub fn clear(&self) {
         self.lock().clear();
         self.set_latency(Duration::ZERO);
         self.set_bytes_per_second(None);
+        self.set_clock_ahead(SignedDuration::ZERO);
     }
 
     /// How many faults are still armed; a fault without a limit counts until [`clear`](Self::clear).
@@ -48,6 +53,16 @@ impl Faults {
     /// Limits each connection, in each direction. None, the default, is no limit.
     pub fn set_bytes_per_second(&self, limit: Option<u64>) {
         self.link.bytes_per_second.store(limit.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// Puts the clock ahead of this machine's by this much, or behind it. Requests whose signature says another time
+    /// than this clock, by more than 15 minutes, are refused as each service refuses them; the answer says the time.
+    pub fn set_clock_ahead(&self, ahead: SignedDuration) {
+        self.clock.set_ahead(ahead);
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock.clone()
     }
 
     pub(crate) fn link(&self) -> Arc<Link> {
@@ -237,7 +252,8 @@ pub enum Misbehaviour {
     LoseRequest,
     /// Takes an entity tag in `If-Match` for a wrong one unless it comes without its quotes, as Ceph does.
     MeetBareTagsOnly,
-    /// Names a wrong CRC-64 in answers of OSS, as a body does that was damaged on its way.
+    /// Names wrong checksums in answers of S3 and a wrong CRC-64 in those of OSS, which then differ from the body, as those of one do that was
+    /// damaged on its way.
     MisstateChecksum,
     /// Answers bodies with trailing checksums (`aws-chunked`) with 400 `XAmzContentSHA256Mismatch`, as older Ceph does.
     RefuseTrailers,

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod clock;
 mod emulator;
 mod endpoint;
 mod faults;

@@ -51,6 +51,13 @@ impl Endpoint {
     ) -> Result<HttpResponse, StdError> {
         let ignores_conditions = plan.ignored == IgnoredConditions::Everywhere;
         let work = async {
+            let clock = self.faults.clock();
+            if let Some(signed) = clock.refuses(&head.headers) {
+                let (signed, now) =
+                    (signed.strftime("%Y%m%dT%H%M%SZ"), clock.now().strftime("%Y%m%dT%H%M%SZ"));
+                let message = format!("Signature expired: {signed} is now earlier than {now}");
+                return table_error(400, "InvalidSignatureException", &message);
+            }
             match self.tables.answer(head, operation, body, ignores_conditions).await {
                 Ok(answer) => table_answer(200, &answer),
                 Err(refusal) => table_error(refusal.status, refusal.code, &refusal.message),

@@ -24,6 +24,7 @@ use s3s::{Body, HttpResponse};
 
 use self::address::{Address, Operation, Query};
 use self::refusal::Refusal;
+use crate::clock::Clock;
 use crate::faults::IgnoredConditions;
 use crate::keyring::Keyring;
 use crate::storage::Storage;
@@ -37,6 +38,7 @@ pub(crate) struct Oss {
     pub(crate) storage: Storage,
     pub(crate) keys: Keyring,
     pub(crate) region: Option<Arc<str>>,
+    pub(crate) clock: Clock,
 }
 
 /// A request, taken apart as far as every operation needs it.
@@ -148,7 +150,7 @@ impl Oss {
             )
             .with_ec("0003-00000001"));
         }
-        signature::check(call, &self.keys, self.region.as_deref(), Timestamp::now())?;
+        signature::check(call, &self.keys, self.region.as_deref(), self.clock.now())?;
         call.address.check(&call.uri, &call.headers)?;
         let operation = call.operation.ok_or_else(|| {
             Refusal::not_implemented(

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 pub(crate) use self::metadata::InstanceRole;
 pub use self::metadata::MetadataMode;
 use self::rpc::Parameters;
+use crate::clock::Clock;
 use crate::keyring::Keyring;
 
 /// The account that everything belongs to.
@@ -39,6 +40,7 @@ pub(crate) struct Sts {
     /// How long the keys of an instance last, and those of a role at most.
     pub(crate) lifetime: Duration,
     pub(crate) address: SocketAddr,
+    pub(crate) clock: Clock,
 }
 
 /// Why a request is refused.
@@ -106,7 +108,7 @@ impl Sts {
         }
         // The token of an identity provider takes the place of a signature.
         if action != "AssumeRoleWithOIDC" {
-            parameters.check(method, &self.keys, Timestamp::now())?;
+            parameters.check(method, &self.keys, self.clock.now())?;
         }
         match action {
             "AssumeRole" => self.assume_role(parameters),

@@ -27,6 +27,7 @@ use self::refusal::Refusal;
 use self::rows::Change;
 pub(crate) use self::rows::Conditions;
 use self::signature::Signer;
+use crate::clock::Clock;
 use crate::keyring::Keyring;
 use crate::storage::Storage;
 use crate::store::rows::{self as stored, KeyKind, Table};
@@ -36,6 +37,7 @@ use crate::store::rows::{self as stored, KeyKind, Table};
 pub(crate) struct Tablestore {
     pub(crate) storage: Storage,
     pub(crate) keys: Keyring,
+    pub(crate) clock: Clock,
 }
 
 /// What a request is about, as far as faults and the recorder want to know.
@@ -91,7 +93,7 @@ impl Tablestore {
         conditions: Conditions,
         request_id: &str,
     ) -> HttpResponse {
-        let signer = match signature::check(headers, path, body, &self.keys, Timestamp::now()) {
+        let signer = match signature::check(headers, path, body, &self.keys, self.clock.now()) {
             Ok(signer) => signer,
             Err(refusal) => return failure(refusal.status, refusal.code, &refusal.message, request_id),
         };
