@@ -1,5 +1,6 @@
 //! One method for each call of the API. No policy here: what an answer means for a state or a lock is decided by the callers.
 
+mod customer_key;
 mod headers;
 mod request;
 mod sending;
@@ -9,21 +10,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use aws_sdk_s3::config::ResponseChecksumValidation;
 use aws_sdk_s3::operation::delete_object::builders::DeleteObjectFluentBuilder;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
-use aws_sdk_s3::types::{ObjectCannedAcl, ServerSideEncryption};
+use aws_sdk_s3::types::{BucketVersioningStatus, ObjectCannedAcl, ServerSideEncryption};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use remote_state_core::ErrorKind;
-use remote_state_core::provider::Md5Sum;
-use secrecy::ExposeSecret as _;
 
+use self::customer_key::{CUSTOMER_ALGORITHM, CustomerKey};
 pub(crate) use self::headers::NeededHeaders;
 pub(crate) use self::request::{Condition, Object, Repeat, Select, Stored};
 pub(crate) use self::sending::AttemptCount;
-use self::sending::{LastStatus, NO_CONTENT, Signed, once, unsent};
+use self::sending::{LastStatus, NO_CONTENT, Signed, repeated, unsent};
+pub(crate) use self::sending::{in_time, is_about_time};
+use crate::checksum::{self, Recorded};
 use crate::config::{Encryption, Origins, S3Config, Tags};
 use crate::connect::timeouts;
 use crate::dialect::{Checksum, Dialect, Versioned};
@@ -52,6 +53,8 @@ struct Settings {
     tags: Tags,
     acl: Option<String>,
     checksum: Option<Checksum>,
+    asks_for_checksums: bool,
+    verifies: bool,
     dialect: Dialect,
     /// The shortest time between a small request and its answer so far, in microseconds; none yet is the most there is.
     shortest_trip: AtomicU64,
@@ -62,25 +65,6 @@ pub(crate) const SLOW_TRIP: Duration = Duration::from_millis(15);
 
 /// Bodies up to this size take no time to send.
 const SMALL_BYTES: u64 = 16 << 10;
-
-/// The only algorithm that there is for keys which are sent along.
-const CUSTOMER_ALGORITHM: &str = "AES256";
-
-/// A key that is sent along, as the headers have it.
-struct CustomerKey<'a> {
-    key: &'a str,
-    md5: String,
-}
-
-impl Encryption {
-    /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html>
-    fn customer_key(&self) -> Option<CustomerKey<'_>> {
-        let Self::Customer(key) = self else { return None };
-        let key = key.expose_secret();
-        let bytes = BASE64.decode(key).unwrap_or_default();
-        Some(CustomerKey { key, md5: BASE64.encode(Md5Sum::of(&bytes)) })
-    }
-}
 
 /// Says with what an object is stored: the same, whether it is sent at once or in parts.
 macro_rules! with_attributes {
@@ -128,6 +112,8 @@ impl Client {
                 tags: config.tags.clone(),
                 acl: config.acl.clone(),
                 checksum: (!config.skip_checksum).then_some(dialect.checksum),
+                asks_for_checksums: dialect.asks_for_checksums && !config.skip_checksum,
+                verifies: !config.skip_checksum,
                 dialect,
                 shortest_trip: AtomicU64::new(u64::MAX),
             }),
@@ -194,13 +180,18 @@ impl Client {
                 .sse_customer_key(key)
                 .sse_customer_key_md5(md5);
         }
-        let mut settings = aws_sdk_s3::config::Builder::new();
-        if select.range.is_some() {
-            // What the store may say of the whole object is not true of a part.
-            settings = settings.response_checksum_validation(ResponseChecksumValidation::WhenRequired);
-        }
+        // What the store may say of the whole object is not true of a part.
+        let asks = select.range.is_none() && self.settings.asks_for_checksums;
         let started = Instant::now();
-        let sent = call.customize().config_override(settings).send().await;
+        let sent = in_time(|| {
+            let call = call.clone().customize().mutate_request(move |request| {
+                if asks {
+                    let _before = request.headers_mut().insert(checksum::ASKED.0, checksum::ASKED.1);
+                }
+            });
+            call.send()
+        });
+        let sent = sent.await;
         self.note_trip(started);
         let sent_key = match (&self.settings.encryption, &self.settings.origins.customer_key) {
             (Encryption::Customer(_), Some(origin)) => SentKey::Some(origin),
@@ -225,6 +216,12 @@ impl Client {
         Ok(answer)
     }
 
+    /// Returns the checksum that the answer to a GET of a whole object names, unless checksums are
+    /// not wanted.
+    pub(crate) fn recorded(&self, answer: &GetObjectOutput) -> Option<Recorded> {
+        self.settings.verifies.then(|| Recorded::of(answer)).flatten()
+    }
+
     /// Writes a state at once, repeating the request as configured.
     pub(crate) async fn put_state(
         &self,
@@ -246,37 +243,41 @@ impl Client {
     ) -> Result<Stored, Failure> {
         let operation = object.operation();
         let Settings { checksum, dialect, .. } = &*self.settings;
-        let call = self.sdk.put_object().bucket(self.bucket()).key(key);
-        let mut call = with_attributes!(call, self.settings, object);
-        if !matches!(object, Object::State) && dialect.versioned == Versioned::ByList {
-            call = call.metadata(RULE.0, RULE.1);
-        }
-        call = match checksum {
-            None => call,
-            Some(Checksum::Md5) => call.content_md5(BASE64.encode(payload.md5().await.map_err(unsent)?)),
-            Some(Checksum::Sha256) => call.checksum_sha256(BASE64.encode(payload.hash().as_bytes())),
+        let md5 = match checksum {
+            Some(Checksum::Md5) => Some(BASE64.encode(payload.md5().await.map_err(unsent)?)),
+            _ => None,
         };
-        call = match condition {
-            Condition::None => call,
-            Condition::IfAbsent => call.if_none_match("*"),
-            Condition::IfMatch(etag) => call.if_match(dialect.if_match(etag)),
-            Condition::IfMatchAs(etag) => call.if_match(etag),
+        let sha256 = (*checksum == Some(Checksum::Sha256)).then(|| BASE64.encode(payload.hash().as_bytes()));
+        // A call with a body cannot be cloned.
+        let call = || {
+            let call = self.sdk.put_object().bucket(self.bucket()).key(key);
+            let mut call = with_attributes!(call, self.settings, object);
+            if !matches!(object, Object::State) && dialect.versioned == Versioned::ByList {
+                call = call.metadata(RULE.0, RULE.1);
+            }
+            call = call.set_content_md5(md5.clone()).set_checksum_sha256(sha256.clone());
+            match condition {
+                Condition::None => call,
+                Condition::IfAbsent => call.if_none_match("*"),
+                Condition::IfMatch(etag) => call.if_match(dialect.if_match(etag)),
+                Condition::IfMatchAs(etag) => call.if_match(etag),
+            }
         };
         let size = payload.size_bytes();
-        // What an earlier request broke off at is not about this one.
-        drop(payload.take_broken());
-        let attempts = AttemptCount::default();
-        let call = call
-            .body(payload.body(0..size))
-            .customize()
-            .interceptor(attempts.clone())
-            .interceptor(Signed::new(dialect, *checksum, *payload.hash()));
-        let settings = match repeat {
-            Repeat::AsConfigured => aws_sdk_s3::config::Builder::new(),
-            Repeat::Never => once(),
-        };
+        let mut attempts = AttemptCount::default();
         let started = Instant::now();
-        let sent = call.config_override(settings.timeout_config(timeouts(size))).send().await;
+        let sent = in_time(|| {
+            // What an earlier request broke off at is not about this one.
+            drop(payload.take_broken());
+            attempts = AttemptCount::default();
+            let call = call()
+                .body(payload.body(0..size))
+                .customize()
+                .interceptor(attempts.clone())
+                .interceptor(Signed::new(dialect, *checksum, *payload.hash()));
+            call.config_override(repeated(repeat).timeout_config(timeouts(size))).send()
+        });
+        let sent = sent.await;
         if size <= SMALL_BYTES {
             self.note_trip(started);
         }
@@ -347,14 +348,14 @@ impl Client {
         call: DeleteObjectFluentBuilder,
         repeat: Repeat,
     ) -> Result<(), Failure> {
-        let (attempts, status) = (AttemptCount::default(), LastStatus::default());
-        let call = call.bucket(self.bucket()).key(key).customize();
-        let call = call.interceptor(attempts.clone()).interceptor(status.clone());
-        let settings = match repeat {
-            Repeat::AsConfigured => aws_sdk_s3::config::Builder::new(),
-            Repeat::Never => once(),
-        };
-        let sent = call.config_override(settings).send().await;
+        let (mut attempts, status) = (AttemptCount::default(), LastStatus::default());
+        let call = call.bucket(self.bucket()).key(key);
+        let sent = in_time(|| {
+            attempts = AttemptCount::default();
+            let call = call.clone().customize().interceptor(attempts.clone()).interceptor(status.clone());
+            call.config_override(repeated(repeat)).send()
+        });
+        let sent = sent.await;
         drop(
             sent.map_err(|error| attempts.in_view_of(failure(self.about(operation, &self.url(key)), error)))?,
         );
@@ -371,27 +372,27 @@ impl Client {
     ) -> Result<ListObjectsV2Output, Failure> {
         let call =
             self.sdk.list_objects_v2().bucket(self.bucket()).prefix(prefix).set_continuation_token(token);
-        call.send().await.map_err(|error| failure(self.about(operation, &self.url(prefix)), error))
+        let sent = in_time(|| call.clone().send()).await;
+        sent.map_err(|error| failure(self.about(operation, &self.url(prefix)), error))
     }
 
     /// Returns whether the bucket makes versions.
-    ///
-    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketVersioning.html>
     pub(crate) async fn is_versioned(&self, operation: &'static str) -> Result<bool, Failure> {
-        let answer = self.sdk.get_bucket_versioning().bucket(self.bucket()).send().await;
-        let answer =
-            answer.map_err(|error| about_versions(failure(self.about(operation, &self.url("")), error)))?;
-        Ok(answer.status == Some(aws_sdk_s3::types::BucketVersioningStatus::Enabled))
+        Ok(self.versioning(operation).await? == Some(BucketVersioningStatus::Enabled))
     }
 
     /// Returns whether the bucket makes versions or ever made any: versioning that was enabled once can be suspended, and not taken back.
-    ///
-    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketVersioning.html>
     pub(crate) async fn was_versioned(&self, operation: &'static str) -> Result<bool, Failure> {
-        let answer = self.sdk.get_bucket_versioning().bucket(self.bucket()).send().await;
+        Ok(self.versioning(operation).await?.is_some())
+    }
+
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketVersioning.html>
+    async fn versioning(&self, operation: &'static str) -> Result<Option<BucketVersioningStatus>, Failure> {
+        let call = self.sdk.get_bucket_versioning().bucket(self.bucket());
+        let sent = in_time(|| call.clone().send()).await;
         let answer =
-            answer.map_err(|error| about_versions(failure(self.about(operation, &self.url("")), error)))?;
-        Ok(answer.status.is_some())
+            sent.map_err(|error| about_versions(failure(self.about(operation, &self.url("")), error)))?;
+        Ok(answer.status)
     }
 
     fn url(&self, key: &str) -> String {

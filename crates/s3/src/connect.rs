@@ -15,7 +15,7 @@ use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProt
 use crate::chain::Found;
 use crate::client::NeededHeaders;
 use crate::config::S3Config;
-use crate::dialect::{Addressing, Dialect, DialectName, SigningRegion};
+use crate::dialect::{Addressing, Dialect, SigningRegion};
 use crate::sts::{Admitted, AssumeRole};
 use crate::transport;
 
@@ -124,11 +124,8 @@ pub(crate) fn bucket(shared: &SdkConfig, config: &S3Config, dialect: Dialect) ->
         .interceptor(NeededHeaders)
         // Checksums go into headers, see `write.rs`. What the SDK would add by itself is a trailer, which most other stores refuse.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
-        .response_checksum_validation(if dialect.name == DialectName::Aws && !config.skip_checksum {
-            ResponseChecksumValidation::WhenSupported
-        } else {
-            ResponseChecksumValidation::WhenRequired
-        });
+        // What comes back is verified here, see `checksum.rs`.
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
     if let SigningRegion::Always(region) = dialect.region {
         builder = builder.region(Region::from_static(region));
     }

@@ -18,6 +18,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use remote_state_core::{Error, ErrorKind, Result};
 
+use crate::checksum::Recorded;
 use crate::client::{Client, Select};
 
 /// The length of a part. Short, because as many as there are connections are held in memory.
@@ -37,6 +38,9 @@ const FAST: f64 = 80e6;
 
 /// Less than this is not worth new connections.
 const LEAST_GAIN: Duration = Duration::from_millis(250);
+
+/// What to do about a checksum that differs.
+const DAMAGED: &str = "read it again: if it differs every time, the object is damaged in the store or on the way, and an older version or a backup is what is left";
 
 /// How an answer comes in.
 #[derive(Clone, Copy, Debug)]
@@ -109,9 +113,12 @@ impl Download {
         self.object.size_bytes
     }
 
-    /// Returns the bytes, and makes sure that none is missing at the end.
+    /// Returns the bytes, and makes sure that none is missing at the end, and that they have the
+    /// checksum that the store recorded of them.
     pub(crate) fn body(self) -> BoxStream<'static, Result<Bytes>> {
+        let recorded = self.object.client.recorded(&self.answer);
         let reader = Reader {
+            recorded,
             object: Arc::new(self.object),
             first: self.answer.body,
             taken: 0,
@@ -121,7 +128,9 @@ impl Download {
             pace: Pace { head: self.head, waited: Duration::ZERO, bytes: 0 },
         };
         stream::try_unfold(reader, |mut reader| async move {
-            Ok(reader.next().await?.map(|bytes| (bytes, reader)))
+            let Some(bytes) = reader.next().await? else { return Ok(None) };
+            reader.verify(&bytes)?;
+            Ok(Some((bytes, reader)))
         })
         .boxed()
     }
@@ -129,6 +138,8 @@ impl Download {
 
 struct Reader {
     object: Arc<Object>,
+    /// The checksum of the whole, until the last bytes have been held against it.
+    recorded: Option<Recorded>,
     /// The body of the first answer.
     first: ByteStream,
     /// How much of it was taken.
@@ -195,6 +206,23 @@ impl Reader {
                 self.parts = Some(self.object.parts(self.taken));
             }
             return Ok(Some(bytes.slice(new..)));
+        }
+    }
+}
+
+impl Reader {
+    /// Sums up what is passed on, and makes sure that the last bytes are passed on only if all of
+    /// them are those that the store recorded a checksum of.
+    fn verify(&mut self, bytes: &[u8]) -> Result<()> {
+        if let Some(recorded) = &mut self.recorded {
+            recorded.update(bytes);
+        }
+        if self.passed_on < self.object.size_bytes {
+            return Ok(());
+        }
+        match self.recorded.take().map(Recorded::verify) {
+            Some(Err(reason)) => Err(self.object.broken(&reason).with_hint(DAMAGED)),
+            _ => Ok(()),
         }
     }
 }

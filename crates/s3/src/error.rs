@@ -265,10 +265,7 @@ fn service(
                 .with_hint("see which credentials are used with `remote-state config show`"),
         ),
         // "The difference between the request time and the server's time is too large."
-        "RequestTimeTooSkewed" => (
-            Outcome::Refused,
-            about.error(ErrorKind::CredentialInvalid, "this machine's clock and the store's are too far apart"),
-        ),
+        "RequestTimeTooSkewed" => clocks_differ(about),
         // "The bucket that you are attempting to access must be addressed using the specified endpoint."
         "PermanentRedirect" | "TemporaryRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
             (Outcome::Refused, wrong_region(about, sentence, hinted_region))
@@ -306,6 +303,13 @@ fn service(
             (Outcome::Refused, if is_condition { error.with_hint(LOCK_ELSEWHERE) } else { error })
         }
     }
+}
+
+/// The service refused the time of a request, and once more with its own time: nothing was done.
+pub(crate) fn clocks_differ(about: About<'_>) -> (Outcome, Error) {
+    let reason = "this machine's clock and the store's are too far apart";
+    let error = about.error(ErrorKind::CredentialInvalid, reason).with_hint("set this machine's clock");
+    (Outcome::Refused, error)
 }
 
 /// The service failed, and what became of the request it does not know itself.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod chain;
+mod checksum;
 mod client;
 mod config;
 mod connect;

@@ -12,7 +12,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_xml::decode::Document;
 use remote_state_core::{ErrorKind, Result};
 
-use crate::client::Client;
+use crate::client::{Client, in_time};
 use crate::error::{about_versions, failure};
 use crate::keys::object_url;
 
@@ -62,12 +62,11 @@ impl Client {
             .bucket(self.bucket())
             .prefix(prefix)
             .set_key_marker(key_marker)
-            .set_version_id_marker(version_marker)
-            .customize()
-            .interceptor(kinds.clone());
+            .set_version_id_marker(version_marker);
         let url = object_url(self.bucket(), prefix);
         let about = self.about(operation, &url);
-        let answer = call.send().await.map_err(|error| about_versions(failure(about, error)))?;
+        let sent = in_time(|| call.clone().customize().interceptor(kinds.clone()).send()).await;
+        let answer = sent.map_err(|error| about_versions(failure(about, error)))?;
         page(answer, &kinds.take()).ok_or_else(|| about.error(ErrorKind::Unexpected, NOT_UNDERSTOOD))
     }
 }

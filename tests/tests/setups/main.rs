@@ -1,5 +1,6 @@
 //! What every setup of the s3 provider has to show: each folder of `.github/services/s3`.
 
+mod checksum;
 mod conformance;
 mod customer_key;
 mod encryption;
@@ -14,6 +15,7 @@ use remote_state_tests::Suite;
 
 fn main() -> ExitCode {
     let mut suite = Suite::new();
+    checksum::add(&mut suite);
     conformance::add(&mut suite);
     customer_key::add(&mut suite);
     encryption::add(&mut suite);

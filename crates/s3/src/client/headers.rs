@@ -17,7 +17,9 @@ use crate::lock::RULE;
 const LAST_MODIFIED: &str = "last-modified";
 
 /// What is read from an answer, here or by the SDK.
-const NEEDED: [&str; 11] = [
+const NEEDED: [&str; 12] = [
+    // A cached answer says an old time.
+    "age",
     "content-length",
     "content-range",
     "content-type",

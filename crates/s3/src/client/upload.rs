@@ -11,7 +11,7 @@ use remote_state_core::ErrorKind;
 
 use super::{
     AttemptCount, BASE64, CUSTOMER_ALGORITHM, Client, Condition, CustomerKey, Encryption, Object,
-    ObjectCannedAcl, ServerSideEncryption, Settings, Signed, Stored, unsent, with_attributes,
+    ObjectCannedAcl, ServerSideEncryption, Settings, Signed, Stored, in_time, unsent, with_attributes,
 };
 use crate::connect::timeouts;
 use crate::dialect::Checksum;
@@ -30,7 +30,7 @@ impl Client {
             call = call.checksum_algorithm(ChecksumAlgorithm::Sha256);
         }
         let fail = |error| failure(self.about(operation, &self.url(key)), error);
-        let answer = call.send().await.map_err(fail)?;
+        let answer = in_time(|| call.clone().send()).await.map_err(fail)?;
         answer.upload_id.ok_or_else(|| {
             let reason = "the store began an upload and gave it no id";
             let url = self.url(key);
@@ -51,25 +51,32 @@ impl Client {
     ) -> Result<CompletedPart, Failure> {
         let size = part.end - part.start;
         let hash = payload.hash_of(part.clone()).await.map_err(unsent)?;
-        let mut call =
-            self.sdk.upload_part().bucket(self.bucket()).key(key).upload_id(id).part_number(number);
-        call = match self.settings.checksum {
-            None => call,
-            Some(Checksum::Md5) => {
-                call.content_md5(BASE64.encode(payload.md5_of(part.clone()).await.map_err(unsent)?))
-            }
-            Some(Checksum::Sha256) => call.checksum_sha256(BASE64.encode(hash.as_bytes())),
+        let md5 = match self.settings.checksum {
+            Some(Checksum::Md5) => Some(BASE64.encode(payload.md5_of(part.clone()).await.map_err(unsent)?)),
+            _ => None,
         };
-        if let Some(CustomerKey { key, md5 }) = self.settings.encryption.customer_key() {
-            call = call
-                .sse_customer_algorithm(CUSTOMER_ALGORITHM)
-                .sse_customer_key(key)
-                .sse_customer_key_md5(md5);
-        }
-        let signed = Signed::new(&self.settings.dialect, self.settings.checksum, hash);
-        let call = call.body(payload.body(part)).customize().interceptor(signed);
-        let settings = aws_sdk_s3::config::Builder::new().timeout_config(timeouts(size));
-        let sent = call.config_override(settings).send().await;
+        let sha256 = self.settings.checksum == Some(Checksum::Sha256);
+        let sha256 = sha256.then(|| BASE64.encode(hash.as_bytes()));
+        // A call with a body cannot be cloned.
+        let call = || {
+            let call =
+                self.sdk.upload_part().bucket(self.bucket()).key(key).upload_id(id).part_number(number);
+            let call = call.set_content_md5(md5.clone()).set_checksum_sha256(sha256.clone());
+            match self.settings.encryption.customer_key() {
+                Some(CustomerKey { key, md5 }) => call
+                    .sse_customer_algorithm(CUSTOMER_ALGORITHM)
+                    .sse_customer_key(key)
+                    .sse_customer_key_md5(md5),
+                None => call,
+            }
+        };
+        let sent = in_time(|| {
+            let signed = Signed::new(&self.settings.dialect, self.settings.checksum, hash);
+            let call = call().body(payload.body(part.clone())).customize().interceptor(signed);
+            let settings = aws_sdk_s3::config::Builder::new().timeout_config(timeouts(size));
+            call.config_override(settings).send()
+        });
+        let sent = sent.await;
         let answer = sent.map_err(|error| match payload.take_broken() {
             Some((_, broken)) => unsent(broken),
             None => failure(self.about(Object::State.operation(), &self.url(key)), error),
@@ -112,12 +119,14 @@ impl Client {
             Condition::IfMatch(etag) => call.if_match(self.settings.dialect.if_match(etag)),
             Condition::IfMatchAs(etag) => call.if_match(etag),
         };
-        let attempts = AttemptCount::default();
-        let settings = aws_sdk_s3::config::Builder::new().timeout_config(timeouts(size_bytes));
-        let call = call.customize().interceptor(attempts.clone()).config_override(settings);
+        let mut attempts = AttemptCount::default();
         let operation = Object::State.operation();
-        let answer = call
-            .send()
+        let sent = in_time(|| {
+            attempts = AttemptCount::default();
+            let settings = aws_sdk_s3::config::Builder::new().timeout_config(timeouts(size_bytes));
+            call.clone().customize().interceptor(attempts.clone()).config_override(settings).send()
+        });
+        let answer = sent
             .await
             .map_err(|error| attempts.in_view_of(failure(self.about(operation, &self.url(key)), error)))?;
         self.stored(operation, key, answer.e_tag, answer.version_id)
@@ -128,7 +137,7 @@ impl Client {
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html>
     pub(crate) async fn abort_upload(&self, key: &str, id: &str) -> Result<(), Failure> {
         let call = self.sdk.abort_multipart_upload().bucket(self.bucket()).key(key).upload_id(id);
-        match call.send().await {
+        match in_time(|| call.clone().send()).await {
             Err(error) if error.code() == Some("NoSuchUpload") => Ok(()),
             sent => sent
                 .map(drop)

@@ -62,6 +62,7 @@ fn described(row: &Dialect) -> String {
             Checksum::Sha256 => "SHA-256",
         }
         .to_owned(),
+        yes_no(row.asks_for_checksums).to_owned(),
         match row.body_signature {
             BodySignature::Hash => "its hash",
             BodySignature::Checksum => "the checksum",

@@ -8,10 +8,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use remote_state_core::{Error, ErrorKind};
 use url::Url;
 
-use crate::client::AttemptCount;
+use crate::client::{AttemptCount, in_time, is_about_time};
 use crate::config::{Origins, S3Config};
 use crate::dialect::{Dialect, DialectName};
-use crate::error::{About, Failure, Outcome, aws_command, failure_by};
+use crate::error::{About, Failure, Outcome, aws_command, clocks_differ, failure_by};
 use crate::keys::item_url;
 use crate::transport::Trust;
 
@@ -108,7 +108,7 @@ impl Table {
         let call = call
             .item(attribute, AttributeValue::S(value.clone()))
             .condition_expression(format!("attribute_not_exists({KEY})"));
-        let sent = call.customize().config_override(once()).send().await;
+        let sent = in_time(|| call.clone().customize().config_override(once()).send()).await;
         drop(sent.map_err(|error| self.failure(operation, id, error))?);
         let value = AttributeValue::S(value);
         self.witnessed(operation, id, attribute, |found| found == Some(&value)).await
@@ -148,10 +148,13 @@ impl Table {
         value: String,
     ) -> Result<(), Failure> {
         let call = self.sdk.put_item().table_name(self.name()).item(KEY, AttributeValue::S(id.to_owned()));
-        let attempts = AttemptCount::default();
-        let call =
-            call.item(attribute, AttributeValue::S(value.clone())).customize().interceptor(attempts.clone());
-        drop(call.send().await.map_err(|error| attempts.in_view_of(self.failure(operation, id, error)))?);
+        let call = call.item(attribute, AttributeValue::S(value.clone()));
+        let mut attempts = AttemptCount::default();
+        let sent = in_time(|| {
+            attempts = AttemptCount::default();
+            call.clone().customize().interceptor(attempts.clone()).send()
+        });
+        drop(sent.await.map_err(|error| attempts.in_view_of(self.failure(operation, id, error)))?);
         let value = AttributeValue::S(value);
         self.witnessed(operation, id, attribute, |found| found == Some(&value)).await
     }
@@ -172,7 +175,8 @@ impl Table {
             .key(KEY, AttributeValue::S(id.to_owned()))
             .projection_expression(format!("{KEY}, {attribute}"))
             .consistent_read(true);
-        let answer = call.send().await.map_err(|error| self.failure(operation, id, error))?;
+        let sent = in_time(|| call.clone().send()).await;
+        let answer = sent.map_err(|error| self.failure(operation, id, error))?;
         Ok(answer.item)
     }
 
@@ -185,10 +189,13 @@ impl Table {
         id: &str,
         attribute: &str,
     ) -> Result<(), Failure> {
-        let attempts = AttemptCount::default();
+        let mut attempts = AttemptCount::default();
         let call = self.sdk.delete_item().table_name(self.name()).key(KEY, AttributeValue::S(id.to_owned()));
-        let sent = call.customize().interceptor(attempts.clone()).send().await;
-        drop(sent.map_err(|error| attempts.in_view_of(self.failure(operation, id, error)))?);
+        let sent = in_time(|| {
+            attempts = AttemptCount::default();
+            call.clone().customize().interceptor(attempts.clone()).send()
+        });
+        drop(sent.await.map_err(|error| attempts.in_view_of(self.failure(operation, id, error)))?);
         self.witnessed(operation, id, attribute, |found| found.is_none()).await
     }
 
@@ -210,7 +217,7 @@ impl Table {
                 .expression_attribute_values(format!(":{}", attribute.to_ascii_lowercase()), value.clone()),
             None => call.condition_expression(format!("attribute_not_exists({attribute})")),
         };
-        let sent = call.customize().config_override(once()).send().await;
+        let sent = in_time(|| call.clone().customize().config_override(once()).send()).await;
         drop(sent.map_err(|error| self.failure(operation, id, error))?);
         // The next holder's may stand there by now.
         self.witnessed(operation, id, attribute, |found| found.is_none() || found != value).await
@@ -233,7 +240,13 @@ impl Table {
     {
         let object = self.url(id);
         let about = self.about(operation, &object);
-        failure_by(about, error, |status, code, _, _| meaning(about, status, code))
+        failure_by(about, error, |status, code, sentence, _| {
+            if is_about_time(Some(code), sentence) {
+                clocks_differ(about)
+            } else {
+                meaning(about, status, code)
+            }
+        })
     }
 }
 

@@ -20,6 +20,7 @@ use remote_state_core::provider::{Attempts, Outcome, Page, pages, read_lock_reco
 use remote_state_core::shell::operand;
 use remote_state_core::{Error, ErrorKind, LockId, LockRecord, Result};
 
+use crate::checksum::Recorded;
 use crate::client::{Repeat, Select};
 use crate::error::Failure;
 use crate::lock::file::LockFile;
@@ -246,11 +247,20 @@ impl LockFile<'_> {
 
     pub(super) async fn text_of(&self, operation: &'static str, answer: GetObjectOutput) -> Result<Vec<u8>> {
         let url = self.url();
-        let body = stream::try_unfold(answer.body, |mut body| async move {
-            let bytes = body.try_next().await.map_err(|error| {
-                self.about(operation, ErrorKind::Unavailable, "the transfer broke off").with_source(error)
-            })?;
-            Ok(bytes.map(|bytes| (bytes, body)))
+        let recorded = self.store.client.recorded(&answer);
+        let body = stream::try_unfold((answer.body, recorded), |(mut body, mut recorded)| async move {
+            let broken = |reason: &str| self.about(operation, ErrorKind::Unavailable, reason);
+            let bytes =
+                body.try_next().await.map_err(|error| broken("the transfer broke off").with_source(error))?;
+            match (&bytes, &mut recorded) {
+                (Some(bytes), Some(recorded)) => recorded.update(bytes),
+                (None, _) => {
+                    let verified = recorded.take().map_or(Ok(()), Recorded::verify);
+                    verified.map_err(|reason| broken(&reason))?;
+                }
+                (Some(_), None) => {}
+            }
+            Ok(bytes.map(|bytes| (bytes, (body, recorded))))
         });
         read_record_body(operation, &url, body).await
     }

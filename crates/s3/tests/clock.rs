@@ -1,0 +1,117 @@
+//! A clock that is not the store's: a request that was refused for its time alone is sent once more
+//! with the store's, and nothing was done by the first.
+//!
+//! Of the same kind are clocks that jump while a lock is held (a machine that slept), ahead and
+//! behind, the parts of an upload, lock items and digests of a table, and deletions.
+
+mod common;
+
+use bytes::Bytes;
+use common::{TABLE, emulator, store};
+use jiff::SignedDuration;
+use remote_state_core::{ErrorKind, LockInfo, LockTarget, StateStoreExt as _, Workspace, WriteMode};
+use remote_state_emulator::{Emulator, Fault, Misbehaviour};
+
+const STATE: &[u8] = br#"{"version":4,"serial":1,"lineage":"l","outputs":{},"resources":[]}"#;
+
+/// Ahead and behind, by a little more than services bear and by much more.
+fn clocks() -> [SignedDuration; 4] {
+    [16, -16, 26 * 60, -60 * 24 * 400].map(SignedDuration::from_mins)
+}
+
+/// The places of locks: a file, an item, both.
+const LOCKS: [&[(&str, &str)]; 3] =
+    [&[], &[("use_lockfile", "false"), ("dynamodb_table", TABLE)], &[("dynamodb_table", TABLE)]];
+
+fn info() -> LockInfo {
+    LockInfo::new("test", "me@here", "1", jiff::Timestamp::UNIX_EPOCH).unwrap()
+}
+
+/// The statuses of what was asked, in order.
+fn statuses(emulator: &Emulator) -> Vec<Option<u16>> {
+    emulator.requests().take().iter().map(|request| request.status).collect()
+}
+
+#[tokio::test]
+async fn lock_write_and_release_go_by_the_clock_of_the_store() {
+    for ahead in clocks() {
+        for locks in LOCKS {
+            for dialect in ["aws", "minio", "ceph", "generic"] {
+                let emulator = emulator().await;
+                emulator.faults().set_clock_ahead(ahead);
+                // Without retries of the SDK's, which would pause before each.
+                let more = [("dialect", dialect), ("max_retries", "1")];
+                let keys: Vec<_> = locks.iter().copied().chain(more).collect();
+                // Each begins anew, as each command does.
+                let store = || store(&emulator, &keys);
+                let here = Workspace::default();
+                let held = store().acquire(&here, &info()).await.unwrap();
+                let meta = store().write(&here, Bytes::from_static(STATE).into(), &WriteMode::Create).await;
+                assert!(meta.is_ok(), "{ahead:?} {locks:?} {dialect}: {meta:?}");
+                assert_eq!(store().read_bytes(&here).await.unwrap().unwrap().bytes, STATE);
+                let released = store().release(&here, &LockTarget::Id(held.id.clone())).await;
+                assert!(released.is_ok(), "{ahead:?} {locks:?} {dialect}: {released:?}");
+                assert!(store().inspect(&here).await.unwrap().is_none());
+                store().delete(&here).await.unwrap();
+                assert!(store().read_bytes(&here).await.unwrap().is_none());
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn clock_that_jumps_while_a_lock_is_held_does_not_keep_it_from_being_released() {
+    for jump in clocks() {
+        for locks in LOCKS {
+            let emulator = emulator().await;
+            let keys: Vec<_> = locks.iter().copied().chain([("dialect", "aws")]).collect();
+            let (store, here) = (store(&emulator, &keys), Workspace::default());
+            let held = store.acquire(&here, &info()).await.unwrap();
+            emulator.faults().set_clock_ahead(jump);
+            drop(store.write(&here, Bytes::from_static(STATE).into(), &WriteMode::Create).await.unwrap());
+            emulator.faults().set_clock_ahead(SignedDuration::ZERO);
+            drop(store.release(&here, &LockTarget::Id(held.id.clone())).await.unwrap());
+            assert!(store.inspect(&here).await.unwrap().is_none(), "{jump:?} {locks:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn create_is_repeated_once_and_only_for_the_time() {
+    let emulator = emulator().await;
+    let store = store(&emulator, &[("dialect", "aws")]);
+    let here = Workspace::default();
+    emulator.faults().set_clock_ahead(SignedDuration::from_hours(24));
+    let held = store.acquire(&here, &info()).await.unwrap();
+    assert_eq!(statuses(&emulator), [Some(403), Some(200)]);
+    drop(store.release(&here, &LockTarget::Id(held.id.clone())).await.unwrap());
+    assert!(!statuses(&emulator).contains(&Some(403)), "the time is known by now");
+
+    // A store that refuses every time is believed the second time.
+    let skewed = Misbehaviour::AnswerWithoutWork { status: 403, code: "RequestTimeTooSkewed".to_owned() };
+    emulator.faults().inject(Fault::new(skewed).with_method("PUT"));
+    let error = store.acquire(&here, &info()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::CredentialInvalid, "{error}");
+    assert!(error.to_string().contains("clock"), "{error}");
+    let puts = emulator.requests().take().iter().filter(|request| request.method == "PUT").count();
+    assert_eq!(puts, 2);
+
+    emulator.faults().clear();
+    emulator.faults().set_clock_ahead(SignedDuration::from_hours(24));
+    let denied = Misbehaviour::AnswerWithoutWork { status: 403, code: "AccessDenied".to_owned() };
+    emulator.faults().inject(Fault::new(denied).with_method("PUT"));
+    let error = store.acquire(&here, &info()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
+    let puts = emulator.requests().take().iter().filter(|request| request.method == "PUT").count();
+    assert_eq!(puts, 1);
+}
+
+#[tokio::test]
+async fn write_is_repeated_where_the_sdk_repeats_too() {
+    let emulator = emulator().await;
+    emulator.faults().set_clock_ahead(SignedDuration::from_hours(-2));
+    let store = || store(&emulator, &[("dialect", "aws"), ("dynamodb_table", TABLE)]);
+    let here = Workspace::default();
+    drop(store().write(&here, Bytes::from_static(STATE).into(), &WriteMode::Overwrite).await.unwrap());
+    assert_eq!(store().read_bytes(&here).await.unwrap().unwrap().bytes, STATE);
+}
