@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+
+/// What no service takes for a wrong clock.
+const SKEW: Duration = Duration::from_secs(4 * 60);
 
 /// This machine's clock, put right by what the service says. Clones share the correction.
 #[derive(Clone, Debug, Default)]
@@ -21,11 +25,21 @@ impl Clock {
     /// Takes over the time of an answer, in the form that HTTP gives it. Returns whether it is one.
     pub(crate) fn follow(&self, date: &str) -> bool {
         let Some(theirs) = parse_http_date(date) else { return false };
+        self.follow_time(theirs);
+        true
+    }
+
+    /// Takes over the time of an answer.
+    pub(crate) fn follow_time(&self, theirs: Timestamp) {
         let ahead = theirs.duration_since(Timestamp::now()).as_secs();
         self.ahead_seconds.store(ahead, Ordering::Relaxed);
         tracing::warn!(seconds = ahead, "this machine's clock is wrong; the service's time is used");
-        true
     }
+}
+
+/// Whether the time that a request was signed with is so far from the service's that this may be why it was refused.
+pub(crate) fn are_far_apart(signed: Timestamp, theirs: Timestamp) -> bool {
+    theirs.duration_since(signed).unsigned_abs() > SKEW
 }
 
 /// Reads a time such as `Tue, 02 Jan 2024 03:04:05 GMT`.

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use crate::body::read;
-use crate::credentials::{Surroundings, common_parameters};
+use crate::credentials::{Surroundings, common_parameters, is_about_time};
 use crate::endpoint::{AddressStyle, Endpoint};
 use crate::http::answer_timeout;
 use crate::request::Sender;
@@ -50,18 +50,6 @@ pub(crate) async fn endpoint(
     use secrecy::ExposeSecret as _;
     let credentials = sender.credentials.credentials().await?;
     let surroundings = Surroundings { http: sender.http.clone(), clock: sender.clock.clone() };
-    let common = common_parameters(&surroundings)?;
-    let token = credentials.security_token.as_ref().map_or("", |token| token.expose_secret());
-    let mut parameters = common.with("DescribeEndpoints", "2015-06-12");
-    parameters.extend([
-        ("AccessKeyId", credentials.access_key.as_str()),
-        ("SignatureMethod", "HMAC-SHA1"),
-        ("SignatureVersion", "1.0"),
-        ("ServiceCode", "oss"),
-        ("Id", region),
-        ("RegionId", region),
-        ("SecurityToken", token),
-    ]);
     let place = service.as_str();
     let failed = |reason: String| {
         Error::new(
@@ -72,19 +60,36 @@ pub(crate) async fn endpoint(
         .with_context("because", format!("{place}: {reason}"))
         .with_hint("set `endpoint` instead of `location_endpoint`")
     };
-    let request = sender
-        .http
-        .client(place)
-        .post(place)
-        .header("content-type", "application/x-www-form-urlencoded")
-        .body(sign_rpc("POST", &parameters, &credentials));
-    let mut response = match timeout(answer_timeout(0), request.send()).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(error)) => return Err(failed(crate::error::last_reason(&error))),
-        Err(_) => return Err(failed("it does not answer".to_owned())),
+    let token = credentials.security_token.as_ref().map_or("", |token| token.expose_secret());
+    let ask = async || {
+        let common = common_parameters(&surroundings)?;
+        let mut parameters = common.with("DescribeEndpoints", "2015-06-12");
+        parameters.extend([
+            ("AccessKeyId", credentials.access_key.as_str()),
+            ("SignatureMethod", "HMAC-SHA1"),
+            ("SignatureVersion", "1.0"),
+            ("ServiceCode", "oss"),
+            ("Id", region),
+            ("RegionId", region),
+            ("SecurityToken", token),
+        ]);
+        let request = sender.http.client(place).post(place);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let request = request.body(sign_rpc("POST", &parameters, &credentials));
+        let mut response = match timeout(answer_timeout(0), request.send()).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(failed(crate::error::last_reason(&error))),
+            Err(_) => return Err(failed("it does not answer".to_owned())),
+        };
+        let body = read(&mut response, MOST_BYTES).await.map_err(&failed)?;
+        Ok((response, body))
     };
+    let (mut response, mut body) = ask().await?;
+    let date = response.headers().get("date").and_then(|date| date.to_str().ok());
+    if is_about_time(&body) && date.is_some_and(|date| sender.clock.follow(date)) {
+        (response, body) = ask().await?;
+    }
     let status = response.status().as_u16();
-    let body = read(&mut response, MOST_BYTES).await.map_err(&failed)?;
     let answer: Answer = serde_json::from_slice(&body)
         .map_err(|_| failed(format!("it answered with status {status} and no endpoints")))?;
     let offered = answer.endpoints.endpoint.into_iter().find(|offered| offered.r#type == "openAPI");

@@ -7,7 +7,7 @@ use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
 use crate::config::OssConfig;
-use crate::credentials::{StsEndpoint, Surroundings, common_parameters};
+use crate::credentials::{Common, StsEndpoint, Surroundings};
 use crate::request::Sender;
 use crate::sign::sign_rpc;
 
@@ -47,17 +47,18 @@ impl OssConfig {
             Caller::Unknown(reason)
         } else {
             let surroundings = Surroundings { http: sender.http.clone(), clock: sender.clock.clone() };
-            let common = common_parameters(&surroundings)?;
-            let mut parameters = common.with("GetCallerIdentity", "2015-04-01");
-            parameters.extend([
-                ("AccessKeyId", credentials.access_key.as_str()),
-                ("SignatureMethod", "HMAC-SHA1"),
-                ("SignatureVersion", "1.0"),
-            ]);
-            if let Some(token) = &credentials.security_token {
-                parameters.push(("SecurityToken", token.expose_secret()));
-            }
-            let form = sign_rpc("POST", &parameters, &credentials);
+            let form = |common: &Common| {
+                let mut parameters = common.with("GetCallerIdentity", "2015-04-01");
+                parameters.extend([
+                    ("AccessKeyId", credentials.access_key.as_str()),
+                    ("SignatureMethod", "HMAC-SHA1"),
+                    ("SignatureVersion", "1.0"),
+                ]);
+                if let Some(token) = &credentials.security_token {
+                    parameters.push(("SecurityToken", token.expose_secret()));
+                }
+                sign_rpc("POST", &parameters, &credentials)
+            };
             let Answer { account_id, arn, principal_id } =
                 sts.ask(&surroundings, "cannot find out whose the credentials are", form).await?;
             Caller::Known { account: account_id, arn, user_id: principal_id }

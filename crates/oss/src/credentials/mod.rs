@@ -27,7 +27,7 @@ use crate::http::Http;
 pub(crate) use default::{OidcToken, Wanted, choose};
 pub(crate) use profile::{Profile, SESSION_NAME, SESSION_SECONDS};
 pub(crate) use role::Role;
-pub(crate) use sts::{StsEndpoint, common_parameters};
+pub(crate) use sts::{Common, StsEndpoint, common_parameters, is_about_time};
 
 /// Temporary credentials are asked for anew this long before they expire.
 const MARGIN: SignedDuration = SignedDuration::from_mins(5);

@@ -9,7 +9,7 @@ use remote_state_core::Result;
 
 use crate::credentials::default::OidcToken;
 use crate::credentials::role::Role;
-use crate::credentials::sts::{Session, StsEndpoint, VERSION, common_parameters};
+use crate::credentials::sts::{Common, Session, StsEndpoint, VERSION};
 use crate::credentials::{Credentials, Source, Surroundings, no_credentials};
 use crate::sign::encode;
 
@@ -37,26 +37,28 @@ impl Source for Oidc {
         })?;
         let Role { arn, session_name, policy, duration_seconds, sts } = &self.role;
         let duration = duration_seconds.to_string();
-        let common = common_parameters(surroundings)?;
-        let mut parameters = common.with("AssumeRoleWithOIDC", VERSION);
-        parameters.extend([
-            ("OIDCProviderArn", provider_arn.as_str()),
-            ("RoleArn", arn),
-            ("RoleSessionName", session_name),
-            ("OIDCToken", token.trim()),
-            ("DurationSeconds", &duration),
-        ]);
-        if !policy.is_empty() {
-            parameters.push(("Policy", policy));
-        }
-        let form: Vec<_> = parameters
-            .into_iter()
-            .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
-            .collect();
+        let form = |common: &Common| {
+            let mut parameters = common.with("AssumeRoleWithOIDC", VERSION);
+            parameters.extend([
+                ("OIDCProviderArn", provider_arn.as_str()),
+                ("RoleArn", arn.as_str()),
+                ("RoleSessionName", session_name.as_str()),
+                ("OIDCToken", token.trim()),
+                ("DurationSeconds", duration.as_str()),
+            ]);
+            if !policy.is_empty() {
+                parameters.push(("Policy", policy.as_str()));
+            }
+            let pairs = parameters.into_iter();
+            pairs
+                .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
+                .collect::<Vec<_>>()
+                .join("&")
+        };
         let anywhere = StsEndpoint::Given("sts.aliyuncs.com".to_owned());
         let sts = if *sts == StsEndpoint::Unknown { &anywhere } else { sts };
         let what = format!("cannot assume the role `{arn}` with the token in `{}`", file.display());
-        let session: Session = sts.ask(surroundings, &what, form.join("&")).await?;
+        let session: Session = sts.ask(surroundings, &what, form).await?;
         Ok(session.credentials.into())
     }
 }

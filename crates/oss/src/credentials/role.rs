@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use remote_state_core::Result;
 use secrecy::ExposeSecret as _;
 
-use crate::credentials::sts::{Session, StsEndpoint, VERSION, common_parameters};
+use crate::credentials::sts::{Common, Session, StsEndpoint, VERSION};
 use crate::credentials::{Credentials, Source, Surroundings};
 use crate::sign::sign_rpc;
 
@@ -44,25 +44,26 @@ impl Source for AssumedRole {
         let base = self.base.load(surroundings).await?;
         let Role { arn, session_name, policy, duration_seconds, sts } = &self.role;
         let duration = duration_seconds.to_string();
-        let common = common_parameters(surroundings)?;
-        let mut parameters = common.with("AssumeRole", VERSION);
-        parameters.extend([
-            ("AccessKeyId", base.access_key.as_str()),
-            ("SignatureMethod", "HMAC-SHA1"),
-            ("SignatureVersion", "1.0"),
-            ("RoleArn", arn),
-            ("RoleSessionName", session_name),
-            ("DurationSeconds", &duration),
-        ]);
-        if !policy.is_empty() {
-            parameters.push(("Policy", policy));
-        }
-        if let Some(token) = &base.security_token {
-            parameters.push(("SecurityToken", token.expose_secret()));
-        }
-        let body = sign_rpc("POST", &parameters, &base);
+        let form = |common: &Common| {
+            let mut parameters = common.with("AssumeRole", VERSION);
+            parameters.extend([
+                ("AccessKeyId", base.access_key.as_str()),
+                ("SignatureMethod", "HMAC-SHA1"),
+                ("SignatureVersion", "1.0"),
+                ("RoleArn", arn.as_str()),
+                ("RoleSessionName", session_name.as_str()),
+                ("DurationSeconds", duration.as_str()),
+            ]);
+            if !policy.is_empty() {
+                parameters.push(("Policy", policy.as_str()));
+            }
+            if let Some(token) = &base.security_token {
+                parameters.push(("SecurityToken", token.expose_secret()));
+            }
+            sign_rpc("POST", &parameters, &base)
+        };
         let what = format!("cannot assume the role `{arn}`");
-        let session: Session = sts.ask(surroundings, &what, body).await?;
+        let session: Session = sts.ask(surroundings, &what, form).await?;
         Ok(session.credentials.into())
     }
 }

@@ -50,21 +50,25 @@ impl StsEndpoint {
         Ok(format!("https://{host}/"))
     }
 
-    /// Asks with the parameters of a form. `what` is the message if there is no answer of the kind that is wanted.
+    /// Asks with a form of these parameters, and once more with the service's time if it refuses ours. `what` is the message if there is no
+    /// answer of the kind that is wanted.
     pub(crate) async fn ask<T: DeserializeOwned>(
         &self,
         surroundings: &Surroundings,
         what: &str,
-        form: String,
+        form: impl Fn(&Common) -> String,
     ) -> Result<T> {
         let url = self.url()?;
-        let request = surroundings
-            .http
-            .client(&url)
-            .post(&url)
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(form);
-        let (status, body) = send(request, &url, what).await?;
+        let request = || {
+            let common = common_parameters(surroundings)?;
+            let request = surroundings.http.client(&url).post(&url);
+            let request = request.header("content-type", "application/x-www-form-urlencoded");
+            Ok::<_, Error>(request.body(form(&common)))
+        };
+        let Sent { mut status, mut body, date } = exchange(request()?, &url, what).await?;
+        if is_about_time(&body) && date.is_some_and(|date| surroundings.clock.follow(&date)) {
+            Sent { status, body, .. } = exchange(request()?, &url, what).await?;
+        }
         if let Ok(answer) = serde_json::from_slice(&body) {
             return Ok(answer);
         }
@@ -95,8 +99,25 @@ fn told(code: &str, message: &str) -> String {
     if is_of_signature || safe.is_empty() { code.to_owned() } else { format!("{code}: {safe}") }
 }
 
+/// Whether the service refuses a request for the time in it, as an answer says.
+pub(crate) fn is_about_time(body: &[u8]) -> bool {
+    // "Specified time stamp or date value is expired."
+    serde_json::from_slice::<Refusal>(body).is_ok_and(|refusal| refusal.code == "InvalidTimeStamp.Expired")
+}
+
+/// An answer, read to its end.
+struct Sent {
+    status: u16,
+    body: Vec<u8>,
+    date: Option<String>,
+}
+
 /// Sends a request for credentials and reads the whole answer.
 pub(super) async fn send(request: reqwest::RequestBuilder, url: &str, what: &str) -> Result<(u16, Vec<u8>)> {
+    exchange(request, url, what).await.map(|Sent { status, body, .. }| (status, body))
+}
+
+async fn exchange(request: reqwest::RequestBuilder, url: &str, what: &str) -> Result<Sent> {
     let unreachable = |reason: String| {
         Error::new(ErrorKind::CredentialInvalid, "find credentials", what.to_owned())
             .with_context("because", format!("cannot reach {url}: {reason}"))
@@ -108,7 +129,8 @@ pub(super) async fn send(request: reqwest::RequestBuilder, url: &str, what: &str
         Err(_) => return Err(unreachable("it does not answer".to_owned())),
     };
     let body = read(&mut answer, MOST_BYTES).await.map_err(unreachable)?;
-    Ok((answer.status().as_u16(), body))
+    let date = answer.headers().get("date").and_then(|date| date.to_str().ok()).map(str::to_owned);
+    Ok(Sent { status: answer.status().as_u16(), body, date })
 }
 
 /// The parameters that every call has.

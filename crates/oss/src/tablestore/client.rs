@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use prost::Message;
 use remote_state_core::{Error, ErrorKind};
+use reqwest::Response;
 use tokio::time::{sleep, timeout};
 
 use crate::body::read;
+use crate::clock::{are_far_apart, parse_http_date};
 use crate::config::{OssConfig, Tablestore};
 use crate::error::{Failure, Outcome, last_reason};
 use crate::http::answer_timeout;
@@ -39,6 +42,26 @@ struct Settings {
     table: Tablestore,
     origin: String,
     max_retries: usize,
+}
+
+/// An attempt that failed.
+struct Failed {
+    failure: Failure,
+    /// The service's time, if it refused the signature and ours is far from it.
+    service_time: Option<Timestamp>,
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Self {
+        Self { failure, service_time: None }
+    }
+}
+
+/// When the service answered, as it says itself.
+fn time_of(answer: &Response) -> Option<Timestamp> {
+    let header = |name: &str| answer.headers().get(name)?.to_str().ok();
+    let own = header("x-ots-date").and_then(|date| date.parse().ok());
+    own.or_else(|| parse_http_date(header("date")?))
 }
 
 impl Table {
@@ -197,11 +220,20 @@ impl Table {
         let retries = if repeat == Repeat::Never { 0 } else { self.settings.max_retries };
         let mut pauses = pauses(retries);
         let mut doubt = Doubt::default();
+        let mut has_followed_clock = false;
         loop {
-            let failure = match self.attempt(operation, call, id, &body).await {
+            let Failed { failure, service_time } = match self.attempt(operation, call, id, &body).await {
                 Ok(answer) => return Ok(answer),
-                Err(failure) => failure,
+                Err(failed) => failed,
             };
+            // Refused before anything was done: with the right time it is another request.
+            if let Some(time) = service_time
+                && !has_followed_clock
+            {
+                self.sender.clock.follow_time(time);
+                has_followed_clock = true;
+                continue;
+            }
             let is_passing =
                 matches!(failure.outcome, Outcome::Conflict | Outcome::Unknown | Outcome::Unsent);
             let pause = if is_passing { pauses.next() } else { None };
@@ -220,13 +252,15 @@ impl Table {
         call: &'static str,
         id: &str,
         body: &[u8],
-    ) -> Result<Vec<u8>, Failure> {
+    ) -> Result<Vec<u8>, Failed> {
         let Tablestore { endpoint, instance, .. } = &self.settings.table;
         let credentials = self.sender.credentials.credentials().await;
         let credentials = credentials.map_err(|error| Failure { outcome: Outcome::Refused, error })?;
         let url = format!("{}/{call}", endpoint.as_str().trim_end_matches('/'));
         let mut request = self.sender.http.client(&url).post(&url);
-        for (name, value) in sign::headers(call, instance, body, &credentials, self.sender.clock.now()) {
+        // Other requests may put the clock right meanwhile.
+        let signed = self.sender.clock.now();
+        for (name, value) in sign::headers(call, instance, body, &credentials, signed) {
             request = request.header(name, value);
         }
         let unreachable = |outcome, reason: String| {
@@ -245,9 +279,9 @@ impl Table {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
                 let outcome = if error.is_connect() { Outcome::Unsent } else { Outcome::Unknown };
-                return Err(unreachable(outcome, last_reason(&error)));
+                return Err(unreachable(outcome, last_reason(&error)).into());
             }
-            Err(_) => return Err(unreachable(Outcome::Unknown, "it does not answer".to_owned())),
+            Err(_) => return Err(unreachable(Outcome::Unknown, "it does not answer".to_owned()).into()),
         };
         let answer =
             read(&mut response, MOST_BYTES).await.map_err(|reason| unreachable(Outcome::Unknown, reason))?;
@@ -255,7 +289,11 @@ impl Table {
             return Ok(answer);
         }
         let refusal = message::Error::decode(&*answer).unwrap_or_default();
-        Err(self.failure(operation, id, response.status().as_u16(), &refusal.code))
+        // A wrong time has no code of its own.
+        let service_time = (refusal.code == "OTSAuthFailed").then(|| time_of(&response)).flatten();
+        let service_time = service_time.filter(|time| are_far_apart(signed, *time));
+        let failure = self.failure(operation, id, response.status().as_u16(), &refusal.code);
+        Err(Failed { failure, service_time })
     }
 
     fn error(&self, operation: &'static str, id: &str, kind: ErrorKind, reason: &str) -> Error {
