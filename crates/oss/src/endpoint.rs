@@ -77,6 +77,22 @@ impl Endpoint {
         Self::parse(&format!("oss-{region}.aliyuncs.com"), style)
     }
 
+    /// The endpoint without the bucket that it names too, if it does. Of hosts that are not the vendor's nobody can tell what they name, and
+    /// one that stands for the bucket (`cname`) may.
+    pub(crate) fn without_bucket(&self, bucket: &str) -> Option<String> {
+        if !self.is_public || self.style == AddressStyle::Cname {
+            return None;
+        }
+        let labels: Vec<&str> = self.authority.split('.').collect();
+        // `oss-<region>`, `<region>.oss`, and names of older networks such as `vpc100-oss-<region>`.
+        let service = labels.iter().position(|label| label.starts_with("oss-") || label.contains("-oss-"));
+        let older = || labels.iter().position(|label| *label == "oss").map(|at| at.saturating_sub(1));
+        let named = service.or_else(older).unwrap_or(0);
+        let first = self.base.trim_start_matches('/').split('/').next();
+        (named > 0 || first == Some(bucket))
+            .then(|| format!("{}://{}", self.scheme, labels[named..].join(".")))
+    }
+
     /// The region that the host names, if it does.
     pub(crate) fn region(&self) -> Option<&str> {
         self.region.as_deref()
@@ -147,6 +163,33 @@ mod tests {
         assert_eq!(cname, "https://states.example.com/env%3A/a%20b.tfstate?acl");
         let path = url("https://gateway.example.com", Some(AddressStyle::Path));
         assert_eq!(path, "https://gateway.example.com/tfbkt/env%3A/a%20b.tfstate?acl");
+    }
+
+    #[test]
+    fn endpoint_that_names_the_bucket_too_is_told_from_one_that_does_not() {
+        let without = |text: &str, style| Endpoint::parse(text, style).unwrap().without_bucket("acme-tf");
+        for (endpoint, service) in [
+            ("https://acme-tf.oss-cn-beijing.aliyuncs.com", "https://oss-cn-beijing.aliyuncs.com"),
+            ("other.oss-cn-beijing-internal.aliyuncs.com", "https://oss-cn-beijing-internal.aliyuncs.com"),
+            ("http://acme-tf.oss-accelerate.aliyuncs.com:80", "http://oss-accelerate.aliyuncs.com"),
+            ("acme-tf.cn-hongkong.oss.aliyuncs.com", "https://cn-hongkong.oss.aliyuncs.com"),
+            ("https://oss-cn-beijing.aliyuncs.com/acme-tf", "https://oss-cn-beijing.aliyuncs.com"),
+            ("oss-cn-beijing.aliyuncs.com/acme-tf/states/", "https://oss-cn-beijing.aliyuncs.com"),
+        ] {
+            assert_eq!(without(endpoint, None).as_deref(), Some(service), "{endpoint}");
+        }
+        for endpoint in [
+            "oss-cn-beijing.aliyuncs.com",
+            "cn-hongkong.oss.aliyuncs.com",
+            "vpc100-oss-cn-beijing.aliyuncs.com",
+            "oss-accelerate-overseas.aliyuncs.com",
+            "acme-tf.example.com",
+            "http://127.0.0.1:8080/acme-tf",
+        ] {
+            assert_eq!(without(endpoint, None), None, "{endpoint}");
+        }
+        let own = Some(AddressStyle::Cname);
+        assert_eq!(without("acme-tf.oss-cn-beijing.aliyuncs.com", own), None);
     }
 
     #[test]

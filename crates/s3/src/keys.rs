@@ -3,6 +3,8 @@
 use remote_state_core::provider::join_clean;
 use remote_state_core::{StateLocation, Workspace};
 
+use crate::config::leads_back;
+
 /// What a lock file's key ends with.
 const LOCK_SUFFIX: &str = ".tflock";
 
@@ -53,6 +55,9 @@ impl Layout {
 
     /// Says why a workspace's state, its lock and its digest cannot be kept beside those of all others.
     pub(crate) fn admit(&self, workspace: &Workspace) -> Result<(), String> {
+        if !workspace.is_default() && leads_back(&self.key) {
+            return Err(format!("the state key `{}` has a part `..`, and takes workspaces back", self.key));
+        }
         let key = self.state_key(workspace);
         let longest = if self.has_lock_file { key.len() + LOCK_SUFFIX.len() } else { key.len() };
         if longest > LONGEST_KEY {

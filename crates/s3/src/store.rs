@@ -17,7 +17,7 @@ use remote_state_core::{
 };
 
 use crate::client::{Client, Select};
-use crate::config::{S3Config, check_key};
+use crate::config::{S3Config, check_new_key};
 use crate::connect;
 use crate::dialect::{Creates, Dialect, Versioned};
 use crate::download::Download;
@@ -98,7 +98,7 @@ impl StateStore for S3Store {
     }
 
     fn with_state_key(&self, key: &str) -> Result<Arc<dyn StateStore>> {
-        check_key(key).map_err(|reason| {
+        check_new_key(key).map_err(|reason| {
             Error::config(format!("no state can be kept under the key {key:?}: {reason}"))
         })?;
         let layout = Layout { key: key.to_owned(), ..self.layout.clone() };
@@ -120,6 +120,7 @@ impl StateStore for S3Store {
     }
 
     async fn write(&self, workspace: &Workspace, outgoing: Outgoing, mode: &WriteMode) -> Result<StateMeta> {
+        self.refuse_new_below(workspace).await?;
         let payload = Payload::new(outgoing.decided().await?).await?;
         let put = self.put_state(workspace, &payload, mode);
         let Some(digest) = self.digest(workspace) else { return put.await };

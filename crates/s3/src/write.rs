@@ -9,6 +9,7 @@ use remote_state_core::{
 };
 
 use crate::client::{Condition, Select, Stored};
+use crate::config::leads_back;
 use crate::dialect::Versioned;
 use crate::error::{Failure, Outcome};
 use crate::payload::Payload;
@@ -102,6 +103,24 @@ impl S3Store {
         let key = self.layout.state_key(workspace);
         let Err(failure) = self.client.delete("delete", &key).await else { return Ok(()) };
         self.state_object(&key).resolve_delete(failure, self.present("delete", &key)).await
+    }
+
+    /// Refuses to make a workspace below a key that leads back out of it: its state would be where another one's is.
+    pub(crate) async fn refuse_new_below(&self, workspace: &Workspace) -> Result<()> {
+        if workspace.is_default() || !leads_back(&self.layout.key) {
+            return Ok(());
+        }
+        let key = self.layout.state_key(workspace);
+        if self.present("write", &key).await? != Present::No {
+            return Ok(());
+        }
+        let message = format!(
+            "cannot make workspace `{workspace}`: the state key `{}` has a part `..`, which would lead back out of the workspace, to `{}`",
+            self.layout.key,
+            self.layout.url(&key)
+        );
+        Err(Error::new(ErrorKind::ConfigInvalid, "write", message)
+            .with_hint("keep the state under a `key` without `..` before you make workspaces of it"))
     }
 
     async fn check_expected(&self, key: &str, mode: &WriteMode) -> Result<()> {

@@ -5,37 +5,11 @@
 
 mod common;
 
-use std::sync::{Arc, Mutex};
-
-use common::wire::read_request;
+use common::wire::recorder;
 use futures_util::StreamExt as _;
 use remote_state_core::config::{ResolvedConfig, Setting};
 use remote_state_core::{LockInfo, ReadOptions, StateStore, Workspace, WriteMode};
 use remote_state_s3::{PROVIDER, S3Config, S3Store};
-use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpListener;
-
-/// Answers every request as a store does that has nothing, and returns its address with what it was asked for.
-async fn recorder() -> (String, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let asked = Arc::new(Mutex::new(Vec::new()));
-    let told = Arc::clone(&asked);
-    tokio::spawn(async move {
-        while let Ok((mut client, _)) = listener.accept().await {
-            let Some(request) = read_request(&mut client).await else { continue };
-            let line = request.lines().next().unwrap_or_default().to_owned();
-            told.lock().unwrap().push(line);
-            let body = "<Error><Code>NoSuchKey</Code><Message>none</Message></Error>";
-            let head = format!(
-                "HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
-                body.len()
-            );
-            drop(client.write_all((head + body).as_bytes()).await);
-        }
-    });
-    (address, asked)
-}
 
 async fn requests_of_everything(store: &S3Store) {
     let here = Workspace::default();

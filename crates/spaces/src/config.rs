@@ -162,6 +162,12 @@ impl Endpoint {
                     "leave it out: `region = \"{region}\"` leads to `https://{region}.{DOMAIN}`"
                 )));
         }
+        let first = parsed.path().trim_start_matches('/').split('/').next().unwrap_or_default();
+        if !first.is_empty() && config.string("bucket") == Some(first) {
+            let reason = "it names more than a region; the bucket has a key of its own, `bucket`";
+            let hint = format!("leave it out: `region = \"{region}\"` leads to `https://{region}.{DOMAIN}`");
+            return Err(config.invalid(name, reason).with_hint(hint));
+        }
         Ok(Self { url, origin: config.origin(name), is_own: false })
     }
 }

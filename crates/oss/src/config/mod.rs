@@ -103,6 +103,10 @@ impl OssConfig {
         let given = nonempty(config, "endpoint")
             .map(|text| Endpoint::parse(text, style).map_err(|reason| config.invalid("endpoint", reason)))
             .transpose()?;
+        if let Some(service) = given.as_ref().and_then(|endpoint| endpoint.without_bucket(bucket)) {
+            let reason = "it names more than a region; the bucket has a key of its own, `bucket`";
+            return Err(config.invalid("endpoint", reason).with_hint(format!("write `{service}`")));
+        }
         let profile = identity::profile(config)?;
         let named = nonempty(config, "region")
             .or_else(|| profile.as_ref().map(|profile| profile.region_id.as_str()))

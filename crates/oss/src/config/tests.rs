@@ -306,3 +306,22 @@ fn a_role_is_put_together_from_the_single_keys_the_block_and_the_environment() {
     let both = [("assume_role_role_arn", arn), block[0]];
     assert_eq!(role(&both, &[]).unwrap().arn, arn);
 }
+
+#[test]
+fn endpoint_that_names_the_bucket_too_is_refused_before_the_region_is_missed() {
+    for endpoint in [
+        "https://acme-tf.oss-cn-beijing.aliyuncs.com",
+        "https://oss-cn-beijing.aliyuncs.com/acme-tf",
+        "other.oss-cn-beijing.aliyuncs.com",
+    ] {
+        let error = alone(&[("bucket", "acme-tf"), ("endpoint", endpoint)], &[]).unwrap_err();
+        assert!(error.to_string().contains("the bucket has a key of its own, `bucket`"), "{error}");
+        let hint = "write `https://oss-cn-beijing.aliyuncs.com`";
+        assert!(error.hints().iter().any(|said| said == hint), "{:?}", error.hints());
+        assert!(format!("{:?}", error.context()).contains("main.tf"), "{:?}", error.context());
+    }
+    let own = [("bucket", "acme-tf"), ("endpoint", "https://acme-tf.oss-cn-beijing.aliyuncs.com")];
+    let keys: Vec<_> =
+        own.into_iter().chain([("address_style", "cname"), ("region", "cn-beijing")]).collect();
+    assert!(alone(&keys, &[]).is_ok(), "a domain that stands for the bucket is one");
+}

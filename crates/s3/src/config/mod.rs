@@ -13,6 +13,7 @@ use crate::sts::Accounts;
 mod access;
 mod connection;
 mod encryption;
+mod endpoints;
 mod keys;
 mod profile_text;
 mod shared_files;
@@ -22,6 +23,7 @@ mod tests;
 pub(crate) use connection::Connection;
 pub use encryption::Encryption;
 pub(crate) use encryption::Tags;
+use endpoints::endpoint;
 pub use keys::PROVIDER;
 
 /// The keys whose texts may have several lines: what is sent as a document, cut where it is used, or escaped in a URL.
@@ -125,7 +127,7 @@ impl S3Config {
             bucket: bucket.to_owned(),
             key: key.to_owned(),
             region: config.required("region")?.to_owned(),
-            endpoint: endpoint(config, "endpoints.s3")?,
+            endpoint: endpoints::of_store(config, bucket)?,
             dynamodb_table: config.string("dynamodb_table").map(str::to_owned),
             dynamodb_endpoint: endpoint(config, "endpoints.dynamodb")?,
             workspace_key_prefix: workspace_key_prefix.to_owned(),
@@ -233,33 +235,27 @@ fn is_access_point(bucket: &str) -> bool {
         && (resource.starts_with("accesspoint/") || resource.starts_with("outpost/"))
 }
 
-/// Says why a state cannot be kept under a key.
-pub(crate) fn check_key(key: &str) -> Result<(), &'static str> {
+/// Says why no state can be kept under a key.
+fn check_key(key: &str) -> Result<(), &'static str> {
     if key.trim().is_empty() {
         Err("it is empty")
     } else if key.starts_with('/') || key.ends_with('/') {
         Err("it must not start or end with a slash")
     } else if key.contains("//") {
         Err("it must not contain `//`")
-    } else if key.split('/').any(|part| part == "..") {
-        // Native clients let it through, and then store several workspaces under one key.
-        Err("it must not contain `..` as a part, for then workspaces share one object")
     } else {
         Ok(())
     }
 }
 
-fn endpoint(config: &ResolvedConfig, key: &str) -> Result<Option<Url>> {
-    let Some(text) = config.string(key) else { return Ok(None) };
-    let with_scheme = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
-    match Url::parse(&with_scheme) {
-        // It would be shown wherever the endpoint is.
-        Ok(url) if !url.username().is_empty() || url.password().is_some() => Err(config
-            .invalid(key, "it must not hold a user name or a password, which no service here has a use for")),
-        Ok(url) if Dialect::is_cache(&url) => Err(config
-            .invalid(key, "it is a CDN's, and a state from a cache is a wrong state")
-            .with_hint("name the store itself, such as `https://nyc3.digitaloceanspaces.com`")),
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(Some(url)),
-        _ => Err(config.invalid(key, "expected a URL such as `https://s3.example.com`")),
-    }
+/// Says why a key that somebody asks for by its name is not one: what is read where it is may not be made anew.
+pub(crate) fn check_new_key(key: &str) -> Result<(), &'static str> {
+    check_key(key)?;
+    if leads_back(key) { Err("it must not contain `..` as a part") } else { Ok(()) }
+}
+
+/// Whether a key has a part `..`, which takes back the name of a workspace before it. Native clients keep the state of `default` under such a
+/// key as it stands, and those of other workspaces under what is left, several of them under one key.
+pub(crate) fn leads_back(key: &str) -> bool {
+    key.split('/').any(|part| part == "..")
 }

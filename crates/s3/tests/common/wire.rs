@@ -1,7 +1,9 @@
 //! Requests as services of a test's own read them.
 
-use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpStream;
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 
 /// Reads a request to its end; nothing if it breaks off.
 pub(crate) async fn read_request(stream: &mut TcpStream) -> Option<String> {
@@ -21,4 +23,26 @@ pub(crate) async fn read_request(stream: &mut TcpStream) -> Option<String> {
             return None;
         }
     }
+}
+
+/// Answers every request as a store does that has nothing, and returns its address with what it was asked for.
+pub(crate) async fn recorder() -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let Some(request) = read_request(&mut client).await else { continue };
+            let line = request.lines().next().unwrap_or_default().to_owned();
+            told.lock().unwrap().push(line);
+            let body = "<Error><Code>NoSuchKey</Code><Message>none</Message></Error>";
+            let head = format!(
+                "HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            drop(client.write_all((head + body).as_bytes()).await);
+        }
+    });
+    (address, asked)
 }

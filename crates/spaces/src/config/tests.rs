@@ -76,6 +76,8 @@ fn endpoints_that_cannot_be_meant_are_refused_with_the_reason() {
     }
     let bucket = "https://tfstate.nyc3.digitaloceanspaces.com";
     refused(&[("endpoint", bucket)], "it names more than a region; the bucket has a key of its own");
+    let path = "https://nyc3.digitaloceanspaces.com/tfstate/";
+    refused(&[("endpoint", path)], "it names more than a region; the bucket has a key of its own");
     let other = "https://fra1.digitaloceanspaces.com";
     refused(&[("endpoint", other)], "it is not that of the region, which is `nyc3`");
     refused(&[("endpoint", "http://")], "expected a URL such as");

@@ -66,12 +66,28 @@ fn defaults_are_those_of_native_clients() {
 }
 
 #[test]
+fn endpoint_that_names_the_bucket_too_is_refused_with_what_to_write() {
+    for (endpoint, service) in [
+        ("https://acme-tf.ams3.digitaloceanspaces.com", "`https://ams3.digitaloceanspaces.com`"),
+        ("bucket.s3.eu-west-1.amazonaws.com", "`https://s3.eu-west-1.amazonaws.com`"),
+        ("https://s3.eu-west-1.amazonaws.com/b", "`https://s3.eu-west-1.amazonaws.com`"),
+    ] {
+        let with = NEEDED.iter().copied().filter(|(name, _)| *name != "bucket");
+        let resolved =
+            ResolvedConfig::from_pairs(&PROVIDER, with.chain([("bucket", "b"), ("endpoint", endpoint)]));
+        let error = S3Config::from_resolved(&resolved.unwrap()).unwrap_err();
+        assert!(error.to_string().contains("the bucket has a key of its own, `bucket`"), "{error}");
+        assert!(error.hints().iter().any(|hint| hint.contains(service)), "{:?}", error.hints());
+    }
+}
+
+#[test]
 fn values_that_do_not_do_are_refused_with_their_key() {
     for (key, value) in [
         ("key", "/k"),
         ("key", "k/"),
         ("key", "a//b"),
-        ("key", "../b"),
+        ("key", " "),
         ("endpoint", "http://user:hunter2@127.0.0.1:1"),
         ("workspace_key_prefix", "/p"),
         ("endpoint", "ftp://x"),
