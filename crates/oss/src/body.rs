@@ -69,7 +69,7 @@ mod tests {
                 sleep(Duration::from_millis(10)).await;
             }
         }));
-        Http::default().client(&url).get(&url).send().await.unwrap()
+        Http::default().client(&url).unwrap().get(&url).send().await.unwrap()
     }
 
     #[tokio::test]

@@ -73,12 +73,12 @@ pub(crate) async fn endpoint(
             ("RegionId", region),
             ("SecurityToken", token),
         ]);
-        let request = sender.http.client(place).post(place);
-        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let client = sender.http.client(place).map_err(|proxy| failed(proxy.to_string()))?;
+        let request = client.post(place).header("content-type", "application/x-www-form-urlencoded");
         let request = request.body(sign_rpc("POST", &parameters, &credentials));
         let mut response = match timeout(answer_timeout(0), request.send()).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(failed(crate::error::last_reason(&error))),
+            Ok(Err(error)) => return Err(failed(sender.http.reason(place, &error))),
             Err(_) => return Err(failed("it does not answer".to_owned())),
         };
         let body = read(&mut response, MOST_BYTES).await.map_err(&failed)?;

@@ -3,11 +3,14 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use remote_state_core::provider::ProxyFailed;
+use reqwest::Client;
 use reqwest::redirect::Policy;
-use reqwest::{Client, NoProxy, Proxy};
 use rustls::{ClientConfig, RootCertStore};
-use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
+
+use crate::error::last_reason;
+use crate::proxy::{Proxies, Proxy};
 
 /// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -24,18 +27,10 @@ pub(crate) fn answer_timeout(body_bytes: u64) -> Duration {
     ANSWER_TIMEOUT + Duration::from_secs(body_bytes / SLOWEST_LINK)
 }
 
-/// What all connections go through.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ProxyConfig {
-    pub(crate) url: Option<SecretString>,
-    /// Hosts, domains and networks, separated by commas.
-    pub(crate) except: Option<String>,
-}
-
 /// The connections of a store, kept in one pool for each kind.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Http {
-    proxy: ProxyConfig,
+    proxies: Proxies,
     clients: Arc<Clients>,
 }
 
@@ -47,38 +42,50 @@ struct Clients {
 }
 
 impl Http {
-    pub(crate) fn new(proxy: ProxyConfig) -> Self {
-        Self { proxy, clients: Arc::default() }
+    pub(crate) fn new(proxies: Proxies) -> Self {
+        Self { proxies, clients: Arc::default() }
     }
 
     /// The client for a URL. TLS means reading the system's certificates, a good part of a short command's time: only for those who need it.
-    pub(crate) fn client(&self, url: &str) -> &Client {
-        let is_tls = |url: &str| url.starts_with("https:");
-        if is_tls(url) || self.proxy.url.as_ref().is_some_and(|proxy| is_tls(proxy.expose_secret())) {
-            self.clients.tls.get_or_init(|| build(&self.proxy, trusted_roots()))
+    ///
+    /// # Errors
+    /// The URL is for a proxy that cannot be used.
+    pub(crate) fn client(&self, url: &str) -> Result<&Client, ProxyFailed> {
+        let proxy = self.proxies.for_url(url).transpose()?;
+        Ok(if url.starts_with("https:") || proxy.is_some_and(Proxy::has_tls) {
+            self.clients.tls.get_or_init(|| build(Some(&self.proxies), trusted_roots()))
         } else {
-            self.clients.plain.get_or_init(|| build(&self.proxy, RootCertStore::empty()))
-        }
+            self.clients.plain.get_or_init(|| build(Some(&self.proxies), RootCertStore::empty()))
+        })
     }
 
     /// The client for a service that is this machine's own, whatever proxy there is.
     pub(crate) fn direct(&self) -> &Client {
-        self.clients.direct.get_or_init(|| build(&ProxyConfig::default(), RootCertStore::empty()))
+        self.clients.direct.get_or_init(|| build(None, RootCertStore::empty()))
+    }
+
+    /// Returns what is wrong with the proxy, if it is the proxy by which a request to this URL failed.
+    pub(crate) fn proxy_failed(&self, url: &str, error: &reqwest::Error) -> Option<ProxyFailed> {
+        self.proxies.for_url(url)?.ok()?.failed(url, error)
+    }
+
+    /// Returns what a proxy says in place of the service: of that, `is_services` knows its own answers.
+    pub(crate) fn proxy_answered(&self, url: &str, status: u16, is_services: bool) -> Option<ProxyFailed> {
+        // To TLS a proxy has nothing to add.
+        let proxy = self.proxies.for_url(url).filter(|_| url.starts_with("http:"))?.ok()?;
+        proxy.name().answered(status, is_services)
+    }
+
+    /// Says in a line why a request failed.
+    pub(crate) fn reason(&self, url: &str, error: &reqwest::Error) -> String {
+        match self.proxy_failed(url, error) {
+            Some(failed) => failed.to_string(),
+            None => last_reason(error),
+        }
     }
 }
 
-/// Says why a text is no proxy.
-pub(crate) fn check_proxy(text: &str) -> Result<(), &'static str> {
-    const EXPECTED: &str = "expected a URL such as `http://proxy:3128`";
-    let url = Url::parse(&with_scheme(text)).map_err(|_| EXPECTED)?;
-    if matches!(url.scheme(), "http" | "https") && url.has_host() { Ok(()) } else { Err(EXPECTED) }
-}
-
-fn with_scheme(proxy: &str) -> String {
-    if proxy.contains("://") { proxy.to_owned() } else { format!("http://{proxy}") }
-}
-
-fn build(proxy: &ProxyConfig, roots: RootCertStore) -> Client {
+fn build(proxies: Option<&Proxies>, roots: RootCertStore) -> Client {
     let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("ring knows the default versions")
@@ -91,11 +98,9 @@ fn build(proxy: &ProxyConfig, roots: RootCertStore) -> Client {
         .redirect(Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
         .no_proxy();
-    if let Some(url) = &proxy.url {
-        // As everywhere, this machine is never reached through a proxy.
-        let except = format!("localhost,127.0.0.0/8,::1,{}", proxy.except.as_deref().unwrap_or_default());
-        let proxy = Proxy::all(with_scheme(url.expose_secret())).expect("it was checked");
-        builder = builder.proxy(proxy.no_proxy(NoProxy::from_string(&except)));
+    if let Some(proxies) = proxies.cloned() {
+        let choose = move |url: &Url| proxies.for_url(url.as_str())?.ok().map(|proxy| proxy.url().clone());
+        builder = builder.proxy(reqwest::Proxy::custom(choose));
     }
     builder.build().expect("nothing in it can fail")
 }

@@ -17,6 +17,7 @@ mod keys;
 mod list;
 mod lock;
 mod payload;
+mod proxy;
 mod request;
 mod sign;
 mod store;

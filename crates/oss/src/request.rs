@@ -6,6 +6,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use remote_state_core::provider::ProxyFailed;
 use remote_state_core::{ErrorKind, Result};
 use reqwest::{Method, Response};
 use tokio::sync::OnceCell;
@@ -159,7 +160,7 @@ impl Sender {
     /// # Errors
     /// Those of choosing credentials.
     pub(crate) fn new(config: &OssConfig) -> Result<Self> {
-        let http = Http::new(config.proxy.clone());
+        let http = Http::new(config.proxies.clone());
         let clock = Clock::default();
         let source = choose(&config.credentials)?;
         let credentials = source.to_string();
@@ -281,7 +282,12 @@ impl Sender {
             headers: &headers,
         }));
         let url = endpoint.url(self.bucket(), call.key, &call.query);
-        let mut request = self.http.client(&url).request(call.method.clone(), &url);
+        let by_proxy = |failed: ProxyFailed| {
+            let outcome = if failed.is_unsent { Outcome::Unsent } else { Outcome::Unknown };
+            Failure { outcome, error: failed.explain(about.error(failed.kind, &failed.fault)) }
+        };
+        let client = self.http.client(&url).map_err(by_proxy)?;
+        let mut request = client.request(call.method.clone(), &url);
         for (name, value) in headers {
             request = request.header(name, value);
         }
@@ -304,7 +310,11 @@ impl Sender {
             }
             Ok(Err(error)) => {
                 // What was announced is not all there, so nothing was done with it.
-                return Err(broken.take().map_or_else(|| passing(about.unreachable(&error)), nothing_sent));
+                let failure = || match self.http.proxy_failed(&url, &error) {
+                    Some(failed) => by_proxy(failed),
+                    None => about.unreachable(&error),
+                };
+                return Err(broken.take().map_or_else(|| passing(failure()), nothing_sent));
             }
             Err(_) => return Err(passing(about.timed_out())),
         };
@@ -326,6 +336,10 @@ impl Sender {
         // Whatever of the body is missing, the status is known.
         let body = read(&mut response, MOST_ERROR_BYTES).await.unwrap_or_default();
         let header = |name: &str| response.headers().get(name)?.to_str().ok();
+        let is_services = header("x-oss-request-id").is_some();
+        if let Some(failed) = self.http.proxy_answered(&url, status.as_u16(), is_services) {
+            return Err(passing(by_proxy(failed)));
+        }
         let refusal = Refusal::read(status.as_u16(), header, &body);
         Err(Failed {
             failure: refusal.failure(about),

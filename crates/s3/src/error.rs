@@ -15,6 +15,7 @@ use crate::config::Origins;
 use crate::encrypted;
 use crate::sts::Denied;
 
+use remote_state_core::provider::ProxyFailed;
 pub(crate) use remote_state_core::provider::{Failure, Outcome};
 
 /// What a request was about, for messages.
@@ -102,6 +103,11 @@ where
     let cause = Cause::of(&error);
     if let Some(denied) = Denied::in_chain(&error) {
         return Failure { outcome: Outcome::Refused, error: about.denied(denied).with_source(cause) };
+    }
+    if let Some(failed) = ProxyFailed::in_chain(&error) {
+        let told = failed.explain(about.error(failed.kind, &failed.fault));
+        let outcome = if failed.is_unsent { Outcome::Unsent } else { Outcome::Unknown };
+        return Failure { outcome, error: told.with_source(cause) };
     }
     let (outcome, error) = match &error {
         SdkError::ServiceError(answer) => {

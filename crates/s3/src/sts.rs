@@ -12,6 +12,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::types::{PolicyDescriptorType, Tag};
+use remote_state_core::provider::ProxyFailed;
 use remote_state_core::{Error, ErrorKind};
 use secrecy::ExposeSecret as _;
 
@@ -78,7 +79,10 @@ impl Denied {
     }
 }
 
-fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+/// An error and what caused it, from the outside in.
+pub(crate) fn causes<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     let mut next = Some(error);
     std::iter::from_fn(move || {
         let error = next?;
@@ -124,11 +128,14 @@ where
             Some("there are no credentials to ask with".to_owned()),
             HOW_TO_GIVE_SOME,
         ),
-        _ => (
-            ErrorKind::Unavailable,
-            Some("STS cannot be reached".to_owned()),
-            "check the network, and `endpoints.sts` and `sts_region` with `remote-state config show`",
-        ),
+        _ => match ProxyFailed::in_chain(&error) {
+            Some(failed) => (failed.kind, Some(failed.to_string()), failed.hint),
+            None => (
+                ErrorKind::Unavailable,
+                Some("STS cannot be reached".to_owned()),
+                "check the network, and `endpoints.sts` and `sts_region` with `remote-state config show`",
+            ),
+        },
     };
     let answers = Denied::in_chain(&error).map(|inner| inner.answers.clone()).unwrap_or_default();
     Denied { kind, message, because, origin: Some(origin.to_owned()), answers, hint }.into_credentials_error()

@@ -1,5 +1,6 @@
-//! What providers share: what became of a request, what a write may expect, walking through listings, naming objects as Go does, holding a state
-//! against its digest, and taking and giving back a lock whatever answers are lost.
+//! What providers share: what became of a request, which hosts are asked without a proxy, what a
+//! write may expect, walking through listings, naming objects as Go does, holding a state against its
+//! digest, and taking and giving back a lock whatever answers are lost.
 //!
 //! A provider says how its store creates, reads and removes a lock ([`LockMechanism`]); [`StateLock`] does the rest, so the argument for
 //! exclusion stands in one place. Likewise with the entry of a table that holds a digest ([`DigestEntry`]) and [`StateDigest`]. Whoever only uses
@@ -12,8 +13,10 @@ mod join;
 mod lock;
 mod locks_of;
 mod md5_sum;
+mod no_proxy;
 mod outcome;
 mod pages;
+mod proxy_failed;
 mod record_body;
 mod second_create;
 mod single;
@@ -26,8 +29,10 @@ pub use join::join_clean;
 pub use lock::{FoundLock, LockMechanism, MAX_LOCK_RECORD_BYTES, StateLock, parse_lock_record};
 pub use locks_of::locks_of;
 pub use md5_sum::{Md5Hasher, Md5Sum};
+pub use no_proxy::NoProxy;
 pub use outcome::{Failure, Outcome};
 pub use pages::{Page, pages};
+pub use proxy_failed::{ProxyFailed, ProxyName};
 pub use record_body::read_record_body;
 pub use second_create::{SecondCreate, second_create};
 pub use state_object::{Present, StateObject};

@@ -6,8 +6,8 @@ use url::Url;
 
 use crate::credentials::Wanted;
 use crate::endpoint::{AddressStyle, Endpoint};
-use crate::http::{ProxyConfig, check_proxy};
 use crate::keys::{Layout, check_name, trim_folder};
+use crate::proxy::Proxies;
 use crate::sign::SignatureVersion;
 
 mod identity;
@@ -45,7 +45,7 @@ pub struct OssConfig {
     pub max_retries: usize,
     pub(crate) layout: Layout,
     pub(crate) endpoint: EndpointChoice,
-    pub(crate) proxy: ProxyConfig,
+    pub(crate) proxies: Proxies,
     pub(crate) credentials: Wanted,
     pub(crate) origins: Origins,
     pub(crate) notes: Vec<String>,
@@ -150,7 +150,7 @@ impl OssConfig {
                 None => endpoint_of_region(config, region.as_deref().unwrap_or_default(), style)?,
             },
             region,
-            proxy: proxy(config)?,
+            proxies: Proxies::from_resolved(config)?,
             credentials,
             notes: notes(config, tablestore_is_used),
             origins: Origins {
@@ -323,16 +323,6 @@ fn acl(config: &ResolvedConfig) -> Result<Option<String>> {
 fn max_retries(config: &ResolvedConfig) -> Result<usize> {
     let text = config.string("max_retries").unwrap_or("4");
     text.parse().map_err(|_| config.invalid("max_retries", "expected a whole number that is not negative"))
-}
-
-fn proxy(config: &ResolvedConfig) -> Result<ProxyConfig> {
-    if let Some(text) = nonempty(config, "proxy") {
-        check_proxy(text).map_err(|reason| config.invalid("proxy", reason))?;
-    }
-    Ok(ProxyConfig {
-        url: nonempty(config, "proxy").map(Into::into),
-        except: nonempty(config, "no_proxy").map(str::to_owned),
-    })
 }
 
 /// Creates the error for two keys of which only one may be set.

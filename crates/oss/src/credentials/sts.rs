@@ -1,13 +1,15 @@
 //! The service that hands out temporary credentials.
 
 use jiff::Timestamp;
+use remote_state_core::provider::ProxyFailed;
 use remote_state_core::{Error, ErrorKind, Result};
+use reqwest::{Client, RequestBuilder};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::body::read;
 use crate::credentials::{Credentials, Surroundings, no_credentials};
-use crate::http::answer_timeout;
+use crate::http::{Http, answer_timeout};
 
 /// The version of the calls.
 pub(super) const VERSION: &str = "2015-04-01";
@@ -59,15 +61,16 @@ impl StsEndpoint {
         form: impl Fn(&Common) -> String,
     ) -> Result<T> {
         let url = self.url()?;
-        let request = || {
-            let common = common_parameters(surroundings)?;
-            let request = surroundings.http.client(&url).post(&url);
-            let request = request.header("content-type", "application/x-www-form-urlencoded");
-            Ok::<_, Error>(request.body(form(&common)))
+        let ask = async || {
+            let form = form(&common_parameters(surroundings)?);
+            let request = |client: &Client| {
+                client.post(&url).header("content-type", "application/x-www-form-urlencoded").body(form)
+            };
+            exchange(&surroundings.http, request, &url, what).await
         };
-        let Sent { mut status, mut body, date } = exchange(request()?, &url, what).await?;
+        let Sent { mut status, mut body, date } = ask().await?;
         if is_about_time(&body) && date.is_some_and(|date| surroundings.clock.follow(&date)) {
-            Sent { status, body, .. } = exchange(request()?, &url, what).await?;
+            Sent { status, body, .. } = ask().await?;
         }
         if let Ok(answer) = serde_json::from_slice(&body) {
             return Ok(answer);
@@ -113,19 +116,32 @@ struct Sent {
 }
 
 /// Sends a request for credentials and reads the whole answer.
-pub(super) async fn send(request: reqwest::RequestBuilder, url: &str, what: &str) -> Result<(u16, Vec<u8>)> {
-    exchange(request, url, what).await.map(|Sent { status, body, .. }| (status, body))
+pub(super) async fn send(
+    http: &Http,
+    request: impl FnOnce(&Client) -> RequestBuilder,
+    url: &str,
+    what: &str,
+) -> Result<(u16, Vec<u8>)> {
+    exchange(http, request, url, what).await.map(|Sent { status, body, .. }| (status, body))
 }
 
-async fn exchange(request: reqwest::RequestBuilder, url: &str, what: &str) -> Result<Sent> {
+async fn exchange(
+    http: &Http,
+    request: impl FnOnce(&Client) -> RequestBuilder,
+    url: &str,
+    what: &str,
+) -> Result<Sent> {
+    let by_proxy =
+        |failed: ProxyFailed| no_credentials(what).with_context("because", &failed).with_hint(failed.hint);
+    let client = http.client(url).map_err(by_proxy)?;
     let unreachable = |reason: String| {
         Error::new(ErrorKind::CredentialInvalid, "find credentials", what.to_owned())
             .with_context("because", format!("cannot reach {url}: {reason}"))
             .with_retryable(true)
     };
-    let mut answer = match tokio::time::timeout(answer_timeout(0), request.send()).await {
+    let mut answer = match tokio::time::timeout(answer_timeout(0), request(client).send()).await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => return Err(unreachable(crate::error::last_reason(&error))),
+        Ok(Err(error)) => return Err(unreachable(http.reason(url, &error))),
         Err(_) => return Err(unreachable("it does not answer".to_owned())),
     };
     let body = read(&mut answer, MOST_BYTES).await.map_err(unreachable)?;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use remote_state_core::Result;
+use reqwest::Client;
 use url::Url;
 
 use crate::credentials::sts::{Handed, send};
@@ -35,8 +36,8 @@ impl CredentialsUri {
 impl Source for CredentialsUri {
     async fn load(&self, surroundings: &Surroundings) -> Result<Credentials> {
         let (place, what) = (self.place(), "the URL has no credentials");
-        let request = surroundings.http.client(self.0.as_str()).get(self.0.clone());
-        let (status, body) = send(request, &place, what).await?;
+        let request = |client: &Client| client.get(self.0.clone());
+        let (status, body) = send(&surroundings.http, request, &place, what).await?;
         let answer = (status == 200).then(|| serde_json::from_slice::<Handed>(&body).ok()).flatten();
         answer.map(Credentials::from).ok_or_else(|| {
             no_credentials(what)

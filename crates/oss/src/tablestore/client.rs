@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use prost::Message;
+use remote_state_core::provider::ProxyFailed;
 use remote_state_core::{Error, ErrorKind};
 use reqwest::Response;
 use tokio::time::{sleep, timeout};
@@ -257,7 +258,13 @@ impl Table {
         let credentials = self.sender.credentials.credentials().await;
         let credentials = credentials.map_err(|error| Failure { outcome: Outcome::Refused, error })?;
         let url = format!("{}/{call}", endpoint.as_str().trim_end_matches('/'));
-        let mut request = self.sender.http.client(&url).post(&url);
+        let by_proxy = |failed: ProxyFailed| {
+            let outcome = if failed.is_unsent { Outcome::Unsent } else { Outcome::Unknown };
+            let error = failed.explain(self.error(operation, id, failed.kind, &failed.fault));
+            Failure { outcome, error }
+        };
+        let http = &self.sender.http;
+        let mut request = http.client(&url).map_err(by_proxy)?.post(&url);
         // Other requests may put the clock right meanwhile.
         let signed = self.sender.clock.now();
         for (name, value) in sign::headers(call, instance, body, &credentials, signed) {
@@ -278,6 +285,9 @@ impl Table {
         let mut response = match timeout(answer_timeout(0), request.body(body.to_vec()).send()).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
+                if let Some(failed) = http.proxy_failed(&url, &error) {
+                    return Err(by_proxy(failed).into());
+                }
                 let outcome = if error.is_connect() { Outcome::Unsent } else { Outcome::Unknown };
                 return Err(unreachable(outcome, last_reason(&error)).into());
             }
@@ -289,10 +299,14 @@ impl Table {
             return Ok(answer);
         }
         let refusal = message::Error::decode(&*answer).unwrap_or_default();
+        let status = response.status().as_u16();
+        if let Some(failed) = http.proxy_answered(&url, status, !refusal.code.is_empty()) {
+            return Err(by_proxy(failed).into());
+        }
         // A wrong time has no code of its own.
         let service_time = (refusal.code == "OTSAuthFailed").then(|| time_of(&response)).flatten();
         let service_time = service_time.filter(|time| are_far_apart(signed, *time));
-        let failure = self.failure(operation, id, response.status().as_u16(), &refusal.code);
+        let failure = self.failure(operation, id, status, &refusal.code);
         Err(Failed { failure, service_time })
     }
 

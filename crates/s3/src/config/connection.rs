@@ -2,6 +2,7 @@
 
 use remote_state_core::config::ResolvedConfig;
 use remote_state_core::{Error, Result};
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use url::Url;
 
 use crate::config::endpoint;
@@ -82,26 +83,27 @@ fn trust(config: &ResolvedConfig, notes: &mut Vec<String>) -> Result<Trust> {
         ));
         return Ok(Trust::Anybody);
     }
-    Ok(bundle.map_or(Trust::System, |pem| Trust::Bundle(pem.into())))
+    Ok(bundle.map_or(Trust::System, |certificates| Trust::Bundle(certificates.into())))
 }
 
-/// Reads the certificates, and makes sure that they are some: the HTTP client would not get over bad ones.
-fn ca_bundle(config: &ResolvedConfig) -> Result<Option<Vec<u8>>> {
-    use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+/// Reads the certificates, and makes sure that they are some.
+fn ca_bundle(config: &ResolvedConfig) -> Result<Option<Vec<CertificateDer<'static>>>> {
     let Some(file) = config.string("custom_ca_bundle") else { return Ok(None) };
     let pem = std::fs::read(config.path("custom_ca_bundle", file)?)
         .map_err(|error| config.invalid("custom_ca_bundle", &format!("it cannot be read: {error}")))?;
     let mut roots = rustls::RootCertStore::empty();
+    let mut certificates = Vec::new();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let added = certificate
-            .map_err(|error| error.to_string())
-            .and_then(|certificate| roots.add(certificate).map_err(|error| error.to_string()));
+        let added = certificate.map_err(|error| error.to_string()).and_then(|certificate| {
+            certificates.push(certificate.clone());
+            roots.add(certificate).map_err(|error| error.to_string())
+        });
         added.map_err(|reason| {
             config.invalid("custom_ca_bundle", &format!("it holds a bad certificate: {reason}"))
         })?;
     }
-    if roots.is_empty() {
+    if certificates.is_empty() {
         return Err(config.invalid("custom_ca_bundle", "it holds no certificate in PEM"));
     }
-    Ok(Some(pem))
+    Ok(Some(certificates))
 }

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_smithy_http_client::proxy::{ProxyConfig, ProxyError};
-use aws_smithy_http_client::{Builder, Connector, tls};
+use aws_smithy_http_client::Builder;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
     SharedHttpConnector,
@@ -15,74 +14,35 @@ use aws_smithy_types::body::SdkBody;
 use http_body_util::Limited;
 use url::Url;
 
+use pool::Kind;
+use proxy::Named;
 pub(crate) use proxy::Proxies;
-use proxy::Proxy;
+pub(crate) use trust::Trust;
 
+mod connector;
+mod pool;
 mod proxy;
 #[cfg(test)]
 mod tests;
-mod unverified;
+mod trust;
 
 /// How much of an answer is read that is not a state: lists of 1,000 keys of 1,024 escaped bytes fit. The SDK itself would read on for as
 /// long as a broken or hostile server sends.
 const MOST_OF_AN_ANSWER: usize = 16 << 20;
 
-/// Whose word a server's certificate is taken on.
-#[derive(Clone, Debug, Default)]
-pub(crate) enum Trust {
-    /// That of the authorities that the system trusts.
-    #[default]
-    System,
-    /// That of these alone: certificates in PEM, known to be good.
-    Bundle(Arc<[u8]>),
-    /// Nobody's: any certificate does.
-    Anybody,
-}
-
 /// Makes the client that everything here is asked through. `connect_timeout` holds where the SDK does not set one of its own.
 pub(crate) fn client(trust: &Trust, proxies: &Proxies, connect_timeout: Duration) -> SharedHttpClient {
-    let route = |proxy: Option<&Proxy>| Route {
-        // TLS means reading the system's certificates, a good part of a short command's time: only for those who need it.
-        plain: match proxy {
-            None => Builder::new().build_http(),
-            Some(proxy) => verified(trust, Some(ProxyConfig::http(proxy.url()))),
-        },
-        tls: match (trust, proxy) {
-            (Trust::Anybody, proxy) => unverified::client(proxy, connect_timeout),
-            (_, None) => verified(trust, None),
-            (_, Some(proxy)) => verified(trust, Some(ProxyConfig::https(proxy.url()))),
-        },
+    let pool = |proxy: Option<&Named>, is_tls| {
+        pool::client(Kind { trust: trust.clone(), proxy: proxy.cloned(), is_tls, connect_timeout })
     };
+    let route = |proxy: Option<&Named>| Route { plain: pool(proxy, false), tls: pool(proxy, true) };
     SharedHttpClient::new(Transport(Arc::new(Routes {
-        direct: route(None),
+        // The sources of credentials on this machine have timeouts of their own, which the SDK's client heeds.
+        direct: Route { plain: Builder::new().build_http(), ..route(None) },
         http: proxies.http().map(|proxy| route(Some(proxy))),
         https: proxies.https().map(|proxy| route(Some(proxy))),
         proxies: proxies.clone(),
     })))
-}
-
-/// A client that looks at certificates, and at the system's only when it first needs them.
-fn verified(trust: &Trust, proxy: Option<Result<ProxyConfig, ProxyError>>) -> SharedHttpClient {
-    let store = match trust {
-        Trust::Bundle(pem) => tls::TrustStore::empty().with_pem_certificate(&**pem),
-        Trust::System | Trust::Anybody => tls::TrustStore::default(),
-    };
-    let context = tls::TlsContext::builder().with_trust_store(store).build();
-    let context = context.expect("a trust store is all that it takes");
-    let provider = || tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
-    let Some(proxy) = proxy else {
-        return Builder::new().tls_provider(provider()).tls_context(context).build_https();
-    };
-    let proxy = proxy.expect("the URL has been checked");
-    Builder::new().build_with_connector_fn(move |settings, components| {
-        let mut builder = Connector::builder()
-            .proxy_config(proxy.clone())
-            .tls_provider(provider())
-            .tls_context(context.clone());
-        builder.set_connector_settings(settings.cloned());
-        builder.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
-        builder.build()
-    })
 }
 
 /// Clients for one way, by the scheme of what is asked.

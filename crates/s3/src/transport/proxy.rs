@@ -1,58 +1,41 @@
-//! Which requests go through a proxy, and through which: the rules of Go's `net/http`, which native clients follow.
-//!
-//! <https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config>
+//! Which requests go through a proxy, and through which.
 
 use std::fmt;
-use std::net::IpAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use http::{HeaderValue, Uri};
-use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
 use remote_state_core::Result;
 use remote_state_core::config::ResolvedConfig;
-use url::{Host, Url};
+use remote_state_core::provider::{NoProxy, ProxyFailed, ProxyName};
+use url::Url;
 
 use crate::role::is_configured;
+
+/// A proxy, or why what was named as one cannot be used.
+pub(super) type Named = Result<Proxy, ProxyFailed>;
 
 /// The proxies, and what is asked without one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Proxies {
-    http: Option<Proxy>,
-    https: Option<Proxy>,
-    exceptions: Vec<Exception>,
+    http: Option<Named>,
+    https: Option<Named>,
+    exceptions: NoProxy,
 }
 
-/// The URL of a proxy, which may hold a password.
+/// A proxy. Its URL may hold a password.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Proxy(Url);
+pub(crate) struct Proxy {
+    url: Url,
+    origin: String,
+}
 
 /// Hides user name and password.
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.0.scheme(), self.0.host_str().unwrap_or_default())
+        f.write_str(&self.name().url)
     }
-}
-
-/// One item of `no_proxy`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Exception {
-    hosts: Hosts,
-    /// Only this port, if one is named.
-    port: Option<u16>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Hosts {
-    All,
-    Network(IpNet),
-    Address(IpAddr),
-    /// A domain, with the dot before it, and whether the name itself is meant too.
-    Domain {
-        suffix: String,
-        has_apex: bool,
-    },
 }
 
 impl Proxies {
@@ -70,118 +53,80 @@ impl Proxies {
                 config.origin(http_key)
             ));
         }
-        let exceptions = config.string("no_proxy").unwrap_or_default();
-        Ok(Self { http, https, exceptions: exceptions.split(',').filter_map(exception).collect() })
+        let exceptions = NoProxy::parse(config.string("no_proxy").unwrap_or_default());
+        Ok(Self { http, https, exceptions })
     }
 
     /// Returns the proxy for requests without TLS.
-    pub(super) fn http(&self) -> Option<&Proxy> {
+    pub(super) fn http(&self) -> Option<&Named> {
         self.http.as_ref()
     }
 
     /// Returns the proxy for requests with TLS.
-    pub(super) fn https(&self) -> Option<&Proxy> {
+    pub(super) fn https(&self) -> Option<&Named> {
         self.https.as_ref()
     }
 
     /// Returns whether a request there is one that a proxy is for.
     pub(super) fn applies_to(&self, url: &Url) -> bool {
-        let Some(host) = url.host() else { return false };
-        if is_near(&host) {
-            return false;
-        }
-        let port = url.port_or_known_default();
-        !self.exceptions.iter().any(|exception| exception.covers(&host, port))
+        url.host_str().is_some_and(|host| !self.exceptions.covers(host, url.port_or_known_default()))
     }
-}
-
-/// This machine itself, and the neighbours that hand out credentials to it: what they say is for nobody in between.
-fn is_near(host: &Host<&str>) -> bool {
-    match host {
-        Host::Domain(name) => *name == "localhost",
-        Host::Ipv4(address) => address.is_loopback() || address.is_link_local(),
-        // `fd00:ec2::/32` is where instances and containers find their credentials over IPv6.
-        Host::Ipv6(address) => {
-            address.is_loopback()
-                || address.is_unicast_link_local()
-                || address.segments()[..2] == [0xfd00, 0x0ec2]
-        }
-    }
-}
-
-impl Exception {
-    fn covers(&self, host: &Host<&str>, port: Option<u16>) -> bool {
-        let address = match host {
-            Host::Domain(_) => None,
-            Host::Ipv4(address) => Some(IpAddr::from(*address)),
-            Host::Ipv6(address) => Some(IpAddr::from(*address)),
-        };
-        let is_meant = match (&self.hosts, host) {
-            (Hosts::All, _) => true,
-            (Hosts::Network(network), _) => address.is_some_and(|address| network.contains(&address)),
-            (Hosts::Address(meant), _) => address == Some(*meant),
-            (Hosts::Domain { suffix, has_apex }, Host::Domain(name)) => {
-                name.ends_with(suffix.as_str()) || (*has_apex && *name == &suffix[1..])
-            }
-            (Hosts::Domain { .. }, _) => false,
-        };
-        is_meant && (self.port.is_none() || self.port == port)
-    }
-}
-
-/// Reads one item: `*`, `10.0.0.0/8`, `10.1.2.3`, `example.com` with all below it, `.example.com` for what is below it alone; with a port or without.
-fn exception(item: &str) -> Option<Exception> {
-    let item = item.trim().to_ascii_lowercase();
-    if item == "*" {
-        return Some(Exception { hosts: Hosts::All, port: None });
-    }
-    if let Ok(network) = item.parse() {
-        return Some(Exception { hosts: Hosts::Network(network), port: None });
-    }
-    if let Ok(address) = item.trim_start_matches('[').trim_end_matches(']').parse() {
-        return Some(Exception { hosts: Hosts::Address(address), port: None });
-    }
-    let (host, port) = match item.rsplit_once(':') {
-        Some((host, port)) => (host, Some(port.parse().ok()?)),
-        None => (item.as_str(), None),
-    };
-    if let Ok(address) = host.trim_start_matches('[').trim_end_matches(']').parse() {
-        return Some(Exception { hosts: Hosts::Address(address), port });
-    }
-    let host = host.strip_prefix("*.").map_or_else(|| host.to_owned(), |rest| format!(".{rest}"));
-    let hosts = match host.as_str() {
-        "" | "." => return None,
-        below if below.starts_with('.') => Hosts::Domain { suffix: host, has_apex: false },
-        name => Hosts::Domain { suffix: format!(".{name}"), has_apex: true },
-    };
-    Some(Exception { hosts, port })
 }
 
 /// Reads the URL of a proxy. The empty string is none, whatever the environment says.
-fn proxy(config: &ResolvedConfig, key: &str) -> Result<Option<Proxy>> {
+///
+/// What the environment names is for every program, and may be for hosts that nobody asks here: it
+/// is refused only when a request would go through it.
+fn proxy(config: &ResolvedConfig, key: &str) -> Result<Option<Named>> {
     let Some(text) = config.string(key).filter(|text| !text.is_empty()) else { return Ok(None) };
-    let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-    match Url::parse(&with_scheme) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
-            let proxy = Proxy(url);
-            // Names that a URL may have are more than those that can be asked for.
-            let is_usable = proxy.url().parse::<Uri>().is_ok() && proxy.bare().is_some();
-            is_usable.then_some(Some(proxy)).ok_or_else(|| {
-                config
-                    .invalid(key, "no proxy can have that host name")
-                    .with_hint("a host name is of letters, digits, dots and hyphens")
-            })
+    let origin = config.origin(key).to_string();
+    match Proxy::parse(text, &origin) {
+        Ok(proxy) => Ok(Some(Ok(proxy))),
+        Err((reason, hint)) if config.get(key).is_some_and(is_configured) => {
+            Err(config.invalid(key, reason).with_hint(hint))
         }
-        Ok(url) if url.scheme().starts_with("socks") => Err(config
-            .invalid(key, "SOCKS is not spoken here")
-            .with_hint("name a proxy that speaks HTTP, such as `http://proxy.example.com:3128`")),
-        _ => Err(config.invalid(key, "expected a URL such as `http://proxy.example.com:3128`")),
+        Err((reason, hint)) => Ok(Some(Err(ProxyFailed::unusable(origin, reason, hint)))),
     }
 }
 
+/// What to do about a URL that is none of a proxy.
+const NAME_A_PROXY: &str = "name a proxy such as `http://proxy.example.com:3128`, or the host in `no_proxy`";
+
 impl Proxy {
-    pub(super) fn url(&self) -> &str {
-        self.0.as_str()
+    /// Reads a URL, or says why it is none of a proxy, and what to do about it.
+    fn parse(text: &str, origin: &str) -> Result<Self, (&'static str, &'static str)> {
+        let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+        match Url::parse(&with_scheme) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
+                let proxy = Self { url, origin: origin.to_owned() };
+                // Names that a URL may have are more than those that can be asked for.
+                if proxy.bare().is_some() {
+                    return Ok(proxy);
+                }
+                Err((
+                    "no proxy can have that host name",
+                    "a host name is of letters, digits, dots and hyphens",
+                ))
+            }
+            Ok(_) => Err(("proxies of that scheme are not spoken to here", NAME_A_PROXY)),
+            Err(_) => Err(("it is not a URL", NAME_A_PROXY)),
+        }
+    }
+
+    /// What messages say of it.
+    pub(super) fn name(&self) -> ProxyName {
+        let host = self.url.host_str().unwrap_or_default();
+        let port = self.url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        ProxyName {
+            url: format!("{}://{host}{port}", self.url.scheme()),
+            origin: self.origin.clone(),
+            has_user: self.user().is_some(),
+        }
+    }
+
+    /// Returns whether it is reached by TLS itself.
+    pub(super) fn has_tls(&self) -> bool {
+        self.url.scheme() == "https"
     }
 
     pub(super) fn uri(&self) -> Uri {
@@ -190,18 +135,24 @@ impl Proxy {
 
     /// The URL without user and password, which go into a header; none if there is no such URI.
     fn bare(&self) -> Option<Uri> {
-        let mut url = self.0.clone();
+        let mut url = self.url.clone();
         url.set_username("").ok()?;
         url.set_password(None).ok()?;
         url.as_str().parse().ok()
     }
 
+    /// User name and password, if the URL names a user.
+    fn user(&self) -> Option<(String, String)> {
+        let user = percent_decode_str(self.url.username()).decode_utf8_lossy();
+        let password = percent_decode_str(self.url.password().unwrap_or_default()).decode_utf8_lossy();
+        let is_named = !user.is_empty() || self.url.password().is_some();
+        is_named.then(|| (user.into_owned(), password.into_owned()))
+    }
+
     /// The header by which the proxy knows us, if the URL names a user.
     pub(super) fn authorization(&self) -> Option<HeaderValue> {
-        let user = percent_decode_str(self.0.username()).decode_utf8_lossy();
-        let password = percent_decode_str(self.0.password().unwrap_or_default()).decode_utf8_lossy();
-        let is_named = !user.is_empty() || self.0.password().is_some();
-        let encoded = is_named.then(|| BASE64.encode(format!("{user}:{password}")))?;
+        let (user, password) = self.user()?;
+        let encoded = BASE64.encode(format!("{user}:{password}"));
         let mut value = HeaderValue::try_from(format!("Basic {encoded}")).ok()?;
         value.set_sensitive(true);
         Some(value)

@@ -19,8 +19,10 @@ fn proxies(keys: &[(&str, &str)], env: &[(&str, &str)]) -> (Proxies, Vec<String>
 
 /// The proxies for `http` and for `https`, by their hosts; empty for none.
 fn hosts(proxies: &Proxies) -> (String, String) {
-    let host =
-        |proxy: Option<&Proxy>| proxy.map(|proxy| proxy.uri().host().unwrap().to_owned()).unwrap_or_default();
+    let host = |named: Option<&Named>| match named {
+        Some(proxy) => proxy.as_ref().unwrap().uri().host().unwrap().to_owned(),
+        None => String::new(),
+    };
     (host(proxies.http()), host(proxies.https()))
 }
 
@@ -143,7 +145,7 @@ fn exceptions_come_from_the_configuration_or_from_the_environment() {
 fn proxy_is_a_url_whose_password_does_not_show() {
     let (proxies, _) = proxies(&[("http_proxy", "alice:hunter2%40@proxy.example:3128")], &[]);
     assert!(!format!("{proxies:?}").contains("hunter2") && !format!("{proxies:?}").contains("alice"));
-    let proxy = proxies.http().unwrap();
+    let proxy = proxies.http().unwrap().as_ref().unwrap();
     assert_eq!(proxy.uri().to_string(), "http://proxy.example:3128/");
     // `alice:hunter2@`
     assert_eq!(proxy.authorization().unwrap(), "Basic YWxpY2U6aHVudGVyMkA=");

@@ -1,0 +1,117 @@
+//! A proxy that is down, refuses, or wants to know who asks: the error names it, and where it was
+//! named. Of the same kind are proxies on the way to STS, to the location service and to Tablestore,
+//! and values of variables that name no proxy at all.
+
+mod common;
+#[path = "common/fake.rs"]
+mod fake;
+
+use std::sync::Arc;
+
+use common::here;
+use fake::{fake, http};
+use remote_state_core::config::{Environment, Origin, Setting, Sourced, resolve};
+use remote_state_core::{Error, ErrorKind, StateStore, StateStoreExt as _};
+use remote_state_oss::{OssConfig, OssStore, PROVIDER};
+use tokio::net::TcpListener;
+
+async fn failure(keys: &[(&str, &str)], env: &[(&str, &str)]) -> Error {
+    let always = [
+        ("bucket", "tfstate"),
+        ("region", "cn-beijing"),
+        ("access_key", "test"),
+        ("secret_key", "testtest"),
+        ("max_retries", "0"),
+    ];
+    let layer = always.iter().chain(keys).map(|(name, value)| {
+        ((*name).to_owned(), Sourced::new(Setting::from(*value), Origin::file("main.tf", 7)))
+    });
+    let env: Environment = env.iter().copied().collect();
+    let config = resolve(&PROVIDER, &env, &[layer.collect()]).expect("the keys are known");
+    let config = OssConfig::from_resolved(&config).expect("the configuration does");
+    let store: Arc<dyn StateStore> = Arc::new(OssStore::new(&config).expect("the credentials do"));
+    store.read_bytes(&here()).await.err().expect("nothing can be read")
+}
+
+/// All that a person is told.
+fn told(error: &Error) -> String {
+    let context = error.context().iter().map(|(label, value)| format!("{label}: {value}\n"));
+    let hints = error.hints().iter().map(|hint| format!("hint: {hint}\n"));
+    std::iter::once(format!("{error}\n")).chain(context).chain(hints).collect()
+}
+
+/// An address at which nobody listens.
+async fn nobody() -> String {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string()
+}
+
+#[tokio::test]
+async fn proxy_that_is_down_is_named_with_where_it_was_set() {
+    let down = nobody().await;
+    let url = format!("http://alice:hunter2@{down}");
+    for (endpoint, keys, env, origin) in [
+        ("https://oss.test", &[][..], &[("HTTPS_PROXY", url.as_str())][..], "$HTTPS_PROXY"),
+        ("http://oss.test", &[], &[("http_proxy", &url)], "$http_proxy"),
+        ("https://oss.test", &[("proxy", url.as_str())], &[], "main.tf:7"),
+    ] {
+        let keys: Vec<_> = keys.iter().copied().chain([("endpoint", endpoint)]).collect();
+        let error = failure(&keys, env).await;
+        let told = told(&error);
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{told}");
+        assert!(error.message().contains(&format!("the proxy `http://{down}` cannot be reached")), "{told}");
+        assert!(told.contains("because: Connection refused"), "{told}");
+        assert!(told.contains(&format!("proxy set in: {origin}\n")), "{told}");
+        assert!(!format!("{error:?}{told}").contains("hunter2"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn proxy_that_refuses_or_wants_a_password_is_told_apart_from_the_store() {
+    for (status, endpoint, fault) in [
+        ("503 Service Unavailable", "https://oss.test", "refuses to connect to `tfstate.oss.test:443`"),
+        ("407 Proxy Authentication Required", "https://oss.test", "wants a user name and a password"),
+        ("407 Proxy Authentication Required", "http://oss.test", "wants a user name and a password"),
+        ("503 Service Unavailable", "http://oss.test", "or the server behind it answers with status 503"),
+    ] {
+        let (proxy, _asked) = fake(move |_, _| http(status, "", "")).await;
+        let error = failure(&[("endpoint", endpoint)], &[("HTTPS_PROXY", &proxy)]).await;
+        let told = told(&error);
+        assert!(error.message().contains(&format!("the proxy `{proxy}` {fault}")), "{told}");
+        assert!(told.contains("proxy set in: $HTTPS_PROXY"), "{told}");
+    }
+    // What the service itself answers is not the proxy's.
+    let of_service = "x-oss-request-id: R1\r\ncontent-type: application/xml\r\n";
+    let (proxy, _asked) =
+        fake(move |_, _| http("503 Busy", of_service, "<Error><Code>ServiceUnavailable</Code></Error>"))
+            .await;
+    let error = failure(&[("endpoint", "http://oss.test")], &[("HTTPS_PROXY", &proxy)]).await;
+    assert!(error.message().contains("ServiceUnavailable"), "{}", told(&error));
+}
+
+#[tokio::test]
+async fn proxy_on_the_way_to_another_service_is_named_too() {
+    let down = nobody().await;
+    let env = [("HTTPS_PROXY", format!("http://{down}"))];
+    for keys in [
+        &[("assume_role_role_arn", "acs:ram::123456:role/tf"), ("endpoint", "http://127.0.0.1:1")][..],
+        &[("location_endpoint", "https://location.test")],
+    ] {
+        let error = failure(keys, &[(env[0].0, &env[0].1)]).await;
+        let told = told(&error);
+        let because = format!("the proxy `http://{down}` cannot be reached, set in $HTTPS_PROXY");
+        assert!(told.contains(&because), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn variable_that_names_no_proxy_is_refused_only_by_a_request_that_would_go_through_it() {
+    for value in ["ftp://proxy.test", "http://", "http://a{b}:3128"] {
+        let error = failure(&[("endpoint", "https://oss.test")], &[("HTTPS_PROXY", value)]).await;
+        let told = told(&error);
+        assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{value}: {told}");
+        assert!(told.contains("proxy set in: $HTTPS_PROXY"), "{value}: {told}");
+        let env = [("HTTPS_PROXY", value), ("NO_PROXY", "*")];
+        let error = failure(&[("endpoint", "https://oss.invalid")], &env).await;
+        assert!(error.message().contains("cannot reach `https://"), "{value}: {error}");
+    }
+}

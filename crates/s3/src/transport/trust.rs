@@ -1,0 +1,103 @@
+//! Whose word the certificate of a server is taken on.
+
+use std::sync::{Arc, OnceLock};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme};
+
+/// Whose word a server's certificate is taken on.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Trust {
+    /// That of the authorities that the system trusts.
+    #[default]
+    System,
+    /// That of these alone: certificates that are known to be good.
+    Bundle(Arc<[CertificateDer<'static>]>),
+    /// Nobody's: any certificate does.
+    Anybody,
+}
+
+impl Trust {
+    /// Makes the settings of TLS. To read the system's certificates is a good part of a short command's time.
+    pub(super) fn settings(&self) -> ClientConfig {
+        match self {
+            Self::System => trusting(system()),
+            Self::Bundle(certificates) => trusting(certificates),
+            Self::Anybody => {
+                let provider = Arc::new(ring::default_provider());
+                ClientConfig::builder_with_provider(provider.clone())
+                    .with_safe_default_protocol_versions()
+                    .expect("the provider has what the protocol needs")
+                    .dangerous()
+                    .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+                    .with_no_client_auth()
+            }
+        }
+    }
+}
+
+/// The certificates that the system trusts, read once.
+fn system() -> &'static [CertificateDer<'static>] {
+    static FOUND: OnceLock<Vec<CertificateDer<'static>>> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let found = rustls_native_certs::load_native_certs();
+        for error in &found.errors {
+            tracing::warn!(error = error.to_string(), "a certificate of the system cannot be read");
+        }
+        found.certs
+    })
+}
+
+fn trusting(certificates: &[CertificateDer<'static>]) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    let (_, unusable) = roots.add_parsable_certificates(certificates.iter().cloned());
+    if unusable > 0 {
+        tracing::debug!(unusable, "some certificates are not used");
+    }
+    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("the provider has what the protocol needs")
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+/// Asks nobody whose a certificate is. That the server has the key to it is checked all the same: it costs nothing.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, TlsError> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
