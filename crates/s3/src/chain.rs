@@ -1,5 +1,6 @@
 //! Sources of credentials that are asked one after another. What each of them answered is remembered: whoever ends without credentials is told.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,6 +9,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use remote_state_core::ErrorKind;
 
+use crate::advice::Advice;
 use crate::sts::Denied;
 
 /// Longer answers are cut in messages.
@@ -47,6 +49,7 @@ enum Link {
         /// The name in words, such as `` profile `ci` ``.
         name: String,
         provider: SharedCredentialsProvider,
+        advice: Advice,
     },
 }
 
@@ -68,26 +71,38 @@ impl Chain {
 
     /// Adds a source.
     pub(crate) fn or(
-        mut self,
+        self,
         label: &'static str,
         name: String,
         provider: impl ProvideCredentials + 'static,
     ) -> Self {
+        self.or_advised(label, name, provider, Advice::default())
+    }
+
+    /// Adds a source, and what to do if it fails.
+    pub(crate) fn or_advised(
+        mut self,
+        label: &'static str,
+        name: String,
+        provider: impl ProvideCredentials + 'static,
+        advice: Advice,
+    ) -> Self {
         let provider = SharedCredentialsProvider::new(provider);
-        self.links.push(Link::Source { label, name, provider });
+        self.links.push(Link::Source { label, name, provider, advice });
         self
     }
 
     async fn ask(&self) -> Result<Credentials, CredentialsError> {
         let mut answers = Vec::new();
         let mut message = "no credentials were found".to_owned();
+        let mut hint = Cow::Borrowed(self.hint);
         for link in &self.links {
-            let (label, name, provider) = match link {
+            let (label, name, provider, advice) = match link {
                 Link::Empty(answer) => {
                     answers.push(answer.clone());
                     continue;
                 }
-                Link::Source { label, name, provider } => (*label, name, provider),
+                Link::Source { label, name, provider, advice } => (*label, name, provider, advice),
             };
             match provider.provide_credentials().await {
                 Ok(credentials) => {
@@ -99,12 +114,16 @@ impl Chain {
                     // A source that is meant to have some, and fails, is not passed over: others could be for another account.
                     if !matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
                         message = format!("no credentials: {name} failed");
+                        if let Some((reason, what_to_do)) = advice.about(&error) {
+                            message = format!("no credentials: {reason}");
+                            hint = what_to_do.into();
+                        }
                         break;
                     }
                 }
             }
         }
-        let denied = Denied::new(ErrorKind::CredentialInvalid, message, self.hint);
+        let denied = Denied::new(ErrorKind::CredentialInvalid, message, hint);
         Err(denied.with_answers(answers).into_credentials_error())
     }
 }

@@ -16,6 +16,7 @@ use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
+use crate::advice::Advice;
 use crate::chain::{Chain, Found};
 use crate::role::WebIdentity;
 use crate::sts::AssumeRoleWithWebIdentity;
@@ -74,6 +75,8 @@ pub(crate) struct Profiles {
     pub(crate) usual: [bool; 2],
     /// The profile that was named, as it is called in the text.
     pub(crate) selected: Option<String>,
+    /// What to do if the profile gives no credentials.
+    pub(crate) advice: Advice,
 }
 
 impl CredentialConfig {
@@ -105,7 +108,8 @@ impl CredentialConfig {
             }
             Self::Profile(name) => {
                 let profile = machine.profile(&settings(), Some(name));
-                let chain = begun.or("profile", format!("profile `{name}`"), profile);
+                let advice = machine.profiles.advice.clone();
+                let chain = begun.or_advised("profile", format!("profile `{name}`"), profile, advice);
                 SharedCredentialsProvider::new(chain)
             }
             Self::Chain { profile, web_identity } => {
@@ -160,7 +164,8 @@ impl Machine {
 
     fn with_profile(&self, chain: Chain, settings: &ProviderConfig, profile: Option<&str>) -> Chain {
         let name = profile.unwrap_or("default");
-        chain.or("profile", format!("profile `{name}`"), self.profile(settings, profile))
+        let advice = self.profiles.advice.clone();
+        chain.or_advised("profile", format!("profile `{name}`"), self.profile(settings, profile), advice)
     }
 
     fn profile(&self, settings: &ProviderConfig, name: Option<&str>) -> ProfileFileCredentialsProvider {

@@ -2,6 +2,7 @@
 //!
 //! Refreshing is left to the SDK: its cache asks again before what it has expires.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -29,7 +30,7 @@ pub(crate) struct Denied {
     pub(crate) origin: Option<String>,
     /// What the sources of credentials answered that were asked.
     pub(crate) answers: Vec<Answer>,
-    pub(crate) hint: &'static str,
+    pub(crate) hint: Cow<'static, str>,
 }
 
 impl fmt::Display for Denied {
@@ -41,8 +42,8 @@ impl fmt::Display for Denied {
 impl StdError for Denied {}
 
 impl Denied {
-    pub(crate) fn new(kind: ErrorKind, message: String, hint: &'static str) -> Self {
-        Self { kind, message, because: None, origin: None, answers: Vec::new(), hint }
+    pub(crate) fn new(kind: ErrorKind, message: String, hint: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, message, because: None, origin: None, answers: Vec::new(), hint: hint.into() }
     }
 
     pub(crate) fn with_answers(self, answers: Vec<Answer>) -> Self {
@@ -66,7 +67,9 @@ impl Denied {
         let error = add(add(error, "set in", &self.origin), "because", &self.because);
         let error = error.with_context("credentials", credentials);
         let answers = self.answers.iter();
-        answers.fold(error, |error, (source, answer)| error.with_context(source, answer)).with_hint(self.hint)
+        answers
+            .fold(error, |error, (source, answer)| error.with_context(source, answer))
+            .with_hint(&*self.hint)
     }
 
     /// Returns the reason that an error of the SDK carries.
@@ -125,7 +128,10 @@ where
         }
         _ if because_of_source => (
             ErrorKind::CredentialInvalid,
-            Some("there are no credentials to ask with".to_owned()),
+            Some(Denied::in_chain(&error).map_or_else(
+                || "there are no credentials to ask with".to_owned(),
+                |inner| inner.message.clone(),
+            )),
             HOW_TO_GIVE_SOME,
         ),
         _ => match ProxyFailed::in_chain(&error) {
@@ -137,7 +143,12 @@ where
             ),
         },
     };
-    let answers = Denied::in_chain(&error).map(|inner| inner.answers.clone()).unwrap_or_default();
+    let inner = Denied::in_chain(&error);
+    let answers = inner.map(|inner| inner.answers.clone()).unwrap_or_default();
+    let hint = match inner {
+        Some(inner) => inner.hint.clone(),
+        None => hint.into(),
+    };
     Denied { kind, message, because, origin: Some(origin.to_owned()), answers, hint }.into_credentials_error()
 }
 

@@ -1,6 +1,7 @@
 //! Credentials, by the command itself: where they are found, whose they are, and how long they last. Roles and accounts also on moto, which is
 //! somebody else's STS: it tells the sessions of a role from the account that the role belongs to.
 
+mod advice;
 mod client;
 mod keys;
 mod order;
@@ -22,6 +23,7 @@ const ROLE: &str = "arn:aws:iam::222222222222:role/ci";
 fn main() -> ExitCode {
     let mut suite = Suite::new();
     let moto = Setup::named("s3/moto");
+    advice::tests(&mut suite);
     order::tests(&mut suite);
     roles::tests(&mut suite);
     whoami::tests(&mut suite);

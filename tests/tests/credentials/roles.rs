@@ -107,7 +107,7 @@ pub(crate) fn tests(suite: &mut Suite) {
         // An object that is null is none.
         Client::new().env_keys("env").key("assume_role", "null").finds("env");
         let nobody = Client::new().key("sts_endpoint", &sts.url).key("role_arn", ROLE);
-        nobody.fails(1).says("there are no credentials to ask with").says("instance metadata");
+        nobody.fails(1).says("no credentials were found").says("instance metadata");
     });
     suite.test("roles::token_is_taken_from_where_it_is_configured", &[], || {
         let sts = sts();

@@ -19,6 +19,7 @@ use remote_state_core::Result;
 use remote_state_core::config::{ConfigValue, Origin, ResolvedConfig};
 use secrecy::SecretString;
 
+use crate::advice::Advice;
 use crate::config::access;
 use crate::config::profile_text::{About, Parsed, Section, parse};
 use crate::credentials::{Profiles, SharedFile};
@@ -167,7 +168,33 @@ impl Files {
             unread: self.unread.clone(),
             usual: self.usual,
             selected: name.map(identifier),
+            advice: self.advice(),
         }
+    }
+
+    /// What the selected profile, or those that it names as its source, ask a person to do.
+    fn advice(&self) -> Advice {
+        let mut advice = Advice::default();
+        let mut seen = Vec::new();
+        let mut next = Some(self.selected.clone());
+        while let Some(name) = next.take().filter(|name| !seen.contains(name)) {
+            let Some(profile) = self.sections.get(&(About::Profile, name.clone())) else { break };
+            let profile = self.with_one_source(&name, profile.clone());
+            let has = |member: &str| profile.contains_key(member);
+            if let Some(found) = profile.get("mfa_serial").filter(|_| has("role_arn")) {
+                let origin = Origin::file(&found.path, found.line);
+                let _ = advice.mfa.get_or_insert_with(|| (name.clone(), origin.to_string()));
+            }
+            if has("sso_session") || has("sso_start_url") {
+                advice.sso = Some(name.clone());
+            }
+            if has("login_session") {
+                advice.login = Some(name.clone());
+            }
+            next = profile.get("source_profile").map(|found| found.value.clone());
+            seen.push(name);
+        }
+        advice
     }
 
     /// Leaves a profile the source of credentials that native clients would use, and no other.

@@ -1,0 +1,67 @@
+//! What to do about a profile that gives no credentials for now: log in again, or get a session elsewhere.
+
+use std::error::Error as StdError;
+
+use remote_state_core::shell::quoted;
+
+use crate::sts::causes;
+
+/// What the profile that is used asks for, and a person has to do: found in the profile, or in those that it names as its source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Advice {
+    /// The profile that signs in with SSO.
+    pub(crate) sso: Option<String>,
+    /// The profile whose role wants a code of a device, and where it says so.
+    pub(crate) mfa: Option<(String, String)>,
+    /// The profile that uses a session of `aws login`.
+    pub(crate) login: Option<String>,
+}
+
+impl Advice {
+    /// Says what a failure means, and what to do; nothing if it has other reasons than these.
+    pub(crate) fn about(&self, error: &(dyn StdError + 'static)) -> Option<(String, String)> {
+        let says = |words: &[&str]| {
+            causes(error).any(|error| {
+                let sentence = error.to_string();
+                words.iter().any(|word| sentence.contains(word))
+            })
+        };
+        // These are the words of the SDK, and the codes of the services. Should they ever change, less is told.
+        if let Some(name) = &self.sso
+            && says(&["SSO token", "sso/cache", "UnauthorizedException"])
+        {
+            let command = format!("aws sso login --profile {}", quoted(name));
+            return Some((
+                format!("the SSO login of profile `{name}` is over, or was never made"),
+                format!("log in with `{command}`"),
+            ));
+        }
+        if let Some((name, origin)) = &self.mfa
+            && says(&["AccessDenied"])
+        {
+            return Some((
+                format!(
+                    "the role of profile `{name}` was refused, and `mfa_serial` ({origin}) wants a code that nobody is asked for here"
+                ),
+                format!(
+                    "{}, or export what `aws sts assume-role --serial-number … --token-code …` answers",
+                    exported(name)
+                ),
+            ));
+        }
+        let name = self.login.as_ref()?;
+        Some((
+            format!("profile `{name}` uses a session of `aws login`, which is not read here"),
+            exported(name),
+        ))
+    }
+}
+
+/// The command of the vendor's that asks whatever has to be asked, and sets the variables of a session.
+fn exported(profile: &str) -> String {
+    format!(
+        "let the vendor's tool ask, and name no `profile` beside it: \
+         `eval \"$(aws configure export-credentials --profile {} --format env)\"`",
+        quoted(profile)
+    )
+}
