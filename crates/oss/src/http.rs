@@ -6,11 +6,12 @@ use std::time::Duration;
 use remote_state_core::provider::ProxyFailed;
 use reqwest::Client;
 use reqwest::redirect::Policy;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::CertificateDer;
 use url::Url;
 
 use crate::error::last_reason;
 use crate::proxy::{Proxies, Proxy};
+use crate::trust::{of_system, trusting};
 
 /// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -53,15 +54,15 @@ impl Http {
     pub(crate) fn client(&self, url: &str) -> Result<&Client, ProxyFailed> {
         let proxy = self.proxies.for_url(url).transpose()?;
         Ok(if url.starts_with("https:") || proxy.is_some_and(Proxy::has_tls) {
-            self.clients.tls.get_or_init(|| build(Some(&self.proxies), trusted_roots()))
+            self.clients.tls.get_or_init(|| build(Some(&self.proxies), &of_system()))
         } else {
-            self.clients.plain.get_or_init(|| build(Some(&self.proxies), RootCertStore::empty()))
+            self.clients.plain.get_or_init(|| build(Some(&self.proxies), &[]))
         })
     }
 
     /// The client for a service that is this machine's own, whatever proxy there is.
     pub(crate) fn direct(&self) -> &Client {
-        self.clients.direct.get_or_init(|| build(None, RootCertStore::empty()))
+        self.clients.direct.get_or_init(|| build(None, &[]))
     }
 
     /// Returns what is wrong with the proxy, if it is the proxy by which a request to this URL failed.
@@ -85,15 +86,10 @@ impl Http {
     }
 }
 
-fn build(proxies: Option<&Proxies>, roots: RootCertStore) -> Client {
-    let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("ring knows the default versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+fn build(proxies: Option<&Proxies>, trusted: &[CertificateDer<'static>]) -> Client {
     let mut builder = Client::builder()
         .user_agent(concat!("remote-state/", env!("CARGO_PKG_VERSION")))
-        .tls_backend_preconfigured(tls)
+        .tls_backend_preconfigured(trusting(trusted))
         // A redirect would be followed with a signature that is for another place.
         .redirect(Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
@@ -103,17 +99,4 @@ fn build(proxies: Option<&Proxies>, roots: RootCertStore) -> Client {
         builder = builder.proxy(reqwest::Proxy::custom(choose));
     }
     builder.build().expect("nothing in it can fail")
-}
-
-fn trusted_roots() -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    for error in &found.errors {
-        tracing::warn!(error = error.to_string(), "a certificate of the system cannot be read");
-    }
-    let (_, unusable) = roots.add_parsable_certificates(found.certs);
-    if unusable > 0 {
-        tracing::debug!(unusable, "some certificates of the system are not used");
-    }
-    roots
 }

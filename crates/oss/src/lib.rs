@@ -22,6 +22,7 @@ mod request;
 mod sign;
 mod store;
 mod tablestore;
+mod trust;
 mod write;
 mod xml;
 

@@ -187,7 +187,13 @@ fn explained(reason: &str) -> Option<(&'static str, &'static str)> {
     if reason.contains("CaUsedAsEndEntity") {
         return Some((
             "the certificate of the server is that of an authority",
-            "make a certificate with `CA:FALSE` for the server, and trust the authority with `custom_ca_bundle`",
+            "trust exactly that certificate with `custom_ca_bundle`, or make one with `CA:FALSE` for the server",
+        ));
+    }
+    if reason.contains("UnknownIssuer") {
+        return Some((
+            "nobody who is trusted has signed the certificate of the server (UnknownIssuer)",
+            "trust the authority that has signed it with `custom_ca_bundle`",
         ));
     }
     None

@@ -1,0 +1,138 @@
+//! Whose word the certificate of a server is taken on.
+
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::crypto::ring;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme,
+};
+
+/// Reads the certificates that the system trusts, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+pub(crate) fn of_system() -> Vec<CertificateDer<'static>> {
+    let found = rustls_native_certs::load_native_certs();
+    for error in &found.errors {
+        tracing::warn!(error = error.to_string(), "a certificate of the system cannot be read");
+    }
+    found.certs
+}
+
+/// Makes the settings of TLS with servers whose certificates these vouch for.
+pub(crate) fn trusting(certificates: &[CertificateDer<'static>]) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    let (_, unusable) = roots.add_parsable_certificates(certificates.iter().cloned());
+    if unusable > 0 {
+        tracing::debug!(unusable, "some certificates are not used");
+    }
+    let roots = Arc::new(roots);
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .expect("the provider has what the protocol needs");
+    match WebPkiServerVerifier::builder_with_provider(roots.clone(), provider).build() {
+        Ok(usual) => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Listed { usual, certificates: certificates.into() }))
+            .with_no_client_auth(),
+        // Where nobody is trusted there is nothing to add.
+        Err(_) => builder.with_root_certificates(roots).with_no_client_auth(),
+    }
+}
+
+/// Looks at certificates as usual, and besides takes one that is an authority's own, if it is listed
+/// byte for byte among those that are trusted: `openssl req -x509` makes such certificates, and
+/// clients of Go and `curl` take them.
+#[derive(Debug)]
+struct Listed {
+    usual: Arc<WebPkiServerVerifier>,
+    certificates: Arc<[CertificateDer<'static>]>,
+}
+
+impl ServerCertVerifier for Listed {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        others: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, TlsError> {
+        match self.usual.verify_server_cert(certificate, others, name, ocsp, now) {
+            // It comes after the look at the time for which the certificate is good, and before the one at the name.
+            Err(error) if is_about_authority(&error) && self.certificates.contains(certificate) => {
+                verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            decided => decided,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        self.usual.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        self.usual.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.usual.supported_verify_schemes()
+    }
+}
+
+/// Whether nothing but this is wrong so far: the certificate is one of an authority.
+fn is_about_authority(error: &TlsError) -> bool {
+    let TlsError::InvalidCertificate(CertificateError::Other(other)) = error else { return false };
+    format!("{:?}", other.0) == "CaUsedAsEndEntity"
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
+
+    use super::*;
+
+    fn own_authority(name: &str, change: impl FnOnce(&mut CertificateParams)) -> CertificateDer<'static> {
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        change(&mut params);
+        params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone()
+    }
+
+    fn is_taken(shown: &CertificateDer<'static>, trusted: &CertificateDer<'static>) -> bool {
+        let mut roots = RootCertStore::empty();
+        roots.add(trusted.clone()).unwrap();
+        let provider = Arc::new(ring::default_provider());
+        let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+        let listed = Listed { usual, certificates: [trusted.clone()].into() };
+        let host = ServerName::try_from("oss.test").unwrap();
+        listed.verify_server_cert(shown, &[], &host, &[], UnixTime::now()).is_ok()
+    }
+
+    /// What the bundles of the s3 provider are tested for over connections.
+    #[test]
+    fn certificate_that_is_its_own_authority_is_taken_if_it_is_listed_in_its_time_and_for_its_host() {
+        let own = own_authority("oss.test", |_| ());
+        assert!(is_taken(&own, &own));
+        assert!(!is_taken(&own, &own_authority("oss.test", |_| ())), "not listed");
+        let other = own_authority("other.test", |_| ());
+        assert!(!is_taken(&other, &other), "for another host");
+        let over = own_authority("oss.test", |params| params.not_after = date_time_ymd(2001, 1, 1));
+        assert!(!is_taken(&over, &over), "over");
+        let early = own_authority("oss.test", |params| params.not_before = date_time_ymd(2900, 1, 1));
+        assert!(!is_taken(&early, &early), "not valid yet");
+    }
+}
