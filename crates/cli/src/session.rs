@@ -39,10 +39,11 @@ pub(crate) struct Session {
 
 /// Finds the backend without opening it.
 pub(crate) fn find(ui: &Ui, env: &Environment, global: &Global) -> Result<Discovered, Failure> {
-    let found = match global.dev {
+    let mut found = match global.dev {
         Some(dev) => dev_backend(dev, global, env)?,
         None => discover(global.here(), env, &options(global), remote_state::providers())?,
     };
+    found.config = found.config.with_directory_programs(global.allow_directory_programs);
     for note in found.config.notes() {
         ui.warn(note);
     }
@@ -85,6 +86,13 @@ impl Session {
         let config = found.config;
         for warning in remote_state::warnings(&config)? {
             ui.warn(&warning);
+        }
+        for foreign in remote_state::foreign_endpoints(&config)? {
+            if foreign.is_sent_vendors_credentials {
+                ui.warn(&foreign.to_string());
+            } else if ui.is_verbose() {
+                ui.note(&foreign.to_string());
+            }
         }
         Ok(Self {
             ui,

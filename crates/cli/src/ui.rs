@@ -48,6 +48,11 @@ impl Ui {
         self.selection
     }
 
+    /// Returns whether more is to be said than what one must know.
+    pub(crate) fn is_verbose(&self) -> bool {
+        self.is_verbose
+    }
+
     /// Writes a part of the answer, byte for byte.
     pub(crate) fn answer(&self, bytes: &[u8]) -> Result<(), Failure> {
         let mut stdout = io::stdout().lock();

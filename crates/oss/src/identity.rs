@@ -2,6 +2,7 @@
 //!
 //! <https://www.alibabacloud.com/help/en/ram/developer-reference/api-sts-2015-04-01-getcalleridentity>
 
+use remote_state_core::config::ForeignEndpoint;
 use remote_state_core::{Caller, Identity, Result};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
@@ -73,6 +74,11 @@ impl OssConfig {
             endpoint,
         )
         .with_expiry(credentials.expires))
+    }
+
+    /// Returns the services other than the vendor's to which files of the directory send requests.
+    pub fn foreign_endpoints(&self) -> &[ForeignEndpoint] {
+        &self.foreign
     }
 
     /// Returns what a person should be told before anything is done.

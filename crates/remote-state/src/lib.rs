@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::config::{ProviderSpec, ResolvedConfig, Setting};
+use crate::config::{ForeignEndpoint, ProviderSpec, ResolvedConfig, Setting};
 
 pub use remote_state_core::*;
 
@@ -86,6 +86,22 @@ pub fn warnings(config: &ResolvedConfig) -> Result<Vec<String>> {
         "spaces" => Ok(spaces::SpacesConfig::from_resolved(config)?.notes().to_vec()),
         #[cfg(feature = "oss")]
         "oss" => Ok(oss::OssConfig::from_resolved(config)?.notes().to_vec()),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// Returns the services other than the vendor's to which files of the directory send requests.
+///
+/// # Errors
+/// As [`open_resolved`].
+pub fn foreign_endpoints(config: &ResolvedConfig) -> Result<Vec<ForeignEndpoint>> {
+    match config.provider().scheme {
+        #[cfg(feature = "s3")]
+        "s3" => Ok(s3::S3Config::from_resolved(config)?.foreign_endpoints().to_vec()),
+        #[cfg(feature = "spaces")]
+        "spaces" => Ok(spaces::SpacesConfig::from_resolved(config)?.foreign_endpoints().to_vec()),
+        #[cfg(feature = "oss")]
+        "oss" => Ok(oss::OssConfig::from_resolved(config)?.foreign_endpoints().to_vec()),
         _ => Ok(Vec::new()),
     }
 }

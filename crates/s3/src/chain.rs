@@ -95,7 +95,7 @@ impl Chain {
     async fn ask(&self) -> Result<Credentials, CredentialsError> {
         let mut answers = Vec::new();
         let mut message = "no credentials were found".to_owned();
-        let mut hint = Cow::Borrowed(self.hint);
+        let (mut hint, mut origin) = (Cow::Borrowed(self.hint), None);
         for link in &self.links {
             let (label, name, provider, advice) = match link {
                 Link::Empty(answer) => {
@@ -114,6 +114,10 @@ impl Chain {
                     // A source that is meant to have some, and fails, is not passed over: others could be for another account.
                     if !matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
                         message = format!("no credentials: {name} failed");
+                        if let Some(denied) = Denied::in_chain(&error) {
+                            hint = denied.hint.clone();
+                            origin = denied.origin.clone();
+                        }
                         if let Some((reason, what_to_do)) = advice.about(&error) {
                             message = format!("no credentials: {reason}");
                             hint = what_to_do.into();
@@ -123,7 +127,7 @@ impl Chain {
                 }
             }
         }
-        let denied = Denied::new(ErrorKind::CredentialInvalid, message, hint);
+        let denied = Denied { origin, ..Denied::new(ErrorKind::CredentialInvalid, message, hint) };
         Err(denied.with_answers(answers).into_credentials_error())
     }
 }

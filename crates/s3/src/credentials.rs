@@ -18,6 +18,7 @@ use url::Url;
 
 use crate::advice::Advice;
 use crate::chain::{Chain, Found};
+use crate::guard::{Guard, Guarded};
 use crate::role::WebIdentity;
 use crate::sts::AssumeRoleWithWebIdentity;
 
@@ -44,6 +45,8 @@ pub(crate) struct Machine {
     pub(crate) skip_metadata: bool,
     /// What the files say.
     pub(crate) profiles: Profiles,
+    /// What is held against the profile that is used.
+    pub(crate) guard: Guard,
     /// Set for a store whose keys have nothing to do with Amazon.
     pub(crate) own_keys: Option<OwnKeys>,
 }
@@ -62,6 +65,8 @@ pub struct OwnKeys {
 pub(crate) struct SharedFile {
     pub(crate) path: PathBuf,
     pub(crate) may_be_missing: bool,
+    /// A file of the directory names it, and it lies inside the directory.
+    pub(crate) is_held: bool,
 }
 
 /// What the shared files say, for the SDK.
@@ -168,7 +173,11 @@ impl Machine {
         chain.or_advised("profile", format!("profile `{name}`"), self.profile(settings, profile), advice)
     }
 
-    fn profile(&self, settings: &ProviderConfig, name: Option<&str>) -> ProfileFileCredentialsProvider {
+    fn profile(
+        &self,
+        settings: &ProviderConfig,
+        name: Option<&str>,
+    ) -> Guarded<ProfileFileCredentialsProvider> {
         let mut builder = ProfileFileCredentialsProvider::builder().configure(settings);
         builder = builder.profile_files(self.files());
         if self.metadata_endpoint.is_some() || self.metadata_mode.is_some() {
@@ -176,7 +185,8 @@ impl Machine {
         }
         // Named always: left to itself the SDK would take an empty variable for a name.
         let selected = self.profiles.selected.as_deref().or(name);
-        builder.profile_name(selected.unwrap_or("default")).build()
+        let source = builder.profile_name(selected.unwrap_or("default")).build();
+        Guarded { guard: self.guard.clone(), source }
     }
 
     fn metadata(&self, settings: &ProviderConfig) -> ImdsCredentialsProvider {

@@ -12,6 +12,7 @@ mod download;
 mod dynamodb;
 mod encrypted;
 mod error;
+mod guard;
 mod identity;
 mod keys;
 mod list;

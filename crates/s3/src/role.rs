@@ -35,7 +35,21 @@ pub(crate) enum Token {
     /// Here.
     Given(SecretString),
     /// In a file, which is read each time that the role is assumed: whoever gave it out replaces it.
-    File(PathBuf),
+    File(TokenFile),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct TokenFile {
+    pub(crate) path: PathBuf,
+    /// The place in a file of the directory that names it, if one does.
+    pub(crate) named_by_directory: Option<String>,
+}
+
+impl TokenFile {
+    fn of(config: &ResolvedConfig, key: &str, file: &str) -> Result<Self> {
+        let named_by_directory = config.is_of_directory(key).then(|| config.origin(key).to_string());
+        Ok(Self { path: config.path(key, file)?, named_by_directory })
+    }
 }
 
 /// What both ways of assuming a role have in common.
@@ -85,10 +99,10 @@ impl WebIdentity {
         let token = match (configured(token_key), configured(file_key)) {
             (Some(_), Some(_)) => return Err(both(config, token_key, file_key)),
             (Some(token), None) => Token::Given(token.into()),
-            (None, Some(file)) => Token::File(config.path(file_key, file)?),
+            (None, Some(file)) => Token::File(TokenFile::of(config, file_key, file)?),
             (None, None) => match (config.string(token_key), config.string(file_key)) {
                 (Some(token), _) => Token::Given(token.into()),
-                (None, Some(file)) => Token::File(config.path(file_key, file)?),
+                (None, Some(file)) => Token::File(TokenFile::of(config, file_key, file)?),
                 (None, None) => return Err(config.missing(file_key)),
             },
         };
@@ -109,7 +123,7 @@ impl WebIdentity {
         let Some(session) = Session::from_resolved(config, "assume_role_with_web_identity")? else {
             return Ok(None);
         };
-        Ok(Some(Self { session, token: Token::File(config.path(file_key, file)?) }))
+        Ok(Some(Self { session, token: Token::File(TokenFile::of(config, file_key, file)?) }))
     }
 }
 

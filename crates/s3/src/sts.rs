@@ -18,7 +18,8 @@ use remote_state_core::{Error, ErrorKind};
 use secrecy::ExposeSecret as _;
 
 use crate::chain::{Answer, HOW_TO_GIVE_SOME};
-use crate::role::{Role, Session, Token, WebIdentity};
+use crate::guard::check_token;
+use crate::role::{Role, Session, Token, TokenFile, WebIdentity};
 
 /// Why there are no credentials, in words of our own. It travels inside the SDK's error, see `error.rs`.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ impl Denied {
         Self { because: Some(reason.into()), ..self }
     }
 
-    fn set_in(self, origin: &str) -> Self {
+    pub(crate) fn set_in(self, origin: &str) -> Self {
         Self { origin: Some(origin.to_owned()), ..self }
     }
 
@@ -274,16 +275,22 @@ impl AssumeRoleWithWebIdentity {
         let WebIdentity { session, token } = &self.identity;
         let token = match token {
             Token::Given(token) => token.expose_secret().to_owned(),
-            Token::File(path) => tokio::fs::read_to_string(path).await.map_err(|error| {
-                Denied::new(
-                    ErrorKind::CredentialInvalid,
-                    format!("cannot read the web identity token `{}`", path.display()),
-                    "check `assume_role_with_web_identity.web_identity_token_file`",
-                )
-                .because(error.to_string())
-                .set_in(&session.origin)
-                .into_credentials_error()
-            })?,
+            Token::File(TokenFile { path, named_by_directory }) => {
+                let text = tokio::fs::read_to_string(path).await.map_err(|error| {
+                    Denied::new(
+                        ErrorKind::CredentialInvalid,
+                        format!("cannot read the web identity token `{}`", path.display()),
+                        "check `assume_role_with_web_identity.web_identity_token_file`",
+                    )
+                    .because(error.to_string())
+                    .set_in(&session.origin)
+                    .into_credentials_error()
+                })?;
+                if let Some(origin) = named_by_directory {
+                    check_token(path, &text, origin).map_err(Denied::into_credentials_error)?;
+                }
+                text
+            }
         };
         let call = self
             .client

@@ -7,7 +7,7 @@
 //! - the variables in [`VARIABLES`], out of which it reads what is no key: files, certificates, proxies.
 
 use remote_state_core::config::{
-    ConfigValue, Environment, Layer, Origin, ResolvedConfig, Setting, Sourced, resolve,
+    ConfigValue, Environment, ForeignEndpoint, Layer, Origin, ResolvedConfig, Setting, Sourced, resolve,
 };
 use remote_state_core::{Error, ErrorKind, Result};
 use remote_state_s3::{Dialect, DialectName, OwnKeys, S3Config, S3Store};
@@ -60,6 +60,7 @@ const DOMAIN: &str = "digitaloceanspaces.com";
 #[derive(Clone, Debug)]
 pub struct SpacesConfig {
     s3: S3Config,
+    foreign: Vec<ForeignEndpoint>,
     notes: Vec<String>,
 }
 
@@ -81,6 +82,7 @@ impl SpacesConfig {
                 is_own: false,
             },
         };
+        let foreign = foreign(config, &endpoint);
         let derived =
             |name: &str, setting: Setting| (name.to_owned(), Sourced::new(setting, Origin::Default));
         let mut layer: Layer = vec![
@@ -95,7 +97,9 @@ impl SpacesConfig {
         );
         let given = config.environment();
         let env: Environment = VARIABLES.iter().filter_map(|name| Some((*name, given.get(name)?))).collect();
-        let s3 = resolve(&remote_state_s3::PROVIDER, &env, &[layer])?.in_directory(config.directory());
+        let s3 = resolve(&remote_state_s3::PROVIDER, &env, &[layer])?
+            .in_directory(config.directory())
+            .with_directory_programs(config.allows_directory_programs());
         let s3 = S3Config::from_resolved(&s3)?.with_own_keys(OWN_KEYS);
         let mut notes = s3.notes().to_vec();
         if let Some(secret) = config.get("secret_key").filter(|secret| is_written_down(&secret.origin)) {
@@ -105,7 +109,12 @@ impl SpacesConfig {
                 secret.origin
             ));
         }
-        Ok(Self { s3, notes })
+        Ok(Self { s3, foreign, notes })
+    }
+
+    /// Returns the services other than DigitalOcean's to which files of the directory send requests.
+    pub fn foreign_endpoints(&self) -> &[ForeignEndpoint] {
+        &self.foreign
     }
 
     /// Returns what a person should be told before anything is done with it.
@@ -170,6 +179,15 @@ impl Endpoint {
         }
         Ok(Self { url, origin: config.origin(name), is_own: false })
     }
+}
+
+/// Returns the endpoint if a file of the directory names it and it is not in the vendor's domain. The
+/// vendor's own keys begin with `DO`; what a profile has is not known yet.
+fn foreign(config: &ResolvedConfig, endpoint: &Endpoint) -> Vec<ForeignEndpoint> {
+    let may_be_vendors = config.string("access_key").is_none_or(|id| id.starts_with("DO"));
+    let is_foreign = endpoint.is_own && config.is_of_directory(ENDPOINT);
+    let of = || ForeignEndpoint::of(config, ENDPOINT, &endpoint.url, "DigitalOcean's", may_be_vendors);
+    is_foreign.then(of).into_iter().collect()
 }
 
 /// A region is part of a host name.

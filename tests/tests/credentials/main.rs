@@ -6,6 +6,7 @@ mod client;
 mod keys;
 mod order;
 mod renewal;
+mod repository;
 mod roles;
 mod trust;
 mod whoami;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
     roles::tests(&mut suite);
     whoami::tests(&mut suite);
     renewal::tests(&mut suite);
+    repository::tests(&mut suite);
     keys::tests(&mut suite);
     trust::tests(&mut suite);
     suite.on_setup(moto, "credentials_are_those_of_the_account_of_the_role", &[], accounts);

@@ -22,6 +22,10 @@ fn show(ui: Ui, env: &Environment, global: &Global) -> Result<(), Failure> {
     let mut found = session::find(&ui, env, global)?;
     // The embedded store has endpoints of its own.
     if global.dev.is_none() {
+        // What is wrong with other values is for the commands that need them; here it is shown.
+        for foreign in remote_state::foreign_endpoints(&found.config).unwrap_or_default() {
+            ui.note(&foreign.to_string());
+        }
         found.config = remote_state::completed(found.config)?;
     }
     if let Some(error) = &found.changed_since_init {

@@ -20,6 +20,7 @@ pub struct ResolvedConfig {
     notes: Vec<String>,
     env: Environment,
     directory: PathBuf,
+    pub(super) directory_programs: bool,
 }
 
 impl ResolvedConfig {
@@ -29,7 +30,7 @@ impl ResolvedConfig {
         notes: Vec<String>,
         env: Environment,
     ) -> Self {
-        Self { provider, values, notes, env, directory: PathBuf::from(".") }
+        Self { provider, values, notes, env, directory: PathBuf::from("."), directory_programs: false }
     }
 
     /// Resolves names and texts that a program gives, without looking at the environment.

@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use remote_state_core::config::{Origin, ResolvedConfig};
 use remote_state_core::{Error, Result};
 use secrecy::SecretString;
+use url::Host;
 
 use crate::config::{is_configured, nonempty, seconds, url};
-use crate::credentials::{OidcToken, Profile, Role, SESSION_NAME, SESSION_SECONDS, StsEndpoint, Wanted};
+use crate::credentials::{
+    Held, OidcToken, Profile, Role, SESSION_NAME, SESSION_SECONDS, StsEndpoint, Wanted,
+};
 
 /// How long a session may be that is configured, in seconds.
 const SESSION_RANGE: std::ops::RangeInclusive<u32> = 900..=3600;
@@ -31,8 +34,23 @@ pub(super) fn profile(config: &ResolvedConfig) -> Result<Option<Profile>> {
     }
 }
 
+const PROFILES_FILE: &str = "shared_credentials_file";
+
+/// Returns where a file of the directory names an STS that everybody on the way can listen to.
+fn open_sts(config: &ResolvedConfig) -> Result<Option<String>> {
+    let Some(url) = url(config, "sts_endpoint", "sts.cn-beijing.aliyuncs.com")? else { return Ok(None) };
+    let is_here = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.to_canonical().is_loopback(),
+        None => false,
+    };
+    let is_open = url.scheme() != "https" && !is_here && config.is_of_directory("sts_endpoint");
+    Ok(is_open.then(|| config.origin("sts_endpoint").to_string()))
+}
+
 fn profiles_file(config: &ResolvedConfig) -> Result<PathBuf> {
-    const KEY: &str = "shared_credentials_file";
+    const KEY: &str = PROFILES_FILE;
     let text = nonempty(config, KEY).unwrap_or("~/.aliyun/config.json");
     match config.path(KEY, text) {
         // Whoever gave no environment has no home folder, and so no such file.
@@ -56,6 +74,12 @@ pub(super) fn wanted(
         (None, None) => StsEndpoint::Unknown,
     };
     let role = role(config, profile.as_ref(), &sts)?;
+    let profiles_file = profiles_file(config)?;
+    let held = Held {
+        profiles_file: config.is_of_directory(PROFILES_FILE) && config.lies_in_directory(&profiles_file),
+        allows_programs: config.allows_directory_programs(),
+        open_sts: open_sts(config)?,
+    };
     let security_token = match config.origin("security_token") {
         // Only the first proposal of the backend knew this name, which others use for other things.
         Origin::Environment(name) if name == "SECURITY_TOKEN" && config.get("path").is_none() => {
@@ -69,7 +93,7 @@ pub(super) fn wanted(
         security_token,
         origin: keys_origin(config),
         profile,
-        profiles_file: profiles_file(config)?,
+        profiles_file,
         ecs_role_name: config.string("ecs_role_name").unwrap_or_default().to_owned(),
         metadata_endpoint: match url(config, "ecs_metadata_endpoint", "http://100.100.100.200")? {
             Some(url) => url,
@@ -77,7 +101,8 @@ pub(super) fn wanted(
         },
         is_metadata_disabled: config.bool("ecs_metadata_disabled"),
         credentials_uri: url(config, "credentials_uri", "http://127.0.0.1:8080/credentials")?,
-        oidc: oidc(config, role.is_some())?,
+        oidc: oidc(config, role.is_some(), held.open_sts.as_ref())?,
+        held,
         role,
         sts,
     })
@@ -152,12 +177,18 @@ fn duration(config: &ResolvedConfig, profile: Option<&Profile>) -> Result<u32> {
     Ok(of_profile.or(seconds(config, single)?).unwrap_or(SESSION_SECONDS))
 }
 
-fn oidc(config: &ResolvedConfig, has_role: bool) -> Result<Option<OidcToken>> {
+fn oidc(config: &ResolvedConfig, has_role: bool, open_sts: Option<&String>) -> Result<Option<OidcToken>> {
     let (arn, file) = ("oidc_provider_arn", "oidc_token_file");
     match (nonempty(config, arn), nonempty(config, file)) {
         (None, None) => Ok(None),
         (Some(provider_arn), Some(path)) if has_role => {
-            Ok(Some(OidcToken { provider_arn: provider_arn.to_owned(), file: config.path(file, path)? }))
+            let named_by_directory = config.is_of_directory(file).then(|| config.origin(file).to_string());
+            Ok(Some(OidcToken {
+                provider_arn: provider_arn.to_owned(),
+                file: config.path(file, path)?,
+                named_by_directory,
+                open_sts: open_sts.cloned(),
+            }))
         }
         // Half of it in the environment is what other tools may do with.
         _ if !is_configured(config, arn) && !is_configured(config, file) => Ok(None),

@@ -1,6 +1,6 @@
 //! The configuration of a store, from resolved values to checked ones. What keys there are says `keys.rs`.
 
-use remote_state_core::config::{ConfigValue, Origin, ResolvedConfig};
+use remote_state_core::config::{ConfigValue, ForeignEndpoint, Origin, ResolvedConfig};
 use remote_state_core::{Error, Result};
 use url::Url;
 
@@ -10,6 +10,7 @@ use crate::keys::{Layout, check_name, trim_folder};
 use crate::proxy::Proxies;
 use crate::sign::SignatureVersion;
 
+mod foreign;
 mod identity;
 mod keys;
 #[cfg(test)]
@@ -48,6 +49,7 @@ pub struct OssConfig {
     pub(crate) proxies: Proxies,
     pub(crate) credentials: Wanted,
     pub(crate) origins: Origins,
+    pub(crate) foreign: Vec<ForeignEndpoint>,
     pub(crate) notes: Vec<String>,
 }
 
@@ -151,6 +153,7 @@ impl OssConfig {
             },
             region,
             proxies: Proxies::from_resolved(config)?,
+            foreign: foreign::foreign(config, &credentials)?,
             credentials,
             notes: notes(config, tablestore_is_used),
             origins: Origins {

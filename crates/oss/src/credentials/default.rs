@@ -50,6 +50,18 @@ pub(crate) struct Wanted {
     pub(crate) role: Option<Role>,
     pub(crate) oidc: Option<OidcToken>,
     pub(crate) sts: StsEndpoint,
+    pub(crate) held: Held,
+}
+
+/// What files of the directory are held to: see `remote_state_core::config`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Held {
+    /// The CLI's file lies inside the directory, and a file of the directory names it.
+    pub(crate) profiles_file: bool,
+    /// Its programs run all the same.
+    pub(crate) allows_programs: bool,
+    /// Where a file of the directory names an STS that is reached without encryption.
+    pub(crate) open_sts: Option<String>,
 }
 
 /// Whose token it is, and where it is.
@@ -57,6 +69,10 @@ pub(crate) struct Wanted {
 pub(crate) struct OidcToken {
     pub(crate) provider_arn: String,
     pub(crate) file: PathBuf,
+    /// The place in a file of the directory that names the token's file, if one does.
+    pub(crate) named_by_directory: Option<String>,
+    /// See [`Held::open_sts`].
+    pub(crate) open_sts: Option<String>,
 }
 
 /// Chooses the source.

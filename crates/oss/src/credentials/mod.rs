@@ -24,7 +24,7 @@ use tokio::sync::Mutex;
 use crate::clock::Clock;
 use crate::http::Http;
 
-pub(crate) use default::{OidcToken, Wanted, choose};
+pub(crate) use default::{Held, OidcToken, Wanted, choose};
 pub(crate) use profile::{Profile, SESSION_NAME, SESSION_SECONDS};
 pub(crate) use role::Role;
 pub(crate) use sts::{Common, StsEndpoint, common_parameters, is_about_time};

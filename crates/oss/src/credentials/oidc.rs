@@ -6,6 +6,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use remote_state_core::Result;
+use remote_state_core::config::is_web_token;
 
 use crate::credentials::default::OidcToken;
 use crate::credentials::role::Role;
@@ -29,12 +30,32 @@ impl fmt::Display for Oidc {
 #[async_trait]
 impl Source for Oidc {
     async fn load(&self, surroundings: &Surroundings) -> Result<Credentials> {
-        let OidcToken { provider_arn, file } = &self.token;
+        let OidcToken { provider_arn, file, named_by_directory, open_sts } = &self.token;
+        if let Some(origin) = open_sts {
+            return Err(no_credentials(format!(
+                "the token in `{}` was not sent: a file of the directory sends it over plain `http`",
+                file.display()
+            ))
+            .with_context("set in", format!("{origin} (`sts_endpoint`)"))
+            .with_hint("use `https`, or name the endpoint yourself, in `ALIBABA_CLOUD_STS_ENDPOINT`"));
+        }
         // Read each time: whoever gave the token out replaces it.
         let token = tokio::fs::read_to_string(file).await.map_err(|error| {
             no_credentials(format!("cannot read the token in `{}`", file.display()))
                 .with_context("because", error)
         })?;
+        // A file of the directory may name any file of the machine.
+        if let Some(origin) = named_by_directory.as_ref().filter(|_| !is_web_token(token.trim())) {
+            return Err(no_credentials(format!(
+                "`{}` was not sent: a file of the directory names it as a token, and it holds none",
+                file.display()
+            ))
+            .with_context("set in", origin)
+            .with_hint(
+                "a token is three parts of base64url with dots between them; \
+                 a file of another form must be named by you, in `ALIBABA_CLOUD_OIDC_TOKEN_FILE`",
+            ));
+        }
         let Role { arn, session_name, policy, duration_seconds, sts } = &self.role;
         let duration = duration_seconds.to_string();
         let form = |common: &Common| {

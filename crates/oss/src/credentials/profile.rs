@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use remote_state_core::config::HOW_TO_ALLOW_PROGRAMS;
 use remote_state_core::{Error, Result};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
@@ -35,7 +36,7 @@ pub(crate) const SESSION_SECONDS: u32 = 3600;
 pub(crate) struct Profile {
     pub(crate) name: String,
     mode: String,
-    pub(super) access_key_id: String,
+    pub(crate) access_key_id: String,
     pub(super) access_key_secret: SecretString,
     sts_token: SecretString,
     ram_role_name: String,
@@ -72,7 +73,7 @@ impl Profile {
     }
 
     /// Its keys are what native clients complete missing ones with.
-    pub(super) fn holds_keys(&self) -> bool {
+    pub(crate) fn holds_keys(&self) -> bool {
         matches!(self.mode.as_str(), "AK" | "StsToken" | "RamRoleArn")
     }
 
@@ -86,7 +87,7 @@ impl Profile {
     }
 
     /// The role to assume with its keys.
-    pub(super) fn role(&self, sts: &StsEndpoint) -> Option<Role> {
+    pub(crate) fn role(&self, sts: &StsEndpoint) -> Option<Role> {
         (self.mode == "RamRoleArn" && !self.ram_role_arn.is_empty()).then(|| self.as_role(sts))
     }
 
@@ -145,11 +146,23 @@ fn source_at(profile: &Profile, wanted: &Wanted, depth: usize) -> Result<Arc<dyn
                 let token = OidcToken {
                     provider_arn: profile.oidc_provider_arn.clone(),
                     file: PathBuf::from(&profile.oidc_token_file),
+                    named_by_directory: wanted
+                        .held
+                        .profiles_file
+                        .then(|| format!("profile `{name}` of `{}`", wanted.profiles_file.display())),
+                    open_sts: wanted.held.open_sts.clone(),
                 };
                 Ok(Arc::new(Oidc { token, role: profile.as_role(&wanted.sts) }))
             }
             "External" => {
                 filled("process_command", &profile.process_command)?;
+                if wanted.held.profiles_file && !wanted.held.allows_programs {
+                    return Err(no_credentials(format!(
+                        "the program of profile `{name}` was not run: a file of the directory names it"
+                    ))
+                    .with_context("set in", wanted.profiles_file.display())
+                    .with_hint(HOW_TO_ALLOW_PROGRAMS));
+                }
                 Ok(Arc::new(Process { command: profile.process_command.clone(), profile: name.clone() }))
             }
             "CredentialsURI" => {

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 
 use crate::config::endpoint;
 use crate::credentials::{CredentialConfig, Machine, Profiles, SharedFile};
+use crate::guard::Guard;
 use crate::role::{WebIdentity, both, is_configured};
 use crate::sts::Accounts;
 
@@ -15,7 +16,11 @@ pub(super) fn machine(config: &ResolvedConfig) -> Result<Machine> {
     let files = |name: &str, names: &[String]| -> Result<Vec<SharedFile>> {
         // A variable may name a file that is not there; all of Amazon's tools pass over that.
         let may_be_missing = config.get(name).is_some_and(|value| !is_configured(value));
-        let file = |text: &String| Ok(SharedFile { path: config.path(name, text)?, may_be_missing });
+        let file = |text: &String| {
+            let path = config.path(name, text)?;
+            let is_held = config.is_of_directory(name) && config.lies_in_directory(&path);
+            Ok(SharedFile { path, may_be_missing, is_held })
+        };
         names.iter().map(file).collect()
     };
     let credentials_files = match config.string(one) {
@@ -38,6 +43,7 @@ pub(super) fn machine(config: &ResolvedConfig) -> Result<Machine> {
         skip_metadata: config.bool("skip_metadata_api_check"),
         own_keys: None,
         profiles: Profiles::default(),
+        guard: Guard::default(),
     })
 }
 

@@ -1,7 +1,7 @@
 //! The configuration of a store, from resolved values to checked ones. What keys there are says `keys.rs`.
 
 use remote_state_core::Result;
-use remote_state_core::config::{Origin, ResolvedConfig};
+use remote_state_core::config::{ForeignEndpoint, Origin, ResolvedConfig};
 use url::Url;
 
 use crate::config::shared_files::Files;
@@ -14,6 +14,7 @@ mod access;
 mod connection;
 mod encryption;
 mod endpoints;
+mod held;
 mod keys;
 mod profile_text;
 mod shared_files;
@@ -77,6 +78,7 @@ pub struct S3Config {
     /// The accounts that may be worked in, or may not.
     pub(crate) accounts: Option<Accounts>,
     pub(crate) origins: Origins,
+    foreign: Vec<ForeignEndpoint>,
     notes: Vec<String>,
 }
 
@@ -120,8 +122,11 @@ impl S3Config {
         notes.extend(old_names(config));
         notes.extend_from_slice(files.notes());
         let credentials = access::credentials(config)?;
+        held::check_tokens_way(config, &files, &credentials)?;
+        let role = Role::from_resolved(config)?;
         let mut machine = access::machine(config)?;
         machine.profiles = files.profiles(config.string("profile"));
+        machine.guard = held::guard(config, &files);
         let origin = |key: &str| config.get(key).map(|value| value.origin.to_string());
         Ok(Self {
             bucket: bucket.to_owned(),
@@ -140,9 +145,10 @@ impl S3Config {
             skip_checksum: config.bool("skip_s3_checksum"),
             dialect: dialect(config)?,
             connection: connection::connection(config, &mut notes)?,
+            foreign: held::foreign(config, &files, &credentials, role.as_ref())?,
             credentials,
             machine,
-            role: Role::from_resolved(config)?,
+            role,
             accounts: access::accounts(config)?,
             origins: Origins {
                 bucket: config.origin("bucket").to_string(),
@@ -177,6 +183,11 @@ impl S3Config {
     pub fn completed(config: ResolvedConfig) -> Result<ResolvedConfig> {
         let files = Files::read(&config)?;
         Ok(shared_files::completed(&access::of_one_source(&config, &mut Vec::new()), &files))
+    }
+
+    /// Returns the services other than Amazon's to which files of the directory send requests.
+    pub fn foreign_endpoints(&self) -> &[ForeignEndpoint] {
+        &self.foreign
     }
 
     /// Returns what a person should be told before anything is done with it: old names of variables, certificates that nobody looks at.

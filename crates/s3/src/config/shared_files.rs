@@ -36,7 +36,7 @@ const IGNORE: &str = "ignore_configured_endpoint_urls";
 /// The variable that names one endpoint for all services.
 const EVERY_ENDPOINT: &str = "AWS_ENDPOINT_URL";
 
-const KEY_ID: &str = "aws_access_key_id";
+pub(super) const KEY_ID: &str = "aws_access_key_id";
 const SECRET: &str = "aws_secret_access_key";
 const TOKEN: &str = "aws_session_token";
 
@@ -46,14 +46,14 @@ fn is_true(text: &str) -> bool {
 
 /// A property with the file that has it.
 #[derive(Clone)]
-struct Found {
-    value: String,
+pub(super) struct Found {
+    pub(super) value: String,
     members: BTreeMap<String, (String, usize)>,
-    path: PathBuf,
-    line: usize,
+    pub(super) path: PathBuf,
+    pub(super) line: usize,
 }
 
-type Merged = BTreeMap<String, Found>;
+pub(super) type Merged = BTreeMap<String, Found>;
 
 /// The shared files, put together.
 #[derive(Default)]
@@ -65,6 +65,8 @@ pub(super) struct Files {
     usual: [bool; 2],
     notes: Vec<String>,
     selected: String,
+    /// The files that were looked for, each with whether it is the directory's.
+    read: BTreeMap<PathBuf, bool>,
 }
 
 impl Files {
@@ -84,13 +86,14 @@ impl Files {
         for (index, (kind, key, configured, usual)) in kinds.into_iter().enumerate() {
             let configured = match (&*configured, config.path(key, usual)) {
                 ([_, ..], _) => configured,
-                ([], Ok(path)) => vec![SharedFile { path, may_be_missing: true }],
+                ([], Ok(path)) => vec![SharedFile { path, may_be_missing: true, is_held: false }],
                 ([], Err(_)) => {
                     files.usual[index] = true;
                     Vec::new()
                 }
             };
-            for SharedFile { path, may_be_missing } in configured {
+            for SharedFile { path, may_be_missing, is_held } in configured {
+                let _before = files.read.insert(path.clone(), is_held);
                 match std::fs::read(&path) {
                     Ok(bytes) => {
                         let is_config = matches!(kind, EnvConfigFileKind::Config);
@@ -132,6 +135,26 @@ impl Files {
 
     fn profile(&self) -> Option<&Merged> {
         self.sections.get(&(About::Profile, self.selected.clone()))
+    }
+
+    /// Returns whether it is one of the files.
+    pub(super) fn has_read(&self, path: &Path) -> bool {
+        self.read.contains_key(path)
+    }
+
+    /// Returns whether it is one of the files, and the directory's.
+    pub(super) fn is_held(&self, path: &Path) -> bool {
+        self.read.get(path).copied().unwrap_or_default()
+    }
+
+    pub(super) fn section(&self, about: About, name: &str) -> Option<&Merged> {
+        self.sections.get(&(about, name.to_owned()))
+    }
+
+    /// Returns a profile with its one source of credentials.
+    pub(super) fn source_of(&self, profile: &str) -> Option<Merged> {
+        let section = self.section(About::Profile, profile)?;
+        Some(self.with_one_source(profile, section.clone()))
     }
 
     /// Returns what a person should know of the files.
@@ -293,7 +316,7 @@ pub(super) fn completed(config: &ResolvedConfig, files: &Files) -> ResolvedConfi
 }
 
 impl Files {
-    fn endpoint(&self, profile: &Merged, service: &str) -> Option<(String, Origin)> {
+    pub(super) fn endpoint(&self, profile: &Merged, service: &str) -> Option<(String, Origin)> {
         let of_service = || {
             let name = profile.get("services")?.value.clone();
             let found = self.sections.get(&(About::Services, name))?.get(service)?;

@@ -92,10 +92,16 @@ fn shared_files_are_those_of_the_configuration_before_those_of_the_environment()
     ];
     let env_with_home = [&env[..], &[("HOME", "/home/a")]].concat();
     let machine = with_environment(&[], &env_with_home).unwrap().machine;
-    assert_eq!(machine.credentials_files, [SharedFile { path: "/env".into(), may_be_missing: true }]);
+    assert_eq!(
+        machine.credentials_files,
+        [SharedFile { path: "/env".into(), may_be_missing: true, is_held: false }]
+    );
     assert_eq!(machine.config_files[0].path, std::path::Path::new("/home/a/c"));
     let machine = with_environment(&[("shared_credentials_file", "/conf")], &env_with_home).unwrap().machine;
-    assert_eq!(machine.credentials_files, [SharedFile { path: "/conf".into(), may_be_missing: false }]);
+    assert_eq!(
+        machine.credentials_files,
+        [SharedFile { path: "/conf".into(), may_be_missing: false, is_held: false }]
+    );
     let machine = with_environment(&[], &env[2..]).unwrap().machine;
     assert_eq!(machine.config_files[0].path, std::path::Path::new("/d"));
 }

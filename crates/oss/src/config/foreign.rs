@@ -1,0 +1,45 @@
+//! Which services other than the vendor's own a file of the directory names.
+
+use remote_state_core::Result;
+use remote_state_core::config::{ForeignEndpoint, ResolvedConfig};
+use secrecy::ExposeSecret as _;
+use url::Url;
+
+use crate::config::url;
+use crate::credentials::Wanted;
+
+/// The services that are sent credentials, a session's token or an identity provider's.
+const SERVICES: [&str; 4] = ["endpoint", "tablestore_endpoint", "sts_endpoint", "location_endpoint"];
+
+/// The key ids that the vendor gives out: those of users, and those of sessions.
+const OF_VENDOR: [&str; 2] = ["LTAI", "STS."];
+
+pub(super) fn foreign(config: &ResolvedConfig, wanted: &Wanted) -> Result<Vec<ForeignEndpoint>> {
+    let may_be_vendors = may_be_vendors(wanted);
+    let mut foreign = Vec::new();
+    for key in SERVICES {
+        let Some(url) = url(config, key, "https://oss-cn-beijing.aliyuncs.com")? else { continue };
+        if !is_vendors_host(&url) && config.is_of_directory(key) {
+            let url = url.as_str().trim_end_matches('/');
+            foreign.push(ForeignEndpoint::of(config, key, url, "Alibaba Cloud's", may_be_vendors));
+        }
+    }
+    Ok(foreign)
+}
+
+/// Whether the vendor gave the credentials out, as far as is known before they are asked for.
+fn may_be_vendors(wanted: &Wanted) -> bool {
+    let of_profile = wanted.profile.as_ref().filter(|profile| profile.holds_keys());
+    let key = match of_profile {
+        Some(profile) if wanted.access_key.is_empty() => profile.access_key_id.as_str(),
+        _ => wanted.access_key.as_str(),
+    };
+    let takes_role =
+        wanted.role.is_some() || of_profile.is_some_and(|profile| profile.role(&wanted.sts).is_some());
+    let has_keys = !key.is_empty() || !wanted.secret_key.expose_secret().is_empty();
+    takes_role || !has_keys || OF_VENDOR.iter().any(|prefix| key.starts_with(prefix))
+}
+
+fn is_vendors_host(url: &Url) -> bool {
+    url.host_str().unwrap_or_default().trim_end_matches('.').ends_with(".aliyuncs.com")
+}

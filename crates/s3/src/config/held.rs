@@ -1,0 +1,182 @@
+//! What is not done for a file of the directory: see `remote_state_core::config` for which files those
+//! are. A profile in one runs no program, a token that one names is sent only if it is a token and only
+//! where nobody can read it on the way, and whoever is sent elsewhere than to Amazon is told by which file.
+
+use std::path::PathBuf;
+
+use remote_state_core::Result;
+use remote_state_core::config::{ForeignEndpoint, HOW_TO_ALLOW_PROGRAMS, Origin, ResolvedConfig};
+use url::{Host, Url};
+
+use crate::config::endpoint;
+use crate::config::profile_text::About;
+use crate::config::shared_files::{Files, Found, KEY_ID};
+use crate::credentials::CredentialConfig;
+use crate::guard::{Guard, Refusal};
+use crate::role::Role;
+
+const STS: &str = "endpoints.sts";
+
+/// The key ids that Amazon gives out: those of users, and those of sessions.
+const OF_AMAZON: [&str; 2] = ["AKIA", "ASIA"];
+
+/// Returns whether a key's value comes from a file of the directory, a shared AWS file that lies there included.
+pub(super) fn is_of_directory(config: &ResolvedConfig, files: &Files, key: &str) -> bool {
+    match config.origin(key) {
+        Origin::File { path, .. } if files.has_read(&path) => files.is_held(&path),
+        _ => config.is_of_directory(key),
+    }
+}
+
+/// Refuses to send a token to a service that a file of the directory names and that everybody on the way can listen to.
+///
+/// # Errors
+/// `ConfigInvalid` with the place of the endpoint.
+pub(super) fn check_tokens_way(
+    config: &ResolvedConfig,
+    files: &Files,
+    credentials: &CredentialConfig,
+) -> Result<()> {
+    let has_token = matches!(
+        credentials,
+        CredentialConfig::WebIdentity(_) | CredentialConfig::Chain { web_identity: Some(_), .. }
+    );
+    let Some(url) = endpoint(config, STS)?.filter(|_| has_token) else { return Ok(()) };
+    if is_private(&url) || !is_of_directory(config, files, STS) {
+        return Ok(());
+    }
+    Err(config
+        .invalid(
+            STS,
+            "a web identity token is not sent over plain `http` to where a file of the directory says",
+        )
+        .with_hint("use `https`, or name the endpoint yourself, in `AWS_ENDPOINT_URL_STS`"))
+}
+
+/// Nobody on the way can read what is sent there.
+fn is_private(url: &Url) -> bool {
+    url.scheme() == "https"
+        || match url.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.to_canonical().is_loopback(),
+            None => false,
+        }
+}
+
+/// Returns what is held against the profile that is used, and against those that it builds on.
+pub(super) fn guard(config: &ResolvedConfig, files: &Files) -> Guard {
+    let mut guard = Guard::default();
+    let sts = endpoint(config, STS).ok().flatten();
+    let mut names = vec![config.string("profile").unwrap_or("default").to_owned()];
+    while let Some(name) = names.get(names.len() - 1).cloned() {
+        let Some(profile) = files.source_of(&name) else { break };
+        let held = |property: &str| profile.get(property).filter(|found| files.is_held(&found.path));
+        if let Some(found) = held("credential_process").filter(|_| !config.allows_directory_programs()) {
+            guard.refusal.get_or_insert_with(|| program(&name, found));
+        }
+        if let Some(found) = held("web_identity_token_file") {
+            guard.tokens.push((PathBuf::from(&found.value), place(found)));
+            let own = files.endpoint(&profile, "sts").and_then(|(url, _)| Url::parse(&url).ok());
+            if own.as_ref().or(sts.as_ref()).is_some_and(|url| !is_private(url)) {
+                guard.refusal.get_or_insert_with(|| way(&name, found));
+            }
+        }
+        let session =
+            profile.get("sso_session").and_then(|found| files.section(About::SsoSession, &found.value));
+        let regions = [profile.get("region"), profile.get("sso_region")];
+        let of_session = session.and_then(|session| session.get("sso_region"));
+        let odd = regions.into_iter().chain([of_session]).flatten();
+        for found in odd.filter(|found| files.is_held(&found.path) && !is_label(&found.value)) {
+            guard.refusal.get_or_insert_with(|| region(&name, found));
+        }
+        match profile.get("source_profile").map(|found| found.value.clone()) {
+            Some(source) if !names.contains(&source) => names.push(source),
+            _ => break,
+        }
+    }
+    guard
+}
+
+fn place(found: &Found) -> String {
+    Origin::file(&found.path, found.line).to_string()
+}
+
+fn program(profile: &str, found: &Found) -> Refusal {
+    Refusal {
+        message: format!(
+            "the `credential_process` of profile `{profile}` was not run: a file of the directory names the program"
+        ),
+        origin: place(found),
+        hint: HOW_TO_ALLOW_PROGRAMS,
+    }
+}
+
+fn way(profile: &str, found: &Found) -> Refusal {
+    Refusal {
+        message: format!(
+            "the token of profile `{profile}` was not sent: a file of the directory names it, and STS is reached over plain `http`"
+        ),
+        origin: place(found),
+        hint: "use `https` for STS",
+    }
+}
+
+/// A region becomes part of a host's name, and must not end it.
+fn is_label(region: &str) -> bool {
+    region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+fn region(profile: &str, found: &Found) -> Refusal {
+    Refusal {
+        message: format!("profile `{profile}` was not used: its region is no name of a region"),
+        origin: place(found),
+        hint: "write a name such as `eu-west-1`",
+    }
+}
+
+/// Returns the services other than Amazon's that files of the directory name.
+pub(super) fn foreign(
+    config: &ResolvedConfig,
+    files: &Files,
+    credentials: &CredentialConfig,
+    role: Option<&Role>,
+) -> Result<Vec<ForeignEndpoint>> {
+    let are_amazons = role.is_some() || may_be_amazons(config, files, credentials);
+    let mut foreign = Vec::new();
+    for key in ["endpoints.s3", "endpoints.dynamodb", STS] {
+        let Some(url) = endpoint(config, key)? else { continue };
+        if !is_amazons_host(&url) && is_of_directory(config, files, key) {
+            let url = url.as_str().trim_end_matches('/');
+            foreign.push(ForeignEndpoint::of(config, key, url, "Amazon's", are_amazons));
+        }
+    }
+    Ok(foreign)
+}
+
+/// Whether Amazon gave the credentials out, as far as is known before they are asked for.
+fn may_be_amazons(config: &ResolvedConfig, files: &Files, credentials: &CredentialConfig) -> bool {
+    let is_of_amazon = |id: &str| OF_AMAZON.iter().any(|prefix| id.starts_with(prefix));
+    let of_profile = |name: &str| {
+        let profile = files.source_of(name);
+        // Without keys it is signed in, or takes a role, or a program of the machine answers.
+        profile
+            .as_ref()
+            .and_then(|profile| profile.get(KEY_ID))
+            .is_none_or(|found| is_of_amazon(&found.value))
+            || profile.is_some_and(|profile| profile.contains_key("role_arn"))
+    };
+    match credentials {
+        CredentialConfig::Static { access_key, .. } => is_of_amazon(access_key),
+        CredentialConfig::Profile(name) => of_profile(name),
+        CredentialConfig::WebIdentity(_) => true,
+        CredentialConfig::Chain { web_identity, .. } => {
+            web_identity.is_some() || of_profile(config.string("profile").unwrap_or("default"))
+        }
+    }
+}
+
+fn is_amazons_host(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_end_matches('.');
+    [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"].iter().any(|domain| host.ends_with(domain))
+}
