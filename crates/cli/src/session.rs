@@ -33,6 +33,7 @@ pub(crate) struct Session {
     pub(crate) backend_is_of_directory: bool,
     pub(crate) lock_wait: LockWait,
     changed_since_init: Option<Error>,
+    not_compared: Option<Error>,
     #[cfg(feature = "dev")]
     pub(crate) dev: Option<DevStore>,
 }
@@ -71,6 +72,14 @@ fn dev_backend(_: Dev, _: &Global, _: &Environment) -> Result<Discovered, Failur
         .into())
 }
 
+/// Says that the state that is read may be that of another run.
+pub(crate) fn tell_not_compared(ui: Ui, error: &Error) {
+    ui.note(error.message());
+    for (label, value) in error.context() {
+        ui.note(&format!("  {label}  {value}"));
+    }
+}
+
 impl Session {
     pub(crate) async fn open(ui: Ui, env: Environment, global: &Global) -> Result<Self, Failure> {
         let found = find(&ui, &env, global)?;
@@ -104,6 +113,7 @@ impl Session {
             backend_is_of_directory: global.backend.is_none() || global.dev.is_some(),
             lock_wait: LockWait::new(global.lock_timeout),
             changed_since_init: found.changed_since_init,
+            not_compared: found.not_compared,
             #[cfg(feature = "dev")]
             dev,
         })
@@ -122,11 +132,15 @@ impl Session {
         if let Some(error) = &self.changed_since_init {
             self.ui.warn_error(error);
         }
+        if let Some(error) = &self.not_compared {
+            tell_not_compared(self.ui, error);
+        }
     }
 
-    /// Refuses if the block has changed since `init`: nobody knows which of the two is meant.
+    /// Refuses if the block has changed since `init`, or cannot be compared: nobody knows which state is meant.
     pub(crate) fn may_write(&mut self) -> Result<(), Failure> {
-        self.changed_since_init.take().map_or(Ok(()), |error| Err(error.into()))
+        let error = self.changed_since_init.take().or_else(|| self.not_compared.take());
+        error.map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// Makes the record of a lock of ours.

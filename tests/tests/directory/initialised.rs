@@ -68,9 +68,38 @@ fn made_up(suite: &mut Suite) {
             "bucket = \"b\"\n    key = \"x/${var.x}\"",
             &json!({"bucket": "b", "key": "x/v"}),
         );
-        let shown = directory.show().success();
-        // A value that only OpenTofu evaluates is not compared, and the recorded one is used.
+        // A value that nobody gives is not compared, and the recorded one is read.
+        let shown = directory.show().success().says("`key` was recorded for another run and is not compared");
+        assert_eq!(&shown.json()["values"]["key"]["value"], "x/v");
+        // One that somebody gives is what it would be today.
+        let shown = directory.remote_state("config show --json").env("TF_VAR_x", "v").run().success();
         assert_eq!((&shown.json()["values"]["key"]["value"], shown.stderr()), (&"x/v".into(), ""));
+        let other = directory.remote_state("config show --json").env("TF_VAR_x", "w").run().success();
+        other.says("the `backend` block has changed since `init`").says("`x/w` in main.tf:");
+    });
+    suite.on_emulator("a_record_of_another_run_is_read_with_a_note_and_neither_written_nor_locked", &[], |server| {
+        let block = "bucket = \"tfstate\"\n    use_lockfile = true\n    key = \"x/${lower(var.x)}\"";
+        let recorded = json!({"bucket": "tfstate", "key": "x/v", "use_lockfile": true});
+        let directory = initialised(server, block, &recorded);
+        directory.write("new.json", r#"{"version":4,"serial":1,"lineage":"l","outputs":{},"resources":[]}"#);
+        let not_compared = "`key` was recorded for another run and is not compared";
+        for words in ["lock", "push new.json", "workspace new dev", "exec -- true", "serve --no-auth --listen 0"] {
+            let refused = directory.remote_state(words).run().code(2);
+            refused.says(not_compared).says("main.tf:").says("hint: or say which value is meant: `--backend-config key=…`");
+        }
+        directory.remote_state("push new.json --backend-config key=x/v").run().success();
+        directory.remote_state("lock").arg("--backend-config=key=x/v").run().success();
+        let read = directory.remote_state("pull").run().success().says(not_compared);
+        assert!(!read.stdout().is_empty());
+        for words in ["output --json", "list", "locks", "workspace list"] {
+            directory.remote_state(words).run().success().says(not_compared);
+        }
+        // Given a value, a name is compared; then neither side is meant for sure.
+        directory.write("main.tf", "terraform {\n backend \"s3\" {\n bucket = \"tfstate\"\n use_lockfile = true\n key = \"x/${var.x}\"\n }\n}\nvariable \"x\" { default = \"v\" }\n");
+        directory.remote_state("output --json").run().success();
+        let dev = directory.remote_state("output --json").env("TF_VAR_x", "prod").run().success();
+        dev.says("warning: the `backend` block has changed since `init`").says("`x/prod` in main.tf:5");
+        directory.remote_state("lock").env("TF_VAR_x", "prod").run().code(2).says("`x/prod` in main.tf:5");
     });
     suite.on_emulator("arguments_that_were_not_set_are_recorded_as_null", &[], |server| {
         let config = json!({"bucket": "b", "key": "k", "assume_role": null, "endpoints": null, "region": null, "use_lockfile": null, "of_the_future": null});

@@ -22,17 +22,22 @@ fn show(ui: Ui, env: &Environment, global: &Global) -> Result<(), Failure> {
     let mut found = session::find(&ui, env, global)?;
     // The embedded store has endpoints of its own.
     if global.dev.is_none() {
-        // What is wrong with other values is for the commands that need them; here it is shown.
-        for foreign in remote_state::foreign_endpoints(&found.config).unwrap_or_default() {
-            ui.note(&foreign.to_string());
-        }
         found.config = remote_state::completed(found.config)?;
     }
     if let Some(error) = &found.changed_since_init {
         ui.warn_error(error);
     }
+    if let Some(error) = &found.not_compared {
+        session::tell_not_compared(ui, error);
+    }
     if ui.is_json {
         return ui.json(&found.config.to_json(&found.workspace.value));
+    }
+    if global.dev.is_none() {
+        // What is wrong with other values is for the commands that need them; here it is shown.
+        for foreign in remote_state::foreign_endpoints(&found.config).unwrap_or_default() {
+            ui.note(&foreign.to_string());
+        }
     }
     let mut rows = vec![
         vec!["(backend)".to_owned(), found.config.provider().scheme.to_owned(), found.source.to_string()],

@@ -95,18 +95,35 @@ fn file(path: &str, origin: &Origin, directory: &Path, provider: &ProviderSpec) 
 }
 
 fn backend_configs(words: Vec<String>) -> Vec<String> {
+    options(words, &["backend-config"]).into_iter().map(|(_, value)| value).collect()
+}
+
+/// Returns the options of these names with their values, in order.
+fn options(words: Vec<String>, names: &[&str]) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
         // One dash or two, joined or not: whatever Go's parser of options takes.
         let option = word.strip_prefix("--").or_else(|| word.strip_prefix('-')).unwrap_or_default();
-        if option == "backend-config" {
-            found.extend(words.next());
-        } else if let Some(value) = option.strip_prefix("backend-config=") {
-            found.push(value.to_owned());
+        let (name, joined) = match option.split_once('=') {
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (option, None),
+        };
+        if names.contains(&name)
+            && let Some(value) = joined.or_else(|| words.next())
+        {
+            found.push((name.to_owned(), value));
         }
     }
     found
+}
+
+/// Returns the options that give values to variables, of every command: which one will run is not known.
+pub(super) fn words_of_variables(env: &Environment) -> Vec<(String, String)> {
+    let general = VARIABLES[1];
+    let special = env.names().filter(|name| name.starts_with(general) && *name != general);
+    let texts = special.chain([general]).filter_map(|name| split(env.get(name)?));
+    texts.flat_map(|words| options(words, &["var", "var-file"])).collect()
 }
 
 /// Splits as a POSIX shell does, without expanding anything; `None` if a quote is not closed.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::{ConfigValue, Layer, Origin, ProviderSpec, Setting, Sourced, stated};
+use crate::config::{ConfigValue, Layer, NAME_OR_CALL, Origin, ProviderSpec, Setting, Sourced, stated};
 use crate::directory::record::Record;
 use crate::error::{Error, Result};
 
@@ -64,6 +64,69 @@ impl Comparison<'_> {
         }
         Ok(error)
     }
+}
+
+impl Comparison<'_> {
+    /// Returns the error for values of the block that nobody here can evaluate: whether the recorded ones are meant now is not known.
+    ///
+    /// # Errors
+    /// As [`changed`](Self::changed).
+    pub(super) fn not_compared(&self, block: &Layer) -> Result<Option<Error>> {
+        let stated = |layers: &[Layer]| stated(self.provider, self.providers, layers);
+        let mut decided: BTreeSet<_> = stated(self.given_here)?.into_keys().collect();
+        let recorded = stated(std::slice::from_ref(&self.record.layer))?;
+        let by_option = stated(self.given_to_init)?.into_iter();
+        decided.extend(
+            by_option.filter(|(name, given)| same(Some(given), recorded.get(name))).map(|(name, _)| name),
+        );
+
+        let mut error: Option<Error> = None;
+        for (name, what, origin) in deferred(block) {
+            let key = self.provider.row(&name).map_or(name.as_str(), |row| row.name);
+            let is_decided = decided.contains(key)
+                || self.provider.members(&name).first().is_some_and(|_| {
+                    decided
+                        .iter()
+                        .any(|given| given.split_once('.').is_some_and(|(object, _)| object == name))
+                });
+            if is_decided {
+                continue;
+            }
+            let what = if self.provider.holds_secret(&name) { NAME_OR_CALL } else { what };
+            let found = error.take().unwrap_or_else(|| {
+                Error::config(format!("`{name}` was recorded for another run and is not compared"))
+                    .with_hint("run `tofu init` to make the block count")
+            });
+            error = Some(
+                found
+                    .with_context("set in", format_args!("{origin} (`{name}`), by an expression with {what}"))
+                    .with_hint(format!("or say which value is meant: `--backend-config {name}=…`")),
+            );
+        }
+        Ok(error)
+    }
+}
+
+/// Finds the values that were not evaluated: their names, what is in the way, and their places.
+fn deferred(layer: &Layer) -> Vec<(String, &str, &Origin)> {
+    fn below<'a>(prefix: &str, layer: &'a Layer, found: &mut Vec<(String, &'a str, &'a Origin)>) {
+        for (name, given) in layer {
+            let name = format!("{prefix}{name}");
+            match &given.value {
+                Setting::Deferred(what) => found.push((name, what, &given.origin)),
+                Setting::Object(members) => below(&format!("{name}."), members, found),
+                _ => {}
+            }
+        }
+    }
+    let mut found = Vec::new();
+    below("", layer, &mut found);
+    found
+}
+
+/// Returns whether a layer holds what was not evaluated.
+pub(super) fn has_names(layer: &Layer) -> bool {
+    !deferred(layer).is_empty()
 }
 
 /// Creates the error for a block of another type than the recorded one, or none.

@@ -9,7 +9,7 @@ use crate::config::{
 };
 use crate::directory::arguments;
 use crate::directory::block::{BlockBody, Declaration, DeclarationKind};
-use crate::directory::changed::{Comparison, another_type};
+use crate::directory::changed::{Comparison, another_type, has_names};
 use crate::directory::files::{self, Declared};
 use crate::directory::hcl;
 use crate::directory::options::DirectoryOptions;
@@ -42,6 +42,11 @@ pub struct Discovered {
     ///
     /// Terraform would neither read nor write. A command that reads should warn, one that writes should fail with this error.
     pub changed_since_init: Option<Error>,
+    /// The configuration was recorded by `init`, and the block in the files sets values by names that cannot be evaluated here.
+    ///
+    /// Whether the recorded values are still meant is not known: another run may have recorded them. A command that reads should say so, one that
+    /// writes or locks should fail with this error.
+    pub not_compared: Option<Error>,
 }
 
 /// Finds a directory's backend and workspace, without running anything.
@@ -100,6 +105,7 @@ struct Found {
     source: Origin,
     layers: Vec<Layer>,
     changed: Option<Error>,
+    not_compared: Option<Error>,
     notes: Vec<String>,
 }
 
@@ -107,7 +113,17 @@ impl Discovery<'_> {
     fn with_options_only(&self, name: &str) -> Result<Discovered> {
         let source = Origin::Flag("--backend".to_owned());
         let provider = self.provider(name).ok_or_else(|| self.foreign(name, &source))?;
-        self.finish(Found { provider, source, layers: Vec::new(), changed: None, notes: Vec::new() }, false)
+        self.finish(
+            Found {
+                provider,
+                source,
+                layers: Vec::new(),
+                changed: None,
+                not_compared: None,
+                notes: Vec::new(),
+            },
+            false,
+        )
     }
 
     fn own_file(&self) -> Result<Option<Found>> {
@@ -129,7 +145,14 @@ impl Discovery<'_> {
                         )));
                 }
                 let layers = vec![layer];
-                Found { provider, source: origin, layers, changed: None, notes: Vec::new() }
+                Found {
+                    provider,
+                    source: origin,
+                    layers,
+                    changed: None,
+                    not_compared: None,
+                    notes: Vec::new(),
+                }
             }
             (Some(first), Some(second)) => {
                 return Err(Error::config(format!("`{OWN_FILE}` holds more than one block"))
@@ -150,9 +173,10 @@ impl Discovery<'_> {
         let recorded = record.as_ref().and_then(|record| Some((self.provider(&record.name)?, record)));
         let mut found = match (recorded, declaration) {
             (Some((provider, record)), declaration) => {
-                let changed = self.changed(provider, record, declaration, any_file)?;
+                let (changed, not_compared) = self.changed(provider, record, declaration, any_file)?;
                 let layers = vec![record.layer.clone()];
-                Found { provider, source: record.origin.clone(), layers, changed, notes: Vec::new() }
+                let source = record.origin.clone();
+                Found { provider, source, layers, changed, not_compared, notes: Vec::new() }
             }
             (None, Some(declaration)) => self.block(declaration, record.as_ref())?,
             (None, None) => {
@@ -180,7 +204,7 @@ impl Discovery<'_> {
         let changed = record.map(|record| another_type(Some((&name, &origin)), record));
         let mut layers = vec![body.into_layer(provider)?];
         layers.extend(arguments::layers_of_variables(self.env, self.directory, provider)?);
-        Ok(Found { provider, source: origin, layers, changed, notes: Vec::new() })
+        Ok(Found { provider, source: origin, layers, changed, not_compared: None, notes: Vec::new() })
     }
 
     fn changed(
@@ -189,17 +213,17 @@ impl Discovery<'_> {
         record: &Record,
         declaration: Option<Declaration>,
         any_file: bool,
-    ) -> Result<Option<Error>> {
+    ) -> Result<(Option<Error>, Option<Error>)> {
         let body: BlockBody = match declaration {
             // A data directory alone may have been put there on purpose; files without a block mean that the block was removed.
-            None => return Ok(any_file.then(|| another_type(None, record))),
+            None => return Ok((any_file.then(|| another_type(None, record)), None)),
             Some(Declaration { origin, kind: DeclarationKind::Cloud }) => {
-                return Ok(Some(another_type(Some(("cloud", &origin)), record)));
+                return Ok((Some(another_type(Some(("cloud", &origin)), record)), None));
             }
             Some(Declaration { origin, kind: DeclarationKind::Backend { name, .. } })
                 if name != record.name =>
             {
-                return Ok(Some(another_type(Some((&name, &origin)), record)));
+                return Ok((Some(another_type(Some((&name, &origin)), record)), None));
             }
             Some(Declaration { kind: DeclarationKind::Backend { body, .. }, .. }) => body,
         };
@@ -211,12 +235,29 @@ impl Discovery<'_> {
             given_to_init: &given_to_init,
             given_here: self.given(provider)?,
         };
-        comparison.changed(&body.into_layer(provider)?)
+        let mut block = body.into_layer(provider)?;
+        if has_names(&block) {
+            // Where what names stand for leads to no value, the block stays as it is, with its names.
+            block = self.block_of_now(provider).ok().flatten().unwrap_or(block);
+        }
+        Ok((comparison.changed(&block)?, comparison.not_compared(&block)?))
+    }
+
+    /// Reads the block once more, with what its names stand for now.
+    fn block_of_now(&self, provider: &'static ProviderSpec) -> Result<Option<Layer>> {
+        let workspace = self.workspace(true)?.value;
+        let declared = files::declared_now(self.directory, self.env, workspace.as_str())?;
+        match declared.declaration {
+            Some(Declaration { kind: DeclarationKind::Backend { body, .. }, .. }) => {
+                body.into_layer(provider).map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Lays our own options on top and resolves everything.
     fn finish(&self, found: Found, may_read_directory: bool) -> Result<Discovered> {
-        let Found { provider, source, mut layers, changed, notes } = found;
+        let Found { provider, source, mut layers, changed, not_compared, notes } = found;
         layers.extend_from_slice(self.given(provider)?);
         let config = resolve_among(provider, self.providers, self.env, &layers).map_err(|error| {
             // What is wrong with a value has its own place; what is missing is missing here.
@@ -225,7 +266,7 @@ impl Discovery<'_> {
         })?;
         let config = config.with_notes(notes).in_directory(self.directory);
         let workspace = self.workspace(may_read_directory)?;
-        Ok(Discovered { config, workspace, source, changed_since_init: changed })
+        Ok(Discovered { config, workspace, source, changed_since_init: changed, not_compared })
     }
 
     /// Returns our own options as layers; read once, since a file may be a pipe.

@@ -42,7 +42,11 @@ pub(super) fn evaluate(source: &SourceText, expression: &Expression) -> Result<S
 }
 
 fn scalar(source: &SourceText, expression: &Expression) -> Result<Setting> {
-    value(expression, &origin(source, expression))
+    let place = origin(source, expression);
+    match &source.scope {
+        Some(scope) => value(&scope.substitute(expression.clone()), &place),
+        None => value(expression, &place),
+    }
 }
 
 fn value(expression: &Expression, place: &Origin) -> Result<Setting> {

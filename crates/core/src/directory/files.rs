@@ -3,8 +3,11 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
+use std::rc::Rc;
 
+use crate::config::Environment;
 use crate::directory::block::{Declaration, DeclarationKind};
+use crate::directory::scope::Scope;
 use crate::directory::source::{Accept, SourceText};
 use crate::directory::{hcl, json};
 use crate::error::{Error, ErrorKind, Result};
@@ -52,7 +55,7 @@ impl ConfigFile {
         !self.tofu && other.tofu && self.stem == other.stem && self.json == other.json
     }
 
-    fn declarations(&self, directory: &Path) -> Result<Vec<Declaration>> {
+    fn declarations(&self, directory: &Path, scope: Option<&Rc<Scope>>) -> Result<Vec<Declaration>> {
         match SourceText::read(directory, self.name.as_str(), Accept::RegularFile)? {
             // The directory lists it, so it is a link that leads nowhere.
             None => Err(Error::new(
@@ -60,8 +63,10 @@ impl ConfigFile {
                 "configure",
                 format!("cannot read `{}`: no such file", self.name),
             )),
-            Some(source) if self.json => json::declarations(&source),
-            Some(source) => hcl::declarations(&source),
+            Some(mut source) => {
+                source.scope = scope.cloned();
+                if self.json { json::declarations(&source) } else { hcl::declarations(&source) }
+            }
         }
     }
 }
@@ -71,6 +76,27 @@ impl ConfigFile {
 /// # Errors
 /// `ConfigInvalid` for two blocks where one can count and for files that cannot be parsed, `Local` for those that cannot be read.
 pub(super) fn declared(directory: &Path) -> Result<Declared> {
+    declared_in(directory, None)
+}
+
+/// Reads the files once more, with values for the names in them: of this environment and this workspace.
+///
+/// # Errors
+/// As [`declared`].
+pub(super) fn declared_now(directory: &Path, env: &Environment, workspace: &str) -> Result<Declared> {
+    let files = list(directory)?;
+    let is_read = |file: &&ConfigFile| !file.json && !files.iter().any(|other| file.is_shadowed_by(other));
+    let (overrides, ordinary): (Vec<_>, Vec<_>) =
+        files.iter().filter(is_read).partition(|file| file.is_override());
+    let texts: Vec<_> = ordinary
+        .into_iter()
+        .chain(overrides)
+        .filter_map(|file| SourceText::read(directory, file.name.as_str(), Accept::RegularFile).ok()?)
+        .collect();
+    declared_in(directory, Some(&Rc::new(Scope::gather(directory, &texts, env, workspace))))
+}
+
+fn declared_in(directory: &Path, scope: Option<&Rc<Scope>>) -> Result<Declared> {
     let files = list(directory)?;
     let (shadowed, files): (Vec<_>, Vec<_>) =
         files.iter().partition(|file| files.iter().any(|other| file.is_shadowed_by(other)));
@@ -79,7 +105,7 @@ pub(super) fn declared(directory: &Path) -> Result<Declared> {
 
     let mut declaration: Option<Declaration> = None;
     for file in ordinary {
-        for found in file.declarations(directory)? {
+        for found in file.declarations(directory, scope)? {
             if let Some(first) = &declaration {
                 return Err(duplicate(first, &found));
             }
@@ -88,7 +114,7 @@ pub(super) fn declared(directory: &Path) -> Result<Declared> {
     }
     // An override replaces the block as a whole, type included; the last file by name has the last word.
     for file in overrides {
-        let mut found = file.declarations(directory)?.into_iter();
+        let mut found = file.declarations(directory, scope)?.into_iter();
         if let Some(first) = found.next() {
             if let Some(second) = found.next() {
                 return Err(duplicate(&first, &second));
@@ -100,7 +126,7 @@ pub(super) fn declared(directory: &Path) -> Result<Declared> {
     let mut notes = Vec::new();
     for file in shadowed {
         // Not read by whoever wrote the `.tofu` file, so no reason to fail.
-        for hidden in file.declarations(directory).unwrap_or_default() {
+        for hidden in file.declarations(directory, scope).unwrap_or_default() {
             notes.push(format!(
                 "the block in {} is not used: OpenTofu reads `{}.tofu{}` in its place; Terraform would use it",
                 hidden.origin,

@@ -5,11 +5,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use hcl_edit::parser::parse_template;
+use hcl_edit::template::StringTemplate;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::config::{Layer, Origin, Setting, Sourced, TEMPLATE_IN_JSON};
 use crate::directory::block::{BlockBody, Declaration, DeclarationKind};
+use crate::directory::evaluate::evaluate;
 use crate::directory::source::SourceText;
 use crate::error::{Error, Result};
 
@@ -202,7 +205,10 @@ fn setting(source: &SourceText, raw: &RawValue, strings: Strings, depth: usize) 
             match strings {
                 // Terraform takes the template literally, OpenTofu evaluates it: the two would use two states.
                 Strings::Templates if text.contains("${") || text.contains("%{") => {
-                    Setting::Deferred(TEMPLATE_IN_JSON.to_owned())
+                    match source.scope.as_ref().and(parse_template(&text).ok()) {
+                        Some(template) => evaluate(source, &StringTemplate::from(template).into())?,
+                        None => Setting::Deferred(TEMPLATE_IN_JSON.to_owned()),
+                    }
                 }
                 Strings::Templates => Setting::String(text),
                 Strings::Text => Setting::String(text),

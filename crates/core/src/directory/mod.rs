@@ -9,7 +9,8 @@
 //!
 //! Files are read as the clients read them, and nothing is executed here; what their values may make a
 //! provider do is held to less, see [`ResolvedConfig::is_of_directory`](crate::config::ResolvedConfig::is_of_directory). An expression that needs a variable or a function, which OpenTofu
-//! would evaluate, is an error here unless `init` has recorded its value.
+//! would evaluate, is an error here unless `init` has recorded its value. What the names stand for is
+//! only looked up to tell whether that value is still meant.
 
 mod arguments;
 mod arithmetic;
@@ -22,6 +23,7 @@ mod hcl;
 mod json;
 mod options;
 mod record;
+mod scope;
 mod source;
 
 pub use discover::{Discovered, WORKSPACE_VARIABLE, declared_backend, discover};

@@ -3,8 +3,10 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use crate::config::Origin;
+use crate::directory::scope::Scope;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Configuration is written by people; more than this is something else.
@@ -17,6 +19,8 @@ pub(super) struct SourceText {
     text: String,
     /// Where each line ends, so that a place is found without counting from the start.
     line_ends: Vec<usize>,
+    /// What the names in its expressions stand for, where that is to be known.
+    pub(super) scope: Option<Rc<Scope>>,
 }
 
 /// Whether a pipe will do.
@@ -33,7 +37,7 @@ impl SourceText {
     pub(super) fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
         let text = text.into();
         let line_ends = text.match_indices('\n').map(|(offset, _)| offset).collect();
-        Self { path: path.into(), text, line_ends }
+        Self { path: path.into(), text, line_ends, scope: None }
     }
 
     /// Reads a file of the directory; `None` if it does not exist.

@@ -3,6 +3,7 @@
 mod arguments;
 mod fixture;
 mod hostile;
+mod names;
 mod order;
 mod record;
 mod values;

@@ -171,15 +171,6 @@ fn a_member_that_the_block_leaves_out_is_a_change() {
 }
 
 #[test]
-fn what_only_opentofu_evaluates_is_not_compared() {
-    for lines in
-        ["region = var.r", "endpoints = { store = var.r }", "endpoints = var.e", "region = lower(\"A\")"]
-    {
-        assert_eq!(changed(&Dir::block(lines).initialised("alpha", RECORDED)), None, "{lines}");
-    }
-}
-
-#[test]
 fn a_value_that_an_option_gave_to_init_is_no_change() {
     let dir = Dir::block("region = \"block\"").initialised("alpha", RECORDED);
     let env = [("TF_CLI_ARGS_init", "-backend-config=region=recorded")];

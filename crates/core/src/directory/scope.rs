@@ -1,0 +1,258 @@
+//! The names that OpenTofu evaluates in a `backend` block, as far as they are known here: variables and
+//! their defaults, locals, the paths and the workspace.
+//!
+//! Only a block that is compared with what `init` recorded is evaluated so, never one that is used.
+//! See <https://opentofu.org/docs/language/values/variables/#variable-definition-precedence>.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use hcl_edit::expr::{Array, Expression, Object, ObjectKey, ObjectValue, Traversal, TraversalOperator};
+use hcl_edit::parser::{parse_body, parse_expr};
+use hcl_edit::structure::Body;
+use hcl_edit::visit_mut::{self, VisitMut};
+use hcl_edit::{Ident, Number};
+
+use crate::config::{Environment, Layer, Origin, Setting};
+use crate::directory::arguments::words_of_variables;
+use crate::directory::evaluate::evaluate;
+use crate::directory::source::{Accept, SourceText};
+use crate::directory::{hcl, json};
+
+/// Longer values are not followed: two names that stand in each other twice would double them without end.
+const MOST_BYTES: usize = 4096;
+
+/// How many names may stand behind one another.
+const DEEPEST: usize = 16;
+
+/// What names stand for. What is not in it stays a name.
+#[derive(Debug, Default)]
+pub(super) struct Scope {
+    variables: BTreeMap<String, Setting>,
+    locals: RefCell<BTreeMap<String, Local>>,
+    workspace: String,
+}
+
+#[derive(Clone, Debug)]
+enum Local {
+    Written(Expression),
+    Known(Option<Setting>),
+}
+
+/// What a configuration declares of a variable.
+#[derive(Debug, Default)]
+struct Declared {
+    default: Option<Setting>,
+    /// Its value in a variable or on a command line is an expression, and not text.
+    is_expression: bool,
+}
+
+impl Scope {
+    /// Gathers the names of a directory. `files` are its configuration, overrides last.
+    pub(super) fn gather(directory: &Path, files: &[SourceText], env: &Environment, workspace: &str) -> Self {
+        let mut declared = BTreeMap::new();
+        let mut locals = BTreeMap::new();
+        for file in files {
+            // What cannot be parsed declares nothing here; whoever needs the file says so.
+            if let Ok(body) = parse_body(file.text()) {
+                declarations(file, &body, &mut declared, &mut locals);
+            }
+        }
+        let mut variables = BTreeMap::new();
+        let mut set = |name: &str, setting: Option<Setting>| match setting {
+            Some(setting) => drop(variables.insert(name.to_owned(), setting)),
+            None => drop(variables.remove(name)),
+        };
+        for (name, declared) in &declared {
+            set(name, declared.default.clone());
+        }
+        let text = |name: &str, text: &str| match declared.get(name) {
+            Some(declared) if declared.is_expression => expression(text),
+            _ => Some(Setting::from(text)),
+        };
+        for variable in env.names() {
+            if let (Some(name), Some(value)) = (variable.strip_prefix("TF_VAR_"), env.get(variable)) {
+                set(name, text(name, value));
+            }
+        }
+        for file in definition_files(directory) {
+            for (name, setting) in definitions(directory, &file) {
+                set(&name, Some(setting));
+            }
+        }
+        for (option, value) in words_of_variables(env) {
+            match (option.as_str(), value.split_once('=')) {
+                ("var", Some((name, value))) => set(name, text(name, value)),
+                ("var-file", _) => {
+                    for (name, setting) in definitions(directory, &value) {
+                        set(&name, Some(setting));
+                    }
+                }
+                _ => {}
+            }
+        }
+        variables.retain(|_, setting| !matches!(setting, Setting::Deferred(_) | Setting::Null));
+        Self { variables, locals: RefCell::new(locals), workspace: workspace.to_owned() }
+    }
+
+    /// Puts values in the place of names.
+    pub(super) fn substitute(&self, expression: Expression) -> Expression {
+        self.substitute_below(expression, 0)
+    }
+
+    fn substitute_below(&self, mut expression: Expression, depth: usize) -> Expression {
+        Substitution { scope: self, depth }.visit_expr_mut(&mut expression);
+        expression
+    }
+
+    fn value(&self, root: &str, member: &str, depth: usize) -> Option<Setting> {
+        match (root, member) {
+            ("var", name) => self.variables.get(name).cloned(),
+            ("local", name) => self.local(name, depth),
+            ("path", "module" | "root") => Some(Setting::from(".")),
+            ("terraform" | "tofu", "workspace") => Some(Setting::from(self.workspace.as_str())),
+            _ => None,
+        }
+    }
+
+    fn local(&self, name: &str, depth: usize) -> Option<Setting> {
+        let written = match self.locals.borrow().get(name)?.clone() {
+            Local::Known(value) => return value,
+            Local::Written(_) if depth >= DEEPEST => return None,
+            Local::Written(written) => written,
+        };
+        // While it is being evaluated it has no value: what refers to itself has none.
+        drop(self.locals.borrow_mut().insert(name.to_owned(), Local::Known(None)));
+        let value = evaluate(&SourceText::new("", ""), &self.substitute_below(written, depth + 1));
+        let value = value.ok().filter(|value| !matches!(value, Setting::Deferred(_)) && is_short(value));
+        drop(self.locals.borrow_mut().insert(name.to_owned(), Local::Known(value.clone())));
+        value
+    }
+}
+
+struct Substitution<'a> {
+    scope: &'a Scope,
+    depth: usize,
+}
+
+impl VisitMut for Substitution<'_> {
+    fn visit_expr_mut(&mut self, expression: &mut Expression) {
+        visit_mut::visit_expr_mut(self, expression);
+        let Expression::Traversal(traversal) = expression else { return };
+        let Some(value) = self.value_of(traversal) else { return };
+        if traversal.operators.len() == 1 {
+            *expression = value;
+        } else {
+            drop(traversal.operators.remove(0));
+            traversal.expr = value;
+        }
+    }
+}
+
+impl Substitution<'_> {
+    fn value_of(&self, traversal: &Traversal) -> Option<Expression> {
+        let Expression::Variable(root) = &traversal.expr else { return None };
+        let TraversalOperator::GetAttr(member) = traversal.operators.first()?.value() else { return None };
+        let value = self.scope.value(root.as_str(), member.as_str(), self.depth)?;
+        literal(&value)
+    }
+}
+
+/// Writes a value as an expression.
+fn literal(value: &Setting) -> Option<Expression> {
+    Some(match value {
+        Setting::Bool(value) => Expression::from(*value),
+        Setting::Number(text) => match text.parse::<u64>() {
+            Ok(number) => Expression::from(Number::from(number)),
+            Err(_) => Expression::from(Number::from_f64(text.parse().ok()?)?),
+        },
+        Setting::String(text) => Expression::from(text.as_str()),
+        Setting::List(items) => {
+            Expression::from(items.iter().map(literal).collect::<Option<Vec<_>>>().map(Array::from)?)
+        }
+        Setting::Object(members) => {
+            let mut object = Object::new();
+            for (name, member) in members {
+                let key = match Ident::try_new(name.as_str()) {
+                    Ok(name) => ObjectKey::from(name),
+                    Err(_) => ObjectKey::from(Expression::from(name.as_str())),
+                };
+                drop(object.insert(key, ObjectValue::new(literal(&member.value)?)));
+            }
+            Expression::from(object)
+        }
+        Setting::Null => parse_expr("null").ok()?,
+        Setting::Deferred(_) => return None,
+    })
+}
+
+fn is_short(value: &Setting) -> bool {
+    fn bytes(value: &Setting) -> usize {
+        match value {
+            Setting::String(text) | Setting::Number(text) => text.len(),
+            Setting::List(items) => items.iter().map(bytes).sum::<usize>() + items.len(),
+            Setting::Object(members) => {
+                members.iter().map(|(name, member)| name.len() + bytes(&member.value)).sum()
+            }
+            _ => 1,
+        }
+    }
+    bytes(value) <= MOST_BYTES
+}
+
+fn expression(text: &str) -> Option<Setting> {
+    hcl::expression(&SourceText::new("", text)).ok()
+}
+
+fn declarations(
+    source: &SourceText,
+    body: &Body,
+    variables: &mut BTreeMap<String, Declared>,
+    locals: &mut BTreeMap<String, Local>,
+) {
+    for block in body.blocks() {
+        match (block.ident.as_str(), block.labels.as_slice()) {
+            ("variable", [name]) => {
+                let declared = variables.entry(name.as_str().to_owned()).or_default();
+                if let Some(default) = block.body.get_attribute("default") {
+                    declared.default = evaluate(source, &default.value).ok();
+                }
+                if let Some(kind) = block.body.get_attribute("type") {
+                    let is_string =
+                        matches!(&kind.value, Expression::Variable(name) if name.as_str() == "string");
+                    declared.is_expression = !is_string;
+                }
+            }
+            ("locals", []) => {
+                for attribute in block.body.attributes() {
+                    let written = Local::Written(attribute.value.clone());
+                    drop(locals.insert(attribute.key.as_str().to_owned(), written));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The files of definitions that are read without being named, in the order in which they are.
+fn definition_files(directory: &Path) -> Vec<String> {
+    let mut named = vec!["terraform.tfvars".to_owned(), "terraform.tfvars.json".to_owned()];
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut found: Vec<_> = entries
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name.ends_with(".auto.tfvars") || name.ends_with(".auto.tfvars.json"))
+        .collect();
+    found.sort();
+    named.extend(found);
+    named
+}
+
+/// What a file of definitions says; nothing, if it cannot be read.
+fn definitions(directory: &Path, file: &str) -> Vec<(String, Setting)> {
+    let Ok(Some(source)) = SourceText::read(directory, file, Accept::RegularFile) else { return Vec::new() };
+    let body = if file.ends_with(".json") { json::settings(&source) } else { hcl::settings(&source) };
+    let attributes: Layer = body.map(|body| body.attributes).unwrap_or_default();
+    let unplaced = Origin::file("", None);
+    attributes.into_iter().map(|(name, given)| (name, given.value.placed(&unplaced))).collect()
+}

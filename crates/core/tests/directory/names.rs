@@ -1,0 +1,147 @@
+//! Names that OpenTofu evaluates in a block: what they stand for now is compared with what `init` recorded.
+//!
+//! Of this kind are variables from every place that gives them one, their defaults, locals, the workspace and
+//! paths, in HCL and in JSON. What takes a function, or a name that nobody gives a value, is not compared.
+
+use remote_state_core::directory::DirectoryOptions;
+
+use crate::fixture::{Dir, message};
+
+const RECORDED: &str = r#"{"bucket":"b","key":"dev/terraform.tfstate","region":"eu"}"#;
+
+const DECLARED: &str =
+    "variable \"env\" {\n  type = string\n  default = \"dev\"\n}\nvariable \"n\" {\n  type = number\n}\n";
+
+/// A directory whose key is an expression on line 4, initialised for `dev`.
+fn dir(key: &str, more: &str) -> Dir {
+    let block =
+        format!("terraform {{\n  backend \"alpha\" {{\n    bucket = \"b\"\n    key = {key}\n  }}\n}}\n");
+    Dir::main(&format!("{block}{more}")).initialised("alpha", RECORDED)
+}
+
+/// What is known of the comparison: the same, changed, or not compared, with the words.
+fn compared(dir: &Dir, env: &[(&str, &str)]) -> (&'static str, String) {
+    let found = dir.with(env, &DirectoryOptions::default()).unwrap();
+    match (&found.changed_since_init, &found.not_compared) {
+        (None, None) => ("same", String::new()),
+        (Some(error), None) => ("changed", message(error)),
+        (None, Some(error)) => ("not compared", message(error)),
+        (Some(one), Some(other)) => ("both", message(one) + &message(other)),
+    }
+}
+
+const KEY: &str = "\"${var.env}/terraform.tfstate\"";
+
+#[test]
+fn a_variable_is_compared_with_what_was_recorded_whoever_gives_it() {
+    let plain = || dir(KEY, DECLARED);
+    let value = "env = \"prod\"\n";
+    let json = "{\"env\": \"prod\"}";
+    for (dir, env) in [
+        (plain(), [("TF_VAR_env", "prod")]),
+        (plain().file("terraform.tfvars", value), [("TF_VAR_env", "dev")]),
+        (plain().file("terraform.tfvars.json", json), [("NONE", "")]),
+        (plain().file("a.auto.tfvars", "env = \"dev\"").file("b.auto.tfvars", value), [("NONE", "")]),
+        (plain().file("b.auto.tfvars.json", json), [("NONE", "")]),
+        (plain(), [("TF_CLI_ARGS", "-var env=prod")]),
+        (plain(), [("TF_CLI_ARGS_plan", "-lock=false '-var=env=prod'")]),
+        (plain().file("x.tfvars", value), [("TF_CLI_ARGS_apply", "--var-file x.tfvars")]),
+        (dir(KEY, "variable \"env\" {\n  default = \"prod\"\n}\n"), [("NONE", "")]),
+        (plain().file("override.tf", "variable \"env\" {\n  default = \"prod\"\n}\n"), [("NONE", "")]),
+    ] {
+        let (what, words) = compared(&dir, &env);
+        assert_eq!(what, "changed", "{env:?}: {words}");
+        let expected = "key: `prod/terraform.tfstate` in main.tf:4, `dev/terraform.tfstate` in .terraform/";
+        assert!(words.contains(expected), "{env:?}: {words}");
+    }
+    for env in
+        [("NONE", ""), ("TF_VAR_env", "dev"), ("TF_VAR_other", "prod"), ("TF_CLI_ARGS", "-var=env=dev")]
+    {
+        assert_eq!(compared(&plain(), &[env]).0, "same", "{env:?}");
+    }
+}
+
+#[test]
+fn what_goes_before_is_what_opentofu_takes() {
+    let dir = dir(KEY, DECLARED)
+        .file("terraform.tfvars", "env = \"x\"")
+        .file("a.auto.tfvars", "env = \"y\"")
+        .file("z.tfvars", "env = \"dev\"");
+    assert!(compared(&dir, &[("TF_VAR_env", "dev")]).1.contains("`y/terraform.tfstate`"));
+    assert_eq!(compared(&dir, &[("TF_CLI_ARGS", "-var env=x -var-file=z.tfvars")]).0, "same");
+    assert!(compared(&dir, &[("TF_CLI_ARGS", "-var-file=z.tfvars -var env=x")]).1.contains("`x/terra"));
+}
+
+#[test]
+fn names_of_every_kind_are_followed() {
+    let locals = "locals {\n  e = var.env\n  all = { dev = \"dev\", list = [local.e] }\n}\n";
+    let given = [("TF_VAR_n", "5")];
+    for key in [
+        "\"${local.e}/terraform.tfstate\"",
+        "\"${local.all.dev}/terraform.tfstate\"",
+        "\"${local.all[\"list\"][0]}/terraform.tfstate\"",
+        "var.n + 1 == 6 ? \"dev/terraform.tfstate\" : \"prod\"",
+        "\"${terraform.workspace == \"default\" ? \"dev\" : \"w\"}/terraform.tfstate\"",
+        "path.module == \".\" ? \"dev/terraform.tfstate\" : \"prod\"",
+    ] {
+        let more = format!("{DECLARED}{locals}");
+        assert_eq!(compared(&dir(key, &more), &given), ("same", String::new()), "{key}");
+        let other = key.replace("dev", "test");
+        let more = more.replace("all = { dev", "all = { test").replace("\"dev\"", "\"test\"");
+        assert_eq!(compared(&dir(&other, &more), &given).0, "changed", "{other}");
+    }
+    let json = r#"{"terraform":{"backend":{"alpha":{"bucket":"b","key":"${var.env}/terraform.tfstate"}}}}"#;
+    let dir = Dir::new().file("main.tf.json", json).file("v.tf", DECLARED).initialised("alpha", RECORDED);
+    assert_eq!(compared(&dir, &[]).0, "same");
+    assert_eq!(compared(&dir, &[("TF_VAR_env", "prod")]).0, "changed");
+}
+
+#[test]
+fn what_cannot_be_evaluated_is_not_compared_and_says_so() {
+    let circle = "locals {\n  a = local.b\n  b = local.a\n}\n";
+    for (key, what) in [
+        ("lower(\"A\")", "a call of `lower`"),
+        ("var.n", "the name `var.n`"),
+        ("var.undeclared", "the name `var.undeclared`"),
+        ("\"${local.a}\"", "the name `local.a`"),
+        ("\"${data.x.y}/k\"", "the name `data.x`"),
+    ] {
+        let (compared, words) = compared(&dir(key, &format!("{DECLARED}{circle}")), &[]);
+        assert_eq!(compared, "not compared", "{key}: {words}");
+        assert!(words.starts_with("`key` was recorded for another run and is not compared\n"), "{words}");
+        assert!(words.contains(&format!("main.tf:4 (`key`), by an expression with {what}")), "{words}");
+        assert!(words.contains("--backend-config key=…"), "{words}");
+    }
+    let block = "endpoints = { store = var.r }\n    tags = var.t\n    secret_key = hunter2";
+    let (compared, words) = compared(&Dir::block(block).initialised("alpha", RECORDED), &[]);
+    assert!(words.contains("`endpoints.store` was recorded") && words.contains("(`tags`)"), "{words}");
+    assert!(compared == "both" && !words.contains("hunter2"), "{compared}: {words}");
+}
+
+#[test]
+fn an_option_that_says_which_value_is_meant_settles_it() {
+    let dir = dir("lower(\"A\")", "");
+    let found = dir.with_config(&["key=dev/terraform.tfstate"]).unwrap();
+    assert!(found.not_compared.is_none() && found.changed_since_init.is_none());
+    assert!(dir.with_config(&["region=eu"]).unwrap().not_compared.is_some());
+    let given = [("TF_CLI_ARGS_init", "-backend-config=key=dev/terraform.tfstate")];
+    assert_eq!(compared(&dir, &given).0, "same");
+    let recorded = r#"{"bucket":"b","key":"k","endpoints":{"store":"s"}}"#;
+    let object = Dir::block("endpoints = var.e").initialised("alpha", recorded);
+    assert_eq!(compared(&object, &[]).0, "not compared");
+    assert!(object.with_config(&["endpoints={ store = \"s\" }"]).unwrap().not_compared.is_none());
+}
+
+/// A hostile directory must not make us compute without end.
+#[test]
+fn names_that_grow_without_end_have_no_value() {
+    let doubled: String =
+        (1..60).map(|n| format!("  a{n} = \"${{local.a{}}}${{local.a{}}}\"\n", n - 1, n - 1)).collect();
+    let more = format!("locals {{\n  a0 = \"xxxxxxxx\"\n{doubled}}}\n");
+    assert_eq!(compared(&dir("local.a59", &more), &[]).0, "not compared");
+    let more = format!(
+        "locals {{\n  a0 = \"xxxxxxxx\"\n{}}}\n",
+        doubled.lines().rev().fold(String::new(), |all, line| all + line + "\n")
+    );
+    assert_eq!(compared(&dir("local.a12", &more), &[]).0, "not compared");
+}
