@@ -171,7 +171,7 @@ fn a_deprecated_key_is_noted_with_what_to_use() {
 }
 
 #[test]
-fn an_unknown_key_gets_the_nearest_name_its_owner_or_the_list() {
+fn an_unknown_key_gets_the_nearest_name_or_its_owner() {
     let hints = |name: &str| {
         let error = resolve_among(
             &ALPHA,
@@ -188,8 +188,11 @@ fn an_unknown_key_gets_the_nearest_name_its_owner_or_the_list() {
     assert_eq!(hints("old_flga"), ["did you mean `old_flag`?"]);
     assert_eq!(hints("endpoints.stor"), ["did you mean `endpoints.store`?"]);
     assert_eq!(hints("beta_only"), ["`beta_only` belongs to provider `beta`"]);
-    let [list] = hints("xyz").try_into().unwrap();
-    assert!(list.starts_with("`alpha` has the keys `bucket`, `region`"), "{list}");
+    for (unknown, alike) in [("region_name_of_bucket", "region"), ("bucket_to_keep_states_in", "bucket")] {
+        let [nearest, all] = hints(unknown).try_into().unwrap();
+        assert_eq!(nearest, format!("the key that is most like it is `{alike}`"));
+        assert_eq!(all, "see all keys with `remote-state config keys alpha`");
+    }
 }
 
 #[test]

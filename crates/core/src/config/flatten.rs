@@ -138,7 +138,10 @@ impl<'a> Flattener<'a> {
             error = error.with_hint(format!("did you mean `{near}`?"));
         }
         if near.is_none() && owner.is_none() {
-            error = error.with_hint(format!("`{scheme}` has the keys {}", quoted(&self.provider.names())));
+            if let Some(alike) = self.provider.most_alike(name) {
+                error = error.with_hint(format!("the key that is most like it is `{alike}`"));
+            }
+            error = error.with_hint(format!("see all keys with `remote-state config keys {scheme}`"));
         }
         error
     }

@@ -44,22 +44,25 @@ impl ProviderSpec {
         self.keys.iter().any(|key| key.block && member_of(key.name, name).is_some())
     }
 
+    fn known_names(&self) -> impl Iterator<Item = &'static str> {
+        let objects = self.keys.iter().filter_map(|key| Some(key.name.split_once('.')?.0));
+        self.offered().flat_map(|key| key.aliases.iter().copied().chain([key.name])).chain(objects)
+    }
+
+    /// Returns the known name that is most like another one, however little that is.
+    pub(crate) fn most_alike(&self, name: &str) -> Option<&'static str> {
+        let alike = |known: &str| strsim::jaro_winkler(known, name);
+        self.known_names().max_by(|one, other| alike(one).total_cmp(&alike(other)))
+    }
+
     /// Returns the known name that a misspelt one most likely stands for.
     pub(crate) fn nearest(&self, name: &str) -> Option<&'static str> {
-        let objects = self.keys.iter().filter_map(|key| Some(key.name.split_once('.')?.0));
-        let names =
-            self.offered().flat_map(|key| key.aliases.iter().copied().chain([key.name])).chain(objects);
         // Three edits turn any short name into any other, so at least half of it must stay.
         let near = |known: &str| {
             let distance = strsim::damerau_levenshtein(known, name);
             (distance <= 3 && distance * 2 <= known.len().max(name.len())).then_some(distance)
         };
-        names.filter_map(|known| Some((near(known)?, known))).min().map(|(_, known)| known)
-    }
-
-    /// Returns the names of all keys.
-    pub(crate) fn names(&self) -> Vec<&'static str> {
-        self.offered().map(|key| key.name).collect()
+        self.known_names().filter_map(|known| Some((near(known)?, known))).min().map(|(_, known)| known)
     }
 
     /// Returns the rows of the keys that there are.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::config::{Environment, Layer, Origin, ProviderSpec, Setting, Sourced, ValueKind};
+use crate::directory::block::{is_around_settings, whole_block};
 use crate::directory::source::{Accept, SourceText};
 use crate::directory::{hcl, json};
 use crate::error::{Error, Result};
@@ -51,9 +52,14 @@ fn layer(argument: &str, origin: &Origin, directory: &Path, provider: &ProviderS
     if argument.is_empty() {
         return Ok(Layer::new());
     }
-    let Some((name, value)) = argument.split_once('=') else {
-        return file(argument, origin, directory, provider);
+    let (name, value) = match argument.split_once('=') {
+        // No key has a slash in its name.
+        Some((name, value)) if !name.contains('/') => (name, value),
+        _ => return file(argument, origin, directory, provider),
     };
+    if provider.row(name).is_none() && !provider.is_object(name) {
+        file_instead(argument, name, value, origin, directory)?;
+    }
     // Text is taken as it is, quotes and further `=` included. Only where text will not do is it an expression.
     let plain = match provider.row(name) {
         Some(key) => !matches!(key.kind, ValueKind::StringList | ValueKind::StringMap),
@@ -70,6 +76,17 @@ fn layer(argument: &str, origin: &Origin, directory: &Path, provider: &ProviderS
         })?
     };
     Ok(vec![(name.to_owned(), Sourced::new(setting, origin.clone()))])
+}
+
+/// Refuses a pair whose name is no key, if the pair or its value is the name of a file.
+fn file_instead(argument: &str, name: &str, value: &str, origin: &Origin, directory: &Path) -> Result<()> {
+    let is_file = |path: &str| !path.is_empty() && directory.join(path).is_file();
+    let Some(file) = [argument, value].into_iter().find(|path| is_file(path)) else { return Ok(()) };
+    let prefix = if file == argument { "./" } else { "" };
+    Err(Error::config(format!("unknown key `{name}`, but there is a file `{file}`"))
+        .with_context("set in", origin)
+        .with_context("looked in", directory.display())
+        .with_hint(format!("to read the file, write `--backend-config {prefix}{file}`")))
 }
 
 fn example(name: &str, provider: &ProviderSpec) -> String {
@@ -91,6 +108,9 @@ fn file(path: &str, origin: &Origin, directory: &Path, provider: &ProviderSpec) 
             .with_hint("`--backend-config` takes a file, or a pair `key=value`"));
     };
     let body = if path.ends_with(".json") { json::settings(&source)? } else { hcl::settings(&source)? };
+    if let Some((name, given)) = body.attributes.iter().find(|(name, _)| is_around_settings(name)) {
+        return Err(whole_block(name, &given.origin));
+    }
     body.into_layer(provider)
 }
 

@@ -62,3 +62,18 @@ impl BlockBody {
 pub(super) fn unsupported_block(name: &str, origin: &Origin) -> Error {
     Error::config(format!("unsupported block type `{name}`")).with_context("found in", origin)
 }
+
+/// What stands around the settings of a backend, and has no place in a file that holds them alone.
+pub(super) fn is_around_settings(name: &str) -> bool {
+    matches!(name, "backend" | "terraform")
+}
+
+/// Creates the error for a file that holds a whole block where only its inside is wanted.
+pub(super) fn whole_block(name: &str, origin: &Origin) -> Error {
+    Error::config(format!("a file of backend settings holds a whole `{name}` block"))
+        .with_context("found in", origin)
+        .with_hint(
+            "write only what is inside the `backend` block: one `key = value` on each line, \
+             without the braces",
+        )
+}

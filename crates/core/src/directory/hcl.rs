@@ -5,7 +5,7 @@ use hcl_edit::parser::{Error as ParseError, parse_body, parse_expr};
 use hcl_edit::structure::{Block, Body, Structure};
 
 use crate::config::{Origin, Setting, Sourced};
-use crate::directory::block::{BlockBody, Declaration, DeclarationKind};
+use crate::directory::block::{BlockBody, Declaration, DeclarationKind, is_around_settings, whole_block};
 use crate::directory::evaluate::evaluate;
 use crate::directory::source::SourceText;
 use crate::error::{Error, Result};
@@ -45,7 +45,11 @@ pub(super) fn bare_declarations(source: &SourceText) -> Result<Vec<Declaration>>
 
 /// Returns the settings of a file that holds what would be inside a `backend` block.
 pub(super) fn settings(source: &SourceText) -> Result<BlockBody> {
-    block_body(source, &parse(source)?)
+    let body = parse(source)?;
+    if let Some(block) = body.blocks().find(|block| is_around_settings(block.ident.as_str())) {
+        return Err(whole_block(block.ident.as_str(), &place(source, block)));
+    }
+    block_body(source, &body)
 }
 
 /// Evaluates a text that is one expression, such as the value of a command-line option.

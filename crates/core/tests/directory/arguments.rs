@@ -121,10 +121,63 @@ fn a_file_that_does_not_exist_is_an_error() {
     assert!(error.contains("there is no file `missing.hcl`") && error.contains("key=value"), "{error}");
 }
 
+/// The kind: whatever people copy around the settings, in either syntax, by whichever option.
 #[test]
 fn a_file_holds_what_is_inside_the_block() {
-    let dir = Dir::block("").file("x.hcl", "terraform {\n  backend \"alpha\" {}\n}\n");
-    assert!(message(&dir.with_config(&["x.hcl"]).unwrap_err()).contains("unsupported block type"));
+    let block = "backend \"alpha\" {\n  bucket = \"x\"\n}\n";
+    for (name, content, found) in [
+        ("x.hcl", format!("terraform {{\n{block}}}\n"), "`terraform` block\nfound in: x.hcl:1"),
+        ("x.tfbackend", format!("# prod\n{block}"), "`backend` block\nfound in: x.tfbackend:2"),
+        ("x.tf", format!("provider \"p\" {{}}\n{block}"), "`backend` block\nfound in: x.tf:2"),
+        (
+            "x.json",
+            r#"{"backend":{"alpha":{"bucket":"x"}}}"#.to_owned(),
+            "`backend` block\nfound in: x.json:1",
+        ),
+        (
+            "y.json",
+            r#"{"terraform":{"backend":{"alpha":{}}}}"#.to_owned(),
+            "`terraform` block\nfound in: y.json:1",
+        ),
+    ] {
+        let dir = Dir::block("").file(name, content);
+        let by_variable = [("TF_CLI_ARGS_init", format!("-backend-config={name}"))];
+        let by_variable = by_variable.each_ref().map(|(name, value)| (*name, value.as_str()));
+        for error in [dir.with_config(&[name]), dir.with(&by_variable, &Default::default())] {
+            let error = message(&error.unwrap_err());
+            assert!(
+                error.starts_with(&format!("a file of backend settings holds a whole {found}")),
+                "{error}"
+            );
+            assert!(error.contains("hint: write only what is inside the `backend` block"), "{error}");
+        }
+    }
+    let other = Dir::block("").file("x.hcl", "provider \"p\" {}\n");
+    assert!(
+        message(&other.with_config(&["x.hcl"]).unwrap_err()).contains("unsupported block type `provider`")
+    );
+}
+
+/// A pair that names no key may be the name of a file, or hold one; a key goes before any file.
+#[test]
+fn a_pair_that_is_a_file_or_holds_one_is_told_as_that() {
+    let dir = Dir::block("")
+        .file("env=prod.tfbackend", "region = \"r\"\n")
+        .file("conf/a=b.hcl", "region = \"s\"\n");
+    let dir = dir.file("prod.hcl", "region = \"t\"\n").file("region=u", "bucket = \"wrong\"\n");
+    for (given, file) in [("env=prod.tfbackend", "./env=prod.tfbackend"), ("file=prod.hcl", "prod.hcl")] {
+        let error = message(&dir.with_config(&[given]).unwrap_err());
+        let name = given.split_once('=').unwrap().0;
+        assert!(error.starts_with(&format!("unknown key `{name}`, but there is a file `")), "{error}");
+        assert!(error.contains(&format!("write `--backend-config {file}`")), "{error}");
+    }
+    for (given, region) in [("./env=prod.tfbackend", "r"), ("conf/a=b.hcl", "s"), ("region=u", "u")] {
+        let found = dir.with_config(&[given]).unwrap();
+        assert_eq!(value(&found, "region").as_deref(), Some(region), "{given}");
+        assert_eq!(value(&found, "bucket").as_deref(), Some("b"), "{given}");
+    }
+    let error = message(&dir.with_config(&["env=staging.tfbackend"]).unwrap_err());
+    assert!(error.starts_with("unknown key `env` for provider `alpha`"), "{error}");
 }
 
 #[test]

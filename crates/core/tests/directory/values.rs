@@ -207,7 +207,9 @@ fn an_unknown_argument_is_an_error_with_file_and_line() {
     assert!(error.contains("unknown key `reigon` for provider `alpha`"), "{error}");
     assert!(error.contains("set in: main.tf:5") && error.contains("did you mean `region`?"), "{error}");
     assert!(Dir::block("beta_table = \"x\"").error().contains("`beta_table` belongs to provider `beta`"));
-    assert!(Dir::block("nothing_alike = 1").error().contains("`alpha` has the keys `bucket`, `key`"));
+    let error = Dir::block("tag_list = 1").error();
+    assert!(error.contains("the key that is most like it is `tags`"), "{error}");
+    assert!(error.contains("`remote-state config keys alpha`") && !error.contains("`retries`"), "{error}");
 }
 
 #[test]
