@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A running proxy for plain HTTP. It runs as long as the process.
 #[derive(Debug)]
@@ -25,22 +26,55 @@ impl Proxy {
     /// If it cannot listen, or the words differ in their length.
     pub fn altering(server: &str, words: Vec<(String, String)>) -> Self {
         assert!(words.iter().all(|(from, to)| from.len() == to.len()), "the length of a request stays");
+        Self::start(server, words, None)
+    }
+
+    /// The same as [`to`](Self::to), but before it passes the first request of this kind, it does something. It knows a request by its first line.
+    ///
+    /// # Panics
+    /// If it cannot listen.
+    pub fn before(
+        server: &str,
+        is_meant: impl Fn(&str) -> bool + Send + Sync + 'static,
+        act: impl FnOnce() + Send + 'static,
+    ) -> Self {
+        let act: Box<dyn FnOnce() + Send> = Box::new(act);
+        let act = Mutex::new(Some(act));
+        let look = move |line: &str| {
+            let act =
+                if is_meant(line) { act.lock().unwrap_or_else(PoisonError::into_inner).take() } else { None };
+            if let Some(act) = act {
+                act();
+            }
+        };
+        Self::start(server, Vec::new(), Some(Arc::new(look)))
+    }
+
+    fn start(server: &str, words: Vec<(String, String)>, look: Option<Look>) -> Self {
         let server = server.trim_start_matches("http://").to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").expect("the system grants a port");
         let url = format!("http://{}", listener.local_addr().expect("a listener has an address"));
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let (server, words) = (server.clone(), words.clone());
+                let (server, words, look) = (server.clone(), words.clone(), look.clone());
                 // A connection that breaks off is for its client to notice.
-                std::thread::spawn(move || drop(pass(&client, &server, &words)));
+                std::thread::spawn(move || drop(pass(&client, &server, &words, look.as_ref())));
             }
         });
         Self { url }
     }
 }
 
+/// Is shown the first line of each request before it is passed.
+type Look = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// Passes requests on one connection, altered, and their answers.
-fn pass(client: &TcpStream, server: &str, words: &[(String, String)]) -> std::io::Result<()> {
+fn pass(
+    client: &TcpStream,
+    server: &str,
+    words: &[(String, String)],
+    look: Option<&Look>,
+) -> std::io::Result<()> {
     let upstream = TcpStream::connect(server)?;
     let (mut answers, mut back) = (upstream.try_clone()?, client.try_clone()?);
     std::thread::spawn(move || {
@@ -54,6 +88,9 @@ fn pass(client: &TcpStream, server: &str, words: &[(String, String)]) -> std::io
             return upstream.shutdown(Shutdown::Both);
         }
         head = in_origin_form(&head);
+        if let Some(look) = look {
+            look(&head);
+        }
         let mut length = 0;
         loop {
             let start = head.len();

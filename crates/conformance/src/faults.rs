@@ -181,9 +181,9 @@ impl StateStore for FaultyStore {
     }
 
     async fn write(&self, workspace: &Workspace, outgoing: Outgoing, mode: &WriteMode) -> Result<StateMeta> {
+        lock(&self.faults.0.write_modes).push(mode.clone());
         let delay = *lock(&self.faults.0.write_delay);
         tokio::time::sleep(delay).await;
-        lock(&self.faults.0.write_modes).push(mode.clone());
         self.faults.around("write", self.inner.write(workspace, outgoing, mode)).await
     }
 

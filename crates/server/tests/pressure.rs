@@ -1,13 +1,16 @@
 //! What many clients, or bad ones, can make the server do: it holds so much and no more, and keeps room for the others.
 //!
+//! Whoever writes, deletes, locks or unlocks one state takes turns: of this kind is every request that could overtake a write whose client has gone.
+//!
 //! Everything here is counted, not timed: what is held is held until the test lets it go.
 
 mod common;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use remote_state_core::{StateStore as _, Workspace, WriteMode};
+use remote_state_core::{StateStore, StateStoreExt as _, Workspace, WriteMode};
 use remote_state_server::Timeouts;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::{sleep, timeout};
@@ -141,4 +144,66 @@ async fn the_end_waits_a_little_for_clients_that_stopped_halfway() {
     assert_eq!(status(going_on).await, 200);
     timeout(PATIENCE, server.ended).await.expect("the others have had their time").unwrap().unwrap();
     drop((halfway, unread));
+}
+
+/// How long the store takes for a write: much longer than any other request.
+const SLOW_WRITE: Duration = Duration::from_secs(2);
+
+const WITH_LOCK: &str = "/state/default?ID=a";
+
+const RECORD: &str = r#"{"ID":"a","Operation":"OperationTypeApply"}"#;
+
+/// A server with the lock `a`, this state, and a write of serial 2 in the store whose client has hung up.
+async fn abandoned(first: Option<String>) -> Running {
+    let server = start(|it| it).await;
+    assert_eq!(
+        server.target.send("LOCK", PATH, Some(Bytes::from_static(RECORD.as_bytes()))).await.status,
+        200
+    );
+    if let Some(first) = first {
+        assert_eq!(server.target.send("POST", WITH_LOCK, Some(first.into())).await.status, 200);
+    }
+    server.faults.delay_writes(SLOW_WRITE);
+    let writes = server.faults.write_modes().len();
+    let body = state(2, 1);
+    let stream = server.begin(head("POST", WITH_LOCK, body.len()) + &body).await;
+    let has_come = async {
+        while server.faults.write_modes().len() == writes {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, has_come).await.expect("the write should come to the store");
+    drop(stream);
+    server
+}
+
+async fn stored(server: &Running) -> Option<Bytes> {
+    let store: Arc<dyn StateStore> = Arc::new(server.memory.clone());
+    store.read_bytes(&Workspace::default()).await.unwrap().map(|state| state.bytes)
+}
+
+#[tokio::test]
+async fn a_write_whose_client_hung_up_lands_before_what_is_asked_next() {
+    for (method, path, body, status) in [
+        ("UNLOCK", PATH, RECORD.to_owned(), 200),
+        ("DELETE", "/lock/default", RECORD.to_owned(), 200),
+        ("LOCK", PATH, RECORD.replace("\"a\"", "\"b\""), 423),
+        ("POST", "/lock/default", RECORD.replace("\"a\"", "\"b\""), 423),
+        ("POST", WITH_LOCK, state(2, 1), 200),
+    ] {
+        let server = abandoned(Some(state(1, 1))).await;
+        let answer = server.target.send(method, path, Some(body.into())).await;
+        assert_eq!(answer.status, status, "{method} {path}");
+        assert_eq!(stored(&server).await, Some(state(2, 1).into()), "{method} {path}: the write had landed");
+    }
+}
+
+#[tokio::test]
+async fn a_write_whose_client_hung_up_does_not_undo_a_deletion() {
+    // Where nothing was stored, no condition of the store stands in for the turn.
+    let server = abandoned(None).await;
+    assert_eq!(server.target.send("DELETE", WITH_LOCK, None).await.status, 200);
+    // By then the write has had its turn, too, whichever of the two came first.
+    assert_eq!(server.target.send("UNLOCK", PATH, Some(RECORD.into())).await.status, 200);
+    assert_eq!(stored(&server).await, None);
 }

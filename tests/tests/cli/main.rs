@@ -7,6 +7,7 @@ mod lock;
 mod output;
 mod pull;
 mod push;
+mod recipes;
 mod serve;
 mod signals;
 mod support;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
     access::tests(&mut suite);
     pull::tests(&mut suite);
     push::tests(&mut suite);
+    recipes::tests(&mut suite);
     output::tests(&mut suite);
     workspace::tests(&mut suite);
     lock::tests(&mut suite);

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 
-use remote_state_tests::{Signal, Suite};
+use remote_state_tests::{Signal, Suite, TABLE};
 
 use crate::support::{Case, state};
 
@@ -130,6 +130,49 @@ pub(crate) fn tests(suite: &mut Suite) {
         let said = "error: cannot write to standard output: No space left on device (os error 28)\n";
         case.expect(shell.then(&case.remote_state("pull")), 1, "", said);
     });
+    suite.on_emulator("a_name_that_is_no_text_is_written_to_and_told_as_far_as_it_is_text", &[], |server| {
+        use std::os::unix::ffi::OsStrExt as _;
+        let case = Case::stored(server);
+        for (name, told) in [
+            (&b"\xff.json"[..], "\u{fffd}.json"),
+            (b"\xc3\x28\xff", "\u{fffd}(\u{fffd}"),
+            (b"a\n\xe2\x82.json", "a\n\u{fffd}.json"),
+        ] {
+            let name = std::ffi::OsStr::from_bytes(name);
+            let json = case.run(case.remote_state("--json pull -o").arg(name)).code(0).json();
+            assert_eq!(json["file"], told);
+            assert_eq!(case.sandbox.read(name), state(3).as_bytes());
+            case.run(case.remote_state("pull -o").arg(name)).code(0).says("wrote ");
+        }
+    });
+    suite.on_emulator(
+        "a_state_that_does_not_match_its_digest_is_handed_out_if_that_is_asked_for",
+        &[],
+        |server| {
+            let mut case = Case::new(server);
+            case.place = case.place.with("dynamodb_table", TABLE);
+            case.run(case.remote_state("push -").stdin(state(3))).code(0);
+            let ignoring = || case.remote_state("pull --ignore-digest");
+            case.expect(ignoring(), 0, &state(3), "");
+            for (serial, file) in [(4, None), (3, Some("state.json")), (5, Some("other.json"))] {
+                let altered = state(serial).replace("line 2", "line two");
+                case.place.put_state("default", altered.clone());
+                let refused = case
+                    .run(case.remote_state("pull"))
+                    .code(5)
+                    .says("`remote-state ")
+                    .says("--ignore-digest`");
+                assert_eq!(refused.stdout(), "");
+                let cmd = file.iter().fold(ignoring(), |cmd, file| cmd.arg("-o").arg(file));
+                let output = case.run(cmd).code(5);
+                let output =
+                    output.says("warning: the state was handed out without holding it against its digest");
+                let output = output.says("digest");
+                let handed = file.map_or(output.stdout.clone(), |file| case.sandbox.read(file));
+                assert_eq!(String::from_utf8_lossy(&handed), altered);
+            }
+        },
+    );
     suite.on_emulator("a_file_that_cannot_be_written_is_named_with_the_reason", &[], |server| {
         let case = Case::stored(server);
         case.expect(

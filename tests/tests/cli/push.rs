@@ -2,8 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use remote_state_core::ContentHash;
-use remote_state_tests::{Proxy, Suite};
+use remote_state_core::{ContentHash, LockInfo};
+use remote_state_tests::{Proxy, Suite, block_on};
 
 use crate::support::{Case, LINEAGE, SECRET, empty_state, state};
 
@@ -12,6 +12,8 @@ pub(crate) fn tests(suite: &mut Suite) {
     not_states(suite);
     not_following(suite);
     under_a_lock(suite);
+    encrypted(suite);
+    broken_lock(suite);
 }
 
 fn accepted(suite: &mut Suite) {
@@ -284,5 +286,88 @@ fn under_a_lock(suite: &mut Suite) {
             "warning: no lock is configured for this state: nothing keeps others from writing at the same time\n\
              wrote serial 4 ([..] bytes) to `s3://BUCKET/KEY`\n",
         );
+    });
+}
+
+/// An envelope of OpenTofu's with this serial.
+fn envelope(serial: u64, lineage: &str, data: &str) -> String {
+    format!(
+        "{{\"serial\":{serial},\"lineage\":\"{lineage}\",\"meta\":{{}},\"encrypted_data\":\"{data}\",\"encryption_version\":\"v0\"}}"
+    )
+}
+
+/// The kind: every refusal that a plain state would be helped out of by its `serial` or by looking inside.
+fn encrypted(suite: &mut Suite) {
+    suite.on_each_server("an_encrypted_state_that_does_not_follow_is_for_tofu_to_push", &[], |server| {
+        let case = Case::new(server);
+        for (stored, new) in [
+            (envelope(3, "l", "YQ=="), envelope(3, "l", "Yg==")),
+            (envelope(3, "l", "YQ=="), envelope(2, "l", "YQ==")),
+            (envelope(3, "l", "YQ=="), envelope(4, "m", "YQ==")),
+            (state(3), envelope(3, LINEAGE, "YQ==")),
+        ] {
+            case.place.put_state("default", stored.clone());
+            let refused = case.run(case.remote_state("push -").stdin(new.as_str())).code(5);
+            let refused = refused.says("hint: it is encrypted: use `tofu state push`");
+            assert!(!refused.stderr().contains("raise its `serial`"), "{refused}");
+            assert_eq!(case.place.state("default").expect("it is still there"), stored);
+        }
+        case.place.assert_unlocked();
+    });
+    suite.on_each_server("an_encrypted_state_that_is_stored_is_said_not_to_be_checked", &[], |server| {
+        let case = Case::new(server);
+        let warning = "warning: the state is encrypted: what is inside was not checked";
+        for (serial, data) in [(1, "YQ=="), (2, "bm8gc3RhdGU="), (7, "")] {
+            let new = envelope(serial, "l", data);
+            case.run(case.remote_state("push -").stdin(new.as_str())).code(0).says(warning);
+            assert_eq!(case.place.state("default").expect("it is stored"), new);
+        }
+        let plain = case.run(case.remote_state("push - -w plain").stdin(state(1))).code(0);
+        assert!(!plain.stderr().contains("encrypted"), "{plain}");
+    });
+}
+
+/// The lock is broken when the state is on its way, past every look at the lock. The kind: a lock of our own and one that is
+/// held already, gone or somebody else's by then.
+fn broken_lock(suite: &mut Suite) {
+    suite.on_each_server("a_push_whose_lock_was_broken_meanwhile_says_so", &[], |server| {
+        for (is_given, is_taken, code, says) in [
+            (false, false, 5, "was released by someone else before the work was done"),
+            (true, false, 5, "was released by someone else before the work was done"),
+            (false, true, 3, "the work itself was done"),
+            (true, true, 3, "the state was written, but `"),
+        ] {
+            let case = Case::stored(server);
+            case.sandbox.write("new.json", state(4));
+            let mut push = case.remote_state("push new.json");
+            if is_given {
+                let id = case.run(case.remote_state("lock")).code(0);
+                push = push.arg("--lock-id").arg(id.stdout().trim_end());
+            }
+            let (bucket, key) = (case.place.bucket.clone(), case.place.key.clone());
+            let is_write =
+                move |line: &str| line.starts_with("PUT ") && line.contains(&key) && !line.contains("tflock");
+            let (client, lock) = (server.client().clone(), case.place.lock_key("default"));
+            let break_lock = move || {
+                let now = "2026-01-02T03:04:05Z".parse().expect("a time");
+                let other =
+                    LockInfo::new("drill", "b@c", "1", now).expect("there are random bytes").to_json();
+                let delete = client.delete_object().bucket(&bucket).key(&lock);
+                let put = client.put_object().bucket(&bucket).key(&lock).body(other.into_bytes().into());
+                block_on(async {
+                    drop(delete.send().await.expect("the server deletes it"));
+                    if is_taken {
+                        drop(put.send().await.expect("the server stores it"));
+                    }
+                });
+            };
+            let proxy = Proxy::before(&server.endpoint, is_write, break_lock);
+            let push = push.arg(format!("--backend-config=endpoints={{ s3 = {:?} }}", proxy.url));
+            let output = case.run(push).code(code).says(says);
+            assert!(!output.stderr().contains("wrote serial"), "{output}");
+            // What the lock's end could not keep from being written was written.
+            assert_eq!(case.place.state("default").expect("it is stored"), state(4));
+            assert_eq!(case.place.holder("default").is_some(), is_taken);
+        }
     });
 }

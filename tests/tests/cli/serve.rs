@@ -1,11 +1,12 @@
 //! `serve` and `exec`, as far as the command line goes; the protocol has a suite of its own.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
 use remote_state_emulator::{Fault, Misbehaviour};
-use remote_state_tests::{S3Server, Signal, Suite};
+use remote_state_tests::{Cmd, S3Server, Signal, Suite};
 
 use crate::support::{Case, assert_discreet, state};
 
@@ -35,6 +36,44 @@ fn serve(suite: &mut Suite) {
             "",
             "error: cannot read the token file `nowhere`: No such file or directory (os error 2)\n",
         );
+    });
+    suite.on_emulator("a_token_that_can_be_guessed_or_read_by_others_is_warned_of", &[], |server| {
+        let case = Case::new(server);
+        let said = |cmd: Cmd| {
+            let mut running = cmd.start();
+            running.wait_for("stop with Ctrl-C");
+            running.signal(Signal::TERM);
+            let output = running.wait().code(0);
+            output
+                .stderr()
+                .lines()
+                .filter(|line| line.starts_with("warning: "))
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
+        let serve = || case.remote_state("serve --listen 127.0.0.1:0");
+        let long = "0123456789abcdef0123456789abcdef";
+        for token in ["x", "hunter2", "0123456789abcde", " x \n"] {
+            let warning = said(serve().env("REMOTE_STATE_TOKEN", token));
+            assert!(warning.contains("the token in `REMOTE_STATE_TOKEN` is short"), "{token}: {warning}");
+            assert!(token.trim() == "x" || !warning.contains(token.trim()), "{warning}");
+        }
+        assert_eq!(said(serve().env("REMOTE_STATE_TOKEN", long)), "");
+        for (mode, token, warnings) in [
+            (0o666, long, &["can be read or changed by other users"][..]),
+            (0o604, long, &["can be read or changed by other users"]),
+            (0o620, long, &["can be read or changed by other users"]),
+            (0o666, "x", &["can be read or changed by other users", "the token in `token` is short"]),
+            (0o600, "x", &["the token in `token` is short"]),
+            (0o640, long, &[]),
+            (0o600, long, &[]),
+        ] {
+            let path = case.sandbox.write("token", token);
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("it is ours");
+            let said = said(serve().arg("--token-file=token"));
+            assert_eq!(said.lines().count(), warnings.len(), "{mode:o} {token}: {said}");
+            assert!(warnings.iter().all(|warning| said.contains(warning)), "{mode:o} {token}: {said}");
+        }
     });
     suite.on_emulator("serve_without_authentication_stays_on_loopback", &[], |server| {
         let case = Case::new(server);
@@ -194,6 +233,30 @@ fn exec(suite: &mut Suite) {
         let case = Case::stored(server);
         let cmd = case.remote_state("exec").args(["--", "echo", "-json", "--quiet", "-w", "x"]);
         case.expect(cmd, 0, "-json --quiet -w x\n", UNASKED);
+    });
+    suite.test("exec_takes_a_state_beyond_the_limit_of_serve", &[], || {
+        let server = &S3Server::emulator();
+        let case = Case::new(server);
+        let script = "echo \"$TF_HTTP_ADDRESS\"; while ! test -e done; do sleep 0.05; done";
+        let mut running = case.remote_state("exec").args(["--", "sh", "-c", script]).start();
+        running.wait_for("/state/default\n");
+        let said = running.stdout_so_far();
+        let url = said.trim().strip_prefix("http://").expect("it is told an address");
+        let (address, path) = url.split_once('/').expect("the address has a path");
+        // Just over 64 MiB, which `serve` refuses unless it is told otherwise.
+        let body = state(1) + &" ".repeat(64 << 20);
+        let mut stream = TcpStream::connect(address).expect("it listens");
+        let head = format!(
+            "POST /{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        case.sandbox.write("done", "");
+        running.wait().code(0);
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        assert!(case.place.state("default").expect("it is stored") == body);
     });
     suite.on_emulator("a_command_may_read_and_write_its_standard_streams", &[], |server| {
         let case = Case::new(server);

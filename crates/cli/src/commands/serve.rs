@@ -21,6 +21,9 @@ use crate::session::{Session, interruption};
 /// The variable that holds the token when no file does.
 const TOKEN_VARIABLE: &str = "REMOTE_STATE_TOKEN";
 
+/// Fewer characters can be tried one after another.
+const SHORT_TOKEN: usize = 16;
+
 /// How long the end may take without a word.
 const SILENCE: Duration = Duration::from_millis(200);
 
@@ -145,6 +148,12 @@ fn auth(session: &Session, args: &Serve) -> Result<Auth, Failure> {
             .with_hint(format!("set `{TOKEN_VARIABLE}`, or pass `--token-file FILE`"))
             .with_hint("on a loopback address, `--no-auth` goes without")
             .into());
+    }
+    if token.len() < SHORT_TOKEN {
+        let place = args.token_file.as_deref().map_or(TOKEN_VARIABLE.into(), |path| path.to_string_lossy());
+        session.ui.warn(&format!(
+            "the token in `{place}` is short, and whoever tries them all has the states: use one such as `openssl rand -hex 32` prints"
+        ));
     }
     Ok(Auth::Token(SecretString::from(token)))
 }
