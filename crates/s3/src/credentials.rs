@@ -19,6 +19,7 @@ use url::Url;
 use crate::advice::Advice;
 use crate::chain::{Chain, Found};
 use crate::guard::{Guard, Guarded};
+use crate::process::Process;
 use crate::role::WebIdentity;
 use crate::sts::AssumeRoleWithWebIdentity;
 
@@ -80,6 +81,8 @@ pub(crate) struct Profiles {
     pub(crate) usual: [bool; 2],
     /// The profile that was named, as it is called in the text.
     pub(crate) selected: Option<String>,
+    /// The programs that print credentials, each under the name by which the text calls it a source.
+    pub(crate) processes: Vec<(String, Process)>,
     /// What to do if the profile gives no credentials.
     pub(crate) advice: Advice,
 }
@@ -182,6 +185,9 @@ impl Machine {
         builder = builder.profile_files(self.files());
         if self.metadata_endpoint.is_some() || self.metadata_mode.is_some() {
             builder = builder.with_custom_provider("Ec2InstanceMetadata", self.metadata(settings));
+        }
+        for (name, process) in &self.profiles.processes {
+            builder = builder.with_custom_provider(name.clone(), process.clone());
         }
         // Named always: left to itself the SDK would take an empty variable for a name.
         let selected = self.profiles.selected.as_deref().or(name);

@@ -18,6 +18,7 @@ mod keys;
 mod list;
 mod lock;
 mod payload;
+mod process;
 mod role;
 mod store;
 mod sts;

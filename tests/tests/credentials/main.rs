@@ -5,6 +5,7 @@ mod advice;
 mod client;
 mod keys;
 mod order;
+mod process;
 mod renewal;
 mod repository;
 mod roles;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
     let moto = Setup::named("s3/moto");
     advice::tests(&mut suite);
     order::tests(&mut suite);
+    process::tests(&mut suite);
     roles::tests(&mut suite);
     whoami::tests(&mut suite);
     renewal::tests(&mut suite);

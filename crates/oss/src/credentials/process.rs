@@ -52,11 +52,15 @@ impl Source for Process {
         };
         let running = Command::new(program)
             .args(words)
-            .stdin(Stdio::null())
+            // It may ask a person.
+            .stdin(Stdio::inherit())
             .stderr(Stdio::inherit())
+            .stdout(Stdio::piped())
             .kill_on_drop(true)
-            .output();
-        let output = timeout(PATIENCE, running)
+            // `Command::output` would keep back standard error.
+            .spawn()
+            .map_err(|error| failed(error.to_string()))?;
+        let output = timeout(PATIENCE, running.wait_with_output())
             .await
             .map_err(|_| failed(format!("it took longer than {} s", PATIENCE.as_secs())))?
             .map_err(|error| failed(error.to_string()))?;

@@ -23,6 +23,7 @@ use crate::advice::Advice;
 use crate::config::access;
 use crate::config::profile_text::{About, Parsed, Section, parse};
 use crate::credentials::{Profiles, SharedFile};
+use crate::process::Process;
 
 /// The keys, and what their services are called in a section.
 const SERVICES: [(&str, &str); 3] =
@@ -165,6 +166,7 @@ impl Files {
     /// Returns what the SDK is handed.
     pub(super) fn profiles(&self, name: Option<&str>) -> Profiles {
         let mut text = String::new();
+        let mut processes = Vec::new();
         for ((about, name), section) in &self.sections {
             let word = match about {
                 About::Profile => "profile",
@@ -173,7 +175,11 @@ impl Files {
                 About::Services => continue,
             };
             let section = match about {
-                About::Profile => Cow::Owned(self.with_one_source(name, section.clone())),
+                About::Profile => {
+                    let mut profile = self.with_one_source(name, section.clone());
+                    processes.extend(as_named_source(name, &mut profile, processes.len()));
+                    Cow::Owned(profile)
+                }
                 _ => Cow::Borrowed(section),
             };
             // To write to a string never fails.
@@ -191,6 +197,7 @@ impl Files {
             unread: self.unread.clone(),
             usual: self.usual,
             selected: name.map(identifier),
+            processes,
             advice: self.advice(),
         }
     }
@@ -242,7 +249,7 @@ impl Files {
                 &["sso_session", "sso_start_url", "sso_region", "sso_account_id", "sso_role_name"],
                 has("sso_session") || has("sso_start_url"),
             ),
-            (&["credential_process"], has("credential_process")),
+            (&[PROCESS], has(PROCESS)),
         ];
         let Some(used) = sources.iter().position(|(_, is_there)| *is_there) else { return profile };
         let is_own = profile.get("source_profile").is_some_and(|found| found.value == name);
@@ -259,6 +266,28 @@ impl Files {
         }
         profile
     }
+}
+
+const PROCESS: &str = "credential_process";
+
+/// Has the SDK ask us for what a program prints, if that is the source of a profile: by a name that
+/// the profile calls its source.
+fn as_named_source(name: &str, profile: &mut Merged, index: usize) -> Option<(String, Process)> {
+    let found = profile.remove(PROCESS)?;
+    let others = [KEY_ID, "credential_source", "web_identity_token_file", "sso_session", "sso_start_url"];
+    if others.iter().any(|other| profile.contains_key(*other)) {
+        return None;
+    }
+    // The profile that it would lead to is this one.
+    if profile.get("source_profile").is_some_and(|source| source.value == name) {
+        profile.remove("source_profile");
+    }
+    let account = profile.get("aws_account_id").map(|found| found.value.clone());
+    let origin = Origin::file(&found.path, found.line).to_string();
+    let process = Process::new(&found.value, name, origin, account);
+    let source = format!("remote-state-process-{index}");
+    profile.insert("credential_source".to_owned(), Found { value: source.clone(), ..found });
+    Some((source, process))
 }
 
 /// The SDK takes letters of ASCII, digits and a few signs in names: everything else is written as in a URL.

@@ -119,7 +119,12 @@ fn profile_keeps_the_source_that_native_clients_would_use() {
         (
             "[profile dev]\ncredential_process = p\n",
             "[dev]\naws_access_key_id = AK\n",
-            "[profile dev]\ncredential_process = p\n",
+            "[profile dev]\ncredential_source = remote-state-process-0\n",
+        ),
+        (
+            "[profile dev]\nrole_arn = arn\ncredential_process = p\n",
+            "",
+            "[profile dev]\ncredential_source = remote-state-process-0\nrole_arn = arn\n",
         ),
         (
             "[profile dev]\nsso_session = my own\nsso_start_url = u\n[sso-session my own]\nsso_start_url = u\n",
