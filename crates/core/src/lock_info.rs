@@ -3,6 +3,8 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use jiff::fmt::temporal::Pieces;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use crate::error::Result;
 use crate::names::LockId;
@@ -112,10 +114,9 @@ impl LockInfo {
             return Err(LockInfoError("it is empty".into()));
         }
         // The parser's own message may quote the text: keep its place only.
-        let object: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_slice(json).map_err(|error| {
-                LockInfoError(format!("not a JSON object (line {}, column {})", error.line(), error.column()))
-            })?;
+        let Members(members) = serde_json::from_slice(json).map_err(|error| {
+            LockInfoError(format!("not a JSON object (line {}, column {})", error.line(), error.column()))
+        })?;
         let mut record = Self {
             id: LockId::new(""),
             operation: String::new(),
@@ -125,7 +126,8 @@ impl LockInfo {
             created: Self::NO_TIME,
             path: String::new(),
         };
-        for (name, value) in object {
+        // Of fields that differ in case only, or not at all, the last in the text counts.
+        for (name, value) in members {
             let name = name.to_ascii_lowercase();
             let text = match value {
                 _ if !matches!(
@@ -146,9 +148,8 @@ impl LockInfo {
                 "who" => record.who = text,
                 "version" => record.version = text,
                 "created" => {
-                    record.created = text
-                        .parse()
-                        .map_err(|_| LockInfoError("field `created` is not an RFC 3339 time".into()))?;
+                    record.created = time(&text)
+                        .ok_or_else(|| LockInfoError("field `created` is not an RFC 3339 time".into()))?;
                 }
                 _ => record.path = text,
             }
@@ -157,6 +158,42 @@ impl LockInfo {
             return Err(LockInfoError("it has no `ID`".into()));
         }
         Ok(record)
+    }
+}
+
+/// Reads a time. The last hours of the year 9999, which people write for "never", are more than a [`Timestamp`] holds: they are its last moment.
+fn time(text: &str) -> Option<Timestamp> {
+    text.parse().ok().or_else(|| {
+        let pieces = Pieces::parse(text).ok()?;
+        (pieces.date().year() == 9999 && pieces.time().is_some() && pieces.offset().is_some())
+            .then_some(Timestamp::MAX)
+    })
+}
+
+/// The members of an object, in the order of the text.
+struct Members(Vec<(String, serde_json::Value)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(InOrder)
     }
 }
 
@@ -226,6 +263,40 @@ mod tests {
         let info = LockInfo::parse(br#"{"id":"x","WHO":"me","Extra":{"a":[1]},"Info":null}"#).unwrap();
         assert_eq!((info.id.as_str(), info.who.as_str(), info.info.as_str()), ("x", "me", ""));
         assert_eq!(info.created, LockInfo::NO_TIME);
+    }
+
+    #[test]
+    fn of_fields_that_differ_in_case_only_the_last_in_the_text_counts() {
+        for (json, id, who) in [
+            (r#"{"ID":"1","id":"2","Who":"a","who":"b"}"#, "2", "b"),
+            (r#"{"id":"1","ID":"2","who":"a","Who":"b"}"#, "2", "b"),
+            (r#"{"iD":"1","ID":"2","Id":"3","WHO":"a","who":null}"#, "3", "a"),
+            (r#"{"ID":"1","ID":"2","Who":"a"}"#, "2", "a"),
+        ] {
+            let info = LockInfo::parse(json.as_bytes()).unwrap();
+            assert_eq!((info.id.as_str(), info.who.as_str()), (id, who), "{json}");
+        }
+    }
+
+    #[test]
+    fn every_time_that_go_writes_is_read() {
+        let created = |text: &str| {
+            let json = format!(r#"{{"ID":"x","Created":"{text}"}}"#);
+            LockInfo::parse(json.as_bytes()).map(|info| info.created)
+        };
+        for text in [
+            "9999-12-31T23:59:59Z",
+            "9999-12-31T23:59:59.999999999Z",
+            "9999-12-31T00:00:00-12:00",
+            "9999-12-30T23:30:00Z",
+        ] {
+            assert_eq!(created(text), Ok(Timestamp::MAX), "{text}");
+        }
+        assert_eq!(created("0001-01-01T00:00:00Z"), Ok(LockInfo::NO_TIME));
+        assert!(created("0000-01-01T00:00:00Z").is_ok() && created("9999-12-30T21:00:00Z").is_ok());
+        for text in ["9999-12-31", "9999-12-31T23:59:59", "9999-13-01T00:00:00Z", "never", "", "9999"] {
+            assert!(created(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a bucket's listings say of workspaces, locks and versions.
 
 use futures_util::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
-use remote_state_core::provider::{Page, locks_of, pages};
+use remote_state_core::provider::{Page, locks_of, not_too_many, pages};
 use remote_state_core::{ETag, LockRecord, Result, StateMeta, StateVersion, VersionId, Workspace};
 
 use crate::store::OssStore;
@@ -9,20 +9,23 @@ use crate::xml::{Entry, decode};
 
 impl OssStore {
     fn list_keys(&self, operation: &'static str) -> BoxStream<'_, Result<String>> {
-        pages(move |marker| async move {
+        pages(self.client.sender.store(), move |marker| async move {
             let page = self.client.list(operation, &self.layout.listing_prefix(), marker).await?;
             let items: Vec<_> = page.contents.iter().map(|listed| decode(&listed.key)).collect();
             // The marker may be left out where the last key says the same.
             let marker = page.next_marker.as_deref().map(decode).filter(|marker| !marker.is_empty());
             let marker = marker.or_else(|| items.last().cloned());
-            Page::new(items, page.is_truncated, marker)
+            let first = items.first().cloned();
+            Ok(Page::new(items, page.is_truncated, marker)?.with_first(first))
         })
     }
 
     pub(crate) fn list_workspaces(&self) -> BoxStream<'_, Result<Workspace>> {
-        self.list_keys("list workspaces")
+        let named = self
+            .list_keys("list workspaces")
             .try_filter_map(async |key| Ok(self.layout.workspace_of_state(&key)))
-            .boxed()
+            .boxed();
+        not_too_many(self.client.sender.store(), named)
     }
 
     /// Looks at the lock of every workspace that has one or could have: see [`locks_of`].
@@ -39,7 +42,7 @@ impl OssStore {
 
     pub(crate) fn list_state_versions(&self, workspace: &Workspace) -> BoxStream<'_, Result<StateVersion>> {
         let key = self.layout.state_key(workspace);
-        pages(move |after| {
+        pages(self.client.sender.store(), move |after| {
             let key = key.clone();
             async move {
                 let page = self.client.list_versions("list versions", &key, after).await?;
@@ -48,6 +51,12 @@ impl OssStore {
                     Entry::DeleteMarker(version) => Some((version, true)),
                     Entry::Other => None,
                 };
+                let first = page.entries.iter().find_map(|entry| match entry {
+                    Entry::Version(version) | Entry::DeleteMarker(version) => {
+                        Some(format!("{} {}", version.key, version.version_id))
+                    }
+                    Entry::Other => None,
+                });
                 let ours = page
                     .entries
                     .into_iter()
@@ -70,7 +79,8 @@ impl OssStore {
                 // Keys that merely begin like ours come after it.
                 let is_over = next_key.as_deref().is_some_and(|marker| marker != key);
                 let version = page.next_version_id_marker.as_deref().map(decode);
-                Page::new(items, page.is_truncated && !is_over, next_key.zip(version))
+                let is_truncated = page.is_truncated && !is_over;
+                Ok(Page::new(items, is_truncated, next_key.zip(version))?.with_first(first))
             }
         })
     }

@@ -307,7 +307,10 @@ fn service(
         }
         // A 200 is sent before the work is done that takes long, and its body may then tell of a failure: "We encountered an internal error. Please try again."
         "InternalError" | "ServiceUnavailable" => failed(about, status, code),
-        _ if !(300..500).contains(&status) => failed(about, status, code),
+        _ if !(300..500).contains(&status) => {
+            let (outcome, error) = failed(about, status, code);
+            (outcome, with_sentence(error, sentence))
+        }
         _ => {
             let reason = format!("the store refused it (status {status}, {code})");
             let error = with_sentence(about.error(ErrorKind::Unexpected, &reason), sentence);

@@ -29,6 +29,13 @@ pub(crate) struct Listed {
     pub(crate) modified: Option<DateTime>,
 }
 
+impl Listed {
+    /// No listing names the same one twice.
+    pub(crate) fn identity(&self) -> String {
+        format!("{} {}", self.key, self.version.as_deref().unwrap_or_default())
+    }
+}
+
 /// What is said of a list that does not have what such lists have.
 pub(crate) const NOT_UNDERSTOOD: &str = "the store's list of versions cannot be understood";
 

@@ -31,7 +31,7 @@ pub use locks_of::locks_of;
 pub use md5_sum::{Md5Hasher, Md5Sum};
 pub use no_proxy::NoProxy;
 pub use outcome::{Failure, Outcome};
-pub use pages::{Page, pages};
+pub use pages::{Page, not_too_many, pages};
 pub use proxy_failed::{ProxyFailed, ProxyName};
 pub use record_body::read_record_body;
 pub use second_create::{SecondCreate, second_create};

@@ -6,6 +6,7 @@ use std::future::Future;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::names::Workspace;
 
 /// One page of a listing, and where the next one starts.
 #[derive(Clone, Debug)]
@@ -14,6 +15,8 @@ pub struct Page<T, M> {
     pub items: Vec<T>,
     /// What to ask the next page with; `None` on the last.
     pub next: Option<M>,
+    /// The first entry that the store sent, wanted or not. No listing names one twice.
+    first: Option<String>,
 }
 
 impl<T, M> Page<T, M> {
@@ -29,52 +32,120 @@ impl<T, M> Page<T, M> {
                 "the store says that its listing goes on, but not where",
             ));
         }
-        Ok(Self { items, next: marker.filter(|_| is_truncated) })
+        Ok(Self { items, next: marker.filter(|_| is_truncated), first: None })
+    }
+
+    /// Names the first entry that the store sent, so that a listing which begins again is noticed.
+    #[must_use]
+    pub fn with_first(mut self, entry: Option<String>) -> Self {
+        self.first = entry;
+        self
     }
 }
 
 /// The most pages in a row that may be empty. Stores send some where much was deleted; one that sends them without end is not followed.
 const MOST_EMPTY: u32 = 1000;
 
+/// The most pages of one listing. With 1,000 entries on each, no bucket has as many.
+const MOST_PAGES: u64 = 1_000_000;
+
+/// The most workspaces of one state key. Whoever lists them holds them all in memory.
+const MOST_WORKSPACES: usize = 100_000;
+
+/// What is remembered of the pages so far, to notice a listing that never ends: a page to which none may be equal, chosen anew at every power
+/// of two. So a circle of any length is noticed, and one page is all that is held.
+struct Walk<M> {
+    pages: u64,
+    empty: u32,
+    marker: Option<M>,
+    first: Option<String>,
+}
+
+impl<M: Clone + PartialEq> Walk<M> {
+    fn new() -> Self {
+        Self { pages: 0, empty: 0, marker: None, first: None }
+    }
+
+    /// Takes note of a page that was asked for at this marker.
+    ///
+    /// # Errors
+    /// Says how the listing goes on without end.
+    fn note<T>(&mut self, at: Option<&M>, page: &Page<T, M>) -> Result<(), String> {
+        self.pages += 1;
+        let is_again = |first: &String| self.first.as_ref() == Some(first);
+        let goes_back = page.next.is_some() && (page.next.as_ref() == at || page.next == self.marker);
+        if goes_back || page.first.as_ref().is_some_and(is_again) {
+            return Err("the store goes round in circles: its listing goes on where it has been".to_owned());
+        }
+        self.empty = if page.items.is_empty() && page.first.is_none() { self.empty + 1 } else { 0 };
+        if self.empty > MOST_EMPTY {
+            return Err(format!(
+                "the store says that its listing goes on, and has sent {MOST_EMPTY} empty pages"
+            ));
+        }
+        if self.pages >= MOST_PAGES {
+            return Err(format!(
+                "the store has sent {MOST_PAGES} pages of a listing, and says that it goes on"
+            ));
+        }
+        if self.pages.is_power_of_two() {
+            (self.marker, self.first) = (page.next.clone(), page.first.clone());
+        }
+        Ok(())
+    }
+}
+
 /// Turns pages into items. A page is asked for when the one before it is used up, so memory stays bounded by one page.
 ///
-/// `fetch` is given where the page starts; `None` for the first.
-pub fn pages<'a, T, M, F>(fetch: impl Fn(Option<M>) -> F + Send + 'a) -> BoxStream<'a, Result<T>>
+/// `store` names the store in errors. `fetch` is given where the page starts; `None` for the first.
+pub fn pages<'a, T, M, F>(
+    store: impl Into<String>,
+    fetch: impl Fn(Option<M>) -> F + Send + 'a,
+) -> BoxStream<'a, Result<T>>
 where
     T: Send + 'a,
     M: Clone + PartialEq + Send + 'a,
     F: Future<Output = Result<Page<T, M>>> + Send + 'a,
 {
     // The marker is doubly optional: there is none before the first page, and no page after the last.
-    let start = (VecDeque::new(), Some(None), fetch);
-    stream::try_unfold(start, |(mut items, mut marker, fetch)| async move {
-        let mut empty = 0;
+    let start = (VecDeque::new(), Some(None), Walk::new(), store.into(), fetch);
+    stream::try_unfold(start, |(mut items, mut marker, mut walk, store, fetch)| async move {
         loop {
             if let Some(item) = items.pop_front() {
-                return Ok(Some((item, (items, marker, fetch))));
+                return Ok(Some((item, (items, marker, walk, store, fetch))));
             }
             let Some(at) = marker else { return Ok(None) };
             let page = fetch(at.clone()).await?;
-            if page.next.is_some() && page.next == at {
-                return Err(Error::new(
-                    ErrorKind::Unexpected,
-                    "list",
-                    "the store goes round in circles: its listing goes on where it has been",
-                ));
-            }
-            empty += u32::from(page.items.is_empty());
-            if empty > MOST_EMPTY {
-                return Err(Error::new(
-                    ErrorKind::Unexpected,
-                    "list",
-                    format!("the store says that its listing goes on, and has sent {MOST_EMPTY} empty pages"),
-                ));
-            }
+            walk.note(at.as_ref(), &page).map_err(|reason| {
+                Error::new(ErrorKind::Unexpected, "list", reason).with_context("store", &store).with_hint(
+                    "look for a proxy between this machine and the store that answers in its place",
+                )
+            })?;
             items = page.items.into();
             marker = page.next.map(Some);
         }
     })
     .boxed()
+}
+
+/// The workspaces of a listing, of which there may not be more than any state has: a store that makes them up without end would fill the memory.
+///
+/// # Errors
+/// `Unexpected` for the first one too many.
+pub fn not_too_many<'a>(
+    store: impl Into<String>,
+    workspaces: BoxStream<'a, Result<Workspace>>,
+) -> BoxStream<'a, Result<Workspace>> {
+    let store = store.into();
+    let numbered = workspaces.enumerate().map(move |(before, workspace)| {
+        if before < MOST_WORKSPACES {
+            return workspace;
+        }
+        let reason = format!("the store lists more than {MOST_WORKSPACES} workspaces of one state key");
+        let error = Error::new(ErrorKind::Unexpected, "list", reason).with_context("store", &store);
+        Err(error.with_hint("look at what is stored below `workspace_key_prefix`"))
+    });
+    numbered.boxed()
 }
 
 #[cfg(test)]
@@ -85,7 +156,7 @@ mod tests {
 
     #[tokio::test]
     async fn pages_follow_each_other_until_the_last() {
-        let all: Vec<u32> = pages(|at: Option<u32>| async move {
+        let all: Vec<u32> = pages("here", |at: Option<u32>| async move {
             let start = at.unwrap_or(0);
             Page::new(vec![start, start + 1], start < 4, Some(start + 2))
         })
@@ -98,14 +169,54 @@ mod tests {
     #[tokio::test]
     async fn a_listing_that_goes_round_in_circles_is_an_error() {
         let all: Result<Vec<u32>> =
-            pages(|_| async { Page::new(vec![1], true, Some("here")) }).try_collect().await;
+            pages("here", |_| async { Page::new(vec![1], true, Some("here")) }).try_collect().await;
         assert_eq!(all.unwrap_err().kind(), ErrorKind::Unexpected);
+    }
+
+    /// A listing of this many pages that then begins again, each time with tokens that were never seen.
+    async fn circle(length: u64) -> Result<Vec<u64>> {
+        let listing = pages("`http://store`", move |at: Option<u64>| async move {
+            let page = at.unwrap_or(0);
+            let first = (page % length).to_string();
+            Ok(Page::new(vec![page], true, Some(page + 1))?.with_first(Some(first)))
+        });
+        listing.try_collect().await
+    }
+
+    #[tokio::test]
+    async fn a_listing_that_begins_again_with_new_tokens_is_an_error_whatever_its_length() {
+        for length in [1, 2, 3, 7, 100, 1000] {
+            let error = circle(length).await.unwrap_err();
+            assert!(error.to_string().contains("circles"), "{length}: {error}");
+            assert!(format!("{:?}", error.context()).contains("http://store"), "{:?}", error.context());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_listing_without_end_of_entries_that_are_always_new_is_an_error() {
+        let listing = pages("here", |at: Option<u64>| async move {
+            let page = at.unwrap_or(0);
+            Ok(Page::new(vec![()], true, Some(page + 1))?.with_first(Some(page.to_string())))
+        });
+        let counted = listing.try_fold(0_u64, async |count, ()| Ok(count + 1)).await;
+        assert!(counted.unwrap_err().to_string().contains("says that it goes on"));
+    }
+
+    #[tokio::test]
+    async fn workspaces_that_are_made_up_without_end_are_an_error() {
+        let made_up = |most: usize| {
+            let names = (0..most).map(|number| format!("w{number}").parse::<Workspace>());
+            let names = stream::iter(names.map(|name| Ok(name.unwrap()))).boxed();
+            not_too_many("here", names).try_fold(0, async |count, _| Ok(count + 1))
+        };
+        assert_eq!(made_up(MOST_WORKSPACES).await.unwrap(), MOST_WORKSPACES);
+        assert!(made_up(MOST_WORKSPACES + 1).await.unwrap_err().to_string().contains("more than"));
     }
 
     #[tokio::test]
     async fn empty_pages_without_end_are_an_error_and_some_are_not() {
         let listing = |most: u32| {
-            pages(move |at: Option<u32>| async move {
+            pages("here", move |at: Option<u32>| async move {
                 let at = at.unwrap_or(0);
                 Page::new(if at == most { vec![at] } else { vec![] }, at < most, Some(at + 1))
             })

@@ -127,9 +127,10 @@ impl LockFile<'_> {
     /// Lists the versions of the lock file, down to the newest delete marker, and further down to a version that is looked for.
     pub(super) async fn list(&self, operation: &'static str, sought: Option<&str>) -> Result<VersionList> {
         let key = &self.key();
-        let mut listing = pages(move |after| async move {
+        let mut listing = pages(self.store.client.store(), move |after| async move {
             let page = self.store.client.list_versions(operation, key, after).await?;
-            Page::new(page.entries, page.is_truncated == Some(true), page.next)
+            let first = page.entries.first().map(Listed::identity);
+            Ok(Page::new(page.entries, page.is_truncated == Some(true), page.next)?.with_first(first))
         });
         let (mut entries, mut has_marker, mut is_found) = (Vec::new(), false, sought.is_none());
         while !(has_marker && is_found)

@@ -1,5 +1,7 @@
 //! Requests as services of a test's own read them.
 
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
