@@ -1,6 +1,9 @@
 //! The embedded store behind `--dev`: a real provider against the emulator, on a folder that survives.
 
 use std::fs::{File, OpenOptions};
+use std::io::ErrorKind::{
+    AlreadyExists, FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull, TimedOut,
+};
 use std::io::Write as _;
 use std::path::Path;
 
@@ -89,23 +92,20 @@ impl DevStore {
         };
         refuse_links(directory)?;
         create_folder(&folder).map_err(cannot)?;
+        make_private(&folder).map_err(cannot)?;
         // The store may hold secrets, and a repository must not. Whatever is there already is the user's.
         match create_file(&folder.join(".gitignore")) {
             Ok(mut file) => file.write_all(b"*\n").map_err(cannot)?,
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            // Where nothing can be written, nothing new is to be kept out of a repository.
+            Err(error) if matches!(error.kind(), AlreadyExists | ReadOnlyFilesystem) => {}
             Err(error) => return Err(cannot(error)),
         }
-        let failed = |error: &dyn std::fmt::Display| {
-            Error::new(ErrorKind::Local, "open", format!("cannot start the embedded store: {error}"))
-                .with_context("store", folder.join(FILE).display())
-                .with_hint("if it is damaged, move it away; the next command starts with an empty one")
-        };
         let (access_key, secret_key) = (crate::random::hex(10)?, crate::random::hex(20)?);
-        let storage = Storage::file(folder.join(FILE)).map_err(|error| failed(&error))?;
+        let storage = Storage::file(folder.join(FILE)).map_err(|error| unusable(&folder, &error))?;
         let emulator = Emulator::builder().with_storage(storage).with_credentials(&access_key, &secret_key);
         let emulator = with_bucket(kind, emulator, config.required("bucket")?);
         let emulator = with_table(kind, emulator, &config);
-        let emulator = emulator.start().await.map_err(|error| failed(&error))?;
+        let emulator = emulator.start().await.map_err(|error| unusable(&folder, &error))?;
         let access = Access { endpoint: emulator.endpoint(), access_key, secret_key };
         let (config, client_env) = access.apply(kind, config)?;
         Ok((Self { emulator, client_env }, config))
@@ -114,6 +114,25 @@ impl DevStore {
     /// Finishes the requests in flight and stops.
     pub(crate) async fn stop(self) {
         self.emulator.shutdown().await;
+    }
+}
+
+/// Says why the store in a folder cannot be used, and what to do about it.
+fn unusable(folder: &Path, error: &std::io::Error) -> Error {
+    let message = format!("cannot start the embedded store: {error}");
+    let file = folder.join(FILE);
+    let told = Error::new(ErrorKind::Local, "open", message).with_context("store", file.display());
+    match error.kind() {
+        TimedOut => told.with_hint(format!(
+            "a process that was stopped holds it until it goes on: `fuser {}.lock` names it",
+            file.display()
+        )),
+        PermissionDenied => told.with_hint("use a directory of your own, or move what is there away"),
+        ReadOnlyFilesystem => {
+            told.with_hint("a store that is there already can be read; a new one cannot be made")
+        }
+        StorageFull | QuotaExceeded | FileTooLarge => told.with_hint("make room on the disk"),
+        _ => told.with_hint("if it is damaged, move it away; the next command starts with an empty one"),
     }
 }
 
@@ -245,6 +264,36 @@ fn create_folder(folder: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)
+}
+
+/// Keeps others out of a folder of ours, also of one that came with a clone.
+///
+/// # Errors
+/// `PermissionDenied` if it belongs to another user.
+#[cfg(unix)]
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let found = folder.symlink_metadata()?;
+    let (owner, own) = (found.uid(), rustix::process::geteuid().as_raw());
+    if owner != own {
+        let reason = format!("it belongs to another user (id {owner}, and this one is {own})");
+        return Err(std::io::Error::new(PermissionDenied, reason));
+    }
+    let mut permissions = found.permissions();
+    if permissions.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    permissions.set_mode(0o700);
+    match std::fs::set_permissions(folder, permissions) {
+        // Nothing new comes into it.
+        Err(error) if error.kind() == ReadOnlyFilesystem => Ok(()),
+        other => other,
+    }
+}
+
+#[cfg(not(unix))]
+fn make_private(_: &Path) -> std::io::Result<()> {
+    Ok(())
 }
 
 /// Creates a file that is for its owner only, and was not there before, not even as a link.

@@ -28,7 +28,7 @@ use crate::oss::Oss;
 use crate::recorder::Recorder;
 use crate::s3::Service;
 use crate::storage::Storage;
-use crate::store::{Versioning, buckets, rows, tables};
+use crate::store::{self, Versioning, buckets, rows, tables};
 use crate::sts::{self, InstanceRole, MetadataMode, Sts};
 use crate::tablestore::Tablestore;
 
@@ -232,7 +232,7 @@ impl EmulatorBuilder {
     pub async fn start(self) -> io::Result<Emulator> {
         let address = parse_loopback(self.address.as_deref().unwrap_or("127.0.0.1:0"))?;
         let storage = self.storage.unwrap_or_else(Storage::memory);
-        storage.prepare().await.map_err(io::Error::other)?;
+        storage.prepare().await.map_err(store::told)?;
         let (wanted, wanted_tables, wanted_rows) = (self.buckets, self.tables, self.row_tables);
         let create = move |txn: &_| {
             wanted
@@ -244,7 +244,13 @@ impl EmulatorBuilder {
                 rows::create(txn, name, &table).map(drop)
             })
         };
-        storage.write(create).await.map_err(io::Error::other)?;
+        if !storage.is_read_only() {
+            match storage.write(create).await {
+                // What is there can be read.
+                Err(error) if store::is_full(&error) => {}
+                made => made.map_err(store::told)?,
+            }
+        }
 
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;

@@ -1,8 +1,10 @@
 //! The command line: what each command answers, what it says when things go wrong, and how it ends.
 
 mod access;
+mod clock;
 mod configuration;
 mod dev;
+mod dev_file;
 mod lock;
 mod output;
 mod pull;
@@ -34,5 +36,7 @@ fn main() -> ExitCode {
     usage::tests(&mut suite);
     terminal::tests(&mut suite);
     dev::tests(&mut suite);
+    dev_file::tests(&mut suite);
+    clock::tests(&mut suite);
     suite.run()
 }

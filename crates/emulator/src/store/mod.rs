@@ -12,8 +12,10 @@ pub(crate) mod rows;
 pub(crate) mod tables;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use hyper::StatusCode;
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
 use s3s::crypto::{Checksum as _, Sha256};
 use s3s::{S3Error, S3ErrorCode, S3Result};
@@ -209,10 +211,50 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 /// Turns a failure of the storage into S3's `InternalError`.
+/// What S3 says where an error of the storage is in the way: by its cause, where somebody can do something about it.
 pub(crate) fn internal(error: impl Into<redb::Error>) -> S3Error {
-    let error: redb::Error = error.into();
-    tracing::warn!(%error, "storage failed");
-    S3Error::with_source(S3ErrorCode::InternalError, Box::new(error))
+    match error.into() {
+        redb::Error::Io(error) => unusable(error),
+        error => {
+            tracing::warn!(%error, "storage failed");
+            S3Error::with_source(S3ErrorCode::InternalError, Box::new(error))
+        }
+    }
+}
+
+/// The same of what the system says of the file. The codes that S3 does not have are ours.
+pub(crate) fn unusable(error: io::Error) -> S3Error {
+    tracing::warn!(%error, "the embedded store cannot be used");
+    let (code, status) = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            (S3ErrorCode::Custom(FULL.into()), StatusCode::INSUFFICIENT_STORAGE)
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            (S3ErrorCode::Custom("ReadOnlyFileSystem".into()), StatusCode::FORBIDDEN)
+        }
+        io::ErrorKind::TimedOut => {
+            (S3ErrorCode::Custom("StoreInUse".into()), StatusCode::SERVICE_UNAVAILABLE)
+        }
+        _ => (S3ErrorCode::InternalError, StatusCode::INTERNAL_SERVER_ERROR),
+    };
+    let mut told = S3Error::with_message(code, error.to_string());
+    told.set_status_code(status);
+    told.set_source(Box::new(error));
+    told
+}
+
+/// The code of a store that cannot grow.
+const FULL: &str = "StorageFull";
+
+/// Whether a store is in order and cannot grow.
+pub(crate) fn is_full(error: &S3Error) -> bool {
+    error.code().as_str() == FULL
+}
+
+/// An error as one of the system, in the words of its cause.
+pub(crate) fn told(error: S3Error) -> io::Error {
+    let words = error.message().map(str::to_owned);
+    io::Error::other(words.unwrap_or_else(|| error.to_string()))
 }
 
 pub(crate) fn encode<T: Serialize>(row: &T) -> S3Result<Vec<u8>> {
