@@ -7,6 +7,7 @@ mod dev;
 mod dev_file;
 mod lock;
 mod output;
+mod pressure;
 mod pull;
 mod push;
 mod recipes;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     let mut suite = Suite::new();
     configuration::tests(&mut suite);
     access::tests(&mut suite);
+    pressure::tests(&mut suite);
     pull::tests(&mut suite);
     push::tests(&mut suite);
     recipes::tests(&mut suite);
