@@ -6,6 +6,7 @@ mod commands;
 mod descriptors;
 #[cfg(feature = "dev")]
 mod dev;
+mod environment;
 mod exit;
 mod foreign;
 mod job;
@@ -31,6 +32,7 @@ use crate::args::{Cli, Command};
 use crate::ui::Ui;
 
 fn main() -> ExitCode {
+    environment::without_empty_variables();
     let words = args::with_backend_configs_first(args::with_terraforms_dashes(std::env::args_os()));
     let mut cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,

@@ -3,6 +3,7 @@
 
 mod advice;
 mod client;
+mod empty;
 mod keys;
 mod order;
 mod process;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     let moto = Setup::named("s3/moto");
     advice::tests(&mut suite);
     order::tests(&mut suite);
+    empty::tests(&mut suite);
     process::tests(&mut suite);
     roles::tests(&mut suite);
     whoami::tests(&mut suite);
