@@ -8,6 +8,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use remote_state_core::ErrorKind;
+use remote_state_core::config::unprintable;
 
 use crate::advice::Advice;
 use crate::sts::Denied;
@@ -106,6 +107,16 @@ impl Chain {
             };
             match provider.provide_credentials().await {
                 Ok(credentials) => {
+                    // The SDK does not get over what cannot go into a header.
+                    let texts = [Some(credentials.access_key_id()), credentials.session_token()];
+                    if let Some(reason) = texts.into_iter().flatten().find_map(unprintable) {
+                        let message =
+                            format!("the access key or the token of {name} cannot be used: {reason}");
+                        let hint = "see what the source hands out";
+                        return Err(
+                            Denied::new(ErrorKind::ConfigInvalid, message, hint).into_credentials_error()
+                        );
+                    }
                     self.found.set(name);
                     return Ok(credentials);
                 }

@@ -5,6 +5,7 @@ mod advice;
 mod client;
 mod empty;
 mod keys;
+mod line_breaks;
 mod order;
 mod process;
 mod renewal;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     let mut suite = Suite::new();
     let moto = Setup::named("s3/moto");
     advice::tests(&mut suite);
+    line_breaks::tests(&mut suite);
     order::tests(&mut suite);
     empty::tests(&mut suite);
     process::tests(&mut suite);

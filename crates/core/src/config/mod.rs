@@ -22,7 +22,7 @@ pub(crate) use convert::{NAME_OR_CALL, TEMPLATE_IN_JSON};
 pub use held::{ForeignEndpoint, HOW_TO_ALLOW_PROGRAMS, PROGRAMS_VARIABLE, is_web_token};
 pub(crate) use resolve::stated;
 pub use resolve::{resolve, resolve_among};
-pub use resolved::ResolvedConfig;
+pub use resolved::{ResolvedConfig, unprintable};
 pub use setting::{Layer, Setting};
 pub use spec::{ConfigKeySpec, EmptyRule, ProviderSpec, ValueKind};
 pub use value::{ConfigValue, Environment, Origin, Sourced};

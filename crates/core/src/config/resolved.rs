@@ -23,6 +23,20 @@ pub struct ResolvedConfig {
     pub(super) directory_programs: bool,
 }
 
+/// What to do about a line break.
+const WITHOUT_LINE_BREAK: &str = "set it again without one: `printf %s` writes none, `echo` does";
+
+/// Says why a text cannot go into a header; nothing if it can.
+pub fn unprintable(text: &str) -> Option<&'static str> {
+    if text.trim_end_matches(['\r', '\n']) != text {
+        Some("it ends with a line break")
+    } else if text.chars().any(char::is_control) {
+        Some("it holds a line break or another control character")
+    } else {
+        None
+    }
+}
+
 impl ResolvedConfig {
     pub(crate) fn new(
         provider: &'static ProviderSpec,
@@ -152,12 +166,23 @@ impl ResolvedConfig {
     pub fn check_printable(&self, except: &[&str]) -> Result<()> {
         for (key, sourced) in self.iter().filter(|(key, _)| !except.contains(&key.name)) {
             let ConfigValue::String(text) = &sourced.value else { continue };
-            if text.trim_end_matches(['\r', '\n']) != text {
-                let error = self.invalid(key.name, "it ends with a line break");
-                return Err(error.with_hint("set it again without one: `printf %s` writes none, `echo` does"));
+            if let Some(reason) = unprintable(text) {
+                return Err(self.invalid(key.name, reason).with_hint(WITHOUT_LINE_BREAK));
             }
-            if text.chars().any(char::is_control) {
-                return Err(self.invalid(key.name, "it holds a line break or another control character"));
+        }
+        Ok(())
+    }
+
+    /// Checks the same of variables that are no keys.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` with the name of the variable.
+    pub fn check_printable_variables(&self, names: &[&str]) -> Result<()> {
+        for name in names {
+            if let Some(reason) = self.env.get(name).and_then(unprintable) {
+                return Err(Error::config(format!("invalid value of the variable `{name}`: {reason}"))
+                    .with_context("set in", format_args!("${name}"))
+                    .with_hint(WITHOUT_LINE_BREAK));
             }
         }
         Ok(())

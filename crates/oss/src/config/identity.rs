@@ -49,6 +49,14 @@ fn open_sts(config: &ResolvedConfig) -> Result<Option<String>> {
     Ok(is_open.then(|| config.origin("sts_endpoint").to_string()))
 }
 
+/// Takes out a token that is none: only the first proposal of the backend knew this name of the variable, which others use for other things.
+pub(super) fn without_foreign_token(config: &ResolvedConfig) -> ResolvedConfig {
+    const KEY: &str = "security_token";
+    let is_foreign = matches!(config.origin(KEY), Origin::Environment(name) if name == "SECURITY_TOKEN");
+    let config = config.clone();
+    if is_foreign && config.get("path").is_none() { config.without(KEY) } else { config }
+}
+
 fn profiles_file(config: &ResolvedConfig) -> Result<PathBuf> {
     const KEY: &str = PROFILES_FILE;
     let text = nonempty(config, KEY).unwrap_or("~/.aliyun/config.json");
@@ -80,13 +88,8 @@ pub(super) fn wanted(
         allows_programs: config.allows_directory_programs(),
         open_sts: open_sts(config)?,
     };
-    let security_token = match config.origin("security_token") {
-        // Only the first proposal of the backend knew this name, which others use for other things.
-        Origin::Environment(name) if name == "SECURITY_TOKEN" && config.get("path").is_none() => {
-            SecretString::default()
-        }
-        _ => secret("security_token"),
-    };
+    let security_token =
+        SecretString::from(without_foreign_token(config).string("security_token").unwrap_or_default());
     Ok(Wanted {
         access_key: config.string("access_key").unwrap_or_default().to_owned(),
         secret_key: secret("secret_key"),

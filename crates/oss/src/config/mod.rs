@@ -22,6 +22,10 @@ pub use keys::PROVIDER;
 const DEFAULT_PREFIX: &str = "env:";
 const DEFAULT_NAME: &str = "terraform.tfstate";
 
+/// The keys whose texts may have several lines: what is sent as a document, or escaped in a URL.
+const SEVERAL_LINES: [&str; 6] =
+    ["path", "name", "prefix", "key", "assume_role_policy", "assume_role.policy"];
+
 /// The configuration of a store, its values checked.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -98,6 +102,7 @@ impl OssConfig {
     /// # Errors
     /// `ConfigInvalid` with the key and where its value was set; `CredentialInvalid` for a profile that cannot be read.
     pub fn from_resolved(config: &ResolvedConfig) -> Result<Self> {
+        identity::without_foreign_token(config).check_printable(&SEVERAL_LINES)?;
         let bucket = config.required("bucket")?;
         check_bucket(bucket).map_err(|reason| config.invalid("bucket", reason))?;
         let layout = layout(config, bucket)?;

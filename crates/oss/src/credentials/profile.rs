@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use remote_state_core::config::HOW_TO_ALLOW_PROGRAMS;
+use remote_state_core::config::{HOW_TO_ALLOW_PROGRAMS, unprintable};
 use remote_state_core::{Error, Result};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
@@ -66,10 +66,27 @@ impl Profile {
     pub(crate) fn read(file: &Path, name: &str) -> Result<Self> {
         let found = File::read(file)?;
         let names: Vec<_> = found.profiles.iter().map(|profile| format!("`{}`", profile.name)).collect();
-        found.profiles.into_iter().find(|profile| profile.name == name).ok_or_else(|| {
+        let found = found.profiles.into_iter().find(|profile| profile.name == name).ok_or_else(|| {
             no_credentials(format!("there is no profile `{name}` in `{}`", file.display()))
                 .with_context("profiles", if names.is_empty() { "none".to_owned() } else { names.join(", ") })
-        })
+        })?;
+        found.check_printable(file)?;
+        Ok(found)
+    }
+
+    /// What goes into a header must not hold what ends one.
+    fn check_printable(&self, file: &Path) -> Result<()> {
+        for (name, text) in [
+            ("access_key_id", self.access_key_id.as_str()),
+            ("access_key_secret", self.access_key_secret.expose_secret()),
+            ("sts_token", self.sts_token.expose_secret()),
+        ] {
+            if let Some(reason) = unprintable(text) {
+                let what = format!("invalid `{name}` of profile `{}`: {reason}", self.name);
+                return Err(Error::config(what).with_context("set in", file.display()));
+            }
+        }
+        Ok(())
     }
 
     /// Its keys are what native clients complete missing ones with.
@@ -234,6 +251,7 @@ impl Source for Current {
             profiles.into_iter().find(|profile| profile.name == current).ok_or_else(|| -> Error {
                 no_credentials(format!("it has no profile `{current}`, which is the current one"))
             })?;
+        profile.check_printable(path)?;
         choose(&self.wanted.for_profile(profile))?.load(surroundings).await
     }
 }

@@ -36,6 +36,14 @@ const SEVERAL_LINES: [&str; 5] = [
     "assume_role_with_web_identity.web_identity_token",
 ];
 
+/// The variables by which a container hands out credentials. The SDK reads them itself.
+const CONTAINER: [&str; 4] = [
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+];
+
 /// The configuration of a store, its values checked.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -104,6 +112,7 @@ impl S3Config {
     /// `ConfigInvalid` with the key and where its value was set.
     pub fn from_resolved(config: &ResolvedConfig) -> Result<Self> {
         config.check_printable(&SEVERAL_LINES)?;
+        config.check_printable_variables(&["AWS_EXECUTION_ENV"])?;
         let mut notes = Vec::new();
         let files = Files::read(config)?;
         let config = &shared_files::completed(&access::of_one_source(config, &mut notes), &files);
@@ -124,6 +133,14 @@ impl S3Config {
         let credentials = access::credentials(config)?;
         held::check_tokens_way(config, &files, &credentials)?;
         let role = Role::from_resolved(config)?;
+        match &credentials {
+            CredentialConfig::Profile(_) => files.check_printable()?,
+            CredentialConfig::Chain { .. } => {
+                files.check_printable()?;
+                config.check_printable_variables(&CONTAINER)?;
+            }
+            _ => {}
+        }
         let mut machine = access::machine(config)?;
         machine.profiles = files.profiles(config.string("profile"));
         machine.guard = held::guard(config, &files);

@@ -15,8 +15,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use aws_runtime::env_config::file::EnvConfigFileKind;
-use remote_state_core::Result;
-use remote_state_core::config::{ConfigValue, Origin, ResolvedConfig};
+use remote_state_core::config::{ConfigValue, Origin, ResolvedConfig, unprintable};
+use remote_state_core::{Error, Result};
 use secrecy::SecretString;
 
 use crate::advice::Advice;
@@ -202,14 +202,38 @@ impl Files {
         }
     }
 
+    /// The selected profile and those that lead from it to its source, each with the source that it uses.
+    fn path_to_source(&self) -> Vec<(String, Merged)> {
+        let mut path: Vec<(String, Merged)> = Vec::new();
+        let mut next = Some(self.selected.clone());
+        while let Some(name) = next.take().filter(|name| path.iter().all(|(seen, _)| seen != name)) {
+            let Some(profile) = self.sections.get(&(About::Profile, name.clone())) else { break };
+            let profile = self.with_one_source(&name, profile.clone());
+            next = profile.get("source_profile").map(|found| found.value.clone());
+            path.push((name, profile));
+        }
+        path
+    }
+
+    /// Checks that the keys of the profile that is used hold nothing that ends a header.
+    pub(super) fn check_printable(&self) -> Result<()> {
+        for (name, profile) in self.path_to_source() {
+            for key in [KEY_ID, SECRET, TOKEN] {
+                let Some(found) = profile.get(key) else { continue };
+                if let Some(reason) = unprintable(&found.value) {
+                    return Err(Error::config(format!("invalid `{key}` of profile `{name}`: {reason}"))
+                        .with_context("set in", Origin::file(&found.path, found.line))
+                        .with_hint("an indented line below a value continues it"));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// What the selected profile, or those that it names as its source, ask a person to do.
     fn advice(&self) -> Advice {
         let mut advice = Advice::default();
-        let mut seen = Vec::new();
-        let mut next = Some(self.selected.clone());
-        while let Some(name) = next.take().filter(|name| !seen.contains(name)) {
-            let Some(profile) = self.sections.get(&(About::Profile, name.clone())) else { break };
-            let profile = self.with_one_source(&name, profile.clone());
+        for (name, profile) in self.path_to_source() {
             let has = |member: &str| profile.contains_key(member);
             if let Some(found) = profile.get("mfa_serial").filter(|_| has("role_arn")) {
                 let origin = Origin::file(&found.path, found.line);
@@ -221,8 +245,6 @@ impl Files {
             if has("login_session") {
                 advice.login = Some(name.clone());
             }
-            next = profile.get("source_profile").map(|found| found.value.clone());
-            seen.push(name);
         }
         advice
     }
