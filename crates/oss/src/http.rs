@@ -74,7 +74,7 @@ impl Http {
     pub(crate) fn proxy_answered(&self, url: &str, status: u16, is_services: bool) -> Option<ProxyFailed> {
         // To TLS a proxy has nothing to add.
         let proxy = self.proxies.for_url(url).filter(|_| url.starts_with("http:"))?.ok()?;
-        proxy.name().answered(status, is_services)
+        if proxy.is_socks() { None } else { proxy.name().answered(status, is_services) }
     }
 
     /// Says in a line why a request failed.

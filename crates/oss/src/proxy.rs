@@ -70,9 +70,19 @@ const NAME_A_PROXY: &str = "name a proxy such as `http://proxy.example.com:3128`
 impl Proxy {
     fn parse(text: &str, origin: &Origin) -> Result<Self, &'static str> {
         let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-        let url = Url::parse(&with_scheme).map_err(|_| "it is not a URL")?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err("proxies of that scheme are not spoken to here");
+        let mut url = Url::parse(&with_scheme).map_err(|_| "it is not a URL")?;
+        match url.scheme() {
+            "http" | "https" => {}
+            // As in Go, it is the proxy that looks names up, by either name of the scheme.
+            "socks5" | "socks5h" if url.has_host() => {
+                // `Url::set_scheme` would refuse it.
+                let rest = &url.as_str()[url.scheme().len()..];
+                url = Url::parse(&format!("socks5h{rest}")).map_err(|_| "it is not a URL")?;
+                if url.port().is_none() && url.set_port(Some(1080)).is_err() {
+                    return Err("no proxy can have that host name");
+                }
+            }
+            _ => return Err("proxies of that scheme are not spoken to here"),
         }
         // Names that a URL may have are more than those that can be asked for.
         let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
@@ -89,6 +99,11 @@ impl Proxy {
     /// Returns whether it is reached by TLS itself.
     pub(crate) fn has_tls(&self) -> bool {
         self.url.scheme() == "https"
+    }
+
+    /// Returns whether it speaks SOCKS.
+    pub(crate) fn is_socks(&self) -> bool {
+        self.url.scheme().starts_with("socks")
     }
 
     /// What messages say of it.
@@ -118,7 +133,9 @@ impl Proxy {
             let port = url.as_ref().and_then(Url::port_or_known_default).unwrap_or_default();
             format!("{host}:{port}")
         };
-        if has("proxy authorization required") {
+        if let Some(words) = words.iter().find(|words| words.starts_with("SOCKS error")) {
+            Some(name.socks_failed(words))
+        } else if has("proxy authorization required") {
             Some(name.wants_user())
         } else if has("tunnel error: unsuccessful") {
             Some(name.refuses(&server(), None))

@@ -5,10 +5,12 @@
 mod common;
 #[path = "common/fake.rs"]
 mod fake;
+#[path = "common/socks.rs"]
+mod socks;
 
 use std::sync::Arc;
 
-use common::here;
+use common::{emulator, here};
 use fake::{fake, http};
 use remote_state_core::config::{Environment, Origin, Setting, Sourced, resolve};
 use remote_state_core::{Error, ErrorKind, StateStore, StateStoreExt as _};
@@ -16,6 +18,10 @@ use remote_state_oss::{OssConfig, OssStore, PROVIDER};
 use tokio::net::TcpListener;
 
 async fn failure(keys: &[(&str, &str)], env: &[(&str, &str)]) -> Error {
+    opened(keys, env).read_bytes(&here()).await.err().expect("nothing can be read")
+}
+
+fn opened(keys: &[(&str, &str)], env: &[(&str, &str)]) -> Arc<dyn StateStore> {
     let always = [
         ("bucket", "tfstate"),
         ("region", "cn-beijing"),
@@ -29,8 +35,7 @@ async fn failure(keys: &[(&str, &str)], env: &[(&str, &str)]) -> Error {
     let env: Environment = env.iter().copied().collect();
     let config = resolve(&PROVIDER, &env, &[layer.collect()]).expect("the keys are known");
     let config = OssConfig::from_resolved(&config).expect("the configuration does");
-    let store: Arc<dyn StateStore> = Arc::new(OssStore::new(&config).expect("the credentials do"));
-    store.read_bytes(&here()).await.err().expect("nothing can be read")
+    Arc::new(OssStore::new(&config).expect("the credentials do"))
 }
 
 /// All that a person is told.
@@ -89,6 +94,42 @@ async fn proxy_that_refuses_or_wants_a_password_is_told_apart_from_the_store() {
 }
 
 #[tokio::test]
+async fn socks_proxies_are_spoken_to_with_and_without_a_password() {
+    let emulator = emulator().await;
+    let target = emulator.endpoint().trim_start_matches("http://").parse().unwrap();
+    let (proxy, mut asked) = socks::socks(target, Some("test:p@ss")).await;
+    let endpoint = ("endpoint", "http://oss.test:9000");
+    let style = ("address_style", "path");
+    for scheme in ["socks5", "socks5h"] {
+        let url = format!("{scheme}://test:p%40ss@{proxy}");
+        for (keys, env) in [
+            (&[endpoint, style][..], &[("HTTPS_PROXY", url.as_str())][..]),
+            (&[endpoint, style, ("proxy", &url)], &[]),
+        ] {
+            assert!(opened(keys, env).read_bytes(&here()).await.unwrap().is_none());
+            assert_eq!(asked.try_recv().unwrap(), "oss.test:9000");
+        }
+    }
+    for (url, kind, fault) in [
+        (
+            format!("socks5h://test:wrong@{proxy}"),
+            ErrorKind::CredentialInvalid,
+            "does not accept the user name",
+        ),
+        (format!("socks5h://{proxy}"), ErrorKind::CredentialInvalid, "wants a user name and a password"),
+        ("socks5://127.0.0.1:1".to_owned(), ErrorKind::Unavailable, "cannot be reached"),
+    ] {
+        let error = failure(&[endpoint], &[("HTTPS_PROXY", &url)]).await;
+        assert_eq!(error.kind(), kind, "{error:?}");
+        assert!(
+            error.message().contains("the proxy `socks5h") && error.message().contains(fault),
+            "{error:?}"
+        );
+        assert!(!format!("{error:?}").contains("wrong"), "{error:?}");
+    }
+}
+
+#[tokio::test]
 async fn proxy_on_the_way_to_another_service_is_named_too() {
     let down = nobody().await;
     let env = [("HTTPS_PROXY", format!("http://{down}"))];
@@ -105,7 +146,7 @@ async fn proxy_on_the_way_to_another_service_is_named_too() {
 
 #[tokio::test]
 async fn variable_that_names_no_proxy_is_refused_only_by_a_request_that_would_go_through_it() {
-    for value in ["ftp://proxy.test", "http://", "http://a{b}:3128"] {
+    for value in ["socks4://proxy.test:1080", "ftp://proxy.test", "http://", "http://a{b}:3128"] {
         let error = failure(&[("endpoint", "https://oss.test")], &[("HTTPS_PROXY", value)]).await;
         let told = told(&error);
         assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{value}: {told}");

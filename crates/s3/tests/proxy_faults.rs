@@ -113,7 +113,7 @@ async fn proxy_that_wants_a_password_is_told_how_to_be_given_one() {
     let address = proxy(ANSWER).await;
     for endpoint in ["https://s3.test", "http://s3.test"] {
         for (user, fault, hint) in [
-            ("", "wants a user name and a password", "http://USER:PASSWORD@HOST:PORT"),
+            ("", "wants a user name and a password", "`USER:PASSWORD@HOST:PORT`"),
             ("alice:hunter2@", "does not accept the user name and the password", "written `%40`"),
         ] {
             let url = format!("http://{user}{address}");
@@ -160,7 +160,7 @@ async fn proxy_on_the_way_to_sts_is_named_too() {
 
 #[tokio::test]
 async fn variable_that_names_no_proxy_is_refused_only_by_a_request_that_would_go_through_it() {
-    for value in ["ftp://proxy.test", "http://", "http://a{b}:3128"] {
+    for value in ["socks4://proxy.test:1080", "ftp://proxy.test", "http://", "http://a{b}:3128"] {
         let keys = [("endpoint", "https://s3.test")];
         let error = failure(&keys, &[("HTTPS_PROXY", value)]).await;
         let told = told(&error);

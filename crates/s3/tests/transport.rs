@@ -1,5 +1,8 @@
 //! Ways to the store: through proxies, over TLS that nobody vouches for, and how much is read from whoever answers.
 
+#[path = "common/socks.rs"]
+mod socks;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -204,6 +207,64 @@ async fn certificate_that_nobody_vouches_for_is_taken_only_if_told_so() {
     let home = [("CERTS", folder.path().to_str().unwrap())];
     let trusted = config(&endpoint, &[("custom_ca_bundle", "${CERTS}/ca.pem")], &home);
     assert!(read(&trusted).await.unwrap().is_none());
+}
+
+/// Of the same kind are a proxy for one scheme alone, one in the configuration, and a refusal of each step.
+#[tokio::test]
+async fn socks_proxies_are_spoken_to_with_and_without_tls_and_a_password() {
+    let emulator = emulator().await;
+    let plain = format!("http://{STORE}:9000");
+    let (proxy, mut asked) = socks::socks(address(&emulator), None).await;
+    for scheme in ["socks5", "socks5h"] {
+        let url = format!("{scheme}://{proxy}");
+        for (keys, env) in
+            [(&[("http_proxy", url.as_str())][..], &[][..]), (&[], &[("HTTP_PROXY", url.as_str())])]
+        {
+            assert!(read(&config(&plain, keys, env)).await.unwrap().is_none());
+            assert_eq!(asked.try_recv().unwrap(), format!("{STORE}:9000"));
+        }
+    }
+    assert!(
+        read(&config(&format!("http://{STORE}"), &[("http_proxy", &format!("socks5h://{proxy}"))], &[]))
+            .await
+            .is_ok()
+    );
+    assert_eq!(asked.try_recv().unwrap(), format!("{STORE}:80"));
+
+    let (tls, _) = tls(address(&emulator)).await;
+    let (proxy, mut asked) = socks::socks(tls, Some("alice:p@ss")).await;
+    let secure = format!("https://{STORE}");
+    let with = |user: &str| format!("socks5h://{user}{proxy}");
+    let insecure = ("insecure", "true");
+    assert!(
+        read(&config(&secure, &[insecure], &[("HTTPS_PROXY", &with("alice:p%40ss@"))]))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    assert_eq!(asked.try_recv().unwrap(), format!("{STORE}:443"));
+
+    for (url, store, kind, fault) in [
+        (with("alice:wrong@"), STORE, ErrorKind::CredentialInvalid, "does not accept the user name"),
+        (with(""), STORE, ErrorKind::CredentialInvalid, "wants a user name and a password"),
+        (
+            with("alice:p%40ss@"),
+            "refused.test",
+            ErrorKind::Unavailable,
+            "does not connect us with the server",
+        ),
+        ("socks5://127.0.0.1:1".to_owned(), STORE, ErrorKind::Unavailable, "cannot be reached"),
+    ] {
+        let keys = config(&format!("https://{store}"), &[insecure], &[("HTTPS_PROXY", &url)]);
+        let error = read(&keys).await.err().unwrap();
+        assert_eq!(error.kind(), kind, "{error:?}");
+        assert!(
+            error.message().contains("the proxy `socks5") && error.message().contains(fault),
+            "{error:?}"
+        );
+        assert!(error.context().contains(&("proxy set in", "$HTTPS_PROXY".to_owned())), "{error:?}");
+        assert!(!format!("{error:?}").contains("wrong"), "{error:?}");
+    }
 }
 
 /// Answers every request with a status and a body that does not end.

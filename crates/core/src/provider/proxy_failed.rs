@@ -58,6 +58,18 @@ impl ProxyName {
         }
     }
 
+    /// Says what is wrong with a SOCKS proxy, by what the HTTP client says of it.
+    pub fn socks_failed(&self, words: &str) -> ProxyFailed {
+        let reason = words.strip_prefix("SOCKS error: ").unwrap_or(words);
+        if reason.contains("credentials not accepted") || reason.contains("user/pass") {
+            self.wants_user()
+        } else if reason.contains("underlying connection") {
+            self.failed("cannot be reached")
+        } else {
+            self.failed("does not connect us with the server").because(reason)
+        }
+    }
+
     /// Says that the proxy wants to know who asks, or does not accept what it is told.
     pub fn wants_user(&self) -> ProxyFailed {
         let (fault, hint) = if self.has_user {
@@ -68,7 +80,7 @@ impl ProxyName {
         } else {
             (
                 "wants a user name and a password",
-                "write them into the URL of the proxy: `http://USER:PASSWORD@HOST:PORT`",
+                "write them into the URL of the proxy, before its host: `USER:PASSWORD@HOST:PORT`",
             )
         };
         ProxyFailed { hint, kind: ErrorKind::CredentialInvalid, ..self.failed(fault) }

@@ -1,6 +1,7 @@
 //! Making a connection: directly, or through a proxy.
 
 use std::error::Error as StdError;
+use std::future::{Ready, ready};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,6 +10,7 @@ use std::time::Duration;
 use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::proxy::SocksV5;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector as TcpConnector};
 use hyper_util::rt::TokioIo;
 use remote_state_core::provider::ProxyFailed;
@@ -69,7 +71,9 @@ impl Connector {
     async fn through(&mut self, proxy: &Proxy, server: Uri) -> Result<Way, ProxyFailed> {
         let stream =
             self.to_proxy.call(proxy.uri()).await.map_err(|error| proxy.name().unreachable(last(&*error)))?;
-        if server.scheme_str() == Some("https") {
+        if proxy.is_socks() {
+            Ok(Way { stream: socks(stream, proxy, &server).await?, is_forward: false })
+        } else if server.scheme_str() == Some("https") {
             Ok(Way { stream: tunnel(stream, proxy, &server).await?, is_forward: false })
         } else {
             Ok(Way { stream, is_forward: true })
@@ -80,6 +84,40 @@ impl Connector {
 /// The innermost reason.
 fn last(error: &(dyn StdError + 'static)) -> String {
     causes(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+/// Has a SOCKS proxy connect us with the server.
+///
+/// <https://www.rfc-editor.org/rfc/rfc1928>
+async fn socks(stream: Stream, proxy: &Proxy, server: &Uri) -> Result<Stream, ProxyFailed> {
+    let host = server.host().unwrap_or_default();
+    let usual = if server.scheme_str() == Some("https") { 443 } else { 80 };
+    let port = server.port_u16().unwrap_or(usual);
+    let name = proxy.name();
+    let server = format!("http://{host}:{port}").parse::<Uri>();
+    let server = server.map_err(|error| name.failed("is not asked").because(error.to_string()))?;
+    let mut socks = SocksV5::new(proxy.uri(), Made(Some(stream)));
+    if let Some((user, password)) = proxy.user() {
+        socks = socks.with_auth(user, password);
+    }
+    socks.call(server).await.map_err(|error| name.socks_failed(&error.to_string()))
+}
+
+/// A connection that is there already.
+struct Made(Option<Stream>);
+
+impl Service<Uri> for Made {
+    type Response = Stream;
+    type Error = io::Error;
+    type Future = Ready<io::Result<Stream>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        ready(self.0.take().ok_or_else(|| io::ErrorKind::NotConnected.into()))
+    }
 }
 
 /// Has the proxy connect us with the server.

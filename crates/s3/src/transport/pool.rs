@@ -64,7 +64,9 @@ impl Pool {
 impl HttpClient for Pool {
     fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
         let forward = match &self.kind {
-            Kind { proxy: Some(Ok(proxy)), is_tls: false, .. } => Some(proxy.clone()),
+            Kind { proxy: Some(Ok(proxy)), is_tls: false, .. } => {
+                Some(proxy.clone()).filter(|proxy| !proxy.is_socks())
+            }
             _ => None,
         };
         SharedHttpConnector::new(Sender {

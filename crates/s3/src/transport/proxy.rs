@@ -97,7 +97,7 @@ impl Proxy {
     fn parse(text: &str, origin: &str) -> Result<Self, (&'static str, &'static str)> {
         let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         match Url::parse(&with_scheme) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
+            Ok(url) if matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h") && url.has_host() => {
                 let proxy = Self { url, origin: origin.to_owned() };
                 // Names that a URL may have are more than those that can be asked for.
                 if proxy.bare().is_some() {
@@ -129,12 +129,22 @@ impl Proxy {
         self.url.scheme() == "https"
     }
 
+    /// Returns whether it speaks SOCKS. As in Go, it is the proxy that looks names up, by either name of
+    /// the scheme.
+    pub(super) fn is_socks(&self) -> bool {
+        self.url.scheme().starts_with("socks")
+    }
+
     pub(super) fn uri(&self) -> Uri {
         self.bare().expect("it was checked when the configuration was read")
     }
 
-    /// The URL without user and password, which go into a header; none if there is no such URI.
+    /// The URL without user and password, which are told in another way; none if there is no such URI.
     fn bare(&self) -> Option<Uri> {
+        if self.is_socks() {
+            let port = self.url.port().unwrap_or(1080);
+            return format!("http://{}:{port}", self.url.host_str()?).parse().ok();
+        }
         let mut url = self.url.clone();
         url.set_username("").ok()?;
         url.set_password(None).ok()?;
@@ -142,7 +152,7 @@ impl Proxy {
     }
 
     /// User name and password, if the URL names a user.
-    fn user(&self) -> Option<(String, String)> {
+    pub(super) fn user(&self) -> Option<(String, String)> {
         let user = percent_decode_str(self.url.username()).decode_utf8_lossy();
         let password = percent_decode_str(self.url.password().unwrap_or_default()).decode_utf8_lossy();
         let is_named = !user.is_empty() || self.url.password().is_some();

@@ -151,7 +151,7 @@ fn proxy_is_a_url_whose_password_does_not_show() {
     assert_eq!(proxy.authorization().unwrap(), "Basic YWxpY2U6aHVudGVyMkA=");
     // The last two are URLs, but no URIs.
     for bad in [
-        "socks5://proxy.example:1080",
+        "socks4://proxy.example:1080",
         "ftp://proxy.example",
         "http://",
         "http://a{b}:3128",
