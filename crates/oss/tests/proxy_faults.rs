@@ -18,7 +18,7 @@ use remote_state_oss::{OssConfig, OssStore, PROVIDER};
 use tokio::net::TcpListener;
 
 async fn failure(keys: &[(&str, &str)], env: &[(&str, &str)]) -> Error {
-    opened(keys, env).read_bytes(&here()).await.err().expect("nothing can be read")
+    opened(keys, env).read_bytes(&here()).await.expect_err("nothing can be read")
 }
 
 fn opened(keys: &[(&str, &str)], env: &[(&str, &str)]) -> Arc<dyn StateStore> {

@@ -110,8 +110,8 @@ fn credentials(printed: &[u8], account: Option<&str>) -> Result<Credentials, &'s
         serde_json::from_slice(printed).map_err(|_| "does not print an object in JSON")?;
     // Of what is there several times the last counts.
     let member = |name: &str| {
-        let found = members.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
-        found.last().map(|(_, value)| value)
+        let mut found = members.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.next_back().map(|(_, value)| value)
     };
     let text = |name: &str| member(name).and_then(Value::as_str);
     match member("Version").and_then(Value::as_f64) {

@@ -2,7 +2,6 @@
 //!
 //! Refreshing is left to the SDK: its cache asks again before what it has expires.
 
-use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -31,7 +30,7 @@ pub(crate) struct Denied {
     pub(crate) origin: Option<String>,
     /// What the sources of credentials answered that were asked.
     pub(crate) answers: Vec<Answer>,
-    pub(crate) hint: Cow<'static, str>,
+    pub(crate) hint: Box<str>,
 }
 
 impl fmt::Display for Denied {
@@ -43,7 +42,7 @@ impl fmt::Display for Denied {
 impl StdError for Denied {}
 
 impl Denied {
-    pub(crate) fn new(kind: ErrorKind, message: String, hint: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn new(kind: ErrorKind, message: String, hint: impl Into<Box<str>>) -> Self {
         Self { kind, message, because: None, origin: None, answers: Vec::new(), hint: hint.into() }
     }
 

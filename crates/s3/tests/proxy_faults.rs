@@ -33,7 +33,7 @@ async fn failure(keys: &[(&str, &str)], env: &[(&str, &str)]) -> Error {
     let config = S3Config::from_resolved(&config(keys, env)).expect("the configuration does");
     let store = S3Store::new(&config);
     let read = store.read(&Workspace::default(), &ReadOptions::default()).await;
-    read.err().expect("nothing can be read")
+    read.expect_err("nothing can be read")
 }
 
 /// All that a person is told.
