@@ -144,3 +144,37 @@ async fn an_endpoint_that_a_service_named_is_put_to_the_proof_like_any_other() {
     let error = store.acquire(&here(), &info()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}");
 }
+
+#[tokio::test]
+async fn listing_that_always_goes_on_ends_with_an_error_that_names_the_store() {
+    use futures_util::TryStreamExt as _;
+    for length in [1, 3, 50] {
+        let (url, asked) = fake(move |count, request| {
+            let (name, id) = (format!("w{}", count % length), count % length);
+            let page = if request.lines().next().unwrap_or_default().contains("versions") {
+                format!(
+                    "<ListVersionsResult><IsTruncated>true</IsTruncated><NextKeyMarker>env:/terraform.tfstate</NextKeyMarker>\
+                     <NextVersionIdMarker>m{count}</NextVersionIdMarker><Version><Key>env:/terraform.tfstate</Key>\
+                     <VersionId>v{id}</VersionId><IsLatest>false</IsLatest><LastModified>2024-01-02T03:04:05.000Z</LastModified>\
+                     <ETag>\"e\"</ETag><Size>1</Size></Version></ListVersionsResult>"
+                )
+            } else {
+                format!(
+                    "<ListBucketResult><IsTruncated>true</IsTruncated><NextMarker>m{count}</NextMarker>\
+                     <Contents><Key>env:/{name}/terraform.tfstate</Key></Contents></ListBucketResult>"
+                )
+            };
+            http("200 OK", "", &page)
+        })
+        .await;
+        let emulator = emulator().await;
+        let store = store(&emulator, &[("endpoint", &url), ("max_retries", "0")]);
+        let error = store.workspaces().try_collect::<Vec<_>>().await.unwrap_err();
+        let told = format!("{error} {:?}", error.context());
+        assert!(told.contains("circles") && told.contains(&url), "{told}");
+        let error = store.versions(&here()).try_collect::<Vec<_>>().await.unwrap_err();
+        let told = format!("{error} {:?}", error.context());
+        assert!(told.contains("circles") && told.contains(&url), "{told}");
+        assert!(asked.lock().unwrap().len() <= 8 * length + 8);
+    }
+}

@@ -4,7 +4,11 @@
 
 mod common;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use common::wire::read_request;
+use futures_util::TryStreamExt as _;
 use remote_state_core::config::{ResolvedConfig, Setting};
 use remote_state_core::{Error, LockInfo, ReadOptions, StateStore as _, Workspace};
 use remote_state_s3::{PROVIDER, S3Config, S3Store};
@@ -128,4 +132,79 @@ fn the_arn_of_an_access_point_is_a_bucket_whatever_separates_it() {
     for bucket in ["a/b", "arn:aws:s3:::b/c", "arn:aws:iam::123456789012:role/accesspoint/x", "s3://b/k"] {
         assert!(location(bucket).is_err(), "{bucket}");
     }
+}
+
+/// A service that lists the same keys again and again, each time with a token that was never seen; returns its endpoint and
+/// counts what it was asked.
+async fn endless(page: impl Fn(usize) -> String + Send + Sync + 'static) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let (asked, page) = (Arc::new(AtomicUsize::new(0)), Arc::new(page));
+    let counted = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let (counted, page) = (Arc::clone(&counted), Arc::clone(&page));
+            tokio::spawn(async move {
+                while read_request(&mut client).await.is_some() {
+                    let body = page(counted.fetch_add(1, Ordering::Relaxed));
+                    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+                    if client.write_all((head + &body).as_bytes()).await.is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    (endpoint, asked)
+}
+
+#[tokio::test]
+async fn listing_that_always_goes_on_ends_with_an_error_that_names_the_store() {
+    for length in [1, 3, 50] {
+        let keys = move |count: usize| {
+            let name = format!("w{}", count % length);
+            format!(
+                "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t{count}</NextContinuationToken>\
+                 <Contents><Key>env:/{name}/k</Key></Contents></ListBucketResult>"
+            )
+        };
+        let (endpoint, asked) = endless(keys).await;
+        let store = store(&endpoint, &[]);
+        let error = store.workspaces().try_collect::<Vec<_>>().await.unwrap_err();
+        assert!(told(&error).contains("circles") && told(&error).contains(&endpoint), "{}", told(&error));
+        assert!(asked.load(Ordering::Relaxed) <= 4 * length + 4, "{asked:?}");
+
+        let versions = move |count: usize| {
+            let id = count % length;
+            format!(
+                "<ListVersionsResult><IsTruncated>true</IsTruncated><NextKeyMarker>k</NextKeyMarker>\
+                 <NextVersionIdMarker>m{count}</NextVersionIdMarker><Version><Key>k</Key><VersionId>v{id}</VersionId>\
+                 <IsLatest>false</IsLatest><Size>1</Size></Version></ListVersionsResult>"
+            )
+        };
+        let (endpoint, asked) = endless(versions).await;
+        let store = self::store(&endpoint, &[]);
+        let error = store.versions(&Workspace::default()).try_collect::<Vec<_>>().await.unwrap_err();
+        assert!(told(&error).contains("circles") && told(&error).contains(&endpoint), "{}", told(&error));
+        assert!(asked.load(Ordering::Relaxed) <= 4 * length + 4, "{asked:?}");
+    }
+}
+
+#[tokio::test]
+async fn workspaces_that_a_store_makes_up_without_end_are_an_error() {
+    let keys = |count: usize| {
+        let keys: String = (0..1000)
+            .map(|number| format!("<Contents><Key>env:/w{count}-{number}/k</Key></Contents>"))
+            .collect();
+        format!(
+            "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t{count}</NextContinuationToken>{keys}</ListBucketResult>"
+        )
+    };
+    let (endpoint, asked) = endless(keys).await;
+    let store = store(&endpoint, &[]);
+    let counted = store.workspaces().try_fold(0, async |count: usize, _| Ok(count + 1)).await;
+    let error = counted.unwrap_err();
+    assert!(told(&error).contains("more than 100000 workspaces"), "{}", told(&error));
+    assert!(told(&error).contains(&endpoint), "{}", told(&error));
+    assert!(asked.load(Ordering::Relaxed) <= 102, "{asked:?}");
 }

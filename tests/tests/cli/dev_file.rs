@@ -44,7 +44,7 @@ pub(crate) fn tests(suite: &mut Suite) {
             std::fs::set_permissions(&path, Permissions::from_mode(0o777)).expect("it may be changed");
             for words in ["pull", "push -"] {
                 let output = dev(&sandbox, words).stdin(state(4)).run().code(1);
-                output.says("belongs to another user (id 65534").says(&path.display().to_string());
+                output.says("belongs to another user (id 65534").says(&format!(".remote-state/dev{name}`"));
             }
             let mode = path.metadata().expect("it is there").permissions().mode();
             assert_eq!(mode & 0o777, 0o777, "what is another's stays as it is");
@@ -66,6 +66,7 @@ pub(crate) fn tests(suite: &mut Suite) {
     });
     suite.test("an_embedded_store_that_is_read_only_is_read", &[], || {
         let sandbox = stored();
+        dev(&sandbox, "--dev=oss push -").stdin(state(3)).run().success();
         let folder = sandbox.path();
         if !mount(&folder, &["--bind", &folder.display().to_string()]) {
             return;
@@ -80,7 +81,8 @@ pub(crate) fn tests(suite: &mut Suite) {
             let said = output.stderr().to_ascii_lowercase();
             assert!(said.contains("read-only") && !said.contains("damaged"), "{words}: {output}");
         }
-        let output = dev(&sandbox, "--dev=oss push -").stdin(state(4)).run();
+        assert_eq!(dev(&sandbox, "--dev=oss pull").run().success().stdout, state(3).as_bytes());
+        let output = dev(&sandbox, "--dev=oss push -").stdin(state(4)).run().code(1);
         assert!(output.stderr().to_ascii_lowercase().contains("read-only"), "{output}");
         drop(mounted);
         dev(&sandbox, "push -").stdin(state(4)).run().success();
