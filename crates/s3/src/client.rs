@@ -1,5 +1,6 @@
 //! One method for each call of the API. No policy here: what an answer means for a state or a lock is decided by the callers.
 
+mod clock;
 mod customer_key;
 mod headers;
 mod request;
@@ -18,12 +19,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use remote_state_core::ErrorKind;
 
+pub(crate) use self::clock::{ClockWarning, in_time, is_about_time};
 use self::customer_key::{CUSTOMER_ALGORITHM, CustomerKey};
 pub(crate) use self::headers::NeededHeaders;
 pub(crate) use self::request::{Condition, Object, Repeat, Select, Stored};
 pub(crate) use self::sending::AttemptCount;
 use self::sending::{LastStatus, NO_CONTENT, Signed, repeated, unsent};
-pub(crate) use self::sending::{in_time, is_about_time};
 use crate::checksum::{self, Recorded};
 use crate::config::{Encryption, Origins, S3Config, Tags};
 use crate::connect::timeouts;

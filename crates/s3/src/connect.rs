@@ -13,7 +13,7 @@ use aws_sdk_s3::config::{
 use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
 
 use crate::chain::Found;
-use crate::client::NeededHeaders;
+use crate::client::{ClockWarning, NeededHeaders};
 use crate::config::S3Config;
 use crate::dialect::{Addressing, Dialect, SigningRegion};
 use crate::sts::{Admitted, AssumeRole};
@@ -122,6 +122,7 @@ pub(crate) fn bucket(shared: &SdkConfig, config: &S3Config, dialect: Dialect) ->
     let mut builder = aws_sdk_s3::config::Builder::from(shared)
         .force_path_style(is_path_style)
         .interceptor(NeededHeaders)
+        .interceptor(ClockWarning::default())
         // Checksums go into headers, see `write.rs`. What the SDK would add by itself is a trailer, which most other stores refuse.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         // What comes back is verified here, see `checksum.rs`.
@@ -139,7 +140,7 @@ pub(crate) fn bucket(shared: &SdkConfig, config: &S3Config, dialect: Dialect) ->
 }
 
 pub(crate) fn table(shared: &SdkConfig, config: &S3Config) -> aws_sdk_dynamodb::Client {
-    let mut builder = aws_sdk_dynamodb::config::Builder::from(shared);
+    let mut builder = aws_sdk_dynamodb::config::Builder::from(shared).interceptor(ClockWarning::default());
     if let Some(endpoint) = &config.dynamodb_endpoint {
         builder = builder.endpoint_url(endpoint.as_str().trim_end_matches('/'));
     }

@@ -24,7 +24,7 @@ pub(crate) fn tests(suite: &mut Suite) {
                 }
                 let run = |words: &str| case.run(case.remote_state(words).stdin(state(3)));
                 let locked = run("lock").success();
-                let locked = locked.says("this machine's clock is wrong; the store's time is used");
+                let locked = locked.says("this machine's clock is wrong; the service's time is used");
                 let id = locked.stdout().trim().to_owned();
                 run("locks").success().mentions(&id);
                 run(&format!("push - --lock-id {id}")).success();

@@ -5,15 +5,12 @@ use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 
 use aws_runtime::auth::PayloadSigningOverride;
 use aws_sdk_s3::config::retry::RetryConfig;
-use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
 use aws_smithy_runtime_api::client::interceptors::context::{
     BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut,
     BeforeTransmitInterceptorContextRef,
 };
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use remote_state_core::{ContentHash, Error};
@@ -34,45 +31,6 @@ pub(super) fn repeated(repeat: Repeat) -> aws_sdk_s3::config::Builder {
         Repeat::AsConfigured => settings,
         Repeat::Never => settings.retry_config(RetryConfig::disabled()),
     }
-}
-
-/// Sends a request, and once more if it was refused for its time: then nothing was done, and the
-/// SDK has learned the service's time from that answer and signs with it.
-pub(crate) async fn in_time<T, E, F>(mut send: impl FnMut() -> F) -> Result<T, SdkError<E, HttpResponse>>
-where
-    E: ProvideErrorMetadata,
-    F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-{
-    match send().await {
-        Err(error) if is_about_time(error.code(), error.message()) => {
-            warn_of_clock(&error);
-            send().await
-        }
-        other => other,
-    }
-}
-
-/// Whether a service refuses a request because of the time that it was signed with: S3 by a code of
-/// its own, other services by the sentence of a code that stands for every fault of a signature.
-pub(crate) fn is_about_time(code: Option<&str>, sentence: Option<&str>) -> bool {
-    let is_said = || sentence.is_some_and(|words| TIMES.iter().any(|said| words.contains(said)));
-    match code {
-        Some("RequestTimeTooSkewed") => true,
-        Some("InvalidSignatureException" | "SignatureDoesNotMatch") => is_said(),
-        _ => false,
-    }
-}
-
-/// "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z", "Signature not yet
-/// current: 20260101T003000Z is still later than 20260101T001500Z".
-const TIMES: [&str; 2] = ["Signature expired", "Signature not yet current"];
-
-fn warn_of_clock<E>(error: &SdkError<E, HttpResponse>) {
-    let date = error.raw_response().and_then(|answer| answer.headers().get("date"));
-    let theirs = date.and_then(|date| DateTime::from_str(date, DateTimeFormat::HttpDate).ok());
-    let ours = jiff::Timestamp::now().as_second();
-    let seconds = theirs.map(|theirs| theirs.secs() - ours);
-    tracing::warn!(seconds, "this machine's clock is wrong; the store's time is used");
 }
 
 /// Counts the attempts at a request, of which the SDK itself tells nothing.
