@@ -10,6 +10,7 @@ mod lost_server;
 mod migration;
 mod native;
 mod project;
+mod readable;
 mod sharing;
 mod signals;
 mod variables;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     lost_server::add(&mut suite);
     migration::add(&mut suite);
     native::add(&mut suite);
+    readable::add(&mut suite);
     sharing::add(&mut suite);
     signals::add(&mut suite);
     variables::add(&mut suite);

@@ -2,12 +2,24 @@
 //!
 //! A state that breaks one of these rules can be stored, and from then on every plan of everybody fails. What clients pass
 //! over or put right themselves is no reason to refuse it: a provider's address that is none, say, or an attribute.
+//! Names of members are taken as they are written, although clients take capitals for small letters. The suite `terraform`
+//! holds this against a real client.
+
+mod address;
+mod types;
+mod version;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 use serde_json::Value;
+
+use self::address::{is_checked_object, is_configured_resource, is_module};
+use self::types::{conforms, is_type};
+use self::version::is_version;
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -18,6 +30,7 @@ struct Document {
     outputs: Option<BTreeMap<String, Option<Output>>>,
     #[serde(default)]
     resources: Option<Vec<Option<Resource>>>,
+    check_results: Option<Vec<Option<Checked>>>,
 }
 
 #[derive(Deserialize)]
@@ -27,6 +40,8 @@ struct Output {
     /// A value that is `null` is there.
     #[serde(default, deserialize_with = "present")]
     value: Option<Value>,
+    #[serde(rename = "sensitive")]
+    _sensitive: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -36,14 +51,55 @@ struct Resource {
     #[serde(rename = "type")]
     kind: Option<String>,
     name: Option<String>,
+    #[serde(rename = "provider")]
+    _provider: Option<String>,
+    #[serde(rename = "each")]
+    _each: Option<String>,
     #[serde(default)]
     instances: Option<Vec<Option<Instance>>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Instance {
     index_key: Option<Value>,
     deposed: Option<String>,
+    status: Option<String>,
+    #[serde(rename = "schema_version")]
+    _schema_version: Option<u64>,
+    #[serde(rename = "attributes_flat")]
+    _attributes_flat: Option<BTreeMap<String, Option<String>>>,
+    sensitive_attributes: Option<Vec<Option<Vec<Step>>>>,
+    private: Option<String>,
+    dependencies: Option<Vec<Option<String>>>,
+    #[serde(rename = "create_before_destroy")]
+    _create_before_destroy: Option<bool>,
+}
+
+/// A step of the path to a sensitive attribute.
+#[derive(Deserialize)]
+struct Step {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    value: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Checked {
+    object_kind: Option<String>,
+    config_addr: Option<String>,
+    #[serde(rename = "status")]
+    _status: Option<String>,
+    objects: Option<Vec<Option<CheckedObject>>>,
+}
+
+#[derive(Deserialize)]
+struct CheckedObject {
+    object_addr: Option<String>,
+    #[serde(rename = "status")]
+    _status: Option<String>,
+    #[serde(rename = "failure_messages")]
+    _failure_messages: Option<Vec<Option<String>>>,
 }
 
 fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
@@ -80,9 +136,12 @@ pub fn check_readable(state: impl Read) -> Result<()> {
     }
     for (name, output) in document.outputs.into_iter().flatten() {
         let place = format!("output `{}`", name.escape_debug());
-        let Some(Output { kind: Some(kind), value: Some(value) }) = output else {
+        let Some(Output { kind: Some(kind), value: Some(value), .. }) = output else {
             return Err(unreadable(&format!("{place} needs a `type` and a `value`")));
         };
+        if !is_type(&kind) {
+            return Err(unreadable(&format!("the `type` of {place} is no type")));
+        }
         if !conforms(&kind, &value) {
             return Err(unreadable(&format!("the value of {place} is not of its `type`")));
         }
@@ -91,10 +150,30 @@ pub fn check_readable(state: impl Read) -> Result<()> {
     for (at, resource) in document.resources.into_iter().flatten().enumerate() {
         check_resource(at, resource, &mut seen)?;
     }
+    for (at, checked) in document.check_results.into_iter().flatten().enumerate() {
+        if !checked.is_none_or(has_addresses) {
+            return Err(unreadable(&format!("check result number {} names no object", at + 1)));
+        }
+    }
     Ok(())
 }
 
-fn check_resource(at: usize, resource: Option<Resource>, seen: &mut BTreeSet<[String; 4]>) -> Result<()> {
+/// Whether a check result names what it is about. Kinds of objects that are not known here are passed over.
+fn has_addresses(checked: Checked) -> bool {
+    let kind = checked.object_kind.unwrap_or_default();
+    let is_address = |address: Option<String>| is_checked_object(&kind, &address.unwrap_or_default());
+    is_address(checked.config_addr)
+        && checked
+            .objects
+            .into_iter()
+            .flatten()
+            .all(|object| is_address(object.and_then(|object| object.object_addr)))
+}
+
+/// The address of an instance with its key, and the key of a deposed object.
+type Seen = BTreeSet<[String; 6]>;
+
+fn check_resource(at: usize, resource: Option<Resource>, seen: &mut Seen) -> Result<()> {
     let place = format!("resource number {}", at + 1);
     let Some(resource) = resource else { return Err(unreadable(&format!("{place} is `null`"))) };
     let module = resource.module.unwrap_or_default();
@@ -102,122 +181,68 @@ fn check_resource(at: usize, resource: Option<Resource>, seen: &mut BTreeSet<[St
     if !matches!(&*mode, "managed" | "data") {
         return Err(unreadable(&format!("the `mode` of {place} is neither \"managed\" nor \"data\"")));
     }
-    if !module.is_empty() && !is_module_address(&module) {
+    if !module.is_empty() && !is_module(&module) {
         return Err(unreadable(&format!("the `module` of {place} is no address of a module")));
     }
     let address = [module, mode, resource.kind.unwrap_or_default(), resource.name.unwrap_or_default()];
-    let is_new = seen.insert(address);
-    if !is_new {
-        return Err(unreadable(&format!("{place} is there twice")));
-    }
-    let mut instances = BTreeSet::new();
-    for instance in resource.instances.into_iter().flatten().flatten() {
+    // A resource may be there twice, if no instance of it is.
+    for instance in resource.instances.into_iter().flatten() {
+        let instance = instance.unwrap_or_default();
+        check_instance(&place, &instance)?;
         let key = match instance.index_key {
             None | Some(Value::Null) => String::new(),
-            Some(key @ (Value::Number(_) | Value::String(_))) => key.to_string(),
+            Some(Value::Number(number)) => whole(&number).to_string(),
+            Some(key @ Value::String(_)) => key.to_string(),
             Some(_) => {
                 return Err(unreadable(&format!(
                     "an `index_key` of {place} is neither a number nor a string"
                 )));
             }
         };
-        if !instances.insert((key, instance.deposed.unwrap_or_default())) {
+        let [module, mode, kind, name] = address.clone();
+        if !seen.insert([module, mode, kind, name, key, instance.deposed.unwrap_or_default()]) {
             return Err(unreadable(&format!("an instance of {place} is there twice")));
         }
     }
     Ok(())
 }
 
-fn unreadable(reason: &str) -> Error {
-    Error::new(ErrorKind::InvalidState, "read state", format!("no client can read this state: {reason}"))
+/// Clients drop what stands behind the point of a number; there is one zero.
+fn whole(number: &serde_json::Number) -> f64 {
+    number.as_f64().unwrap_or_default().trunc() + 0.0
 }
 
-/// `1.11.4`, `1.17.0-dev`, `0.12`: numbers between dots, and then whatever a release is called.
-fn is_version(text: &str) -> bool {
-    let text = text.strip_prefix('v').unwrap_or(text);
-    let numbers = text.split(['-', '+', '~']).next().unwrap_or_default();
-    // Go's library also takes `1.0beta1`.
-    let digits = numbers.trim_end_matches(|c: char| c.is_ascii_alphanumeric() && !c.is_ascii_digit());
-    let mut numbers = digits.split('.');
-    numbers.next().is_some_and(|first| first.starts_with(|c: char| c.is_ascii_digit()))
+fn check_instance(place: &str, instance: &Instance) -> Result<()> {
+    let is_deposed_key = |key: &str| matches!(key.len(), 0 | 8);
+    let status = instance.status.as_deref().unwrap_or_default();
+    let refused = if !matches!(status, "" | "tainted") {
+        "`status` is not \"tainted\""
+    } else if !is_deposed_key(instance.deposed.as_deref().unwrap_or_default()) {
+        "`deposed` is no key of eight characters"
+    } else if !instance.sensitive_attributes.iter().flatten().all(|path| path.iter().flatten().all(is_step)) {
+        "`sensitive_attributes` are no paths"
+    } else if BASE64.decode(instance.private.as_deref().unwrap_or_default()).is_err() {
+        "`private` is not in base64"
+    } else if !(instance.dependencies.iter().flatten())
+        .all(|address| is_configured_resource(address.as_deref().unwrap_or_default()))
+    {
+        "`dependencies` are no addresses of resources"
+    } else {
+        return Ok(());
+    };
+    Err(unreadable(&format!("an instance of {place}: {refused}")))
 }
 
-/// `module.a.module.b["key"].module.c[0]`.
-fn is_module_address(text: &str) -> bool {
-    let mut rest = text;
-    loop {
-        let Some(after) = rest.strip_prefix("module.") else { return false };
-        let name_ends = after.find(['.', '[']).unwrap_or(after.len());
-        if name_ends == 0 {
-            return false;
-        }
-        rest = &after[name_ends..];
-        if let Some(key) = rest.strip_prefix('[') {
-            let Some(ends) = end_of_key(key) else { return false };
-            rest = &key[ends..];
-        }
-        match rest.strip_prefix('.') {
-            Some(next) => rest = next,
-            None => return rest.is_empty(),
-        }
-    }
-}
-
-/// Returns where what follows the `]` begins.
-fn end_of_key(key: &str) -> Option<usize> {
-    if !key.starts_with('"') {
-        let ends = key.find(']')?;
-        return (ends > 0 && key[..ends].bytes().all(|b| b.is_ascii_digit())).then_some(ends + 1);
-    }
-    let mut is_escaped = false;
-    for (at, c) in key.char_indices().skip(1) {
-        match c {
-            _ if is_escaped => is_escaped = false,
-            '\\' => is_escaped = true,
-            '"' => return key[at + 1..].starts_with(']').then_some(at + 2),
-            _ => {}
-        }
-    }
-    None
-}
-
-/// Whether a value can be read as a type, both as states write them. What is not known of types is let through.
-fn conforms(kind: &Value, value: &Value) -> bool {
-    if value.is_null() {
-        return true;
-    }
-    match kind {
-        Value::String(kind) => match &**kind {
-            "string" => matches!(value, Value::String(_) | Value::Number(_) | Value::Bool(_)),
-            "number" => match value {
-                Value::Number(_) => true,
-                Value::String(text) => text.parse::<f64>().is_ok_and(f64::is_finite),
-                _ => false,
-            },
-            "bool" => match value {
-                Value::Bool(_) => true,
-                Value::String(text) => matches!(&**text, "true" | "false" | "1" | "0"),
-                _ => false,
-            },
-            _ => true,
-        },
-        Value::Array(parts) => match (parts.first().and_then(Value::as_str), parts.get(1)) {
-            (Some("list" | "set"), Some(of)) => {
-                value.as_array().is_some_and(|items| items.iter().all(|item| conforms(of, item)))
-            }
-            (Some("map"), Some(of)) => {
-                value.as_object().is_some_and(|items| items.values().all(|item| conforms(of, item)))
-            }
-            (Some("tuple"), Some(Value::Array(of))) => value.as_array().is_some_and(|items| {
-                items.len() == of.len() && of.iter().zip(items).all(|(of, item)| conforms(of, item))
-            }),
-            (Some("object"), Some(Value::Object(of))) => value.as_object().is_some_and(|items| {
-                items.iter().all(|(name, item)| of.get(name).is_some_and(|of| conforms(of, item)))
-            }),
-            _ => true,
-        },
+fn is_step(step: &Step) -> bool {
+    match (step.kind.as_deref(), &step.value) {
+        (Some("get_attr"), Some(Value::Null | Value::String(_))) => true,
+        (Some("index"), Some(value)) => conforms(&Value::from("dynamic"), value),
         _ => false,
     }
+}
+
+fn unreadable(reason: &str) -> Error {
+    Error::new(ErrorKind::InvalidState, "read state", format!("no client can read this state: {reason}"))
 }
 
 #[cfg(test)]
@@ -237,7 +262,7 @@ mod tests {
     /// a state is stored, which is addresses, keys, output types and the version, and no attribute.
     #[test]
     fn what_no_client_can_read_is_refused() {
-        let twice = format!(r#""resources":[{0},{0}]"#, resource(r#""instances":[]"#));
+        let twice = format!(r#""resources":[{0},{0}]"#, resource(r#""instances":[{"index_key":0}]"#));
         for (members, says) in [
             (r#""resources":[{"mode":"manged","type":"t","name":"n"}]"#.to_owned(), "`mode`"),
             (r#""resources":[{"type":"t","name":"n"}]"#.to_owned(), "`mode`"),
@@ -259,7 +284,26 @@ mod tests {
             (r#""outputs":{"o":{"type":"number","value":"hunter2"}}"#.to_owned(), "not of its `type`"),
             (r#""outputs":{"o":{"type":["list","number"],"value":[1,"x"]}}"#.to_owned(), "not of its `type`"),
             (r#""outputs":{"o":{"type":["tuple",["bool"]],"value":[]}}"#.to_owned(), "not of its `type`"),
+            (r#""outputs":{"o":{"type":["list","hunter2"],"value":[]}}"#.to_owned(), "no type"),
             (r#""terraform_version":"abc""#.to_owned(), "`terraform_version`"),
+            (format!(r#""resources":[{}]"#, resource(r#""instances":[{"status":"hunter2"}]"#)), "`status`"),
+            (format!(r#""resources":[{}]"#, resource(r#""instances":[{"deposed":"d"}]"#)), "`deposed`"),
+            (format!(r#""resources":[{}]"#, resource(r#""instances":[{"private":"!"}]"#)), "`private`"),
+            (
+                format!(r#""resources":[{}]"#, resource(r#""instances":[{"dependencies":["x"]}]"#)),
+                "`dependencies`",
+            ),
+            (
+                format!(
+                    r#""resources":[{}]"#,
+                    resource(r#""instances":[{"sensitive_attributes":[[{"type":"x"}]]}]"#)
+                ),
+                "`sensitive_attributes`",
+            ),
+            (
+                r#""check_results":[{"object_kind":"output","config_addr":"x"}]"#.to_owned(),
+                "check result number 1",
+            ),
             (r#""resources":{}"#.to_owned(), "another kind"),
         ] {
             let said = check(&members).unwrap_err();
@@ -280,10 +324,11 @@ mod tests {
             format!(
                 r#""resources":[{}]"#,
                 resource(
-                    r#""module":"module.a[\"x.]\\\"\"].module.b[0]","instances":[{"index_key":1},{"index_key":"1"},{"index_key":1,"deposed":"d"}]"#
+                    r#""module":"module.a[\"x.]\\\"\"].module.b[0]","instances":[{"index_key":1},{"index_key":"1"},{"index_key":1,"deposed":"0a1b2c3d"}]"#
                 )
             ),
             format!(r#""resources":[{}]"#, resource(r#""instances":null"#)),
+            format!(r#""resources":[{0},{0}]"#, resource(r#""instances":[]"#)),
         ] {
             assert_eq!(check(&members), Ok(()), "{members}");
         }
