@@ -29,7 +29,8 @@ impl Proxy {
         Self::start(server, words, None)
     }
 
-    /// The same as [`to`](Self::to), but before it passes the first request of this kind, it does something. It knows a request by its first line.
+    /// The same as [`to`](Self::to), but before it passes the first request of this kind, it does
+    /// something. It knows a request by its first line.
     ///
     /// # Panics
     /// If it cannot listen.

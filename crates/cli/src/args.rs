@@ -56,7 +56,8 @@ pub(crate) struct Global {
     /// Speak to the store as to this kind of S3: `aws`, `minio`, `ceph`, `spaces`, `r2`, `garage`, `generic`
     #[arg(long, value_name = "NAME", global = true)]
     pub(crate) dialect: Option<String>,
-    /// Run programs that a profile names whose file lies in the directory (`credential_process`, `External`)
+    /// Run programs that a profile names whose file lies in the directory (`credential_process`,
+    /// `External`)
     #[arg(long, global = true)]
     pub(crate) allow_directory_programs: bool,
     /// Use this workspace instead of the selected one

@@ -137,7 +137,8 @@ impl Session {
         }
     }
 
-    /// Refuses if the block has changed since `init`, or cannot be compared: nobody knows which state is meant.
+    /// Refuses if the block has changed since `init`, or cannot be compared: nobody knows which
+    /// state is meant.
     pub(crate) fn may_write(&mut self) -> Result<(), Failure> {
         let error = self.changed_since_init.take().or_else(|| self.not_compared.take());
         error.map_or(Ok(()), |error| Err(error.into()))

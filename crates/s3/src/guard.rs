@@ -1,5 +1,5 @@
-//! What is looked at before a source of credentials may act on what a file of the directory says. What
-//! those files are held to is decided in `config/held.rs`.
+//! What is looked at before a source of credentials may act on what a file of the directory says.
+//! What those files are held to is decided in `config/held.rs`.
 
 use std::path::{Path, PathBuf};
 

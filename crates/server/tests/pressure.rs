@@ -1,6 +1,7 @@
 //! What many clients, or bad ones, can make the server do: it holds so much and no more, and keeps room for the others.
 //!
-//! Whoever writes, deletes, locks or unlocks one state takes turns: of this kind is every request that could overtake a write whose client has gone.
+//! Whoever writes, deletes, locks or unlocks one state takes turns: of this kind is every request
+//! that could overtake a write whose client has gone.
 //!
 //! Everything here is counted, not timed: what is held is held until the test lets it go.
 
@@ -153,7 +154,8 @@ const WITH_LOCK: &str = "/state/default?ID=a";
 
 const RECORD: &str = r#"{"ID":"a","Operation":"OperationTypeApply"}"#;
 
-/// A server with the lock `a`, this state, and a write of serial 2 in the store whose client has hung up.
+/// A server with the lock `a`, this state, and a write of serial 2 in the store whose client has
+/// hung up.
 async fn abandoned(first: Option<String>) -> Running {
     let server = start(|it| it).await;
     assert_eq!(

@@ -112,7 +112,8 @@ impl SpacesConfig {
         Ok(Self { s3, foreign, notes })
     }
 
-    /// Returns the services other than DigitalOcean's to which files of the directory send requests.
+    /// Returns the services other than DigitalOcean's to which files of the directory send
+    /// requests.
     pub fn foreign_endpoints(&self) -> &[ForeignEndpoint] {
         &self.foreign
     }
@@ -181,8 +182,8 @@ impl Endpoint {
     }
 }
 
-/// Returns the endpoint if a file of the directory names it and it is not in the vendor's domain. The
-/// vendor's own keys begin with `DO`; what a profile has is not known yet.
+/// Returns the endpoint if a file of the directory names it and it is not in the vendor's domain.
+/// The vendor's own keys begin with `DO`; what a profile has is not known yet.
 fn foreign(config: &ResolvedConfig, endpoint: &Endpoint) -> Vec<ForeignEndpoint> {
     let may_be_vendors = config.string("access_key").is_none_or(|id| id.starts_with("DO"));
     let is_foreign = endpoint.is_own && config.is_of_directory(ENDPOINT);

@@ -260,7 +260,8 @@ fn resources(suite: &mut Suite) {
             let all = case.run(case.remote_state(&format!("show {kind}.db --show-sensitive"))).code(0);
             assert!(all.stdout().contains("hunter2") && !all.stderr().contains(note), "{all}");
         }
-        // By type and attribute: the same name elsewhere is shown. One mark anywhere, and the state records them.
+        // By type and attribute: the same name elsewhere is shown. One mark anywhere, and the state
+        // records them.
         let plain = resource("terraform_data", r#"{"id":"none","result":"shown"}"#, "");
         case.place.put_state("default", stored(std::slice::from_ref(&plain)));
         case.run(case.remote_state("show terraform_data.db")).code(0).says(note).mentions("\"shown\"");

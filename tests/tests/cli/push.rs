@@ -296,7 +296,8 @@ fn envelope(serial: u64, lineage: &str, data: &str) -> String {
     )
 }
 
-/// The kind: every refusal that a plain state would be helped out of by its `serial` or by looking inside.
+/// The kind: every refusal that a plain state would be helped out of by its `serial` or by looking
+/// inside.
 fn encrypted(suite: &mut Suite) {
     suite.on_each_server("an_encrypted_state_that_does_not_follow_is_for_tofu_to_push", &[], |server| {
         let case = Case::new(server);
@@ -327,8 +328,8 @@ fn encrypted(suite: &mut Suite) {
     });
 }
 
-/// The lock is broken when the state is on its way, past every look at the lock. The kind: a lock of our own and one that is
-/// held already, gone or somebody else's by then.
+/// The lock is broken when the state is on its way, past every look at the lock. The kind: a lock
+/// of our own and one that is held already, gone or somebody else's by then.
 fn broken_lock(suite: &mut Suite) {
     suite.on_each_server("a_push_whose_lock_was_broken_meanwhile_says_so", &[], |server| {
         for (is_given, is_taken, code, says) in [

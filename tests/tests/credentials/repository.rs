@@ -1,8 +1,9 @@
 //! What files of a directory may make the command do: whoever wrote the repository wrote them.
 //!
-//! Of this kind are all ways in which a file names something that is run or sent: a block, the record of
-//! `init`, `remote-state.hcl` and a file of `--backend-config` may name a file of profiles, a token's
-//! file and an endpoint; a profile may name a program, a token's file, an endpoint, another profile.
+//! Of this kind are all ways in which a file names something that is run or sent: a block, the
+//! record of `init`, `remote-state.hcl` and a file of `--backend-config` may name a file of
+//! profiles, a token's file and an endpoint; a profile may name a program, a token's file, an
+//! endpoint, another profile.
 
 use std::path::Path;
 
@@ -130,7 +131,8 @@ fn programs() {
     }
 }
 
-/// A file of the directory names the profile, or the file by its whole name; a variable names the file.
+/// A file of the directory names the profile, or the file by its whole name; a variable names the
+/// file.
 fn own_programs() {
     let sandbox = Sandbox::new();
     let (line, trace) = program(&sandbox, false);
@@ -199,7 +201,8 @@ fn of_profiles() {
     assert!(service.heard().iter().any(|heard| heard.body.contains(TOKEN)), "a token is sent");
 }
 
-/// What a flag or a variable names is sent as it is: there are providers whose tokens have another form.
+/// What a flag or a variable names is sent as it is: there are providers whose tokens have another
+/// form.
 fn by_a_person() {
     let sandbox = Sandbox::new();
     let service = sts();
@@ -300,8 +303,7 @@ fn endpoints() {
             ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "ALICLOUD_ACCESS_KEY", "ALICLOUD_SECRET_KEY"];
         let cmd = command(&sandbox, way, words);
         let output = names.iter().fold(cmd, |cmd, name| cmd.env(name, id)).run();
-        let line = output.stderr().lines().find(|line| line.contains(LINE)).map(str::to_owned);
-        line
+        output.stderr().lines().find(|line| line.contains(LINE)).map(str::to_owned)
     };
     for (backend, keys, id) in
         [("s3", &s3, "AKIAX"), ("s3", &s3, "ASIAX"), ("oss", &oss, "LTAIX"), ("spaces", &spaces, "DO00X")]

@@ -1,8 +1,8 @@
-//! What `push` refuses because no client could read it afterwards is what the real Terraform refuses to store, and nothing
-//! else is.
+//! What `push` refuses because no client could read it afterwards is what the real Terraform
+//! refuses to store, and nothing else is.
 //!
-//! Of this kind is every member of a state that clients take apart before they store it. What is in attributes is not, nor
-//! is what they put right themselves.
+//! Of this kind is every member of a state that clients take apart before they store it. What is in
+//! attributes is not, nor is what they put right themselves.
 
 use remote_state_tests::{S3Server, Sandbox, Suite};
 
@@ -120,7 +120,8 @@ const STORED: &[Row] = &[
     ),
 ];
 
-/// Writes a state that holds the text where it belongs. What the text sets takes the place of what is set otherwise.
+/// Writes a state that holds the text where it belongs. What the text sets takes the place of what
+/// is set otherwise.
 fn state(place: &str, text: &str) -> String {
     let with = |text: &str| {
         let object = |text: &str| -> serde_json::Map<String, serde_json::Value> {

@@ -1,8 +1,9 @@
 //! What a file of a directory may make us do.
 //!
-//! Whoever writes a repository writes its configuration. Values that stand in a file of the directory,
-//! and files that lie inside it, are therefore held to less than what a person types or exports: no
-//! program of theirs runs, and a token goes only where it is a token and cannot be read on the way.
+//! Whoever writes a repository writes its configuration. Values that stand in a file of the
+//! directory, and files that lie inside it, are therefore held to less than what a person types or
+//! exports: no program of theirs runs, and a token goes only where it is a token and cannot be read
+//! on the way.
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
@@ -10,8 +11,8 @@ use std::path::{Component, Path, PathBuf};
 use crate::config::resolved::ResolvedConfig;
 use crate::config::value::Origin;
 
-/// The variable by which a person lets the programs of a directory's profiles run: any value but `0`
-/// and `false`.
+/// The variable by which a person lets the programs of a directory's profiles run: any value but
+/// `0` and `false`.
 pub const PROGRAMS_VARIABLE: &str = "REMOTE_STATE_ALLOW_DIRECTORY_PROGRAMS";
 
 /// What to do for a program that was not run.
@@ -36,8 +37,9 @@ impl ResolvedConfig {
             || variable.is_some_and(|value| value != "0" && !value.eq_ignore_ascii_case("false"))
     }
 
-    /// Returns whether a key's value stands in a file of the directory, the record of `init` included.
-    /// A file outside of it, such as one in `~/.aws`, is not of the directory, nor is a flag or a variable.
+    /// Returns whether a key's value stands in a file of the directory, the record of `init`
+    /// included. A file outside of it, such as one in `~/.aws`, is not of the directory, nor is a
+    /// flag or a variable.
     pub fn is_of_directory(&self, key: &str) -> bool {
         match self.origin(key) {
             Origin::Initialised { .. } => true,
@@ -46,8 +48,8 @@ impl ResolvedConfig {
         }
     }
 
-    /// Returns whether a file lies inside the directory, or inside the Git repository that it is part of.
-    /// Links are followed: what they lead to counts.
+    /// Returns whether a file lies inside the directory, or inside the Git repository that it is
+    /// part of. Links are followed: what they lead to counts.
     pub fn lies_in_directory(&self, path: &Path) -> bool {
         let canonical = |path: &Path| path.canonicalize().ok();
         let (Some(path), Some(directory)) = (canonical(path), canonical(self.directory())) else {
@@ -76,8 +78,8 @@ impl ResolvedConfig {
     }
 }
 
-/// Returns whether a text has the form of a token that an identity provider signs: three parts in the
-/// alphabet of base64url, separated by dots (RFC 7519).
+/// Returns whether a text has the form of a token that an identity provider signs: three parts in
+/// the alphabet of base64url, separated by dots (RFC 7519).
 pub fn is_web_token(text: &str) -> bool {
     let is_part = |part: &str| {
         !part.is_empty()
@@ -174,8 +176,8 @@ mod tests {
         assert!(!config(&below, None, &[("A", "v")]).is_of_directory("a"));
     }
 
-    /// A link that leads out, a link that leads in, the rest of a repository, and a home folder that is
-    /// the directory.
+    /// A link that leads out, a link that leads in, the rest of a repository, and a home folder
+    /// that is the directory.
     #[cfg(unix)]
     #[test]
     fn a_file_lies_where_its_link_leads_and_a_persons_own_are_free() {

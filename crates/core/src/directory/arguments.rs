@@ -138,7 +138,8 @@ fn options(words: Vec<String>, names: &[&str]) -> Vec<(String, String)> {
     found
 }
 
-/// Returns the options that give values to variables, of every command: which one will run is not known.
+/// Returns the options that give values to variables, of every command: which one will run is not
+/// known.
 pub(super) fn words_of_variables(env: &Environment) -> Vec<(String, String)> {
     let general = VARIABLES[1];
     let special = env.names().filter(|name| name.starts_with(general) && *name != general);

@@ -67,7 +67,8 @@ impl Comparison<'_> {
 }
 
 impl Comparison<'_> {
-    /// Returns the error for values of the block that nobody here can evaluate: whether the recorded ones are meant now is not known.
+    /// Returns the error for values of the block that nobody here can evaluate: whether the
+    /// recorded ones are meant now is not known.
     ///
     /// # Errors
     /// As [`changed`](Self::changed).

@@ -42,10 +42,12 @@ pub struct Discovered {
     ///
     /// Terraform would neither read nor write. A command that reads should warn, one that writes should fail with this error.
     pub changed_since_init: Option<Error>,
-    /// The configuration was recorded by `init`, and the block in the files sets values by names that cannot be evaluated here.
+    /// The configuration was recorded by `init`, and the block in the files sets values by names
+    /// that cannot be evaluated here.
     ///
-    /// Whether the recorded values are still meant is not known: another run may have recorded them. A command that reads should say so, one that
-    /// writes or locks should fail with this error.
+    /// Whether the recorded values are still meant is not known: another run may have recorded
+    /// them. A command that reads should say so, one that writes or locks should fail with this
+    /// error.
     pub not_compared: Option<Error>,
 }
 
@@ -237,7 +239,8 @@ impl Discovery<'_> {
         };
         let mut block = body.into_layer(provider)?;
         if has_names(&block) {
-            // Where what names stand for leads to no value, the block stays as it is, with its names.
+            // Where what names stand for leads to no value, the block stays as it is, with its
+            // names.
             block = self.block_of_now(provider).ok().flatten().unwrap_or(block);
         }
         Ok((comparison.changed(&block)?, comparison.not_compared(&block)?))

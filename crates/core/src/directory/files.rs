@@ -79,7 +79,8 @@ pub(super) fn declared(directory: &Path) -> Result<Declared> {
     declared_in(directory, None)
 }
 
-/// Reads the files once more, with values for the names in them: of this environment and this workspace.
+/// Reads the files once more, with values for the names in them: of this environment and this
+/// workspace.
 ///
 /// # Errors
 /// As [`declared`].

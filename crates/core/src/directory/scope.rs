@@ -1,5 +1,5 @@
-//! The names that OpenTofu evaluates in a `backend` block, as far as they are known here: variables and
-//! their defaults, locals, the paths and the workspace.
+//! The names that OpenTofu evaluates in a `backend` block, as far as they are known here: variables
+//! and their defaults, locals, the paths and the workspace.
 //!
 //! Only a block that is compared with what `init` recorded is evaluated so, never one that is used.
 //! See <https://opentofu.org/docs/language/values/variables/#variable-definition-precedence>.
@@ -20,7 +20,8 @@ use crate::directory::evaluate::evaluate;
 use crate::directory::source::{Accept, SourceText};
 use crate::directory::{hcl, json};
 
-/// Longer values are not followed: two names that stand in each other twice would double them without end.
+/// Longer values are not followed: two names that stand in each other twice would double them
+/// without end.
 const MOST_BYTES: usize = 4096;
 
 /// How many names may stand behind one another.

@@ -2,8 +2,8 @@
 //!
 //! A state that breaks one of these rules can be stored, and from then on every plan of everybody fails. What clients pass
 //! over or put right themselves is no reason to refuse it: a provider's address that is none, say, or an attribute.
-//! Names of members are taken as they are written, although clients take capitals for small letters. The suite `terraform`
-//! holds this against a real client.
+//! Names of members are taken as they are written, although clients take capitals for small
+//! letters. The suite `terraform` holds this against a real client.
 
 mod address;
 mod types;
@@ -158,7 +158,8 @@ pub fn check_readable(state: impl Read) -> Result<()> {
     Ok(())
 }
 
-/// Whether a check result names what it is about. Kinds of objects that are not known here are passed over.
+/// Whether a check result names what it is about. Kinds of objects that are not known here are
+/// passed over.
 fn has_addresses(checked: Checked) -> bool {
     let kind = checked.object_kind.unwrap_or_default();
     let is_address = |address: Option<String>| is_checked_object(&kind, &address.unwrap_or_default());

@@ -1,7 +1,9 @@
-//! Names that OpenTofu evaluates in a block: what they stand for now is compared with what `init` recorded.
+//! Names that OpenTofu evaluates in a block: what they stand for now is compared with what `init`
+//! recorded.
 //!
-//! Of this kind are variables from every place that gives them one, their defaults, locals, the workspace and
-//! paths, in HCL and in JSON. What takes a function, or a name that nobody gives a value, is not compared.
+//! Of this kind are variables from every place that gives them one, their defaults, locals, the
+//! workspace and paths, in HCL and in JSON. What takes a function, or a name that nobody gives a
+//! value, is not compared.
 
 use remote_state_core::directory::DirectoryOptions;
 

@@ -1,6 +1,7 @@
-//! What is not done for a file of the directory: see `remote_state_core::config` for which files those
-//! are. A profile in one runs no program, a token that one names is sent only if it is a token and only
-//! where nobody can read it on the way, and whoever is sent elsewhere than to Amazon is told by which file.
+//! What is not done for a file of the directory: see `remote_state_core::config` for which files
+//! those are. A profile in one runs no program, a token that one names is sent only if it is a
+//! token and only where nobody can read it on the way, and whoever is sent elsewhere than to Amazon
+//! is told by which file.
 
 use std::path::PathBuf;
 
@@ -20,7 +21,8 @@ const STS: &str = "endpoints.sts";
 /// The key ids that Amazon gives out: those of users, and those of sessions.
 const OF_AMAZON: [&str; 2] = ["AKIA", "ASIA"];
 
-/// Returns whether a key's value comes from a file of the directory, a shared AWS file that lies there included.
+/// Returns whether a key's value comes from a file of the directory, a shared AWS file that lies
+/// there included.
 pub(super) fn is_of_directory(config: &ResolvedConfig, files: &Files, key: &str) -> bool {
     match config.origin(key) {
         Origin::File { path, .. } if files.has_read(&path) => files.is_held(&path),
@@ -28,7 +30,8 @@ pub(super) fn is_of_directory(config: &ResolvedConfig, files: &Files, key: &str)
     }
 }
 
-/// Refuses to send a token to a service that a file of the directory names and that everybody on the way can listen to.
+/// Refuses to send a token to a service that a file of the directory names and that everybody on
+/// the way can listen to.
 ///
 /// # Errors
 /// `ConfigInvalid` with the place of the endpoint.
@@ -69,7 +72,7 @@ pub(super) fn guard(config: &ResolvedConfig, files: &Files) -> Guard {
     let mut guard = Guard::default();
     let sts = endpoint(config, STS).ok().flatten();
     let mut names = vec![config.string("profile").unwrap_or("default").to_owned()];
-    while let Some(name) = names.get(names.len() - 1).cloned() {
+    while let Some(name) = names.last().cloned() {
         let Some(profile) = files.source_of(&name) else { break };
         let held = |property: &str| profile.get(property).filter(|found| files.is_held(&found.path));
         if let Some(found) = held("credential_process").filter(|_| !config.allows_directory_programs()) {

@@ -9,7 +9,8 @@ pub(super) fn is_module(text: &str) -> bool {
     modules(&without_space(text)).is_some_and(|(count, rest)| count > 0 && rest.is_empty())
 }
 
-/// Whether a text is the address of a resource in a configuration: `aws_vpc.a`, `module.m.data.aws_ami.b`, without a key.
+/// Whether a text is the address of a resource in a configuration: `aws_vpc.a`,
+/// `module.m.data.aws_ami.b`, without a key.
 pub(super) fn is_configured_resource(text: &str) -> bool {
     modules(&without_space(text)).is_some_and(|(_, rest)| is_resource(rest))
 }
@@ -24,7 +25,8 @@ fn is_resource(text: &str) -> bool {
     }
 }
 
-/// Whether a text is the address of something that is checked, whose kind this is. Other kinds are passed over.
+/// Whether a text is the address of something that is checked, whose kind this is. Other kinds are
+/// passed over.
 pub(super) fn is_checked_object(kind: &str, text: &str) -> bool {
     let text = without_space(text);
     let Some((_, rest)) = modules(&text) else {
@@ -54,7 +56,8 @@ fn without_space(text: &str) -> String {
     text.chars().filter(keep).collect()
 }
 
-/// Returns how many modules an address begins with, and what is behind them; nothing if a module has no name or a bad key.
+/// Returns how many modules an address begins with, and what is behind them; nothing if a module
+/// has no name or a bad key.
 fn modules(text: &str) -> Option<(usize, &str)> {
     let mut rest = text;
     let mut count = 0;

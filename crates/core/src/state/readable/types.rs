@@ -72,7 +72,8 @@ fn is_described(members: &Map<String, Value>) -> bool {
     }
 }
 
-/// Whether a text is a number, however large: digits with a point at most, and an exponent of ten or of two.
+/// Whether a text is a number, however large: digits with a point at most, and an exponent of ten
+/// or of two.
 fn is_number(text: &str) -> bool {
     let text = text.strip_prefix(['+', '-']).unwrap_or(text);
     let (mantissa, exponent) = match text.split_once(['e', 'E', 'p', 'P']) {

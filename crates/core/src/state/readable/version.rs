@@ -1,7 +1,7 @@
 //! The names of releases.
 
-/// Whether a text is a version: `1.11.4`, `1.17.0-dev`, `0.12.29+ent`, `1.0beta1`. Numbers between dots, then what a release
-/// is called, then what it was built from.
+/// Whether a text is a version: `1.11.4`, `1.17.0-dev`, `0.12.29+ent`, `1.0beta1`. Numbers between
+/// dots, then what a release is called, then what it was built from.
 pub(super) fn is_version(text: &str) -> bool {
     let text = text.strip_prefix('v').unwrap_or(text);
     let (release, build) = match text.split_once('+') {
