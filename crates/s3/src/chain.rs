@@ -1,6 +1,5 @@
 //! Sources of credentials that are asked one after another. What each of them answered is remembered: whoever ends without credentials is told.
 
-use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -96,7 +95,7 @@ impl Chain {
     async fn ask(&self) -> Result<Credentials, CredentialsError> {
         let mut answers = Vec::new();
         let mut message = "no credentials were found".to_owned();
-        let (mut hint, mut origin) = (Cow::Borrowed(self.hint), None);
+        let (mut hint, mut origin) = (Box::<str>::from(self.hint), None);
         for link in &self.links {
             let (label, name, provider, advice) = match link {
                 Link::Empty(answer) => {
