@@ -69,9 +69,9 @@ impl Pushed {
         let StateFormat::Plain { version: 4 } = self.new.header.format else { return Ok(()) };
         let source = self.new.source.clone();
         let checked = spawn_blocking(move || match &source {
-            StateSource::Bytes(bytes) => check_readable(&**bytes),
+            StateSource::Bytes(bytes) => check_readable(io::Cursor::new(bytes)),
             StateSource::File(file) => match File::open(file.path()) {
-                Ok(file) => check_readable(io::BufReader::new(file)),
+                Ok(file) => check_readable(file),
                 Err(error) => Err(cannot_read("the file", error)),
             },
         });

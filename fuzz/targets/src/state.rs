@@ -51,7 +51,9 @@ pub(crate) fn resources(bytes: &[u8]) {
 
 /// What every client checks of a state of version 4: what passes has resources that can be listed.
 pub(crate) fn readable(bytes: &[u8]) {
-    if check_readable(bytes).is_ok()
+    let is_followed = serde_json::from_str::<serde_json::Value>(&String::from_utf8_lossy(bytes)).is_ok();
+    if is_followed
+        && check_readable(std::io::Cursor::new(bytes)).is_ok()
         && StateHeader::parse(bytes).is_ok_and(|header| header.format == StateFormat::Plain { version: 4 })
     {
         ResourceInstance::parse_all(bytes).expect("a readable state has readable resources");

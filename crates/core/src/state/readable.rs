@@ -10,7 +10,7 @@ mod types;
 mod version;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
+use std::io::{BufReader, Read, Seek};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -21,6 +21,7 @@ use self::address::{is_checked_object, is_configured_resource, is_module};
 use self::types::{conforms, is_type};
 use self::version::is_version;
 
+use super::members::lossy;
 use crate::error::{Error, ErrorKind, Result};
 
 #[derive(Deserialize)]
@@ -106,29 +107,38 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<V
     Value::deserialize(deserializer).map(Some)
 }
 
-/// Makes sure that clients can read a state of version 4. Attributes of resources are passed over as they stream by.
+/// Reads what is to be checked. Attributes of resources are passed over as they stream by.
+///
+/// Of a member that is there twice clients take the last, and bytes that are no UTF-8 they replace.
+/// Such a state is read once more, into memory, as they read it.
+fn read(mut state: impl Read + Seek) -> Result<Option<Document>> {
+    let failed =
+        |error| Error::new(ErrorKind::Local, "read state", "the state cannot be read").with_source(error);
+    let error = match serde_json::from_reader(BufReader::new(&mut state)) {
+        Ok(document) => return Ok(Some(document)),
+        Err(error) if error.is_io() => return Err(failed(error.into())),
+        Err(error) => error,
+    };
+    if error.is_data() && !error.to_string().starts_with("duplicate field") {
+        return Err(of_another_kind(&format!(" (line {}, column {})", error.line(), error.column())));
+    }
+    let mut bytes = Vec::new();
+    state.rewind().and_then(|()| state.read_to_end(&mut bytes)).map_err(failed)?;
+    // That it is JSON was seen before; what is left is deeper, or has larger numbers, than is followed here.
+    let Ok(value) = serde_json::from_str::<Value>(&lossy(&bytes)) else { return Ok(None) };
+    serde_json::from_value(value).map(Some).map_err(|_| of_another_kind(""))
+}
+
+fn of_another_kind(place: &str) -> Error {
+    unreadable(&format!("a member has a value of another kind than clients expect{place}"))
+}
+
+/// Makes sure that clients can read a state of version 4.
 ///
 /// # Errors
 /// `InvalidState` with the first thing that no client can read, and where it is; `Local` if `state` cannot be read.
-pub fn check_readable(state: impl Read) -> Result<()> {
-    let document: Document = match serde_json::from_reader(state) {
-        Ok(document) => document,
-        // Of a member that is there twice, clients take the last. That is their affair; nothing is told of it here.
-        Err(error) if error.is_data() && error.to_string().starts_with("duplicate field") => return Ok(()),
-        Err(error) if error.is_io() => {
-            return Err(
-                Error::new(ErrorKind::Local, "read state", "the state cannot be read").with_source(error)
-            );
-        }
-        Err(error) if error.is_data() => {
-            let (line, column) = (error.line(), error.column());
-            return Err(unreadable(&format!(
-                "a member has a value of another kind than clients expect (line {line}, column {column})"
-            )));
-        }
-        // That it is JSON was seen before; what is left are numbers that are too large for this machine.
-        Err(_) => return Ok(()),
-    };
+pub fn check_readable(state: impl Read + Seek) -> Result<()> {
+    let Some(document) = read(state)? else { return Ok(()) };
     if let Some(version) = document.terraform_version.filter(|version| !version.is_empty())
         && !is_version(&version)
     {
@@ -248,11 +258,46 @@ fn unreadable(reason: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
     use super::*;
 
     fn check(members: &str) -> Result<(), String> {
         let state = format!(r#"{{"version":4,"serial":1,"lineage":"l",{members}}}"#);
-        check_readable(state.as_bytes()).map_err(|error| error.message().to_owned())
+        check_readable(Cursor::new(state)).map_err(|error| error.message().to_owned())
+    }
+
+    #[test]
+    fn of_members_that_are_there_twice_the_last_is_checked_and_so_is_all_else() {
+        let good = r#""resources":[]"#;
+        for bad in [
+            r#""resources":[{"mode":"managed","type":"t","name":"n","instances":"x"}]"#,
+            r#""resources":[{"mode":"m","type":"t","name":"n","instances":[]}]"#,
+            r#""outputs":{"a":{"value":1}}"#,
+        ] {
+            let name = &bad[..bad.find(':').unwrap()];
+            let harmless = format!("{name}:null");
+            assert!(check(&format!("{bad},{harmless}")).is_ok(), "{bad}");
+            assert!(check(&format!("{harmless},{bad}")).is_err(), "{bad}");
+            assert!(
+                check(&format!("{bad},\"serial\":1,\"check_results\":null,\"check_results\":null")).is_err()
+            );
+        }
+        assert!(check(&format!("{good},{good}")).is_ok());
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf_8_do_not_keep_the_rest_from_being_checked() {
+        for (mode, is_readable) in [("managed", true), ("data", true), ("manged", false)] {
+            let state = [
+                br#"{"version":4,"serial":1,"lineage":"l","resources":[{"mode":""#.as_slice(),
+                mode.as_bytes(),
+                br#"","type":"t","name":"n","provider":"provider[\"registry.terraform.io/hashicorp/null\"]","instances":[{"private":null,"attributes":{"a":"caf"#,
+                b"\xe9\"}}]}]}",
+            ]
+            .concat();
+            assert_eq!(check_readable(Cursor::new(state)).is_ok(), is_readable, "{mode}");
+        }
     }
 
     fn resource(members: &str) -> String {
