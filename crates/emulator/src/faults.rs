@@ -73,7 +73,14 @@ impl Faults {
     pub(crate) fn plan(&self, target: &Target<'_>) -> Plan {
         let mut plan = Plan { delay: self.link.latency(), ..Plan::default() };
         self.lock().retain_mut(|fault| {
-            if !fault.matches(target) || !plan.add(&fault.misbehaviour) {
+            if !fault.matches(target) {
+                return true;
+            }
+            if let Some(left) = fault.skips.checked_sub(1) {
+                fault.skips = left;
+                return true;
+            }
+            if !plan.add(&fault.misbehaviour) {
                 return true;
             }
             match &mut fault.times {
@@ -106,6 +113,7 @@ impl Link {
 #[derive(Debug, Clone)]
 pub struct Fault {
     misbehaviour: Misbehaviour,
+    skips: u32,
     times: Option<u32>,
     method: Option<String>,
     operation: Option<String>,
@@ -121,6 +129,7 @@ impl Fault {
     pub fn new(misbehaviour: Misbehaviour) -> Self {
         Self {
             misbehaviour,
+            skips: 0,
             times: None,
             method: None,
             operation: None,
@@ -136,6 +145,13 @@ impl Fault {
     #[must_use]
     pub fn with_times(mut self, times: u32) -> Self {
         self.times = Some(times);
+        self
+    }
+
+    /// Leaves alone the first `skips` requests that it would apply to.
+    #[must_use]
+    pub fn with_skips(mut self, skips: u32) -> Self {
+        self.skips = skips;
         self
     }
 

@@ -265,12 +265,12 @@ impl Client {
             }
         };
         let size = payload.size_bytes();
-        let mut attempts = AttemptCount::default();
+        let attempts = AttemptCount::default();
         let started = Instant::now();
         let sent = in_time(|| {
             // What an earlier request broke off at is not about this one.
             drop(payload.take_broken());
-            attempts = AttemptCount::default();
+            attempts.begin_call();
             let call = call()
                 .body(payload.body(0..size))
                 .customize()
@@ -349,10 +349,10 @@ impl Client {
         call: DeleteObjectFluentBuilder,
         repeat: Repeat,
     ) -> Result<(), Failure> {
-        let (mut attempts, status) = (AttemptCount::default(), LastStatus::default());
+        let (attempts, status) = (AttemptCount::default(), LastStatus::default());
         let call = call.bucket(self.bucket()).key(key);
         let sent = in_time(|| {
-            attempts = AttemptCount::default();
+            attempts.begin_call();
             let call = call.clone().customize().interceptor(attempts.clone()).interceptor(status.clone());
             call.config_override(repeated(repeat)).send()
         });

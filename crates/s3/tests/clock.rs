@@ -115,3 +115,53 @@ async fn write_is_repeated_where_the_sdk_repeats_too() {
     drop(store().write(&here, Bytes::from_static(STATE).into(), &WriteMode::Overwrite).await.unwrap());
     assert_eq!(store().read_bytes(&here).await.unwrap().unwrap().bytes, STATE);
 }
+
+/// The first attempt is carried out and its answer is lost, the second is refused for its time, and
+/// what follows is refused.
+fn lose_then_refuse(emulator: &Emulator, narrowed: impl Fn(Fault) -> Fault, last: (u16, &str)) {
+    let answer = |status, code: &str| Misbehaviour::AnswerWithoutWork { status, code: code.to_owned() };
+    let inject = |fault: Fault| emulator.faults().inject(narrowed(fault));
+    inject(Fault::new(Misbehaviour::LoseReply).with_times(1));
+    inject(Fault::new(answer(403, "RequestTimeTooSkewed")).with_skips(1).with_times(1));
+    inject(Fault::new(answer(last.0, last.1)).with_skips(2));
+}
+
+#[tokio::test]
+async fn a_write_whose_answer_was_lost_before_the_time_was_refused_is_looked_for() {
+    for last in [(403, "AccessDenied"), (403, "RequestTimeTooSkewed"), (400, "InvalidRequest")] {
+        for size in [STATE.len(), 17 << 20] {
+            let emulator = emulator().await;
+            let keys = [("dialect", "aws"), ("max_retries", "2")];
+            let (store, here) = (store(&emulator, &keys), Workspace::default());
+            let mut bytes = STATE.to_vec();
+            bytes.resize(size, b' ');
+            lose_then_refuse(&emulator, |fault| fault.with_method("PUT"), last);
+            let written = store.write(&here, Bytes::from(bytes.clone()).into(), &WriteMode::Overwrite).await;
+            assert!(written.is_ok(), "{last:?} {size}: the state is stored: {written:?}");
+            emulator.faults().clear();
+            assert!(store.read_bytes(&here).await.unwrap().unwrap().bytes == bytes);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_whose_answer_was_lost_before_the_time_was_refused_is_looked_for() {
+    let emulator = emulator().await;
+    let keys = [("dialect", "aws"), ("max_retries", "2")];
+    let (store, here) = (store(&emulator, &keys), Workspace::default());
+    drop(store.write(&here, Bytes::from_static(STATE).into(), &WriteMode::Create).await.unwrap());
+    lose_then_refuse(&emulator, |fault| fault.with_method("DELETE"), (403, "AccessDenied"));
+    store.delete(&here).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_digest_whose_answer_was_lost_before_the_time_was_refused_is_looked_for() {
+    let emulator = emulator().await;
+    let keys = [("dialect", "aws"), ("max_retries", "2"), ("dynamodb_table", TABLE)];
+    let (store, here) = (store(&emulator, &keys), Workspace::default());
+    let last = (400, "AccessDeniedException");
+    lose_then_refuse(&emulator, |fault| fault.with_operation("PutItem"), last);
+    drop(store.write(&here, Bytes::from_static(STATE).into(), &WriteMode::Create).await.unwrap());
+    emulator.faults().clear();
+    assert_eq!(store.read_bytes(&here).await.unwrap().unwrap().bytes, STATE);
+}

@@ -102,7 +102,7 @@ async fn checked_write(
     };
     let (meta, overridden, empties) = match pushed {
         Pushed::Written { meta, overridden, empties, .. } => (meta, overridden, empties),
-        Pushed::Unchanged { meta } => return Ok(meta),
+        Pushed::Unchanged { meta, .. } => return Ok(meta),
         _ => return Ok(StateMeta::default()),
     };
     if let Some(refusal) = overridden {

@@ -99,7 +99,7 @@ async fn put(
             Ok(Some(meta))
         }
         Ok(_) => Ok(None),
-        Err(PushError::NotComparable { error, meta }) => Err(not_comparable(session, &meta, &error)),
+        Err(PushError::NotComparable { error, meta, .. }) => Err(not_comparable(session, &meta, &error)),
         Err(PushError::Refused(refusal)) => Err(refused(session, pushed, &refusal)),
         Err(PushError::Store(error)) => Err(error.into()),
         Err(_) => Err(Error::new(ErrorKind::Unexpected, "push", "the state was not written").into()),

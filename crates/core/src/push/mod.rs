@@ -28,7 +28,7 @@ use crate::source::StateSource;
 use crate::state::StateHeader;
 use crate::store::{StateMeta, StateStore, WriteMode};
 
-/// A state that is to be written, and what it says of itself.
+/// A state that is to be written, and what it says of itself. The two must belong together.
 #[derive(Clone, Debug)]
 pub struct NewState {
     /// The bytes.
@@ -53,6 +53,7 @@ impl NewState {
 #[non_exhaustive]
 pub enum Pushed {
     /// The state was written.
+    #[non_exhaustive]
     Written {
         /// What the store says of it.
         meta: StateMeta,
@@ -60,10 +61,12 @@ pub enum Pushed {
         overridden: Option<PushRefusal>,
         /// It has taken the place of a state that had resources, and has none.
         empties: bool,
-        /// The stored state did not match its digest, and does now.
+        /// The stored state was found not to match its digest, and does now. With
+        /// [`PushRules::repair_digest`] nothing looks at the digest before it is recorded.
         is_digest_repaired: bool,
     },
     /// The same state is stored already, and nothing was written.
+    #[non_exhaustive]
     Unchanged {
         /// What the store says of it.
         meta: StateMeta,
@@ -77,6 +80,7 @@ pub enum PushError {
     /// The rules forbid it. Nothing was written.
     Refused(PushRefusal),
     /// What is stored is not a state that can be compared. Nothing was written.
+    #[non_exhaustive]
     NotComparable {
         /// Why.
         error: Error,
@@ -209,7 +213,9 @@ impl Push<'_> {
                 if !self.rules.force {
                     match stored.equality(self.store, self.workspace, self.new).await? {
                         Equality::Bytes => return Ok(Plan::Keep),
-                        Equality::Meaning if keeps_bytes(self.rules, self.lock) => {
+                        Equality::Meaning
+                            if keeps_bytes(self.rules, self.lock) && !self.rules.repair_digest =>
+                        {
                             return Ok(Plan::Keep);
                         }
                         Equality::Meaning => {

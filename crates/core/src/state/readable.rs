@@ -119,18 +119,18 @@ fn read(mut state: impl Read + Seek) -> Result<Option<Document>> {
         Err(error) if error.is_io() => return Err(failed(error.into())),
         Err(error) => error,
     };
-    if error.is_data() && !error.to_string().starts_with("duplicate field") {
-        return Err(of_another_kind(&format!(" (line {}, column {})", error.line(), error.column())));
-    }
     let mut bytes = Vec::new();
     state.rewind().and_then(|()| state.read_to_end(&mut bytes)).map_err(failed)?;
     // That it is JSON was seen before; what is left is deeper, or has larger numbers, than is followed here.
     let Ok(value) = serde_json::from_str::<Value>(&lossy(&bytes)) else { return Ok(None) };
-    serde_json::from_value(value).map(Some).map_err(|_| of_another_kind(""))
-}
-
-fn of_another_kind(place: &str) -> Error {
-    unreadable(&format!("a member has a value of another kind than clients expect{place}"))
+    serde_json::from_value(value).map(Some).map_err(|again| {
+        // Read from memory it has no place. Where nothing is there twice, the first reading knows it.
+        let place = match error.is_data() && error.to_string().starts_with(&again.to_string()) {
+            true => format!(" (line {}, column {})", error.line(), error.column()),
+            false => String::new(),
+        };
+        unreadable(&format!("a member has a value of another kind than clients expect{place}"))
+    })
 }
 
 /// Makes sure that clients can read a state of version 4.

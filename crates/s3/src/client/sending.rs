@@ -1,7 +1,7 @@
 //! What the SDK is told of a request before it sends it, and what it does not tell of its attempts.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
 
 use aws_runtime::auth::PayloadSigningOverride;
 use aws_sdk_s3::config::retry::RetryConfig;
@@ -35,17 +35,34 @@ pub(super) fn repeated(repeat: Repeat) -> aws_sdk_s3::config::Builder {
 
 /// Counts the attempts at a request, of which the SDK itself tells nothing.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct AttemptCount(Arc<AtomicU32>);
+pub(crate) struct AttemptCount(Arc<Attempted>);
+
+#[derive(Debug, Default)]
+struct Attempted {
+    /// The attempts of the call that is under way.
+    count: AtomicU32,
+    /// A call before it may have been carried out: it had an attempt besides the one that was refused for its time.
+    in_doubt: AtomicBool,
+}
 
 impl AttemptCount {
+    /// Counts the attempts of a further call for the same request.
+    pub(crate) fn begin_call(&self) {
+        if self.0.count.swap(0, Ordering::Relaxed) > 1 {
+            self.0.in_doubt.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns the attempts of the last call.
     pub(super) fn count(&self) -> u32 {
-        self.0.load(Ordering::Relaxed)
+        self.0.count.load(Ordering::Relaxed)
     }
 
     /// The SDK reports the last attempt alone. That it did nothing says nothing of the attempts before.
     pub(crate) fn in_view_of(&self, failure: Failure) -> Failure {
+        let is_in_doubt = self.count() > 1 || self.0.in_doubt.load(Ordering::Relaxed);
         match failure.outcome {
-            Outcome::Refused | Outcome::Unsent if self.count() > 1 => {
+            Outcome::Refused | Outcome::Unsent if is_in_doubt => {
                 Failure { outcome: Outcome::Unknown, ..failure }
             }
             _ => failure,
@@ -64,7 +81,7 @@ impl Intercept for AttemptCount {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let _: u32 = self.0.fetch_add(1, Ordering::Relaxed);
+        let _: u32 = self.0.count.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 }

@@ -119,10 +119,10 @@ impl Client {
             Condition::IfMatch(etag) => call.if_match(self.settings.dialect.if_match(etag)),
             Condition::IfMatchAs(etag) => call.if_match(etag),
         };
-        let mut attempts = AttemptCount::default();
+        let attempts = AttemptCount::default();
         let operation = Object::State.operation();
         let sent = in_time(|| {
-            attempts = AttemptCount::default();
+            attempts.begin_call();
             let settings = aws_sdk_s3::config::Builder::new().timeout_config(timeouts(size_bytes));
             call.clone().customize().interceptor(attempts.clone()).config_override(settings).send()
         });

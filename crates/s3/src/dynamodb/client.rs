@@ -149,9 +149,9 @@ impl Table {
     ) -> Result<(), Failure> {
         let call = self.sdk.put_item().table_name(self.name()).item(KEY, AttributeValue::S(id.to_owned()));
         let call = call.item(attribute, AttributeValue::S(value.clone()));
-        let mut attempts = AttemptCount::default();
+        let attempts = AttemptCount::default();
         let sent = in_time(|| {
-            attempts = AttemptCount::default();
+            attempts.begin_call();
             call.clone().customize().interceptor(attempts.clone()).send()
         });
         drop(sent.await.map_err(|error| attempts.in_view_of(self.failure(operation, id, error)))?);
@@ -189,10 +189,10 @@ impl Table {
         id: &str,
         attribute: &str,
     ) -> Result<(), Failure> {
-        let mut attempts = AttemptCount::default();
+        let attempts = AttemptCount::default();
         let call = self.sdk.delete_item().table_name(self.name()).key(KEY, AttributeValue::S(id.to_owned()));
         let sent = in_time(|| {
-            attempts = AttemptCount::default();
+            attempts.begin_call();
             call.clone().customize().interceptor(attempts.clone()).send()
         });
         drop(sent.await.map_err(|error| attempts.in_view_of(self.failure(operation, id, error)))?);

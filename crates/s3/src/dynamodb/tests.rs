@@ -204,3 +204,18 @@ async fn a_forced_push_over_what_is_no_state_still_stops_at_a_wrong_digest() {
         assert_eq!(read(&ours).await.unwrap().unwrap(), text);
     }
 }
+
+#[tokio::test]
+async fn a_push_that_is_to_repair_a_digest_does_so_whatever_the_bytes_are() {
+    let text = r#"{"version":4,"serial":2,"lineage":"l","outputs":{},"resources":[]}"#;
+    for pushed in [text, &format!(" {text}\n"), &text.replace("serial\":2", "serial\": 2")] {
+        let (_emulator, ours, other) = clients().await;
+        write(&ours, "one").await;
+        write(&other, text).await;
+        let new = NewState::parse(Bytes::from((*pushed).to_owned())).unwrap();
+        let rules = PushRules::PUSH.with_repair_digest(true);
+        let done = ours.push(&Workspace::default(), &new, &rules, &HeldLock::Own).await;
+        assert!(matches!(done, Ok(Pushed::Written { .. })), "{done:?}");
+        assert_eq!(read(&ours).await.unwrap().unwrap(), *pushed);
+    }
+}
