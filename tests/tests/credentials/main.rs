@@ -3,6 +3,7 @@
 
 mod advice;
 mod client;
+mod elsewhere;
 mod empty;
 mod keys;
 mod line_breaks;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     whoami::tests(&mut suite);
     renewal::tests(&mut suite);
     repository::tests(&mut suite);
+    elsewhere::tests(&mut suite);
     keys::tests(&mut suite);
     trust::tests(&mut suite);
     suite.on_setup(moto, "credentials_are_those_of_the_account_of_the_role", &[], accounts);

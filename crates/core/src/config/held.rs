@@ -56,7 +56,8 @@ impl ResolvedConfig {
             return false;
         };
         let is_repository = |folder: &&Path| folder.join(".git").exists();
-        let root = directory.ancestors().find(is_repository).unwrap_or(&directory);
+        // The outermost: a submodule is a part of the repository around it.
+        let root = directory.ancestors().filter(is_repository).last().unwrap_or(&directory);
         path.starts_with(root) && !self.is_of_person(&path)
     }
 

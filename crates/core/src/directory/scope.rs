@@ -61,12 +61,13 @@ impl Scope {
             }
         }
         let mut variables = BTreeMap::new();
-        let mut set = |name: &str, setting: Option<Setting>| match setting {
-            Some(setting) => drop(variables.insert(name.to_owned(), setting)),
-            None => drop(variables.remove(name)),
-        };
+        let set =
+            |variables: &mut BTreeMap<String, Setting>, name: &str, setting: Option<Setting>| match setting {
+                Some(setting) => drop(variables.insert(name.to_owned(), setting)),
+                None => drop(variables.remove(name)),
+            };
         for (name, declared) in &declared {
-            set(name, declared.default.clone());
+            set(&mut variables, name, declared.default.clone());
         }
         let text = |name: &str, text: &str| match declared.get(name) {
             Some(declared) if declared.is_expression => expression(text),
@@ -74,22 +75,23 @@ impl Scope {
         };
         for variable in env.names() {
             if let (Some(name), Some(value)) = (variable.strip_prefix("TF_VAR_"), env.get(variable)) {
-                set(name, text(name, value));
+                set(&mut variables, name, text(name, value));
             }
         }
-        for file in definition_files(directory) {
-            for (name, setting) in definitions(directory, &file) {
-                set(&name, Some(setting));
+        let include = |variables: &mut BTreeMap<String, Setting>, file: &str, is_named: bool| {
+            match definitions(directory, file, is_named) {
+                Some(settings) => variables.extend(settings),
+                // It may set any of them. What comes after it is known again.
+                None => variables.clear(),
             }
+        };
+        for file in definition_files(directory) {
+            include(&mut variables, &file, false);
         }
         for (option, value) in words_of_variables(env) {
             match (option.as_str(), value.split_once('=')) {
-                ("var", Some((name, value))) => set(name, text(name, value)),
-                ("var-file", _) => {
-                    for (name, setting) in definitions(directory, &value) {
-                        set(&name, Some(setting));
-                    }
-                }
+                ("var", Some((name, value))) => set(&mut variables, name, text(name, value)),
+                ("var-file", _) => include(&mut variables, &value, true),
                 _ => {}
             }
         }
@@ -249,11 +251,14 @@ fn definition_files(directory: &Path) -> Vec<String> {
     named
 }
 
-/// What a file of definitions says; nothing, if it cannot be read.
-fn definitions(directory: &Path, file: &str) -> Vec<(String, Setting)> {
-    let Ok(Some(source)) = SourceText::read(directory, file, Accept::RegularFile) else { return Vec::new() };
+/// Returns what a file of definitions says, or `None` if that is not known: it cannot be read, is no
+/// regular file, or cannot be parsed. A file that nobody named and that is not there says nothing.
+fn definitions(directory: &Path, file: &str, is_named: bool) -> Option<Vec<(String, Setting)>> {
+    let Some(source) = SourceText::read(directory, file, Accept::RegularFile).ok()? else {
+        return (!is_named).then(Vec::new);
+    };
     let body = if file.ends_with(".json") { json::settings(&source) } else { hcl::settings(&source) };
-    let attributes: Layer = body.map(|body| body.attributes).unwrap_or_default();
+    let attributes: Layer = body.ok()?.attributes;
     let unplaced = Origin::file("", None);
-    attributes.into_iter().map(|(name, given)| (name, given.value.placed(&unplaced))).collect()
+    Some(attributes.into_iter().map(|(name, given)| (name, given.value.placed(&unplaced))).collect())
 }

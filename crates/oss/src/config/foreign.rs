@@ -40,6 +40,13 @@ fn may_be_vendors(wanted: &Wanted) -> bool {
     takes_role || !has_keys || OF_VENDOR.iter().any(|prefix| key.starts_with(prefix))
 }
 
+/// Whether a URL leads to one of the services that are used here. Under the same domain are hosts
+/// that anybody can rent.
 fn is_vendors_host(url: &Url) -> bool {
-    url.host_str().unwrap_or_default().trim_end_matches('.').ends_with(".aliyuncs.com")
+    let host = url.host_str().unwrap_or_default().trim_end_matches('.');
+    let Some(name) = host.strip_suffix(".aliyuncs.com") else { return false };
+    let is_service = |label: &str| {
+        label == "ots" || ["oss-", "sts", "location"].iter().any(|service| label.starts_with(service))
+    };
+    url.scheme() == "https" && name.split('.').any(is_service) && !name.split('.').any(|label| label == "fc")
 }

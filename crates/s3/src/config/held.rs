@@ -44,6 +44,11 @@ pub(super) fn check_tokens_way(
         credentials,
         CredentialConfig::WebIdentity(_) | CredentialConfig::Chain { web_identity: Some(_), .. }
     );
+    if let (true, Some(key)) = (has_token, read_on_the_way(config, files)) {
+        return Err(config
+            .invalid(key, "files of the directory have what is sent read on the way, and a web identity token is not sent so")
+            .with_hint("set the proxy and the certificates yourself, in `HTTPS_PROXY` and `AWS_CA_BUNDLE`"));
+    }
     let Some(url) = endpoint(config, STS)?.filter(|_| has_token) else { return Ok(()) };
     if is_private(&url) || !is_of_directory(config, files, STS) {
         return Ok(());
@@ -54,6 +59,19 @@ pub(super) fn check_tokens_way(
             "a web identity token is not sent over plain `http` to where a file of the directory says",
         )
         .with_hint("use `https`, or name the endpoint yourself, in `AWS_ENDPOINT_URL_STS`"))
+}
+
+/// Returns the key by which files of the directory let somebody on the way read what goes over TLS: they ask
+/// for no certificate, or name a proxy and the certificates that are trusted.
+fn read_on_the_way(config: &ResolvedConfig, files: &Files) -> Option<&'static str> {
+    let names = |key: &str| is_of_directory(config, files, key);
+    if config.bool("insecure") && names("insecure") {
+        return Some("insecure");
+    }
+    let has_proxy =
+        ["https_proxy", "http_proxy"].into_iter().any(|key| config.string(key).is_some() && names(key));
+    let has_bundle = config.string("custom_ca_bundle").is_some() && names("custom_ca_bundle");
+    (has_proxy && has_bundle).then_some("custom_ca_bundle")
 }
 
 /// Nobody on the way can read what is sent there.
@@ -71,6 +89,7 @@ fn is_private(url: &Url) -> bool {
 pub(super) fn guard(config: &ResolvedConfig, files: &Files) -> Guard {
     let mut guard = Guard::default();
     let sts = endpoint(config, STS).ok().flatten();
+    let on_the_way = read_on_the_way(config, files);
     let mut names = vec![config.string("profile").unwrap_or("default").to_owned()];
     while let Some(name) = names.last().cloned() {
         let Some(profile) = files.source_of(&name) else { break };
@@ -84,6 +103,11 @@ pub(super) fn guard(config: &ResolvedConfig, files: &Files) -> Guard {
             if own.as_ref().or(sts.as_ref()).is_some_and(|url| !is_private(url)) {
                 guard.refusal.get_or_insert_with(|| way(&name, found));
             }
+        }
+        if let (true, Some(key)) =
+            (profile.contains_key("sso_session") || profile.contains_key("sso_start_url"), on_the_way)
+        {
+            guard.refusal.get_or_insert_with(|| sign_in(&name, &config.origin(key)));
         }
         let session =
             profile.get("sso_session").and_then(|found| files.section(About::SsoSession, &found.value));
@@ -122,6 +146,16 @@ fn way(profile: &str, found: &Found) -> Refusal {
         ),
         origin: place(found),
         hint: "use `https` for STS",
+    }
+}
+
+fn sign_in(profile: &str, origin: &Origin) -> Refusal {
+    Refusal {
+        message: format!(
+            "the login of profile `{profile}` was not used: files of the directory have what is sent read on the way"
+        ),
+        origin: origin.to_string(),
+        hint: "set the proxy and the certificates yourself, in `HTTPS_PROXY` and `AWS_CA_BUNDLE`",
     }
 }
 
@@ -179,7 +213,17 @@ fn may_be_amazons(config: &ResolvedConfig, files: &Files, credentials: &Credenti
     }
 }
 
+/// Whether a URL leads to one of the services that are used here. Under the same domains are hosts
+/// that anybody can rent.
 fn is_amazons_host(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_end_matches('.');
-    [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"].iter().any(|domain| host.ends_with(domain))
+    let domains = [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"];
+    let Some(name) = domains.iter().find_map(|domain| host.strip_suffix(domain)) else { return false };
+    let is_service = |label: &str| {
+        ["s3", "sts", "dynamodb"].iter().any(|service| {
+            label.strip_prefix(service).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        })
+    };
+    let is_rented = |label: &str| matches!(label, "execute-api" | "elb" | "elasticbeanstalk");
+    url.scheme() == "https" && name.split('.').any(is_service) && !name.split('.').any(is_rented)
 }

@@ -148,7 +148,7 @@ impl S3Config {
         Ok(Self {
             bucket: bucket.to_owned(),
             key: key.to_owned(),
-            region: config.required("region")?.to_owned(),
+            region: region(config)?,
             endpoint: endpoints::of_store(config, bucket)?,
             dynamodb_table: config.string("dynamodb_table").map(str::to_owned),
             dynamodb_endpoint: endpoint(config, "endpoints.dynamodb")?,
@@ -261,6 +261,17 @@ fn is_access_point(bucket: &str) -> bool {
     is_arn
         && matches!(service, Some("s3" | "s3-outposts"))
         && (resource.starts_with("accesspoint/") || resource.starts_with("outpost/"))
+}
+
+/// Returns the region. Where no endpoint is configured it becomes part of a host's name, which it must not end.
+fn region(config: &ResolvedConfig) -> Result<String> {
+    let region = config.required("region")?;
+    let is_name = region.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    if is_name || config.string("endpoints.s3").is_some() {
+        Ok(region.to_owned())
+    } else {
+        Err(config.invalid("region", "expected a name such as `eu-west-1`"))
+    }
 }
 
 /// Says why no state can be kept under a key.

@@ -185,6 +185,10 @@ impl Files {
             // To write to a string never fails.
             let _ = writeln!(text, "[{word} {}]", identifier(name));
             for (name, found) in &*section {
+                // A session's token goes to the endpoint of its profile, and only a person says which.
+                if name == "endpoint_url" && self.is_held(&found.path) {
+                    continue;
+                }
                 let is_name = matches!(name.as_str(), "source_profile" | "sso_session");
                 let value = if is_name { identifier(&found.value) } else { found.value.replace('\n', "\n ") };
                 if !value.is_empty() {

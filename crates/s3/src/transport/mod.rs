@@ -1,8 +1,10 @@
 //! The way to a service: through which proxy, with which certificates, and how much of an answer is read.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use aws_smithy_http_client::Builder;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
@@ -103,10 +105,25 @@ impl HttpConnector for Dispatcher {
         let client = self.routes.to(request.uri());
         let answer = client.http_connector(&self.settings, &self.components).call(request);
         HttpConnectorFuture::new(async move {
-            let answer = answer.await?;
+            let answer = with_credible_date(answer.await?);
             Ok(if is_download && answer.status().is_success() { answer } else { bounded(answer) })
         })
     }
+}
+
+/// The times that are believed of a service, in seconds since 1970: those of this century from 2020 on.
+/// The SDK signs with whatever time an answer says, and does not get over years that a signature has
+/// no room for.
+const CREDIBLE_SECONDS: Range<i64> = 1_577_836_800..4_102_444_800;
+
+/// Drops a `Date` that no service has. One that cannot be read is passed over by all who look.
+fn with_credible_date(mut answer: HttpResponse) -> HttpResponse {
+    let date = answer.headers().get("date");
+    let date = date.and_then(|date| DateTime::from_str(date, DateTimeFormat::HttpDate).ok());
+    if date.is_some_and(|date| !CREDIBLE_SECONDS.contains(&date.secs())) {
+        drop(answer.headers_mut().remove("date"));
+    }
+    answer
 }
 
 fn bounded(mut answer: HttpResponse) -> HttpResponse {

@@ -25,6 +25,8 @@ struct Seen {
     anything: bool,
     /// The locks that were taken and not given back.
     locks: Vec<LockId>,
+    /// Why the last attempt at the lock was refused, and no later one granted.
+    refused_lock: Option<Error>,
     /// What was told last. Clients repeat what fails.
     told: Option<(Action, String)>,
 }
@@ -47,7 +49,10 @@ impl Witness {
                 seen.state |= is_about_the_state(*action);
                 seen.told = None;
                 match (action, lock) {
-                    (Action::Lock, Some(lock)) => seen.locks.push((*lock).clone()),
+                    (Action::Lock, Some(lock)) => {
+                        seen.refused_lock = None;
+                        seen.locks.push((*lock).clone());
+                    }
                     (Action::Unlock, Some(lock)) => seen.locks.retain(|held| held != *lock),
                     // By force: whatever lock there was.
                     (Action::Unlock, None) => seen.locks.clear(),
@@ -71,9 +76,12 @@ impl Witness {
                 let this = Some((*action, (*message).to_owned()));
                 let is_told = seen.told == this;
                 seen.told = this;
+                if *is_about_a_lock && *action == Action::Lock {
+                    seen.refused_lock = Some(refusal(*action, message, *cause, *choice));
+                }
                 drop(seen);
                 if !*is_about_a_lock && !is_told {
-                    self.tell_refusal(*action, message, *cause, *choice);
+                    self.ui.warn_error(&refusal(*action, message, *cause, *choice));
                 }
             }
             _ => {}
@@ -85,41 +93,32 @@ impl Witness {
         self.ui.warn_error(&error.with_hint("to refuse this, pass `--emptied deny` to `remote-state exec`"));
     }
 
-    fn tell_refusal(
-        &self,
-        action: Action,
-        message: &str,
-        cause: Option<&Error>,
-        choice: Option<PolicyChoice>,
-    ) {
-        let (kind, reason) = match cause {
-            Some(cause) => (cause.kind(), cause.message()),
-            None => (ErrorKind::PreconditionFailed, message),
-        };
-        let mut error = Error::new(kind, "exec", format!("refused to {}: {reason}", words(action)));
-        for (label, value) in cause.map(Error::context).unwrap_or_default() {
-            error = error.with_context(label, value);
-        }
-        for hint in cause.map(Error::hints).unwrap_or_default() {
-            error = error.with_hint(hint.clone());
-        }
-        if let Some(hint) = choice.and_then(flag) {
-            error = error.with_hint(hint);
-        }
-        self.ui.warn_error(&error);
-    }
-
     /// Tells what became of the state and of the lock, after the command has ended.
     pub(super) async fn report(&self, session: &Session, words: &[OsString]) {
-        let (state, anything, locks) = {
-            let seen = self.seen();
-            (seen.state, seen.anything, seen.locks.clone())
+        let (state, anything, locks, refused_lock) = {
+            let mut seen = self.seen();
+            (seen.state, seen.anything, seen.locks.clone(), seen.refused_lock.take())
         };
-        if !state && !is_nothing_to_ask(words) {
-            self.tell_unasked(session, anything);
+        match refused_lock {
+            Some(refused) => self.tell_holder(session, &refused).await,
+            None if !state && !is_nothing_to_ask(words) => self.tell_unasked(session, anything),
+            None => {}
         }
         if !locks.is_empty() {
             self.tell_left(session, &locks).await;
+        }
+    }
+
+    /// Names the holder of the lock that was refused: Terraform shows its id alone, beside the record that
+    /// Terraform itself would have stored.
+    async fn tell_holder(&self, session: &Session, refused: &Error) {
+        let state = session.store.location(&session.workspace).state;
+        match session.store.inspect(&session.workspace).await {
+            Ok(Some(holder)) => {
+                let message = format!("the command was refused the lock on `{state}`");
+                self.ui.warn_error(&Error::lock_held("exec", message, holder));
+            }
+            Ok(None) | Err(_) => self.ui.warn_error(refused),
         }
     }
 
@@ -155,6 +154,24 @@ impl Witness {
             .with_hint(format!("release it with `remote-state unlock {id}`"));
         self.ui.warn_error(&error);
     }
+}
+
+fn refusal(action: Action, message: &str, cause: Option<&Error>, choice: Option<PolicyChoice>) -> Error {
+    let (kind, reason) = match cause {
+        Some(cause) => (cause.kind(), cause.message()),
+        None => (ErrorKind::PreconditionFailed, message),
+    };
+    let mut error = Error::new(kind, "exec", format!("refused to {}: {reason}", words(action)));
+    for (label, value) in cause.map(Error::context).unwrap_or_default() {
+        error = error.with_context(label, value);
+    }
+    for hint in cause.map(Error::hints).unwrap_or_default() {
+        error = error.with_hint(hint.clone());
+    }
+    if let Some(hint) = choice.and_then(flag) {
+        error = error.with_hint(hint);
+    }
+    error
 }
 
 fn is_about_the_state(action: Action) -> bool {
