@@ -8,6 +8,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use remote_state_core::ErrorKind;
 use remote_state_core::config::unprintable;
+use remote_state_core::provider::ProxyFailed;
 
 use crate::advice::Advice;
 use crate::sts::Denied;
@@ -96,6 +97,7 @@ impl Chain {
         let mut answers = Vec::new();
         let mut message = "no credentials were found".to_owned();
         let (mut hint, mut origin) = (Box::<str>::from(self.hint), None);
+        let mut kind = ErrorKind::CredentialInvalid;
         for link in &self.links {
             let (label, name, provider, advice) = match link {
                 Link::Empty(answer) => {
@@ -132,12 +134,17 @@ impl Chain {
                             message = format!("no credentials: {reason}");
                             hint = what_to_do.into();
                         }
+                        if let Some(failed) = ProxyFailed::in_chain(&error) {
+                            message = format!("no credentials: {}", failed.fault);
+                            (kind, hint, origin) =
+                                (failed.kind, failed.hint.into(), Some(failed.origin.clone()));
+                        }
                         break;
                     }
                 }
             }
         }
-        let denied = Denied { origin, ..Denied::new(ErrorKind::CredentialInvalid, message, hint) };
+        let denied = Denied { origin, ..Denied::new(kind, message, hint) };
         Err(denied.with_answers(answers).into_credentials_error())
     }
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use common::wire::read_request;
 use futures_util::TryStreamExt as _;
 use remote_state_core::config::{ResolvedConfig, Setting};
-use remote_state_core::{Error, LockInfo, ReadOptions, StateStore as _, Workspace};
+use remote_state_core::{Error, ErrorKind, LockInfo, ReadOptions, StateStore as _, Workspace};
 use remote_state_s3::{PROVIDER, S3Config, S3Store};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
@@ -51,6 +51,34 @@ fn store(endpoint: &str, pairs: &[(&str, &str)]) -> S3Store {
 
 fn told(error: &Error) -> String {
     format!("{error} {:?} {:?}", error.context(), error.hints())
+}
+
+/// The SDK signs with the time of an answer, and ends the program over a year that it cannot write.
+#[tokio::test]
+async fn a_time_that_no_service_has_is_not_believed() {
+    for date in [
+        "Fri, 31 Dec 9999 23:59:59 GMT",
+        "Fri, 01 Jan 2100 00:00:00 GMT",
+        "Mon, 01 Jan 0001 00:00:00 GMT",
+        "Thu, 01 Jan 1970 00:00:00 GMT",
+        "yesterday",
+    ] {
+        for (status, code) in [(403, "RequestTimeTooSkewed"), (503, "SlowDown")] {
+            let body = format!("<Error><Code>{code}</Code><Message>m</Message></Error>");
+            let answer = format!(
+                "HTTP/1.1 {status} No\r\nconnection: close\r\ndate: {date}\r\ncontent-type: application/xml\r\n\
+                 content-length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            let endpoint = format!("http://{}", answering(answer).await);
+            let store = store(&endpoint, &[("max_retries", "2")]);
+            for _ in 0..2 {
+                let error = store.read(&Workspace::default(), &ReadOptions::default()).await.unwrap_err();
+                let expected = [ErrorKind::CredentialInvalid, ErrorKind::RateLimited];
+                assert!(expected.contains(&error.kind()), "{date}: {error:?}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

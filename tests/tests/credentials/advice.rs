@@ -46,6 +46,28 @@ fn refusing_sts() -> Service {
 }
 
 pub(crate) fn tests(suite: &mut Suite) {
+    suite.test(
+        "advice::a_proxy_on_the_way_to_a_source_of_credentials_is_named_and_not_the_keys",
+        &[],
+        || {
+            let role = format!(
+                "[profile ci]\nrole_arn = {ROLE}\nsource_profile = base\nregion = us-east-1\n\
+             [profile base]\naws_access_key_id = a\naws_secret_access_key = s\n"
+            );
+            let [session, plain] = profiles("ci");
+            for config in [role, session, plain] {
+                for (proxy, code, fault) in [
+                    ("http://127.0.0.1:1", 1, "the proxy `http://127.0.0.1:1` cannot be reached"),
+                    ("ftp://127.0.0.1:1", 2, "the proxy cannot be used"),
+                ] {
+                    let client = Client::new().home_file(".aws/config", &config).env("HTTPS_PROXY", proxy);
+                    let told = with_token(client, "2099-01-01T00:00:00Z").key("profile", "ci").fails(code);
+                    let told = told.says(fault).says("HTTPS_PROXY");
+                    assert!(!told.stderr().contains("set `AWS_ACCESS_KEY_ID`"), "{told}");
+                }
+            }
+        },
+    );
     suite.test("advice::an_sso_login_that_was_never_made_or_is_over_is_told_with_the_command", &[], || {
         let over = service(
             401,

@@ -75,6 +75,27 @@ fn what_goes_before_is_what_opentofu_takes() {
 }
 
 #[test]
+fn a_file_of_definitions_that_cannot_be_read_makes_what_it_may_set_unknown() {
+    let plain = || dir(KEY, DECLARED);
+    let conflict = "<<<<<<< HEAD\nenv = \"prod\"\n=======\nenv = \"dev\"\n>>>>>>> other\n";
+    for (dir, env) in [
+        (plain().file("x.auto.tfvars", conflict), [("NONE", "")]),
+        (plain().file("x.auto.tfvars", "env = \n"), [("TF_VAR_env", "dev")]),
+        (plain().file("terraform.tfvars", "env = \"dev"), [("NONE", "")]),
+        (plain().file("x.auto.tfvars.json", "{\"env\": \"prod\",}"), [("NONE", "")]),
+        (plain().file("x.auto.tfvars/file", ""), [("NONE", "")]),
+        (plain(), [("TF_CLI_ARGS", "-var-file=prod.tfvars")]),
+        (plain().file("x.tfvars", conflict), [("TF_CLI_ARGS_plan", "-var-file x.tfvars")]),
+    ] {
+        assert_eq!(compared(&dir, &env).0, "not compared", "{env:?}");
+    }
+    // What goes before the file decides.
+    let broken = plain().file("x.auto.tfvars", conflict);
+    assert_eq!(compared(&broken, &[("TF_CLI_ARGS", "-var env=dev")]).0, "same");
+    assert_eq!(compared(&broken, &[("TF_CLI_ARGS", "-var env=prod")]).0, "changed");
+}
+
+#[test]
 fn names_of_every_kind_are_followed() {
     let locals = "locals {\n  e = var.env\n  all = { dev = \"dev\", list = [local.e] }\n}\n";
     let given = [("TF_VAR_n", "5")];

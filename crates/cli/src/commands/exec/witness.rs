@@ -116,7 +116,9 @@ impl Witness {
         match session.store.inspect(&session.workspace).await {
             Ok(Some(holder)) => {
                 let message = format!("the command was refused the lock on `{state}`");
-                self.ui.warn_error(&Error::lock_held("exec", message, holder));
+                let error = Error::lock_held("exec", message, holder);
+                let hint = "to wait for it, pass `--lock-timeout 5m` to `remote-state exec`";
+                self.ui.warn_error(&error.with_hint(hint));
             }
             Ok(None) | Err(_) => self.ui.warn_error(refused),
         }
