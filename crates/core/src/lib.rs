@@ -8,6 +8,7 @@ mod lock;
 mod lock_info;
 mod names;
 mod outgoing;
+pub mod program;
 pub mod provider;
 pub mod push;
 pub mod shell;

@@ -6,7 +6,6 @@
 //! a question.
 
 use std::fmt;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -15,11 +14,12 @@ use aws_credential_types::attributes::AccountId;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, future};
 use jiff::Timestamp;
+use remote_state_core::program;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 use tokio::process::Command;
 
-/// Runs a program, with our standard input and our standard error.
+/// Runs a program, with our standard error, and with our standard input where it is for us.
 #[derive(Clone, Debug)]
 pub(crate) struct Process(Arc<Settings>);
 
@@ -63,15 +63,7 @@ impl Process {
             CredentialsError::provider_error(Failed { profile, origin, reason })
         };
         let not_run = |error: std::io::Error| failed(format!("cannot be run: {error}"));
-        // `Command::output` would keep back standard error.
-        let running = shell(command.expose_secret())
-            .stdin(Stdio::inherit())
-            .stderr(Stdio::inherit())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(not_run)?;
-        let output = running.wait_with_output().await.map_err(not_run)?;
+        let output = program::output(shell(command.expose_secret())).await.map_err(not_run)?;
         if !output.status.success() {
             return Err(failed(format!("failed ({})", output.status)));
         }

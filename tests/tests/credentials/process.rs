@@ -18,6 +18,29 @@ fn client(program: &str, config: &str) -> Client {
     client.home_file(".aws/config", &config.replace("PROGRAM", &format!("sh '{}' hunter3", path.display())))
 }
 
+/// Has a program for OSS ask with a line on standard input, and returns what it has read.
+#[track_caller]
+fn heard_by_oss(profile: &[&str], words: &str, says: &str) -> String {
+    let client = Client::new().home_file(
+        "ask.sh",
+        "#!/bin/sh\necho 'Enter MFA code:' >&2\nread code\nprintf %s \"$code\" > \"$HOME/code\"\n\
+         printf '{\"mode\":\"AK\",\"access_key_id\":\"AK\",\"access_key_secret\":\"hunter2\"}'\n",
+    );
+    let path = client.sandbox.home().join("ask.sh");
+    let profiles = serde_json::json!({ "current": "ci", "profiles": [
+        { "name": "ci", "mode": "External", "process_command": format!("sh {}", path.display()) },
+    ] });
+    let client = client.home_file(".aliyun/config.json", &profiles.to_string());
+    let endpoint = "endpoint=http://127.0.0.1:1";
+    let keys = ["bucket=tfstate", "region=cn-beijing", endpoint, "max_retries=0"];
+    let cmd = client.sandbox.remote_state().arg("--backend=oss");
+    let flags = keys.iter().chain(profile).map(|key| format!("--backend-config={key}"));
+    let cmd = cmd.args(flags).words(words).env("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true");
+    cmd.stdin("987\n").run().code(1).says("Enter MFA code:\n").says(says);
+    let code = client.sandbox.home().join("code");
+    std::fs::read_to_string(code).expect("the program has written it")
+}
+
 pub(crate) fn tests(suite: &mut Suite) {
     suite.test("process::a_question_is_seen_and_its_answer_reaches_the_program", &[], || {
         for config in
@@ -78,25 +101,27 @@ pub(crate) fn tests(suite: &mut Suite) {
         }
     });
     suite.test("process::what_oss_asks_is_seen_and_answered_too", &[], || {
-        let client = Client::new().home_file(
-            "ask.sh",
-            "#!/bin/sh\necho 'Enter MFA code:' >&2\nread code\nprintf %s \"$code\" > \"$HOME/code\"\n\
-             printf '{\"mode\":\"AK\",\"access_key_id\":\"AK\",\"access_key_secret\":\"hunter2\"}'\n",
-        );
-        let path = client.sandbox.home().join("ask.sh");
-        let profiles = serde_json::json!({ "current": "ci", "profiles": [
-            { "name": "ci", "mode": "External", "process_command": format!("sh {}", path.display()) },
-        ] });
-        let client = client.home_file(".aliyun/config.json", &profiles.to_string());
-        let keys = ["bucket=tfstate", "region=cn-beijing", "endpoint=http://127.0.0.1:1", "max_retries=0"];
         for profile in [&[][..], &["profile=ci"]] {
-            let cmd = client.sandbox.remote_state().arg("--backend=oss");
-            let flags = keys.iter().chain(profile).map(|key| format!("--backend-config={key}"));
-            let cmd = cmd.args(flags).words("pull").env("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true");
-            cmd.stdin("987\n").run().code(1).says("Enter MFA code:\n").says("cannot reach");
+            assert_eq!(heard_by_oss(profile, "pull", "cannot reach"), "987");
+        }
+    });
+    suite.test("process::what_is_piped_to_a_server_is_not_for_programs", &[], || {
+        let marks = ASKS.replace("read code", "read code; printf %s \"$code\" > \"$HOME/code\"");
+        let serve = "serve --no-auth --listen 127.0.0.1:0";
+        for words in ["exec -- true", "exec -- sh -c true", serve] {
+            let client = client(&marks, "[default]\ncredential_process = PROGRAM\n");
+            let client = client.key("use_lockfile", "true").key("max_retries", "0");
             let code = client.sandbox.home().join("code");
-            assert_eq!(std::fs::read_to_string(&code).expect("the program has written it"), "987");
-            std::fs::remove_file(code).expect("the home is ours");
+            let mut running = client.command(words).stdin("123\n").start();
+            running.wait_for("Enter MFA code:\n");
+            // It has no one to wait for, and the store is not there.
+            running.wait_for("cannot reach");
+            drop(running);
+            let code = std::fs::read_to_string(code).expect("the program has written it");
+            assert_eq!(code, "", "{words}");
+        }
+        for words in ["exec -- true", "exec -- sh -c true"] {
+            assert_eq!(heard_by_oss(&[], words, "cannot reach"), "", "{words}");
         }
     });
 }

@@ -3,6 +3,7 @@
 mod cycle;
 mod exec;
 mod exec_place;
+mod exec_programs;
 mod exec_tells;
 mod exec_terminal;
 mod interrupt;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
     cycle::add(&mut suite);
     exec::add(&mut suite);
     exec_place::add(&mut suite);
+    exec_programs::add(&mut suite);
     exec_tells::add(&mut suite);
     exec_terminal::add(&mut suite);
     interrupt::add(&mut suite);

@@ -9,6 +9,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use remote_state::program::{StandardInput, set_standard_input};
 use remote_state::{Error, ErrorKind, Result};
 use remote_state_server::{Auth, BoundServer, Patience, Server, States};
 use secrecy::SecretString;
@@ -58,7 +59,9 @@ pub(crate) async fn run(session: &mut Session, args: Exec) -> Result<(), Failure
         .await?;
     let command = command(session, &args.command, &server, &secret)?;
 
-    // From here on a signal is for the command.
+    // From here on a signal is for the command, and so is standard input. A program that asks for
+    // credentials must not stop the server.
+    set_standard_input(StandardInput::Taken);
     let mut signals = Signals::listen()?;
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = tokio::spawn(server.run_until(async {

@@ -14,6 +14,7 @@ mod whoami;
 mod workspace;
 
 use remote_state::config::Environment;
+use remote_state::program::{StandardInput, set_standard_input};
 use remote_state::{Error, ErrorKind, StateMeta, Workspace};
 
 use serde_json::Value;
@@ -30,6 +31,10 @@ pub(crate) async fn run(cli: Cli, ui: Ui, env: Environment) -> Result<(), Failur
         Command::Completions(args) => return completions::run(ui, args),
         Command::Config(args) => return config::run(ui, &env, &cli.global, args),
         _ => {}
+    }
+    // What comes in a pipe is for the command that `exec` runs; a service has nobody to ask there.
+    if matches!(cli.command, Command::Serve(_) | Command::Exec(_)) {
+        set_standard_input(StandardInput::Shared);
     }
     let mut session = Session::open(ui, env, &cli.global).await?;
     let result = with_store(&mut session, cli.command).await;

@@ -3,6 +3,7 @@
 //! On Linux this process is told to be the reaper of what loses its parent, so everything that the command has started, however far down and in
 //! whatever group, stays below it and shows in `/proc`. Elsewhere only the command's group is known.
 
+use remote_state::program::is_group_of_program;
 use rustix::process::{Pid, WaitOptions, getpgrp, getpid, test_kill_process_group, waitpid};
 
 /// A process that lives.
@@ -39,12 +40,13 @@ pub(super) fn is_alone() -> bool {
     })
 }
 
-/// Takes note of the end of processes that we have adopted. Those that we started ourselves are in our own group, and the command is waited for by
-/// whoever started it.
+/// Takes note of the end of processes that we have adopted. Those that we started ourselves are
+/// waited for by whoever started them.
 pub(super) fn reap(leader: Pid) {
     let us = getpid().as_raw_nonzero().get();
     let adopted = entries().into_iter().flatten().filter(|entry| {
-        entry.is_dead && entry.parent == us && entry.process.group != getpgrp() && entry.process.pid != leader
+        let Process { pid, group, .. } = entry.process;
+        entry.is_dead && entry.parent == us && !is_ours(group) && pid != leader
     });
     for entry in adopted {
         if let Err(error) = waitpid(Some(entry.process.pid), WaitOptions::NOHANG) {
@@ -64,7 +66,7 @@ pub(super) fn living(leader: Pid) -> Vec<Process> {
     };
     let us = getpid().as_raw_nonzero().get();
     let mut found: Vec<&Entry> =
-        all.iter().filter(|entry| entry.parent == us && entry.process.group != getpgrp()).collect();
+        all.iter().filter(|entry| entry.parent == us && !is_ours(entry.process.group)).collect();
     let mut next = 0;
     while let Some(entry) = found.get(next) {
         let parent = entry.process.pid.as_raw_nonzero().get();
@@ -77,6 +79,12 @@ pub(super) fn living(leader: Pid) -> Vec<Process> {
         of_group.filter(|entry| !found.iter().any(|known| known.process.pid == entry.process.pid)).collect();
     let lives = found.into_iter().chain(of_group).filter(|entry| !entry.is_dead);
     lives.map(|entry| entry.process.clone()).collect()
+}
+
+/// Returns whether a group holds what we started for ourselves: our own, and those of programs that
+/// print credentials.
+fn is_ours(group: Pid) -> bool {
+    group == getpgrp() || is_group_of_program(group.as_raw_nonzero().get().unsigned_abs())
 }
 
 /// Returns whether nobody would bring us back if we stopped: no process of our session but another group is above us.

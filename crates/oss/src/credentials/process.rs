@@ -1,19 +1,18 @@
 //! A program that prints credentials (profile mode `External`).
 
 use std::fmt;
-use std::process::Stdio;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use remote_state_core::Result;
+use remote_state_core::{Result, program};
 use serde::Deserialize;
 use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::credentials::{Credentials, Source, Surroundings, no_credentials};
 
-/// How long a program may take: it may ask a person.
+/// How long a program may take: it may ask a person, where `remote_state_core::program` lets it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs a program. As the CLI does, its arguments are told apart by blanks, and no shell looks at them.
@@ -42,25 +41,15 @@ struct Printed {
 impl Source for Process {
     async fn load(&self, _: &Surroundings) -> Result<Credentials> {
         let mut words = self.command.split_whitespace();
-        let program = words.next().unwrap_or_default();
+        let name = words.next().unwrap_or_default();
         let failed = |because: String| {
-            no_credentials(format!(
-                "the program `{program}` of profile `{}` gives no credentials",
-                self.profile
-            ))
-            .with_context("because", because)
+            let profile = &self.profile;
+            no_credentials(format!("the program `{name}` of profile `{profile}` gives no credentials"))
+                .with_context("because", because)
         };
-        let running = Command::new(program)
-            .args(words)
-            // It may ask a person.
-            .stdin(Stdio::inherit())
-            .stderr(Stdio::inherit())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            // `Command::output` would keep back standard error.
-            .spawn()
-            .map_err(|error| failed(error.to_string()))?;
-        let output = timeout(PATIENCE, running.wait_with_output())
+        let mut command = Command::new(name);
+        command.args(words);
+        let output = timeout(PATIENCE, program::output(command))
             .await
             .map_err(|_| failed(format!("it took longer than {} s", PATIENCE.as_secs())))?
             .map_err(|error| failed(error.to_string()))?;
