@@ -1,6 +1,7 @@
 //! Making a connection: directly, or through a proxy.
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::future::{Ready, ready};
 use std::io;
 use std::pin::Pin;
@@ -17,6 +18,7 @@ use remote_state_core::provider::ProxyFailed;
 use rustls::ClientConfig;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tower::Service;
 
 use super::proxy::{Named, Proxy};
@@ -30,7 +32,7 @@ type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 /// How much is read of what a proxy answers before the tunnel begins, in bytes.
 const MOST_OF_A_HEAD: usize = 16 << 10;
 
-/// Makes connections that carry no TLS with the server yet.
+/// Makes connections that carry no TLS with the server yet, see `secured.rs`.
 #[derive(Clone, Debug)]
 pub(super) struct Connector {
     tcp: TcpConnector,
@@ -53,16 +55,24 @@ impl Connector {
     async fn connect(mut self, server: Uri) -> Result<Way, BoxError> {
         let proxy = match &self.proxy {
             None => {
-                let stream = MaybeHttpsStream::Http(self.tcp.call(server).await?);
+                let late = || Late { missing: "connection", patience: self.patience };
+                let stream = match timeout(self.patience, self.tcp.call(server)).await {
+                    Ok(Err(error)) if has_timed_out(&error) => return Err(late().into()),
+                    Ok(stream) => MaybeHttpsStream::Http(stream?),
+                    // Looking up the name has no limit of its own.
+                    Err(_) => return Err(late().into()),
+                };
                 return Ok(Way { stream, is_forward: false });
             }
             Some(Ok(proxy)) => proxy.clone(),
             Some(Err(failed)) => return Err(failed.clone().into()),
         };
         let patience = self.patience;
-        let silent =
-            || proxy.name().unreachable(format!("it does not answer within {} s", patience.as_secs()));
-        match tokio::time::timeout(patience, self.through(&proxy, server)).await {
+        let silent = || {
+            let seconds = patience.as_secs_f64();
+            proxy.name().unreachable(format!("it does not answer within {seconds} s"))
+        };
+        match timeout(patience, self.through(&proxy, server)).await {
             Ok(way) => Ok(way?),
             Err(_) => Err(silent().into()),
         }
@@ -79,6 +89,28 @@ impl Connector {
             Ok(Way { stream, is_forward: true })
         }
     }
+}
+
+/// What did not come about in time.
+#[derive(Debug)]
+pub(super) struct Late {
+    pub(super) missing: &'static str,
+    pub(super) patience: Duration,
+}
+
+impl fmt::Display for Late {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no {} within {} s", self.missing, self.patience.as_secs_f64())
+    }
+}
+
+impl StdError for Late {}
+
+/// Returns whether TCP itself gave up waiting.
+fn has_timed_out(error: &(dyn StdError + 'static)) -> bool {
+    causes(error)
+        .filter_map(|error| error.downcast_ref::<io::Error>())
+        .any(|error| error.kind() == io::ErrorKind::TimedOut)
 }
 
 /// The innermost reason.
@@ -104,12 +136,12 @@ async fn socks(stream: Stream, proxy: &Proxy, server: &Uri) -> Result<Stream, Pr
 }
 
 /// A connection that is there already.
-struct Made(Option<Stream>);
+pub(super) struct Made<S>(pub(super) Option<S>);
 
-impl Service<Uri> for Made {
-    type Response = Stream;
+impl<S> Service<Uri> for Made<S> {
+    type Response = S;
     type Error = io::Error;
-    type Future = Ready<io::Result<Stream>>;
+    type Future = Ready<io::Result<S>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))

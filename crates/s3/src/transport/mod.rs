@@ -24,6 +24,7 @@ pub(crate) use trust::Trust;
 mod connector;
 mod pool;
 mod proxy;
+mod secured;
 #[cfg(test)]
 mod tests;
 mod trust;
@@ -32,7 +33,10 @@ mod trust;
 /// long as a broken or hostile server sends.
 const MOST_OF_AN_ANSWER: usize = 16 << 20;
 
-/// Makes the client that everything here is asked through. `connect_timeout` holds where the SDK does not set one of its own.
+/// Makes the client that everything here is asked through.
+///
+/// No connection may take longer than `connect_timeout`, TLS included, whatever the SDK allows. The
+/// exception is plain HTTP without a proxy: there the limit of the SDK holds.
 pub(crate) fn client(trust: &Trust, proxies: &Proxies, connect_timeout: Duration) -> SharedHttpClient {
     let pool = |proxy: Option<&Named>, is_tls| {
         pool::client(Kind { trust: trust.clone(), proxy: proxy.cloned(), is_tls, connect_timeout })

@@ -16,17 +16,17 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::retry::ErrorKind as Retry;
 use http::header::{CONTENT_TYPE, PROXY_AUTHORIZATION};
-use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
 use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::connector::Connector;
 use super::proxy::{Named, Proxy};
+use super::secured::Secured;
 use super::trust::Trust;
 use crate::sts::causes;
 
-type Connections = Client<HttpsConnector<Connector>, SdkBody>;
+type Connections = Client<Secured, SdkBody>;
 
 /// Which connections are made, and by what they are trusted.
 #[derive(Clone, Debug)]
@@ -35,6 +35,7 @@ pub(super) struct Kind {
     pub(super) proxy: Option<Named>,
     /// Whether the servers are spoken to by TLS.
     pub(super) is_tls: bool,
+    /// How long TCP, the proxy and TLS may take together.
     pub(super) connect_timeout: Duration,
 }
 
@@ -55,9 +56,11 @@ impl Pool {
         let needs_trust = *is_tls || matches!(proxy, Some(Ok(proxy)) if proxy.has_tls());
         let tls = if needs_trust { trust.settings() } else { Trust::Bundle([].into()).settings() };
         let connector = Connector::new(proxy.clone(), tls.clone(), *connect_timeout);
-        Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .build(HttpsConnector::from((connector, tls)))
+        Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(Secured::new(
+            connector,
+            tls,
+            *connect_timeout,
+        ))
     }
 }
 

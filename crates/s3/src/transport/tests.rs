@@ -1,9 +1,18 @@
-//! Which request goes through which proxy.
+//! Which request goes through which proxy, and how long a connection may take.
 
+use aws_config::SdkConfig;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use remote_state_core::config::{Environment, Layer, Origin, ResolvedConfig, Setting, Sourced, resolve};
+
+use remote_state_core::ErrorKind;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::PROVIDER;
+use crate::config::S3Config;
+use crate::error::{About, Failure, Outcome, failure};
 
 fn proxies(keys: &[(&str, &str)], env: &[(&str, &str)]) -> (Proxies, Vec<String>) {
     let needed = [("bucket", "b"), ("key", "k"), ("region", "r")];
@@ -162,5 +171,118 @@ fn proxy_is_a_url_whose_password_does_not_show() {
         let error = Proxies::from_resolved(&config, &mut Vec::new()).unwrap_err();
         assert!(error.message().contains("`https_proxy`"), "{error}");
         assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+    }
+}
+
+/// How a peer begins before it says nothing any more.
+#[derive(Clone, Copy, Debug)]
+enum Opening {
+    Nothing,
+    Connect,
+    Socks,
+}
+
+impl Opening {
+    async fn play(self, stream: &mut TcpStream) -> std::io::Result<()> {
+        match self {
+            Self::Nothing => Ok(()),
+            Self::Connect => {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    head.push(stream.read_u8().await?);
+                }
+                stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await
+            }
+            Self::Socks => {
+                // Version 5 and one method, which is taken.
+                stream.read_exact(&mut [0; 3]).await?;
+                stream.write_all(&[5, 0]).await?;
+                // A name of seven bytes, and a port.
+                stream.read_exact(&mut [0; 14]).await?;
+                stream.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await
+            }
+        }
+    }
+}
+
+/// Something that falls silent, and its address.
+async fn silent(opening: Opening) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(tokio::spawn(async move {
+        let mut kept = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            drop(opening.play(&mut stream).await);
+            kept.push(stream);
+        }
+    }));
+    address
+}
+
+/// Why nothing can be read at an endpoint where a connection may take a tenth of a second.
+async fn failure_in_a_tenth(endpoint: &str, env: &[(&str, &str)]) -> Failure {
+    let (proxies, _) = proxies(&[], env);
+    let credentials = Credentials::new("a", "b", None, None, "test");
+    let sdk = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(client(&Trust::Bundle([].into()), &proxies, Duration::from_millis(100)))
+        .region(Region::new("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .retry_config(RetryConfig::disabled())
+        .endpoint_url(endpoint)
+        .build();
+    let config = aws_sdk_s3::config::Builder::from(&sdk).force_path_style(true).build();
+    let asked = aws_sdk_s3::Client::from_conf(config).get_object().bucket("b").key("k").send();
+    let answer = tokio::time::timeout(Duration::from_secs(15), asked).await;
+    let error = answer.expect("the limit holds").expect_err("nothing answers");
+    let pairs = [("bucket", "b"), ("key", "k"), ("region", "us-east-1"), ("endpoint", endpoint)];
+    let config = ResolvedConfig::from_pairs(&PROVIDER, pairs).unwrap();
+    let origins = S3Config::from_resolved(&config).unwrap().origins;
+    let about = About {
+        operation: "read",
+        object: "s3://b/k",
+        bucket: "b",
+        store: endpoint,
+        region: "us-east-1",
+        origins: &origins,
+        endpoint: ("endpoint", None),
+    };
+    failure(about, error)
+}
+
+#[tokio::test]
+async fn server_that_never_speaks_tls_costs_the_limit_for_connections_and_was_sent_nothing() {
+    let server = format!("https://{}", silent(Opening::Nothing).await);
+    let tunnel = format!("http://{}", silent(Opening::Connect).await);
+    let socks = format!("socks5://{}", silent(Opening::Socks).await);
+    for (endpoint, env) in [
+        (server.as_str(), &[][..]),
+        ("https://s3.test", &[("HTTPS_PROXY", tunnel.as_str())]),
+        ("https://s3.test", &[("HTTPS_PROXY", &socks)]),
+    ] {
+        let Failure { outcome, error } = failure_in_a_tenth(endpoint, env).await;
+        assert_eq!(outcome, Outcome::Unsent, "{env:?}: {error:?}");
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{env:?}: {error:?}");
+        let fault = format!("cannot reach {endpoint}");
+        assert!(error.message().contains(&fault), "{env:?}: {error:?}");
+        let because = error.context().iter().find(|(label, _)| *label == "because");
+        let because = because.map(|(_, reason)| reason.as_str());
+        assert_eq!(because, Some("no TLS with the server within 0.1 s"), "{env:?}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn proxy_that_never_answers_costs_the_limit_for_connections_and_is_named() {
+    let silent = silent(Opening::Nothing).await;
+    for scheme in ["http", "https", "socks5"] {
+        let url = format!("{scheme}://{silent}");
+        let env = [("HTTPS_PROXY", url.as_str())];
+        let Failure { outcome, error } = failure_in_a_tenth("https://s3.test", &env).await;
+        assert_eq!(outcome, Outcome::Unsent, "{url}: {error:?}");
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{url}: {error:?}");
+        let fault = format!("the proxy `{url}` cannot be reached");
+        assert!(error.message().contains(&fault), "{error:?}");
+        let reason = "it does not answer within 0.1 s";
+        assert!(format!("{error:?}").contains(reason), "{url}: {error:?}");
     }
 }
