@@ -299,6 +299,10 @@ impl Sender {
             broken = tells;
         }
         let passing = |failure| Failed { failure, is_passing: true, service_time: None };
+        let failed_by_proxy = |failed: ProxyFailed| {
+            let is_passing = failed.is_passing();
+            Failed { is_passing, ..by_proxy(failed).into() }
+        };
         let mut response = match timeout(answer_timeout(size_bytes), request.send()).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) if error.is_builder() => {
@@ -310,11 +314,11 @@ impl Sender {
             }
             Ok(Err(error)) => {
                 // What was announced is not all there, so nothing was done with it.
-                let failure = || match self.http.proxy_failed(&url, &error) {
-                    Some(failed) => by_proxy(failed),
-                    None => about.unreachable(&error),
+                let failed = || match self.http.proxy_failed(&url, &error) {
+                    Some(failed) => failed_by_proxy(failed),
+                    None => passing(about.unreachable(&error)),
                 };
-                return Err(broken.take().map_or_else(|| passing(failure()), nothing_sent));
+                return Err(broken.take().map_or_else(failed, nothing_sent));
             }
             Err(_) => return Err(passing(about.timed_out())),
         };
@@ -338,7 +342,7 @@ impl Sender {
         let header = |name: &str| response.headers().get(name)?.to_str().ok();
         let is_services = header("x-oss-request-id").is_some();
         if let Some(failed) = self.http.proxy_answered(&url, status.as_u16(), is_services) {
-            return Err(passing(by_proxy(failed)));
+            return Err(failed_by_proxy(failed));
         }
         let refusal = Refusal::read(status.as_u16(), header, &body);
         Err(Failed {

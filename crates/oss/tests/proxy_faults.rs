@@ -9,6 +9,7 @@ mod fake;
 mod socks;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::{emulator, here};
 use fake::{fake, http};
@@ -36,6 +37,18 @@ fn opened(keys: &[(&str, &str)], env: &[(&str, &str)]) -> Arc<dyn StateStore> {
     let config = resolve(&PROVIDER, &env, &[layer.collect()]).expect("the keys are known");
     let config = OssConfig::from_resolved(&config).expect("the configuration does");
     Arc::new(OssStore::new(&config).expect("the credentials do"))
+}
+
+/// Why a table is not asked for a lock through a proxy.
+async fn table_failure(table: &str, proxy: &str, retries: (&str, &str)) -> Error {
+    let keys = [
+        ("endpoint", "http://127.0.0.1:1"),
+        ("tablestore_endpoint", table),
+        ("tablestore_table", "locks"),
+        retries,
+    ];
+    let store = opened(&keys, &[("HTTPS_PROXY", proxy)]);
+    store.inspect(&here()).await.expect_err("no lock can be read")
 }
 
 /// All that a person is told.
@@ -154,5 +167,46 @@ async fn variable_that_names_no_proxy_is_refused_only_by_a_request_that_would_go
         let env = [("HTTPS_PROXY", value), ("NO_PROXY", "*")];
         let error = failure(&[("endpoint", "https://oss.invalid")], &env).await;
         assert!(error.message().contains("cannot reach `https://"), "{value}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_proxy_refuses_for_good_is_not_asked_again() {
+    const WANTS_USER: &str = "407 Proxy Authentication Required";
+    let retries = ("max_retries", "2");
+    for (status, endpoint, user, times) in [
+        (WANTS_USER, "https://oss.test", "", 1),
+        (WANTS_USER, "https://oss.test", "alice:hunter2@", 1),
+        (WANTS_USER, "http://oss.test", "", 1),
+        // What may pass is asked again.
+        ("503 Service Unavailable", "https://oss.test", "", 3),
+        ("503 Service Unavailable", "http://oss.test", "", 3),
+    ] {
+        let (proxy, asked) = fake(move |_, _| http(status, "", "")).await;
+        let url = proxy.replace("http://", &format!("http://{user}"));
+        let error = failure(&[("endpoint", endpoint), retries], &[("HTTPS_PROXY", &url)]).await;
+        assert_eq!(asked.lock().unwrap().len(), times, "{status} {endpoint}: {}", told(&error));
+    }
+    for (status, table, times) in [
+        (WANTS_USER, "https://ots.test", 1),
+        (WANTS_USER, "http://ots.test", 1),
+        ("503 Service Unavailable", "https://ots.test", 3),
+    ] {
+        let (proxy, asked) = fake(move |_, _| http(status, "", "")).await;
+        let error = table_failure(table, &proxy, retries).await;
+        assert_eq!(asked.lock().unwrap().len(), times, "{status} {table}: {}", told(&error));
+        let kind = if times == 1 { ErrorKind::CredentialInvalid } else { ErrorKind::Unavailable };
+        assert_eq!(error.kind(), kind, "{status} {table}: {}", told(&error));
+    }
+}
+
+#[tokio::test]
+async fn value_that_names_no_proxy_is_told_at_once_by_a_table_too() {
+    for value in ["socks4://proxy.test:1080", "ftp://proxy.test", "http://a{b}:3128"] {
+        // With that many attempts the pauses between them are minutes.
+        let failed = table_failure("https://ots.test", value, ("max_retries", "60"));
+        let error = tokio::time::timeout(Duration::from_secs(20), failed).await;
+        let error = error.expect("nothing is asked again");
+        assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{value}: {}", told(&error));
     }
 }

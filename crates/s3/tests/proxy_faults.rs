@@ -5,6 +5,10 @@
 #[path = "common/wire.rs"]
 mod wire;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use remote_state_core::config::{Environment, Origin, ResolvedConfig, Setting, Sourced, resolve};
 use remote_state_core::{Error, ErrorKind, ReadOptions, StateStore as _, Workspace};
 use remote_state_s3::{PROVIDER, S3Config, S3Store};
@@ -45,18 +49,27 @@ fn told(error: &Error) -> String {
 
 /// A proxy that answers every request with this.
 async fn proxy(answer: &'static str) -> String {
+    counted_proxy(answer).await.0
+}
+
+/// A proxy that answers every request with this, and how many it was sent.
+async fn counted_proxy(answer: &'static str) -> (String, Arc<AtomicUsize>) {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&count);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
+            let counter = Arc::clone(&counter);
             tokio::spawn(async move {
                 if read_request(&mut client).await.is_some() {
+                    counter.fetch_add(1, Ordering::Relaxed);
                     drop(client.write_all(answer.as_bytes()).await);
                 }
             });
         }
     });
-    address.to_string()
+    (address.to_string(), count)
 }
 
 /// An address at which nobody listens.
@@ -172,5 +185,43 @@ async fn variable_that_names_no_proxy_is_refused_only_by_a_request_that_would_go
             let error = failure(&keys, &env).await;
             assert!(error.message().contains("cannot reach `https://127.0.0.1:1`"), "{value}: {error}");
         }
+    }
+}
+
+#[tokio::test]
+async fn what_a_proxy_refuses_for_good_is_not_asked_again() {
+    const WANTS_USER: &str = "HTTP/1.1 407 Who Asks\r\ncontent-length: 0\r\n\r\n";
+    const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
+    let sts = [
+        ("endpoint", "http://127.0.0.1:1"),
+        ("role_arn", "arn:aws:iam::123456789012:role/ci"),
+        ("sts_endpoint", "https://sts.test"),
+    ];
+    let store = [("endpoint", "https://s3.test")];
+    for (answer, user, keys, times) in [
+        (WANTS_USER, "", &store[..], 1),
+        (WANTS_USER, "alice:hunter2@", &store[..], 1),
+        (WANTS_USER, "", &sts[..], 1),
+        // What may pass is asked again.
+        (BUSY, "", &store[..], 3),
+    ] {
+        let (address, count) = counted_proxy(answer).await;
+        let keys: Vec<_> = keys.iter().copied().chain([("max_retries", "3")]).collect();
+        let error = failure(&keys, &[("HTTPS_PROXY", &format!("http://{user}{address}"))]).await;
+        assert_eq!(count.load(Ordering::Relaxed), times, "{}", told(&error));
+        let kind = if times == 1 { ErrorKind::CredentialInvalid } else { ErrorKind::Unavailable };
+        assert_eq!(error.kind(), kind, "{}", told(&error));
+    }
+}
+
+#[tokio::test]
+async fn value_that_names_no_proxy_is_told_at_once() {
+    for value in ["socks4://proxy.test:1080", "ftp://proxy.test", "http://a{b}:3128"] {
+        let keys = [("endpoint", "https://s3.test"), ("max_retries", "20")];
+        // With that many attempts the pauses between them are minutes.
+        let env = [("HTTPS_PROXY", value)];
+        let error = tokio::time::timeout(Duration::from_secs(20), failure(&keys, &env)).await;
+        let error = error.expect("nothing is asked again");
+        assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{value}: {}", told(&error));
     }
 }

@@ -119,6 +119,12 @@ impl ProxyFailed {
         Self { because: Some(reason.into()), ..self }
     }
 
+    /// Returns whether the same request may succeed in a moment. A proxy that wants another user,
+    /// or that cannot be used at all, fails again until the configuration changes.
+    pub fn is_passing(&self) -> bool {
+        self.kind == ErrorKind::Unavailable
+    }
+
     /// Returns the failure that an error carries.
     pub fn in_chain<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Self> {
         std::iter::successors(Some(error), |&error| error.source())

@@ -48,13 +48,19 @@ struct Settings {
 /// An attempt that failed.
 struct Failed {
     failure: Failure,
+    /// The same request may succeed in a moment.
+    is_passing: bool,
     /// The service's time, if it refused the signature and ours is far from it.
     service_time: Option<Timestamp>,
 }
 
 impl From<Failure> for Failed {
     fn from(failure: Failure) -> Self {
-        Self { failure, service_time: None }
+        let is_passing = match failure.outcome {
+            Outcome::Conflict | Outcome::Unknown | Outcome::Unsent => true,
+            Outcome::Absent | Outcome::ConditionFailed | Outcome::Refused => false,
+        };
+        Self { failure, is_passing, service_time: None }
     }
 }
 
@@ -223,7 +229,8 @@ impl Table {
         let mut doubt = Doubt::default();
         let mut has_followed_clock = false;
         loop {
-            let Failed { failure, service_time } = match self.attempt(operation, call, id, &body).await {
+            let attempt = self.attempt(operation, call, id, &body).await;
+            let Failed { failure, is_passing, service_time } = match attempt {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
@@ -235,8 +242,6 @@ impl Table {
                 has_followed_clock = true;
                 continue;
             }
-            let is_passing =
-                matches!(failure.outcome, Outcome::Conflict | Outcome::Unknown | Outcome::Unsent);
             let pause = if is_passing { pauses.next() } else { None };
             let Some(pause) = pause else {
                 return Err(self.explained(operation, id, doubt.settle(failure)).await);
@@ -261,7 +266,7 @@ impl Table {
         let by_proxy = |failed: ProxyFailed| {
             let outcome = if failed.is_unsent { Outcome::Unsent } else { Outcome::Unknown };
             let error = failed.explain(self.error(operation, id, failed.kind, &failed.fault));
-            Failure { outcome, error }
+            Failed { is_passing: failed.is_passing(), ..Failure { outcome, error }.into() }
         };
         let http = &self.sender.http;
         let mut request = http.client(&url).map_err(by_proxy)?.post(&url);
@@ -286,7 +291,7 @@ impl Table {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
                 if let Some(failed) = http.proxy_failed(&url, &error) {
-                    return Err(by_proxy(failed).into());
+                    return Err(by_proxy(failed));
                 }
                 let outcome = if error.is_connect() { Outcome::Unsent } else { Outcome::Unknown };
                 return Err(unreachable(outcome, last_reason(&error)).into());
@@ -301,13 +306,13 @@ impl Table {
         let refusal = message::Error::decode(&*answer).unwrap_or_default();
         let status = response.status().as_u16();
         if let Some(failed) = http.proxy_answered(&url, status, !refusal.code.is_empty()) {
-            return Err(by_proxy(failed).into());
+            return Err(by_proxy(failed));
         }
         // A wrong time has no code of its own.
         let service_time = (refusal.code == "OTSAuthFailed").then(|| time_of(&response)).flatten();
         let service_time = service_time.filter(|time| are_far_apart(signed, *time));
         let failure = self.failure(operation, id, status, &refusal.code);
-        Err(Failed { failure, service_time })
+        Err(Failed { service_time, ..failure.into() })
     }
 
     fn error(&self, operation: &'static str, id: &str, kind: ErrorKind, reason: &str) -> Error {

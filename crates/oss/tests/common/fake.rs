@@ -18,8 +18,10 @@ pub(crate) async fn fake(answer: impl Fn(usize, &str) -> String + Send + 'static
         let mut count = 0;
         while let Ok((mut stream, _)) = listener.accept().await {
             let request = request(&mut stream).await;
-            drop(stream.write_all(answer(count, &request).as_bytes()).await);
+            let answer = answer(count, &request);
+            // Who has the answer finds the request here.
             kept.lock().unwrap().push(request);
+            drop(stream.write_all(answer.as_bytes()).await);
             count += 1;
         }
     }));

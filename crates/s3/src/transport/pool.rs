@@ -19,6 +19,7 @@ use http::header::{CONTENT_TYPE, PROXY_AUTHORIZATION};
 use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
 use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use remote_state_core::provider::ProxyFailed;
 
 use super::connector::Connector;
 use super::proxy::{Named, Proxy};
@@ -139,6 +140,9 @@ fn metadata(captured: &CaptureConnection) -> ConnectionMetadata {
 
 /// Sorts an error by what the SDK asks of it: whether the same request may be sent again.
 fn sorted(error: ClientError) -> ConnectorError {
+    if ProxyFailed::in_chain(&error).is_some_and(|failed| !failed.is_passing()) {
+        return ConnectorError::other(error.into(), None);
+    }
     let by_hyper = find::<hyper::Error>(&error);
     let is_io = error.is_connect() || find::<std::io::Error>(&error).is_some();
     if by_hyper.is_some_and(hyper::Error::is_user) {
