@@ -117,7 +117,8 @@ impl Proxy {
         }
     }
 
-    /// Says what is wrong with it, if a request failed by it.
+    /// Says what is wrong with it, if a request failed by it. Once a tunnel is made, what fails is
+    /// the server's TLS, and no fault of the proxy.
     pub(crate) fn failed(&self, url: &str, error: &reqwest::Error) -> Option<ProxyFailed> {
         if !error.is_connect() {
             return None;
@@ -125,29 +126,37 @@ impl Proxy {
         let name = self.name();
         // These are the words of the HTTP client. Should they ever change, less is told.
         let words = words(error);
-        let has = |text: &str| words.iter().any(|words| words.contains(text));
         let reason = words.last().cloned().unwrap_or_default();
-        let server = || {
-            let url = Url::parse(url).ok();
-            let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
-            let port = url.as_ref().and_then(Url::port_or_known_default).unwrap_or_default();
-            format!("{host}:{port}")
-        };
         if let Some(words) = words.iter().find(|words| words.starts_with("SOCKS error")) {
-            Some(name.socks_failed(words))
-        } else if has("proxy authorization required") {
-            Some(name.wants_user())
-        } else if has("tunnel error: unsuccessful") {
-            Some(name.refuses(&server(), None))
-        } else if has("tunnel error: unexpected end") || has("tunnel error: io error") {
-            Some(name.failed("breaks the connection off").because(reason))
-        } else if has("certificate") || has("corrupt message") {
-            // The tunnel was there: what failed is the server's TLS.
-            None
-        } else {
-            Some(name.unreachable(reason))
+            return Some(name.socks_failed(words));
         }
+        if let Some(fault) = words.iter().find_map(|words| words.strip_prefix("tunnel error: ")) {
+            return Some(match fault {
+                "failed to create underlying connection" => name.unreachable(reason),
+                "proxy authorization required" => name.wants_user(),
+                "unsuccessful" => name.refuses(&authority(url), None),
+                "unexpected end of file" | "io error establishing tunnel" => {
+                    name.failed("breaks the connection off").because(reason)
+                }
+                _ => name.failed("does not answer as a proxy does").because(fault),
+            });
+        }
+        if url.starts_with("http:") && !self.is_socks() {
+            // The proxy is sent the whole request: nobody else is connected with.
+            return Some(name.unreachable(reason));
+        }
+        // The limit is for all steps together, and does not say which of them it ended.
+        let silent = || name.failed("or the server behind it does not answer").because(reason);
+        error.is_timeout().then(silent)
     }
+}
+
+/// Host and port of a URL.
+fn authority(url: &str) -> String {
+    let url = Url::parse(url).ok();
+    let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+    let port = url.as_ref().and_then(Url::port_or_known_default).unwrap_or_default();
+    format!("{host}:{port}")
 }
 
 /// What an error and its causes say, from the outside in.

@@ -16,7 +16,10 @@ use fake::{fake, http};
 use remote_state_core::config::{Environment, Origin, Setting, Sourced, resolve};
 use remote_state_core::{Error, ErrorKind, StateStore, StateStoreExt as _};
 use remote_state_oss::{OssConfig, OssStore, PROVIDER};
+use rustls::pki_types::PrivateKeyDer;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 async fn failure(keys: &[(&str, &str)], env: &[(&str, &str)]) -> Error {
     opened(keys, env).read_bytes(&here()).await.expect_err("nothing can be read")
@@ -37,6 +40,76 @@ fn opened(keys: &[(&str, &str)], env: &[(&str, &str)]) -> Arc<dyn StateStore> {
     let config = resolve(&PROVIDER, &env, &[layer.collect()]).expect("the keys are known");
     let config = OssConfig::from_resolved(&config).expect("the configuration does");
     Arc::new(OssStore::new(&config).expect("the credentials do"))
+}
+
+/// What comes behind the tunnel that a proxy has made.
+#[derive(Clone, Copy, Debug)]
+enum Behind {
+    /// The server refuses by an alert of TLS.
+    Alert,
+    /// The connection is closed without a word, the request for TLS unread.
+    Close,
+    /// The same, once the request for TLS was read.
+    CloseLater,
+    /// Nothing at all.
+    Silence,
+}
+
+/// A proxy that makes every tunnel, and what is behind it.
+async fn tunnel(behind: Behind) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(tokio::spawn(async move {
+        let mut kept = Vec::new();
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(client.read_u8().await.unwrap());
+            }
+            client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+            let mut hello = vec![0; 16 << 10];
+            match behind {
+                // Closed with bytes unread, the connection is reset.
+                Behind::Close => drop(client.peek(&mut hello).await),
+                Behind::Silence => {
+                    drop(client.read(&mut hello).await);
+                    // The tunnel is made. The clock jumps over what is left to wait.
+                    tokio::time::pause();
+                    kept.push(client);
+                }
+                Behind::CloseLater => drop(client.read(&mut hello).await),
+                Behind::Alert => {
+                    drop(client.read(&mut hello).await);
+                    // TLS 1.2, two bytes: fatal, handshake_failure.
+                    client.write_all(&[21, 3, 3, 0, 2, 2, 40]).await.unwrap();
+                }
+            }
+        }
+    }));
+    url
+}
+
+/// A proxy that is reached by TLS, with a certificate that nobody vouches for.
+async fn untrusted() -> String {
+    let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certified.cert.der().clone()], key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    drop(tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            // Who does not trust us hangs up.
+            drop(acceptor.accept(client).await);
+        }
+    }));
+    url
 }
 
 /// Why a table is not asked for a lock through a proxy.
@@ -209,4 +282,52 @@ async fn value_that_names_no_proxy_is_told_at_once_by_a_table_too() {
         let error = error.expect("nothing is asked again");
         assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{value}: {}", told(&error));
     }
+}
+
+#[tokio::test]
+async fn tls_that_fails_behind_a_tunnel_is_no_fault_of_the_proxy() {
+    for (behind, reason) in [
+        (Behind::Alert, "received fatal alert: HandshakeFailure"),
+        (Behind::Close, "Connection reset by peer"),
+        (Behind::CloseLater, "tls handshake eof"),
+    ] {
+        let proxy = tunnel(behind).await;
+        for (error, server) in [
+            (failure(&[("endpoint", "https://oss.test")], &[("HTTPS_PROXY", &proxy)]).await, "oss"),
+            (table_failure("https://ots.test", &proxy, ("max_retries", "0")).await, "ots"),
+        ] {
+            let told = told(&error);
+            assert_eq!(error.kind(), ErrorKind::Unavailable, "{behind:?}: {told}");
+            let fault = format!("cannot reach `https://{server}.test");
+            assert!(error.message().contains(&fault), "{behind:?}: {told}");
+            assert!(told.contains(reason), "{behind:?}: {told}");
+            assert!(!told.contains("the proxy"), "{behind:?}: {told}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn tls_that_fails_at_a_proxy_is_its_fault() {
+    let proxy = untrusted().await;
+    for (error, what) in [
+        (failure(&[("endpoint", "https://oss.test")], &[("HTTPS_PROXY", &proxy)]).await, "tunnel"),
+        (failure(&[("endpoint", "http://oss.test")], &[("HTTPS_PROXY", &proxy)]).await, "forward"),
+        (table_failure("https://ots.test", &proxy, ("max_retries", "0")).await, "table"),
+    ] {
+        let told = told(&error);
+        assert!(
+            error.message().contains(&format!("the proxy `{proxy}` cannot be reached")),
+            "{what}: {told}"
+        );
+        assert!(told.contains("certificate"), "{what}: {told}");
+        assert!(told.contains("proxy set in: $HTTPS_PROXY"), "{what}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn silence_behind_a_tunnel_is_that_of_the_proxy_or_of_the_server() {
+    let proxy = tunnel(Behind::Silence).await;
+    let error = failure(&[("endpoint", "https://oss.test")], &[("HTTPS_PROXY", &proxy)]).await;
+    let fault = format!("the proxy `{proxy}` or the server behind it does not answer");
+    assert!(error.message().contains(&fault), "{}", told(&error));
 }
