@@ -92,7 +92,9 @@ impl DevStore {
         };
         refuse_links(directory)?;
         create_folder(&folder).map_err(cannot)?;
-        make_private(&folder).map_err(|error| unusable(&folder, &error))?;
+        make_private(&folder).map_err(|error| {
+            cannot(error).with_hint("use a directory of your own, or move what is there away")
+        })?;
         // The store may hold secrets, and a repository must not. Whatever is there already is the user's.
         match create_file(&folder.join(".gitignore")) {
             Ok(mut file) => file.write_all(b"*\n").map_err(cannot)?,

@@ -79,8 +79,8 @@ fn serve(ours: Cmd) -> Served {
 }
 
 impl Case<'_> {
-    fn post(&self, state: String) -> impl Future<Output = u16> + '_ {
-        async { self.http.send("POST", "/state/default", Some(Bytes::from(state))).await.status }
+    async fn post(&self, state: String) -> u16 {
+        self.http.send("POST", "/state/default", Some(Bytes::from(state))).await.status
     }
 
     async fn put(&self, state: String) {

@@ -86,14 +86,15 @@ fn v4(state: &str) -> Result<Vec<Placed>, WrongType> {
 fn v4_resource(resource: &Members<'_>, all: &mut Vec<Placed>) -> Result<(), WrongType> {
     let modules = address::modules(&resource.text("module")?);
     let (mode, provider) = (resource.text("mode")?, resource.text("provider")?);
-    let kind = required(resource, "type")?;
-    let name = required(resource, "name")?;
+    // Clients store and read resources without these too.
+    let (kind, name) = (resource.text("type")?, resource.text("name")?);
     for instance in resource.array("instances")? {
         let instance = Members::parse(instance.get())?;
         let key = Key::of(instance.get("index_key"));
         let address = Address::new(modules.clone(), &mode, &kind, &name, key);
         let attributes = match instance.get("attributes") {
-            Some(_) => instance.object("attributes")?,
+            // Clients look at them when they know the provider. What is no object has no attributes.
+            Some(_) => instance.object("attributes").unwrap_or_default(),
             None => instance.object("attributes_flat")?,
         };
         let attributes = owned(attributes);
@@ -111,11 +112,6 @@ fn v4_resource(resource: &Members<'_>, all: &mut Vec<Placed>) -> Result<(), Wron
         ));
     }
     Ok(())
-}
-
-fn required(members: &Members<'_>, name: &str) -> Result<String, WrongType> {
-    let text = members.text(name)?;
-    if text.is_empty() { Err(WrongType) } else { Ok(text) }
 }
 
 fn owned(attributes: Members<'_>) -> BTreeMap<String, Box<RawValue>> {
