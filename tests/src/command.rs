@@ -11,7 +11,8 @@ use serde_json::Value;
 use crate::process::Running;
 use crate::server::S3Server;
 
-/// How long a command may take unless set otherwise. Long enough for a busy machine: only a hang takes so long.
+/// How long a command may take unless set otherwise. Long enough for a busy machine: only a hang
+/// takes so long.
 const TIMEOUT: Duration = Duration::from_secs(90);
 
 /// A command with nothing inherited but what [`Sandbox::command`](crate::Sandbox::command) sets.
@@ -47,7 +48,8 @@ impl Cmd {
         self.args(words.split_whitespace())
     }
 
-    /// Adds another command with its arguments, to be run by this one. The other's environment is dropped.
+    /// Adds another command with its arguments, to be run by this one. The other's environment is
+    /// dropped.
     pub fn words_of(self, other: &Self) -> Self {
         self.arg(other.command.get_program()).args(other.command.get_args())
     }
@@ -71,7 +73,8 @@ impl Cmd {
 
     /// Sets the variables that hold the keys to a server, as native clients read them.
     pub fn server(self, server: &S3Server) -> Self {
-        self.env("AWS_ACCESS_KEY_ID", &server.access_key).env("AWS_SECRET_ACCESS_KEY", &server.secret_key)
+        self.env("AWS_ACCESS_KEY_ID", &server.access_key)
+            .env("AWS_SECRET_ACCESS_KEY", &server.secret_key)
     }
 
     /// Sets the folder to run in.
@@ -182,7 +185,8 @@ impl Output {
     /// If it is none.
     #[track_caller]
     pub fn stdout(&self) -> &str {
-        std::str::from_utf8(&self.stdout).unwrap_or_else(|_| panic!("standard output should be text: {self}"))
+        std::str::from_utf8(&self.stdout)
+            .unwrap_or_else(|_| panic!("standard output should be text: {self}"))
     }
 
     /// Standard error as text.
@@ -191,7 +195,8 @@ impl Output {
     /// If it is none.
     #[track_caller]
     pub fn stderr(&self) -> &str {
-        std::str::from_utf8(&self.stderr).unwrap_or_else(|_| panic!("standard error should be text: {self}"))
+        std::str::from_utf8(&self.stderr)
+            .unwrap_or_else(|_| panic!("standard error should be text: {self}"))
     }
 
     /// Standard output as JSON.
@@ -207,7 +212,8 @@ impl Output {
 
 impl fmt::Display for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (stdout, stderr) = (String::from_utf8_lossy(&self.stdout), String::from_utf8_lossy(&self.stderr));
+        let (stdout, stderr) =
+            (String::from_utf8_lossy(&self.stdout), String::from_utf8_lossy(&self.stderr));
         write!(
             f,
             "`{}` ended with {}\n--- stdout\n{stdout}\n--- stderr\n{stderr}\n---",

@@ -22,8 +22,14 @@ impl S3Server {
     /// If it cannot be read.
     pub async fn get_object(&self, bucket: &str, key: &str) -> Option<Bytes> {
         match self.client().get_object().bucket(bucket).key(key).send().await {
-            Ok(answer) => Some(answer.body.collect().await.expect("the object can be read").into_bytes()),
-            Err(SdkError::ServiceError(error)) if matches!(error.err(), GetObjectError::NoSuchKey(_)) => None,
+            Ok(answer) => {
+                Some(answer.body.collect().await.expect("the object can be read").into_bytes())
+            }
+            Err(SdkError::ServiceError(error))
+                if matches!(error.err(), GetObjectError::NoSuchKey(_)) =>
+            {
+                None
+            }
             Err(error) => panic!("{key}: {error:?}"),
         }
     }
@@ -87,7 +93,8 @@ impl S3Server {
         name
     }
 
-    /// Lists what stands under a key: ids of versions and of delete markers, in no particular order.
+    /// Lists what stands under a key: ids of versions and of delete markers, in no particular
+    /// order.
     ///
     /// # Panics
     /// If it cannot be listed.
@@ -100,8 +107,10 @@ impl S3Server {
     }
 
     pub(crate) async fn enable_versioning(&self, bucket: &str) {
-        let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
-        let set = self.client().put_bucket_versioning().bucket(bucket).versioning_configuration(enabled);
+        let enabled =
+            VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+        let set =
+            self.client().put_bucket_versioning().bucket(bucket).versioning_configuration(enabled);
         set.send().await.expect("a bucket can be versioned");
     }
 }
@@ -112,7 +121,11 @@ impl S3Server {
     /// # Panics
     /// If the table cannot be read, or the item has no such attribute.
     pub async fn item(&self, id: &str, attribute: &str) -> Option<String> {
-        let get = self.tables().get_item().table_name(TABLE).key("LockID", AttributeValue::S(id.to_owned()));
+        let get = self
+            .tables()
+            .get_item()
+            .table_name(TABLE)
+            .key("LockID", AttributeValue::S(id.to_owned()));
         let item = get.consistent_read(true).send().await.expect("the table can be read").item?;
         assert_eq!(item.len(), 2, "an item has its id and one attribute: {:?}", item.keys());
         Some(item[attribute].as_s().expect("it is a string").clone())
@@ -150,8 +163,9 @@ impl Place<'_> {
     /// If there is none, or it is no JSON.
     #[track_caller]
     pub fn state_json(&self, workspace: &str) -> Value {
-        let bytes =
-            self.state(workspace).unwrap_or_else(|| panic!("there should be a state of `{workspace}`"));
+        let bytes = self
+            .state(workspace)
+            .unwrap_or_else(|| panic!("there should be a state of `{workspace}`"));
         serde_json::from_slice(&bytes).expect("a state is JSON")
     }
 

@@ -10,7 +10,8 @@ use crate::server::{S3Server, block_on};
 
 /// An emulator with buckets of each kind and a lock table. It stops with this value.
 ///
-/// S3 is spoken on the same port over the same buckets, so objects are looked at behind the back of what is under test with the client of [`S3Server`].
+/// S3 is spoken on the same port over the same buckets, so objects are looked at behind the back of
+/// what is under test with the client of [`S3Server`].
 #[derive(Debug)]
 pub struct OssServer {
     s3: S3Server,
@@ -98,8 +99,8 @@ impl OssServer {
         block_on(self.s3.put_object(bucket, key, bytes.into()));
     }
 
-    /// `terraform { backend "oss" { … } }` with a bucket, the region, the endpoint and further strings. The keys to the server are not in it, see
-    /// [`Cmd::oss_server`].
+    /// `terraform { backend "oss" { … } }` with a bucket, the region, the endpoint and further
+    /// strings. The keys to the server are not in it, see [`Cmd::oss_server`].
     pub fn backend_block(&self, bucket: &str, more: &[(&str, &str)]) -> String {
         let common = [("bucket", bucket), ("region", Self::REGION), ("endpoint", self.endpoint())];
         let mut block = "terraform {\n  backend \"oss\" {\n".to_owned();
@@ -118,6 +119,7 @@ impl OssServer {
 impl Cmd {
     /// Sets the variables that hold the keys to a server, as native clients read them.
     pub fn oss_server(self, server: &OssServer) -> Self {
-        self.env("ALICLOUD_ACCESS_KEY", server.access_key()).env("ALICLOUD_SECRET_KEY", server.secret_key())
+        self.env("ALICLOUD_ACCESS_KEY", server.access_key())
+            .env("ALICLOUD_SECRET_KEY", server.secret_key())
     }
 }

@@ -41,8 +41,9 @@ pub struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Sets one more argument of the backend block that is no string, such as `("encrypt", "true")` or an object, as HCL writes it. Our
-    /// library does not see it; our command does, in a folder with the block.
+    /// Sets one more argument of the backend block that is no string, such as `("encrypt", "true")`
+    /// or an object, as HCL writes it. Our library does not see it; our command does, in a
+    /// folder with the block.
     #[must_use]
     pub fn with_hcl(mut self, name: &str, value: &str) -> Self {
         self.hcl.push((name.to_owned(), value.to_owned()));
@@ -76,7 +77,8 @@ impl Place<'_> {
         let trusted = self.server.ca_file.map(|file| ("custom_ca_bundle".to_owned(), quoted(file)));
         configuration.extend(trusted);
         let own = self.arguments.iter().filter(|(name, _)| !name.contains('.'));
-        let own = own.map(|(name, value)| (name.clone(), quoted(value))).chain(self.hcl.iter().cloned());
+        let own =
+            own.map(|(name, value)| (name.clone(), quoted(value))).chain(self.hcl.iter().cloned());
         for (name, value) in own {
             // What is set once more takes the place of what was there.
             configuration.retain(|(known, _)| *known != name);
@@ -89,16 +91,21 @@ impl Place<'_> {
     fn endpoints(&self) -> String {
         let mut services = vec![format!("s3 = {:?}", self.server.endpoint)];
         if self.arguments.iter().any(|(name, _)| name == "dynamodb_table") {
-            services.extend(self.server.dynamodb_endpoint.iter().map(|url| format!("dynamodb = {url:?}")));
+            services.extend(
+                self.server.dynamodb_endpoint.iter().map(|url| format!("dynamodb = {url:?}")),
+            );
         }
         // A service that was set by itself, as in `endpoints.sts`.
-        let own =
-            self.arguments.iter().filter_map(|(name, url)| Some((name.strip_prefix("endpoints.")?, url)));
+        let own = self
+            .arguments
+            .iter()
+            .filter_map(|(name, url)| Some((name.strip_prefix("endpoints.")?, url)));
         services.extend(own.map(|(name, url)| format!("{name} = {url:?}")));
         format!("{{ {} }}", services.join(", "))
     }
 
-    /// `terraform { backend "s3" { … } }`. The keys to the server are not in it, see [`Cmd::server`](crate::Cmd::server).
+    /// `terraform { backend "s3" { … } }`. The keys to the server are not in it, see
+    /// [`Cmd::server`](crate::Cmd::server).
     pub fn backend_block(&self) -> String {
         let mut block = "terraform {\n  backend \"s3\" {\n".to_owned();
         for (name, value) in self.configuration() {
@@ -114,14 +121,20 @@ impl Place<'_> {
             "endpoints" => format!("--backend-config=endpoints={}", self.endpoints()),
             _ => format!("--backend-config={name}={}", plain(value)),
         };
-        std::iter::once("--backend=s3".to_owned()).chain(self.configuration().iter().map(flag)).collect()
+        std::iter::once("--backend=s3".to_owned())
+            .chain(self.configuration().iter().map(flag))
+            .collect()
     }
 
     /// The object key of a workspace's state.
     pub fn state_key(&self, workspace: &str) -> String {
         let prefix = self.arguments.iter().rev().find(|(name, _)| name == "workspace_key_prefix");
         let prefix = prefix.map_or("env:", |(_, value)| value.as_str());
-        if workspace == "default" { self.key.clone() } else { format!("{prefix}/{workspace}/{}", self.key) }
+        if workspace == "default" {
+            self.key.clone()
+        } else {
+            format!("{prefix}/{workspace}/{}", self.key)
+        }
     }
 
     /// The object key of a workspace's lock file.
@@ -129,7 +142,8 @@ impl Place<'_> {
         self.state_key(workspace) + ".tflock"
     }
 
-    /// A store at this place, as our library opens it, with more settings such as `("dialect", "minio")`.
+    /// A store at this place, as our library opens it, with more settings such as `("dialect",
+    /// "minio")`.
     ///
     /// # Panics
     /// If the configuration does not do.
@@ -145,7 +159,10 @@ impl Place<'_> {
         self.store_with([(name, Setting::from(items.to_vec()))])
     }
 
-    fn store_with<'a>(&'a self, more: impl IntoIterator<Item = (&'a str, Setting)>) -> Arc<dyn StateStore> {
+    fn store_with<'a>(
+        &'a self,
+        more: impl IntoIterator<Item = (&'a str, Setting)>,
+    ) -> Arc<dyn StateStore> {
         let endpoint = self.server.endpoint.as_str();
         let tables = self.server.dynamodb_endpoint.as_deref().map(|url| ("dynamodb_endpoint", url));
         let trusted = self.server.ca_file.map(|file| ("custom_ca_bundle", file));

@@ -15,7 +15,8 @@ use crate::command::{Cmd, Output};
 
 const POLL: Duration = Duration::from_millis(5);
 
-/// A running command, in a process group of its own. The whole group is killed when this value goes.
+/// A running command, in a process group of its own. The whole group is killed when this value
+/// goes.
 #[derive(Debug)]
 pub struct Running {
     description: String,
@@ -49,11 +50,15 @@ impl Running {
         let description = describe(&command);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = child.unwrap_or_else(|error| panic!("cannot run `{description}`: {error}"));
-        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a process id fits");
+        let pid =
+            i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a process id fits");
         let stdout = Stream::collect(child.stdout.take().expect("it is piped"));
         let stderr = Stream::collect(child.stderr.take().expect("it is piped"));
         let stdin = child.stdin.take();
-        (Self { description, child, pid, stdout, stderr, deadline: Instant::now() + timeout }, stdin)
+        (
+            Self { description, child, pid, stdout, stderr, deadline: Instant::now() + timeout },
+            stdin,
+        )
     }
 
     /// Waits until either stream contains this text.

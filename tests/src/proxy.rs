@@ -1,4 +1,5 @@
-//! A proxy that leads every name to one server: so a service's own host names can stand in a configuration, and so can what lies in wait on the way.
+//! A proxy that leads every name to one server: so a service's own host names can stand in a
+//! configuration, and so can what lies in wait on the way.
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -20,12 +21,16 @@ impl Proxy {
         Self::altering(server, Vec::new())
     }
 
-    /// The same, but it puts other words of the same length in the place of some, wherever they are in a request.
+    /// The same, but it puts other words of the same length in the place of some, wherever they are
+    /// in a request.
     ///
     /// # Panics
     /// If it cannot listen, or the words differ in their length.
     pub fn altering(server: &str, words: Vec<(String, String)>) -> Self {
-        assert!(words.iter().all(|(from, to)| from.len() == to.len()), "the length of a request stays");
+        assert!(
+            words.iter().all(|(from, to)| from.len() == to.len()),
+            "the length of a request stays"
+        );
         Self::start(server, words, None)
     }
 
@@ -42,8 +47,11 @@ impl Proxy {
         let act: Box<dyn FnOnce() + Send> = Box::new(act);
         let act = Mutex::new(Some(act));
         let look = move |line: &str| {
-            let act =
-                if is_meant(line) { act.lock().unwrap_or_else(PoisonError::into_inner).take() } else { None };
+            let act = if is_meant(line) {
+                act.lock().unwrap_or_else(PoisonError::into_inner).take()
+            } else {
+                None
+            };
             if let Some(act) = act {
                 act();
             }
@@ -114,7 +122,9 @@ fn pass(
         }
         requests.by_ref().take(length).read_to_end(&mut request)?;
         for (from, to) in words {
-            while let Some(at) = request.windows(from.len()).position(|window| window == from.as_bytes()) {
+            while let Some(at) =
+                request.windows(from.len()).position(|window| window == from.as_bytes())
+            {
                 request[at..at + to.len()].copy_from_slice(to.as_bytes());
             }
         }
@@ -124,7 +134,10 @@ fn pass(
 
 /// Proxies are asked with the whole URL, servers with its path: <https://www.rfc-editor.org/rfc/rfc9112#section-3.2>.
 fn in_origin_form(line: &str) -> String {
-    match line.split_once(" http://").and_then(|(method, rest)| Some((method, rest.split_once('/')?.1))) {
+    match line
+        .split_once(" http://")
+        .and_then(|(method, rest)| Some((method, rest.split_once('/')?.1)))
+    {
         Some((method, path)) => format!("{method} /{path}"),
         None => line.to_owned(),
     }

@@ -92,7 +92,8 @@ pub fn remote_state() -> PathBuf {
     let built = here.parent().and_then(|deps| deps.parent()).map(|profile| profile.join(&name));
     built.filter(|path| path.is_file()).unwrap_or_else(|| {
         panic!(
-            "there is no `{name}` beside {}: `cargo build -p remote-state-cli`, or set REMOTE_STATE_BIN",
+            "there is no `{name}` beside {}: `cargo build -p remote-state-cli`, or set \
+             REMOTE_STATE_BIN",
             here.display()
         )
     })

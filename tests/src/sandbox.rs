@@ -26,12 +26,16 @@ impl Sandbox {
     /// # Panics
     /// If the folders cannot be made.
     pub fn new() -> Self {
-        let root =
-            tempfile::Builder::new().prefix("remote-state-test-").tempdir().expect("a temporary folder");
+        let root = tempfile::Builder::new()
+            .prefix("remote-state-test-")
+            .tempdir()
+            .expect("a temporary folder");
         for folder in ["home", "tmp", "work"] {
-            std::fs::create_dir(root.path().join(folder)).expect("a folder can be made in a new one");
+            std::fs::create_dir(root.path().join(folder))
+                .expect("a folder can be made in a new one");
         }
-        std::fs::write(root.path().join("terraform.rc"), "").expect("a file can be made in a new folder");
+        std::fs::write(root.path().join("terraform.rc"), "")
+            .expect("a file can be made in a new folder");
         Self { root }
     }
 
@@ -64,7 +68,8 @@ impl Sandbox {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).expect("a folder can be made in the working folder");
         }
-        std::fs::write(&path, content).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        std::fs::write(&path, content)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         path
     }
 

@@ -55,7 +55,8 @@ struct Access {
 }
 
 impl S3Server {
-    /// Starts an emulator with a bucket `tfstate`, a versioned one `tfstate-versioned`, and the table [`TABLE`]. It stops with this value.
+    /// Starts an emulator with a bucket `tfstate`, a versioned one `tfstate-versioned`, and the
+    /// table [`TABLE`]. It stops with this value.
     pub fn emulator() -> Self {
         Self::emulator_with(|builder| builder)
     }
@@ -139,7 +140,10 @@ impl S3Server {
     /// The same server with the lock table of another. Clients use one set of keys for both.
     #[must_use]
     pub fn with_table_of(&self, other: &Self) -> Self {
-        Self::new(Access { dynamodb_endpoint: other.dynamodb_endpoint.clone(), ..self.access() }, None)
+        Self::new(
+            Access { dynamodb_endpoint: other.dynamodb_endpoint.clone(), ..self.access() },
+            None,
+        )
     }
 
     /// The same server for another user.
@@ -163,8 +167,16 @@ impl S3Server {
     }
 
     fn new(access: Access, emulator: Option<Emulator>) -> Self {
-        let Access { name, endpoint, bucket, dynamodb_endpoint, dialect, access_key, secret_key, ca_file } =
-            access;
+        let Access {
+            name,
+            endpoint,
+            bucket,
+            dynamodb_endpoint,
+            dialect,
+            access_key,
+            secret_key,
+            ca_file,
+        } = access;
         let http = http_client(ca_file);
         let credentials = Credentials::new(&access_key, &secret_key, None, None, "test");
         let config = aws_sdk_s3::Config::builder()
@@ -199,7 +211,8 @@ impl S3Server {
         }
     }
 
-    /// Makes the bucket and the table unless they are there. Every test does so; the first one succeeds.
+    /// Makes the bucket and the table unless they are there. Every test does so; the first one
+    /// succeeds.
     fn make_ready(&self, bucket: Bucket) {
         block_on(async {
             let head = self.client.head_bucket().bucket(&self.bucket).send().await;
@@ -207,7 +220,8 @@ impl S3Server {
                 let made = self.client.create_bucket().bucket(&self.bucket).send().await;
                 if let Err(error) = made {
                     let code = error.as_service_error().and_then(|error| error.meta().code());
-                    let is_there = matches!(code, Some("BucketAlreadyOwnedByYou" | "BucketAlreadyExists"));
+                    let is_there =
+                        matches!(code, Some("BucketAlreadyOwnedByYou" | "BucketAlreadyExists"));
                     assert!(is_there, "{}: the bucket cannot be made: {error:?}", self.name);
                 }
             }
@@ -221,8 +235,9 @@ impl S3Server {
     }
 
     async fn make_table(&self) {
-        let id =
-            AttributeDefinition::builder().attribute_name("LockID").attribute_type(ScalarAttributeType::S);
+        let id = AttributeDefinition::builder()
+            .attribute_name("LockID")
+            .attribute_type(ScalarAttributeType::S);
         let key = KeySchemaElement::builder().attribute_name("LockID").key_type(KeyType::Hash);
         let create = self
             .tables
@@ -233,7 +248,12 @@ impl S3Server {
             .key_schema(key.build().expect("it has a name and a type"));
         if let Err(error) = create.send().await {
             let code = error.as_service_error().and_then(|error| error.code());
-            assert_eq!(code, Some("ResourceInUseException"), "{}: the table cannot be made", self.name);
+            assert_eq!(
+                code,
+                Some("ResourceInUseException"),
+                "{}: the table cannot be made",
+                self.name
+            );
         }
     }
 
@@ -292,9 +312,11 @@ fn http_client(ca_file: Option<&str>) -> SharedHttpClient {
         .build_https()
 }
 
-/// The runtime that the emulators live on, and everything else in this process that is asynchronous.
+/// The runtime that the emulators live on, and everything else in this process that is
+/// asynchronous.
 pub fn runtime() -> &'static Runtime {
-    static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("the system grants threads"));
+    static RUNTIME: LazyLock<Runtime> =
+        LazyLock::new(|| Runtime::new().expect("the system grants threads"));
     &RUNTIME
 }
 

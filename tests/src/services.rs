@@ -1,4 +1,5 @@
-//! What hands out credentials, on loopback: the metadata service of an instance, the endpoint of a container, and STS.
+//! What hands out credentials, on loopback: the metadata service of an instance, the endpoint of a
+//! container, and STS.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -44,7 +45,9 @@ impl Service {
                 remembered.lock().unwrap_or_else(PoisonError::into_inner).push(request);
                 let length = body.len();
                 let head = format!(
-                    "HTTP/1.1 {status} X\r\nconnection: close\r\nx-aws-ec2-metadata-token-ttl-seconds: 60\r\ncontent-length: {length}\r\n\r\n"
+                    "HTTP/1.1 {status} X\r\nconnection: \
+                     close\r\nx-aws-ec2-metadata-token-ttl-seconds: 60\r\ncontent-length: \
+                     {length}\r\n\r\n"
                 );
                 drop((&stream).write_all((head + &body).as_bytes()));
             }
@@ -73,8 +76,9 @@ fn hear(stream: &TcpStream) -> Option<Heard> {
         }
         headers.push_str(&header.to_ascii_lowercase());
     }
-    let length =
-        headers.lines().find_map(|header| header.strip_prefix("content-length: ")?.trim().parse().ok());
+    let length = headers
+        .lines()
+        .find_map(|header| header.strip_prefix("content-length: ")?.trim().parse().ok());
     let mut body = vec![0; length.unwrap_or(0)];
     reader.read_exact(&mut body).ok()?;
     let line = line.trim_end().trim_end_matches(" HTTP/1.1").to_owned();
@@ -106,7 +110,10 @@ pub fn metadata(access_key: &'static str) -> Service {
 /// The endpoint of a container, which hands out what `keys` returns, each time for so long.
 ///
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>
-pub fn container(keys: impl Fn() -> (String, String) + Send + 'static, lifetime: Duration) -> Service {
+pub fn container(
+    keys: impl Fn() -> (String, String) + Send + 'static,
+    lifetime: Duration,
+) -> Service {
     Service::start(move |_| {
         let (access_key, secret_key) = keys();
         let expires = soon(lifetime);
@@ -119,7 +126,8 @@ pub fn container(keys: impl Fn() -> (String, String) + Send + 'static, lifetime:
     })
 }
 
-/// STS. It names whoever asks by the access key, and hands out sessions called `assumed` and `webidentity`; but `denied` may not have one.
+/// STS. It names whoever asks by the access key, and hands out sessions called `assumed` and
+/// `webidentity`; but `denied` may not have one.
 ///
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/>
 pub fn sts() -> Service {
@@ -128,23 +136,30 @@ pub fn sts() -> Service {
             .headers
             .split_once("credential=")
             .map_or("", |(_, rest)| rest.split('/').next().unwrap_or(""));
-        let action =
-            request.body.split('&').find_map(|field| field.strip_prefix("Action=")).unwrap_or("none");
+        let action = request
+            .body
+            .split('&')
+            .find_map(|field| field.strip_prefix("Action="))
+            .unwrap_or("none");
         let session = |id: &str| {
             format!(
-                "<Credentials><AccessKeyId>{id}</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>{}</Expiration></Credentials>",
+                "<Credentials><AccessKeyId>{id}</AccessKeyId><SecretAccessKey>s</\
+                 SecretAccessKey><SessionToken>t</SessionToken><Expiration>{}</Expiration></\
+                 Credentials>",
                 soon(Duration::from_secs(3600))
             )
         };
         let result = match action {
             _ if asker == "denied" => {
-                let error = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>you may not</Message></Error></ErrorResponse>";
+                let error = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</\
+                             Code><Message>you may not</Message></Error></ErrorResponse>";
                 return (403, error.to_owned());
             }
             "AssumeRole" => session("assumed"),
             "AssumeRoleWithWebIdentity" => session("webidentity"),
             "GetCallerIdentity" => format!(
-                "<Arn>arn:aws:iam::123456789012:user/{asker}</Arn><UserId>id-of-{asker}</UserId><Account>123456789012</Account>"
+                "<Arn>arn:aws:iam::123456789012:user/{asker}</Arn><UserId>id-of-{asker}</\
+                 UserId><Account>123456789012</Account>"
             ),
             _ => return (400, String::new()),
         };

@@ -1,4 +1,5 @@
-//! What the end-to-end suites run against: the folders of `.github/services`, and what has been started of them.
+//! What the end-to-end suites run against: the folders of `.github/services`, and what has been
+//! started of them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -119,7 +120,8 @@ impl Setup {
         self.name.split('/').next().unwrap_or_default()
     }
 
-    /// Something that is known of it since it was started, such as `endpoint`; nothing if it has no such thing.
+    /// Something that is known of it since it was started, such as `endpoint`; nothing if it has no
+    /// such thing.
     ///
     /// # Panics
     /// If it was not started: the test should require it.
@@ -151,7 +153,9 @@ impl Setup {
                 "{STARTED_VARIABLE} is not set; `cargo xtask test` starts servers and sets it"
             ));
         };
-        let facts = started.get(&self.name).ok_or_else(|| format!("{STARTED_VARIABLE} does not name it"))?;
+        let facts = started
+            .get(&self.name)
+            .ok_or_else(|| format!("{STARTED_VARIABLE} does not name it"))?;
         facts.get("absent").map_or(Ok(facts), |reason| Err(reason.clone()))
     }
 }
@@ -159,14 +163,22 @@ impl Setup {
 const STARTED_VARIABLE: &str = "REMOTE_STATE_TEST_SETUPS";
 
 /// What is known of the setups that run, by name.
-static STARTED: LazyLock<Option<BTreeMap<String, BTreeMap<String, String>>>> = LazyLock::new(|| {
-    let text = std::env::var(STARTED_VARIABLE).ok()?;
-    Some(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{STARTED_VARIABLE}: {error}")))
-});
+static STARTED: LazyLock<Option<BTreeMap<String, BTreeMap<String, String>>>> =
+    LazyLock::new(|| {
+        let text = std::env::var(STARTED_VARIABLE).ok()?;
+        Some(
+            serde_json::from_str(&text)
+                .unwrap_or_else(|error| panic!("{STARTED_VARIABLE}: {error}")),
+        )
+    });
 
 static ALL: LazyLock<Vec<Setup>> = LazyLock::new(|| {
     let services = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.github/services");
-    folders(&services).iter().flat_map(|provider| folders(provider)).map(|folder| read(&folder)).collect()
+    folders(&services)
+        .iter()
+        .flat_map(|provider| folders(provider))
+        .map(|folder| read(&folder))
+        .collect()
 });
 
 #[derive(Deserialize)]
@@ -177,7 +189,8 @@ struct Description {
 
 fn read(folder: &Path) -> Setup {
     let file = folder.join("setup.toml");
-    let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let text = std::fs::read_to_string(&file)
+        .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let described: Description =
         toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let mut names = folder.iter().rev().take(2).map(|name| name.to_string_lossy().into_owned());
@@ -190,7 +203,8 @@ fn read(folder: &Path) -> Setup {
 }
 
 fn folders(parent: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(parent).unwrap_or_else(|error| panic!("{}: {error}", parent.display()));
+    let entries =
+        std::fs::read_dir(parent).unwrap_or_else(|error| panic!("{}: {error}", parent.display()));
     let mut folders: Vec<PathBuf> = entries
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .filter(|path| path.is_dir())

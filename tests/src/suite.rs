@@ -49,7 +49,9 @@ impl Suite {
             Requirement::Setup(name) => Some(*name),
             _ => None,
         });
-        if !self.only.is_empty() && !setups.clone().any(|name| self.only.iter().any(|only| only == name)) {
+        if !self.only.is_empty()
+            && !setups.clone().any(|name| self.only.iter().any(|only| only == name))
+        {
             return;
         }
         self.setups.extend(setups);
@@ -65,9 +67,11 @@ impl Suite {
         });
     }
 
-    /// Adds a test for the emulator and the same for MinIO, named `emulator::name` and `s3/minio::name`.
+    /// Adds a test for the emulator and the same for MinIO, named `emulator::name` and
+    /// `s3/minio::name`.
     ///
-    /// Each run on the emulator has one of its own; the runs on MinIO share a server and differ by their keys.
+    /// Each run on the emulator has one of its own; the runs on MinIO share a server and differ by
+    /// their keys.
     pub fn on_each_server(
         &mut self,
         name: &str,
@@ -78,7 +82,8 @@ impl Suite {
         self.on_setup(Setup::named("s3/minio"), name, needs, test);
     }
 
-    /// Adds a test for a setup, named for example `s3/minio::name`. All tests share its servers and differ by their keys.
+    /// Adds a test for a setup, named for example `s3/minio::name`. All tests share its servers and
+    /// differ by their keys.
     pub fn on_setup(
         &mut self,
         setup: &'static Setup,
@@ -86,7 +91,8 @@ impl Suite {
         needs: &[Requirement],
         test: impl Fn(&S3Server) + Send + 'static,
     ) {
-        let needs: Vec<_> = needs.iter().copied().chain([Requirement::Setup(&setup.name)]).collect();
+        let needs: Vec<_> =
+            needs.iter().copied().chain([Requirement::Setup(&setup.name)]).collect();
         self.test(format!("{}::{name}", setup.name), &needs, move || test(&S3Server::of(setup)));
     }
 
@@ -115,8 +121,12 @@ impl Suite {
 
     /// Runs the tests that the command line asks for, and returns how the program should end.
     ///
-    /// With `REMOTE_STATE_TEST_LISTS_SETUPS` in the environment it prints the setups that the tests need instead.
-    #[expect(clippy::print_stdout, reason = "the answer is for `cargo xtask test`, which reads it there")]
+    /// With `REMOTE_STATE_TEST_LISTS_SETUPS` in the environment it prints the setups that the tests
+    /// need instead.
+    #[expect(
+        clippy::print_stdout,
+        reason = "the answer is for `cargo xtask test`, which reads it there"
+    )]
     pub fn run(self) -> ExitCode {
         if std::env::var_os("REMOTE_STATE_TEST_LISTS_SETUPS").is_some() {
             self.setups.iter().for_each(|name| println!("{name}"));

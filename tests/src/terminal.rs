@@ -17,7 +17,8 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Starts a command on a terminal of its own: its standard input. The output is collected as ever.
+    /// Starts a command on a terminal of its own: its standard input. The output is collected as
+    /// ever.
     ///
     /// # Panics
     /// If there is no terminal to be had; the test should require [`Requirement::Setsid`].
@@ -30,8 +31,13 @@ impl Terminal {
         let name = ptsname(&keyboard, Vec::new()).expect("it has a name");
         let name = name.into_string().expect("the name is text");
         let screen = File::options().read(true).write(true).open(name).expect("it can be opened");
-        let mut command = Command::new(Requirement::Setsid.program().expect("the test requires `setsid`"));
-        command.arg("--ctty").arg(cmd.command.get_program()).args(cmd.command.get_args()).env_clear();
+        let mut command =
+            Command::new(Requirement::Setsid.program().expect("the test requires `setsid`"));
+        command
+            .arg("--ctty")
+            .arg(cmd.command.get_program())
+            .args(cmd.command.get_args())
+            .env_clear();
         for (name, value) in cmd.command.get_envs() {
             if let Some(value) = value {
                 command.env(name, value);

@@ -1,8 +1,10 @@
 //! Terraform configurations that need no provider to be downloaded.
 
-/// A resource with an input, outputs of several kinds, and a provisioner that says `begun` and then waits: so long the lock is held.
+/// A resource with an input, outputs of several kinds, and a provisioner that says `begun` and then
+/// waits: so long the lock is held.
 ///
-/// Variables: `v`, which the resource keeps; `sleep` in seconds; `until`, a file whose appearance ends the waiting.
+/// Variables: `v`, which the resource keeps; `sleep` in seconds; `until`, a file whose appearance
+/// ends the waiting.
 pub const CONFIGURATION: &str = r#"variable "v" {
   default = "1"
 }

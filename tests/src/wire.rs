@@ -1,4 +1,5 @@
-//! Requests as they go over the wire, signed by the vendor's SDK, for tests that send them in pieces.
+//! Requests as they go over the wire, signed by the vendor's SDK, for tests that send them in
+//! pieces.
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};
@@ -36,7 +37,12 @@ impl S3Server {
             .retry_config(RetryConfig::disabled())
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
         let put = self.client().put_object().bucket(&self.bucket).key(key).if_none_match("*");
-        let put = put.body(ByteStream::from(body.to_vec())).customize().config_override(config).send().await;
+        let put = put
+            .body(ByteStream::from(body.to_vec()))
+            .customize()
+            .config_override(config)
+            .send()
+            .await;
         put.expect_err("nothing is sent");
         sent.wire(&self.endpoint)
     }
@@ -64,7 +70,8 @@ impl S3Server {
     /// If there is no answer there.
     pub fn connect(&self, endpoint: &str) -> Connection {
         let authority = authority(endpoint);
-        let stream = TcpStream::connect(authority).unwrap_or_else(|error| panic!("{endpoint}: {error}"));
+        let stream =
+            TcpStream::connect(authority).unwrap_or_else(|error| panic!("{endpoint}: {error}"));
         // Each piece goes out as it is written.
         stream.set_nodelay(true).expect("a connection takes options");
         stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a connection takes options");
@@ -83,7 +90,8 @@ impl S3Server {
             .with_no_client_auth();
         let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host).to_owned();
         let name = ServerName::try_from(host).expect("it is a name or an address");
-        let tls = ClientConnection::new(Arc::new(config), name).expect("the configuration is whole");
+        let tls =
+            ClientConnection::new(Arc::new(config), name).expect("the configuration is whole");
         Connection(Box::new(StreamOwned::new(tls, stream)))
     }
 }
@@ -106,7 +114,10 @@ impl Connection {
     /// # Panics
     /// If the server does not take them.
     pub fn send(&mut self, bytes: &[u8]) {
-        self.0.write_all(bytes).and_then(|()| self.0.flush()).expect("the server takes what is sent");
+        self.0
+            .write_all(bytes)
+            .and_then(|()| self.0.flush())
+            .expect("the server takes what is sent");
     }
 
     /// Reads the answer's status and ends the connection.
@@ -152,7 +163,8 @@ impl Captured {
     fn wire(&self, endpoint: &str) -> Wire {
         let request = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let request = request.expect("the SDK has a request to send");
-        let target = request.uri().strip_prefix(endpoint).expect("it is for the endpoint").to_owned();
+        let target =
+            request.uri().strip_prefix(endpoint).expect("it is for the endpoint").to_owned();
         let target = if target.is_empty() { "/".to_owned() } else { target };
         let mut head = format!("{} {target} HTTP/1.1\r\n", request.method());
         for (name, value) in request.headers() {

@@ -1,4 +1,5 @@
-//! The server of Terraform's `http` protocol keeps its promises over S3, on each server and whichever way names are mapped.
+//! The server of Terraform's `http` protocol keeps its promises over S3, on each server and
+//! whichever way names are mapped.
 
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -63,8 +63,9 @@ fn example() {
     let (server, sandbox) = (server(), with_block(EXAMPLE));
     ours(&sandbox, &server, "push s.tfstate").run().success();
     let bucket = "bucket-for-terraform-state";
-    let stored =
-        server.object(bucket, "path/mystate/version-1.tfstate").expect("it is where the document says");
+    let stored = server
+        .object(bucket, "path/mystate/version-1.tfstate")
+        .expect("it is where the document says");
     assert_eq!(stored, STATE);
     ours(&sandbox, &server, "-w staging push s.tfstate").run().success();
     assert!(server.object(bucket, "path/mystate/staging/version-1.tfstate").is_some());
@@ -85,7 +86,10 @@ fn remote_state() {
     let outputs = ours(&sandbox, &server, "output --json").run().success().json();
     assert_eq!(outputs["zone"]["value"], "example.com");
     assert_eq!(outputs["ids"]["value"], serde_json::json!(["a", "b"]));
-    assert_eq!(ours(&sandbox, &server, "output zone --raw").run().success().stdout(), "example.com");
+    assert_eq!(
+        ours(&sandbox, &server, "output zone --raw").run().success().stdout(),
+        "example.com"
+    );
 }
 
 fn lock() {
@@ -113,7 +117,10 @@ fn lock() {
 
 fn headers() {
     let (server, sandbox) = (server(), Sandbox::new());
-    sandbox.write("main.tf", EXAMPLE.replace("region", "encrypt = true\n    acl = \"private\"\n    region"));
+    sandbox.write(
+        "main.tf",
+        EXAMPLE.replace("region", "encrypt = true\n    acl = \"private\"\n    region"),
+    );
     sandbox.write("s.tfstate", STATE);
     server.requests().take();
     ours(&sandbox, &server, "push s.tfstate").run().success();
@@ -123,7 +130,11 @@ fn headers() {
     for put in puts {
         let header = |name: &str| put.headers.get(name).map(String::as_str);
         assert_eq!(header("x-oss-server-side-encryption"), Some("AES256"), "{put:?}");
-        assert_eq!((header("x-oss-object-acl"), header("x-oss-acl")), (Some("private"), None), "{put:?}");
+        assert_eq!(
+            (header("x-oss-object-acl"), header("x-oss-acl")),
+            (Some("private"), None),
+            "{put:?}"
+        );
     }
     sandbox.write("main.tf", EXAMPLE.replace("region", "acl = \"everyone\"\n    region"));
     ours(&sandbox, &server, "pull").run().code(2).mentions("public-read-write");
@@ -134,8 +145,8 @@ fn original_locks() {
     let (server, sandbox) = (server(), with_block(EXAMPLE));
     let id = "8e2f49ac-0000-4000-8000-000000000000";
     let record = format!(
-        "{{\"ID\":\"{id}\",\"Operation\":\"OperationTypeApply\",\"Info\":\"\",\"Who\":\"root@vm\",\"Version\":\"0.12.0\",\
-         \"Created\":\"2026-11-21T00:19:08.252594657Z\",\"Path\":\"\"}}"
+        "{{\"ID\":\"{id}\",\"Operation\":\"OperationTypeApply\",\"Info\":\"\",\"Who\":\"root@vm\",\
+         \"Version\":\"0.12.0\",\"Created\":\"2026-11-21T00:19:08.252594657Z\",\"Path\":\"\"}}"
     );
     let (bucket, lock) = ("bucket-for-terraform-state", "path/mystate/version-1.tfstate.tflock");
     server.put_object(bucket, lock, record);
@@ -171,7 +182,8 @@ fn variables() {
         let command = |variables: &[(&str, &str)]| {
             let place = ["bucket=bucket-for-terraform-state", "path=p"]
                 .map(|flag| format!("--backend-config={flag}"));
-            let flags = others.clone().map(|(name, value)| format!("--backend-config={name}={value}"));
+            let flags =
+                others.clone().map(|(name, value)| format!("--backend-config={name}={value}"));
             let command = sandbox.remote_state().args(["--backend", "oss"]).args(place).args(flags);
             variables
                 .iter()

@@ -10,7 +10,8 @@ use crate::workspace::Workspace;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Fail if this is not there, instead of skipping the tests that need it; repeat or separate with commas
+    /// Fail if this is not there, instead of skipping the tests that need it; repeat or separate
+    /// with commas
     ///
     /// The names are those of `cargo xtask test --require`.
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
@@ -49,7 +50,8 @@ fn cargo(name: &str, mut command: Command) -> Row {
 fn check_deps(workspace: &Workspace) -> Row {
     eprintln!("running check-deps");
     let started = Instant::now();
-    let failures = crate::check_deps::violations(workspace).unwrap_or_else(|error| vec![error.to_string()]);
+    let failures =
+        crate::check_deps::violations(workspace).unwrap_or_else(|error| vec![error.to_string()]);
     Row::step("check-deps", started.elapsed(), failures)
 }
 

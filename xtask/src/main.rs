@@ -43,18 +43,20 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Measure beside other programs that do the same, and hold the result against the bars that we set ourselves
+    /// Measure beside other programs that do the same, and hold the result against the bars that we
+    /// set ourselves
     Bench(bench::Args),
     /// Check the edges between crates, inherited settings, and what features must not pull in
     CheckDeps,
     /// Run what CI runs: format, lints, documentation, edges, tests
     Ci(ci::Args),
-    /// Show the whole thing working: Terraform's state in an embedded bucket, locked, read, found by native Terraform
+    /// Show the whole thing working: Terraform's state in an embedded bucket, locked, read, found
+    /// by native Terraform
     Demo(demo::Args),
     /// Keep a MinIO server running until Ctrl-C, and print how to reach it: `start s3/minio`
     ///
-    /// Uses `$MINIO_BIN`, else `minio` on PATH, else `target/tools/minio`, else installs it there with
-    /// `go install`, which downloads sources and takes about five minutes.
+    /// Uses `$MINIO_BIN`, else `minio` on PATH, else `target/tools/minio`, else installs it there
+    /// with `go install`, which downloads sources and takes about five minutes.
     Minio,
     /// Install what only an administrator can, from the system's packages
     Setup(setup::Args),

@@ -69,7 +69,9 @@ impl Package {
             array(value, "dependencies").iter().map(Dependency::parse).collect::<Result<_>>()?;
         let targets = array(value, "targets")
             .iter()
-            .map(|target| Ok(Target { name: text(target, "name")?, kinds: strings(&target["kind"]) }))
+            .map(|target| {
+                Ok(Target { name: text(target, "name")?, kinds: strings(&target["kind"]) })
+            })
             .collect::<Result<_>>()?;
         Ok(Self {
             name: text(value, "name")?,
@@ -86,7 +88,10 @@ impl Package {
     }
 
     pub(crate) fn test_targets(&self) -> impl Iterator<Item = &str> {
-        self.targets.iter().filter(|target| target.kinds.iter().any(|k| k == "test")).map(|t| t.name.as_str())
+        self.targets
+            .iter()
+            .filter(|target| target.kinds.iter().any(|k| k == "test"))
+            .map(|t| t.name.as_str())
     }
 }
 
@@ -98,7 +103,11 @@ impl Dependency {
             Some("build") => DependencyKind::Build,
             Some(other) => return Err(format!("unknown kind of dependency `{other}`").into()),
         };
-        Ok(Self { name: text(value, "name")?, kind, optional: value["optional"].as_bool().unwrap_or(false) })
+        Ok(Self {
+            name: text(value, "name")?,
+            kind,
+            optional: value["optional"].as_bool().unwrap_or(false),
+        })
     }
 }
 
@@ -107,7 +116,12 @@ fn array<'a>(value: &'a Value, key: &str) -> &'a [Value] {
 }
 
 fn strings(value: &Value) -> Vec<String> {
-    value.as_array().into_iter().flatten().filter_map(|item| item.as_str().map(str::to_owned)).collect()
+    value
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|item| item.as_str().map(str::to_owned))
+        .collect()
 }
 
 fn text(value: &Value, key: &str) -> Result<String> {

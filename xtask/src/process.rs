@@ -29,7 +29,8 @@ pub(crate) enum Streams {
     Separate,
 }
 
-/// How long a finished program's own children may keep its output open before they count as left behind.
+/// How long a finished program's own children may keep its output open before they count as left
+/// behind.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Runs a program to its end, collecting its lines; `on_line` sees each as it comes.
@@ -52,7 +53,11 @@ pub(crate) fn capture(
             read_lines(err_reader, Origin::Other, sender.clone());
         }
     }
-    read_lines(out_reader, if streams == Streams::Separate { Origin::Stdout } else { Origin::Other }, sender);
+    read_lines(
+        out_reader,
+        if streams == Streams::Separate { Origin::Stdout } else { Origin::Other },
+        sender,
+    );
     command.stdin(Stdio::null()).stdout(out_writer);
     let mut child = command.spawn().map_err(|error| format!("cannot run `{program}`: {error}"))?;
     // The command owns the writing ends; while it lives, the readers never see the end.
@@ -110,7 +115,8 @@ fn read_lines(reader: PipeReader, origin: Origin, sender: Sender<(Origin, String
     });
 }
 
-/// Says how long something has been going on: in place on a terminal, as a line now and then elsewhere.
+/// Says how long something has been going on: in place on a terminal, as a line now and then
+/// elsewhere.
 #[derive(Debug)]
 pub(crate) struct Progress {
     what: String,
@@ -156,7 +162,10 @@ pub(crate) fn tail(lines: &[String], count: usize) -> &[String] {
 }
 
 /// Waits for a program for a while.
-pub(crate) fn wait_for_exit(child: &mut std::process::Child, limit: Duration) -> Option<ExitStatus> {
+pub(crate) fn wait_for_exit(
+    child: &mut std::process::Child,
+    limit: Duration,
+) -> Option<ExitStatus> {
     let started = Instant::now();
     loop {
         if let Ok(Some(status)) = child.try_wait() {

@@ -45,10 +45,17 @@ impl Report {
 
     /// Returns the table, then the summary alone on the very last line.
     pub(crate) fn render(&self) -> String {
-        let width =
-            self.rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).max("suite".len());
-        let mut out =
-            format!("\n{:width$}  {:>6}  {:>6}  {:>7}  {:>8}\n", "suite", "run", "failed", "skipped", "time");
+        let width = self
+            .rows
+            .iter()
+            .map(|row| row.name.chars().count())
+            .max()
+            .unwrap_or(0)
+            .max("suite".len());
+        let mut out = format!(
+            "\n{:width$}  {:>6}  {:>6}  {:>7}  {:>8}\n",
+            "suite", "run", "failed", "skipped", "time"
+        );
         for row in &self.rows {
             let seconds = format!("{:.1} s", row.elapsed.as_secs_f64());
             let line = format!(
@@ -100,11 +107,18 @@ mod tests {
     use super::*;
 
     fn report() -> Report {
-        let skipped = vec!["minio: not found".to_owned(), "minio: not found".to_owned(), "slow".to_owned()];
+        let skipped =
+            vec!["minio: not found".to_owned(), "minio: not found".to_owned(), "slow".to_owned()];
         Report {
             rows: vec![
                 Row { passed: 3, ..Row::new("unit") },
-                Row { passed: 1, failed: 1, skipped, notes: vec!["crashed".into()], ..Row::new("minio") },
+                Row {
+                    passed: 1,
+                    failed: 1,
+                    skipped,
+                    notes: vec!["crashed".into()],
+                    ..Row::new("minio")
+                },
             ],
         }
     }
@@ -125,7 +139,10 @@ mod tests {
 
     #[test]
     fn an_empty_run_still_ends_in_the_summary() {
-        assert_eq!(Report::default().render().lines().last(), Some("0 passed, 0 failed, 0 skipped"));
+        assert_eq!(
+            Report::default().render().lines().last(),
+            Some("0 passed, 0 failed, 0 skipped")
+        );
         assert!(!Report::default().failed());
     }
 }

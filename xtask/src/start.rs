@@ -36,7 +36,10 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         if let Some(absence) = running.why_absent(name) {
             return Err(format!("{name}: {}", absence.reason).into());
         }
-        println!("{}", running.facts(name).map_or_else(String::new, |facts| description(name, facts)));
+        println!(
+            "{}",
+            running.facts(name).map_or_else(String::new, |facts| description(name, facts))
+        );
     }
     let has_server =
         |name: &&String| running.facts(name).is_some_and(|facts| facts.get("endpoint").is_some());
@@ -54,9 +57,12 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
 
 fn description(name: &str, facts: &Facts) -> String {
     let mut text = match facts.get("endpoint") {
-        Some(_) => format!("{name} is running until Ctrl-C, and what is stored there is forgotten then.\n\n"),
+        Some(_) => format!(
+            "{name} is running until Ctrl-C, and what is stored there is forgotten then.\n\n"
+        ),
         None => format!(
-            "{name} runs inside the tests, and nothing had to be started. What they need to know:\n\n"
+            "{name} runs inside the tests, and nothing had to be started. What they need to \
+             know:\n\n"
         ),
     };
     for (name, value) in facts.iter() {

@@ -24,9 +24,11 @@ impl Workspace {
             .output()
             .map_err(|error| format!("cannot run cargo: {error}"))?;
         if !output.status.success() {
-            return Err(
-                format!("`cargo metadata` failed:\n{}", String::from_utf8_lossy(&output.stderr)).into()
-            );
+            return Err(format!(
+                "`cargo metadata` failed:\n{}",
+                String::from_utf8_lossy(&output.stderr)
+            )
+            .into());
         }
         let metadata = Metadata::parse(&output.stdout)?;
         Ok(Self { root, metadata })
@@ -60,8 +62,8 @@ impl Workspace {
         self.build(&["--package", "remote-state-cli", "--release"], "remote-state")
     }
 
-    /// Builds the binary `remote-state` beside the tests, so that both use the same build of what they depend on, and
-    /// returns where it is.
+    /// Builds the binary `remote-state` beside the tests, so that both use the same build of what
+    /// they depend on, and returns where it is.
     pub(crate) fn build_product_as_tested(&self) -> Result<PathBuf> {
         self.build(&["--workspace", "--bins", "--tests"], "remote-state")
     }
@@ -74,12 +76,16 @@ impl Workspace {
     fn build(&self, what: &[&str], name: &str) -> Result<PathBuf> {
         let mut cargo = self.cargo(["build"]);
         cargo.args(what);
-        cargo.arg("--message-format=json-render-diagnostics").stdin(Stdio::null()).stderr(Stdio::inherit());
+        cargo
+            .arg("--message-format=json-render-diagnostics")
+            .stdin(Stdio::null())
+            .stderr(Stdio::inherit());
         let output = cargo.output()?;
         if !output.status.success() {
             return Err(format!("`{name}` does not build").into());
         }
-        // Cargo's own word is taken, because the folder depends on settings, such as a target system.
+        // Cargo's own word is taken, because the folder depends on settings, such as a target
+        // system.
         let executable = String::from_utf8_lossy(&output.stdout)
             .lines()
             .filter_map(|line| serde_json::from_str::<Value>(line).ok())
@@ -99,7 +105,9 @@ pub(crate) fn exe(name: &str) -> String {
 /// Finds a program as a shell would.
 pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|dir| dir.join(exe(name))).find(|candidate| is_program(candidate))
+    std::env::split_paths(&path)
+        .map(|dir| dir.join(exe(name)))
+        .find(|candidate| is_program(candidate))
 }
 
 pub(crate) fn is_program(path: &Path) -> bool {
@@ -114,7 +122,8 @@ pub(crate) fn is_program(path: &Path) -> bool {
 }
 
 fn root() -> PathBuf {
-    // `cargo run` says where the package is now; the compiled-in path is for a binary that is called directly.
+    // `cargo run` says where the package is now; the compiled-in path is for a binary that is
+    // called directly.
     let package = std::env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     package.parent().map(Path::to_path_buf).unwrap_or(package)
@@ -123,8 +132,9 @@ fn root() -> PathBuf {
 fn cargo_in(root: &Path) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root);
-    // What `cargo run` says about xtask must not reach the cargo below: build scripts that watch these variables
-    // (ring's does) would be rebuilt on every change between `cargo …` and `cargo xtask …`.
+    // What `cargo run` says about xtask must not reach the cargo below: build scripts that watch
+    // these variables (ring's does) would be rebuilt on every change between `cargo …` and
+    // `cargo xtask …`.
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {

@@ -10,18 +10,20 @@ mod directory;
 mod rewrite;
 
 pub(crate) use commands::{
-    Completions, Config, Emptied, Exec, Lock, Names, Output, OutputFormat, PolicyArgs, Pull, Push, Serve,
-    Show, Unlock, Workspace, is_variable,
+    Completions, Config, Emptied, Exec, Lock, Names, Output, OutputFormat, PolicyArgs, Pull, Push,
+    Serve, Show, Unlock, Workspace, is_variable,
 };
 pub(crate) use remote_state::shell::{flag, operand, quoted};
 pub(crate) use rewrite::{with_backend_configs_first, with_terraforms_dashes};
 
 /// Terraform and OpenTofu state in object stores: read, written, locked, listed and served.
 ///
-/// Without options the backend comes from the Terraform directory itself: `remote-state.hcl`, what `init` recorded, or the `backend` block.
-/// Terraform's own flags may be written with one dash, as Terraform does.
+/// Without options the backend comes from the Terraform directory itself: `remote-state.hcl`, what
+/// `init` recorded, or the `backend` block. Terraform's own flags may be written with one dash, as
+/// Terraform does.
 ///
-/// Exit status: 0 done, 1 failed, 2 usage or configuration, 3 lock held by someone else, 4 not found, 5 not the expected state, 70 a bug.
+/// Exit status: 0 done, 1 failed, 2 usage or configuration, 3 lock held by someone else, 4 not
+/// found, 5 not the expected state, 70 a bug.
 #[derive(Debug, Parser)]
 #[command(name = "remote-state", version, max_term_width = 110)]
 pub(crate) struct Cli {
@@ -34,8 +36,8 @@ pub(crate) struct Cli {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
-    /// Act in this directory instead of the current one, as if started there: relative paths and the
-    /// command of `exec` are below it
+    /// Act in this directory instead of the current one, as if started there: relative paths and
+    /// the command of `exec` are below it
     #[arg(
         short = 'C',
         long = "chdir",
@@ -53,7 +55,8 @@ pub(crate) struct Global {
     /// Set a backend key, or read keys from a file; repeatable, the last one wins
     #[arg(long, value_name = "KEY=VALUE|FILE", global = true)]
     pub(crate) backend_config: Vec<String>,
-    /// Speak to the store as to this kind of S3: `aws`, `minio`, `ceph`, `spaces`, `r2`, `garage`, `generic`
+    /// Speak to the store as to this kind of S3: `aws`, `minio`, `ceph`, `spaces`, `r2`, `garage`,
+    /// `generic`
     #[arg(long, value_name = "NAME", global = true)]
     pub(crate) dialect: Option<String>,
     /// Run programs that a profile names whose file lies in the directory (`credential_process`,
@@ -63,7 +66,8 @@ pub(crate) struct Global {
     /// Use this workspace instead of the selected one
     #[arg(short, long, value_name = "NAME", global = true)]
     pub(crate) workspace: Option<String>,
-    /// Use the embedded store in `.remote-state/dev`, which needs no account; it speaks S3 unless told otherwise
+    /// Use the embedded store in `.remote-state/dev`, which needs no account; it speaks S3 unless
+    /// told otherwise
     #[arg(
         long,
         value_name = "TYPE",
@@ -91,7 +95,8 @@ pub(crate) struct Global {
 }
 
 impl Global {
-    /// Returns the flags that say which state is meant, to be typed again, each after a space. No value of a secret key is in them.
+    /// Returns the flags that say which state is meant, to be typed again, each after a space. No
+    /// value of a secret key is in them.
     pub(crate) fn selection(&self) -> String {
         let mut flags = String::new();
         if self.directory.as_os_str() != "." {
@@ -149,12 +154,15 @@ impl Dev {
     }
 }
 
-/// Whether the value of a backend key may be shown: nobody knows what stands behind a name that is not known.
+/// Whether the value of a backend key may be shown: nobody knows what stands behind a name that is
+/// not known.
 fn is_showable(key: &str) -> bool {
-    let mut rows = remote_state::providers().iter().flat_map(|provider| provider.keys).filter(|row| {
-        let is_member = row.name.strip_prefix(key).is_some_and(|member| member.starts_with('.'));
-        row.name == key || row.aliases.contains(&key) || is_member
-    });
+    let mut rows =
+        remote_state::providers().iter().flat_map(|provider| provider.keys).filter(|row| {
+            let is_member =
+                row.name.strip_prefix(key).is_some_and(|member| member.starts_with('.'));
+            row.name == key || row.aliases.contains(&key) || is_member
+        });
     let first = rows.next();
     first.is_some_and(|row| !row.secret) && rows.all(|row| !row.secret)
 }
@@ -173,9 +181,11 @@ pub(crate) enum Command {
     Pull(Pull),
     /// Store a state, under the lock and only if it follows the stored one
     ///
-    /// It follows if nothing is stored yet, or an empty state, or one of the same lineage with a lower serial. The same bytes again are
-    /// nothing to write. Everything else is refused with exit status 5: a lower serial, the same serial with other bytes, another lineage.
-    /// The file is stored as it is, its serial and lineage too. Where no lock is configured it is stored without one, with a warning.
+    /// It follows if nothing is stored yet, or an empty state, or one of the same lineage with a
+    /// lower serial. The same bytes again are nothing to write. Everything else is refused with
+    /// exit status 5: a lower serial, the same serial with other bytes, another lineage.
+    /// The file is stored as it is, its serial and lineage too. Where no lock is configured it is
+    /// stored without one, with a warning.
     Push(Push),
     /// Print outputs
     Output(Output),
@@ -199,16 +209,21 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Run a command whose Terraform keeps its state here through the `http` backend
     ///
-    /// The configuration says `backend "http" {}` and nothing more; Terraform since 0.13.2 and every OpenTofu read the rest from variables, and
-    /// `serve` is for older ones. The command runs in the directory of `-C`. A `terraform` or `tofu` whose `-chdir` leads to another directory with
-    /// that backend is refused, unless the backend is named by `--backend`; inside scripts and `make` it cannot be seen.
+    /// The configuration says `backend "http" {}` and nothing more; Terraform since 0.13.2 and
+    /// every OpenTofu read the rest from variables, and `serve` is for older ones. The command
+    /// runs in the directory of `-C`. A `terraform` or `tofu` whose `-chdir` leads to another
+    /// directory with that backend is refused, unless the backend is named by `--backend`;
+    /// inside scripts and `make` it cannot be seen.
     ///
-    /// `TF_HTTP_*` is set or removed for the command, but for the user name and the password, which are for other servers. `TF_WORKSPACE` is
-    /// `default`, and `REMOTE_STATE_WORKSPACE` the workspace that is served, which our own commands mean inside.
+    /// `TF_HTTP_*` is set or removed for the command, but for the user name and the password, which
+    /// are for other servers. `TF_WORKSPACE` is `default`, and `REMOTE_STATE_WORKSPACE` the
+    /// workspace that is served, which our own commands mean inside.
     ///
-    /// Signals are passed on to the command, each once, and a closed terminal as a request to end. The state is served until everything that the
-    /// command has started has ended; a second signal ends the wait. With `--lock-timeout` the server waits that long for a lock that someone else
-    /// holds, which also clients do that would give up at once. The exit status is the command's.
+    /// Signals are passed on to the command, each once, and a closed terminal as a request to end.
+    /// The state is served until everything that the command has started has ended; a second
+    /// signal ends the wait. With `--lock-timeout` the server waits that long for a lock that
+    /// someone else holds, which also clients do that would give up at once. The exit status is
+    /// the command's.
     Exec(Exec),
     /// Say whom the store takes us for, which credentials are used, and how it is reached
     Whoami,
@@ -217,7 +232,8 @@ pub(crate) enum Command {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|_| "expected a duration such as `30s` or `5m`".to_owned())
+    humantime::parse_duration(text)
+        .map_err(|_| "expected a duration such as `30s` or `5m`".to_owned())
 }
 
 #[cfg(test)]
@@ -258,8 +274,8 @@ mod tests {
         let cli = Cli::try_parse_from(words).unwrap();
         assert_eq!(
             cli.global.selection(),
-            " -C 'a b' --backend s3 --backend-config 'bucket=b;c' --backend-config secret_key=… --backend-config unknown=… \
-             --backend-config ./e.hcl --dialect ceph --dev -w=-x"
+            " -C 'a b' --backend s3 --backend-config 'bucket=b;c' --backend-config secret_key=… \
+             --backend-config unknown=… --backend-config ./e.hcl --dialect ceph --dev -w=-x"
         );
     }
 

@@ -1,9 +1,9 @@
 //! What points a client's `http` backend at a state of ours.
 //!
 //! Every variable that the backend reads is decided here, also where the value is the client's own
-//! default: what is exported for another server, for a whole CI project often, would otherwise stay.
-//! GitLab's, Gitea's and Lynx's documents tell people to export methods by which our server would
-//! take a lock for a state, or an unlock for a deletion.
+//! default: what is exported for another server, for a whole CI project often, would otherwise
+//! stay. GitLab's, Gitea's and Lynx's documents tell people to export methods by which our server
+//! would take a lock for a state, or an unlock for a deletion.
 
 use remote_state::Error;
 use url::Url;
@@ -84,9 +84,13 @@ mod tests {
 
     #[test]
     fn what_is_no_address_of_a_state_is_refused() {
-        for address in
-            ["state/prod", "ftp://h/state/prod", "http://h/", "http://h/state/", "http://h/states/x"]
-        {
+        for address in [
+            "state/prod",
+            "ftp://h/state/prod",
+            "http://h/",
+            "http://h/state/",
+            "http://h/states/x",
+        ] {
             assert!(variables(address, false).is_err(), "{address}");
         }
     }

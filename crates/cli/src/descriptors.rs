@@ -3,7 +3,8 @@
 /// What is kept back for the store at least, and for files.
 const LEAST_KEPT_BACK: u64 = 64;
 
-/// A connection that has sent no more than the start of a request may still hold some memory, so there is an end to what more descriptors bring.
+/// A connection that has sent no more than the start of a request may still hold some memory, so
+/// there is an end to what more descriptors bring.
 const MOST_CONNECTIONS: u64 = 4096;
 
 /// What a process has on most systems, where it cannot be found out.
@@ -27,10 +28,12 @@ pub(crate) fn raise() {
     }
 }
 
-/// Returns how many connections a server of this process may take, so that some descriptors are left for the store.
+/// Returns how many connections a server of this process may take, so that some descriptors are
+/// left for the store.
 pub(crate) fn connections() -> usize {
     #[cfg(unix)]
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(USUAL);
+    let limit =
+        rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(USUAL);
     #[cfg(not(unix))]
     let limit = USUAL;
     usize::try_from(connections_of(limit)).unwrap_or(usize::MAX)
@@ -47,9 +50,15 @@ mod tests {
 
     #[test]
     fn some_descriptors_are_left_for_the_store() {
-        for (limit, connections) in
-            [(0, 0), (20, 10), (128, 64), (256, 192), (1024, 768), (4096, 3072), (1 << 20, MOST_CONNECTIONS)]
-        {
+        for (limit, connections) in [
+            (0, 0),
+            (20, 10),
+            (128, 64),
+            (256, 192),
+            (1024, 768),
+            (4096, 3072),
+            (1 << 20, MOST_CONNECTIONS),
+        ] {
             assert_eq!(connections_of(limit), connections, "{limit}");
         }
     }

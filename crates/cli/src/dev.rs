@@ -1,8 +1,10 @@
-//! The embedded store behind `--dev`: a real provider against the emulator, on a folder that survives.
+//! The embedded store behind `--dev`: a real provider against the emulator, on a folder that
+//! survives.
 
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind::{
-    AlreadyExists, FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull, TimedOut,
+    AlreadyExists, FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+    TimedOut,
 };
 use std::io::Write as _;
 use std::path::Path;
@@ -49,7 +51,8 @@ pub(crate) struct DevStore {
     pub(crate) client_env: Vec<(&'static str, String)>,
 }
 
-/// Describes the embedded store, which is not running yet. Of the environment only the choice of the workspace counts.
+/// Describes the embedded store, which is not running yet. Of the environment only the choice of
+/// the workspace counts.
 pub(crate) fn backend(
     kind: Dev,
     global: &Global,
@@ -79,7 +82,8 @@ pub(crate) fn backend(
 impl DevStore {
     /// Starts the store and completes its configuration.
     ///
-    /// Every process starts its own endpoint on a port and with keys of its own; what they share is the file.
+    /// Every process starts its own endpoint on a port and with keys of its own; what they share is
+    /// the file.
     pub(crate) async fn start(
         kind: Dev,
         directory: &Path,
@@ -87,15 +91,20 @@ impl DevStore {
     ) -> Result<(Self, ResolvedConfig)> {
         let folder = directory.join(FOLDER);
         let cannot = |source: std::io::Error| {
-            Error::new(ErrorKind::Local, "open", format!("cannot use `{}`: {source}", folder.display()))
-                .with_source(source)
+            Error::new(
+                ErrorKind::Local,
+                "open",
+                format!("cannot use `{}`: {source}", folder.display()),
+            )
+            .with_source(source)
         };
         refuse_links(directory)?;
         create_folder(&folder).map_err(cannot)?;
         make_private(&folder).map_err(|error| {
             cannot(error).with_hint("use a directory of your own, or move what is there away")
         })?;
-        // The store may hold secrets, and a repository must not. Whatever is there already is the user's.
+        // The store may hold secrets, and a repository must not. Whatever is there already is the
+        // user's.
         match create_file(&folder.join(".gitignore")) {
             Ok(mut file) => file.write_all(b"*\n").map_err(cannot)?,
             // Where nothing can be written, nothing new is to be kept out of a repository.
@@ -103,8 +112,10 @@ impl DevStore {
             Err(error) => return Err(cannot(error)),
         }
         let (access_key, secret_key) = (crate::random::hex(10)?, crate::random::hex(20)?);
-        let storage = Storage::file(folder.join(FILE)).map_err(|error| unusable(&folder, &error))?;
-        let emulator = Emulator::builder().with_storage(storage).with_credentials(&access_key, &secret_key);
+        let storage =
+            Storage::file(folder.join(FILE)).map_err(|error| unusable(&folder, &error))?;
+        let emulator =
+            Emulator::builder().with_storage(storage).with_credentials(&access_key, &secret_key);
         let emulator = with_bucket(kind, emulator, config.required("bucket")?);
         let emulator = with_table(kind, emulator, &config);
         let emulator = emulator.start().await.map_err(|error| unusable(&folder, &error))?;
@@ -129,16 +140,20 @@ fn unusable(folder: &Path, error: &std::io::Error) -> Error {
             "a process that was stopped holds it until it goes on: `fuser {}.lock` names it",
             file.display()
         )),
-        PermissionDenied => told.with_hint("use a directory of your own, or move what is there away"),
+        PermissionDenied => {
+            told.with_hint("use a directory of your own, or move what is there away")
+        }
         ReadOnlyFilesystem => {
             told.with_hint("a store that is there already can be read; a new one cannot be made")
         }
         StorageFull | QuotaExceeded | FileTooLarge => told.with_hint("make room on the disk"),
-        _ => told.with_hint("if it is damaged, move it away; the next command starts with an empty one"),
+        _ => told
+            .with_hint("if it is damaged, move it away; the next command starts with an empty one"),
     }
 }
 
-/// Has the bucket created. In Spaces a new one keeps no versions, and one that does is no place for locks of native clients.
+/// Has the bucket created. In Spaces a new one keeps no versions, and one that does is no place for
+/// locks of native clients.
 fn with_bucket(kind: Dev, emulator: EmulatorBuilder, bucket: &str) -> EmulatorBuilder {
     match kind {
         Dev::Oss | Dev::S3 => emulator.with_versioned_bucket(bucket),
@@ -169,7 +184,8 @@ struct Access {
 }
 
 impl Access {
-    /// Completes the configuration, and returns it with what a native client needs to use the same store.
+    /// Completes the configuration, and returns it with what a native client needs to use the same
+    /// store.
     fn apply(
         self,
         kind: Dev,
@@ -188,7 +204,8 @@ impl Access {
             Dev::Oss => {
                 let config = match config.string("tablestore_table") {
                     Some(_) => config.with("tablestore_endpoint", text(&endpoint), origin.clone()),
-                    // It says that no native client without a table is about, which would neither take nor see the lock.
+                    // It says that no native client without a table is about, which would neither
+                    // take nor see the lock.
                     None if config.bool("lock") => {
                         config.with("lock", ConfigValue::Bool(true), origin.clone())
                     }
@@ -238,7 +255,8 @@ impl Access {
     }
 }
 
-/// Refuses a folder that someone else may have prepared, in a repository that was cloned for example, to have us write elsewhere.
+/// Refuses a folder that someone else may have prepared, in a repository that was cloned for
+/// example, to have us write elsewhere.
 fn refuse_links(directory: &Path) -> Result<()> {
     let refuse_link = |path: &Path| {
         if !path.symlink_metadata().is_ok_and(|found| found.is_symlink()) {
@@ -246,7 +264,8 @@ fn refuse_links(directory: &Path) -> Result<()> {
         }
         let message = format!("cannot use `{}`: it is a symbolic link", path.display());
         Err(Error::new(ErrorKind::Local, "open", message).with_hint(
-            "the embedded store writes to no other place: remove the link, or use another directory",
+            "the embedded store writes to no other place: remove the link, or use another \
+             directory",
         ))
     };
     let mut path = directory.to_owned();

@@ -1,7 +1,8 @@
 //! The environment of this process, for what reads it without asking us.
 
 /// Variables that libraries read by themselves: the sources of credentials of the AWS SDK, and the
-/// certificates of the system. To them an empty variable is a value, and to everybody else it is none.
+/// certificates of the system. To them an empty variable is a value, and to everybody else it is
+/// none.
 #[cfg(unix)]
 const READ_BY_LIBRARIES: [&str; 16] = [
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",

@@ -111,7 +111,10 @@ pub(crate) fn lines(error: &Error) -> Vec<(String, String)> {
                 }
             }
             Err(reason) => {
-                lines.push(("held by".to_owned(), format!("unknown: the lock cannot be read ({reason})")));
+                lines.push((
+                    "held by".to_owned(),
+                    format!("unknown: the lock cannot be read ({reason})"),
+                ));
             }
         }
         lines.push(("lock".to_owned(), holder.object.clone()));
@@ -123,7 +126,8 @@ pub(crate) fn lines(error: &Error) -> Vec<(String, String)> {
     lines
 }
 
-/// Commands in hints are about the state that the failed command was about, so they name it in the same way.
+/// Commands in hints are about the state that the failed command was about, so they name it in the
+/// same way.
 pub(crate) fn hints(error: &Error, selection: &str) -> Vec<String> {
     let command = format!("`remote-state{selection} ");
     let mut hints: Vec<_> =
@@ -135,9 +139,12 @@ pub(crate) fn hints(error: &Error, selection: &str) -> Vec<String> {
                 format!("if that run is gone, release it with {command}unlock {}`", operand(id))
             }
             Some(_) => format!(
-                "if that run is gone, release it by its id, which cannot be shown as it is: see {command}locks --json`"
+                "if that run is gone, release it by its id, which cannot be shown as it is: see \
+                 {command}locks --json`"
             ),
-            None => format!("if no client is at work, remove it with {command}unlock --unreadable`"),
+            None => {
+                format!("if no client is at work, remove it with {command}unlock --unreadable`")
+            }
         });
     }
     hints

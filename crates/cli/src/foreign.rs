@@ -8,8 +8,10 @@ pub(crate) struct Foreign {
     pub(crate) hint: &'static str,
 }
 
-const NONE_OF_OURS: &str = "push the state itself: the file that `remote-state pull -o FILE` writes";
-const UTF_8: &str = "write it as UTF-8 without a byte order mark: `remote-state pull -o FILE` does, and so does `cmd /c` in place of `>` in PowerShell";
+const NONE_OF_OURS: &str =
+    "push the state itself: the file that `remote-state pull -o FILE` writes";
+const UTF_8: &str = "write it as UTF-8 without a byte order mark: `remote-state pull -o FILE` \
+                     does, and so does `cmd /c` in place of `>` in PowerShell";
 
 /// What begins so.
 const BEGINNINGS: [(&[u8], Foreign); 16] = [
@@ -19,7 +21,10 @@ const BEGINNINGS: [(&[u8], Foreign); 16] = [
     (b"{\0", Foreign { what: "a text in UTF-16", hint: UTF_8 }),
     (b"\0{", Foreign { what: "a text in UTF-16", hint: UTF_8 }),
     (b"\x1f\x8b", Foreign { what: "compressed with gzip", hint: "pass it through `gunzip`" }),
-    (b"\x28\xb5\x2f\xfd", Foreign { what: "compressed with zstd", hint: "pass it through `unzstd`" }),
+    (
+        b"\x28\xb5\x2f\xfd",
+        Foreign { what: "compressed with zstd", hint: "pass it through `unzstd`" },
+    ),
     (b"BZh", Foreign { what: "compressed with bzip2", hint: "pass it through `bunzip2`" }),
     (b"\xfd7zXZ", Foreign { what: "compressed with xz", hint: "pass it through `unxz`" }),
     (b"PK\x03\x04", Foreign { what: "a zip archive, as a saved plan is", hint: NONE_OF_OURS }),
@@ -29,10 +34,16 @@ const BEGINNINGS: [(&[u8], Foreign); 16] = [
     ),
     (
         b"$ANSIBLE_VAULT",
-        Foreign { what: "encrypted by Ansible Vault", hint: "decrypt it with `ansible-vault view`" },
+        Foreign {
+            what: "encrypted by Ansible Vault",
+            hint: "decrypt it with `ansible-vault view`",
+        },
     ),
     (b"age-encryption.org", Foreign { what: "encrypted by age", hint: "decrypt it with `age -d`" }),
-    (b"-----BEGIN PGP", Foreign { what: "encrypted or signed by PGP", hint: "decrypt it with `gpg -d`" }),
+    (
+        b"-----BEGIN PGP",
+        Foreign { what: "encrypted or signed by PGP", hint: "decrypt it with `gpg -d`" },
+    ),
     (
         b"tfstate",
         Foreign {
@@ -40,7 +51,10 @@ const BEGINNINGS: [(&[u8], Foreign); 16] = [
             hint: "let a Terraform of that time write it again, as JSON",
         },
     ),
-    (b"<<<<<<<", Foreign { what: "a text with conflict markers", hint: "resolve the conflict first" }),
+    (
+        b"<<<<<<<",
+        Foreign { what: "a text with conflict markers", hint: "resolve the conflict first" },
+    ),
 ];
 
 /// Recognises a file by its first bytes; white space before them does not matter.

@@ -4,10 +4,11 @@ use std::io;
 
 use crate::ui::harmless;
 
-/// A writer of log lines that lets nothing through by which a terminal does more than show text, or by which one line looks like two.
+/// A writer of log lines that lets nothing through by which a terminal does more than show text, or
+/// by which one line looks like two.
 ///
-/// Clients, stores and states have a say in what is logged. The calls record their words as values, which are escaped; this is for those that do
-/// not, in the libraries too.
+/// Clients, stores and states have a say in what is logged. The calls record their words as values,
+/// which are escaped; this is for those that do not, in the libraries too.
 #[derive(Debug)]
 pub(crate) struct Lines<W> {
     pub(crate) to: W,
@@ -23,7 +24,8 @@ impl<W: io::Write> io::Write for Lines<W> {
         let mut line = String::with_capacity(rest.len() + 1);
         while let Some(at) = self.has_colours.then(|| rest.find("\x1b[")).flatten() {
             let after = &rest[at + 2..];
-            let codes = after.find(|c: char| !c.is_ascii_digit() && c != ';').unwrap_or(after.len());
+            let codes =
+                after.find(|c: char| !c.is_ascii_digit() && c != ';').unwrap_or(after.len());
             let length = if after[codes..].starts_with('m') { at + 2 + codes + 1 } else { 0 };
             if length == 0 {
                 line.push_str(&harmless(&rest[..at + 2]));
@@ -57,7 +59,8 @@ mod tests {
         String::from_utf8(lines.to).unwrap()
     }
 
-    /// A line of its own, a cleared screen, the clipboard (OSC 52), a title, and text that runs backwards.
+    /// A line of its own, a cleared screen, the clipboard (OSC 52), a title, and text that runs
+    /// backwards.
     #[test]
     fn an_event_is_one_line_and_does_nothing_to_a_terminal() {
         for event in [
@@ -69,7 +72,10 @@ mod tests {
             for has_colours in [false, true] {
                 let line = written(has_colours, event);
                 assert_eq!(line.matches('\n').count(), 1, "{line:?}");
-                assert!(line.ends_with('\n') && !line.trim_end().contains(char::is_control), "{line:?}");
+                assert!(
+                    line.ends_with('\n') && !line.trim_end().contains(char::is_control),
+                    "{line:?}"
+                );
                 assert!(!line.contains('\u{202e}'), "{line:?}");
             }
         }

@@ -37,10 +37,15 @@ fn main() -> ExitCode {
     let mut cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) => {
-            let is_answer = matches!(error.kind(), UsageError::DisplayHelp | UsageError::DisplayVersion);
+            let is_answer =
+                matches!(error.kind(), UsageError::DisplayHelp | UsageError::DisplayVersion);
             // Nobody is left to be told that the terminal has gone.
             drop(error.print());
-            return ExitCode::from(if is_answer { exit::ExitCode::Done } else { exit::ExitCode::Usage } as u8);
+            return ExitCode::from(if is_answer {
+                exit::ExitCode::Done
+            } else {
+                exit::ExitCode::Usage
+            } as u8);
         }
     };
     let ui = Ui::new(&cli.global);
@@ -50,7 +55,8 @@ fn main() -> ExitCode {
         failure.report(&ui);
         return ExitCode::from(failure.code());
     }
-    // The one place where the environment is read. Names and values that are not text cannot be meant for us.
+    // The one place where the environment is read. Names and values that are not text cannot be
+    // meant for us.
     let env: Environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
@@ -78,7 +84,10 @@ fn main() -> ExitCode {
 }
 
 /// Short commands live on one thread: starting more costs more than they bring.
-#[expect(clippy::expect_used, reason = "without a runtime there is nothing to say and nobody to say it")]
+#[expect(
+    clippy::expect_used,
+    reason = "without a runtime there is nothing to say and nobody to say it"
+)]
 fn runtime(command: &Command) -> tokio::runtime::Runtime {
     let mut builder = match command {
         Command::Serve(_) | Command::Exec(_) => tokio::runtime::Builder::new_multi_thread(),
@@ -87,7 +96,8 @@ fn runtime(command: &Command) -> tokio::runtime::Runtime {
     builder.enable_all().build().expect("the system grants a thread and a poll handle")
 }
 
-/// Logs to stderr at the level that was asked for. Requests of the SDK are logged at `trace` only: at `debug` it prints headers.
+/// Logs to stderr at the level that was asked for. Requests of the SDK are logged at `trace` only:
+/// at `debug` it prints headers.
 fn start_log(cli: &Cli) {
     let level = match cli.global.verbose {
         _ if cli.global.quiet => LevelFilter::OFF,
@@ -97,7 +107,8 @@ fn start_log(cli: &Cli) {
     };
     // Targets are matched by how they begin: these are all of our own.
     let mut ours = Targets::new().with_target("remote_state", level);
-    // `exec` tells in its own words what its server refuses; the line of each request would say it once more.
+    // `exec` tells in its own words what its server refuses; the line of each request would say it
+    // once more.
     if matches!(cli.command, Command::Exec(_)) && level <= LevelFilter::WARN {
         ours = ours.with_target("remote_state_server::observe", LevelFilter::OFF);
     }

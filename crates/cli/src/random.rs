@@ -9,7 +9,8 @@ use remote_state::{Error, ErrorKind, Result};
 pub(crate) fn hex(bytes: usize) -> Result<String> {
     let mut buffer = vec![0_u8; bytes];
     getrandom::fill(&mut buffer).map_err(|error| {
-        Error::new(ErrorKind::Local, "start", "the system yields no random bytes").with_source(error)
+        Error::new(ErrorKind::Local, "start", "the system yields no random bytes")
+            .with_source(error)
     })?;
     Ok(buffer.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use remote_state::config::{Environment, ResolvedConfig};
 use remote_state::directory::{DirectoryOptions, Discovered, discover};
 use remote_state::{
-    Error, ErrorKind, LockGuard, LockId, LockInfo, LockWait, Released, StateStore, StateStoreExt as _,
-    Workspace,
+    Error, ErrorKind, LockGuard, LockId, LockInfo, LockWait, Released, StateStore,
+    StateStoreExt as _, Workspace,
 };
 
 use crate::args::{Dev, Global};
@@ -28,8 +28,8 @@ pub(crate) struct Session {
     pub(crate) workspace: Workspace,
     /// The directory that is acted in.
     pub(crate) directory: PathBuf,
-    /// Which state is meant depends on the directory, and was not said by flags alone. The embedded
-    /// store is in the directory.
+    /// Which state is meant depends on the directory, and was not said by flags alone. The
+    /// embedded store is in the directory.
     pub(crate) backend_is_of_directory: bool,
     pub(crate) lock_wait: LockWait,
     changed_since_init: Option<Error>,
@@ -157,11 +157,17 @@ impl Session {
 
     /// Takes the lock, waiting as long as the user allows.
     ///
-    /// An interruption never cuts off an attempt: the store may carry it out all the same, and then nobody would know. It ends the waiting between
-    /// attempts, and gives back a lock that was won by then.
-    pub(crate) async fn lock(&self, workspace: &Workspace, info: &LockInfo) -> Result<LockGuard, Failure> {
+    /// An interruption never cuts off an attempt: the store may carry it out all the same, and then
+    /// nobody would know. It ends the waiting between attempts, and gives back a lock that was
+    /// won by then.
+    pub(crate) async fn lock(
+        &self,
+        workspace: &Workspace,
+        info: &LockInfo,
+    ) -> Result<LockGuard, Failure> {
         let waiting = Waiting::new(self.ui, self.lock_wait.timeout);
-        let mut attempt = std::pin::pin!(self.store.lock(workspace, info, self.lock_wait, &waiting));
+        let mut attempt =
+            std::pin::pin!(self.store.lock(workspace, info, self.lock_wait, &waiting));
         let first = interruption();
         let signal = tokio::select! {
             guard = &mut attempt => return Ok(guard?),
@@ -171,13 +177,16 @@ impl Session {
         let was_waiting = waiting.give_up();
         if !was_waiting {
             self.ui.note(
-                "interrupted; waiting for the store's answer, so that no lock is left behind; once more to stop at once",
+                "interrupted; waiting for the store's answer, so that no lock is left behind; \
+                 once more to stop at once",
             );
         }
         let settled = async {
             match attempt.await {
                 Ok(guard) => guard.release().await.map(drop),
-                Err(error) if error.kind() == ErrorKind::Unknown || error.has_leftovers() => Err(error),
+                Err(error) if error.kind() == ErrorKind::Unknown || error.has_leftovers() => {
+                    Err(error)
+                }
                 // Someone else holds it, or the store refused: nothing of ours is there.
                 Err(_) => Ok(()),
             }
@@ -205,7 +214,8 @@ impl Session {
 
     /// Does a piece of work under the lock and gives the lock back, whatever came of it.
     ///
-    /// An interruption waits for the work: a write that is cut off in the middle leaves nobody knowing what is stored.
+    /// An interruption waits for the work: a write that is cut off in the middle leaves nobody
+    /// knowing what is stored.
     pub(crate) async fn under_lock<T>(
         &self,
         workspace: &Workspace,
@@ -214,7 +224,8 @@ impl Session {
     ) -> Result<T, Failure> {
         if !self.store.capabilities().locking {
             self.ui.warn(
-                "no lock is configured for this state: nothing keeps others from writing at the same time",
+                "no lock is configured for this state: nothing keeps others from writing at the \
+                 same time",
             );
             return work.await;
         }
@@ -226,9 +237,12 @@ impl Session {
             drop(guard.keep());
             return result;
         }
-        let released = guard.release().await.map_err(|error| self.not_released(workspace, &lock, error));
+        let released =
+            guard.release().await.map_err(|error| self.not_released(workspace, &lock, error));
         match (result, released) {
-            (Ok(_), Ok(Released::AlreadyFree)) => Err(self.lock_was_broken(workspace, &lock).into()),
+            (Ok(_), Ok(Released::AlreadyFree)) => {
+                Err(self.lock_was_broken(workspace, &lock).into())
+            }
             (Ok(value), Ok(_)) => Ok(value),
             (Ok(_), Err(error)) => {
                 let note = "the work itself was done; only the lock could not be released";
@@ -252,13 +266,17 @@ impl Session {
             format!("the lock on `{state}` was released by someone else before the work was done"),
         )
         .with_context("lock id", lock)
-        .with_context("note", "the work itself was done, but others may have written at the same time")
+        .with_context(
+            "note",
+            "the work itself was done, but others may have written at the same time",
+        )
         .with_hint(format!(
             "make sure that what is stored is what it should be with `remote-state pull{other}`"
         ))
     }
 
-    /// Goes on to the end under a lock, and tells an impatient user so. Who asks a second time is let go, and told what is unknown then.
+    /// Goes on to the end under a lock, and tells an impatient user so. Who asks a second time is
+    /// let go, and told what is unknown then.
     pub(crate) async fn finish<T>(
         &self,
         workspace: &Workspace,
@@ -272,7 +290,8 @@ impl Session {
         }
         let again = interruption();
         self.ui.note(
-            "finishing first, so that the state is whole and the lock released; once more to stop at once",
+            "finishing first, so that the state is whole and the lock released; once more to stop \
+             at once",
         );
         tokio::select! {
             result = &mut work => result,
@@ -286,15 +305,19 @@ impl Session {
         if error.kind() == ErrorKind::LockHeld {
             return error;
         }
-        let held = if error.kind() == ErrorKind::Unknown { "may still be held" } else { "is still held" };
+        let held =
+            if error.kind() == ErrorKind::Unknown { "may still be held" } else { "is still held" };
         let other = self.flag_for(workspace);
         error
             .with_context("lock", self.store.location(workspace).locks.join(" and "))
             .with_context("lock id", lock)
-            .with_hint(format!("the lock {held}: release it with `remote-state unlock{other} {lock}`"))
+            .with_hint(format!(
+                "the lock {held}: release it with `remote-state unlock{other} {lock}`"
+            ))
     }
 
-    /// What the hints add to a command about this workspace: the flags that they repeat name the selected one.
+    /// What the hints add to a command about this workspace: the flags that they repeat name the
+    /// selected one.
     fn flag_for(&self, workspace: &Workspace) -> String {
         if *workspace == self.workspace { String::new() } else { format!(" -w {workspace}") }
     }
@@ -311,7 +334,8 @@ impl Session {
         .with_context("lock", location.locks.join(" and "))
         .with_context("lock id", lock)
         .with_hint(format!(
-            "see what is stored with `remote-state pull{other}`, and what is held with `remote-state locks`"
+            "see what is stored with `remote-state pull{other}`, and what is held with \
+             `remote-state locks`"
         ))
         .with_hint(format!(
             "the lock may still be held: release it with `remote-state unlock{other} {lock}`"
@@ -326,7 +350,8 @@ pub(crate) async fn interrupted() -> Interruption {
     interruption().await
 }
 
-/// Listens for an interruption from now on, and returns what waits for it: what comes in between is not missed.
+/// Listens for an interruption from now on, and returns what waits for it: what comes in between is
+/// not missed.
 #[cfg(unix)]
 pub(crate) fn interruption() -> impl Future<Output = Interruption> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -372,7 +397,9 @@ pub(crate) fn hangups_are_ignored() -> bool {
         // Where the system does not tell, they are a request to end.
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-        ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 != 0)
+        ignored
+            .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+            .is_some_and(|mask| mask & 1 != 0)
     });
     *ARE_IGNORED
 }
@@ -383,8 +410,8 @@ pub(crate) fn prepare() {
     {
         // Before a handler takes the place of what was inherited.
         let _: bool = hangups_are_ignored();
-        // A file that may not grow is an error of the write, which cleans up after itself, and not our end. Handled rather than ignored:
-        // commands that we run would inherit that.
+        // A file that may not grow is an error of the write, which cleans up after itself, and not
+        // our end. Handled rather than ignored: commands that we run would inherit that.
         let seen = Arc::default();
         if let Err(error) = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, seen) {
             tracing::debug!(%error, "a limit on the size of files will end this process");

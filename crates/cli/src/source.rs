@@ -18,7 +18,8 @@ use crate::foreign::recognised;
 use crate::session::interruption;
 use crate::ui::Ui;
 
-/// A state up to this size is kept in memory; a longer one is streamed from its file. What comes through a pipe gets a file for that.
+/// A state up to this size is kept in memory; a longer one is streamed from its file. What comes
+/// through a pipe gets a file for that.
 const IN_MEMORY_BYTES: u64 = 4 << 20;
 
 /// So many bytes are enough to recognise what is no state.
@@ -38,7 +39,8 @@ impl Pushed {
     /// Reads the file, or standard input for `-`.
     pub(crate) async fn read(ui: Ui, path: &Path) -> Result<Self, Failure> {
         let is_stdin = path.as_os_str() == "-";
-        let name = if is_stdin { "standard input".to_owned() } else { format!("`{}`", path.display()) };
+        let name =
+            if is_stdin { "standard input".to_owned() } else { format!("`{}`", path.display()) };
         let input: Box<dyn Read + Send> = if is_stdin {
             Box::new(io::stdin())
         } else {
@@ -46,7 +48,11 @@ impl Pushed {
             let meta = file.metadata().map_err(|error| cannot_read(&name, error))?;
             if meta.is_file() && meta.len() > IN_MEMORY_BYTES {
                 let (file, header) = examine(path, &name)?;
-                return Ok(Self { name, new: NewState { source: file.into(), header }, _spool: None });
+                return Ok(Self {
+                    name,
+                    new: NewState { source: file.into(), header },
+                    _spool: None,
+                });
             }
             Box::new(file)
         };
@@ -92,13 +98,21 @@ impl Pushed {
         let beginning = input.by_ref().take(IN_MEMORY_BYTES + 1).read_to_end(&mut bytes);
         beginning.map_err(|error| cannot_read(&name, error))?;
         if bytes.is_empty() {
-            return Err(Error::new(ErrorKind::InvalidState, "push", format!("{name} is not a Terraform state: it is empty"))
-                .with_context("note", "nothing was written")
-                .with_hint("the command that should have written it may have failed; to drop a state, use `remote-state workspace delete`")
-                .into());
+            return Err(Error::new(
+                ErrorKind::InvalidState,
+                "push",
+                format!("{name} is not a Terraform state: it is empty"),
+            )
+            .with_context("note", "nothing was written")
+            .with_hint(
+                "the command that should have written it may have failed; to drop a state, use \
+                 `remote-state workspace delete`",
+            )
+            .into());
         }
         if bytes.len() as u64 <= IN_MEMORY_BYTES {
-            let header = StateHeader::parse(&bytes).map_err(|error| not_a_state(&name, &bytes, &error))?;
+            let header =
+                StateHeader::parse(&bytes).map_err(|error| not_a_state(&name, &bytes, &error))?;
             let new = NewState { source: Bytes::from(bytes).into(), header };
             return Ok(Self { name, new, _spool: None });
         }
@@ -133,7 +147,11 @@ fn examine(path: &Path, name: &str) -> Result<(StateFile, StateHeader), Failure>
 }
 
 fn cannot_read(name: &str, source: io::Error) -> Error {
-    let kind = if source.kind() == io::ErrorKind::NotFound { ErrorKind::NotFound } else { ErrorKind::Local };
+    let kind = if source.kind() == io::ErrorKind::NotFound {
+        ErrorKind::NotFound
+    } else {
+        ErrorKind::Local
+    };
     Error::new(kind, "push", format!("cannot read {name}: {source}")).with_source(source)
 }
 
@@ -154,7 +172,9 @@ fn not_a_state(name: &str, beginning: &[u8], error: &Error) -> Error {
             format!("{name} is not a Terraform state: it is {}", foreign.what),
         )
         .with_hint(foreign.hint),
-        None => Error::new(ErrorKind::InvalidState, "push", format!("{name} is {}", error.message())),
+        None => {
+            Error::new(ErrorKind::InvalidState, "push", format!("{name} is {}", error.message()))
+        }
     }
     .with_context("note", "nothing was written")
 }

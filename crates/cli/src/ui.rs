@@ -60,9 +60,13 @@ impl Ui {
             if error.kind() == io::ErrorKind::BrokenPipe {
                 Failure::BrokenPipe
             } else {
-                Error::new(ErrorKind::Local, "print", format!("cannot write to standard output: {error}"))
-                    .with_source(error)
-                    .into()
+                Error::new(
+                    ErrorKind::Local,
+                    "print",
+                    format!("cannot write to standard output: {error}"),
+                )
+                .with_source(error)
+                .into()
             }
         })
     }
@@ -86,7 +90,8 @@ impl Ui {
         self.line(&escaped(text))
     }
 
-    /// Writes the answer as a table. Whatever comes from a store is made harmless for the terminal first.
+    /// Writes the answer as a table. Whatever comes from a store is made harmless for the terminal
+    /// first.
     pub(crate) fn table(&self, head: &[&str], rows: Vec<Vec<String>>) -> Result<(), Failure> {
         let mut table = Table::new();
         let _: &mut Table = table
@@ -96,8 +101,10 @@ impl Ui {
         for row in rows {
             let _: &mut Table = table.add_row(row.iter().map(|cell| harmless(cell)));
         }
-        let text: Vec<String> =
-            table.lines().map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned()).collect();
+        let text: Vec<String> = table
+            .lines()
+            .map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned())
+            .collect();
         self.line(&text.join("\n"))
     }
 
@@ -202,7 +209,8 @@ impl Ui {
     }
 }
 
-/// Replaces what could make a terminal do things, and what could look like a line of ours: a lock file or an output may come from anyone.
+/// Replaces what could make a terminal do things, and what could look like a line of ours: a lock
+/// file or an output may come from anyone.
 pub(crate) fn harmless(text: &str) -> String {
     text.chars().map(|c| if is_harmful(c) { '\u{fffd}' } else { c }).collect()
 }
@@ -212,7 +220,8 @@ pub(crate) fn harmless_lines(text: &str) -> String {
     text.chars().map(|c| if is_harmful(c) && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
-/// Escapes in JSON what could make a terminal do things. It can only stand inside strings, so the value stays the same.
+/// Escapes in JSON what could make a terminal do things. It can only stand inside strings, so the
+/// value stays the same.
 fn escaped(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {

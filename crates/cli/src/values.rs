@@ -26,8 +26,8 @@ pub(crate) fn pretty(value: &RawValue) -> String {
     without_html_escapes(&laid_out(value.get(), LEVELS))
 }
 
-/// Go escapes what has a meaning in HTML, in every URL with two parameters. All other escapes stay: what they stand for
-/// may be no character that a terminal can show.
+/// Go escapes what has a meaning in HTML, in every URL with two parameters. All other escapes stay:
+/// what they stand for may be no character that a terminal can show.
 fn without_html_escapes(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     let mut rest = json;
@@ -52,7 +52,8 @@ fn without_html_escapes(json: &str) -> String {
     text
 }
 
-/// Goes over the text once, and never calls itself: whoever wrote the state chose how deep the value is.
+/// Goes over the text once, and never calls itself: whoever wrote the state chose how deep the
+/// value is.
 fn laid_out(json: &str, levels: usize) -> String {
     let breaks = |depth: usize| (1..=levels).contains(&depth);
     let break_line = |text: &mut String, depth: usize| {
@@ -111,14 +112,19 @@ mod tests {
 
     #[test]
     fn only_the_space_between_changes() {
-        let value = raw("{ \"b\" : [ 1.10 ,\r\n{ } , [ ] ] , \"a\" : \"x , \\\" [ \\\\\" , \"b\":1E400 }");
+        let value =
+            raw("{ \"b\" : [ 1.10 ,\r\n{ } , [ ] ] , \"a\" : \"x , \\\" [ \\\\\" , \"b\":1E400 }");
         assert_eq!(compact(&value), r#"{"b":[1.10,{},[]],"a":"x , \" [ \\","b":1E400}"#);
         assert_eq!(
             pretty(&value),
-            "{\n  \"b\": [\n    1.10,\n    {},\n    []\n  ],\n  \"a\": \"x , \\\" [ \\\\\",\n  \"b\": 1E400\n}"
+            "{\n  \"b\": [\n    1.10,\n    {},\n    []\n  ],\n  \"a\": \"x , \\\" [ \\\\\",\n  \
+             \"b\": 1E400\n}"
         );
         for json in ["null", "\"a b\"", "-1.50", "[]", "{}"] {
-            assert_eq!((compact(&raw(json)), pretty(&raw(json))), (json.to_owned(), json.to_owned()));
+            assert_eq!(
+                (compact(&raw(json)), pretty(&raw(json))),
+                (json.to_owned(), json.to_owned())
+            );
         }
     }
 

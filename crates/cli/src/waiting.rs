@@ -45,7 +45,9 @@ impl Waiting {
             return;
         }
         let (who, lock) = match &holder.info {
-            Ok(info) => (format!("{}, taken {}", holder_words(info), age(info)), format!(" `{}`", info.id)),
+            Ok(info) => {
+                (format!("{}, taken {}", holder_words(info), age(info)), format!(" `{}`", info.id))
+            }
             Err(_) => ("someone: it cannot be read".to_owned(), String::new()),
         };
         let limit = self.timeout.as_secs();

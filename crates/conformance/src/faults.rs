@@ -9,11 +9,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use remote_state_core::{
-    Capabilities, Error, ErrorKind, LockInfo, LockRecord, LockTarget, Outgoing, ReadOptions, Released,
-    Result, StateLocation, StateMeta, StateRead, StateStore, StateVersion, Workspace, WriteMode,
+    Capabilities, Error, ErrorKind, LockInfo, LockRecord, LockTarget, Outgoing, ReadOptions,
+    Released, Result, StateLocation, StateMeta, StateRead, StateStore, StateVersion, Workspace,
+    WriteMode,
 };
 
-/// A store around another one that does what the other does, except for the [`Faults`] it is told to have.
+/// A store around another one that does what the other does, except for the [`Faults`] it is told
+/// to have.
 ///
 /// Stores made of it by [`with_state_key`](StateStore::with_state_key) have the same faults.
 #[derive(Debug)]
@@ -59,7 +61,8 @@ impl Faults {
 
     /// Makes one call do its work and then fail with `Unknown`, after letting `calls` others pass.
     pub fn lose_reply_after(&self, calls: usize) {
-        lock(&self.0.next).extend(std::iter::repeat_n(Fault::None, calls).chain([Fault::ReplyLost]));
+        lock(&self.0.next)
+            .extend(std::iter::repeat_n(Fault::None, calls).chain([Fault::ReplyLost]));
     }
 
     /// Makes every call fail with an error of this kind, until [`stop`](Self::stop).
@@ -72,7 +75,8 @@ impl Faults {
         *lock(&self.0.write_delay) = delay;
     }
 
-    /// Makes the bytes of every read that is held against a digest end with a mismatch, as those of a long state do.
+    /// Makes the bytes of every read that is held against a digest end with a mismatch, as those of
+    /// a long state do.
     pub fn end_reads_with_mismatch(&self) {
         self.0.ends_wrong.store(true, Ordering::Relaxed);
     }
@@ -123,7 +127,9 @@ impl Faults {
         match self.next() {
             None | Some(Fault::None) => call,
             Some(Fault::Refused(kind)) => stream::iter([Err(refused(operation, kind))]).boxed(),
-            Some(Fault::ReplyLost) => stream::iter([Err(refused(operation, ErrorKind::Unknown))]).boxed(),
+            Some(Fault::ReplyLost) => {
+                stream::iter([Err(refused(operation, ErrorKind::Unknown))]).boxed()
+            }
         }
     }
 }
@@ -169,7 +175,11 @@ impl StateStore for FaultyStore {
         self.inner.admit(workspace)
     }
 
-    async fn read(&self, workspace: &Workspace, options: &ReadOptions) -> Result<Option<StateRead>> {
+    async fn read(
+        &self,
+        workspace: &Workspace,
+        options: &ReadOptions,
+    ) -> Result<Option<StateRead>> {
         let read = self.faults.around("read", self.inner.read(workspace, options)).await?;
         if options.ignores_digest || !self.faults.0.ends_wrong.load(Ordering::Relaxed) {
             return Ok(read);
@@ -180,7 +190,12 @@ impl StateStore for FaultyStore {
         }))
     }
 
-    async fn write(&self, workspace: &Workspace, outgoing: Outgoing, mode: &WriteMode) -> Result<StateMeta> {
+    async fn write(
+        &self,
+        workspace: &Workspace,
+        outgoing: Outgoing,
+        mode: &WriteMode,
+    ) -> Result<StateMeta> {
         lock(&self.faults.0.write_modes).push(mode.clone());
         let delay = *lock(&self.faults.0.write_delay);
         tokio::time::sleep(delay).await;

@@ -14,8 +14,9 @@ pub(crate) fn state(serial: u64, lineage: &str) -> Bytes {
 /// A state with an output that holds this text.
 pub(crate) fn state_with(serial: u64, lineage: &str, text: &str) -> Bytes {
     format!(
-        "{{\n  \"version\": 4,\n  \"terraform_version\": \"1.11.4\",\n  \"serial\": {serial},\n  \"lineage\": \"{lineage}\",\n  \
-         \"outputs\": {{\"text\": {{\"value\": \"{text}\", \"type\": \"string\"}}}},\n  \"resources\": [],\n  \"check_results\": null\n}}\n"
+        "{{\n  \"version\": 4,\n  \"terraform_version\": \"1.11.4\",\n  \"serial\": {serial},\n  \
+         \"lineage\": \"{lineage}\",\n  \"outputs\": {{\"text\": {{\"value\": \"{text}\", \
+         \"type\": \"string\"}}}},\n  \"resources\": [],\n  \"check_results\": null\n}}\n"
     )
     .into()
 }
@@ -35,7 +36,8 @@ pub(crate) fn state_of_size(serial: u64, lineage: &str, size_bytes: usize) -> By
 pub(crate) fn delicate_states() -> Vec<(&'static str, Bytes)> {
     let with = |value: &str, end: &str| {
         Bytes::from(format!(
-            "{{\"version\":4,\"serial\":1,\"lineage\":\"l\",\"outputs\":{{\"v\":{{\"value\":{value},\"type\":\"dynamic\"}}}},\"resources\":[]}}{end}"
+            "{{\"version\":4,\"serial\":1,\"lineage\":\"l\",\"outputs\":{{\"v\":{{\"value\":\
+             {value},\"type\":\"dynamic\"}}}},\"resources\":[]}}{end}"
         ))
     };
     vec![
@@ -43,11 +45,17 @@ pub(crate) fn delicate_states() -> Vec<(&'static str, Bytes)> {
             "big integers",
             with("[9007199254740993,18446744073709551615,123456789012345678901234567890]", "\n"),
         ),
-        ("exact fractions", with("[0.1000,1e400,-0.0,1E+2,3.14159265358979323846264338327950288]", "\n")),
+        (
+            "exact fractions",
+            with("[0.1000,1e400,-0.0,1E+2,3.14159265358979323846264338327950288]", "\n"),
+        ),
         ("unicode", with("\"ü 漢字 😀 \u{2028} \u{feff} e\u{301}\"", "\n")),
         ("escapes", with(r#""\u003ca\u003e \ud83d\ude00 \/ \t \u0000""#, "\n")),
         ("no newline at the end", with("null", "")),
-        ("spaces and newlines of another system", with("{ \"b\" : 1 ,\r\n\t\"a\": 2 }", "\r\n\r\n")),
+        (
+            "spaces and newlines of another system",
+            with("{ \"b\" : 1 ,\r\n\t\"a\": 2 }", "\r\n\r\n"),
+        ),
         ("a name twice", with("{\"a\":1,\"a\":2}", "\n")),
         ("one written by OpenTofu's encryption", encrypted_state(1, "l")),
     ]
@@ -69,7 +77,8 @@ pub(crate) fn lock_info(operation: &str) -> LockInfo {
 }
 
 pub(crate) fn workspace(name: &str) -> Workspace {
-    Workspace::new(name).unwrap_or_else(|error| panic!("`{name}` should be a workspace name: {error}"))
+    Workspace::new(name)
+        .unwrap_or_else(|error| panic!("`{name}` should be a workspace name: {error}"))
 }
 
 /// Returns a name that no other call, in no other process, returns.
@@ -90,7 +99,11 @@ pub(crate) async fn read(store: &dyn StateStore, workspace: &Workspace) -> Optio
         .collect()
         .await
         .unwrap_or_else(|error| panic!("reading `{workspace}` to the end should work: {error:?}"));
-    assert_eq!(meta_size_bytes, state.bytes.len() as u64, "the size that a read names is that of its bytes");
+    assert_eq!(
+        meta_size_bytes,
+        state.bytes.len() as u64,
+        "the size that a read names is that of its bytes"
+    );
     Some(state.bytes)
 }
 
@@ -107,7 +120,12 @@ pub(crate) fn assert_same_bytes(got: &[u8], want: &[u8], what: &str) {
 }
 
 /// Fails unless the state of a workspace is this one.
-pub(crate) async fn assert_stored(store: &dyn StateStore, workspace: &Workspace, want: &[u8], what: &str) {
+pub(crate) async fn assert_stored(
+    store: &dyn StateStore,
+    workspace: &Workspace,
+    want: &[u8],
+    what: &str,
+) {
     match read(store, workspace).await {
         Some(got) => assert_same_bytes(&got, want, what),
         None => panic!("{what}: there is no state"),

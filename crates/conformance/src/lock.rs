@@ -10,8 +10,8 @@ use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use futures_util::future::join_all;
 use remote_state_core::{
-    Error, ErrorKind, LockId, LockInfo, LockRecord, LockTarget, LockWait, LockWaiting, Patience, Released,
-    StateStore, StateStoreExt as _, Workspace, WriteMode,
+    Error, ErrorKind, LockId, LockInfo, LockRecord, LockTarget, LockWait, LockWaiting, Patience,
+    Released, StateStore, StateStoreExt as _, Workspace, WriteMode,
 };
 use tokio::time::{Instant, sleep};
 
@@ -20,7 +20,8 @@ use crate::setup::{Outcome, Setup};
 
 const NO_LOCKS: Outcome = Outcome::Skipped("the setup declares no locks");
 
-/// While a lock is held, taking it with another id fails and names the holder, twice over: some stores accept a condition and then ignore it.
+/// While a lock is held, taking it with another id fails and names the holder, twice over: some
+/// stores accept a condition and then ignore it.
 pub async fn second_acquire_is_refused_and_names_the_holder(setup: &Setup) -> Outcome {
     if !setup.declares.locking {
         return NO_LOCKS;
@@ -35,7 +36,8 @@ pub async fn second_acquire_is_refused_and_names_the_holder(setup: &Setup) -> Ou
     Outcome::Kept
 }
 
-/// Of many tasks that take one free lock at the same time exactly one succeeds, and the stored record is its own.
+/// Of many tasks that take one free lock at the same time exactly one succeeds, and the stored
+/// record is its own.
 pub async fn race_for_a_free_lock_has_one_winner(setup: &Setup) -> Outcome {
     if !setup.declares.locking {
         return NO_LOCKS;
@@ -50,24 +52,35 @@ pub async fn race_for_a_free_lock_has_one_winner(setup: &Setup) -> Outcome {
         match result.expect("a racer should not panic") {
             Ok(info) => winners.push(info),
             Err(error) => {
-                assert_eq!(error.kind(), ErrorKind::LockHeld, "losing a race is nothing else: {error:?}");
+                assert_eq!(
+                    error.kind(),
+                    ErrorKind::LockHeld,
+                    "losing a race is nothing else: {error:?}"
+                );
             }
         }
     }
     assert_eq!(winners.len(), 1, "exactly one racer wins");
-    assert_eq!(shown(&setup.store, &ws).await.as_ref(), winners.first(), "the stored record is the winner's");
+    assert_eq!(
+        shown(&setup.store, &ws).await.as_ref(),
+        winners.first(),
+        "the stored record is the winner's"
+    );
     Outcome::Kept
 }
 
-/// Taking a lock again with the id that holds it succeeds, and changes nothing: the first answer may have been lost.
+/// Taking a lock again with the id that holds it succeeds, and changes nothing: the first answer
+/// may have been lost.
 pub async fn acquire_with_the_own_id_succeeds(setup: &Setup) -> Outcome {
     if !setup.declares.locking {
         return NO_LOCKS;
     }
     let (store, ws) = (&setup.store, Workspace::default());
     let held = acquire(store, &ws, "first").await;
-    let again =
-        store.acquire(&ws, &held).await.unwrap_or_else(|error| panic!("the holder may ask again: {error:?}"));
+    let again = store
+        .acquire(&ws, &held)
+        .await
+        .unwrap_or_else(|error| panic!("the holder may ask again: {error:?}"));
     assert_eq!(again, held);
     assert_eq!(shown(store, &ws).await, Some(held));
     Outcome::Kept
@@ -108,13 +121,20 @@ pub async fn release_with_a_foreign_id_is_refused(setup: &Setup) -> Outcome {
     }
     let (store, ws) = (&setup.store, Workspace::default());
     let held = acquire(store, &ws, "first").await;
-    for target in
-        [LockTarget::Id(lock_info("foreign").id), LockTarget::Id(LockId::new("")), LockTarget::Unreadable]
-    {
-        let error = store.release(&ws, &target).await.expect_err("a lock is released only by its id");
+    for target in [
+        LockTarget::Id(lock_info("foreign").id),
+        LockTarget::Id(LockId::new("")),
+        LockTarget::Unreadable,
+    ] {
+        let error =
+            store.release(&ws, &target).await.expect_err("a lock is released only by its id");
         assert_eq!(error.kind(), ErrorKind::LockHeld, "{error:?}");
         assert_eq!(holder(&error), held);
-        assert_eq!(shown(store, &ws).await.as_ref(), Some(&held), "a refused release changes nothing");
+        assert_eq!(
+            shown(store, &ws).await.as_ref(),
+            Some(&held),
+            "a refused release changes nothing"
+        );
     }
     Outcome::Kept
 }
@@ -145,17 +165,23 @@ pub async fn released_lock_can_be_taken_again(setup: &Setup) -> Outcome {
     for round in 0..3 {
         let held = acquire(store, &ws, &format!("round {round}")).await;
         assert_eq!(shown(store, &ws).await.as_ref(), Some(&held));
-        assert_eq!(release(store, &ws, &LockTarget::Id(held.id.clone())).await, Released::Freed(Some(held)));
+        assert_eq!(
+            release(store, &ws, &LockTarget::Id(held.id.clone())).await,
+            Released::Freed(Some(held))
+        );
     }
     Outcome::Kept
 }
 
-/// A lock whose record cannot be read is held: it is shown, keeps others out, and goes only if it is named as what it is.
+/// A lock whose record cannot be read is held: it is shown, keeps others out, and goes only if it
+/// is named as what it is.
 pub async fn unreadable_lock_is_held_until_released_as_such(setup: &Setup) -> Outcome {
     if !setup.declares.locking {
         return NO_LOCKS;
     }
-    let Some(raw) = &setup.raw_locks else { return Outcome::Skipped("the setup cannot plant a lock") };
+    let Some(raw) = &setup.raw_locks else {
+        return Outcome::Skipped("the setup cannot plant a lock");
+    };
     let (store, ws) = (&setup.store, Workspace::default());
     for planted in ["", "hunter2", "{\"ID\":", "{}", "[\"hunter2\"]"] {
         raw.put(&ws, Bytes::from_static(planted.as_bytes())).await;
@@ -163,7 +189,10 @@ pub async fn unreadable_lock_is_held_until_released_as_such(setup: &Setup) -> Ou
         let reason = record.info.expect_err("it cannot be read");
         assert!(!reason.contains("hunter2"), "why it cannot be read does not quote it");
         let error = refused_acquire(store, &ws).await;
-        assert!(error.holder().is_some_and(|holder| holder.info.is_err()), "the holder is unreadable");
+        assert!(
+            error.holder().is_some_and(|holder| holder.info.is_err()),
+            "the holder is unreadable"
+        );
         let foreign = LockTarget::Id(lock_info("foreign").id);
         let error = store.release(&ws, &foreign).await.expect_err("no id releases it");
         assert_eq!(error.kind(), ErrorKind::LockHeld, "{error:?}");
@@ -194,7 +223,8 @@ pub async fn lock_of_one_state_leaves_others_free(setup: &Setup) -> Outcome {
     Outcome::Kept
 }
 
-/// Many tasks count up one by one, each under the lock: nobody reads what another is about to replace.
+/// Many tasks count up one by one, each under the lock: nobody reads what another is about to
+/// replace.
 pub async fn hand_over_loses_no_update(setup: &Setup) -> Outcome {
     if !setup.declares.locking {
         return NO_LOCKS;
@@ -205,10 +235,15 @@ pub async fn hand_over_loses_no_update(setup: &Setup) -> Outcome {
         let (store, ws, holders) = (Arc::clone(&setup.store), ws.clone(), Arc::clone(&holders));
         tokio::spawn(async move {
             let info = lock_info(&format!("task {task}"));
-            // Uneven pauses, so that the same few do not always come first; and far shorter ones than people need.
+            // Uneven pauses, so that the same few do not always come first; and far shorter ones
+            // than people need.
             let pause = Duration::from_millis(5 + (task as u64 * 7) % 40);
             while let Err(error) = store.acquire(&ws, &info).await {
-                assert_eq!(error.kind(), ErrorKind::LockHeld, "waiting is for held locks: {error:?}");
+                assert_eq!(
+                    error.kind(),
+                    ErrorKind::LockHeld,
+                    "waiting is for held locks: {error:?}"
+                );
                 sleep(pause).await;
             }
             assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0, "nobody else holds the lock");
@@ -263,7 +298,8 @@ pub async fn waiting_ends_when_the_lock_is_released(setup: &Setup) -> Outcome {
     let next = lock_info("second");
     let wait = LockWait::new(Duration::from_secs(60));
     let (guard, released) = tokio::join!(store.lock(&ws, &next, wait, &waiting), async {
-        // The waiter has to have met the lock, however slow the store is; if it never does, that shows below.
+        // The waiter has to have met the lock, however slow the store is; if it never does, that
+        // shows below.
         let deadline = Instant::now() + Duration::from_secs(30);
         while waiting.times.load(Ordering::SeqCst) == 0 && Instant::now() < deadline {
             sleep(Duration::from_millis(20)).await;
@@ -278,7 +314,8 @@ pub async fn waiting_ends_when_the_lock_is_released(setup: &Setup) -> Outcome {
     Outcome::Kept
 }
 
-/// Every lock that is held on any workspace is listed, whether its workspace has a state or not unless the setup says so; others are not.
+/// Every lock that is held on any workspace is listed, whether its workspace has a state or not
+/// unless the setup says so; others are not.
 pub async fn all_held_locks_are_listed(setup: &Setup) -> Outcome {
     if !setup.declares.locking {
         return NO_LOCKS;
@@ -298,7 +335,8 @@ pub async fn all_held_locks_are_listed(setup: &Setup) -> Outcome {
     }
     acquire(&other_key(store, "listing"), &workspace("elsewhere"), "elsewhere").await;
     held.sort_by(|a, b| a.0.cmp(&b.0));
-    // A listing may lag behind on some stores; a lock that was just taken is what people look for, so give it a moment only.
+    // A listing may lag behind on some stores; a lock that was just taken is what people look for,
+    // so give it a moment only.
     let deadline = Instant::now() + Duration::from_secs(10);
     while listed(store).await != held && Instant::now() < deadline {
         sleep(Duration::from_millis(250)).await;
@@ -323,7 +361,8 @@ async fn listed(store: &Arc<dyn StateStore>) -> Vec<(Workspace, LockInfo)> {
 
 /// The serial of a state of ours.
 fn counted(bytes: &[u8]) -> u64 {
-    let header = remote_state_core::StateHeader::parse(bytes).expect("what the last holder wrote is a state");
+    let header = remote_state_core::StateHeader::parse(bytes)
+        .expect("what the last holder wrote is a state");
     header.serial.0
 }
 
@@ -339,13 +378,17 @@ async fn acquire(store: &Arc<dyn StateStore>, ws: &Workspace, operation: &str) -
 }
 
 async fn refused_acquire(store: &Arc<dyn StateStore>, ws: &Workspace) -> Error {
-    let error = store.acquire(ws, &lock_info("too late")).await.expect_err("a held lock cannot be taken");
+    let error =
+        store.acquire(ws, &lock_info("too late")).await.expect_err("a held lock cannot be taken");
     assert_eq!(error.kind(), ErrorKind::LockHeld, "{error:?}");
     error
 }
 
 async fn release(store: &Arc<dyn StateStore>, ws: &Workspace, target: &LockTarget) -> Released {
-    store.release(ws, target).await.unwrap_or_else(|error| panic!("releasing `{ws}` should work: {error:?}"))
+    store
+        .release(ws, target)
+        .await
+        .unwrap_or_else(|error| panic!("releasing `{ws}` should work: {error:?}"))
 }
 
 async fn inspect(store: &Arc<dyn StateStore>, ws: &Workspace) -> Option<LockRecord> {

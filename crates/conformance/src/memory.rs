@@ -9,8 +9,9 @@ use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use jiff::Timestamp;
 use remote_state_core::{
-    Capabilities, ETag, Error, ErrorKind, LockInfo, LockRecord, LockTarget, Outgoing, ReadOptions, Released,
-    Result, StateLocation, StateMeta, StateRead, StateStore, StateVersion, VersionId, Workspace, WriteMode,
+    Capabilities, ETag, Error, ErrorKind, LockInfo, LockRecord, LockTarget, Outgoing, ReadOptions,
+    Released, Result, StateLocation, StateMeta, StateRead, StateStore, StateVersion, VersionId,
+    Workspace, WriteMode,
 };
 
 use crate::setup::RawLocks;
@@ -18,9 +19,11 @@ use crate::setup::RawLocks;
 /// The pieces in which a state is read: small enough that most states of a test come in several.
 const CHUNK_BYTES: usize = 8 << 10;
 
-/// A store in memory that keeps every promise, for tests without a network: conditional writes, locks, all versions.
+/// A store in memory that keeps every promise, for tests without a network: conditional writes,
+/// locks, all versions.
 ///
-/// Clones, and stores made of it by [`with_state_key`](StateStore::with_state_key), share one bucket.
+/// Clones, and stores made of it by [`with_state_key`](StateStore::with_state_key), share one
+/// bucket.
 #[derive(Clone)]
 pub struct MemoryStore {
     bucket: Arc<Mutex<Bucket>>,
@@ -86,7 +89,8 @@ impl MemoryStore {
         }
     }
 
-    /// Takes abilities away, as a store has it that is configured without locks or cannot write conditionally.
+    /// Takes abilities away, as a store has it that is configured without locks or cannot write
+    /// conditionally.
     #[must_use]
     pub fn with_capabilities(mut self, capabilities: Capabilities) -> Self {
         self.capabilities = capabilities;
@@ -107,15 +111,28 @@ impl MemoryStore {
     }
 
     fn found(&self, workspace: &Workspace, bytes: &[u8]) -> LockRecord {
-        LockRecord::new(LockInfo::parse(bytes).map_err(|error| error.to_string()), self.lock_url(workspace))
+        LockRecord::new(
+            LockInfo::parse(bytes).map_err(|error| error.to_string()),
+            self.lock_url(workspace),
+        )
     }
 
     fn held(&self, operation: &'static str, workspace: &Workspace, bytes: &[u8]) -> Error {
-        Error::lock_held(operation, format!("`{workspace}` is locked"), self.found(workspace, bytes))
+        Error::lock_held(
+            operation,
+            format!("`{workspace}` is locked"),
+            self.found(workspace, bytes),
+        )
     }
 
-    fn push(&self, workspace: &Workspace, bytes: Option<Bytes>, mode: &WriteMode) -> Result<StateMeta> {
-        let failed = |message: &str| Err(Error::new(ErrorKind::PreconditionFailed, "write", message));
+    fn push(
+        &self,
+        workspace: &Workspace,
+        bytes: Option<Bytes>,
+        mode: &WriteMode,
+    ) -> Result<StateMeta> {
+        let failed =
+            |message: &str| Err(Error::new(ErrorKind::PreconditionFailed, "write", message));
         let mut bucket = self.bucket();
         bucket.writes += 1;
         let number = bucket.writes;
@@ -166,7 +183,8 @@ impl StateStore for MemoryStore {
     }
 
     fn with_state_key(&self, key: &str) -> Result<Arc<dyn StateStore>> {
-        if key.is_empty() || key.starts_with('/') || key.ends_with('/') || key.ends_with(".tflock") {
+        if key.is_empty() || key.starts_with('/') || key.ends_with('/') || key.ends_with(".tflock")
+        {
             return Err(Error::config(format!("{key:?} is not a state key")));
         }
         Ok(Arc::new(Self { state_key: key.to_owned(), ..self.clone() }))
@@ -181,7 +199,11 @@ impl StateStore for MemoryStore {
         Ok(())
     }
 
-    async fn read(&self, workspace: &Workspace, options: &ReadOptions) -> Result<Option<StateRead>> {
+    async fn read(
+        &self,
+        workspace: &Workspace,
+        options: &ReadOptions,
+    ) -> Result<Option<StateRead>> {
         let found = self.with_slot(workspace, |slot| match &options.version {
             None => Ok(slot.current().map(|(meta, bytes)| (meta.clone(), bytes.clone()))),
             Some(wanted) => slot
@@ -191,7 +213,11 @@ impl StateStore for MemoryStore {
                 .and_then(|version| Some((version.meta.clone(), version.bytes.clone()?)))
                 .map(Some)
                 .ok_or_else(|| {
-                    Error::new(ErrorKind::NotFound, "read", format!("there is no version `{wanted}`"))
+                    Error::new(
+                        ErrorKind::NotFound,
+                        "read",
+                        format!("there is no version `{wanted}`"),
+                    )
                 }),
         })?;
         Ok(found.filter(|(_, bytes)| !bytes.is_empty()).map(|(meta, bytes)| {
@@ -203,7 +229,12 @@ impl StateStore for MemoryStore {
         }))
     }
 
-    async fn write(&self, workspace: &Workspace, outgoing: Outgoing, mode: &WriteMode) -> Result<StateMeta> {
+    async fn write(
+        &self,
+        workspace: &Workspace,
+        outgoing: Outgoing,
+        mode: &WriteMode,
+    ) -> Result<StateMeta> {
         let bytes = outgoing.decided().await?.into_bytes().await?;
         self.push(workspace, Some(bytes), mode)
     }
@@ -263,7 +294,9 @@ impl StateStore for MemoryStore {
     }
 
     async fn inspect(&self, workspace: &Workspace) -> Result<Option<LockRecord>> {
-        Ok(self.with_slot(workspace, |slot| slot.lock.clone()).map(|bytes| self.found(workspace, &bytes)))
+        Ok(self
+            .with_slot(workspace, |slot| slot.lock.clone())
+            .map(|bytes| self.found(workspace, &bytes)))
     }
 
     fn locks(&self) -> BoxStream<'_, Result<(Workspace, LockRecord)>> {
@@ -272,14 +305,20 @@ impl StateStore for MemoryStore {
             .states
             .iter()
             .filter(|((key, _), _)| *key == self.state_key)
-            .filter_map(|((_, name), slot)| Some(Ok((name.clone(), self.found(name, slot.lock.as_ref()?)))))
+            .filter_map(|((_, name), slot)| {
+                Some(Ok((name.clone(), self.found(name, slot.lock.as_ref()?))))
+            })
             .collect();
         stream::iter(locks).boxed()
     }
 
     fn versions(&self, workspace: &Workspace) -> BoxStream<'_, Result<StateVersion>> {
         if !self.capabilities.versions {
-            return stream::iter([Err(unsupported("list versions", "this store keeps no versions"))]).boxed();
+            return stream::iter([Err(unsupported(
+                "list versions",
+                "this store keeps no versions",
+            ))])
+            .boxed();
         }
         let versions: Vec<_> = self.with_slot(workspace, |slot| {
             let listed = slot.versions.iter().rev().enumerate();

@@ -7,15 +7,15 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::{FutureExt as _, TryStreamExt as _};
 use remote_state_core::{
-    ETag, Error, ErrorKind, Outgoing, ReadOptions, Result, StateFile, StateMeta, StateStore, Workspace,
-    WriteMode,
+    ETag, Error, ErrorKind, Outgoing, ReadOptions, Result, StateFile, StateMeta, StateStore,
+    Workspace, WriteMode,
 };
 
 use tokio::sync::oneshot;
 
 use crate::fixtures::{
-    assert_same_bytes, assert_stored, concat, delicate_states, read, state, state_of_size, state_with,
-    unique, workspace,
+    assert_same_bytes, assert_stored, concat, delicate_states, read, state, state_of_size,
+    state_with, unique, workspace,
 };
 use crate::setup::{Outcome, Setup};
 
@@ -25,7 +25,10 @@ const NO_CONDITIONS: Outcome = Outcome::Skipped("the setup declares no condition
 pub async fn declared_capabilities_are_there(setup: &Setup) -> Outcome {
     let (has, declared) = (setup.store.capabilities(), setup.declares);
     assert!(has.locking || !declared.locking, "locks are declared");
-    assert!(has.conditional_write || !declared.conditional_write, "conditional writes are declared");
+    assert!(
+        has.conditional_write || !declared.conditional_write,
+        "conditional writes are declared"
+    );
     assert!(has.versions || !declared.versions, "versions are declared");
     Outcome::Kept
 }
@@ -217,7 +220,9 @@ pub async fn update_of_a_deleted_state_fails(setup: &Setup) -> Outcome {
     let (store, ws) = (&setup.store, Workspace::default());
     let gone = etag(&overwrite(store, &ws, state(1, "l")).await);
     delete(store, &ws).await;
-    assert_precondition_failed(store.write(&ws, state(2, "l").into(), &WriteMode::Update(gone)).await);
+    assert_precondition_failed(
+        store.write(&ws, state(2, "l").into(), &WriteMode::Update(gone)).await,
+    );
     assert!(read(&**store, &ws).await.is_none(), "a refused write writes nothing");
     Outcome::Kept
 }
@@ -230,7 +235,9 @@ pub async fn create_on_an_existing_state_fails_and_writes_nothing(setup: &Setup)
     let (store, ws) = (&setup.store, Workspace::default());
     put(store, &ws, state(1, "l"), WriteMode::Create).await;
     for serial in 2..4 {
-        assert_precondition_failed(store.write(&ws, state(serial, "l").into(), &WriteMode::Create).await);
+        assert_precondition_failed(
+            store.write(&ws, state(serial, "l").into(), &WriteMode::Create).await,
+        );
         assert_stored(&**store, &ws, &state(1, "l"), "the state after a refused write").await;
     }
     Outcome::Kept
@@ -259,7 +266,9 @@ async fn race(setup: &Setup, mode: &WriteMode) {
     let ws = Workspace::default();
     let attempts = (1..=setup.scale.racers as u64).map(|serial| {
         let (store, ws, mode) = (Arc::clone(&setup.store), ws.clone(), mode.clone());
-        tokio::spawn(async move { (serial, store.write(&ws, state(serial, "l").into(), &mode).await) })
+        tokio::spawn(
+            async move { (serial, store.write(&ws, state(serial, "l").into(), &mode).await) },
+        )
     });
     let mut winners = Vec::new();
     for attempt in join_all(attempts).await {
@@ -274,7 +283,8 @@ async fn race(setup: &Setup, mode: &WriteMode) {
 
 /// After a deletion a state can be created again.
 pub async fn deleted_state_can_be_created_again(setup: &Setup) -> Outcome {
-    let mode = if setup.declares.conditional_write { WriteMode::Create } else { WriteMode::Overwrite };
+    let mode =
+        if setup.declares.conditional_write { WriteMode::Create } else { WriteMode::Overwrite };
     let (store, ws) = (&setup.store, Workspace::default());
     for serial in 1..3 {
         put(store, &ws, state(serial, "l"), mode.clone()).await;
@@ -324,7 +334,10 @@ pub async fn state_keys_do_not_see_each_other(setup: &Setup) -> Outcome {
             overwrite(store, &ws, state_with(1, ws.as_str(), key)).await;
         }
     }
-    assert!(read(&*setup.store, &Workspace::default()).await.is_none(), "the store's own key is still fresh");
+    assert!(
+        read(&*setup.store, &Workspace::default()).await.is_none(),
+        "the store's own key is still fresh"
+    );
     for ws in [Workspace::default(), workspace("dev")] {
         for (key, store) in keys.iter().zip(&stores) {
             assert_stored(&**store, &ws, &state_with(1, ws.as_str(), key), key).await;
@@ -339,14 +352,25 @@ pub(crate) fn other_key(store: &Arc<dyn StateStore>, stem: &str) -> Arc<dyn Stat
 }
 
 fn with_key(store: &Arc<dyn StateStore>, key: &str) -> Arc<dyn StateStore> {
-    store.with_state_key(key).unwrap_or_else(|error| panic!("`{key}` should be a state key: {error:?}"))
+    store
+        .with_state_key(key)
+        .unwrap_or_else(|error| panic!("`{key}` should be a state key: {error:?}"))
 }
 
-pub(crate) async fn overwrite(store: &Arc<dyn StateStore>, ws: &Workspace, bytes: Bytes) -> StateMeta {
+pub(crate) async fn overwrite(
+    store: &Arc<dyn StateStore>,
+    ws: &Workspace,
+    bytes: Bytes,
+) -> StateMeta {
     put(store, ws, bytes, WriteMode::Overwrite).await
 }
 
-async fn put(store: &Arc<dyn StateStore>, ws: &Workspace, bytes: Bytes, mode: WriteMode) -> StateMeta {
+async fn put(
+    store: &Arc<dyn StateStore>,
+    ws: &Workspace,
+    bytes: Bytes,
+    mode: WriteMode,
+) -> StateMeta {
     store
         .write(ws, bytes.into(), &mode)
         .await

@@ -16,13 +16,15 @@ use remote_state_core::{Capabilities, StateStore, Workspace};
 pub struct Setup {
     /// The store.
     pub store: Arc<dyn StateStore>,
-    /// What the store must be able to do. A behaviour that needs more than this is skipped; a store that can do less than this fails.
+    /// What the store must be able to do. A behaviour that needs more than this is skipped; a
+    /// store that can do less than this fails.
     pub declares: Capabilities,
     /// How to get at locks behind the store's back; without it, unreadable locks cannot be tried.
     pub raw_locks: Option<Arc<dyn RawLocks>>,
     /// How much to do.
     pub scale: Scale,
-    /// Locks are listed for workspaces that have a state, and not for others: they cannot be listed by themselves.
+    /// Locks are listed for workspaces that have a state, and not for others: they cannot be
+    /// listed by themselves.
     pub lists_locks_of_states_only: bool,
     guard: Arc<dyn Any + Send + Sync>,
 }
@@ -125,7 +127,8 @@ impl Scale {
     }
 }
 
-/// Locks as other clients leave them: reading and writing a lock object without the store under test.
+/// Locks as other clients leave them: reading and writing a lock object without the store under
+/// test.
 ///
 /// # Panics
 /// Implementations panic where they fail: they are part of a test.
@@ -134,7 +137,8 @@ pub trait RawLocks: Send + Sync {
     /// Puts these bytes where the lock of a workspace stands.
     async fn put(&self, workspace: &Workspace, bytes: Bytes);
 
-    /// Returns the bytes that stand where the lock of a workspace does, or `None` if there are none.
+    /// Returns the bytes that stand where the lock of a workspace does, or `None` if there are
+    /// none.
     async fn get(&self, workspace: &Workspace) -> Option<Bytes>;
 }
 

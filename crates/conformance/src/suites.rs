@@ -1,4 +1,5 @@
-//! The list of all behaviours, for macros that make tests of them and for harnesses that make their own.
+//! The list of all behaviours, for macros that make tests of them and for harnesses that make their
+//! own.
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -133,8 +134,9 @@ macro_rules! __http_behaviours {
 
 /// Makes a `#[tokio::test]` of every promise of a store.
 ///
-/// The argument names an `async fn() -> Setup` that returns a store with a fresh state key each time. The crate that uses this needs `tokio`
-/// with the features `macros` and `rt-multi-thread`. The tests are in modules, so invoke it in a module per setup:
+/// The argument names an `async fn() -> Setup` that returns a store with a fresh state key each
+/// time. The crate that uses this needs `tokio` with the features `macros` and `rt-multi-thread`.
+/// The tests are in modules, so invoke it in a module per setup:
 ///
 /// ```
 /// # use std::sync::Arc;

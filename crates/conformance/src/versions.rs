@@ -117,14 +117,21 @@ async fn versions(store: &Arc<dyn StateStore>, ws: &Workspace) -> Vec<StateVersi
         .unwrap_or_else(|error| panic!("listing versions should work: {error:?}"))
 }
 
-async fn assert_version(store: &Arc<dyn StateStore>, ws: &Workspace, version: &StateVersion, serial: u64) {
+async fn assert_version(
+    store: &Arc<dyn StateStore>,
+    ws: &Workspace,
+    version: &StateVersion,
+    serial: u64,
+) {
     let id: VersionId = version.meta.version.clone().expect("every version has an id");
     let read = store
         .read(ws, &ReadOptions::default().with_version(id))
         .await
         .unwrap_or_else(|error| panic!("reading a version should work: {error:?}"))
         .expect("a listed version is there");
-    let got =
-        read.collect().await.unwrap_or_else(|error| panic!("reading to the end should work: {error:?}"));
+    let got = read
+        .collect()
+        .await
+        .unwrap_or_else(|error| panic!("reading to the end should work: {error:?}"));
     assert_same_bytes(&got.bytes, &state(serial, "l"), "an older version");
 }

@@ -46,7 +46,8 @@ pub async fn locks_are_not_workspaces(setup: &Setup) -> Outcome {
 /// Names that Terraform allows are kept apart and listed as they are.
 pub async fn unusual_names_are_kept(setup: &Setup) -> Outcome {
     let names = [
-        "a", "A", "a.b", "a+b", "a&b=c", "$x", "~", "a:b@c", "-", "...", "x.tflock", "env:", "default2", "0",
+        "a", "A", "a.b", "a+b", "a&b=c", "$x", "~", "a:b@c", "-", "...", "x.tflock", "env:",
+        "default2", "0",
     ];
     for name in names {
         overwrite(&setup.store, &workspace(name), state(1, name)).await;

@@ -1,4 +1,5 @@
-//! The suite notices stores that break their promises: each breach here has to be found by the behaviour that is about it.
+//! The suite notices stores that break their promises: each breach here has to be found by the
+//! behaviour that is about it.
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -10,8 +11,8 @@ use futures_util::FutureExt as _;
 use futures_util::stream::{BoxStream, StreamExt as _, once};
 use remote_state_conformance::{MemoryStore, RawLocks as _, Setup, store_behaviours};
 use remote_state_core::{
-    LockId, LockInfo, LockRecord, LockTarget, Outgoing, ReadOptions, Released, Result, StateLocation,
-    StateMeta, StateRead, StateStore, StateVersion, Workspace, WriteMode,
+    LockId, LockInfo, LockRecord, LockTarget, Outgoing, ReadOptions, Released, Result,
+    StateLocation, StateMeta, StateRead, StateStore, StateVersion, Workspace, WriteMode,
 };
 
 /// What a store does wrong.
@@ -71,20 +72,34 @@ impl StateStore for BrokenStore {
         self.inner.with_state_key(key)
     }
 
-    async fn read(&self, workspace: &Workspace, options: &ReadOptions) -> Result<Option<StateRead>> {
+    async fn read(
+        &self,
+        workspace: &Workspace,
+        options: &ReadOptions,
+    ) -> Result<Option<StateRead>> {
         let Some(read) = self.inner.read(workspace, options).await? else { return Ok(None) };
         if self.breach != Breach::ReadReencodes {
             return Ok(Some(read));
         }
         let state = read.collect().await?;
         let text = String::from_utf8_lossy(&state.bytes).trim_end().to_owned();
-        let meta =
-            StateMeta::new(text.len() as u64).with_etag(state.meta.etag).with_version(state.meta.version);
+        let meta = StateMeta::new(text.len() as u64)
+            .with_etag(state.meta.etag)
+            .with_version(state.meta.version);
         Ok(Some(StateRead { meta, body: once(async { Ok(Bytes::from(text)) }).boxed() }))
     }
 
-    async fn write(&self, workspace: &Workspace, outgoing: Outgoing, mode: &WriteMode) -> Result<StateMeta> {
-        let mode = if self.breach == Breach::WriteIgnoresConditions { &WriteMode::Overwrite } else { mode };
+    async fn write(
+        &self,
+        workspace: &Workspace,
+        outgoing: Outgoing,
+        mode: &WriteMode,
+    ) -> Result<StateMeta> {
+        let mode = if self.breach == Breach::WriteIgnoresConditions {
+            &WriteMode::Overwrite
+        } else {
+            mode
+        };
         if self.breach != Breach::WriteDoesNotWait {
             return self.inner.write(workspace, outgoing, mode).await;
         }

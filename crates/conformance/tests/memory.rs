@@ -25,7 +25,8 @@ mod only_states {
         let store = MemoryStore::new().with_capabilities(Capabilities::default());
         // A store that is told of no fault has none.
         let (store, _faults) = FaultyStore::wrap(Arc::new(store));
-        let scale = Scale::default().with_workspaces(10).with_large_bytes(100_000).with_huge_bytes(200_000);
+        let scale =
+            Scale::default().with_workspaces(10).with_large_bytes(100_000).with_huge_bytes(200_000);
         Setup::new(store, Capabilities::default()).with_scale(scale)
     }
 
@@ -36,7 +37,8 @@ mod only_states {
 mod work_under_a_lock {
     use remote_state_conformance::{FaultyStore, MemoryStore};
     use remote_state_core::{
-        Error, ErrorKind, LockInfo, LockTarget, LockWait, Patience, Result, StateStoreExt as _, Workspace,
+        Error, ErrorKind, LockInfo, LockTarget, LockWait, Patience, Result, StateStoreExt as _,
+        Workspace,
     };
     use std::sync::Arc;
 
@@ -72,7 +74,9 @@ mod work_under_a_lock {
         let (here, other) = (Workspace::default(), info());
         drop(store.acquire(&here, &other).await.unwrap());
         let refused: Result<()> = store
-            .with_lock(&here, &info(), LockWait::default(), &Patience, async { panic!("no lock is held") })
+            .with_lock(&here, &info(), LockWait::default(), &Patience, async {
+                panic!("no lock is held")
+            })
             .await;
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::LockHeld);
         drop(store.release(&here, &LockTarget::Id(other.id)).await.unwrap());
@@ -105,7 +109,8 @@ mod work_under_a_lock {
 
 #[test]
 fn every_behaviour_is_listed_once() {
-    let mut names: Vec<_> = remote_state_conformance::store_behaviours().iter().map(|one| one.name).collect();
+    let mut names: Vec<_> =
+        remote_state_conformance::store_behaviours().iter().map(|one| one.name).collect();
     names.extend(remote_state_conformance::http_behaviours().iter().map(|one| one.name));
     let count = names.len();
     names.sort_unstable();

@@ -23,13 +23,16 @@ pub enum ErrorKind {
     LockHeld,
     /// The named thing does not exist, and the store said so.
     NotFound,
-    /// The request itself could not be carried out on this machine: a file that cannot be read, a pipe that closed.
+    /// The request itself could not be carried out on this machine: a file that cannot be read, a
+    /// pipe that closed.
     Local,
     /// The store knows the caller and refuses the operation.
     PermissionDenied,
-    /// The stored state is not the one that the caller expected: its `ETag`, serial or lineage differs.
+    /// The stored state is not the one that the caller expected: its `ETag`, serial or lineage
+    /// differs.
     PreconditionFailed,
-    /// A table that the configuration names does not exist, and the service said so. The state itself may well exist.
+    /// A table that the configuration names does not exist, and the service said so. The state
+    /// itself may well exist.
     TableMissing,
     /// The store asks for fewer requests.
     RateLimited,
@@ -45,8 +48,9 @@ pub enum ErrorKind {
 
 /// An error that says what failed, on which object, what is in the way and what to do next.
 ///
-/// [`Display`](fmt::Display) gives the first line only. [`context`](Self::context) and [`hints`](Self::hints) hold the rest for whoever lays
-/// out a message. Neither ever contains a secret or a piece of a state.
+/// [`Display`](fmt::Display) gives the first line only. [`context`](Self::context) and
+/// [`hints`](Self::hints) hold the rest for whoever lays out a message. Neither ever contains a
+/// secret or a piece of a state.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -91,7 +95,11 @@ impl Error {
     }
 
     /// Creates the error for a lock that someone else holds.
-    pub fn lock_held(operation: &'static str, message: impl Into<String>, holder: LockRecord) -> Self {
+    pub fn lock_held(
+        operation: &'static str,
+        message: impl Into<String>,
+        holder: LockRecord,
+    ) -> Self {
         let mut error = Self::new(ErrorKind::LockHeld, operation, message);
         error.0.holder = Some(holder);
         error
@@ -111,7 +119,8 @@ impl Error {
         self
     }
 
-    /// Says what was left in the store, or may have been, as a labelled line and as what a person could do about it.
+    /// Says what was left in the store, or may have been, as a labelled line and as what a person
+    /// could do about it.
     #[must_use]
     pub fn with_leftover(
         mut self,
@@ -150,7 +159,10 @@ impl Error {
 
     /// Keeps the error that caused this one.
     #[must_use]
-    pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    pub fn with_source(
+        mut self,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
         self.0.source = Some(source.into());
         self
     }

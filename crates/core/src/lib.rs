@@ -29,6 +29,6 @@ pub use state::{
     StateHeader, Succession, SuccessionRules, check_readable, mean_the_same,
 };
 pub use store::{
-    Capabilities, LockRecord, LockTarget, ReadOptions, Released, StateBytes, StateLocation, StateMeta,
-    StateRead, StateStore, StateVersion, WriteMode,
+    Capabilities, LockRecord, LockTarget, ReadOptions, Released, StateBytes, StateLocation,
+    StateMeta, StateRead, StateStore, StateVersion, WriteMode,
 };

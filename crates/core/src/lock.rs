@@ -35,7 +35,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(16);
 
 /// A lock that is held until [`release`](Self::release).
 ///
-/// Dropping an unreleased guard leaves the lock held and logs its id: giving it back takes a request, which a destructor cannot make.
+/// Dropping an unreleased guard leaves the lock held and logs its id: giving it back takes a
+/// request, which a destructor cannot make.
 #[derive(Debug)]
 #[must_use = "the lock stays held until it is released"]
 pub struct LockGuard {
@@ -61,8 +62,10 @@ impl LockGuard {
     /// # Errors
     /// As [`StateStore::release`]. The lock may still be held then.
     pub async fn release(mut self) -> Result<Released> {
-        let released = self.store.release(&self.workspace, &LockTarget::Id(self.info.id.clone())).await;
-        // Whatever came of it is told by the result: the destructor has something to add only if nobody waited for it.
+        let released =
+            self.store.release(&self.workspace, &LockTarget::Id(self.info.id.clone())).await;
+        // Whatever came of it is told by the result: the destructor has something to add only if
+        // nobody waited for it.
         self.is_released = true;
         released
     }
@@ -88,8 +91,9 @@ impl Drop for LockGuard {
 
 /// What to do between two attempts to take a lock that someone else holds.
 ///
-/// A waiter that wants to give up breaks here, where no request is under way. Dropping the future of [`StateStoreExt::lock`] instead may cut off
-/// an attempt in the middle, and the lock may then be taken without anybody knowing.
+/// A waiter that wants to give up breaks here, where no request is under way. Dropping the future
+/// of [`StateStoreExt::lock`] instead may cut off an attempt in the middle, and the lock may then
+/// be taken without anybody knowing.
 #[async_trait]
 pub trait LockWaiting: Send + Sync {
     /// Waits for `pause`, or for less, and then says whether to try again.
@@ -119,8 +123,8 @@ impl LockWaiting for Patience {
 pub trait StateStoreExt {
     /// Takes the lock of a workspace, waiting while someone else holds it.
     ///
-    /// Attempts follow after 1, 2, 4, 8, 16, 16 … seconds, as in Terraform's own clients. `waiting` is told of the holder before each pause, and
-    /// may give up there.
+    /// Attempts follow after 1, 2, 4, 8, 16, 16 … seconds, as in Terraform's own clients. `waiting`
+    /// is told of the holder before each pause, and may give up there.
     ///
     /// # Errors
     /// `LockHeld` with the last holder when the time is up; every other failure at once.
@@ -160,7 +164,8 @@ pub trait StateStoreExt {
         lock: &HeldLock,
     ) -> Result<Pushed, PushError>;
 
-    /// Reads the whole state of a workspace into memory, or returns `None` if none has been written.
+    /// Reads the whole state of a workspace into memory, or returns `None` if none has been
+    /// written.
     async fn read_bytes(&self, workspace: &Workspace) -> Result<Option<StateBytes>>;
 
     /// Lists all workspaces, `default` first, the others in byte order.
@@ -177,7 +182,12 @@ impl StateStoreExt for Arc<dyn StateStore> {
         waiting: &dyn LockWaiting,
     ) -> Result<LockGuard> {
         let info = wait_for(wait, waiting, || self.acquire(workspace, info)).await?;
-        Ok(LockGuard { store: Self::clone(self), workspace: workspace.clone(), info, is_released: false })
+        Ok(LockGuard {
+            store: Self::clone(self),
+            workspace: workspace.clone(),
+            info,
+            is_released: false,
+        })
     }
 
     async fn with_lock<T: Send, E: From<Error> + Send>(
@@ -297,7 +307,8 @@ impl Pauses {
 
     /// Returns how long to pause now, or `None` if the time is up.
     ///
-    /// The last pause is cut short, so that the final attempt falls on the deadline and not before it.
+    /// The last pause is cut short, so that the final attempt falls on the deadline and not before
+    /// it.
     fn next(&mut self, elapsed: Duration) -> Option<Duration> {
         let left = self.timeout.saturating_sub(elapsed);
         let pause = self.pause.min(left);
@@ -346,8 +357,9 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_timeout_there_is_one_attempt_and_the_holder_is_named() {
-        let error =
-            wait_for(LockWait::default(), &Patience, || async { Err::<(), _>(held()) }).await.unwrap_err();
+        let error = wait_for(LockWait::default(), &Patience, || async { Err::<(), _>(held()) })
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LockHeld);
         assert!(error.holder().is_some());
     }
@@ -375,7 +387,11 @@ mod tests {
             .await
             .unwrap_err();
             assert!(error.has_leftovers(), "{error:?}");
-            assert_eq!(error.context(), [("still held", "s3://b/k.tflock".to_owned())], "{give_up_at}");
+            assert_eq!(
+                error.context(),
+                [("still held", "s3://b/k.tflock".to_owned())],
+                "{give_up_at}"
+            );
             assert_eq!(error.hints(), ["release it"]);
         }
     }

@@ -9,10 +9,12 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use crate::error::Result;
 use crate::names::LockId;
 
-/// Who holds a lock and why: the record that Terraform, OpenTofu and we write into lock files and lock items.
+/// Who holds a lock and why: the record that Terraform, OpenTofu and we write into lock files and
+/// lock items.
 ///
-/// [`to_json`](Self::to_json) yields the very bytes that Go's encoder makes of the same values. That matters: OpenTofu removes a DynamoDB lock
-/// only if the stored text equals its own rendering of it. The record has exactly these seven fields, in this order.
+/// [`to_json`](Self::to_json) yields the very bytes that Go's encoder makes of the same values.
+/// That matters: OpenTofu removes a DynamoDB lock only if the stored text equals its own rendering
+/// of it. The record has exactly these seven fields, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockInfo {
     /// The lock's id.
@@ -25,7 +27,8 @@ pub struct LockInfo {
     pub who: String,
     /// The version of the holder's program.
     pub version: String,
-    /// When the lock was taken, UTC, by the holder's clock. [`LockInfo::NO_TIME`] if the record has none.
+    /// When the lock was taken, UTC, by the holder's clock. [`LockInfo::NO_TIME`] if the record
+    /// has none.
     pub created: Timestamp,
     /// What is locked: `<bucket>/<state key>`, set by the store.
     pub path: String,
@@ -105,17 +108,23 @@ impl LockInfo {
         json
     }
 
-    /// Reads a record as tolerantly as Go does: unknown fields are ignored, missing ones are empty, names match in any case.
+    /// Reads a record as tolerantly as Go does: unknown fields are ignored, missing ones are empty,
+    /// names match in any case.
     ///
     /// # Errors
-    /// If the text is not a JSON object, a field is not a string, `Created` is not RFC 3339, or there is no id.
+    /// If the text is not a JSON object, a field is not a string, `Created` is not RFC 3339, or
+    /// there is no id.
     pub fn parse(json: &[u8]) -> Result<Self, LockInfoError> {
         if json.is_empty() {
             return Err(LockInfoError("it is empty".into()));
         }
         // The parser's own message may quote the text: keep its place only.
         let Members(members) = serde_json::from_slice(json).map_err(|error| {
-            LockInfoError(format!("not a JSON object (line {}, column {})", error.line(), error.column()))
+            LockInfoError(format!(
+                "not a JSON object (line {}, column {})",
+                error.line(),
+                error.column()
+            ))
         })?;
         let mut record = Self {
             id: LockId::new(""),
@@ -148,8 +157,9 @@ impl LockInfo {
                 "who" => record.who = text,
                 "version" => record.version = text,
                 "created" => {
-                    record.created = time(&text)
-                        .ok_or_else(|| LockInfoError("field `created` is not an RFC 3339 time".into()))?;
+                    record.created = time(&text).ok_or_else(|| {
+                        LockInfoError("field `created` is not an RFC 3339 time".into())
+                    })?;
                 }
                 _ => record.path = text,
             }
@@ -161,7 +171,8 @@ impl LockInfo {
     }
 }
 
-/// Reads a time. The last hours of the year 9999, which people write for "never", are more than a [`Timestamp`] holds: they are its last moment.
+/// Reads a time. The last hours of the year 9999, which people write for "never", are more than a
+/// [`Timestamp`] holds: they are its last moment.
 fn time(text: &str) -> Option<Timestamp> {
     text.parse().ok().or_else(|| {
         let pieces = Pieces::parse(text).ok()?;
@@ -197,7 +208,8 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
-/// Appends a string as Go's encoder writes it, with the HTML characters and the two line separators escaped.
+/// Appends a string as Go's encoder writes it, with the HTML characters and the two line separators
+/// escaped.
 ///
 /// See <https://pkg.go.dev/encoding/json#Marshal>.
 fn push_go_string(json: &mut String, text: &str) {
@@ -228,7 +240,10 @@ mod tests {
     const TERRAFORMS: &str = r#"{"ID":"6899922c-a250-66e5-fdc2-283cfe02d43d","Operation":"OperationTypeApply","Info":"","Who":"root@vm","Version":"1.11.4","Created":"2026-11-20T23:56:12.21345392Z","Path":"buck/dir/st.tfstate"}"#;
 
     fn with_time(created: &str) -> LockInfo {
-        LockInfo { created: created.parse().unwrap(), ..LockInfo::parse(TERRAFORMS.as_bytes()).unwrap() }
+        LockInfo {
+            created: created.parse().unwrap(),
+            ..LockInfo::parse(TERRAFORMS.as_bytes()).unwrap()
+        }
     }
 
     #[test]
@@ -255,12 +270,16 @@ mod tests {
     fn strings_are_escaped_as_go_escapes_them() {
         let mut out = String::new();
         push_go_string(&mut out, "<a>&\u{2028}\u{2029}\"\\\n\r\t\u{8}\u{c}\u{1}\u{7f}ü😀");
-        assert_eq!(out, "\"\\u003ca\\u003e\\u0026\\u2028\\u2029\\\"\\\\\\n\\r\\t\\b\\f\\u0001\u{7f}ü😀\"");
+        assert_eq!(
+            out,
+            "\"\\u003ca\\u003e\\u0026\\u2028\\u2029\\\"\\\\\\n\\r\\t\\b\\f\\u0001\u{7f}ü😀\""
+        );
     }
 
     #[test]
     fn names_match_in_any_case_and_unknown_or_missing_fields_do_no_harm() {
-        let info = LockInfo::parse(br#"{"id":"x","WHO":"me","Extra":{"a":[1]},"Info":null}"#).unwrap();
+        let info =
+            LockInfo::parse(br#"{"id":"x","WHO":"me","Extra":{"a":[1]},"Info":null}"#).unwrap();
         assert_eq!((info.id.as_str(), info.who.as_str(), info.info.as_str()), ("x", "me", ""));
         assert_eq!(info.created, LockInfo::NO_TIME);
     }
@@ -294,7 +313,9 @@ mod tests {
         }
         assert_eq!(created("0001-01-01T00:00:00Z"), Ok(LockInfo::NO_TIME));
         assert!(created("0000-01-01T00:00:00Z").is_ok() && created("9999-12-30T21:00:00Z").is_ok());
-        for text in ["9999-12-31", "9999-12-31T23:59:59", "9999-13-01T00:00:00Z", "never", "", "9999"] {
+        for text in
+            ["9999-12-31", "9999-12-31T23:59:59", "9999-13-01T00:00:00Z", "never", "", "9999"]
+        {
             assert!(created(text).is_err(), "{text}");
         }
     }

@@ -8,8 +8,9 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// The name of a workspace.
 ///
-/// `default` always exists. Other names hold only the characters that Terraform allows: letters, digits and `-_.~$&+:=@`.
-/// `.` and `..`, which Terraform lets through and then stores over another workspace's state, are refused.
+/// `default` always exists. Other names hold only the characters that Terraform allows: letters,
+/// digits and `-_.~$&+:=@`. `.` and `..`, which Terraform lets through and then stores over another
+/// workspace's state, are refused.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Workspace(String);
 
@@ -20,7 +21,8 @@ impl Workspace {
     /// Parses a name.
     ///
     /// # Errors
-    /// `ConfigInvalid` if Terraform would not accept the name, or would accept it and mix up two states.
+    /// `ConfigInvalid` if Terraform would not accept the name, or would accept it and mix up two
+    /// states.
     pub fn new(name: impl Into<String>) -> Result<Self> {
         let name = name.into();
         let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.~$&+:=@".contains(c);
@@ -33,8 +35,9 @@ impl Workspace {
         } else {
             return Ok(Self(name));
         };
-        Err(Error::config(format!("{name:?} is not a workspace name: {reason}"))
-            .with_hint("a workspace name holds only letters, digits and the characters - _ . ~ $ & + : = @"))
+        Err(Error::config(format!("{name:?} is not a workspace name: {reason}")).with_hint(
+            "a workspace name holds only letters, digits and the characters - _ . ~ $ & + : = @",
+        ))
     }
 
     /// Returns the name.
@@ -120,7 +123,8 @@ text! {
 macro_rules! random {
     ($name:ident) => {
         impl $name {
-            /// Makes one as Terraform does: 16 random bytes, shaped like a UUID but without its version and variant bits.
+            /// Makes one as Terraform does: 16 random bytes, shaped like a UUID but without its
+            /// version and variant bits.
             ///
             /// # Errors
             /// `Local` if the system yields no random bytes.

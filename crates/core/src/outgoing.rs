@@ -28,7 +28,10 @@ impl Outgoing {
     /// Sets the decision: `Ok` makes the state visible, and an error is what the write returns
     /// after having stored nothing.
     #[must_use]
-    pub fn with_decision(mut self, decision: impl Future<Output = Result<()>> + Send + 'static) -> Self {
+    pub fn with_decision(
+        mut self,
+        decision: impl Future<Output = Result<()>> + Send + 'static,
+    ) -> Self {
         self.decision = Some(decision.boxed());
         self
     }

@@ -1,5 +1,5 @@
-//! Words of a command line as a shell reads them, for messages that say what to type: none of what a store or another client said is ever more than a
-//! word.
+//! Words of a command line as a shell reads them, for messages that say what to type: none of what
+//! a store or another client said is ever more than a word.
 
 /// A flag and its value, after a space. A value that looks like a flag stands behind `=`.
 pub fn flag(name: &str, value: &str) -> String {
@@ -27,7 +27,8 @@ mod tests {
 
     #[test]
     fn a_word_of_someone_elses_is_one_word_to_a_shell() {
-        let words = ["9db590f1-b6fe", "-x", "q; touch /tmp/pwned #", "it's", "$(id)", "~", "", "-$(id)"];
+        let words =
+            ["9db590f1-b6fe", "-x", "q; touch /tmp/pwned #", "it's", "$(id)", "~", "", "-$(id)"];
         let quoted = [
             "9db590f1-b6fe",
             "-- -x",

@@ -1,4 +1,5 @@
-//! What is written: bytes in memory, or a file that is read once to know it and once more to send it.
+//! What is written: bytes in memory, or a file that is read once to know it and once more to send
+//! it.
 
 use std::fmt;
 use std::fs::{File, Metadata};
@@ -117,7 +118,8 @@ impl StateSource {
             })
             .await
             .map_err(|error| {
-                Error::new(ErrorKind::Unexpected, "write", "reading a file broke off").with_source(error)
+                Error::new(ErrorKind::Unexpected, "write", "reading a file broke off")
+                    .with_source(error)
             })?,
         }
     }
@@ -135,7 +137,8 @@ impl From<StateFile> for StateSource {
     }
 }
 
-/// A file that has been read from end to end once: its length and its hash are known, and that it must stay so.
+/// A file that has been read from end to end once: its length and its hash are known, and that it
+/// must stay so.
 #[derive(Clone, Debug)]
 pub struct StateFile {
     path: PathBuf,
@@ -148,7 +151,8 @@ pub struct StateFile {
 struct Identity {
     size_bytes: u64,
     modified: Option<SystemTime>,
-    /// Device, inode, and the time (seconds, nanoseconds) of its last change, which no program can set back as it can the time of the last write.
+    /// Device, inode, and the time (seconds, nanoseconds) of its last change, which no program can
+    /// set back as it can the time of the last write.
     #[cfg(unix)]
     inode: (u64, u64, i64, i64),
 }
@@ -165,14 +169,18 @@ impl Identity {
 }
 
 impl StateFile {
-    /// Reads a file to its end, which takes as long as the disk does; `look` sees all of its bytes, in order. Asynchronous callers
-    /// do this on a thread for blocking work.
+    /// Reads a file to its end, which takes as long as the disk does; `look` sees all of its bytes,
+    /// in order. Asynchronous callers do this on a thread for blocking work.
     ///
     /// The file is read again for each time it is sent, so a pipe cannot be one.
     ///
     /// # Errors
-    /// `NotFound` or `Local` if the file cannot be read, or changes meanwhile; and whatever `look` returns.
-    pub fn read(path: impl Into<PathBuf>, mut look: impl FnMut(&[u8]) -> Result<()>) -> Result<Self> {
+    /// `NotFound` or `Local` if the file cannot be read, or changes meanwhile; and whatever `look`
+    /// returns.
+    pub fn read(
+        path: impl Into<PathBuf>,
+        mut look: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<Self> {
         let path = path.into();
         let (mut file, identity) = open(&path)?;
         let size_bytes = identity.size_bytes;
@@ -194,7 +202,9 @@ impl StateFile {
                 look(&piece)?;
             }
             drop(sender);
-            hashing.join().map_err(|_| Error::new(ErrorKind::Unexpected, "write", "hashing a file broke off"))
+            hashing
+                .join()
+                .map_err(|_| Error::new(ErrorKind::Unexpected, "write", "hashing a file broke off"))
         });
         unhashed.hash = read?;
         unhashed.check(&file)?;
@@ -213,8 +223,9 @@ impl StateFile {
 
     /// Opens it again, and returns a part of it piece by piece. This blocks.
     ///
-    /// The last piece is handed out only if the file still is the one that was read first, unchanged: whoever sends the pieces never sends
-    /// the end of a mixture. That shows by its length and the time of its last write, and on Unix by its inode and that one's last change.
+    /// The last piece is handed out only if the file still is the one that was read first,
+    /// unchanged: whoever sends the pieces never sends the end of a mixture. That shows by its
+    /// length and the time of its last write, and on Unix by its inode and that one's last change.
     ///
     /// # Errors
     /// `NotFound` or `Local` if the file cannot be read, or has changed.
@@ -223,7 +234,8 @@ impl StateFile {
         if identity != self.identity {
             return Err(self.changed());
         }
-        file.seek(SeekFrom::Start(range.start)).map_err(|source| cannot_read(&self.path, source))?;
+        file.seek(SeekFrom::Start(range.start))
+            .map_err(|source| cannot_read(&self.path, source))?;
         let this = self.clone();
         let mut left = range.end.saturating_sub(range.start);
         Ok(std::iter::from_fn(move || {
@@ -277,8 +289,13 @@ fn open(path: &Path) -> Result<(File, Identity)> {
 }
 
 fn cannot_read(path: &Path, source: io::Error) -> Error {
-    let kind = if source.kind() == io::ErrorKind::NotFound { ErrorKind::NotFound } else { ErrorKind::Local };
-    Error::new(kind, "write", format!("cannot read `{}`: {source}", path.display())).with_source(source)
+    let kind = if source.kind() == io::ErrorKind::NotFound {
+        ErrorKind::NotFound
+    } else {
+        ErrorKind::Local
+    };
+    Error::new(kind, "write", format!("cannot read `{}`: {source}", path.display()))
+        .with_source(source)
 }
 
 #[cfg(test)]
@@ -362,8 +379,12 @@ mod tests {
         let on_disk = file(&vec![0; 20 * PIECE_BYTES]);
         let refused = Error::new(ErrorKind::InvalidState, "test", "no");
         let mut refused = Some(refused);
-        let error = StateFile::read(on_disk.path(), |_| refused.take().map_or(Ok(()), Err)).unwrap_err();
+        let error =
+            StateFile::read(on_disk.path(), |_| refused.take().map_or(Ok(()), Err)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidState);
-        assert_eq!(StateFile::read("/no/such/file", |_| Ok(())).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(
+            StateFile::read("/no/such/file", |_| Ok(())).unwrap_err().kind(),
+            ErrorKind::NotFound
+        );
     }
 }

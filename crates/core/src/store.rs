@@ -15,48 +15,58 @@ use crate::names::{ClaimId, ETag, LockId, VersionId, Workspace};
 use crate::outgoing::Outgoing;
 use crate::provider::{Release, ReleaseStep};
 
-/// Terraform state, kept by some store under one state key: the states of all its workspaces, their locks and their versions.
+/// Terraform state, kept by some store under one state key: the states of all its workspaces, their
+/// locks and their versions.
 ///
 /// # Atomicity
-/// A write is seen whole or not at all. A read yields the bytes of one write, never a mixture of two.
+/// A write is seen whole or not at all. A read yields the bytes of one write, never a mixture of
+/// two.
 ///
 /// # Visibility
-/// After [`write`](Self::write) returns, every read that starts later yields what was written, or something newer.
+/// After [`write`](Self::write) returns, every read that starts later yields what was written, or
+/// something newer.
 ///
 /// # Exclusion
-/// Between a successful [`acquire`](Self::acquire) and the matching [`release`](Self::release), no other `acquire` for that workspace succeeds,
-/// whoever asks and through whatever client: the lock is the one that Terraform's own backend for this store uses. It never expires. A store
+/// Between a successful [`acquire`](Self::acquire) and the matching [`release`](Self::release), no
+/// other `acquire` for that workspace succeeds, whoever asks and through whatever client: the lock
+/// is the one that Terraform's own backend for this store uses. It never expires. A store
 /// that cannot promise this answers `Unsupported` instead of pretending.
 ///
 /// # What a lost reply means
-/// A request whose answer was lost is resolved by looking at the store again. Only where that fails too is the error `Unknown`; it is never
-/// reported as "not there" or as "done".
+/// A request whose answer was lost is resolved by looking at the store again. Only where that fails
+/// too is the error `Unknown`; it is never reported as "not there" or as "done".
 ///
 /// # Cancellation
-/// Dropping a future does not take back a request that is under way: the store may still carry it out, even after a later look found nothing.
-/// Reads and listings can be dropped at any time. `write`, `delete`, `acquire` and `release` should be let finish, in a task of their own if
-/// their caller may go away; whoever drops one knows as little as after a lost reply.
+/// Dropping a future does not take back a request that is under way: the store may still carry it
+/// out, even after a later look found nothing. Reads and listings can be dropped at any time.
+/// `write`, `delete`, `acquire` and `release` should be let finish, in a task of their own if their
+/// caller may go away; whoever drops one knows as little as after a lost reply.
 ///
 /// # Absence
-/// A state is absent only if the store itself said so, for that object, in a bucket that exists. Every other failure is an error.
+/// A state is absent only if the store itself said so, for that object, in a bucket that exists.
+/// Every other failure is an error.
 #[async_trait]
 pub trait StateStore: Debug + Display + Send + Sync + 'static {
     /// Returns what this store, as configured, can do.
     fn capabilities(&self) -> Capabilities;
 
-    /// Returns the names under which a workspace's state and lock are kept, for messages and for [`LockInfo::path`].
+    /// Returns the names under which a workspace's state and lock are kept, for messages and for
+    /// [`LockInfo::path`].
     fn location(&self, workspace: &Workspace) -> StateLocation;
 
-    /// Returns a store like this one, in the same bucket and with the same connections, for another state key.
+    /// Returns a store like this one, in the same bucket and with the same connections, for another
+    /// state key.
     ///
     /// # Errors
     /// `ConfigInvalid` if the store cannot keep a state under that key.
     fn with_state_key(&self, key: &str) -> Result<Arc<dyn StateStore>>;
 
-    /// Makes sure that the state of a workspace can be kept beside all others: that the store takes each of the names under which it, its lock and
-    /// its digest would be, and that none of them is the lock or the digest of another state. This asks nobody.
+    /// Makes sure that the state of a workspace can be kept beside all others: that the store takes
+    /// each of the names under which it, its lock and its digest would be, and that none of
+    /// them is the lock or the digest of another state. This asks nobody.
     ///
-    /// Whoever lets others choose workspaces or state keys asks this first: see [`with_state_key`](Self::with_state_key).
+    /// Whoever lets others choose workspaces or state keys asks this first: see
+    /// [`with_state_key`](Self::with_state_key).
     ///
     /// # Errors
     /// `ConfigInvalid` if it cannot.
@@ -65,51 +75,69 @@ pub trait StateStore: Debug + Display + Send + Sync + 'static {
         Ok(())
     }
 
-    /// Opens the state of a workspace for reading, or returns `None` if none has been written. An object of zero bytes is no state.
+    /// Opens the state of a workspace for reading, or returns `None` if none has been written. An
+    /// object of zero bytes is no state.
     ///
     /// # Errors
     /// `NotFound` for a version that does not exist, and for a bucket that does not.
-    /// `DigestMismatch` if the store keeps a digest of the state and this is another; of a large state that shows only when its body ends.
-    async fn read(&self, workspace: &Workspace, options: &ReadOptions) -> Result<Option<StateRead>>;
+    /// `DigestMismatch` if the store keeps a digest of the state and this is another; of a large
+    /// state that shows only when its body ends.
+    async fn read(&self, workspace: &Workspace, options: &ReadOptions)
+    -> Result<Option<StateRead>>;
 
-    /// Writes the state of a workspace, bytes as given, and returns once the store has acknowledged them.
+    /// Writes the state of a workspace, bytes as given, and returns once the store has acknowledged
+    /// them.
     ///
-    /// Nothing is visible in the store before the [decision](Outgoing::with_decision) is there, and never if it is no.
+    /// Nothing is visible in the store before the [decision](Outgoing::with_decision) is there, and
+    /// never if it is no.
     ///
-    /// This takes no lock and compares no serial: see [`StateStoreExt::lock`](crate::StateStoreExt::lock) and
+    /// This takes no lock and compares no serial: see
+    /// [`StateStoreExt::lock`](crate::StateStoreExt::lock) and
     /// [`SuccessionRules`](crate::SuccessionRules).
     ///
     /// # Errors
-    /// The decision, if it is no. `PreconditionFailed` if the stored state is not the one that `mode` names and nothing was written; `Unknown`
-    /// if it may have been.
-    async fn write(&self, workspace: &Workspace, outgoing: Outgoing, mode: &WriteMode) -> Result<StateMeta>;
+    /// The decision, if it is no. `PreconditionFailed` if the stored state is not the one that
+    /// `mode` names and nothing was written; `Unknown` if it may have been.
+    async fn write(
+        &self,
+        workspace: &Workspace,
+        outgoing: Outgoing,
+        mode: &WriteMode,
+    ) -> Result<StateMeta>;
 
-    /// Deletes the state of a workspace. Deleting one that does not exist succeeds. On a versioned bucket its versions stay.
+    /// Deletes the state of a workspace. Deleting one that does not exist succeeds. On a versioned
+    /// bucket its versions stay.
     ///
     /// # Errors
     /// `Unknown` if it may or may not have been deleted; deleting it again does no harm.
     async fn delete(&self, workspace: &Workspace) -> Result<()>;
 
-    /// Lists the named workspaces that have a state, in no particular order and without `default`, which always exists.
+    /// Lists the named workspaces that have a state, in no particular order and without `default`,
+    /// which always exists.
     fn workspaces(&self) -> BoxStream<'_, Result<Workspace>>;
 
-    /// Takes the lock of a workspace and returns the record as it was stored, its [`path`](LockInfo::path) filled in.
+    /// Takes the lock of a workspace and returns the record as it was stored, its
+    /// [`path`](LockInfo::path) filled in.
     ///
-    /// Acquiring again with the id that already holds succeeds: the answer to the first attempt may have been lost. A lock that is being released
-    /// is nobody's own.
+    /// Acquiring again with the id that already holds succeeds: the answer to the first attempt may
+    /// have been lost. A lock that is being released is nobody's own.
     ///
     /// # Errors
-    /// `LockHeld` with the holder; `Unsupported` if the store does not exclude; `Unknown` if the lock may or may not have been taken.
+    /// `LockHeld` with the holder; `Unsupported` if the store does not exclude; `Unknown` if the
+    /// lock may or may not have been taken.
     async fn acquire(&self, workspace: &Workspace, info: &LockInfo) -> Result<LockInfo>;
 
-    /// Releases a lock, if it is the one that `target` names. What another release is about to remove counts as released once it is gone.
+    /// Releases a lock, if it is the one that `target` names. What another release is about to
+    /// remove counts as released once it is gone.
     ///
     /// # Errors
-    /// `LockHeld` with the holder if the lock is another one; nothing is changed then. `Unknown` if it may or may not have been released.
+    /// `LockHeld` with the holder if the lock is another one; nothing is changed then. `Unknown` if
+    /// it may or may not have been released.
     async fn release(&self, workspace: &Workspace, target: &LockTarget) -> Result<Released>;
 
-    /// Does of a release what can be done at once. A release that has claimed the lock may have to be waited for: then this says so, and is
-    /// to be called again with the same `release` after the pause. [`release`](Self::release) does that in silence.
+    /// Does of a release what can be done at once. A release that has claimed the lock may have to
+    /// be waited for: then this says so, and is to be called again with the same `release`
+    /// after the pause. [`release`](Self::release) does that in silence.
     ///
     /// # Errors
     /// Those of [`release`](Self::release).
@@ -125,11 +153,12 @@ pub trait StateStore: Debug + Display + Send + Sync + 'static {
     /// Returns the lock of a workspace, or `None` if it is free.
     async fn inspect(&self, workspace: &Workspace) -> Result<Option<LockRecord>>;
 
-    /// Lists the locks that are held on any workspace. Where locks cannot be listed by themselves, those of `default` and of workspaces that have a
-    /// state.
+    /// Lists the locks that are held on any workspace. Where locks cannot be listed by themselves,
+    /// those of `default` and of workspaces that have a state.
     fn locks(&self) -> BoxStream<'_, Result<(Workspace, LockRecord)>>;
 
-    /// Says what a lock of this store does not keep out, for people who rely on it; nothing if it keeps everyone out. This may ask the store.
+    /// Says what a lock of this store does not keep out, for people who rely on it; nothing if it
+    /// keeps everyone out. This may ask the store.
     ///
     /// # Errors
     /// If the store was asked and did not answer.
@@ -137,8 +166,8 @@ pub trait StateStore: Debug + Display + Send + Sync + 'static {
         Ok(None)
     }
 
-    /// Describes what can happen here if one lock is released twice at the same time; `None` if each release removes
-    /// the lock that it was meant for and no other.
+    /// Describes what can happen here if one lock is released twice at the same time; `None` if
+    /// each release removes the lock that it was meant for and no other.
     fn release_caveat(&self) -> Option<String> {
         None
     }
@@ -146,7 +175,8 @@ pub trait StateStore: Debug + Display + Send + Sync + 'static {
     /// Lists the stored versions of a workspace's state, newest first.
     ///
     /// # Errors
-    /// `Unsupported` if the store keeps none. A bucket without versioning yields the current one alone.
+    /// `Unsupported` if the store keeps none. A bucket without versioning yields the current one
+    /// alone.
     fn versions(&self, workspace: &Workspace) -> BoxStream<'_, Result<StateVersion>>;
 }
 
@@ -158,7 +188,8 @@ pub struct StateLocation {
     pub path: String,
     /// The state object, as a URL such as `s3://bucket/key`.
     pub state: String,
-    /// The lock objects, as URLs, in the order in which they are taken. None if no lock is configured.
+    /// The lock objects, as URLs, in the order in which they are taken. None if no lock is
+    /// configured.
     pub locks: Vec<String>,
 }
 
@@ -175,12 +206,15 @@ impl StateLocation {
 pub struct Capabilities {
     /// Locks are configured.
     pub locking: bool,
-    /// What to configure so that locks are taken, as a sentence that could follow "hint:". For where none are.
+    /// What to configure so that locks are taken, as a sentence that could follow "hint:". For
+    /// where none are.
     pub lock_hint: Option<&'static str>,
-    /// [`WriteMode::Create`] and [`WriteMode::Update`] are decided by the store itself, atomically. Without this the
-    /// provider looks before it writes, and the lock alone keeps others out in between.
+    /// [`WriteMode::Create`] and [`WriteMode::Update`] are decided by the store itself,
+    /// atomically. Without this the provider looks before it writes, and the lock alone keeps
+    /// others out in between.
     pub conditional_write: bool,
-    /// A digest of each state is kept beside it: a state is verified when its body has been read to the end, and not before.
+    /// A digest of each state is kept beside it: a state is verified when its body has been read
+    /// to the end, and not before.
     pub digests: bool,
     /// The store can list and read older versions, if the bucket keeps them.
     pub versions: bool,
@@ -241,8 +275,8 @@ pub struct ReadOptions {
     pub version: Option<VersionId>,
     /// Read the state even if it does not match the digest that is recorded for it, where one is.
     pub ignores_digest: bool,
-    /// Take a state that does not match its digest for one that never will: do not read both again for as long as
-    /// another writer may be between the two. For readers that hold the lock.
+    /// Take a state that does not match its digest for one that never will: do not read both again
+    /// for as long as another writer may be between the two. For readers that hold the lock.
     pub does_not_wait: bool,
 }
 
@@ -292,7 +326,8 @@ pub struct StateMeta {
     pub modified: Option<Timestamp>,
     /// Its length in bytes.
     pub size_bytes: u64,
-    /// Digests are kept here, and none is recorded for this state. Only a read that looks at digests can say so.
+    /// Digests are kept here, and none is recorded for this state. Only a read that looks at
+    /// digests can say so.
     pub is_digest_missing: bool,
 }
 
@@ -328,7 +363,8 @@ impl StateMeta {
 pub struct StateRead {
     /// What the store says about it.
     pub meta: StateMeta,
-    /// The bytes, exactly as stored. An error in the middle means that the rest is missing; dropping the stream ends the transfer.
+    /// The bytes, exactly as stored. An error in the middle means that the rest is missing;
+    /// dropping the stream ends the transfer.
     pub body: BoxStream<'static, Result<Bytes>>,
 }
 
@@ -338,14 +374,16 @@ impl Debug for StateRead {
     }
 }
 
-/// How long a state may be that is read into memory as a whole, in bytes. A store may claim anything.
+/// How long a state may be that is read into memory as a whole, in bytes. A store may claim
+/// anything.
 const LONGEST_IN_MEMORY: u64 = 2 << 30;
 
 impl StateRead {
     /// Reads to the end and keeps everything in memory.
     ///
     /// # Errors
-    /// Whatever ends the [`body`](Self::body) before its end; `Unsupported` for a state of more than 2 GiB, which no program writes.
+    /// Whatever ends the [`body`](Self::body) before its end; `Unsupported` for a state of more
+    /// than 2 GiB, which no program writes.
     pub async fn collect(mut self) -> Result<StateBytes> {
         let too_long = || {
             Error::new(
@@ -359,8 +397,9 @@ impl StateRead {
             return Err(too_long());
         }
         // The size is the store's claim: believe it for the first allocation only within reason.
-        let mut bytes =
-            BytesMut::with_capacity(usize::try_from(self.meta.size_bytes).unwrap_or(0).min(1 << 24));
+        let mut bytes = BytesMut::with_capacity(
+            usize::try_from(self.meta.size_bytes).unwrap_or(0).min(1 << 24),
+        );
         while let Some(chunk) = self.body.try_next().await? {
             bytes.extend_from_slice(&chunk);
             if bytes.len() as u64 > LONGEST_IN_MEMORY {
@@ -418,7 +457,8 @@ pub struct LockRecord {
     pub info: Result<LockInfo, String>,
     /// The lock object, as a URL.
     pub object: String,
-    /// The release that has claimed it and is about to remove it. Such a lock is held for everybody, and nobody's own.
+    /// The release that has claimed it and is about to remove it. Such a lock is held for
+    /// everybody, and nobody's own.
     pub claim: Option<ClaimId>,
 }
 

@@ -1,8 +1,8 @@
 //! How the sources of configuration are layered.
 
 use remote_state_core::config::{
-    ConfigKeySpec, ConfigValue, EmptyRule, Environment, Layer, Origin, ProviderSpec, ResolvedConfig, Setting,
-    Sourced, ValueKind, resolve, resolve_among,
+    ConfigKeySpec, ConfigValue, EmptyRule, Environment, Layer, Origin, ProviderSpec,
+    ResolvedConfig, Setting, Sourced, ValueKind, resolve, resolve_among,
 };
 use remote_state_core::{Error, ErrorKind, Workspace};
 use serde_json::json;
@@ -16,7 +16,9 @@ static ALPHA: ProviderSpec = ProviderSpec {
     title: "Alpha",
     keys: &[
         key("bucket", ValueKind::String).required().env(&["ALPHA_BUCKET"]),
-        key("region", ValueKind::String).env(&["ALPHA_REGION", "ALPHA_DEFAULT_REGION"]).default("everywhere"),
+        key("region", ValueKind::String)
+            .env(&["ALPHA_REGION", "ALPHA_DEFAULT_REGION"])
+            .default("everywhere"),
         key("prefix", ValueKind::String).empty(EmptyRule::Value).default("env:"),
         key("kms_key", ValueKind::String).empty(EmptyRule::Refused),
         key("secret", ValueKind::String).secret().env(&["ALPHA_SECRET"]),
@@ -43,8 +45,9 @@ fn layer(file: &str, settings: &[(&str, Setting)]) -> Layer {
     let place = |line| Origin::file(file, line);
     let bucket = ("bucket".to_owned(), Sourced::new(Setting::from("b"), place(1)));
     let rest = settings.iter().enumerate();
-    let rest = rest
-        .map(|(index, (name, value))| ((*name).to_owned(), Sourced::new(value.clone(), place(index + 2))));
+    let rest = rest.map(|(index, (name, value))| {
+        ((*name).to_owned(), Sourced::new(value.clone(), place(index + 2)))
+    });
     std::iter::once(bucket).chain(rest).collect()
 }
 
@@ -65,7 +68,8 @@ fn one(name: &str, value: impl Into<Setting>) -> Result<ResolvedConfig, Error> {
 
 #[test]
 fn a_default_yields_to_the_environment_and_that_to_each_layer_in_order() {
-    let layers = [layer("low", &[("region", "low".into())]), layer("high", &[("region", "high".into())])];
+    let layers =
+        [layer("low", &[("region", "low".into())]), layer("high", &[("region", "high".into())])];
     let environment = env(&[("ALPHA_REGION", "env")]);
     for (environment, count, expected, origin) in [
         (&Environment::default(), 0, "everywhere", "default"),
@@ -94,7 +98,8 @@ fn the_first_variable_that_is_set_and_not_empty_is_used() {
 
 #[test]
 fn a_null_above_hides_the_value_below() {
-    let layers = [layer("low", &[("region", "low".into())]), layer("high", &[("region", Setting::Null)])];
+    let layers =
+        [layer("low", &[("region", "low".into())]), layer("high", &[("region", Setting::Null)])];
     assert_eq!(
         resolve(&ALPHA, &Environment::default(), &layers).unwrap().string("region"),
         Some("everywhere")
@@ -120,8 +125,9 @@ fn an_object_replaces_the_one_below_and_a_dotted_name_changes_one_member() {
         let config = resolve(&ALPHA, &Environment::default(), layers).unwrap();
         ["endpoints.store", "endpoints.tokens"].map(|name| config.string(name).map(str::to_owned))
     };
-    let texts =
-        |store: Option<&str>, tokens: Option<&str>| [store.map(str::to_owned), tokens.map(str::to_owned)];
+    let texts = |store: Option<&str>, tokens: Option<&str>| {
+        [store.map(str::to_owned), tokens.map(str::to_owned)]
+    };
     assert_eq!(members(&[low.clone(), whole.clone()]), texts(Some("x"), None));
     assert_eq!(members(&[low.clone(), dotted.clone()]), texts(Some("x"), Some("t")));
     assert_eq!(members(&[dotted, low.clone()]), texts(Some("s"), Some("t")));
@@ -157,9 +163,12 @@ fn an_alias_beside_its_name_is_an_error_that_names_both_places() {
 
 #[test]
 fn an_alias_goes_before_the_environment() {
-    let config =
-        resolve(&ALPHA, &env(&[("ALPHA_ENDPOINT", "e")]), &[layer("f", &[("endpoint", "given".into())])])
-            .unwrap();
+    let config = resolve(
+        &ALPHA,
+        &env(&[("ALPHA_ENDPOINT", "e")]),
+        &[layer("f", &[("endpoint", "given".into())])],
+    )
+    .unwrap();
     assert_eq!(config.string("endpoints.store"), Some("given"));
 }
 
@@ -188,7 +197,9 @@ fn an_unknown_key_gets_the_nearest_name_or_its_owner() {
     assert_eq!(hints("old_flga"), ["did you mean `old_flag`?"]);
     assert_eq!(hints("endpoints.stor"), ["did you mean `endpoints.store`?"]);
     assert_eq!(hints("beta_only"), ["`beta_only` belongs to provider `beta`"]);
-    for (unknown, alike) in [("region_name_of_bucket", "region"), ("bucket_to_keep_states_in", "bucket")] {
+    for (unknown, alike) in
+        [("region_name_of_bucket", "region"), ("bucket_to_keep_states_in", "bucket")]
+    {
         let [nearest, all] = hints(unknown).try_into().unwrap();
         assert_eq!(nearest, format!("the key that is most like it is `{alike}`"));
         assert_eq!(all, "see all keys with `remote-state config keys alpha`");
@@ -198,19 +209,32 @@ fn an_unknown_key_gets_the_nearest_name_or_its_owner() {
 #[test]
 fn variables_are_converted_kindly() {
     let resolve = |variables: &[(&str, &str)]| resolve(&ALPHA, &env(variables), &[layer("f", &[])]);
-    for (text, expected) in [("TRUE", true), ("true", true), ("1", true), ("False", false), ("0", false)] {
-        assert_eq!(resolve(&[("ALPHA_FLAG", text)]).unwrap().bool_or_unset("flag"), Some(expected), "{text}");
+    for (text, expected) in
+        [("TRUE", true), ("true", true), ("1", true), ("False", false), ("0", false)]
+    {
+        assert_eq!(
+            resolve(&[("ALPHA_FLAG", text)]).unwrap().bool_or_unset("flag"),
+            Some(expected),
+            "{text}"
+        );
     }
     assert_eq!(resolve(&[("ALPHA_FILES", "/a:/b")]).unwrap().list("files"), ["/a:/b"]);
     let error = resolve(&[("ALPHA_COUNT", "many")]).unwrap_err();
-    assert_eq!(error.message(), "invalid value `many` for `count`: expected a number, found a string");
+    assert_eq!(
+        error.message(),
+        "invalid value `many` for `count`: expected a number, found a string"
+    );
     assert_eq!(error.context(), [("set in", "$ALPHA_COUNT".to_owned())]);
 }
 
 #[test]
 fn a_variable_that_nobody_needs_may_be_malformed() {
-    let config =
-        resolve(&ALPHA, &env(&[("ALPHA_COUNT", "many")]), &[layer("f", &[("count", 3_u64.into())])]).unwrap();
+    let config = resolve(
+        &ALPHA,
+        &env(&[("ALPHA_COUNT", "many")]),
+        &[layer("f", &[("count", 3_u64.into())])],
+    )
+    .unwrap();
     assert_eq!(config.string("count"), Some("3"));
 }
 
@@ -269,7 +293,11 @@ fn a_long_or_strange_value_is_cut_and_escaped_in_a_message() {
 fn a_missing_required_value_names_its_variables() {
     let error = ResolvedConfig::from_pairs(&ALPHA, [("region", "r")]).unwrap_err();
     assert_eq!(error.message(), "`bucket` is not set for provider `alpha`");
-    assert!(error.hints().iter().any(|hint| hint.contains("`ALPHA_BUCKET`")), "{:?}", error.hints());
+    assert!(
+        error.hints().iter().any(|hint| hint.contains("`ALPHA_BUCKET`")),
+        "{:?}",
+        error.hints()
+    );
 }
 
 #[test]
@@ -280,15 +308,19 @@ fn a_required_value_may_come_from_the_environment() {
 
 #[test]
 fn a_program_gives_pairs() {
-    let config =
-        ResolvedConfig::from_pairs(&ALPHA, [("bucket", "b"), ("flag", "true"), ("endpoints.store", "s")])
-            .unwrap();
+    let config = ResolvedConfig::from_pairs(
+        &ALPHA,
+        [("bucket", "b"), ("flag", "true"), ("endpoints.store", "s")],
+    )
+    .unwrap();
     assert_eq!(config.required("bucket").unwrap(), "b");
     assert!(config.bool("flag"));
     assert_eq!(config.origin("endpoints.store"), Origin::Program);
-    let config =
-        ResolvedConfig::from_pairs(&ALPHA, [("bucket", Setting::from("b")), ("files", vec!["a"].into())])
-            .unwrap();
+    let config = ResolvedConfig::from_pairs(
+        &ALPHA,
+        [("bucket", Setting::from("b")), ("files", vec!["a"].into())],
+    )
+    .unwrap();
     assert_eq!(config.list("files"), ["a"]);
 }
 
@@ -305,13 +337,17 @@ fn an_expression_that_is_not_evaluated_matters_only_if_it_wins() {
     assert!(error.message().ends_with("is set by an expression with the name `var.x`"), "{error}");
 }
 
-/// The kind: whatever a secret becomes when its quotes are forgotten. A word is a name, `a(b)` is a call.
+/// The kind: whatever a secret becomes when its quotes are forgotten. A word is a name, `a(b)` is a
+/// call.
 #[test]
 fn a_secret_without_its_quotes_is_not_told_as_a_name() {
     for reason in ["the name `hunter2`", "the name `hunter2.x`", "a call of `hunter2`"] {
         let layers = [layer("f", &[("secret", Setting::Deferred(reason.to_owned()))])];
         let error = resolve(&ALPHA, &Environment::default(), &layers).unwrap_err();
-        assert!(error.message().ends_with("is set by an expression with a name or a call"), "{error}");
+        assert!(
+            error.message().ends_with("is set by an expression with a name or a call"),
+            "{error}"
+        );
         assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
     }
 }
@@ -347,7 +383,11 @@ fn json_keeps_types_and_hides_secrets() {
 
 #[test]
 fn a_configuration_can_be_changed_by_a_program() {
-    let config = one("region", "r").unwrap().with("region", ConfigValue::String("x".into()), Origin::Program);
+    let config = one("region", "r").unwrap().with(
+        "region",
+        ConfigValue::String("x".into()),
+        Origin::Program,
+    );
     assert_eq!(config.string("region"), Some("x"));
     assert_eq!(config.origin("region").to_string(), "the calling program");
 }
@@ -355,15 +395,21 @@ fn a_configuration_can_be_changed_by_a_program() {
 #[test]
 fn object_with_a_required_member_is_not_mixed_with_older_names_from_outside() {
     let role = ("role", object(&[("arn", "a")]));
-    let error =
-        layers(&[layer("f", &[role.clone(), ("role_name", "n".into()), ("role_reason", "r".into())])])
-            .unwrap_err();
+    let error = layers(&[layer(
+        "f",
+        &[role.clone(), ("role_name", "n".into()), ("role_reason", "r".into())],
+    )])
+    .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
     assert_eq!(error.context()[0], ("set in", "f:2 (`role`)".to_owned()));
     assert_eq!(error.context()[1], ("and in", "f:3 (`role_name`)".to_owned()));
-    assert_eq!(error.hints(), ["write `role_name` as `role.name`", "write `role_reason` as `role.reason`"]);
+    assert_eq!(
+        error.hints(),
+        ["write `role_name` as `role.name`", "write `role_reason` as `role.reason`"]
+    );
     // A dotted name is the object too; of a mere collection, old and new names go together.
-    layers(&[layer("f", &[("role_arn", "a".into())]), layer("g", &[("role.name", "n".into())])]).unwrap_err();
+    layers(&[layer("f", &[("role_arn", "a".into())]), layer("g", &[("role.name", "n".into())])])
+        .unwrap_err();
     layers(&[layer("f", &[("role_arn", "a".into()), ("role_name", "n".into())])]).unwrap();
     layers(&[layer("f", &[("endpoint", "e".into()), ("endpoints.tokens", "t".into())])]).unwrap();
     let null = Setting::Null;

@@ -1,11 +1,14 @@
-//! What one attempt at a lock leaves behind, whatever stood there before it and whatever answers are lost.
+//! What one attempt at a lock leaves behind, whatever stood there before it and whatever answers
+//! are lost.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use remote_state_core::provider::{Failure, FoundLock, LockMechanism, Outcome, StateLock, parse_lock_record};
+use remote_state_core::provider::{
+    Failure, FoundLock, LockMechanism, Outcome, StateLock, parse_lock_record,
+};
 use remote_state_core::{
     Capabilities, Error, ErrorKind, LockInfo, LockRecord, LockTarget, Result, StateLocation,
 };
@@ -74,7 +77,9 @@ impl LockMechanism for &Place {
         let create = self.creates.lock().unwrap().pop_front();
         let mut held = self.held.lock().unwrap();
         match create {
-            Some(Create::Denied) => return Err(failure(Outcome::Refused, ErrorKind::PermissionDenied)),
+            Some(Create::Denied) => {
+                return Err(failure(Outcome::Refused, ErrorKind::PermissionDenied));
+            }
             Some(Create::Delayed) => return Err(failure(Outcome::Unknown, ErrorKind::Unavailable)),
             _ if held.is_none() => *held = Some(record),
             None => return Err(failure(Outcome::ConditionFailed, ErrorKind::PreconditionFailed)),
@@ -114,8 +119,10 @@ impl FoundLock for Found<'_> {
 }
 
 fn lock<'a>(places: &[&'a Place]) -> StateLock<'a> {
-    let mechanisms =
-        places.iter().map(|place| Box::new(*place) as Box<dyn LockMechanism + 'a>).collect::<Vec<_>>();
+    let mechanisms = places
+        .iter()
+        .map(|place| Box::new(*place) as Box<dyn LockMechanism + 'a>)
+        .collect::<Vec<_>>();
     let objects = mechanisms.iter().map(|mechanism| mechanism.object()).collect();
     let location = StateLocation::new("bucket/key", "s3://bucket/key", objects);
     StateLock::new(location, Capabilities::default().with_locking(true), mechanisms)
@@ -133,9 +140,17 @@ fn passing() -> Error {
 fn assert_tells_what_stays(error: &Error, place: &str, info: &LockInfo) {
     let context = error.context();
     let stays = context.iter().find(|(label, _)| *label == "still held").map(|(_, text)| text);
-    assert!(stays.is_some_and(|text| text.contains(place) && text.contains(info.id.as_str())), "{error:?}");
+    assert!(
+        stays.is_some_and(|text| text.contains(place) && text.contains(info.id.as_str())),
+        "{error:?}"
+    );
     let unlock = format!("remote-state unlock {}", info.id);
-    assert_eq!(error.hints().iter().filter(|hint| hint.contains(&unlock)).count(), 1, "{:?}", error.hints());
+    assert_eq!(
+        error.hints().iter().filter(|hint| hint.contains(&unlock)).count(),
+        1,
+        "{:?}",
+        error.hints()
+    );
 }
 
 #[tokio::test]
@@ -210,7 +225,10 @@ async fn lock_that_is_held_while_a_create_is_under_way_names_the_id_that_may_app
     assert_eq!(error.kind(), ErrorKind::LockHeld);
     assert_eq!(error.holder().unwrap().id(), Some(&theirs.id));
     assert!(
-        error.context().iter().any(|(label, text)| *label == "lock id" && text.contains(ours.id.as_str()))
+        error
+            .context()
+            .iter()
+            .any(|(label, text)| *label == "lock id" && text.contains(ours.id.as_str()))
     );
     let unlock = format!("remote-state unlock {}", ours.id);
     assert!(error.hints().iter().any(|hint| hint.contains(&unlock)), "{:?}", error.hints());

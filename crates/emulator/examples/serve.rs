@@ -1,7 +1,8 @@
 //! An emulator to measure against: `serve ACCESS_KEY SECRET_KEY [LATENCY_MS BYTES_PER_SECOND]`.
 //!
-//! Prints its endpoint, and runs until its standard input ends. It has a bucket `tfstate` and a table `tflock`. With a latency and a rate it
-//! stands behind a slow link: each request is delayed, each connection limited in each direction.
+//! Prints its endpoint, and runs until its standard input ends. It has a bucket `tfstate` and a
+//! table `tflock`. With a latency and a rate it stands behind a slow link: each request is delayed,
+//! each connection limited in each direction.
 
 #![expect(clippy::print_stdout, reason = "the endpoint is its answer")]
 
@@ -23,8 +24,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .with_bucket("tfstate")
         .with_table("tflock", "LockID");
     if let [latency_ms, bytes_per_second] = link {
-        builder =
-            builder.with_slow_link(Duration::from_millis(latency_ms.parse()?), bytes_per_second.parse()?);
+        builder = builder
+            .with_slow_link(Duration::from_millis(latency_ms.parse()?), bytes_per_second.parse()?);
     }
     let emulator = builder.start().await?;
     println!("{}", emulator.endpoint());

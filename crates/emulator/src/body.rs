@@ -18,7 +18,8 @@ use tokio::sync::mpsc;
 use crate::storage::Storage;
 use crate::store::{CHUNKS, Checksums, Segment, blobs, internal};
 
-/// How much one transaction reads of a body: enough to make its cost vanish, little enough to hold for each of many readers.
+/// How much one transaction reads of a body: enough to make its cost vanish, little enough to hold
+/// for each of many readers.
 const READ_BYTES: usize = 4 * blobs::CHUNK_BYTES;
 
 /// A body that was received whole and matches everything its sender said of it.
@@ -48,7 +49,10 @@ pub(crate) struct Expected {
 ///
 /// # Errors
 /// `BadDigest`, `XAmzContentSHA256Mismatch`, `InvalidDigest` or `IncompleteBody`, as S3 says it.
-pub(crate) async fn receive(body: Option<StreamingBlob>, mut expected: Expected) -> S3Result<Received> {
+pub(crate) async fn receive(
+    body: Option<StreamingBlob>,
+    mut expected: Expected,
+) -> S3Result<Received> {
     let mut hasher = hasher_for(&expected);
     let mut md5 = Md5::new();
     let mut pieces = Vec::new();
@@ -74,8 +78,9 @@ pub(crate) async fn receive(body: Option<StreamingBlob>, mut expected: Expected)
     let md5 = md5.finalize();
     if let Some(claimed) = &expected.md5 {
         let claimed = BASE64.decode(claimed).ok().filter(|digest| digest.len() == 16);
-        let claimed =
-            claimed.ok_or_else(|| s3_error!(InvalidDigest, "The Content-MD5 you specified is not valid."))?;
+        let claimed = claimed.ok_or_else(|| {
+            s3_error!(InvalidDigest, "The Content-MD5 you specified is not valid.")
+        })?;
         if claimed != md5 {
             return Err(s3_error!(
                 BadDigest,
@@ -140,14 +145,19 @@ fn hasher_for(expected: &Expected) -> ChecksumHasher {
     algorithms.extend(claimed.crc64nvme.as_ref().map(|_| "CRC64NVME"));
     algorithms.extend(claimed.sha1.as_ref().map(|_| "SHA1"));
     algorithms.extend(claimed.sha256.as_ref().map(|_| "SHA256"));
-    algorithms.extend(expected.trailer_names.iter().filter_map(|name| name.strip_prefix("x-amz-checksum-")));
+    algorithms.extend(
+        expected.trailer_names.iter().filter_map(|name| name.strip_prefix("x-amz-checksum-")),
+    );
     algorithms.extend(expected.algorithm.as_deref());
     hasher_of(&algorithms)
 }
 
 fn merge_trailers(checksums: &mut Checksums, trailers: &HeaderMap) {
     let value = |name: &str| {
-        trailers.get(name).and_then(|value| value.to_str().ok()).map(|value| value.trim().to_owned())
+        trailers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .map(|value| value.trim().to_owned())
     };
     let take = |slot: &mut Option<String>, name: &str| *slot = slot.take().or_else(|| value(name));
     take(&mut checksums.crc32, "x-amz-checksum-crc32");
@@ -157,7 +167,8 @@ fn merge_trailers(checksums: &mut Checksums, trailers: &HeaderMap) {
     take(&mut checksums.sha256, "x-amz-checksum-sha256");
 }
 
-/// Names what went wrong in a body. The signature layer's error types are private, so their text decides.
+/// Names what went wrong in a body. The signature layer's error types are private, so their text
+/// decides.
 fn refused(error: StdError) -> S3Error {
     let text = error.to_string();
     let (code, message) = if text.contains("Sha256Mismatch") {
@@ -187,7 +198,11 @@ pub(crate) struct Outgoing {
 
 impl Outgoing {
     /// Starts to read `range` of the segments.
-    pub(crate) fn start(storage: Storage, segments: Vec<Segment>, range: std::ops::Range<u64>) -> Self {
+    pub(crate) fn start(
+        storage: Storage,
+        segments: Vec<Segment>,
+        range: std::ops::Range<u64>,
+    ) -> Self {
         // One piece on the wire, one waiting, one being read.
         let (sender, pieces) = mpsc::channel(1);
         let left = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
@@ -198,7 +213,12 @@ impl Outgoing {
                 let (rest, of) = (position..range.end, segments.clone());
                 let piece = storage
                     .read(move |txn| {
-                        blobs::read(&txn.open_table(CHUNKS).map_err(internal)?, &of, rest, READ_BYTES)
+                        blobs::read(
+                            &txn.open_table(CHUNKS).map_err(internal)?,
+                            &of,
+                            rest,
+                            READ_BYTES,
+                        )
                     })
                     .await
                     .map_err(|error| Box::new(error) as StdError);

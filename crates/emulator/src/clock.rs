@@ -35,20 +35,24 @@ impl Clock {
         let signed = headers.get("x-amz-date")?.to_str().ok()?;
         let signed = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", signed).ok()?;
         let signed = signed.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
-        (signed.duration_since(self.now()).unsigned_abs().as_secs() > SKEW_SECONDS).then_some(signed)
+        (signed.duration_since(self.now()).unsigned_abs().as_secs() > SKEW_SECONDS)
+            .then_some(signed)
     }
 
     /// Writes this clock's time into an answer.
     pub(crate) fn stamp(&self, answer: &mut HttpResponse) {
         let now = self.now();
         let headers = answer.headers_mut();
-        if let Ok(date) = HeaderValue::from_str(&now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()) {
+        if let Ok(date) =
+            HeaderValue::from_str(&now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
+        {
             headers.insert(DATE, date);
         }
         // One that is signed is left as it is.
         if headers.contains_key(OTS_DATE)
             && !headers.contains_key(AUTHORIZATION)
-            && let Ok(date) = HeaderValue::from_str(&now.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())
+            && let Ok(date) =
+                HeaderValue::from_str(&now.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())
         {
             headers.insert(OTS_DATE, date);
         }

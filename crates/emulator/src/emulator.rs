@@ -32,7 +32,8 @@ use crate::store::{self, Versioning, buckets, rows, tables};
 use crate::sts::{self, InstanceRole, MetadataMode, Sts};
 use crate::tablestore::Tablestore;
 
-/// An endpoint for S3, DynamoDB, OSS and Tablestore inside this process, on a loopback address. Dropping it stops it at once.
+/// An endpoint for S3, DynamoDB, OSS and Tablestore inside this process, on a loopback address.
+/// Dropping it stops it at once.
 #[derive(Debug)]
 pub struct Emulator {
     address: SocketAddr,
@@ -111,14 +112,20 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Accepts an access key with its secret. May be called several times; without any, every request is refused.
+    /// Accepts an access key with its secret. May be called several times; without any, every
+    /// request is refused.
     #[must_use]
-    pub fn with_credentials(mut self, access_key: impl Into<String>, secret_key: impl Into<String>) -> Self {
+    pub fn with_credentials(
+        mut self,
+        access_key: impl Into<String>,
+        secret_key: impl Into<String>,
+    ) -> Self {
         self.credentials.push((access_key.into(), SecretKey::from(secret_key.into())));
         self
     }
 
-    /// Accepts an access key with its secret, on OSS and Tablestore only together with this security token, as STS gives them out.
+    /// Accepts an access key with its secret, on OSS and Tablestore only together with this
+    /// security token, as STS gives them out.
     #[must_use]
     pub fn with_temporary_credentials(
         mut self,
@@ -131,7 +138,8 @@ impl EmulatorBuilder {
         self.with_credentials(access_key, secret_key)
     }
 
-    /// The region of every bucket; requests signed for another are refused. Default, and `None`: any region will do.
+    /// The region of every bucket; requests signed for another are refused. Default, and `None`:
+    /// any region will do.
     #[must_use]
     pub fn with_region<'a>(mut self, region: impl Into<Option<&'a str>>) -> Self {
         self.region = region.into().map(str::to_owned);
@@ -145,30 +153,38 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Creates a bucket with versioning enabled at the start, if it is missing. May be called several times.
+    /// Creates a bucket with versioning enabled at the start, if it is missing. May be called
+    /// several times.
     #[must_use]
     pub fn with_versioned_bucket(mut self, name: impl Into<String>) -> Self {
         self.buckets.push((name.into(), Versioning::Enabled));
         self
     }
 
-    /// Creates a bucket whose versioning is suspended at the start, if it is missing. May be called several times.
+    /// Creates a bucket whose versioning is suspended at the start, if it is missing. May be called
+    /// several times.
     #[must_use]
     pub fn with_suspended_bucket(mut self, name: impl Into<String>) -> Self {
         self.buckets.push((name.into(), Versioning::Suspended));
         self
     }
 
-    /// Creates a DynamoDB table at the start, if it is missing, with this partition key of type string. May be called several times.
+    /// Creates a DynamoDB table at the start, if it is missing, with this partition key of type
+    /// string. May be called several times.
     #[must_use]
     pub fn with_table(mut self, name: impl Into<String>, partition_key: impl Into<String>) -> Self {
         self.tables.push((name.into(), partition_key.into()));
         self
     }
 
-    /// Creates a Tablestore table at the start, if it is missing, with this one primary key column of type string. May be called several times.
+    /// Creates a Tablestore table at the start, if it is missing, with this one primary key column
+    /// of type string. May be called several times.
     #[must_use]
-    pub fn with_tablestore_table(mut self, name: impl Into<String>, primary_key: impl Into<String>) -> Self {
+    pub fn with_tablestore_table(
+        mut self,
+        name: impl Into<String>,
+        primary_key: impl Into<String>,
+    ) -> Self {
         self.row_tables.push((name.into(), primary_key.into()));
         self
     }
@@ -180,15 +196,17 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Puts a slow link in front from the start: each request is delayed by `latency`, each connection limited in each direction.
-    /// [`Faults`] changes it while it runs. Default: as fast as this machine.
+    /// Puts a slow link in front from the start: each request is delayed by `latency`, each
+    /// connection limited in each direction. [`Faults`] changes it while it runs. Default: as
+    /// fast as this machine.
     #[must_use]
     pub fn with_slow_link(mut self, latency: Duration, bytes_per_second: u64) -> Self {
         self.link = Some((latency, bytes_per_second));
         self
     }
 
-    /// Lets whoever has an access key assume this role of Alibaba Cloud, such as `acs:ram::1234567890123456:role/tf`, by `AssumeRole` of STS. May be called
+    /// Lets whoever has an access key assume this role of Alibaba Cloud, such as
+    /// `acs:ram::1234567890123456:role/tf`, by `AssumeRole` of STS. May be called
     /// several times.
     #[must_use]
     pub fn with_role(mut self, arn: impl Into<String>) -> Self {
@@ -196,14 +214,20 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Lets whoever has this token of an identity provider assume the [roles](Self::with_role), by `AssumeRoleWithOIDC` of STS. May be called several times.
+    /// Lets whoever has this token of an identity provider assume the [roles](Self::with_role), by
+    /// `AssumeRoleWithOIDC` of STS. May be called several times.
     #[must_use]
-    pub fn with_identity_token(mut self, provider_arn: impl Into<String>, token: impl Into<String>) -> Self {
+    pub fn with_identity_token(
+        mut self,
+        provider_arn: impl Into<String>,
+        token: impl Into<String>,
+    ) -> Self {
         self.providers.push((provider_arn.into(), token.into()));
         self
     }
 
-    /// Pretends to be the metadata service of an ECS instance with this role, at `/latest/meta-data/`. Default: there is no such service.
+    /// Pretends to be the metadata service of an ECS instance with this role, at
+    /// `/latest/meta-data/`. Default: there is no such service.
     #[must_use]
     pub fn with_instance_role(mut self, name: impl Into<String>, mode: MetadataMode) -> Self {
         self.instance_role = Some(InstanceRole { name: name.into(), mode });
@@ -217,28 +241,33 @@ impl EmulatorBuilder {
         self
     }
 
-    /// The address to listen on, an IP address with a port. Default: `127.0.0.1:0`, where 0 lets the system choose.
+    /// The address to listen on, an IP address with a port. Default: `127.0.0.1:0`, where 0 lets
+    /// the system choose.
     #[must_use]
     pub fn with_address(mut self, address: impl Into<String>) -> Self {
         self.address = Some(address.into());
         self
     }
 
-    /// Starts the emulator on the current tokio runtime, which has to have its I/O and time drivers enabled.
+    /// Starts the emulator on the current tokio runtime, which has to have its I/O and time drivers
+    /// enabled.
     ///
     /// # Errors
-    /// `InvalidInput` if the address is no IP address with a port or not a loopback one: there is no transport encryption here, and states are
-    /// full of secrets. Otherwise if the address cannot be bound or the storage fails.
+    /// `InvalidInput` if the address is no IP address with a port or not a loopback one: there is
+    /// no transport encryption here, and states are full of secrets. Otherwise if the address
+    /// cannot be bound or the storage fails.
     pub async fn start(self) -> io::Result<Emulator> {
         let address = parse_loopback(self.address.as_deref().unwrap_or("127.0.0.1:0"))?;
         let storage = self.storage.unwrap_or_else(Storage::memory);
         storage.prepare().await.map_err(store::told)?;
         let (wanted, wanted_tables, wanted_rows) = (self.buckets, self.tables, self.row_tables);
         let create = move |txn: &_| {
-            wanted
+            wanted.iter().try_for_each(|(name, versioning)| {
+                buckets::create(txn, name, *versioning).map(drop)
+            })?;
+            wanted_tables
                 .iter()
-                .try_for_each(|(name, versioning)| buckets::create(txn, name, *versioning).map(drop))?;
-            wanted_tables.iter().try_for_each(|(name, key)| tables::create(txn, name, key).map(drop))?;
+                .try_for_each(|(name, key)| tables::create(txn, name, key).map(drop))?;
             wanted_rows.iter().try_for_each(|(name, key)| {
                 let table = rows::Table { primary_key: vec![(key.clone(), rows::KeyKind::String)] };
                 rows::create(txn, name, &table).map(drop)
@@ -265,7 +294,8 @@ impl EmulatorBuilder {
             region: region.clone(),
             clock: clock.clone(),
         };
-        let tablestore = Tablestore { storage: storage.clone(), keys: ring.clone(), clock: clock.clone() };
+        let tablestore =
+            Tablestore { storage: storage.clone(), keys: ring.clone(), clock: clock.clone() };
         let sts = Sts {
             keys: ring,
             roles: Arc::new(self.roles),
@@ -275,7 +305,8 @@ impl EmulatorBuilder {
             address,
             clock,
         };
-        let tables = Tables { storage: storage.clone(), keys: Arc::clone(&keys), region: region.clone() };
+        let tables =
+            Tables { storage: storage.clone(), keys: Arc::clone(&keys), region: region.clone() };
         let mut s3 = S3ServiceBuilder::new(Service::new(storage, self.region));
         s3.set_auth(Keys(keys));
         s3.set_access(SignedOnly);
@@ -308,15 +339,23 @@ impl EmulatorBuilder {
 
 fn parse_loopback(address: &str) -> io::Result<SocketAddr> {
     let invalid = |reason: &str| {
-        io::Error::new(io::ErrorKind::InvalidInput, format!("cannot listen on `{address}`: {reason}"))
+        io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("cannot listen on `{address}`: {reason}"),
+        )
     };
     let parsed: SocketAddr = address
         .parse()
         .map_err(|_| invalid("expected an IP address with a port, such as `127.0.0.1:9000`"))?;
-    if parsed.ip().is_loopback() { Ok(parsed) } else { Err(invalid("it is not a loopback address")) }
+    if parsed.ip().is_loopback() {
+        Ok(parsed)
+    } else {
+        Err(invalid("it is not a loopback address"))
+    }
 }
 
-/// Accepts connections until it is told to stop, then waits for those it has. Aborted, it takes them with it.
+/// Accepts connections until it is told to stop, then waits for those it has. Aborted, it takes
+/// them with it.
 async fn serve(listener: TcpListener, endpoint: Endpoint, mut stopped: oneshot::Receiver<()>) {
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
@@ -340,8 +379,9 @@ async fn serve(listener: TcpListener, endpoint: Endpoint, mut stopped: oneshot::
         let stream = SlowStream::new(stream, endpoint.faults.link());
         let endpoint = endpoint.clone();
         let service = service_fn(move |request| endpoint.clone().answer(request));
-        let connection =
-            http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .serve_connection(TokioIo::new(stream), service);
         let watched = graceful.watch(connection);
         connections.spawn(async move {
             if let Err(error) = watched.await {

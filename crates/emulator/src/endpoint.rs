@@ -34,18 +34,20 @@ use crate::store::hex;
 use crate::sts::{self, Sts};
 use crate::tablestore::{self, Tablestore};
 
-/// How long a truncated answer stays open after its last byte, so that the client has that byte before it sees the end.
+/// How long a truncated answer stays open after its last byte, so that the client has that byte
+/// before it sees the end.
 const LINGER: Duration = Duration::from_millis(20);
 
-/// How much of a refused upload is read and thrown away. Closing on a client that is still sending would destroy the answer on its way.
+/// How much of a refused upload is read and thrown away. Closing on a client that is still sending
+/// would destroy the answer on its way.
 const DRAIN_BYTES: usize = 64 << 20;
 
 /// Puts the entries of a list of versions in order.
 async fn in_order(answer: HttpResponse, are_markers: &[bool]) -> Result<HttpResponse, StdError> {
     let (mut head, body) = answer.into_parts();
     let document = String::from_utf8(BodyExt::collect(body).await?.to_bytes().into())?;
-    let ordered =
-        interleave(&document, are_markers).ok_or("the list of versions is not the one that was made")?;
+    let ordered = interleave(&document, are_markers)
+        .ok_or("the list of versions is not the one that was made")?;
     head.headers.remove(CONTENT_LENGTH);
     Ok(HttpResponse::from_parts(head, Body::from(ordered)))
 }
@@ -64,7 +66,8 @@ pub(crate) struct Endpoint {
     pub(crate) manners: Manners,
 }
 
-/// What the layers above and below the protocol tell each other about one request, carried in its extensions.
+/// What the layers above and below the protocol tell each other about one request, carried in its
+/// extensions.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Exchange {
     operation: Arc<OnceLock<String>>,
@@ -92,14 +95,20 @@ impl Exchange {
 
 impl Endpoint {
     /// Answers a request. An error closes the connection without an answer.
-    pub(crate) async fn answer(self, request: hyper::Request<Incoming>) -> Result<HttpResponse, StdError> {
+    pub(crate) async fn answer(
+        self,
+        request: hyper::Request<Incoming>,
+    ) -> Result<HttpResponse, StdError> {
         let clock = self.faults.clock();
         let mut answer = self.answer_in_time(request).await?;
         clock.stamp(&mut answer);
         Ok(answer)
     }
 
-    async fn answer_in_time(self, request: hyper::Request<Incoming>) -> Result<HttpResponse, StdError> {
+    async fn answer_in_time(
+        self,
+        request: hyper::Request<Incoming>,
+    ) -> Result<HttpResponse, StdError> {
         let (head, body) = request.into_parts();
         if let Some(operation) = dynamodb::operation(&head.headers) {
             let operation = operation.to_owned();
@@ -174,7 +183,8 @@ impl Endpoint {
         }
         if self.faults.clock().refuses(&head.headers).is_some() {
             drain(&head, body).await;
-            let message = "The difference between the request time and the server's time is too large.";
+            let message =
+                "The difference between the request time and the server's time is too large.";
             return Ok(error(403, "RequestTimeTooSkewed", message, ""));
         }
         if let Some(answer) = self.refuse_region(&head) {
@@ -226,10 +236,15 @@ impl Endpoint {
             return None;
         }
         let message = format!(
-            "The authorization header is malformed; the region '{signed}' is wrong; expecting '{region}'"
+            "The authorization header is malformed; the region '{signed}' is wrong; expecting \
+             '{region}'"
         );
-        let mut answer =
-            error(400, "AuthorizationHeaderMalformed", &message, &format!("<Region>{region}</Region>"));
+        let mut answer = error(
+            400,
+            "AuthorizationHeaderMalformed",
+            &message,
+            &format!("<Region>{region}</Region>"),
+        );
         if let Ok(value) = HeaderValue::from_str(region) {
             answer.headers_mut().insert("x-amz-bucket-region", value);
         }
@@ -237,10 +252,11 @@ impl Endpoint {
     }
 }
 
-/// Makes one header of several: the AWS SDK for Rust adds a line of its own for `aws-chunked`, which the protocol layer takes for an error. A
-/// signature covers the joined values either way.
+/// Makes one header of several: the AWS SDK for Rust adds a line of its own for `aws-chunked`,
+/// which the protocol layer takes for an error. A signature covers the joined values either way.
 fn join_content_encodings(headers: &mut HeaderMap) {
-    let values: Vec<&[u8]> = headers.get_all(CONTENT_ENCODING).iter().map(HeaderValue::as_bytes).collect();
+    let values: Vec<&[u8]> =
+        headers.get_all(CONTENT_ENCODING).iter().map(HeaderValue::as_bytes).collect();
     if values.len() > 1
         && let Ok(joined) = HeaderValue::from_bytes(&values.join(&b','))
     {
@@ -249,7 +265,9 @@ fn join_content_encodings(headers: &mut HeaderMap) {
 }
 
 fn is_chunked(head: &Parts) -> bool {
-    head.headers.get("x-amz-content-sha256").is_some_and(|value| value.as_bytes().starts_with(b"STREAMING-"))
+    head.headers
+        .get("x-amz-content-sha256")
+        .is_some_and(|value| value.as_bytes().starts_with(b"STREAMING-"))
 }
 
 fn record(head: &Parts, bucket: Option<String>, key: Option<String>) -> Request {
@@ -335,16 +353,20 @@ fn truncate(answer: HttpResponse, after_bytes: u64) -> HttpResponse {
 /// An error document. `details` is XML of its own.
 fn error(status: u16, code: &str, message: &str, details: &str) -> HttpResponse {
     let text = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message>{details}</Error>"
+        "<?xml version=\"1.0\" \
+         encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>{message}</Message>{details}</\
+         Error>"
     );
     let mut answer = HttpResponse::new(Body::from(text));
-    *answer.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *answer.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     answer
 }
 
 async fn drain(head: &Parts, body: Incoming) {
-    // A client that waits for `100 Continue` has not sent its body, and asking for it now would be a promise to use it.
+    // A client that waits for `100 Continue` has not sent its body, and asking for it now would be
+    // a promise to use it.
     if !head.headers.contains_key(EXPECT) {
         discard(body).await;
     }

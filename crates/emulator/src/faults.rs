@@ -9,7 +9,8 @@ use s3s::StdError;
 
 use crate::clock::Clock;
 
-/// A handle on how an emulator misbehaves, which can be changed while it runs. Clones share their state.
+/// A handle on how an emulator misbehaves, which can be changed while it runs. Clones share their
+/// state.
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
     armed: Arc<Mutex<Vec<Fault>>>,
@@ -26,7 +27,8 @@ pub(crate) struct Link {
 }
 
 impl Faults {
-    /// Arms a fault. Faults of different kinds act together on a request; of the same kind, the one armed first acts until it is used up.
+    /// Arms a fault. Faults of different kinds act together on a request; of the same kind, the one
+    /// armed first acts until it is used up.
     pub fn inject(&self, fault: Fault) {
         self.lock().push(fault);
     }
@@ -39,12 +41,14 @@ impl Faults {
         self.set_clock_ahead(SignedDuration::ZERO);
     }
 
-    /// How many faults are still armed; a fault without a limit counts until [`clear`](Self::clear).
+    /// How many faults are still armed; a fault without a limit counts until
+    /// [`clear`](Self::clear).
     pub fn count(&self) -> usize {
         self.lock().len()
     }
 
-    /// Delays every request by this much, as the distance to a far region does. Zero, the default, is no delay.
+    /// Delays every request by this much, as the distance to a far region does. Zero, the default,
+    /// is no delay.
     pub fn set_latency(&self, latency: Duration) {
         let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
         self.link.latency_micros.store(micros, Ordering::Relaxed);
@@ -55,8 +59,9 @@ impl Faults {
         self.link.bytes_per_second.store(limit.unwrap_or(0), Ordering::Relaxed);
     }
 
-    /// Puts the clock ahead of this machine's by this much, or behind it. Requests whose signature says another time
-    /// than this clock, by more than 15 minutes, are refused as each service refuses them; the answer says the time.
+    /// Puts the clock ahead of this machine's by this much, or behind it. Requests whose signature
+    /// says another time than this clock, by more than 15 minutes, are refused as each service
+    /// refuses them; the answer says the time.
     pub fn set_clock_ahead(&self, ahead: SignedDuration) {
         self.clock.set_ahead(ahead);
     }
@@ -162,8 +167,9 @@ impl Fault {
         self
     }
 
-    /// Limits it to an operation of DynamoDB, OSS or Tablestore, such as `PutItem`, `AppendObject` or `PutRow`. The key of a request for a table is the `LockID`
-    /// of its item, or the first part of its row's primary key.
+    /// Limits it to an operation of DynamoDB, OSS or Tablestore, such as `PutItem`, `AppendObject`
+    /// or `PutRow`. The key of a request for a table is the `LockID` of its item, or the first
+    /// part of its row's primary key.
     #[must_use]
     pub fn with_operation(mut self, operation: impl Into<String>) -> Self {
         self.operation = Some(operation.into());
@@ -211,9 +217,13 @@ impl Fault {
             Misbehaviour::IgnoreConditions | Misbehaviour::IgnoreConditionsOnVersionedBuckets => {
                 target.is_conditional
             }
-            Misbehaviour::IgnoreUpdateConditions | Misbehaviour::MeetBareTagsOnly => target.is_update,
+            Misbehaviour::IgnoreUpdateConditions | Misbehaviour::MeetBareTagsOnly => {
+                target.is_update
+            }
             Misbehaviour::RefuseTrailers => target.is_chunked,
-            Misbehaviour::IgnoreRanges | Misbehaviour::TruncateBody { .. } => target.method == "GET",
+            Misbehaviour::IgnoreRanges | Misbehaviour::TruncateBody { .. } => {
+                target.method == "GET"
+            }
             _ => true,
         };
         relevant
@@ -222,8 +232,14 @@ impl Fault {
             && self.method.as_ref().is_none_or(|method| method == target.method)
             && self.operation.as_ref().is_none_or(|operation| target.operation == Some(operation))
             && self.key_part.as_ref().is_none_or(|part| target.key.is_some() && key.contains(part))
-            && self.key_suffix.as_ref().is_none_or(|suffix| target.key.is_some() && key.ends_with(suffix))
-            && self.parameter.as_ref().is_none_or(|name| target.parameters().any(|found| found == name))
+            && self
+                .key_suffix
+                .as_ref()
+                .is_none_or(|suffix| target.key.is_some() && key.ends_with(suffix))
+            && self
+                .parameter
+                .as_ref()
+                .is_none_or(|name| target.parameters().any(|found| found == name))
             && self
                 .absent_parameter
                 .as_ref()
@@ -251,10 +267,11 @@ pub enum Misbehaviour {
     },
     /// Waits before doing anything, on top of [`Faults::set_latency`].
     Delay(Duration),
-    /// Says of a bucket of OSS that it never kept versions, as it was in the moment before they were turned on.
+    /// Says of a bucket of OSS that it never kept versions, as it was in the moment before they
+    /// were turned on.
     ForgetVersioning,
-    /// Takes no notice of `If-Match` and `If-None-Match` on a write, as stores do that do not know them; nor, on OSS, of `x-oss-forbid-overwrite` and of
-    /// the position of an append.
+    /// Takes no notice of `If-Match` and `If-None-Match` on a write, as stores do that do not know
+    /// them; nor, on OSS, of `x-oss-forbid-overwrite` and of the position of an append.
     IgnoreConditions,
     /// Takes no notice of `If-Match` on a write to S3, but of `If-None-Match`.
     IgnoreUpdateConditions,
@@ -266,19 +283,22 @@ pub enum Misbehaviour {
     LoseReply,
     /// Closes the connection and does nothing.
     LoseRequest,
-    /// Takes an entity tag in `If-Match` for a wrong one unless it comes without its quotes, as Ceph does.
+    /// Takes an entity tag in `If-Match` for a wrong one unless it comes without its quotes, as
+    /// Ceph does.
     MeetBareTagsOnly,
-    /// Names wrong checksums in answers of S3 and a wrong CRC-64 in those of OSS, which then differ from the body, as those of one do that was
-    /// damaged on its way.
+    /// Names wrong checksums in answers of S3 and a wrong CRC-64 in those of OSS, which then differ
+    /// from the body, as those of one do that was damaged on its way.
     MisstateChecksum,
-    /// Answers bodies with trailing checksums (`aws-chunked`) with 400 `XAmzContentSHA256Mismatch`, as older Ceph does.
+    /// Answers bodies with trailing checksums (`aws-chunked`) with 400 `XAmzContentSHA256Mismatch`,
+    /// as older Ceph does.
     RefuseTrailers,
     /// Lists at most this many entries on a page of OSS, whatever is asked for, as the service may.
     ShortPages {
         /// How many, at least one.
         entries: usize,
     },
-    /// Sends this much of the answer to a GET, then closes the connection. `Content-Length` still promises all of it.
+    /// Sends this much of the answer to a GET, then closes the connection. `Content-Length` still
+    /// promises all of it.
     TruncateBody {
         /// How much is sent.
         after_bytes: u64,
@@ -306,7 +326,8 @@ impl Misbehaviour {
 #[derive(Debug)]
 pub(crate) struct Target<'a> {
     pub(crate) method: &'a str,
-    /// Not known for S3: what that is asked for shows when the request is taken apart, which is too late for a fault.
+    /// Not known for S3: what that is asked for shows when the request is taken apart, which is
+    /// too late for a fault.
     pub(crate) operation: Option<&'a str>,
     pub(crate) key: Option<&'a str>,
     pub(crate) query: &'a str,
@@ -352,7 +373,8 @@ pub(crate) enum IgnoredConditions {
 }
 
 impl Plan {
-    /// Does the work of a request, and what was planned before and after it. An error closes the connection without an answer.
+    /// Does the work of a request, and what was planned before and after it. An error closes the
+    /// connection without an answer.
     pub(crate) async fn carry_out<R>(
         &self,
         fail: impl Fn(u16, &str) -> R,
@@ -425,7 +447,9 @@ impl Plan {
             Misbehaviour::MisstateChecksum => !std::mem::replace(&mut self.misstate_checksum, true),
             Misbehaviour::RefuseTrailers => !std::mem::replace(&mut self.refuse_trailers, true),
             Misbehaviour::ShortPages { entries } => set(&mut self.page_limit, (*entries).max(1)),
-            Misbehaviour::TruncateBody { after_bytes } => set(&mut self.truncate_after, *after_bytes),
+            Misbehaviour::TruncateBody { after_bytes } => {
+                set(&mut self.truncate_after, *after_bytes)
+            }
         }
     }
 }

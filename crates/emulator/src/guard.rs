@@ -9,7 +9,8 @@ thread_local! {
     static CATCHING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs something that may panic, and returns what it panicked with. Whatever it was at work on has to be given up then.
+/// Runs something that may panic, and returns what it panicked with. Whatever it was at work on has
+/// to be given up then.
 pub(crate) fn catch<R>(work: impl FnOnce() -> R) -> Result<R, String> {
     static HOOK: Once = Once::new();
     // What comes back as an error must not also be announced as a bug of the program.

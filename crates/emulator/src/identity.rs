@@ -20,7 +20,10 @@ pub(crate) struct Keys(pub(crate) Arc<BTreeMap<String, SecretKey>>);
 impl S3Auth for Keys {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
         self.0.get(access_key).cloned().ok_or_else(|| {
-            s3_error!(InvalidAccessKeyId, "The AWS Access Key Id you provided does not exist in our records.")
+            s3_error!(
+                InvalidAccessKeyId,
+                "The AWS Access Key Id you provided does not exist in our records."
+            )
         })
     }
 }
@@ -67,7 +70,8 @@ pub(crate) fn target(uri: &Uri, headers: &HeaderMap) -> (Option<String>, Option<
     let path = percent_decode_str(uri.path()).decode_utf8_lossy();
     let path = path.strip_prefix('/').unwrap_or(&path);
     let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-    let host = headers.get(hyper::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let host =
+        headers.get(hyper::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     if let Some(bucket) = bucket_of_host(host) {
         return (some(bucket), some(path));
     }
@@ -75,13 +79,17 @@ pub(crate) fn target(uri: &Uri, headers: &HeaderMap) -> (Option<String>, Option<
     (some(bucket), some(key))
 }
 
-/// The region a request was signed for: the third part of the scope, which follows the access key and the date.
+/// The region a request was signed for: the third part of the scope, which follows the access key
+/// and the date.
 pub(crate) fn signed_region(uri: &Uri, headers: &HeaderMap) -> Option<String> {
     let third = |scope: &str| scope.split('/').nth(2).map(str::to_owned);
-    if let Some(value) = headers.get(hyper::header::AUTHORIZATION).and_then(|value| value.to_str().ok()) {
+    if let Some(value) =
+        headers.get(hyper::header::AUTHORIZATION).and_then(|value| value.to_str().ok())
+    {
         return third(value.split_once("Credential=")?.1.split([',', ' ']).next()?);
     }
-    let parameter = uri.query()?.split('&').find_map(|pair| pair.strip_prefix("X-Amz-Credential="))?;
+    let parameter =
+        uri.query()?.split('&').find_map(|pair| pair.strip_prefix("X-Amz-Credential="))?;
     third(&percent_decode_str(parameter).decode_utf8_lossy())
 }
 
@@ -93,13 +101,14 @@ mod tests {
     fn the_region_is_found_in_a_header_and_in_a_presigned_query() {
         let mut headers = HeaderMap::new();
         let plain: Uri = "/b/k".parse().unwrap();
-        let presigned: Uri =
-            "/b/k?X-Amz-Credential=AK%2F20260101%2Feu-west-1%2Fs3%2Faws4_request&X-Amz-Date=x"
-                .parse()
-                .unwrap();
+        let presigned: Uri = "/b/k?X-Amz-Credential=AK%2F20260101%2Feu-west-1%2Fs3%2Faws4_request&\
+                              X-Amz-Date=x"
+            .parse()
+            .unwrap();
         assert_eq!(signed_region(&plain, &headers), None);
         assert_eq!(signed_region(&presigned, &headers).as_deref(), Some("eu-west-1"));
-        let value = "AWS4-HMAC-SHA256 Credential=AK/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
+        let value = "AWS4-HMAC-SHA256 Credential=AK/20260101/us-east-1/s3/aws4_request, \
+                     SignedHeaders=host, Signature=0";
         headers.insert("authorization", value.parse().unwrap());
         assert_eq!(signed_region(&plain, &headers).as_deref(), Some("us-east-1"));
     }

@@ -1,12 +1,13 @@
 //! A list of versions with its delete markers where they belong.
 //!
-//! S3 lists versions and delete markers of a key in one order, newest first. The protocol layer writes all markers and then all versions, so the
-//! entries of its document are put in order here.
+//! S3 lists versions and delete markers of a key in one order, newest first. The protocol layer
+//! writes all markers and then all versions, so the entries of its document are put in order here.
 
-const KINDS: [(&str, &str); 2] = [("<Version>", "</Version>"), ("<DeleteMarker>", "</DeleteMarker>")];
+const KINDS: [(&str, &str); 2] =
+    [("<Version>", "</Version>"), ("<DeleteMarker>", "</DeleteMarker>")];
 
-/// Puts the entries of a document in order, all of them where the first one stood, given of each whether it is a delete marker. Returns nothing if
-/// the document does not have those entries.
+/// Puts the entries of a document in order, all of them where the first one stood, given of each
+/// whether it is a delete marker. Returns nothing if the document does not have those entries.
 pub(crate) fn interleave(document: &str, are_markers: &[bool]) -> Option<String> {
     let (mut others, mut versions, mut markers) = (Vec::new(), Vec::new(), Vec::new());
     let mut rest = document;
@@ -39,10 +40,12 @@ mod tests {
 
     #[test]
     fn markers_go_where_they_belong() {
-        let document = "<L><DeleteMarker>m1</DeleteMarker><DeleteMarker>m2</DeleteMarker><K>x</K><Version>v1</Version><Version>v2</Version></L>";
+        let document = "<L><DeleteMarker>m1</DeleteMarker><DeleteMarker>m2</DeleteMarker><K>x</\
+                        K><Version>v1</Version><Version>v2</Version></L>";
         assert_eq!(
             interleave(document, &[false, true, false, true]).unwrap(),
-            "<L><Version>v1</Version><DeleteMarker>m1</DeleteMarker><Version>v2</Version><DeleteMarker>m2</DeleteMarker><K>x</K></L>"
+            "<L><Version>v1</Version><DeleteMarker>m1</DeleteMarker><Version>v2</\
+             Version><DeleteMarker>m2</DeleteMarker><K>x</K></L>"
         );
         assert_eq!(interleave("<L></L>", &[]).unwrap(), "<L></L>");
     }

@@ -1,4 +1,5 @@
-//! The access keys that OSS, Tablestore and STS accept, some of them only together with a security token, and only for a while.
+//! The access keys that OSS, Tablestore and STS accept, some of them only together with a security
+//! token, and only for a while.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -58,12 +59,18 @@ impl Keyring {
     }
 
     /// Returns the secret of a key that came with this token, or without one.
-    pub(crate) fn secret(&self, access_key: &str, token: Option<&str>) -> Result<String, Rejection> {
+    pub(crate) fn secret(
+        &self,
+        access_key: &str,
+        token: Option<&str>,
+    ) -> Result<String, Rejection> {
         if let Some(known) = self.lock().get(access_key) {
             return match token {
                 None => Err(Rejection::UnknownKey),
                 Some(token) if token != known.token => Err(Rejection::WrongToken),
-                Some(_) if known.expires_ms.is_some_and(|end| end <= now_ms()) => Err(Rejection::Expired),
+                Some(_) if known.expires_ms.is_some_and(|end| end <= now_ms()) => {
+                    Err(Rejection::Expired)
+                }
                 Some(_) => Ok(known.secret.expose().to_owned()),
             };
         }
@@ -103,7 +110,8 @@ mod tests {
 
     #[test]
     fn a_temporary_key_needs_its_token_and_a_permanent_one_has_none() {
-        let secrets = ["long", "short"].map(|key| (key.to_owned(), SecretKey::from("s".to_owned())));
+        let secrets =
+            ["long", "short"].map(|key| (key.to_owned(), SecretKey::from("s".to_owned())));
         let tokens = [("short".to_owned(), "token".to_owned())];
         let keys = Keyring::new(Arc::new(secrets.into_iter().collect()), tokens);
         assert_eq!(keys.secret("long", None).as_deref(), Ok("s"));
@@ -119,7 +127,10 @@ mod tests {
         let keys = Keyring::default();
         let lasting = keys.issue(Duration::from_secs(60));
         let over = keys.issue(Duration::ZERO);
-        assert_eq!(keys.secret(&lasting.access_key, Some(&lasting.token)), Ok(lasting.secret_key.clone()));
+        assert_eq!(
+            keys.secret(&lasting.access_key, Some(&lasting.token)),
+            Ok(lasting.secret_key.clone())
+        );
         assert_eq!(keys.secret(&over.access_key, Some(&over.token)), Err(Rejection::Expired));
         assert_eq!(keys.secret(&lasting.access_key, Some(&over.token)), Err(Rejection::WrongToken));
     }

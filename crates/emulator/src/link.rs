@@ -13,7 +13,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::faults::Link;
 
-/// How far ahead of its rate a direction may run: short against what tests measure, long against the precision of timers.
+/// How far ahead of its rate a direction may run: short against what tests measure, long against
+/// the precision of timers.
 const BURST: Duration = Duration::from_millis(5);
 
 /// A TCP connection limited, in each direction, to the rate the link has at the moment.
@@ -64,13 +65,18 @@ impl Pace {
 }
 
 impl AsyncRead for SlowStream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let rate = this.link.bytes_per_second();
         let Some(allowance) = ready!(this.inbound.poll_allowance(rate, cx)) else {
             return Pin::new(&mut this.stream).poll_read(cx, buf);
         };
-        // A buffer of our own, because marking a part of the caller's as filled would take unsafe code. The copy costs nothing at such rates.
+        // A buffer of our own, because marking a part of the caller's as filled would take unsafe
+        // code. The copy costs nothing at such rates.
         let mut window = vec![0; allowance.min(buf.remaining())];
         let mut window = ReadBuf::new(&mut window);
         ready!(Pin::new(&mut this.stream).poll_read(cx, &mut window))?;
@@ -82,11 +88,16 @@ impl AsyncRead for SlowStream {
 }
 
 impl AsyncWrite for SlowStream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let rate = this.link.bytes_per_second();
         let allowance = ready!(this.outbound.poll_allowance(rate, cx)).unwrap_or(data.len());
-        let bytes = ready!(Pin::new(&mut this.stream).poll_write(cx, &data[..data.len().min(allowance)]))?;
+        let bytes =
+            ready!(Pin::new(&mut this.stream).poll_write(cx, &data[..data.len().min(allowance)]))?;
         this.outbound.passed(bytes, rate);
         Poll::Ready(Ok(bytes))
     }

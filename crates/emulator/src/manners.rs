@@ -15,9 +15,11 @@ pub enum Manners {
     Amazon,
     /// Those of Ceph's RADOS gateway, as measured on 16.2.15.
     ///
-    /// On a bucket with versioning enabled `If-None-Match` is ignored and `If-Match` never met. Elsewhere an `If-Match` is met only by an entity tag
-    /// without quotes, and a create over a delete marker is refused. Conditions of DELETE and of the completion of a multipart upload are ignored.
-    /// Version ids are told where versioning is enabled. Trailing checksums are refused.
+    /// On a bucket with versioning enabled `If-None-Match` is ignored and `If-Match` never met.
+    /// Elsewhere an `If-Match` is met only by an entity tag without quotes, and a create over a
+    /// delete marker is refused. Conditions of DELETE and of the completion of a multipart upload
+    /// are ignored. Version ids are told where versioning is enabled. Trailing checksums are
+    /// refused.
     Ceph,
 }
 
@@ -41,11 +43,14 @@ pub(crate) fn check_as_ceph(
     if if_none_match.is_some() && !is_enabled && current.is_some() {
         return Err(precondition_failed("If-None-Match"));
     }
-    let etag = current.and_then(|version| version.content.as_ref()).map(|content| content.etag.as_str());
+    let etag =
+        current.and_then(|version| version.content.as_ref()).map(|content| content.etag.as_str());
     let is_met = match if_match {
         None => true,
         Some(ETagCondition::Any) => !is_enabled && etag.is_some(),
-        Some(ETagCondition::ETag(expected)) => !is_enabled && !is_quoted && etag == Some(expected.value()),
+        Some(ETagCondition::ETag(expected)) => {
+            !is_enabled && !is_quoted && etag == Some(expected.value())
+        }
     };
     if is_met { Ok(()) } else { Err(precondition_failed("If-Match")) }
 }

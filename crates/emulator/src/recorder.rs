@@ -18,13 +18,15 @@ pub struct Recorder {
 pub struct Request {
     /// For example `PUT`.
     pub method: String,
-    /// The operation, such as `PutObject` or `PutItem`; none if the request was refused before its operation was known.
+    /// The operation, such as `PutObject` or `PutItem`; none if the request was refused before its
+    /// operation was known.
     pub operation: Option<String>,
     /// The path as it was sent.
     pub path: String,
     /// The bucket, decoded; for DynamoDB and Tablestore the table.
     pub bucket: Option<String>,
-    /// The key, decoded; for DynamoDB the `LockID` of the item, for Tablestore the first part of the primary key.
+    /// The key, decoded; for DynamoDB the `LockID` of the item, for Tablestore the first part of
+    /// the primary key.
     pub key: Option<String>,
     /// The query as it was sent, without the question mark; empty if there was none.
     pub query: String,
@@ -35,7 +37,8 @@ pub struct Request {
 }
 
 impl Recorder {
-    /// Returns the requests since the last call, oldest first, and forgets them. The newest 65,536 are kept.
+    /// Returns the requests since the last call, oldest first, and forgets them. The newest 65,536
+    /// are kept.
     pub fn take(&self) -> Vec<Request> {
         self.lock().drain(..).collect()
     }

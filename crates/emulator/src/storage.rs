@@ -41,15 +41,18 @@ impl Storage {
         Self { kind: Arc::new(Kind::Memory(database)), pins: Pins::default() }
     }
 
-    /// Keeps everything in a file, created if missing, that other processes may use at the same time.
+    /// Keeps everything in a file, created if missing, that other processes may use at the same
+    /// time.
     ///
-    /// The file is open, under a lock on a sibling file that ends in `.lock`, only while a transaction runs: a fraction of a
-    /// millisecond for a small one. So no process waits long for another, and one that is killed takes nothing with it: what was acknowledged has reached the
-    /// kernel. It has not been forced to the disk, which a loss of power would need.
+    /// The file is open, under a lock on a sibling file that ends in `.lock`, only while a
+    /// transaction runs: a fraction of a millisecond for a small one. So no process waits long
+    /// for another, and one that is killed takes nothing with it: what was acknowledged has reached
+    /// the kernel. It has not been forced to the disk, which a loss of power would need.
     ///
     /// # Errors
-    /// If the directory cannot be created, or the file cannot be opened, is a symbolic link, belongs to somebody else, is damaged or is no database
-    /// of ours. `TimedOut` if another process holds it for long. On a file system that is read-only it can be read.
+    /// If the directory cannot be created, or the file cannot be opened, is a symbolic link,
+    /// belongs to somebody else, is damaged or is no database of ours. `TimedOut` if another
+    /// process holds it for long. On a file system that is read-only it can be read.
     pub fn file(path: impl AsRef<Path>) -> io::Result<Self> {
         let file = SharedFile::new(path.as_ref())?;
         file.check()?;
@@ -63,7 +66,8 @@ impl Storage {
         Ok(Self { kind: Arc::new(Kind::File(file)), pins: Pins::default() })
     }
 
-    /// Runs a transaction that changes something. It is committed if, and only if, `work` returns `Ok`.
+    /// Runs a transaction that changes something. It is committed if, and only if, `work` returns
+    /// `Ok`.
     pub(crate) async fn write<R: Send + 'static>(
         &self,
         work: impl FnOnce(&WriteTransaction) -> S3Result<R> + Send + 'static,
@@ -115,7 +119,8 @@ impl Storage {
         self.pins.pin(segments)
     }
 
-    /// redb blocks, and so does the lock on the file: neither belongs on a thread that drives sockets.
+    /// redb blocks, and so does the lock on the file: neither belongs on a thread that drives
+    /// sockets.
     async fn blocking<R: Send + 'static, E: From<S3Error> + Send + 'static>(
         &self,
         work: impl FnOnce(&Database) -> Result<R, E> + Send + 'static,

@@ -44,7 +44,8 @@ async fn valid(path: &Path) -> Vec<u8> {
 
 fn damage(bytes: &mut Vec<u8>, numbers: &mut Numbers) {
     // The header decides the most, and then the pages that are in use at all.
-    let used: Vec<_> = (0..bytes.len()).filter(|at| bytes[*at] != 0 && bytes[*at] != b'x').collect();
+    let used: Vec<_> =
+        (0..bytes.len()).filter(|at| bytes[*at] != 0 && bytes[*at] != b'x').collect();
     for _ in 0..=numbers.next(8) {
         let at = match numbers.next(4) {
             0 => numbers.next(320),
@@ -81,7 +82,8 @@ async fn use_up(path: &Path) -> Result<(), String> {
         if let Ok(got) = client.get_object().bucket(BUCKET).key(key).send().await {
             drop(got.body.collect().await);
         }
-        let put = client.put_object().bucket(BUCKET).key(key).body(vec![1; 9000].into()).send().await;
+        let put =
+            client.put_object().bucket(BUCKET).key(key).body(vec![1; 9000].into()).send().await;
         said = said.and(put.map(drop).map_err(|error| format!("{error:?}")));
         let delete = client.delete_object().bucket(BUCKET).key(key).send().await;
         said = said.and(delete.map(drop).map_err(|error| format!("{error:?}")));
@@ -105,8 +107,9 @@ async fn a_damaged_file_is_an_error_and_never_a_panic_or_a_hang() {
             let path = path.clone();
             async move { use_up(&path).await }
         });
-        let said =
-            tokio::time::timeout(TIMEOUT, used).await.unwrap_or_else(|_| panic!("variant {variant} hangs"));
+        let said = tokio::time::timeout(TIMEOUT, used)
+            .await
+            .unwrap_or_else(|_| panic!("variant {variant} hangs"));
         let said = said.unwrap_or_else(|error| panic!("variant {variant} panics: {error}"));
         if let Err(error) = said {
             refused += 1;

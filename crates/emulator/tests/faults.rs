@@ -14,7 +14,8 @@ async fn race(client: &Client, runners: usize) -> usize {
     let runs: Vec<_> = (0..runners)
         .map(|number| {
             let body = number.to_string().into_bytes().into();
-            let create = client.put_object().bucket(BUCKET).key("k.tflock").if_none_match("*").body(body);
+            let create =
+                client.put_object().bucket(BUCKET).key("k.tflock").if_none_match("*").body(body);
             tokio::spawn(create.send())
         })
         .collect();
@@ -62,7 +63,13 @@ async fn conditions_can_be_ignored_on_versioned_buckets_only() {
 async fn a_lost_reply_leaves_the_work_done() {
     let (emulator, client) = start().await;
     emulator.faults().inject(Fault::new(Misbehaviour::LoseReply).with_times(1).with_method("PUT"));
-    let put = client.put_object().bucket(BUCKET).key("k").body(ByteStream::from_static(b"done")).send().await;
+    let put = client
+        .put_object()
+        .bucket(BUCKET)
+        .key("k")
+        .body(ByteStream::from_static(b"done"))
+        .send()
+        .await;
     assert!(put.unwrap_err().raw_response().is_none());
     assert_eq!(text(&client, "k").await, "done");
     let requests = emulator.requests().take();
@@ -76,19 +83,33 @@ async fn a_lost_reply_leaves_the_work_done() {
 async fn a_lost_request_leaves_nothing_done() {
     let (emulator, client) = start().await;
     emulator.faults().inject(Fault::new(Misbehaviour::LoseRequest).with_times(1));
-    assert!(client.put_object().bucket(BUCKET).key("k").send().await.unwrap_err().raw_response().is_none());
+    assert!(
+        client
+            .put_object()
+            .bucket(BUCKET)
+            .key("k")
+            .send()
+            .await
+            .unwrap_err()
+            .raw_response()
+            .is_none()
+    );
     assert_eq!(code(client.get_object().bucket(BUCKET).key("k").send().await), "NoSuchKey");
 }
 
 #[tokio::test]
 async fn errors_come_as_often_as_asked_before_or_after_the_work() {
     let (emulator, client) = start().await;
-    let put = |key: &str| client.put_object().bucket(BUCKET).key(key).body(vec![0; 3_000_000].into()).send();
+    let put = |key: &str| {
+        client.put_object().bucket(BUCKET).key(key).body(vec![0; 3_000_000].into()).send()
+    };
     emulator.faults().inject(Fault::new(Misbehaviour::internal_error()).with_times(2));
     assert_eq!(code(put("k").await), "InternalError");
     assert_eq!(code(put("k").await), "InternalError");
     assert_eq!(code(client.get_object().bucket(BUCKET).key("k").send().await), "NoSuchKey");
-    emulator.faults().inject(Fault::new(Misbehaviour::internal_error_after_work()).with_key_containing("a"));
+    emulator
+        .faults()
+        .inject(Fault::new(Misbehaviour::internal_error_after_work()).with_key_containing("a"));
     assert_eq!(code(put("a").await), "InternalError");
     put("b").await.unwrap();
     emulator.faults().clear();
@@ -99,8 +120,17 @@ async fn errors_come_as_often_as_asked_before_or_after_the_work() {
 async fn a_truncated_body_ends_before_its_length() {
     let (emulator, client) = start().await;
     for size in [1000, 5_000_000] {
-        client.put_object().bucket(BUCKET).key("k").body(vec![1; size].into()).send().await.unwrap();
-        emulator.faults().inject(Fault::new(Misbehaviour::TruncateBody { after_bytes: 600 }).with_times(1));
+        client
+            .put_object()
+            .bucket(BUCKET)
+            .key("k")
+            .body(vec![1; size].into())
+            .send()
+            .await
+            .unwrap();
+        emulator
+            .faults()
+            .inject(Fault::new(Misbehaviour::TruncateBody { after_bytes: 600 }).with_times(1));
         let mut got = client.get_object().bucket(BUCKET).key("k").send().await.unwrap();
         assert_eq!(got.content_length(), Some(size as i64));
         let mut received = 0;
@@ -120,7 +150,14 @@ async fn a_slow_link_is_slow_in_both_directions() {
     let (emulator, client) = start().await;
     emulator.faults().set_bytes_per_second(Some(10_000_000));
     let begun = Instant::now();
-    client.put_object().bucket(BUCKET).key("k").body(vec![1; 3_000_000].into()).send().await.unwrap();
+    client
+        .put_object()
+        .bucket(BUCKET)
+        .key("k")
+        .body(vec![1; 3_000_000].into())
+        .send()
+        .await
+        .unwrap();
     assert!((0.25..2.0).contains(&begun.elapsed().as_secs_f64()), "{:?}", begun.elapsed());
     let begun = Instant::now();
     let got = client.get_object().bucket(BUCKET).key("k").send().await.unwrap();
@@ -136,7 +173,8 @@ async fn a_slow_link_is_slow_in_both_directions() {
 #[tokio::test]
 async fn trailing_checksums_are_checked_and_refused_on_request() {
     let (emulator, client) = start().await;
-    // A body of unknown content makes the client compute the checksum while it sends, and append it.
+    // A body of unknown content makes the client compute the checksum while it sends, and append
+    // it.
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), vec![5; 300_000]).unwrap();
     let put = || async {

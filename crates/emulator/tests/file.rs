@@ -17,7 +17,8 @@ async fn serve(path: &Path) -> Emulator {
     builder().with_storage(Storage::file(path).unwrap()).start().await.unwrap()
 }
 
-/// Not a test of its own: what the other tests run as a process. It serves the file, and acknowledges its own writes on stdout, until killed.
+/// Not a test of its own: what the other tests run as a process. It serves the file, and
+/// acknowledges its own writes on stdout, until killed.
 #[tokio::test]
 #[allow(clippy::print_stdout, reason = "the parent reads it")]
 async fn child_process() {
@@ -81,7 +82,9 @@ async fn race(clients: &[Client], runners: usize) -> usize {
     let runs: Vec<_> = (0..runners)
         .map(|number| {
             let client = &clients[number % clients.len()];
-            tokio::spawn(client.put_object().bucket(BUCKET).key("k.tflock").if_none_match("*").send())
+            tokio::spawn(
+                client.put_object().bucket(BUCKET).key("k.tflock").if_none_match("*").send(),
+            )
         })
         .collect();
     let mut winners = 0;
@@ -100,7 +103,14 @@ async fn two_handles_on_one_file_see_each_other() {
     let path = folder.path().join("deep/store.redb");
     let (one, two) = (serve(&path).await, serve(&path).await);
     let clients = [client(&one), client(&two)];
-    clients[0].put_object().bucket(BUCKET).key("k").body(vec![3; 5_000_000].into()).send().await.unwrap();
+    clients[0]
+        .put_object()
+        .bucket(BUCKET)
+        .key("k")
+        .body(vec![3; 5_000_000].into())
+        .send()
+        .await
+        .unwrap();
     let got = clients[1].get_object().bucket(BUCKET).key("k").send().await.unwrap();
     clients[0].delete_object().bucket(BUCKET).key("k").send().await.unwrap();
     assert!(got.body.collect().await.unwrap().to_vec() == vec![3; 5_000_000]);
@@ -147,7 +157,11 @@ fn a_symbolic_link_is_not_followed() {
             }
             let error = Storage::file(&path).unwrap_err().to_string();
             assert!(error.contains(name) && error.contains("symbolic link"), "{error}");
-            assert_eq!(std::fs::read(&victim).ok(), content.map(|content| content.into()), "{name}");
+            assert_eq!(
+                std::fs::read(&victim).ok(),
+                content.map(|content| content.into()),
+                "{name}"
+            );
         }
     }
 }
@@ -158,7 +172,8 @@ async fn processes_share_a_file_and_one_of_them_wins() {
     let path = folder.path().join("store.redb");
     let mut processes: Vec<_> = (0..3).map(|_| Process::start(&path)).collect();
     // They write all the while, each to keys of its own.
-    let clients: Vec<_> = processes.iter_mut().map(|process| client_of(&process.next("listens"))).collect();
+    let clients: Vec<_> =
+        processes.iter_mut().map(|process| client_of(&process.next("listens"))).collect();
     assert_eq!(race(&clients, 30).await, 1);
     let mut acknowledged = Vec::new();
     for process in &mut processes {

@@ -20,7 +20,8 @@ async fn wrong_credentials_are_told_apart() {
     assert_eq!(code(get(with("test", "wrong")).await), "SignatureDoesNotMatch");
     get(with("test", "testtest")).await.unwrap();
     let big = vec![0; 8_000_000];
-    let put = with("test", "wrong").put_object().bucket(BUCKET).key("k").body(big.into()).send().await;
+    let put =
+        with("test", "wrong").put_object().bucket(BUCKET).key("k").body(big.into()).send().await;
     assert_eq!(code(put), "SignatureDoesNotMatch");
 }
 
@@ -28,7 +29,8 @@ async fn wrong_credentials_are_told_apart() {
 async fn unsigned_and_tampered_requests_are_refused() {
     let (emulator, client) = start().await;
     let url = format!("{}/{BUCKET}/k", emulator.endpoint());
-    // No TLS is used. But where another crate of the build turns it on, a client cannot be made without a provider for it.
+    // No TLS is used. But where another crate of the build turns it on, a client cannot be made
+    // without a provider for it.
     let _already_there = rustls::crypto::ring::default_provider().install_default();
     let http = reqwest::Client::new();
     let unsigned = http.get(&url).send().await.unwrap();
@@ -75,7 +77,8 @@ async fn a_body_other_than_the_signed_one_is_refused() {
     let conf = config(&format!("http://{address}"), "test", "testtest", "us-east-1")
         .request_checksum_calculation(aws_sdk_s3::config::RequestChecksumCalculation::WhenRequired);
     let through = Client::from_conf(conf.build());
-    // The address is signed too, so the emulator has to be asked under the relay's name; that it is, by the Host header.
+    // The address is signed too, so the emulator has to be asked under the relay's name; that it
+    // is, by the Host header.
     let put = through
         .put_object()
         .bucket(BUCKET)
@@ -95,8 +98,12 @@ async fn a_request_signed_for_another_region_learns_the_right_one() {
     let raw = error.raw_response().unwrap();
     assert_eq!(raw.status().as_u16(), 400);
     assert_eq!(raw.headers().get("x-amz-bucket-region"), Some("eu-central-1"));
-    assert!(String::from_utf8_lossy(raw.body().bytes().unwrap()).contains("<Region>eu-central-1</Region>"));
-    let home = Client::from_conf(config(&emulator.endpoint(), "test", "testtest", "eu-central-1").build());
+    assert!(
+        String::from_utf8_lossy(raw.body().bytes().unwrap())
+            .contains("<Region>eu-central-1</Region>")
+    );
+    let home =
+        Client::from_conf(config(&emulator.endpoint(), "test", "testtest", "eu-central-1").build());
     let head = home.head_bucket().bucket(BUCKET).send().await.unwrap();
     assert_eq!(head.bucket_region(), Some("eu-central-1"));
 }
@@ -109,7 +116,8 @@ async fn buckets_have_host_names_below_localhost() {
     let url = format!("http://localhost:{}", emulator.address().port());
     let conf = config(&url, "test", "testtest", "us-east-1").force_path_style(false).build();
     let by_host = Client::from_conf(conf).head_object().bucket(BUCKET).key("a/b").send().await;
-    // Not every machine resolves names below localhost; where this one does, the bucket comes from the name.
+    // Not every machine resolves names below localhost; where this one does, the bucket comes from
+    // the name.
     if by_host.is_ok() {
         let request = emulator.requests().take().pop().unwrap();
         assert_eq!((request.path.as_str(), request.bucket.as_deref()), ("/a/b", Some(BUCKET)));
@@ -123,7 +131,9 @@ async fn only_loopback_addresses_are_listened_on() {
         assert_eq!(refused.kind(), std::io::ErrorKind::InvalidInput);
     }
     let six = Emulator::builder().with_address("[::1]:0").start().await;
-    assert!(six.is_ok() || six.is_err_and(|error| error.kind() != std::io::ErrorKind::InvalidInput));
+    assert!(
+        six.is_ok() || six.is_err_and(|error| error.kind() != std::io::ErrorKind::InvalidInput)
+    );
 }
 
 #[tokio::test]

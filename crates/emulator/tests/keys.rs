@@ -23,7 +23,8 @@ fn builder() -> EmulatorBuilder {
 }
 
 fn client() -> reqwest::Client {
-    // No TLS is used. But where another crate of the build turns it on, a client cannot be made without a provider for it.
+    // No TLS is used. But where another crate of the build turns it on, a client cannot be made
+    // without a provider for it.
     let _already_there = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::new()
 }
@@ -57,7 +58,8 @@ async fn call(emulator: &Emulator, secret: Option<&str>, own: &[(&str, &str)]) -
     all.retain(|(name, _)| !own.iter().any(|(other, _)| other == name));
     all.extend(own);
     all.sort_unstable();
-    let form: Vec<String> = all.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
+    let form: Vec<String> =
+        all.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
     let mut form = form.join("&");
     if let Some(secret) = secret {
         let signature = mac(&format!("{secret}&"), &format!("POST&%2F&{}", encode(&form)));
@@ -104,9 +106,12 @@ async fn the_keys_of_a_role_open_oss() {
 async fn keys_last_as_long_as_they_say() {
     let emulator = builder().with_session_lifetime(Duration::ZERO).start().await.unwrap();
     let (_, said) = call(&emulator, Some("testtest"), &ASSUME).await;
-    let ends: jiff::Timestamp = said["Credentials"]["Expiration"].as_str().unwrap().parse().unwrap();
+    let ends: jiff::Timestamp =
+        said["Credentials"]["Expiration"].as_str().unwrap().parse().unwrap();
     assert!(ends <= jiff::Timestamp::now());
-    assert!(list(&emulator, &said["Credentials"]).await.contains("<Code>SecurityTokenExpired</Code>"));
+    assert!(
+        list(&emulator, &said["Credentials"]).await.contains("<Code>SecurityTokenExpired</Code>")
+    );
 }
 
 #[tokio::test]
@@ -144,7 +149,12 @@ async fn what_sts_refuses_it_refuses_for_its_reason() {
         (Some("testtest"), with("RoleArn", "acs:ram::1:role/other"), 404, "EntityNotExist.Role"),
         (Some("testtest"), with("RoleSessionName", "a b"), 400, "InvalidParameter.RoleSessionName"),
         (Some("testtest"), with("DurationSeconds", "899"), 400, "InvalidParameter.DurationSeconds"),
-        (Some("testtest"), with("Timestamp", "2024-01-02T03:04:05Z"), 400, "InvalidTimeStamp.Expired"),
+        (
+            Some("testtest"),
+            with("Timestamp", "2024-01-02T03:04:05Z"),
+            400,
+            "InvalidTimeStamp.Expired",
+        ),
         (Some("testtest"), with("Action", "Other"), 404, "InvalidAction.NotFound"),
     ] {
         let (found, said) = call(&emulator, secret, &own).await;
@@ -167,9 +177,11 @@ async fn the_location_of_every_region_is_here_and_callers_are_told_who_they_are(
 
 #[tokio::test]
 async fn an_instance_gives_its_roles_keys_out_as_its_mode_says() {
-    for (mode, token_status, bare_status) in
-        [(MetadataMode::Normal, 200, 200), (MetadataMode::Hardened, 200, 403), (MetadataMode::Old, 404, 200)]
-    {
+    for (mode, token_status, bare_status) in [
+        (MetadataMode::Normal, 200, 200),
+        (MetadataMode::Hardened, 200, 403),
+        (MetadataMode::Old, 404, 200),
+    ] {
         let emulator = builder().with_instance_role("ecs-role", mode).start().await.unwrap();
         let url = |path: &str| format!("{}/latest/{path}", emulator.endpoint());
         let roles = url("meta-data/ram/security-credentials/");
@@ -182,7 +194,8 @@ async fn an_instance_gives_its_roles_keys_out_as_its_mode_says() {
             continue;
         }
         let token = token.text().await.unwrap();
-        let get = |url: String| client().get(url).header("x-aliyun-ecs-metadata-token", &token).send();
+        let get =
+            |url: String| client().get(url).header("x-aliyun-ecs-metadata-token", &token).send();
         assert_eq!(get(roles.clone()).await.unwrap().text().await.unwrap(), "ecs-role");
         let keys = get(format!("{roles}ecs-role")).await.unwrap().text().await.unwrap();
         let keys: Value = serde_json::from_str(&keys).unwrap();

@@ -80,15 +80,24 @@ async fn conditions_of_writes_hold() {
 #[tokio::test]
 async fn conditions_of_reads_hold() {
     let (_emulator, client) = start().await;
-    let etag =
-        client.put_object().bucket(BUCKET).key("k").body(body("1")).send().await.unwrap().e_tag.unwrap();
+    let etag = client
+        .put_object()
+        .bucket(BUCKET)
+        .key("k")
+        .body(body("1"))
+        .send()
+        .await
+        .unwrap()
+        .e_tag
+        .unwrap();
     let get = || client.get_object().bucket(BUCKET).key("k");
     let known = get().if_none_match(&etag).send().await.unwrap_err();
     assert_eq!(known.raw_response().unwrap().status().as_u16(), 304);
     get().if_none_match("\"00\"").send().await.unwrap();
     get().if_match(&etag).send().await.unwrap();
     assert_eq!(code(get().if_match("\"00\"").send().await), "PreconditionFailed");
-    let head = client.head_object().bucket(BUCKET).key("k").if_none_match(&etag).send().await.unwrap_err();
+    let head =
+        client.head_object().bucket(BUCKET).key("k").if_none_match(&etag).send().await.unwrap_err();
     assert_eq!(head.raw_response().unwrap().status().as_u16(), 304);
 }
 
@@ -177,11 +186,20 @@ async fn a_refused_body_leaves_the_object_as_it_was() {
 #[tokio::test]
 async fn a_copy_has_the_body_and_the_headers_of_its_source() {
     let (_emulator, client) = start().await;
-    client.put_object().bucket(BUCKET).key("a b").content_type("x/y").body(body("1")).send().await.unwrap();
+    client
+        .put_object()
+        .bucket(BUCKET)
+        .key("a b")
+        .content_type("x/y")
+        .body(body("1"))
+        .send()
+        .await
+        .unwrap();
     client.copy_object().bucket(BUCKET).key("c").copy_source("tfstate/a%20b").send().await.unwrap();
     let got = client.get_object().bucket(BUCKET).key("c").send().await.unwrap();
     assert_eq!(got.content_type(), Some("x/y"));
     assert_eq!(got.body.collect().await.unwrap().to_vec(), b"1");
-    let missing = client.copy_object().bucket(BUCKET).key("c").copy_source("tfstate/none").send().await;
+    let missing =
+        client.copy_object().bucket(BUCKET).key("c").copy_source("tfstate/none").send().await;
     assert_eq!(code(missing), "NoSuchKey");
 }

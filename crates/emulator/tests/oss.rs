@@ -1,4 +1,5 @@
-//! OSS, through a client that knows nothing of the emulator's own code. The vendor's clients are run against it by the suites of the workspace.
+//! OSS, through a client that knows nothing of the emulator's own code. The vendor's clients are
+//! run against it by the suites of the workspace.
 
 #[path = "common/oss.rs"]
 mod common;
@@ -30,7 +31,10 @@ async fn what_is_put_is_got_with_its_checksums() {
             ("application/json", "Normal")
         );
         let head = oss.send("HEAD", &format!("{key}?objectMeta"), &[], "").await;
-        assert_eq!((head.status, head.header("content-length"), head.header("content-type")), (200, "3", ""));
+        assert_eq!(
+            (head.status, head.header("content-length"), head.header("content-type")),
+            (200, "3", "")
+        );
         assert_eq!(oss.delete(&key).await.status, 204);
         assert_eq!(oss.get(&key).await.refusal(), (404, "NoSuchKey"));
         assert_eq!(oss.delete(&key).await.status, 204);
@@ -58,7 +62,8 @@ async fn forbid_overwrite_holds_on_buckets_that_never_had_versions_and_nowhere_e
         oss.delete(&key).await;
         assert_eq!(oss.put_new(&key, "fourth").await.status, 200);
     }
-    let odd = oss.send("PUT", &format!("{PLAIN}/lock"), &[("x-oss-forbid-overwrite", "yes")], "").await;
+    let odd =
+        oss.send("PUT", &format!("{PLAIN}/lock"), &[("x-oss-forbid-overwrite", "yes")], "").await;
     assert_eq!((odd.refusal(), odd.element("EC")), ((400, "InvalidArgument"), "0017-00000279"));
 }
 
@@ -138,7 +143,8 @@ async fn of_many_simultaneous_creations_one_succeeds() {
 #[tokio::test]
 async fn objects_survive_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let start = || builder().with_storage(Storage::file(folder.path().join("store")).unwrap()).start();
+    let start =
+        || builder().with_storage(Storage::file(folder.path().join("store")).unwrap()).start();
     let emulator = start().await.unwrap();
     Oss::new(&emulator).append("plain/lock", 0, "kept").await;
     emulator.shutdown().await;
@@ -153,17 +159,22 @@ async fn a_failed_head_has_its_document_in_a_header() {
     let emulator = builder().start().await.unwrap();
     let head = Oss::new(&emulator).send("HEAD", "plain/missing", &[], "").await;
     assert_eq!((head.status, &*head.text, head.header("x-oss-ec")), (404, "", "0026-00000001"));
-    let document = base64::engine::general_purpose::STANDARD.decode(head.header("x-oss-err")).unwrap();
+    let document =
+        base64::engine::general_purpose::STANDARD.decode(head.header("x-oss-err")).unwrap();
     let document = String::from_utf8(document).unwrap();
     assert!(document.contains("<Code>NoSuchKey</Code>"), "{document}");
-    assert!(document.contains(&format!("<RequestId>{}</RequestId>", head.header("x-oss-request-id"))));
+    assert!(
+        document.contains(&format!("<RequestId>{}</RequestId>", head.header("x-oss-request-id")))
+    );
 }
 
 #[tokio::test]
 async fn a_missing_bucket_is_no_missing_object() {
     let emulator = builder().start().await.unwrap();
     let oss = Oss::new(&emulator);
-    for target in ["missing/key", "missing", "missing?versioning", "missing?versions", "missing?bucketInfo"] {
+    for target in
+        ["missing/key", "missing", "missing?versioning", "missing?versions", "missing?bucketInfo"]
+    {
         assert_eq!(oss.get(target).await.refusal(), (404, "NoSuchBucket"), "{target}");
     }
     assert_eq!(oss.put("missing/key", "x").await.refusal(), (404, "NoSuchBucket"));
@@ -186,7 +197,10 @@ async fn it_misbehaves_as_it_is_told() {
     once(Misbehaviour::LoseRequest, "PutObject");
     assert!(oss.try_send("PUT", "plain/lock", &[], "x").await.is_err());
     assert_eq!(oss.get("plain/lock").await.refusal(), (404, "NoSuchKey"));
-    once(Misbehaviour::AnswerWithoutWork { status: 503, code: "ServiceUnavailable".to_owned() }, "PutObject");
+    once(
+        Misbehaviour::AnswerWithoutWork { status: 503, code: "ServiceUnavailable".to_owned() },
+        "PutObject",
+    );
     assert_eq!(oss.put_new("plain/lock", "x").await.refusal(), (503, "ServiceUnavailable"));
     once(Misbehaviour::internal_error_after_work(), "PutObject");
     assert_eq!(oss.put_new("plain/lock", "x").await.refusal(), (500, "InternalError"));
@@ -202,7 +216,9 @@ async fn it_misbehaves_as_it_is_told() {
         assert_eq!(oss.get(&format!("{bucket}/other")).await.text, "theirs");
     }
     oss.append("versioned/third", 0, "x").await;
-    emulator.faults().inject(Fault::new(Misbehaviour::IgnoreConditionsOnVersionedBuckets).with_times(1));
+    emulator
+        .faults()
+        .inject(Fault::new(Misbehaviour::IgnoreConditionsOnVersionedBuckets).with_times(1));
     assert_eq!(oss.append("versioned/third", 0, "theirs").await.status, 200);
 
     once(Misbehaviour::MisstateChecksum, "GetObject");
@@ -229,7 +245,9 @@ async fn a_bucket_may_stand_before_the_host() {
     for host in ["plain.localhost", "plain.oss-cn-beijing.aliyuncs.com"] {
         let got = oss.send_to_host(host, "GET", "plain/env:/state").await;
         assert_eq!((got.status, &*got.text), (200, "x"), "{host}");
-        assert!(oss.send_to_host(host, "GET", "plain").await.text.contains("<Key>env:/state</Key>"));
+        assert!(
+            oss.send_to_host(host, "GET", "plain").await.text.contains("<Key>env:/state</Key>")
+        );
     }
 }
 
@@ -261,7 +279,8 @@ async fn pages_can_be_short_and_markers_lead_through_all_of_them() {
     emulator.faults().inject(Fault::new(Misbehaviour::ShortPages { entries: 1 }));
     let (mut marker, mut found) = (String::new(), Vec::new());
     loop {
-        let page = oss.get(&format!("{VERSIONED}?prefix=env:/&max-keys=1000&marker={marker}")).await;
+        let page =
+            oss.get(&format!("{VERSIONED}?prefix=env:/&max-keys=1000&marker={marker}")).await;
         assert_eq!(page.element("MaxKeys"), "1000");
         found.extend(page.elements("Key").into_iter().map(str::to_owned));
         if page.element("IsTruncated") == "false" {
@@ -314,7 +333,10 @@ async fn a_damaged_upload_is_refused_and_stores_nothing() {
         ("if-none-match", "*", 501, "NotImplemented"),
         ("if-match", "\"x\"", 501, "NotImplemented"),
     ] {
-        assert_eq!(oss.send("PUT", "plain/k", &[(header, value)], "x").await.refusal(), (status, code));
+        assert_eq!(
+            oss.send("PUT", "plain/k", &[(header, value)], "x").await.refusal(),
+            (status, code)
+        );
     }
     assert_eq!(oss.get("plain/k").await.status, 404);
 }

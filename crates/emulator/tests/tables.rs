@@ -4,7 +4,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, KeySchemaElement, KeyType, KeysAndAttributes, ScalarAttributeType,
+    AttributeDefinition, AttributeValue, KeySchemaElement, KeyType, KeysAndAttributes,
+    ScalarAttributeType,
 };
 use remote_state_emulator::{Emulator, EmulatorBuilder, Storage};
 
@@ -28,7 +29,8 @@ fn text(text: &str) -> AttributeValue {
 }
 
 async fn create(client: &Client, id: &str, info: &str) -> Result<(), String> {
-    let put = client.put_item().table_name("locks").item("LockID", text(id)).item("Info", text(info));
+    let put =
+        client.put_item().table_name("locks").item("LockID", text(id)).item("Info", text(info));
     let sent = put.condition_expression("attribute_not_exists(LockID)").send().await;
     sent.map(drop).map_err(|error| error.code().unwrap_or_default().to_owned())
 }
@@ -71,13 +73,17 @@ async fn signatures_are_checked() {
 #[tokio::test]
 async fn items_survive_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let start = || builder().with_storage(Storage::file(folder.path().join("store")).unwrap()).start();
+    let start =
+        || builder().with_storage(Storage::file(folder.path().join("store")).unwrap()).start();
     let emulator = start().await.unwrap();
     create(&client(&emulator, "test", "testtest", "x"), "lock", "kept").await.unwrap();
     emulator.shutdown().await;
     let emulator = start().await.unwrap();
     let client = client(&emulator, "test", "testtest", "x");
-    assert_eq!(create(&client, "lock", "new").await, Err("ConditionalCheckFailedException".to_owned()));
+    assert_eq!(
+        create(&client, "lock", "new").await,
+        Err("ConditionalCheckFailedException".to_owned())
+    );
     let keys = KeysAndAttributes::builder()
         .keys(std::iter::once(("LockID".to_owned(), text("lock"))).collect())
         .projection_expression("Info")
@@ -93,14 +99,24 @@ async fn tables_are_made_and_described_and_missing_ones_are_named() {
     let client = client(&emulator, "test", "testtest", "x");
     let missing = client.describe_table().table_name("new").send().await.unwrap_err();
     assert_eq!(missing.code(), Some("ResourceNotFoundException"));
-    let key = KeySchemaElement::builder().attribute_name("LockID").key_type(KeyType::Hash).build().unwrap();
-    let kind = AttributeDefinition::builder().attribute_name("LockID").attribute_type(ScalarAttributeType::S);
-    let create =
-        client.create_table().table_name("new").key_schema(key).attribute_definitions(kind.build().unwrap());
+    let key = KeySchemaElement::builder()
+        .attribute_name("LockID")
+        .key_type(KeyType::Hash)
+        .build()
+        .unwrap();
+    let kind = AttributeDefinition::builder()
+        .attribute_name("LockID")
+        .attribute_type(ScalarAttributeType::S);
+    let create = client
+        .create_table()
+        .table_name("new")
+        .key_schema(key)
+        .attribute_definitions(kind.build().unwrap());
     drop(create.clone().send().await.unwrap());
     assert_eq!(create.send().await.unwrap_err().code(), Some("ResourceInUseException"));
     let described = client.describe_table().table_name("new").send().await.unwrap();
     assert_eq!(described.table.unwrap().table_name.as_deref(), Some("new"));
-    let unkeyed = client.put_item().table_name("new").item("Info", text("x")).send().await.unwrap_err();
+    let unkeyed =
+        client.put_item().table_name("new").item("Info", text("x")).send().await.unwrap_err();
     assert_eq!(unkeyed.code(), Some("ValidationException"));
 }

@@ -1,4 +1,5 @@
-//! Tablestore, with the very bytes that Terraform 1.11.4 sends. The vendor's client is run against it by the suites of the workspace.
+//! Tablestore, with the very bytes that Terraform 1.11.4 sends. The vendor's client is run against
+//! it by the suites of the workspace.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -19,7 +20,9 @@ const PUT: &str = "0a0973746174656c6f636b127a75000000010304060000004c6f636b49440
 const DIGEST: &str = "d5697a3779308b26dbe5c32114f4fff3";
 
 fn builder() -> EmulatorBuilder {
-    Emulator::builder().with_credentials("test", "testtest").with_tablestore_table("statelock", "LockID")
+    Emulator::builder()
+        .with_credentials("test", "testtest")
+        .with_tablestore_table("statelock", "LockID")
 }
 
 fn bytes(hex: &str) -> Vec<u8> {
@@ -38,7 +41,11 @@ async fn send(emulator: &Emulator, operation: &str, body: Vec<u8>) -> (u16, Stri
     try_send(&emulator.endpoint(), operation, body).await.unwrap()
 }
 
-async fn try_send(endpoint: &str, operation: &str, body: Vec<u8>) -> reqwest::Result<(u16, String)> {
+async fn try_send(
+    endpoint: &str,
+    operation: &str,
+    body: Vec<u8>,
+) -> reqwest::Result<(u16, String)> {
     let date = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string();
     let md5 = BASE64.encode(Md5::checksum(&body));
     let headers = [
@@ -52,7 +59,8 @@ async fn try_send(endpoint: &str, operation: &str, body: Vec<u8>) -> reqwest::Re
     let mut mac = Hmac::<Sha1>::new_from_slice(b"testtest").unwrap();
     mac.update(format!("/{operation}\nPOST\n\n{lines}").as_bytes());
     let signature = BASE64.encode(mac.finalize().into_bytes());
-    // No TLS is used. But where another crate of the build turns it on, a client cannot be made without a provider for it.
+    // No TLS is used. But where another crate of the build turns it on, a client cannot be made
+    // without a provider for it.
     let _already_there = rustls::crypto::ring::default_provider().install_default();
     let mut request = reqwest::Client::new()
         .post(format!("{endpoint}/{operation}"))
@@ -100,7 +108,8 @@ async fn of_many_simultaneous_puts_of_a_new_row_one_succeeds() {
 #[tokio::test]
 async fn rows_survive_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let start = || builder().with_storage(Storage::file(folder.path().join("store")).unwrap()).start();
+    let start =
+        || builder().with_storage(Storage::file(folder.path().join("store")).unwrap()).start();
     let emulator = start().await.unwrap();
     send(&emulator, "PutRow", put_new()).await;
     emulator.shutdown().await;
@@ -116,7 +125,10 @@ async fn what_is_missing_or_unknown_is_named() {
         [("DescribeTable", bytes(DESCRIBE)), ("GetRow", bytes(GET)), ("PutRow", bytes(PUT))]
     {
         let (status, text) = send(&emulator, operation, body).await;
-        assert!(status == 404 && text.contains("OTSObjectNotExist"), "{operation}: {status} {text}");
+        assert!(
+            status == 404 && text.contains("OTSObjectNotExist"),
+            "{operation}: {status} {text}"
+        );
     }
     let (status, text) = send(&emulator, "BatchGetRow", Vec::new()).await;
     assert!(status == 400 && text.contains("OTSUnsupportOperation"), "{status} {text}");

@@ -15,7 +15,8 @@ async fn put(client: &Client, key: &str, text: &str) -> Option<String> {
 
 async fn set(client: &Client, status: BucketVersioningStatus) {
     let configuration = VersioningConfiguration::builder().status(status).build();
-    let request = client.put_bucket_versioning().bucket(BUCKET).versioning_configuration(configuration);
+    let request =
+        client.put_bucket_versioning().bucket(BUCKET).versioning_configuration(configuration);
     request.send().await.unwrap();
 }
 
@@ -23,7 +24,10 @@ async fn set(client: &Client, status: BucketVersioningStatus) {
 async fn buckets_are_created_listed_and_deleted_when_empty() {
     let (_emulator, client) = start().await;
     client.create_bucket().bucket("other").send().await.unwrap();
-    assert_eq!(code(client.create_bucket().bucket("other").send().await), "BucketAlreadyOwnedByYou");
+    assert_eq!(
+        code(client.create_bucket().bucket("other").send().await),
+        "BucketAlreadyOwnedByYou"
+    );
     let names: Vec<_> = client
         .list_buckets()
         .send()
@@ -59,12 +63,16 @@ async fn versions_are_kept_hidden_by_a_marker_and_deleted_one_by_one() {
     assert_eq!(code(of_marker), "MethodNotAllowed");
 
     let listed = client.list_object_versions().bucket(BUCKET).send().await.unwrap();
-    let shown: Vec<_> =
-        listed.versions().iter().map(|v| (v.version_id().unwrap(), v.is_latest().unwrap())).collect();
+    let shown: Vec<_> = listed
+        .versions()
+        .iter()
+        .map(|v| (v.version_id().unwrap(), v.is_latest().unwrap()))
+        .collect();
     assert_eq!(shown, [(second.as_str(), false), (first.as_str(), false)]);
     assert_eq!(listed.delete_markers()[0].is_latest(), Some(true));
 
-    let undone = client.delete_object().bucket(BUCKET).key("k").version_id(id).send().await.unwrap();
+    let undone =
+        client.delete_object().bucket(BUCKET).key("k").version_id(id).send().await.unwrap();
     assert_eq!(undone.delete_marker(), Some(true));
     let current = client.get_object().bucket(BUCKET).key("k").send().await.unwrap();
     assert_eq!(current.version_id(), Some(second.as_str()));
@@ -123,9 +131,13 @@ async fn version_pages_join_without_gap_or_overlap() {
         let list = client.list_object_versions().bucket(BUCKET).prefix("").max_keys(2);
         let page = list.set_key_marker(key).set_version_id_marker(id).send().await.unwrap();
         assert!(page.versions().len() + page.delete_markers().len() <= 2);
-        seen.extend(page.versions().iter().map(|v| (v.key().unwrap().to_owned(), v.is_latest().unwrap())));
         seen.extend(
-            page.delete_markers().iter().map(|v| (v.key().unwrap().to_owned(), v.is_latest().unwrap())),
+            page.versions().iter().map(|v| (v.key().unwrap().to_owned(), v.is_latest().unwrap())),
+        );
+        seen.extend(
+            page.delete_markers()
+                .iter()
+                .map(|v| (v.key().unwrap().to_owned(), v.is_latest().unwrap())),
         );
         if page.is_truncated() != Some(true) {
             break;
@@ -149,7 +161,8 @@ async fn listings_have_at_most_a_thousand_keys_and_go_on_with_a_token() {
     let first = client.list_objects_v2().bucket(BUCKET).max_keys(5000).send().await.unwrap();
     assert_eq!((first.contents().len(), first.is_truncated()), (1000, Some(true)));
     let token = first.next_continuation_token().unwrap();
-    let second = client.list_objects_v2().bucket(BUCKET).continuation_token(token).send().await.unwrap();
+    let second =
+        client.list_objects_v2().bucket(BUCKET).continuation_token(token).send().await.unwrap();
     assert_eq!((second.contents().len(), second.is_truncated()), (105, Some(false)));
     assert_eq!(second.contents()[0].key(), Some("k1000"));
     let after = client.list_objects_v2().bucket(BUCKET).start_after("k1100").send().await.unwrap();
@@ -166,7 +179,8 @@ async fn a_delimiter_folds_keys_once_each_over_all_pages() {
     }
     let (mut token, mut seen) = (None, Vec::new());
     loop {
-        let list = client.list_objects_v2().bucket(BUCKET).prefix("env:/").delimiter("/").max_keys(1);
+        let list =
+            client.list_objects_v2().bucket(BUCKET).prefix("env:/").delimiter("/").max_keys(1);
         let page = list.set_continuation_token(token).send().await.unwrap();
         assert_eq!(page.key_count(), Some(1));
         seen.extend(page.common_prefixes().iter().map(|p| p.prefix().unwrap().to_owned()));
@@ -177,11 +191,24 @@ async fn a_delimiter_folds_keys_once_each_over_all_pages() {
         token = page.next_continuation_token;
     }
     assert_eq!(seen, ["env:/a/", "env:/b/", "env:/c", "env:/d/"]);
-    let old =
-        client.list_objects().bucket(BUCKET).prefix("env:/").delimiter("/").max_keys(1).send().await.unwrap();
+    let old = client
+        .list_objects()
+        .bucket(BUCKET)
+        .prefix("env:/")
+        .delimiter("/")
+        .max_keys(1)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(old.next_marker(), Some("env:/a/"));
-    let next =
-        client.list_objects().bucket(BUCKET).prefix("env:/").delimiter("/").marker("env:/a/").send().await;
+    let next = client
+        .list_objects()
+        .bucket(BUCKET)
+        .prefix("env:/")
+        .delimiter("/")
+        .marker("env:/a/")
+        .send()
+        .await;
     assert_eq!(next.unwrap().common_prefixes()[0].prefix(), Some("env:/b/"));
 }
 
@@ -189,8 +216,13 @@ async fn a_delimiter_folds_keys_once_each_over_all_pages() {
 async fn names_are_encoded_on_request() {
     let (_emulator, client) = start().await;
     put(&client, "a b/ü+", "").await;
-    let listed =
-        client.list_objects_v2().bucket(BUCKET).encoding_type(EncodingType::Url).send().await.unwrap();
+    let listed = client
+        .list_objects_v2()
+        .bucket(BUCKET)
+        .encoding_type(EncodingType::Url)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(listed.contents()[0].key(), Some("a%20b/%C3%BC%2B"));
 }
 
@@ -212,8 +244,12 @@ async fn many_objects_are_deleted_at_once() {
 async fn with_cephs_manners_conditions_are_what_a_real_gateway_makes_of_them() {
     use common::{builder, client};
     use remote_state_emulator::Manners;
-    let emulator =
-        builder().with_versioned_bucket("versioned").with_manners(Manners::Ceph).start().await.unwrap();
+    let emulator = builder()
+        .with_versioned_bucket("versioned")
+        .with_manners(Manners::Ceph)
+        .start()
+        .await
+        .unwrap();
     let client = client(&emulator);
     let put = |bucket: &str, body: &str| {
         client.put_object().bucket(bucket).key("k").body(body.as_bytes().to_vec().into())
@@ -246,7 +282,8 @@ async fn with_cephs_manners_conditions_are_what_a_real_gateway_makes_of_them() {
     put(BUCKET, "2").if_none_match("*").send().await.unwrap();
 }
 
-/// Who wants to know which came first has to see it in the document: the vendor's client sorts the two kinds apart.
+/// Who wants to know which came first has to see it in the document: the vendor's client sorts the
+/// two kinds apart.
 #[tokio::test]
 async fn versions_and_delete_markers_are_listed_in_one_order() {
     let (emulator, client) = start_versioned().await;

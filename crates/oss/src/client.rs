@@ -1,4 +1,5 @@
-//! One method for each call of the API. No policy here: what an answer means for a state or a lock is decided by the callers.
+//! One method for each call of the API. No policy here: what an answer means for a state or a lock
+//! is decided by the callers.
 
 use std::sync::Arc;
 
@@ -12,8 +13,9 @@ use crate::payload::Payload;
 use crate::request::{Answer, Call, Reads, Repeat, Sender};
 use crate::xml::{self, Listing, VersioningConfiguration, Versions};
 
-/// What the version is called that was there before versions were kept, and the one that takes its place while they are suspended: unlike the others'
-/// this name is given out again, and stands for another object then.
+/// What the version is called that was there before versions were kept, and the one that takes its
+/// place while they are suspended: unlike the others' this name is given out again, and stands for
+/// another object then.
 pub(crate) const NULL_VERSION: &str = "null";
 
 /// How many objects a page of a listing has at most.
@@ -38,7 +40,8 @@ struct WrittenAs {
 pub(crate) enum PutMode {
     /// Whatever is there.
     Overwrite,
-    /// Unless something is there. On a bucket that keeps versions, or did, the service does not look.
+    /// Unless something is there. On a bucket that keeps versions, or did, the service does not
+    /// look.
     ForbidOverwrite,
 }
 
@@ -60,11 +63,13 @@ pub(crate) enum EverVersioned {
 
 impl Client {
     pub(crate) fn new(sender: Sender, config: &OssConfig) -> Self {
-        let written_as = WrittenAs { encryption: config.encryption.clone(), acl: config.acl.clone() };
+        let written_as =
+            WrittenAs { encryption: config.encryption.clone(), acl: config.acl.clone() };
         Self { sender, written_as: Arc::new(written_as) }
     }
 
-    /// Reads an object, or exactly one version of it, and makes sure that it was the store that answered: that never leaves out the entity tag.
+    /// Reads an object, or exactly one version of it, and makes sure that it was the store that
+    /// answered: that never leaves out the entity tag.
     ///
     /// <https://www.alibabacloud.com/help/en/oss/developer-reference/getobject>
     pub(crate) async fn get(
@@ -77,7 +82,11 @@ impl Client {
         call.query.extend(version.map(|version| ("versionId", Some(version.to_owned()))));
         call.reads = Reads::Stream;
         let answer = self.sender.send(&call).await?;
-        if answer.header("etag").is_some() { Ok(answer) } else { Err(self.stranger(operation, key)) }
+        if answer.header("etag").is_some() {
+            Ok(answer)
+        } else {
+            Err(self.stranger(operation, key))
+        }
     }
 
     /// <https://www.alibabacloud.com/help/en/oss/developer-reference/putobject>
@@ -100,10 +109,11 @@ impl Client {
         self.stored(operation, key, payload, &answer, "etag")
     }
 
-    /// Creates an object by appending to what must not be there, without ever repeating the request: the second could fail on the first.
+    /// Creates an object by appending to what must not be there, without ever repeating the
+    /// request: the second could fail on the first.
     ///
-    /// Unlike `x-oss-forbid-overwrite` this is create-only on buckets that keep versions too. Nothing empty must be created so, for the next one
-    /// would not be refused.
+    /// Unlike `x-oss-forbid-overwrite` this is create-only on buckets that keep versions too.
+    /// Nothing empty must be created so, for the next one would not be refused.
     ///
     /// <https://www.alibabacloud.com/help/en/oss/developer-reference/appendobject>
     pub(crate) async fn append_once(
@@ -112,7 +122,10 @@ impl Client {
         key: &str,
         payload: &Payload,
     ) -> Result<Stored, Failure> {
-        debug_assert!(payload.size_bytes() > 0, "an empty object would let the next append through");
+        debug_assert!(
+            payload.size_bytes() > 0,
+            "an empty object would let the next append through"
+        );
         let mut call = Call::new(operation, Method::POST, Some(key));
         call.query = vec![("append", None), ("position", Some("0".to_owned()))];
         // The call takes no key of one's choice: the bucket's own is used.
@@ -136,7 +149,8 @@ impl Client {
         headers
     }
 
-    /// Makes sure that it was the store that answered, which never leaves out the header `sign`, and that it has what was sent.
+    /// Makes sure that it was the store that answered, which never leaves out the header `sign`,
+    /// and that it has what was sent.
     fn stored(
         &self,
         operation: &'static str,
@@ -152,10 +166,10 @@ impl Client {
             && crc.parse() != Ok(payload.crc64)
         {
             let object = self.url(key);
-            let error = self
-                .sender
-                .about(operation, &object)
-                .error(ErrorKind::Unavailable, "the store has something else than what was sent (CRC-64)");
+            let error = self.sender.about(operation, &object).error(
+                ErrorKind::Unavailable,
+                "the store has something else than what was sent (CRC-64)",
+            );
             // It has been written: the caller looks.
             return Err(Failure { outcome: Outcome::Unknown, error });
         }
@@ -163,7 +177,8 @@ impl Client {
         Ok(Stored { etag: text("etag"), version: text("x-oss-version-id") })
     }
 
-    /// Deletes an object, or exactly one version of it, and makes sure that it was the store that answered: it says 204, whether there was one or not.
+    /// Deletes an object, or exactly one version of it, and makes sure that it was the store that
+    /// answered: it says 204, whether there was one or not.
     ///
     /// <https://www.alibabacloud.com/help/en/oss/developer-reference/deleteobject>
     pub(crate) async fn delete(
@@ -225,7 +240,10 @@ impl Client {
     }
 
     /// <https://www.alibabacloud.com/help/en/oss/developer-reference/getbucketversioning>
-    pub(crate) async fn versioning(&self, operation: &'static str) -> Result<EverVersioned, Failure> {
+    pub(crate) async fn versioning(
+        &self,
+        operation: &'static str,
+    ) -> Result<EverVersioned, Failure> {
         let mut call = Call::new(operation, Method::GET, None);
         call.query = vec![("versioning", None)];
         let answer = self.sender.send(&call).await?;
@@ -237,7 +255,12 @@ impl Client {
         })
     }
 
-    fn parse<T: xml::Document>(&self, operation: &'static str, key: &str, text: &str) -> Result<T, Failure> {
+    fn parse<T: xml::Document>(
+        &self,
+        operation: &'static str,
+        key: &str,
+        text: &str,
+    ) -> Result<T, Failure> {
         xml::parse(text).ok_or_else(|| self.stranger(operation, key))
     }
 

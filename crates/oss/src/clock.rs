@@ -33,11 +33,15 @@ impl Clock {
     pub(crate) fn follow_time(&self, theirs: Timestamp) {
         let ahead = theirs.duration_since(Timestamp::now()).as_secs();
         self.ahead_seconds.store(ahead, Ordering::Relaxed);
-        tracing::warn!(seconds = ahead, "this machine's clock is wrong; the service's time is used");
+        tracing::warn!(
+            seconds = ahead,
+            "this machine's clock is wrong; the service's time is used"
+        );
     }
 }
 
-/// Whether the time that a request was signed with is so far from the service's that this may be why it was refused.
+/// Whether the time that a request was signed with is so far from the service's that this may be
+/// why it was refused.
 pub(crate) fn are_far_apart(signed: Timestamp, theirs: Timestamp) -> bool {
     theirs.duration_since(signed).unsigned_abs() > SKEW
 }

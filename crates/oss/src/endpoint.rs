@@ -33,14 +33,15 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Reads an endpoint, which without a scheme is reached over HTTPS. `style` is `None` to tell by the host: IP addresses have no subdomains.
+    /// Reads an endpoint, which without a scheme is reached over HTTPS. `style` is `None` to tell
+    /// by the host: IP addresses have no subdomains.
     ///
     /// # Errors
     /// Says why it is none.
     pub(crate) fn parse(text: &str, style: Option<AddressStyle>) -> Result<Self, &'static str> {
-        const EXPECTED: &str =
-            "expected a host such as `oss-cn-beijing.aliyuncs.com`, or a URL such as `http://127.0.0.1:8080`";
-        let with_scheme = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
+        const EXPECTED: &str = "expected a host such as `oss-cn-beijing.aliyuncs.com`, or a URL such as `http://127.0.0.1:8080`";
+        let with_scheme =
+            if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
         let url = Url::parse(&with_scheme).map_err(|_| EXPECTED)?;
         let scheme = match url.scheme() {
             "http" => "http",
@@ -50,13 +51,16 @@ impl Endpoint {
         let host = url.host().ok_or(EXPECTED)?;
         if !url.username().is_empty() || url.password().is_some() {
             // It would be shown wherever the endpoint is.
-            return Err("it must not hold a user name or a password, which the service has no use for");
+            return Err(
+                "it must not hold a user name or a password, which the service has no use for",
+            );
         }
         if url.query().is_some() || url.fragment().is_some() {
             return Err(EXPECTED);
         }
         let is_name = matches!(host, Host::Domain(_));
-        let style = style.unwrap_or(if is_name { AddressStyle::Virtual } else { AddressStyle::Path });
+        let style =
+            style.unwrap_or(if is_name { AddressStyle::Virtual } else { AddressStyle::Path });
         if style == AddressStyle::Virtual && !is_name {
             return Err("an IP address has no subdomains: use `address_style = \"path\"`");
         }
@@ -73,20 +77,27 @@ impl Endpoint {
     }
 
     /// The public endpoint of a region.
-    pub(crate) fn of_region(region: &str, style: Option<AddressStyle>) -> Result<Self, &'static str> {
+    pub(crate) fn of_region(
+        region: &str,
+        style: Option<AddressStyle>,
+    ) -> Result<Self, &'static str> {
         Self::parse(&format!("oss-{region}.aliyuncs.com"), style)
     }
 
-    /// The endpoint without the bucket that it names too, if it does. Of hosts that are not the vendor's nobody can tell what they name, and
-    /// one that stands for the bucket (`cname`) may.
+    /// The endpoint without the bucket that it names too, if it does. Of hosts that are not the
+    /// vendor's nobody can tell what they name, and one that stands for the bucket (`cname`)
+    /// may.
     pub(crate) fn without_bucket(&self, bucket: &str) -> Option<String> {
         if !self.is_public || self.style == AddressStyle::Cname {
             return None;
         }
         let labels: Vec<&str> = self.authority.split('.').collect();
-        // `oss-<region>`, `<region>.oss`, and names of older networks such as `vpc100-oss-<region>`.
-        let service = labels.iter().position(|label| label.starts_with("oss-") || label.contains("-oss-"));
-        let older = || labels.iter().position(|label| *label == "oss").map(|at| at.saturating_sub(1));
+        // `oss-<region>`, `<region>.oss`, and names of older networks such as
+        // `vpc100-oss-<region>`.
+        let service =
+            labels.iter().position(|label| label.starts_with("oss-") || label.contains("-oss-"));
+        let older =
+            || labels.iter().position(|label| *label == "oss").map(|at| at.saturating_sub(1));
         let named = service.or_else(older).unwrap_or(0);
         let first = self.base.trim_start_matches('/').split('/').next();
         (named > 0 || first == Some(bucket))
@@ -125,7 +136,8 @@ impl std::fmt::Display for Endpoint {
     }
 }
 
-/// `oss-<region>.aliyuncs.com`, `oss-<region>-internal.aliyuncs.com` and `<region>.oss.aliyuncs.com` name their region. Transfer acceleration names none.
+/// `oss-<region>.aliyuncs.com`, `oss-<region>-internal.aliyuncs.com` and
+/// `<region>.oss.aliyuncs.com` name their region. Transfer acceleration names none.
 fn region_of(host: &str) -> Option<&str> {
     let name = host.strip_suffix(".aliyuncs.com")?;
     let region = match name.strip_suffix(".oss") {
@@ -141,7 +153,11 @@ mod tests {
     use super::*;
 
     fn url(endpoint: &str, style: Option<AddressStyle>) -> String {
-        Endpoint::parse(endpoint, style).unwrap().url("tfbkt", Some("env:/a b.tfstate"), &vec![("acl", None)])
+        Endpoint::parse(endpoint, style).unwrap().url(
+            "tfbkt",
+            Some("env:/a b.tfstate"),
+            &vec![("acl", None)],
+        )
     }
 
     #[test]
@@ -167,10 +183,14 @@ mod tests {
 
     #[test]
     fn endpoint_that_names_the_bucket_too_is_told_from_one_that_does_not() {
-        let without = |text: &str, style| Endpoint::parse(text, style).unwrap().without_bucket("acme-tf");
+        let without =
+            |text: &str, style| Endpoint::parse(text, style).unwrap().without_bucket("acme-tf");
         for (endpoint, service) in [
             ("https://acme-tf.oss-cn-beijing.aliyuncs.com", "https://oss-cn-beijing.aliyuncs.com"),
-            ("other.oss-cn-beijing-internal.aliyuncs.com", "https://oss-cn-beijing-internal.aliyuncs.com"),
+            (
+                "other.oss-cn-beijing-internal.aliyuncs.com",
+                "https://oss-cn-beijing-internal.aliyuncs.com",
+            ),
             ("http://acme-tf.oss-accelerate.aliyuncs.com:80", "http://oss-accelerate.aliyuncs.com"),
             ("acme-tf.cn-hongkong.oss.aliyuncs.com", "https://cn-hongkong.oss.aliyuncs.com"),
             ("https://oss-cn-beijing.aliyuncs.com/acme-tf", "https://oss-cn-beijing.aliyuncs.com"),
@@ -194,9 +214,15 @@ mod tests {
 
     #[test]
     fn what_is_no_endpoint_is_refused() {
-        for text in
-            ["", "ftp://x", "https://", "https://user:pw@host", "https://host/?x", "https://host#x", "a b"]
-        {
+        for text in [
+            "",
+            "ftp://x",
+            "https://",
+            "https://user:pw@host",
+            "https://host/?x",
+            "https://host#x",
+            "a b",
+        ] {
             assert!(Endpoint::parse(text, None).is_err(), "{text}");
         }
         assert!(Endpoint::parse("127.0.0.1", Some(AddressStyle::Virtual)).is_err());

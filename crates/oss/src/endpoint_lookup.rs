@@ -39,7 +39,8 @@ struct Offered {
     endpoint: String,
 }
 
-/// Asks a location service. Unlike native clients, which go on without a word, whoever asked for this is told if it fails.
+/// Asks a location service. Unlike native clients, which go on without a word, whoever asked for
+/// this is told if it fails.
 pub(crate) async fn endpoint(
     sender: &Sender,
     operation: &'static str,
@@ -74,7 +75,8 @@ pub(crate) async fn endpoint(
             ("SecurityToken", token),
         ]);
         let client = sender.http.client(place).map_err(|proxy| failed(proxy.to_string()))?;
-        let request = client.post(place).header("content-type", "application/x-www-form-urlencoded");
+        let request =
+            client.post(place).header("content-type", "application/x-www-form-urlencoded");
         let request = request.body(sign_rpc("POST", &parameters, &credentials));
         let mut response = match timeout(answer_timeout(0), request.send()).await {
             Ok(Ok(response)) => response,
@@ -93,7 +95,9 @@ pub(crate) async fn endpoint(
     let answer: Answer = serde_json::from_slice(&body)
         .map_err(|_| failed(format!("it answered with status {status} and no endpoints")))?;
     let offered = answer.endpoints.endpoint.into_iter().find(|offered| offered.r#type == "openAPI");
-    let Some(offered) = offered else { return Err(failed("it knows none for that region".to_owned())) };
+    let Some(offered) = offered else {
+        return Err(failed("it knows none for that region".to_owned()));
+    };
     if service.scheme() == "https" && offered.endpoint.to_ascii_lowercase().starts_with("http:") {
         return Err(failed("it was asked over TLS, and names an endpoint without".to_owned()));
     }

@@ -29,7 +29,11 @@ pub(crate) struct About<'a> {
 
 impl About<'_> {
     pub(crate) fn error(&self, kind: ErrorKind, reason: &str) -> Error {
-        Error::new(kind, self.operation, format!("cannot {} `{}`: {reason}", self.operation, self.object))
+        Error::new(
+            kind,
+            self.operation,
+            format!("cannot {} `{}`: {reason}", self.operation, self.object),
+        )
     }
 
     /// Nobody answered, or the connection broke.
@@ -39,7 +43,9 @@ impl About<'_> {
             .error(ErrorKind::Unavailable, &format!("cannot reach {}", self.store))
             .with_context("because", last_reason(error))
             .with_context("set in", &self.origins.endpoint)
-            .with_hint("check the network, and `endpoint` and `region` with `remote-state config show`");
+            .with_hint(
+                "check the network, and `endpoint` and `region` with `remote-state config show`",
+            );
         Failure { outcome, error: told }
     }
 
@@ -48,12 +54,15 @@ impl About<'_> {
         let error = self
             .error(ErrorKind::Unavailable, &format!("{} does not answer", self.store))
             .with_context("set in", &self.origins.endpoint)
-            .with_hint("check the network, and `endpoint` and `region` with `remote-state config show`");
+            .with_hint(
+                "check the network, and `endpoint` and `region` with `remote-state config show`",
+            );
         Failure { outcome: Outcome::Unknown, error }
     }
 }
 
-/// The innermost reason of a failed request. The outer ones repeat the URL, in which a signature may stand.
+/// The innermost reason of a failed request. The outer ones repeat the URL, in which a signature
+/// may stand.
 pub(crate) fn last_reason(error: &(dyn StdError + 'static)) -> String {
     let mut reason = error;
     while let Some(deeper) = reason.source() {
@@ -86,12 +95,18 @@ struct Body {
 }
 
 impl Refusal {
-    /// Reads an answer. `header` looks up a header; the body is empty for `HEAD`, and the error then stands in a header.
-    pub(crate) fn read<'a>(status: u16, header: impl Fn(&str) -> Option<&'a str>, body: &[u8]) -> Self {
+    /// Reads an answer. `header` looks up a header; the body is empty for `HEAD`, and the error
+    /// then stands in a header.
+    pub(crate) fn read<'a>(
+        status: u16,
+        header: impl Fn(&str) -> Option<&'a str>,
+        body: &[u8],
+    ) -> Self {
         let of_header = || BASE64.decode(header("x-oss-err")?).ok();
         let text = if body.is_empty() { of_header().unwrap_or_default() } else { body.to_vec() };
         // Nothing else is kept of the body: the service repeats the request in it.
-        let body: Body = quick_xml::de::from_str(&String::from_utf8_lossy(&text)).unwrap_or_default();
+        let body: Body =
+            quick_xml::de::from_str(&String::from_utf8_lossy(&text)).unwrap_or_default();
         let request_id = header("x-oss-request-id").map_or(body.request_id, str::to_owned);
         Self { status, code: body.code, request_id, endpoint: body.endpoint }
     }
@@ -113,16 +128,24 @@ impl Refusal {
         match code {
             // "The specified key does not exist."
             "NoSuchKey" => (Outcome::Absent, about.error(ErrorKind::NotFound, "it does not exist")),
-            // "The specified version does not exist.": somebody has removed it, and it was to be removed.
+            // "The specified version does not exist.": somebody has removed it, and it was to be
+            // removed.
             "NoSuchVersion" if about.operation == "unlock" => {
                 (Outcome::Absent, about.error(ErrorKind::NotFound, "that version does not exist"))
             }
             // "The specified version does not exist."
-            "NoSuchVersion" => (Outcome::Refused, about.error(ErrorKind::NotFound, "that version does not exist")),
-            // "The specified method is not allowed against this resource": so it answers for a version that records a deletion.
-            "MethodNotAllowed" if about.operation == "read" => {
-                (Outcome::Refused, about.error(ErrorKind::NotFound, "that version records a deletion, and has no bytes"))
+            "NoSuchVersion" => {
+                (Outcome::Refused, about.error(ErrorKind::NotFound, "that version does not exist"))
             }
+            // "The specified method is not allowed against this resource": so it answers for a
+            // version that records a deletion.
+            "MethodNotAllowed" if about.operation == "read" => (
+                Outcome::Refused,
+                about.error(
+                    ErrorKind::NotFound,
+                    "that version records a deletion, and has no bytes",
+                ),
+            ),
             // "The specified bucket does not exist."
             "NoSuchBucket" => (
                 Outcome::Refused,
@@ -132,81 +155,132 @@ impl Refusal {
                     format!("bucket `{}` does not exist at {}", about.bucket, about.store),
                 )
                 .with_context("set in", &about.origins.bucket)
-                .with_hint("check `bucket`, `region` and `endpoint` with `remote-state config show`"),
+                .with_hint(
+                    "check `bucket`, `region` and `endpoint` with `remote-state config show`",
+                ),
             ),
-            // "You do not have permission to access": without `oss:ListObjects` the service says this of missing objects too.
+            // "You do not have permission to access": without `oss:ListObjects` the service says
+            // this of missing objects too.
             "AccessDenied" | "UserDisable" => (
                 Outcome::Refused,
                 about.error(ErrorKind::PermissionDenied, "access denied").with_hint(
-                    "needed are `oss:ListObjects` on the bucket, and `oss:GetObject`, `oss:PutObject`, `oss:DeleteObject` on state and lock object",
+                    "needed are `oss:ListObjects` on the bucket, and `oss:GetObject`, \
+                     `oss:PutObject`, `oss:DeleteObject` on state and lock object",
                 ),
             ),
             // "The OSS Access Key Id you provided does not exist in our records." and its kin.
-            "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidSecurityToken" | "SecurityTokenExpired" | "SecurityTokenNotSupported" => (
+            "InvalidAccessKeyId"
+            | "SignatureDoesNotMatch"
+            | "InvalidSecurityToken"
+            | "SecurityTokenExpired"
+            | "SecurityTokenNotSupported" => (
                 Outcome::Refused,
                 about
-                    .error(ErrorKind::CredentialInvalid, &format!("{} does not accept the credentials ({code})", about.store))
+                    .error(
+                        ErrorKind::CredentialInvalid,
+                        &format!("{} does not accept the credentials ({code})", about.store),
+                    )
                     .with_context("credentials", about.credentials)
                     .with_hint("see which credentials are used with `remote-state config show`"),
             ),
             // "The difference between the request time and the current time is too large."
             "RequestTimeTooSkewed" => (
                 Outcome::Refused,
-                about.error(ErrorKind::CredentialInvalid, "this machine's clock and the store's are too far apart"),
+                about.error(
+                    ErrorKind::CredentialInvalid,
+                    "this machine's clock and the store's are too far apart",
+                ),
             ),
-            // "Authorization header is invalid": so do private clouds answer that know V1 alone, and the service if there are no credentials.
+            // "Authorization header is invalid": so do private clouds answer that know V1 alone,
+            // and the service if there are no credentials.
             "InvalidArgument" | "AuthorizationHeaderMalformed" if status == 400 => (
                 Outcome::Refused,
                 about
-                    .error(ErrorKind::Unexpected, &format!("{} does not understand the request ({code})", about.store))
+                    .error(
+                        ErrorKind::Unexpected,
+                        &format!("{} does not understand the request ({code})", about.store),
+                    )
                     .with_context("credentials", about.credentials)
-                    .with_hint("a private cloud may know no signature but the older: set `signature_version = \"v1\"`"),
+                    .with_hint(
+                        "a private cloud may know no signature but the older: set \
+                         `signature_version = \"v1\"`",
+                    ),
             ),
-            // "The bucket you are attempting to access must be addressed using the specified endpoint."
-            "SecondLevelDomainForbidden" | "PermanentRedirect" | "Redirect" => (Outcome::Refused, self.elsewhere(about)),
-            // "Please send all future requests to this endpoint": a bucket in another region is refused so.
+            // "The bucket you are attempting to access must be addressed using the specified
+            // endpoint."
+            "SecondLevelDomainForbidden" | "PermanentRedirect" | "Redirect" => {
+                (Outcome::Refused, self.elsewhere(about))
+            }
+            // "Please send all future requests to this endpoint": a bucket in another region is
+            // refused so.
             "AccessDeniedEndpoint" => (Outcome::Refused, self.elsewhere(about)),
             // "The object you specified already exists and can not be overwritten."
-            "FileAlreadyExists" => {
-                (Outcome::ConditionFailed, about.error(ErrorKind::PreconditionFailed, "something is there already"))
-            }
-            // "Position is not equal to file length", "The object is not appendable": an append at 0 finds something there.
-            "PositionNotEqualToLength" | "ObjectNotAppendable" => {
-                (Outcome::ConditionFailed, about.error(ErrorKind::PreconditionFailed, "something is there already"))
-            }
+            "FileAlreadyExists" => (
+                Outcome::ConditionFailed,
+                about.error(ErrorKind::PreconditionFailed, "something is there already"),
+            ),
+            // "Position is not equal to file length", "The object is not appendable": an append at
+            // 0 finds something there.
+            "PositionNotEqualToLength" | "ObjectNotAppendable" => (
+                Outcome::ConditionFailed,
+                about.error(ErrorKind::PreconditionFailed, "something is there already"),
+            ),
             // "At least one of the preconditions you specified did not hold."
-            "PreconditionFailed" => {
-                (Outcome::ConditionFailed, about.error(ErrorKind::PreconditionFailed, "it is not what it was expected to be"))
-            }
+            "PreconditionFailed" => (
+                Outcome::ConditionFailed,
+                about.error(ErrorKind::PreconditionFailed, "it is not what it was expected to be"),
+            ),
             // "The object you specified is immutable": a retention policy is on the bucket.
             "FileImmutable" => (
                 Outcome::Refused,
                 about
-                    .error(ErrorKind::PermissionDenied, "a retention policy of the bucket keeps it as it is")
-                    .with_hint("keep states in a bucket without a retention policy: neither a state nor a lock object can be replaced or removed in it"),
+                    .error(
+                        ErrorKind::PermissionDenied,
+                        "a retention policy of the bucket keeps it as it is",
+                    )
+                    .with_hint(
+                        "keep states in a bucket without a retention policy: neither a state nor \
+                         a lock object can be replaced or removed in it",
+                    ),
             ),
             // "The Content-MD5 you specified did not match what we received."
-            "InvalidDigest" => {
-                (Outcome::Unsent, about.error(ErrorKind::Unavailable, "it was damaged on its way to the store"))
-            }
-            "TooManyRequests" | "QpsLimitExceeded" | "DownloadTrafficRateLimitExceeded" | "UploadTrafficRateLimitExceeded" => {
-                (Outcome::Unknown, about.error(ErrorKind::RateLimited, "the store asks for fewer requests"))
-            }
-            // "Your socket connection to the server was not read from or written to within the timeout period."
-            "RequestTimeout" => {
-                (Outcome::Unknown, about.error(ErrorKind::Unavailable, "the store gave up waiting for the request"))
-            }
+            "InvalidDigest" => (
+                Outcome::Unsent,
+                about.error(ErrorKind::Unavailable, "it was damaged on its way to the store"),
+            ),
+            "TooManyRequests"
+            | "QpsLimitExceeded"
+            | "DownloadTrafficRateLimitExceeded"
+            | "UploadTrafficRateLimitExceeded" => (
+                Outcome::Unknown,
+                about.error(ErrorKind::RateLimited, "the store asks for fewer requests"),
+            ),
+            // "Your socket connection to the server was not read from or written to within the
+            // timeout period."
+            "RequestTimeout" => (
+                Outcome::Unknown,
+                about.error(ErrorKind::Unavailable, "the store gave up waiting for the request"),
+            ),
             "NotImplemented" => (
                 Outcome::Refused,
-                about.error(ErrorKind::Unsupported, &format!("{} cannot do what is asked of it", about.store)),
+                about.error(
+                    ErrorKind::Unsupported,
+                    &format!("{} cannot do what is asked of it", about.store),
+                ),
             ),
             _ if status >= 500 => (
                 Outcome::Unknown,
-                about.error(ErrorKind::Unavailable, &format!("{} failed (status {status}, {code})", about.store)),
+                about.error(
+                    ErrorKind::Unavailable,
+                    &format!("{} failed (status {status}, {code})", about.store),
+                ),
             ),
             _ => (
                 Outcome::Refused,
-                about.error(ErrorKind::Unexpected, &format!("the store refused it (status {status}, {code})")),
+                about.error(
+                    ErrorKind::Unexpected,
+                    &format!("the store refused it (status {status}, {code})"),
+                ),
             ),
         }
     }
@@ -219,12 +293,16 @@ impl Refusal {
         )
         .with_context("set in", &about.origins.endpoint);
         let is_host = |host: &str| {
-            !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
+            !host.is_empty()
+                && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
         };
         if is_host(&self.endpoint) {
             error.with_hint(format!("set `endpoint = \"{}\"`", self.endpoint))
         } else {
-            error.with_hint("set `region` or `endpoint` to that of the bucket; the public service takes the bucket in the host only")
+            error.with_hint(
+                "set `region` or `endpoint` to that of the bucket; the public service takes the \
+                 bucket in the host only",
+            )
         }
     }
 
@@ -234,7 +312,8 @@ impl Refusal {
     }
 }
 
-/// Names the code that goes with a status, for answers without one. A bare 404 stays a 404: it does not say that the bucket exists.
+/// Names the code that goes with a status, for answers without one. A bare 404 stays a 404: it does
+/// not say that the bucket exists.
 fn code_of_status(status: u16) -> &'static str {
     match status {
         301 | 302 | 307 => "Redirect",
@@ -272,8 +351,10 @@ mod tests {
 
     fn refusal(status: u16, code: &str) -> Refusal {
         let body = format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>m</Message><RequestId>R1</RequestId>\
-             <HostId>h</HostId><EC>0026-00000001</EC><StringToSign>GET secret</StringToSign></Error>"
+            "<?xml version=\"1.0\" \
+             encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>m</Message><RequestId>R1</\
+             RequestId><HostId>h</HostId><EC>0026-00000001</EC><StringToSign>GET \
+             secret</StringToSign></Error>"
         );
         Refusal::read(status, |_| None, body.as_bytes())
     }
@@ -290,7 +371,12 @@ mod tests {
             (403, "SecurityTokenExpired", Outcome::Refused, ErrorKind::CredentialInvalid),
             (403, "RequestTimeTooSkewed", Outcome::Refused, ErrorKind::CredentialInvalid),
             (409, "FileAlreadyExists", Outcome::ConditionFailed, ErrorKind::PreconditionFailed),
-            (409, "PositionNotEqualToLength", Outcome::ConditionFailed, ErrorKind::PreconditionFailed),
+            (
+                409,
+                "PositionNotEqualToLength",
+                Outcome::ConditionFailed,
+                ErrorKind::PreconditionFailed,
+            ),
             (409, "ObjectNotAppendable", Outcome::ConditionFailed, ErrorKind::PreconditionFailed),
             (409, "FileImmutable", Outcome::Refused, ErrorKind::PermissionDenied),
             (400, "InvalidArgument", Outcome::Refused, ErrorKind::Unexpected),
@@ -301,7 +387,10 @@ mod tests {
         ] {
             let failure = refusal(status, code).failure(about(&origins));
             assert_eq!((failure.outcome, failure.error.kind()), (outcome, kind), "{code}");
-            assert!(!format!("{:?}", failure.error).contains("secret"), "nothing else of the body is kept");
+            assert!(
+                !format!("{:?}", failure.error).contains("secret"),
+                "nothing else of the body is kept"
+            );
         }
     }
 
@@ -309,7 +398,8 @@ mod tests {
     fn an_error_in_a_header_is_read_where_there_is_no_body() {
         let xml = "<Error><Code>NoSuchKey</Code><RequestId>R2</RequestId></Error>";
         let encoded = BASE64.encode(xml);
-        let refusal = Refusal::read(404, |name| (name == "x-oss-err").then_some(encoded.as_str()), b"");
+        let refusal =
+            Refusal::read(404, |name| (name == "x-oss-err").then_some(encoded.as_str()), b"");
         assert_eq!((refusal.code.as_str(), refusal.request_id.as_str()), ("NoSuchKey", "R2"));
     }
 

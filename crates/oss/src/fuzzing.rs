@@ -1,4 +1,5 @@
-//! Doors to private parsers, for fuzzing. No promise of any kind, and not there without the feature.
+//! Doors to private parsers, for fuzzing. No promise of any kind, and not there without the
+//! feature.
 
 use crate::error::Refusal;
 use crate::tablestore;

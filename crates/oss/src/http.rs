@@ -16,11 +16,12 @@ use crate::trust::{of_system, trusting};
 /// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long to wait for the first byte of an answer to a small request, and for each byte after it. A store that takes longer is as good as gone,
-/// and a lock may wait with us.
+/// How long to wait for the first byte of an answer to a small request, and for each byte after it.
+/// A store that takes longer is as good as gone, and a lock may wait with us.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The slowest link on which a state can still be written, in bytes per second: sending counts towards the wait for the answer.
+/// The slowest link on which a state can still be written, in bytes per second: sending counts
+/// towards the wait for the answer.
 const SLOWEST_LINK: u64 = 64 * 1024;
 
 /// How long to wait for the answer to a request with a body of this size.
@@ -47,7 +48,8 @@ impl Http {
         Self { proxies, clients: Arc::default() }
     }
 
-    /// The client for a URL. TLS means reading the system's certificates, a good part of a short command's time: only for those who need it.
+    /// The client for a URL. TLS means reading the system's certificates, a good part of a short
+    /// command's time: only for those who need it.
     ///
     /// # Errors
     /// The URL is for a proxy that cannot be used.
@@ -65,13 +67,20 @@ impl Http {
         self.clients.direct.get_or_init(|| build(None, &[]))
     }
 
-    /// Returns what is wrong with the proxy, if it is the proxy by which a request to this URL failed.
+    /// Returns what is wrong with the proxy, if it is the proxy by which a request to this URL
+    /// failed.
     pub(crate) fn proxy_failed(&self, url: &str, error: &reqwest::Error) -> Option<ProxyFailed> {
         self.proxies.for_url(url)?.ok()?.failed(url, error)
     }
 
-    /// Returns what a proxy says in place of the service: of that, `is_services` knows its own answers.
-    pub(crate) fn proxy_answered(&self, url: &str, status: u16, is_services: bool) -> Option<ProxyFailed> {
+    /// Returns what a proxy says in place of the service: of that, `is_services` knows its own
+    /// answers.
+    pub(crate) fn proxy_answered(
+        &self,
+        url: &str,
+        status: u16,
+        is_services: bool,
+    ) -> Option<ProxyFailed> {
         // To TLS a proxy has nothing to add.
         let proxy = self.proxies.for_url(url).filter(|_| url.starts_with("http:"))?.ok()?;
         if proxy.is_socks() { None } else { proxy.name().answered(status, is_services) }
@@ -95,7 +104,8 @@ fn build(proxies: Option<&Proxies>, trusted: &[CertificateDer<'static>]) -> Clie
         .connect_timeout(CONNECT_TIMEOUT)
         .no_proxy();
     if let Some(proxies) = proxies.cloned() {
-        let choose = move |url: &Url| proxies.for_url(url.as_str())?.ok().map(|proxy| proxy.url().clone());
+        let choose =
+            move |url: &Url| proxies.for_url(url.as_str())?.ok().map(|proxy| proxy.url().clone());
         builder = builder.proxy(reqwest::Proxy::custom(choose));
     }
     builder.build().expect("nothing in it can fail")

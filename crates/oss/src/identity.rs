@@ -25,10 +25,12 @@ struct Answer {
 impl OssConfig {
     /// Looks for the credentials and asks STS whose they are.
     ///
-    /// A store that is not the vendor's own has accounts of its own: without an STS that was named for it (`sts_endpoint`) nobody is asked.
+    /// A store that is not the vendor's own has accounts of its own: without an STS that was named
+    /// for it (`sts_endpoint`) nobody is asked.
     ///
     /// # Errors
-    /// `CredentialInvalid` without credentials, or if STS does not accept them or cannot be reached.
+    /// `CredentialInvalid` without credentials, or if STS does not accept them or cannot be
+    /// reached.
     pub async fn identity(&self) -> Result<Identity> {
         let sender = Sender::new(self)?;
         let credentials = sender.credentials.credentials().await?;
@@ -38,16 +40,18 @@ impl OssConfig {
         } else {
             match sender.endpoint("find out whose the credentials are").await {
                 Ok(endpoint) if endpoint.is_public => None,
-                Ok(_) => {
-                    Some("the store is not the vendor's own, and no `sts_endpoint` is set for it".to_owned())
-                }
+                Ok(_) => Some(
+                    "the store is not the vendor's own, and no `sts_endpoint` is set for it"
+                        .to_owned(),
+                ),
                 Err(error) => Some(error.to_string()),
             }
         };
         let caller = if let Some(reason) = nobody_to_ask {
             Caller::Unknown(reason)
         } else {
-            let surroundings = Surroundings { http: sender.http.clone(), clock: sender.clock.clone() };
+            let surroundings =
+                Surroundings { http: sender.http.clone(), clock: sender.clock.clone() };
             let form = |common: &Common| {
                 let mut parameters = common.with("GetCallerIdentity", "2015-04-01");
                 parameters.extend([

@@ -1,7 +1,8 @@
 //! Where a workspace's state and lock are kept: the one place that knows the layouts.
 //!
-//! Both layouts keep the state of `default` at `<folder>/<name>` and that of another workspace at `<folder>/<workspace>/<name>`, joined and cleaned
-//! as Go's `path.Join` does. They differ in what their keys are called, and in what they default to.
+//! Both layouts keep the state of `default` at `<folder>/<name>` and that of another workspace at
+//! `<folder>/<workspace>/<name>`, joined and cleaned as Go's `path.Join` does. They differ in what
+//! their keys are called, and in what they default to.
 
 use remote_state_core::Workspace;
 use remote_state_core::provider::join_clean;
@@ -32,8 +33,11 @@ impl Layout {
     /// # Errors
     /// Says why no state can be kept there.
     pub(crate) fn new(bucket: &str, folder: &str, name: &str) -> Result<Self, &'static str> {
-        let layout =
-            Self { bucket: bucket.to_owned(), folder: join_clean(&[folder]), name: join_clean(&[name]) };
+        let layout = Self {
+            bucket: bucket.to_owned(),
+            folder: join_clean(&[folder]),
+            name: join_clean(&[name]),
+        };
         let leads_out = |path: &str| path == ".." || path.starts_with("../");
         if leads_out(&layout.folder) || leads_out(&layout.name) {
             // Native clients let it through, and then store several workspaces under one key.
@@ -76,7 +80,8 @@ impl Layout {
         object_url(&self.bucket, key)
     }
 
-    /// Says why a workspace's state, its lock object and its digest row, where there are such, cannot be kept beside those of all others.
+    /// Says why a workspace's state, its lock object and its digest row, where there are such,
+    /// cannot be kept beside those of all others.
     pub(crate) fn admit(
         &self,
         workspace: &Workspace,
@@ -92,24 +97,34 @@ impl Layout {
         }
         let id = self.path(workspace).len() + DIGEST_SUFFIX.len();
         if has_table && id > LONGEST_ID {
-            return Err(format!("a row's id would have {id} bytes, of which {LONGEST_ID} are allowed"));
+            return Err(format!(
+                "a row's id would have {id} bytes, of which {LONGEST_ID} are allowed"
+            ));
         }
-        // The one who locks would find what belongs to another state, and the other one would take it for damaged.
-        let taken = [(has_lock_object, LOCK_SUFFIX, "lock object"), (has_table, DIGEST_SUFFIX, "digest row")];
+        // The one who locks would find what belongs to another state, and the other one would take
+        // it for damaged.
+        let taken = [
+            (has_lock_object, LOCK_SUFFIX, "lock object"),
+            (has_table, DIGEST_SUFFIX, "digest row"),
+        ];
         match taken.into_iter().find(|(is_used, suffix, _)| *is_used && key.ends_with(suffix)) {
-            Some((_, suffix, what)) => Err(format!("what ends in `{suffix}` is the {what} of another state")),
+            Some((_, suffix, what)) => {
+                Err(format!("what ends in `{suffix}` is the {what} of another state"))
+            }
             None => Ok(()),
         }
     }
 
-    /// What every key of a named workspace starts with. Empty if there is no folder: then the whole bucket has to be looked through.
+    /// What every key of a named workspace starts with. Empty if there is no folder: then the whole
+    /// bucket has to be looked through.
     pub(crate) fn listing_prefix(&self) -> String {
         if self.folder.is_empty() { String::new() } else { format!("{}/", self.folder) }
     }
 
     /// Returns the workspace whose state is kept under `key`, if it is one of ours.
     ///
-    /// Native clients of the releases take every object below the prefix for a workspace, whatever follows its first part.
+    /// Native clients of the releases take every object below the prefix for a workspace, whatever
+    /// follows its first part.
     pub(crate) fn workspace_of_state(&self, key: &str) -> Option<Workspace> {
         let rest = key.strip_prefix(&self.listing_prefix())?;
         let (workspace, name) = rest.split_once('/').unwrap_or((rest, ""));
@@ -187,7 +202,10 @@ mod tests {
                 Some(workspace("dev")),
                 "what is stored is found again"
             );
-            assert_eq!(layout.workspace_of_lock(&format!("{of_dev}.tflock")), Some(workspace("dev")));
+            assert_eq!(
+                layout.workspace_of_lock(&format!("{of_dev}.tflock")),
+                Some(workspace("dev"))
+            );
             assert_eq!(
                 layout.workspace_of_state(of_default),
                 None,
@@ -218,7 +236,8 @@ mod tests {
 
     #[test]
     fn places_that_states_would_share_are_refused() {
-        for (folder, name) in [("..", "s"), ("a", "../s"), ("a/../..", "s"), ("a", ".."), ("", ""), ("/", "")]
+        for (folder, name) in
+            [("..", "s"), ("a", "../s"), ("a/../..", "s"), ("a", ".."), ("", ""), ("/", "")]
         {
             assert!(Layout::new("b", folder, name).is_err(), "{folder} {name}");
         }
@@ -227,8 +246,9 @@ mod tests {
         }
     }
 
-    /// The row of a digest is the row of a lock with another name, and a lock object is an object like a state. Whoever may choose the name of
-    /// a state could otherwise lock what is another's digest, or store where another's lock is.
+    /// The row of a digest is the row of a lock with another name, and a lock object is an object
+    /// like a state. Whoever may choose the name of a state could otherwise lock what is
+    /// another's digest, or store where another's lock is.
     #[test]
     fn two_names_never_lead_to_one_object_or_row() {
         let admit = |has_object, has_table, key: &str| {

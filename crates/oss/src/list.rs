@@ -13,7 +13,8 @@ impl OssStore {
             let page = self.client.list(operation, &self.layout.listing_prefix(), marker).await?;
             let items: Vec<_> = page.contents.iter().map(|listed| decode(&listed.key)).collect();
             // The marker may be left out where the last key says the same.
-            let marker = page.next_marker.as_deref().map(decode).filter(|marker| !marker.is_empty());
+            let marker =
+                page.next_marker.as_deref().map(decode).filter(|marker| !marker.is_empty());
             let marker = marker.or_else(|| items.last().cloned());
             let first = items.first().cloned();
             Ok(Page::new(items, page.is_truncated, marker)?.with_first(first))
@@ -40,7 +41,10 @@ impl OssStore {
         })
     }
 
-    pub(crate) fn list_state_versions(&self, workspace: &Workspace) -> BoxStream<'_, Result<StateVersion>> {
+    pub(crate) fn list_state_versions(
+        &self,
+        workspace: &Workspace,
+    ) -> BoxStream<'_, Result<StateVersion>> {
         let key = self.layout.state_key(workspace);
         pages(self.client.sender.store(), move |after| {
             let key = key.clone();

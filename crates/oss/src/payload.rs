@@ -76,7 +76,8 @@ impl Payload {
             Ok(sums.of(source))
         });
         summing.await.map_err(|error| {
-            Error::new(ErrorKind::Unexpected, "write", "hashing a state broke off").with_source(error)
+            Error::new(ErrorKind::Unexpected, "write", "hashing a state broke off")
+                .with_source(error)
         })?
     }
 
@@ -110,19 +111,24 @@ fn stream_of(file: StateFile, broken: Broken) -> reqwest::Body {
     drop(spawn_blocking(move || {
         // It ends when nobody wants more.
         match file.pieces(0..file.size_bytes()) {
-            Ok(mut all) => while all.next().is_some_and(|piece| sender.blocking_send(piece).is_ok()) {},
+            Ok(mut all) => {
+                while all.next().is_some_and(|piece| sender.blocking_send(piece).is_ok()) {}
+            }
             Err(error) => drop(sender.blocking_send(Err(error))),
         }
     }));
-    reqwest::Body::wrap_stream(stream::unfold((pieces, broken), |(mut pieces, broken)| async move {
-        let piece: Result<Bytes> = pieces.recv().await?;
-        let piece = piece.map_err(|error| {
-            let told = std::io::Error::other(error.message().to_owned());
-            *broken.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-            told
-        });
-        Some((piece, (pieces, broken)))
-    }))
+    reqwest::Body::wrap_stream(stream::unfold(
+        (pieces, broken),
+        |(mut pieces, broken)| async move {
+            let piece: Result<Bytes> = pieces.recv().await?;
+            let piece = piece.map_err(|error| {
+                let told = std::io::Error::other(error.message().to_owned());
+                *broken.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                told
+            });
+            Some((piece, (pieces, broken)))
+        },
+    ))
 }
 
 #[derive(Default)]
@@ -148,7 +154,9 @@ mod tests {
 
     #[test]
     fn crc64_is_that_of_the_service() {
-        for (text, crc) in [("123456789", 11051210869376104954), ("", 0), ("{}\n", 4208899406445584739)] {
+        for (text, crc) in
+            [("123456789", 11051210869376104954), ("", 0), ("{}\n", 4208899406445584739)]
+        {
             assert_eq!(Payload::from(Bytes::from(text)).crc64, crc, "{text}");
         }
     }

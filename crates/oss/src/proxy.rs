@@ -33,8 +33,8 @@ impl fmt::Debug for Proxy {
 }
 
 impl Proxies {
-    /// Reads `proxy` and `no_proxy`. What the environment names is for every program, and may be for
-    /// hosts that nobody asks here: it is refused only when a request would go through it.
+    /// Reads `proxy` and `no_proxy`. What the environment names is for every program, and may be
+    /// for hosts that nobody asks here: it is refused only when a request would go through it.
     pub(crate) fn from_resolved(config: &ResolvedConfig) -> Result<Self> {
         const KEY: &str = "proxy";
         let proxy = match config.string(KEY).filter(|text| !text.is_empty()) {
@@ -46,7 +46,9 @@ impl Proxies {
                     Err(reason) if !matches!(origin, Origin::Environment(_)) => {
                         return Err(config.invalid(KEY, reason).with_hint(NAME_A_PROXY));
                     }
-                    Err(reason) => Some(Err(ProxyFailed::unusable(origin.to_string(), reason, NAME_A_PROXY))),
+                    Err(reason) => {
+                        Some(Err(ProxyFailed::unusable(origin.to_string(), reason, NAME_A_PROXY)))
+                    }
                 }
             }
         };
@@ -65,11 +67,13 @@ impl Proxies {
 }
 
 /// What to do about a URL that is none of a proxy.
-const NAME_A_PROXY: &str = "name a proxy such as `http://proxy.example.com:3128`, or the host in `no_proxy`";
+const NAME_A_PROXY: &str =
+    "name a proxy such as `http://proxy.example.com:3128`, or the host in `no_proxy`";
 
 impl Proxy {
     fn parse(text: &str, origin: &Origin) -> Result<Self, &'static str> {
-        let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+        let with_scheme =
+            if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         let mut url = Url::parse(&with_scheme).map_err(|_| "it is not a URL")?;
         match url.scheme() {
             "http" | "https" => {}

@@ -59,10 +59,13 @@ impl Doubt {
         }
     }
 
-    /// Says what all attempts leave behind, given the last: that this one did nothing is no word on those before.
+    /// Says what all attempts leave behind, given the last: that this one did nothing is no word on
+    /// those before.
     pub(crate) fn settle(self, last: Failure) -> Failure {
-        let did_nothing = matches!(last.outcome, Outcome::Conflict | Outcome::Refused | Outcome::Unsent);
-        let outcome = if self == Self::Some && did_nothing { Outcome::Unknown } else { last.outcome };
+        let did_nothing =
+            matches!(last.outcome, Outcome::Conflict | Outcome::Refused | Outcome::Unsent);
+        let outcome =
+            if self == Self::Some && did_nothing { Outcome::Unknown } else { last.outcome };
         Failure { outcome, ..last }
     }
 }
@@ -206,7 +209,8 @@ impl Sender {
         About { operation, object, bucket, store, credentials, origins }
     }
 
-    /// The bucket is known to be in the vendor's own service. Where a location service is to be asked, that is known only once it has answered.
+    /// The bucket is known to be in the vendor's own service. Where a location service is to be
+    /// asked, that is known only once it has answered.
     pub(crate) fn is_public(&self) -> bool {
         match &self.settings.choice {
             EndpointChoice::Known(endpoint) => endpoint.is_public,
@@ -355,7 +359,8 @@ impl Sender {
     }
 }
 
-/// The pauses before a request is repeated: they double, and are spread so that clients do not march in step.
+/// The pauses before a request is repeated: they double, and are spread so that clients do not
+/// march in step.
 pub(crate) fn pauses(retries: usize) -> impl Iterator<Item = Duration> {
     ExponentialBuilder::default()
         .with_min_delay(FIRST_PAUSE)

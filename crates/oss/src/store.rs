@@ -9,8 +9,9 @@ use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use remote_state_core::provider::DigestWait;
 use remote_state_core::{
-    Capabilities, ETag, Error, ErrorKind, LockInfo, LockRecord, LockTarget, Outgoing, ReadOptions, Released,
-    Result, StateLocation, StateMeta, StateRead, StateStore, StateVersion, VersionId, Workspace, WriteMode,
+    Capabilities, ETag, Error, ErrorKind, LockInfo, LockRecord, LockTarget, Outgoing, ReadOptions,
+    Released, Result, StateLocation, StateMeta, StateRead, StateStore, StateVersion, VersionId,
+    Workspace, WriteMode,
 };
 use reqwest::Response;
 
@@ -25,7 +26,8 @@ use crate::request::{Answer, Sender};
 use crate::tablestore::Table;
 
 /// What to configure so that locks are taken.
-const LOCK_HINT: &str = "take `lock = false` out of the configuration, for every client of this state, or pass `--backend-config lock=true`";
+const LOCK_HINT: &str = "take `lock = false` out of the configuration, for every client of this \
+                         state, or pass `--backend-config lock=true`";
 
 /// Terraform state in one bucket, under one state key.
 #[derive(Clone, Debug)]
@@ -37,8 +39,8 @@ pub struct OssStore {
     pub(crate) table: Option<Table>,
     pub(crate) locks_in_table: bool,
     pub(crate) digest_wait: DigestWait,
-    /// The store has been seen to refuse a second create. Shared by everything that uses the bucket: the proof is about the
-    /// store.
+    /// The store has been seen to refuse a second create. Shared by everything that uses the
+    /// bucket: the proof is about the store.
     pub(crate) is_proven: Arc<AtomicBool>,
     /// The bucket has been seen to keep versions. It never stops to have done so.
     pub(crate) has_versions: Arc<AtomicBool>,
@@ -51,7 +53,8 @@ impl OssStore {
     /// `CredentialInvalid` for half of a pair of keys, and for a profile that cannot be used here.
     pub fn new(config: &OssConfig) -> Result<Self> {
         let sender = Sender::new(config)?;
-        let table = config.tablestore.as_ref().map(|table| Table::new(sender.clone(), table, config));
+        let table =
+            config.tablestore.as_ref().map(|table| Table::new(sender.clone(), table, config));
         Ok(Self {
             client: Client::new(sender, config),
             layout: config.layout.clone(),
@@ -68,7 +71,8 @@ impl OssStore {
         Capabilities::default()
             .with_locking(self.uses_lock_object || self.locks_in_table)
             .with_lock_hint(LOCK_HINT)
-            // No request replaces a state on a condition. Creating one can be left to the store on buckets without versions alone.
+            // No request replaces a state on a condition. Creating one can be left to the store on
+            // buckets without versions alone.
             .with_conditional_write(false)
             .with_digests(self.table.is_some())
             .with_versions(true)
@@ -88,7 +92,8 @@ impl StateStore for OssStore {
     }
 
     fn location(&self, workspace: &Workspace) -> StateLocation {
-        let object = self.uses_lock_object.then(|| self.layout.url(&self.layout.lock_key(workspace)));
+        let object =
+            self.uses_lock_object.then(|| self.layout.url(&self.layout.lock_key(workspace)));
         let path = self.layout.path(workspace);
         let row = self.table.as_ref().filter(|_| self.locks_in_table).map(|table| table.url(&path));
         let state = self.layout.url(&self.layout.state_key(workspace));
@@ -103,12 +108,16 @@ impl StateStore for OssStore {
     }
 
     fn admit(&self, workspace: &Workspace) -> Result<()> {
-        self.layout
-            .admit(workspace, self.uses_lock_object, self.table.is_some())
-            .map_err(|reason| Error::config(format!("no state can be kept under this name: {reason}")))
+        self.layout.admit(workspace, self.uses_lock_object, self.table.is_some()).map_err(
+            |reason| Error::config(format!("no state can be kept under this name: {reason}")),
+        )
     }
 
-    async fn read(&self, workspace: &Workspace, options: &ReadOptions) -> Result<Option<StateRead>> {
+    async fn read(
+        &self,
+        workspace: &Workspace,
+        options: &ReadOptions,
+    ) -> Result<Option<StateRead>> {
         let read = || self.read_object(workspace, options);
         match self.digest(workspace) {
             Some(digest) => digest.read(options, read).await,
@@ -116,7 +125,12 @@ impl StateStore for OssStore {
         }
     }
 
-    async fn write(&self, workspace: &Workspace, outgoing: Outgoing, mode: &WriteMode) -> Result<StateMeta> {
+    async fn write(
+        &self,
+        workspace: &Workspace,
+        outgoing: Outgoing,
+        mode: &WriteMode,
+    ) -> Result<StateMeta> {
         let payload = Payload::new(outgoing.decided().await?).await?;
         let written = self.put_state(workspace, &payload, mode).await;
         match self.digest(workspace) {
@@ -156,8 +170,8 @@ impl StateStore for OssStore {
     fn release_caveat(&self) -> Option<String> {
         let is_at_risk = self.uses_lock_object && !self.has_versions.load(Ordering::Acquire);
         is_at_risk.then(|| {
-            "OSS deletes nothing on a condition: unless the bucket keeps versions, another release of this lock at \
-             the same time could remove the lock of the next holder"
+            "OSS deletes nothing on a condition: unless the bucket keeps versions, another release \
+             of this lock at the same time could remove the lock of the next holder"
                 .to_owned()
         })
     }
@@ -175,9 +189,12 @@ impl OssStore {
         options: &ReadOptions,
     ) -> Result<Option<StateRead>> {
         let version = options.version.as_ref().map(VersionId::as_str);
-        let answer = match self.client.get("read", &self.layout.state_key(workspace), version).await {
+        let answer = match self.client.get("read", &self.layout.state_key(workspace), version).await
+        {
             Ok(answer) => answer,
-            Err(failure) if failure.outcome == Outcome::Absent && version.is_none() => return Ok(None),
+            Err(failure) if failure.outcome == Outcome::Absent && version.is_none() => {
+                return Ok(None);
+            }
             Err(failure) => return Err(failure.error),
         };
         let location = self.location(workspace).state;
@@ -219,7 +236,11 @@ struct Transfer {
 
 impl Transfer {
     fn broken(&self, reason: &str) -> Error {
-        Error::new(ErrorKind::Unavailable, "read", format!("cannot read `{}`: {reason}", self.object))
+        Error::new(
+            ErrorKind::Unavailable,
+            "read",
+            format!("cannot read `{}`: {reason}", self.object),
+        )
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>> {
@@ -253,7 +274,8 @@ fn body(
     expected: Option<u64>,
     object: String,
 ) -> BoxStream<'static, Result<Bytes>> {
-    let transfer = Transfer { response, left_bytes: size_bytes, crc: Crc64::default(), expected, object };
+    let transfer =
+        Transfer { response, left_bytes: size_bytes, crc: Crc64::default(), expected, object };
     stream::try_unfold(transfer, |mut transfer| async move {
         Ok(transfer.next().await?.map(|bytes| (bytes, transfer)))
     })

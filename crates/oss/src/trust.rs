@@ -8,7 +8,8 @@ use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore,
+    SignatureScheme,
 };
 
 /// Reads the certificates that the system trusts, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
@@ -35,16 +36,19 @@ pub(crate) fn trusting(certificates: &[CertificateDer<'static>]) -> ClientConfig
     match WebPkiServerVerifier::builder_with_provider(roots.clone(), provider).build() {
         Ok(usual) => builder
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Listed { usual, certificates: certificates.into() }))
+            .with_custom_certificate_verifier(Arc::new(Listed {
+                usual,
+                certificates: certificates.into(),
+            }))
             .with_no_client_auth(),
         // Where nobody is trusted there is nothing to add.
         Err(_) => builder.with_root_certificates(roots).with_no_client_auth(),
     }
 }
 
-/// Looks at certificates as usual, and besides takes one that is an authority's own, if it is listed
-/// byte for byte among those that are trusted: `openssl req -x509` makes such certificates, and
-/// clients of Go and `curl` take them.
+/// Looks at certificates as usual, and besides takes one that is an authority's own, if it is
+/// listed byte for byte among those that are trusted: `openssl req -x509` makes such certificates,
+/// and clients of Go and `curl` take them.
 #[derive(Debug)]
 struct Listed {
     usual: Arc<WebPkiServerVerifier>,
@@ -61,7 +65,8 @@ impl ServerCertVerifier for Listed {
         now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
         match self.usual.verify_server_cert(certificate, others, name, ocsp, now) {
-            // It comes after the look at the time for which the certificate is good, and before the one at the name.
+            // It comes after the look at the time for which the certificate is good, and before the
+            // one at the name.
             Err(error) if is_about_authority(&error) && self.certificates.contains(certificate) => {
                 verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
                 Ok(ServerCertVerified::assertion())
@@ -105,7 +110,10 @@ mod tests {
 
     use super::*;
 
-    fn own_authority(name: &str, change: impl FnOnce(&mut CertificateParams)) -> CertificateDer<'static> {
+    fn own_authority(
+        name: &str,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> CertificateDer<'static> {
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         change(&mut params);
@@ -116,7 +124,8 @@ mod tests {
         let mut roots = RootCertStore::empty();
         roots.add(trusted.clone()).unwrap();
         let provider = Arc::new(ring::default_provider());
-        let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+        let usual =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
         let listed = Listed { usual, certificates: [trusted.clone()].into() };
         let host = ServerName::try_from("oss.test").unwrap();
         listed.verify_server_cert(shown, &[], &host, &[], UnixTime::now()).is_ok()
@@ -124,7 +133,8 @@ mod tests {
 
     /// What the bundles of the s3 provider are tested for over connections.
     #[test]
-    fn certificate_that_is_its_own_authority_is_taken_if_it_is_listed_in_its_time_and_for_its_host() {
+    fn certificate_that_is_its_own_authority_is_taken_if_it_is_listed_in_its_time_and_for_its_host()
+    {
         let own = own_authority("oss.test", |_| ());
         assert!(is_taken(&own, &own));
         assert!(!is_taken(&own, &own_authority("oss.test", |_| ())), "not listed");
@@ -132,7 +142,8 @@ mod tests {
         assert!(!is_taken(&other, &other), "for another host");
         let over = own_authority("oss.test", |params| params.not_after = date_time_ymd(2001, 1, 1));
         assert!(!is_taken(&over, &over), "over");
-        let early = own_authority("oss.test", |params| params.not_before = date_time_ymd(2900, 1, 1));
+        let early =
+            own_authority("oss.test", |params| params.not_before = date_time_ymd(2900, 1, 1));
         assert!(!is_taken(&early, &early), "not valid yet");
     }
 }

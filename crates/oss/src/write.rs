@@ -1,5 +1,5 @@
-//! Writing and deleting a state. What a write may expect, and what became of one whose answer was lost, is decided alike for all providers: see
-//! [`StateObject`].
+//! Writing and deleting a state. What a write may expect, and what became of one whose answer was
+//! lost, is decided alike for all providers: see [`StateObject`].
 
 use std::sync::atomic::Ordering;
 
@@ -38,17 +38,22 @@ impl OssStore {
         let key = self.layout.state_key(workspace);
         let how = match mode {
             WriteMode::Overwrite => PutMode::Overwrite,
-            // The service replaces nothing on a condition: look ourselves. The lock, not this, keeps others out in between.
-            WriteMode::Update(_) => self.check_expected(&key, mode).await.map(|_| PutMode::Overwrite)?,
+            // The service replaces nothing on a condition: look ourselves. The lock, not this,
+            // keeps others out in between.
+            WriteMode::Update(_) => {
+                self.check_expected(&key, mode).await.map(|_| PutMode::Overwrite)?
+            }
             WriteMode::Create => match self.check_expected(&key, mode).await? {
-                // Nothing is there, and on a bucket without versions the service makes sure of that.
+                // Nothing is there, and on a bucket without versions the service makes sure of
+                // that.
                 Present::No if self.versioning("write").await == Some(EverVersioned::Never) => {
                     PutMode::ForbidOverwrite
                 }
                 _ => PutMode::Overwrite,
             },
         };
-        let stored = match self.client.put("write", &key, payload, how, Repeat::AsConfigured).await {
+        let stored = match self.client.put("write", &key, payload, how, Repeat::AsConfigured).await
+        {
             Ok(stored) => stored,
             Err(failure) => {
                 self.state_object(&key)
@@ -68,31 +73,42 @@ impl OssStore {
 
     pub(crate) async fn delete_state(&self, workspace: &Workspace) -> Result<()> {
         let key = self.layout.state_key(workspace);
-        let Err(failure) = self.client.delete("delete", &key, None, Repeat::AsConfigured).await else {
+        let Err(failure) = self.client.delete("delete", &key, None, Repeat::AsConfigured).await
+        else {
             return Ok(());
         };
         self.state_object(&key).resolve_delete(failure, self.present("delete", &key)).await
     }
 
-    /// A version means that versions were turned on since the bucket was asked, and that the service did not look whether something was there. So we look
-    /// for what came in between, and take the write back if something did.
-    async fn take_back_if_void(&self, workspace: &Workspace, version: &str, payload: &Payload) -> Result<()> {
+    /// A version means that versions were turned on since the bucket was asked, and that the
+    /// service did not look whether something was there. So we look for what came in between,
+    /// and take the write back if something did.
+    async fn take_back_if_void(
+        &self,
+        workspace: &Workspace,
+        version: &str,
+        payload: &Payload,
+    ) -> Result<()> {
         self.has_versions.store(true, Ordering::Release);
         let key = self.layout.state_key(workspace);
         let in_doubt = |source: Error| self.in_doubt(&key, version, source);
         let unclear = |reason: &str| in_doubt(Error::new(ErrorKind::Unavailable, "write", reason));
         if version == NULL_VERSION {
-            return Err(unclear("versions are suspended, and what a write replaces then is not kept"));
+            return Err(unclear(
+                "versions are suspended, and what a write replaces then is not kept",
+            ));
         }
         match self.stands_over(workspace, version, payload).await.map_err(in_doubt)? {
             StandsOver::NoState => Ok(()),
             StandsOver::OtherState => {
-                let undone = self.client.delete("write", &key, Some(version), Repeat::AsConfigured).await;
+                let undone =
+                    self.client.delete("write", &key, Some(version), Repeat::AsConfigured).await;
                 undone.map_err(|failure| in_doubt(failure.error))?;
                 Err(self.state_object(&key).changed())
             }
             StandsOver::SameThenOther => Err(unclear(
-                "the same state stands below it, perhaps by an earlier attempt, and another one below that",
+                "the same state stands below it, perhaps by an earlier attempt, and another one \
+                 below that",
             )),
             StandsOver::NotListed => Err(unclear("that version is not in the list of versions")),
         }
@@ -100,15 +116,20 @@ impl OssStore {
 
     fn in_doubt(&self, key: &str, version: &str, source: Error) -> Error {
         let url = self.layout.url(key);
-        let message = format!("the state was written to `{url}`, perhaps over one that came in between");
+        let message =
+            format!("the state was written to `{url}`, perhaps over one that came in between");
         Error::new(ErrorKind::Unknown, "write", message)
             .with_context("because", &source)
             .with_context("version", version)
-            .with_hint("versions were turned on in that moment: compare the newest versions of that object")
+            .with_hint(
+                "versions were turned on in that moment: compare the newest versions of that \
+                 object",
+            )
             .with_source(source)
     }
 
-    /// Looks at what a version of ours stands over. A write whose answer was lost is repeated, so that may be our own.
+    /// Looks at what a version of ours stands over. A write whose answer was lost is repeated, so
+    /// that may be our own.
     async fn stands_over(
         &self,
         workspace: &Workspace,
@@ -117,8 +138,9 @@ impl OssStore {
     ) -> Result<StandsOver> {
         let key = self.layout.state_key(workspace);
         let mut versions = self.list_state_versions(workspace);
-        let is_ours =
-            |found: &StateVersion| found.meta.version.as_ref().is_some_and(|id| id.as_str() == version);
+        let is_ours = |found: &StateVersion| {
+            found.meta.version.as_ref().is_some_and(|id| id.as_str() == version)
+        };
         loop {
             match versions.try_next().await? {
                 Some(found) if is_ours(&found) => break,
@@ -148,7 +170,8 @@ impl OssStore {
     }
 
     async fn present(&self, operation: &'static str, key: &str) -> Result<Present> {
-        // A HEAD has no body to say which of bucket and key is missing. A GET has, and its body need not be read.
+        // A HEAD has no body to say which of bucket and key is missing. A GET has, and its body
+        // need not be read.
         match self.client.get(operation, key, None).await {
             Ok(answer) => {
                 let etag = answer.header("etag").map(ETag::new);

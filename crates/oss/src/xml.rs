@@ -33,7 +33,8 @@ pub(crate) struct Listing {
     pub(crate) contents: Vec<Listed>,
 }
 
-/// An object in a listing. Keys are in URL encoding, which is asked for: XML cannot hold every character.
+/// An object in a listing. Keys are in URL encoding, which is asked for: XML cannot hold every
+/// character.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct Listed {
@@ -86,7 +87,8 @@ pub(crate) fn decode(text: &str) -> String {
     percent_decode_str(&text.replace('+', "%20")).decode_utf8_lossy().into_owned()
 }
 
-/// Reads a document; `None` if it is none of that kind. The parser's words are not kept, since they may quote it.
+/// Reads a document; `None` if it is none of that kind. The parser's words are not kept, since they
+/// may quote it.
 pub(crate) fn parse<T: Document>(text: &str) -> Option<T> {
     // The names of fields are looked at below, that of the root is not.
     (root(text)? == T::ROOT).then(|| quick_xml::de::from_str(text).ok()).flatten()
@@ -117,15 +119,19 @@ mod tests {
     #[test]
     fn versions_and_deletions_keep_their_order() {
         let page: Versions = parse(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><ListVersionsResult><Name>b</Name><Prefix>k</Prefix><KeyMarker></KeyMarker>\
-             <VersionIdMarker></VersionIdMarker><MaxKeys>1000</MaxKeys><IsTruncated>true</IsTruncated><NextKeyMarker>k</NextKeyMarker>\
-             <NextVersionIdMarker>2</NextVersionIdMarker>\
-             <DeleteMarker><Key>k</Key><VersionId>4</VersionId><IsLatest>true</IsLatest><LastModified>2024-01-02T03:04:05.000Z</LastModified>\
-             <Owner><ID>1</ID><DisplayName>1</DisplayName></Owner></DeleteMarker>\
-             <Version><Key>k</Key><VersionId>3</VersionId><IsLatest>false</IsLatest><LastModified>2024-01-02T03:04:04.000Z</LastModified>\
-             <ETag>\"AB\"</ETag><Type>Normal</Type><Size>12</Size><StorageClass>Standard</StorageClass></Version>\
-             <DeleteMarker><Key>k</Key><VersionId>2</VersionId><IsLatest>false</IsLatest><LastModified>2024-01-02T03:04:03.000Z</LastModified>\
-             </DeleteMarker></ListVersionsResult>",
+            "<?xml version=\"1.0\" \
+             encoding=\"UTF-8\"?><ListVersionsResult><Name>b</Name><Prefix>k</Prefix><KeyMarker></\
+             KeyMarker><VersionIdMarker></VersionIdMarker><MaxKeys>1000</\
+             MaxKeys><IsTruncated>true</IsTruncated><NextKeyMarker>k</\
+             NextKeyMarker><NextVersionIdMarker>2</NextVersionIdMarker><DeleteMarker><Key>k</\
+             Key><VersionId>4</VersionId><IsLatest>true</IsLatest><LastModified>2024-01-02T03:04:\
+             05.000Z</LastModified><Owner><ID>1</ID><DisplayName>1</DisplayName></Owner></\
+             DeleteMarker><Version><Key>k</Key><VersionId>3</VersionId><IsLatest>false</\
+             IsLatest><LastModified>2024-01-02T03:04:04.000Z</LastModified><ETag>\"AB\"</\
+             ETag><Type>Normal</Type><Size>12</Size><StorageClass>Standard</StorageClass></\
+             Version><DeleteMarker><Key>k</Key><VersionId>2</VersionId><IsLatest>false</\
+             IsLatest><LastModified>2024-01-02T03:04:03.000Z</LastModified></DeleteMarker></\
+             ListVersionsResult>",
         )
         .unwrap();
         assert!(page.is_truncated);
@@ -135,7 +141,9 @@ mod tests {
             .iter()
             .filter_map(|entry| match entry {
                 Entry::Version(version) => Some((false, version.version_id.as_str(), version.size)),
-                Entry::DeleteMarker(version) => Some((true, version.version_id.as_str(), version.size)),
+                Entry::DeleteMarker(version) => {
+                    Some((true, version.version_id.as_str(), version.size))
+                }
                 Entry::Other => None,
             })
             .collect();
@@ -148,7 +156,8 @@ mod tests {
             parse("<VersioningConfiguration></VersioningConfiguration>").unwrap();
         assert_eq!(never.status, None);
         let on: VersioningConfiguration =
-            parse("<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>").unwrap();
+            parse("<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>")
+                .unwrap();
         assert_eq!(on.status.as_deref(), Some("Enabled"));
         let empty: VersioningConfiguration =
             parse("<?xml version=\"1.0\"?><VersioningConfiguration/>").unwrap();
@@ -161,7 +170,10 @@ mod tests {
     #[test]
     fn what_is_no_listing_is_not_an_empty_one() {
         let listing = |text: &str| parse::<Listing>(text).map(|page| page.contents.len());
-        assert_eq!(listing("<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"), Some(0));
+        assert_eq!(
+            listing("<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"),
+            Some(0)
+        );
         for page in [
             "",
             "<html><body>Sign in</body></html>",

@@ -1,5 +1,5 @@
-//! A clock that is not the service's: a request that was refused for its time alone is sent once more
-//! with the service's, and nothing was done by the first.
+//! A clock that is not the service's: a request that was refused for its time alone is sent once
+//! more with the service's, and nothing was done by the first.
 //!
 //! Of the same kind are clocks that jump while a lock is held, ahead and behind, rows of a table,
 //! whose service has no word for it but that of a wrong signature, and the services that hand out
@@ -91,7 +91,8 @@ async fn a_role_and_an_endpoint_are_had_with_the_clock_of_the_service() {
     let keys = [("assume_role_role_arn", ROLE), ("sts_endpoint", sts.as_str())];
     let store = store(&emulator, &keys);
     drop(store.write(&here(), state(), &WriteMode::Create).await.unwrap());
-    let operations: Vec<_> = emulator.requests().take().into_iter().map(|asked| asked.operation).collect();
+    let operations: Vec<_> =
+        emulator.requests().take().into_iter().map(|asked| asked.operation).collect();
     let roles = operations.iter().filter(|operation| operation.as_deref() == Some("AssumeRole"));
     assert_eq!(roles.count(), 2, "{operations:?}");
 }

@@ -20,8 +20,9 @@ fn small() -> Scale {
 async fn setup(keys: &[(&str, &str)]) -> Setup {
     let emulator = emulator().await;
     let store = store(&emulator, keys);
-    let declares =
-        Capabilities::default().with_locking(true).with_versions(keys.contains(&("bucket", "versioned")));
+    let declares = Capabilities::default()
+        .with_locking(true)
+        .with_versions(keys.contains(&("bucket", "versioned")));
     let locks = Arc::new(LockObjects::new(&emulator, store.clone()));
     Setup::new(store, declares).with_raw_locks(locks).with_guard(emulator)
 }
@@ -155,7 +156,10 @@ mod weather {
             let store = crate::table::in_table(&emulator);
             roughen(&emulator);
             let declares = Capabilities::default().with_locking(true);
-            Setup::new(store, declares).with_locks_of_states_only().with_scale(small()).with_guard(emulator)
+            Setup::new(store, declares)
+                .with_locks_of_states_only()
+                .with_scale(small())
+                .with_guard(emulator)
         }
 
         remote_state_conformance::suite!(setup);

@@ -24,7 +24,11 @@ async fn a_store_that_replaces_what_must_not_be_is_refused_with_what_to_use_inst
         assert_eq!(error.kind(), ErrorKind::Unsupported, "{bucket}: {error:?}");
         assert!(error.message().contains("cannot hold locks"), "{error}");
         assert!(error.hints()[0].contains("tablestore_table"), "{error:?}");
-        assert_eq!(store.inspect(&here()).await.unwrap(), None, "what was no lock is taken away again");
+        assert_eq!(
+            store.inspect(&here()).await.unwrap(),
+            None,
+            "what was no lock is taken away again"
+        );
     }
 }
 
@@ -33,7 +37,9 @@ async fn a_lock_whose_answer_was_lost_is_ours_and_is_released() {
     let mut cases = Vec::new();
     for misbehaviour in [Misbehaviour::LoseReply, Misbehaviour::internal_error_after_work()] {
         for times in 1..=3 {
-            for (bucket, method) in [("tfstate", "PUT"), ("versioned", "POST"), ("suspended", "POST")] {
+            for (bucket, method) in
+                [("tfstate", "PUT"), ("versioned", "POST"), ("suspended", "POST")]
+            {
                 cases.push(lock_with_lost_answers(misbehaviour.clone(), times, bucket, method));
             }
         }
@@ -42,7 +48,12 @@ async fn a_lock_whose_answer_was_lost_is_ours_and_is_released() {
     drop(join_all(cases).await);
 }
 
-async fn lock_with_lost_answers(misbehaviour: Misbehaviour, times: u32, bucket: &str, method: &str) {
+async fn lock_with_lost_answers(
+    misbehaviour: Misbehaviour,
+    times: u32,
+    bucket: &str,
+    method: &str,
+) {
     let emulator = emulator().await;
     let store = store(&emulator, &[("bucket", bucket)]);
     inject(&emulator, misbehaviour, method, times);
@@ -50,7 +61,10 @@ async fn lock_with_lost_answers(misbehaviour: Misbehaviour, times: u32, bucket: 
     let held = store.acquire(&here(), &info).await.unwrap();
     assert_eq!(held.id, info.id);
     assert_eq!(store.inspect(&here()).await.unwrap().unwrap().id(), Some(&info.id));
-    assert_eq!(store.acquire(&here(), &self::info()).await.unwrap_err().kind(), ErrorKind::LockHeld);
+    assert_eq!(
+        store.acquire(&here(), &self::info()).await.unwrap_err().kind(),
+        ErrorKind::LockHeld
+    );
     let released = store.release(&here(), &LockTarget::Id(info.id.clone())).await.unwrap();
     assert_eq!(released, Released::Freed(Some(held)));
 }
@@ -64,12 +78,15 @@ async fn an_unlock_whose_answer_was_lost_never_deletes_the_next_holders_lock() {
         store.acquire(&here(), &mine).await.unwrap();
         inject(&emulator, Misbehaviour::LoseReply, "DELETE", 1);
         let next = info();
-        // The next holder comes in the moment the lock is free, while the unlock is still finding out what became of it.
+        // The next holder comes in the moment the lock is free, while the unlock is still finding
+        // out what became of it.
         let (workspace, target) = (here(), LockTarget::Id(mine.id.clone()));
         let (released, taken) = tokio::join!(store.release(&workspace, &target), async {
             loop {
                 match store.acquire(&workspace, &next).await {
-                    Err(error) if error.kind() == ErrorKind::LockHeld => tokio::task::yield_now().await,
+                    Err(error) if error.kind() == ErrorKind::LockHeld => {
+                        tokio::task::yield_now().await
+                    }
                     other => return other,
                 }
             }
@@ -141,7 +158,9 @@ async fn a_body_that_ends_early_or_is_damaged_is_an_error() {
     let emulator = emulator().await;
     let store = store(&emulator, &[]);
     store.write(&here(), state(), &WriteMode::Overwrite).await.unwrap();
-    for misbehaviour in [Misbehaviour::TruncateBody { after_bytes: 10 }, Misbehaviour::MisstateChecksum] {
+    for misbehaviour in
+        [Misbehaviour::TruncateBody { after_bytes: 10 }, Misbehaviour::MisstateChecksum]
+    {
         inject(&emulator, misbehaviour, "GET", 1);
         let error = store.read_bytes(&here()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
@@ -156,8 +175,11 @@ async fn a_lock_that_cannot_be_settled_is_unknown_and_names_its_id() {
     for table in [false, true] {
         let emulator = emulator().await;
         let keys = if table { table_keys(&emulator) } else { Vec::new() };
-        let keys: Vec<_> =
-            keys.iter().map(|(key, value)| (*key, value.as_str())).chain([("max_retries", "0")]).collect();
+        let keys: Vec<_> = keys
+            .iter()
+            .map(|(key, value)| (*key, value.as_str()))
+            .chain([("max_retries", "0")])
+            .collect();
         let store = store(&emulator, &keys);
         // So that nothing but the lock itself is asked for.
         drop(store.acquire(&Workspace::new("other").unwrap(), &info()).await.unwrap());
@@ -166,7 +188,10 @@ async fn a_lock_that_cannot_be_settled_is_unknown_and_names_its_id() {
         let error = store.acquire(&here(), &info).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unknown, "{error:?}");
         assert!(
-            error.context().iter().any(|(label, value)| *label == "lock id" && value == info.id.as_str())
+            error
+                .context()
+                .iter()
+                .any(|(label, value)| *label == "lock id" && value == info.id.as_str())
         );
         // Once the store answers again, the lock can be found and released by that id.
         emulator.faults().clear();
@@ -237,12 +262,18 @@ async fn a_digest_whose_answer_was_lost_is_looked_for_whatever_its_repetition_is
         let arm = |operation| {
             for (status, code) in [(500, "OTSInternalServerError"), (status, code)] {
                 let answer = Misbehaviour::AnswerAfterWork { status, code: code.to_owned() };
-                emulator.faults().inject(Fault::new(answer).with_operation(operation).with_times(1));
+                emulator
+                    .faults()
+                    .inject(Fault::new(answer).with_operation(operation).with_times(1));
             }
         };
         arm("PutRow");
         store.write(&here(), state(), &WriteMode::Overwrite).await.unwrap();
-        assert_eq!(store.read_bytes(&here()).await.unwrap().unwrap().bytes.as_ref(), STATE, "{code}");
+        assert_eq!(
+            store.read_bytes(&here()).await.unwrap().unwrap().bytes.as_ref(),
+            STATE,
+            "{code}"
+        );
         arm("DeleteRow");
         store.delete(&here()).await.unwrap();
         assert!(store.read_bytes(&here()).await.unwrap().is_none(), "{code}");

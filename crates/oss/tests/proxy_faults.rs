@@ -1,6 +1,6 @@
 //! A proxy that is down, refuses, or wants to know who asks: the error names it, and where it was
-//! named. Of the same kind are proxies on the way to STS, to the location service and to Tablestore,
-//! and values of variables that name no proxy at all.
+//! named. Of the same kind are proxies on the way to STS, to the location service and to
+//! Tablestore, and values of variables that name no proxy at all.
 
 mod common;
 #[path = "common/fake.rs"]
@@ -149,7 +149,10 @@ async fn proxy_that_is_down_is_named_with_where_it_was_set() {
         let error = failure(&keys, env).await;
         let told = told(&error);
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{told}");
-        assert!(error.message().contains(&format!("the proxy `http://{down}` cannot be reached")), "{told}");
+        assert!(
+            error.message().contains(&format!("the proxy `http://{down}` cannot be reached")),
+            "{told}"
+        );
         assert!(told.contains("because: Connection refused"), "{told}");
         assert!(told.contains(&format!("proxy set in: {origin}\n")), "{told}");
         assert!(!format!("{error:?}{told}").contains("hunter2"), "{told}");
@@ -159,10 +162,26 @@ async fn proxy_that_is_down_is_named_with_where_it_was_set() {
 #[tokio::test]
 async fn proxy_that_refuses_or_wants_a_password_is_told_apart_from_the_store() {
     for (status, endpoint, fault) in [
-        ("503 Service Unavailable", "https://oss.test", "refuses to connect to `tfstate.oss.test:443`"),
-        ("407 Proxy Authentication Required", "https://oss.test", "wants a user name and a password"),
-        ("407 Proxy Authentication Required", "http://oss.test", "wants a user name and a password"),
-        ("503 Service Unavailable", "http://oss.test", "or the server behind it answers with status 503"),
+        (
+            "503 Service Unavailable",
+            "https://oss.test",
+            "refuses to connect to `tfstate.oss.test:443`",
+        ),
+        (
+            "407 Proxy Authentication Required",
+            "https://oss.test",
+            "wants a user name and a password",
+        ),
+        (
+            "407 Proxy Authentication Required",
+            "http://oss.test",
+            "wants a user name and a password",
+        ),
+        (
+            "503 Service Unavailable",
+            "http://oss.test",
+            "or the server behind it answers with status 503",
+        ),
     ] {
         let (proxy, _asked) = fake(move |_, _| http(status, "", "")).await;
         let error = failure(&[("endpoint", endpoint)], &[("HTTPS_PROXY", &proxy)]).await;
@@ -172,9 +191,10 @@ async fn proxy_that_refuses_or_wants_a_password_is_told_apart_from_the_store() {
     }
     // What the service itself answers is not the proxy's.
     let of_service = "x-oss-request-id: R1\r\ncontent-type: application/xml\r\n";
-    let (proxy, _asked) =
-        fake(move |_, _| http("503 Busy", of_service, "<Error><Code>ServiceUnavailable</Code></Error>"))
-            .await;
+    let (proxy, _asked) = fake(move |_, _| {
+        http("503 Busy", of_service, "<Error><Code>ServiceUnavailable</Code></Error>")
+    })
+    .await;
     let error = failure(&[("endpoint", "http://oss.test")], &[("HTTPS_PROXY", &proxy)]).await;
     assert!(error.message().contains("ServiceUnavailable"), "{}", told(&error));
 }
@@ -202,7 +222,11 @@ async fn socks_proxies_are_spoken_to_with_and_without_a_password() {
             ErrorKind::CredentialInvalid,
             "does not accept the user name",
         ),
-        (format!("socks5h://{proxy}"), ErrorKind::CredentialInvalid, "wants a user name and a password"),
+        (
+            format!("socks5h://{proxy}"),
+            ErrorKind::CredentialInvalid,
+            "wants a user name and a password",
+        ),
         ("socks5://127.0.0.1:1".to_owned(), ErrorKind::Unavailable, "cannot be reached"),
     ] {
         let error = failure(&[endpoint], &[("HTTPS_PROXY", &url)]).await;
@@ -220,7 +244,8 @@ async fn proxy_on_the_way_to_another_service_is_named_too() {
     let down = nobody().await;
     let env = [("HTTPS_PROXY", format!("http://{down}"))];
     for keys in [
-        &[("assume_role_role_arn", "acs:ram::123456:role/tf"), ("endpoint", "http://127.0.0.1:1")][..],
+        &[("assume_role_role_arn", "acs:ram::123456:role/tf"), ("endpoint", "http://127.0.0.1:1")]
+            [..],
         &[("location_endpoint", "https://location.test")],
     ] {
         let error = failure(keys, &[(env[0].0, &env[0].1)]).await;

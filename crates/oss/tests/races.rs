@@ -1,4 +1,5 @@
-//! Two hundred rounds of a crowd for one lock, on every kind of bucket and in a table: each has one winner.
+//! Two hundred rounds of a crowd for one lock, on every kind of bucket and in a table: each has one
+//! winner.
 
 mod common;
 
@@ -17,7 +18,8 @@ async fn race(store: Arc<dyn StateStore>) {
             let store = Arc::clone(&store);
             tokio::spawn(async move {
                 let info =
-                    LockInfo::new(format!("{racer}"), "me@here", "1", jiff::Timestamp::UNIX_EPOCH).unwrap();
+                    LockInfo::new(format!("{racer}"), "me@here", "1", jiff::Timestamp::UNIX_EPOCH)
+                        .unwrap();
                 store.acquire(&Workspace::default(), &info).await
             })
         });
@@ -25,7 +27,9 @@ async fn race(store: Arc<dyn StateStore>) {
         for result in join_all(attempts).await {
             match result.unwrap() {
                 Ok(info) => winners.push(info),
-                Err(error) => assert_eq!(error.kind(), ErrorKind::LockHeld, "round {round}: {error:?}"),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::LockHeld, "round {round}: {error:?}")
+                }
             }
         }
         assert_eq!(winners.len(), 1, "round {round}");

@@ -25,7 +25,10 @@ async fn prove(store: &Arc<dyn remote_state_core::StateStore>) {
 #[tokio::test]
 async fn lock_and_unlock_take_no_more_requests_than_the_bucket_needs() {
     for (bucket, expected) in [
-        ("tfstate", &["GetBucketVersioning", "PutObject", "GetObject", "GetObject", "DeleteObject"][..]),
+        (
+            "tfstate",
+            &["GetBucketVersioning", "PutObject", "GetObject", "GetObject", "DeleteObject"][..],
+        ),
         ("versioned", &["AppendObject", "GetObject", "GetObject", "DeleteObject"]),
         ("suspended", &["AppendObject", "GetObject", "GetObject", "DeleteObject"]),
     ] {
@@ -42,7 +45,8 @@ async fn lock_and_unlock_take_no_more_requests_than_the_bucket_needs() {
 async fn where_the_status_of_versions_may_not_be_asked_for_the_lock_is_appended() {
     for bucket in ["tfstate", "versioned"] {
         let emulator = emulator().await;
-        let refused = Misbehaviour::AnswerWithoutWork { status: 403, code: "AccessDenied".to_owned() };
+        let refused =
+            Misbehaviour::AnswerWithoutWork { status: 403, code: "AccessDenied".to_owned() };
         emulator.faults().inject(Fault::new(refused).with_operation("GetBucketVersioning"));
         let store = store(&emulator, &[("bucket", bucket)]);
         let held = store.acquire(&here(), &info()).await.unwrap();
@@ -50,7 +54,8 @@ async fn where_the_status_of_versions_may_not_be_asked_for_the_lock_is_appended(
         drop(store.release(&here(), &LockTarget::Id(held.id)).await.unwrap());
         let asked = operations(&emulator);
         assert!(
-            asked.iter().any(|name| name == "AppendObject") && !asked.iter().any(|name| name == "PutObject"),
+            asked.iter().any(|name| name == "AppendObject")
+                && !asked.iter().any(|name| name == "PutObject"),
             "{asked:?}"
         );
     }
@@ -61,7 +66,12 @@ async fn read_and_write_take_one_request() {
     let emulator = emulator().await;
     let store = store(&emulator, &[]);
     assert!(store.read_bytes(&here()).await.unwrap().is_none());
-    drop(store.write(&here(), Bytes::from_static(b"{}").into(), &WriteMode::Overwrite).await.unwrap());
+    drop(
+        store
+            .write(&here(), Bytes::from_static(b"{}").into(), &WriteMode::Overwrite)
+            .await
+            .unwrap(),
+    );
     assert!(store.read_bytes(&here()).await.unwrap().is_some());
     assert_eq!(operations(&emulator), ["GetObject", "PutObject", "GetObject"]);
 }
@@ -77,7 +87,12 @@ async fn encryption_and_acl_go_with_whatever_is_written() {
         let keys: Vec<_> =
             keys.iter().copied().chain([("acl", "private"), ("bucket", "versioned")]).collect();
         let store = store(&emulator, &keys);
-        drop(store.write(&here(), Bytes::from_static(b"{}").into(), &WriteMode::Overwrite).await.unwrap());
+        drop(
+            store
+                .write(&here(), Bytes::from_static(b"{}").into(), &WriteMode::Overwrite)
+                .await
+                .unwrap(),
+        );
         drop(store.acquire(&here(), &info()).await.unwrap());
         let asked = emulator.requests().take();
         let sent = |request: &Request, name: &str| request.headers.get(name).cloned();
@@ -120,12 +135,20 @@ async fn a_proxy_takes_everything_but_this_machine_and_what_is_excepted() {
     let through = |endpoint: &str, except: &str| {
         store(
             &emulator,
-            &[("endpoint", endpoint), ("proxy", &proxy), ("no_proxy", except), ("max_retries", "0")],
+            &[
+                ("endpoint", endpoint),
+                ("proxy", &proxy),
+                ("no_proxy", except),
+                ("max_retries", "0"),
+            ],
         )
     };
     let nowhere = "http://oss.invalid";
     assert!(through(nowhere, "").read_bytes(&here()).await.unwrap().is_none());
-    assert!(asked.lock().unwrap()[0].starts_with("GET http://tfstate.oss.invalid/env%3A/terraform.tfstate "));
+    assert!(
+        asked.lock().unwrap()[0]
+            .starts_with("GET http://tfstate.oss.invalid/env%3A/terraform.tfstate ")
+    );
     // The emulator is on this machine.
     assert!(through(&emulator.endpoint(), "").read_bytes(&here()).await.unwrap().is_none());
     for except in ["oss.invalid", ".invalid", "other.example,oss.invalid", "*"] {
@@ -141,7 +164,8 @@ async fn a_location_service_is_asked_only_if_one_is_named_and_its_failure_is_tol
     let emulator = emulator().await;
     let place = emulator.endpoint();
     let answer = format!(
-        "{{\"Endpoints\":{{\"Endpoint\":[{{\"Type\":\"other\",\"Endpoint\":\"x\"}},{{\"Type\":\"openAPI\",\"Endpoint\":\"{place}\"}}]}}}}"
+        "{{\"Endpoints\":{{\"Endpoint\":[{{\"Type\":\"other\",\"Endpoint\":\"x\"}},{{\"Type\":\"\
+         openAPI\",\"Endpoint\":\"{place}\"}}]}}}}"
     );
     let (service, asked) = fake(move |_, _| http("200 OK", "", &answer)).await;
     let keys = [("endpoint", ""), ("location_endpoint", service.as_str())];
@@ -165,9 +189,14 @@ async fn temporary_keys_go_with_their_token_in_both_signatures() {
         .await
         .unwrap();
     for version in ["v1", "v4"] {
-        let keys = [("access_key", "temp"), ("secret_key", "tempsecret"), ("signature_version", version)];
-        let with_token: Vec<_> = keys.iter().copied().chain([("security_token", "token+/=")]).collect();
-        assert!(store(&emulator, &with_token).read_bytes(&here()).await.unwrap().is_none(), "{version}");
+        let keys =
+            [("access_key", "temp"), ("secret_key", "tempsecret"), ("signature_version", version)];
+        let with_token: Vec<_> =
+            keys.iter().copied().chain([("security_token", "token+/=")]).collect();
+        assert!(
+            store(&emulator, &with_token).read_bytes(&here()).await.unwrap().is_none(),
+            "{version}"
+        );
         let error = store(&emulator, &keys).read_bytes(&here()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::CredentialInvalid, "{version}: {error:?}");
     }

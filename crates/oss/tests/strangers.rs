@@ -1,4 +1,5 @@
-//! What answers is not the service: a proxy, a login page, a service of another kind. Its yes is no yes.
+//! What answers is not the service: a proxy, a login page, a service of another kind. Its yes is no
+//! yes.
 
 mod common;
 #[path = "common/fake.rs"]
@@ -11,11 +12,14 @@ use common::{emulator, here, info, store};
 use fake::{fake, http};
 use remote_state_core::{Error, ErrorKind, LockTarget, ReadOptions, StateStore, WriteMode};
 
-/// What stands behind a proxy or a captive portal: an empty page, one in HTML, one that happens to begin as a message does.
+/// What stands behind a proxy or a captive portal: an empty page, one in HTML, one that happens to
+/// begin as a message does.
 const PAGES: [&str; 3] = ["", "<html><body>Sign in</body></html>", "\n\u{3}abc"];
 
 /// A store whose bucket is behind `page`.
-async fn bucket_behind(page: &'static str) -> (Arc<dyn StateStore>, remote_state_emulator::Emulator) {
+async fn bucket_behind(
+    page: &'static str,
+) -> (Arc<dyn StateStore>, remote_state_emulator::Emulator) {
     let emulator = emulator().await;
     let (url, _) = fake(move |_, _| http("200 OK", "", page)).await;
     (store(&emulator, &[("endpoint", &url), ("max_retries", "0")]), emulator)
@@ -23,8 +27,11 @@ async fn bucket_behind(page: &'static str) -> (Arc<dyn StateStore>, remote_state
 
 /// The error says, itself or as its reason, that it is not OSS that answers.
 fn is_told_as_a_stranger(error: &Error) -> bool {
-    let because =
-        error.context().iter().filter(|(label, _)| *label == "because").map(|(_, reason)| &**reason);
+    let because = error
+        .context()
+        .iter()
+        .filter(|(label, _)| *label == "because")
+        .map(|(_, reason)| &**reason);
     because
         .chain([error.message()])
         .any(|text| text.contains("what answers there does not answer as OSS does"))
@@ -34,7 +41,8 @@ fn is_told_as_a_stranger(error: &Error) -> bool {
 async fn behind(page: &'static str) -> (Arc<dyn StateStore>, remote_state_emulator::Emulator) {
     let emulator = emulator().await;
     let (url, _) = fake(move |_, _| http("200 OK", "", page)).await;
-    let keys = [("tablestore_endpoint", &*url), ("tablestore_table", "locks"), ("max_retries", "0")];
+    let keys =
+        [("tablestore_endpoint", &*url), ("tablestore_table", "locks"), ("max_retries", "0")];
     (store(&emulator, &keys), emulator)
 }
 
@@ -61,7 +69,10 @@ async fn a_page_in_place_of_the_table_is_no_digest_and_keeps_none() {
         let state = Bytes::from_static(b"{}");
         let error = store.write(&here(), state.into(), &WriteMode::Overwrite).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::DigestMismatch, "{page:?}: {error:?}");
-        assert!(error.message().contains("its digest may or may not have been recorded"), "{error}");
+        assert!(
+            error.message().contains("its digest may or may not have been recorded"),
+            "{error}"
+        );
         let error = store.delete(&here()).await.unwrap_err();
         assert!(error.message().contains("its digest may or may not have been"), "{error}");
     }
@@ -73,7 +84,10 @@ async fn a_page_in_place_of_the_bucket_is_neither_a_listing_nor_a_write() {
     for page in PAGES {
         let (store, _emulator) = bucket_behind(page).await;
         let listed = store.workspaces().collect::<Vec<_>>().await;
-        assert!(matches!(&listed[..], [Err(error)] if error.kind() == ErrorKind::Unexpected), "{listed:?}");
+        assert!(
+            matches!(&listed[..], [Err(error)] if error.kind() == ErrorKind::Unexpected),
+            "{listed:?}"
+        );
         let state = Bytes::from_static(b"{}");
         let error = store.write(&here(), state.into(), &WriteMode::Overwrite).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unknown, "{page:?}: {error:?}");
@@ -90,7 +104,11 @@ async fn a_page_in_place_of_the_bucket_is_no_state_nor_says_that_there_is_none()
         assert!(is_told_as_a_stranger(&error), "{error:?}");
         let state = Bytes::from_static(b"{}");
         let error = store.write(&here(), state.into(), &WriteMode::Create).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unexpected, "nobody has changed it: {page:?}: {error:?}");
+        assert_eq!(
+            error.kind(),
+            ErrorKind::Unexpected,
+            "nobody has changed it: {page:?}: {error:?}"
+        );
         let error = store.delete(&here()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unknown, "{page:?}: {error:?}");
         assert!(is_told_as_a_stranger(&error), "{error:?}");
@@ -137,8 +155,9 @@ async fn an_endpoint_that_a_service_named_is_put_to_the_proof_like_any_other() {
     let emulator = emulator().await;
     emulator.faults().inject(Fault::new(Misbehaviour::IgnoreConditions));
     let place = emulator.endpoint();
-    let answer =
-        format!("{{\"Endpoints\":{{\"Endpoint\":[{{\"Type\":\"openAPI\",\"Endpoint\":\"{place}\"}}]}}}}");
+    let answer = format!(
+        "{{\"Endpoints\":{{\"Endpoint\":[{{\"Type\":\"openAPI\",\"Endpoint\":\"{place}\"}}]}}}}"
+    );
     let (service, _) = fake(move |_, _| http("200 OK", "", &answer)).await;
     let store = store(&emulator, &[("endpoint", ""), ("location_endpoint", &service)]);
     let error = store.acquire(&here(), &info()).await.unwrap_err();
@@ -153,15 +172,18 @@ async fn listing_that_always_goes_on_ends_with_an_error_that_names_the_store() {
             let (name, id) = (format!("w{}", count % length), count % length);
             let page = if request.lines().next().unwrap_or_default().contains("versions") {
                 format!(
-                    "<ListVersionsResult><IsTruncated>true</IsTruncated><NextKeyMarker>env:/terraform.tfstate</NextKeyMarker>\
-                     <NextVersionIdMarker>m{count}</NextVersionIdMarker><Version><Key>env:/terraform.tfstate</Key>\
-                     <VersionId>v{id}</VersionId><IsLatest>false</IsLatest><LastModified>2024-01-02T03:04:05.000Z</LastModified>\
-                     <ETag>\"e\"</ETag><Size>1</Size></Version></ListVersionsResult>"
+                    "<ListVersionsResult><IsTruncated>true</IsTruncated><NextKeyMarker>env:/\
+                     terraform.tfstate</NextKeyMarker><NextVersionIdMarker>m{count}</\
+                     NextVersionIdMarker><Version><Key>env:/terraform.tfstate</\
+                     Key><VersionId>v{id}</VersionId><IsLatest>false</\
+                     IsLatest><LastModified>2024-01-02T03:04:05.000Z</LastModified><ETag>\"e\"</\
+                     ETag><Size>1</Size></Version></ListVersionsResult>"
                 )
             } else {
                 format!(
-                    "<ListBucketResult><IsTruncated>true</IsTruncated><NextMarker>m{count}</NextMarker>\
-                     <Contents><Key>env:/{name}/terraform.tfstate</Key></Contents></ListBucketResult>"
+                    "<ListBucketResult><IsTruncated>true</IsTruncated><NextMarker>m{count}</\
+                     NextMarker><Contents><Key>env:/{name}/terraform.tfstate</Key></Contents></\
+                     ListBucketResult>"
                 )
             };
             http("200 OK", "", &page)

@@ -5,7 +5,9 @@ use std::path::Path;
 const TABLES: &str = include_str!("README.md");
 
 fn sources(folder: &Path, found: &mut String) {
-    for entry in std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+    for entry in
+        std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+    {
         let path = entry.unwrap().path();
         if path.is_dir() {
             sources(&path, found);
@@ -27,7 +29,8 @@ fn every_test_that_the_tables_name_exists() {
         sources(&root.join(folder), &mut code);
     }
     let last_cells = TABLES.lines().filter_map(|line| line.strip_suffix(" |")?.rsplit_once(" | "));
-    let named: Vec<_> = last_cells.flat_map(|(_, tests)| tests.split('`').skip(1).step_by(2)).collect();
+    let named: Vec<_> =
+        last_cells.flat_map(|(_, tests)| tests.split('`').skip(1).step_by(2)).collect();
     assert!(named.len() > 50, "{}", named.len());
     let is_there = |name: &str| {
         code.contains(&format!("fn {name}("))

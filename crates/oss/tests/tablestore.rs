@@ -12,13 +12,21 @@ use std::sync::Arc;
 
 fn with_table(emulator: &Emulator, more: &[(&str, &str)]) -> Arc<dyn StateStore> {
     let keys = table_keys(emulator);
-    let keys: Vec<_> =
-        keys.iter().map(|(key, value)| (*key, value.as_str())).chain(more.iter().copied()).collect();
+    let keys: Vec<_> = keys
+        .iter()
+        .map(|(key, value)| (*key, value.as_str()))
+        .chain(more.iter().copied())
+        .collect();
     store(emulator, &keys)
 }
 
 async fn write(store: &Arc<dyn StateStore>, bytes: &'static [u8]) {
-    drop(store.write(&here(), Bytes::from_static(bytes).into(), &WriteMode::Overwrite).await.unwrap());
+    drop(
+        store
+            .write(&here(), Bytes::from_static(bytes).into(), &WriteMode::Overwrite)
+            .await
+            .unwrap(),
+    );
 }
 
 #[tokio::test]
@@ -100,7 +108,8 @@ async fn a_state_that_is_not_the_one_of_its_digest_is_refused_and_both_sums_are_
         error.context()[1].1.starts_with("99914b932bd37a50b983c5e7c90ae93b"),
         "the MD5 of `{{}}`: {error:?}"
     );
-    let read = checked.read(&here(), &ReadOptions::default().ignoring_digest()).await.unwrap().unwrap();
+    let read =
+        checked.read(&here(), &ReadOptions::default().ignoring_digest()).await.unwrap().unwrap();
     assert_eq!(read.collect().await.unwrap().bytes.as_ref(), b"{}");
     // A state that is gone although its digest is there is missed, not absent.
     unchecked.delete(&here()).await.unwrap();
@@ -140,11 +149,15 @@ async fn a_table_that_does_not_exist_is_named_with_what_it_must_be() {
 async fn a_table_of_terraform_0_12_is_told_as_what_it_is() {
     let emulator = emulator().await;
     let store = with_table(&emulator, &[("tablestore_table", "legacy")]);
-    for error in
-        [store.acquire(&here(), &info()).await.unwrap_err(), store.read_bytes(&here()).await.unwrap_err()]
-    {
+    for error in [
+        store.acquire(&here(), &info()).await.unwrap_err(),
+        store.read_bytes(&here()).await.unwrap_err(),
+    ] {
         assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}");
-        assert!(error.context().contains(&("primary key", "`pk` of type string".to_owned())), "{error:?}");
+        assert!(
+            error.context().contains(&("primary key", "`pk` of type string".to_owned())),
+            "{error:?}"
+        );
         assert!(error.hints().iter().any(|hint| hint.contains("Terraform 0.12")), "{error:?}");
     }
 }

@@ -1,4 +1,5 @@
-//! Versions that are turned on between the look at the bucket and the create, which is carried out then whatever stands there.
+//! Versions that are turned on between the look at the bucket and the create, which is carried out
+//! then whatever stands there.
 
 mod common;
 #[path = "common/fake.rs"]
@@ -84,7 +85,11 @@ async fn a_create_that_was_repeated_over_another_state_is_in_doubt_and_deletes_n
     let error = open().write(&here(), other.into(), &WriteMode::Create).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unknown, "{error:?}");
     assert!(error.message().contains("perhaps over one that came in between"), "{error}");
-    assert_eq!(open().versions(&here()).count().await, 3, "whose the version between is cannot be told");
+    assert_eq!(
+        open().versions(&here()).count().await,
+        3,
+        "whose the version between is cannot be told"
+    );
 }
 
 #[tokio::test]
@@ -108,7 +113,11 @@ async fn versions_that_are_suspended_in_that_moment_leave_in_doubt_what_a_state_
     forget_versioning(&emulator);
     let written = open().write(&here(), state(), &WriteMode::Create).await.unwrap_err();
     assert_eq!(written.kind(), ErrorKind::Unknown, "{written:?}");
-    assert_eq!(open().read_bytes(&here()).await.unwrap().unwrap().bytes.as_ref(), STATE, "it is not deleted");
+    assert_eq!(
+        open().read_bytes(&here()).await.unwrap().unwrap().bytes.as_ref(),
+        STATE,
+        "it is not deleted"
+    );
 }
 
 #[tokio::test]
@@ -133,7 +142,8 @@ async fn versions_that_are_suspended_in_that_moment_free_no_lock_that_was_replac
 async fn a_create_that_the_list_of_versions_does_not_show_is_in_doubt() {
     let (url, _) = fake(|_, request| {
         let line = request.lines().next().unwrap_or_default();
-        let document = |root: &str, text: &str| http("200 OK", "", &format!("<{root}>{text}</{root}>"));
+        let document =
+            |root: &str, text: &str| http("200 OK", "", &format!("<{root}>{text}</{root}>"));
         match line.split(' ').next() {
             Some("PUT") => http("200 OK", "etag: \"E1\"\r\nx-oss-version-id: V1\r\n", ""),
             _ if line.contains("versioning") => document("VersioningConfiguration", ""),
@@ -148,5 +158,8 @@ async fn a_create_that_the_list_of_versions_does_not_show_is_in_doubt() {
     let store = store(&emulator, &[("endpoint", &url)]);
     let error = store.write(&here(), state(), &WriteMode::Create).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unknown, "{error:?}");
-    assert!(format!("{error:?}").contains("that version is not in the list of versions"), "{error:?}");
+    assert!(
+        format!("{error:?}").contains("that version is not in the list of versions"),
+        "{error:?}"
+    );
 }

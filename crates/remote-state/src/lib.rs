@@ -28,10 +28,12 @@ pub fn providers() -> &'static [&'static ProviderSpec] {
     PROVIDERS
 }
 
-/// Opens the store that a resolved configuration describes. Nothing is sent before the first operation.
+/// Opens the store that a resolved configuration describes. Nothing is sent before the first
+/// operation.
 ///
 /// # Errors
-/// `ConfigInvalid` if a value does not do, with the place where it was set; `Unsupported` if the provider was not compiled in.
+/// `ConfigInvalid` if a value does not do, with the place where it was set; `Unsupported` if the
+/// provider was not compiled in.
 pub fn open_resolved(config: &ResolvedConfig) -> Result<Arc<dyn StateStore>> {
     match config.provider().scheme {
         #[cfg(feature = "oss")]
@@ -44,8 +46,9 @@ pub fn open_resolved(config: &ResolvedConfig) -> Result<Arc<dyn StateStore>> {
     }
 }
 
-/// Fills in what a provider finds where neither the configuration nor the environment says: endpoints in the shared AWS files.
-/// Opening a store does so by itself; this is for showing the values.
+/// Fills in what a provider finds where neither the configuration nor the environment says:
+/// endpoints in the shared AWS files. Opening a store does so by itself; this is for showing the
+/// values.
 ///
 /// # Errors
 /// `ConfigInvalid` if such a file cannot be read or understood.
@@ -60,7 +63,8 @@ pub fn completed(config: ResolvedConfig) -> Result<ResolvedConfig> {
 /// Looks for the credentials of a configuration and asks the provider whose they are.
 ///
 /// # Errors
-/// As [`open_resolved`]; `CredentialInvalid` without credentials, or if they are not accepted; `Unavailable` if the provider cannot be reached.
+/// As [`open_resolved`]; `CredentialInvalid` without credentials, or if they are not accepted;
+/// `Unavailable` if the provider cannot be reached.
 pub async fn identity(config: &ResolvedConfig) -> Result<Identity> {
     match config.provider().scheme {
         #[cfg(feature = "s3")]
@@ -73,8 +77,9 @@ pub async fn identity(config: &ResolvedConfig) -> Result<Identity> {
     }
 }
 
-/// Returns what a person should be told before anything is done with a configuration that is good, beside its
-/// [`notes`](ResolvedConfig::notes): that certificates are not looked at, that a variable has an old name.
+/// Returns what a person should be told before anything is done with a configuration that is good,
+/// beside its [`notes`](ResolvedConfig::notes): that certificates are not looked at, that a
+/// variable has an old name.
 ///
 /// # Errors
 /// As [`open_resolved`].

@@ -1,4 +1,5 @@
-//! What to do about a profile that gives no credentials for now: log in again, or get a session elsewhere.
+//! What to do about a profile that gives no credentials for now: log in again, or get a session
+//! elsewhere.
 
 use std::error::Error as StdError;
 
@@ -6,7 +7,8 @@ use remote_state_core::shell::quoted;
 
 use crate::sts::causes;
 
-/// What the profile that is used asks for, and a person has to do: found in the profile, or in those that it names as its source.
+/// What the profile that is used asks for, and a person has to do: found in the profile, or in
+/// those that it names as its source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Advice {
     /// The profile that signs in with SSO.
@@ -26,7 +28,8 @@ impl Advice {
                 words.iter().any(|word| sentence.contains(word))
             })
         };
-        // These are the words of the SDK, and the codes of the services. Should they ever change, less is told.
+        // These are the words of the SDK, and the codes of the services. Should they ever change,
+        // less is told.
         if let Some(name) = &self.sso
             && says(&["SSO token", "sso/cache", "UnauthorizedException"])
         {
@@ -41,10 +44,12 @@ impl Advice {
         {
             return Some((
                 format!(
-                    "the role of profile `{name}` was refused, and `mfa_serial` ({origin}) wants a code that nobody is asked for here"
+                    "the role of profile `{name}` was refused, and `mfa_serial` ({origin}) wants \
+                     a code that nobody is asked for here"
                 ),
                 format!(
-                    "{}, or export what `aws sts assume-role --serial-number … --token-code …` answers",
+                    "{}, or export what `aws sts assume-role --serial-number … --token-code …` \
+                     answers",
                     exported(name)
                 ),
             ));
@@ -57,11 +62,12 @@ impl Advice {
     }
 }
 
-/// The command of the vendor's that asks whatever has to be asked, and sets the variables of a session.
+/// The command of the vendor's that asks whatever has to be asked, and sets the variables of a
+/// session.
 fn exported(profile: &str) -> String {
     format!(
-        "let the vendor's tool ask, and name no `profile` beside it: \
-         `eval \"$(aws configure export-credentials --profile {} --format env)\"`",
+        "let the vendor's tool ask, and name no `profile` beside it: `eval \"$(aws configure \
+         export-credentials --profile {} --format env)\"`",
         quoted(profile)
     )
 }

@@ -1,4 +1,5 @@
-//! Sources of credentials that are asked one after another. What each of them answered is remembered: whoever ends without credentials is told.
+//! Sources of credentials that are asked one after another. What each of them answered is
+//! remembered: whoever ends without credentials is told.
 
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -111,19 +112,20 @@ impl Chain {
                     // The SDK does not get over what cannot go into a header.
                     let texts = [Some(credentials.access_key_id()), credentials.session_token()];
                     if let Some(reason) = texts.into_iter().flatten().find_map(unprintable) {
-                        let message =
-                            format!("the access key or the token of {name} cannot be used: {reason}");
-                        let hint = "see what the source hands out";
-                        return Err(
-                            Denied::new(ErrorKind::ConfigInvalid, message, hint).into_credentials_error()
+                        let message = format!(
+                            "the access key or the token of {name} cannot be used: {reason}"
                         );
+                        let hint = "see what the source hands out";
+                        return Err(Denied::new(ErrorKind::ConfigInvalid, message, hint)
+                            .into_credentials_error());
                     }
                     self.found.set(name);
                     return Ok(credentials);
                 }
                 Err(error) => {
                     answers.push((label, words(name, &error)));
-                    // A source that is meant to have some, and fails, is not passed over: others could be for another account.
+                    // A source that is meant to have some, and fails, is not passed over: others
+                    // could be for another account.
                     if !matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
                         message = format!("no credentials: {name} failed");
                         if let Some(denied) = Denied::in_chain(&error) {
@@ -150,7 +152,8 @@ impl Chain {
 }
 
 /// What to do about credentials that are nowhere.
-pub(crate) const HOW_TO_GIVE_SOME: &str = "set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or name a `profile` with `--backend-config profile=…`";
+pub(crate) const HOW_TO_GIVE_SOME: &str = "set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, \
+                                           or name a `profile` with `--backend-config profile=…`";
 
 impl ProvideCredentials for Chain {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
@@ -161,7 +164,8 @@ impl ProvideCredentials for Chain {
     }
 }
 
-/// What a source says of itself, in a line. The SDK's own sentence stands above the reason and says less.
+/// What a source says of itself, in a line. The SDK's own sentence stands above the reason and says
+/// less.
 fn words(name: &str, error: &CredentialsError) -> String {
     let mut sentences = Vec::new();
     let mut cause = error.source();
@@ -236,19 +240,25 @@ mod tests {
 
     #[tokio::test]
     async fn chain_that_ends_empty_tells_what_each_source_answered_in_order() {
-        let error =
-            chain(&Found::default(), &[Err(nothing), Err(silence)]).provide_credentials().await.unwrap_err();
+        let error = chain(&Found::default(), &[Err(nothing), Err(silence)])
+            .provide_credentials()
+            .await
+            .unwrap_err();
         let denied = Denied::in_chain(&error).unwrap();
         assert_eq!(denied.to_string(), "no credentials were found");
-        let answers =
-            [("zero", "nobody asked"), ("one", "the file is not there"), ("two", "source two has none")];
+        let answers = [
+            ("zero", "nobody asked"),
+            ("one", "the file is not there"),
+            ("two", "source two has none"),
+        ];
         assert_eq!(denied.answers, answers.map(|(label, answer)| (label, answer.to_owned())));
     }
 
     #[tokio::test]
     async fn source_that_fails_is_not_passed_over() {
         let found = Found::default();
-        let error = chain(&found, &[Err(failure), Ok("AKIA")]).provide_credentials().await.unwrap_err();
+        let error =
+            chain(&found, &[Err(failure), Ok("AKIA")]).provide_credentials().await.unwrap_err();
         let denied = Denied::in_chain(&error).unwrap();
         assert_eq!(denied.to_string(), "no credentials: source one failed");
         assert_eq!(denied.answers[1], ("one", "connection refused".to_owned()));

@@ -28,14 +28,17 @@ pub(crate) struct Recorded {
 impl fmt::Debug for Recorded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { title, expected, hasher: _ } = self;
-        f.debug_struct("Recorded").field("title", title).field("expected", expected).finish_non_exhaustive()
+        f.debug_struct("Recorded")
+            .field("title", title)
+            .field("expected", expected)
+            .finish_non_exhaustive()
     }
 }
 
 impl Recorded {
-    /// Returns the checksum that an answer names, the one that is the fastest to compute if it names
-    /// several. There is none if all that it names are checksums of the checksums of parts: those
-    /// say nothing without the parts.
+    /// Returns the checksum that an answer names, the one that is the fastest to compute if it
+    /// names several. There is none if all that it names are checksums of the checksums of
+    /// parts: those say nothing without the parts.
     pub(crate) fn of(answer: &GetObjectOutput) -> Option<Self> {
         let named = [
             ("CRC64NVME", answer.checksum_crc64_nvme(), ChecksumAlgorithm::Crc64Nvme),

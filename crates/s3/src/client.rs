@@ -1,4 +1,5 @@
-//! One method for each call of the API. No policy here: what an answer means for a state or a lock is decided by the callers.
+//! One method for each call of the API. No policy here: what an answer means for a state or a lock
+//! is decided by the callers.
 
 mod clock;
 mod customer_key;
@@ -57,11 +58,13 @@ struct Settings {
     asks_for_checksums: bool,
     verifies: bool,
     dialect: Dialect,
-    /// The shortest time between a small request and its answer so far, in microseconds; none yet is the most there is.
+    /// The shortest time between a small request and its answer so far, in microseconds; none yet
+    /// is the most there is.
     shortest_trip: AtomicU64,
 }
 
-/// A store that takes this long to answer is far away, or slow. On one machine or in one network it takes a few milliseconds.
+/// A store that takes this long to answer is far away, or slow. On one machine or in one network it
+/// takes a few milliseconds.
 pub(crate) const SLOW_TRIP: Duration = Duration::from_millis(15);
 
 /// Bodies up to this size take no time to send.
@@ -96,7 +99,8 @@ use with_attributes;
 
 impl Client {
     pub(crate) fn new(sdk: aws_sdk_s3::Client, config: &S3Config, dialect: Dialect) -> Self {
-        let endpoint = config.endpoint.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
+        let endpoint =
+            config.endpoint.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned());
         let store = match &endpoint {
             Some(url) => format!("`{url}`"),
             None => format!("Amazon S3 in `{}`", config.region),
@@ -121,7 +125,8 @@ impl Client {
         }
     }
 
-    /// Returns the shortest time between a request and its answer so far, or zero if there was none.
+    /// Returns the shortest time between a request and its answer so far, or zero if there was
+    /// none.
     pub(crate) fn shortest_trip(&self) -> Duration {
         match self.settings.shortest_trip.load(Ordering::Relaxed) {
             u64::MAX => Duration::ZERO,
@@ -166,7 +171,8 @@ impl Client {
         key: &str,
         select: &Select<'_>,
     ) -> Result<GetObjectOutput, Failure> {
-        let range = select.range.as_ref().map(|range| format!("bytes={}-{}", range.start, range.end - 1));
+        let range =
+            select.range.as_ref().map(|range| format!("bytes={}-{}", range.start, range.end - 1));
         let mut call = self
             .sdk
             .get_object()
@@ -187,7 +193,8 @@ impl Client {
         let sent = in_time(|| {
             let call = call.clone().customize().mutate_request(move |request| {
                 if asks {
-                    let _before = request.headers_mut().insert(checksum::ASKED.0, checksum::ASKED.1);
+                    let _before =
+                        request.headers_mut().insert(checksum::ASKED.0, checksum::ASKED.1);
                 }
             });
             call.send()
@@ -248,7 +255,8 @@ impl Client {
             Some(Checksum::Md5) => Some(BASE64.encode(payload.md5().await.map_err(unsent)?)),
             _ => None,
         };
-        let sha256 = (*checksum == Some(Checksum::Sha256)).then(|| BASE64.encode(payload.hash().as_bytes()));
+        let sha256 =
+            (*checksum == Some(Checksum::Sha256)).then(|| BASE64.encode(payload.hash().as_bytes()));
         // A call with a body cannot be cloned.
         let call = || {
             let call = self.sdk.put_object().bucket(self.bucket()).key(key);
@@ -289,7 +297,8 @@ impl Client {
         self.stored(operation, key, answer.e_tag, answer.version_id)
     }
 
-    /// Takes a success for one only if it names an entity tag, as that of every store does: a proxy or a login page says yes to everything.
+    /// Takes a success for one only if it names an entity tag, as that of every store does: a proxy
+    /// or a login page says yes to everything.
     fn stored(
         &self,
         operation: &'static str,
@@ -297,7 +306,11 @@ impl Client {
         etag: Option<String>,
         version: Option<String>,
     ) -> Result<Stored, Failure> {
-        if etag.is_some() { Ok(Stored { etag, version }) } else { Err(self.stranger(operation, key)) }
+        if etag.is_some() {
+            Ok(Stored { etag, version })
+        } else {
+            Err(self.stranger(operation, key))
+        }
     }
 
     /// Something answered, but not the store: what became of the request is not known.
@@ -315,7 +328,8 @@ impl Client {
         self.send_delete(operation, key, self.sdk.delete_object(), Repeat::AsConfigured).await
     }
 
-    /// Deletes without ever repeating the request: what stands there the second time may belong to someone else.
+    /// Deletes without ever repeating the request: what stands there the second time may belong to
+    /// someone else.
     pub(crate) async fn delete_once(
         &self,
         operation: &'static str,
@@ -353,14 +367,16 @@ impl Client {
         let call = call.bucket(self.bucket()).key(key);
         let sent = in_time(|| {
             attempts.begin_call();
-            let call = call.clone().customize().interceptor(attempts.clone()).interceptor(status.clone());
+            let call =
+                call.clone().customize().interceptor(attempts.clone()).interceptor(status.clone());
             call.config_override(repeated(repeat)).send()
         });
         let sent = sent.await;
-        drop(
-            sent.map_err(|error| attempts.in_view_of(failure(self.about(operation, &self.url(key)), error)))?,
-        );
-        // Stores answer without a body. A proxy or a login page says yes to everything, and has one.
+        drop(sent.map_err(|error| {
+            attempts.in_view_of(failure(self.about(operation, &self.url(key)), error))
+        })?);
+        // Stores answer without a body. A proxy or a login page says yes to everything, and has
+        // one.
         if status.get() == NO_CONTENT { Ok(()) } else { Err(self.stranger(operation, key)) }
     }
 
@@ -371,8 +387,12 @@ impl Client {
         prefix: &str,
         token: Option<String>,
     ) -> Result<ListObjectsV2Output, Failure> {
-        let call =
-            self.sdk.list_objects_v2().bucket(self.bucket()).prefix(prefix).set_continuation_token(token);
+        let call = self
+            .sdk
+            .list_objects_v2()
+            .bucket(self.bucket())
+            .prefix(prefix)
+            .set_continuation_token(token);
         let sent = in_time(|| call.clone().send()).await;
         sent.map_err(|error| failure(self.about(operation, &self.url(prefix)), error))
     }
@@ -382,17 +402,22 @@ impl Client {
         Ok(self.versioning(operation).await? == Some(BucketVersioningStatus::Enabled))
     }
 
-    /// Returns whether the bucket makes versions or ever made any: versioning that was enabled once can be suspended, and not taken back.
+    /// Returns whether the bucket makes versions or ever made any: versioning that was enabled once
+    /// can be suspended, and not taken back.
     pub(crate) async fn was_versioned(&self, operation: &'static str) -> Result<bool, Failure> {
         Ok(self.versioning(operation).await?.is_some())
     }
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketVersioning.html>
-    async fn versioning(&self, operation: &'static str) -> Result<Option<BucketVersioningStatus>, Failure> {
+    async fn versioning(
+        &self,
+        operation: &'static str,
+    ) -> Result<Option<BucketVersioningStatus>, Failure> {
         let call = self.sdk.get_bucket_versioning().bucket(self.bucket());
         let sent = in_time(|| call.clone().send()).await;
-        let answer =
-            sent.map_err(|error| about_versions(failure(self.about(operation, &self.url("")), error)))?;
+        let answer = sent.map_err(|error| {
+            about_versions(failure(self.about(operation, &self.url("")), error))
+        })?;
         Ok(answer.status)
     }
 

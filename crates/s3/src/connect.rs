@@ -22,10 +22,12 @@ use crate::transport;
 /// How long to wait for a connection before the next attempt.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long to wait for the first byte of an answer to a small request. A store that takes longer is as good as gone, and a lock may wait with us.
+/// How long to wait for the first byte of an answer to a small request. A store that takes longer
+/// is as good as gone, and a lock may wait with us.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The slowest link on which a state can still be written, in bytes per second: sending counts towards the wait for the answer.
+/// The slowest link on which a state can still be written, in bytes per second: sending counts
+/// towards the wait for the answer.
 const SLOWEST_LINK: u64 = 64 * 1024;
 
 /// How long to wait for credentials, repetitions included.
@@ -34,10 +36,14 @@ const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long to wait for a connection, and for the answer to a request with a body of this size.
 pub(crate) fn timeouts(body_bytes: u64) -> TimeoutConfig {
     let sending = Duration::from_secs(body_bytes / SLOWEST_LINK);
-    TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(ANSWER_TIMEOUT + sending).build()
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(ANSWER_TIMEOUT + sending)
+        .build()
 }
 
-/// What the clients of all services share: credentials are looked for once, connections are kept in one pool.
+/// What the clients of all services share: credentials are looked for once, connections are kept in
+/// one pool.
 pub(crate) fn shared(config: &S3Config) -> SdkConfig {
     access(config).shared
 }
@@ -82,9 +88,11 @@ pub(crate) fn access(config: &S3Config) -> Access {
     if let Some(accounts) = &config.accounts {
         credentials = SharedCredentialsProvider::new(Admitted::new(&sts(), credentials, accounts));
     }
-    let retry = if connection.is_adaptive { RetryConfig::adaptive() } else { RetryConfig::standard() };
+    let retry =
+        if connection.is_adaptive { RetryConfig::adaptive() } else { RetryConfig::standard() };
     let cache = IdentityCache::lazy();
-    // The SDK allows five seconds for all sources together, after which nobody knows what any of them answered.
+    // The SDK allows five seconds for all sources together, after which nobody knows what any of
+    // them answered.
     let cache = cache.load_timeout(CREDENTIALS_TIMEOUT);
     let sts = sts();
     let shared = plain
@@ -117,13 +125,18 @@ fn sts(plain: &SdkConfig, config: &S3Config) -> SdkConfig {
     builder.build()
 }
 
-pub(crate) fn bucket(shared: &SdkConfig, config: &S3Config, dialect: Dialect) -> aws_sdk_s3::Client {
+pub(crate) fn bucket(
+    shared: &SdkConfig,
+    config: &S3Config,
+    dialect: Dialect,
+) -> aws_sdk_s3::Client {
     let is_path_style = config.use_path_style || dialect.addressing == Addressing::Path;
     let mut builder = aws_sdk_s3::config::Builder::from(shared)
         .force_path_style(is_path_style)
         .interceptor(NeededHeaders)
         .interceptor(ClockWarning::default())
-        // Checksums go into headers, see `write.rs`. What the SDK would add by itself is a trailer, which most other stores refuse.
+        // Checksums go into headers, see `write.rs`. What the SDK would add by itself is a trailer,
+        // which most other stores refuse.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
         // What comes back is verified here, see `checksum.rs`.
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
@@ -132,7 +145,8 @@ pub(crate) fn bucket(shared: &SdkConfig, config: &S3Config, dialect: Dialect) ->
     }
     if let Some(endpoint) = &config.endpoint {
         let base = endpoint.as_str().trim_end_matches('/');
-        // The SDK puts the name of the bucket right behind the path, and a `/` between them only if there is no path.
+        // The SDK puts the name of the bucket right behind the path, and a `/` between them only if
+        // there is no path.
         let has_path = is_path_style && !matches!(endpoint.path(), "" | "/");
         builder = builder.endpoint_url(if has_path { format!("{base}/") } else { base.to_owned() });
     }
@@ -140,7 +154,8 @@ pub(crate) fn bucket(shared: &SdkConfig, config: &S3Config, dialect: Dialect) ->
 }
 
 pub(crate) fn table(shared: &SdkConfig, config: &S3Config) -> aws_sdk_dynamodb::Client {
-    let mut builder = aws_sdk_dynamodb::config::Builder::from(shared).interceptor(ClockWarning::default());
+    let mut builder =
+        aws_sdk_dynamodb::config::Builder::from(shared).interceptor(ClockWarning::default());
     if let Some(endpoint) = &config.dynamodb_endpoint {
         builder = builder.endpoint_url(endpoint.as_str().trim_end_matches('/'));
     }

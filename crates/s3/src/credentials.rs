@@ -81,15 +81,17 @@ pub(crate) struct Profiles {
     pub(crate) usual: [bool; 2],
     /// The profile that was named, as it is called in the text.
     pub(crate) selected: Option<String>,
-    /// The programs that print credentials, each under the name by which the text calls it a source.
+    /// The programs that print credentials, each under the name by which the text calls it a
+    /// source.
     pub(crate) processes: Vec<(String, Process)>,
     /// What to do if the profile gives no credentials.
     pub(crate) advice: Advice,
 }
 
 impl CredentialConfig {
-    /// Makes the provider. `settings` connects to whatever service hands credentials out, `sts` to STS without credentials; static keys need none.
-    /// Which of several sources has them is written to `found`.
+    /// Makes the provider. `settings` connects to whatever service hands credentials out, `sts` to
+    /// STS without credentials; static keys need none. Which of several sources has them is
+    /// written to `found`.
     pub(crate) fn provider(
         &self,
         machine: &Machine,
@@ -117,7 +119,8 @@ impl CredentialConfig {
             Self::Profile(name) => {
                 let profile = machine.profile(&settings(), Some(name));
                 let advice = machine.profiles.advice.clone();
-                let chain = begun.or_advised("profile", format!("profile `{name}`"), profile, advice);
+                let chain =
+                    begun.or_advised("profile", format!("profile `{name}`"), profile, advice);
                 SharedCredentialsProvider::new(chain)
             }
             Self::Chain { profile, web_identity } => {
@@ -127,7 +130,10 @@ impl CredentialConfig {
                     None => "`AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` are not set",
                 };
                 let chain = begun
-                    .without("configuration", "`access_key` and `secret_key` are not set, nor is `profile`")
+                    .without(
+                        "configuration",
+                        "`access_key` and `secret_key` are not set, nor is `profile`",
+                    )
                     .without("environment", unset);
                 if machine.own_keys.is_some() {
                     let chain = machine.with_profile(chain, &settings, profile.as_deref());
@@ -135,8 +141,11 @@ impl CredentialConfig {
                 }
                 let (label, name) = ("web identity", "web identity".to_owned());
                 let chain = match web_identity {
-                    Some(identity) => chain.or(label, name, AssumeRoleWithWebIdentity::new(&sts(), identity)),
-                    // Whoever configures us may not have handed in the environment; the SDK has one of its own.
+                    Some(identity) => {
+                        chain.or(label, name, AssumeRoleWithWebIdentity::new(&sts(), identity))
+                    }
+                    // Whoever configures us may not have handed in the environment; the SDK has one
+                    // of its own.
                     None => {
                         let builder = WebIdentityTokenCredentialsProvider::builder();
                         chain.or(label, name, builder.configure(&settings).build())
@@ -149,10 +158,13 @@ impl CredentialConfig {
 }
 
 impl Machine {
-    /// Adds the sources that a machine has, in the order in which they are asked. Keys in the environment come before all of these, see `config`.
+    /// Adds the sources that a machine has, in the order in which they are asked. Keys in the
+    /// environment come before all of these, see `config`.
     ///
-    /// 1. Web identity, which the chain begins with: `AWS_WEB_IDENTITY_TOKEN_FILE` with `AWS_ROLE_ARN`.
-    /// 2. The profile that was named, or `default`, with everything that a profile can say (roles, SSO, `credential_process`).
+    /// 1. Web identity, which the chain begins with: `AWS_WEB_IDENTITY_TOKEN_FILE` with
+    ///    `AWS_ROLE_ARN`.
+    /// 2. The profile that was named, or `default`, with everything that a profile can say (roles,
+    ///    SSO, `credential_process`).
     /// 3. The container's endpoint (ECS, EKS).
     /// 4. The instance's metadata service, unless it is to be left alone.
     fn chain(&self, chain: Chain, settings: &ProviderConfig, profile: Option<&str>) -> Chain {
@@ -166,14 +178,28 @@ impl Machine {
         if self.skip_metadata {
             chain.without(METADATA, "not asked: `skip_metadata_api_check` is set")
         } else {
-            chain.or(METADATA, "the instance's metadata service".to_owned(), self.metadata(settings))
+            chain.or(
+                METADATA,
+                "the instance's metadata service".to_owned(),
+                self.metadata(settings),
+            )
         }
     }
 
-    fn with_profile(&self, chain: Chain, settings: &ProviderConfig, profile: Option<&str>) -> Chain {
+    fn with_profile(
+        &self,
+        chain: Chain,
+        settings: &ProviderConfig,
+        profile: Option<&str>,
+    ) -> Chain {
         let name = profile.unwrap_or("default");
         let advice = self.profiles.advice.clone();
-        chain.or_advised("profile", format!("profile `{name}`"), self.profile(settings, profile), advice)
+        chain.or_advised(
+            "profile",
+            format!("profile `{name}`"),
+            self.profile(settings, profile),
+            advice,
+        )
     }
 
     fn profile(

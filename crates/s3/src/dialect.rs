@@ -37,7 +37,8 @@ pub struct Dialect {
     pub title: &'static str,
     /// The ends of host names that give it away.
     pub hosts: &'static [&'static str],
-    /// The ends of host names of caches in front of it, which are refused: a state that is old is a wrong state.
+    /// The ends of host names of caches in front of it, which are refused: a state that is old is
+    /// a wrong state.
     pub caches: &'static [&'static str],
     /// Which checksum goes with what is written.
     pub checksum: Checksum,
@@ -63,7 +64,8 @@ pub struct Dialect {
     pub versioned: Versioned,
 }
 
-/// A checksum that goes with what is written. Always a header over the whole body, never a trailer: most stores refuse those.
+/// A checksum that goes with what is written. Always a header over the whole body, never a trailer:
+/// most stores refuse those.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Checksum {
@@ -73,14 +75,17 @@ pub enum Checksum {
     Sha256,
 }
 
-/// What binds a body to the signature of its request, so that no other body can take its place on the way.
+/// What binds a body to the signature of its request, so that no other body can take its place on
+/// the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BodySignature {
     /// Its hash in `x-amz-content-sha256`. Policies of buckets may demand it.
     Hash,
-    /// Its SHA-256 in `x-amz-checksum-sha256`, a header that is signed, where the store is known to hold the body against it. It hashes the body a second
-    /// time for the hash in `x-amz-content-sha256`, so that is `UNSIGNED-PAYLOAD`. Without a checksum it is the hash all the same.
+    /// Its SHA-256 in `x-amz-checksum-sha256`, a header that is signed, where the store is known to
+    /// hold the body against it. It hashes the body a second time for the hash in
+    /// `x-amz-content-sha256`, so that is `UNSIGNED-PAYLOAD`. Without a checksum it is the hash all
+    /// the same.
     Checksum,
 }
 
@@ -100,18 +105,20 @@ pub enum Creates {
 pub enum Updates {
     /// It is honoured with the entity tag in quotes, as it was received.
     Quoted,
-    /// It is honoured with the entity tag without its quotes. With them it is never met, not even by the tag that the store itself returned.
+    /// It is honoured with the entity tag without its quotes. With them it is never met, not even
+    /// by the tag that the store itself returned.
     Bare,
     /// It is ignored, or nothing is known: it is not sent.
     Unsent,
 }
 
-/// How a lock file is claimed: by a PUT with `If-Match` that puts a mark in its place, which has to be decided atomically.
+/// How a lock file is claimed: by a PUT with `If-Match` that puts a mark in its place, which has to
+/// be decided atomically.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Claims {
-    /// Not at all: there is no need, since a DELETE honours `If-Match`; or no condition on a PUT is honoured, and a claim would overwrite
-    /// the next holder's lock.
+    /// Not at all: there is no need, since a DELETE honours `If-Match`; or no condition on a PUT is
+    /// honoured, and a claim would overwrite the next holder's lock.
     Never,
     /// With the entity tag in quotes, as it was received.
     Quoted,
@@ -149,13 +156,15 @@ pub enum SigningRegion {
 pub enum Versioned {
     /// What it does elsewhere, as far as is known.
     Same,
-    /// It carries out every create and no conditional update, and lists the versions of a key in the order in which they were linked, newest
-    /// first. So the list decides who was first; see the module `lock`.
+    /// It carries out every create and no conditional update, and lists the versions of a key in
+    /// the order in which they were linked, newest first. So the list decides who was first;
+    /// see the module `lock`.
     ByList,
 }
 
 impl Dialect {
-    /// The table. The first row is what is meant without an endpoint, the last what is meant by an endpoint that gives nothing away.
+    /// The table. The first row is what is meant without an endpoint, the last what is meant by an
+    /// endpoint that gives nothing away.
     pub const ALL: [Self; 7] = [
         // <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html>
         Self {
@@ -176,8 +185,9 @@ impl Dialect {
             region: SigningRegion::OfBucket,
             versioned: Versioned::Same,
         },
-        // Measured on the release of February 2026: 100 races of 20 contenders had one winner each; `If-Match` on DELETE is ignored; a body that does
-        // not have its checksum is refused, and one hash less takes 60 ms off a PUT of 100 MB.
+        // Measured on the release of February 2026: 100 races of 20 contenders had one winner
+        // each; `If-Match` on DELETE is ignored; a body that does not have its checksum is
+        // refused, and one hash less takes 60 ms off a PUT of 100 MB.
         Self {
             name: DialectName::Minio,
             label: "minio",
@@ -196,8 +206,10 @@ impl Dialect {
             region: SigningRegion::Any,
             versioned: Versioned::Same,
         },
-        // Measured on 16.2.15: 200 races of 20 contenders on a bucket without versioning had one winner each. On one with versioning every create is
-        // carried out, and every `If-Match` refused. The completion of a multipart upload takes no notice of conditions anywhere.
+        // Measured on 16.2.15: 200 races of 20 contenders on a bucket without versioning had one
+        // winner each. On one with versioning every create is carried out, and every
+        // `If-Match` refused. The completion of a multipart upload takes no notice of conditions
+        // anywhere.
         Self {
             name: DialectName::Ceph,
             label: "ceph",
@@ -216,8 +228,8 @@ impl Dialect {
             region: SigningRegion::Any,
             versioned: Versioned::ByList,
         },
-        // Of Ceph's family, and not measured: what a reply cannot prove is not taken for granted, see
-        // <https://docs.digitalocean.com/products/spaces/reference/s3-compatibility/>.
+        // Of Ceph's family, and not measured: what a reply cannot prove is not taken for granted,
+        // see <https://docs.digitalocean.com/products/spaces/reference/s3-compatibility/>.
         Self {
             name: DialectName::Spaces,
             label: "spaces",
@@ -255,7 +267,8 @@ impl Dialect {
             region: SigningRegion::Always("auto"),
             versioned: Versioned::Same,
         },
-        // Measured on 2.5.0: no condition on a write is looked at. Should a later one look, the proof will show.
+        // Measured on 2.5.0: no condition on a write is looked at. Should a later one look, the
+        // proof will show.
         Self {
             name: DialectName::Garage,
             label: "garage",
@@ -298,7 +311,9 @@ impl Dialect {
     pub fn choose(name: Option<DialectName>, endpoint: Option<&Url>) -> Self {
         let [aws, .., generic] = Self::ALL;
         match (name, endpoint) {
-            (Some(name), _) => Self::ALL.into_iter().find(|row| row.name == name).unwrap_or(generic),
+            (Some(name), _) => {
+                Self::ALL.into_iter().find(|row| row.name == name).unwrap_or(generic)
+            }
             (None, None) => aws,
             (None, Some(endpoint)) => {
                 let host = host(endpoint);
@@ -308,13 +323,15 @@ impl Dialect {
         }
     }
 
-    /// Whether an endpoint is that of a cache in front of a known service: what it answers may be old.
+    /// Whether an endpoint is that of a cache in front of a known service: what it answers may be
+    /// old.
     pub fn is_cache(endpoint: &Url) -> bool {
         let host = host(endpoint);
         Self::ALL.iter().any(|row| row.caches.iter().any(|end| host.ends_with(end)))
     }
 
-    /// An update can be decided by the store. On a bucket with versioning it may not be, see [`versioned`](Self::versioned).
+    /// An update can be decided by the store. On a bucket with versioning it may not be, see
+    /// [`versioned`](Self::versioned).
     pub(crate) fn updates_conditionally(&self) -> bool {
         self.updates != Updates::Unsent
     }
@@ -338,7 +355,10 @@ impl FromStr for DialectName {
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Dialect::ALL.into_iter().find(|row| row.label == text);
         found.map(|row| row.name).ok_or_else(|| {
-            format!("expected `auto`, {}", Dialect::ALL.map(|row| format!("`{}`", row.label)).join(", "))
+            format!(
+                "expected `auto`, {}",
+                Dialect::ALL.map(|row| format!("`{}`", row.label)).join(", ")
+            )
         })
     }
 }

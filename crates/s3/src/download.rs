@@ -1,12 +1,15 @@
-//! The bytes of an object as they arrive: through one connection, and through several where one is slow.
+//! The bytes of an object as they arrive: through one connection, and through several where one is
+//! slow.
 //!
-//! Every read begins as one plain GET, which is all that most states take. While its bytes arrive, the pace of the connection shows. Where
-//! the rest would take long at that pace, it is fetched in parts over several connections at once, each on the condition that the object
-//! still is the one that the first answer was about. The parts are handed on in order, and only so many are under way that a bounded amount of
-//! memory holds them.
+//! Every read begins as one plain GET, which is all that most states take. While its bytes arrive,
+//! the pace of the connection shows. Where the rest would take long at that pace, it is fetched in
+//! parts over several connections at once, each on the condition that the object still is the one
+//! that the first answer was about. The parts are handed on in order, and only so many are under
+//! way that a bounded amount of memory holds them.
 //!
-//! The first answer stays open meanwhile, because it is the one stream that is certainly whole. A store that ignores the range or the
-//! condition, or an object that was overwritten, costs the time that was hoped to be won: the first answer goes on where the parts ended.
+//! The first answer stays open meanwhile, because it is the one stream that is certainly whole. A
+//! store that ignores the range or the condition, or an object that was overwritten, costs the time
+//! that was hoped to be won: the first answer goes on where the parts ended.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -33,14 +36,16 @@ const PART_ATTEMPTS: u32 = 3;
 /// How much has to arrive before the pace says anything.
 const PROBE_BYTES: u64 = 1 << 20;
 
-/// A connection that is faster than this, in bytes per second, is limited by the two ends of it, which several would share.
+/// A connection that is faster than this, in bytes per second, is limited by the two ends of it,
+/// which several would share.
 const FAST: f64 = 80e6;
 
 /// Less than this is not worth new connections.
 const LEAST_GAIN: Duration = Duration::from_millis(250);
 
 /// What to do about a checksum that differs.
-const DAMAGED: &str = "read it again: if it differs every time, the object is damaged in the store or on the way, and an older version or a backup is what is left";
+const DAMAGED: &str = "read it again: if it differs every time, the object is damaged in the \
+                       store or on the way, and an older version or a backup is what is left";
 
 /// How an answer comes in.
 #[derive(Clone, Copy, Debug)]
@@ -94,7 +99,8 @@ impl Download {
         answer: GetObjectOutput,
         head: Duration,
     ) -> Result<Self> {
-        let Some(size_bytes) = answer.content_length.and_then(|size| u64::try_from(size).ok()) else {
+        let Some(size_bytes) = answer.content_length.and_then(|size| u64::try_from(size).ok())
+        else {
             return Err(Error::new(
                 ErrorKind::Unexpected,
                 "read",
@@ -185,7 +191,9 @@ impl Reader {
                 }
                 None if self.taken < size => {
                     let left = size - self.taken;
-                    return Err(self.object.broken(&format!("the transfer ended with {left} bytes to come")));
+                    return Err(self
+                        .object
+                        .broken(&format!("the transfer ended with {left} bytes to come")));
                 }
                 None => return Ok(None),
             };
@@ -201,7 +209,10 @@ impl Reader {
             // What the parts have brought already is not passed on twice.
             let new = usize::try_from(self.passed_on.saturating_sub(began)).unwrap_or(bytes.len());
             self.passed_on = self.taken;
-            if self.may_split && self.object.etag.is_some() && self.pace.is_slow_for(size - self.taken) {
+            if self.may_split
+                && self.object.etag.is_some()
+                && self.pace.is_slow_for(size - self.taken)
+            {
                 self.may_split = false;
                 self.parts = Some(self.object.parts(self.taken));
             }
@@ -268,8 +279,9 @@ impl Object {
         let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
         let mut part = BytesMut::with_capacity(length);
         while let Some(bytes) = answer.body.next().await {
-            let bytes =
-                bytes.map_err(|error| self.broken("the transfer of a part broke off").with_source(error))?;
+            let bytes = bytes.map_err(|error| {
+                self.broken("the transfer of a part broke off").with_source(error)
+            })?;
             if bytes.len() > length - part.len() {
                 return Err(self.broken("the store sent more bytes than it announced"));
             }
@@ -307,6 +319,9 @@ mod tests {
         assert!(!pace(1, 500e6, MIB).is_slow_for(99 * MIB), "this machine is no link");
         assert!(!pace(30, 25e6, MIB / 2).is_slow_for(99 * MIB), "too early to tell");
         assert!(!pace(30, 25e6, MIB).is_slow_for(3 * MIB), "it is over before anything is won");
-        assert!(!pace(500, 25e6, MIB).is_slow_for(20 * MIB), "the way is longer than what comes along it");
+        assert!(
+            !pace(500, 25e6, MIB).is_slow_for(20 * MIB),
+            "the way is longer than what comes along it"
+        );
     }
 }

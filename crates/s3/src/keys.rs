@@ -28,7 +28,8 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    /// `<key>` for `default`, else `<prefix>/<workspace>/<key>`, joined and cleaned as Go's `path.Join` does.
+    /// `<key>` for `default`, else `<prefix>/<workspace>/<key>`, joined and cleaned as Go's
+    /// `path.Join` does.
     pub(crate) fn state_key(&self, workspace: &Workspace) -> String {
         if workspace.is_default() {
             self.key.clone()
@@ -53,10 +54,14 @@ impl Layout {
         StateLocation::new(path, self.url(&key), file.into_iter().chain(item).collect())
     }
 
-    /// Says why a workspace's state, its lock and its digest cannot be kept beside those of all others.
+    /// Says why a workspace's state, its lock and its digest cannot be kept beside those of all
+    /// others.
     pub(crate) fn admit(&self, workspace: &Workspace) -> Result<(), String> {
         if !workspace.is_default() && leads_back(&self.key) {
-            return Err(format!("the state key `{}` has a part `..`, and takes workspaces back", self.key));
+            return Err(format!(
+                "the state key `{}` has a part `..`, and takes workspaces back",
+                self.key
+            ));
         }
         let key = self.state_key(workspace);
         let longest = if self.has_lock_file { key.len() + LOCK_SUFFIX.len() } else { key.len() };
@@ -65,20 +70,25 @@ impl Layout {
                 "an object's key would have {longest} bytes, of which {LONGEST_KEY} are allowed"
             ));
         }
-        // The one who locks would find what belongs to another state, and the other one would take it for damaged.
+        // The one who locks would find what belongs to another state, and the other one would take
+        // it for damaged.
         let taken = [
             (self.has_lock_file, LOCK_SUFFIX, "lock file"),
             (self.table.is_some(), DIGEST_SUFFIX, "digest item"),
         ];
         match taken.into_iter().find(|(is_used, suffix, _)| *is_used && key.ends_with(suffix)) {
-            Some((_, suffix, what)) => Err(format!("what ends in `{suffix}` is the {what} of another state")),
+            Some((_, suffix, what)) => {
+                Err(format!("what ends in `{suffix}` is the {what} of another state"))
+            }
             None => Ok(()),
         }
     }
 
-    /// What every key of a named workspace starts with. Empty if there is no prefix: then the whole bucket has to be looked through.
+    /// What every key of a named workspace starts with. Empty if there is no prefix: then the whole
+    /// bucket has to be looked through.
     ///
-    /// Native clients list by the prefix as it is configured, and so never find what they store under a prefix that is not clean.
+    /// Native clients list by the prefix as it is configured, and so never find what they store
+    /// under a prefix that is not clean.
     pub(crate) fn listing_prefix(&self) -> String {
         let prefix = join_clean(&[&self.prefix]);
         if prefix.is_empty() { prefix } else { prefix + "/" }
@@ -177,12 +187,17 @@ mod tests {
             let layout = Layout { key: key.into(), ..layout(prefix) };
             let stored = layout.state_key(&workspace("dev"));
             assert!(stored.starts_with(&layout.listing_prefix()), "{stored}");
-            assert_eq!(layout.workspace_of_state(&stored), Some(workspace("dev")), "{prefix} {key}");
+            assert_eq!(
+                layout.workspace_of_state(&stored),
+                Some(workspace("dev")),
+                "{prefix} {key}"
+            );
         }
     }
 
-    /// The item of a digest is the item of a lock with another name, and a lock file is an object like a state. Whoever may choose the name of
-    /// a state could otherwise lock what is another's digest, or store where another's lock is.
+    /// The item of a digest is the item of a lock with another name, and a lock file is an object
+    /// like a state. Whoever may choose the name of a state could otherwise lock what is
+    /// another's digest, or store where another's lock is.
     #[test]
     fn two_names_never_lead_to_one_object_or_item() {
         let admit = |has_lock_file, table: bool, key: &str| {
@@ -209,13 +224,15 @@ mod tests {
     fn names_are_no_longer_than_the_store_takes() {
         let admit = |has_lock_file, key_bytes: usize, workspace: Option<usize>| {
             let layout = Layout { key: "k".repeat(key_bytes), has_lock_file, ..layout("env:") };
-            let workspace =
-                workspace.map_or_else(Workspace::default, |bytes| self::workspace(&"w".repeat(bytes)));
+            let workspace = workspace
+                .map_or_else(Workspace::default, |bytes| self::workspace(&"w".repeat(bytes)));
             layout.admit(&workspace).is_ok()
         };
         assert!(admit(true, 1017, None) && !admit(true, 1018, None));
         assert!(admit(false, 1024, None) && !admit(false, 1025, None));
         // `env:/<workspace>/<key>.tflock`
-        assert!(admit(true, 10, Some(1024 - 7 - 10 - 6)) && !admit(true, 10, Some(1024 - 7 - 10 - 5)));
+        assert!(
+            admit(true, 10, Some(1024 - 7 - 10 - 6)) && !admit(true, 10, Some(1024 - 7 - 10 - 5))
+        );
     }
 }

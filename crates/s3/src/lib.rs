@@ -30,6 +30,7 @@ mod write;
 pub use config::{Encryption, PROVIDER, S3Config};
 pub use credentials::OwnKeys;
 pub use dialect::{
-    Addressing, BodySignature, Checksum, Creates, Dialect, DialectName, SigningRegion, Updates, Versioned,
+    Addressing, BodySignature, Checksum, Creates, Dialect, DialectName, SigningRegion, Updates,
+    Versioned,
 };
 pub use store::S3Store;

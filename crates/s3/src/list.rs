@@ -42,7 +42,10 @@ impl S3Store {
         })
     }
 
-    pub(crate) fn list_state_versions(&self, workspace: &Workspace) -> BoxStream<'_, Result<StateVersion>> {
+    pub(crate) fn list_state_versions(
+        &self,
+        workspace: &Workspace,
+    ) -> BoxStream<'_, Result<StateVersion>> {
         let key = self.layout.state_key(workspace);
         pages(self.client.store(), move |after| {
             let key = key.clone();
@@ -54,7 +57,8 @@ impl S3Store {
                 let first = page.entries.first().map(Listed::identity);
                 let ours = page.entries.into_iter().filter(|listed| listed.key == key);
                 let mut items: Vec<_> = ours.map(state_version).collect();
-                // Not every store lists versions and markers in one order: only the time is left then.
+                // Not every store lists versions and markers in one order: only the time is left
+                // then.
                 if self.dialect.versioned == Versioned::Same {
                     items.sort_by_key(|item| Reverse((item.is_latest, item.meta.modified)));
                 }

@@ -9,7 +9,9 @@ use aws_sdk_s3::primitives::{ByteStream, SdkBody};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use remote_state_core::provider::{Md5Hasher, Md5Sum};
-use remote_state_core::{ContentHash, ContentHasher, Error, ErrorKind, Result, StateFile, StateSource};
+use remote_state_core::{
+    ContentHash, ContentHasher, Error, ErrorKind, Result, StateFile, StateSource,
+};
 use tokio::sync::{OnceCell, mpsc};
 use tokio::task::spawn_blocking;
 
@@ -64,7 +66,11 @@ impl Payload {
 
     /// Computes the MD5 sum, once.
     pub(crate) async fn md5(&self) -> Result<Md5Sum> {
-        self.0.md5.get_or_try_init(|| self.sum_of(Md5Hasher::default(), 0..self.size_bytes())).await.copied()
+        self.0
+            .md5
+            .get_or_try_init(|| self.sum_of(Md5Hasher::default(), 0..self.size_bytes()))
+            .await
+            .copied()
     }
 
     /// Computes the MD5 sum of a part.
@@ -127,7 +133,9 @@ impl Payload {
         match &self.0.source {
             StateSource::File(file) => Err(file),
             StateSource::Bytes(bytes) => {
-                let at = |position: u64| usize::try_from(position).unwrap_or(usize::MAX).min(bytes.len());
+                let at = |position: u64| {
+                    usize::try_from(position).unwrap_or(usize::MAX).min(bytes.len())
+                };
                 Ok(bytes.slice(at(part.start)..at(part.end)))
             }
         }
@@ -201,7 +209,8 @@ impl Body for Pieces {
             }
             Some(Err(error)) => {
                 let told = Error::new(error.kind(), error.operation(), error.message());
-                let mut broken = self.payload.0.broken.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut broken =
+                    self.payload.0.broken.lock().unwrap_or_else(PoisonError::into_inner);
                 let times = broken.take().map_or(0, |(times, _)| times);
                 *broken = Some((times + 1, error));
                 drop(broken);
@@ -223,7 +232,9 @@ impl Body for Pieces {
 /// Reads until the end, or until nobody wants more.
 fn read_ahead(file: &StateFile, part: Range<u64>, sender: &mpsc::Sender<Result<Bytes>>) {
     match file.pieces(part) {
-        Ok(mut pieces) => while pieces.next().is_some_and(|piece| sender.blocking_send(piece).is_ok()) {},
+        Ok(mut pieces) => {
+            while pieces.next().is_some_and(|piece| sender.blocking_send(piece).is_ok()) {}
+        }
         Err(error) => drop(sender.blocking_send(Err(error))),
     }
 }

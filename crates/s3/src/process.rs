@@ -2,8 +2,8 @@
 //!
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html>
 //!
-//! The SDK runs such programs too, but keeps back what they write to standard error, and that may be
-//! a question.
+//! The SDK runs such programs too, but keeps back what they write to standard error, and that may
+//! be a question.
 
 use std::fmt;
 use std::sync::Arc;
@@ -52,8 +52,18 @@ impl fmt::Display for Failed {
 impl std::error::Error for Failed {}
 
 impl Process {
-    pub(crate) fn new(command: &str, profile: &str, origin: String, account: Option<String>) -> Self {
-        Self(Arc::new(Settings { command: command.into(), profile: profile.to_owned(), origin, account }))
+    pub(crate) fn new(
+        command: &str,
+        profile: &str,
+        origin: String,
+        account: Option<String>,
+    ) -> Self {
+        Self(Arc::new(Settings {
+            command: command.into(),
+            profile: profile.to_owned(),
+            origin,
+            account,
+        }))
     }
 
     async fn ask(&self) -> Result<Credentials, CredentialsError> {
@@ -115,7 +125,8 @@ fn credentials(printed: &[u8], account: Option<&str>) -> Result<Credentials, &'s
     let access_key = needed("AccessKeyId").ok_or("prints no `AccessKeyId`")?;
     let secret_key = needed("SecretAccessKey").ok_or("prints no `SecretAccessKey`")?;
     let expires = text("Expiration").map(str::parse::<Timestamp>).transpose();
-    let expires = expires.map_err(|_| "prints an `Expiration` that is not a time as in RFC 3339")?;
+    let expires =
+        expires.map_err(|_| "prints an `Expiration` that is not a time as in RFC 3339")?;
     let mut builder = Credentials::builder()
         .access_key_id(access_key)
         .secret_access_key(secret_key)

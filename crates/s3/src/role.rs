@@ -34,7 +34,8 @@ pub(crate) struct WebIdentity {
 pub(crate) enum Token {
     /// Here.
     Given(SecretString),
-    /// In a file, which is read each time that the role is assumed: whoever gave it out replaces it.
+    /// In a file, which is read each time that the role is assumed: whoever gave it out replaces
+    /// it.
     File(TokenFile),
 }
 
@@ -47,7 +48,8 @@ pub(crate) struct TokenFile {
 
 impl TokenFile {
     fn of(config: &ResolvedConfig, key: &str, file: &str) -> Result<Self> {
-        let named_by_directory = config.is_of_directory(key).then(|| config.origin(key).to_string());
+        let named_by_directory =
+            config.is_of_directory(key).then(|| config.origin(key).to_string());
         Ok(Self { path: config.path(key, file)?, named_by_directory })
     }
 }
@@ -67,8 +69,9 @@ pub(crate) struct Session {
 impl Role {
     pub(crate) fn from_resolved(config: &ResolvedConfig) -> Result<Option<Self>> {
         let Some(session) = Session::from_resolved(config, "assume_role")? else { return Ok(None) };
-        let external_id =
-            text(config, "assume_role.external_id", 2..=1224, |c| is_name(c) || matches!(c, ':' | '/'))?;
+        let external_id = text(config, "assume_role.external_id", 2..=1224, |c| {
+            is_name(c) || matches!(c, ':' | '/')
+        })?;
         Ok(Some(Self {
             session,
             external_id,
@@ -82,9 +85,11 @@ impl Role {
 impl WebIdentity {
     pub(crate) fn from_resolved(config: &ResolvedConfig) -> Result<Option<Self>> {
         const OBJECT: &str = "assume_role_with_web_identity";
-        // The environment completes what the configuration says. By itself it is one of the sources that the machine offers.
+        // The environment completes what the configuration says. By itself it is one of the sources
+        // that the machine offers.
         let is_used = config.iter().any(|(key, value)| {
-            key.name.strip_prefix(OBJECT).is_some_and(|rest| rest.starts_with('.')) && is_configured(value)
+            key.name.strip_prefix(OBJECT).is_some_and(|rest| rest.starts_with('.'))
+                && is_configured(value)
         });
         if !is_used {
             return Ok(None);
@@ -94,8 +99,9 @@ impl WebIdentity {
             "assume_role_with_web_identity.web_identity_token",
             "assume_role_with_web_identity.web_identity_token_file",
         );
-        let configured =
-            |name: &str| config.string(name).filter(|_| config.get(name).is_some_and(is_configured));
+        let configured = |name: &str| {
+            config.string(name).filter(|_| config.get(name).is_some_and(is_configured))
+        };
         let token = match (configured(token_key), configured(file_key)) {
             (Some(_), Some(_)) => return Err(both(config, token_key, file_key)),
             (Some(token), None) => Token::Given(token.into()),
@@ -144,11 +150,13 @@ impl Session {
                 .map_err(|reason| config.invalid(&key("policy_arns"), &reason))?;
         }
         let duration = config.string(&key("duration")).map(|text| {
-            duration(text).filter(|duration| (SHORTEST..=LONGEST).contains(duration)).ok_or_else(|| {
-                config
-                    .invalid(&key("duration"), "expected a time from 15 minutes to 12 hours")
-                    .with_hint("write it like `1h30m` or `900s`")
-            })
+            duration(text).filter(|duration| (SHORTEST..=LONGEST).contains(duration)).ok_or_else(
+                || {
+                    config
+                        .invalid(&key("duration"), "expected a time from 15 minutes to 12 hours")
+                        .with_hint("write it like `1h30m` or `900s`")
+                },
+            )
         });
         Ok(Some(Self {
             role_arn: role_arn.to_owned(),
@@ -161,7 +169,8 @@ impl Session {
     }
 }
 
-/// Returns whether a value was written down somewhere, and is not what the environment has for everybody.
+/// Returns whether a value was written down somewhere, and is not what the environment has for
+/// everybody.
 pub(crate) fn is_configured(value: &Sourced<ConfigValue>) -> bool {
     !matches!(value.origin, Origin::Environment(_) | Origin::Default)
 }
@@ -220,7 +229,8 @@ fn check_arn(text: &str, resource: &str, example: &str) -> Result<(), String> {
 }
 
 fn check_policy(text: &str) -> Result<(), &'static str> {
-    let is_object = |text| serde_json::from_str(text).is_ok_and(|value: serde_json::Value| value.is_object());
+    let is_object =
+        |text| serde_json::from_str(text).is_ok_and(|value: serde_json::Value| value.is_object());
     match text.chars().next() {
         Some('{') if is_object(text) => Ok(()),
         Some('{') => Err("it is not valid JSON"),
@@ -229,7 +239,8 @@ fn check_policy(text: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Reads `1h30m`, as Go writes it. Seconds without a unit are those of `assume_role_duration_seconds`.
+/// Reads `1h30m`, as Go writes it. Seconds without a unit are those of
+/// `assume_role_duration_seconds`.
 fn duration(text: &str) -> Option<Duration> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(Duration::from_secs(text.parse().ok()?));

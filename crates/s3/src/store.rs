@@ -11,9 +11,9 @@ use aws_sdk_s3::primitives::DateTime;
 use futures_util::stream::BoxStream;
 use remote_state_core::provider::{ClaimWait, DigestWait, release_in_steps};
 use remote_state_core::{
-    Capabilities, ETag, Error, LockInfo, LockRecord, LockTarget, Outgoing, ReadOptions, Release, ReleaseStep,
-    Released, Result, StateLocation, StateMeta, StateRead, StateStore, StateVersion, VersionId, Workspace,
-    WriteMode,
+    Capabilities, ETag, Error, LockInfo, LockRecord, LockTarget, Outgoing, ReadOptions, Release,
+    ReleaseStep, Released, Result, StateLocation, StateMeta, StateRead, StateStore, StateVersion,
+    VersionId, Workspace, WriteMode,
 };
 
 use crate::client::{Client, Select};
@@ -27,7 +27,8 @@ use crate::keys::Layout;
 use crate::lock::{Claiming, Memory};
 use crate::payload::Payload;
 
-const LOCK_HINT: &str = "set `use_lockfile = true` or `dynamodb_table` for every client of this state, or pass `--backend-config use_lockfile=true`";
+const LOCK_HINT: &str = "set `use_lockfile = true` or `dynamodb_table` for every client of this \
+                         state, or pass `--backend-config use_lockfile=true`";
 
 /// Terraform state in one bucket, under one state key.
 #[derive(Clone, Debug)]
@@ -35,7 +36,8 @@ pub struct S3Store {
     pub(crate) client: Client,
     pub(crate) dialect: Dialect,
     pub(crate) layout: Layout,
-    /// The store has been seen to refuse a second create. Shared by everything that uses the bucket: the proof is about the store.
+    /// The store has been seen to refuse a second create. Shared by everything that uses the
+    /// bucket: the proof is about the store.
     pub(crate) is_proven: Arc<AtomicBool>,
     /// How a lock file is claimed by its release. Shared likewise.
     pub(crate) claiming: Arc<Claiming>,
@@ -106,12 +108,16 @@ impl StateStore for S3Store {
     }
 
     fn admit(&self, workspace: &Workspace) -> Result<()> {
-        self.layout
-            .admit(workspace)
-            .map_err(|reason| Error::config(format!("no state can be kept under this name: {reason}")))
+        self.layout.admit(workspace).map_err(|reason| {
+            Error::config(format!("no state can be kept under this name: {reason}"))
+        })
     }
 
-    async fn read(&self, workspace: &Workspace, options: &ReadOptions) -> Result<Option<StateRead>> {
+    async fn read(
+        &self,
+        workspace: &Workspace,
+        options: &ReadOptions,
+    ) -> Result<Option<StateRead>> {
         let read = || self.read_object(workspace, options);
         match self.digest(workspace) {
             Some(digest) => digest.read(options, read).await,
@@ -119,7 +125,12 @@ impl StateStore for S3Store {
         }
     }
 
-    async fn write(&self, workspace: &Workspace, outgoing: Outgoing, mode: &WriteMode) -> Result<StateMeta> {
+    async fn write(
+        &self,
+        workspace: &Workspace,
+        outgoing: Outgoing,
+        mode: &WriteMode,
+    ) -> Result<StateMeta> {
         self.refuse_new_below(workspace).await?;
         let payload = Payload::new(outgoing.decided().await?).await?;
         let put = self.put_state(workspace, &payload, mode);
@@ -203,7 +214,9 @@ impl S3Store {
         let started = Instant::now();
         let answer = match self.client.get("read", &key, &select).await {
             Ok(answer) => answer,
-            Err(failure) if failure.outcome == Outcome::Absent && version.is_none() => return Ok(None),
+            Err(failure) if failure.outcome == Outcome::Absent && version.is_none() => {
+                return Ok(None);
+            }
             Err(failure) => return Err(failure.error),
         };
         let (head, version) = (started.elapsed(), version.map(str::to_owned));

@@ -20,7 +20,8 @@ use crate::chain::{Answer, HOW_TO_GIVE_SOME};
 use crate::guard::check_token;
 use crate::role::{Role, Session, Token, TokenFile, WebIdentity};
 
-/// Why there are no credentials, in words of our own. It travels inside the SDK's error, see `error.rs`.
+/// Why there are no credentials, in words of our own. It travels inside the SDK's error, see
+/// `error.rs`.
 #[derive(Debug)]
 pub(crate) struct Denied {
     pub(crate) kind: ErrorKind,
@@ -113,7 +114,8 @@ where
             let (kind, hint) = match answer.err().code().unwrap_or_default() {
                 "AccessDenied" | "" if status == 403 => (
                     ErrorKind::PermissionDenied,
-                    "check the trust policy of the role, `external_id`, and that the credentials may call `sts:AssumeRole`",
+                    "check the trust policy of the role, `external_id`, and that the credentials \
+                     may call `sts:AssumeRole`",
                 ),
                 "ValidationError" | "MalformedPolicyDocument" | "PackedPolicyTooLarge" => {
                     (ErrorKind::ConfigInvalid, "see what is set with `remote-state config show`")
@@ -139,7 +141,8 @@ where
             None => (
                 ErrorKind::Unavailable,
                 Some("STS cannot be reached".to_owned()),
-                "check the network, and `endpoints.sts` and `sts_region` with `remote-state config show`",
+                "check the network, and `endpoints.sts` and `sts_region` with `remote-state \
+                 config show`",
             ),
         },
     };
@@ -149,23 +152,27 @@ where
         Some(inner) => inner.hint.clone(),
         None => hint.into(),
     };
-    Denied { kind, message, because, origin: Some(origin.to_owned()), answers, hint }.into_credentials_error()
+    Denied { kind, message, because, origin: Some(origin.to_owned()), answers, hint }
+        .into_credentials_error()
 }
 
 /// How much of a service's sentence is passed on, in characters.
 const MOST_OF_A_SENTENCE: usize = 300;
 
 /// Where a sentence begins to repeat the request that was signed, in lower case.
-const REPETITIONS: [&str; 4] = ["string to sign", "string-to-sign", "canonical string", "canonical request"];
+const REPETITIONS: [&str; 4] =
+    ["string to sign", "string-to-sign", "canonical string", "canonical request"];
 
-/// Tells an answer of STS in one line, without what it repeats of the request: the headers that were signed hold the session's token.
+/// Tells an answer of STS in one line, without what it repeats of the request: the headers that
+/// were signed hold the session's token.
 fn reason(code: &str, sentence: &str) -> String {
     let is_about_signature = matches!(code, "SignatureDoesNotMatch" | "IncompleteSignature");
     if sentence.is_empty() || is_about_signature || code.starts_with("InvalidSignature") {
         return code.to_owned();
     }
     let lower = sentence.to_ascii_lowercase();
-    let end = REPETITIONS.iter().filter_map(|words| lower.find(words)).min().unwrap_or(sentence.len());
+    let end =
+        REPETITIONS.iter().filter_map(|words| lower.find(words)).min().unwrap_or(sentence.len());
     let kept = sentence[..end].chars().filter(|c| !c.is_control()).take(MOST_OF_A_SENTENCE);
     kept.fold(format!("{code}: "), |mut line, c| {
         line.push(c);
@@ -197,7 +204,8 @@ fn credentials(
     answer: Option<aws_sdk_sts::types::Credentials>,
     source: &'static str,
 ) -> Result<Credentials, CredentialsError> {
-    let given = answer.ok_or_else(|| CredentialsError::unhandled("STS answered without credentials"))?;
+    let given =
+        answer.ok_or_else(|| CredentialsError::unhandled("STS answered without credentials"))?;
     let expires = SystemTime::UNIX_EPOCH
         + Duration::from_secs(u64::try_from(given.expiration.secs()).unwrap_or_default());
     Ok(Credentials::new(
@@ -239,7 +247,9 @@ impl AssumeRole {
             .set_policy_arns(policy_arns(session))
             .set_source_identity(source_identity.clone())
             .set_tags((!tags.is_empty()).then_some(tags))
-            .set_transitive_tag_keys((!transitive_tag_keys.is_empty()).then(|| transitive_tag_keys.clone()));
+            .set_transitive_tag_keys(
+                (!transitive_tag_keys.is_empty()).then(|| transitive_tag_keys.clone()),
+            );
         let answer = call.send().await.map_err(|error| {
             denied(format!("cannot assume the role `{}`", session.role_arn), &session.origin, error)
         })?;
@@ -301,8 +311,10 @@ impl AssumeRoleWithWebIdentity {
             .set_policy_arns(policy_arns(session))
             .web_identity_token(token.trim());
         let answer = call.send().await.map_err(|error| {
-            let message =
-                format!("cannot assume the role `{}` with the web identity token", session.role_arn);
+            let message = format!(
+                "cannot assume the role `{}` with the web identity token",
+                session.role_arn
+            );
             denied(message, &session.origin, error)
         })?;
         credentials(answer.credentials, "web identity")
@@ -357,7 +369,11 @@ pub(crate) struct Admitted {
 }
 
 impl Admitted {
-    pub(crate) fn new(sdk: &SdkConfig, source: SharedCredentialsProvider, accounts: &Accounts) -> Self {
+    pub(crate) fn new(
+        sdk: &SdkConfig,
+        source: SharedCredentialsProvider,
+        accounts: &Accounts,
+    ) -> Self {
         Self { source, sdk: sdk.clone(), accounts: accounts.clone() }
     }
 
@@ -391,20 +407,28 @@ mod tests {
 
     #[test]
     fn words_of_the_service_never_repeat_the_request_that_was_signed() {
-        let signed = "The request signature we calculated does not match. The Canonical String for this request should have been\n'POST\nx-amz-security-token:hunter2";
+        let signed = "The request signature we calculated does not match. The Canonical String \
+                      for this request should have been\n'POST\nx-amz-security-token:hunter2";
         for code in ["SignatureDoesNotMatch", "IncompleteSignature", "InvalidSignatureException"] {
             assert_eq!(reason(code, signed), code);
         }
-        for marker in
-            ["The Canonical String", "the canonical request", "The String-to-Sign", "The string to sign"]
-        {
+        for marker in [
+            "The Canonical String",
+            "the canonical request",
+            "The String-to-Sign",
+            "The string to sign",
+        ] {
             let because = reason("SomethingNew", &format!("It is not right. {marker} is hunter2"));
             assert!(
-                because.starts_with("SomethingNew: It is not right.") && !because.contains("hunter2"),
+                because.starts_with("SomethingNew: It is not right.")
+                    && !because.contains("hunter2"),
                 "{because}"
             );
         }
         assert_eq!(reason("AccessDenied", "You\u{7} may not."), "AccessDenied: You may not.");
-        assert_eq!(reason("AccessDenied", &"ä".repeat(1000)).chars().count(), "AccessDenied: ".len() + 300);
+        assert_eq!(
+            reason("AccessDenied", &"ä".repeat(1000)).chars().count(),
+            "AccessDenied: ".len() + 300
+        );
     }
 }

@@ -1,12 +1,15 @@
 //! Sending a large state in parts, where the link makes that faster.
 //!
-//! One PUT over one connection is the rule: it takes one request, and on a fast link nothing is faster. A link is taken for slow where the
-//! quickest of this process's requests took [`SLOW_TRIP`] or longer to be answered: over such a distance one connection rarely fills the line,
-//! and the two requests more that an upload in parts takes are soon made up for. Whoever writes has read or locked before, so there is
-//! something to judge by; where there is not, it is one PUT.
+//! One PUT over one connection is the rule: it takes one request, and on a fast link nothing is
+//! faster. A link is taken for slow where the quickest of this process's requests took
+//! [`SLOW_TRIP`] or longer to be answered: over such a distance one connection rarely fills the
+//! line, and the two requests more that an upload in parts takes are soon made up for. Whoever
+//! writes has read or locked before, so there is something to judge by; where there is not, it is
+//! one PUT.
 //!
-//! Nothing is stored until the parts are put together, and that is one request, which carries the condition. Where a store does not look at
-//! conditions there, a write that has one is one PUT. A write without any rests on what was looked at before it, and that is minutes ago when all
+//! Nothing is stored until the parts are put together, and that is one request, which carries the
+//! condition. Where a store does not look at conditions there, a write that has one is one PUT. A
+//! write without any rests on what was looked at before it, and that is minutes ago when all
 //! parts are sent: it is looked at again.
 
 use aws_sdk_s3::types::CompletedPart;
@@ -23,17 +26,22 @@ const LARGE_BYTES: u64 = 16 << 20;
 /// How many parts are under way at once.
 const CONNECTIONS: u64 = 8;
 
-/// The length of a part that is aimed at: connections reach their speed, and one that breaks off costs little.
+/// The length of a part that is aimed at: connections reach their speed, and one that breaks off
+/// costs little.
 const PART_BYTES: u64 = 8 << 20;
 
 /// S3's limits, <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>. The last part may be shorter.
 const LEAST_PART_BYTES: u64 = 5 << 20;
 const MOST_PARTS: u64 = 10_000;
 
-/// Returns the length of the parts of a body: all but the last as long, and as many that every connection has the same number of them.
+/// Returns the length of the parts of a body: all but the last as long, and as many that every
+/// connection has the same number of them.
 fn part_bytes(size_bytes: u64) -> u64 {
     let rounds = size_bytes.div_ceil(CONNECTIONS * PART_BYTES).max(1);
-    size_bytes.div_ceil(CONNECTIONS * rounds).max(LEAST_PART_BYTES).max(size_bytes.div_ceil(MOST_PARTS))
+    size_bytes
+        .div_ceil(CONNECTIONS * rounds)
+        .max(LEAST_PART_BYTES)
+        .max(size_bytes.div_ceil(MOST_PARTS))
 }
 
 impl S3Store {
@@ -69,12 +77,19 @@ impl S3Store {
     ) -> Result<Stored, Failure> {
         let Writing { key, payload, .. } = writing;
         let (client, size_bytes) = (&self.client, payload.size_bytes());
-        let upload = Unfinished { client: client.clone(), key: key.to_owned(), id: Some(id.clone()) };
+        let upload =
+            Unfinished { client: client.clone(), key: key.to_owned(), id: Some(id.clone()) };
         let length = part_bytes(size_bytes);
         let sent: Result<Vec<CompletedPart>, Failure> =
             stream::iter((0..size_bytes).step_by(length as usize).zip(1..))
                 .map(|(start, number)| {
-                    client.upload_part(key, &id, number, payload, start..size_bytes.min(start + length))
+                    client.upload_part(
+                        key,
+                        &id,
+                        number,
+                        payload,
+                        start..size_bytes.min(start + length),
+                    )
                 })
                 .buffered(CONNECTIONS as usize)
                 .try_collect()

@@ -74,11 +74,13 @@ impl Client {
         let about = self.about(operation, &url);
         let sent = in_time(|| call.clone().customize().interceptor(kinds.clone()).send()).await;
         let answer = sent.map_err(|error| about_versions(failure(about, error)))?;
-        page(answer, &kinds.take()).ok_or_else(|| about.error(ErrorKind::Unexpected, NOT_UNDERSTOOD))
+        page(answer, &kinds.take())
+            .ok_or_else(|| about.error(ErrorKind::Unexpected, NOT_UNDERSTOOD))
     }
 }
 
-/// Puts versions and delete markers, which the SDK sorts apart, into one order again. Nothing if the kinds are not those of the entries.
+/// Puts versions and delete markers, which the SDK sorts apart, into one order again. Nothing if
+/// the kinds are not those of the entries.
 fn page(answer: ListObjectVersionsOutput, are_markers: &[bool]) -> Option<VersionPage> {
     let mut versions = answer.versions.unwrap_or_default().into_iter();
     let mut markers = answer.delete_markers.unwrap_or_default().into_iter();
@@ -116,7 +118,8 @@ fn page(answer: ListObjectVersionsOutput, are_markers: &[bool]) -> Option<Versio
     })
 }
 
-/// Learns from an answer's document in which order versions and delete markers stand in it: of each entry, whether it is a marker.
+/// Learns from an answer's document in which order versions and delete markers stand in it: of each
+/// entry, whether it is a marker.
 #[derive(Clone, Debug, Default)]
 struct Kinds(Arc<Mutex<Vec<bool>>>);
 
@@ -141,7 +144,8 @@ impl Intercept for Kinds {
         if response.status().is_success()
             && let Some(bytes) = response.body().bytes()
         {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = kinds(std::str::from_utf8(bytes)?)?;
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) =
+                kinds(std::str::from_utf8(bytes)?)?;
         }
         Ok(())
     }
@@ -184,8 +188,12 @@ mod tests {
     fn the_order_is_the_documents() {
         let kinds = kinds(DOCUMENT).unwrap();
         assert_eq!(kinds, [false, true, false]);
-        let ids: Vec<_> =
-            page(answer(), &kinds).unwrap().entries.into_iter().map(|e| e.version.unwrap()).collect();
+        let ids: Vec<_> = page(answer(), &kinds)
+            .unwrap()
+            .entries
+            .into_iter()
+            .map(|e| e.version.unwrap())
+            .collect();
         assert_eq!(ids, ["3", "2", "1"]);
     }
 

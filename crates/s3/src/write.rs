@@ -1,5 +1,5 @@
-//! Writing and deleting a state. What a write may expect, and what became of one whose answer was lost, is decided alike for all providers: see
-//! [`StateObject`].
+//! Writing and deleting a state. What a write may expect, and what became of one whose answer was
+//! lost, is decided alike for all providers: see [`StateObject`].
 
 use std::sync::atomic::Ordering;
 
@@ -42,7 +42,8 @@ impl S3Store {
         if *mode != WriteMode::Overwrite {
             let is_asked = self.dialect.updates_conditionally() && self.honours_conditions().await;
             if !is_asked || !self.is_proven.load(Ordering::Acquire) {
-                // The store would not look, or would look wrongly: look ourselves. The lock, not this, keeps others out in between.
+                // The store would not look, or would look wrongly: look ourselves. The lock, not
+                // this, keeps others out in between.
                 self.check_expected(&key, mode).await?;
             }
             if !is_asked {
@@ -58,8 +59,10 @@ impl S3Store {
         {
             sent = self.put_when_free(writing, Condition::IfMatch(etag.as_str())).await;
         }
-        // Where versions are made by now, such a store meets no condition at all: look ourselves, as where that was known.
-        if let (true, Err(Failure { outcome: Outcome::ConditionFailed, .. })) = (has_condition, &sent)
+        // Where versions are made by now, such a store meets no condition at all: look ourselves,
+        // as where that was known.
+        if let (true, Err(Failure { outcome: Outcome::ConditionFailed, .. })) =
+            (has_condition, &sent)
             && self.has_become_versioned().await
             && self.check_expected(&key, mode).await.is_ok()
         {
@@ -76,8 +79,13 @@ impl S3Store {
             .with_version(stored.version.map(VersionId::new)))
     }
 
-    /// Tries again while the store is busy with another request for the object. That may be our own, whose answer was lost.
-    async fn put_when_free(&self, writing: Writing<'_>, condition: Condition<'_>) -> Result<Stored, Failure> {
+    /// Tries again while the store is busy with another request for the object. That may be our
+    /// own, whose answer was lost.
+    async fn put_when_free(
+        &self,
+        writing: Writing<'_>,
+        condition: Condition<'_>,
+    ) -> Result<Stored, Failure> {
         let mut attempts = Attempts::new();
         loop {
             attempts.next().await;
@@ -88,7 +96,8 @@ impl S3Store {
         }
     }
 
-    /// Looks again at all that keeps others out, as late as can be, where the store does not look for us.
+    /// Looks again at all that keeps others out, as late as can be, where the store does not look
+    /// for us.
     pub(crate) async fn look_before_the_end(&self, writing: Writing<'_>) -> Result<()> {
         let Writing { workspace, key, mode, .. } = writing;
         self.look_again("write", workspace).await?;
@@ -105,7 +114,8 @@ impl S3Store {
         self.state_object(&key).resolve_delete(failure, self.present("delete", &key)).await
     }
 
-    /// Refuses to make a workspace below a key that leads back out of it: its state would be where another one's is.
+    /// Refuses to make a workspace below a key that leads back out of it: its state would be where
+    /// another one's is.
     pub(crate) async fn refuse_new_below(&self, workspace: &Workspace) -> Result<()> {
         if workspace.is_default() || !leads_back(&self.layout.key) {
             return Ok(());
@@ -115,12 +125,14 @@ impl S3Store {
             return Ok(());
         }
         let message = format!(
-            "cannot make workspace `{workspace}`: the state key `{}` has a part `..`, which would lead back out of the workspace, to `{}`",
+            "cannot make workspace `{workspace}`: the state key `{}` has a part `..`, which would \
+             lead back out of the workspace, to `{}`",
             self.layout.key,
             self.layout.url(&key)
         );
-        Err(Error::new(ErrorKind::ConfigInvalid, "write", message)
-            .with_hint("keep the state under a `key` without `..` before you make workspaces of it"))
+        Err(Error::new(ErrorKind::ConfigInvalid, "write", message).with_hint(
+            "keep the state under a `key` without `..` before you make workspaces of it",
+        ))
     }
 
     async fn check_expected(&self, key: &str, mode: &WriteMode) -> Result<()> {
@@ -128,9 +140,12 @@ impl S3Store {
     }
 
     async fn present(&self, operation: &'static str, key: &str) -> Result<Present> {
-        // A HEAD has no body to say which of bucket and key is missing. A GET has, and its body need not be read.
+        // A HEAD has no body to say which of bucket and key is missing. A GET has, and its body
+        // need not be read.
         match self.client.get(operation, key, &Select::default()).await {
-            Ok(answer) if answer.content_length == Some(0) => Ok(Present::Empty(answer.e_tag.map(ETag::new))),
+            Ok(answer) if answer.content_length == Some(0) => {
+                Ok(Present::Empty(answer.e_tag.map(ETag::new)))
+            }
             Ok(answer) => Ok(Present::State(answer.e_tag.map(ETag::new))),
             Err(Failure { outcome: Outcome::Absent, .. }) => Ok(Present::No),
             Err(failure) => Err(failure.error),
@@ -145,8 +160,9 @@ impl S3Store {
         condition: Condition<'_>,
         failure: Failure,
     ) -> Result<Stored> {
-        // What was to be replaced is gone. Where nothing was to be, that explains nothing; and Ceph, which makes an object of versions, answers so
-        // too to a PUT during which others came and went, and which may have been carried out all the same.
+        // What was to be replaced is gone. Where nothing was to be, that explains nothing; and
+        // Ceph, which makes an object of versions, answers so too to a PUT during which
+        // others came and went, and which may have been carried out all the same.
         let is_explained =
             !matches!(condition, Condition::None) && self.dialect.versioned != Versioned::ByList;
         let object = self.state_object(key);
@@ -162,7 +178,9 @@ impl S3Store {
             Err(Failure { outcome: Outcome::Absent, .. }) => return Ok(None),
             Err(failure) => return Err(failure.error),
         };
-        if answer.content_length.and_then(|size| u64::try_from(size).ok()) != Some(payload.size_bytes()) {
+        if answer.content_length.and_then(|size| u64::try_from(size).ok())
+            != Some(payload.size_bytes())
+        {
             return Ok(None);
         }
         let (mut found, mut left) = (ContentHasher::default(), payload.size_bytes());

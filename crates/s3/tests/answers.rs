@@ -1,6 +1,7 @@
 //! Answers that say less, or say it in other words, than a person needs.
 //!
-//! Of the same kind are answers of caches, of servers behind another protocol, and of stores that lack a feature.
+//! Of the same kind are answers of caches, of servers behind another protocol, and of stores that
+//! lack a feature.
 
 mod common;
 
@@ -66,14 +67,15 @@ async fn a_time_that_no_service_has_is_not_believed() {
         for (status, code) in [(403, "RequestTimeTooSkewed"), (503, "SlowDown")] {
             let body = format!("<Error><Code>{code}</Code><Message>m</Message></Error>");
             let answer = format!(
-                "HTTP/1.1 {status} No\r\nconnection: close\r\ndate: {date}\r\ncontent-type: application/xml\r\n\
-                 content-length: {}\r\n\r\n{body}",
+                "HTTP/1.1 {status} No\r\nconnection: close\r\ndate: {date}\r\ncontent-type: \
+                 application/xml\r\ncontent-length: {}\r\n\r\n{body}",
                 body.len()
             );
             let endpoint = format!("http://{}", answering(answer).await);
             let store = store(&endpoint, &[("max_retries", "2")]);
             for _ in 0..2 {
-                let error = store.read(&Workspace::default(), &ReadOptions::default()).await.unwrap_err();
+                let error =
+                    store.read(&Workspace::default(), &ReadOptions::default()).await.unwrap_err();
                 let expected = [ErrorKind::CredentialInvalid, ErrorKind::RateLimited];
                 assert!(expected.contains(&error.kind()), "{date}: {error:?}");
             }
@@ -85,15 +87,15 @@ async fn a_time_that_no_service_has_is_not_believed() {
 async fn a_part_that_nobody_asked_for_is_no_state() {
     for range in ["bytes 0-9/108", "bytes 10-19/20", "bytes 0-9/*"] {
         let answer = format!(
-            "HTTP/1.1 206 Partial Content\r\nconnection: close\r\netag: \"e\"\r\n\
-             content-range: {range}\r\ncontent-length: 10\r\n\r\n{{\"version\""
+            "HTTP/1.1 206 Partial Content\r\nconnection: close\r\netag: \"e\"\r\ncontent-range: \
+             {range}\r\ncontent-length: 10\r\n\r\n{{\"version\""
         );
         let store = store(&format!("http://{}", answering(answer).await), &[]);
         let error = store.read(&Workspace::default(), &ReadOptions::default()).await.unwrap_err();
         assert!(told(&error).contains("a part of it"), "{range}: {}", told(&error));
     }
-    let whole = "HTTP/1.1 206 Partial Content\r\nconnection: close\r\netag: \"e\"\r\n\
-         content-range: bytes 0-9/10\r\ncontent-length: 10\r\n\r\n{\"version\"";
+    let whole = "HTTP/1.1 206 Partial Content\r\nconnection: close\r\netag: \
+                 \"e\"\r\ncontent-range: bytes 0-9/10\r\ncontent-length: 10\r\n\r\n{\"version\"";
     let store = store(&format!("http://{}", answering(whole.to_owned()).await), &[]);
     assert!(store.read(&Workspace::default(), &ReadOptions::default()).await.unwrap().is_some());
 }
@@ -113,8 +115,10 @@ async fn what_the_store_says_of_a_refused_condition_is_told_with_what_to_use_ins
             "<Error><Code>{code}</Code><Message>{}</Message></Error>",
             sentence.replace('\u{1b}', "")
         );
-        let answer =
-            format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        let answer = format!(
+            "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
         let store = store(&format!("http://{}", answering(answer).await), &[]);
         let info = LockInfo::new("test", "me@here", "1", jiff::Timestamp::UNIX_EPOCH).unwrap();
         let error = store.acquire(&Workspace::default(), &info).await.unwrap_err();
@@ -131,13 +135,18 @@ async fn a_server_without_tls_is_told_as_one() {
     tokio::spawn(async move {
         // It reads something that is no request, and says so.
         while let Ok((mut client, _)) = listener.accept().await {
-            let answer = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+            let answer =
+                b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
             drop(client.write_all(answer).await);
         }
     });
     let store = store(&endpoint, &[]);
     let error = store.read(&Workspace::default(), &ReadOptions::default()).await.unwrap_err();
-    assert!(told(&error).contains("plain HTTP") && told(&error).contains("`http://`"), "{}", told(&error));
+    assert!(
+        told(&error).contains("plain HTTP") && told(&error).contains("`http://`"),
+        "{}",
+        told(&error)
+    );
 }
 
 #[test]
@@ -157,14 +166,18 @@ fn the_arn_of_an_access_point_is_a_bucket_whatever_separates_it() {
     ] {
         assert_eq!(location(arn).unwrap(), format!("{arn}/k"));
     }
-    for bucket in ["a/b", "arn:aws:s3:::b/c", "arn:aws:iam::123456789012:role/accesspoint/x", "s3://b/k"] {
+    for bucket in
+        ["a/b", "arn:aws:s3:::b/c", "arn:aws:iam::123456789012:role/accesspoint/x", "s3://b/k"]
+    {
         assert!(location(bucket).is_err(), "{bucket}");
     }
 }
 
-/// A service that lists the same keys again and again, each time with a token that was never seen; returns its endpoint and
-/// counts what it was asked.
-async fn endless(page: impl Fn(usize) -> String + Send + Sync + 'static) -> (String, Arc<AtomicUsize>) {
+/// A service that lists the same keys again and again, each time with a token that was never seen;
+/// returns its endpoint and counts what it was asked.
+async fn endless(
+    page: impl Fn(usize) -> String + Send + Sync + 'static,
+) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let (asked, page) = (Arc::new(AtomicUsize::new(0)), Arc::new(page));
@@ -192,28 +205,40 @@ async fn listing_that_always_goes_on_ends_with_an_error_that_names_the_store() {
         let keys = move |count: usize| {
             let name = format!("w{}", count % length);
             format!(
-                "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t{count}</NextContinuationToken>\
-                 <Contents><Key>env:/{name}/k</Key></Contents></ListBucketResult>"
+                "<ListBucketResult><IsTruncated>true</\
+                 IsTruncated><NextContinuationToken>t{count}</\
+                 NextContinuationToken><Contents><Key>env:/{name}/k</Key></Contents></\
+                 ListBucketResult>"
             )
         };
         let (endpoint, asked) = endless(keys).await;
         let store = store(&endpoint, &[]);
         let error = store.workspaces().try_collect::<Vec<_>>().await.unwrap_err();
-        assert!(told(&error).contains("circles") && told(&error).contains(&endpoint), "{}", told(&error));
+        assert!(
+            told(&error).contains("circles") && told(&error).contains(&endpoint),
+            "{}",
+            told(&error)
+        );
         assert!(asked.load(Ordering::Relaxed) <= 4 * length + 4, "{asked:?}");
 
         let versions = move |count: usize| {
             let id = count % length;
             format!(
-                "<ListVersionsResult><IsTruncated>true</IsTruncated><NextKeyMarker>k</NextKeyMarker>\
-                 <NextVersionIdMarker>m{count}</NextVersionIdMarker><Version><Key>k</Key><VersionId>v{id}</VersionId>\
-                 <IsLatest>false</IsLatest><Size>1</Size></Version></ListVersionsResult>"
+                "<ListVersionsResult><IsTruncated>true</IsTruncated><NextKeyMarker>k</\
+                 NextKeyMarker><NextVersionIdMarker>m{count}</\
+                 NextVersionIdMarker><Version><Key>k</Key><VersionId>v{id}</\
+                 VersionId><IsLatest>false</IsLatest><Size>1</Size></Version></ListVersionsResult>"
             )
         };
         let (endpoint, asked) = endless(versions).await;
         let store = self::store(&endpoint, &[]);
-        let error = store.versions(&Workspace::default()).try_collect::<Vec<_>>().await.unwrap_err();
-        assert!(told(&error).contains("circles") && told(&error).contains(&endpoint), "{}", told(&error));
+        let error =
+            store.versions(&Workspace::default()).try_collect::<Vec<_>>().await.unwrap_err();
+        assert!(
+            told(&error).contains("circles") && told(&error).contains(&endpoint),
+            "{}",
+            told(&error)
+        );
         assert!(asked.load(Ordering::Relaxed) <= 4 * length + 4, "{asked:?}");
     }
 }
@@ -225,7 +250,8 @@ async fn workspaces_that_a_store_makes_up_without_end_are_an_error() {
             .map(|number| format!("<Contents><Key>env:/w{count}-{number}/k</Key></Contents>"))
             .collect();
         format!(
-            "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t{count}</NextContinuationToken>{keys}</ListBucketResult>"
+            "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t{count}</\
+             NextContinuationToken>{keys}</ListBucketResult>"
         )
     };
     let (endpoint, asked) = endless(keys).await;

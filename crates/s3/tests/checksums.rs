@@ -1,8 +1,8 @@
 //! The checksum that a store recorded of an object, held against the bytes that arrive.
 //!
 //! Of the same kind are lock files, versions of a state, states that arrive in parts over a slow
-//! link, objects that other programs wrote with a checksum of their own choice, and stores that name
-//! a checksum without being asked.
+//! link, objects that other programs wrote with a checksum of their own choice, and stores that
+//! name a checksum without being asked.
 
 mod common;
 
@@ -16,7 +16,9 @@ use aws_sdk_s3::config::RequestChecksumCalculation;
 use aws_sdk_s3::types::ChecksumAlgorithm;
 use bytes::Bytes;
 use common::{BUCKET, emulator, store};
-use remote_state_core::{Error, LockInfo, ReadOptions, StateStore, StateStoreExt as _, Workspace, WriteMode};
+use remote_state_core::{
+    Error, LockInfo, ReadOptions, StateStore, StateStoreExt as _, Workspace, WriteMode,
+};
 use remote_state_emulator::{Emulator, Fault, Misbehaviour};
 
 const KEY: &str = "net/terraform.tfstate";
@@ -33,8 +35,11 @@ fn misstate(emulator: &Emulator) {
 
 /// Stores a state as another program does, with a checksum of its choice.
 async fn put(emulator: &Emulator, algorithm: Option<ChecksumAlgorithm>) {
-    let put =
-        raw::client(emulator).put_object().bucket(BUCKET).key(KEY).body(Bytes::from_static(STATE).into());
+    let put = raw::client(emulator)
+        .put_object()
+        .bucket(BUCKET)
+        .key(KEY)
+        .body(Bytes::from_static(STATE).into());
     let calculated = match algorithm {
         Some(_) => RequestChecksumCalculation::WhenSupported,
         None => RequestChecksumCalculation::WhenRequired,
@@ -77,7 +82,11 @@ async fn object_without_a_checksum_is_read() {
     put(&emulator, None).await;
     misstate(&emulator);
     for dialect in ASKING {
-        assert_eq!(read(&store(&emulator, &[("dialect", dialect)])).await.unwrap(), STATE, "{dialect}");
+        assert_eq!(
+            read(&store(&emulator, &[("dialect", dialect)])).await.unwrap(),
+            STATE,
+            "{dialect}"
+        );
     }
 }
 
@@ -109,7 +118,8 @@ async fn last_bytes_are_not_passed_on_before_the_checksum_is_verified() {
     let bytes = Bytes::from(vec![b' '; 3 << 20]);
     store.write(&Workspace::default(), bytes.clone().into(), &WriteMode::Overwrite).await.unwrap();
     misstate(&emulator);
-    let mut state = store.read(&Workspace::default(), &ReadOptions::default()).await.unwrap().unwrap();
+    let mut state =
+        store.read(&Workspace::default(), &ReadOptions::default()).await.unwrap().unwrap();
     let mut passed_on = 0;
     let error = loop {
         match state.body.try_next().await {
@@ -138,9 +148,13 @@ async fn state_that_comes_in_parts_is_verified_as_a_whole() {
         emulator.faults().set_bytes_per_second(Some(6_000_000));
         let found = read(&store).await;
         let requests = emulator.requests().take();
-        let parts: Vec<_> = requests.iter().filter(|request| request.headers.contains_key("range")).collect();
+        let parts: Vec<_> =
+            requests.iter().filter(|request| request.headers.contains_key("range")).collect();
         assert!(parts.len() > 8, "{} parts", parts.len());
-        assert!(parts.iter().all(|part| !part.headers.contains_key("x-amz-checksum-mode")), "{parts:?}");
+        assert!(
+            parts.iter().all(|part| !part.headers.contains_key("x-amz-checksum-mode")),
+            "{parts:?}"
+        );
         match (is_right, found) {
             (true, found) => assert!(found.unwrap() == bytes),
             (false, found) => assert!(found.unwrap_err().to_string().contains("SHA-256")),
@@ -155,8 +169,10 @@ async fn lock_file_and_version_of_a_state_are_verified() {
     let store = store(&emulator, &[("dialect", "minio"), ("bucket", "versioned")]);
     let info = LockInfo::new("test", "me@here", "1", jiff::Timestamp::UNIX_EPOCH).unwrap();
     drop(store.acquire(&here, &info).await.unwrap());
-    let meta = store.write(&here, Bytes::from_static(STATE).into(), &WriteMode::Overwrite).await.unwrap();
-    let options = ReadOptions::default().with_version(meta.version.expect("the bucket keeps versions"));
+    let meta =
+        store.write(&here, Bytes::from_static(STATE).into(), &WriteMode::Overwrite).await.unwrap();
+    let options =
+        ReadOptions::default().with_version(meta.version.expect("the bucket keeps versions"));
     assert!(store.read(&here, &options).await.unwrap().is_some());
     assert!(store.inspect(&here).await.unwrap().is_some());
     misstate(&emulator);
@@ -164,7 +180,10 @@ async fn lock_file_and_version_of_a_state_are_verified() {
     let error = state.collect().await.unwrap_err();
     assert!(error.to_string().contains("SHA-256"), "{error}");
     let error = store.inspect(&here).await.unwrap_err();
-    assert!(error.to_string().contains("SHA-256") && error.to_string().contains(".tflock"), "{error}");
+    assert!(
+        error.to_string().contains("SHA-256") && error.to_string().contains(".tflock"),
+        "{error}"
+    );
 }
 
 #[tokio::test]

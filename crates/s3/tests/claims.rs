@@ -1,5 +1,6 @@
-//! Where a delete carries no condition, the release of a lock file claims it first: by a `PUT` with `If-Match` that puts a mark in its place.
-//! What that takes, and what is done where it cannot be, store by store; the kind is every release of a lock *file*.
+//! Where a delete carries no condition, the release of a lock file claims it first: by a `PUT` with
+//! `If-Match` that puts a mark in its place. What that takes, and what is done where it cannot be,
+//! store by store; the kind is every release of a lock *file*.
 
 mod common;
 
@@ -50,14 +51,20 @@ fn requests(emulator: &Emulator) -> Vec<String> {
     emulator.requests().take().into_iter().map(shown).collect()
 }
 
-/// What a release takes, in a process that has taken no lock before and in one that has taken this one.
+/// What a release takes, in a process that has taken no lock before and in one that has taken this
+/// one.
 #[tokio::test]
 async fn release_takes_what_its_store_needs() {
     for (dialect, bucket, fresh, proven) in [
         // A delete is conditional: no claim.
         ("aws", "tfstate", &["GET", "DELETE if \"tag\""][..], &["GET", "DELETE if \"tag\""][..]),
         ("aws", "versioned", &["GET", "DELETE if \"tag\""], &["GET", "DELETE if \"tag\""]),
-        ("minio", "tfstate", &["GET", "PUT if \"tag\"", "DELETE"], &["GET", "PUT if \"tag\"", "DELETE"]),
+        (
+            "minio",
+            "tfstate",
+            &["GET", "PUT if \"tag\"", "DELETE"],
+            &["GET", "PUT if \"tag\"", "DELETE"],
+        ),
         // The version that was read, and nothing else.
         ("minio", "versioned", &["GET", "DELETE of version"], &["GET", "DELETE of version"]),
         ("generic", "versioned", &["GET", "DELETE of version"], &["GET", "DELETE of version"]),
@@ -78,7 +85,11 @@ async fn release_takes_what_its_store_needs() {
             requests(&emulator);
             assert!(matches!(release(&holder, &target).await, Released::Freed(Some(_))));
             assert_eq!(requests(&emulator), expected, "{dialect}, {bucket}, proven: {is_proven}");
-            assert_eq!(holder.inspect(&Workspace::default()).await.unwrap(), None, "{dialect}, {bucket}");
+            assert_eq!(
+                holder.inspect(&Workspace::default()).await.unwrap(),
+                None,
+                "{dialect}, {bucket}"
+            );
         }
     }
 }
@@ -132,8 +143,10 @@ async fn proof_asks_with_a_wrong_tag_first_and_learns_which_form_is_met() {
         }
         for is_first in [true, false] {
             let target = acquire(&store).await;
-            let sent: Vec<_> =
-                requests(&emulator).into_iter().filter(|request| request.starts_with("PUT if")).collect();
+            let sent: Vec<_> = requests(&emulator)
+                .into_iter()
+                .filter(|request| request.starts_with("PUT if"))
+                .collect();
             assert_eq!(sent, if is_first { proof } else { &[] }, "{dialect}, {bucket}, {fault:?}");
             let held = store.inspect(&Workspace::default()).await.unwrap().expect("it is held");
             assert!(!held.is_being_released());
@@ -149,26 +162,32 @@ async fn proof_asks_with_a_wrong_tag_first_and_learns_which_form_is_met() {
 
 #[tokio::test]
 async fn proof_that_is_not_answered_is_no_proof_and_no_failure() {
-    for trouble in [Misbehaviour::slow_down(), Misbehaviour::internal_error(), Misbehaviour::LoseReply] {
+    for trouble in
+        [Misbehaviour::slow_down(), Misbehaviour::internal_error(), Misbehaviour::LoseReply]
+    {
         let emulator = emulator().await;
         let fresh = store(&emulator, &[("dialect", "generic"), ("max_retries", "1")]);
-        emulator
-            .faults()
-            .inject(Fault::new(trouble.clone()).with_method("PUT").with_update_condition().with_times(1));
+        emulator.faults().inject(
+            Fault::new(trouble.clone()).with_method("PUT").with_update_condition().with_times(1),
+        );
         let target = acquire(&fresh).await;
         requests(&emulator);
         release(&fresh, &target).await;
         assert_eq!(requests(&emulator), ["GET", "DELETE"], "{trouble:?}");
         let target = acquire(&fresh).await;
         release(&fresh, &target).await;
-        assert!(requests(&emulator).contains(&"PUT if \"tag\"".to_owned()), "the next lock asks again");
+        assert!(
+            requests(&emulator).contains(&"PUT if \"tag\"".to_owned()),
+            "the next lock asks again"
+        );
     }
 }
 
 #[tokio::test]
 async fn claim_carries_what_the_create_carried_and_one_member_more() {
     let emulator = emulator().await;
-    let member = |name: &str, value: &str| (name.to_owned(), Sourced::new(value.into(), Origin::Program));
+    let member =
+        |name: &str, value: &str| (name.to_owned(), Sourced::new(value.into(), Origin::Program));
     let keys = [
         ("dialect", "minio".into()),
         ("lock_tags", Setting::Object(vec![member("team", "net")])),
@@ -192,9 +211,12 @@ async fn version_that_may_not_be_deleted_is_claimed_and_then_deleted_without_nam
     for dialect in ["minio", "generic"] {
         let emulator = emulator().await;
         let store = store(&emulator, &[("dialect", dialect), ("bucket", "versioned")]);
-        let denied = Misbehaviour::AnswerWithoutWork { status: 403, code: "AccessDenied".to_owned() };
+        let denied =
+            Misbehaviour::AnswerWithoutWork { status: 403, code: "AccessDenied".to_owned() };
         let target = acquire(&store).await;
-        emulator.faults().inject(Fault::new(denied).with_method("DELETE").with_parameter("versionId"));
+        emulator
+            .faults()
+            .inject(Fault::new(denied).with_method("DELETE").with_parameter("versionId"));
         requests(&emulator);
         release(&store, &target).await;
         let expected = match dialect {
@@ -216,10 +238,12 @@ async fn marked_version_does_not_uncover_the_record_that_it_was_made_of() {
     let denied = Misbehaviour::AnswerWithoutWork { status: 403, code: "AccessDenied".to_owned() };
     let target = acquire(&store).await;
     // The first process may not delete versions, and dies before its delete arrives.
-    let lost = Fault::new(Misbehaviour::LoseRequest).with_method("DELETE").without_parameter("versionId");
+    let lost =
+        Fault::new(Misbehaviour::LoseRequest).with_method("DELETE").without_parameter("versionId");
     emulator.faults().inject(lost);
     emulator.faults().inject(Fault::new(denied).with_method("DELETE").with_parameter("versionId"));
-    let step = store.release_step(&Workspace::default(), &target, &mut Release::default()).await.unwrap();
+    let step =
+        store.release_step(&Workspace::default(), &target, &mut Release::default()).await.unwrap();
     assert!(matches!(step, ReleaseStep::Wait(_)), "{step:?}");
     emulator.faults().clear();
     let held = store.inspect(&Workspace::default()).await.unwrap().expect("it is marked");
@@ -238,7 +262,8 @@ async fn lock_that_is_being_released_is_refused_to_everyone_its_own_id_included(
         let target = acquire(&releasing).await;
         emulator.faults().inject(Fault::new(Misbehaviour::LoseRequest).with_method("DELETE"));
         let mut release = Release::default();
-        let step = releasing.release_step(&Workspace::default(), &target, &mut release).await.unwrap();
+        let step =
+            releasing.release_step(&Workspace::default(), &target, &mut release).await.unwrap();
         let ReleaseStep::Wait(wait) = step else { panic!("{step:?}") };
         emulator.faults().clear();
         let LockTarget::Id(id) = &target else { panic!() };

@@ -9,7 +9,9 @@ mod common;
 use bytes::Bytes;
 use common::{TABLE, emulator, store};
 use jiff::SignedDuration;
-use remote_state_core::{ErrorKind, LockInfo, LockTarget, StateStoreExt as _, Workspace, WriteMode};
+use remote_state_core::{
+    ErrorKind, LockInfo, LockTarget, StateStoreExt as _, Workspace, WriteMode,
+};
 use remote_state_emulator::{Emulator, Fault, Misbehaviour};
 
 const STATE: &[u8] = br#"{"version":4,"serial":1,"lineage":"l","outputs":{},"resources":[]}"#;
@@ -46,7 +48,9 @@ async fn lock_write_and_release_go_by_the_clock_of_the_store() {
                 let store = || store(&emulator, &keys);
                 let here = Workspace::default();
                 let held = store().acquire(&here, &info()).await.unwrap();
-                let meta = store().write(&here, Bytes::from_static(STATE).into(), &WriteMode::Create).await;
+                let meta = store()
+                    .write(&here, Bytes::from_static(STATE).into(), &WriteMode::Create)
+                    .await;
                 assert!(meta.is_ok(), "{ahead:?} {locks:?} {dialect}: {meta:?}");
                 assert_eq!(store().read_bytes(&here).await.unwrap().unwrap().bytes, STATE);
                 let released = store().release(&here, &LockTarget::Id(held.id.clone())).await;
@@ -68,7 +72,12 @@ async fn clock_that_jumps_while_a_lock_is_held_does_not_keep_it_from_being_relea
             let (store, here) = (store(&emulator, &keys), Workspace::default());
             let held = store.acquire(&here, &info()).await.unwrap();
             emulator.faults().set_clock_ahead(jump);
-            drop(store.write(&here, Bytes::from_static(STATE).into(), &WriteMode::Create).await.unwrap());
+            drop(
+                store
+                    .write(&here, Bytes::from_static(STATE).into(), &WriteMode::Create)
+                    .await
+                    .unwrap(),
+            );
             emulator.faults().set_clock_ahead(SignedDuration::ZERO);
             drop(store.release(&here, &LockTarget::Id(held.id.clone())).await.unwrap());
             assert!(store.inspect(&here).await.unwrap().is_none(), "{jump:?} {locks:?}");
@@ -88,7 +97,8 @@ async fn create_is_repeated_once_and_only_for_the_time() {
     assert!(!statuses(&emulator).contains(&Some(403)), "the time is known by now");
 
     // A store that refuses every time is believed the second time.
-    let skewed = Misbehaviour::AnswerWithoutWork { status: 403, code: "RequestTimeTooSkewed".to_owned() };
+    let skewed =
+        Misbehaviour::AnswerWithoutWork { status: 403, code: "RequestTimeTooSkewed".to_owned() };
     emulator.faults().inject(Fault::new(skewed).with_method("PUT"));
     let error = store.acquire(&here, &info()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::CredentialInvalid, "{error}");
@@ -112,14 +122,20 @@ async fn write_is_repeated_where_the_sdk_repeats_too() {
     emulator.faults().set_clock_ahead(SignedDuration::from_hours(-2));
     let store = || store(&emulator, &[("dialect", "aws"), ("dynamodb_table", TABLE)]);
     let here = Workspace::default();
-    drop(store().write(&here, Bytes::from_static(STATE).into(), &WriteMode::Overwrite).await.unwrap());
+    drop(
+        store()
+            .write(&here, Bytes::from_static(STATE).into(), &WriteMode::Overwrite)
+            .await
+            .unwrap(),
+    );
     assert_eq!(store().read_bytes(&here).await.unwrap().unwrap().bytes, STATE);
 }
 
 /// The first attempt is carried out and its answer is lost, the second is refused for its time, and
 /// what follows is refused.
 fn lose_then_refuse(emulator: &Emulator, narrowed: impl Fn(Fault) -> Fault, last: (u16, &str)) {
-    let answer = |status, code: &str| Misbehaviour::AnswerWithoutWork { status, code: code.to_owned() };
+    let answer =
+        |status, code: &str| Misbehaviour::AnswerWithoutWork { status, code: code.to_owned() };
     let inject = |fault: Fault| emulator.faults().inject(narrowed(fault));
     inject(Fault::new(Misbehaviour::LoseReply).with_times(1));
     inject(Fault::new(answer(403, "RequestTimeTooSkewed")).with_skips(1).with_times(1));
@@ -136,7 +152,8 @@ async fn a_write_whose_answer_was_lost_before_the_time_was_refused_is_looked_for
             let mut bytes = STATE.to_vec();
             bytes.resize(size, b' ');
             lose_then_refuse(&emulator, |fault| fault.with_method("PUT"), last);
-            let written = store.write(&here, Bytes::from(bytes.clone()).into(), &WriteMode::Overwrite).await;
+            let written =
+                store.write(&here, Bytes::from(bytes.clone()).into(), &WriteMode::Overwrite).await;
             assert!(written.is_ok(), "{last:?} {size}: the state is stored: {written:?}");
             emulator.faults().clear();
             assert!(store.read_bytes(&here).await.unwrap().unwrap().bytes == bytes);

@@ -22,7 +22,8 @@ fn small() -> Scale {
 }
 
 async fn setup(keys: &[(&str, &str)], conditional_write: bool) -> Setup {
-    let emulator = if keys.contains(&("dialect", "ceph")) { ceph_emulator().await } else { emulator().await };
+    let emulator =
+        if keys.contains(&("dialect", "ceph")) { ceph_emulator().await } else { emulator().await };
     let store = store(&emulator, keys);
     let declares = Capabilities::default()
         .with_locking(true)

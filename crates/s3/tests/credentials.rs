@@ -28,9 +28,12 @@ async fn read(emulator: &Emulator, keys: &[(&str, Setting)]) -> Result<Option<St
         ("use_path_style", "true"),
         ("skip_metadata_api_check", "true"),
     ];
-    let all =
-        always.map(|(name, value)| (name, Setting::from(value))).into_iter().chain(keys.iter().cloned());
-    let store = S3Store::new(&S3Config::from_resolved(&ResolvedConfig::from_pairs(&PROVIDER, all)?)?);
+    let all = always
+        .map(|(name, value)| (name, Setting::from(value)))
+        .into_iter()
+        .chain(keys.iter().cloned());
+    let store =
+        S3Store::new(&S3Config::from_resolved(&ResolvedConfig::from_pairs(&PROVIDER, all)?)?);
     store.read(&Workspace::default(), &ReadOptions::default()).await
 }
 
@@ -50,15 +53,24 @@ async fn profiles_are_read_from_the_files_of_the_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let credentials = file(folder.path(), "credentials", &format!("[ci]\n{KEYS}"));
     let config = file(folder.path(), "config", &format!("[profile ci]\n{KEYS}"));
-    let wrong =
-        file(folder.path(), "wrong", "[ci]\naws_access_key_id = test\naws_secret_access_key = wrong\n");
+    let wrong = file(
+        folder.path(),
+        "wrong",
+        "[ci]\naws_access_key_id = test\naws_secret_access_key = wrong\n",
+    );
     let empty = file(folder.path(), "empty", "");
     let profile = ("profile", Setting::from("ci"));
 
     for keys in [
-        vec![("shared_credentials_file", credentials.clone()), ("shared_config_files", list(&[&empty]))],
+        vec![
+            ("shared_credentials_file", credentials.clone()),
+            ("shared_config_files", list(&[&empty])),
+        ],
         vec![("shared_credentials_files", list(&[&wrong, &credentials]))],
-        vec![("shared_credentials_files", list(&[&empty])), ("shared_config_files", list(&[&config]))],
+        vec![
+            ("shared_credentials_files", list(&[&empty])),
+            ("shared_config_files", list(&[&config])),
+        ],
     ] {
         let keys: Vec<_> = keys.into_iter().chain([profile.clone()]).collect();
         assert!(read(&emulator, &keys).await.unwrap().is_none());
@@ -77,7 +89,10 @@ async fn files_and_profiles_that_are_missing_are_no_credentials() {
         [("profile", "ci".into()), ("shared_credentials_files", list(&[&missing]))],
         [("profile", "other".into()), ("shared_credentials_files", list(&[&credentials]))],
     ] {
-        assert_eq!(read(&emulator, &keys).await.err().unwrap().kind(), ErrorKind::CredentialInvalid);
+        assert_eq!(
+            read(&emulator, &keys).await.err().unwrap().kind(),
+            ErrorKind::CredentialInvalid
+        );
         assert!(emulator.requests().take().is_empty());
     }
 }
@@ -86,9 +101,15 @@ async fn files_and_profiles_that_are_missing_are_no_credentials() {
 async fn sts_that_cannot_be_reached_is_named_and_the_store_is_not_asked() {
     let emulator = emulator().await;
     let keys = |more: (&'static str, Setting)| {
-        let keys =
-            [("access_key", "test"), ("secret_key", "testtest"), ("sts_endpoint", "http://127.0.0.1:1")];
-        keys.map(|(name, value)| (name, Setting::from(value))).into_iter().chain([more]).collect::<Vec<_>>()
+        let keys = [
+            ("access_key", "test"),
+            ("secret_key", "testtest"),
+            ("sts_endpoint", "http://127.0.0.1:1"),
+        ];
+        keys.map(|(name, value)| (name, Setting::from(value)))
+            .into_iter()
+            .chain([more])
+            .collect::<Vec<_>>()
     };
     for (more, what) in [
         (("role_arn", "arn:aws:iam::123456789012:role/ci".into()), "assume the role `arn:aws"),
@@ -122,7 +143,8 @@ async fn session_service() -> (String, tokio::sync::mpsc::UnboundedReceiver<Stri
                 },
             );
             let head = format!(
-                "HTTP/1.1 200 OK\r\ncontent-type: text/xml\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                "HTTP/1.1 200 OK\r\ncontent-type: text/xml\r\nconnection: \
+                 close\r\ncontent-length: {}\r\n\r\n",
                 answer.len()
             );
             stream.write_all((head + &answer).as_bytes()).await.unwrap();
@@ -146,7 +168,10 @@ async fn role_is_assumed_once_and_with_everything_that_is_configured() {
     let (sts, mut asked) = session_service().await;
     let tags = Setting::Object(vec![(
         "team".to_owned(),
-        remote_state_core::config::Sourced::new("net".into(), remote_state_core::config::Origin::Program),
+        remote_state_core::config::Sourced::new(
+            "net".into(),
+            remote_state_core::config::Origin::Program,
+        ),
     )]);
     let keys = [
         ("access_key", Setting::from("other")),
@@ -166,7 +191,10 @@ async fn role_is_assumed_once_and_with_everything_that_is_configured() {
     assert!(read(&emulator, &keys).await.unwrap().is_none());
     let request = asked.recv().await.unwrap();
     assert!(asked.try_recv().is_err());
-    assert!(request.contains("Credential=other/") && request.contains("/eu-central-1/sts/"), "{request}");
+    assert!(
+        request.contains("Credential=other/") && request.contains("/eu-central-1/sts/"),
+        "{request}"
+    );
     let expected = [
         ("Action", "AssumeRole"),
         ("DurationSeconds", "3600"),
@@ -189,18 +217,26 @@ async fn token_is_read_from_its_file_and_sent_without_a_signature() {
     let emulator = emulator().await;
     let (sts, mut asked) = session_service().await;
     let folder = tempfile::tempdir().unwrap();
-    let arn = ("assume_role_with_web_identity.role_arn", Setting::from("arn:aws:iam::123456789012:role/ci"));
+    let arn = (
+        "assume_role_with_web_identity.role_arn",
+        Setting::from("arn:aws:iam::123456789012:role/ci"),
+    );
     let token = |path| ("assume_role_with_web_identity.web_identity_token_file", path);
     let endpoint = ("sts_endpoint", Setting::from(sts));
     let keys = [arn.clone(), endpoint.clone(), token(file(folder.path(), "token", "the token\n"))];
     assert!(read(&emulator, &keys).await.unwrap().is_none());
     let request = asked.recv().await.unwrap();
     assert!(!request.to_ascii_lowercase().contains("authorization:"), "{request}");
-    assert!(form(&request).contains(&("WebIdentityToken".to_owned(), "the token".to_owned())), "{request}");
+    assert!(
+        form(&request).contains(&("WebIdentityToken".to_owned(), "the token".to_owned())),
+        "{request}"
+    );
 
     let missing = folder.path().join("missing");
-    let error =
-        read(&emulator, &[arn, endpoint, token(missing.to_str().unwrap().into())]).await.err().unwrap();
+    let error = read(&emulator, &[arn, endpoint, token(missing.to_str().unwrap().into())])
+        .await
+        .err()
+        .unwrap();
     assert_eq!(error.kind(), ErrorKind::CredentialInvalid);
     assert!(error.message().contains("cannot read the web identity token"), "{error}");
 }

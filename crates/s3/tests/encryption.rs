@@ -1,4 +1,5 @@
-//! Objects that are encrypted with a key which has to be sent along, and what is said about a key that is missing or wrong.
+//! Objects that are encrypted with a key which has to be sent along, and what is said about a key
+//! that is missing or wrong.
 
 use remote_state_core::config::{Environment, Layer, Origin, Setting, Sourced, resolve};
 use remote_state_core::{Error, ErrorKind, ReadOptions, StateStore as _, Workspace};
@@ -8,7 +9,8 @@ use tokio::net::TcpListener;
 
 const KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
 
-/// Answers every request with an error, as stores do; the emulator has no such keys, and others have sentences of their own.
+/// Answers every request with an error, as stores do; the emulator has no such keys, and others
+/// have sentences of their own.
 async fn store_that_answers(status: u16, code: &'static str, sentence: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -17,8 +19,10 @@ async fn store_that_answers(status: u16, code: &'static str, sentence: &'static 
             let mut request = [0; 8192];
             let _: usize = stream.read(&mut request).await.unwrap();
             let body = format!("<Error><Code>{code}</Code><Message>{sentence}</Message></Error>");
-            let head =
-                format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+            let head = format!(
+                "HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
             stream.write_all((head + &body).as_bytes()).await.unwrap();
         }
     });
@@ -61,8 +65,10 @@ async fn errors(store: &S3Store) -> [Error; 2] {
 #[tokio::test]
 async fn object_whose_key_is_not_configured_says_which_key_to_set() {
     for sentence in [
-        "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.",
-        "Requests specifying Server Side Encryption with Customer provided keys must provide a valid encryption algorithm.",
+        "The object was stored using a form of Server Side Encryption. The correct parameters \
+         must be provided to retrieve the object.",
+        "Requests specifying Server Side Encryption with Customer provided keys must provide a \
+         valid encryption algorithm.",
     ] {
         let endpoint = store_that_answers(400, "InvalidRequest", sentence).await;
         for error in errors(&store(&endpoint, None)).await {
@@ -88,7 +94,10 @@ async fn object_with_another_key_says_where_the_wrong_one_was_set() {
         let endpoint = store_that_answers(status, code, sentence).await;
         for error in errors(&store(&endpoint, Some(KEY))).await {
             assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error:?}");
-            assert!(error.message().contains("may not be the one that it is encrypted with"), "{error}");
+            assert!(
+                error.message().contains("may not be the one that it is encrypted with"),
+                "{error}"
+            );
             assert!(
                 error.context().contains(&("key set in", "$AWS_SSE_CUSTOMER_KEY".to_owned())),
                 "{error:?}"

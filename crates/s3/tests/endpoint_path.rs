@@ -1,7 +1,9 @@
-//! Endpoints with a path: the path is a prefix of every request, whatever is asked for and however the bucket is named.
+//! Endpoints with a path: the path is a prefix of every request, whatever is asked for and however
+//! the bucket is named.
 //!
-//! Of the same kind are the endpoints of DynamoDB and STS, with and without a slash at the end, and every request that
-//! goes beside the ordinary ones: listings, versions, parts of an upload, the lock file.
+//! Of the same kind are the endpoints of DynamoDB and STS, with and without a slash at the end, and
+//! every request that goes beside the ordinary ones: listings, versions, parts of an upload, the
+//! lock file.
 
 mod common;
 
@@ -43,7 +45,8 @@ async fn the_path_of_the_endpoint_comes_before_the_bucket() {
     for path in ["/storage/v1/s3", "/storage/v1/s3/", "/a", "/a%20b/c/"] {
         let (address, asked) = recorder().await;
         let endpoint = format!("http://{address}{path}");
-        requests_of_everything(&store(&[("endpoint", &endpoint), ("use_path_style", "true")])).await;
+        requests_of_everything(&store(&[("endpoint", &endpoint), ("use_path_style", "true")]))
+            .await;
         let asked = std::mem::take(&mut *asked.lock().unwrap());
         assert!(asked.len() >= 7, "{path}: {asked:?}");
         let begin = format!(" {}/tfstate", path.trim_end_matches('/'));
@@ -58,8 +61,10 @@ async fn the_path_of_the_endpoint_comes_before_the_bucket() {
 async fn the_path_of_the_endpoint_comes_before_the_key_where_the_host_names_the_bucket() {
     for path in ["", "/", "/storage/v1/s3", "/storage/v1/s3/"] {
         let (address, asked) = recorder().await;
-        let (endpoint, proxy) = (format!("http://s3.store.test{path}"), format!("http://{address}"));
-        let store = store(&[("endpoint", &endpoint), ("use_path_style", "false"), ("http_proxy", &proxy)]);
+        let (endpoint, proxy) =
+            (format!("http://s3.store.test{path}"), format!("http://{address}"));
+        let store =
+            store(&[("endpoint", &endpoint), ("use_path_style", "false"), ("http_proxy", &proxy)]);
         requests_of_everything(&store).await;
         let asked = std::mem::take(&mut *asked.lock().unwrap());
         assert!(asked.len() >= 7, "{path}: {asked:?}");

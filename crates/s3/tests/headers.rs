@@ -1,7 +1,7 @@
 //! Headers of an answer that nobody needs: whatever they hold, the answer counts.
 //!
-//! Of the same kind are values that are not UTF-8, headers that come twice, headers whose value has another form than the
-//! API gives it, and headers of which the SDK has never heard.
+//! Of the same kind are values that are not UTF-8, headers that come twice, headers whose value has
+//! another form than the API gives it, and headers of which the SDK has never heard.
 
 mod common;
 

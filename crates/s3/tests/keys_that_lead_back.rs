@@ -1,9 +1,9 @@
-//! State keys with a part `..`, as Terragrunt makes them of a folder that lies outside: the state of
-//! `default` is where native clients have it, under the key as it stands.
+//! State keys with a part `..`, as Terragrunt makes them of a folder that lies outside: the state
+//! of `default` is where native clients have it, under the key as it stands.
 //!
-//! Of the same kind are `.` parts, the lock file and the lock item beside such a state, and whatever
-//! passes requests on and could fold the path: none of ours does. Another one that does is noticed,
-//! since the path is a part of the signature.
+//! Of the same kind are `.` parts, the lock file and the lock item beside such a state, and
+//! whatever passes requests on and could fold the path: none of ours does. Another one that does is
+//! noticed, since the path is a part of the signature.
 
 mod common;
 
@@ -15,11 +15,13 @@ use common::wire::recorder;
 use common::{BUCKET, TABLE, emulator, store};
 use remote_state_core::config::{ResolvedConfig, Setting};
 use remote_state_core::{
-    ErrorKind, LockInfo, LockTarget, ReadOptions, StateStore, StateStoreExt as _, Workspace, WriteMode,
+    ErrorKind, LockInfo, LockTarget, ReadOptions, StateStore, StateStoreExt as _, Workspace,
+    WriteMode,
 };
 use remote_state_s3::{PROVIDER, S3Config, S3Store};
 
-const KEYS: [&str; 4] = ["../../../home/me/layers/terraform.tfstate", "a/../b", "a/..", "./a/./../../b"];
+const KEYS: [&str; 4] =
+    ["../../../home/me/layers/terraform.tfstate", "a/../b", "a/..", "./a/./../../b"];
 const STATE: &[u8] = br#"{"version":4,"serial":1,"lineage":"l","outputs":{},"resources":[]}"#;
 
 fn info() -> LockInfo {
@@ -52,7 +54,8 @@ async fn path_of_such_a_key_is_sent_as_it_stands() {
                 let (address, asked) = recorder().await;
                 let itself = format!("http://{address}");
                 let endpoint = if is_proxied { "http://s3.store.test" } else { &itself };
-                let mut pairs = vec![("key", key), ("endpoint", endpoint), ("use_path_style", is_path_style)];
+                let mut pairs =
+                    vec![("key", key), ("endpoint", endpoint), ("use_path_style", is_path_style)];
                 if is_proxied {
                     pairs.push(("http_proxy", &itself));
                 }
@@ -82,12 +85,18 @@ async fn state_of_default_is_read_locked_and_written_where_it_is() {
         let raw = raw::client(&emulator);
         let put = raw.put_object().bucket(BUCKET).key(key).body(Bytes::from_static(STATE).into());
         drop(put.send().await.expect("the state is stored"));
-        let store = store(&emulator, &[("key", key), ("dynamodb_table", TABLE), ("dialect", "aws")]);
+        let store =
+            store(&emulator, &[("key", key), ("dynamodb_table", TABLE), ("dialect", "aws")]);
         let here = Workspace::default();
         assert_eq!(store.location(&here).path, format!("{BUCKET}/{key}"));
         assert_eq!(store.read_bytes(&here).await.unwrap().unwrap().bytes, STATE, "{key}");
         let held = store.acquire(&here, &info()).await.unwrap();
-        drop(store.write(&here, Bytes::from_static(b"{}").into(), &WriteMode::Overwrite).await.unwrap());
+        drop(
+            store
+                .write(&here, Bytes::from_static(b"{}").into(), &WriteMode::Overwrite)
+                .await
+                .unwrap(),
+        );
         drop(store.release(&here, &LockTarget::Id(held.id)).await.unwrap());
         let get = raw.get_object().bucket(BUCKET).key(key).send().await.expect("it is there");
         assert_eq!(get.body.collect().await.unwrap().into_bytes().as_ref(), b"{}", "{key}");
@@ -104,9 +113,13 @@ async fn no_workspace_is_made_below_such_a_key_and_one_that_is_there_is_read() {
         let store = store(&emulator, &[("key", key), ("dialect", "aws")]);
         let dev = Workspace::new("dev").unwrap();
         for mode in [WriteMode::Create, WriteMode::Overwrite] {
-            let error = store.write(&dev, Bytes::from_static(STATE).into(), &mode).await.unwrap_err();
+            let error =
+                store.write(&dev, Bytes::from_static(STATE).into(), &mode).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{key}: {error}");
-            assert!(error.to_string().contains("`dev`") && error.to_string().contains("`..`"), "{error}");
+            assert!(
+                error.to_string().contains("`dev`") && error.to_string().contains("`..`"),
+                "{error}"
+            );
         }
         // What is left of the key is where a native client has put it.
         let place = store.location(&dev).state.replace(&format!("s3://{BUCKET}/"), "");

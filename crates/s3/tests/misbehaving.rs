@@ -4,7 +4,8 @@ mod common;
 
 use common::{ceph_emulator, emulator, store, yes_to_everything};
 use remote_state_core::{
-    ErrorKind, LockInfo, LockTarget, ReadOptions, Released, StateStoreExt as _, Workspace, WriteMode,
+    ErrorKind, LockInfo, LockTarget, ReadOptions, Released, StateStoreExt as _, Workspace,
+    WriteMode,
 };
 use remote_state_emulator::{Emulator, Fault, Misbehaviour};
 
@@ -37,7 +38,11 @@ async fn store_that_ignores_conditions_is_refused_with_what_to_use_instead() {
         assert!(error.message().contains("ignores `If-None-Match`"), "{error}");
         assert_eq!(error.message().contains("versioned bucket"), bucket == "versioned", "{error}");
         assert!(!error.hints().is_empty());
-        assert_eq!(store.inspect(&workspace()).await.unwrap(), None, "what was no lock is taken away again");
+        assert_eq!(
+            store.inspect(&workspace()).await.unwrap(),
+            None,
+            "what was no lock is taken away again"
+        );
     }
 }
 
@@ -85,7 +90,8 @@ async fn unlock_whose_answer_was_lost_never_deletes_the_next_holders_lock() {
     store.acquire(&workspace(), &mine).await.unwrap();
     inject(&emulator, Misbehaviour::LoseReply, "DELETE", 1);
     let next = info();
-    // The next holder comes in the moment the lock is free, while the unlock is still finding out what became of it.
+    // The next holder comes in the moment the lock is free, while the unlock is still finding out
+    // what became of it.
     let (here, target) = (workspace(), LockTarget::Id(mine.id.clone()));
     let (released, taken) = tokio::join!(store.release(&here, &target), async {
         loop {
@@ -98,7 +104,8 @@ async fn unlock_whose_answer_was_lost_never_deletes_the_next_holders_lock() {
     assert!(matches!(released.unwrap(), Released::Freed(_)));
     assert_eq!(taken.unwrap().id, next.id);
     assert_eq!(store.inspect(&workspace()).await.unwrap().unwrap().id(), Some(&next.id));
-    let deletes = emulator.requests().take().iter().filter(|request| request.method == "DELETE").count();
+    let deletes =
+        emulator.requests().take().iter().filter(|request| request.method == "DELETE").count();
     assert_eq!(deletes, 1, "a delete is never repeated blindly");
 }
 
@@ -108,7 +115,10 @@ async fn write_whose_answer_was_lost_is_known_to_be_done() {
         let emulator = emulator().await;
         let store = store(&emulator, &[("dialect", "aws")]);
         inject(&emulator, Misbehaviour::LoseReply, "PUT", 2);
-        let meta = store.write(&workspace(), bytes::Bytes::from_static(STATE).into(), &mode).await.unwrap();
+        let meta = store
+            .write(&workspace(), bytes::Bytes::from_static(STATE).into(), &mode)
+            .await
+            .unwrap();
         let read = store.read_bytes(&workspace()).await.unwrap().unwrap();
         assert_eq!((read.bytes.as_ref(), read.meta.etag), (STATE, meta.etag));
     }
@@ -135,7 +145,12 @@ async fn lock_that_cannot_be_settled_is_unknown_and_names_its_id() {
     let info = info();
     let error = store.acquire(&workspace(), &info).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unknown);
-    assert!(error.context().iter().any(|(label, value)| *label == "lock id" && value == info.id.as_str()));
+    assert!(
+        error
+            .context()
+            .iter()
+            .any(|(label, value)| *label == "lock id" && value == info.id.as_str())
+    );
     // Once the store answers again, the lock can be found and released by that id.
     emulator.faults().clear();
     assert!(matches!(
@@ -146,7 +161,8 @@ async fn lock_that_cannot_be_settled_is_unknown_and_names_its_id() {
 
 #[tokio::test]
 async fn failures_of_the_store_are_ridden_out() {
-    for misbehaviour in [Misbehaviour::internal_error(), Misbehaviour::slow_down(), Misbehaviour::LoseRequest]
+    for misbehaviour in
+        [Misbehaviour::internal_error(), Misbehaviour::slow_down(), Misbehaviour::LoseRequest]
     {
         let emulator = emulator().await;
         let store = store(&emulator, &[]);
@@ -159,7 +175,8 @@ async fn failures_of_the_store_are_ridden_out() {
 async fn failure_is_never_taken_for_no_state() {
     let emulator = emulator().await;
     emulator.faults().inject(Fault::new(Misbehaviour::internal_error()));
-    let error = store(&emulator, &[]).read(&workspace(), &ReadOptions::default()).await.unwrap_err();
+    let error =
+        store(&emulator, &[]).read(&workspace(), &ReadOptions::default()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     emulator.faults().clear();
     let error = store(&emulator, &[("bucket", "no-such-bucket")])
@@ -174,7 +191,10 @@ async fn failure_is_never_taken_for_no_state() {
 async fn transfer_that_breaks_off_is_an_error_and_not_a_short_state() {
     let emulator = emulator().await;
     let store = store(&emulator, &[]);
-    store.write(&workspace(), bytes::Bytes::from_static(STATE).into(), &WriteMode::Overwrite).await.unwrap();
+    store
+        .write(&workspace(), bytes::Bytes::from_static(STATE).into(), &WriteMode::Overwrite)
+        .await
+        .unwrap();
     emulator.faults().inject(Fault::new(Misbehaviour::TruncateBody { after_bytes: 10 }));
     let error = store.read_bytes(&workspace()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
@@ -199,13 +219,19 @@ async fn stores_that_refuse_trailers_are_written_to() {
 async fn lock_that_is_refused_and_then_cannot_be_read_is_unknown_and_not_refused() {
     let emulator = emulator().await;
     let store = store(&emulator, &[("dialect", "aws")]);
-    // The request is repeated after the lost answer, and the repetition fails on the lock that the first one took.
+    // The request is repeated after the lost answer, and the repetition fails on the lock that the
+    // first one took.
     inject(&emulator, Misbehaviour::LoseReply, "PUT", 1);
     inject(&emulator, Misbehaviour::internal_error(), "GET", u32::MAX);
     let info = info();
     let error = store.acquire(&workspace(), &info).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unknown);
-    assert!(error.context().iter().any(|(label, value)| *label == "lock id" && value == info.id.as_str()));
+    assert!(
+        error
+            .context()
+            .iter()
+            .any(|(label, value)| *label == "lock id" && value == info.id.as_str())
+    );
 }
 
 #[tokio::test]
@@ -233,7 +259,8 @@ async fn conflict_proves_nothing() {
     let (here, info) = (workspace(), info());
     let (taken, ()) = tokio::join!(store.acquire(&here, &info), async {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        let conflict = Misbehaviour::AnswerWithoutWork { status: 409, code: "OperationAborted".into() };
+        let conflict =
+            Misbehaviour::AnswerWithoutWork { status: 409, code: "OperationAborted".into() };
         inject(&emulator, conflict, "PUT", 2);
     });
     assert!(taken.is_err(), "a store that was busy has not refused a second create");
@@ -265,10 +292,16 @@ async fn write_that_is_refused_and_then_cannot_be_read_is_unknown_and_not_refuse
 async fn delete_whose_answer_was_lost_is_looked_after() {
     let emulator = emulator().await;
     let store = store(&emulator, &[("max_retries", "1")]);
-    store.write(&workspace(), bytes::Bytes::from_static(STATE).into(), &WriteMode::Overwrite).await.unwrap();
+    store
+        .write(&workspace(), bytes::Bytes::from_static(STATE).into(), &WriteMode::Overwrite)
+        .await
+        .unwrap();
     inject(&emulator, Misbehaviour::LoseReply, "DELETE", 1);
     store.delete(&workspace()).await.unwrap();
-    store.write(&workspace(), bytes::Bytes::from_static(STATE).into(), &WriteMode::Overwrite).await.unwrap();
+    store
+        .write(&workspace(), bytes::Bytes::from_static(STATE).into(), &WriteMode::Overwrite)
+        .await
+        .unwrap();
     inject(&emulator, Misbehaviour::LoseReply, "DELETE", 1);
     inject(&emulator, Misbehaviour::internal_error(), "GET", 1);
     assert_eq!(store.delete(&workspace()).await.unwrap_err().kind(), ErrorKind::Unknown);
@@ -278,9 +311,13 @@ async fn delete_whose_answer_was_lost_is_looked_after() {
 async fn write_waits_while_the_store_is_busy_with_another_request_for_the_state() {
     let emulator = emulator().await;
     let store = store(&emulator, &[("dialect", "aws")]);
-    let conflict = Misbehaviour::AnswerWithoutWork { status: 409, code: "ConditionalRequestConflict".into() };
+    let conflict =
+        Misbehaviour::AnswerWithoutWork { status: 409, code: "ConditionalRequestConflict".into() };
     inject(&emulator, conflict, "PUT", 2);
-    store.write(&workspace(), bytes::Bytes::from_static(STATE).into(), &WriteMode::Create).await.unwrap();
+    store
+        .write(&workspace(), bytes::Bytes::from_static(STATE).into(), &WriteMode::Create)
+        .await
+        .unwrap();
     assert_eq!(store.read_bytes(&workspace()).await.unwrap().unwrap().bytes, STATE);
 }
 
@@ -329,12 +366,17 @@ async fn yes_of_something_that_is_no_store_is_neither_a_stored_state_nor_a_lock(
     let emulator = emulator().await;
     for page in ["", "<html>Please log in</html>"] {
         let endpoint = yes_to_everything(page).await;
-        let store = store(&emulator, &[("endpoint", &endpoint), ("dialect", "aws"), ("max_retries", "1")]);
+        let store =
+            store(&emulator, &[("endpoint", &endpoint), ("dialect", "aws"), ("max_retries", "1")]);
         let state = bytes::Bytes::from_static(STATE);
-        let error = store.write(&workspace(), state.into(), &WriteMode::Overwrite).await.unwrap_err();
+        let error =
+            store.write(&workspace(), state.into(), &WriteMode::Overwrite).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unknown, "{error}");
         let because = error.context().iter().find(|(label, _)| *label == "because");
-        assert!(because.is_some_and(|(_, why)| why.contains("does not answer as S3 does")), "{error:?}");
+        assert!(
+            because.is_some_and(|(_, why)| why.contains("does not answer as S3 does")),
+            "{error:?}"
+        );
         assert!(store.acquire(&workspace(), &info()).await.is_err(), "{page}");
         let error = store.read(&workspace(), &ReadOptions::default()).await.unwrap_err();
         assert!(error.message().contains("does not answer as S3 does"), "{error:?}");
@@ -359,7 +401,8 @@ async fn refusal_of_an_unlock_says_nothing_of_the_one_before_whose_answer_was_lo
     let emulator = emulator().await;
     let store = store(&emulator, &[("dialect", "aws")]);
     let held = store.acquire(&workspace(), &info()).await.unwrap();
-    let answer = |status, code: &str| Misbehaviour::AnswerWithoutWork { status, code: code.to_owned() };
+    let answer =
+        |status, code: &str| Misbehaviour::AnswerWithoutWork { status, code: code.to_owned() };
     inject(&emulator, answer(500, "InternalError"), "DELETE", 1);
     inject(&emulator, answer(403, "AccessDenied"), "DELETE", 1);
     let error = store.release(&workspace(), &LockTarget::Id(held.id.clone())).await.unwrap_err();
@@ -376,7 +419,12 @@ async fn yes_to_a_deletion_of_something_that_is_no_store_deletes_nothing() {
     let emulator = emulator().await;
     let store = store(&emulator, &[("dialect", "aws")]);
     let (here, held) = (workspace(), info());
-    drop(store.write(&here, bytes::Bytes::from_static(STATE).into(), &WriteMode::Overwrite).await.unwrap());
+    drop(
+        store
+            .write(&here, bytes::Bytes::from_static(STATE).into(), &WriteMode::Overwrite)
+            .await
+            .unwrap(),
+    );
     drop(store.acquire(&here, &held).await.unwrap());
     inject(&emulator, page(), "DELETE", u32::MAX);
     let error = store.release(&here, &LockTarget::Id(held.id.clone())).await.unwrap_err();
@@ -387,7 +435,10 @@ async fn yes_to_a_deletion_of_something_that_is_no_store_deletes_nothing() {
     emulator.faults().clear();
     // Once is looked into and repeated.
     inject(&emulator, page(), "DELETE", 1);
-    assert!(matches!(store.release(&here, &LockTarget::Id(held.id)).await.unwrap(), Released::Freed(_)));
+    assert!(matches!(
+        store.release(&here, &LockTarget::Id(held.id)).await.unwrap(),
+        Released::Freed(_)
+    ));
     assert_eq!(store.inspect(&here).await.unwrap(), None);
 }
 
@@ -415,7 +466,11 @@ async fn missing_key_in_answer_to_a_write_is_looked_into_where_nothing_was_to_be
             match written {
                 Ok(_) => assert!(is_done, "{dialect} {bucket}"),
                 Err(error) => {
-                    assert_eq!((is_done, error.kind()), (false, ErrorKind::Unknown), "{dialect} {bucket}");
+                    assert_eq!(
+                        (is_done, error.kind()),
+                        (false, ErrorKind::Unknown),
+                        "{dialect} {bucket}"
+                    );
                 }
             }
             let stored = store.read_bytes(&workspace()).await.unwrap();
@@ -429,9 +484,18 @@ async fn failure_of_the_store_under_a_200_is_not_a_refusal() {
     for code in ["InternalError", "ServiceUnavailable", "SomethingNew"] {
         let emulator = emulator().await;
         let store = store(&emulator, &[("dialect", "aws"), ("max_retries", "1")]);
-        inject(&emulator, Misbehaviour::AnswerAfterWork { status: 200, code: code.into() }, "PUT", 1);
+        inject(
+            &emulator,
+            Misbehaviour::AnswerAfterWork { status: 200, code: code.into() },
+            "PUT",
+            1,
+        );
         let state = || bytes::Bytes::from_static(STATE).into();
         let meta = store.write(&workspace(), state(), &WriteMode::Create).await.unwrap();
-        assert_eq!(meta.etag, store.read_bytes(&workspace()).await.unwrap().unwrap().meta.etag, "{code}");
+        assert_eq!(
+            meta.etag,
+            store.read_bytes(&workspace()).await.unwrap().unwrap().meta.etag,
+            "{code}"
+        );
     }
 }

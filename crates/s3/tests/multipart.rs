@@ -18,7 +18,8 @@ use tempfile::NamedTempFile;
 const SIZE_BYTES: usize = 17 << 20;
 
 fn state(fill: u8) -> Vec<u8> {
-    let mut bytes = br#"{"version":4,"serial":1,"lineage":"l","outputs":{},"resources":[]}"#.to_vec();
+    let mut bytes =
+        br#"{"version":4,"serial":1,"lineage":"l","outputs":{},"resources":[]}"#.to_vec();
     bytes.extend((bytes.len()..SIZE_BYTES).map(|at| if at % 1000 == 0 { b'\n' } else { fill }));
     bytes
 }
@@ -67,7 +68,8 @@ async fn parts_are_put_together_to_the_very_bytes_and_carry_what_one_request_wou
     assert_eq!(header(&requests[5], "if-none-match").as_deref(), Some("*"));
     let mut hashes: Vec<_> =
         bytes.chunks(5 << 20).map(|part| Some(ContentHash::of(part).to_string())).collect();
-    let mut sent: Vec<_> = requests[1..5].iter().map(|part| header(part, "x-amz-content-sha256")).collect();
+    let mut sent: Vec<_> =
+        requests[1..5].iter().map(|part| header(part, "x-amz-content-sha256")).collect();
     hashes.sort();
     sent.sort();
     assert_eq!(sent, hashes);
@@ -84,7 +86,8 @@ async fn key_of_the_customer_goes_with_every_part() {
     let emulator = emulator().await;
     let store = store(&emulator, &keys);
     emulator.faults().set_latency(Duration::from_millis(20));
-    // The emulator keeps nothing under such a key over plain HTTP, as Amazon does not. What it was sent is all that counts.
+    // The emulator keeps nothing under such a key over plain HTTP, as Amazon does not. What it was
+    // sent is all that counts.
     drop(store.read(&Workspace::default(), &ReadOptions::default()).await);
     drop(emulator.requests().take());
     let written = store.write(&Workspace::default(), bytes(b' '), &WriteMode::Overwrite).await;
@@ -106,7 +109,8 @@ async fn store_of_which_nothing_is_known_gets_sums_of_its_parts() {
     let (emulator, store) = far_away(&[]).await;
     store.write(&Workspace::default(), bytes(b' '), &WriteMode::Create).await.unwrap();
     let requests = emulator.requests().take();
-    let parts: Vec<_> = requests.iter().filter(|request| is(request, "PUT", "partNumber")).collect();
+    let parts: Vec<_> =
+        requests.iter().filter(|request| is(request, "PUT", "partNumber")).collect();
     assert_eq!(parts.len(), 4);
     assert!(parts.iter().all(|part| part.headers.contains_key("content-md5")));
     assert!(store.read_bytes(&Workspace::default()).await.unwrap().unwrap().bytes == state(b' '));
@@ -132,7 +136,8 @@ async fn inject_after_the_beginning(emulator: &Emulator, fault: Fault) {
 async fn upload_that_fails_is_given_up_and_nothing_is_stored() {
     for method in ["PUT", "POST"] {
         let (emulator, store) = far_away(&[("dialect", "aws"), ("max_retries", "1")]).await;
-        let denied = Misbehaviour::AnswerWithoutWork { status: 403, code: "AccessDenied".to_owned() };
+        let denied =
+            Misbehaviour::AnswerWithoutWork { status: 403, code: "AccessDenied".to_owned() };
         let here = Workspace::default();
         let (written, ()) = tokio::join!(
             store.write(&here, bytes(b' '), &WriteMode::Create),
@@ -160,7 +165,10 @@ async fn upload_whose_last_answer_was_lost_is_known_to_be_done() {
         let here = Workspace::default();
         let (written, ()) = tokio::join!(
             store.write(&here, bytes(b' '), &WriteMode::Create),
-            inject_after_the_beginning(&emulator, Fault::new(lost).with_method("POST").with_times(1)),
+            inject_after_the_beginning(
+                &emulator,
+                Fault::new(lost).with_method("POST").with_times(1)
+            ),
         );
         let meta = written.unwrap();
         emulator.faults().clear();
@@ -188,9 +196,11 @@ async fn state_that_was_changed_meanwhile_is_not_overwritten_by_parts() {
     }
 }
 
-/// Whoever comes while the parts are on their way is not overwritten either where the store does not look at conditions.
+/// Whoever comes while the parts are on their way is not overwritten either where the store does
+/// not look at conditions.
 #[tokio::test]
-async fn without_a_condition_what_was_looked_at_is_looked_at_again_before_the_parts_are_put_together() {
+async fn without_a_condition_what_was_looked_at_is_looked_at_again_before_the_parts_are_put_together()
+ {
     let here = Workspace::default();
     let small = || bytes::Bytes::from_static(b"{}").into();
     let (emulator, late) = far_away(&[("dialect", "generic")]).await;
@@ -215,13 +225,17 @@ async fn without_a_condition_what_was_looked_at_is_looked_at_again_before_the_pa
     assert!(slow.read(&here, &ReadOptions::default()).await.unwrap().is_none());
     drop(emulator.requests().take());
     let native = raw::client(&emulator);
-    let (written, ()) = tokio::join!(slow.write(&here, bytes(b' '), &WriteMode::Overwrite), async {
-        until(emulator.requests(), &mut Vec::new(), "POST", "uploads").await;
-        let put = native.put_object().bucket("versioned").key("net/terraform.tfstate.tflock");
-        drop(put.body(info.to_json().into_bytes().into()).send().await.unwrap());
-    });
+    let (written, ()) =
+        tokio::join!(slow.write(&here, bytes(b' '), &WriteMode::Overwrite), async {
+            until(emulator.requests(), &mut Vec::new(), "POST", "uploads").await;
+            let put = native.put_object().bucket("versioned").key("net/terraform.tfstate.tflock");
+            drop(put.body(info.to_json().into_bytes().into()).send().await.unwrap());
+        });
     assert_eq!(written.unwrap_err().kind(), ErrorKind::LockHeld);
-    assert!(slow.read(&here, &ReadOptions::default()).await.unwrap().is_none(), "nothing was written");
+    assert!(
+        slow.read(&here, &ReadOptions::default()).await.unwrap().is_none(),
+        "nothing was written"
+    );
 }
 
 #[tokio::test]
@@ -246,7 +260,8 @@ async fn upload_that_is_dropped_in_the_middle_is_given_up_behind_it() {
 async fn giving_an_upload_up_is_tried_again() {
     for failing in [Misbehaviour::internal_error(), Misbehaviour::LoseReply] {
         let (emulator, store) = far_away(&[("dialect", "aws")]).await;
-        let denied = Misbehaviour::AnswerWithoutWork { status: 403, code: "AccessDenied".to_owned() };
+        let denied =
+            Misbehaviour::AnswerWithoutWork { status: 403, code: "AccessDenied".to_owned() };
         let here = Workspace::default();
         emulator.faults().inject(Fault::new(failing).with_method("DELETE").with_times(1));
         let (written, ()) = tokio::join!(

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use common::{emulator, store};
 use futures_util::TryStreamExt as _;
 use remote_state_core::{
-    ErrorKind, LockInfo, LockTarget, ReadOptions, StateStore, StateStoreExt as _, Workspace, WriteMode,
+    ErrorKind, LockInfo, LockTarget, ReadOptions, StateStore, StateStoreExt as _, Workspace,
+    WriteMode,
 };
 use remote_state_emulator::{Emulator, Fault, Misbehaviour, Request};
 
@@ -47,7 +48,8 @@ async fn workspace_that_is_named_like_the_prefix_is_listed() {
 #[tokio::test]
 async fn keys_and_prefixes_of_every_shape_lead_to_their_workspaces() {
     let emulator = emulator().await;
-    for (prefix, key) in [("", "net/a.tfstate"), ("project/env:", "b.tfstate"), ("env:", "deep/er/c.tfstate")]
+    for (prefix, key) in
+        [("", "net/a.tfstate"), ("project/env:", "b.tfstate"), ("env:", "deep/er/c.tfstate")]
     {
         let store = store(&emulator, &[("workspace_key_prefix", prefix), ("key", key)]);
         assert_eq!(names(&*store).await, [""; 0]);
@@ -95,8 +97,12 @@ async fn listing_that_is_denied_is_an_error_and_only_a_listing_needs_it() {
     }
 }
 
-/// Writes, reads, locks and unlocks, and returns the requests by method and whether they were about the lock file.
-async fn requests(emulator: &Emulator, keys: &[(&str, &str)]) -> impl Fn(&str, bool) -> Request + use<> {
+/// Writes, reads, locks and unlocks, and returns the requests by method and whether they were about
+/// the lock file.
+async fn requests(
+    emulator: &Emulator,
+    keys: &[(&str, &str)],
+) -> impl Fn(&str, bool) -> Request + use<> {
     let store = store(emulator, keys);
     let here = Workspace::default();
     write(&*store, &here).await;
@@ -129,7 +135,8 @@ async fn checksums_are_headers_unless_they_are_not_wanted() {
             assert_eq!(request.headers["x-amz-content-sha256"].len(), 64, "{request:?}");
         }
         for request in [without("PUT", is_lock), without("GET", is_lock), without("DELETE", true)] {
-            let is_checksum = |name: &&String| name.contains("checksum") || name.as_str() == "content-md5";
+            let is_checksum =
+                |name: &&String| name.contains("checksum") || name.as_str() == "content-md5";
             assert_eq!(request.headers.keys().find(is_checksum), None, "{request:?}");
         }
     }

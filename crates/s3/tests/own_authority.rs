@@ -1,7 +1,7 @@
-//! A server whose certificate is its own authority, as `openssl req -x509` makes them: it is taken if
-//! it stands byte for byte among the certificates that are trusted, and then only in its time, for its
-//! hosts, and from a server that has its key. Of the same kind are bundles that a variable or a
-//! profile names, several certificates in one bundle, and the system's own store.
+//! A server whose certificate is its own authority, as `openssl req -x509` makes them: it is taken
+//! if it stands byte for byte among the certificates that are trusted, and then only in its time,
+//! for its hosts, and from a server that has its key. Of the same kind are bundles that a variable
+//! or a profile names, several certificates in one bundle, and the system's own store.
 
 use std::sync::Arc;
 
@@ -71,7 +71,8 @@ async fn store(shown: &Made, key: &KeyPair) -> String {
                     && client.read_buf(&mut head).await.is_ok_and(|read| read > 0)
                 {}
                 let answer = format!(
-                    "HTTP/1.1 404 Not Found\r\ncontent-type: application/xml\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{BODY}",
+                    "HTTP/1.1 404 Not Found\r\ncontent-type: application/xml\r\nconnection: \
+                     close\r\ncontent-length: {}\r\n\r\n{BODY}",
                     BODY.len()
                 );
                 drop(client.write_all(answer.as_bytes()).await);

@@ -82,16 +82,27 @@ async fn proxy_that_is_down_is_named_with_where_it_was_set() {
     let down = nobody().await;
     let url = format!("http://alice:hunter2@{down}");
     for (keys, env, origin) in [
-        (&[("endpoint", "https://s3.test")][..], &[("HTTPS_PROXY", url.as_str())][..], "$HTTPS_PROXY"),
+        (
+            &[("endpoint", "https://s3.test")][..],
+            &[("HTTPS_PROXY", url.as_str())][..],
+            "$HTTPS_PROXY",
+        ),
         (&[("endpoint", "https://s3.test")], &[("https_proxy", &url)], "$https_proxy"),
         (&[("endpoint", "http://s3.test")], &[("HTTP_PROXY", &url)], "$HTTP_PROXY"),
         (&[("endpoint", "https://s3.test"), ("https_proxy", &url)], &[], "main.tf:7"),
-        (&[("endpoint", "https://s3.test"), ("insecure", "true")], &[("HTTPS_PROXY", &url)], "$HTTPS_PROXY"),
+        (
+            &[("endpoint", "https://s3.test"), ("insecure", "true")],
+            &[("HTTPS_PROXY", &url)],
+            "$HTTPS_PROXY",
+        ),
     ] {
         let error = failure(keys, env).await;
         let told = told(&error);
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{told}");
-        assert!(error.message().contains(&format!("the proxy `http://{down}` cannot be reached")), "{told}");
+        assert!(
+            error.message().contains(&format!("the proxy `http://{down}` cannot be reached")),
+            "{told}"
+        );
         assert!(told.contains("because: Connection refused"), "{told}");
         assert!(told.contains(&format!("proxy set in: {origin}\n")), "{told}");
         assert!(told.contains("`no_proxy`"), "{told}");
@@ -111,12 +122,18 @@ async fn proxy_that_refuses_is_told_apart_from_the_store() {
         let env = [("HTTPS_PROXY", format!("http://{address}"))];
         let error = failure(&[("endpoint", "https://s3.test")], &[(env[0].0, &env[0].1)]).await;
         let told = told(&error);
-        assert!(error.message().contains(&format!("the proxy `http://{address}` {fault}")), "{told}");
+        assert!(
+            error.message().contains(&format!("the proxy `http://{address}` {fault}")),
+            "{told}"
+        );
         assert!(told.contains("proxy set in: $HTTPS_PROXY"), "{told}");
     }
     let address = proxy("SSH-2.0-OpenSSH_9.2\r\n\r\n").await;
-    let error =
-        failure(&[("endpoint", "https://s3.test"), ("https_proxy", &format!("http://{address}"))], &[]).await;
+    let error = failure(
+        &[("endpoint", "https://s3.test"), ("https_proxy", &format!("http://{address}"))],
+        &[],
+    )
+    .await;
     assert!(error.message().contains("does not answer as a proxy does"), "{}", told(&error));
 }
 
@@ -141,18 +158,25 @@ async fn proxy_that_wants_a_password_is_told_how_to_be_given_one() {
 }
 
 #[tokio::test]
-async fn proxy_that_sends_requests_on_is_named_beside_the_store_only_if_the_answer_is_no_services() {
-    let page = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/html\r\ncontent-length: 2\r\n\r\nno";
+async fn proxy_that_sends_requests_on_is_named_beside_the_store_only_if_the_answer_is_no_services()
+{
+    let page = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/html\r\ncontent-length: \
+                2\r\n\r\nno";
     let address = proxy(page).await;
     let keys = [("endpoint", "http://s3.test"), ("http_proxy", &format!("http://{address}"))];
     let error = failure(&keys, &[]).await;
-    let words = format!("the proxy `http://{address}` or the server behind it answers with status 503");
+    let words =
+        format!("the proxy `http://{address}` or the server behind it answers with status 503");
     assert!(error.message().contains(&words), "{}", told(&error));
 
-    let services = "HTTP/1.1 503 Slow Down\r\ncontent-type: application/xml\r\ncontent-length: 43\r\n\r\n<Error><Code>SlowDown</Code></Error>       ";
+    let services = "HTTP/1.1 503 Slow Down\r\ncontent-type: application/xml\r\ncontent-length: \
+                    43\r\n\r\n<Error><Code>SlowDown</Code></Error>       ";
     let address = proxy(services).await;
-    let error =
-        failure(&[("endpoint", "http://s3.test"), ("http_proxy", &format!("http://{address}"))], &[]).await;
+    let error = failure(
+        &[("endpoint", "http://s3.test"), ("http_proxy", &format!("http://{address}"))],
+        &[],
+    )
+    .await;
     assert_eq!(error.kind(), ErrorKind::RateLimited, "{}", told(&error));
 }
 
@@ -180,10 +204,15 @@ async fn variable_that_names_no_proxy_is_refused_only_by_a_request_that_would_go
         assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{value}: {told}");
         assert!(told.contains("proxy set in: $HTTPS_PROXY"), "{value}: {told}");
         // What is asked directly fails for a reason of its own.
-        for env in [[("HTTPS_PROXY", value), ("NO_PROXY", "*")], [("HTTP_PROXY", value), ("X", "y")]] {
+        for env in
+            [[("HTTPS_PROXY", value), ("NO_PROXY", "*")], [("HTTP_PROXY", value), ("X", "y")]]
+        {
             let keys = [("endpoint", "https://127.0.0.1:1")];
             let error = failure(&keys, &env).await;
-            assert!(error.message().contains("cannot reach `https://127.0.0.1:1`"), "{value}: {error}");
+            assert!(
+                error.message().contains("cannot reach `https://127.0.0.1:1`"),
+                "{value}: {error}"
+            );
         }
     }
 }

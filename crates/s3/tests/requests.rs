@@ -4,7 +4,9 @@ mod common;
 
 use common::{TABLE, emulator, store, store_with};
 use remote_state_core::config::{Origin, Setting, Sourced};
-use remote_state_core::{LockInfo, LockTarget, ReadOptions, StateStoreExt as _, Workspace, WriteMode};
+use remote_state_core::{
+    LockInfo, LockTarget, ReadOptions, StateStoreExt as _, Workspace, WriteMode,
+};
 use remote_state_emulator::{Emulator, Request};
 
 fn methods(emulator: &Emulator) -> Vec<String> {
@@ -25,12 +27,15 @@ async fn lock_and_unlock_take_three_requests_on_a_store_that_is_known() {
 }
 
 #[tokio::test]
-async fn push_takes_five_requests_and_two_for_each_item_of_a_table_and_a_look_where_nobody_vouches_for_it() {
-    let lock_read_write_unlock = ["PutObject", "GetObject", "PutObject", "GetObject", "DeleteObject"];
+async fn push_takes_five_requests_and_two_for_each_item_of_a_table_and_a_look_where_nobody_vouches_for_it()
+ {
+    let lock_read_write_unlock =
+        ["PutObject", "GetObject", "PutObject", "GetObject", "DeleteObject"];
     let with_digest = [
         "PutObject",
         "PutItem",
-        // The table is not at an endpoint of the vendor's, and so what was done there is looked at again.
+        // The table is not at an endpoint of the vendor's, and so what was done there is looked at
+        // again.
         "GetItem",
         "GetItem",
         "GetObject",
@@ -84,7 +89,11 @@ async fn read_takes_one_request() {
     assert!(store.read(&Workspace::default(), &ReadOptions::default()).await.unwrap().is_none());
     assert_eq!(methods(&emulator), ["GET"]);
     store
-        .write(&Workspace::default(), bytes::Bytes::from_static(b"{}").into(), &WriteMode::Overwrite)
+        .write(
+            &Workspace::default(),
+            bytes::Bytes::from_static(b"{}").into(),
+            &WriteMode::Overwrite,
+        )
         .await
         .unwrap();
     assert_eq!(methods(&emulator), ["PUT"]);
@@ -93,11 +102,14 @@ async fn read_takes_one_request() {
 }
 
 #[tokio::test]
-async fn key_of_the_customer_goes_with_reads_and_writes_of_state_and_lock_file_and_with_nothing_else() {
+async fn key_of_the_customer_goes_with_reads_and_writes_of_state_and_lock_file_and_with_nothing_else()
+ {
     let emulator = emulator().await;
     let key = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
-    let store = store(&emulator, &[("dialect", "aws"), ("encrypt", "true"), ("sse_customer_key", key)]);
-    // The emulator keeps nothing under such a key over plain HTTP, as Amazon does not. What it was sent is all that counts.
+    let store =
+        store(&emulator, &[("dialect", "aws"), ("encrypt", "true"), ("sse_customer_key", key)]);
+    // The emulator keeps nothing under such a key over plain HTTP, as Amazon does not. What it was
+    // sent is all that counts.
     let (state, here) = (bytes::Bytes::from_static(b"{}"), Workspace::default());
     drop(store.write(&here, state.into(), &WriteMode::Overwrite).await);
     drop(store.read(&here, &ReadOptions::default()).await);
@@ -105,21 +117,32 @@ async fn key_of_the_customer_goes_with_reads_and_writes_of_state_and_lock_file_a
     drop(store.inspect(&here).await);
     drop(store.delete(&here).await);
     let requests = emulator.requests().take();
-    for (method, suffix) in
-        [("PUT", "tfstate"), ("GET", "tfstate"), ("PUT", "tflock"), ("GET", "tflock"), ("DELETE", "tfstate")]
-    {
+    for (method, suffix) in [
+        ("PUT", "tfstate"),
+        ("GET", "tfstate"),
+        ("PUT", "tflock"),
+        ("GET", "tflock"),
+        ("DELETE", "tfstate"),
+    ] {
         let is_it = |request: &&Request| {
-            request.method == method && request.key.as_deref().is_some_and(|key| key.ends_with(suffix))
+            request.method == method
+                && request.key.as_deref().is_some_and(|key| key.ends_with(suffix))
         };
-        let request =
-            requests.iter().find(is_it).unwrap_or_else(|| panic!("{method} {suffix}: {requests:?}"));
+        let request = requests
+            .iter()
+            .find(is_it)
+            .unwrap_or_else(|| panic!("{method} {suffix}: {requests:?}"));
         let sent = |name: &str| {
             request.headers.get(&format!("x-amz-server-side-encryption{name}")).map(String::as_str)
         };
         let expected = (method != "DELETE").then_some(());
         assert_eq!(sent("-customer-algorithm"), expected.map(|()| "AES256"));
         assert_eq!(sent("-customer-key"), expected.map(|()| key));
-        assert_eq!(sent("-customer-key-md5"), expected.map(|()| "y4HAEFCYWuvAXWFTtA1Qpg=="), "{method}");
+        assert_eq!(
+            sent("-customer-key-md5"),
+            expected.map(|()| "y4HAEFCYWuvAXWFTtA1Qpg=="),
+            "{method}"
+        );
         assert_eq!(sent(""), None, "no other encryption beside it");
     }
 }
@@ -128,17 +151,21 @@ async fn key_of_the_customer_goes_with_reads_and_writes_of_state_and_lock_file_a
 async fn tags_go_with_what_is_written_and_each_object_has_its_own() {
     let emulator = emulator().await;
     let tags = |value: &str| {
-        let member = |name: &str, value: &str| (name.to_owned(), Sourced::new(value.into(), Origin::Program));
+        let member = |name: &str, value: &str| {
+            (name.to_owned(), Sourced::new(value.into(), Origin::Program))
+        };
         Setting::Object(vec![member("team", value), member("a b", "1")])
     };
-    let keys = [("state_tags", tags("net&ops")), ("lock_tags", tags("locks")), ("dialect", "aws".into())];
+    let keys =
+        [("state_tags", tags("net&ops")), ("lock_tags", tags("locks")), ("dialect", "aws".into())];
     let (state, here) = (bytes::Bytes::from_static(b"{}"), Workspace::default());
     let store = store_with(&emulator, keys);
     let info = store.acquire(&here, &info()).await.unwrap();
     drop(store.write(&here, state.into(), &WriteMode::Overwrite).await.unwrap());
     assert!(store.read_bytes(&here).await.unwrap().is_some());
     drop(store.release(&here, &LockTarget::Id(info.id)).await.unwrap());
-    let tagging = |request: Request| (request.method, request.headers.get("x-amz-tagging").cloned());
+    let tagging =
+        |request: Request| (request.method, request.headers.get("x-amz-tagging").cloned());
     let sent: Vec<_> = emulator.requests().take().into_iter().map(tagging).collect();
     let expected = [
         ("PUT", Some("a+b=1&team=locks")),

@@ -1,5 +1,6 @@
-//! The tables in `README.md` cannot rot: each test that they name exists, and no row is without a test or an answer.
-//! Those of core and of the server are held against the tests here too, where the whole workspace is at hand.
+//! The tables in `README.md` cannot rot: each test that they name exists, and no row is without a
+//! test or an answer. Those of core and of the server are held against the tests here too, where
+//! the whole workspace is at hand.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,7 +14,9 @@ fn workspace() -> Option<&'static Path> {
 }
 
 fn sources(folder: &Path, found: &mut Vec<String>) {
-    for entry in std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+    for entry in
+        std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+    {
         let path = entry.unwrap().path();
         if path.is_dir() {
             sources(&path, found);
@@ -29,7 +32,8 @@ fn function(line: &str) -> Option<&str> {
     rest.split(['(', '<']).next()
 }
 
-/// The names of all tests: functions with the attribute, promises of the conformance suite, and what the end-to-end suites are told by name.
+/// The names of all tests: functions with the attribute, promises of the conformance suite, and
+/// what the end-to-end suites are told by name.
 fn tests(root: &Path) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let mut files = Vec::new();
@@ -45,15 +49,19 @@ fn tests(root: &Path) -> BTreeSet<String> {
     }
     let mut promises = Vec::new();
     sources(&root.join("crates/conformance/src"), &mut promises);
-    let public =
-        promises.iter().flat_map(|file| file.lines()).filter(|line| line.starts_with("pub async fn "));
+    let public = promises
+        .iter()
+        .flat_map(|file| file.lines())
+        .filter(|line| line.starts_with("pub async fn "));
     names.extend(public.filter_map(function).map(str::to_owned));
     let mut suites = Vec::new();
     sources(&root.join("tests/tests"), &mut suites);
     let literals = suites.iter().flat_map(|file| file.split('"'));
     let is_name = |text: &&str| {
         text.matches('_').count() > 1
-            && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_:".contains(c))
+            && text
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_:".contains(c))
     };
     names.extend(literals.filter(is_name).map(str::to_owned));
     names
@@ -61,8 +69,9 @@ fn tests(root: &Path) -> BTreeSet<String> {
 
 /// The rows, as what is covered and by what.
 fn rows(tables: &str) -> impl Iterator<Item = (&str, &str)> {
-    let cells =
-        tables.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |")?.rsplit_once(" | "));
+    let cells = tables
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |")?.rsplit_once(" | "));
     cells.filter(|(_, by)| *by != "tests here")
 }
 
@@ -73,10 +82,12 @@ fn every_test_that_the_tables_name_exists() {
     assert!(tests.len() > 500, "there are more tests than these {}", tests.len());
     let is_there = |name: &str| {
         // The module of a promise is not part of its function's name.
-        tests.contains(name) || name.rsplit_once("::").is_some_and(|(_, promise)| tests.contains(promise))
+        tests.contains(name)
+            || name.rsplit_once("::").is_some_and(|(_, promise)| tests.contains(promise))
     };
-    let others = ["core", "server"]
-        .map(|name| std::fs::read_to_string(root.join("crates").join(name).join("tests/README.md")).unwrap());
+    let others = ["core", "server"].map(|name| {
+        std::fs::read_to_string(root.join("crates").join(name).join("tests/README.md")).unwrap()
+    });
     let tables = std::iter::once(TABLES).chain(others.iter().map(String::as_str));
     let named = tables.flat_map(rows).flat_map(|(_, by)| {
         by.split_once("Answer:").map_or(by, |(before, _)| before).split('`').skip(1).step_by(2)

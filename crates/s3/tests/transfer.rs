@@ -11,7 +11,8 @@ use bytes::Bytes;
 use common::{emulator, store};
 use futures_util::TryStreamExt as _;
 use remote_state_core::{
-    ContentHash, ErrorKind, ReadOptions, StateFile, StateStore, StateStoreExt as _, Workspace, WriteMode,
+    ContentHash, ErrorKind, ReadOptions, StateFile, StateStore, StateStoreExt as _, Workspace,
+    WriteMode,
 };
 use remote_state_emulator::{Emulator, Fault, Misbehaviour};
 use tempfile::NamedTempFile;
@@ -48,9 +49,13 @@ async fn file_goes_in_one_request_that_is_bound_to_its_bytes() {
         let header = |name: &str| requests[0].headers.get(name).map(String::as_str);
         let hash = ContentHash::of(&bytes);
         if dialect == "minio" {
-            // It checks the checksum, whose header is signed: hashing the body once more would prove nothing.
+            // It checks the checksum, whose header is signed: hashing the body once more would
+            // prove nothing.
             assert_eq!(header("x-amz-content-sha256"), Some("UNSIGNED-PAYLOAD"));
-            assert_eq!(header("x-amz-checksum-sha256"), Some(BASE64.encode(hash.as_bytes()).as_str()));
+            assert_eq!(
+                header("x-amz-checksum-sha256"),
+                Some(BASE64.encode(hash.as_bytes()).as_str())
+            );
         } else {
             assert_eq!(header("x-amz-content-sha256"), Some(hash.to_string().as_str()));
         }
@@ -79,14 +84,20 @@ async fn write_of_a_file_whose_answer_was_lost_is_known_to_be_done() {
     for mode in [WriteMode::Create, WriteMode::Overwrite] {
         let emulator = emulator().await;
         let store = store(&emulator, &[("dialect", "aws")]);
-        emulator.faults().inject(Fault::new(Misbehaviour::LoseReply).with_method("PUT").with_times(2));
+        emulator
+            .faults()
+            .inject(Fault::new(Misbehaviour::LoseReply).with_method("PUT").with_times(2));
         let (_on_disk, file) = file(&state(1 << 20));
         let meta = store.write(&Workspace::default(), file.into(), &mode).await.unwrap();
-        assert_eq!(meta.etag, store.read_bytes(&Workspace::default()).await.unwrap().unwrap().meta.etag);
+        assert_eq!(
+            meta.etag,
+            store.read_bytes(&Workspace::default()).await.unwrap().unwrap().meta.etag
+        );
     }
 }
 
-/// Stores a state of 12 MiB behind a link on which it takes seconds through one connection, and forgets the request.
+/// Stores a state of 12 MiB behind a link on which it takes seconds through one connection, and
+/// forgets the request.
 async fn behind_a_slow_link(keys: &[(&str, &str)]) -> (Emulator, Arc<dyn StateStore>, Vec<u8>) {
     let emulator = emulator().await;
     let store = store(&emulator, keys);
@@ -102,7 +113,12 @@ async fn behind_a_slow_link(keys: &[(&str, &str)]) -> (Emulator, Arc<dyn StateSt
 }
 
 fn ranges(emulator: &Emulator) -> usize {
-    emulator.requests().take().iter().filter(|request| request.headers.contains_key("range")).count()
+    emulator
+        .requests()
+        .take()
+        .iter()
+        .filter(|request| request.headers.contains_key("range"))
+        .count()
 }
 
 #[tokio::test]
@@ -126,7 +142,8 @@ async fn over_a_slow_link_a_large_state_comes_in_parts_of_one_object() {
 #[tokio::test]
 async fn state_that_is_overwritten_while_its_parts_come_in_is_still_the_one_that_was_begun() {
     let (emulator, store, bytes) = behind_a_slow_link(&[("dialect", "aws")]).await;
-    let mut read = store.read(&Workspace::default(), &ReadOptions::default()).await.unwrap().unwrap();
+    let mut read =
+        store.read(&Workspace::default(), &ReadOptions::default()).await.unwrap().unwrap();
     let mut found = Vec::new();
     let mut is_overwritten = false;
     while let Some(piece) = read.body.try_next().await.unwrap() {
@@ -146,7 +163,8 @@ async fn store_that_sends_no_parts_is_read_through_one_connection() {
     let refusal = Misbehaviour::AnswerWithoutWork { status: 403, code: "AccessDenied".to_owned() };
     for misbehaviour in [Misbehaviour::IgnoreRanges, refusal] {
         let (emulator, store, bytes) = behind_a_slow_link(&[]).await;
-        let read = store.read(&Workspace::default(), &ReadOptions::default()).await.unwrap().unwrap();
+        let read =
+            store.read(&Workspace::default(), &ReadOptions::default()).await.unwrap().unwrap();
         emulator.faults().inject(Fault::new(misbehaviour));
         assert!(read.collect().await.unwrap().bytes == bytes);
         assert!(ranges(&emulator) > 0);

@@ -1,4 +1,5 @@
-//! Ways to the store: through proxies, over TLS that nobody vouches for, and how much is read from whoever answers.
+//! Ways to the store: through proxies, over TLS that nobody vouches for, and how much is read from
+//! whoever answers.
 
 #[path = "common/socks.rs"]
 mod socks;
@@ -52,7 +53,8 @@ fn address(emulator: &Emulator) -> SocketAddr {
     emulator.endpoint().trim_start_matches("http://").parse().expect("it listens on an address")
 }
 
-/// A proxy that takes every name for one address, and tells the head of each request that it was sent.
+/// A proxy that takes every name for one address, and tells the head of each request that it was
+/// sent.
 async fn proxy(target: SocketAddr) -> (String, UnboundedReceiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://alice:hunter2@{}", listener.local_addr().unwrap());
@@ -82,16 +84,19 @@ async fn proxy(target: SocketAddr) -> (String, UnboundedReceiver<String>) {
 
 /// `GET http://host/path HTTP/1.1` as `GET /path HTTP/1.1`, for one request on the connection.
 fn as_origin_sees_it(head: &str) -> String {
-    let path = head.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..])).unwrap();
+    let path =
+        head.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..])).unwrap();
     let method = head.split(' ').next().unwrap();
     format!("{method} {}", path.replacen("\r\n", "\r\nconnection: close\r\n", 1))
 }
 
-/// Speaks TLS with a certificate that nobody vouches for, passes on what it hears, and returns the certificate.
+/// Speaks TLS with a certificate that nobody vouches for, passes on what it hears, and returns the
+/// certificate.
 async fn tls(target: SocketAddr) -> (SocketAddr, String) {
     let names = ["127.0.0.1".to_owned(), STORE.to_owned()];
     let certified = rcgen::generate_simple_self_signed(names).unwrap();
-    let key = rustls::pki_types::PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
+    let key =
+        rustls::pki_types::PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -115,7 +120,10 @@ async fn tls(target: SocketAddr) -> (SocketAddr, String) {
     (address, certified.cert.pem())
 }
 
-async fn join(mut one: impl AsyncRead + AsyncWrite + Unpin, mut other: impl AsyncRead + AsyncWrite + Unpin) {
+async fn join(
+    mut one: impl AsyncRead + AsyncWrite + Unpin,
+    mut other: impl AsyncRead + AsyncWrite + Unpin,
+) {
     drop(copy_bidirectional(&mut one, &mut other).await);
 }
 
@@ -142,7 +150,12 @@ async fn plain_requests_go_through_the_proxy_of_the_configuration_or_the_environ
 async fn this_machine_is_asked_without_a_proxy() {
     let emulator = emulator().await;
     let (proxy, mut heads) = proxy(address(&emulator)).await;
-    assert!(read(&config(&emulator.endpoint(), &[("http_proxy", &proxy)], &[])).await.unwrap().is_none());
+    assert!(
+        read(&config(&emulator.endpoint(), &[("http_proxy", &proxy)], &[]))
+            .await
+            .unwrap()
+            .is_none()
+    );
     assert!(heads.try_recv().is_err());
 }
 
@@ -209,7 +222,8 @@ async fn certificate_that_nobody_vouches_for_is_taken_only_if_told_so() {
     assert!(read(&trusted).await.unwrap().is_none());
 }
 
-/// Of the same kind are a proxy for one scheme alone, one in the configuration, and a refusal of each step.
+/// Of the same kind are a proxy for one scheme alone, one in the configuration, and a refusal of
+/// each step.
 #[tokio::test]
 async fn socks_proxies_are_spoken_to_with_and_without_tls_and_a_password() {
     let emulator = emulator().await;
@@ -225,9 +239,13 @@ async fn socks_proxies_are_spoken_to_with_and_without_tls_and_a_password() {
         }
     }
     assert!(
-        read(&config(&format!("http://{STORE}"), &[("http_proxy", &format!("socks5h://{proxy}"))], &[]))
-            .await
-            .is_ok()
+        read(&config(
+            &format!("http://{STORE}"),
+            &[("http_proxy", &format!("socks5h://{proxy}"))],
+            &[]
+        ))
+        .await
+        .is_ok()
     );
     assert_eq!(asked.try_recv().unwrap(), format!("{STORE}:80"));
 
@@ -245,7 +263,12 @@ async fn socks_proxies_are_spoken_to_with_and_without_tls_and_a_password() {
     assert_eq!(asked.try_recv().unwrap(), format!("{STORE}:443"));
 
     for (url, store, kind, fault) in [
-        (with("alice:wrong@"), STORE, ErrorKind::CredentialInvalid, "does not accept the user name"),
+        (
+            with("alice:wrong@"),
+            STORE,
+            ErrorKind::CredentialInvalid,
+            "does not accept the user name",
+        ),
         (with(""), STORE, ErrorKind::CredentialInvalid, "wants a user name and a password"),
         (
             with("alice:p%40ss@"),
@@ -262,7 +285,10 @@ async fn socks_proxies_are_spoken_to_with_and_without_tls_and_a_password() {
             error.message().contains("the proxy `socks5") && error.message().contains(fault),
             "{error:?}"
         );
-        assert!(error.context().contains(&("proxy set in", "$HTTPS_PROXY".to_owned())), "{error:?}");
+        assert!(
+            error.context().contains(&("proxy set in", "$HTTPS_PROXY".to_owned())),
+            "{error:?}"
+        );
         assert!(!format!("{error:?}").contains("wrong"), "{error:?}");
     }
 }
@@ -296,7 +322,9 @@ async fn answer_without_end_is_not_read_to_its_end() {
         let error = read(&config(&endless(status).await, &[], &[])).await.err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{status}: {error:?}");
     }
-    let store = S3Store::new(&S3Config::from_resolved(&config(&endless("200 OK").await, &[], &[])).unwrap());
+    let store = S3Store::new(
+        &S3Config::from_resolved(&config(&endless("200 OK").await, &[], &[])).unwrap(),
+    );
     let first = futures_util::StreamExt::next(&mut store.workspaces()).await.unwrap();
     assert_eq!(first.unwrap_err().kind(), ErrorKind::Unavailable);
 }

@@ -29,7 +29,8 @@ use crate::policy::Policy;
 use crate::server::Timeouts;
 use crate::{body, intent, locks, states, write};
 
-/// How long an answer of `/readyz` is good for: the path is open to everyone, and asking the store costs money.
+/// How long an answer of `/readyz` is good for: the path is open to everyone, and asking the store
+/// costs money.
 const READY_FOR: Duration = Duration::from_secs(5);
 
 /// Everything that requests share.
@@ -59,13 +60,15 @@ impl App {
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(ready))
             .route("/metrics", get(metrics))
-            // By hand from here on: the names are checked before anything decodes or tidies the path.
+            // By hand from here on: the names are checked before anything decodes or tidies the
+            // path.
             .fallback(guarded)
             .layer(axum::middleware::from_fn_with_state(Arc::clone(&self), observe))
             .with_state(self)
     }
 
-    /// Runs something to its end, even if the client that asked for it hangs up, and makes the server's end wait for it.
+    /// Runs something to its end, even if the client that asked for it hangs up, and makes the
+    /// server's end wait for it.
     pub(crate) async fn finish<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
@@ -106,19 +109,25 @@ async fn guarded(State(app): State<Arc<App>>, request: Request) -> Response {
     response
 }
 
-async fn dispatch(app: &Arc<App>, request: Request, facts: &mut Facts) -> Result<Response, Failure> {
+async fn dispatch(
+    app: &Arc<App>,
+    request: Request,
+    facts: &mut Facts,
+) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
     intent::check_framing(parts.version, &parts.headers).map_err(Failure::closing)?;
     let admitted = app.gate.check(&parts.headers, parts.uri.path())?;
     facts.principal = admitted.principal;
     // Not 404: clients take that for a state that has not been written yet.
     let (door, raw_name) = Door::find(admitted.path).ok_or_else(|| {
-        Failure::bad_request("there is nothing at this address; states are below `/state/`").closing()
+        Failure::bad_request("there is nothing at this address; states are below `/state/`")
+            .closing()
     })?;
     let name = names::parse(raw_name).map_err(Failure::closing)?;
     let place = app.states.resolve(&name).map_err(Failure::closing)?;
     facts.state = Some(name.clone());
-    let action = door.action(parts.method.as_str(), intent::brings_something(&parts.headers, &body))?;
+    let action =
+        door.action(parts.method.as_str(), intent::brings_something(&parts.headers, &body))?;
     facts.action = Some(action);
     let query_id = lock_id(parts.uri.query().unwrap_or_default());
     facts.lock_id = query_id.as_ref().map(|id| id.as_str().to_owned());
@@ -167,7 +176,8 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
         _ => {
             let place = app.states.probe();
             let answer = place.store.inspect(&place.workspace).await;
-            // The names of this state and of its lock may be none that is served, and then nobody has to be allowed to read them.
+            // The names of this state and of its lock may be none that is served, and then nobody
+            // has to be allowed to read them.
             let is_ready = match &answer {
                 Ok(_) => true,
                 Err(error) => error.kind() == ErrorKind::PermissionDenied,
@@ -183,7 +193,8 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
     if is_ready {
         "ready\n".into_response()
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer as it should\n").into_response()
+        (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer as it should\n")
+            .into_response()
     }
 }
 
@@ -220,7 +231,9 @@ mod tests {
 
     #[test]
     fn the_lock_id_is_found_wherever_it_stands() {
-        for query in ["ID=a-b", "ID=a-b&team=x", "team=x&ID=a-b", "=&x&ID=%61-b", "id=no&ID=a-b&ID=c"] {
+        for query in
+            ["ID=a-b", "ID=a-b&team=x", "team=x&ID=a-b", "=&x&ID=%61-b", "id=no&ID=a-b&ID=c"]
+        {
             assert_eq!(lock_id(query), Some(LockId::new("a-b")), "{query}");
         }
         for query in ["", "ID", "ID=", "id=a", "xID=a"] {

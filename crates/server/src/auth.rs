@@ -22,7 +22,8 @@ const SHORT_TOKEN: usize = 16;
 pub enum Auth {
     /// Nothing. Only a server that listens on a loopback address accepts this.
     None,
-    /// This token: as the password of HTTP Basic with any user name, which is all that Terraform can send, or as a bearer token.
+    /// This token: as the password of HTTP Basic with any user name, which is all that Terraform
+    /// can send, or as a bearer token.
     Token(SecretString),
     /// This secret, as a part of the path: `/exec/SECRET/state/NAME`, and likewise `/lock/` and
     /// `/unlock/`. Whatever credentials come with a request are let pass unread, so the client's
@@ -39,7 +40,8 @@ pub(crate) struct Admitted<'a> {
     pub(crate) path: &'a str,
 }
 
-/// The check itself. It keeps a digest, so that comparing takes the same time whatever is shown, its length included.
+/// The check itself. It keeps a digest, so that comparing takes the same time whatever is shown,
+/// its length included.
 #[derive(Clone)]
 pub(crate) enum Gate {
     Open,
@@ -62,7 +64,8 @@ impl Gate {
         match auth {
             Auth::None if listens_on.to_canonical().is_loopback() => Ok(Self::Open),
             Auth::None => Err(Error::config(format!(
-                "a server without a token can only listen on a loopback address, not on `{listens_on}`"
+                "a server without a token can only listen on a loopback address, not on \
+                 `{listens_on}`"
             ))
             .with_hint("listen on 127.0.0.1, or set a token")),
             Auth::Path(token) | Auth::Token(token) if token.expose_secret().is_empty() => {
@@ -72,7 +75,8 @@ impl Gate {
             Auth::Token(token) => {
                 if token.expose_secret().chars().count() < SHORT_TOKEN {
                     tracing::warn!(
-                        "the token is short enough to be guessed: take at least {SHORT_TOKEN} random characters"
+                        "the token is short enough to be guessed: take at least {SHORT_TOKEN} \
+                         random characters"
                     );
                 }
                 Ok(Self::Token(digest(token.expose_secret().as_bytes())))
@@ -81,12 +85,17 @@ impl Gate {
     }
 
     /// Lets a request pass, by its headers and its path alone.
-    pub(crate) fn check<'a>(&self, headers: &HeaderMap, path: &'a str) -> Result<Admitted<'a>, Failure> {
+    pub(crate) fn check<'a>(
+        &self,
+        headers: &HeaderMap,
+        path: &'a str,
+    ) -> Result<Admitted<'a>, Failure> {
         match self {
-            Self::Open if comes_from_a_web_page(headers) => {
-                Err(Failure::new(StatusCode::FORBIDDEN, "without a token, web pages are not served")
-                    .closing())
-            }
+            Self::Open if comes_from_a_web_page(headers) => Err(Failure::new(
+                StatusCode::FORBIDDEN,
+                "without a token, web pages are not served",
+            )
+            .closing()),
             Self::Open => Ok(Admitted { principal: None, path }),
             Self::Path(expected) => {
                 let below = path.strip_prefix("/exec/");
@@ -95,10 +104,11 @@ impl Gate {
                         Ok(Admitted { principal: None, path })
                     }
                     // No credentials would help, so none are asked for.
-                    _ => {
-                        Err(Failure::new(StatusCode::FORBIDDEN, "this is not the address of a state")
-                            .closing())
-                    }
+                    _ => Err(Failure::new(
+                        StatusCode::FORBIDDEN,
+                        "this is not the address of a state",
+                    )
+                    .closing()),
                 }
             }
             Self::Token(expected) => {
@@ -113,7 +123,8 @@ impl Gate {
     }
 }
 
-/// Any page in a browser on this machine can send requests to a loopback port; its `Origin`, or the name it found us by, gives it away.
+/// Any page in a browser on this machine can send requests to a loopback port; its `Origin`, or the
+/// name it found us by, gives it away.
 fn comes_from_a_web_page(headers: &HeaderMap) -> bool {
     let host_is_foreign = headers.get(HOST).is_some_and(|host| {
         let Ok(host) = host.to_str() else { return true };
@@ -121,12 +132,14 @@ fn comes_from_a_web_page(headers: &HeaderMap) -> bool {
             Some((v6, _)) => v6,
             None => host.split(':').next().unwrap_or_default(),
         };
-        let is_local_name =
-            name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost");
+        let is_local_name = name.eq_ignore_ascii_case("localhost")
+            || name.to_ascii_lowercase().ends_with(".localhost");
         !is_local_name && !name.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
     });
-    // Browsers that leave out `Origin`, as for a plain GET or a form, say by this whose page it was; `none` is a person's own bookmark.
-    let is_of_a_page = headers.get_all("sec-fetch-site").iter().any(|site| site.as_bytes() != b"none");
+    // Browsers that leave out `Origin`, as for a plain GET or a form, say by this whose page it
+    // was; `none` is a person's own bookmark.
+    let is_of_a_page =
+        headers.get_all("sec-fetch-site").iter().any(|site| site.as_bytes() != b"none");
     headers.contains_key(ORIGIN) || is_of_a_page || host_is_foreign
 }
 
@@ -172,7 +185,10 @@ mod tests {
     fn the_token_is_a_password_of_any_user_or_a_bearer_token() {
         for user in ["ci", "", "ü"] {
             let value = format!("Basic {}", STANDARD.encode(format!("{user}:s3:cret")));
-            assert!(token_gate().check(&headers(&[("authorization", &value)]), "/").is_ok(), "{user}");
+            assert!(
+                token_gate().check(&headers(&[("authorization", &value)]), "/").is_ok(),
+                "{user}"
+            );
         }
         let bearer = token_gate().check(&headers(&[("authorization", "bearer s3:cret")]), "/");
         assert!(bearer.is_ok_and(|admitted| admitted.principal.is_none()));
@@ -200,10 +216,14 @@ mod tests {
             &basic("ci:"),
             &basic("s3"),
         ] {
-            assert!(token_gate().check(&headers(&[("authorization", value)]), "/").is_err(), "{value}");
+            assert!(
+                token_gate().check(&headers(&[("authorization", value)]), "/").is_err(),
+                "{value}"
+            );
         }
         assert!(token_gate().check(&HeaderMap::new(), "/").is_err());
-        let twice = headers(&[("authorization", "Bearer s3:cret"), ("authorization", "Bearer s3:cret")]);
+        let twice =
+            headers(&[("authorization", "Bearer s3:cret"), ("authorization", "Bearer s3:cret")]);
         assert!(token_gate().check(&twice, "/").is_err());
     }
 
@@ -227,7 +247,10 @@ mod tests {
         for host in ["evil.example:80", "10.0.0.1", "localhost.evil.example", "[2001:db8::1]:80"] {
             assert!(gate.check(&headers(&[("host", host)]), "/").is_err(), "{host}");
         }
-        assert!(gate.check(&headers(&[("host", "localhost"), ("origin", "http://localhost")]), "/").is_err());
+        assert!(
+            gate.check(&headers(&[("host", "localhost"), ("origin", "http://localhost")]), "/")
+                .is_err()
+        );
         for (site, is_served) in
             [("cross-site", false), ("same-site", false), ("same-origin", false), ("none", true)]
         {

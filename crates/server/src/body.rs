@@ -44,8 +44,8 @@ impl Pause {
 
 /// Reads a body of at most `limit_bytes`.
 ///
-/// A body that says beforehand that it is longer is not read at all; nor is one for which there is no room in `memory`. What is returned keeps its
-/// share of that.
+/// A body that says beforehand that it is longer is not read at all; nor is one for which there is
+/// no room in `memory`. What is returned keeps its share of that.
 pub(crate) async fn read(
     headers: &HeaderMap,
     mut body: Body,
@@ -67,19 +67,25 @@ pub(crate) async fn read(
         .closing());
     }
     let too_long = || {
-        Failure::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is longer than {limit_bytes} bytes"))
-            .closing()
+        Failure::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the body is longer than {limit_bytes} bytes"),
+        )
+        .closing()
     };
-    let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let declared =
+        headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|declared| declared > limit_bytes as u64) {
         return Err(too_long());
     }
-    // A share for the whole body, before any of it comes: whoever begins comes to an end, and does not give up halfway for others who do too.
+    // A share for the whole body, before any of it comes: whoever begins comes to an end, and does
+    // not give up halfway for others who do too.
     let mut held = memory.map(|memory| memory.hold(declared.unwrap_or(0))).transpose()?;
     let mut held_bytes = declared.unwrap_or(0);
     // The length is the client's claim: room for all of it is made only once a good part has come.
-    let mut bytes =
-        BytesMut::with_capacity(usize::try_from(declared.unwrap_or(0)).unwrap_or(0).min(LARGE_BYTES));
+    let mut bytes = BytesMut::with_capacity(
+        usize::try_from(declared.unwrap_or(0)).unwrap_or(0).min(LARGE_BYTES),
+    );
     loop {
         let frame = tokio::select! {
             // What has come counts, however late it is looked at.
@@ -88,11 +94,15 @@ pub(crate) async fn read(
             () = pause.over() => None,
         };
         let Some(frame) = frame else {
-            return Err(Failure::new(StatusCode::REQUEST_TIMEOUT, "the body stopped coming").closing());
+            return Err(
+                Failure::new(StatusCode::REQUEST_TIMEOUT, "the body stopped coming").closing()
+            );
         };
         match frame {
             None => break,
-            Some(Err(_)) => return Err(Failure::bad_request("the body ends early or is malformed").closing()),
+            Some(Err(_)) => {
+                return Err(Failure::bad_request("the body ends early or is malformed").closing());
+            }
             Some(Ok(frame)) => {
                 let Ok(data) = frame.into_data() else { continue };
                 if bytes.len() + data.len() > limit_bytes {

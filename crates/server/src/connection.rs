@@ -24,22 +24,26 @@ use tower::Service as _;
 use crate::crowd::{Activity, InFlight, Slot};
 use crate::server::Timeouts;
 
-/// How long a connection that ended with an unread body is still listened to, and how much of that body is thrown away.
+/// How long a connection that ended with an unread body is still listened to, and how much of that
+/// body is thrown away.
 ///
-/// Closing at once would reset it, and the client might lose the answer that says why. See RFC 9112, section 9.6.
+/// Closing at once would reset it, and the client might lose the answer that says why. See RFC
+/// 9112, section 9.6.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: u64 = 1 << 20;
 
-/// How long a client is waited for at most once the server is told to stop: one that goes on comes to its end, and one that does not holds up
-/// nobody.
+/// How long a client is waited for at most once the server is told to stop: one that goes on comes
+/// to its end, and one that does not holds up nobody.
 pub(crate) const LAST_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The longest head of a request: anyone may send one.
 const LONGEST_HEAD: usize = 64 << 10;
 
-/// Serves one connection until it ends, or until the request in flight is answered after `stop` turns true.
+/// Serves one connection until it ends, or until the request in flight is answered after `stop`
+/// turns true.
 ///
-/// A connection without a request in flight ends at once then; and sooner than otherwise where there is a crowd.
+/// A connection without a request in flight ends at once then; and sooner than otherwise where
+/// there is a crowd.
 pub(crate) async fn serve(
     stream: TcpStream,
     router: Router,
@@ -60,9 +64,9 @@ pub(crate) async fn serve(
         let in_flight = of_requests.begin();
         let answer = Box::pin(router.clone().call(request));
         Box::pin(async move {
-            answer
-                .await
-                .map(|response: Response| response.map(|body| Tracked { body, _in_flight: in_flight }))
+            answer.await.map(|response: Response| {
+                response.map(|body| Tracked { body, _in_flight: in_flight })
+            })
         })
     });
     let mut connection = http1::Builder::new()
@@ -175,7 +179,11 @@ impl AsyncRead for TimedStream {
 }
 
 impl AsyncWrite for TimedStream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.timed(cx, |stream, cx| stream.poll_write(cx, buf))
     }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// The connections of one server. More are not accepted: they wait in the system's queue, and the descriptors that are left are the store's.
+/// The connections of one server. More are not accepted: they wait in the system's queue, and the
+/// descriptors that are left are the store's.
 #[derive(Debug)]
 pub(crate) struct Crowd {
     places: Arc<Semaphore>,
@@ -25,7 +26,11 @@ pub(crate) struct Slot {
 impl Crowd {
     pub(crate) fn new(size: usize) -> Arc<Self> {
         let size = size.clamp(2, Semaphore::MAX_PERMITS);
-        Arc::new(Self { places: Arc::new(Semaphore::new(size)), size, is_dense: watch::Sender::new(false) })
+        Arc::new(Self {
+            places: Arc::new(Semaphore::new(size)),
+            size,
+            is_dense: watch::Sender::new(false),
+        })
     }
 
     /// Waits for a place.
@@ -77,7 +82,8 @@ impl Drop for Slot {
     }
 }
 
-/// What a connection is doing: something from the moment that the head of a request has come until the last of its answer has gone.
+/// What a connection is doing: something from the moment that the head of a request has come until
+/// the last of its answer has gone.
 #[derive(Debug)]
 pub(crate) struct Activity {
     requests: Mutex<(usize, Instant)>,
@@ -90,7 +96,10 @@ pub(crate) struct InFlight(Arc<Activity>);
 
 impl Activity {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { requests: Mutex::new((0, Instant::now())), is_blocked: AtomicBool::new(false) })
+        Arc::new(Self {
+            requests: Mutex::new((0, Instant::now())),
+            is_blocked: AtomicBool::new(false),
+        })
     }
 
     pub(crate) fn begin(self: &Arc<Self>) -> InFlight {

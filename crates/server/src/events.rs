@@ -1,7 +1,7 @@
 //! What whoever runs the server may want to know at once, beside the log.
 //!
-//! The protocol has only statuses: a client shows `HTTP error: 409` and nothing of the reason. A program that runs a server for one client
-//! can tell the reason itself.
+//! The protocol has only statuses: a client shows `HTTP error: 409` and nothing of the reason. A
+//! program that runs a server for one client can tell the reason itself.
 
 use std::fmt;
 use std::sync::Arc;
@@ -50,7 +50,8 @@ pub enum Event<'a> {
         /// The choice by which it would be granted.
         choice: Option<PolicyChoice>,
     },
-    /// A state that had resources was replaced by one without any, by something that is not for that.
+    /// A state that had resources was replaced by one without any, by something that is not for
+    /// that.
     Emptied {
         /// The name that the client knows the state by.
         state: &'a str,

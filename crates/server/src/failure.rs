@@ -141,7 +141,8 @@ impl Failure {
         text
     }
 
-    /// Turns it into an answer. The cause of a failure on our side is not in it: that is in the log, under the request's id.
+    /// Turns it into an answer. The cause of a failure on our side is not in it: that is in the
+    /// log, under the request's id.
     pub(crate) fn into_response(self) -> Response {
         let Inner { status, message, holder, header, closes, .. } = *self.0;
         let body = match holder {
@@ -161,12 +162,16 @@ impl Failure {
 }
 
 impl From<Error> for Failure {
-    /// Answers a failure of the store. None of them is `404`: clients take that for "no state yet" and plan to create everything again.
+    /// Answers a failure of the store. None of them is `404`: clients take that for "no state yet"
+    /// and plan to create everything again.
     fn from(error: Error) -> Self {
         let mut failure = match (error.kind(), error.holder()) {
             (ErrorKind::LockHeld, Some(holder)) => Self::locked(holder),
-            (ErrorKind::LockHeld | ErrorKind::PreconditionFailed, _) => Self::conflict(error.message()),
-            // The clients try these again with the same bytes and the same lock id, which is safe here: all of it is idempotent.
+            (ErrorKind::LockHeld | ErrorKind::PreconditionFailed, _) => {
+                Self::conflict(error.message())
+            }
+            // The clients try these again with the same bytes and the same lock id, which is safe
+            // here: all of it is idempotent.
             (ErrorKind::RateLimited | ErrorKind::Unavailable | ErrorKind::Unknown, _) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "the store did not answer as it should")
                     .with_header(RETRY_AFTER, RETRY_AFTER_SECONDS)
@@ -175,21 +180,28 @@ impl From<Error> for Failure {
             (ErrorKind::Unsupported, _) => Self::new(StatusCode::NOT_IMPLEMENTED, error.message()),
             (kind, _) if is_permanent(kind) => Self::new(
                 StatusCode::NOT_IMPLEMENTED,
-                "the store refuses this server, and trying again will not help; the server's log says why",
+                "the store refuses this server, and trying again will not help; the server's log \
+                 says why",
             ),
-            // The store has waited for the two to agree. Clients would ask seven times, and wait as long each time.
+            // The store has waited for the two to agree. Clients would ask seven times, and wait as
+            // long each time.
             (ErrorKind::DigestMismatch, _) if error.operation() == "read" => Self::new(
                 StatusCode::NOT_IMPLEMENTED,
-                "the stored state does not match its recorded digest, and trying again will not help; the server's log says how to repair it",
+                "the stored state does not match its recorded digest, and trying again will not \
+                 help; the server's log says how to repair it",
             ),
-            _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the store failed; the server's log says why"),
+            _ => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the store failed; the server's log says why",
+            ),
         };
         failure.0.cause = Some(error);
         failure
     }
 }
 
-/// Returns whether only the operator can help: clients would go on for a minute before they showed the answer.
+/// Returns whether only the operator can help: clients would go on for a minute before they showed
+/// the answer.
 fn is_permanent(kind: ErrorKind) -> bool {
     matches!(
         kind,
@@ -240,11 +252,13 @@ mod tests {
         }
     }
 
-    /// A write that could not record its digest is a good thing to repeat: the repetition records it. A read is not.
+    /// A write that could not record its digest is a good thing to repeat: the repetition records
+    /// it. A read is not.
     #[test]
     fn a_write_whose_digest_was_not_recorded_is_repeated_and_a_wrong_digest_is_not() {
         for (operation, status) in [("read", 501), ("write", 500), ("delete", 500)] {
-            let cause = Error::new(ErrorKind::DigestMismatch, operation, "no match").with_hint("repair it");
+            let cause =
+                Error::new(ErrorKind::DigestMismatch, operation, "no match").with_hint("repair it");
             let failure = Failure::from(cause);
             assert!(failure.for_log().ends_with("hint: repair it"), "{}", failure.for_log());
             assert_eq!(failure.into_response().status().as_u16(), status, "{operation}");
@@ -256,7 +270,9 @@ mod tests {
         let cause = Error::new(ErrorKind::PermissionDenied, "read", "AccessDenied on `b`")
             .with_context("asked", "s3://b/k");
         let failure = Failure::from(cause);
-        assert!(failure.for_log().contains("AccessDenied") && failure.for_log().contains("s3://b/k"));
+        assert!(
+            failure.for_log().contains("AccessDenied") && failure.for_log().contains("s3://b/k")
+        );
         assert!(!failure.0.message.contains("AccessDenied"));
     }
 
@@ -275,7 +291,9 @@ mod tests {
 
     #[test]
     fn the_log_says_a_thing_once() {
-        for kind in [ErrorKind::PermissionDenied, ErrorKind::PreconditionFailed, ErrorKind::Unsupported] {
+        for kind in
+            [ErrorKind::PermissionDenied, ErrorKind::PreconditionFailed, ErrorKind::Unsupported]
+        {
             let failure = Failure::from(Error::new(kind, "write", "the bucket is full"));
             assert_eq!(failure.for_log(), format!("{kind:?}: the bucket is full"));
         }

@@ -1,7 +1,8 @@
 //! What a request asks for: by its address, its method, and whether it brings something.
 //!
-//! A client may be told its methods by variables and blocks that were written for another server. Whatever they name, a lock is
-//! never taken for a state, an unlock never for a deletion, and nothing that was to be stored or locked is answered as if it were.
+//! A client may be told its methods by variables and blocks that were written for another server.
+//! Whatever they name, a lock is never taken for a state, an unlock never for a deletion, and
+//! nothing that was to be stored or locked is answered as if it were.
 
 use axum::body::{Body, HttpBody as _};
 use axum::http::header::{HOST, TRANSFER_ENCODING};
@@ -50,13 +51,17 @@ impl Door {
             (Self::State, "GET") => Action::Read,
             (Self::State, "POST" | "PUT" | "PATCH") => Action::Write,
             (Self::State, "DELETE") => Action::Delete,
-            (Self::State | Self::Lock, "LOCK") | (Self::Lock, "POST" | "PUT" | "PATCH") => Action::Lock,
+            (Self::State | Self::Lock, "LOCK") | (Self::Lock, "POST" | "PUT" | "PATCH") => {
+                Action::Lock
+            }
             (_, "UNLOCK")
             | (Self::Lock | Self::Unlock, "DELETE")
             | (Self::Unlock, "POST" | "PUT" | "PATCH") => Action::Unlock,
             (Self::Lock, "GET") => Action::ShowLock,
             (Self::State | Self::Lock, _) => {
-                return Err(Failure::method_not_allowed("GET, POST, PUT, PATCH, DELETE, LOCK, UNLOCK"));
+                return Err(Failure::method_not_allowed(
+                    "GET, POST, PUT, PATCH, DELETE, LOCK, UNLOCK",
+                ));
             }
             (Self::Unlock, _) => {
                 return Err(Failure::method_not_allowed("POST, PUT, PATCH, DELETE, UNLOCK"));
@@ -64,13 +69,15 @@ impl Door {
         };
         match action {
             Action::Delete if brings_something => Err(Failure::bad_request(
-                "a deletion brings no body and no `Content-MD5`: this looks like an unlock, or like a state to be stored; nothing was \
-                 deleted. Unlock with the method UNLOCK, or below `/unlock/`",
+                "a deletion brings no body and no `Content-MD5`: this looks like an unlock, or \
+                 like a state to be stored; nothing was deleted. Unlock with the method UNLOCK, \
+                 or below `/unlock/`",
             )
             .closing()),
             Action::Read | Action::ShowLock if brings_something => Err(Failure::bad_request(
-                "a GET brings no body and no `Content-MD5`: this looks like something to be stored, locked or unlocked, and nothing was \
-                 done. Write with POST, lock with LOCK, unlock with UNLOCK",
+                "a GET brings no body and no `Content-MD5`: this looks like something to be \
+                 stored, locked or unlocked, and nothing was done. Write with POST, lock with \
+                 LOCK, unlock with UNLOCK",
             )
             .closing()),
             action => Ok(action),
@@ -87,12 +94,15 @@ pub(crate) fn check_framing(version: Version, headers: &HeaderMap) -> Result<(),
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
         (None, _) => Ok(()),
-        (Some(coding), None) if coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        (Some(coding), None) if coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") => {
+            Ok(())
+        }
         _ => Err(Failure::bad_request("only the transfer encoding `chunked` is accepted, once")),
     }
 }
 
-/// Returns whether a request brings something, were it nothing in no chunks, which is what Terraform's `force-unlock` brings.
+/// Returns whether a request brings something, were it nothing in no chunks, which is what
+/// Terraform's `force-unlock` brings.
 pub(crate) fn brings_something(headers: &HeaderMap, body: &Body) -> bool {
     headers.contains_key("content-md5") || !body.is_end_stream()
 }
@@ -100,7 +110,8 @@ pub(crate) fn brings_something(headers: &HeaderMap, body: &Body) -> bool {
 /// Says why something is no state.
 pub(crate) fn not_a_state(body: &[u8], reason: &str) -> String {
     if LockInfo::parse(body).is_ok() {
-        "this is a lock record and not a state: lock with the method LOCK, or below `/lock/`".to_owned()
+        "this is a lock record and not a state: lock with the method LOCK, or below `/lock/`"
+            .to_owned()
     } else {
         reason.to_owned()
     }
@@ -110,16 +121,25 @@ pub(crate) fn not_a_state(body: &[u8], reason: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Every method that documents of other servers name, and what a client means by it at each address.
+    /// Every method that documents of other servers name, and what a client means by it at each
+    /// address.
     #[test]
     fn whatever_method_a_client_was_told_it_never_means_something_else() {
-        for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "LOCK", "UNLOCK", "HEAD", "MKCOL", "post"] {
+        for method in
+            ["GET", "POST", "PUT", "PATCH", "DELETE", "LOCK", "UNLOCK", "HEAD", "MKCOL", "post"]
+        {
             let means = |door: Door| door.action(method, true).ok();
             assert!(
-                matches!(means(Door::State), None | Some(Action::Write | Action::Lock | Action::Unlock)),
+                matches!(
+                    means(Door::State),
+                    None | Some(Action::Write | Action::Lock | Action::Unlock)
+                ),
                 "{method}"
             );
-            assert!(matches!(means(Door::Lock), None | Some(Action::Lock | Action::Unlock)), "{method}");
+            assert!(
+                matches!(means(Door::Lock), None | Some(Action::Lock | Action::Unlock)),
+                "{method}"
+            );
             assert!(matches!(means(Door::Unlock), None | Some(Action::Unlock)), "{method}");
         }
         for method in ["POST", "PUT", "PATCH"] {

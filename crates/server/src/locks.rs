@@ -1,4 +1,5 @@
-//! Locking, unlocking and looking at a lock. The lock is always the store's own: the one that native clients take.
+//! Locking, unlocking and looking at a lock. The lock is always the store's own: the one that
+//! native clients take.
 
 use std::sync::Arc;
 
@@ -18,8 +19,9 @@ use crate::observe::Facts;
 
 /// The id that the server shows for a lock whose record cannot be read.
 ///
-/// Clients print the id of a lock that is in the way and insist that there is one, so such a lock needs a name. `force-unlock` with this name
-/// removes it: Terraform sends no id at all, OpenTofu sends this one. A readable lock is never released by it, unless it really has this id.
+/// Clients print the id of a lock that is in the way and insist that there is one, so such a lock
+/// needs a name. `force-unlock` with this name removes it: Terraform sends no id at all, OpenTofu
+/// sends this one. A readable lock is never released by it, unless it really has this id.
 pub const UNREADABLE_LOCK_ID: &str = "unreadable-lock-record";
 
 /// What clients show of a lock that a release has claimed.
@@ -36,8 +38,9 @@ pub(crate) async fn lock(
     body: &Bytes,
     facts: &mut Facts,
 ) -> Result<Response, Failure> {
-    let info = LockInfo::parse(body)
-        .map_err(|reason| Failure::bad_request(format!("the body is not a lock record: {reason}")))?;
+    let info = LockInfo::parse(body).map_err(|reason| {
+        Failure::bad_request(format!("the body is not a lock record: {reason}"))
+    })?;
     facts.lock_id = Some(info.id.as_str().to_owned());
     let context = Arc::clone(app);
     // A client that hangs up must not leave the store's steps half done.
@@ -50,7 +53,8 @@ pub(crate) async fn lock(
     Ok(record(stored.to_json()))
 }
 
-/// Releases the lock that the body, or else the query, names. With neither it is Terraform's `force-unlock`: whatever lock there is.
+/// Releases the lock that the body, or else the query, names. With neither it is Terraform's
+/// `force-unlock`: whatever lock there is.
 pub(crate) async fn unlock(
     app: &Arc<App>,
     name: String,
@@ -62,14 +66,16 @@ pub(crate) async fn unlock(
     let id = if body.is_empty() {
         query_id
     } else {
-        let info = LockInfo::parse(body)
-            .map_err(|reason| Failure::bad_request(format!("the body is not a lock record: {reason}")))?;
+        let info = LockInfo::parse(body).map_err(|reason| {
+            Failure::bad_request(format!("the body is not a lock record: {reason}"))
+        })?;
         Some(info.id)
     };
     facts.lock_id = id.as_ref().map(|id| id.as_str().to_owned());
     let context = Arc::clone(app);
     app.finish(async move {
-        // In turn with writes too: one of a client that hung up must not land after the lock was given back.
+        // In turn with writes too: one of a client that hung up must not land after the lock was
+        // given back.
         let turn = Turn { turns: &context.turns, name: &name };
         match id {
             Some(id) => release(turn, &place, id).await,
@@ -92,7 +98,8 @@ pub(crate) async fn show(place: &Place) -> Result<Response, Failure> {
     })
 }
 
-/// Returns the record of whoever holds a lock as clients can parse it, even if the stored one cannot be read.
+/// Returns the record of whoever holds a lock as clients can parse it, even if the stored one
+/// cannot be read.
 pub(crate) fn holder_json(found: &LockRecord) -> String {
     match &found.info {
         Ok(info) if found.is_being_released() => {
@@ -133,8 +140,8 @@ struct Turn<'a> {
     name: &'a str,
 }
 
-/// Releases a lock, taking a turn for each step. While another release is waited for the turn is not kept: who wants the lock meanwhile is told
-/// at once that it is held.
+/// Releases a lock, taking a turn for each step. While another release is waited for the turn is
+/// not kept: who wants the lock meanwhile is told at once that it is held.
 async fn in_turn(turn: Turn<'_>, place: &Place, target: &LockTarget) -> Result<Released> {
     let mut release = Release::default();
     loop {
@@ -153,8 +160,11 @@ fn is_unreadable(error: &remote_state_core::Error) -> bool {
 }
 
 async fn force(turn: Turn<'_>, place: &Place) -> Result<Released> {
-    let Some(found) = place.store.inspect(&place.workspace).await? else { return Ok(Released::AlreadyFree) };
-    // By the id that was just seen: a lock that someone takes in between is not the one that was meant.
+    let Some(found) = place.store.inspect(&place.workspace).await? else {
+        return Ok(Released::AlreadyFree);
+    };
+    // By the id that was just seen: a lock that someone takes in between is not the one that was
+    // meant.
     let target = found.id().map_or(LockTarget::Unreadable, |id| LockTarget::Id(id.clone()));
     force_release(turn, place, &target).await
 }
@@ -163,7 +173,11 @@ async fn force_release(turn: Turn<'_>, place: &Place, target: &LockTarget) -> Re
     let released = in_turn(turn, place, target).await?;
     if let Released::Freed(info) = &released {
         let record = info.as_ref().map(LockInfo::to_json);
-        tracing::warn!(workspace = place.workspace.to_string(), record, "a lock was removed by force");
+        tracing::warn!(
+            workspace = place.workspace.to_string(),
+            record,
+            "a lock was removed by force"
+        );
     }
     Ok(released)
 }

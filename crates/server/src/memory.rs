@@ -7,8 +7,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::failure::Failure;
 
-/// A state of at most this many bytes is read whole before it is answered, so that the answer carries its digest, and a store that fails
-/// midway is told as such. A longer one goes out as it comes in.
+/// A state of at most this many bytes is read whole before it is answered, so that the answer
+/// carries its digest, and a store that fails midway is told as such. A longer one goes out as it
+/// comes in.
 pub(crate) const READ_WHOLE_BYTES: u64 = 4 << 20;
 
 /// What a state that goes out as it comes in counts for: stores read ahead.
@@ -33,7 +34,8 @@ impl Memory {
     /// Takes a share for so many bytes.
     ///
     /// # Errors
-    /// A failure that clients repeat, if there is no such share: waiting for one would only hold more connections.
+    /// A failure that clients repeat, if there is no such share: waiting for one would only hold
+    /// more connections.
     pub(crate) fn hold(&self, bytes: u64) -> Result<Held, Failure> {
         let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX);
         Arc::clone(&self.0).try_acquire_many_owned(units).map(Held).map_err(|_| Failure::busy())

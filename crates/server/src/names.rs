@@ -32,12 +32,14 @@ pub(crate) struct Place {
 }
 
 impl States {
-    /// The name is a workspace of the state key that the store is configured for: `/state/default`, `/state/prod`.
+    /// The name is a workspace of the state key that the store is configured for: `/state/default`,
+    /// `/state/prod`.
     pub fn workspaces(store: Arc<dyn StateStore>) -> Self {
         Self(Mapping::Workspaces(store))
     }
 
-    /// The name is a state key in the store's bucket, its `default` workspace: `/state/prod/network.tfstate`.
+    /// The name is a state key in the store's bucket, its `default` workspace:
+    /// `/state/prod/network.tfstate`.
     pub fn keys(store: Arc<dyn StateStore>) -> Self {
         Self(Mapping::Keys(store))
     }
@@ -55,11 +57,16 @@ impl States {
                 if name.ends_with(".tflock") {
                     return Err(Failure::bad_request("a state name cannot end in `.tflock`"));
                 }
-                store.with_state_key(name).map(|store| Place { store, workspace: Workspace::default() })
+                store
+                    .with_state_key(name)
+                    .map(|store| Place { store, workspace: Workspace::default() })
             }
             Mapping::Only(place) if place.workspace.as_str() == name => Ok(place.clone()),
             Mapping::Only(_) => {
-                return Err(Failure::new(StatusCode::FORBIDDEN, "this server offers another state only"));
+                return Err(Failure::new(
+                    StatusCode::FORBIDDEN,
+                    "this server offers another state only",
+                ));
             }
             Mapping::Workspaces(store) => {
                 Workspace::new(name).map(|workspace| Place { store: Arc::clone(store), workspace })
@@ -83,7 +90,8 @@ impl States {
     }
 }
 
-/// Decodes a name from a raw URL path, once, and refuses what a proxy, a store or a person could read in another way.
+/// Decodes a name from a raw URL path, once, and refuses what a proxy, a store or a person could
+/// read in another way.
 pub(crate) fn parse(raw: &str) -> Result<String, Failure> {
     decode(raw).map_err(|reason| Failure::bad_request(format!("not a state name: {reason}")))
 }
@@ -138,8 +146,9 @@ mod tests {
     fn a_name_that_could_be_read_in_two_ways_is_refused() {
         let long = "x".repeat(LONGEST_NAME + 1);
         for raw in [
-            "", "/", "a//b", "a/", "/a", ".", "..", "a/../b", "a/./b", "%2e%2e/b", "a%2Fb", "a%2fb", "a%00",
-            "a%0ab", "a%7f", "a%5cb", "a%", "a%2", "a%zz", "%ff", "a%c2%85", &long,
+            "", "/", "a//b", "a/", "/a", ".", "..", "a/../b", "a/./b", "%2e%2e/b", "a%2Fb",
+            "a%2fb", "a%00", "a%0ab", "a%7f", "a%5cb", "a%", "a%2", "a%zz", "%ff", "a%c2%85",
+            &long,
         ] {
             assert!(decode(raw).is_err(), "{raw}");
         }

@@ -19,7 +19,8 @@ use tracing::Instrument as _;
 use crate::app::App;
 use crate::intent::Action;
 
-/// What a handler found out about its request, for the log. Neither bodies nor credentials are here, nor query values other than `ID`.
+/// What a handler found out about its request, for the log. Neither bodies nor credentials are
+/// here, nor query values other than `ID`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
     pub(crate) action: Option<Action>,
@@ -38,8 +39,9 @@ impl Facts {
         self.lineage = Some(header.lineage.as_str().to_owned());
     }
 
-    /// Returns whether a refusal is one that somebody will ask about: the client may have changed the world already, and is told no more
-    /// than a status. A lock that is held is what locks are for.
+    /// Returns whether a refusal is one that somebody will ask about: the client may have changed
+    /// the world already, and is told no more than a status. A lock that is held is what locks
+    /// are for.
     fn deserves_a_warning(&self, method: &str, status: StatusCode) -> bool {
         status.is_client_error()
             && match self.action {
@@ -51,7 +53,8 @@ impl Facts {
     }
 }
 
-/// Gives every request an id, and every answer the headers that all of them have; counts and logs it.
+/// Gives every request an id, and every answer the headers that all of them have; counts and logs
+/// it.
 pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = app.request_ids.next();
@@ -140,14 +143,17 @@ impl Metrics {
     /// Renders them in the text format of <https://prometheus.io/docs/instrumenting/exposition_formats/>.
     pub(crate) fn render(&self) -> String {
         let mut text = String::from(
-            "# HELP remote_state_http_requests_total Requests answered, by method and status.\n\
-             # TYPE remote_state_http_requests_total counter\n",
+            "# HELP remote_state_http_requests_total Requests answered, by method and status.\n# \
+             TYPE remote_state_http_requests_total counter\n",
         );
-        for ((method, status), count) in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for ((method, status), count) in
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).iter()
+        {
             // Writing to a string cannot fail.
             let _ = writeln!(
                 text,
-                "remote_state_http_requests_total{{method=\"{method}\",status=\"{status}\"}} {count}"
+                "remote_state_http_requests_total{{method=\"{method}\",status=\"{status}\"}} \
+                 {count}"
             );
         }
         text

@@ -1,7 +1,8 @@
 //! Waiting for a lock on behalf of a client that would not.
 //!
-//! Clients before 1.2 give up at once whatever they are told, since a held lock is no lock error in their `http` backend. No client limits the
-//! time that an answer may take, so the wait can be as long as whoever runs the server likes, where no proxy is in between.
+//! Clients before 1.2 give up at once whatever they are told, since a held lock is no lock error in
+//! their `http` backend. No client limits the time that an answer may take, so the wait can be as
+//! long as whoever runs the server likes, where no proxy is in between.
 
 use std::time::Duration;
 

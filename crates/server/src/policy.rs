@@ -4,13 +4,14 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Policy {
-    /// Refuse writes and deletions by clients that hold no lock (`terraform apply -lock=false`, or no lock address) with `428`.
+    /// Refuse writes and deletions by clients that hold no lock (`terraform apply -lock=false`, or
+    /// no lock address) with `428`.
     pub require_lock: bool,
-    /// What to do about a write that leaves a state without resources where that is not the operation's purpose, and whether a state that has
-    /// some may be deleted.
+    /// What to do about a write that leaves a state without resources where that is not the
+    /// operation's purpose, and whether a state that has some may be deleted.
     pub emptied: Emptied,
-    /// Accept a lower serial and another lineage. On the wire `terraform state push -force` looks like any other push, so this is the only
-    /// way to let one through.
+    /// Accept a lower serial and another lineage. On the wire `terraform state push -force` looks
+    /// like any other push, so this is the only way to let one through.
     pub force_write: bool,
 }
 
@@ -37,8 +38,8 @@ impl Policy {
     }
 }
 
-/// What to do when a state that has resources is replaced by one that has none, by something other than apply, destroy, `state rm` or
-/// `state push`, or is deleted.
+/// What to do when a state that has resources is replaced by one that has none, by something other
+/// than apply, destroy, `state rm` or `state push`, or is deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Emptied {
     /// Store it.
@@ -53,6 +54,9 @@ pub enum Emptied {
 impl Emptied {
     /// Returns whether emptying a state is what the operation is for.
     pub(crate) fn is_expected_of(operation: Option<&str>) -> bool {
-        matches!(operation, Some("OperationTypeApply" | "OperationTypeDestroy" | "state-push" | "state-rm"))
+        matches!(
+            operation,
+            Some("OperationTypeApply" | "OperationTypeDestroy" | "state-push" | "state-rm")
+        )
     }
 }

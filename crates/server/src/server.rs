@@ -27,7 +27,8 @@ const MAX_STATE_BYTES: usize = 64 << 20;
 /// How much of states may be in memory at once unless set otherwise: 512 MiB.
 const MAX_HELD_BYTES: usize = 512 << 20;
 
-/// How many connections there may be unless set otherwise: half of the descriptors that most systems give a process.
+/// How many connections there may be unless set otherwise: half of the descriptors that most
+/// systems give a process.
 const MAX_CONNECTIONS: usize = 512;
 
 /// How often the log says that connections have to wait, at most.
@@ -35,8 +36,8 @@ const COMPLAINT_PAUSE: Duration = Duration::from_secs(60);
 
 /// Terraform's `http` backend protocol over a state store.
 ///
-/// The server keeps nothing of its own: every state and every lock is in the store, so any number of servers may stand before one store, and
-/// native clients beside them.
+/// The server keeps nothing of its own: every state and every lock is in the store, so any number
+/// of servers may stand before one store, and native clients beside them.
 #[derive(Debug)]
 pub struct Server;
 
@@ -67,9 +68,11 @@ pub struct Timeouts {
     pub crowded_head: Duration,
     /// For the next piece of a request's body; 60 s.
     pub body: Duration,
-    /// For the client to take the next piece of an answer; 60 s, and at most 5 s once the server is told to stop.
+    /// For the client to take the next piece of an answer; 60 s, and at most 5 s once the server
+    /// is told to stop.
     pub write: Duration,
-    /// For the requests in flight when the server is told to stop; 10 min, since a large state takes its time to the store.
+    /// For the requests in flight when the server is told to stop; 10 min, since a large state
+    /// takes its time to the store.
     pub stop: Duration,
 }
 
@@ -89,7 +92,8 @@ impl Timeouts {
         self
     }
 
-    /// Sets how long to wait for the head of a request while more than half of the connections that there may be are open.
+    /// Sets how long to wait for the head of a request while more than half of the connections that
+    /// there may be are open.
     #[must_use]
     pub fn with_crowded_head(mut self, crowded_head: Duration) -> Self {
         self.crowded_head = crowded_head;
@@ -134,7 +138,8 @@ pub struct ServerBuilder {
 }
 
 impl ServerBuilder {
-    /// Sets what clients must show. There is no default: a server open to everyone has to be asked for.
+    /// Sets what clients must show. There is no default: a server open to everyone has to be asked
+    /// for.
     pub fn with_auth(mut self, auth: Auth) -> Self {
         self.auth = Some(auth);
         self
@@ -146,37 +151,41 @@ impl ServerBuilder {
         self
     }
 
-    /// Sets how long a request for a lock waits for one that someone else holds; not at all unless set.
+    /// Sets how long a request for a lock waits for one that someone else holds; not at all unless
+    /// set.
     pub fn with_patience(mut self, patience: Patience) -> Self {
         self.patience = patience;
         self
     }
 
-    /// Sets who is told, at once and on the thread that serves the request, what is done and what is
-    /// refused. What it is told of is not logged as a warning besides.
+    /// Sets who is told, at once and on the thread that serves the request, what is done and what
+    /// is refused. What it is told of is not logged as a warning besides.
     pub fn with_observer(mut self, tell: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
         self.observer = Observer::new(tell);
         self
     }
 
-    /// Sets the longest state that is accepted, in bytes; 64 MiB. A longer one is refused with `413`.
+    /// Sets the longest state that is accepted, in bytes; 64 MiB. A longer one is refused with
+    /// `413`.
     pub fn with_max_state_bytes(mut self, max_state_bytes: usize) -> Self {
         self.max_state_bytes = max_state_bytes;
         self
     }
 
-    /// Sets how many bytes of states may be in memory at once, over all requests; 512 MiB, and never less than the longest state that is
-    /// accepted. What goes beyond is refused with `503` and `Retry-After`, which clients repeat. A state of more than 4 MiB is read piece by
+    /// Sets how many bytes of states may be in memory at once, over all requests; 512 MiB, and
+    /// never less than the longest state that is accepted. What goes beyond is refused with
+    /// `503` and `Retry-After`, which clients repeat. A state of more than 4 MiB is read piece by
     /// piece, and counts as 8 MiB.
     pub fn with_max_held_bytes(mut self, max_held_bytes: usize) -> Self {
         self.max_held_bytes = max_held_bytes;
         self
     }
 
-    /// Sets how many connections there may be at once; 512. Others wait until one ends, and connections that ask for nothing are
-    /// ended sooner once half of that is reached.
+    /// Sets how many connections there may be at once; 512. Others wait until one ends, and
+    /// connections that ask for nothing are ended sooner once half of that is reached.
     ///
-    /// Each takes a descriptor of the process, and the store needs some too: stay well below what the process may have.
+    /// Each takes a descriptor of the process, and the store needs some too: stay well below what
+    /// the process may have.
     pub fn with_max_connections(mut self, max_connections: usize) -> Self {
         self.max_connections = max_connections;
         self
@@ -191,20 +200,22 @@ impl ServerBuilder {
     /// Starts to listen. Port 0 picks a free one.
     ///
     /// # Errors
-    /// `ConfigInvalid` if nothing was said about authentication, the token is empty, or there is none and the address is not a loopback
-    /// address; `Local` if the address cannot be had.
+    /// `ConfigInvalid` if nothing was said about authentication, the token is empty, or there is
+    /// none and the address is not a loopback address; `Local` if the address cannot be had.
     pub async fn bind(self, address: SocketAddr) -> Result<BoundServer> {
         let auth = self.auth.ok_or_else(|| Error::config("a server needs a token"))?;
         let gate = Gate::new(&auth, address.ip())?;
         let failed = |source: std::io::Error| {
-            Error::new(ErrorKind::Local, "serve", format!("cannot listen on `{address}`")).with_source(source)
+            Error::new(ErrorKind::Local, "serve", format!("cannot listen on `{address}`"))
+                .with_source(source)
         };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         if !address.ip().to_canonical().is_loopback() {
             tracing::warn!(
                 address = address.to_string(),
-                "states and the token travel unencrypted here: put something that speaks TLS in front"
+                "states and the token travel unencrypted here: put something that speaks TLS in \
+                 front"
             );
         }
         let (finished, unfinished) = mpsc::channel(1);
@@ -248,7 +259,8 @@ impl BoundServer {
 
     /// Answers requests until `shutdown` is done, then finishes those in flight.
     ///
-    /// Nothing new is accepted from then on. Work in the store is brought to its end even where the client has gone.
+    /// Nothing new is accepted from then on. Work in the store is brought to its end even where the
+    /// client has gone.
     ///
     /// # Errors
     /// `Local` if requests were still in flight when the time for that was up.
@@ -274,7 +286,8 @@ impl BoundServer {
             let stream = match accepted {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    // Likely out of descriptors: the connection waits in the queue, and trying at once would only spin.
+                    // Likely out of descriptors: the connection waits in the queue, and trying at
+                    // once would only spin.
                     if complaints.is_due() {
                         let error = error.to_string();
                         tracing::warn!(error, "cannot accept a connection");

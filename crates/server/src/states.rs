@@ -36,12 +36,14 @@ pub(crate) async fn read(app: &App, place: &Place, facts: &mut Facts) -> Result<
             state = facts.state.as_deref(),
             size_bytes,
             limit_bytes = app.max_state_bytes,
-            "a stored state is longer than this server accepts: reading it works, the next write will be refused"
+            "a stored state is longer than this server accepts: reading it works, the next write \
+             will be refused"
         );
     }
     let held = app.memory.hold_for_reading(size_bytes)?;
     if size_bytes > READ_WHOLE_BYTES {
-        // It goes out as it comes in, without a digest. If the store fails midway, the missing bytes show as a broken transfer.
+        // It goes out as it comes in, without a digest. If the store fails midway, the missing
+        // bytes show as a broken transfer.
         let mut response = Response::new(Body::empty());
         describe(&mut response, &read.meta);
         let span = tracing::Span::current();
@@ -81,11 +83,14 @@ pub(crate) async fn delete(
             return Err(Failure::conflict(format!("nobody holds the lock `{id}` any more")));
         }
         if context.policy.emptied == Emptied::Deny && !is_known_to_be_empty(&place).await? {
-            return Err(Failure::conflict("the state was not deleted: it has resources, or cannot be read")
-                .unless(PolicyChoice::Emptied));
+            return Err(Failure::conflict(
+                "the state was not deleted: it has resources, or cannot be read",
+            )
+            .unless(PolicyChoice::Emptied));
         }
         place.store.delete(&place.workspace).await?;
-        // Where the bucket keeps no versions, this line is all that is left of it. Who watches is told that the request was granted.
+        // Where the bucket keeps no versions, this line is all that is left of it. Who watches is
+        // told that the request was granted.
         if !context.observer.is_there() {
             tracing::warn!(state = name.as_str(), lock_id = by.as_deref(), "a state was deleted");
         }
@@ -113,7 +118,9 @@ async fn is_known_to_be_empty(place: &Place) -> Result<bool, Failure> {
 fn describe(response: &mut Response, meta: &StateMeta) {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Some(etag) = meta.etag.as_ref().and_then(|etag| HeaderValue::from_str(etag.as_str()).ok()) {
+    if let Some(etag) =
+        meta.etag.as_ref().and_then(|etag| HeaderValue::from_str(etag.as_str()).ok())
+    {
         headers.insert(ETAG, etag);
     }
 }

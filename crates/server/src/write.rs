@@ -9,7 +9,8 @@ use axum::response::Response;
 use bytes::Bytes;
 use remote_state_core::push::{NewState, PushError, PushRefusal, PushRules, Pushed};
 use remote_state_core::{
-    ErrorKind, LockId, LockInfo, LockRecord, StateHeader, StateMeta, StateSource, StateStoreExt as _,
+    ErrorKind, LockId, LockInfo, LockRecord, StateHeader, StateMeta, StateSource,
+    StateStoreExt as _,
 };
 
 use crate::app::App;
@@ -67,10 +68,12 @@ pub(crate) async fn write(
     })?;
     facts.set_header(&header);
     let context = Arc::clone(app);
-    // A client that hangs up must not leave the store's steps half done: between state and digest, above all.
+    // A client that hangs up must not leave the store's steps half done: between state and digest,
+    // above all.
     let meta = app
         .finish(async move {
-            // Whoever writes, deletes, locks or unlocks one state takes turns here. Clients elsewhere are kept apart by the lock, and by the store's conditions.
+            // Whoever writes, deletes, locks or unlocks one state takes turns here. Clients
+            // elsewhere are kept apart by the lock, and by the store's conditions.
             let _turn = context.turns.take(&name).await;
             checked_write(&context, &name, &place, id, &header, body).await
         })
@@ -92,12 +95,15 @@ async fn checked_write(
 ) -> Result<StateMeta, Failure> {
     let lock = lock_for_write(&app.policy, place, id).await?;
     let new = NewState { source: StateSource::Bytes(body), header: new.clone() };
-    let may_empty = app.policy.emptied != Emptied::Deny || Emptied::is_expected_of(lock.operation());
+    let may_empty =
+        app.policy.emptied != Emptied::Deny || Emptied::is_expected_of(lock.operation());
     let rules = PushRules::CLIENT.with_force(app.policy.force_write).with_may_empty(may_empty);
     let pushed = match place.store.push(&place.workspace, &new, &rules, &lock.as_push()).await {
         Ok(pushed) => pushed,
         Err(PushError::Refused(refusal)) => return Err(refused(&refusal)),
-        Err(PushError::NotComparable { error, .. } | PushError::Store(error)) => return Err(error.into()),
+        Err(PushError::NotComparable { error, .. } | PushError::Store(error)) => {
+            return Err(error.into());
+        }
         Err(_) => return Err(Failure::conflict("the state was not written")),
     };
     let (meta, overridden, empties) = match pushed {
@@ -141,9 +147,14 @@ fn refused(refusal: &PushRefusal) -> Failure {
 
 /// Finds the lock that a write may go by, or refuses it.
 ///
-/// A store that lets nobody know which objects there are answers 403 for a lock file that is gone. A client that names its
-/// lock may still write what follows directly: to refuse would only lose its apply.
-async fn lock_for_write(policy: &Policy, place: &Place, id: Option<LockId>) -> Result<HeldLock, Failure> {
+/// A store that lets nobody know which objects there are answers 403 for a lock file that is gone.
+/// A client that names its lock may still write what follows directly: to refuse would only lose
+/// its apply.
+async fn lock_for_write(
+    policy: &Policy,
+    place: &Place,
+    id: Option<LockId>,
+) -> Result<HeldLock, Failure> {
     let Some(claimed) = id else { return held_lock(policy, place, None).await };
     if !place.store.capabilities().locking {
         return Ok(HeldLock::Gone(claimed));
@@ -168,12 +179,19 @@ pub(crate) async fn held_lock(
     place: &Place,
     id: Option<LockId>,
 ) -> Result<HeldLock, Failure> {
-    let found =
-        if place.store.capabilities().locking { place.store.inspect(&place.workspace).await? } else { None };
+    let found = if place.store.capabilities().locking {
+        place.store.inspect(&place.workspace).await?
+    } else {
+        None
+    };
     judged(policy, found, id)
 }
 
-fn judged(policy: &Policy, found: Option<LockRecord>, id: Option<LockId>) -> Result<HeldLock, Failure> {
+fn judged(
+    policy: &Policy,
+    found: Option<LockRecord>,
+    id: Option<LockId>,
+) -> Result<HeldLock, Failure> {
     match (found, id) {
         (Some(found), id) => match &found.info {
             // What is being released is nobody's own any more.

@@ -52,12 +52,20 @@ async fn no_secret_in_logs_at_any_level() {
     target.send("LOCK", "/state/prod", Some(lock.clone())).await;
     let other = Bytes::from_static(br#"{"ID":"another"}"#);
     target.send("LOCK", "/state/prod", Some(other)).await;
-    target.send("POST", "/state/prod?ID=the-lock-id&team=secret-parameter", Some(state(4711))).await;
+    target
+        .send("POST", "/state/prod?ID=the-lock-id&team=secret-parameter", Some(state(4711)))
+        .await;
     target.send("POST", "/state/prod?ID=the-lock-id", Some(state(1))).await;
-    target.send("POST", "/state/prod?ID=the-lock-id", Some(Bytes::from_static(b"secret-nonsense"))).await;
+    target
+        .send("POST", "/state/prod?ID=the-lock-id", Some(Bytes::from_static(b"secret-nonsense")))
+        .await;
     target.send("GET", "/state/prod", None).await;
     target
-        .send("LOCK", "/state/prod", Some(Bytes::from_static(br#"{"ID":"x","Created":"secret-time"}"#)))
+        .send(
+            "LOCK",
+            "/state/prod",
+            Some(Bytes::from_static(br#"{"ID":"x","Created":"secret-time"}"#)),
+        )
         .await;
     faults.fail_next(1, ErrorKind::PermissionDenied);
     let failed = target.send("GET", "/state/prod", None).await;
@@ -85,7 +93,8 @@ async fn no_secret_in_logs_at_any_level() {
     ] {
         assert!(text.contains(wanted), "the log should say {wanted:?}");
     }
-    // Refusals of writes are warnings, so that somebody who keeps warnings alone finds the reason; and a deletion is one.
+    // Refusals of writes are warnings, so that somebody who keeps warnings alone finds the reason;
+    // and a deletion is one.
     let lines = |level: &str, says: &str| {
         text.lines().any(|line| line.contains(&format!("{level} ")) && line.contains(says))
     };

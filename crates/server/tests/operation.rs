@@ -26,7 +26,10 @@ struct Running {
     ended: JoinHandle<remote_state_core::Result<()>>,
 }
 
-async fn start(memory: MemoryStore, set_up: impl FnOnce(ServerBuilder) -> ServerBuilder) -> Running {
+async fn start(
+    memory: MemoryStore,
+    set_up: impl FnOnce(ServerBuilder) -> ServerBuilder,
+) -> Running {
     let (store, faults) = FaultyStore::wrap(Arc::new(memory.clone()));
     let builder = Server::builder(States::workspaces(store)).with_auth(Auth::Token(TOKEN.into()));
     let server = set_up(builder).bind(([127, 0, 0, 1], 0).into()).await.unwrap();
@@ -54,7 +57,8 @@ impl Running {
     async fn begin(&self, method: &str, path: &str, length: usize, body: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.address()).await.unwrap();
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {length}\r\n\r\n"
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer \
+             {TOKEN}\r\nContent-Length: {length}\r\n\r\n"
         );
         stream.write_all(head.as_bytes()).await.unwrap();
         stream.write_all(body.as_bytes()).await.unwrap();
@@ -86,7 +90,8 @@ async fn to_end(mut stream: TcpStream) -> String {
 #[tokio::test]
 async fn a_policy_may_require_the_lock() {
     let server =
-        start(MemoryStore::new(), |it| it.with_policy(Policy::default().with_require_lock(true))).await;
+        start(MemoryStore::new(), |it| it.with_policy(Policy::default().with_require_lock(true)))
+            .await;
     assert_eq!(server.status("POST", "/state/default", &state(1, "l", "")).await, 428);
     assert_eq!(server.status("DELETE", "/state/default", "").await, 428);
     assert_eq!(server.status("LOCK", "/state/default", &lock("a", "")).await, 200);
@@ -99,7 +104,10 @@ async fn a_policy_may_refuse_emptied_states() {
     let server = start(MemoryStore::new(), |it| it.with_policy(policy)).await;
     assert_eq!(server.status("POST", "/state/default", &state(1, "l", "{}")).await, 200);
     assert_eq!(server.status("POST", "/state/default", &state(2, "l", "")).await, 409);
-    assert_eq!(server.status("LOCK", "/state/default", &lock("a", "OperationTypeApply")).await, 200);
+    assert_eq!(
+        server.status("LOCK", "/state/default", &lock("a", "OperationTypeApply")).await,
+        200
+    );
     assert_eq!(server.status("POST", "/state/default?ID=a", &state(2, "l", "")).await, 200);
 }
 
@@ -109,7 +117,11 @@ async fn a_policy_against_emptied_states_is_not_evaded_by_deleting_them() {
     let server = start(MemoryStore::new(), |it| it.with_policy(policy)).await;
     assert_eq!(server.status("DELETE", "/state/default", "").await, 200, "there is none");
     let write = async |bytes: Bytes| {
-        server.memory.write(&Workspace::default(), bytes.into(), &WriteMode::Overwrite).await.unwrap();
+        server
+            .memory
+            .write(&Workspace::default(), bytes.into(), &WriteMode::Overwrite)
+            .await
+            .unwrap();
     };
     for (stored, status) in [
         (Bytes::from(state(1, "l", "{}")), 409),
@@ -147,7 +159,8 @@ async fn a_failure_that_only_the_operator_can_mend_is_not_repeated() {
 #[tokio::test]
 async fn a_policy_may_let_forced_pushes_through() {
     let server =
-        start(MemoryStore::new(), |it| it.with_policy(Policy::default().with_force_write(true))).await;
+        start(MemoryStore::new(), |it| it.with_policy(Policy::default().with_force_write(true)))
+            .await;
     for (serial, lineage) in [(9, "one"), (3, "one"), (1, "other")] {
         assert_eq!(server.status("POST", "/state/default", &state(serial, lineage, "")).await, 200);
         assert_eq!(server.stored().await.unwrap(), state(serial, lineage, ""));
@@ -164,7 +177,11 @@ async fn an_unreadable_lock_is_held_until_it_is_forced() {
         assert_eq!(refused.status, 423);
         let shown = LockInfo::parse(&refused.body).unwrap();
         assert_eq!(shown.id.as_str(), UNREADABLE_LOCK_ID);
-        assert!(shown.info.contains("memory://") && !shown.info.contains("hunter2"), "{}", shown.info);
+        assert!(
+            shown.info.contains("memory://") && !shown.info.contains("hunter2"),
+            "{}",
+            shown.info
+        );
         assert_eq!(server.status("GET", "/lock/default", "").await, 200);
         assert_eq!(server.status("POST", "/state/default", &state(1, "l", "")).await, 423);
         assert_eq!(server.status("UNLOCK", "/state/default", &lock("a", "")).await, 423);
@@ -183,7 +200,8 @@ async fn an_unreadable_lock_is_held_until_it_is_forced() {
 
 #[tokio::test]
 async fn a_store_without_locks_says_so_and_takes_states() {
-    let server = start(MemoryStore::new().with_capabilities(Capabilities::default()), |it| it).await;
+    let server =
+        start(MemoryStore::new().with_capabilities(Capabilities::default()), |it| it).await;
     assert_eq!(server.status("LOCK", "/state/default", &lock("a", "")).await, 501);
     for serial in 1..3 {
         assert_eq!(server.status("POST", "/state/default", &state(serial, "l", "")).await, 200);
@@ -212,7 +230,10 @@ async fn a_state_beyond_the_limit_is_still_read() {
     let server = start(MemoryStore::new(), |it| it.with_max_state_bytes(1000)).await;
     let long = state(1, "l", &format!("\"{}\"", "x".repeat(100_000)));
     let store = &server.memory;
-    store.write(&Workspace::default(), Bytes::from(long.clone()).into(), &WriteMode::Create).await.unwrap();
+    store
+        .write(&Workspace::default(), Bytes::from(long.clone()).into(), &WriteMode::Create)
+        .await
+        .unwrap();
     let answer = server.send("GET", "/state/default", "").await;
     assert_eq!((answer.status, answer.header("content-length")), (200, &*long.len().to_string()));
     assert!(answer.body == long);
@@ -222,7 +243,11 @@ async fn a_state_beyond_the_limit_is_still_read() {
 #[tokio::test]
 async fn an_object_of_no_bytes_is_no_state_and_gives_way() {
     let server = start(MemoryStore::new(), |it| it).await;
-    server.memory.write(&Workspace::default(), Bytes::new().into(), &WriteMode::Create).await.unwrap();
+    server
+        .memory
+        .write(&Workspace::default(), Bytes::new().into(), &WriteMode::Create)
+        .await
+        .unwrap();
     assert_eq!(server.status("GET", "/state/default", "").await, 404);
     assert_eq!(server.status("POST", "/state/default", &state(1, "l", "")).await, 200);
 }
@@ -231,7 +256,11 @@ async fn an_object_of_no_bytes_is_no_state_and_gives_way() {
 async fn a_damaged_stored_state_is_neither_missing_nor_overwritten() {
     let server = start(MemoryStore::new(), |it| it).await;
     let damaged = Bytes::from_static(b"{\"version\":4,\"ser");
-    server.memory.write(&Workspace::default(), damaged.clone().into(), &WriteMode::Create).await.unwrap();
+    server
+        .memory
+        .write(&Workspace::default(), damaged.clone().into(), &WriteMode::Create)
+        .await
+        .unwrap();
     assert_eq!(server.status("POST", "/state/default", &state(1, "l", "")).await, 500);
     assert_eq!(server.stored().await.unwrap(), damaged);
     assert_eq!(
@@ -305,7 +334,11 @@ async fn a_client_that_takes_no_answer_is_let_go() {
     let server = start(MemoryStore::new(), |it| it.with_timeouts(timeouts)).await;
     let long = state(1, "l", &format!("\"{}\"", "x".repeat(32 << 20)));
     let length = long.len();
-    server.memory.write(&Workspace::default(), Bytes::from(long).into(), &WriteMode::Create).await.unwrap();
+    server
+        .memory
+        .write(&Workspace::default(), Bytes::from(long).into(), &WriteMode::Create)
+        .await
+        .unwrap();
     let stalled = server.begin("GET", "/state/default", 0, "").await;
     // Long enough for the server to fill the buffers between the two, and to lose patience.
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -325,7 +358,9 @@ async fn without_a_token_web_pages_are_refused_and_clients_served() {
     let target = HttpTarget::new(format!("http://{}", server.local_addr()));
     tokio::spawn(server.run_until(std::future::pending()));
     assert_eq!(target.send("GET", "/state/default", None).await.status, 404);
-    for header in [("origin", "http://evil.example".to_owned()), ("host", "evil.example".to_owned())] {
+    for header in
+        [("origin", "http://evil.example".to_owned()), ("host", "evil.example".to_owned())]
+    {
         assert_eq!(target.send_with("GET", "/state/default", None, &[header]).await.status, 403);
     }
 }
@@ -333,11 +368,15 @@ async fn without_a_token_web_pages_are_refused_and_clients_served() {
 #[tokio::test]
 async fn a_server_open_to_everyone_is_refused() {
     let builder = || Server::builder(States::keys(Arc::new(MemoryStore::new())));
-    for builder in [builder(), builder().with_auth(Auth::None), builder().with_auth(Auth::Token("".into()))] {
+    for builder in
+        [builder(), builder().with_auth(Auth::None), builder().with_auth(Auth::Token("".into()))]
+    {
         let error = builder.bind(([0, 0, 0, 0], 0).into()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{error:?}");
     }
-    assert!(builder().with_auth(Auth::Token("t".into())).bind(([0, 0, 0, 0], 0).into()).await.is_ok());
+    assert!(
+        builder().with_auth(Auth::Token("t".into())).bind(([0, 0, 0, 0], 0).into()).await.is_ok()
+    );
 }
 
 #[tokio::test]
@@ -360,7 +399,8 @@ async fn watchers_need_no_token() {
     assert_eq!(watcher.send("GET", "/readyz", None).await.status, 200);
     assert_eq!(server.faults.calls(), calls, "the store is not asked for every watcher");
     assert_eq!(watcher.send("GET", "/state/default", None).await.status, 401);
-    let metrics = String::from_utf8(watcher.send("GET", "/metrics", None).await.body.to_vec()).unwrap();
+    let metrics =
+        String::from_utf8(watcher.send("GET", "/metrics", None).await.body.to_vec()).unwrap();
     assert!(
         metrics.contains("remote_state_http_requests_total{method=\"GET\",status=\"401\"} 1\n"),
         "{metrics}"
@@ -391,7 +431,11 @@ async fn state_keys_are_names_with_slashes_and_never_the_lock_of_another() {
     tokio::spawn(server.run_until(std::future::pending()));
     for name in ["a-b/c", "a/b-c", "a%20b/%C3%BC.tfstate", "lock", "a/lock"] {
         let body = Bytes::from(state(1, name, ""));
-        assert_eq!(target.send("POST", &format!("/state/{name}"), Some(body)).await.status, 200, "{name}");
+        assert_eq!(
+            target.send("POST", &format!("/state/{name}"), Some(body)).await.status,
+            200,
+            "{name}"
+        );
     }
     for name in ["a-b/c", "a/b-c", "a%20b/%C3%BC.tfstate", "lock", "a/lock"] {
         assert!(
@@ -402,15 +446,20 @@ async fn state_keys_are_names_with_slashes_and_never_the_lock_of_another() {
     let decoded = memory.with_state_key("a b/ü.tfstate").unwrap();
     assert!(decoded.read_bytes(&Workspace::default()).await.unwrap().is_some());
     assert_eq!(target.send("GET", "/state/a/b-c.tflock", None).await.status, 400);
-    assert!(memory.workspaces().collect::<Vec<_>>().await.is_empty(), "names are not workspaces here");
+    assert!(
+        memory.workspaces().collect::<Vec<_>>().await.is_empty(),
+        "names are not workspaces here"
+    );
 }
 
-/// Where the store cannot decide a condition (OSS, versioned Ceph), `Update` makes the provider look before it writes.
-/// What the server writes must therefore name what it has read there too, and never overwrite blindly.
+/// Where the store cannot decide a condition (OSS, versioned Ceph), `Update` makes the provider
+/// look before it writes. What the server writes must therefore name what it has read there too,
+/// and never overwrite blindly.
 #[tokio::test]
 async fn a_write_names_what_was_read_where_the_store_decides_no_conditions() {
     for is_conditional in [false, true] {
-        let capabilities = Capabilities::default().with_locking(true).with_conditional_write(is_conditional);
+        let capabilities =
+            Capabilities::default().with_locking(true).with_conditional_write(is_conditional);
         let server = start(MemoryStore::new().with_capabilities(capabilities), |it| it).await;
         for serial in 1..=3 {
             assert_eq!(server.status("POST", "/state/default", &state(serial, "l", "")).await, 200);
@@ -423,8 +472,8 @@ async fn a_write_names_what_was_read_where_the_store_decides_no_conditions() {
     }
 }
 
-/// A long state shows at its end only whether it matches its digest. One writer that goes on from it under its own lock
-/// may; nobody else.
+/// A long state shows at its end only whether it matches its digest. One writer that goes on from
+/// it under its own lock may; nobody else.
 #[tokio::test]
 async fn a_long_state_is_held_against_its_digest_before_it_is_replaced() {
     let capabilities = Capabilities::default().with_locking(true).with_digests(true);
@@ -436,7 +485,11 @@ async fn a_long_state_is_held_against_its_digest_before_it_is_replaced() {
     assert_eq!(server.status("LOCK", "/lock/default", &lock("a", "OperationTypeApply")).await, 200);
     assert_eq!(server.status("POST", "/state/default?ID=a", &long(3)).await, 501);
     assert_eq!(server.stored().await.unwrap(), long(1));
-    assert_eq!(server.status("POST", "/state/default?ID=a", &long(1)).await, 200, "the digest is recorded");
+    assert_eq!(
+        server.status("POST", "/state/default?ID=a", &long(1)).await,
+        200,
+        "the digest is recorded"
+    );
     assert_eq!(server.faults.write_modes().len(), 2);
     assert_eq!(server.status("POST", "/state/default?ID=a", &long(2)).await, 200);
     assert_eq!(server.stored().await.unwrap(), long(2));
@@ -447,9 +500,12 @@ async fn a_long_state_is_held_against_its_digest_before_it_is_replaced() {
 async fn a_lock_that_may_not_be_looked_at_counts_as_gone_for_who_names_it() {
     let server = start(MemoryStore::new(), |it| it).await;
     assert_eq!(server.status("POST", "/state/default", &state(1, "l", "")).await, 200);
-    for (query, serial, status) in [("", 2, 501), ("?ID=a", 3, 409), ("?ID=a", 2, 200), ("?ID=a", 4, 409)] {
+    for (query, serial, status) in
+        [("", 2, 501), ("?ID=a", 3, 409), ("?ID=a", 2, 200), ("?ID=a", 4, 409)]
+    {
         server.faults.fail_next(1, ErrorKind::PermissionDenied);
-        let answer = server.status("POST", &format!("/state/default{query}"), &state(serial, "l", "")).await;
+        let answer =
+            server.status("POST", &format!("/state/default{query}"), &state(serial, "l", "")).await;
         assert_eq!(answer, status, "{query} {serial}");
     }
     server.faults.fail_next(1, ErrorKind::Unavailable);

@@ -1,4 +1,5 @@
-//! Requests that something in front of the server might read in another way than the server does, or that stand for something else.
+//! Requests that something in front of the server might read in another way than the server does,
+//! or that stand for something else.
 
 #[expect(dead_code, reason = "each file of tests uses a part")]
 mod common;
@@ -11,7 +12,8 @@ use remote_state_server::{Auth, Server, States};
 
 use common::start;
 
-/// Who is meant, where a request ends, and what its body is: each is said once and in one way, or the request is refused.
+/// Who is meant, where a request ends, and what its body is: each is said once and in one way, or
+/// the request is refused.
 #[tokio::test]
 async fn what_could_be_read_in_two_ways_is_refused() {
     let server = start(|it| it).await;
@@ -25,9 +27,13 @@ async fn what_could_be_read_in_two_ways_is_refused() {
         (400, "Host: localhost\r\nTransfer-Encoding: chunked, chunked\r\n"),
         (
             415,
-            "Host: localhost\r\nTransfer-Encoding: chunked\r\nContent-Encoding: identity\r\nContent-Encoding: gzip\r\n",
+            "Host: localhost\r\nTransfer-Encoding: chunked\r\nContent-Encoding: \
+             identity\r\nContent-Encoding: gzip\r\n",
         ),
-        (415, "Host: localhost\r\nTransfer-Encoding: chunked\r\nContent-Encoding: identity, gzip\r\n"),
+        (
+            415,
+            "Host: localhost\r\nTransfer-Encoding: chunked\r\nContent-Encoding: identity, gzip\r\n",
+        ),
         (415, "Host: localhost\r\nTransfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n"),
         // What is left is a state of no bytes.
         (422, "Host: localhost\r\nTransfer-Encoding: Chunked\r\nContent-Encoding: identity\r\n"),
@@ -35,16 +41,23 @@ async fn what_could_be_read_in_two_ways_is_refused() {
         let sent = format!("POST /state/default HTTP/1.1\r\n{headers}\r\n{body}");
         assert_eq!(server.answer(sent).await, status, "{headers:?}");
     }
-    assert_eq!(server.answer("GET /state/default HTTP/1.0\r\n\r\n").await, 404, "HTTP/1.0 knows no `Host`");
+    assert_eq!(
+        server.answer("GET /state/default HTTP/1.0\r\n\r\n").await,
+        404,
+        "HTTP/1.0 knows no `Host`"
+    );
 }
 
 /// A page of whatever site, in a browser on this machine, is not served where there is no token.
 #[tokio::test]
 async fn a_browser_that_says_whose_page_asks_is_believed() {
     let server = start(|it| it).await;
-    for (site, status) in [("cross-site", 403), ("same-site", 403), ("same-origin", 403), ("none", 404)] {
-        let sent =
-            format!("GET /state/default HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: {site}\r\n\r\n");
+    for (site, status) in
+        [("cross-site", 403), ("same-site", 403), ("same-origin", 403), ("none", 404)]
+    {
+        let sent = format!(
+            "GET /state/default HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: {site}\r\n\r\n"
+        );
         assert_eq!(server.answer(sent).await, status, "{site}");
     }
 }
@@ -64,8 +77,9 @@ async fn a_store_that_forbids_a_look_may_be_ready() {
     }
 }
 
-/// A name that the store cannot take, or under which it keeps the lock or the digest of another state, is the client's mistake: an answer of
-/// 5xx would be repeated, and one of 404 be taken for a state that is to be made.
+/// A name that the store cannot take, or under which it keeps the lock or the digest of another
+/// state, is the client's mistake: an answer of 5xx would be repeated, and one of 404 be taken for
+/// a state that is to be made.
 #[tokio::test]
 async fn names_that_the_store_does_not_admit_are_refused() {
     let capabilities = MemoryStore::new().capabilities().with_digests(true);
@@ -83,16 +97,24 @@ async fn names_that_the_store_does_not_admit_are_refused() {
         let server = server.await.unwrap();
         let target = HttpTarget::new(format!("http://{}", server.local_addr()));
         tokio::spawn(server.run_until(std::future::pending()));
-        for (method, door) in
-            [("GET", "state"), ("POST", "state"), ("DELETE", "state"), ("LOCK", "lock"), ("UNLOCK", "unlock")]
-        {
+        for (method, door) in [
+            ("GET", "state"),
+            ("POST", "state"),
+            ("DELETE", "state"),
+            ("LOCK", "lock"),
+            ("UNLOCK", "unlock"),
+        ] {
             for name in &refused {
                 let answer = target.send(method, &format!("/{door}/{name}"), None).await;
                 assert_eq!(answer.status, 400, "{method} {name}");
             }
         }
         for name in taken {
-            assert_eq!(target.send("GET", &format!("/state/{name}"), None).await.status, 404, "{name}");
+            assert_eq!(
+                target.send("GET", &format!("/state/{name}"), None).await.status,
+                404,
+                "{name}"
+            );
         }
     }
 }

@@ -2,19 +2,24 @@
 //!
 //! The s3 provider is given three things, and nothing else of what is configured here:
 //!
-//! - the keys in [`SHARED`], as they are and with where they were set, so that its errors point there;
-//! - the keys that follow from others: the endpoint and how it is spoken to, from [`ENDPOINT`] and `region`; encryption, which follows from its key;
-//! - the variables in [`VARIABLES`], out of which it reads what is no key: files, certificates, proxies.
+//! - the keys in [`SHARED`], as they are and with where they were set, so that its errors point
+//!   there;
+//! - the keys that follow from others: the endpoint and how it is spoken to, from [`ENDPOINT`] and
+//!   `region`; encryption, which follows from its key;
+//! - the variables in [`VARIABLES`], out of which it reads what is no key: files, certificates,
+//!   proxies.
 
 use remote_state_core::config::{
-    ConfigValue, Environment, ForeignEndpoint, Layer, Origin, ResolvedConfig, Setting, Sourced, resolve,
+    ConfigValue, Environment, ForeignEndpoint, Layer, Origin, ResolvedConfig, Setting, Sourced,
+    resolve,
 };
 use remote_state_core::{Error, ErrorKind, Result};
 use remote_state_s3::{Dialect, DialectName, OwnKeys, S3Config, S3Store};
 use url::Url;
 
-/// What is handed on of the environment: this machine's files, certificates and proxies. The rest is not: credentials are resolved here, where the
-/// variables of Spaces go before Amazon's, and everything else is about Amazon.
+/// What is handed on of the environment: this machine's files, certificates and proxies. The rest
+/// is not: credentials are resolved here, where the variables of Spaces go before Amazon's, and
+/// everything else is about Amazon.
 const VARIABLES: [&str; 12] = [
     "HOME",
     "AWS_CA_BUNDLE",
@@ -47,10 +52,13 @@ const SHARED: [&str; 10] = [
 /// The one key that is not handed on: it decides about those that are.
 const ENDPOINT: &str = "endpoint";
 
-/// The keys of Spaces, for whoever has none. There are no other credentials, and what a machine offers is Amazon's.
+/// The keys of Spaces, for whoever has none. There are no other credentials, and what a machine
+/// offers is Amazon's.
 const OWN_KEYS: OwnKeys = OwnKeys {
-    unset: "neither `SPACES_ACCESS_KEY_ID` and `SPACES_SECRET_ACCESS_KEY` nor `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` are set",
-    how_to_give_some: "set `SPACES_ACCESS_KEY_ID` and `SPACES_SECRET_ACCESS_KEY`, or name a `profile` with `--backend-config profile=…`",
+    unset: "neither `SPACES_ACCESS_KEY_ID` and `SPACES_SECRET_ACCESS_KEY` nor `AWS_ACCESS_KEY_ID` \
+            and `AWS_SECRET_ACCESS_KEY` are set",
+    how_to_give_some: "set `SPACES_ACCESS_KEY_ID` and `SPACES_SECRET_ACCESS_KEY`, or name a \
+                       `profile` with `--backend-config profile=…`",
 };
 
 /// Where Spaces answers: `<region>.digitaloceanspaces.com`.
@@ -68,8 +76,8 @@ impl SpacesConfig {
     /// Checks a resolved configuration.
     ///
     /// # Errors
-    /// `ConfigInvalid` with the key and where its value was set; `CredentialInvalid` if an access key and its secret do not come from the same
-    /// kind of variables.
+    /// `ConfigInvalid` with the key and where its value was set; `CredentialInvalid` if an access
+    /// key and its secret do not come from the same kind of variables.
     pub fn from_resolved(config: &ResolvedConfig) -> Result<Self> {
         let region = config.required("region")?;
         check_region(config, region)?;
@@ -83,8 +91,9 @@ impl SpacesConfig {
             },
         };
         let foreign = foreign(config, &endpoint);
-        let derived =
-            |name: &str, setting: Setting| (name.to_owned(), Sourced::new(setting, Origin::Default));
+        let derived = |name: &str, setting: Setting| {
+            (name.to_owned(), Sourced::new(setting, Origin::Default))
+        };
         let mut layer: Layer = vec![
             ("endpoints.s3".to_owned(), Sourced::new(Setting::from(endpoint.url), endpoint.origin)),
             derived("dialect", Setting::from(DialectName::Spaces.to_string())),
@@ -93,19 +102,25 @@ impl SpacesConfig {
             derived("encrypt", Setting::Bool(config.get("sse_customer_key").is_some())),
         ];
         layer.extend(
-            SHARED.into_iter().filter_map(|name| Some((name.to_owned(), setting(config.get(name)?)?))),
+            SHARED
+                .into_iter()
+                .filter_map(|name| Some((name.to_owned(), setting(config.get(name)?)?))),
         );
         let given = config.environment();
-        let env: Environment = VARIABLES.iter().filter_map(|name| Some((*name, given.get(name)?))).collect();
+        let env: Environment =
+            VARIABLES.iter().filter_map(|name| Some((*name, given.get(name)?))).collect();
         let s3 = resolve(&remote_state_s3::PROVIDER, &env, &[layer])?
             .in_directory(config.directory())
             .with_directory_programs(config.allows_directory_programs());
         let s3 = S3Config::from_resolved(&s3)?.with_own_keys(OWN_KEYS);
         let mut notes = s3.notes().to_vec();
-        if let Some(secret) = config.get("secret_key").filter(|secret| is_written_down(&secret.origin)) {
+        if let Some(secret) =
+            config.get("secret_key").filter(|secret| is_written_down(&secret.origin))
+        {
             notes.push(format!(
-                "`secret_key` stands in {}: Terraform copies what is configured there into its data directory and into plan files, for everyone to \
-                 read who has those; keep it in the environment (`SPACES_SECRET_ACCESS_KEY`) or in a profile",
+                "`secret_key` stands in {}: Terraform copies what is configured there into its \
+                 data directory and into plan files, for everyone to read who has those; keep it \
+                 in the environment (`SPACES_SECRET_ACCESS_KEY`) or in a profile",
                 secret.origin
             ));
         }
@@ -155,14 +170,14 @@ impl Endpoint {
                 .with_hint(format!("leave it out: `region = \"{region}\"` says enough")));
         }
         let host = parsed.host_str().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
-        let Some(inner) = host.strip_suffix(DOMAIN).and_then(|inner| inner.strip_suffix('.')) else {
+        let Some(inner) = host.strip_suffix(DOMAIN).and_then(|inner| inner.strip_suffix('.'))
+        else {
             return Ok(Self { url, origin: config.origin(name), is_own: true });
         };
         if inner != region {
             let reason = match inner.rsplit_once('.') {
-                Some(_) => {
-                    "it names more than a region; the bucket has a key of its own, `bucket`".to_owned()
-                }
+                Some(_) => "it names more than a region; the bucket has a key of its own, `bucket`"
+                    .to_owned(),
                 None => format!("it is not that of the region, which is `{region}`"),
             };
             return Err(config
@@ -175,7 +190,9 @@ impl Endpoint {
         let first = parsed.path().trim_start_matches('/').split('/').next().unwrap_or_default();
         if !first.is_empty() && config.string("bucket") == Some(first) {
             let reason = "it names more than a region; the bucket has a key of its own, `bucket`";
-            let hint = format!("leave it out: `region = \"{region}\"` leads to `https://{region}.{DOMAIN}`");
+            let hint = format!(
+                "leave it out: `region = \"{region}\"` leads to `https://{region}.{DOMAIN}`"
+            );
             return Err(config.invalid(name, reason).with_hint(hint));
         }
         Ok(Self { url, origin: config.origin(name), is_own: false })
@@ -187,7 +204,8 @@ impl Endpoint {
 fn foreign(config: &ResolvedConfig, endpoint: &Endpoint) -> Vec<ForeignEndpoint> {
     let may_be_vendors = config.string("access_key").is_none_or(|id| id.starts_with("DO"));
     let is_foreign = endpoint.is_own && config.is_of_directory(ENDPOINT);
-    let of = || ForeignEndpoint::of(config, ENDPOINT, &endpoint.url, "DigitalOcean's", may_be_vendors);
+    let of =
+        || ForeignEndpoint::of(config, ENDPOINT, &endpoint.url, "DigitalOcean's", may_be_vendors);
     is_foreign.then(of).into_iter().collect()
 }
 
@@ -195,17 +213,22 @@ fn foreign(config: &ResolvedConfig, endpoint: &Endpoint) -> Vec<ForeignEndpoint>
 fn check_region(config: &ResolvedConfig, region: &str) -> Result<()> {
     let is_label = !region.is_empty()
         && region.len() <= 63
-        && region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && region
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
         && !region.starts_with('-')
         && !region.ends_with('-');
     if !is_label {
-        return Err(config.invalid("region", "expected the name of a region, such as `nyc3` or `fra1`"));
+        return Err(
+            config.invalid("region", "expected the name of a region, such as `nyc3` or `fra1`")
+        );
     }
-    // Amazon's are made of three parts. People bring this one along from the vendor's block for `backend "s3"`, where it is only signed.
+    // Amazon's are made of three parts. People bring this one along from the vendor's block for
+    // `backend "s3"`, where it is only signed.
     if region.split('-').count() == 3 && config.string(ENDPOINT).is_none() {
-        return Err(config
-            .invalid("region", "it is a region of Amazon's")
-            .with_hint("write the region of the bucket, such as `nyc3`: it stands in the bucket's URL"));
+        return Err(config.invalid("region", "it is a region of Amazon's").with_hint(
+            "write the region of the bucket, such as `nyc3`: it stands in the bucket's URL",
+        ));
     }
     Ok(())
 }
@@ -216,7 +239,9 @@ fn check_pair(config: &ResolvedConfig) -> Result<()> {
         Origin::Environment(variable) => Some(variable.starts_with("SPACES_")),
         _ => None,
     };
-    let (Some(id), Some(secret)) = (family("access_key"), family("secret_key")) else { return Ok(()) };
+    let (Some(id), Some(secret)) = (family("access_key"), family("secret_key")) else {
+        return Ok(());
+    };
     if id == secret {
         return Ok(());
     }

@@ -64,7 +64,8 @@ fn shared_file(key: &str, bytes: &[u8]) {
     in_folder(|folder| {
         write(folder, "shared", bytes);
         let own = format!(
-            "backend = \"s3\"\nbucket = \"b\"\nkey = \"k\"\nregion = \"us-east-1\"\nprofile = \"p\"\n{key} = [\"shared\"]\n"
+            "backend = \"s3\"\nbucket = \"b\"\nkey = \"k\"\nregion = \"us-east-1\"\nprofile = \
+             \"p\"\n{key} = [\"shared\"]\n"
         );
         write(folder, "remote-state.hcl", own.as_bytes());
         look(folder, &DirectoryOptions::default());
@@ -92,7 +93,8 @@ fn look(folder: &Path, options: &DirectoryOptions) {
 
 fn write(folder: &Path, name: &str, bytes: &[u8]) {
     let path = folder.join(name);
-    std::fs::create_dir_all(path.parent().expect("it is in a folder")).expect("a folder can be made");
+    std::fs::create_dir_all(path.parent().expect("it is in a folder"))
+        .expect("a folder can be made");
     std::fs::write(path, bytes).expect("a file can be written in a folder of our own");
 }
 
@@ -105,8 +107,11 @@ fn in_folder(run: impl FnOnce(&Path)) {
         run(folder.path());
         for entry in std::fs::read_dir(folder.path()).expect("it is there").flatten() {
             let path = entry.path();
-            let removed =
-                if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+            let removed = if path.is_dir() {
+                std::fs::remove_dir_all(path)
+            } else {
+                std::fs::remove_file(path)
+            };
             removed.expect("what we made can be removed");
         }
     });

@@ -1,4 +1,5 @@
-//! What is fuzzed: each parser that reads what others wrote, as a function of bytes that must come back.
+//! What is fuzzed: each parser that reads what others wrote, as a function of bytes that must come
+//! back.
 //!
 //! A target panics if the parser does, or if it breaks a promise that holds for every input: bytes
 //! mean the same however they are cut, what is called JSON is JSON, what was read and written again
@@ -51,5 +52,8 @@ pub const TARGETS: &[Target] = &[
 /// # Panics
 /// If there is none.
 pub fn named(name: &str) -> Target {
-    *TARGETS.iter().find(|target| target.name == name).unwrap_or_else(|| panic!("no target `{name}`"))
+    *TARGETS
+        .iter()
+        .find(|target| target.name == name)
+        .unwrap_or_else(|| panic!("no target `{name}`"))
 }

@@ -1,4 +1,5 @@
-//! What OSS and Tablestore answer. The parsers are private; the doors are `remote_state_oss::fuzzing`.
+//! What OSS and Tablestore answer. The parsers are private; the doors are
+//! `remote_state_oss::fuzzing`.
 
 use remote_state_oss::fuzzing;
 

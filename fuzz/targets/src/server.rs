@@ -22,13 +22,17 @@ pub(crate) fn request(bytes: &[u8]) {
     let at = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
     let (line, body) = (&bytes[..at], bytes.get(at + 1..).unwrap_or_default());
     let head = format!(
-        " HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        " HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nConnection: \
+         close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
     with_server(|running| {
         let answer = running.answer(&[line, head.as_bytes(), body]);
-        assert!(!answer.starts_with(b"HTTP/1.1 500"), "nobody is to blame: {}", answer.escape_ascii());
+        assert!(
+            !answer.starts_with(b"HTTP/1.1 500"),
+            "nobody is to blame: {}",
+            answer.escape_ascii()
+        );
     });
 }
 
@@ -41,11 +45,13 @@ struct Running {
 impl Running {
     fn start() -> Self {
         // One thread, so that a panic of the server's is one of the thread's that sent the bytes.
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let address = runtime.block_on(async {
             let states = States::workspaces(Arc::new(MemoryStore::new()));
             let builder = Server::builder(states).with_auth(Auth::Token(TOKEN.into()));
-            let server = builder.bind(([127, 0, 0, 1], 0).into()).await.expect("a loopback port is free");
+            let server =
+                builder.bind(([127, 0, 0, 1], 0).into()).await.expect("a loopback port is free");
             let address = server.local_addr();
             drop(tokio::spawn(server.run_until(std::future::pending())));
             address

@@ -51,10 +51,12 @@ pub(crate) fn resources(bytes: &[u8]) {
 
 /// What every client checks of a state of version 4: what passes has resources that can be listed.
 pub(crate) fn readable(bytes: &[u8]) {
-    let is_followed = serde_json::from_str::<serde_json::Value>(&String::from_utf8_lossy(bytes)).is_ok();
+    let is_followed =
+        serde_json::from_str::<serde_json::Value>(&String::from_utf8_lossy(bytes)).is_ok();
     if is_followed
         && check_readable(std::io::Cursor::new(bytes)).is_ok()
-        && StateHeader::parse(bytes).is_ok_and(|header| header.format == StateFormat::Plain { version: 4 })
+        && StateHeader::parse(bytes)
+            .is_ok_and(|header| header.format == StateFormat::Plain { version: 4 })
     {
         ResourceInstance::parse_all(bytes).expect("a readable state has readable resources");
     }
@@ -62,10 +64,12 @@ pub(crate) fn readable(bytes: &[u8]) {
 
 /// Whether two states mean the same: the input is one of them, a line that says so, and the other.
 ///
-/// Either way round the answer is the same; a state means the same as itself with other white space.
+/// Either way round the answer is the same; a state means the same as itself with other white
+/// space.
 pub(crate) fn equality(bytes: &[u8]) {
     let at = bytes.windows(SEPARATOR.len()).position(|window| window == SEPARATOR);
-    let (one, other) = at.map_or((bytes, bytes), |at| (&bytes[..at], &bytes[at + SEPARATOR.len()..]));
+    let (one, other) =
+        at.map_or((bytes, bytes), |at| (&bytes[..at], &bytes[at + SEPARATOR.len()..]));
     assert_eq!(mean_the_same(one, other), mean_the_same(other, one), "in either order");
     for state in [one, other] {
         if StateHeader::parse(state).is_ok() {
@@ -104,7 +108,10 @@ fn read_header(mut reader: HeaderReader, bytes: &[u8], step: usize) -> Result<St
 }
 
 /// Holds the reading of small pieces against the reading of all at once.
-fn same_however_cut<T: PartialEq + std::fmt::Debug>(bytes: &[u8], read: impl Fn(usize) -> Result<T>) {
+fn same_however_cut<T: PartialEq + std::fmt::Debug>(
+    bytes: &[u8],
+    read: impl Fn(usize) -> Result<T>,
+) {
     let at_once = read(usize::MAX).ok();
     // The steps are odd and even, so that escapes and characters are cut everywhere.
     for step in [1, 2, 7] {

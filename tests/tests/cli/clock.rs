@@ -1,8 +1,8 @@
-//! Commands on a machine whose clock is not the store's, and a server whose clock jumps, as that of a
-//! laptop does that slept.
+//! Commands on a machine whose clock is not the store's, and a server whose clock jumps, as that of
+//! a laptop does that slept.
 //!
-//! Of the same kind are OSS and Tablestore, which have tests of their own in their crate, and `exec`,
-//! whose server is this one.
+//! Of the same kind are OSS and Tablestore, which have tests of their own in their crate, and
+//! `exec`, whose server is this one.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -24,7 +24,8 @@ pub(crate) fn tests(suite: &mut Suite) {
                 }
                 let run = |words: &str| case.run(case.remote_state(words).stdin(state(3)));
                 let locked = run("lock").success();
-                let locked = locked.says("this machine's clock is wrong; the service's time is used");
+                let locked =
+                    locked.says("this machine's clock is wrong; the service's time is used");
                 let id = locked.stdout().trim().to_owned();
                 run("locks").success().mentions(&id);
                 run(&format!("push - --lock-id {id}")).success();
@@ -42,11 +43,13 @@ pub(crate) fn tests(suite: &mut Suite) {
             running.wait_for("stop with Ctrl-C");
             running.wait_for("http://127.0.0.1:");
             let url = running.stdout_so_far();
-            let address = url.trim().strip_prefix("http://").expect("it says where it is").to_owned();
+            let address =
+                url.trim().strip_prefix("http://").expect("it says where it is").to_owned();
             let ask = |method: &str, query: &str, body: &str| {
                 let mut stream = TcpStream::connect(&address).expect("it listens");
                 let head = format!(
-                    "{method} /state/default{query} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n"
+                    "{method} /state/default{query} HTTP/1.1\r\nHost: {address}\r\nConnection: \
+                     close\r\n"
                 );
                 let request = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
                 stream.write_all(request.as_bytes()).expect("it reads");

@@ -6,51 +6,61 @@ use serde_json::json;
 use crate::support::{Case, state};
 
 pub(crate) fn tests(suite: &mut Suite) {
-    suite.on_emulator("a_missing_bucket_says_where_the_block_is_and_how_to_set_it", &[], |server| {
-        let case = Case::new(server);
-        case.sandbox.write("main.tf", "terraform {\n  backend \"s3\" {\n    key = \"k\"\n  }\n}\n");
-        case.expect(
-            case.bare("pull").env("AWS_REGION", "us-east-1"),
-            2,
-            "",
-            "error: `bucket` is not set for provider `s3`\n  \
-             backend named in  main.tf:2\n\n\
-             hint: pass `--backend-config bucket=…`, or set it in the `backend` block\n",
-        );
-    });
+    suite.on_emulator(
+        "a_missing_bucket_says_where_the_block_is_and_how_to_set_it",
+        &[],
+        |server| {
+            let case = Case::new(server);
+            case.sandbox
+                .write("main.tf", "terraform {\n  backend \"s3\" {\n    key = \"k\"\n  }\n}\n");
+            case.expect(
+                case.bare("pull").env("AWS_REGION", "us-east-1"),
+                2,
+                "",
+                "error: `bucket` is not set for provider `s3`\n  backend named in  \
+                 main.tf:2\n\nhint: pass `--backend-config bucket=…`, or set it in the `backend` \
+                 block\n",
+            );
+        },
+    );
     suite.on_emulator("the_kind_of_store_is_said_on_the_command_line", &[], |server| {
         let case = Case::new(server);
         case.place.put_state("default", state(1));
         for dialect in ["generic", "minio", "aws", "auto"] {
             case.remote_state(&format!("pull --dialect {dialect}")).run().success();
         }
-        case.remote_state("pull --dialect azure")
-            .run()
-            .code(2)
-            .says("invalid value for `dialect`: expected `auto`, `aws`, `minio`, `ceph`, `spaces`, `r2`, `garage`, `generic`");
+        case.remote_state("pull --dialect azure").run().code(2).says(
+            "invalid value for `dialect`: expected `auto`, `aws`, `minio`, `ceph`, `spaces`, \
+             `r2`, `garage`, `generic`",
+        );
         let shown = case.remote_state("config show --dialect ceph --json").run().success().json();
         assert_eq!(shown["values"]["dialect"]["value"], "ceph", "{shown}");
     });
     suite.on_emulator("an_unknown_key_is_named_with_file_line_and_nearest_name", &[], |server| {
         let case = Case::new(server);
-        case.sandbox.write("main.tf", "terraform {\n  backend \"s3\" {\n    buckt = \"b\"\n  }\n}\n");
+        case.sandbox
+            .write("main.tf", "terraform {\n  backend \"s3\" {\n    buckt = \"b\"\n  }\n}\n");
         case.expect(
             case.bare("output"),
             2,
             "",
-            "error: unknown key `buckt` for provider `s3`\n  set in  main.tf:3\n\nhint: did you mean `bucket`?\n",
+            "error: unknown key `buckt` for provider `s3`\n  set in  main.tf:3\n\nhint: did you \
+             mean `bucket`?\n",
         );
         case.expect(
             case.bare("config show --backend s3 --backend-config use_lock_file=true"),
             2,
             "",
-            "error: unknown key `use_lock_file` for provider `s3`\n  set in  --backend-config\n\nhint: did you mean `use_lockfile`?\n",
+            "error: unknown key `use_lock_file` for provider `s3`\n  set in  \
+             --backend-config\n\nhint: did you mean `use_lockfile`?\n",
         );
     });
     suite.on_emulator("hcl_that_cannot_be_read_is_named_with_its_place", &[], |server| {
         let case = Case::new(server);
-        case.sandbox
-            .write("main.tf", "terraform {\n  backend \"s3\" {\n    secret_key = \"hunter2\" oops\n  }\n}\n");
+        case.sandbox.write(
+            "main.tf",
+            "terraform {\n  backend \"s3\" {\n    secret_key = \"hunter2\" oops\n  }\n}\n",
+        );
         case.expect(
             case.bare("pull"),
             2,
@@ -58,33 +68,36 @@ pub(crate) fn tests(suite: &mut Suite) {
             "error: cannot parse `main.tf`: [..]\n  found in  main.tf:3, column [..]\n",
         );
     });
-    suite.on_emulator("a_value_that_does_not_do_is_named_with_the_form_it_should_have", &[], |server| {
-        let case = Case::new(server);
-        case.sandbox.write(
-            "main.tf",
-            "terraform {\n  backend \"s3\" {\n    bucket = \"b\"\n    key = \"k\"\n    use_lockfile = \"yes\"\n  }\n}\n",
-        );
-        case.expect(
-            case.bare("pull"),
-            2,
-            "",
-            "error: invalid value `yes` for `use_lockfile`: expected `true` or `false`, found a string\n  \
-             set in  main.tf:5\n\n\
-             hint: write it as `use_lockfile = true`\n",
-        );
-    });
+    suite.on_emulator(
+        "a_value_that_does_not_do_is_named_with_the_form_it_should_have",
+        &[],
+        |server| {
+            let case = Case::new(server);
+            case.sandbox.write(
+                "main.tf",
+                "terraform {\n  backend \"s3\" {\n    bucket = \"b\"\n    key = \"k\"\n    \
+                 use_lockfile = \"yes\"\n  }\n}\n",
+            );
+            case.expect(
+                case.bare("pull"),
+                2,
+                "",
+                "error: invalid value `yes` for `use_lockfile`: expected `true` or `false`, found \
+                 a string\n  set in  main.tf:5\n\nhint: write it as `use_lockfile = true`\n",
+            );
+        },
+    );
     suite.on_emulator("a_directory_without_a_backend_says_what_was_looked_for", &[], |server| {
         let case = Case::new(server);
         case.expect(
             case.bare("pull"),
             2,
             "",
-            "error: no backend is configured here\n  \
-             directory   .\n  \
-             looked for  `remote-state.hcl`, `.terraform/terraform.tfstate`, and a `backend` block in `*.tf` and `*.tofu` files\n\n\
-             hint: pass `--backend TYPE` with `--backend-config key=value`\n\
-             hint: or add a file `remote-state.hcl`, such as\n\
-             backend \"s3\" {\n  bucket = \"…\"\n  key = \"…\"\n  region = \"…\"\n}\n",
+            "error: no backend is configured here\n  directory   .\n  looked for  \
+             `remote-state.hcl`, `.terraform/terraform.tfstate`, and a `backend` block in `*.tf` \
+             and `*.tofu` files\n\nhint: pass `--backend TYPE` with `--backend-config \
+             key=value`\nhint: or add a file `remote-state.hcl`, such as\nbackend \"s3\" {\n  \
+             bucket = \"…\"\n  key = \"…\"\n  region = \"…\"\n}\n",
         );
         case.expect(
             case.bare("pull -C nowhere"),
@@ -99,39 +112,47 @@ pub(crate) fn tests(suite: &mut Suite) {
             case.bare("pull --backend gcs"),
             2,
             "",
-            "error: backend type `gcs` is not supported\n  set in  --backend\n\nhint: supported are `s3`, `oss`, `spaces`\n",
+            "error: backend type `gcs` is not supported\n  set in  --backend\n\nhint: supported \
+             are `s3`, `oss`, `spaces`\n",
         );
     });
-    suite.on_emulator("endpoint_in_the_shared_aws_files_is_used_and_shown_with_its_line", &[], |server| {
-        let case = Case::stored(server);
-        case.sandbox.write("aws-config", format!("[profile lab]\nendpoint_url = {}\n", server.endpoint));
-        let mut options = "--backend s3".to_owned();
-        for (name, value) in [
-            ("bucket", &*case.place.bucket),
-            ("key", &case.place.key),
-            ("region", "us-east-1"),
-            ("use_path_style", "true"),
-        ] {
-            options += &format!(" --backend-config {name}={value}");
-        }
-        let run = |command: &str| {
-            let cmd = case.bare(&format!("{command} {options}"));
-            case.run(cmd.env("AWS_CONFIG_FILE", "aws-config").env("AWS_PROFILE", "lab")).code(0)
-        };
-        let shown = run("config show --json").json();
-        assert_eq!(
-            shown["values"]["endpoints.s3"],
-            json!({"value": server.endpoint, "origin": "aws-config:2"})
-        );
-        assert_eq!(run("pull").stdout(), state(3));
-        // Names of files begin where the configuration is.
-        case.sandbox.write("infra/aws-config", case.sandbox.read("aws-config"));
-        std::fs::remove_file(case.sandbox.path().join("aws-config")).expect("it was there");
-        let shown = run("-C infra config show --json").json();
-        let origin = case.sandbox.path().join("infra/aws-config:2").display().to_string();
-        assert_eq!(shown["values"]["endpoints.s3"]["origin"], origin);
-        assert_eq!(run("-C infra pull").stdout(), state(3));
-    });
+    suite.on_emulator(
+        "endpoint_in_the_shared_aws_files_is_used_and_shown_with_its_line",
+        &[],
+        |server| {
+            let case = Case::stored(server);
+            case.sandbox.write(
+                "aws-config",
+                format!("[profile lab]\nendpoint_url = {}\n", server.endpoint),
+            );
+            let mut options = "--backend s3".to_owned();
+            for (name, value) in [
+                ("bucket", &*case.place.bucket),
+                ("key", &case.place.key),
+                ("region", "us-east-1"),
+                ("use_path_style", "true"),
+            ] {
+                options += &format!(" --backend-config {name}={value}");
+            }
+            let run = |command: &str| {
+                let cmd = case.bare(&format!("{command} {options}"));
+                case.run(cmd.env("AWS_CONFIG_FILE", "aws-config").env("AWS_PROFILE", "lab")).code(0)
+            };
+            let shown = run("config show --json").json();
+            assert_eq!(
+                shown["values"]["endpoints.s3"],
+                json!({"value": server.endpoint, "origin": "aws-config:2"})
+            );
+            assert_eq!(run("pull").stdout(), state(3));
+            // Names of files begin where the configuration is.
+            case.sandbox.write("infra/aws-config", case.sandbox.read("aws-config"));
+            std::fs::remove_file(case.sandbox.path().join("aws-config")).expect("it was there");
+            let shown = run("-C infra config show --json").json();
+            let origin = case.sandbox.path().join("infra/aws-config:2").display().to_string();
+            assert_eq!(shown["values"]["endpoints.s3"]["origin"], origin);
+            assert_eq!(run("-C infra pull").stdout(), state(3));
+        },
+    );
     suite.on_emulator("config_show_has_one_exact_form_in_json", &[], |server| {
         let case = Case::new(server);
         case.sandbox.write(
@@ -185,7 +206,10 @@ pub(crate) fn tests(suite: &mut Suite) {
         ] {
             // How wide a column is depends on the longest value.
             let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
-            assert!(output.stdout().lines().any(|said| words(said) == words(line)), "{line}: {output}");
+            assert!(
+                output.stdout().lines().any(|said| words(said) == words(line)),
+                "{line}: {output}"
+            );
         }
     });
     suite.on_emulator("config_keys_lists_every_key_with_its_meaning", &[], |server| {
@@ -193,7 +217,8 @@ pub(crate) fn tests(suite: &mut Suite) {
         let output = case.run(case.bare("config keys --json")).code(0).json();
         assert_eq!(output["version"], 1);
         let keys = output["providers"]["s3"].as_array().expect("a list");
-        let key = |name: &str| keys.iter().find(|key| key["name"] == name).expect("the key is listed");
+        let key =
+            |name: &str| keys.iter().find(|key| key["name"] == name).expect("the key is listed");
         assert_eq!(
             key("endpoints.s3"),
             &json!({
@@ -208,14 +233,18 @@ pub(crate) fn tests(suite: &mut Suite) {
                 "doc": key("endpoints.s3")["doc"],
             })
         );
-        assert_eq!((&key("bucket")["required"], &key("secret_key")["secret"]), (&json!(true), &json!(true)));
+        assert_eq!(
+            (&key("bucket")["required"], &key("secret_key")["secret"]),
+            (&json!(true), &json!(true))
+        );
         assert!(keys.iter().all(|key| key["doc"].as_str().is_some_and(|doc| doc.ends_with('.'))));
         case.run(case.bare("config keys s3")).code(0);
         case.expect(
             case.bare("config keys azurerm"),
             4,
             "",
-            "error: there is no provider `azurerm`\n\nhint: the providers are `s3`, `oss`, `spaces`\n",
+            "error: there is no provider `azurerm`\n\nhint: the providers are `s3`, `oss`, \
+             `spaces`\n",
         );
     });
     suite.on_emulator(
@@ -240,7 +269,9 @@ pub(crate) fn tests(suite: &mut Suite) {
     suite.on_emulator("config_client_prints_what_a_shell_evaluates", &[], |server| {
         let case = Case::new(server);
         case.expect(
-            case.bare("config client --address https://state.example.com/state/prod --plain-methods"),
+            case.bare(
+                "config client --address https://state.example.com/state/prod --plain-methods",
+            ),
             0,
             "export TF_HTTP_ADDRESS='https://state.example.com/state/prod'\n\
              export TF_HTTP_LOCK_ADDRESS='https://state.example.com/lock/prod'\n\

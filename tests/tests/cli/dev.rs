@@ -38,7 +38,11 @@ pub(crate) fn tests(suite: &mut Suite) {
         oss("workspace new prod").run().success();
         assert_eq!(oss("workspace list -w prod").run().success().stdout(), "  default\n* prod\n");
         let id = oss("lock").run().success().stdout().trim_end().to_owned();
-        oss("push -").stdin(state(4)).run().code(3).says(&format!("`remote-state --dev=oss unlock {id}`"));
+        oss("push -")
+            .stdin(state(4))
+            .run()
+            .code(3)
+            .says(&format!("`remote-state --dev=oss unlock {id}`"));
         oss(&format!("unlock {id}")).run().success();
         // The same file holds both, and neither sees the other's.
         dev(&sandbox, "pull").run().code(4);
@@ -54,7 +58,11 @@ pub(crate) fn tests(suite: &mut Suite) {
         for kind in ["s3", "oss", "spaces"] {
             let whoami = sandbox.remote_state().arg(format!("--dev={kind}")).words("whoami --json");
             let found = whoami.run().success().json();
-            assert_eq!((&found["backend"], found["account"].is_null()), (&kind.into(), true), "{found}");
+            assert_eq!(
+                (&found["backend"], found["account"].is_null()),
+                (&kind.into(), true),
+                "{found}"
+            );
             let because = found["unknown_because"].as_str().expect("it is text");
             assert!(because.starts_with("the store is not "), "{because}");
         }
@@ -82,7 +90,10 @@ pub(crate) fn tests(suite: &mut Suite) {
         );
         assert_eq!(spaces("pull").run().success().stdout, state(3).as_bytes());
         spaces("workspace new prod").run().success();
-        assert_eq!(spaces("workspace list -w prod").run().success().stdout(), "  default\n* prod\n");
+        assert_eq!(
+            spaces("workspace list -w prod").run().success().stdout(),
+            "  default\n* prod\n"
+        );
         let id = spaces("lock").run().success().stdout().trim_end().to_owned();
         spaces("push -")
             .stdin(state(4))
@@ -126,7 +137,8 @@ pub(crate) fn tests(suite: &mut Suite) {
         exec("init -input=false").success();
         exec("apply -auto-approve -input=false").success();
         sandbox.write("native/main.tf", CONFIGURATION);
-        let block = "terraform {\n  backend \"oss\" {\n    bucket = \"remote-state-dev-oss\"\n  }\n}\n";
+        let block =
+            "terraform {\n  backend \"oss\" {\n    bucket = \"remote-state-dev-oss\"\n  }\n}\n";
         sandbox.write("native/backend.tf", block);
         exec("-chdir=native init -input=false").success();
         exec("-chdir=native plan -input=false -detailed-exitcode").success();
@@ -149,7 +161,8 @@ pub(crate) fn tests(suite: &mut Suite) {
         let sandbox = Sandbox::new();
         sandbox.write(
             "main.tf",
-            "terraform {\n  backend \"s3\" {\n    bucket = \"production\"\n    key = \"k\"\n  }\n}\n",
+            "terraform {\n  backend \"s3\" {\n    bucket = \"production\"\n    key = \"k\"\n  \
+             }\n}\n",
         );
         let run = |words: &str| {
             dev(&sandbox, words)
@@ -170,9 +183,11 @@ pub(crate) fn tests(suite: &mut Suite) {
             .says("the embedded store speaks `s3`, not `gcs`")
             .says("hint: leave out `--backend`");
         // A directory that is not there is not made, whatever is to be done in it.
-        for words in
-            ["pull -C nowhere-at-all", "-C nowhere-at-all/below list", "exec -C nowhere-at-all -- pwd"]
-        {
+        for words in [
+            "pull -C nowhere-at-all",
+            "-C nowhere-at-all/below list",
+            "exec -C nowhere-at-all -- pwd",
+        ] {
             run(words).code(1).says("error: cannot read the directory `nowhere-at-all");
             assert!(!sandbox.path().join("nowhere-at-all").exists());
         }
@@ -183,11 +198,13 @@ pub(crate) fn tests(suite: &mut Suite) {
         let output = dev(&sandbox, "-C a pull").run().code(1);
         output.says("error: cannot use `").says("/a/.remote-state/dev`: ").says("(os error ");
         sandbox.write("b/.remote-state/dev/store.redb", "this is no store at all");
-        let output =
-            dev(&sandbox, "-C b pull").run().code(1).says("error: cannot start the embedded store: ");
-        output
-            .says("/b/.remote-state/dev/store.redb\n")
-            .says("hint: if it is damaged, move it away; the next command starts with an empty one\n");
+        let output = dev(&sandbox, "-C b pull")
+            .run()
+            .code(1)
+            .says("error: cannot start the embedded store: ");
+        output.says("/b/.remote-state/dev/store.redb\n").says(
+            "hint: if it is damaged, move it away; the next command starts with an empty one\n",
+        );
         assert_eq!(sandbox.read("b/.remote-state/dev/store.redb"), b"this is no store at all");
 
         sandbox.folder("c");
@@ -205,41 +222,51 @@ pub(crate) fn tests(suite: &mut Suite) {
                 .says("hint: if it is damaged, move it away");
         }
     });
-    suite.test("the_embedded_store_follows_no_link_and_overwrites_nothing_of_the_users", &[], || {
-        use std::os::unix::fs::{PermissionsExt as _, symlink};
-        let sandbox = Sandbox::new();
-        let victim = sandbox.write("victim", "precious");
-        let elsewhere = sandbox.folder("elsewhere");
-        for (number, link) in
-            ["", "/dev", "/dev/.gitignore", "/dev/store.redb", "/dev/store.redb.lock"].into_iter().enumerate()
-        {
-            let link = format!("{number}/.remote-state{link}");
-            let path = sandbox.path().join(&link);
-            std::fs::create_dir_all(path.parent().expect("it is below the sandbox")).expect("it is new");
-            let target = if number < 2 { &elsewhere } else { &victim };
-            symlink(target, path).expect("nothing is there yet");
-            dev(&sandbox, &format!("-C {number} push -"))
-                .stdin(state(3))
-                .run()
-                .code(1)
-                .says(&format!("/{link}`: it is a symbolic link\n\nhint: "));
-            assert_eq!(sandbox.read("victim"), b"precious");
-            assert_eq!(names(&elsewhere), [""; 0]);
-        }
-        sandbox.write("own/.remote-state/dev/.gitignore", "store.redb\n");
-        dev(&sandbox, "-C own push -").stdin(state(3)).run().success();
-        assert_eq!(sandbox.read("own/.remote-state/dev/.gitignore"), b"store.redb\n");
+    suite.test(
+        "the_embedded_store_follows_no_link_and_overwrites_nothing_of_the_users",
+        &[],
+        || {
+            use std::os::unix::fs::{PermissionsExt as _, symlink};
+            let sandbox = Sandbox::new();
+            let victim = sandbox.write("victim", "precious");
+            let elsewhere = sandbox.folder("elsewhere");
+            for (number, link) in
+                ["", "/dev", "/dev/.gitignore", "/dev/store.redb", "/dev/store.redb.lock"]
+                    .into_iter()
+                    .enumerate()
+            {
+                let link = format!("{number}/.remote-state{link}");
+                let path = sandbox.path().join(&link);
+                std::fs::create_dir_all(path.parent().expect("it is below the sandbox"))
+                    .expect("it is new");
+                let target = if number < 2 { &elsewhere } else { &victim };
+                symlink(target, path).expect("nothing is there yet");
+                dev(&sandbox, &format!("-C {number} push -"))
+                    .stdin(state(3))
+                    .run()
+                    .code(1)
+                    .says(&format!("/{link}`: it is a symbolic link\n\nhint: "));
+                assert_eq!(sandbox.read("victim"), b"precious");
+                assert_eq!(names(&elsewhere), [""; 0]);
+            }
+            sandbox.write("own/.remote-state/dev/.gitignore", "store.redb\n");
+            dev(&sandbox, "-C own push -").stdin(state(3)).run().success();
+            assert_eq!(sandbox.read("own/.remote-state/dev/.gitignore"), b"store.redb\n");
 
-        sandbox.folder("new");
-        dev(&sandbox, "-C new push -").stdin(state(3)).run().success();
-        for (name, expected) in
-            [("", 0o700), ("/.gitignore", 0o600), ("/store.redb", 0o600), ("/store.redb.lock", 0o600)]
-        {
-            let path = sandbox.path().join(format!("new/.remote-state/dev{name}"));
-            let mode = path.metadata().expect("it is there").permissions().mode();
-            assert_eq!(mode & 0o777, expected, "{}", path.display());
-        }
-    });
+            sandbox.folder("new");
+            dev(&sandbox, "-C new push -").stdin(state(3)).run().success();
+            for (name, expected) in [
+                ("", 0o700),
+                ("/.gitignore", 0o600),
+                ("/store.redb", 0o600),
+                ("/store.redb.lock", 0o600),
+            ] {
+                let path = sandbox.path().join(format!("new/.remote-state/dev{name}"));
+                let mode = path.metadata().expect("it is there").permissions().mode();
+                assert_eq!(mode & 0o777, expected, "{}", path.display());
+            }
+        },
+    );
     suite.test("two_processes_use_the_embedded_store_at_once", &[], || {
         let sandbox = Sandbox::new();
         let waiting = sandbox.path().join("go");
@@ -257,7 +284,8 @@ pub(crate) fn tests(suite: &mut Suite) {
     suite.test("of_many_processes_one_gets_the_lock_of_the_embedded_store", &[], || {
         let sandbox = Sandbox::new();
         let running: Vec<_> = (0..8).map(|_| dev(&sandbox, "lock").start()).collect();
-        let codes: Vec<_> = running.into_iter().map(|running| running.wait().status.code()).collect();
+        let codes: Vec<_> =
+            running.into_iter().map(|running| running.wait().status.code()).collect();
         assert_eq!(codes.iter().filter(|code| **code == Some(0)).count(), 1, "{codes:?}");
         assert_eq!(codes.iter().filter(|code| **code == Some(3)).count(), 7, "{codes:?}");
     });

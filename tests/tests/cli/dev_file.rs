@@ -41,10 +41,13 @@ pub(crate) fn tests(suite: &mut Suite) {
                 assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
                 return;
             }
-            std::fs::set_permissions(&path, Permissions::from_mode(0o777)).expect("it may be changed");
+            std::fs::set_permissions(&path, Permissions::from_mode(0o777))
+                .expect("it may be changed");
             for words in ["pull", "push -"] {
                 let output = dev(&sandbox, words).stdin(state(4)).run().code(1);
-                output.says("belongs to another user (id 65534").says(&format!(".remote-state/dev{name}`"));
+                output
+                    .says("belongs to another user (id 65534")
+                    .says(&format!(".remote-state/dev{name}`"));
             }
             let mode = path.metadata().expect("it is there").permissions().mode();
             assert_eq!(mode & 0o777, 0o777, "what is another's stays as it is");
@@ -60,7 +63,10 @@ pub(crate) fn tests(suite: &mut Suite) {
         for words in ["pull", "lock"] {
             let lock = held(&sandbox);
             let output = dev(&sandbox, words).run().code(1);
-            output.says("another process has held `").says("store.redb` for more than").says("fuser");
+            output
+                .says("another process has held `")
+                .says("store.redb` for more than")
+                .says("fuser");
             drop(lock);
         }
     });
@@ -72,7 +78,10 @@ pub(crate) fn tests(suite: &mut Suite) {
             return;
         }
         let mounted = Mounted(folder.clone());
-        assert!(mount(&folder, &["-o", "remount,ro,bind"]), "what is mounted can be made read-only");
+        assert!(
+            mount(&folder, &["-o", "remount,ro,bind"]),
+            "what is mounted can be made read-only"
+        );
         assert_eq!(dev(&sandbox, "pull").run().success().stdout, state(3).as_bytes());
         dev(&sandbox, "output -raw big").run().success();
         dev(&sandbox, "locks").run().success();
@@ -96,7 +105,8 @@ pub(crate) fn tests(suite: &mut Suite) {
         let mounted = Mounted(folder.clone());
         let run = |words: &str| dev(&sandbox, &format!("-C full {words}"));
         run("push -").stdin(state(3)).run().success();
-        let output = run("push -").stdin(long_state()).run().code(1).says("No space left on device");
+        let output =
+            run("push -").stdin(long_state()).run().code(1).says("No space left on device");
         assert!(!output.stderr().contains("InternalError"), "{output}");
         // Nothing is left at all.
         let filling = std::fs::write(folder.join("filling"), vec![0; 4 << 20]);
@@ -108,7 +118,8 @@ pub(crate) fn tests(suite: &mut Suite) {
         let sandbox = stored();
         let push = dev(&sandbox, "push -");
         let limited = sandbox.command("sh").args(["-c", "ulimit -f 8000; exec \"$@\"", "sh"]);
-        let output = limited.words_of(&push).stdin(long_state()).run().code(1).says("File too large");
+        let output =
+            limited.words_of(&push).stdin(long_state()).run().code(1).says("File too large");
         assert!(!output.stderr().contains("InternalError"), "{output}");
         assert_eq!(dev(&sandbox, "pull").run().success().stdout, state(3).as_bytes());
     });
@@ -147,8 +158,11 @@ fn held(sandbox: &Sandbox) -> File {
 
 /// Mounts something at a folder; false where that is not permitted.
 fn mount(folder: &Path, arguments: &[&str]) -> bool {
-    let status =
-        Command::new("mount").args(arguments).arg(folder).stderr(std::process::Stdio::null()).status();
+    let status = Command::new("mount")
+        .args(arguments)
+        .arg(folder)
+        .stderr(std::process::Stdio::null())
+        .status();
     status.is_ok_and(|status| status.success())
 }
 

@@ -6,8 +6,9 @@ use serde_json::json;
 use crate::support::{Case, state};
 
 /// What a release says in a process that has not seen how the store replaces objects.
-const CAVEAT: &str = "it is not known here how `ENDPOINT` replaces objects: unless the bucket keeps versions, another \
-                      release of this lock at the same time could remove the lock of the next holder\n";
+const CAVEAT: &str = "it is not known here how `ENDPOINT` replaces objects: unless the bucket \
+                      keeps versions, another release of this lock at the same time could remove \
+                      the lock of the next holder\n";
 
 pub(crate) fn tests(suite: &mut Suite) {
     held(suite);
@@ -41,8 +42,14 @@ fn held(suite: &mut Suite) {
     });
     suite.on_emulator("a_lock_whose_id_cannot_be_told_is_released_again", &[], |server| {
         let case = Case::new(server);
-        let shell = case.sandbox.command("sh").server(server).args(["-c", "shift; \"$@\" >/dev/full", "sh"]);
-        case.run(shell.then(&case.remote_state("lock"))).code(1).says("cannot write to standard output");
+        let shell = case.sandbox.command("sh").server(server).args([
+            "-c",
+            "shift; \"$@\" >/dev/full",
+            "sh",
+        ]);
+        case.run(shell.then(&case.remote_state("lock")))
+            .code(1)
+            .says("cannot write to standard output");
         case.place.assert_unlocked();
     });
     suite.on_each_server("locks_lists_who_holds_what", &[], |server| {
@@ -78,9 +85,8 @@ fn held(suite: &mut Suite) {
         case.expect(
             case.remote_state("locks"),
             0,
-            "WORKSPACE  LOCK ID [..]WHO [..]OPERATION  TAKEN\n\
-             default    [..]@[..]lock       [..] s ago\n\
-             dev        [..]@[..]drill      [..] s ago\n",
+            "WORKSPACE  LOCK ID [..]WHO [..]OPERATION  TAKEN\ndefault    [..]@[..]lock       [..] \
+             s ago\ndev        [..]@[..]drill      [..] s ago\n",
             "",
         );
     });
@@ -93,7 +99,10 @@ fn held(suite: &mut Suite) {
         waiting.wait_for("waiting for at most 60 s for the lock");
         case.run(case.remote_state("unlock").arg(id)).code(0);
         let second = waiting.wait().code(0);
-        assert_eq!(case.place.holder("default").expect("it is held").id.as_str(), second.stdout().trim_end());
+        assert_eq!(
+            case.place.holder("default").expect("it is held").id.as_str(),
+            second.stdout().trim_end()
+        );
     });
     suite.on_each_server("an_id_that_does_not_hold_releases_nothing", &[], |server| {
         let case = Case::new(server);
@@ -103,12 +112,10 @@ fn held(suite: &mut Suite) {
             3,
             "",
             &format!(
-                "error: the lock of `s3://BUCKET/env:/dev/KEY` is not `not-the-id`; it stays held\n  \
-                 held by  [..]@[..] for `lock`, version [..]\n  \
-                 since    [..] UTC ([..] s ago)\n  \
-                 lock     s3://BUCKET/env:/dev/KEY.tflock\n  \
-                 lock id  {id}\n\n\
-                 hint: if that run is gone, release it with `remote-state -w dev unlock {id}`\n"
+                "error: the lock of `s3://BUCKET/env:/dev/KEY` is not `not-the-id`; it stays \
+                 held\n  held by  [..]@[..] for `lock`, version [..]\n  since    [..] UTC ([..] s \
+                 ago)\n  lock     s3://BUCKET/env:/dev/KEY.tflock\n  lock id  {id}\n\nhint: if \
+                 that run is gone, release it with `remote-state -w dev unlock {id}`\n"
             ),
         );
         case.run(case.remote_state("unlock -w dev --unreadable --yes"))
@@ -126,8 +133,8 @@ fn not_held(suite: &mut Suite) {
                 case.remote_state(words),
                 4,
                 "",
-                "error: no lock is held on `s3://BUCKET/KEY`\n\n\
-                 hint: see the locks of all workspaces with `remote-state locks`\n",
+                "error: no lock is held on `s3://BUCKET/KEY`\n\nhint: see the locks of all \
+                 workspaces with `remote-state locks`\n",
             );
         }
         case.run(case.remote_state("unlock")).code(2).says("Usage: remote-state unlock ");
@@ -135,49 +142,56 @@ fn not_held(suite: &mut Suite) {
 }
 
 fn unreadable(suite: &mut Suite) {
-    suite.on_each_server("a_corrupt_lock_file_is_in_the_way_until_it_is_removed_on_purpose", &[], |server| {
-        let case = Case::stored(server);
-        let put = |text: &str| {
-            let bytes = text.to_owned().into_bytes().into();
-            block_on(server.put_object(&case.place.bucket, &case.place.lock_key("default"), bytes));
-        };
-        case.sandbox.write("new.json", state(4));
-        for text in ["not a lock", "", "{\"ID\":", "[1]"] {
-            put(text);
-            for words in ["lock", "push new.json"] {
-                case.expect(
-                    case.remote_state(words),
-                    3,
-                    "",
-                    "error: state `s3://BUCKET/KEY` is locked\n  \
-                     held by  unknown: the lock cannot be read ([..])\n  \
-                     lock     s3://BUCKET/KEY.tflock\n\n\
-                     hint: to wait for it, pass `--lock-timeout 5m`\n\
-                     hint: if no client is at work, remove it with `remote-state unlock --unreadable`\n",
-                );
+    suite.on_each_server(
+        "a_corrupt_lock_file_is_in_the_way_until_it_is_removed_on_purpose",
+        &[],
+        |server| {
+            let case = Case::stored(server);
+            let put = |text: &str| {
+                let bytes = text.to_owned().into_bytes().into();
+                block_on(server.put_object(
+                    &case.place.bucket,
+                    &case.place.lock_key("default"),
+                    bytes,
+                ));
+            };
+            case.sandbox.write("new.json", state(4));
+            for text in ["not a lock", "", "{\"ID\":", "[1]"] {
+                put(text);
+                for words in ["lock", "push new.json"] {
+                    case.expect(
+                        case.remote_state(words),
+                        3,
+                        "",
+                        "error: state `s3://BUCKET/KEY` is locked\n  held by  unknown: the lock \
+                         cannot be read ([..])\n  lock     s3://BUCKET/KEY.tflock\n\nhint: to \
+                         wait for it, pass `--lock-timeout 5m`\nhint: if no client is at work, \
+                         remove it with `remote-state unlock --unreadable`\n",
+                    );
+                }
             }
-        }
-        case.run(case.remote_state("locks")).code(0).mentions("default unreadable: ");
-        let json = case.run(case.remote_state("locks --json")).code(0).json();
-        assert!(json["locks"][0]["unreadable"].is_string(), "{json}");
-        case.expect(
-            case.remote_state("unlock some-id"),
-            3,
-            "",
-            "error: the lock of `s3://BUCKET/KEY` is not `some-id`; it stays held\n  \
-             held by  unknown: the lock cannot be read ([..])\n  \
-             lock     s3://BUCKET/KEY.tflock\n\n\
-             hint: if no client is at work, remove it with `remote-state unlock --unreadable`\n",
-        );
-        case.run(case.remote_state("unlock --unreadable")).code(2).says("pass `--yes`");
-        case.expect(
-            case.remote_state("unlock --unreadable --yes"),
-            0,
-            "",
-            &format!("{CAVEAT}released the lock of `s3://BUCKET/KEY`\n"),
-        );
-        case.place.assert_unlocked();
-    });
+            case.run(case.remote_state("locks")).code(0).mentions("default unreadable: ");
+            let json = case.run(case.remote_state("locks --json")).code(0).json();
+            assert!(json["locks"][0]["unreadable"].is_string(), "{json}");
+            case.expect(
+                case.remote_state("unlock some-id"),
+                3,
+                "",
+                "error: the lock of `s3://BUCKET/KEY` is not `some-id`; it stays held\n  held by  \
+                 unknown: the lock cannot be read ([..])\n  lock     \
+                 s3://BUCKET/KEY.tflock\n\nhint: if no client is at work, remove it with \
+                 `remote-state unlock --unreadable`\n",
+            );
+            case.run(case.remote_state("unlock --unreadable")).code(2).says("pass `--yes`");
+            case.expect(
+                case.remote_state("unlock --unreadable --yes"),
+                0,
+                "",
+                &format!("{CAVEAT}released the lock of `s3://BUCKET/KEY`\n"),
+            );
+            case.place.assert_unlocked();
+        },
+    );
 }
 
 fn unconfigured(suite: &mut Suite) {
@@ -193,8 +207,9 @@ fn unconfigured(suite: &mut Suite) {
                 cmd,
                 2,
                 "",
-                "error: no lock is configured for `s3://BUCKET/KEY`\n\n\
-                 hint: set `use_lockfile = true` or `dynamodb_table` for every client of this state, or pass `--backend-config use_lockfile=true`\n",
+                "error: no lock is configured for `s3://BUCKET/KEY`\n\nhint: set `use_lockfile = \
+                 true` or `dynamodb_table` for every client of this state, or pass \
+                 `--backend-config use_lockfile=true`\n",
             );
         }
         case.expect(

@@ -20,14 +20,14 @@ fn tables(suite: &mut Suite) {
         case.expect(
             case.remote_state("output"),
             0,
-            "NAME       VALUE\n\
-             big        12345678901234567890.10\n\
-             name       \"it's \\\"5\\\" $(id) `id` \\\\ ${x}\\nline 2\\n\"\n\
-             pass-word  <sensitive>\n\
-             zones      [\"a\",\"ü\"]\n",
+            "NAME       VALUE\nbig        12345678901234567890.10\nname       \"it's \\\"5\\\" \
+             $(id) `id` \\\\ ${x}\\nline 2\\n\"\npass-word  <sensitive>\nzones      \
+             [\"a\",\"ü\"]\n",
             "",
         );
-        case.run(case.remote_state("output -show-sensitive")).code(0).mentions("pass-word \"hunter2\"");
+        case.run(case.remote_state("output -show-sensitive"))
+            .code(0)
+            .mentions("pass-word \"hunter2\"");
     });
     suite.on_emulator("a_state_without_outputs_is_no_failure", &[], |server| {
         let case = Case::new(server);
@@ -49,33 +49,43 @@ fn for_programs(suite: &mut Suite) {
             case.remote_state("output --raw zones"),
             1,
             "",
-            "error: output `zones` is neither a string nor a number nor a bool\n\n\
-             hint: print it with `remote-state output --json zones`\n",
+            "error: output `zones` is neither a string nor a number nor a bool\n\nhint: print it \
+             with `remote-state output --json zones`\n",
         );
     });
     suite.on_each_server("json_has_numbers_as_they_were_written", &[], |server| {
         let case = Case::stored(server);
         case.expect(case.remote_state("output --json big"), 0, "12345678901234567890.10\n", "");
-        case.run(case.remote_state("output --json")).code(0).mentions("\"value\": 12345678901234567890.10");
+        case.run(case.remote_state("output --json"))
+            .code(0)
+            .mentions("\"value\": 12345678901234567890.10");
     });
     suite.on_each_server("env_lines_survive_a_shell", &[], |server| {
         let case = Case::stored(server);
         let lines = case.run(case.remote_state("output --format env")).code(0);
         case.sandbox.write("env.sh", &lines.stdout);
-        let shell = case
-            .sandbox
-            .command("sh")
-            .arg("-c")
-            .arg(". ./env.sh; printf '%s' \"$name\"; printf '|%s' \"$big\" \"$pass_word\" \"$zones\"");
+        let shell = case.sandbox.command("sh").arg("-c").arg(
+            ". ./env.sh; printf '%s' \"$name\"; printf '|%s' \"$big\" \"$pass_word\" \"$zones\"",
+        );
         case.expect(shell, 0, &format!("{NAME}|12345678901234567890.10|hunter2|[\"a\",\"ü\"]"), "");
-        case.expect(case.remote_state("output --format env pass-word"), 0, "pass_word='hunter2'\n", "");
+        case.expect(
+            case.remote_state("output --format env pass-word"),
+            0,
+            "pass_word='hunter2'\n",
+            "",
+        );
     });
     suite.on_emulator("an_output_may_be_as_deep_as_it_likes", &[], |server| {
         let case = Case::new(server);
         let deep = "[".repeat(100_000) + &"]".repeat(100_000);
         case.place.put_state("default", state(3).replace("[\"a\", \"ü\"]", &deep));
-        for words in ["output", "output zones", "output --json", "output zones --json", "output --format env"]
-        {
+        for words in [
+            "output",
+            "output zones",
+            "output --json",
+            "output zones --json",
+            "output --format env",
+        ] {
             let output = case.run(case.remote_state(words)).code(0);
             let text: String = output.stdout().split_whitespace().collect();
             assert!(text.contains(&deep), "{words}");
@@ -83,7 +93,10 @@ fn for_programs(suite: &mut Suite) {
     });
     suite.on_emulator("json_has_the_shape_of_terraforms", &[Requirement::Terraform], |server| {
         let case = Case::new(server);
-        case.sandbox.write("main.tf", format!("{}{}", case.place.backend_block(), terraform::CONFIGURATION));
+        case.sandbox.write(
+            "main.tf",
+            format!("{}{}", case.place.backend_block(), terraform::CONFIGURATION),
+        );
         let terraform = |words: &str| case.sandbox.terraform().server(server).words(words);
         case.run(terraform("init -input=false")).code(0);
         case.run(terraform("apply -auto-approve -input=false")).code(0);
@@ -92,7 +105,11 @@ fn for_programs(suite: &mut Suite) {
         assert_eq!(ours, theirs);
         for name in ["a", "big", "list", "secret"] {
             let theirs = terraform("output -json").arg(name).run().success().json();
-            assert_eq!(case.bare("output -json").arg(name).run().success().json(), theirs, "{name}");
+            assert_eq!(
+                case.bare("output -json").arg(name).run().success().json(),
+                theirs,
+                "{name}"
+            );
             if name != "list" {
                 let theirs = terraform("output -raw").arg(name).run().success();
                 assert_eq!(
@@ -107,8 +124,8 @@ fn for_programs(suite: &mut Suite) {
     });
 }
 
-/// Terraform is the judge of what a state means: of members that are `null` or there twice, of keys in every spelling,
-/// of the order, and of formats that only its oldest releases wrote.
+/// Terraform is the judge of what a state means: of members that are `null` or there twice, of keys
+/// in every spelling, of the order, and of formats that only its oldest releases wrote.
 fn odd_states(suite: &mut Suite) {
     suite.on_emulator(
         "odd_states_are_listed_and_printed_as_terraform_does",
@@ -123,10 +140,9 @@ fn odd_states(suite: &mut Suite) {
                 let theirs = terraform("state list").run().success().stdout().to_owned();
                 let ours = case.bare("list").run().success();
                 assert_eq!(ours.stdout(), theirs);
-                for address in theirs
-                    .lines()
-                    .filter(|address| !["terraform_data.dep", "null_resource.onlydep"].contains(address))
-                {
+                for address in theirs.lines().filter(|address| {
+                    !["terraform_data.dep", "null_resource.onlydep"].contains(address)
+                }) {
                     case.bare("show").arg(address).run().success();
                 }
                 let theirs = terraform("output -json").run().success().json();
@@ -143,10 +159,16 @@ fn odd_states(suite: &mut Suite) {
                         case.bare("output --raw").arg(name).run().code(1);
                     }
                     let ours = case.bare("output --json").arg(name).run().success();
-                    assert_eq!(ours.stdout().lines().count(), 1, "{name}: a line of a file of variables");
+                    assert_eq!(
+                        ours.stdout().lines().count(),
+                        1,
+                        "{name}: a line of a file of variables"
+                    );
                 }
-                // A value may hold half a pair of surrogates, as it stands in the state. Readers that are strict refuse that.
-                let ours = case.bare("output --json").run().success().stdout().replace("\\ud83d", "");
+                // A value may hold half a pair of surrogates, as it stands in the state. Readers
+                // that are strict refuse that.
+                let ours =
+                    case.bare("output --json").run().success().stdout().replace("\\ud83d", "");
                 let ours: serde_json::Value = serde_json::from_str(&ours).expect("it is JSON");
                 assert_eq!(ours.as_object().unwrap().keys().cloned().collect::<Vec<_>>(), names);
             }
@@ -165,52 +187,67 @@ fn odd_states(suite: &mut Suite) {
 }
 
 fn missing(suite: &mut Suite) {
-    suite.on_each_server("an_output_that_does_not_exist_is_told_with_those_that_do", &[], |server| {
-        let case = Case::stored(server);
-        for words in ["output nope", "output nope --raw", "output nope --json", "output nope --format env"] {
-            case.expect(
-                case.remote_state(words),
-                4,
-                "",
-                "error: the state has no output `nope`\n\nhint: it has `big`, `name`, `pass-word`, `zones`\n",
-            );
-        }
-        case.place.put_state("default", empty_state(9));
-        case.expect(
-            case.remote_state("output nope"),
-            4,
-            "",
-            "error: the state has no output `nope`\n\nhint: it has no outputs at all\n",
-        );
-    });
-    suite.on_each_server("outputs_of_what_is_no_state_are_an_error_without_its_text", &[], |server| {
-        let case = Case::new(server);
-        for (stored, reason) in
-            [("password = hunter2", "it is not a JSON object"), ("{\"outputs\": {\"a\": hunter2", "[..]")]
-        {
-            case.place.put_state("default", stored);
-            for words in ["output", "list", "show a.b"] {
+    suite.on_each_server(
+        "an_output_that_does_not_exist_is_told_with_those_that_do",
+        &[],
+        |server| {
+            let case = Case::stored(server);
+            for words in [
+                "output nope",
+                "output nope --raw",
+                "output nope --json",
+                "output nope --format env",
+            ] {
                 case.expect(
                     case.remote_state(words),
-                    1,
+                    4,
                     "",
-                    &format!(
-                        "error: what is stored at `s3://BUCKET/KEY` is not a Terraform state: {reason}\n  \
-                         size      {} bytes\n  \
-                         modified  [..] UTC\n\n\
-                         hint: look at it with `remote-state pull`\n",
-                        stored.len()
-                    ),
+                    "error: the state has no output `nope`\n\nhint: it has `big`, `name`, \
+                     `pass-word`, `zones`\n",
                 );
             }
-        }
-    });
+            case.place.put_state("default", empty_state(9));
+            case.expect(
+                case.remote_state("output nope"),
+                4,
+                "",
+                "error: the state has no output `nope`\n\nhint: it has no outputs at all\n",
+            );
+        },
+    );
+    suite.on_each_server(
+        "outputs_of_what_is_no_state_are_an_error_without_its_text",
+        &[],
+        |server| {
+            let case = Case::new(server);
+            for (stored, reason) in [
+                ("password = hunter2", "it is not a JSON object"),
+                ("{\"outputs\": {\"a\": hunter2", "[..]"),
+            ] {
+                case.place.put_state("default", stored);
+                for words in ["output", "list", "show a.b"] {
+                    case.expect(
+                        case.remote_state(words),
+                        1,
+                        "",
+                        &format!(
+                            "error: what is stored at `s3://BUCKET/KEY` is not a Terraform state: \
+                             {reason}\n  size      {} bytes\n  modified  [..] UTC\n\nhint: look \
+                             at it with `remote-state pull`\n",
+                            stored.len()
+                        ),
+                    );
+                }
+            }
+        },
+    );
 }
 
 fn resources(suite: &mut Suite) {
     suite.on_each_server("list_prints_addresses", &[], |server| {
         let case = Case::stored(server);
-        let addresses = "module.net.terraform_data.b[0]\nmodule.net.terraform_data.b[1]\nterraform_data.a\n";
+        let addresses =
+            "module.net.terraform_data.b[0]\nmodule.net.terraform_data.b[1]\nterraform_data.a\n";
         let output = case.run(case.remote_state("list")).code(0);
         let mut lines: Vec<_> = output.stdout().lines().collect();
         lines.sort_unstable();
@@ -232,7 +269,9 @@ fn resources(suite: &mut Suite) {
             "ATTRIBUTE  VALUE\nid         \"one\"\ninput      <sensitive>\n",
             "terraform_data.a\n",
         );
-        case.run(case.remote_state("show terraform_data.a --show-sensitive")).code(0).mentions("\"hunter2\"");
+        case.run(case.remote_state("show terraform_data.a --show-sensitive"))
+            .code(0)
+            .mentions("\"hunter2\"");
         let json = case.run(case.remote_state("show terraform_data.a --json")).code(0).json();
         assert_eq!(json["attributes"]["id"], "one");
         assert_eq!(json["sensitive_attributes"], serde_json::json!(["input"]));
@@ -275,28 +314,39 @@ fn resources(suite: &mut Suite) {
         let shown = case.run(case.remote_state("show random_password.db")).code(0).says(note);
         assert!(shown.stdout().contains("<sensitive>") && !shown.stdout().contains("hunter2"), "{shown}");
     });
-    suite.on_each_server("a_resource_that_does_not_exist_is_told_with_similar_ones", &[], |server| {
-        let case = Case::stored(server);
-        case.expect(
-            case.remote_state("show module.net.terraform_data.b"),
-            4,
-            "",
-            "error: the state tracks no resource `module.net.terraform_data.b`\n\n\
-             hint: it tracks `module.net.terraform_data.b[0]`, `module.net.terraform_data.b[1]`\n",
-        );
-        case.expect(
-            case.remote_state("show x.y"),
-            4,
-            "",
-            "error: the state tracks no resource `x.y`\n\nhint: see which it tracks with `remote-state list`\n",
-        );
-    });
+    suite.on_each_server(
+        "a_resource_that_does_not_exist_is_told_with_similar_ones",
+        &[],
+        |server| {
+            let case = Case::stored(server);
+            case.expect(
+                case.remote_state("show module.net.terraform_data.b"),
+                4,
+                "",
+                "error: the state tracks no resource `module.net.terraform_data.b`\n\nhint: it \
+                 tracks `module.net.terraform_data.b[0]`, `module.net.terraform_data.b[1]`\n",
+            );
+            case.expect(
+                case.remote_state("show x.y"),
+                4,
+                "",
+                "error: the state tracks no resource `x.y`\n\nhint: see which it tracks with \
+                 `remote-state list`\n",
+            );
+        },
+    );
     suite.on_emulator("what_opentofu_encrypted_is_kept_and_not_read", &[], |server| {
         let case = Case::new(server);
-        let bytes = "{\"serial\":1,\"lineage\":\"l\",\"meta\":{},\"encrypted_data\":\"aHVudGVyMg==\",\"encryption_version\":\"v0\"}";
+        let bytes = "{\"serial\":1,\"lineage\":\"l\",\"meta\":{},\"encrypted_data\":\"\
+                     aHVudGVyMg==\",\"encryption_version\":\"v0\"}";
         case.run(case.remote_state("push -").stdin(bytes)).code(0);
         case.expect(case.remote_state("pull"), 0, bytes, "");
-        for (words, what) in [("output", "outputs"), ("output a --raw", "outputs"), ("list", "resources"), ("show a.b", "resources")] {
+        for (words, what) in [
+            ("output", "outputs"),
+            ("output a --raw", "outputs"),
+            ("list", "resources"),
+            ("show a.b", "resources"),
+        ] {
             case.expect(
                 case.remote_state(words),
                 1,
@@ -313,8 +363,10 @@ fn resources(suite: &mut Suite) {
     });
     suite.on_emulator("a_state_with_fields_of_the_future_is_read", &[], |server| {
         let case = Case::new(server);
-        case.place
-            .put_state("default", state(3).replace("  \"check_results\": null\n", "  \"unknown\": [1]\n"));
+        case.place.put_state(
+            "default",
+            state(3).replace("  \"check_results\": null\n", "  \"unknown\": [1]\n"),
+        );
         case.run(case.remote_state("output -raw big")).code(0);
     });
 }

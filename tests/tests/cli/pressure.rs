@@ -1,4 +1,5 @@
-//! `serve` when clients ask for more than there is: descriptors and memory, measured on the process.
+//! `serve` when clients ask for more than there is: descriptors and memory, measured on the
+//! process.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -58,7 +59,9 @@ fn half_sent_heads() {
     let half: Vec<_> = (0..CONNECTIONS)
         .map(|_| {
             let mut stream = connect(&served);
-            stream.write_all(b"GET / HTTP/1.1\r\nHo").expect("the server takes the start of a head");
+            stream
+                .write_all(b"GET / HTTP/1.1\r\nHo")
+                .expect("the server takes the start of a head");
             stream
         })
         .collect();
@@ -81,8 +84,8 @@ fn memory() {
     let (most, last) = body.as_bytes().split_at(STATE_BYTES - 1);
     let head = |name: usize| {
         format!(
-            "POST /state/n{name} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: application/json\r\n\
-             Content-Length: {STATE_BYTES}\r\n\r\n"
+            "POST /state/n{name} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: \
+             close\r\nContent-Type: application/json\r\nContent-Length: {STATE_BYTES}\r\n\r\n"
         )
     };
     let mut uploads: Vec<_> = (0..CLIENTS)
@@ -97,14 +100,19 @@ fn memory() {
     let answers: Vec<_> = uploads.iter_mut().map(|stream| answer(stream, last)).collect();
     let stored = answers.iter().filter(|answer| answer.starts_with("HTTP/1.1 200")).count();
     assert!(stored > 0, "{answers:?}");
-    // A connection that is reset before its answer is read counts as refused too: clients repeat both.
-    let refused =
-        answers.iter().any(|answer| answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after"));
+    // A connection that is reset before its answer is read counts as refused too: clients repeat
+    // both.
+    let refused = answers
+        .iter()
+        .any(|answer| answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after"));
     assert!(refused, "{answers:?}");
 
     let path = format!(
         "GET /state/n{} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
-        answers.iter().position(|answer| answer.starts_with("HTTP/1.1 200")).expect("one is stored")
+        answers
+            .iter()
+            .position(|answer| answer.starts_with("HTTP/1.1 200"))
+            .expect("one is stored")
     );
     let reads: Vec<_> = (0..CLIENTS)
         .map(|_| {
@@ -116,8 +124,10 @@ fn memory() {
             stream
         })
         .collect();
-    let status = std::fs::read_to_string(format!("/proc/{}/status", served.running.id())).expect("it runs");
-    let highest = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux says so");
+    let status =
+        std::fs::read_to_string(format!("/proc/{}/status", served.running.id())).expect("it runs");
+    let highest =
+        status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux says so");
     let highest: u64 = highest.trim().trim_end_matches(" kB").parse().expect("a number");
     assert!(highest < CEILING_AND_PROCESS_KB, "{highest} kB at most");
     drop(reads);

@@ -9,7 +9,8 @@ use crate::support::{Case, state};
 pub(crate) fn tests(suite: &mut Suite) {
     suite.on_each_server("pull_prints_the_very_bytes", &[], |server| {
         let case = Case::new(server);
-        // No newline at the end, a carriage return, text beyond ASCII, and larger than any buffer on the way.
+        // No newline at the end, a carriage return, text beyond ASCII, and larger than any buffer
+        // on the way.
         let filler = "ü\r\n".repeat(200_000);
         let bytes = format!("{}{filler} ", state(3));
         case.place.put_state("default", bytes.clone());
@@ -27,8 +28,9 @@ pub(crate) fn tests(suite: &mut Suite) {
             &format!("wrote {} bytes to `state.json`\n", state(3).len()),
         );
         assert_eq!(case.sandbox.read("state.json"), state(3).as_bytes());
-        let mode =
-            std::fs::metadata(case.sandbox.path().join("state.json")).expect("it is there").permissions();
+        let mode = std::fs::metadata(case.sandbox.path().join("state.json"))
+            .expect("it is there")
+            .permissions();
         assert_eq!(mode.mode() & 0o777, 0o600);
         let json = case.run(case.remote_state("pull --output=other.json --json")).code(0).json();
         assert_eq!((&json["version"], &json["file"]), (&1.into(), &"other.json".into()));
@@ -40,9 +42,9 @@ pub(crate) fn tests(suite: &mut Suite) {
             case.remote_state("pull -w nobody"),
             4,
             "",
-            "error: no state has been written to `s3://BUCKET/env:/nobody/KEY`\n  \
-             workspace  nobody\n\n\
-             hint: see which workspaces have one with `remote-state -w nobody workspace list`\n",
+            "error: no state has been written to `s3://BUCKET/env:/nobody/KEY`\n  workspace  \
+             nobody\n\nhint: see which workspaces have one with `remote-state -w nobody workspace \
+             list`\n",
         );
         case.run(case.remote_state("pull -o state.json")).code(4);
         assert!(!case.sandbox.path().join("state.json").exists());
@@ -56,22 +58,30 @@ pub(crate) fn tests(suite: &mut Suite) {
         let said = format!("wrote {} bytes to `fifo`\n", state(3).len());
         case.expect(case.remote_state("pull -o fifo"), 0, "", &said);
         assert_eq!(reader.wait().code(0).stdout(), state(3));
-        let kind = |name: &str| std::fs::symlink_metadata(path.join(name)).expect("it is there").file_type();
+        let kind = |name: &str| {
+            std::fs::symlink_metadata(path.join(name)).expect("it is there").file_type()
+        };
         assert!(kind("fifo").is_fifo());
         std::os::unix::fs::symlink("/dev/null", path.join("null")).expect("a link can be made");
         case.run(case.remote_state("pull -o null")).code(0);
         assert!(kind("null").is_symlink());
         // A link of its own: a test that fails must not replace the system's.
-        std::os::unix::fs::symlink("/proc/self/fd/1", path.join("stdout")).expect("a link can be made");
+        std::os::unix::fs::symlink("/proc/self/fd/1", path.join("stdout"))
+            .expect("a link can be made");
         let to_stdout = case.remote_state("pull -q -o stdout");
         case.expect(to_stdout, 0, &state(3), "");
-        case.run(case.remote_state("pull -o .")).code(1).says("error: cannot write `.`: Is a directory");
+        case.run(case.remote_state("pull -o ."))
+            .code(1)
+            .says("error: cannot write `.`: Is a directory");
     });
     suite.on_emulator("pull_into_an_open_file_adds_to_it", &[], |server| {
         let case = Case::stored(server);
         case.sandbox.write("state.json", "before\n");
-        let shell =
-            case.sandbox.command("sh").server(server).args(["-c", "shift; \"$@\" >> state.json", "sh"]);
+        let shell = case.sandbox.command("sh").server(server).args([
+            "-c",
+            "shift; \"$@\" >> state.json",
+            "sh",
+        ]);
         std::os::unix::fs::symlink("/proc/self/fd/1", case.sandbox.path().join("stdout"))
             .expect("a link can be made");
         case.run(shell.then(&case.remote_state("pull -o stdout"))).code(0);
@@ -81,9 +91,11 @@ pub(crate) fn tests(suite: &mut Suite) {
         let case = Case::stored(server);
         let path = case.sandbox.path();
         case.sandbox.write("real/old.json", "an older one");
-        for (target, link) in
-            [("real/old.json", "link.json"), ("real/new.json", "dangling.json"), ("link.json", "second.json")]
-        {
+        for (target, link) in [
+            ("real/old.json", "link.json"),
+            ("real/new.json", "dangling.json"),
+            ("link.json", "second.json"),
+        ] {
             std::os::unix::fs::symlink(target, path.join(link)).expect("a link can be made");
             case.sandbox.write("real/old.json", "an older one");
             case.run(case.remote_state("pull -o").arg(link)).code(0);
@@ -93,8 +105,11 @@ pub(crate) fn tests(suite: &mut Suite) {
             );
             assert_eq!(case.sandbox.read(link), state(3).as_bytes());
         }
-        std::os::unix::fs::symlink("round.json", path.join("round.json")).expect("a link can be made");
-        case.run(case.remote_state("pull -o round.json")).code(1).says("error: cannot write `round.json`: ");
+        std::os::unix::fs::symlink("round.json", path.join("round.json"))
+            .expect("a link can be made");
+        case.run(case.remote_state("pull -o round.json"))
+            .code(1)
+            .says("error: cannot write `round.json`: ");
         let left: Vec<_> = [path.clone(), path.join("real")]
             .iter()
             .flat_map(|folder| std::fs::read_dir(folder).expect("it is a folder"))
@@ -110,7 +125,8 @@ pub(crate) fn tests(suite: &mut Suite) {
     ] {
         suite.on_emulator(name, &[], move |server| {
             let case = Case::new(server);
-            case.place.put_state("default", state(3).replace("line 2", &"long line".repeat(1_000_000)));
+            case.place
+                .put_state("default", state(3).replace("line 2", &"long line".repeat(1_000_000)));
             let folder = case.sandbox.folder("to");
             std::fs::write(folder.join("state.json"), "an older one").expect("the folder is there");
             let entries = || std::fs::read_dir(&folder).expect("it is a folder").count();
@@ -126,25 +142,34 @@ pub(crate) fn tests(suite: &mut Suite) {
     }
     suite.on_emulator("a_full_disk_behind_standard_output_is_told", &[], |server| {
         let case = Case::stored(server);
-        let shell = case.sandbox.command("sh").server(server).args(["-c", "shift; \"$@\" > /dev/full", "sh"]);
-        let said = "error: cannot write to standard output: No space left on device (os error 28)\n";
+        let shell = case.sandbox.command("sh").server(server).args([
+            "-c",
+            "shift; \"$@\" > /dev/full",
+            "sh",
+        ]);
+        let said =
+            "error: cannot write to standard output: No space left on device (os error 28)\n";
         case.expect(shell.then(&case.remote_state("pull")), 1, "", said);
     });
-    suite.on_emulator("a_name_that_is_no_text_is_written_to_and_told_as_far_as_it_is_text", &[], |server| {
-        use std::os::unix::ffi::OsStrExt as _;
-        let case = Case::stored(server);
-        for (name, told) in [
-            (&b"\xff.json"[..], "\u{fffd}.json"),
-            (b"\xc3\x28\xff", "\u{fffd}(\u{fffd}"),
-            (b"a\n\xe2\x82.json", "a\n\u{fffd}.json"),
-        ] {
-            let name = std::ffi::OsStr::from_bytes(name);
-            let json = case.run(case.remote_state("--json pull -o").arg(name)).code(0).json();
-            assert_eq!(json["file"], told);
-            assert_eq!(case.sandbox.read(name), state(3).as_bytes());
-            case.run(case.remote_state("pull -o").arg(name)).code(0).says("wrote ");
-        }
-    });
+    suite.on_emulator(
+        "a_name_that_is_no_text_is_written_to_and_told_as_far_as_it_is_text",
+        &[],
+        |server| {
+            use std::os::unix::ffi::OsStrExt as _;
+            let case = Case::stored(server);
+            for (name, told) in [
+                (&b"\xff.json"[..], "\u{fffd}.json"),
+                (b"\xc3\x28\xff", "\u{fffd}(\u{fffd}"),
+                (b"a\n\xe2\x82.json", "a\n\u{fffd}.json"),
+            ] {
+                let name = std::ffi::OsStr::from_bytes(name);
+                let json = case.run(case.remote_state("--json pull -o").arg(name)).code(0).json();
+                assert_eq!(json["file"], told);
+                assert_eq!(case.sandbox.read(name), state(3).as_bytes());
+                case.run(case.remote_state("pull -o").arg(name)).code(0).says("wrote ");
+            }
+        },
+    );
     suite.on_emulator(
         "a_state_that_does_not_match_its_digest_is_handed_out_if_that_is_asked_for",
         &[],
@@ -165,8 +190,9 @@ pub(crate) fn tests(suite: &mut Suite) {
                 assert_eq!(refused.stdout(), "");
                 let cmd = file.iter().fold(ignoring(), |cmd, file| cmd.arg("-o").arg(file));
                 let output = case.run(cmd).code(5);
-                let output =
-                    output.says("warning: the state was handed out without holding it against its digest");
+                let output = output.says(
+                    "warning: the state was handed out without holding it against its digest",
+                );
                 let output = output.says("digest");
                 let handed = file.map_or(output.stdout.clone(), |file| case.sandbox.read(file));
                 assert_eq!(String::from_utf8_lossy(&handed), altered);
@@ -179,7 +205,8 @@ pub(crate) fn tests(suite: &mut Suite) {
             case.remote_state("pull -o nowhere/state.json"),
             1,
             "",
-            "error: cannot write `nowhere/state.json`: No such file or directory (os error 2)[..]\n",
+            "error: cannot write `nowhere/state.json`: No such file or directory (os error \
+             2)[..]\n",
         );
     });
 }

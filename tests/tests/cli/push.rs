@@ -50,7 +50,9 @@ fn accepted(suite: &mut Suite) {
         assert!(case.place.state("default").expect("it is stored") == large(2));
         case.run(case.remote_state("push -").stdin(large(2))).code(0).says("nothing to write");
         let other = large(2).replace(SECRET, "hunter3") + " ";
-        case.run(case.remote_state("push -").stdin(other)).code(5).says("may not replace the stored state");
+        case.run(case.remote_state("push -").stdin(other))
+            .code(5)
+            .says("may not replace the stored state");
         case.run(case.remote_state("push -").stdin(large(3) + "x"))
             .code(1)
             .says("something follows it (line ");
@@ -65,38 +67,44 @@ fn accepted(suite: &mut Suite) {
             "serial 3 is stored at `s3://BUCKET/KEY` already; nothing to write\n",
         );
     });
-    suite.on_each_server("a_state_that_was_altered_on_its_way_is_refused_and_not_stored", &[], |server| {
-        let (sent, altered) = (state(7), state(7).replace(SECRET, "hunter3"));
-        let checksum = |state: &str| BASE64.encode(ContentHash::of(state.as_bytes()).as_bytes());
-        let body = (SECRET.to_owned(), "hunter3".to_owned());
-        for (words, reason) in [
-            (vec![], None),
-            (vec![body.clone()], Some("the store refused it")),
-            // Whoever alters the checksum too breaks the signature.
-            (vec![body, (checksum(&sent), checksum(&altered))], Some("SignatureDoesNotMatch")),
-        ] {
-            let proxy = Proxy::altering(&server.endpoint, words);
-            for dialect in ["aws", "minio"] {
-                let mut case = Case::new(server);
-                case.place = case.place.with("dialect", dialect);
-                case.sandbox.write("new.json", &sent);
-                let push = case.remote_state("push new.json");
-                let output =
-                    case.run(push.arg(format!("--backend-config=endpoints={{ s3 = {:?} }}", proxy.url)));
-                case.place.assert_unlocked();
-                match reason {
-                    None => {
-                        output.code(0);
-                        assert_eq!(case.place.state("default").expect("it is stored"), sent);
-                    }
-                    Some(reason) => {
-                        assert_eq!(case.place.state("default"), None, "{dialect}: {output}");
-                        output.says("cannot write").says(reason);
+    suite.on_each_server(
+        "a_state_that_was_altered_on_its_way_is_refused_and_not_stored",
+        &[],
+        |server| {
+            let (sent, altered) = (state(7), state(7).replace(SECRET, "hunter3"));
+            let checksum =
+                |state: &str| BASE64.encode(ContentHash::of(state.as_bytes()).as_bytes());
+            let body = (SECRET.to_owned(), "hunter3".to_owned());
+            for (words, reason) in [
+                (vec![], None),
+                (vec![body.clone()], Some("the store refused it")),
+                // Whoever alters the checksum too breaks the signature.
+                (vec![body, (checksum(&sent), checksum(&altered))], Some("SignatureDoesNotMatch")),
+            ] {
+                let proxy = Proxy::altering(&server.endpoint, words);
+                for dialect in ["aws", "minio"] {
+                    let mut case = Case::new(server);
+                    case.place = case.place.with("dialect", dialect);
+                    case.sandbox.write("new.json", &sent);
+                    let push = case.remote_state("push new.json");
+                    let output = case.run(
+                        push.arg(format!("--backend-config=endpoints={{ s3 = {:?} }}", proxy.url)),
+                    );
+                    case.place.assert_unlocked();
+                    match reason {
+                        None => {
+                            output.code(0);
+                            assert_eq!(case.place.state("default").expect("it is stored"), sent);
+                        }
+                        Some(reason) => {
+                            assert_eq!(case.place.state("default"), None, "{dialect}: {output}");
+                            output.says("cannot write").says(reason);
+                        }
                     }
                 }
             }
-        }
-    });
+        },
+    );
     suite.on_each_server("an_empty_state_gives_way_to_any_other", &[], |server| {
         let case = Case::new(server);
         case.place.put_state("default", empty_state(9));
@@ -130,7 +138,8 @@ fn not_states(suite: &mut Suite) {
                 1,
                 "",
                 &format!(
-                    "error: `bad.json` is not a Terraform state: {reason}\n  note  nothing was written\n"
+                    "error: `bad.json` is not a Terraform state: {reason}\n  note  nothing was \
+                     written\n"
                 ),
             );
             assert_eq!(case.place.state("default").expect("it is still there"), state(3));
@@ -140,14 +149,17 @@ fn not_states(suite: &mut Suite) {
     suite.on_each_server("an_empty_file_is_refused", &[], |server| {
         let case = Case::stored(server);
         case.sandbox.write("empty.json", "");
-        for (words, name) in [("push empty.json", "`empty.json`"), ("push - --force", "standard input")] {
+        for (words, name) in
+            [("push empty.json", "`empty.json`"), ("push - --force", "standard input")]
+        {
             case.expect(
                 case.remote_state(words),
                 1,
                 "",
                 &format!(
-                    "error: {name} is not a Terraform state: it is empty\n  note  nothing was written\n\n\
-                     hint: the command that should have written it may have failed; to drop a state, use `remote-state workspace delete`\n"
+                    "error: {name} is not a Terraform state: it is empty\n  note  nothing was \
+                     written\n\nhint: the command that should have written it may have failed; to \
+                     drop a state, use `remote-state workspace delete`\n"
                 ),
             );
         }
@@ -170,10 +182,9 @@ fn not_states(suite: &mut Suite) {
             case.remote_state("push new.json"),
             1,
             "",
-            "error: what is stored at `s3://BUCKET/KEY` is not a Terraform state: it is not a JSON object\n  \
-             size      19 bytes\n  \
-             modified  [..] UTC\n\n\
-             hint: look at it with `remote-state pull`; to replace it all the same, pass `--force`\n",
+            "error: what is stored at `s3://BUCKET/KEY` is not a Terraform state: it is not a \
+             JSON object\n  size      19 bytes\n  modified  [..] UTC\n\nhint: look at it with \
+             `remote-state pull`; to replace it all the same, pass `--force`\n",
         );
         case.run(case.remote_state("push new.json --force")).code(0);
     });
@@ -199,9 +210,11 @@ fn not_following(suite: &mut Suite) {
         (
             "the_same_serial_with_other_bytes_is_refused",
             state(3).replace("line 2", "line two"),
-            "its serial 3 is the stored serial, but its content differs: someone else wrote in between"
+            "its serial 3 is the stored serial, but its content differs: someone else wrote in \
+             between"
                 .to_owned(),
-            "hint: if it is the stored state with changes of yours, raise its `serial` and push it again\n",
+            "hint: if it is the stored state with changes of yours, raise its `serial` and push \
+             it again\n",
         ),
     ];
     for (name, new, reason, hint) in refusals {
@@ -213,8 +226,9 @@ fn not_following(suite: &mut Suite) {
                 5,
                 "",
                 &format!(
-                    "error: `new.json` may not replace the stored state: {reason}\n  stored at  s3://BUCKET/KEY\n\n{hint}\
-                     hint: compare the two with `remote-state pull`; to replace it all the same, pass `--force`\n"
+                    "error: `new.json` may not replace the stored state: {reason}\n  stored at  \
+                     s3://BUCKET/KEY\n\n{hint}hint: compare the two with `remote-state pull`; to \
+                     replace it all the same, pass `--force`\n"
                 ),
             );
             assert_eq!(case.place.state("default").expect("it is still there"), state(3));
@@ -234,13 +248,11 @@ fn under_a_lock(suite: &mut Suite) {
             3,
             "",
             &format!(
-                "error: state `s3://BUCKET/KEY` is locked\n  \
-                 held by  [..]@[..] for `drill`, version [..]\n  \
-                 since    [..] UTC ([..] s ago)\n  \
-                 lock     s3://BUCKET/KEY.tflock\n  \
-                 lock id  {id}\n\n\
-                 hint: to wait for it, pass `--lock-timeout 5m`\n\
-                 hint: if that run is gone, release it with `remote-state unlock {id}`\n"
+                "error: state `s3://BUCKET/KEY` is locked\n  held by  [..]@[..] for `drill`, \
+                 version [..]\n  since    [..] UTC ([..] s ago)\n  lock     \
+                 s3://BUCKET/KEY.tflock\n  lock id  {id}\n\nhint: to wait for it, pass \
+                 `--lock-timeout 5m`\nhint: if that run is gone, release it with `remote-state \
+                 unlock {id}`\n"
             ),
         );
         assert_eq!(case.place.state("default").expect("it is still there"), state(3));
@@ -261,8 +273,9 @@ fn under_a_lock(suite: &mut Suite) {
             case.remote_state("push new.json --lock-id gone"),
             5,
             "",
-            "error: the lock `gone` is not held on `s3://BUCKET/KEY`: someone released it\n\n\
-             hint: take a new one with `remote-state lock`, after making sure that nobody wrote in between\n",
+            "error: the lock `gone` is not held on `s3://BUCKET/KEY`: someone released \
+             it\n\nhint: take a new one with `remote-state lock`, after making sure that nobody \
+             wrote in between\n",
         );
         assert_eq!(case.place.state("default").expect("it is still there"), state(3));
     });
@@ -283,8 +296,8 @@ fn under_a_lock(suite: &mut Suite) {
             case.remote_state("push new.json --backend-config use_lockfile=false"),
             0,
             "",
-            "warning: no lock is configured for this state: nothing keeps others from writing at the same time\n\
-             wrote serial 4 ([..] bytes) to `s3://BUCKET/KEY`\n",
+            "warning: no lock is configured for this state: nothing keeps others from writing at \
+             the same time\nwrote serial 4 ([..] bytes) to `s3://BUCKET/KEY`\n",
         );
     });
 }
@@ -292,40 +305,49 @@ fn under_a_lock(suite: &mut Suite) {
 /// An envelope of OpenTofu's with this serial.
 fn envelope(serial: u64, lineage: &str, data: &str) -> String {
     format!(
-        "{{\"serial\":{serial},\"lineage\":\"{lineage}\",\"meta\":{{}},\"encrypted_data\":\"{data}\",\"encryption_version\":\"v0\"}}"
+        "{{\"serial\":{serial},\"lineage\":\"{lineage}\",\"meta\":{{}},\"encrypted_data\":\"\
+         {data}\",\"encryption_version\":\"v0\"}}"
     )
 }
 
 /// The kind: every refusal that a plain state would be helped out of by its `serial` or by looking
 /// inside.
 fn encrypted(suite: &mut Suite) {
-    suite.on_each_server("an_encrypted_state_that_does_not_follow_is_for_tofu_to_push", &[], |server| {
-        let case = Case::new(server);
-        for (stored, new) in [
-            (envelope(3, "l", "YQ=="), envelope(3, "l", "Yg==")),
-            (envelope(3, "l", "YQ=="), envelope(2, "l", "YQ==")),
-            (envelope(3, "l", "YQ=="), envelope(4, "m", "YQ==")),
-            (state(3), envelope(3, LINEAGE, "YQ==")),
-        ] {
-            case.place.put_state("default", stored.clone());
-            let refused = case.run(case.remote_state("push -").stdin(new.as_str())).code(5);
-            let refused = refused.says("hint: it is encrypted: use `tofu state push`");
-            assert!(!refused.stderr().contains("raise its `serial`"), "{refused}");
-            assert_eq!(case.place.state("default").expect("it is still there"), stored);
-        }
-        case.place.assert_unlocked();
-    });
-    suite.on_each_server("an_encrypted_state_that_is_stored_is_said_not_to_be_checked", &[], |server| {
-        let case = Case::new(server);
-        let warning = "warning: the state is encrypted: what is inside was not checked";
-        for (serial, data) in [(1, "YQ=="), (2, "bm8gc3RhdGU="), (7, "")] {
-            let new = envelope(serial, "l", data);
-            case.run(case.remote_state("push -").stdin(new.as_str())).code(0).says(warning);
-            assert_eq!(case.place.state("default").expect("it is stored"), new);
-        }
-        let plain = case.run(case.remote_state("push - -w plain").stdin(state(1))).code(0);
-        assert!(!plain.stderr().contains("encrypted"), "{plain}");
-    });
+    suite.on_each_server(
+        "an_encrypted_state_that_does_not_follow_is_for_tofu_to_push",
+        &[],
+        |server| {
+            let case = Case::new(server);
+            for (stored, new) in [
+                (envelope(3, "l", "YQ=="), envelope(3, "l", "Yg==")),
+                (envelope(3, "l", "YQ=="), envelope(2, "l", "YQ==")),
+                (envelope(3, "l", "YQ=="), envelope(4, "m", "YQ==")),
+                (state(3), envelope(3, LINEAGE, "YQ==")),
+            ] {
+                case.place.put_state("default", stored.clone());
+                let refused = case.run(case.remote_state("push -").stdin(new.as_str())).code(5);
+                let refused = refused.says("hint: it is encrypted: use `tofu state push`");
+                assert!(!refused.stderr().contains("raise its `serial`"), "{refused}");
+                assert_eq!(case.place.state("default").expect("it is still there"), stored);
+            }
+            case.place.assert_unlocked();
+        },
+    );
+    suite.on_each_server(
+        "an_encrypted_state_that_is_stored_is_said_not_to_be_checked",
+        &[],
+        |server| {
+            let case = Case::new(server);
+            let warning = "warning: the state is encrypted: what is inside was not checked";
+            for (serial, data) in [(1, "YQ=="), (2, "bm8gc3RhdGU="), (7, "")] {
+                let new = envelope(serial, "l", data);
+                case.run(case.remote_state("push -").stdin(new.as_str())).code(0).says(warning);
+                assert_eq!(case.place.state("default").expect("it is stored"), new);
+            }
+            let plain = case.run(case.remote_state("push - -w plain").stdin(state(1))).code(0);
+            assert!(!plain.stderr().contains("encrypted"), "{plain}");
+        },
+    );
 }
 
 /// The lock is broken when the state is on its way, past every look at the lock. The kind: a lock
@@ -346,15 +368,18 @@ fn broken_lock(suite: &mut Suite) {
                 push = push.arg("--lock-id").arg(id.stdout().trim_end());
             }
             let (bucket, key) = (case.place.bucket.clone(), case.place.key.clone());
-            let is_write =
-                move |line: &str| line.starts_with("PUT ") && line.contains(&key) && !line.contains("tflock");
+            let is_write = move |line: &str| {
+                line.starts_with("PUT ") && line.contains(&key) && !line.contains("tflock")
+            };
             let (client, lock) = (server.client().clone(), case.place.lock_key("default"));
             let break_lock = move || {
                 let now = "2026-01-02T03:04:05Z".parse().expect("a time");
-                let other =
-                    LockInfo::new("drill", "b@c", "1", now).expect("there are random bytes").to_json();
+                let other = LockInfo::new("drill", "b@c", "1", now)
+                    .expect("there are random bytes")
+                    .to_json();
                 let delete = client.delete_object().bucket(&bucket).key(&lock);
-                let put = client.put_object().bucket(&bucket).key(&lock).body(other.into_bytes().into());
+                let put =
+                    client.put_object().bucket(&bucket).key(&lock).body(other.into_bytes().into());
                 block_on(async {
                     drop(delete.send().await.expect("the server deletes it"));
                     if is_taken {

@@ -18,12 +18,13 @@ pub(crate) fn tests(suite: &mut Suite) {
 fn serve(suite: &mut Suite) {
     suite.on_emulator("serve_without_a_token_is_refused", &[], |server| {
         let case = Case::new(server);
-        let refused = "error: a server needs a token that clients present\n\n\
-             hint: set `REMOTE_STATE_TOKEN`, or pass `--token-file FILE`\n\
-             hint: on a loopback address, `--no-auth` goes without\n";
+        let refused = "error: a server needs a token that clients present\n\nhint: set \
+                       `REMOTE_STATE_TOKEN`, or pass `--token-file FILE`\nhint: on a loopback \
+                       address, `--no-auth` goes without\n";
         case.expect(case.remote_state("serve --listen 127.0.0.1:0"), 2, "", refused);
         case.sandbox.write("token", " \n");
-        let open = "warning: the token file `token` can be read or changed by other users of this machine: `chmod 600` it\n";
+        let open = "warning: the token file `token` can be read or changed by other users of this \
+                    machine: `chmod 600` it\n";
         case.expect(
             case.remote_state("serve --listen 127.0.0.1:0 --token-file token"),
             2,
@@ -37,71 +38,93 @@ fn serve(suite: &mut Suite) {
             "error: cannot read the token file `nowhere`: No such file or directory (os error 2)\n",
         );
     });
-    suite.on_emulator("a_token_that_can_be_guessed_or_read_by_others_is_warned_of", &[], |server| {
-        let case = Case::new(server);
-        let said = |cmd: Cmd| {
-            let mut running = cmd.start();
-            running.wait_for("stop with Ctrl-C");
-            running.signal(Signal::TERM);
-            let output = running.wait().code(0);
-            output
-                .stderr()
-                .lines()
-                .filter(|line| line.starts_with("warning: "))
-                .collect::<Vec<_>>()
-                .join("\n")
-        };
-        let serve = || case.remote_state("serve --listen 127.0.0.1:0");
-        let long = "0123456789abcdef0123456789abcdef";
-        for token in ["x", "hunter2", "0123456789abcde", " x \n"] {
-            let warning = said(serve().env("REMOTE_STATE_TOKEN", token));
-            assert!(warning.contains("the token in `REMOTE_STATE_TOKEN` is short"), "{token}: {warning}");
-            assert!(token.trim() == "x" || !warning.contains(token.trim()), "{warning}");
-        }
-        assert_eq!(said(serve().env("REMOTE_STATE_TOKEN", long)), "");
-        for (mode, token, warnings) in [
-            (0o666, long, &["can be read or changed by other users"][..]),
-            (0o604, long, &["can be read or changed by other users"]),
-            (0o620, long, &["can be read or changed by other users"]),
-            (0o666, "x", &["can be read or changed by other users", "the token in `token` is short"]),
-            (0o600, "x", &["the token in `token` is short"]),
-            (0o640, long, &[]),
-            (0o600, long, &[]),
-        ] {
-            let path = case.sandbox.write("token", token);
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("it is ours");
-            let said = said(serve().arg("--token-file=token"));
-            assert_eq!(said.lines().count(), warnings.len(), "{mode:o} {token}: {said}");
-            assert!(warnings.iter().all(|warning| said.contains(warning)), "{mode:o} {token}: {said}");
-        }
-    });
+    suite.on_emulator(
+        "a_token_that_can_be_guessed_or_read_by_others_is_warned_of",
+        &[],
+        |server| {
+            let case = Case::new(server);
+            let said = |cmd: Cmd| {
+                let mut running = cmd.start();
+                running.wait_for("stop with Ctrl-C");
+                running.signal(Signal::TERM);
+                let output = running.wait().code(0);
+                output
+                    .stderr()
+                    .lines()
+                    .filter(|line| line.starts_with("warning: "))
+                    .collect::<Vec<_>>()
+                    .join("\n")
+            };
+            let serve = || case.remote_state("serve --listen 127.0.0.1:0");
+            let long = "0123456789abcdef0123456789abcdef";
+            for token in ["x", "hunter2", "0123456789abcde", " x \n"] {
+                let warning = said(serve().env("REMOTE_STATE_TOKEN", token));
+                assert!(
+                    warning.contains("the token in `REMOTE_STATE_TOKEN` is short"),
+                    "{token}: {warning}"
+                );
+                assert!(token.trim() == "x" || !warning.contains(token.trim()), "{warning}");
+            }
+            assert_eq!(said(serve().env("REMOTE_STATE_TOKEN", long)), "");
+            for (mode, token, warnings) in [
+                (0o666, long, &["can be read or changed by other users"][..]),
+                (0o604, long, &["can be read or changed by other users"]),
+                (0o620, long, &["can be read or changed by other users"]),
+                (
+                    0o666,
+                    "x",
+                    &["can be read or changed by other users", "the token in `token` is short"],
+                ),
+                (0o600, "x", &["the token in `token` is short"]),
+                (0o640, long, &[]),
+                (0o600, long, &[]),
+            ] {
+                let path = case.sandbox.write("token", token);
+                std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode))
+                    .expect("it is ours");
+                let said = said(serve().arg("--token-file=token"));
+                assert_eq!(said.lines().count(), warnings.len(), "{mode:o} {token}: {said}");
+                assert!(
+                    warnings.iter().all(|warning| said.contains(warning)),
+                    "{mode:o} {token}: {said}"
+                );
+            }
+        },
+    );
     suite.on_emulator("serve_without_authentication_stays_on_loopback", &[], |server| {
         let case = Case::new(server);
         case.expect(
             case.remote_state("serve --no-auth --listen 0.0.0.0:0"),
             2,
             "",
-            "error: a server without a token can only listen on a loopback address, not on `0.0.0.0`\n\n\
-             hint: listen on 127.0.0.1, or set a token\n",
+            "error: a server without a token can only listen on a loopback address, not on \
+             `0.0.0.0`\n\nhint: listen on 127.0.0.1, or set a token\n",
         );
     });
     suite.on_emulator("an_address_that_is_taken_is_named", &[], |server| {
         let case = Case::new(server);
         let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = taken.local_addr().expect("it is bound").to_string();
-        case.run(case.remote_state("serve --no-auth --listen").arg(&address)).code(1).says(&address);
-        case.run(case.remote_state("serve --no-auth --listen nowhere")).code(2).says("'--listen <ADDRESS>'");
+        case.run(case.remote_state("serve --no-auth --listen").arg(&address))
+            .code(1)
+            .says(&address);
+        case.run(case.remote_state("serve --no-auth --listen nowhere"))
+            .code(2)
+            .says("'--listen <ADDRESS>'");
     });
     suite.on_emulator("serve_says_where_it_is_and_ends_when_it_is_asked_to", &[], |server| {
         let case = Case::new(server);
         for signal in [Signal::TERM, Signal::INT] {
-            let cmd = case.remote_state("serve --listen 127.0.0.1:0").env("REMOTE_STATE_TOKEN", "hunter2");
+            let cmd = case
+                .remote_state("serve --listen 127.0.0.1:0")
+                .env("REMOTE_STATE_TOKEN", "hunter2");
             let mut running = cmd.start();
             running.wait_for("stop with Ctrl-C");
             running.signal(signal);
             let output = running.wait().code(0);
             assert!(
-                output.stdout().starts_with("http://127.0.0.1:") && output.stdout().lines().count() == 1,
+                output.stdout().starts_with("http://127.0.0.1:")
+                    && output.stdout().lines().count() == 1,
                 "{output}"
             );
             assert_discreet(&output, server);
@@ -129,7 +152,10 @@ fn serve(suite: &mut Suite) {
         assert!(running.is_running(), "it should wait");
         let asked = Instant::now();
         running.signal(Signal::INT);
-        running.wait().code(130).says("warning: stopped now: nobody knows what became of the requests");
+        running
+            .wait()
+            .code(130)
+            .says("warning: stopped now: nobody knows what became of the requests");
         assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
     });
     suite.test("a_store_that_refuses_is_told_before_anything_is_served", &[], || {
@@ -157,7 +183,8 @@ fn serve(suite: &mut Suite) {
         running.signal(Signal::TERM);
         running.wait().code(0).says("warning: ");
     });
-    // A store without the right to list answers 403 for what is not there, a lock that is not held above all.
+    // A store without the right to list answers 403 for what is not there, a lock that is not held
+    // above all.
     suite.test("serve_and_exec_begin_where_the_lock_may_not_be_looked_at", &[], || {
         let server = &S3Server::emulator();
         let case = Case::new(server);
@@ -175,15 +202,18 @@ fn serve(suite: &mut Suite) {
     suite.on_emulator("serve_takes_no_time_to_wait_for_locks", &[], |server| {
         let case = Case::new(server);
         let words = "serve --listen 127.0.0.1:0 --no-auth --lock-timeout 5s";
-        case.run(case.remote_state(words)).code(2).says("each client waits as long as it is told to");
+        case.run(case.remote_state(words))
+            .code(2)
+            .says("each client waits as long as it is told to");
     });
 }
 
 /// What is said when a command ends that never asked for the state.
 const UNASKED: &str = "warning: the command never asked for the state that is served to it\n  \
-     served  s3://BUCKET/KEY\n\
-     hint: if it is Terraform, see that the configuration says `backend \"http\" {}`, without an `address`, and that `init` has run with it\n\
-     hint: Terraform before 0.13.2 needs an `address` in the block: use `remote-state serve` with it\n";
+                       served  s3://BUCKET/KEY\nhint: if it is Terraform, see that the \
+                       configuration says `backend \"http\" {}`, without an `address`, and that \
+                       `init` has run with it\nhint: Terraform before 0.13.2 needs an `address` \
+                       in the block: use `remote-state serve` with it\n";
 
 fn exec(suite: &mut Suite) {
     suite.on_emulator("exec_without_a_command_is_a_usage_error", &[], |server| {
@@ -197,8 +227,8 @@ fn exec(suite: &mut Suite) {
             case.remote_state("exec").args(["--", "no-such-command", "-x"]),
             4,
             "",
-            "error: cannot run `no-such-command`: No such file or directory (os error 2)\n\n\
-             hint: give the command after `--`, and make sure that it is on the `PATH`\n",
+            "error: cannot run `no-such-command`: No such file or directory (os error 2)\n\nhint: \
+             give the command after `--`, and make sure that it is on the `PATH`\n",
         );
     });
     suite.on_emulator("the_exit_code_of_the_command_is_passed_on", &[], |server| {
@@ -212,17 +242,23 @@ fn exec(suite: &mut Suite) {
         let case = Case::stored(server);
         let cmd = case.remote_state("exec -w dev").env("TF_WORKSPACE", "dev");
         // The keys to the store are inherited, as everything is, and not for the ears of a test.
-        let cmd = cmd.args(["--", "sh", "-c", "unset AWS_SECRET_ACCESS_KEY AWS_ACCESS_KEY_ID; env"]);
+        let cmd =
+            cmd.args(["--", "sh", "-c", "unset AWS_SECRET_ACCESS_KEY AWS_ACCESS_KEY_ID; env"]);
         let output = case.run(cmd).code(0);
         let value = |name: &str| {
-            output.stdout().lines().find_map(|line| line.strip_prefix(&format!("{name}="))).map(str::to_owned)
+            output
+                .stdout()
+                .lines()
+                .find_map(|line| line.strip_prefix(&format!("{name}=")))
+                .map(str::to_owned)
         };
         let address = value("TF_HTTP_ADDRESS").expect("it is set");
         let (base, rest) = address.split_once("/exec/").expect("the secret is in the path");
         let (secret, state) = rest.split_once('/').expect("the secret is in the path");
         assert!(base.starts_with("http://127.0.0.1:") && secret.len() == 64, "{address}");
         assert_eq!(state, "state/dev");
-        for (name, door) in [("TF_HTTP_LOCK_ADDRESS", "lock"), ("TF_HTTP_UNLOCK_ADDRESS", "unlock")] {
+        for (name, door) in [("TF_HTTP_LOCK_ADDRESS", "lock"), ("TF_HTTP_UNLOCK_ADDRESS", "unlock")]
+        {
             assert_eq!(value(name), Some(format!("{base}/exec/{secret}/{door}/dev")));
         }
         assert_eq!(value("TF_HTTP_PASSWORD"), None);
@@ -247,10 +283,14 @@ fn exec(suite: &mut Suite) {
         let body = state(1) + &" ".repeat(64 << 20);
         let mut stream = TcpStream::connect(address).expect("it listens");
         let head = format!(
-            "POST /{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            "POST /{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: \
+             {}\r\n\r\n",
             body.len()
         );
-        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).expect("it reads");
+        stream
+            .write_all(head.as_bytes())
+            .and_then(|()| stream.write_all(body.as_bytes()))
+            .expect("it reads");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("it answers");
         case.sandbox.write("done", "");
@@ -260,6 +300,11 @@ fn exec(suite: &mut Suite) {
     });
     suite.on_emulator("a_command_may_read_and_write_its_standard_streams", &[], |server| {
         let case = Case::new(server);
-        case.expect(case.remote_state("exec").args(["--", "cat"]).stdin(state(1)), 0, &state(1), UNASKED);
+        case.expect(
+            case.remote_state("exec").args(["--", "cat"]).stdin(state(1)),
+            0,
+            &state(1),
+            UNASKED,
+        );
     });
 }

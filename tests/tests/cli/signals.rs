@@ -1,5 +1,6 @@
-//! Signals that end a process unless it says otherwise: of a terminal that is closed, and of a file that may not grow. Neither leaves a lock, a
-//! part of a state or a temporary file behind. With `nohup` the terminal's is nothing to end for.
+//! Signals that end a process unless it says otherwise: of a terminal that is closed, and of a file
+//! that may not grow. Neither leaves a lock, a part of a state or a temporary file behind. With
+//! `nohup` the terminal's is nothing to end for.
 
 use std::time::Duration;
 
@@ -12,15 +13,20 @@ use crate::support::{Case, state};
 const DELAY: Duration = Duration::from_secs(2);
 
 pub(crate) fn tests(suite: &mut Suite) {
-    suite.on_emulator("a_closed_terminal_lets_a_push_finish_and_give_its_lock_back", &[], |server| {
-        let case = Case::stored(server);
-        case.sandbox.write("new.tfstate", state(4));
-        let mut push = delayed(server, "PUT", ".tfstate", case.remote_state("push new.tfstate"));
-        push.signal(Signal::HUP);
-        push.wait().code(0).says("finishing first");
-        assert_eq!(case.place.state("default").as_deref(), Some(state(4).as_bytes()));
-        assert_eq!(case.place.holder("default"), None);
-    });
+    suite.on_emulator(
+        "a_closed_terminal_lets_a_push_finish_and_give_its_lock_back",
+        &[],
+        |server| {
+            let case = Case::stored(server);
+            case.sandbox.write("new.tfstate", state(4));
+            let mut push =
+                delayed(server, "PUT", ".tfstate", case.remote_state("push new.tfstate"));
+            push.signal(Signal::HUP);
+            push.wait().code(0).says("finishing first");
+            assert_eq!(case.place.state("default").as_deref(), Some(state(4).as_bytes()));
+            assert_eq!(case.place.holder("default"), None);
+        },
+    );
     suite.on_emulator("a_closed_terminal_ends_a_server_well", &[], |server| {
         let case = Case::new(server);
         let mut running = case.remote_state("serve --listen 127.0.0.1:0 --no-auth").start();
@@ -34,7 +40,8 @@ pub(crate) fn tests(suite: &mut Suite) {
             let shell = case.sandbox.command("sh").server(server);
             shell.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]).words_of(&cmd)
         };
-        let mut pull = delayed(server, "GET", ".tfstate", ignoring(case.remote_state("pull -o out.json")));
+        let mut pull =
+            delayed(server, "GET", ".tfstate", ignoring(case.remote_state("pull -o out.json")));
         pull.signal(Signal::HUP);
         pull.wait().code(0);
         assert_eq!(names(&case), ["out.json"]);

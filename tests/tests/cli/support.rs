@@ -1,4 +1,5 @@
-//! A state at a server and a folder to work in, and the whole of what a command says compared with what it should say.
+//! A state at a server and a folder to work in, and the whole of what a command says compared with
+//! what it should say.
 
 use remote_state_tests::{Cmd, Output, Place, S3Server, Sandbox};
 
@@ -70,7 +71,8 @@ pub(crate) fn state(serial: u64) -> String {
 /// A state without anything in it.
 pub(crate) fn empty_state(serial: u64) -> String {
     format!(
-        "{{\"version\":4,\"terraform_version\":\"1.11.4\",\"serial\":{serial},\"lineage\":\"{LINEAGE}\",\"outputs\":{{}},\"resources\":[]}}\n"
+        "{{\"version\":4,\"terraform_version\":\"1.11.4\",\"serial\":{serial},\"lineage\":\"\
+         {LINEAGE}\",\"outputs\":{{}},\"resources\":[]}}\n"
     )
 }
 
@@ -104,8 +106,9 @@ impl<'a> Case<'a> {
         self.sandbox.remote_state().server(self.server).words(words)
     }
 
-    /// Runs a command and compares all that it says, with these words for what differs from run to run: `ENDPOINT`, `BUCKET`, `KEY`, `DIR`.
-    /// In what is expected, `[..]` stands for any text on a line.
+    /// Runs a command and compares all that it says, with these words for what differs from run to
+    /// run: `ENDPOINT`, `BUCKET`, `KEY`, `DIR`. In what is expected, `[..]` stands for any text
+    /// on a line.
     #[track_caller]
     pub(crate) fn expect(&self, cmd: Cmd, code: i32, stdout: &str, stderr: &str) -> Output {
         let output = self.run(cmd).code(code);
@@ -121,7 +124,8 @@ impl<'a> Case<'a> {
         output
     }
 
-    /// How hints repeat the flags of [`remote_state`](Self::remote_state). What is expected goes without.
+    /// How hints repeat the flags of [`remote_state`](Self::remote_state). What is expected goes
+    /// without.
     pub(crate) fn selection(&self) -> String {
         let mut selection = String::new();
         for flag in self.place.flags() {

@@ -1,4 +1,5 @@
-//! What reaches a terminal or a pipe: colours only if asked for, nothing that makes a terminal do things, a quiet end.
+//! What reaches a terminal or a pipe: colours only if asked for, nothing that makes a terminal do
+//! things, a quiet end.
 
 use remote_state_tests::{Suite, block_on};
 use serde_json::json;
@@ -104,8 +105,9 @@ pub(crate) fn tests(suite: &mut Suite) {
     );
     suite.on_emulator("a_name_in_a_state_is_no_line_of_ours", &[], |server| {
         let case = Case::new(server);
-        let hostile =
-            state(3).replace("\"zones\"", "\"z\\n\\nhint: z\"").replace("\"a\",\n", "\"a\\n\\nhint: a\",\n");
+        let hostile = state(3)
+            .replace("\"zones\"", "\"z\\n\\nhint: z\"")
+            .replace("\"a\",\n", "\"a\\n\\nhint: a\",\n");
         case.place.put_state("default", hostile);
         for words in [
             "output",
@@ -239,9 +241,12 @@ pub(crate) fn tests(suite: &mut Suite) {
         let case = Case::new(server);
         let large = state(3).replace("line 2", &"long line\\n".repeat(100_000));
         case.place.put_state("default", large);
-        for words in ["pull", "output --json", "output --raw name", "config keys", "completions bash"] {
+        for words in
+            ["pull", "output --json", "output --raw name", "config keys", "completions bash"]
+        {
             // The shell tells how the first command of the pipe ended.
-            let script = "shift; (\"$@\" 2>err; echo $? >code) | head -c 10 >/dev/null; cat code err";
+            let script =
+                "shift; (\"$@\" 2>err; echo $? >code) | head -c 10 >/dev/null; cat code err";
             let shell = case.sandbox.command("sh").server(server).args(["-c", script, "sh"]);
             let output = shell.then(&case.remote_state(words)).run().success();
             assert_eq!(output.stdout(), "0\n", "{words}");

@@ -7,7 +7,15 @@ use crate::support::{Case, state};
 pub(crate) fn tests(suite: &mut Suite) {
     suite.test("help_is_an_answer", &[], || {
         let sandbox = Sandbox::new();
-        for words in ["--help", "-h", "help", "help pull", "pull --help", "workspace delete -h", "config --help"] {
+        for words in [
+            "--help",
+            "-h",
+            "help",
+            "help pull",
+            "pull --help",
+            "workspace delete -h",
+            "config --help",
+        ] {
             let output = sandbox.remote_state().words(words).run().success();
             assert!(output.stdout().contains("Usage: remote-state"), "{output}");
             assert_eq!(output.stderr(), "");
@@ -15,7 +23,10 @@ pub(crate) fn tests(suite: &mut Suite) {
         let output = sandbox.remote_state().arg("-V").run().success();
         assert_eq!(output.stdout(), concat!("remote-state ", env!("CARGO_PKG_VERSION"), "\n"));
         let output = sandbox.remote_state().arg("--help").run().success();
-        output.mentions("Exit status: 0 done, 1 failed, 2 usage or configuration, 3 lock held by someone else, 4 not found");
+        output.mentions(
+            "Exit status: 0 done, 1 failed, 2 usage or configuration, 3 lock held by someone \
+             else, 4 not found",
+        );
     });
     suite.test("a_wrong_command_line_ends_with_2_and_an_empty_answer", &[], || {
         let sandbox = Sandbox::new();
@@ -42,8 +53,14 @@ pub(crate) fn tests(suite: &mut Suite) {
     suite.on_each_server("terraforms_flags_are_understood_with_one_dash", &[], |server| {
         let case = Case::stored(server);
         let dir = case.sandbox.folder("elsewhere");
-        std::fs::write(dir.join("main.tf"), case.place.backend_block()).expect("the folder is there");
-        case.expect(case.bare("-chdir=elsewhere output -json big"), 0, "12345678901234567890.10\n", "");
+        std::fs::write(dir.join("main.tf"), case.place.backend_block())
+            .expect("the folder is there");
+        case.expect(
+            case.bare("-chdir=elsewhere output -json big"),
+            0,
+            "12345678901234567890.10\n",
+            "",
+        );
         case.expect(
             case.bare("output -raw big -C elsewhere -lock-timeout=0s"),
             0,
@@ -60,9 +77,11 @@ pub(crate) fn tests(suite: &mut Suite) {
     suite.on_emulator("settings_before_and_behind_the_subcommand_add_up", &[], |server| {
         let case = Case::stored(server);
         let words = "-backend-config max_retries=1 -backend-config=key=other pull";
-        let cmd = case.remote_state(words).arg("-backend-config").arg(format!("key={}", case.place.key));
+        let cmd =
+            case.remote_state(words).arg("-backend-config").arg(format!("key={}", case.place.key));
         case.run(cmd).code(0);
-        let words = "--backend-config max_retries=1 config show --json --backend-config max_retries=2";
+        let words =
+            "--backend-config max_retries=1 config show --json --backend-config max_retries=2";
         let json = case.run(case.remote_state(words)).code(0).json();
         assert_eq!(json["values"]["max_retries"]["value"], 2);
         assert_eq!(json["values"]["use_lockfile"]["value"], true);
@@ -73,7 +92,8 @@ pub(crate) fn tests(suite: &mut Suite) {
     suite.on_emulator("hints_name_the_state_as_the_command_did", &[], |server| {
         let case = Case::new(server);
         let dir = case.sandbox.folder("else where");
-        std::fs::write(dir.join("main.tf"), case.place.backend_block()).expect("the folder is there");
+        std::fs::write(dir.join("main.tf"), case.place.backend_block())
+            .expect("the folder is there");
         let id = case.run(case.bare("lock -w dev").arg("-C").arg("else where")).code(0);
         let id = id.stdout().trim_end().to_owned();
         let refused = case.run(case.bare("lock -w dev").arg("-C").arg("else where")).code(3);
@@ -86,13 +106,18 @@ pub(crate) fn tests(suite: &mut Suite) {
         let lock = case.remote_state("lock --backend-config").arg(format!("access_key={key}"));
         let refused = case.run(lock.arg(format!("--backend-config=secret_key={secret}"))).code(3);
         let given = format!(" --backend-config access_key={key} --backend-config secret_key=…");
-        let refused = refused.says(&format!("`remote-state{}{given} unlock {id}`", case.selection()));
+        let refused =
+            refused.says(&format!("`remote-state{}{given} unlock {id}`", case.selection()));
         // Typed as it is, it acts on the same state; the secret comes from the environment here.
-        let hint = refused.stderr().lines().find(|line| line.contains(" unlock ")).expect("it was said");
+        let hint =
+            refused.stderr().lines().find(|line| line.contains(" unlock ")).expect("it was said");
         let command = hint.split('`').nth(1).expect("a command is quoted").replace(&given, "");
         let words = command.strip_prefix("remote-state").expect("it is ours");
-        let shell =
-            case.sandbox.command("sh").server(server).args(["-c", &format!("shift; \"$1\"{words}"), "sh"]);
+        let shell = case.sandbox.command("sh").server(server).args([
+            "-c",
+            &format!("shift; \"$1\"{words}"),
+            "sh",
+        ]);
         case.run(shell.then(&case.bare(""))).code(0);
         case.place.assert_unlocked();
     });
@@ -107,7 +132,8 @@ pub(crate) fn tests(suite: &mut Suite) {
             case.remote_state("unlock -q x"),
             4,
             "",
-            "error: no lock is held on `s3://BUCKET/KEY`\n\nhint: see the locks of all workspaces with `remote-state locks`\n",
+            "error: no lock is held on `s3://BUCKET/KEY`\n\nhint: see the locks of all workspaces \
+             with `remote-state locks`\n",
         );
     });
     suite.on_emulator("a_cause_is_told_when_more_is_asked_for", &[], |server| {
@@ -115,8 +141,12 @@ pub(crate) fn tests(suite: &mut Suite) {
         let cmd = || case.remote_state("pull").env("AWS_SECRET_ACCESS_KEY", "not-the-secret");
         assert!(!case.run(cmd()).code(1).stderr().contains("caused by"));
         let verbose = case.run(cmd().arg("-v")).code(1).says("caused by: service error\n");
-        // What the SDK has of the answer goes no further: Amazon repeats the refused request in it, session token included.
-        assert!(!verbose.stderr().contains("SdkBody") && !verbose.stderr().contains("<Error>"), "{verbose}");
+        // What the SDK has of the answer goes no further: Amazon repeats the refused request in it,
+        // session token included.
+        assert!(
+            !verbose.stderr().contains("SdkBody") && !verbose.stderr().contains("<Error>"),
+            "{verbose}"
+        );
     });
     for (shell, marks) in [
         ("bash", ["complete -F _remote__state", "workspace"]),

@@ -13,16 +13,27 @@ pub(crate) fn tests(suite: &mut Suite) {
             case.remote_state("workspace new dev"),
             0,
             "",
-            "made workspace `dev` at `s3://BUCKET/env:/dev/KEY`\nuse it with `-w dev`, or `TF_WORKSPACE=dev`\n",
+            "made workspace `dev` at `s3://BUCKET/env:/dev/KEY`\nuse it with `-w dev`, or \
+             `TF_WORKSPACE=dev`\n",
         );
         let state = case.place.state_json("dev");
-        assert_eq!((&state["version"], &state["serial"], &state["resources"]), (&4.into(), &1.into(), &json!([])));
+        assert_eq!(
+            (&state["version"], &state["serial"], &state["resources"]),
+            (&4.into(), &1.into(), &json!([]))
+        );
         case.expect(case.remote_state("workspace list -w dev"), 0, "  default\n* dev\n", "");
         assert_eq!(
-            case.run(case.remote_state("workspace list --json").env("TF_WORKSPACE", "dev")).code(0).json(),
+            case.run(case.remote_state("workspace list --json").env("TF_WORKSPACE", "dev"))
+                .code(0)
+                .json(),
             json!({"version": 1, "selected": "dev", "workspaces": ["default", "dev"]})
         );
-        case.expect(case.remote_state("workspace delete dev --yes"), 0, "", "deleted workspace `dev`\n");
+        case.expect(
+            case.remote_state("workspace delete dev --yes"),
+            0,
+            "",
+            "deleted workspace `dev`\n",
+        );
         assert!(case.place.state("dev").is_none() && case.place.holder("dev").is_none());
         case.expect(case.remote_state("workspace list"), 0, "* default\n", "");
     });
@@ -46,26 +57,30 @@ pub(crate) fn tests(suite: &mut Suite) {
             case.remote_state("workspace delete dev").stdin("yes\n"),
             2,
             "",
-            "error: this needs your consent, and there is no terminal to ask on\n\n\
-             hint: to agree beforehand, pass `--yes`\n",
+            "error: this needs your consent, and there is no terminal to ask on\n\nhint: to agree \
+             beforehand, pass `--yes`\n",
         );
         assert!(case.place.state("dev").is_some());
     });
-    suite.on_each_server("a_workspace_with_resources_is_not_deleted_without_force", &[], |server| {
-        let case = Case::new(server);
-        case.place.put_state("dev", state(3));
-        case.expect(
-            case.remote_state("workspace delete dev --yes"),
-            5,
-            "",
-            "error: workspace `dev` still tracks resources, which nothing would manage any more\n  \
-             state  s3://BUCKET/env:/dev/KEY\n\n\
-             hint: destroy them first, or pass `--force`\n",
-        );
-        assert!(case.place.state("dev").is_some() && case.place.holder("dev").is_none());
-        case.run(case.remote_state("workspace delete dev --yes --force")).code(0);
-        assert!(case.place.state("dev").is_none());
-    });
+    suite.on_each_server(
+        "a_workspace_with_resources_is_not_deleted_without_force",
+        &[],
+        |server| {
+            let case = Case::new(server);
+            case.place.put_state("dev", state(3));
+            case.expect(
+                case.remote_state("workspace delete dev --yes"),
+                5,
+                "",
+                "error: workspace `dev` still tracks resources, which nothing would manage any \
+                 more\n  state  s3://BUCKET/env:/dev/KEY\n\nhint: destroy them first, or pass \
+                 `--force`\n",
+            );
+            assert!(case.place.state("dev").is_some() && case.place.holder("dev").is_none());
+            case.run(case.remote_state("workspace delete dev --yes --force")).code(0);
+            assert!(case.place.state("dev").is_none());
+        },
+    );
     suite.on_each_server("a_workspace_whose_state_cannot_be_read_is_not_deleted_without_force", &[], |server| {
         let case = Case::new(server);
         let encrypted = r#"{"serial":1,"lineage":"l","meta":{},"encrypted_data":"AA","encryption_version":"v0"}"#;
@@ -99,7 +114,12 @@ pub(crate) fn tests(suite: &mut Suite) {
         case.place.put_state("dev", "");
         case.expect(case.remote_state("workspace list"), 0, "* default\n  dev\n", "");
         case.run(case.remote_state("pull -w dev")).code(4);
-        case.expect(case.remote_state("workspace delete dev --yes"), 0, "", "deleted workspace `dev`\n");
+        case.expect(
+            case.remote_state("workspace delete dev --yes"),
+            0,
+            "",
+            "deleted workspace `dev`\n",
+        );
         case.expect(case.remote_state("workspace list"), 0, "* default\n", "");
     });
     suite.on_each_server("the_default_workspace_and_unknown_ones_are_not_deleted", &[], |server| {
@@ -114,22 +134,30 @@ pub(crate) fn tests(suite: &mut Suite) {
             case.remote_state("workspace delete nope --yes"),
             4,
             "",
-            "error: there is no workspace `nope`\n  state  s3://BUCKET/env:/nope/KEY\n\n\
-             hint: see which there are with `remote-state workspace list`\n",
+            "error: there is no workspace `nope`\n  state  s3://BUCKET/env:/nope/KEY\n\nhint: see \
+             which there are with `remote-state workspace list`\n",
         );
     });
     suite.on_each_server("a_workspace_name_that_leads_elsewhere_is_refused", &[], |server| {
         let case = Case::stored(server);
-        const HINT: &str =
-            "hint: a workspace name holds only letters, digits and the characters - _ . ~ $ & + : = @\n";
+        const HINT: &str = "hint: a workspace name holds only letters, digits and the characters \
+                            - _ . ~ $ & + : = @\n";
         let new = case.remote_state("workspace new x/..");
-        case.expect(new, 2, "", &format!("error: \"x/..\" is not a workspace name: it contains '/'\n\n{HINT}"));
+        case.expect(
+            new,
+            2,
+            "",
+            &format!("error: \"x/..\" is not a workspace name: it contains '/'\n\n{HINT}"),
+        );
         let pull = case.remote_state("pull -w x/..");
         case.expect(
             pull,
             2,
             "",
-            &format!("error: \"x/..\" is not a workspace name: it contains '/'\n  set in  --workspace\n\n{HINT}"),
+            &format!(
+                "error: \"x/..\" is not a workspace name: it contains '/'\n  set in  \
+                 --workspace\n\n{HINT}"
+            ),
         );
         let pull = case.remote_state("push - ").env("TF_WORKSPACE", "..").stdin(state(4));
         case.expect(
@@ -137,7 +165,8 @@ pub(crate) fn tests(suite: &mut Suite) {
             2,
             "",
             &format!(
-                "error: \"..\" is not a workspace name: it would name another workspace's object\n  set in  $TF_WORKSPACE\n\n{HINT}"
+                "error: \"..\" is not a workspace name: it would name another workspace's \
+                 object\n  set in  $TF_WORKSPACE\n\n{HINT}"
             ),
         );
         case.run(case.remote_state("workspace delete x/../ --yes --force")).code(2);

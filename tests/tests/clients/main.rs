@@ -1,6 +1,6 @@
-//! Terraform of every age, and OpenTofu: what each keeps through us, and what it shares with us where
-//! both are native. [`table::CLIENTS`] says what is expected of whom; the page `docs/clients.md` is
-//! held against it.
+//! Terraform of every age, and OpenTofu: what each keeps through us, and what it shares with us
+//! where both are native. [`table::CLIENTS`] says what is expected of whom; the page
+//! `docs/clients.md` is held against it.
 
 mod native;
 mod project;
@@ -25,9 +25,12 @@ fn main() -> ExitCode {
             suite.test(name("exec"), &needs, move || served::through_exec(client));
         }
         if client.s3 {
-            suite.on_setup(Setup::named("s3/minio"), &name("s3"), &needs, move |s3| native::s3(client, s3));
+            suite.on_setup(Setup::named("s3/minio"), &name("s3"), &needs, move |s3| {
+                native::s3(client, s3)
+            });
         }
-        // Not moto: its server closes connections that the clients still use, and their locks are left then.
+        // Not moto: its server closes connections that the clients still use, and their locks are
+        // left then.
         if client.dynamodb {
             let test = move |s3: &_| native::dynamodb(client, s3);
             suite.on_setup(Setup::named("s3/dynalite"), &name("dynamodb"), &needs, test);

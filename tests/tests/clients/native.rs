@@ -1,5 +1,5 @@
-//! A client that uses a backend of its own in the same place as we: states, workspaces and locks are
-//! each other's.
+//! A client that uses a backend of its own in the same place as we: states, workspaces and locks
+//! are each other's.
 
 use std::fmt::Write as _;
 
@@ -17,13 +17,15 @@ struct Native<'a> {
 
 pub(crate) fn s3(client: &'static Client, server: &S3Server) {
     let block = s3_block(client, &server.place(), false);
-    let native = Native { project: Project::new(client, &block), keys: &|command| command.server(server) };
+    let native =
+        Native { project: Project::new(client, &block), keys: &|command| command.server(server) };
     native.shares(client.has_lock_file());
 }
 
 pub(crate) fn dynamodb(client: &'static Client, server: &S3Server) {
     let block = s3_block(client, &server.place(), true);
-    let native = Native { project: Project::new(client, &block), keys: &|command| command.server(server) };
+    let native =
+        Native { project: Project::new(client, &block), keys: &|command| command.server(server) };
     native.shares(true);
 }
 
@@ -32,8 +34,10 @@ pub(crate) fn oss(client: &'static Client) {
     let table = server.tablestore();
     let more = if client.tablestore { &table[..] } else { &[] };
     let block = server.backend_block(OssServer::PLAIN, more);
-    let native =
-        Native { project: Project::new(client, &block), keys: &|command| command.oss_server(&server) };
+    let native = Native {
+        project: Project::new(client, &block),
+        keys: &|command| command.oss_server(&server),
+    };
     native.shares(client.tablestore);
 }
 
@@ -42,8 +46,9 @@ fn s3_block(client: &Client, place: &Place<'_>, with_table: bool) -> String {
     let endpoint = &place.server.endpoint;
     let tables = place.server.dynamodb_endpoint.as_deref().unwrap_or(endpoint);
     let mut block = format!(
-        "terraform {{\n  backend \"s3\" {{\n    bucket = {:?}\n    key = {:?}\n    region = \"us-east-1\"\n    \
-         skip_credentials_validation = true\n    skip_metadata_api_check = true\n    skip_region_validation = true\n",
+        "terraform {{\n  backend \"s3\" {{\n    bucket = {:?}\n    key = {:?}\n    region = \
+         \"us-east-1\"\n    skip_credentials_validation = true\n    skip_metadata_api_check = \
+         true\n    skip_region_validation = true\n",
         place.bucket, place.key
     );
     let mut line = |text: &str| writeln!(block, "    {text}").expect("a string takes everything");
@@ -127,7 +132,8 @@ impl Native<'_> {
     fn excludes(&self) {
         let holding = self.project.hold(self.keys);
         let listed = self.ours("locks --json").run().success().json();
-        let id = listed["locks"][0]["id"].as_str().unwrap_or_else(|| panic!("a lock is held: {listed}"));
+        let id =
+            listed["locks"][0]["id"].as_str().unwrap_or_else(|| panic!("a lock is held: {listed}"));
         self.ours("lock").run().code(3).says(id);
         self.project.let_go();
         holding.wait().code(1);

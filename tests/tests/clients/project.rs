@@ -71,8 +71,9 @@ impl Project {
         if self.client.age >= (0, 15) { "destroy -auto-approve" } else { "destroy -force" }
     }
 
-    /// Stores another value, with a function that runs the client. In 0.12 an apply stores outputs only
-    /// where a resource changes, and no resource is built in; there the client pushes an edited state.
+    /// Stores another value, with a function that runs the client. In 0.12 an apply stores outputs
+    /// only where a resource changes, and no resource is built in; there the client pushes an
+    /// edited state.
     #[track_caller]
     pub(crate) fn change(&self, value: &str, run: impl Fn(&str) -> Output) {
         if self.client.age == (0, 12) {
@@ -86,9 +87,9 @@ impl Project {
         }
     }
 
-    /// Starts something that holds the lock until [`let_go`](Self::let_go): a destruction that asks for
-    /// an approval, which releases of every age do under the lock, and is refused. `with` adds what the
-    /// client needs.
+    /// Starts something that holds the lock until [`let_go`](Self::let_go): a destruction that asks
+    /// for an approval, which releases of every age do under the lock, and is refused. `with`
+    /// adds what the client needs.
     pub(crate) fn hold(&self, with: impl Fn(Cmd) -> Cmd) -> Running {
         let program = self.client.requirement().program().expect("the test requires it");
         let script = "(until test -e gate; do sleep 0.05; done; echo no) | \"$@\"";

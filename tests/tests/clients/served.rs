@@ -25,8 +25,9 @@ impl<'a> Serving<'a> {
         let server = Served::start(serve.timeout(std::time::Duration::from_secs(600)));
         let state = format!("{}/state/default", server.address);
         let block = format!(
-            "terraform {{\n  backend \"http\" {{\n    address = \"{state}\"\n    lock_address = \"{state}\"\n    \
-             unlock_address = \"{state}\"\n    username = \"anybody\"\n    password = \"{TOKEN}\"\n  }}\n}}\n"
+            "terraform {{\n  backend \"http\" {{\n    address = \"{state}\"\n    lock_address = \
+             \"{state}\"\n    unlock_address = \"{state}\"\n    username = \"anybody\"\n    \
+             password = \"{TOKEN}\"\n  }}\n}}\n"
         );
         Self { place, sandbox, _server: server, block }
     }

@@ -16,7 +16,8 @@ pub(crate) struct Client {
     pub(crate) age: (u32, u32),
     /// It takes its whole configuration from `TF_HTTP_*`.
     pub(crate) exec: bool,
-    /// Its `http` backend tells a lock that is held from other errors, so that `-lock-timeout` waits.
+    /// Its `http` backend tells a lock that is held from other errors, so that `-lock-timeout`
+    /// waits.
     pub(crate) waits: bool,
     /// Its `s3` backend can be pointed at an endpoint.
     pub(crate) s3: bool,
@@ -65,7 +66,12 @@ pub(crate) const CLIENTS: [Client; 13] = [
     },
     Client { title: "Terraform 0.13.4", program: "terraform-0.13.4", age: (0, 13), ..BEFORE_1_2 },
     Client { title: "Terraform 0.14.6", program: "terraform-0.14.6", age: (0, 14), ..BEFORE_1_2 },
-    Client { title: "Terraform 0.15.0-rc2", program: "terraform-0.15.0-rc2", age: (0, 15), ..BEFORE_1_2 },
+    Client {
+        title: "Terraform 0.15.0-rc2",
+        program: "terraform-0.15.0-rc2",
+        age: (0, 15),
+        ..BEFORE_1_2
+    },
     Client { title: "Terraform 1.6.6", program: "terraform-1.6.6", age: (1, 6), ..TODAY },
     Client { title: "Terraform 1.8.4", program: "terraform-1.8.4", age: (1, 8), ..TODAY },
     Client { title: "Terraform 1.10.5", program: "terraform-1.10.5", age: (1, 10), ..TODAY },
@@ -131,9 +137,11 @@ impl Client {
 /// A page that says something else than what is tested would be worth nothing.
 pub(crate) fn page() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/clients.md");
-    let page = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let page = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut table = String::from(
-        "| client | `serve` | `exec` | native `s3` | with `dynamodb_table` | native `oss` |\n|---|---|---|---|---|---|\n",
+        "| client | `serve` | `exec` | native `s3` | with `dynamodb_table` | native `oss` \
+         |\n|---|---|---|---|---|---|\n",
     );
     for client in &CLIENTS {
         writeln!(table, "{}", client.row()).expect("a string takes everything");

@@ -1,6 +1,6 @@
-//! What a person has to do for credentials, and is told by the error: log in with SSO again, or give
-//! the code of a device to a tool that asks for one. Of the same kind is a session of `aws login`. A
-//! failure for other reasons gives no such advice.
+//! What a person has to do for credentials, and is told by the error: log in with SSO again, or
+//! give the code of a device to a tool that asks for one. Of the same kind is a session of `aws
+//! login`. A failure for other reasons gives no such advice.
 
 use remote_state_tests::Suite;
 use remote_state_tests::services::Service;
@@ -11,25 +11,31 @@ const PORTAL: &str = "https://corp.example.com/start";
 
 /// Two ways to sign in: with a session that profiles share, and without.
 fn profiles(name: &str) -> [String; 2] {
-    let header = if name == "default" { "[default]".to_owned() } else { format!("[profile {name}]") };
+    let header =
+        if name == "default" { "[default]".to_owned() } else { format!("[profile {name}]") };
     [
         format!(
-            "{header}\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = reader\n\n[sso-session corp]\nsso_region = us-east-1\nsso_start_url = {PORTAL}\n"
+            "{header}\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = \
+             reader\n\n[sso-session corp]\nsso_region = us-east-1\nsso_start_url = {PORTAL}\n"
         ),
         format!(
-            "{header}\nsso_start_url = {PORTAL}\nsso_region = us-east-1\nsso_account_id = 123456789012\nsso_role_name = reader\n"
+            "{header}\nsso_start_url = {PORTAL}\nsso_region = us-east-1\nsso_account_id = \
+             123456789012\nsso_role_name = reader\n"
         ),
     ]
 }
 
-/// A token, where the vendor's tools keep it: that of a session under the SHA-1 of its name, that of a profile without one under that of the URL.
+/// A token, where the vendor's tools keep it: that of a session under the SHA-1 of its name, that
+/// of a profile without one under that of the URL.
 fn with_token(client: Client, expires: &str) -> Client {
     let token = format!(
         r#"{{"startUrl":"{PORTAL}","region":"us-east-1","accessToken":"hunter2","expiresAt":"{expires}"}}"#
     );
     ["ee0bfd2552fbd840c02cc48b6e823320543c450f", "320c065519a2fc37b0f28a1bd477dc924a630080"]
         .iter()
-        .fold(client, |client, name| client.home_file(&format!(".aws/sso/cache/{name}.json"), &token))
+        .fold(client, |client, name| {
+            client.home_file(&format!(".aws/sso/cache/{name}.json"), &token)
+        })
 }
 
 /// Answers every request with this.
@@ -41,7 +47,8 @@ fn service(status: u16, body: &'static str) -> Service {
 fn refusing_sts() -> Service {
     service(
         403,
-        "<ErrorResponse><Error><Code>AccessDenied</Code><Message>not authorized</Message></Error></ErrorResponse>",
+        "<ErrorResponse><Error><Code>AccessDenied</Code><Message>not \
+         authorized</Message></Error></ErrorResponse>",
     )
 }
 
@@ -51,8 +58,8 @@ pub(crate) fn tests(suite: &mut Suite) {
         &[],
         || {
             let role = format!(
-                "[profile ci]\nrole_arn = {ROLE}\nsource_profile = base\nregion = us-east-1\n\
-             [profile base]\naws_access_key_id = a\naws_secret_access_key = s\n"
+                "[profile ci]\nrole_arn = {ROLE}\nsource_profile = base\nregion = \
+                 us-east-1\n[profile base]\naws_access_key_id = a\naws_secret_access_key = s\n"
             );
             let [session, plain] = profiles("ci");
             for config in [role, session, plain] {
@@ -60,8 +67,10 @@ pub(crate) fn tests(suite: &mut Suite) {
                     ("http://127.0.0.1:1", 1, "the proxy `http://127.0.0.1:1` cannot be reached"),
                     ("ftp://127.0.0.1:1", 2, "the proxy cannot be used"),
                 ] {
-                    let client = Client::new().home_file(".aws/config", &config).env("HTTPS_PROXY", proxy);
-                    let told = with_token(client, "2099-01-01T00:00:00Z").key("profile", "ci").fails(code);
+                    let client =
+                        Client::new().home_file(".aws/config", &config).env("HTTPS_PROXY", proxy);
+                    let told =
+                        with_token(client, "2099-01-01T00:00:00Z").key("profile", "ci").fails(code);
                     let told = told.says(fault).says("HTTPS_PROXY");
                     assert!(!told.stderr().contains("set `AWS_ACCESS_KEY_ID`"), "{told}");
                 }
@@ -106,8 +115,10 @@ pub(crate) fn tests(suite: &mut Suite) {
         let client = Client::new().home_file(".aws/config", &config).key("profile", "ci");
         client.fails(1).says("`aws sso login --profile base`");
         // A role of the configuration on top of it is none without the login either.
-        let client =
-            Client::new().home_file(".aws/config", &config).key("profile", "base").key("role_arn", ROLE);
+        let client = Client::new()
+            .home_file(".aws/config", &config)
+            .key("profile", "base")
+            .key("role_arn", ROLE);
         client.fails(1).says("cannot assume the role").says("`aws sso login --profile base`");
     });
     suite.test("advice::a_portal_that_refuses_the_role_says_nothing_of_a_login", &[], || {
@@ -120,35 +131,49 @@ pub(crate) fn tests(suite: &mut Suite) {
             output.says("No access");
         }
     });
-    suite.test("advice::a_role_that_wants_the_code_of_a_device_is_told_how_to_get_a_session", &[], || {
-        let sts = refusing_sts();
-        let keys = "aws_access_key_id = AKB\naws_secret_access_key = hunter2\n";
-        let role = format!("role_arn = {ROLE}\nmfa_serial = arn:aws:iam::123456789012:mfa/me\n");
-        for config in [
-            format!("[profile base]\n{keys}\n[profile ci]\nsource_profile = base\n{role}"),
-            format!("[profile ci]\nsource_profile = ci\n{keys}{role}"),
-            format!("[profile base]\n{keys}\n[profile mid]\nsource_profile = base\n{role}\n[profile ci]\nsource_profile = mid\nrole_arn = {ROLE}\n"),
-        ] {
-            let client = Client::new().home_file(".aws/config", &config).key("profile", "ci");
-            let output = client.env("AWS_ENDPOINT_URL_STS", &sts.url).fails(1);
-            let name = if config.contains("[profile mid]") { "mid" } else { "ci" };
-            let output = output
-                .says(&format!("the role of profile `{name}` was refused, and `mfa_serial`"))
-                .says(".aws/config:")
-                .says(&format!("`eval \"$(aws configure export-credentials --profile {name} --format env)\"`"))
-                .says("aws sts assume-role --serial-number");
-            assert!(!output.to_string().contains("hunter2"), "{output}");
-            assert!(!output.to_string().contains("set `AWS_ACCESS_KEY_ID`"), "{output}");
-        }
-        // Without a device it is refused for other reasons, and so it is if STS is not there.
-        let plain = format!("[profile base]\n{keys}\n[profile ci]\nsource_profile = base\nrole_arn = {ROLE}\n");
-        let with = format!("[profile base]\n{keys}\n[profile ci]\nsource_profile = base\n{role}");
-        for (config, url) in [(plain, sts.url.as_str()), (with, "http://127.0.0.1:1")] {
-            let client = Client::new().home_file(".aws/config", &config).key("profile", "ci");
-            let output = client.env("AWS_ENDPOINT_URL_STS", url).fails(1);
-            assert!(!output.to_string().contains("mfa_serial"), "{output}");
-        }
-    });
+    suite.test(
+        "advice::a_role_that_wants_the_code_of_a_device_is_told_how_to_get_a_session",
+        &[],
+        || {
+            let sts = refusing_sts();
+            let keys = "aws_access_key_id = AKB\naws_secret_access_key = hunter2\n";
+            let role =
+                format!("role_arn = {ROLE}\nmfa_serial = arn:aws:iam::123456789012:mfa/me\n");
+            for config in [
+                format!("[profile base]\n{keys}\n[profile ci]\nsource_profile = base\n{role}"),
+                format!("[profile ci]\nsource_profile = ci\n{keys}{role}"),
+                format!(
+                    "[profile base]\n{keys}\n[profile mid]\nsource_profile = \
+                     base\n{role}\n[profile ci]\nsource_profile = mid\nrole_arn = {ROLE}\n"
+                ),
+            ] {
+                let client = Client::new().home_file(".aws/config", &config).key("profile", "ci");
+                let output = client.env("AWS_ENDPOINT_URL_STS", &sts.url).fails(1);
+                let name = if config.contains("[profile mid]") { "mid" } else { "ci" };
+                let output = output
+                    .says(&format!("the role of profile `{name}` was refused, and `mfa_serial`"))
+                    .says(".aws/config:")
+                    .says(&format!(
+                        "`eval \"$(aws configure export-credentials --profile {name} --format \
+                         env)\"`"
+                    ))
+                    .says("aws sts assume-role --serial-number");
+                assert!(!output.to_string().contains("hunter2"), "{output}");
+                assert!(!output.to_string().contains("set `AWS_ACCESS_KEY_ID`"), "{output}");
+            }
+            // Without a device it is refused for other reasons, and so it is if STS is not there.
+            let plain = format!(
+                "[profile base]\n{keys}\n[profile ci]\nsource_profile = base\nrole_arn = {ROLE}\n"
+            );
+            let with =
+                format!("[profile base]\n{keys}\n[profile ci]\nsource_profile = base\n{role}");
+            for (config, url) in [(plain, sts.url.as_str()), (with, "http://127.0.0.1:1")] {
+                let client = Client::new().home_file(".aws/config", &config).key("profile", "ci");
+                let output = client.env("AWS_ENDPOINT_URL_STS", url).fails(1);
+                assert!(!output.to_string().contains("mfa_serial"), "{output}");
+            }
+        },
+    );
     suite.test("advice::a_session_of_aws_login_is_exported_by_the_vendors_tool", &[], || {
         let config = "[profile ci]\nlogin_session = arn:aws:iam::123456789012:user/me\n";
         let output = Client::new().home_file(".aws/config", config).key("profile", "ci").fails(1);

@@ -49,15 +49,17 @@ impl Client {
     /// Writes a file in the home.
     pub(crate) fn home_file(self, name: &str, content: &str) -> Self {
         let path = self.sandbox.home().join(name);
-        std::fs::create_dir_all(path.parent().expect("it is below the home")).expect("the home is ours");
+        std::fs::create_dir_all(path.parent().expect("it is below the home"))
+            .expect("the home is ours");
         std::fs::write(path, content).expect("the home is ours");
         self
     }
 
     /// Writes profiles with an access key of their own each, which says so.
     pub(crate) fn shared(self, profiles: &[&str]) -> Self {
-        let section =
-            |name: &&str| format!("[{name}]\naws_access_key_id = shared-{name}\naws_secret_access_key = s\n");
+        let section = |name: &&str| {
+            format!("[{name}]\naws_access_key_id = shared-{name}\naws_secret_access_key = s\n")
+        };
         let content: String = profiles.iter().map(section).collect();
         self.home_file(".aws/credentials", &content)
     }

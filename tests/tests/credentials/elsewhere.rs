@@ -24,7 +24,8 @@ fn block(sandbox: &Sandbox, keys: &str) -> Cmd {
     sandbox.write(
         "main.tf",
         format!(
-            "terraform {{\nbackend \"s3\" {{\nbucket = \"b\"\nkey = \"k\"\nmax_retries = 1\n{keys}}}\n}}\n"
+            "terraform {{\nbackend \"s3\" {{\nbucket = \"b\"\nkey = \"k\"\nmax_retries = \
+             1\n{keys}}}\n}}\n"
         ),
     );
     sandbox.remote_state().words("whoami")
@@ -52,8 +53,8 @@ fn login() {
                 ),
             );
             let keys = format!(
-                "region = \"us-east-1\"\nprofile = \"{profile}\"\nshared_config_files = [\"aws.conf\"]\n\
-                 endpoints = {{ s3 = \"{NOWHERE}\" }}\n"
+                "region = \"us-east-1\"\nprofile = \"{profile}\"\nshared_config_files = \
+                 [\"aws.conf\"]\nendpoints = {{ s3 = \"{NOWHERE}\" }}\n"
             );
             // Amazon is not asked: it cannot be reached through this.
             drop(block(&sandbox, &keys).env("HTTPS_PROXY", NOWHERE).run());
@@ -77,11 +78,13 @@ fn submodule() {
         sandbox.write(
             "repository/a/b/main.tf",
             format!(
-                "terraform {{\nbackend \"s3\" {{\nbucket = \"b\"\nkey = \"k\"\nregion = \"r\"\nprofile = \"x\"\n\
-                 shared_config_files = [\"../../aws.conf\"]\nendpoints = {{ s3 = \"{NOWHERE}\" }}\n}}\n}}\n"
+                "terraform {{\nbackend \"s3\" {{\nbucket = \"b\"\nkey = \"k\"\nregion = \
+                 \"r\"\nprofile = \"x\"\nshared_config_files = [\"../../aws.conf\"]\nendpoints = \
+                 {{ s3 = \"{NOWHERE}\" }}\n}}\n}}\n"
             ),
         );
-        let whoami = sandbox.remote_state().words("whoami").dir(sandbox.path().join("repository/a/b"));
+        let whoami =
+            sandbox.remote_state().words("whoami").dir(sandbox.path().join("repository/a/b"));
         whoami.run().code(1).says("was not run: a file of the directory names");
         assert!(!trace.exists(), "{inner}: the program ran");
     }
@@ -91,11 +94,15 @@ fn region() {
     let sandbox = Sandbox::new();
     for region in ["evil.example/", "x.evil.example#", "evil.example", "a@evil", "a:80/", "a b"] {
         let refused = block(&sandbox, &format!("region = {region:?}\n"));
-        let refused = refused.env("AWS_ACCESS_KEY_ID", "ASIAX").env("AWS_SECRET_ACCESS_KEY", "s").run();
+        let refused =
+            refused.env("AWS_ACCESS_KEY_ID", "ASIAX").env("AWS_SECRET_ACCESS_KEY", "s").run();
         refused.code(2).says("expected a name such as `eu-west-1`").says("main.tf:");
     }
     for region in ["us-east-1", "RegionOne", "my_zone", "auto"] {
-        let taken = block(&sandbox, &format!("region = {region:?}\nendpoints = {{ s3 = \"{NOWHERE}\" }}\n"));
+        let taken = block(
+            &sandbox,
+            &format!("region = {region:?}\nendpoints = {{ s3 = \"{NOWHERE}\" }}\n"),
+        );
         taken.env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "s").run().success();
     }
 }
@@ -113,14 +120,19 @@ fn read_on_the_way() {
     ];
     for way in &ways {
         let keys = format!("region = \"us-east-1\"\nendpoints = {{ s3 = \"{NOWHERE}\" }}\n{way}");
-        let cmd = block(&sandbox, &keys).env("AWS_ROLE_ARN", ROLE).env("AWS_WEB_IDENTITY_TOKEN_FILE", &token);
+        let cmd = block(&sandbox, &keys)
+            .env("AWS_ROLE_ARN", ROLE)
+            .env("AWS_WEB_IDENTITY_TOKEN_FILE", &token);
         cmd.run().code(2).says("have what is sent read on the way").says("main.tf:");
         assert!(service.heard().is_empty(), "{way}");
     }
     // What a person names is theirs to name.
-    let keys =
-        format!("region = \"us-east-1\"\nendpoints = {{ s3 = \"{NOWHERE}\", sts = \"{}\" }}\n", service.url);
-    let cmd = block(&sandbox, &keys).env("AWS_ROLE_ARN", ROLE).env("AWS_WEB_IDENTITY_TOKEN_FILE", &token);
+    let keys = format!(
+        "region = \"us-east-1\"\nendpoints = {{ s3 = \"{NOWHERE}\", sts = \"{}\" }}\n",
+        service.url
+    );
+    let cmd =
+        block(&sandbox, &keys).env("AWS_ROLE_ARN", ROLE).env("AWS_WEB_IDENTITY_TOKEN_FILE", &token);
     cmd.env("AWS_CA_BUNDLE", &bundle).env("HTTPS_PROXY", NOWHERE).run().success();
 }
 
@@ -133,7 +145,9 @@ fn rented() {
     let sandbox = Sandbox::new();
     let is_told = |url: &str| {
         let keys = format!("region = \"us-east-1\"\nendpoints = {{ s3 = \"{url}\" }}\n");
-        let cmd = block(&sandbox, &keys).env("AWS_ACCESS_KEY_ID", "AKIAX").env("AWS_SECRET_ACCESS_KEY", "s");
+        let cmd = block(&sandbox, &keys)
+            .env("AWS_ACCESS_KEY_ID", "AKIAX")
+            .env("AWS_SECRET_ACCESS_KEY", "s");
         cmd.env("HTTPS_PROXY", NOWHERE)
             .env("HTTP_PROXY", NOWHERE)
             .run()

@@ -1,5 +1,6 @@
-//! Variables that are set to nothing are not set, also those that libraries read by themselves. Of the
-//! same kind are those that the configuration reads, see `empty_variables_name_neither_a_profile_nor_a_file`.
+//! Variables that are set to nothing are not set, also those that libraries read by themselves. Of
+//! the same kind are those that the configuration reads, see
+//! `empty_variables_name_neither_a_profile_nor_a_file`.
 
 use std::time::Duration;
 
@@ -31,7 +32,8 @@ pub(crate) fn tests(suite: &mut Suite) {
         let imds = metadata("imds");
         let ecs = container(|| ("ecs".to_owned(), "s".to_owned()), HOUR);
         for name in EMPTY {
-            // The sources are asked in this order, so that each of them comes after the one that the variable is about.
+            // The sources are asked in this order, so that each of them comes after the one that
+            // the variable is about.
             Client::new().env(name, "").shared(&["default"]).finds("shared-default");
             if name != "AWS_CONTAINER_CREDENTIALS_FULL_URI" {
                 let client = Client::new().env("AWS_CONTAINER_CREDENTIALS_FULL_URI", &ecs.url);
@@ -39,25 +41,39 @@ pub(crate) fn tests(suite: &mut Suite) {
             }
             Client::new().metadata(&imds.url).env(name, "").finds("imds");
         }
-        let all = EMPTY.iter().fold(Client::new().metadata(&imds.url), |client, name| client.env(name, ""));
+        let all = EMPTY
+            .iter()
+            .fold(Client::new().metadata(&imds.url), |client, name| client.env(name, ""));
         all.env("AWS_EC2_METADATA_DISABLED", "").finds("imds");
     });
     suite.test("empty::half_of_a_web_identity_is_none", &[], || {
         let file = || Client::new().home_file("token", "t").shared(&["default"]);
-        file().env("AWS_WEB_IDENTITY_TOKEN_FILE", "~/token").env("AWS_ROLE_ARN", "").finds("shared-default");
-        file().env("AWS_WEB_IDENTITY_TOKEN_FILE", "").env("AWS_ROLE_ARN", ROLE).finds("shared-default");
+        file()
+            .env("AWS_WEB_IDENTITY_TOKEN_FILE", "~/token")
+            .env("AWS_ROLE_ARN", "")
+            .finds("shared-default");
+        file()
+            .env("AWS_WEB_IDENTITY_TOKEN_FILE", "")
+            .env("AWS_ROLE_ARN", ROLE)
+            .finds("shared-default");
     });
-    suite.test("empty::an_address_of_the_metadata_service_that_is_empty_is_the_usual_one", &[], || {
-        let imds = metadata("imds");
-        let client = Client::new().metadata("").env("AWS_METADATA_URL", &imds.url);
-        client.finds("imds");
-        // Whether somebody answers at the usual address is up to the machine; nobody complains of the value.
-        let output = Client::new().metadata("").command("whoami").run();
-        assert!(!output.stderr().contains("invalid"), "{output}");
-    });
+    suite.test(
+        "empty::an_address_of_the_metadata_service_that_is_empty_is_the_usual_one",
+        &[],
+        || {
+            let imds = metadata("imds");
+            let client = Client::new().metadata("").env("AWS_METADATA_URL", &imds.url);
+            client.finds("imds");
+            // Whether somebody answers at the usual address is up to the machine; nobody complains
+            // of the value.
+            let output = Client::new().metadata("").command("whoami").run();
+            assert!(!output.stderr().contains("invalid"), "{output}");
+        },
+    );
     suite.test("empty::words_and_name_of_the_program_stay_as_they_are", &[], || {
         let usual = Client::new().env_keys("a b").command("whoami --json").run().success();
-        let client = Client::new().env_keys("a b").env("AWS_ROLE_ARN", "").env("AWS_ENDPOINT_URL", "");
+        let client =
+            Client::new().env_keys("a b").env("AWS_ROLE_ARN", "").env("AWS_ENDPOINT_URL", "");
         assert_eq!(client.command("whoami --json").run().success().stdout(), usual.stdout());
         let usage = |client: Client| client.command("nonesuch").run().code(2).stderr().to_owned();
         assert_eq!(usage(client), usage(Client::new()));

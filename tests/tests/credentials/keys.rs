@@ -13,7 +13,10 @@ pub(crate) fn tests(suite: &mut Suite) {
 
 fn refused(server: &S3Server) {
     let place = server.place();
-    place.put_state("default", r#"{"version":4,"serial":1,"lineage":"l","outputs":{},"resources":[]}"#);
+    place.put_state(
+        "default",
+        r#"{"version":4,"serial":1,"lineage":"l","outputs":{},"resources":[]}"#,
+    );
     let sandbox = Sandbox::new();
     for (name, value, word) in [
         ("AWS_SECRET_ACCESS_KEY", "not-the-secret", "SignatureDoesNotMatch"),
@@ -22,7 +25,10 @@ fn refused(server: &S3Server) {
         for words in ["pull", "lock", "workspace list"] {
             let ours = sandbox.remote_state().args(place.flags()).server(server).env(name, value);
             let output = ours.words(words).run().code(1);
-            let output = output.says("does not accept the credentials").says(word).says("$AWS_ACCESS_KEY_ID");
+            let output = output
+                .says("does not accept the credentials")
+                .says(word)
+                .says("$AWS_ACCESS_KEY_ID");
             assert!(!output.stderr().contains(value) || name == "AWS_ACCESS_KEY_ID", "{output}");
         }
     }

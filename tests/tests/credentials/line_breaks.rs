@@ -1,6 +1,7 @@
-//! A value with a line break or another control character, which would end a header: refused with the
-//! name of the variable, the key or the profile, for every provider, and never a panic or an excuse
-//! about the network. Secrets in CI end like that every day. Of the same kind is what a program hands out.
+//! A value with a line break or another control character, which would end a header: refused with
+//! the name of the variable, the key or the profile, for every provider, and never a panic or an
+//! excuse about the network. Secrets in CI end like that every day. Of the same kind is what a
+//! program hands out.
 
 use remote_state_tests::{Output, Suite};
 use serde_json::json;
@@ -10,7 +11,8 @@ use crate::client::Client;
 /// Asks for a state of a provider, with these keys and variables.
 fn pull(client: &Client, backend: &str, keys: &[(&str, &str)], env: &[(&str, &str)]) -> Output {
     let flags = keys.iter().map(|(name, value)| format!("--backend-config={name}={value}"));
-    let cmd = client.sandbox.remote_state().arg(format!("--backend={backend}")).args(flags).words("pull");
+    let cmd =
+        client.sandbox.remote_state().arg(format!("--backend={backend}")).args(flags).words("pull");
     env.iter().fold(cmd, |cmd, (name, value)| cmd.env(name, value)).run()
 }
 
@@ -42,8 +44,18 @@ pub(crate) fn tests(suite: &mut Suite) {
                 "AWS_ACCESS_KEY_ID=AK AWS_SECRET_ACCESS_KEY=s",
                 "AWS_SESSION_TOKEN AWS_SSE_CUSTOMER_KEY HTTPS_PROXY AWS_EXECUTION_ENV",
             ),
-            ("oss", OSS, "ALICLOUD_SECRET_KEY=s", "ALICLOUD_ACCESS_KEY ALIBABA_CLOUD_ACCESS_KEY_ID"),
-            ("oss", OSS, "ALICLOUD_ACCESS_KEY=AK", "ALICLOUD_SECRET_KEY ALIBABA_CLOUD_ACCESS_KEY_SECRET"),
+            (
+                "oss",
+                OSS,
+                "ALICLOUD_SECRET_KEY=s",
+                "ALICLOUD_ACCESS_KEY ALIBABA_CLOUD_ACCESS_KEY_ID",
+            ),
+            (
+                "oss",
+                OSS,
+                "ALICLOUD_ACCESS_KEY=AK",
+                "ALICLOUD_SECRET_KEY ALIBABA_CLOUD_ACCESS_KEY_SECRET",
+            ),
             (
                 "oss",
                 OSS,
@@ -130,7 +142,11 @@ pub(crate) fn tests(suite: &mut Suite) {
         refused(pull(&Client::new(), "s3", S3, &token), "`AWS_CONTAINER_AUTHORIZATION_TOKEN`");
     });
     suite.test("line_breaks::in_a_variable_that_is_for_somebody_else_do_not_matter", &[], || {
-        let env = [("ALICLOUD_ACCESS_KEY", "AK"), ("ALICLOUD_SECRET_KEY", "s"), ("SECURITY_TOKEN", "x\n")];
+        let env = [
+            ("ALICLOUD_ACCESS_KEY", "AK"),
+            ("ALICLOUD_SECRET_KEY", "s"),
+            ("SECURITY_TOKEN", "x\n"),
+        ];
         let keys = [OSS, &[("max_retries", "0")]].concat();
         pull(&Client::new(), "oss", &keys, &env).code(1).says("cannot reach");
     });

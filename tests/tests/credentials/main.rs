@@ -1,5 +1,6 @@
-//! Credentials, by the command itself: where they are found, whose they are, and how long they last. Roles and accounts also on moto, which is
-//! somebody else's STS: it tells the sessions of a role from the account that the role belongs to.
+//! Credentials, by the command itself: where they are found, whose they are, and how long they
+//! last. Roles and accounts also on moto, which is somebody else's STS: it tells the sessions of a
+//! role from the account that the role belongs to.
 
 mod advice;
 mod client;
@@ -47,13 +48,18 @@ fn main() -> ExitCode {
 fn accounts(server: &S3Server) {
     let place = server.place().with("endpoints.sts", &server.endpoint);
     // What one of them may not is what the other may: without a role it is the account of the keys.
-    for (role, allowed, is_admitted) in
-        [(None, OWN, true), (None, OTHER, false), (Some(ROLE), OTHER, true), (Some(ROLE), OWN, false)]
-    {
+    for (role, allowed, is_admitted) in [
+        (None, OWN, true),
+        (None, OTHER, false),
+        (Some(ROLE), OTHER, true),
+        (Some(ROLE), OWN, false),
+    ] {
         let place = match role {
-            Some(role) => {
-                place.clone().with("role_arn", role).with("external_id", "acme").with("session_name", "ci")
-            }
+            Some(role) => place
+                .clone()
+                .with("role_arn", role)
+                .with("external_id", "acme")
+                .with("session_name", "ci"),
             None => place.clone(),
         };
         for (key, is_admitted) in
@@ -66,7 +72,10 @@ fn accounts(server: &S3Server) {
                 Err(error) => {
                     assert!(!is_admitted, "{role:?} {key} {allowed}: {error:?}");
                     assert_eq!(error.kind(), ErrorKind::CredentialInvalid, "{error:?}");
-                    assert!(error.message().contains(if role.is_some() { OTHER } else { OWN }), "{error}");
+                    assert!(
+                        error.message().contains(if role.is_some() { OTHER } else { OWN }),
+                        "{error}"
+                    );
                 }
             }
         }

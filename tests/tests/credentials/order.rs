@@ -18,9 +18,21 @@ pub(crate) fn tests(suite: &mut Suite) {
         };
         let conf = Client::new().key("access_key", "conf").key("secret_key", "s");
         named(conf, "conf", "--backend-config");
-        named(Client::new().key("profile", "ci").shared(&["ci"]), "shared-ci", "profile `ci`, set in --backend-config");
-        named(Client::new().env_keys("env"), "env", "$AWS_ACCESS_KEY_ID and $AWS_SECRET_ACCESS_KEY");
-        named(Client::new().env_keys("env").env("AWS_SESSION_TOKEN", "t"), "env", "$AWS_ACCESS_KEY_ID");
+        named(
+            Client::new().key("profile", "ci").shared(&["ci"]),
+            "shared-ci",
+            "profile `ci`, set in --backend-config",
+        );
+        named(
+            Client::new().env_keys("env"),
+            "env",
+            "$AWS_ACCESS_KEY_ID and $AWS_SECRET_ACCESS_KEY",
+        );
+        named(
+            Client::new().env_keys("env").env("AWS_SESSION_TOKEN", "t"),
+            "env",
+            "$AWS_ACCESS_KEY_ID",
+        );
         named(Client::new().env("AWS_PROFILE", "ci").shared(&["ci"]), "shared-ci", "profile `ci`");
         named(Client::new().shared(&["default"]), "shared-default", "profile `default`");
         let imds = metadata("imds");
@@ -30,9 +42,11 @@ pub(crate) fn tests(suite: &mut Suite) {
         named(client, "ecs", "the container's endpoint");
         let sts = sts();
         let client = Client::new().env("AWS_ENDPOINT_URL_STS", &sts.url).env("AWS_ROLE_ARN", ROLE);
-        let client = client.home_file("token", "the-token\n").env("AWS_WEB_IDENTITY_TOKEN_FILE", "~/token");
+        let client =
+            client.home_file("token", "the-token\n").env("AWS_WEB_IDENTITY_TOKEN_FILE", "~/token");
         named(client, "webidentity", "web identity");
-        let process = "[default]\ncredential_process = printf '{\"Version\":1,\"AccessKeyId\":\"process\",\"SecretAccessKey\":\"s\"}'\n";
+        let process = "[default]\ncredential_process = printf \
+                       '{\"Version\":1,\"AccessKeyId\":\"process\",\"SecretAccessKey\":\"s\"}'\n";
         named(Client::new().home_file(".aws/config", process), "process", "profile `default`");
     });
     suite.test("order::a_profile_may_sign_in_with_sso", &[], || {
@@ -62,8 +76,9 @@ pub(crate) fn tests(suite: &mut Suite) {
         let imds = metadata("imds");
         let ecs = container(|| ("ecs".to_owned(), "s".to_owned()), HOUR);
         // Everything there is, and then one less each time.
-        let all =
-            |client: Client| client.metadata(&imds.url).env("AWS_CONTAINER_CREDENTIALS_FULL_URI", &ecs.url);
+        let all = |client: Client| {
+            client.metadata(&imds.url).env("AWS_CONTAINER_CREDENTIALS_FULL_URI", &ecs.url)
+        };
         let shared = |client: Client| all(client).shared(&["default", "ci"]);
         let conf = |client: Client| client.key("access_key", "conf").key("secret_key", "s");
         conf(shared(Client::new().env_keys("env").key("profile", "ci"))).finds("conf");
@@ -74,13 +89,16 @@ pub(crate) fn tests(suite: &mut Suite) {
         all(Client::new()).finds("ecs");
         Client::new().metadata(&imds.url).finds("imds");
         // As before Terraform 1.6.
-        shared(Client::new().env_keys("env").key("profile", "ci").key("use_legacy_workflow", "true"))
-            .finds("env");
+        shared(
+            Client::new().env_keys("env").key("profile", "ci").key("use_legacy_workflow", "true"),
+        )
+        .finds("env");
     });
     suite.test("order::a_chain_that_ends_empty_says_what_each_source_answered", &[], || {
         let client = Client::new();
         let output = client.fails(1);
-        let said: Vec<_> = output.stderr().lines().skip_while(|line| !line.starts_with("error")).collect();
+        let said: Vec<_> =
+            output.stderr().lines().skip_while(|line| !line.starts_with("error")).collect();
         assert_eq!(said[0], "error: no credentials were found");
         let sources = [
             "credentials",
@@ -100,7 +118,12 @@ pub(crate) fn tests(suite: &mut Suite) {
             .says("not asked: `skip_metadata_api_check` is set")
             .says("hint: set `AWS_ACCESS_KEY_ID`");
         // The same from every other command.
-        client.command("pull").run().code(1).says("no credentials were found").says("instance metadata");
+        client
+            .command("pull")
+            .run()
+            .code(1)
+            .says("no credentials were found")
+            .says("instance metadata");
     });
     suite.test("order::a_metadata_service_is_left_alone_if_told_so", &[], || {
         let imds = metadata("imds");
@@ -111,7 +134,9 @@ pub(crate) fn tests(suite: &mut Suite) {
             .env("AWS_EC2_METADATA_DISABLED", "false")
             .key("ec2_metadata_service_endpoint", &imds.url);
         key.finds("imds");
-        let old = Client::new().env("AWS_EC2_METADATA_DISABLED", "false").env("AWS_METADATA_URL", &imds.url);
+        let old = Client::new()
+            .env("AWS_EC2_METADATA_DISABLED", "false")
+            .env("AWS_METADATA_URL", &imds.url);
         old.finds("imds");
         old.command("whoami")
             .run()
@@ -120,15 +145,26 @@ pub(crate) fn tests(suite: &mut Suite) {
     });
     suite.test("order::a_profile_that_does_not_exist_is_named", &[], || {
         let shared = || Client::new().shared(&["default"]);
-        shared().key("profile", "nonesuch").fails(1).says("profile `nonesuch`").says("no credentials");
+        shared()
+            .key("profile", "nonesuch")
+            .fails(1)
+            .says("profile `nonesuch`")
+            .says("no credentials");
         shared().env("AWS_PROFILE", "nonesuch").fails(1).says("nonesuch");
-        // Keys in the environment go before the profile of the environment, whether it exists or not.
+        // Keys in the environment go before the profile of the environment, whether it exists or
+        // not.
         shared().env("AWS_PROFILE", "nonesuch").env_keys("env").finds("env");
     });
     suite.test("order::files_may_be_elsewhere_and_named_with_variables", &[], || {
-        let at = |name: &str| format!("[default]\naws_access_key_id = {name}\naws_secret_access_key = s\n");
-        let client =
-            || Client::new().home_file("one", &at("one")).home_file("two", &at("two")).shared(&["default"]);
+        let at = |name: &str| {
+            format!("[default]\naws_access_key_id = {name}\naws_secret_access_key = s\n")
+        };
+        let client = || {
+            Client::new()
+                .home_file("one", &at("one"))
+                .home_file("two", &at("two"))
+                .shared(&["default"])
+        };
         client().key("shared_credentials_file", "~/one").finds("one");
         client().key("shared_credentials_files", "[\"$HOME/one\", \"$${HOME}/two\"]").finds("two");
         client().env("AWS_SHARED_CREDENTIALS_FILE", "~/two").finds("two");
@@ -137,9 +173,16 @@ pub(crate) fn tests(suite: &mut Suite) {
             .key("shared_credentials_file", "~/one")
             .finds("one");
         client().finds("shared-default");
-        let config = || Client::new().home_file("conf", &at("conf")).home_file("other", &at("other"));
+        let config =
+            || Client::new().home_file("conf", &at("conf")).home_file("other", &at("other"));
         config().env("AWS_CONFIG_FILE", "~/conf").finds("conf");
-        config().env("AWS_CONFIG_FILE", "~/conf").env("AWS_SHARED_CONFIG_FILE", "~/other").finds("other");
-        client().key("shared_credentials_file", "$NOT_SET/one").fails(2).says("`NOT_SET`, which is not set");
+        config()
+            .env("AWS_CONFIG_FILE", "~/conf")
+            .env("AWS_SHARED_CONFIG_FILE", "~/other")
+            .finds("other");
+        client()
+            .key("shared_credentials_file", "$NOT_SET/one")
+            .fails(2)
+            .says("`NOT_SET`, which is not set");
     });
 }

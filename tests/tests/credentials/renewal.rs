@@ -10,16 +10,21 @@ use remote_state_tests::services::container;
 
 pub(crate) fn tests(suite: &mut Suite) {
     suite.test("renewal::a_wait_for_a_lock_outlives_the_credentials", &[], || {
-        let server = S3Server::emulator_with(|builder| builder.with_credentials("second", "of second"));
+        let server =
+            S3Server::emulator_with(|builder| builder.with_credentials("second", "of second"));
         outlives(&server);
     });
 }
 
-/// The store knows the first two generations of keys and not the third, so that each is seen to be used when its time has come.
+/// The store knows the first two generations of keys and not the third, so that each is seen to be
+/// used when its time has come.
 fn outlives(server: &S3Server) {
     let first = (server.access_key().to_owned(), server.secret_key().to_owned());
-    let generations =
-        [first, ("second".to_owned(), "of second".to_owned()), ("nobody".to_owned(), "x".to_owned())];
+    let generations = [
+        first,
+        ("second".to_owned(), "of second".to_owned()),
+        ("nobody".to_owned(), "x".to_owned()),
+    ];
     let handed_out = Arc::new(AtomicUsize::new(0));
     let counted = handed_out.clone();
     let next = move || generations[counted.fetch_add(1, Ordering::SeqCst).min(2)].clone();

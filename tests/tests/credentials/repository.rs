@@ -12,7 +12,8 @@ use remote_state_tests::{Cmd, Sandbox, Suite};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/ci";
 const TOKEN: &str = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJjaSJ9.c2ln";
-const PRIVATE_KEY: &str = "-----BEGIN OPENSSH PRIVATE KEY-----\nhunter2\n-----END OPENSSH PRIVATE KEY-----\n";
+const PRIVATE_KEY: &str =
+    "-----BEGIN OPENSSH PRIVATE KEY-----\nhunter2\n-----END OPENSSH PRIVATE KEY-----\n";
 
 const S3: &str = "bucket = \"b\"\nkey = \"k\"\nregion = \"us-east-1\"\n";
 const OSS: &str = "bucket = \"bkt\"\nkey = \"k\"\nregion = \"cn-beijing\"\n";
@@ -23,7 +24,10 @@ const NOWHERE: &str = "http://127.0.0.1:1";
 pub(crate) fn tests(suite: &mut Suite) {
     let mut test = |name: &'static str, run: fn()| suite.test(name, &[], run);
     test("repository::a_program_of_its_profiles_runs_only_if_a_person_allows_it", programs);
-    test("repository::a_program_of_ones_own_profiles_runs_whatever_names_the_profile", own_programs);
+    test(
+        "repository::a_program_of_ones_own_profiles_runs_whatever_names_the_profile",
+        own_programs,
+    );
     test("repository::a_file_that_is_no_token_is_not_sent_as_one", tokens);
     test("repository::a_token_of_oss_is_held_to_the_same", oss_tokens);
     test("repository::a_token_goes_over_plain_http_to_this_machine_alone", plain_http);
@@ -46,7 +50,8 @@ fn program(sandbox: &Sandbox, is_oss: bool) -> (String, std::path::PathBuf) {
 
 fn aws_profile(command: &str) -> String {
     format!(
-        "[default]\nregion = us-east-1\n[profile ci]\ncredential_process = {command}\n[profile up]\nrole_arn = {ROLE}\nsource_profile = ci\n"
+        "[default]\nregion = us-east-1\n[profile ci]\ncredential_process = {command}\n[profile \
+         up]\nrole_arn = {ROLE}\nsource_profile = ci\n"
     )
 }
 
@@ -96,23 +101,31 @@ fn programs() {
                 let keys = if is_oss {
                     drop(sandbox.write("conf/p", oss_profile(&line)));
                     format!(
-                        "{OSS}endpoint = \"{NOWHERE}\"\nsts_endpoint = \"{NOWHERE}\"\nshared_credentials_file = \"conf/p\"\nprofile = \"{profile}\"\n"
+                        "{OSS}endpoint = \"{NOWHERE}\"\nsts_endpoint = \
+                         \"{NOWHERE}\"\nshared_credentials_file = \"conf/p\"\nprofile = \
+                         \"{profile}\"\n"
                     )
                 } else {
                     drop(sandbox.write("conf/p", aws_profile(&line)));
                     format!(
-                        "{S3}use_lockfile = true\nendpoint = \"{NOWHERE}\"\nsts_endpoint = \"{NOWHERE}\"\nshared_config_files = [\"conf/p\"]\nprofile = \"{profile}\"\n"
+                        "{S3}use_lockfile = true\nendpoint = \"{NOWHERE}\"\nsts_endpoint = \
+                         \"{NOWHERE}\"\nshared_config_files = [\"conf/p\"]\nprofile = \
+                         \"{profile}\"\n"
                     )
                 };
                 write(&sandbox, way, backend, &keys);
                 let refused = command(&sandbox, way, "whoami").run().code(1);
-                refused
-                    .says("was not run: a file of the directory names")
-                    .says("conf/p")
-                    .says("hint: if you trust whoever wrote the directory, set `REMOTE_STATE_ALLOW_DIRECTORY_PROGRAMS=1`");
-                for words in
-                    ["output", "locks", "lock", "serve --no-auth --listen 127.0.0.1:0", "exec -- true"]
-                {
+                refused.says("was not run: a file of the directory names").says("conf/p").says(
+                    "hint: if you trust whoever wrote the directory, set \
+                     `REMOTE_STATE_ALLOW_DIRECTORY_PROGRAMS=1`",
+                );
+                for words in [
+                    "output",
+                    "locks",
+                    "lock",
+                    "serve --no-auth --listen 127.0.0.1:0",
+                    "exec -- true",
+                ] {
                     if profile == "ci" && way == "block" {
                         command(&sandbox, way, words).run().code(1).says("was not run");
                     }
@@ -120,7 +133,8 @@ fn programs() {
                 assert!(!trace.exists(), "{backend} {way} {profile}: the program ran");
                 for allowed in [
                     command(&sandbox, way, "whoami --allow-directory-programs"),
-                    command(&sandbox, way, "whoami").env("REMOTE_STATE_ALLOW_DIRECTORY_PROGRAMS", "1"),
+                    command(&sandbox, way, "whoami")
+                        .env("REMOTE_STATE_ALLOW_DIRECTORY_PROGRAMS", "1"),
                 ] {
                     drop(allowed.run());
                     assert!(trace.exists(), "{backend} {way} {profile}: the program was allowed");
@@ -162,7 +176,9 @@ fn tokens() {
         let key = sandbox.home().join("id_rsa");
         let identity = |file: &Path| {
             format!(
-                "{S3}endpoint = \"{NOWHERE}\"\nsts_endpoint = \"{}\"\nassume_role_with_web_identity = {{ role_arn = \"{ROLE}\", web_identity_token_file = \"{}\" }}\n",
+                "{S3}endpoint = \"{NOWHERE}\"\nsts_endpoint = \
+                 \"{}\"\nassume_role_with_web_identity = {{ role_arn = \"{ROLE}\", \
+                 web_identity_token_file = \"{}\" }}\n",
                 service.url,
                 file.display()
             )
@@ -171,7 +187,8 @@ fn tokens() {
             std::fs::write(&key, text).expect("the home is ours");
             write(&sandbox, way, "s3", &identity(&key));
             let output = command(&sandbox, way, "whoami").run().code(1);
-            let output = output.says("was not sent: a file of the directory names it").says("id_rsa");
+            let output =
+                output.says("was not sent: a file of the directory names it").says("id_rsa");
             assert!(!output.stderr().contains("hunter2"), "{output}");
             assert!(service.heard().is_empty(), "{way}: {text} was sent");
         }
@@ -188,11 +205,15 @@ fn of_profiles() {
     let sandbox = Sandbox::new();
     let service = sts();
     let key = sandbox.home().join("id_rsa");
-    let profile = format!("[profile ci]\nrole_arn = {ROLE}\nweb_identity_token_file = {}\n", key.display());
+    let profile =
+        format!("[profile ci]\nrole_arn = {ROLE}\nweb_identity_token_file = {}\n", key.display());
     sandbox.write("conf", profile);
-    let keys = format!("{S3}endpoint = \"{NOWHERE}\"\nshared_config_files = [\"conf\"]\nprofile = \"ci\"\n");
+    let keys = format!(
+        "{S3}endpoint = \"{NOWHERE}\"\nshared_config_files = [\"conf\"]\nprofile = \"ci\"\n"
+    );
     write(&sandbox, "block", "s3", &keys);
-    let whoami = || sandbox.remote_state().words("whoami").env("AWS_ENDPOINT_URL_STS", &service.url);
+    let whoami =
+        || sandbox.remote_state().words("whoami").env("AWS_ENDPOINT_URL_STS", &service.url);
     std::fs::write(&key, PRIVATE_KEY).expect("the home is ours");
     whoami().run().code(1).says("was not sent: a file of the directory names it").says("conf:3");
     assert!(service.heard().is_empty());
@@ -210,7 +231,8 @@ fn by_a_person() {
     let block = format!("{S3}endpoint = \"{NOWHERE}\"\nsts_endpoint = \"{}\"\n", service.url);
     write(&sandbox, "block", "s3", &block);
     let named = format!(
-        "--backend-config=assume_role_with_web_identity={{ role_arn = \"{ROLE}\", web_identity_token_file = \"token\" }}"
+        "--backend-config=assume_role_with_web_identity={{ role_arn = \"{ROLE}\", \
+         web_identity_token_file = \"token\" }}"
     );
     let by_variable = sandbox.remote_state().words("whoami").env("AWS_ROLE_ARN", ROLE);
     for cmd in [
@@ -234,7 +256,9 @@ fn oss_tokens() {
     let service = oss_sts();
     let key = sandbox.home().join("id_rsa");
     let of_config = format!(
-        "{OSS}endpoint = \"{NOWHERE}\"\nsts_endpoint = \"{}\"\noidc_provider_arn = \"acs:ram::1:oidc-provider/p\"\noidc_token_file = \"{}\"\nassume_role_role_arn = \"acs:ram::1:role/r\"\n",
+        "{OSS}endpoint = \"{NOWHERE}\"\nsts_endpoint = \"{}\"\noidc_provider_arn = \
+         \"acs:ram::1:oidc-provider/p\"\noidc_token_file = \"{}\"\nassume_role_role_arn = \
+         \"acs:ram::1:role/r\"\n",
         service.url,
         key.display()
     );
@@ -246,13 +270,18 @@ fn oss_tokens() {
         ),
     );
     let of_profile = format!(
-        "{OSS}endpoint = \"{NOWHERE}\"\nsts_endpoint = \"{}\"\nshared_credentials_file = \"p.json\"\nprofile = \"ci\"\n",
+        "{OSS}endpoint = \"{NOWHERE}\"\nsts_endpoint = \"{}\"\nshared_credentials_file = \
+         \"p.json\"\nprofile = \"ci\"\n",
         service.url
     );
     for keys in [of_config, of_profile] {
         write(&sandbox, "own file", "oss", &keys);
-        let whoami =
-            || sandbox.remote_state().words("whoami").env("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true");
+        let whoami = || {
+            sandbox
+                .remote_state()
+                .words("whoami")
+                .env("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true")
+        };
         std::fs::write(&key, PRIVATE_KEY).expect("the home is ours");
         whoami().run().code(1).says("was not sent: a file of the directory names it");
         assert!(service.heard().is_empty(), "the key was sent");
@@ -275,10 +304,11 @@ fn plain_http() {
         cmd.env("AWS_WEB_IDENTITY_TOKEN_FILE", &token).env("ALIBABA_CLOUD_OIDC_TOKEN_FILE", &token)
     };
     for sts in ["http://sts.invalid", "http://169.254.1.1:80/x", "http://[2001:db8::1]"] {
-        let s3 = format!("{S3}endpoint = \"{NOWHERE}\"\nendpoints = {{ sts = \"{sts}\" }}\n").replace(
-            &format!("endpoint = \"{NOWHERE}\"\nendpoints = {{"),
-            &format!("endpoints = {{ s3 = \"{NOWHERE}\","),
-        );
+        let s3 = format!("{S3}endpoint = \"{NOWHERE}\"\nendpoints = {{ sts = \"{sts}\" }}\n")
+            .replace(
+                &format!("endpoint = \"{NOWHERE}\"\nendpoints = {{"),
+                &format!("endpoints = {{ s3 = \"{NOWHERE}\","),
+            );
         ours("s3", &s3).run().code(2).says("not sent over plain `http`").says("remote-state.hcl:5");
         let oss = format!("{OSS}endpoint = \"{NOWHERE}\"\nsts_endpoint = \"{sts}\"\n");
         let refused = ours("oss", &oss).env("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true");
@@ -295,19 +325,27 @@ const LINE: &str = "sends requests with your credentials to `http://127.0.0.1:1`
 fn endpoints() {
     let s3 = format!("{S3}endpoints = {{ s3 = \"{NOWHERE}\" }}\nmax_retries = 1\n");
     let oss = format!("{OSS}endpoint = \"{NOWHERE}\"\nmax_retries = 0\n");
-    let spaces = format!("bucket = \"b\"\nkey = \"k\"\nregion = \"nyc3\"\nendpoint = \"{NOWHERE}\"\n");
+    let spaces =
+        format!("bucket = \"b\"\nkey = \"k\"\nregion = \"nyc3\"\nendpoint = \"{NOWHERE}\"\n");
     let told = |way: &str, backend: &str, keys: &str, id: &str, words: &str| {
         let sandbox = Sandbox::new();
         write(&sandbox, way, backend, keys);
-        let names =
-            ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "ALICLOUD_ACCESS_KEY", "ALICLOUD_SECRET_KEY"];
+        let names = [
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            "ALICLOUD_ACCESS_KEY",
+            "ALICLOUD_SECRET_KEY",
+        ];
         let cmd = command(&sandbox, way, words);
         let output = names.iter().fold(cmd, |cmd, name| cmd.env(name, id)).run();
         output.stderr().lines().find(|line| line.contains(LINE)).map(str::to_owned)
     };
-    for (backend, keys, id) in
-        [("s3", &s3, "AKIAX"), ("s3", &s3, "ASIAX"), ("oss", &oss, "LTAIX"), ("spaces", &spaces, "DO00X")]
-    {
+    for (backend, keys, id) in [
+        ("s3", &s3, "AKIAX"),
+        ("s3", &s3, "ASIAX"),
+        ("oss", &oss, "LTAIX"),
+        ("spaces", &spaces, "DO00X"),
+    ] {
         for (way, file) in [
             ("block", "main.tf:"),
             ("own file", "remote-state.hcl:"),
@@ -319,7 +357,10 @@ fn endpoints() {
                 continue;
             }
             let line = told(way, backend, keys, id, "whoami").unwrap_or_default();
-            assert!(line.starts_with("warning: ") && line.contains(file), "{backend} {way} {id}: {line}");
+            assert!(
+                line.starts_with("warning: ") && line.contains(file),
+                "{backend} {way} {id}: {line}"
+            );
         }
         for words in ["exec -- true", "config show", "locks"] {
             let line = told("block", backend, keys, id, words);

@@ -11,7 +11,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// The fields of the only request for a session that was made, and who made it.
 fn asked(heard: Vec<Heard>) -> (String, Vec<String>) {
-    let mut sessions = heard.into_iter().filter(|request| request.body.contains("Action=AssumeRole"));
+    let mut sessions =
+        heard.into_iter().filter(|request| request.body.contains("Action=AssumeRole"));
     let request = sessions.next().expect("a session was asked for");
     assert!(sessions.next().is_none(), "a session is asked for once");
     let asker = request
@@ -48,14 +49,22 @@ pub(crate) fn tests(suite: &mut Suite) {
     suite.test("roles::a_profile_may_assume_a_role_from_where_it_says", &[], || {
         let sts = sts();
         let imds = metadata("imds");
-        let profile = |source: &str| format!("[profile ci]\n{source}\nrole_arn = {ROLE}\nexternal_id = acme\n\n[profile keys]\naws_access_key_id = chained\naws_secret_access_key = s\n");
+        let profile = |source: &str| {
+            format!(
+                "[profile ci]\n{source}\nrole_arn = {ROLE}\nexternal_id = acme\n\n[profile \
+                 keys]\naws_access_key_id = chained\naws_secret_access_key = s\n"
+            )
+        };
         for (source, asker) in [
             ("source_profile = keys", "chained"),
             ("credential_source = Environment", "env"),
             ("credential_source = Ec2InstanceMetadata", "imds"),
         ] {
             let client = Client::new().key("profile", "ci").env_keys("env").metadata(&imds.url);
-            client.env("AWS_ENDPOINT_URL_STS", &sts.url).home_file(".aws/config", &profile(source)).finds("assumed");
+            client
+                .env("AWS_ENDPOINT_URL_STS", &sts.url)
+                .home_file(".aws/config", &profile(source))
+                .finds("assumed");
             let (found, fields) = asked(sts.heard());
             assert_eq!(found, asker, "{source}");
             assert!(fields.contains(&"ExternalId=acme".to_owned()), "{fields:?}");
@@ -96,7 +105,8 @@ pub(crate) fn tests(suite: &mut Suite) {
     });
     suite.test("roles::role_that_is_refused_says_what_to_look_at", &[], || {
         let sts = sts();
-        let client = Client::new().env_keys("denied").key("sts_endpoint", &sts.url).key("role_arn", ROLE);
+        let client =
+            Client::new().env_keys("denied").key("sts_endpoint", &sts.url).key("role_arn", ROLE);
         client
             .fails(1)
             .says("cannot assume the role")
@@ -134,9 +144,15 @@ pub(crate) fn tests(suite: &mut Suite) {
         for (client, expected) in [
             (client().key(web, &object("web_identity_token = \"inline\"")), "inline"),
             (client().key(web, &object("web_identity_token_file = \"~/conf-token\"")), "of-conf"),
-            (client().key(web, &object("web_identity_token_file = \"$HOME/conf-token\"")), "of-conf"),
+            (
+                client().key(web, &object("web_identity_token_file = \"$HOME/conf-token\"")),
+                "of-conf",
+            ),
             (env(client()), "of-env"),
-            (env(client()).key(web, &object("web_identity_token_file = \"~/conf-token\"")), "of-conf"),
+            (
+                env(client()).key(web, &object("web_identity_token_file = \"~/conf-token\"")),
+                "of-conf",
+            ),
             (env(client()).shared(&["default"]), "of-env"),
             (
                 client()
@@ -150,16 +166,21 @@ pub(crate) fn tests(suite: &mut Suite) {
             assert_eq!(token(), expected);
         }
         let more = object(
-            "web_identity_token = \"inline\", duration = \"1h\", policy = \"{}\", session_name = \"ci\"",
+            "web_identity_token = \"inline\", duration = \"1h\", policy = \"{}\", session_name = \
+             \"ci\"",
         );
         client().key(web, &more).finds("webidentity");
         let (_, fields) = asked(sts.heard());
         for field in ["DurationSeconds=3600", "Policy=%7B%7D", "RoleSessionName=ci"] {
             assert!(fields.iter().any(|asked| asked == field), "{field}: {fields:?}");
         }
-        client().key(web, "{}").fails(2).says("`assume_role_with_web_identity.role_arn` is not set");
+        client()
+            .key(web, "{}")
+            .fails(2)
+            .says("`assume_role_with_web_identity.role_arn` is not set");
         client().key(web, &object("duration = \"1h\"")).fails(2).says("web_identity_token_file");
-        let both = object("web_identity_token = \"inline\", web_identity_token_file = \"~/conf-token\"");
+        let both =
+            object("web_identity_token = \"inline\", web_identity_token_file = \"~/conf-token\"");
         client().key(web, &both).fails(2).says("exclude each other");
     });
 }

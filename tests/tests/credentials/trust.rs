@@ -32,12 +32,17 @@ impl Taker {
 
     /// A place with both locks, and with the role if an external id is given.
     fn place(&self, external_id: Option<&str>) -> Place<'_> {
-        let place =
-            self.server.place().with("dynamodb_table", TABLE).with("endpoints.sts", &self.server.endpoint);
+        let place = self
+            .server
+            .place()
+            .with("dynamodb_table", TABLE)
+            .with("endpoints.sts", &self.server.endpoint);
         match external_id {
             Some(id) => {
-                let role =
-                    format!("{{ role_arn = {:?}, external_id = {id:?}, session_name = \"ci\" }}", self.role);
+                let role = format!(
+                    "{{ role_arn = {:?}, external_id = {id:?}, session_name = \"ci\" }}",
+                    self.role
+                );
                 place.with_hcl("assume_role", &role)
             }
             None => place,
@@ -113,7 +118,11 @@ fn historic(server: &S3Server) {
     let place = taker.place(None);
     // Terraform has not taken these since 1.10, so a block for it cannot be written any more.
     let named = |external_id: &str| {
-        place.clone().with("role_arn", taker.role).with("external_id", external_id).with("session_name", "ci")
+        place
+            .clone()
+            .with("role_arn", taker.role)
+            .with("external_id", external_id)
+            .with("session_name", "ci")
     };
     let sandbox = Sandbox::new();
     let ours = |place: &Place<'_>, words: &str| {

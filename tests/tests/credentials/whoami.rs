@@ -51,12 +51,16 @@ pub(crate) fn tests(suite: &mut Suite) {
     suite.test("whoami::the_session_of_a_role_is_named_with_what_it_was_assumed_with", &[], || {
         let sts = sts();
         let client = Client::new().env_keys("env").key("sts_endpoint", &sts.url);
-        let found = client.key("assume_role", &format!("{{ role_arn = \"{ROLE}\" }}")).finds("assumed");
+        let found =
+            client.key("assume_role", &format!("{{ role_arn = \"{ROLE}\" }}")).finds("assumed");
         assert_eq!(found["arn"], "arn:aws:iam::123456789012:user/assumed");
         let source = found["credentials"]["source"].as_str().expect("it is text");
         assert_eq!(
             source,
-            format!("role `{ROLE}`, set in --backend-config, assumed with $AWS_ACCESS_KEY_ID and $AWS_SECRET_ACCESS_KEY")
+            format!(
+                "role `{ROLE}`, set in --backend-config, assumed with $AWS_ACCESS_KEY_ID and \
+                 $AWS_SECRET_ACCESS_KEY"
+            )
         );
         assert!(found["credentials"]["expires"].is_string(), "{found}");
     });
@@ -87,20 +91,34 @@ pub(crate) fn tests(suite: &mut Suite) {
         }
     });
     suite.test("whoami::credentials_that_are_refused_are_an_error", &[], || {
-        for (code, status) in [("InvalidClientTokenId", 403), ("ExpiredToken", 403), ("SignatureDoesNotMatch", 403)] {
+        for (code, status) in
+            [("InvalidClientTokenId", 403), ("ExpiredToken", 403), ("SignatureDoesNotMatch", 403)]
+        {
             let sts = Service::start(move |_| {
-                (status, format!("<ErrorResponse><Error><Code>{code}</Code><Message>no</Message></Error></ErrorResponse>"))
+                (
+                    status,
+                    format!(
+                        "<ErrorResponse><Error><Code>{code}</Code><Message>no</Message></Error></\
+                         ErrorResponse>"
+                    ),
+                )
             });
             let client = Client::new().env_keys("env").key("sts_endpoint", &sts.url);
-            client.fails(1).says("error: cannot tell whose the credentials are").says(code).says("$AWS_ACCESS_KEY_ID");
+            client
+                .fails(1)
+                .says("error: cannot tell whose the credentials are")
+                .says(code)
+                .says("$AWS_ACCESS_KEY_ID");
         }
         let nowhere = Client::new().env_keys("env").key("sts_endpoint", "http://127.0.0.1:1");
         nowhere.fails(1).says("STS cannot be reached").says("set in");
     });
     suite.test("whoami::no_secret_is_said", &[], || {
         let sts = sts();
-        let client =
-            Client::new().key("access_key", "conf").key("secret_key", "hunter2").key("token", "hunter3");
+        let client = Client::new()
+            .key("access_key", "conf")
+            .key("secret_key", "hunter2")
+            .key("token", "hunter3");
         let output = client.key("sts_endpoint", &sts.url).command("whoami -vvv").run().success();
         assert!(
             !output.to_string().split("--- stdout").nth(1).expect("it is there").contains("hunter"),

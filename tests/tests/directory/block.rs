@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use crate::case::{Case, Directory};
 
-const NONE: &[&str] = &["no backend is configured here", "remote-state.hcl", ".terraform/terraform.tfstate"];
+const NONE: &[&str] =
+    &["no backend is configured here", "remote-state.hcl", ".terraform/terraform.tfstate"];
 
 fn hcl(key: &str) -> String {
     crate::case::block(&format!("bucket = \"tfstate\"\n    key = \"{key}\""))
@@ -13,7 +14,8 @@ fn hcl(key: &str) -> String {
 
 fn json(key: &str) -> String {
     format!(
-        "{{\"terraform\": {{\"backend\": {{\"s3\": {{\"bucket\": \"tfstate\", \"key\": \"{key}\", COMMON_JSON}}}}}}}}"
+        "{{\"terraform\": {{\"backend\": {{\"s3\": {{\"bucket\": \"tfstate\", \"key\": \"{key}\", \
+         COMMON_JSON}}}}}}}}"
     )
 }
 
@@ -26,7 +28,8 @@ pub(crate) fn tests(suite: &mut Suite) {
         directory.write("main.tf", &hcl("terraform"));
         directory.write("main.tofu", &hcl("opentofu"));
         directory.show().success().says(
-            "warning: the block in main.tf:2 is not used: OpenTofu reads `main.tofu` in its place; Terraform would use it",
+            "warning: the block in main.tf:2 is not used: OpenTofu reads `main.tofu` in its \
+             place; Terraform would use it",
         );
     });
 }
@@ -57,12 +60,18 @@ fn files(suite: &mut Suite) {
             .file("below/main.tf", hcl("k"))
             .refused(NONE)
             .terraform_finds_none(),
-        Case::new("hidden_files_are_not_read").file(".x.tf", hcl("k")).refused(NONE).terraform_finds_none(),
+        Case::new("hidden_files_are_not_read")
+            .file(".x.tf", hcl("k"))
+            .refused(NONE)
+            .terraform_finds_none(),
         Case::new("autosaved_files_are_not_read")
             .file("#x.tf#", hcl("k"))
             .refused(NONE)
             .terraform_finds_none(),
-        Case::new("backup_files_are_not_read").file("x.tf~", hcl("k")).refused(NONE).terraform_finds_none(),
+        Case::new("backup_files_are_not_read")
+            .file("x.tf~", hcl("k"))
+            .refused(NONE)
+            .terraform_finds_none(),
         Case::new("editors_leftovers_beside_the_real_file_do_not_matter")
             .file("main.tf", hcl("k"))
             .file(".main.tf", hcl("hidden"))
@@ -78,7 +87,10 @@ fn files(suite: &mut Suite) {
             .file("main.tf", hcl("k").replace("backend \"s3\"", "backend s3"))
             .has_key("k"),
         Case::new("a_whole_configuration_around_the_block_is_no_obstacle")
-            .file("main.tf", format!("variable \"x\" {{}}\n\n{}\nlocals {{\n  a = var.x\n}}\n", hcl("k")))
+            .file(
+                "main.tf",
+                format!("variable \"x\" {{}}\n\n{}\nlocals {{\n  a = var.x\n}}\n", hcl("k")),
+            )
             .file("outputs.tf", "output \"o\" {\n  value = \"backend ${local.a}\"\n}\n")
             .has_key("k"),
     ];
@@ -90,7 +102,8 @@ fn files(suite: &mut Suite) {
 fn which_counts(suite: &mut Suite) {
     let duplicate: &[&str] = &["there is more than one `backend` block", "a.tf:2", "b.tf:2"];
     let local = "terraform {\n  backend \"local\" {\n    path = \"x\"\n  }\n}\n";
-    let bare = "terraform {\n  backend \"s3\" {\n    bucket = \"tfstate\"\n    key = \"plain\"\n    workspace_key_prefix = \"p\"\n    COMMON\n  }\n}\n";
+    let bare = "terraform {\n  backend \"s3\" {\n    bucket = \"tfstate\"\n    key = \"plain\"\n    \
+         workspace_key_prefix = \"p\"\n    COMMON\n  }\n}\n";
     let cases = [
         Case::new("two_blocks_in_two_files_are_refused")
             .file("a.tf", hcl("a"))
@@ -110,12 +123,18 @@ fn which_counts(suite: &mut Suite) {
             .file("main.tf", bare)
             .file("prod_override.tf", hcl("o"))
             .has_key("o"),
-        Case::new("an_override_in_json_overrides").file("main.tf", bare).file("override.tf.json", json("o")).has_key("o"),
+        Case::new("an_override_in_json_overrides")
+            .file("main.tf", bare)
+            .file("override.tf.json", json("o"))
+            .has_key("o"),
         Case::new("a_json_override_with_a_name_overrides")
             .file("main.tf.json", json("k"))
             .file("x_override.tf.json", json("o"))
             .has_key("o"),
-        Case::new("an_override_may_change_the_type").file("main.tf", local).file("override.tf", hcl("o")).has_key("o"),
+        Case::new("an_override_may_change_the_type")
+            .file("main.tf", local)
+            .file("override.tf", hcl("o"))
+            .has_key("o"),
         Case::new("the_last_override_by_name_counts")
             .file("main.tf", bare)
             .file("a_override.tf", hcl("a"))
@@ -129,7 +148,8 @@ fn which_counts(suite: &mut Suite) {
         Case::new("json_objects_may_be_wrapped_in_arrays")
             .file(
                 "main.tf.json",
-                "{\"terraform\": [{\"backend\": [{\"s3\": [{\"bucket\": \"tfstate\", \"key\": \"k\", COMMON_JSON}]}]}]}",
+                "{\"terraform\": [{\"backend\": [{\"s3\": [{\"bucket\": \"tfstate\", \"key\": \
+                 \"k\", COMMON_JSON}]}]}]}",
             )
             .has_key("k"),
         Case::new("a_cloud_block_is_told_to_be_no_object_store")
@@ -142,7 +162,10 @@ fn which_counts(suite: &mut Suite) {
             .terraform_is_not_asked(),
         Case::new("the_http_backend_needs_a_file_of_ours")
             .file("main.tf", "terraform {\n  backend \"http\" {}\n}\n")
-            .refused(&["speaks `http`, which does not say where the server keeps the state", "add a file `remote-state.hcl`"])
+            .refused(&[
+                "speaks `http`, which does not say where the server keeps the state",
+                "add a file `remote-state.hcl`",
+            ])
             .terraform_is_not_asked(),
     ];
     for case in cases {
@@ -151,8 +174,9 @@ fn which_counts(suite: &mut Suite) {
 }
 
 fn none(suite: &mut Suite) {
-    let commented =
-        |marker: &str| hcl("k").lines().map(|line| format!("{marker} {line}\n")).collect::<String>();
+    let commented = |marker: &str| {
+        hcl("k").lines().map(|line| format!("{marker} {line}\n")).collect::<String>()
+    };
     let cases = [
         Case::new("a_directory_without_a_block_names_no_backend")
             .file("main.tf", "terraform {\n}\n")
@@ -181,7 +205,10 @@ fn none(suite: &mut Suite) {
             .file("main.tf", format!("/*\n{}*/\n{}{}", hcl("a"), commented("#"), hcl("k")))
             .has_key("k"),
         Case::new("a_block_in_a_heredoc_is_no_block")
-            .file("main.tf", format!("locals {{\n  text = <<-EOT\n{}EOT\n}}\n{}", hcl("text"), hcl("k")))
+            .file(
+                "main.tf",
+                format!("locals {{\n  text = <<-EOT\n{}EOT\n}}\n{}", hcl("text"), hcl("k")),
+            )
             .is(&[("key", Value::from("k"))]),
     ];
     for case in cases {

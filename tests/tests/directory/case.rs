@@ -5,16 +5,18 @@ use std::collections::BTreeMap;
 use remote_state_tests::{Cmd, Output, Requirement, S3Server, Sandbox, Suite};
 use serde_json::Value;
 
-/// What a client has to find in each configuration besides what a test is about. The rest is in the environment, see [`Directory::client`].
-const COMMON: &str =
-    "skip_credentials_validation = true\n    skip_requesting_account_id = true\n    use_path_style = true";
-const COMMON_JSON: &str =
-    "\"skip_credentials_validation\": true, \"skip_requesting_account_id\": true, \"use_path_style\": true";
+/// What a client has to find in each configuration besides what a test is about. The rest is in the
+/// environment, see [`Directory::client`].
+const COMMON: &str = "skip_credentials_validation = true\n    skip_requesting_account_id = true\n    \
+     use_path_style = true";
+const COMMON_JSON: &str = "\"skip_credentials_validation\": true, \"skip_requesting_account_id\": \
+                           true, \"use_path_style\": true";
 
 /// Settings by name; the members of objects have dotted names.
 pub(crate) type Values = BTreeMap<String, Value>;
 
-/// A directory and what it means. In contents and arguments, `COMMON`, `COMMON_JSON` and `ENDPOINT` stand for what differs from run to run.
+/// A directory and what it means. In contents and arguments, `COMMON`, `COMMON_JSON` and `ENDPOINT`
+/// stand for what differs from run to run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Case {
     name: &'static str,
@@ -126,7 +128,9 @@ impl Case {
     /// Adds a test of what we make of it, and one of what `terraform` does.
     pub(crate) fn add_to(self, suite: &mut Suite) {
         let case = self.clone();
-        suite.on_emulator(self.name, &[], move |server| case.judge_ours(&Directory::new(&case, server)));
+        suite.on_emulator(self.name, &[], move |server| {
+            case.judge_ours(&Directory::new(&case, server))
+        });
         if !matches!(self.theirs, Theirs::Unasked) {
             let name = format!("terraform::{}", self.name);
             suite.on_emulator(&name, &[Requirement::Terraform], move |server| {
@@ -140,7 +144,11 @@ impl Case {
         match &self.ours {
             Ours::Finds(expected) => {
                 let json = output.clone().success().json();
-                assert_eq!((&json["version"], &json["backend"]), (&1.into(), &"s3".into()), "{output}");
+                assert_eq!(
+                    (&json["version"], &json["backend"]),
+                    (&1.into(), &"s3".into()),
+                    "{output}"
+                );
                 for (name, value) in expected {
                     assert_eq!(&json["values"][name]["value"], value, "{name}: {output}");
                 }
@@ -201,7 +209,8 @@ impl<'a> Directory<'a> {
             directory.write(name, content);
         }
         directory.env.clone_from(&case.env);
-        directory.backend_config = case.backend_config.iter().map(|text| directory.filled_in(text)).collect();
+        directory.backend_config =
+            case.backend_config.iter().map(|text| directory.filled_in(text)).collect();
         directory
     }
 
@@ -245,20 +254,30 @@ impl<'a> Directory<'a> {
 
     pub(crate) fn show(&self) -> Output {
         let cmd = self.remote_state("config show --json");
-        self.backend_config.iter().fold(cmd, |cmd, given| cmd.arg(format!("--backend-config={given}"))).run()
+        self.backend_config
+            .iter()
+            .fold(cmd, |cmd, given| cmd.arg(format!("--backend-config={given}")))
+            .run()
     }
 
     pub(crate) fn init(&self) -> Output {
         let cmd = self.terraform("init -input=false -no-color");
-        self.backend_config.iter().fold(cmd, |cmd, given| cmd.arg(format!("-backend-config={given}"))).run()
+        self.backend_config
+            .iter()
+            .fold(cmd, |cmd, given| cmd.arg(format!("-backend-config={given}")))
+            .run()
     }
 
     /// What `init` recorded: every argument that is not null.
     pub(crate) fn recorded(&self) -> Option<Values> {
-        let data =
-            self.env.iter().find(|(name, _)| *name == "TF_DATA_DIR").map_or(".terraform", |(_, path)| path);
+        let data = self
+            .env
+            .iter()
+            .find(|(name, _)| *name == "TF_DATA_DIR")
+            .map_or(".terraform", |(_, path)| path);
         let path = self.sandbox.path().join(data).join("terraform.tfstate");
-        let record: Value = serde_json::from_slice(&std::fs::read(path).ok()?).expect("the record is JSON");
+        let record: Value =
+            serde_json::from_slice(&std::fs::read(path).ok()?).expect("the record is JSON");
         let backend = record.get("backend").filter(|backend| !backend.is_null())?;
         assert_eq!(backend["type"], "s3");
         let mut values = Values::new();
@@ -277,7 +296,8 @@ fn flatten(prefix: &str, value: &Value, values: &mut Values) {
         Value::Null => {}
         Value::Object(members) => {
             for (name, value) in members {
-                let name = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+                let name =
+                    if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
                 flatten(&name, value, values);
             }
         }

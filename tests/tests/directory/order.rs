@@ -19,10 +19,12 @@ pub(crate) fn tests(suite: &mut Suite) {
 
 fn places(suite: &mut Suite) {
     suite.on_emulator("a_type_on_the_command_line_reads_nothing_else", &[], |server| {
-        let directory = initialised(server, "this is = not HCL", &json!({"bucket": "b", "key": "recorded"}));
+        let directory =
+            initialised(server, "this is = not HCL", &json!({"bucket": "b", "key": "recorded"}));
         directory.write("remote-state.hcl", "nor is this");
         directory.write(".terraform/environment", "dev");
-        let words = "config show --json --backend s3 --backend-config bucket=b --backend-config key=given";
+        let words =
+            "config show --json --backend s3 --backend-config bucket=b --backend-config key=given";
         let shown = directory.remote_state(words).run().success();
         assert_eq!(key(&shown), json!({"value": "given", "origin": "--backend-config"}));
         assert_eq!(shown.json()["workspace"], "default");
@@ -39,7 +41,8 @@ fn places(suite: &mut Suite) {
             (key(&shown), shown.stderr()),
             (json!({"value": "own", "origin": "remote-state.hcl:3"}), "")
         );
-        let shown = directory.remote_state("config show --json --backend-config key=given").run().success();
+        let shown =
+            directory.remote_state("config show --json --backend-config key=given").run().success();
         assert_eq!(key(&shown)["value"], "given");
     });
     suite.on_emulator("our_own_file_serves_a_directory_that_speaks_http", &[], |server| {
@@ -54,7 +57,10 @@ fn places(suite: &mut Suite) {
         let directory = Directory::empty(server);
         for (content, said) in [
             ("", "`remote-state.hcl` holds no `backend` block"),
-            ("backend \"s3\" {}\nbackend \"s3\" {}\n", "`remote-state.hcl` holds more than one block"),
+            (
+                "backend \"s3\" {}\nbackend \"s3\" {}\n",
+                "`remote-state.hcl` holds more than one block",
+            ),
             ("backend \"gcs\" {}\n", "backend type `gcs` is not supported"),
             ("backend \"s3\" {\n  bucket = var.x\n}\n", "remote-state.hcl:2"),
             ("backend \"s3\" {\n  bukket = \"x\"\n}\n", "remote-state.hcl:2"),
@@ -69,20 +75,27 @@ fn places(suite: &mut Suite) {
         let directory = initialised(server, "bucket = \"b\"\n    key = \"k\"", &config);
         let shown = directory.show().success();
         assert_eq!(shown.json()["values"]["workspace_key_prefix"]["value"], "recorded");
-        let shown = directory.remote_state("config show --json --backend-config key=given").run().success();
+        let shown =
+            directory.remote_state("config show --json --backend-config key=given").run().success();
         assert_eq!((key(&shown)["value"].clone(), shown.stderr()), (json!("given"), ""));
     });
     suite.on_emulator("without_a_record_the_block_counts", &[], |server| {
         let directory = Directory::with_block(server, "bucket = \"tfstate\"\n    key = \"block\"");
-        assert_eq!(key(&directory.show().success()), json!({"value": "block", "origin": "main.tf:4"}));
+        assert_eq!(
+            key(&directory.show().success()),
+            json!({"value": "block", "origin": "main.tf:4"})
+        );
     });
 }
 
 fn changed(suite: &mut Suite) {
     suite.on_emulator("after_a_change_reads_warn_and_writes_are_refused", &[], |server| {
         let block = "bucket = \"tfstate\"\n    key = \"new\"\n    use_lockfile = true";
-        let directory =
-            initialised(server, block, &json!({"bucket": "tfstate", "key": "old", "use_lockfile": true}));
+        let directory = initialised(
+            server,
+            block,
+            &json!({"bucket": "tfstate", "key": "old", "use_lockfile": true}),
+        );
         let given = "--backend s3 --backend-config bucket=tfstate --backend-config key=old";
         directory.remote_state("push -").words(given).stdin(state(1)).run().success();
         let warning = "the `backend` block has changed since `init`\n";
@@ -103,7 +116,8 @@ fn changed(suite: &mut Suite) {
             let cmd = directory.remote_state(words).stdin(state(2));
             let cmd = if words == "exec" { cmd.args(["--", "true"]) } else { cmd };
             let output = cmd.run().code(2).says(&format!("error: {warning}")).says(sides);
-            let output = output.says("hint: run `terraform init` or `tofu init` to make the block count\n");
+            let output =
+                output.says("hint: run `terraform init` or `tofu init` to make the block count\n");
             assert_eq!(output.stdout(), "");
         }
         // Nothing was written on either side.
@@ -114,18 +128,24 @@ fn changed(suite: &mut Suite) {
         directory.remote_state("push - --backend-config key=new").stdin(state(2)).run().success();
     });
     suite.on_emulator("a_change_of_a_secret_is_told_without_it", &[], |server| {
-        let block =
-            "bucket = \"b\"\n    key = \"k\"\n    secret_key = \"hunter2-new\"\n    access_key = \"a\"";
-        let config = json!({"bucket": "b", "key": "k", "secret_key": "hunter2-old", "access_key": "a"});
+        let block = "bucket = \"b\"\n    key = \"k\"\n    secret_key = \"hunter2-new\"\n    \
+                     access_key = \"a\"";
+        let config =
+            json!({"bucket": "b", "key": "k", "secret_key": "hunter2-old", "access_key": "a"});
         let directory = initialised(server, block, &config);
         let output = directory.remote_state("lock").run().code(2);
-        let output = output
-            .says("secret_key  a secret value in main.tf:5, a secret value in .terraform/terraform.tfstate:");
+        let output = output.says(
+            "secret_key  a secret value in main.tf:5, a secret value in \
+             .terraform/terraform.tfstate:",
+        );
         assert!(!output.stderr().contains("hunter2"), "{output}");
     });
     suite.on_emulator("a_block_that_was_removed_or_has_another_type_has_changed", &[], |server| {
-        let directory =
-            initialised(server, "bucket = \"b\"\n    key = \"k\"", &json!({"bucket": "b", "key": "k"}));
+        let directory = initialised(
+            server,
+            "bucket = \"b\"\n    key = \"k\"",
+            &json!({"bucket": "b", "key": "k"}),
+        );
         directory.remote_state("config show").run().success();
         directory.write("main.tf", "terraform {\n}\n");
         directory
@@ -140,22 +160,38 @@ fn changed(suite: &mut Suite) {
             .code(2)
             .says("type  `local` in main.tf:2, `s3` in .terraform/terraform.tfstate");
     });
-    suite.on_emulator("where_terraform_asks_for_init_so_do_we", &[Requirement::Terraform], |server| {
-        let directory = Directory::with_block(server, "bucket = \"tfstate\"\n    key = \"old\"");
-        directory.init().success();
-        directory.terraform("state list").run();
-        directory.write("main.tf", &crate::case::block("bucket = \"tfstate\"\n    key = \"new\""));
-        directory.terraform("state list").run().code(1).mentions("Backend configuration block has changed");
-        directory.terraform("state push -").stdin(state(1)).run().code(1);
-        directory.remote_state("push -").stdin(state(1)).run().code(2).says("has changed since `init`");
-        directory.terraform("init -input=false -reconfigure").run().success();
-        let output = directory.remote_state("push -").stdin(state(1)).run().success();
-        assert!(!output.stderr().contains("has changed"), "{output}");
-    });
+    suite.on_emulator(
+        "where_terraform_asks_for_init_so_do_we",
+        &[Requirement::Terraform],
+        |server| {
+            let directory =
+                Directory::with_block(server, "bucket = \"tfstate\"\n    key = \"old\"");
+            directory.init().success();
+            directory.terraform("state list").run();
+            directory
+                .write("main.tf", &crate::case::block("bucket = \"tfstate\"\n    key = \"new\""));
+            directory
+                .terraform("state list")
+                .run()
+                .code(1)
+                .mentions("Backend configuration block has changed");
+            directory.terraform("state push -").stdin(state(1)).run().code(1);
+            directory
+                .remote_state("push -")
+                .stdin(state(1))
+                .run()
+                .code(2)
+                .says("has changed since `init`");
+            directory.terraform("init -input=false -reconfigure").run().success();
+            let output = directory.remote_state("push -").stdin(state(1)).run().success();
+            assert!(!output.stderr().contains("has changed"), "{output}");
+        },
+    );
 }
 
 fn state(serial: u64) -> String {
     format!(
-        "{{\"version\":4,\"terraform_version\":\"1.11.4\",\"serial\":{serial},\"lineage\":\"l\",\"outputs\":{{\"o\":{{\"value\":\"hello\",\"type\":\"string\"}}}},\"resources\":[]}}"
+        "{{\"version\":4,\"terraform_version\":\"1.11.4\",\"serial\":{serial},\"lineage\":\"l\",\"\
+         outputs\":{{\"o\":{{\"value\":\"hello\",\"type\":\"string\"}}}},\"resources\":[]}}"
     )
 }

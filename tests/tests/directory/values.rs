@@ -28,11 +28,15 @@ fn converted(suite: &mut Suite) {
             .is(&[("use_lockfile", value.into())])
             .add_to(suite);
     }
-    for (name, text) in
-        [("the_string_true_in_capitals_is_no_bool", "\"TRUE\""), ("the_string_yes_is_no_bool", "\"yes\"")]
-    {
+    for (name, text) in [
+        ("the_string_true_in_capitals_is_no_bool", "\"TRUE\""),
+        ("the_string_yes_is_no_bool", "\"yes\""),
+    ] {
         with(name, &format!("key = \"k\"\n    use_lockfile = {text}"))
-            .refused(&["for `use_lockfile`: expected `true` or `false`, found a string", "main.tf:5"])
+            .refused(&[
+                "for `use_lockfile`: expected `true` or `false`, found a string",
+                "main.tf:5",
+            ])
             .terraform_refuses("a bool is required")
             .add_to(suite);
     }
@@ -45,9 +49,12 @@ fn converted(suite: &mut Suite) {
         .add_to(suite);
     with("a_number_for_a_string_is_converted", "key = 5").has_key("5").add_to(suite);
     with("a_bool_for_a_string_is_converted", "key = true").has_key("true").add_to(suite);
-    with("null_is_as_if_not_set", "key = \"k\"\n    workspace_key_prefix = null\n    kms_key_id = null")
-        .is(&[("workspace_key_prefix", json!("env:")), ("kms_key_id", Value::Null)])
-        .add_to(suite);
+    with(
+        "null_is_as_if_not_set",
+        "key = \"k\"\n    workspace_key_prefix = null\n    kms_key_id = null",
+    )
+    .is(&[("workspace_key_prefix", json!("env:")), ("kms_key_id", Value::Null)])
+    .add_to(suite);
     with("null_does_for_no_required_value", "key = null")
         .refused(&["`key` is not set for provider `s3`", "main.tf:2"])
         .terraform_refuses("\"key\"")
@@ -55,9 +62,15 @@ fn converted(suite: &mut Suite) {
     Case::new("values_in_json_are_converted_too")
         .file(
             "main.tf.json",
-            "{\"terraform\": {\"backend\": {\"s3\": {\"bucket\": \"tfstate\", \"key\": 5, \"use_lockfile\": \"true\", \"max_retries\": \"4\", \"acl\": null, COMMON_JSON}}}}",
+            "{\"terraform\": {\"backend\": {\"s3\": {\"bucket\": \"tfstate\", \"key\": 5, \
+             \"use_lockfile\": \"true\", \"max_retries\": \"4\", \"acl\": null, COMMON_JSON}}}}",
         )
-        .is(&[("key", json!("5")), ("use_lockfile", json!(true)), ("max_retries", json!(4)), ("acl", Value::Null)])
+        .is(&[
+            ("key", json!("5")),
+            ("use_lockfile", json!(true)),
+            ("max_retries", json!(4)),
+            ("acl", Value::Null),
+        ])
         .add_to(suite);
 }
 
@@ -89,7 +102,12 @@ fn evaluated(suite: &mut Suite) {
 
 fn not_evaluated(suite: &mut Suite) {
     for (name, expression, what, theirs) in [
-        ("a_function_call_is_left_to_opentofu", "lower(\"K\")", "lower", "Function calls not allowed"),
+        (
+            "a_function_call_is_left_to_opentofu",
+            "lower(\"K\")",
+            "lower",
+            "Function calls not allowed",
+        ),
         ("a_variable_is_left_to_opentofu", "var.x", "`var.x`", "Variables not allowed"),
         ("a_local_value_is_left_to_opentofu", "local.x", "`local.x`", "Variables not allowed"),
         ("a_path_is_left_to_opentofu", "path.module", "`path.module`", "Variables not allowed"),
@@ -99,7 +117,12 @@ fn not_evaluated(suite: &mut Suite) {
             "`terraform.workspace`",
             "Variables not allowed",
         ),
-        ("a_name_in_a_template_is_left_to_opentofu", "\"a/${var.x}/b\"", "`var.x`", "Variables not allowed"),
+        (
+            "a_name_in_a_template_is_left_to_opentofu",
+            "\"a/${var.x}/b\"",
+            "`var.x`",
+            "Variables not allowed",
+        ),
     ] {
         let content = format!(
             "variable \"x\" {{\n  default = \"v\"\n}}\n\nlocals {{\n  x = \"l\"\n}}\n\n{}",
@@ -122,11 +145,13 @@ fn not_evaluated(suite: &mut Suite) {
         .given("key=given")
         .has_key("given")
         .add_to(suite);
-    // Terraform takes the template literally, OpenTofu evaluates it: whoever guesses uses another state.
+    // Terraform takes the template literally, OpenTofu evaluates it: whoever guesses uses another
+    // state.
     Case::new("a_template_in_json_is_left_to_whoever_runs_init")
         .file(
             "main.tf.json",
-            "{\"terraform\": {\"backend\": {\"s3\": {\"bucket\": \"tfstate\",\n\"key\": \"tf${\\\"state\\\"}\", COMMON_JSON}}}}",
+            "{\"terraform\": {\"backend\": {\"s3\": {\"bucket\": \"tfstate\",\n\"key\": \
+             \"tf${\\\"state\\\"}\", COMMON_JSON}}}}",
         )
         .refused(&[
             "`key` is set by an expression with a template in JSON",
@@ -158,13 +183,16 @@ fn refused(suite: &mut Suite) {
         )
         .refused(&["unsupported block type `assume_role`", "main.tf:5"])
         .terraform_refuses("Unsupported block type"),
-        with("an_unknown_argument_is_refused_with_its_line", "key = \"k\"\n    use_lock_file = true")
-            .refused(&[
-                "unknown key `use_lock_file` for provider `s3`",
-                "main.tf:5",
-                "did you mean `use_lockfile`?",
-            ])
-            .terraform_refuses("Unsupported argument"),
+        with(
+            "an_unknown_argument_is_refused_with_its_line",
+            "key = \"k\"\n    use_lock_file = true",
+        )
+        .refused(&[
+            "unknown key `use_lock_file` for provider `s3`",
+            "main.tf:5",
+            "did you mean `use_lockfile`?",
+        ])
+        .terraform_refuses("Unsupported argument"),
         with("what_cannot_be_parsed_is_refused_with_its_line", "key = \"k\" oops")
             .refused(&["cannot parse `main.tf`", "main.tf:4"])
             .terraform_refuses("main.tf"),

@@ -9,7 +9,11 @@ use crate::project::{Locks, Project, each};
 pub(crate) fn add(suite: &mut Suite) {
     each(suite, "what_native_terraform_wrote_is_verified_by_us", native);
     each(suite, "what_we_wrote_is_verified_by_native_terraform", ours);
-    each(suite, "state_that_was_written_without_the_table_is_refused_by_both_until_it_is_repaired", repaired);
+    each(
+        suite,
+        "state_that_was_written_without_the_table_is_refused_by_both_until_it_is_repaired",
+        repaired,
+    );
 }
 
 const APPLY: &str = "apply -auto-approve -input=false";
@@ -60,8 +64,9 @@ fn repaired(server: &S3Server, locks: Locks) {
     project.terraform(APPLY).run().success();
     let before = project.place.digest("default").expect("Terraform records it");
     // A client that knows nothing of the table.
-    let without =
-        Project::plain(project.place.clone().with("dynamodb_table", "").with("use_lockfile", "true"));
+    let without = Project::plain(
+        project.place.clone().with("dynamodb_table", "").with("use_lockfile", "true"),
+    );
     without.terraform(&format!("{APPLY} -var v=2")).run().success();
     assert_eq!(project.place.digest("default").as_deref(), Some(&*before));
     let right = project.place.state("default").expect("it is stored");
@@ -70,7 +75,8 @@ fn repaired(server: &S3Server, locks: Locks) {
     project.terraform("state pull").run().code(1).mentions(&before);
     reading.wait().code(5).says(&before).says("does not match its recorded digest");
 
-    // Terraform behind `exec` waits as long as we do, not seven times as long, and the repair is told.
+    // Terraform behind `exec` waits as long as we do, not seven times as long, and the repair is
+    // told.
     let behind = Sandbox::new();
     behind.write("main.tf", HTTP_BACKEND);
     let exec = behind.remote_state().server(server).args(project.place.flags()).arg("exec");

@@ -26,7 +26,11 @@ fn refused(server: &S3Server, locks: Locks) {
     for words in ["push --force copy.tfstate", "lock", "lock --lock-timeout 1s"] {
         project.ours(words).run().code(3).says(holder.id.as_str()).says(&holder.who).says("apply");
     }
-    project.ours("unlock 00000000-0000-0000-0000-000000000000").run().code(3).says(holder.id.as_str());
+    project
+        .ours("unlock 00000000-0000-0000-0000-000000000000")
+        .run()
+        .code(3)
+        .says(holder.id.as_str());
     let listed = project.ours("locks").run().success();
     assert_eq!(listed.stdout().matches(holder.id.as_str()).count(), 1, "{listed}");
     assert_eq!(project.place.state("default"), before);
@@ -38,7 +42,8 @@ fn refused(server: &S3Server, locks: Locks) {
 
 fn refusing(server: &S3Server, locks: Locks) {
     let project = Project::new(server, locks);
-    let lock = || project.ours("lock --operation migration").run().success().stdout().trim().to_owned();
+    let lock =
+        || project.ours("lock --operation migration").run().success().stdout().trim().to_owned();
     let id = lock();
     let holder = project.place.item_holder("default").expect("we hold the item");
     assert_eq!(project.place.holder("default"), (locks == Locks::Both).then(|| holder.clone()));
@@ -94,7 +99,11 @@ fn partial(server: &S3Server) {
     let project = Project::new(server, Locks::Both);
     let id = project.ours("lock").run().success().stdout().trim().to_owned();
     // A client with the table alone breaks the item, and the file stays.
-    project.beside(Locks::TableOnly).terraform(&format!("force-unlock -force {id}")).run().success();
+    project
+        .beside(Locks::TableOnly)
+        .terraform(&format!("force-unlock -force {id}"))
+        .run()
+        .success();
     project.terraform(APPLY).run().code(1).mentions(&id);
     project.ours(&format!("unlock {id}")).run().success();
     project.assert_free();

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use remote_state_tests::terraform::CONFIGURATION;
-use remote_state_tests::{Cmd, Place, Requirement, Running, S3Server, Sandbox, Setup, Suite, TABLE};
+use remote_state_tests::{
+    Cmd, Place, Requirement, Running, S3Server, Sandbox, Setup, Suite, TABLE,
+};
 
 /// What the lock consists of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,8 +55,10 @@ impl<'a> Project<'a> {
 
     /// An apply of Terraform's that holds the lock until [`let_go`](Self::let_go).
     pub(crate) fn hold(&self) -> Running {
-        let words =
-            format!("apply -auto-approve -input=false -var v=held -var until={}", self.gate().display());
+        let words = format!(
+            "apply -auto-approve -input=false -var v=held -var until={}",
+            self.gate().display()
+        );
         let mut holding = self.terraform(&words).start();
         holding.wait_for("begun");
         holding
@@ -82,8 +86,13 @@ pub(crate) fn each(suite: &mut Suite, name: &str, test: fn(&S3Server, Locks)) {
     }
 }
 
-/// Adds a test for the emulator, for moto, for dynalite with its bucket on MinIO, and for dynalite with the bucket on Ceph.
-pub(crate) fn everywhere(suite: &mut Suite, name: &str, test: impl Fn(&S3Server) + Clone + Send + 'static) {
+/// Adds a test for the emulator, for moto, for dynalite with its bucket on MinIO, and for dynalite
+/// with the bucket on Ceph.
+pub(crate) fn everywhere(
+    suite: &mut Suite,
+    name: &str,
+    test: impl Fn(&S3Server) + Clone + Send + 'static,
+) {
     let needs = [Requirement::Terraform];
     suite.on_emulator(name, &needs, test.clone());
     for setup in ["s3/dynalite", "s3/moto"] {

@@ -111,7 +111,8 @@ fn run(target: &Target, corpus: &[Vec<u8>], seed: u64, time: Duration) -> Result
 fn told(target: &Target, what: &str, seed: u64, attempt: &Attempt) -> String {
     let folder = workspace().join("target/fuzz");
     let file = folder.join(format!("{}-{seed}-{}", target.name, attempt.count));
-    let kept = std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&file, &attempt.input));
+    let kept =
+        std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&file, &attempt.input));
     let shown = &attempt.input[..attempt.input.len().min(400)];
     let place = match kept {
         Ok(()) => format!("it is in {}", file.display()),
@@ -129,7 +130,8 @@ fn told(target: &Target, what: &str, seed: u64, attempt: &Attempt) -> String {
 /// Reads a target's corpus, in an order that is always the same.
 fn corpus(name: &str) -> Vec<Vec<u8>> {
     let folder = workspace().join("fuzz/corpus").join(name);
-    let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let entries =
+        std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("it is there").path()).collect();
     files.sort();
     assert!(!files.is_empty(), "{} holds nothing to begin with", folder.display());
@@ -159,6 +161,9 @@ pub(crate) fn finds_a_panic() {
         let target = Target { name: "driver", run: run_target };
         let found = run(&target, &[b"harmless".to_vec()], 1, Duration::from_secs(60));
         let found = found.expect_err("a zero comes up sooner or later");
-        assert!(found.starts_with("driver panics: seed 1, attempt ") && found.contains("\\x00"), "{found}");
+        assert!(
+            found.starts_with("driver panics: seed 1, attempt ") && found.contains("\\x00"),
+            "{found}"
+        );
     }
 }

@@ -12,7 +12,10 @@ pub(crate) fn add(suite: &mut Suite) {
     test("table::while_we_hold_the_lock_native_terraform_is_refused_and_may_break_it", refusing);
     test("table::the_lock_of_a_killed_terraform_is_released_by_its_id", killed);
     test("table::digests_are_kept_for_each_other", digests);
-    test("object::our_clients_exclude_each_other_and_are_told_that_native_ones_see_nothing", object);
+    test(
+        "object::our_clients_exclude_each_other_and_are_told_that_native_ones_see_nothing",
+        object,
+    );
 }
 
 fn refused(server: &OssServer) {
@@ -34,7 +37,8 @@ fn refused(server: &OssServer) {
 
 fn refusing(server: &OssServer) {
     let project = Project::native(server, OssServer::PLAIN, Locks::Table);
-    let lock = || project.ours("lock --operation migration").run().success().stdout().trim().to_owned();
+    let lock =
+        || project.ours("lock --operation migration").run().success().stdout().trim().to_owned();
     let id = lock();
     assert_eq!(project.holder(), id);
     project

@@ -67,7 +67,8 @@ impl<'a> Project<'a> {
         if self.locks == Locks::Table {
             flags.extend(self.server.tablestore().map(|(key, value)| format!("{key}={value}")));
         }
-        let command = self.sandbox.remote_state().oss_server(self.server).args(["--backend", "oss"]);
+        let command =
+            self.sandbox.remote_state().oss_server(self.server).args(["--backend", "oss"]);
         flags.into_iter().fold(command, |command, flag| command.arg("--backend-config").arg(flag))
     }
 
@@ -84,7 +85,10 @@ impl<'a> Project<'a> {
         } else {
             format!("env:/{workspace}/terraform.tfstate")
         };
-        self.server.object(self.bucket, &key).unwrap_or_else(|| panic!("there should be {key}")).to_vec()
+        self.server
+            .object(self.bucket, &key)
+            .unwrap_or_else(|| panic!("there should be {key}"))
+            .to_vec()
     }
 
     /// Starts to apply natively, and returns when the lock is held.

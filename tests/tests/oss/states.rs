@@ -20,7 +20,10 @@ fn native_first(server: &OssServer, bucket: &'static str, locks: Locks) {
     for (workspace, value) in [("default", "1"), ("dev", "dev")] {
         let pulled = project.ours(&format!("-w {workspace} pull")).run().success();
         assert_eq!(pulled.stdout, project.stored(workspace), "{workspace}");
-        assert_eq!(project.ours(&format!("-w {workspace} output a --raw")).run().success().stdout(), value);
+        assert_eq!(
+            project.ours(&format!("-w {workspace} output a --raw")).run().success().stdout(),
+            value
+        );
     }
     // The selected workspace is found as Terraform finds it.
     assert_eq!(project.ours("output a --raw").run().success().stdout(), "dev");
@@ -32,10 +35,12 @@ fn ours_first(server: &OssServer, bucket: &'static str, locks: Locks) {
     let project = Project::native(server, bucket, locks);
     project.terraform(APPLY).run().success();
     // The next state, as if someone had changed an attribute that no plan looks at.
-    let mut state: Value = serde_json::from_slice(&project.stored("default")).expect("a state is JSON");
+    let mut state: Value =
+        serde_json::from_slice(&project.stored("default")).expect("a state is JSON");
     let serial = state["serial"].as_u64().expect("a serial is a number") + 1;
     state["serial"] = serial.into();
-    let text = format!("{}\n", serde_json::to_string_pretty(&state).expect("a value can be written"));
+    let text =
+        format!("{}\n", serde_json::to_string_pretty(&state).expect("a value can be written"));
     project.sandbox.write("next.json", &text);
     for workspace in ["default", "dev"] {
         project.ours(&format!("-w {workspace} push next.json")).run().success();
@@ -45,7 +50,10 @@ fn ours_first(server: &OssServer, bucket: &'static str, locks: Locks) {
         let pulled = project.terraform("state pull").run().success().json();
         assert_eq!(pulled["serial"], serial, "{workspace}");
         project.terraform(&format!("{APPLY} -var v=2")).run().success();
-        assert_eq!(project.ours(&format!("-w {workspace} output a --raw")).run().success().stdout(), "2");
+        assert_eq!(
+            project.ours(&format!("-w {workspace} output a --raw")).run().success().stdout(),
+            "2"
+        );
     }
     project.terraform("workspace select default").run().success();
     project.ours("workspace delete dev --force --yes").run().success();
@@ -66,7 +74,8 @@ fn cycle(server: &OssServer, bucket: &'static str, locks: Locks) {
     native.terraform(&format!("{APPLY} -var v=3")).run().success();
     project.exec("plan -input=false -detailed-exitcode -var v=3").run().success();
     project.exec("destroy -auto-approve -input=false").run().success();
-    let stored: Value = serde_json::from_slice(&project.stored("default")).expect("a state is JSON");
+    let stored: Value =
+        serde_json::from_slice(&project.stored("default")).expect("a state is JSON");
     assert_eq!(stored["resources"].as_array().map(Vec::len), Some(0));
     project.assert_free();
 }

@@ -1,4 +1,5 @@
-//! The emulator's OSS and Tablestore, judged by clients that nobody here wrote: the vendor's SDKs and the real Terraform.
+//! The emulator's OSS and Tablestore, judged by clients that nobody here wrote: the vendor's SDKs
+//! and the real Terraform.
 
 mod sdks;
 mod terraform;

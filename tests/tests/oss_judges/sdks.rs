@@ -1,4 +1,5 @@
-//! The vendor's SDKs for Python and JavaScript. Each scenario is a function in one of the scripts beside this file, run against an emulator of its own.
+//! The vendor's SDKs for Python and JavaScript. Each scenario is a function in one of the scripts
+//! beside this file, run against an emulator of its own.
 
 use remote_state_tests::{Cmd, OssServer, Requirement, Sandbox, Setup, Suite};
 
@@ -52,7 +53,8 @@ impl Language {
         }
     }
 
-    /// The names of the scenarios in a script: functions that take nothing and say in several words what they expect.
+    /// The names of the scenarios in a script: functions that take nothing and say in several words
+    /// what they expect.
     fn scenarios(self, script: &'static str) -> impl Iterator<Item = &'static str> {
         let (before, behind) = match self {
             Self::JavaScript => ("  async ", "() {"),
@@ -72,14 +74,19 @@ impl Language {
                 .command(setup.told("node"))
                 .env("NODE_PATH", setup.told("node_modules"))
                 .arg(sandbox.write("judge.js", script)),
-            Self::Python => sandbox.command(setup.told("python")).arg(sandbox.write("judge.py", script)),
+            Self::Python => {
+                sandbox.command(setup.told("python")).arg(sandbox.write("judge.py", script))
+            }
         }
     }
 }
 
 /// The keys of somebody whom STS let in for a while.
-const TEMPORARY: [(&str, &str); 3] =
-    [("STS_ACCESS_KEY", "STS.NUexample"), ("STS_SECRET_KEY", "for-a-while"), ("STS_TOKEN", "TOKEN+/=")];
+const TEMPORARY: [(&str, &str); 3] = [
+    ("STS_ACCESS_KEY", "STS.NUexample"),
+    ("STS_SECRET_KEY", "for-a-while"),
+    ("STS_TOKEN", "TOKEN+/="),
+];
 
 pub(crate) fn add(suite: &mut Suite) {
     for judge in &JUDGES {
@@ -96,7 +103,9 @@ pub(crate) fn add(suite: &mut Suite) {
 fn run(judge: &Judge, signature: &str, scenario: &str) {
     let [(_, access_key), (_, secret_key), (_, token)] = TEMPORARY;
     let server = OssServer::emulator_with(|builder| {
-        builder.with_region(OssServer::REGION).with_temporary_credentials(access_key, secret_key, token)
+        builder
+            .with_region(OssServer::REGION)
+            .with_temporary_credentials(access_key, secret_key, token)
     });
     let sandbox = Sandbox::new();
     let mut command = judge

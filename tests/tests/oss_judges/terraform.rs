@@ -10,7 +10,11 @@ const STATE: &str = "env:/terraform.tfstate";
 
 pub(crate) fn add(suite: &mut Suite) {
     suite.test("terraform::it_asks_what_it_is_known_to_ask", NEEDS, transcripts);
-    suite.test("terraform::with_tablestore_it_asks_what_it_is_known_to_ask", NEEDS, transcripts_with_locks);
+    suite.test(
+        "terraform::with_tablestore_it_asks_what_it_is_known_to_ask",
+        NEEDS,
+        transcripts_with_locks,
+    );
     suite.test("terraform::a_workspace_that_is_only_read_is_created", NEEDS, read_creates);
     suite.test("terraform::locks_in_tablestore_exclude_and_are_forced", NEEDS, locks);
     suite.test("terraform::a_state_that_is_not_its_digest_is_refused", NEEDS, digest);
@@ -68,11 +72,16 @@ impl<'a> Project<'a> {
             asked.iter().filter_map(service).collect::<Vec<_>>().join(" ")
         };
         let transcript = (letters(oss), letters(tablestore));
-        assert_eq!(transcript, (of_oss.to_owned(), of_tablestore.to_owned()), "`{words}` asked {asked:#?}");
+        assert_eq!(
+            transcript,
+            (of_oss.to_owned(), of_tablestore.to_owned()),
+            "`{words}` asked {asked:#?}"
+        );
     }
 }
 
-/// A request of OSS as a letter, with the status where it tells more. All are of the same workspace or of the whole prefix.
+/// A request of OSS as a letter, with the status where it tells more. All are of the same workspace
+/// or of the whole prefix.
 fn oss(request: &Request) -> Option<String> {
     let letter = match request.operation.as_deref()? {
         "ListObjects" => "L",
@@ -136,7 +145,11 @@ fn transcripts_with_locks() {
     );
     project.asks("state pull", "L H G", "DT ?md5");
     project.asks("plan -input=false", "L H G", "DT +lock ?md5 ?lock -lock");
-    project.asks("apply -auto-approve -input=false -var v=2", "L H G P", "DT +lock ?md5 +md5 ?lock -lock");
+    project.asks(
+        "apply -auto-approve -input=false -var v=2",
+        "L H G P",
+        "DT +lock ?md5 +md5 ?lock -lock",
+    );
     project.asks("workspace list", "L", "");
     project.asks("workspace new dev", "L L H(404) H(404) P", "DT +lock ?md5 ?md5 +md5 ?lock -lock");
     project.asks("workspace select default", "L", "");
@@ -146,12 +159,16 @@ fn transcripts_with_locks() {
 fn read_creates() {
     let server = OssServer::emulator();
     let project = Project::initialised(&server, OssServer::PLAIN, &[]);
-    let config =
-        [("bucket", OssServer::PLAIN), ("region", OssServer::REGION), ("endpoint", server.endpoint())]
-            .map(|(name, value)| format!("    {name} = {value:?}\n"))
-            .concat();
+    let config = [
+        ("bucket", OssServer::PLAIN),
+        ("region", OssServer::REGION),
+        ("endpoint", server.endpoint()),
+    ]
+    .map(|(name, value)| format!("    {name} = {value:?}\n"))
+    .concat();
     let data = format!(
-        "data \"terraform_remote_state\" \"ghost\" {{\n  backend   = \"oss\"\n  workspace = \"ghost\"\n  config = {{\n{config}  }}\n}}\n"
+        "data \"terraform_remote_state\" \"ghost\" {{\n  backend   = \"oss\"\n  workspace = \
+         \"ghost\"\n  config = {{\n{config}  }}\n}}\n"
     );
     project.sandbox.write("ghost.tf", data);
     project.run("plan -input=false").success();
@@ -165,7 +182,8 @@ fn locks() {
     let holder = Project::initialised(&server, OssServer::PLAIN, &server.tablestore());
     let other = Project::initialised(&server, OssServer::PLAIN, &server.tablestore());
     let gate = holder.sandbox.path().join("gate");
-    let words = format!("apply -auto-approve -input=false -var v=held -var until={}", gate.display());
+    let words =
+        format!("apply -auto-approve -input=false -var v=held -var until={}", gate.display());
     let mut holding = holder.terraform(&words).start();
     holding.wait_for_times("begun", 2);
 
@@ -173,10 +191,15 @@ fn locks() {
     let said = format!("{}{}", refused.stdout(), refused.stderr());
     let id = said
         .lines()
-        .find_map(|line| line.split_once("ID:").map(|(_, id)| id.trim().trim_matches('│').trim().to_owned()))
+        .find_map(|line| {
+            line.split_once("ID:").map(|(_, id)| id.trim().trim_matches('│').trim().to_owned())
+        })
         .unwrap_or_else(|| panic!("the holder should be shown: {refused}"));
     server.requests().take();
-    other.run("force-unlock -force 00000000-0000-0000-0000-000000000000").code(1).mentions("does not match");
+    other
+        .run("force-unlock -force 00000000-0000-0000-0000-000000000000")
+        .code(1)
+        .mentions("does not match");
     other.assert_asked("force-unlock", "L", "DT ?lock");
     other.run(&format!("force-unlock -force {id}")).success();
     other.apply("other").success();
@@ -216,8 +239,11 @@ fn headers() {
 fn buckets() {
     let server = OssServer::emulator();
     for bucket in [OssServer::PLAIN, OssServer::VERSIONED, OssServer::SUSPENDED] {
-        let project =
-            Project::initialised(&server, bucket, &[("prefix", "a b+c~é"), ("key", "deep/er/state")]);
+        let project = Project::initialised(
+            &server,
+            bucket,
+            &[("prefix", "a b+c~é"), ("key", "deep/er/state")],
+        );
         project.apply("1").success();
         project.run("workspace new dev").success();
         project.run("workspace select default").success();
@@ -230,8 +256,9 @@ fn buckets() {
 }
 
 fn instance() {
-    let server =
-        OssServer::emulator_with(|builder| builder.with_instance_role("ecs-role", MetadataMode::Normal));
+    let server = OssServer::emulator_with(|builder| {
+        builder.with_instance_role("ecs-role", MetadataMode::Normal)
+    });
     let sandbox = Sandbox::new();
     sandbox.write("main.tf", CONFIGURATION);
     let [endpoint, table] = server.tablestore();
@@ -242,8 +269,10 @@ fn instance() {
         sandbox.terraform().words(words).env("HTTP_PROXY", server.endpoint()).run().success();
     }
     let asked = server.requests().take();
-    let with = |header: &str| asked.iter().filter(|request| request.headers.contains_key(header)).count();
-    let metadata = asked.iter().filter(|request| request.operation.as_deref() == Some("GetMetadata")).count();
+    let with =
+        |header: &str| asked.iter().filter(|request| request.headers.contains_key(header)).count();
+    let metadata =
+        asked.iter().filter(|request| request.operation.as_deref() == Some("GetMetadata")).count();
     let (of_oss, of_tablestore) = (with("x-oss-security-token"), with("x-ots-ststoken"));
     assert!(metadata > 0 && of_oss > 0 && of_tablestore > 0, "{asked:#?}");
     assert_eq!(metadata + of_oss + of_tablestore, asked.len(), "{asked:#?}");
@@ -265,7 +294,9 @@ fn faults() {
     project.run("plan -input=false -detailed-exitcode -var v=2").success();
     // It asks for the list first.
     server.faults().inject(
-        Fault::new(Misbehaviour::TruncateBody { after_bytes: 10 }).with_key_suffix(".tfstate").with_times(1),
+        Fault::new(Misbehaviour::TruncateBody { after_bytes: 10 })
+            .with_key_suffix(".tfstate")
+            .with_times(1),
     );
     project.run("state pull").code(1).mentions("unexpected EOF");
 }

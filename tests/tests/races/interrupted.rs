@@ -1,4 +1,5 @@
-//! Interruptions in the middle of taking a lock: nothing is left behind, and nothing is claimed that is not known.
+//! Interruptions in the middle of taking a lock: nothing is left behind, and nothing is claimed
+//! that is not known.
 
 use std::time::Duration;
 
@@ -9,12 +10,17 @@ use remote_state_tests::{Running, S3Server, Sandbox, Signal, Suite};
 const DELAY: Duration = Duration::from_secs(2);
 
 pub(crate) fn add(suite: &mut Suite) {
-    suite.on_emulator("an_interrupt_while_a_lock_is_being_taken_leaves_none_behind", &[], while_taking);
+    suite.on_emulator(
+        "an_interrupt_while_a_lock_is_being_taken_leaves_none_behind",
+        &[],
+        while_taking,
+    );
     suite.on_emulator("an_interrupt_while_waiting_for_a_lock_ends_at_once", &[], while_waiting);
     suite.on_emulator("a_second_interrupt_is_heeded_and_names_the_lock", &[], twice);
 }
 
-/// Starts `lock` against a store that is slow to create the lock file, and waits until the request is there.
+/// Starts `lock` against a store that is slow to create the lock file, and waits until the request
+/// is there.
 fn taking(server: &S3Server, sandbox: &Sandbox) -> Running {
     let slow = Fault::new(Misbehaviour::Delay(DELAY)).with_method("PUT").with_key_suffix(".tflock");
     server.faults().inject(slow.with_times(1));

@@ -1,4 +1,5 @@
-//! Requests about locks whose answers, or which themselves, get lost: no lock is orphaned, and there is never a second holder.
+//! Requests about locks whose answers, or which themselves, get lost: no lock is orphaned, and
+//! there is never a second holder.
 
 use futures_util::future::join_all;
 use remote_state_core::{ErrorKind, LockTarget, Workspace};
@@ -17,7 +18,11 @@ pub(crate) fn add(suite: &mut Suite) {
             suite.test(format!("emulator::{name}"), &[], move || block_on(matrix(dialect, method)));
         }
     }
-    suite.on_emulator("a_lock_whose_answers_are_lost_is_printed_held_and_released", &[], by_the_binary);
+    suite.on_emulator(
+        "a_lock_whose_answers_are_lost_is_printed_held_and_released",
+        &[],
+        by_the_binary,
+    );
 }
 
 /// What happens to requests.
@@ -32,15 +37,18 @@ pub(crate) fn troubles() -> [Misbehaviour; 5] {
 }
 
 async fn matrix(dialect: &str, method: &str) {
-    let cases = troubles().into_iter().flat_map(|trouble| [1, 2, 5].map(|times| (trouble.clone(), times)));
+    let cases =
+        troubles().into_iter().flat_map(|trouble| [1, 2, 5].map(|times| (trouble.clone(), times)));
     let cases: Vec<_> = cases
         .map(|(trouble, times)| {
             let (dialect, method) = (dialect.to_owned(), method.to_owned());
             // In a blocking thread, because the emulator is started from outside the runtime.
             tokio::task::spawn_blocking(move || {
                 let server = S3Server::emulator();
-                let fault =
-                    Fault::new(trouble).with_method(method).with_key_suffix(".tflock").with_times(times);
+                let fault = Fault::new(trouble)
+                    .with_method(method)
+                    .with_key_suffix(".tflock")
+                    .with_times(times);
                 block_on(lock_and_unlock(&server.place(), &dialect, &fault));
             })
         })
@@ -52,7 +60,8 @@ async fn matrix(dialect: &str, method: &str) {
 
 async fn lock_and_unlock(place: &Place<'_>, dialect: &str, fault: &Fault) {
     let keys = [("dialect", dialect), ("max_retries", "2")];
-    let (store, workspace, faults) = (place.store(&keys), Workspace::default(), place.server.faults());
+    let (store, workspace, faults) =
+        (place.store(&keys), Workspace::default(), place.server.faults());
     let info = lock_info("lock");
 
     faults.inject(fault.clone());
@@ -61,7 +70,11 @@ async fn lock_and_unlock(place: &Place<'_>, dialect: &str, fault: &Fault) {
     let holder = holder(place).await;
     match &locked {
         Ok(locked) => {
-            assert_eq!(holder.as_ref(), Some(locked), "{fault:?}: the lock is held as it is said to be");
+            assert_eq!(
+                holder.as_ref(),
+                Some(locked),
+                "{fault:?}: the lock is held as it is said to be"
+            );
         }
         Err(error) => {
             assert_ne!(error.kind(), ErrorKind::LockHeld, "{fault:?}: nobody else is there");
@@ -109,10 +122,12 @@ async fn holder(place: &Place<'_>) -> Option<remote_state_core::LockInfo> {
 fn by_the_binary(server: &S3Server) {
     let sandbox = Sandbox::new();
     let place = server.place();
-    let ours = |words: &str| sandbox.remote_state().server(server).args(place.flags()).words(words).run();
+    let ours =
+        |words: &str| sandbox.remote_state().server(server).args(place.flags()).words(words).run();
     for method in ["PUT", "GET", "DELETE"] {
         let lose = || {
-            let fault = Fault::new(Misbehaviour::LoseReply).with_method(method).with_key_suffix(".tflock");
+            let fault =
+                Fault::new(Misbehaviour::LoseReply).with_method(method).with_key_suffix(".tflock");
             server.faults().inject(fault.with_times(1));
         };
         lose();

@@ -1,4 +1,5 @@
-//! Writes of states whose answers, or which themselves, get lost: what is said to be stored is stored, and else that it is not known.
+//! Writes of states whose answers, or which themselves, get lost: what is said to be stored is
+//! stored, and else that it is not known.
 
 use futures_util::future::join_all;
 use remote_state_core::{ErrorKind, Workspace, WriteMode};
@@ -86,9 +87,16 @@ fn by_the_binary(server: &S3Server) {
     let place = server.place();
     for serial in 1..=3 {
         sandbox.write("a.tfstate", state(serial));
-        let fault = Fault::new(Misbehaviour::LoseReply).with_method("PUT").with_key_suffix("tfstate");
+        let fault =
+            Fault::new(Misbehaviour::LoseReply).with_method("PUT").with_key_suffix("tfstate");
         server.faults().inject(fault.with_times(1));
-        sandbox.remote_state().server(server).args(place.flags()).words("push a.tfstate").run().success();
+        sandbox
+            .remote_state()
+            .server(server)
+            .args(place.flags())
+            .words("push a.tfstate")
+            .run()
+            .success();
         assert_eq!(server.faults().count(), 0, "the answer was lost");
         assert_eq!(place.state("default").as_deref(), Some(state(serial).as_bytes()));
         place.assert_unlocked();

@@ -39,8 +39,8 @@ fn lock_info(operation: &str) -> LockInfo {
 /// A small state.
 fn state(serial: u64) -> String {
     format!(
-        "{{\"version\":4,\"terraform_version\":\"1.11.4\",\"serial\":{serial},\"lineage\":\"l\",\
-         \"outputs\":{{\"n\":{{\"value\":{serial},\"type\":\"number\"}}}},\"resources\":[]}}\n"
+        "{{\"version\":4,\"terraform_version\":\"1.11.4\",\"serial\":{serial},\"lineage\":\"l\",\"\
+         outputs\":{{\"n\":{{\"value\":{serial},\"type\":\"number\"}}}},\"resources\":[]}}\n"
     )
 }
 

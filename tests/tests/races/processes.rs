@@ -57,7 +57,11 @@ fn lock_loops(server: &S3Server) {
     assert_eq!(lines.len(), 2 * PROCESSES * ROUNDS);
     for pair in lines.chunks(2) {
         let entered = pair[0].strip_prefix("in ").expect("the one before has left");
-        assert_eq!(pair[1].strip_prefix("out "), Some(entered), "nobody comes before the holder has left");
+        assert_eq!(
+            pair[1].strip_prefix("out "),
+            Some(entered),
+            "nobody comes before the holder has left"
+        );
     }
     place.assert_unlocked();
 }
@@ -70,17 +74,23 @@ fn pushes(server: &S3Server) {
             let name = format!("{serial}.tfstate");
             sandbox.write(&name, state(serial));
             let ours = sandbox.remote_state().server(server).args(place.flags());
-            ours.words("push --force --lock-timeout 80s").arg(name).timeout(Duration::from_secs(120)).start()
+            ours.words("push --force --lock-timeout 80s")
+                .arg(name)
+                .timeout(Duration::from_secs(120))
+                .start()
         })
         .collect();
     for push in pushing {
         push.wait().success();
     }
     // Every state was stored, each under the lock of its own push.
-    let versions = sandbox.remote_state().server(server).args(place.flags()).words("pull").run().success();
+    let versions =
+        sandbox.remote_state().server(server).args(place.flags()).words("pull").run().success();
     assert!((1..=PUSHES).contains(&serial_of(&versions.stdout)));
     let puts = server.requests().take().into_iter().filter(|request| {
-        request.method == "PUT" && request.key.as_deref() == Some(&place.key) && request.status == Some(200)
+        request.method == "PUT"
+            && request.key.as_deref() == Some(&place.key)
+            && request.status == Some(200)
     });
     assert_eq!(puts.count() as u64, PUSHES);
     place.assert_unlocked();

@@ -19,12 +19,18 @@ const LONG_BYTES: usize = 9 << 20;
 
 pub(crate) fn add(suite: &mut Suite) {
     for bucket in [OssServer::PLAIN, OssServer::VERSIONED] {
-        suite.test(format!("oss::{bucket}::a_long_state_is_verified_before_it_is_replaced"), &[], {
-            move || on_oss(bucket, Digests::Kept, verified)
-        });
-        suite.test(format!("oss::{bucket}::a_write_that_came_in_between_is_kept"), &[], move || {
-            on_oss(bucket, Digests::None, overtaken);
-        });
+        suite.test(
+            format!("oss::{bucket}::a_long_state_is_verified_before_it_is_replaced"),
+            &[],
+            { move || on_oss(bucket, Digests::Kept, verified) },
+        );
+        suite.test(
+            format!("oss::{bucket}::a_write_that_came_in_between_is_kept"),
+            &[],
+            move || {
+                on_oss(bucket, Digests::None, overtaken);
+            },
+        );
     }
     suite.test("ceph::a_long_state_is_verified_before_it_is_replaced", &[], || {
         on_ceph(Digests::Kept, verified);
@@ -64,7 +70,8 @@ fn on_oss(bucket: &str, digests: Digests, test: impl FnOnce(&Case<'_>)) {
 
 fn on_ceph(digests: Digests, test: impl FnOnce(&Case<'_>)) {
     let server = S3Server::emulator_with(|emulator| emulator.with_manners(Manners::Ceph));
-    let (place, sandbox) = (server.place_in("tfstate-versioned").with("dialect", "ceph"), Sandbox::new());
+    let (place, sandbox) =
+        (server.place_in("tfstate-versioned").with("dialect", "ceph"), Sandbox::new());
     let place = match digests {
         Digests::Kept => place.with("dynamodb_table", TABLE),
         Digests::None => place,
@@ -109,7 +116,8 @@ fn verified(case: &Case<'_>) {
 fn overtaken(case: &Case<'_>) {
     block_on(async {
         assert_eq!(case.post(state(1)).await, 200);
-        // The server reads the state, and looks at it once more before it writes: that look is late.
+        // The server reads the state, and looks at it once more before it writes: that look is
+        // late.
         let delay = |delay| {
             let fault = Fault::new(Misbehaviour::Delay(delay)).with_key_suffix("terraform.tfstate");
             case.server.faults().inject(fault.with_times(1));

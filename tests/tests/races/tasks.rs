@@ -28,20 +28,30 @@ async fn one_at_a_time(server: &S3Server) {
     let history = Arc::new(Mutex::new(Vec::new()));
     // Each has a client of its own, which has to convince itself of the store first.
     let tasks: Vec<_> = (0..TASKS)
-        .map(|_| tokio::spawn(add_one(place.store(&[]), Arc::clone(&holders), Arc::clone(&history))))
+        .map(|_| {
+            tokio::spawn(add_one(place.store(&[]), Arc::clone(&holders), Arc::clone(&history)))
+        })
         .collect();
     for task in tasks {
         task.await.expect("no task fails");
     }
     let history = history.lock().expect("no task failed").clone();
-    assert_eq!(history, (1..=TASKS).collect::<Vec<_>>(), "each holder saw what the one before it wrote");
+    assert_eq!(
+        history,
+        (1..=TASKS).collect::<Vec<_>>(),
+        "each holder saw what the one before it wrote"
+    );
     let last = server.get_object(&place.bucket, &place.key).await;
     assert_eq!(last.map(|bytes| serial_of(&bytes)), Some(TASKS));
     assert_eq!(server.get_object(&place.bucket, &place.lock_key("default")).await, None);
 }
 
 /// Counts one up in the state, under the lock.
-async fn add_one(store: Arc<dyn StateStore>, holders: Arc<AtomicUsize>, history: Arc<Mutex<Vec<u64>>>) {
+async fn add_one(
+    store: Arc<dyn StateStore>,
+    holders: Arc<AtomicUsize>,
+    history: Arc<Mutex<Vec<u64>>>,
+) {
     let workspace = Workspace::default();
     let info = lock_info("race");
     loop {
@@ -56,12 +66,14 @@ async fn add_one(store: Arc<dyn StateStore>, holders: Arc<AtomicUsize>, history:
         }
     }
     assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0, "nobody else holds the lock");
-    let read = store.read_bytes(&workspace).await.expect("the state can be read").expect("there is one");
+    let read =
+        store.read_bytes(&workspace).await.expect("the state can be read").expect("there is one");
     let next = serial_of(&read.bytes) + 1;
     let written = store.write(&workspace, outgoing(next), &WriteMode::Overwrite).await;
     written.expect("the state can be written");
     history.lock().expect("no task failed").push(next);
     assert_eq!(holders.fetch_sub(1, Ordering::SeqCst), 1, "nobody else holds the lock");
-    let released = store.release(&workspace, &LockTarget::Id(info.id)).await.expect("it can be released");
+    let released =
+        store.release(&workspace, &LockTarget::Id(info.id)).await.expect("it can be released");
     assert!(matches!(released, Released::Freed(_)), "{released:?}");
 }

@@ -1,4 +1,5 @@
-//! Stores that cannot hold a lock: they are found out, and nothing is written under a lock that is none.
+//! Stores that cannot hold a lock: they are found out, and nothing is written under a lock that is
+//! none.
 
 use remote_state_emulator::{Fault, Misbehaviour};
 use remote_state_tests::{Place, S3Server, Sandbox, Suite};
@@ -6,12 +7,19 @@ use remote_state_tests::{Place, S3Server, Sandbox, Suite};
 use crate::state;
 
 pub(crate) fn add(suite: &mut Suite) {
-    suite.on_emulator("a_store_that_ignores_conditions_is_refused_with_the_reason", &[], |server| {
-        server.faults().inject(Fault::new(Misbehaviour::IgnoreConditions));
-        let place = server.place();
-        refused(&place, &format!("{} ignores `If-None-Match`, so two clients", shown(server)));
-        refused(&server.place_in("tfstate-versioned"), "ignores `If-None-Match` on this versioned bucket");
-    });
+    suite.on_emulator(
+        "a_store_that_ignores_conditions_is_refused_with_the_reason",
+        &[],
+        |server| {
+            server.faults().inject(Fault::new(Misbehaviour::IgnoreConditions));
+            let place = server.place();
+            refused(&place, &format!("{} ignores `If-None-Match`, so two clients", shown(server)));
+            refused(
+                &server.place_in("tfstate-versioned"),
+                "ignores `If-None-Match` on this versioned bucket",
+            );
+        },
+    );
     suite.on_emulator(
         "a_store_that_ignores_conditions_on_versioned_buckets_is_refused_there_alone",
         &[],
@@ -38,8 +46,11 @@ fn lock(place: &Place<'_>) -> remote_state_tests::Output {
 
 fn refused(place: &Place<'_>, sentence: &str) {
     for _ in 0..2 {
-        let output =
-            lock(place).code(1).says(sentence).says("hint: keep the state in a ").says("use_lockfile");
+        let output = lock(place)
+            .code(1)
+            .says(sentence)
+            .says("hint: keep the state in a ")
+            .says("use_lockfile");
         assert_eq!(output.stdout(), "", "there is no id of a lock that is none");
         place.assert_unlocked();
     }

@@ -28,7 +28,10 @@ fn a_few_times(server: &S3Server) {
             server.faults().inject(Fault::new(trouble.clone()).with_method(method).with_times(2));
             ours(&sandbox, &place, "push a.tfstate").run().success();
             server.faults().inject(Fault::new(trouble.clone()).with_method("GET").with_times(2));
-            assert_eq!(ours(&sandbox, &place, "pull").run().success().stdout, state(serial).as_bytes());
+            assert_eq!(
+                ours(&sandbox, &place, "pull").run().success().stdout,
+                state(serial).as_bytes()
+            );
             assert_eq!(server.faults().count(), 0, "every failure was met");
         }
     }
@@ -40,7 +43,8 @@ fn for_good(server: &S3Server) {
     place.put_state("default", state(1));
     server.faults().inject(Fault::new(Misbehaviour::slow_down()));
     for words in ["pull", "output n", "lock"] {
-        let output = ours(&sandbox, &place, words).arg("--backend-config=max_retries=1").run().code(1);
+        let output =
+            ours(&sandbox, &place, words).arg("--backend-config=max_retries=1").run().code(1);
         assert_eq!(output.stdout(), "", "{output}");
     }
     server.faults().clear();
@@ -49,11 +53,15 @@ fn for_good(server: &S3Server) {
 
 fn truncated(server: &S3Server) {
     let (sandbox, place) = (Sandbox::new(), server.place());
-    let long =
-        state(1).replace("\"resources\":[]", &format!("\"resources\":[],\"pad\":{:?}", "x".repeat(100_000)));
+    let long = state(1).replace(
+        "\"resources\":[]",
+        &format!("\"resources\":[],\"pad\":{:?}", "x".repeat(100_000)),
+    );
     place.put_state("default", long.clone());
     for after_bytes in [0, 10, 50_000] {
-        server.faults().inject(Fault::new(Misbehaviour::TruncateBody { after_bytes }).with_method("GET"));
+        server
+            .faults()
+            .inject(Fault::new(Misbehaviour::TruncateBody { after_bytes }).with_method("GET"));
         sandbox.write("folder/kept.tfstate", "kept");
         for name in ["folder/new.tfstate", "folder/kept.tfstate"] {
             ours(&sandbox, &place, "pull --output").arg(name).run().code(1);
@@ -75,8 +83,10 @@ fn slow(server: &S3Server) {
     let (sandbox, place) = (Sandbox::new(), server.place());
     server.faults().set_latency(Duration::from_millis(100));
     server.faults().set_bytes_per_second(Some(200_000));
-    let long =
-        state(1).replace("\"resources\":[]", &format!("\"resources\":[],\"pad\":{:?}", "x".repeat(300_000)));
+    let long = state(1).replace(
+        "\"resources\":[]",
+        &format!("\"resources\":[],\"pad\":{:?}", "x".repeat(300_000)),
+    );
     sandbox.write("a.tfstate", &long);
     ours(&sandbox, &place, "push a.tfstate").run().success();
     assert_eq!(ours(&sandbox, &place, "pull").run().success().stdout, long.as_bytes());

@@ -7,22 +7,35 @@ use crate::place::{Project, server};
 pub(crate) fn add(suite: &mut Suite) {
     suite.test("bucket_and_key_say_where_the_state_is", &[], || {
         let server = server();
-        let other = "terraform {\n  backend \"s3\" {\n    bucket = \"terraform-state-prod\"\n    key = \"other\"\n    region = \"us-east-1\"\n  }\n}\n";
+        let other = "terraform {\n  backend \"s3\" {\n    bucket = \"terraform-state-prod\"\n    \
+                     key = \"other\"\n    region = \"us-east-1\"\n  }\n}\n";
         Project::new(&server, other).with_keys().works();
-        assert!(remote_state_tests::block_on(server.get_object("terraform-state-prod", "other")).is_some());
+        assert!(
+            remote_state_tests::block_on(server.get_object("terraform-state-prod", "other"))
+                .is_some()
+        );
     });
     suite.test("region_is_the_one_that_requests_are_signed_for", &[], || {
-        let server =
-            S3Server::emulator_with(|builder| builder.with_bucket("mybucket").with_region("eu-central-1"));
+        let server = S3Server::emulator_with(|builder| {
+            builder.with_bucket("mybucket").with_region("eu-central-1")
+        });
         Project::with_lines(&server, &["region = \"eu-central-1\""]).with_keys().works();
         let wrong = Project::with_lines(&server, &["region = \"us-west-2\""]).with_keys();
         wrong.command("pull").run().code(2).says("bucket `mybucket` is not in region `us-west-2`");
     });
     suite.test("region_may_come_from_aws_default_region", &[], || {
-        let server = S3Server::emulator_with(|builder| builder.with_bucket("mybucket").with_region("eu-central-1"));
-        let block = "terraform {\n  backend \"s3\" {\n    bucket = \"mybucket\"\n    key    = \"path/to/my/key\"\n  }\n}\n";
+        let server = S3Server::emulator_with(|builder| {
+            builder.with_bucket("mybucket").with_region("eu-central-1")
+        });
+        let block = "terraform {\n  backend \"s3\" {\n    bucket = \"mybucket\"\n    key    = \
+                     \"path/to/my/key\"\n  }\n}\n";
         let project = Project::new(&server, block).with_keys();
-        project.command("pull").run().code(2).says("`region` is not set").says("`AWS_DEFAULT_REGION`");
+        project
+            .command("pull")
+            .run()
+            .code(2)
+            .says("`region` is not set")
+            .says("`AWS_DEFAULT_REGION`");
         project.env("AWS_DEFAULT_REGION", "eu-central-1").works();
     });
     suite.test("endpoint_is_where_the_api_is", &[], || {
@@ -37,8 +50,9 @@ pub(crate) fn add(suite: &mut Suite) {
             .with_keys()
             .works()
             .says("`AWS_S3_ENDPOINT` is an older name of `AWS_ENDPOINT_URL_S3`");
-        let nowhere =
-            Project::with_lines(&server, &["max_retries = 1"]).with_keys().without("AWS_S3_ENDPOINT");
+        let nowhere = Project::with_lines(&server, &["max_retries = 1"])
+            .with_keys()
+            .without("AWS_S3_ENDPOINT");
         let nowhere = nowhere.env("AWS_S3_ENDPOINT", "http://127.0.0.1:1");
         nowhere
             .command("pull")
@@ -60,14 +74,16 @@ pub(crate) fn add(suite: &mut Suite) {
     });
     suite.test("acl_goes_with_the_state", &[], || {
         let server = server();
-        let request =
-            Project::with_lines(&server, &["acl = \"bucket-owner-full-control\""]).with_keys().stored_by();
+        let request = Project::with_lines(&server, &["acl = \"bucket-owner-full-control\""])
+            .with_keys()
+            .stored_by();
         assert_eq!(request.headers["x-amz-acl"], "bucket-owner-full-control");
     });
     suite.test("access_key_and_secret_key_open_the_store", &[], || {
         let server = server();
         let (access_key, secret_key) = (server.access_key(), server.secret_key());
-        let lines = [format!("access_key = {access_key:?}"), format!("secret_key = {secret_key:?}")];
+        let lines =
+            [format!("access_key = {access_key:?}"), format!("secret_key = {secret_key:?}")];
         Project::with_lines(&server, &[&lines[0], &lines[1]]).works();
         let wrong = Project::with_lines(&server, &[&lines[0], "secret_key = \"not it\""]);
         wrong.command("pull").run().code(1).says("does not accept the credentials").says("main.tf");
@@ -82,7 +98,8 @@ pub(crate) fn add(suite: &mut Suite) {
         let server = server();
         let arn = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-a6ef-1234567890ab";
         let line = format!("kms_key_id = {arn:?}");
-        let request = Project::with_lines(&server, &["encrypt = true", &line]).with_keys().stored_by();
+        let request =
+            Project::with_lines(&server, &["encrypt = true", &line]).with_keys().stored_by();
         assert_eq!(request.headers["x-amz-server-side-encryption"], "aws:kms");
         assert_eq!(request.headers["x-amz-server-side-encryption-aws-kms-key-id"], arn);
         let alone = Project::with_lines(&server, &[&line]).with_keys();
@@ -106,7 +123,8 @@ pub(crate) fn add(suite: &mut Suite) {
         let project = Project::with_lines(&server, &[&line]).with_keys();
         project.locks_by_item();
         project.works();
-        let digest = remote_state_tests::block_on(server.item("mybucket/path/to/my/key-md5", "Digest"));
+        let digest =
+            remote_state_tests::block_on(server.item("mybucket/path/to/my/key-md5", "Digest"));
         assert_eq!(digest.map(|digest| digest.len()), Some(32));
         // "If not present, locking will be disabled."
         let without = Project::with_lines(&server, &[]).with_keys();
@@ -125,17 +143,20 @@ pub(crate) fn add(suite: &mut Suite) {
         let server = server();
         let lines = ["profile = \"ci\"", "shared_credentials_file = \"~/elsewhere\""];
         let project = Project::with_lines(&server, &lines);
-        std::fs::write(project.sandbox.home().join("elsewhere"), profile(&server)).expect("the home is ours");
+        std::fs::write(project.sandbox.home().join("elsewhere"), profile(&server))
+            .expect("the home is ours");
         project.works().says("`shared_credentials_file` (main.tf:7) is deprecated");
     });
     suite.test("token_goes_with_every_request", &[], || {
         let server = server();
         let (access_key, secret_key) = (server.access_key(), server.secret_key());
-        let lines = [format!("access_key = {access_key:?}"), format!("secret_key = {secret_key:?}")];
+        let lines =
+            [format!("access_key = {access_key:?}"), format!("secret_key = {secret_key:?}")];
         let configured = Project::with_lines(&server, &[&lines[0], &lines[1], "token = \"mfa\""]);
         assert_eq!(configured.stored_by().headers["x-amz-security-token"], "mfa");
         let server = crate::place::server();
-        let variable = Project::with_lines(&server, &[]).with_keys().env("AWS_SESSION_TOKEN", "mfa");
+        let variable =
+            Project::with_lines(&server, &[]).with_keys().env("AWS_SESSION_TOKEN", "mfa");
         assert_eq!(variable.stored_by().headers["x-amz-security-token"], "mfa");
     });
 }

@@ -1,5 +1,6 @@
-//! The documentation of `backend "s3"` as Terraform 0.9 and 0.11 had it, word for word: its examples, and every key and variable that it lists.
-//! Only the host is another, by the variables that are documented for that.
+//! The documentation of `backend "s3"` as Terraform 0.9 and 0.11 had it, word for word: its
+//! examples, and every key and variable that it lists. Only the host is another, by the variables
+//! that are documented for that.
 
 mod examples;
 mod keys;

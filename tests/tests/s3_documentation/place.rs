@@ -43,7 +43,9 @@ pub(crate) const STATE: &str = r#"{
 
 /// The server with the buckets of the examples.
 pub(crate) fn server() -> S3Server {
-    S3Server::emulator_with(|builder| builder.with_bucket("mybucket").with_bucket("terraform-state-prod"))
+    S3Server::emulator_with(|builder| {
+        builder.with_bucket("mybucket").with_bucket("terraform-state-prod")
+    })
 }
 
 /// A folder with `main.tf`.
@@ -54,19 +56,22 @@ pub(crate) struct Project<'a> {
 }
 
 impl<'a> Project<'a> {
-    /// Writes the configuration. The server is told by the variables that the documentation names, the keys to it by nothing.
+    /// Writes the configuration. The server is told by the variables that the documentation names,
+    /// the keys to it by nothing.
     pub(crate) fn new(server: &'a S3Server, configuration: &str) -> Self {
         let sandbox = Sandbox::new();
         sandbox.write("main.tf", configuration);
         let project = Self { sandbox, server, env: Vec::new() };
-        project.env("AWS_S3_ENDPOINT", &server.endpoint).env("AWS_DYNAMODB_ENDPOINT", &server.endpoint)
+        project
+            .env("AWS_S3_ENDPOINT", &server.endpoint)
+            .env("AWS_DYNAMODB_ENDPOINT", &server.endpoint)
     }
 
     /// The example with more lines in its block.
     pub(crate) fn with_lines(server: &'a S3Server, lines: &[&str]) -> Self {
-        let mut block =
-            "terraform {\n  backend \"s3\" {\n    bucket = \"mybucket\"\n    key    = \"path/to/my/key\"\n"
-                .to_owned();
+        let mut block = "terraform {\n  backend \"s3\" {\n    bucket = \"mybucket\"\n    key    = \
+                         \"path/to/my/key\"\n"
+            .to_owned();
         if !lines.iter().any(|line| line.starts_with("region")) {
             block.push_str("    region = \"us-east-1\"\n");
         }
@@ -114,8 +119,9 @@ impl<'a> Project<'a> {
     pub(crate) fn stored_by(&self) -> Request {
         self.works();
         let mut requests = self.server.requests().take().into_iter();
-        let is_put =
-            |request: &Request| request.method == "PUT" && request.key.as_deref() == Some("path/to/my/key");
+        let is_put = |request: &Request| {
+            request.method == "PUT" && request.key.as_deref() == Some("path/to/my/key")
+        };
         requests.find(is_put).expect("a state is stored by a PUT")
     }
 
@@ -123,7 +129,8 @@ impl<'a> Project<'a> {
     #[track_caller]
     pub(crate) fn locks_by_item(&self) {
         let id = self.command("lock").run().success().stdout().trim_end().to_owned();
-        let item = remote_state_tests::block_on(self.server.item("mybucket/path/to/my/key", "Info"));
+        let item =
+            remote_state_tests::block_on(self.server.item("mybucket/path/to/my/key", "Info"));
         assert!(item.is_some_and(|info| info.contains(&id)), "the lock is an item of `{TABLE}`");
         self.command("unlock --yes").arg(id).run().success();
     }

@@ -1,4 +1,5 @@
-//! The keys of a role. The store knows the session's key alone, so what works was done with the session.
+//! The keys of a role. The store knows the session's key alone, so what works was done with the
+//! session.
 
 use remote_state_tests::services::{Service, sts};
 use remote_state_tests::{S3Server, Suite};
@@ -16,8 +17,10 @@ pub(crate) fn add(suite: &mut Suite) {
         );
     });
     suite.test("assume_role_policy_narrows_the_session", &[], || {
-        let fields =
-            assumed(&[ROLE, r#"assume_role_policy = "{\"Version\":\"2012-10-17\"}""#], "assume_role_policy");
+        let fields = assumed(
+            &[ROLE, r#"assume_role_policy = "{\"Version\":\"2012-10-17\"}""#],
+            "assume_role_policy",
+        );
         let policy = "Policy=%7B%22Version%22%3A%222012-10-17%22%7D".to_owned();
         assert!(fields.contains(&policy), "{fields:?}");
     });
@@ -31,17 +34,22 @@ pub(crate) fn add(suite: &mut Suite) {
     });
 }
 
-/// Stores and reads a state with a role, expects the note about an old name, and returns what STS was asked first.
+/// Stores and reads a state with a role, expects the note about an old name, and returns what STS
+/// was asked first.
 #[track_caller]
 fn assumed(lines: &[&str], old_name: &str) -> Vec<String> {
-    let server =
-        S3Server::emulator_with(|builder| builder.with_bucket("mybucket").with_credentials("assumed", "s"));
+    let server = S3Server::emulator_with(|builder| {
+        builder.with_bucket("mybucket").with_credentials("assumed", "s")
+    });
     let sts: Service = sts();
     let project = Project::with_lines(&server, lines)
         .env("AWS_STS_ENDPOINT", &sts.url)
         .env("AWS_ACCESS_KEY_ID", "unknown-to-the-store")
         .env("AWS_SECRET_ACCESS_KEY", "x");
-    project.works().says("is an older name of `assume_role.").says(&format!("`{old_name}` (main.tf:"));
+    project
+        .works()
+        .says("is an older name of `assume_role.")
+        .says(&format!("`{old_name}` (main.tf:"));
     let request = sts.heard().into_iter().next().expect("STS was asked");
     assert!(request.headers.contains("credential=unknown-to-the-store/"), "{request:?}");
     assert!(request.body.contains("Action=AssumeRole"), "{request:?}");

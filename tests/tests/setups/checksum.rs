@@ -1,7 +1,8 @@
-//! A state that another program stored with a checksum of its choice, read as it is, and read through
-//! something that damages it on its way.
+//! A state that another program stored with a checksum of its choice, read as it is, and read
+//! through something that damages it on its way.
 //!
-//! Of the same kind are the lock file and the versions of a state; those are tested on the emulator.
+//! Of the same kind are the lock file and the versions of a state; those are tested on the
+//! emulator.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -33,7 +34,10 @@ fn damaged(server: &S3Server) {
         let settings = aws_sdk_s3::config::Builder::new().request_checksum_calculation(calculated);
         let put = server.client().put_object().bucket(&server.bucket).key(&key);
         let put = put.set_checksum_algorithm(algorithm).body(STATE.as_bytes().to_vec().into());
-        drop(block_on(put.customize().config_override(settings).send()).expect("the state is stored"));
+        drop(
+            block_on(put.customize().config_override(settings).send())
+                .expect("the state is stored"),
+        );
 
         let sandbox = Sandbox::new();
         let place = server.place().with("key", &key);
@@ -46,8 +50,9 @@ fn damaged(server: &S3Server) {
         let through = pull(&damaging);
         match name {
             Some(name) => {
-                let words =
-                    format!("the {name} of the received bytes differs from the one the store recorded");
+                let words = format!(
+                    "the {name} of the received bytes differs from the one the store recorded"
+                );
                 drop(through.code(1).says(&words).says(&key));
             }
             // What nothing was recorded of cannot be held against anything.
@@ -89,7 +94,8 @@ fn pass(client: TcpStream, server: &str) -> std::io::Result<()> {
             held[at + word.len() - 1] = b'T';
         }
         // The word may be cut in two: its beginning waits for what follows.
-        let cut = (1..word.len()).rev().find(|length| held.ends_with(&word[..*length])).unwrap_or(0);
+        let cut =
+            (1..word.len()).rev().find(|length| held.ends_with(&word[..*length])).unwrap_or(0);
         let ready = if count == 0 { held.len() } else { held.len() - cut };
         back.write_all(&held[..ready])?;
         held.drain(..ready);

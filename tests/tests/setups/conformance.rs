@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use remote_state_conformance::{Outcome, RawLocks, Scale, Setup as Judged, store_behaviours};
 use remote_state_core::{Capabilities, Workspace};
-use remote_state_tests::{Bucket, Locks, Requirement, S3Server, Setup, Suite, TABLE, block_on, unique};
+use remote_state_tests::{
+    Bucket, Locks, Requirement, S3Server, Setup, Suite, TABLE, block_on, unique,
+};
 
 /// What only stores with conditional updates promise.
 const CONDITIONAL: [&str; 5] = [
@@ -17,7 +19,8 @@ const CONDITIONAL: [&str; 5] = [
     "read_write::race_of_updates_has_one_winner",
 ];
 
-/// Its tasks ask again and again until they have had the lock; a hundred of them do so in the suite `races`.
+/// Its tasks ask again and again until they have had the lock; a hundred of them do so in the suite
+/// `races`.
 const CROWDED: &str = "lock::hand_over_loses_no_update";
 
 pub(crate) fn add(suite: &mut Suite) {
@@ -58,7 +61,8 @@ struct Manners {
 /// Adds a test for every promise that the setup makes.
 fn each(suite: &mut Suite, setup: &'static Setup, module: &str, manners: Manners) {
     for behaviour in store_behaviours() {
-        // What is no lock is the same whatever holds them. Records that nobody can read are put into an object, not into an item.
+        // What is no lock is the same whatever holds them. Records that nobody can read are put
+        // into an object, not into an item.
         let is_about_it = !manners.locks_in_table
             || (behaviour.name.starts_with("lock::") && !behaviour.name.contains("unreadable"));
         let is_promised = is_about_it
@@ -104,9 +108,12 @@ async fn judged(s3: Arc<S3Server>, manners: Manners, racers: usize) -> Judged {
     };
     let bucket = place.bucket.clone();
     let raw_locks = LockFiles { s3: Arc::clone(&s3), bucket, lock_of: Box::new(lock_of) };
-    // What takes long here and is the same for every server is done at full size once, or elsewhere.
-    let workspaces = if manners.dialect == Some("generic") { Scale::default().workspaces } else { 60 };
-    let scale = Scale::default().with_racers(racers).with_workspaces(workspaces).with_huge_bytes(8 << 20);
+    // What takes long here and is the same for every server is done at full size once, or
+    // elsewhere.
+    let workspaces =
+        if manners.dialect == Some("generic") { Scale::default().workspaces } else { 60 };
+    let scale =
+        Scale::default().with_racers(racers).with_workspaces(workspaces).with_huge_bytes(8 << 20);
     let judged = Judged::new(store, declares).with_scale(scale);
     // A table is not searched: which items are locks of this state is known from the states.
     if manners.locks_in_table {

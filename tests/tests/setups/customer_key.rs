@@ -1,4 +1,5 @@
-//! What is said about a state and a lock that are encrypted with a key which has to be sent along, if that key is missing or another.
+//! What is said about a state and a lock that are encrypted with a key which has to be sent along,
+//! if that key is missing or another.
 
 use remote_state_tests::{Cmd, Encryption, S3Server, Sandbox, Suite};
 
@@ -6,8 +7,14 @@ const KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
 const OTHER: &str = "CAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAg=";
 
 pub(crate) fn add(suite: &mut Suite) {
-    let takes_keys = |shows: &remote_state_tests::Shows| shows.encryption.contains(&Encryption::SseC);
-    suite.on_setups(takes_keys, "a_customer_key_that_is_missing_or_wrong_says_which_key_to_set", &[], keys);
+    let takes_keys =
+        |shows: &remote_state_tests::Shows| shows.encryption.contains(&Encryption::SseC);
+    suite.on_setups(
+        takes_keys,
+        "a_customer_key_that_is_missing_or_wrong_says_which_key_to_set",
+        &[],
+        keys,
+    );
 }
 
 fn keys(server: &S3Server) {
@@ -15,7 +22,8 @@ fn keys(server: &S3Server) {
     let place = server.place();
     let state = r#"{"version":4,"serial":1,"lineage":"l","outputs":{},"resources":[]}"#;
     sandbox.write("new.json", state);
-    let plain = |words: &str| sandbox.remote_state().server(server).args(place.flags()).words(words);
+    let plain =
+        |words: &str| sandbox.remote_state().server(server).args(place.flags()).words(words);
     let with = |key: &str, words: &str| -> Cmd {
         plain(words).env("AWS_SSE_CUSTOMER_KEY", key).arg("--backend-config=encrypt=true")
     };
@@ -26,7 +34,9 @@ fn keys(server: &S3Server) {
 
     for words in ["pull", "output", "push new.json", "lock", "locks", "unlock --yes some-id"] {
         let missing = plain(words).run().code(2);
-        missing.says("has to be sent along (SSE-C), and none is configured").says("`AWS_SSE_CUSTOMER_KEY`");
+        missing
+            .says("has to be sent along (SSE-C), and none is configured")
+            .says("`AWS_SSE_CUSTOMER_KEY`");
         let wrong = with(OTHER, words).run().code(1);
         wrong.says("may not be the one that it is encrypted with").says("$AWS_SSE_CUSTOMER_KEY");
     }

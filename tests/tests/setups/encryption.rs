@@ -1,4 +1,5 @@
-//! State and lock file encrypted in every way that a store has, by us and by the real Terraform, each reading what the other wrote.
+//! State and lock file encrypted in every way that a store has, by us and by the real Terraform,
+//! each reading what the other wrote.
 
 use std::path::PathBuf;
 
@@ -11,25 +12,35 @@ use remote_state_tests::{
 };
 
 pub(crate) fn add(suite: &mut Suite) {
-    for (name, encryption) in
-        [("sse_s3", Encryption::SseS3), ("sse_kms", Encryption::SseKms), ("sse_c", Encryption::SseC)]
-    {
+    for (name, encryption) in [
+        ("sse_s3", Encryption::SseS3),
+        ("sse_kms", Encryption::SseKms),
+        ("sse_c", Encryption::SseC),
+    ] {
         let has = move |shows: &remote_state_tests::Shows| shows.encryption.contains(&encryption);
         let terraform = [Requirement::Terraform];
         for setup in Setup::of("s3").filter(|setup| has(&setup.shows)) {
             let kms_key = move || (encryption == Encryption::SseKms).then(|| setup.told("kms_key"));
             let test = format!("{name}::state_and_lock_file_are_encrypted_and_read_by_both");
-            suite.on_setup(setup, &test, &terraform, move |server| shared(server, encryption, kms_key()));
+            suite.on_setup(setup, &test, &terraform, move |server| {
+                shared(server, encryption, kms_key())
+            });
         }
         if encryption == Encryption::SseC {
             let test = "sse_c::the_holder_of_an_encrypted_lock_is_shown_to_those_who_have_the_key";
             suite.on_setups(has, test, &terraform, holder);
         }
     }
-    let has_kms = |shows: &remote_state_tests::Shows| shows.encryption.contains(&Encryption::SseKms);
+    let has_kms =
+        |shows: &remote_state_tests::Shows| shows.encryption.contains(&Encryption::SseKms);
     suite.on_setups(has_kms, "sse_kms::a_key_that_does_not_exist_is_named", &[], unknown);
     let terraform = [Requirement::Terraform];
-    suite.on_setup(Setup::named("s3/minio"), "a_store_that_cannot_encrypt_says_so", &terraform, unable);
+    suite.on_setup(
+        Setup::named("s3/minio"),
+        "a_store_that_cannot_encrypt_says_so",
+        &terraform,
+        unable,
+    );
 }
 
 const STATE: &str = r#"{"version":4,"serial":1,"lineage":"l","outputs":{},"resources":[]}"#;
@@ -77,8 +88,9 @@ impl<'a> Project<'a> {
 
     /// An apply of Terraform's that changes the state and holds the lock until the gate is there.
     fn hold(&self, value: &str) -> Running {
-        let mut holding =
-            self.terraform(&format!("{APPLY} -var v={value} -var until={}", self.gate().display())).start();
+        let mut holding = self
+            .terraform(&format!("{APPLY} -var v={value} -var until={}", self.gate().display()))
+            .start();
         holding.wait_for("begun");
         holding
     }
@@ -86,7 +98,11 @@ impl<'a> Project<'a> {
     #[track_caller]
     fn assert_encrypted(&self, key: &str, encryption: Encryption) {
         let customer_key = (encryption == Encryption::SseC).then(|| customer_key(7));
-        let found = block_on(self.place.server.encryption(&self.place.bucket, key, customer_key.as_deref()));
+        let found = block_on(self.place.server.encryption(
+            &self.place.bucket,
+            key,
+            customer_key.as_deref(),
+        ));
         let expected = match encryption {
             Encryption::SseS3 => Some(ServerSideEncryption::Aes256),
             Encryption::SseKms => Some(ServerSideEncryption::AwsKms),
@@ -118,7 +134,8 @@ fn shared(server: &S3Server, encryption: Encryption, kms_key: Option<&str>) {
     project.assert_encrypted(&lock, encryption);
     let refused = project.terraform(APPLY).run().code(1).mentions("Error acquiring the state lock");
     if encryption != Encryption::SseC {
-        // It does not send its own key when it reads a lock, so it cannot name the holder of such a one.
+        // It does not send its own key when it reads a lock, so it cannot name the holder of such a
+        // one.
         refused.mentions(&id);
     }
     project.ours(&format!("unlock {id}")).run().success();
@@ -158,11 +175,19 @@ fn holder(server: &S3Server) {
 
 /// A key that the key service does not have.
 fn unknown(server: &S3Server) {
-    let project =
-        Project::encrypted(server, Encryption::SseKms, Some("00000000-0000-4000-8000-000000000000"));
+    let project = Project::encrypted(
+        server,
+        Encryption::SseKms,
+        Some("00000000-0000-4000-8000-000000000000"),
+    );
     project.sandbox.write("a.tfstate", STATE);
     for words in ["lock", "push a.tfstate"] {
-        project.ours(words).run().code(2).says("no such key as `kms_key_id` names").says("backend.tf:");
+        project
+            .ours(words)
+            .run()
+            .code(2)
+            .says("no such key as `kms_key_id` names")
+            .says("backend.tf:");
     }
     assert_eq!(project.place.state("default"), None);
     project.place.assert_unlocked();

@@ -1,5 +1,6 @@
-//! Twenty clients send a create, all but its last byte, and then the last bytes at the same moment: the hardest race that there is for a server,
-//! because it has looked at everything before and decides only now.
+//! Twenty clients send a create, all but its last byte, and then the last bytes at the same moment:
+//! the hardest race that there is for a server, because it has looked at everything before and
+//! decides only now.
 
 use std::time::Duration;
 
@@ -8,7 +9,8 @@ use remote_state_tests::{Locks, S3Server, Suite, Wire, block_on, unique};
 const CONTENDERS: usize = 20;
 const ROUNDS: usize = 200;
 
-/// How long a server has to read what it has been sent. A slower one makes the race easier for itself, and nothing fails.
+/// How long a server has to read what it has been sent. A slower one makes the race easier for
+/// itself, and nothing fails.
 const SETTLE: Duration = Duration::from_millis(30);
 
 pub(crate) fn add(suite: &mut Suite) {
@@ -18,7 +20,12 @@ pub(crate) fn add(suite: &mut Suite) {
         &[],
         objects,
     );
-    suite.on_setups(|shows| shows.table, "of_twenty_items_that_end_at_the_same_moment_one_wins", &[], items);
+    suite.on_setups(
+        |shows| shows.table,
+        "of_twenty_items_that_end_at_the_same_moment_one_wins",
+        &[],
+        items,
+    );
 }
 
 fn objects(server: &S3Server) {
@@ -33,7 +40,8 @@ fn objects(server: &S3Server) {
             requests
         });
         let winner = winner(server, &server.endpoint, &requests, &[409, 412]);
-        let stored = block_on(server.get_object(&server.bucket, &key)).expect("the winner stored it");
+        let stored =
+            block_on(server.get_object(&server.bucket, &key)).expect("the winner stored it");
         assert!(stored == body(winner), "round {round}: what is stored is the winner's");
     }
 }
@@ -69,7 +77,8 @@ fn winner(server: &S3Server, endpoint: &str, requests: &[Wire], refusals: &[u16]
     for (connection, request) in connections.iter_mut().zip(requests) {
         connection.send(request.halves().1);
     }
-    let statuses: Vec<u16> = connections.into_iter().map(|connection| connection.status()).collect();
+    let statuses: Vec<u16> =
+        connections.into_iter().map(|connection| connection.status()).collect();
     let winners: Vec<usize> = statuses
         .iter()
         .enumerate()

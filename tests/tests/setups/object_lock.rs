@@ -1,14 +1,22 @@
-//! A bucket that keeps every version for a day, whoever wants it gone: what is written there needs a checksum.
+//! A bucket that keeps every version for a day, whoever wants it gone: what is written there needs
+//! a checksum.
 
 use aws_sdk_s3::types::{
-    DefaultRetention, ObjectLockConfiguration, ObjectLockEnabled, ObjectLockRetentionMode, ObjectLockRule,
+    DefaultRetention, ObjectLockConfiguration, ObjectLockEnabled, ObjectLockRetentionMode,
+    ObjectLockRule,
 };
 use remote_state_tests::{S3Server, Sandbox, Setup, Suite, block_on, unique};
 
 pub(crate) fn add(suite: &mut Suite) {
     for (mode, name) in [
-        (ObjectLockRetentionMode::Governance, "states_and_locks_live_in_a_bucket_that_retains_by_governance"),
-        (ObjectLockRetentionMode::Compliance, "states_and_locks_live_in_a_bucket_that_retains_by_compliance"),
+        (
+            ObjectLockRetentionMode::Governance,
+            "states_and_locks_live_in_a_bucket_that_retains_by_governance",
+        ),
+        (
+            ObjectLockRetentionMode::Compliance,
+            "states_and_locks_live_in_a_bucket_that_retains_by_compliance",
+        ),
     ] {
         suite.on_setup(Setup::named("s3/minio"), name, &[], move |server| retained(server, &mode));
     }
@@ -27,18 +35,23 @@ fn retained(server: &S3Server, mode: &ObjectLockRetentionMode) {
             .expect("a bucket");
         let retention = DefaultRetention::builder().mode(mode.clone()).days(1).build();
         let rule = ObjectLockRule::builder().default_retention(retention).build();
-        let lock =
-            ObjectLockConfiguration::builder().object_lock_enabled(ObjectLockEnabled::Enabled).rule(rule);
-        let set =
-            client.put_object_lock_configuration().bucket(&bucket).object_lock_configuration(lock.build());
+        let lock = ObjectLockConfiguration::builder()
+            .object_lock_enabled(ObjectLockEnabled::Enabled)
+            .rule(rule);
+        let set = client
+            .put_object_lock_configuration()
+            .bucket(&bucket)
+            .object_lock_configuration(lock.build());
         set.send().await.expect("a bucket may retain");
     });
     let sandbox = Sandbox::new();
     let place = server.place_in(&bucket);
-    let run = |words: &str| sandbox.remote_state().server(server).args(place.flags()).words(words).run();
+    let run =
+        |words: &str| sandbox.remote_state().server(server).args(place.flags()).words(words).run();
     for round in 1..=2 {
-        let small =
-            format!(r#"{{"version":4,"serial":{round},"lineage":"l","outputs":{{}},"resources":[]}}"#);
+        let small = format!(
+            r#"{{"version":4,"serial":{round},"lineage":"l","outputs":{{}},"resources":[]}}"#
+        );
         sandbox.write("state.json", &small);
         run("push state.json").success();
         assert_eq!(run("pull").success().stdout(), small);

@@ -16,12 +16,18 @@ const INSTEAD: &str = "hint: keep the state in a ";
 fn by_name(server: &S3Server) {
     let place = server.place();
     let sandbox = Sandbox::new();
-    sandbox.write("a.tfstate", r#"{"version":4,"serial":1,"lineage":"l","outputs":{},"resources":[]}"#);
+    sandbox.write(
+        "a.tfstate",
+        r#"{"version":4,"serial":1,"lineage":"l","outputs":{},"resources":[]}"#,
+    );
     let ours = |words: &str| sandbox.remote_state().server(server).args(place.flags()).words(words);
     for words in ["lock", "push a.tfstate"] {
         let output = ours(words).run().code(1);
-        let output =
-            output.says(SENTENCE).says(&server.endpoint).says("ignores `If-None-Match`").says(INSTEAD);
+        let output = output
+            .says(SENTENCE)
+            .says(&server.endpoint)
+            .says("ignores `If-None-Match`")
+            .says(INSTEAD);
         assert_eq!(output.stdout(), "", "there is no id of a lock that is none");
     }
     assert_eq!(place.state("default"), None, "nothing is written without a lock");

@@ -1,5 +1,5 @@
-//! On a bucket whose store carries out every create, the order of versions decides: never two holders, whoever comes and goes meanwhile, and
-//! nothing is left behind.
+//! On a bucket whose store carries out every create, the order of versions decides: never two
+//! holders, whoever comes and goes meanwhile, and nothing is left behind.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,8 +32,8 @@ pub(crate) fn add(suite: &mut Suite) {
     );
 }
 
-/// In each round everybody tries until they have held the lock once or have tried often, and holders stay for a while: so some arrive while
-/// others hold, and while others leave.
+/// In each round everybody tries until they have held the lock once or have tried often, and
+/// holders stay for a while: so some arrive while others hold, and while others leave.
 fn race(server: &S3Server, rounds: usize) {
     let dialect = server.dialect.expect("the setup names its dialect");
     block_on(async {
@@ -44,7 +44,8 @@ fn race(server: &S3Server, rounds: usize) {
             let inside = Arc::new(AtomicUsize::new(0));
             let mut contenders = JoinSet::new();
             for contender in 0..CONTENDERS {
-                // A store of its own is what a process of its own has: nothing is shared but the bucket.
+                // A store of its own is what a process of its own has: nothing is shared but the
+                // bucket.
                 let (store, inside) = (place.store(&[("dialect", dialect)]), Arc::clone(&inside));
                 contenders.spawn(async move { contend(&*store, &inside, contender).await });
             }
@@ -69,12 +70,16 @@ async fn contend(store: &dyn StateStore, inside: &AtomicUsize, contender: usize)
                 let stay = (contender * 7 + attempt * 3) % 20;
                 tokio::time::sleep(Duration::from_millis(stay as u64)).await;
                 inside.fetch_sub(1, Ordering::SeqCst);
-                let released = store.release(&here, &LockTarget::Id(info.id)).await.expect("it is ours");
+                let released =
+                    store.release(&here, &LockTarget::Id(info.id)).await.expect("it is ours");
                 assert!(matches!(released, Released::Freed(_)), "{released:?}");
                 return 1;
             }
             Err(error) => {
-                assert!(matches!(error.kind(), ErrorKind::LockHeld | ErrorKind::Unavailable), "{error:?}");
+                assert!(
+                    matches!(error.kind(), ErrorKind::LockHeld | ErrorKind::Unavailable),
+                    "{error:?}"
+                );
             }
         }
     }
@@ -86,18 +91,28 @@ fn processes(server: &S3Server) {
     let sandbox = Sandbox::new();
     let dialect = server.dialect.expect("the setup names its dialect");
     let ours = |words: &str| {
-        sandbox.remote_state().server(server).args(place.flags()).args(["--dialect", dialect]).words(words)
+        sandbox
+            .remote_state()
+            .server(server)
+            .args(place.flags())
+            .args(["--dialect", dialect])
+            .words(words)
     };
     let risk = "keeps versions, and there";
-    let locked =
-        ours("lock").run().success().says(risk).says("native Terraform and OpenTofu do not see them");
+    let locked = ours("lock")
+        .run()
+        .success()
+        .says(risk)
+        .says("native Terraform and OpenTofu do not see them");
     let id = locked.stdout().trim().to_owned();
     let waiting = ours("lock --lock-timeout 60s --json").start();
     ours("lock").run().code(3).says(&id);
     assert!(ours("locks").run().success().stdout().contains(&id));
 
-    sandbox
-        .write("a.tfstate", "{\"version\":4,\"serial\":1,\"lineage\":\"l\",\"outputs\":{},\"resources\":[]}");
+    sandbox.write(
+        "a.tfstate",
+        "{\"version\":4,\"serial\":1,\"lineage\":\"l\",\"outputs\":{},\"resources\":[]}",
+    );
     ours(&format!("push --lock-id {id} a.tfstate")).run().success().says(risk);
     ours("push a.tfstate").run().code(3).says(&id);
     ours(&format!("unlock {id}")).run().success();

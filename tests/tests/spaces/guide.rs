@@ -1,4 +1,5 @@
-//! The vendor's guide, followed word for word, with another host in it; then our commands in that folder, without a flag.
+//! The vendor's guide, followed word for word, with another host in it; then our commands in that
+//! folder, without a flag.
 
 use remote_state_tests::{Requirement, Setup, Suite};
 
@@ -34,7 +35,11 @@ pub(crate) fn add(suite: &mut Suite) {
 fn followed(project: &Project<'_>, guide: Guide) {
     let place = &project.place;
     // The keys are in the variables that the guide exports.
-    project.terraform("init").run().success().mentions("Successfully configured the backend \"s3\"!");
+    project
+        .terraform("init")
+        .run()
+        .success()
+        .mentions("Successfully configured the backend \"s3\"!");
     project.terraform("plan").run().success();
     project.terraform("apply").stdin("yes\n").run().success();
 

@@ -1,6 +1,8 @@
-//! DigitalOcean Spaces: the vendor's guide, the provider with three keys, and native Terraform beside both.
+//! DigitalOcean Spaces: the vendor's guide, the provider with three keys, and native Terraform
+//! beside both.
 //!
-//! Spaces itself takes an account. What runs here in its place is Ceph's gateway, of whose family it is, and MinIO where the family does not matter.
+//! Spaces itself takes an account. What runs here in its place is Ceph's gateway, of whose family
+//! it is, and MinIO where the family does not matter.
 
 mod guide;
 mod project;
@@ -22,7 +24,11 @@ fn main() -> ExitCode {
 }
 
 /// Adds a test for each server on whose plain buckets the conditional create decides.
-fn on_plain_buckets(suite: &mut Suite, name: &str, test: impl Fn(&S3Server) + Clone + Send + 'static) {
+fn on_plain_buckets(
+    suite: &mut Suite,
+    name: &str,
+    test: impl Fn(&S3Server) + Clone + Send + 'static,
+) {
     for setup in ["spaces/ceph", "s3/minio"] {
         suite.on_setup(Setup::named(setup), name, &[Requirement::Terraform], test.clone());
     }

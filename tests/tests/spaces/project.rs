@@ -1,4 +1,5 @@
-//! A folder whose state is kept as the vendor's guide says, and the same place for the provider `spaces`.
+//! A folder whose state is kept as the vendor's guide says, and the same place for the provider
+//! `spaces`.
 
 use remote_state_tests::terraform::{CONFIGURATION, HTTP_BACKEND};
 use remote_state_tests::{Cmd, Place, Proxy, Running, S3Server, Sandbox};
@@ -46,7 +47,8 @@ pub(crate) struct Project<'a> {
 }
 
 impl<'a> Project<'a> {
-    /// A folder with the guide's block, the server's address in the place of the host, in which nothing has been run.
+    /// A folder with the guide's block, the server's address in the place of the host, in which
+    /// nothing has been run.
     pub(crate) fn new(place: Place<'a>, guide: Guide) -> Self {
         let endpoint = place.server.endpoint.clone();
         let project = Self::with_endpoint(place, guide, &endpoint, None);
@@ -58,7 +60,8 @@ impl<'a> Project<'a> {
         project
     }
 
-    /// The same with the block as it is, host and all. Nothing but the scheme is another: a proxy leads the host's name to the server.
+    /// The same with the block as it is, host and all. Nothing but the scheme is another: a proxy
+    /// leads the host's name to the server.
     pub(crate) fn word_for_word(place: Place<'a>, guide: Guide) -> Self {
         let proxy = Proxy::to(&place.server.endpoint);
         Self::with_endpoint(place, guide, "http://nyc3.digitaloceanspaces.com", Some(proxy))
@@ -123,7 +126,10 @@ impl<'a> Project<'a> {
     /// An apply that holds the lock until [`let_go`](Self::let_go); it is holding it by now.
     pub(crate) fn hold(&self, apply: impl FnOnce(&str) -> Cmd, value: &str) -> Running {
         let gate = self.sandbox.path().join("gate");
-        let words = format!("apply -auto-approve -input=false -var v={value} -var until={}", gate.display());
+        let words = format!(
+            "apply -auto-approve -input=false -var v={value} -var until={}",
+            gate.display()
+        );
         let mut holding = apply(&words).start();
         holding.wait_for_times("begun", 2);
         holding

@@ -17,7 +17,8 @@ fn file(more: &str) -> Sandbox {
     sandbox.write(
         "remote-state.hcl",
         format!(
-            "backend \"spaces\" {{\n  region = \"nyc3\"\n  bucket = \"b\"\n  key = \"k\"\n  {more}\n}}\n"
+            "backend \"spaces\" {{\n  region = \"nyc3\"\n  bucket = \"b\"\n  key = \"k\"\n  \
+             {more}\n}}\n"
         ),
     );
     sandbox
@@ -76,10 +77,13 @@ fn caches() {
 }
 
 fn secret() {
-    let sandbox =
-        file("access_key = \"id\"\n  secret_key = \"hunter2\"\n  endpoint = \"http://127.0.0.1:1\"");
-    let output = sandbox.remote_state().arg("pull").timeout(std::time::Duration::from_secs(120)).run();
-    let output = output.says("`secret_key` stands in remote-state.hcl:6").says("SPACES_SECRET_ACCESS_KEY");
+    let sandbox = file(
+        "access_key = \"id\"\n  secret_key = \"hunter2\"\n  endpoint = \"http://127.0.0.1:1\"",
+    );
+    let output =
+        sandbox.remote_state().arg("pull").timeout(std::time::Duration::from_secs(120)).run();
+    let output =
+        output.says("`secret_key` stands in remote-state.hcl:6").says("SPACES_SECRET_ACCESS_KEY");
     assert!(!output.stderr().contains("hunter2"), "{output}");
     let shown = sandbox.remote_state().words("config show").run().success();
     assert!(!shown.stdout().contains("hunter2"), "{shown}");
@@ -87,8 +91,7 @@ fn secret() {
 
 fn amazons() {
     let service = Service::start(|_| {
-        let body =
-            r#"{"AccessKeyId":"ASIA","SecretAccessKey":"s","Token":"t","Expiration":"2100-01-01T00:00:00Z"}"#;
+        let body = r#"{"AccessKeyId":"ASIA","SecretAccessKey":"s","Token":"t","Expiration":"2100-01-01T00:00:00Z"}"#;
         (200, body.to_owned())
     });
     let sandbox = file("endpoint = \"http://127.0.0.1:1\"");
@@ -126,15 +129,21 @@ fn amazons() {
 fn side_by_side() {
     let readme = include_str!("../../../README.md");
     let block = readme.split("**The three providers**").nth(1).expect("the README has the part");
-    let block =
-        block.split("```hcl\n").nth(1).and_then(|rest| rest.split("```").next()).expect("it has a block");
+    let block = block
+        .split("```hcl\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .expect("it has a block");
     let first = block.lines().next().expect("the block has lines");
     let starts: Vec<usize> = first.match_indices("backend \"").map(|(start, _)| start).collect();
     assert_eq!(starts.len(), 3, "{first}");
     for (number, start) in starts.iter().enumerate() {
         let end = starts.get(number + 1).copied();
         let column = |line: &str| {
-            line.get(*start..end.unwrap_or(line.len()).min(line.len())).unwrap_or("").trim_end().to_owned()
+            line.get(*start..end.unwrap_or(line.len()).min(line.len()))
+                .unwrap_or("")
+                .trim_end()
+                .to_owned()
         };
         let file: Vec<String> = block.lines().map(column).collect();
         assert_eq!(file.len(), 5, "three lines and the two around them");
@@ -147,7 +156,8 @@ fn side_by_side() {
 }
 
 fn listed() {
-    let keys = Sandbox::new().remote_state().words("config keys spaces --json").run().success().json();
+    let keys =
+        Sandbox::new().remote_state().words("config keys spaces --json").run().success().json();
     let keys = keys["providers"]["spaces"].as_array().expect("a list of keys");
     let names: Vec<_> = keys.iter().filter_map(|key| key["name"].as_str()).collect();
     assert!(names.contains(&"region") && names.contains(&"use_lockfile"), "{names:?}");

@@ -1,4 +1,5 @@
-//! The provider `spaces` and native Terraform with the vendor's block share states and exclude each other.
+//! The provider `spaces` and native Terraform with the vendor's block share states and exclude each
+//! other.
 
 use remote_state_tests::{S3Server, Sandbox, Suite};
 
@@ -9,7 +10,11 @@ const APPLY: &str = "apply -auto-approve -input=false";
 
 pub(crate) fn add(suite: &mut Suite) {
     on_plain_buckets(suite, "a_whole_cycle_natively_and_through_exec_is_one_state", cycle);
-    on_plain_buckets(suite, "native_terraform_and_spaces_exclude_each_other_in_both_directions", exclusion);
+    on_plain_buckets(
+        suite,
+        "native_terraform_and_spaces_exclude_each_other_in_both_directions",
+        exclusion,
+    );
     on_plain_buckets(suite, "three_lines_in_a_file_of_ours_are_enough", own_file);
 }
 
@@ -64,16 +69,22 @@ fn own_file(server: &S3Server) {
     sandbox.write(
         "remote-state.hcl",
         format!(
-            "backend \"spaces\" {{\n  region = \"nyc3\"\n  bucket = \"{}\"\n  key = \"{}\"\n  endpoint = \"{}\"\n}}\n",
+            "backend \"spaces\" {{\n  region = \"nyc3\"\n  bucket = \"{}\"\n  key = \"{}\"\n  \
+             endpoint = \"{}\"\n}}\n",
             place.bucket, place.key, server.endpoint
         ),
     );
-    sandbox
-        .write("a.tfstate", "{\"version\":4,\"serial\":1,\"lineage\":\"l\",\"outputs\":{},\"resources\":[]}");
+    sandbox.write(
+        "a.tfstate",
+        "{\"version\":4,\"serial\":1,\"lineage\":\"l\",\"outputs\":{},\"resources\":[]}",
+    );
     // The AWS variables serve too.
     let ours = |words: &str| sandbox.remote_state().server(server).words(words);
     ours("push a.tfstate").run().success();
-    assert_eq!(spaces(&sandbox, &place).arg("pull").run().success().stdout, sandbox.read("a.tfstate"));
+    assert_eq!(
+        spaces(&sandbox, &place).arg("pull").run().success().stdout,
+        sandbox.read("a.tfstate")
+    );
     let shown = ours("config show --json").run().success().json();
     assert_eq!(shown["backend"], "spaces");
     assert_eq!(shown["values"]["use_lockfile"]["value"], true, "{shown}");

@@ -1,4 +1,5 @@
-//! A bucket that keeps versions: native locks exclude nobody there. Ours hold between us, and everybody is told.
+//! A bucket that keeps versions: native locks exclude nobody there. Ours hold between us, and
+//! everybody is told.
 
 use remote_state_core::LockInfo;
 use remote_state_tests::{Requirement, S3Server, Setup, Suite, block_on};

@@ -1,4 +1,5 @@
-//! `exec`: Terraform's `http` backend with a server of ours behind it, for as long as the command runs.
+//! `exec`: Terraform's `http` backend with a server of ours behind it, for as long as the command
+//! runs.
 
 use std::net::TcpStream;
 use std::time::Duration;
@@ -11,8 +12,16 @@ const APPLY: &str = "apply -auto-approve -input=false";
 
 pub(crate) fn add(suite: &mut Suite) {
     suite.on_each_server("exec_plans_applies_moves_and_destroys", TERRAFORM, life);
-    suite.on_each_server("exec_waits_for_the_lock_as_long_as_terraform_is_told_to", TERRAFORM, waits);
-    suite.on_each_server("exec_keeps_workspaces_apart_where_native_clients_find_them", TERRAFORM, workspaces);
+    suite.on_each_server(
+        "exec_waits_for_the_lock_as_long_as_terraform_is_told_to",
+        TERRAFORM,
+        waits,
+    );
+    suite.on_each_server(
+        "exec_keeps_workspaces_apart_where_native_clients_find_them",
+        TERRAFORM,
+        workspaces,
+    );
     suite.on_each_server("exec_lets_terraform_break_a_lock", TERRAFORM, force_unlock);
     suite.on_emulator("exec_ends_as_the_command_does", &[], exit_codes);
     suite.on_emulator("exec_leaves_no_server_behind", &[], leaves_nothing);
@@ -87,7 +96,9 @@ fn force_unlock(server: &S3Server) {
 fn exit_codes(server: &S3Server) {
     let sandbox = remote_state_tests::Sandbox::new();
     let place = server.place();
-    for (script, code) in [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137), ("kill -TERM $$", 143)] {
+    for (script, code) in
+        [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137), ("kill -TERM $$", 143)]
+    {
         let exec = sandbox.remote_state().server(server).args(place.flags()).arg("exec");
         exec.args(["--", "sh", "-c", script]).run().code(code);
     }
@@ -102,7 +113,8 @@ fn leaves_nothing(server: &S3Server) {
     let place = server.place();
     let exec = sandbox.remote_state().server(server).args(place.flags()).arg("exec");
     let output = exec.args(["--", "sh", "-c", "echo $TF_HTTP_ADDRESS"]).run().success();
-    let address = output.stdout().trim().strip_prefix("http://").and_then(|rest| rest.split('/').next());
+    let address =
+        output.stdout().trim().strip_prefix("http://").and_then(|rest| rest.split('/').next());
     let address = address.unwrap_or_else(|| panic!("{output}"));
     assert!(TcpStream::connect(address).is_err(), "nothing should listen on {address} any more");
     let left: Vec<_> = std::fs::read_dir(sandbox.path()).expect("it can be listed").collect();

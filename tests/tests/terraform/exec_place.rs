@@ -1,8 +1,10 @@
 //! Which state `exec` serves, and which configuration Terraform plans: always of one directory.
 //!
-//! What chooses a directory: `-C`, `-chdir` before the subcommand or in `TF_CLI_ARGS`, `TF_DATA_DIR`, and the folder that we are started in. What
-//! chooses a workspace: `-w`, `TF_WORKSPACE`, what was selected before, our own variable in a nested command. Each directory here has a resource
-//! of its own name, so a plan of one against the state of another makes one resource and destroys one.
+//! What chooses a directory: `-C`, `-chdir` before the subcommand or in `TF_CLI_ARGS`,
+//! `TF_DATA_DIR`, and the folder that we are started in. What chooses a workspace: `-w`,
+//! `TF_WORKSPACE`, what was selected before, our own variable in a nested command. Each directory
+//! here has a resource of its own name, so a plan of one against the state of another makes one
+//! resource and destroys one.
 
 use remote_state_tests::terraform::HTTP_BACKEND;
 use remote_state_tests::{Cmd, Output, S3Server, Sandbox, Suite};
@@ -15,7 +17,11 @@ pub(crate) fn add(suite: &mut Suite) {
         TERRAFORM,
         combinations,
     );
-    suite.on_emulator("a_relative_path_is_below_the_directory_that_was_chosen", TERRAFORM, relative_paths);
+    suite.on_emulator(
+        "a_relative_path_is_below_the_directory_that_was_chosen",
+        TERRAFORM,
+        relative_paths,
+    );
     suite.on_emulator("a_workspace_that_was_selected_before_is_served", TERRAFORM, selected_before);
 }
 
@@ -43,7 +49,11 @@ impl<'a> Pair<'a> {
 
     /// Our binary in a folder.
     fn ours(&self, folder: &str, words: &str) -> Cmd {
-        self.sandbox.remote_state().server(self.server).dir(self.sandbox.folder(folder)).words(words)
+        self.sandbox
+            .remote_state()
+            .server(self.server)
+            .dir(self.sandbox.folder(folder))
+            .words(words)
     }
 
     /// Terraform through `exec` in a folder, with options of ours.
@@ -66,7 +76,8 @@ fn assert_not_crossed(output: &Output, what: &str) {
 
 fn combinations(server: &S3Server) {
     let pair = Pair::new(server);
-    let data = |folder: &str| pair.sandbox.path().join(folder).join(".terraform").display().to_string();
+    let data =
+        |folder: &str| pair.sandbox.path().join(folder).join(".terraform").display().to_string();
     let (dev, prod) = (data("dev"), data("dev/prod"));
     let whole = pair.sandbox.path().join("dev/prod").display().to_string();
     let plan = "plan -input=false -detailed-exitcode";
@@ -101,7 +112,8 @@ fn combinations(server: &S3Server) {
     for (folder, ours, words, variables, code) in rows {
         let what = format!("in {folder}: {ours} exec -- {words} with {variables:?}");
         let command = pair.terraform(folder, ours, words);
-        let command = variables.iter().fold(command, |command, (name, value)| command.env(name, value));
+        let command =
+            variables.iter().fold(command, |command, (name, value)| command.env(name, value));
         let output = command.run();
         assert_not_crossed(&output, &what);
         assert_eq!(output.status.code(), Some(code), "{what}: {output}");
@@ -109,12 +121,14 @@ fn combinations(server: &S3Server) {
     // A workspace that is not there yet is new in the right directory.
     let new = pair.terraform("dev", "-C prod", plan).env("TF_WORKSPACE", "other").run().code(2);
     assert!(
-        new.stdout().contains("terraform_data.prod") && !new.stdout().contains("terraform_data.dev"),
+        new.stdout().contains("terraform_data.prod")
+            && !new.stdout().contains("terraform_data.dev"),
         "{new}"
     );
 }
 
-/// `--backend-config FILE`, `pull -o FILE`, `push FILE`, what a command opens: one meaning for all of them, as with `git -C`.
+/// `--backend-config FILE`, `pull -o FILE`, `push FILE`, what a command opens: one meaning for all
+/// of them, as with `git -C`.
 fn relative_paths(server: &S3Server) {
     let pair = Pair::new(server);
     let below = |name: &str| pair.sandbox.path().join("dev").join(name).exists();
@@ -131,7 +145,8 @@ fn relative_paths(server: &S3Server) {
     assert_eq!(printed.stdout().trim(), prod.display().to_string());
 }
 
-/// The client refuses every workspace but `default` with this backend, also one that it was left in by another.
+/// The client refuses every workspace but `default` with this backend, also one that it was left in
+/// by another.
 fn selected_before(server: &S3Server) {
     let pair = Pair::new(server);
     pair.sandbox.write("dev/.terraform/environment", "stage");
@@ -144,9 +159,15 @@ fn selected_before(server: &S3Server) {
     }
     assert_eq!(pair.ours("dev", "list").run().success().stdout(), "terraform_data.dev\n");
     assert_eq!(pair.ours("dev", "-w stage list").run().success().stdout(), "terraform_data.dev\n");
-    // Our own commands inside mean the one that is served, whatever Terraform is told; `-w` goes before.
+    // Our own commands inside mean the one that is served, whatever Terraform is told; `-w` goes
+    // before.
     let inside = |ours: &str, script: &str| {
-        pair.ours("dev", ours).args(["exec", "--", "sh", "-c", script]).run().success().stdout().to_owned()
+        pair.ours("dev", ours)
+            .args(["exec", "--", "sh", "-c", script])
+            .run()
+            .success()
+            .stdout()
+            .to_owned()
     };
     let binary = remote_state_tests::remote_state().display().to_string();
     let serial = |workspace: &str| {

@@ -32,11 +32,11 @@ impl<'a> Home<'a> {
         let home = sandbox.home();
         let program = home.join("ask.sh");
         let script = format!(
-            "code=\n{asks}\nif test -e \"$HOME/begun\"; then\n{asks_again}\nfi\n\
-             printf '[%s]\\n' \"$code\" >> \"$HOME/asked\"\n\
-             printf '{{\"Version\":1,\"AccessKeyId\":\"%s\",\"SecretAccessKey\":\"%s\",' \
-             \"$AWS_ACCESS_KEY_ID\" \"$AWS_SECRET_ACCESS_KEY\"\n\
-             printf '\"Expiration\":\"%s\"}}' \"$(date -u -d '+2 seconds' +%Y-%m-%dT%H:%M:%SZ)\"\n"
+            "code=\n{asks}\nif test -e \"$HOME/begun\"; then\n{asks_again}\nfi\nprintf '[%s]\\n' \
+             \"$code\" >> \"$HOME/asked\"\nprintf \
+             '{{\"Version\":1,\"AccessKeyId\":\"%s\",\"SecretAccessKey\":\"%s\",' \
+             \"$AWS_ACCESS_KEY_ID\" \"$AWS_SECRET_ACCESS_KEY\"\nprintf '\"Expiration\":\"%s\"}}' \
+             \"$(date -u -d '+2 seconds' +%Y-%m-%dT%H:%M:%SZ)\"\n"
         );
         std::fs::write(&program, script).expect("the home is ours");
         std::fs::create_dir(home.join(".aws")).expect("the home is ours");
@@ -70,8 +70,8 @@ const OUTER: [&str; 3] = ["exec \"$@\"", "\"$@\"; true", "\"$@\" | cat"];
 fn reads(server: &S3Server) {
     let home = || Home::new(server, ":", "echo 'Enter MFA code:' >&2; read code");
     let inner = format!(
-        "i=0; while test $i -lt 10; do {REQUEST}; i=$((i + 1)); done; \
-         echo question; read x </dev/tty; echo \"got $x\"; {REQUEST}"
+        "i=0; while test $i -lt 10; do {REQUEST}; i=$((i + 1)); done; echo question; read x \
+         </dev/tty; echo \"got $x\"; {REQUEST}"
     );
     for outer in OUTER {
         let home = home();
@@ -92,8 +92,8 @@ fn reads(server: &S3Server) {
 fn opens_the_terminal(server: &S3Server) {
     // The first request waits for the program, and gives up. What needs no credentials is answered.
     let inner = format!(
-        "curl -s -m 1 -o /dev/null \"$TF_HTTP_ADDRESS\"; \
-         {} ; echo question; read x </dev/tty; echo \"got $x\"; sleep 100",
+        "curl -s -m 1 -o /dev/null \"$TF_HTTP_ADDRESS\"; {} ; echo question; read x </dev/tty; \
+         echo \"got $x\"; sleep 100",
         REQUEST.replace("$TF_HTTP_ADDRESS", "${TF_HTTP_ADDRESS%/state/*}/other")
     );
     for outer in OUTER {

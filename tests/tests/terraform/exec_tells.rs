@@ -1,5 +1,6 @@
-//! What `exec` says, since Terraform shows no more than a status: why something was refused, by which option it would not be, what was deleted or
-//! emptied, that nobody asked for the state, that a lock is left, and what it waits for.
+//! What `exec` says, since Terraform shows no more than a status: why something was refused, by
+//! which option it would not be, what was deleted or emptied, that nobody asked for the state, that
+//! a lock is left, and what it waits for.
 
 use std::time::Duration;
 
@@ -10,7 +11,11 @@ use crate::project::{Project, TERRAFORM};
 const APPLY: &str = "apply -auto-approve -input=false";
 
 pub(crate) fn add(suite: &mut Suite) {
-    suite.on_emulator("the_reason_of_a_refusal_is_told_with_the_option_that_changes_it", TERRAFORM, refusals);
+    suite.on_emulator(
+        "the_reason_of_a_refusal_is_told_with_the_option_that_changes_it",
+        TERRAFORM,
+        refusals,
+    );
     suite.on_emulator("a_lock_is_waited_for_as_long_as_exec_is_told_to", TERRAFORM, patience);
     suite.on_emulator("a_command_that_never_asks_for_the_state_is_told", TERRAFORM, unasked);
     suite.on_emulator("a_lock_that_is_left_is_named", &[Requirement::Command("curl")], left);
@@ -34,14 +39,20 @@ fn refusals(server: &S3Server) {
     project.exec(&format!("{APPLY} -var v=2")).run().success();
 
     let refused = project.exec("state push -force low.json").run().code(1);
-    refused.clone().says("warning: refused to store the state: ").says("serial").says("`--force-write`");
+    refused
+        .clone()
+        .says("warning: refused to store the state: ")
+        .says("serial")
+        .says("`--force-write`");
     // Once, and without the lines of the log.
     assert_eq!(refused.stderr().matches("refused to store the state").count(), 1, "{refused}");
     assert!(!refused.stderr().contains("WARN"), "{refused}");
     with_options(&project, "--force-write", "state push -force low.json").run().success();
 
     let refused =
-        with_options(&project, "--require-lock", &format!("{APPLY} -lock=false -var v=3")).run().code(1);
+        with_options(&project, "--require-lock", &format!("{APPLY} -lock=false -var v=3"))
+            .run()
+            .code(1);
     refused.says("only from clients that hold the lock").says("leave out `--require-lock`");
 
     let holder = project.ours("lock").run().success().stdout().trim().to_owned();
@@ -50,15 +61,18 @@ fn refusals(server: &S3Server) {
     project.ours(&format!("unlock {holder}")).run().success();
 
     let delete = "curl -sf -X DELETE \"$TF_HTTP_ADDRESS\"";
-    let shell = |options: &str| project.ours("exec").words(options).args(["--", "sh", "-c", delete]);
+    let shell =
+        |options: &str| project.ours("exec").words(options).args(["--", "sh", "-c", delete]);
     shell("--emptied deny")
         .run()
         .code(22)
         .says("warning: refused to delete the state")
         .says("`--emptied allow`");
     assert!(project.place.state("default").is_some());
-    let deleted =
-        shell("").run().success().says("the state of workspace `default` was deleted by the command");
+    let deleted = shell("")
+        .run()
+        .success()
+        .says("the state of workspace `default` was deleted by the command");
     deleted.says("`--emptied deny`");
     assert_eq!(project.place.state("default"), None);
 }
@@ -67,7 +81,8 @@ fn refusals(server: &S3Server) {
 fn patience(server: &S3Server) {
     let project = Project::http(server.place());
     let id = project.ours("lock").run().success().stdout().trim().to_owned();
-    let mut waiting = project.ours("--lock-timeout 60s exec").then(&project.terraform(APPLY)).start();
+    let mut waiting =
+        project.ours("--lock-timeout 60s exec").then(&project.terraform(APPLY)).start();
     std::thread::sleep(Duration::from_millis(1500));
     assert!(waiting.is_running(), "the lock should be waited for");
     project.ours(&format!("unlock {id}")).run().success();
@@ -77,7 +92,8 @@ fn patience(server: &S3Server) {
 
     // Who asks us to end does not wait for the time to be up.
     let id = project.ours("lock").run().success().stdout().trim().to_owned();
-    let mut waiting = project.ours("--lock-timeout 10m exec").then(&project.terraform(APPLY)).start();
+    let mut waiting =
+        project.ours("--lock-timeout 10m exec").then(&project.terraform(APPLY)).start();
     std::thread::sleep(Duration::from_millis(1500));
     waiting.signal(Signal::INT);
     waiting.wait().code(1);
@@ -92,7 +108,8 @@ fn unasked(server: &S3Server) {
         "terraform {\n  backend \"local\" {\n    path = \"other.tfstate\"\n  }\n}\n".to_owned(),
     ] {
         let project = Project::http(server.place());
-        std::fs::remove_dir_all(project.sandbox.path().join(".terraform")).expect("it was initialised");
+        std::fs::remove_dir_all(project.sandbox.path().join(".terraform"))
+            .expect("it was initialised");
         project.sandbox.write("backend.tf", block);
         project.exec("init -input=false").run().success().says(told);
         project.exec(APPLY).run().success().says(told).says("backend \"http\" {}");
@@ -149,15 +166,20 @@ fn waits(server: &S3Server) {
 
 fn one_state(server: &S3Server) {
     let sandbox = Sandbox::new();
-    let script = "code() { curl -s -o /dev/null -w '%{http_code} ' \"$@\"; }; code \"$TF_HTTP_ADDRESS\"; \
-                  code \"${TF_HTTP_ADDRESS%/default}/other\"; code \"${TF_HTTP_LOCK_ADDRESS%/default}/other\"; \
-                  base=${TF_HTTP_ADDRESS%/exec/*}; code \"$base/state/default\"; code \"$base/exec/wrong/state/default\"; \
-                  code -u any:thing \"$TF_HTTP_ADDRESS\"";
+    let script = "code() { curl -s -o /dev/null -w '%{http_code} ' \"$@\"; }; code \
+                  \"$TF_HTTP_ADDRESS\"; code \"${TF_HTTP_ADDRESS%/default}/other\"; code \
+                  \"${TF_HTTP_LOCK_ADDRESS%/default}/other\"; base=${TF_HTTP_ADDRESS%/exec/*}; \
+                  code \"$base/state/default\"; code \"$base/exec/wrong/state/default\"; code -u \
+                  any:thing \"$TF_HTTP_ADDRESS\"";
     let output = shell(&sandbox, server, script).run().success();
     assert_eq!(output.stdout(), "404 403 403 403 403 404 ", "{output}");
-    let secret = "case \"$TF_HTTP_ADDRESS\" in */exec/*) s=${TF_HTTP_ADDRESS#*/exec/}; echo ${s%%/*};; esac; curl -s \"$TF_HTTP_ADDRESS\"";
+    let secret = "case \"$TF_HTTP_ADDRESS\" in */exec/*) s=${TF_HTTP_ADDRESS#*/exec/}; echo \
+                  ${s%%/*};; esac; curl -s \"$TF_HTTP_ADDRESS\"";
     let ours = sandbox.remote_state().server(server).args(server.place().flags()).arg("-vvv");
     let output = ours.args(["exec", "--", "sh", "-c", secret]).run().success();
     let secret = output.stdout().trim();
-    assert!(secret.len() == 64 && !output.stderr().contains(secret), "the log should not hold it: {output}");
+    assert!(
+        secret.len() == 64 && !output.stderr().contains(secret),
+        "the log should not hold it: {output}"
+    );
 }

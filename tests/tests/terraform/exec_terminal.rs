@@ -1,7 +1,9 @@
-//! A command that asks at the terminal, whatever its own streams are: for approval, for a passphrase, for a password.
+//! A command that asks at the terminal, whatever its own streams are: for approval, for a
+//! passphrase, for a password.
 //!
-//! In a process group of its own it is in the background there, where reading stops it. The terminal is started with `sh`, which stands for the
-//! shell that somebody works with, and what is typed comes after the question.
+//! In a process group of its own it is in the background there, where reading stops it. The
+//! terminal is started with `sh`, which stands for the shell that somebody works with, and what is
+//! typed comes after the question.
 
 use remote_state_tests::{Cmd, Output, Requirement, S3Server, Sandbox, Suite, Terminal};
 
@@ -10,9 +12,17 @@ use crate::project::Project;
 const ON_A_TERMINAL: &[Requirement] = &[Requirement::Terraform, Requirement::Setsid];
 
 pub(crate) fn add(suite: &mut Suite) {
-    suite.on_emulator("a_command_may_ask_at_the_terminal_whatever_its_streams_are", ON_A_TERMINAL, asks);
+    suite.on_emulator(
+        "a_command_may_ask_at_the_terminal_whatever_its_streams_are",
+        ON_A_TERMINAL,
+        asks,
+    );
     suite.on_emulator("terraform_asks_for_approval_through_exec", ON_A_TERMINAL, approval);
-    suite.on_emulator("the_terminal_is_given_back_when_the_command_has_ended", ON_A_TERMINAL, given_back);
+    suite.on_emulator(
+        "the_terminal_is_given_back_when_the_command_has_ended",
+        ON_A_TERMINAL,
+        given_back,
+    );
     suite.on_emulator("who_shares_the_terminal_keeps_it", ON_A_TERMINAL, shared);
 }
 
@@ -74,6 +84,7 @@ fn shared(server: &S3Server) {
     let writes = "sh -c 'i=0; while test $i -lt 20000; do echo 0123456789; i=$((i + 1)); done'";
     let pager = "sh -c 'echo question; read x </dev/tty; echo got $x; cat | wc -l'";
     let output =
-        answered(shell(&sandbox, server, &format!("\"$@\" {writes} | {pager}")), "question").success();
+        answered(shell(&sandbox, server, &format!("\"$@\" {writes} | {pager}")), "question")
+            .success();
     assert!(output.stdout().contains("got yes") && output.stdout().contains("20000"), "{output}");
 }

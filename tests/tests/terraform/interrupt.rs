@@ -31,7 +31,11 @@ pub(crate) fn add(suite: &mut Suite) {
             ended_well(&project, &holding.wait());
         },
     );
-    suite.on_each_server("ctrl_c_on_a_terminal_is_one_interrupt_and_frees_the_lock", ON_A_TERMINAL, pressed);
+    suite.on_each_server(
+        "ctrl_c_on_a_terminal_is_one_interrupt_and_frees_the_lock",
+        ON_A_TERMINAL,
+        pressed,
+    );
     suite.on_emulator("a_killed_command_leaves_its_lock_to_be_released_by_id", TERRAFORM, killed);
 }
 

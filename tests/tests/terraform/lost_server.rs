@@ -1,4 +1,5 @@
-//! Our server is killed while Terraform works: what Terraform could not store is in `errored.tfstate`, and finds its way back.
+//! Our server is killed while Terraform works: what Terraform could not store is in
+//! `errored.tfstate`, and finds its way back.
 
 use remote_state_tests::{Cmd, S3Server, Served, Suite};
 
@@ -7,12 +8,16 @@ use crate::project::{Project, TERRAFORM};
 const APPLY: &str = "apply -auto-approve -input=false";
 
 pub(crate) fn add(suite: &mut Suite) {
-    suite.on_each_server("after_a_killed_server_errored_tfstate_is_pushed_by_us", TERRAFORM, |server| {
-        let (project, errored) = lose_the_server(server);
-        project.sandbox.write("errored.tfstate", errored);
-        project.ours("push errored.tfstate").run().success();
-        nothing_is_lost(&project);
-    });
+    suite.on_each_server(
+        "after_a_killed_server_errored_tfstate_is_pushed_by_us",
+        TERRAFORM,
+        |server| {
+            let (project, errored) = lose_the_server(server);
+            project.sandbox.write("errored.tfstate", errored);
+            project.ours("push errored.tfstate").run().success();
+            nothing_is_lost(&project);
+        },
+    );
     suite.on_each_server(
         "after_a_killed_server_errored_tfstate_is_pushed_by_terraform",
         TERRAFORM,
@@ -25,7 +30,11 @@ pub(crate) fn add(suite: &mut Suite) {
             nothing_is_lost(&project);
         },
     );
-    suite.on_emulator("a_server_that_is_told_to_stop_finishes_and_leaves_nothing", TERRAFORM, stopped);
+    suite.on_emulator(
+        "a_server_that_is_told_to_stop_finishes_and_leaves_nothing",
+        TERRAFORM,
+        stopped,
+    );
 }
 
 /// `serve` on a port of its own.

@@ -6,14 +6,19 @@ use remote_state_tests::{Requirement, S3Server, Suite};
 use crate::project::{Project, TERRAFORM};
 
 pub(crate) fn add(suite: &mut Suite) {
-    suite.on_each_server("a_state_migrates_from_a_file_to_http_to_s3_unchanged", TERRAFORM, migrates);
+    suite.on_each_server(
+        "a_state_migrates_from_a_file_to_http_to_s3_unchanged",
+        TERRAFORM,
+        migrates,
+    );
 }
 
 fn migrates(server: &S3Server) {
     let project = Project::local(server.place(), Requirement::Terraform);
     project.terraform("apply -auto-approve -input=false").run().success();
     let first: serde_json::Value =
-        serde_json::from_slice(&project.sandbox.read("terraform.tfstate")).expect("a state is JSON");
+        serde_json::from_slice(&project.sandbox.read("terraform.tfstate"))
+            .expect("a state is JSON");
 
     project.sandbox.write("backend.tf", HTTP_BACKEND);
     project.exec("init -migrate-state -force-copy -input=false").run().success();

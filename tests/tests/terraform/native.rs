@@ -9,7 +9,11 @@ pub(crate) fn add(suite: &mut Suite) {
     suite.on_each_server("native_states_are_pulled_byte_for_byte", TERRAFORM, pulled);
     suite.on_each_server("outputs_of_a_native_state_are_read_with_every_digit", TERRAFORM, outputs);
     suite.on_each_server("a_pushed_state_is_read_natively_and_plans_no_change", TERRAFORM, pushed);
-    suite.on_each_server("an_endpoint_in_the_shared_aws_files_is_the_same_for_both", TERRAFORM, shared_files);
+    suite.on_each_server(
+        "an_endpoint_in_the_shared_aws_files_is_the_same_for_both",
+        TERRAFORM,
+        shared_files,
+    );
 }
 
 fn shared_files(server: &S3Server) {
@@ -17,7 +21,8 @@ fn shared_files(server: &S3Server) {
     sandbox.write(
         "aws-config",
         format!(
-            "[profile lab]\nservices = lab\nendpoint_url = http://127.0.0.1:1\n\n[services lab]\ns3 =\n  endpoint_url = {}\n",
+            "[profile lab]\nservices = lab\nendpoint_url = http://127.0.0.1:1\n\n[services \
+             lab]\ns3 =\n  endpoint_url = {}\n",
             server.endpoint
         ),
     );
@@ -30,8 +35,9 @@ fn shared_files(server: &S3Server) {
             place.bucket, place.key
         ),
     );
-    let at_home =
-        |cmd: Cmd| cmd.server(server).env("AWS_CONFIG_FILE", "aws-config").env("AWS_PROFILE", "lab");
+    let at_home = |cmd: Cmd| {
+        cmd.server(server).env("AWS_CONFIG_FILE", "aws-config").env("AWS_PROFILE", "lab")
+    };
     at_home(sandbox.terraform().words("init -input=false")).run().success();
     at_home(sandbox.terraform().words("apply -auto-approve -input=false")).run().success();
     let stored = place.state("default").expect("Terraform stored it at that endpoint");
@@ -51,7 +57,10 @@ fn pulled(server: &S3Server) {
     assert_eq!(project.ours("pull -w default").run().success().stdout, default);
     project.ours("pull --output copy.tfstate -w default").run().success();
     assert_eq!(project.sandbox.read("copy.tfstate"), default);
-    assert_eq!(project.terraform("state pull").run().success().json(), project.place.state_json("dev"));
+    assert_eq!(
+        project.terraform("state pull").run().success().json(),
+        project.place.state_json("dev")
+    );
 
     let listed = project.ours("workspace list --json").run().success().json().to_string();
     assert!(listed.contains("\"dev\"") && listed.contains("\"default\""), "{listed}");

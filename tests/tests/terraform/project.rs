@@ -76,8 +76,10 @@ impl<'a> Project<'a> {
 
     /// An apply that holds the lock until [`let_go`](Self::let_go); it is holding it by now.
     pub(crate) fn hold(&self, apply: impl FnOnce(&str) -> Cmd) -> Running {
-        let words =
-            format!("apply -auto-approve -input=false -var v=held -var until={}", self.gate().display());
+        let words = format!(
+            "apply -auto-approve -input=false -var v=held -var until={}",
+            self.gate().display()
+        );
         let mut holding = apply(&words).start();
         holding.wait_for_times("begun", 2);
         holding

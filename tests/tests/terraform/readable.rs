@@ -9,7 +9,11 @@ use remote_state_tests::{S3Server, Sandbox, Suite};
 use crate::project::TERRAFORM;
 
 pub(crate) fn add(suite: &mut Suite) {
-    suite.on_emulator("a_state_that_terraform_refuses_to_store_is_refused_by_push", TERRAFORM, refused);
+    suite.on_emulator(
+        "a_state_that_terraform_refuses_to_store_is_refused_by_push",
+        TERRAFORM,
+        refused,
+    );
     suite.on_emulator("a_state_that_terraform_stores_is_stored_by_push", TERRAFORM, stored);
 }
 
@@ -42,7 +46,11 @@ const REFUSED: &[Row] = &[
     ("a dependency with a key", "instances", r#"{"dependencies":["terraform_data.b[0]"]}"#),
     ("a dependency on a variable", "instances", r#"{"dependencies":["var.a"]}"#),
     ("a sensitive path of texts", "instances", r#"{"sensitive_attributes":["x"]}"#),
-    ("a sensitive step of no kind", "instances", r#"{"sensitive_attributes":[[{"type":"x","value":"y"}]]}"#),
+    (
+        "a sensitive step of no kind",
+        "instances",
+        r#"{"sensitive_attributes":[[{"type":"x","value":"y"}]]}"#,
+    ),
     ("an output without a type", "output", r#""value":1"#),
     ("an output without a value", "output", r#""type":"number""#),
     ("a number that is text", "output", r#""type":"number","value":"x""#),
@@ -125,7 +133,8 @@ const STORED: &[Row] = &[
 fn state(place: &str, text: &str) -> String {
     let with = |text: &str| {
         let object = |text: &str| -> serde_json::Map<String, serde_json::Value> {
-            serde_json::from_str(&format!("{{{text}}}")).unwrap_or_else(|error| panic!("{text}: {error}"))
+            serde_json::from_str(&format!("{{{text}}}"))
+                .unwrap_or_else(|error| panic!("{text}: {error}"))
         };
         let mut resource = object(RESOURCE);
         resource.extend(object(text));
@@ -148,7 +157,9 @@ fn state(place: &str, text: &str) -> String {
         }
         other => panic!("{other}"),
     };
-    format!(r#"{{"version":4,"serial":1,"lineage":"11111111-2222-3333-4444-555555555555",{members}}}"#)
+    format!(
+        r#"{{"version":4,"serial":1,"lineage":"11111111-2222-3333-4444-555555555555",{members}}}"#
+    )
 }
 
 /// Gives one state to both, each with nothing stored before, and returns whether they stored it.
@@ -162,7 +173,8 @@ fn both(server: &S3Server, place: &str, text: &str) -> [bool; 2] {
     if ours.status.code() != Some(0) {
         let ours = ours.code(1).says("no client can read this state");
         assert!(at.state("default").is_none(), "{ours}");
-        let forced = sandbox.remote_state().server(server).args(at.flags()).words("push --force new.json");
+        let forced =
+            sandbox.remote_state().server(server).args(at.flags()).words("push --force new.json");
         forced.run().success();
         assert_eq!(at.state("default").expect("it is stored"), state);
         return [theirs.status.code() == Some(0), false];

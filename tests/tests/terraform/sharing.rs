@@ -1,4 +1,5 @@
-//! One lock for everybody: native clients and we keep each other out, and can break each other's abandoned locks.
+//! One lock for everybody: native clients and we keep each other out, and can break each other's
+//! abandoned locks.
 
 use remote_state_tests::{S3Server, Setup, Suite};
 
@@ -9,7 +10,10 @@ const SETUPS: [&str; 3] = ["s3/ceph", "s3/minio", "s3/moto"];
 
 pub(crate) fn add(suite: &mut Suite) {
     for (name, test) in [
-        ("while_native_terraform_works_we_are_refused_and_told_who_it_is", refused as fn(&S3Server)),
+        (
+            "while_native_terraform_works_we_are_refused_and_told_who_it_is",
+            refused as fn(&S3Server),
+        ),
         ("while_we_hold_the_lock_native_terraform_is_refused", refusing),
         ("the_lock_of_a_killed_terraform_is_released_by_its_id", killed),
         ("native_terraform_and_exec_exclude_each_other", exec),
@@ -33,7 +37,11 @@ fn refused(server: &S3Server) {
         project.ours(words).run().code(3).says(holder.id.as_str()).says(&holder.who).says("apply");
     }
     project.ours("lock --lock-timeout 1s").run().code(3).says(holder.id.as_str());
-    project.ours("unlock 00000000-0000-0000-0000-000000000000").run().code(3).says(holder.id.as_str());
+    project
+        .ours("unlock 00000000-0000-0000-0000-000000000000")
+        .run()
+        .code(3)
+        .says(holder.id.as_str());
     assert!(project.ours("locks").run().success().stdout().contains(holder.id.as_str()));
     assert_eq!(project.place.state("default"), before);
     assert_eq!(project.holder(), holder);

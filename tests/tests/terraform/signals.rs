@@ -1,8 +1,9 @@
-//! `exec` is asked to end at any moment of an apply, by any signal, alone or with its group, below or above a wrapper: what was made is stored,
-//! and the lock is given back.
+//! `exec` is asked to end at any moment of an apply, by any signal, alone or with its group, below
+//! or above a wrapper: what was made is stored, and the lock is given back.
 //!
-//! The signals are those that a person, a supervisor and a closed terminal send. The wrappers pass them on in ways of their own: `sh` dies of
-//! them and leaves what it has started, `make` passes on what everybody was sent already, `timeout` sends everything twice. A first signal has to
+//! The signals are those that a person, a supervisor and a closed terminal send. The wrappers pass
+//! them on in ways of their own: `sh` dies of them and leaves what it has started, `make` passes on
+//! what everybody was sent already, `timeout` sends everything twice. A first signal has to
 //! reach Terraform once, for a second one makes it give up its state.
 
 use std::thread::sleep;
@@ -28,7 +29,8 @@ resource "terraform_data" "slow" {
 }
 "#;
 
-const SIGNALS: [(&str, Signal); 3] = [("TERM", Signal::TERM), ("INT", Signal::INT), ("HUP", Signal::HUP)];
+const SIGNALS: [(&str, Signal); 3] =
+    [("TERM", Signal::TERM), ("INT", Signal::INT), ("HUP", Signal::HUP)];
 
 /// When it is signalled: milliseconds after its start.
 const MOMENTS: [u64; 7] = [0, 40, 80, 120, 180, 260, 400];
@@ -46,7 +48,8 @@ enum Target {
     Group,
 }
 
-/// Puts wrappers around `exec` and around Terraform: `{exec}` stands for our part of the command line, `{apply}` for Terraform's.
+/// Puts wrappers around `exec` and around Terraform: `{exec}` stands for our part of the command
+/// line, `{apply}` for Terraform's.
 const SCRIPTS: [(&str, &str, Target); 10] = [
     ("terraform_alone", "exec {exec} {apply}", Target::Process),
     ("the_whole_group", "exec {exec} {apply}", Target::Group),
@@ -62,10 +65,15 @@ const SCRIPTS: [(&str, &str, Target); 10] = [
 
 pub(crate) fn add(suite: &mut Suite) {
     for (name, script, target) in SCRIPTS {
-        let needs = [Requirement::Terraform, Requirement::Command("make"), Requirement::Command("timeout")];
-        suite.on_emulator(&format!("whenever_exec_is_asked_to_end::{name}"), &needs, move |server| {
-            whenever(server, script, target);
-        });
+        let needs =
+            [Requirement::Terraform, Requirement::Command("make"), Requirement::Command("timeout")];
+        suite.on_emulator(
+            &format!("whenever_exec_is_asked_to_end::{name}"),
+            &needs,
+            move |server| {
+                whenever(server, script, target);
+            },
+        );
     }
 }
 
@@ -81,14 +89,16 @@ fn whenever(server: &S3Server, script: &str, target: Target) {
                 threads.spawn(move || {
                     let mut running = start(project, &workspace, script);
                     if is_late {
-                        running.wait_until("the resource begins", || has_begun(project, &workspace));
+                        running
+                            .wait_until("the resource begins", || has_begun(project, &workspace));
                     }
                     sleep(Duration::from_millis(*moment));
                     match target {
                         Target::Process => running.signal(signal),
                         Target::Group => running.signal_group(signal),
                     }
-                    // A background job that is not ready yet takes no notice of an interrupt, and works on.
+                    // A background job that is not ready yet takes no notice of an interrupt, and
+                    // works on.
                     if !is_late {
                         sleep(GRACE);
                         project.sandbox.write(format!("gate-{workspace}"), "");
@@ -103,7 +113,11 @@ fn whenever(server: &S3Server, script: &str, target: Target) {
 fn start(project: &Project<'_>, workspace: &str, script: &str) -> Running {
     let words = format!("apply -auto-approve -input=false -no-color -var v={workspace}");
     let line = |words: &[String]| {
-        words.iter().map(|word| format!("\"{}\"", word.replace('"', "\\\""))).collect::<Vec<_>>().join(" ")
+        words
+            .iter()
+            .map(|word| format!("\"{}\"", word.replace('"', "\\\"")))
+            .collect::<Vec<_>>()
+            .join(" ")
     };
     let apply = line(&project.terraform(&words).line());
     // Without its last word, which is the program.
@@ -111,12 +125,14 @@ fn start(project: &Project<'_>, workspace: &str, script: &str) -> Running {
     let exec = line(&exec[..exec.len() - 1]);
     // Without quotes `make` needs no shell for it.
     let plain = project.terraform(&words).line().join(" ");
-    let fill =
-        |text: &str| text.replace("{exec}", &exec).replace("{apply}", &apply).replace("{plain}", &plain);
-    let makefile =
-        fill("apply:\n\t{apply}\n\nplain:\n\t{plain}\n\nouter:\n\t{exec} {apply}\n").replace('$', "$$");
+    let fill = |text: &str| {
+        text.replace("{exec}", &exec).replace("{apply}", &apply).replace("{plain}", &plain)
+    };
+    let makefile = fill("apply:\n\t{apply}\n\nplain:\n\t{plain}\n\nouter:\n\t{exec} {apply}\n")
+        .replace('$', "$$");
     let makefile = project.sandbox.write(format!("Makefile-{workspace}"), makefile);
-    let shell = project.sandbox.command("sh").server(project.place.server).env("MAKEFILE", makefile);
+    let shell =
+        project.sandbox.command("sh").server(project.place.server).env("MAKEFILE", makefile);
     shell.args(["-c", &fill(script)]).start()
 }
 

@@ -1,7 +1,9 @@
-//! What was exported, or written into the block, for another server of the `http` protocol does no harm here.
+//! What was exported, or written into the block, for another server of the `http` protocol does no
+//! harm here.
 //!
-//! A method of another server makes a lock of a state, an unlock of a deletion, or a write of nothing; an address or a name leads elsewhere; a
-//! certificate or a wait is another's. All of it is tried as the documents of GitLab, Gitea and Lynx tell people to export it, and as others may.
+//! A method of another server makes a lock of a state, an unlock of a deletion, or a write of
+//! nothing; an address or a name leads elsewhere; a certificate or a wait is another's. All of it
+//! is tried as the documents of GitLab, Gitea and Lynx tell people to export it, and as others may.
 
 use remote_state_tests::{Cmd, S3Server, Served, Suite, remote_state};
 use serde_json::Value;
@@ -17,8 +19,14 @@ const EXPORTED: [(&str, &[(&str, &str)]); 5] = [
         "GitLab",
         &[
             ("TF_HTTP_ADDRESS", "https://gitlab.invalid/api/v4/projects/1/terraform/state/prod"),
-            ("TF_HTTP_LOCK_ADDRESS", "https://gitlab.invalid/api/v4/projects/1/terraform/state/prod/lock"),
-            ("TF_HTTP_UNLOCK_ADDRESS", "https://gitlab.invalid/api/v4/projects/1/terraform/state/prod/lock"),
+            (
+                "TF_HTTP_LOCK_ADDRESS",
+                "https://gitlab.invalid/api/v4/projects/1/terraform/state/prod/lock",
+            ),
+            (
+                "TF_HTTP_UNLOCK_ADDRESS",
+                "https://gitlab.invalid/api/v4/projects/1/terraform/state/prod/lock",
+            ),
             ("TF_HTTP_LOCK_METHOD", "POST"),
             ("TF_HTTP_UNLOCK_METHOD", "DELETE"),
             ("TF_HTTP_USERNAME", "gitlab-ci-token"),
@@ -68,25 +76,34 @@ const EXPORTED: [(&str, &[(&str, &str)]); 5] = [
 ];
 
 pub(crate) fn add(suite: &mut Suite) {
-    suite.on_emulator("what_is_exported_for_another_server_does_no_harm_in_exec", TERRAFORM, |server| {
-        for (whose, exported) in EXPORTED {
-            let project = Project::http(server.place());
-            lives(&project, whose, |words| with(project.exec(words), exported));
-        }
-    });
-    suite.on_emulator("what_is_exported_for_another_server_does_no_harm_with_config_client", TERRAFORM, |server| {
-        // The certificates are for whoever speaks TLS in front of a server.
-        for (whose, exported) in EXPORTED.iter().filter(|(whose, _)| *whose != "certificates") {
-            let project = Project::http(server.place());
-            let served = serve(&project);
-            lives(&project, whose, |words| {
-                let script = "eval \"$(\"$1\" config client --address \"$2/state/default\" 2>/dev/null)\"; shift 2; exec \"$@\"";
-                let shell = project.sandbox.command("sh").args(["-c", script, "sh"]);
-                let shell = shell.arg(remote_state()).arg(&served.address);
-                with(shell.words_of(&project.terraform(words)), exported)
-            });
-        }
-    });
+    suite.on_emulator(
+        "what_is_exported_for_another_server_does_no_harm_in_exec",
+        TERRAFORM,
+        |server| {
+            for (whose, exported) in EXPORTED {
+                let project = Project::http(server.place());
+                lives(&project, whose, |words| with(project.exec(words), exported));
+            }
+        },
+    );
+    suite.on_emulator(
+        "what_is_exported_for_another_server_does_no_harm_with_config_client",
+        TERRAFORM,
+        |server| {
+            // The certificates are for whoever speaks TLS in front of a server.
+            for (whose, exported) in EXPORTED.iter().filter(|(whose, _)| *whose != "certificates") {
+                let project = Project::http(server.place());
+                let served = serve(&project);
+                lives(&project, whose, |words| {
+                    let script = "eval \"$(\"$1\" config client --address \"$2/state/default\" \
+                                  2>/dev/null)\"; shift 2; exec \"$@\"";
+                    let shell = project.sandbox.command("sh").args(["-c", script, "sh"]);
+                    let shell = shell.arg(remote_state()).arg(&served.address);
+                    with(shell.words_of(&project.terraform(words)), exported)
+                });
+            }
+        },
+    );
     suite.on_emulator("methods_that_the_block_names_do_no_harm", TERRAFORM, |server| {
         for [update, lock, unlock] in [
             ["POST", "POST", "DELETE"],
@@ -97,15 +114,19 @@ pub(crate) fn add(suite: &mut Suite) {
         ] {
             let project = Project::http(server.place());
             let block = format!(
-                "terraform {{\n  backend \"http\" {{\n    update_method = \"{update}\"\n    lock_method = \"{lock}\"\n    \
-                 unlock_method = \"{unlock}\"\n  }}\n}}\n"
+                "terraform {{\n  backend \"http\" {{\n    update_method = \"{update}\"\n    \
+                 lock_method = \"{lock}\"\n    unlock_method = \"{unlock}\"\n  }}\n}}\n"
             );
             project.sandbox.write("backend.tf", block);
             project.exec("init -input=false -reconfigure").run().success();
             lives(&project, &format!("{update} {lock} {unlock}"), |words| project.exec(words));
         }
     });
-    suite.on_emulator("credentials_for_another_server_stay_the_commands_own", TERRAFORM, foreign_credentials);
+    suite.on_emulator(
+        "credentials_for_another_server_stay_the_commands_own",
+        TERRAFORM,
+        foreign_credentials,
+    );
 }
 
 fn with(command: Cmd, variables: &[(&str, &str)]) -> Cmd {
@@ -127,19 +148,26 @@ fn lives(project: &Project<'_>, what: &str, terraform: impl Fn(&str) -> Cmd) {
     project.place.assert_unlocked();
     terraform("plan -input=false -detailed-exitcode -var v=2").run().success();
     terraform("state rm terraform_data.a").run().success();
-    assert_eq!(project.place.state_json("default")["resources"], Value::Array(Vec::new()), "{what}");
+    assert_eq!(
+        project.place.state_json("default")["resources"],
+        Value::Array(Vec::new()),
+        "{what}"
+    );
     project.place.assert_unlocked();
 }
 
-/// Another server, here one of ours that wants a token, which a data source reads with the variables that everybody exports for it.
+/// Another server, here one of ours that wants a token, which a data source reads with the
+/// variables that everybody exports for it.
 fn foreign_credentials(server: &S3Server) {
     let network = Project::http(server.place());
     network.exec(&format!("{APPLY} -var v=net")).run().success();
-    let foreign = Served::start(network.ours("serve --listen 127.0.0.1:0").env("REMOTE_STATE_TOKEN", "tok"));
+    let foreign =
+        Served::start(network.ours("serve --listen 127.0.0.1:0").env("REMOTE_STATE_TOKEN", "tok"));
     let project = Project::http(server.place());
     let data = format!(
-        "data \"terraform_remote_state\" \"net\" {{\n  backend = \"http\"\n  config = {{\n    address = \"{}/state/default\"\n  \
-         }}\n}}\noutput \"net\" {{\n  value = data.terraform_remote_state.net.outputs.a\n}}\n",
+        "data \"terraform_remote_state\" \"net\" {{\n  backend = \"http\"\n  config = {{\n    \
+         address = \"{}/state/default\"\n  }}\n}}\noutput \"net\" {{\n  value = \
+         data.terraform_remote_state.net.outputs.a\n}}\n",
         foreign.address
     );
     project.sandbox.write("net.tf", data);

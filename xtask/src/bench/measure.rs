@@ -52,7 +52,8 @@ impl Line {
         self
     }
 
-    /// Runs it in `folder` through this very program, because the peak is known only of all children together: there must be one.
+    /// Runs it in `folder` through this very program, because the peak is known only of all
+    /// children together: there must be one.
     pub(crate) fn run(&self, folder: &Path) -> Result<Run> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("bench").arg("measure").arg("--").args(&self.words).current_dir(folder);

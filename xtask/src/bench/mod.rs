@@ -1,6 +1,8 @@
-//! `cargo xtask bench`: side by side with other programs that do the same, against the same server, in one run.
+//! `cargo xtask bench`: side by side with other programs that do the same, against the same server,
+//! in one run.
 //!
-//! What counts are ratios of medians. The programs of a row take turns, so that whatever else the machine does hits all of them.
+//! What counts are ratios of medians. The programs of a row take turns, so that whatever else the
+//! machine does hits all of them.
 
 mod measure;
 mod places;
@@ -46,7 +48,8 @@ pub(crate) struct S3Args {
     /// Only rows whose name contains this
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    /// So many rounds of each row, instead of as many as it needs to be told by: few for a quick look
+    /// So many rounds of each row, instead of as many as it needs to be told by: few for a quick
+    /// look
     #[arg(long, value_name = "N")]
     rounds: Option<NonZeroUsize>,
     /// Measure this program instead of building one
@@ -57,7 +60,8 @@ pub(crate) struct S3Args {
     emulator: Option<PathBuf>,
 }
 
-/// Runs it. The workspace is looked for only where it is needed: that starts a program, and the peak of memory is that of all children.
+/// Runs it. The workspace is looked for only where it is needed: that starts a program, and the
+/// peak of memory is that of all children.
 pub(crate) fn run(workspace: impl FnOnce() -> Result<Workspace>, args: Args) -> Result<ExitCode> {
     match args.what {
         What::Measure { words } => measure::child(&words),
@@ -72,9 +76,8 @@ fn s3(workspace: &Workspace, args: &S3Args) -> Result<ExitCode> {
     };
     let emulator = match &args.emulator {
         Some(emulator) => emulator.canonicalize()?,
-        None => {
-            workspace.build_dist(&["--package", "remote-state-emulator", "--example", "serve"], "serve")?
-        }
+        None => workspace
+            .build_dist(&["--package", "remote-state-emulator", "--example", "serve"], "serve")?,
     };
     let places = Places::start(workspace, binary, &emulator)?;
     let mut report = Report::new(&places);

@@ -44,8 +44,11 @@ struct Emulator {
 
 impl Emulator {
     fn start(program: &Path, arguments: &[&str]) -> Result<Self> {
-        let mut child =
-            Command::new(program).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
         let mut endpoint = String::new();
         let stdout = child.stdout.take().ok_or("the emulator has no standard output")?;
         let _bytes = BufReader::new(stdout).read_line(&mut endpoint)?;
@@ -80,7 +83,8 @@ pub(crate) struct Places {
 impl Places {
     pub(crate) fn start(workspace: &Workspace, binary: PathBuf, emulator: &Path) -> Result<Self> {
         let server = Server { kind: Kind::Minio, authentication: false, kms: false, tls: false };
-        let minio_server = servers::start(workspace, &server).map_err(|error| format!("minio: {error}"))?;
+        let minio_server =
+            servers::start(workspace, &server).map_err(|error| format!("minio: {error}"))?;
         let minio = Place::minio(&minio_server.facts)?;
         // One configuration names both, so both have the same credentials.
         let (access_key, secret_key) = (minio.access_key.clone(), minio.secret_key.clone());
@@ -97,7 +101,12 @@ impl Places {
             folder,
             serial: Cell::new(0),
             minio,
-            slow: Place { endpoint: slow_emulator.endpoint.clone(), access_key, secret_key, dialect: "aws" },
+            slow: Place {
+                endpoint: slow_emulator.endpoint.clone(),
+                access_key,
+                secret_key,
+                dialect: "aws",
+            },
             table,
             _slow_emulator: slow_emulator,
             _minio_server: minio_server,
@@ -108,7 +117,8 @@ impl Places {
             }
         }
         // The same state with a digest.
-        let with_digest = places.remote_state(&places.minio, "verified", &["push", LARGE, "--force", "-q"]);
+        let with_digest =
+            places.remote_state(&places.minio, "verified", &["push", LARGE, "--force", "-q"]);
         let _run = places.with_table(with_digest).run(places.folder())?;
         Ok(places)
     }
@@ -184,7 +194,8 @@ impl Places {
         let user = format!("{}:{}", place.access_key, place.secret_key);
         let url = format!("{}/tfstate/{key}", place.endpoint);
         let fixed = ["curl", "-sSf", "--aws-sigv4", "aws:amz:us-east-1:s3", "-H"];
-        let fixed = fixed.into_iter().chain(["x-amz-content-sha256: UNSIGNED-PAYLOAD", "--user", &user]);
+        let fixed =
+            fixed.into_iter().chain(["x-amz-content-sha256: UNSIGNED-PAYLOAD", "--user", &user]);
         Line::new(fixed.chain(words.iter().copied()).chain([url.as_str()]))
     }
 
@@ -192,7 +203,8 @@ impl Places {
     pub(crate) fn aws_copy(&self, place: &Place, from: &str, to: &str) -> Option<Line> {
         let aws = self.aws.as_ref().ok()?;
         let words = ["s3", "cp", "--only-show-errors", "--endpoint-url", &place.endpoint, from, to];
-        let line = Line::new([aws.as_os_str().to_owned()].into_iter().chain(words.map(OsString::from)));
+        let line =
+            Line::new([aws.as_os_str().to_owned()].into_iter().chain(words.map(OsString::from)));
         Some(
             line.with_variable("AWS_ACCESS_KEY_ID", &place.access_key)
                 .with_variable("AWS_SECRET_ACCESS_KEY", &place.secret_key)
@@ -203,7 +215,12 @@ impl Places {
     }
 
     /// Terraform in a folder that is initialised for the state under `key`, if there is one.
-    pub(crate) fn terraform_on(&self, place: &Place, key: &str, words: &[&str]) -> Result<Option<Line>> {
+    pub(crate) fn terraform_on(
+        &self,
+        place: &Place,
+        key: &str,
+        words: &[&str],
+    ) -> Result<Option<Line>> {
         let Some(terraform) = &self.terraform else { return Ok(None) };
         let folder = format!("terraform-{key}");
         let path = self.folder().join(&folder);
@@ -234,7 +251,8 @@ impl Places {
 
 impl Place {
     fn minio(facts: &Facts) -> Result<Self> {
-        let fact = |name: &str| facts.get(name).map(str::to_owned).ok_or(format!("MinIO has no {name}"));
+        let fact =
+            |name: &str| facts.get(name).map(str::to_owned).ok_or(format!("MinIO has no {name}"));
         Ok(Self {
             endpoint: fact("endpoint")?,
             access_key: fact("access_key")?,
@@ -249,7 +267,7 @@ fn aws(workspace: &Workspace) -> std::result::Result<PathBuf, String> {
         return Ok(aws);
     }
     let name = AWS_CLI.replace("==", "-");
-    let python =
-        python::environment(workspace.target_dir(), &name, &[AWS_CLI]).map_err(|error| error.to_string())?;
+    let python = python::environment(workspace.target_dir(), &name, &[AWS_CLI])
+        .map_err(|error| error.to_string())?;
     Ok(python.with_file_name(exe("aws")))
 }

@@ -59,7 +59,14 @@ impl Report {
         };
         let is_small_enough = row.peak_bytes.is_none_or(|most| ours.peak_bytes <= most);
         let peak_bytes = row.peak_bytes;
-        self.lines.push(Line { name: row.name, measured, bar, is_fast_enough, peak_bytes, is_small_enough });
+        self.lines.push(Line {
+            name: row.name,
+            measured,
+            bar,
+            is_fast_enough,
+            peak_bytes,
+            is_small_enough,
+        });
     }
 
     pub(crate) fn size(&mut self, size_bytes: u64) {
@@ -77,8 +84,9 @@ impl Report {
 
     pub(crate) fn render(&self) -> String {
         let mut text = String::new();
-        let mut say =
-            |line: String| writeln!(text, "{}", line.trim_end()).expect("a string takes everything");
+        let mut say = |line: String| {
+            writeln!(text, "{}", line.trim_end()).expect("a string takes everything")
+        };
         for line in &self.lines {
             say(format!("\n{}: {} {}", line.name, line.bar, mark(line.is_fast_enough)));
             for (number, measured) in line.measured.iter().enumerate() {

@@ -103,8 +103,13 @@ fn outputs(places: &Places) -> Result<Vec<Row>> {
         Contender::new("remote-state", places.with_table(output("verified"))),
         Contender::new("curl", places.curl_get(minio, LARGE, "/dev/null")),
     ];
-    let row =
-        |name, rounds, contenders, bar, peak| Row { name, rounds, contenders, bar, peak_bytes: Some(peak) };
+    let row = |name, rounds, contenders, bar, peak| Row {
+        name,
+        rounds,
+        contenders,
+        bar,
+        peak_bytes: Some(peak),
+    };
     Ok(vec![
         row("output, 1 KB", 40, small, Bar::AtMost(1.0), 16 * MIB),
         row("output, 100 MB", 40, large, Bar::AtMost(1.2), 16 * MIB),
@@ -124,12 +129,18 @@ fn pulls(places: &Places) -> Result<Vec<Row>> {
     let pull = places.terraform_on(minio, LARGE, &["state", "pull"])?;
     let to_answer = |line: Line| line.with_output(Output::File);
     let mut answers = vec![
-        Contender::new("remote-state", to_answer(places.remote_state(minio, LARGE, &["pull", "-q"]))),
+        Contender::new(
+            "remote-state",
+            to_answer(places.remote_state(minio, LARGE, &["pull", "-q"])),
+        ),
         Contender::new("curl", to_answer(places.curl_get(minio, LARGE, "-"))),
     ];
     answers.extend(pull.map(|line| Contender::new("terraform", to_answer(line)).at_most(1)));
     let verified = vec![
-        Contender::new("remote-state", places.with_table(places.remote_state(minio, "verified", &to_file))),
+        Contender::new(
+            "remote-state",
+            places.with_table(places.remote_state(minio, "verified", &to_file)),
+        ),
         Contender::new("curl", places.curl_get(minio, LARGE, "pulled-by-curl")),
     ];
     let mut far = vec![
@@ -138,8 +149,13 @@ fn pulls(places: &Places) -> Result<Vec<Row>> {
     ];
     let copy = places.aws_copy(slow, "s3://tfstate/large", "pulled-by-aws");
     far.extend(copy.map(|line| Contender::new("aws s3 cp", line).at_most(2)));
-    let row =
-        |name, rounds, contenders, bar| Row { name, rounds, contenders, bar, peak_bytes: Some(24 * MIB) };
+    let row = |name, rounds, contenders, bar| Row {
+        name,
+        rounds,
+        contenders,
+        bar,
+        peak_bytes: Some(24 * MIB),
+    };
     Ok(vec![
         row("pull, 100 MB, to a file", 9, files, Bar::AtMost(1.0)),
         row("pull, 100 MB, to standard output", 9, answers, Bar::AtMost(1.0)),
@@ -159,7 +175,9 @@ fn pushes(places: &Places) -> Result<Vec<Row>> {
     near.extend(copy.map(|line| Contender::new("aws s3 cp", line).at_most(3)));
     let state = places.folder().join(LARGE).display().to_string();
     let terraform = places.terraform_on(minio, "terraform", &["state", "push", &state])?;
-    near.extend(terraform.map(|line| Contender::new("terraform", line).with_next_serial().at_most(1)));
+    near.extend(
+        terraform.map(|line| Contender::new("terraform", line).with_next_serial().at_most(1)),
+    );
     let verified = vec![
         Contender::new("remote-state", places.with_table(push(minio, "pushed-with-digest")))
             .with_next_serial(),
@@ -171,8 +189,13 @@ fn pushes(places: &Places) -> Result<Vec<Row>> {
     ];
     let copy = places.aws_copy(slow, LARGE, "s3://tfstate/copied");
     far.extend(copy.map(|line| Contender::new("aws s3 cp", line).at_most(2)));
-    let row =
-        |name, rounds, contenders, bar| Row { name, rounds, contenders, bar, peak_bytes: Some(48 * MIB) };
+    let row = |name, rounds, contenders, bar| Row {
+        name,
+        rounds,
+        contenders,
+        bar,
+        peak_bytes: Some(48 * MIB),
+    };
     Ok(vec![
         row("push, 100 MB", 9, near, Bar::AtMost(1.2)),
         row("push, 100 MB, with a digest table", 9, verified, Bar::AtMost(1.2)),

@@ -12,20 +12,24 @@ const FIRST_SERIAL: u64 = 1_000_000_000;
 /// What comes before the serial.
 const HEAD: &str = "{\n  \"version\": 4,\n  \"terraform_version\": \"1.11.4\",\n  \"serial\": ";
 
-/// Writes a state as Terraform would, with resources for which it needs no plugin, of `size_bytes` bytes or a little more.
+/// Writes a state as Terraform would, with resources for which it needs no plugin, of `size_bytes`
+/// bytes or a little more.
 pub(crate) fn write(path: &Path, size_bytes: usize) -> Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
     let mut written = HEAD.len();
     write!(
         file,
-        "{HEAD}{FIRST_SERIAL},\n  \"lineage\": \"c6582b2b-63be-2754-56f8-19cf5e7b707d\",\n  \"outputs\": {{\n    \"o\": {{\n      \
-         \"value\": \"x\",\n      \"type\": \"string\"\n    }}\n  }},\n  \"resources\": ["
+        "{HEAD}{FIRST_SERIAL},\n  \"lineage\": \"c6582b2b-63be-2754-56f8-19cf5e7b707d\",\n  \
+         \"outputs\": {{\n    \"o\": {{\n      \"value\": \"x\",\n      \"type\": \"string\"\n    \
+         }}\n  }},\n  \"resources\": ["
     )?;
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     for number in 0.. {
         let mut data = String::new();
         for _ in 0..24 {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             data.push_str(&format!("{:016x}", random ^ (random >> 29)));
         }
         let comma = if number == 0 { "" } else { "," };

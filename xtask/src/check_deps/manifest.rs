@@ -1,7 +1,8 @@
-//! Just enough of `Cargo.toml` to see what is inherited, which `cargo metadata` has already resolved away.
+//! Just enough of `Cargo.toml` to see what is inherited, which `cargo metadata` has already
+//! resolved away.
 //!
-//! It reads the form that this workspace writes, a key and its value on one line, and arrays over several lines. A manifest in
-//! another form shows up as a violation, not as a pass.
+//! It reads the form that this workspace writes, a key and its value on one line, and arrays over
+//! several lines. A manifest in another form shows up as a violation, not as a pass.
 
 /// The settings of one manifest, in their order.
 #[derive(Debug)]
@@ -25,13 +26,14 @@ impl Manifest {
             let line = without_comment(line).trim();
             if open_brackets > 0 {
                 // Inside an array over several lines; its items do not matter here.
-                open_brackets =
-                    (open_brackets + line.matches('[').count()).saturating_sub(line.matches(']').count());
+                open_brackets = (open_brackets + line.matches('[').count())
+                    .saturating_sub(line.matches(']').count());
             } else if let Some(header) = line.strip_prefix('[') {
                 section = header.trim_start_matches('[').trim_end_matches(']').trim().to_owned();
             } else if let Some((key, value)) = line.split_once('=') {
                 let value = value.trim();
-                open_brackets = value.matches('[').count().saturating_sub(value.matches(']').count());
+                open_brackets =
+                    value.matches('[').count().saturating_sub(value.matches(']').count());
                 let key = key.trim().trim_matches('"').to_owned();
                 entries.push(Entry { section: section.clone(), key, value: value.to_owned() });
             }
@@ -40,7 +42,8 @@ impl Manifest {
     }
 
     pub(crate) fn value(&self, section: &str, key: &str) -> Option<&str> {
-        let entry = self.entries.iter().find(|entry| entry.section == section && entry.key == key)?;
+        let entry =
+            self.entries.iter().find(|entry| entry.section == section && entry.key == key)?;
         Some(&entry.value)
     }
 
@@ -78,9 +81,9 @@ impl Manifest {
 }
 
 fn is_dependencies(section: &str) -> bool {
-    ["dependencies", "dev-dependencies", "build-dependencies"]
-        .iter()
-        .any(|kind| section == *kind || section.strip_suffix(kind).is_some_and(|rest| rest.ends_with('.')))
+    ["dependencies", "dev-dependencies", "build-dependencies"].iter().any(|kind| {
+        section == *kind || section.strip_suffix(kind).is_some_and(|rest| rest.ends_with('.'))
+    })
 }
 
 /// Cuts a comment off, unless its `#` stands in a string.

@@ -1,6 +1,7 @@
 //! `cargo xtask check-deps`: the architecture, as far as manifests show it.
 //!
-//! What may depend on what is a table in `rules`. It is changed together with `ARCHITECTURE.md`, never to make a build pass.
+//! What may depend on what is a table in `rules`. It is changed together with `ARCHITECTURE.md`,
+//! never to make a build pass.
 
 mod manifest;
 mod rules;
@@ -20,7 +21,9 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
         println!("{violation}");
     }
     if violations.is_empty() {
-        println!("edges, inherited settings, features and what packages need are as they should be");
+        println!(
+            "edges, inherited settings, features and what packages need are as they should be"
+        );
         return Ok(ExitCode::SUCCESS);
     }
     Ok(ExitCode::FAILURE)
@@ -43,17 +46,25 @@ pub(crate) fn violations(workspace: &Workspace) -> Result<Vec<String>> {
 }
 
 fn read(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()).into())
+    std::fs::read_to_string(path)
+        .map_err(|error| format!("cannot read {}: {error}", path.display()).into())
 }
 
 /// Returns the names of all crates that a choice of features pulls in.
 fn tree(workspace: &Workspace, rule: &TreeRule) -> Result<BTreeSet<String>> {
-    let mut cargo = workspace.cargo(["tree", "--edges", "normal", "--prefix", "none", "--format", "{p}"]);
+    let mut cargo =
+        workspace.cargo(["tree", "--edges", "normal", "--prefix", "none", "--format", "{p}"]);
     let output = cargo.arg("--package").args(rule.selection).output()?;
     if !output.status.success() {
         let stderr = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("`cargo tree -p {}` failed:\n{stderr}", rule.selection.join(" ")).into());
+        return Err(
+            format!("`cargo tree -p {}` failed:\n{stderr}", rule.selection.join(" ")).into()
+        );
     }
     let stdout = String::from_utf8_lossy(&output.stdout);
-    Ok(stdout.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect())
+    Ok(stdout
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .map(str::to_owned)
+        .collect())
 }

@@ -20,7 +20,8 @@ const CORE: &str = "remote-state-core";
 const FACADE: &str = "remote-state";
 
 const EDGES: &[Edges] = &[
-    // Core names no provider, not even in its tests: what a provider must do is written down without looking at one.
+    // Core names no provider, not even in its tests: what a provider must do is written down
+    // without looking at one.
     Edges { package: CORE, always: &[], optional: &[], dev: &[] },
     Edges {
         package: "remote-state-oss",
@@ -128,7 +129,16 @@ pub(crate) const TREES: &[TreeRule] = &[
     },
     TreeRule {
         selection: &[CORE],
-        forbidden: &["aws-config", "aws-sdk-s3", "axum", "hyper", "quick-xml", "reqwest", "rustls", "s3s"],
+        forbidden: &[
+            "aws-config",
+            "aws-sdk-s3",
+            "axum",
+            "hyper",
+            "quick-xml",
+            "reqwest",
+            "rustls",
+            "s3s",
+        ],
     },
     TreeRule { selection: &["remote-state-server"], forbidden: &["aws-sdk-s3", "clap"] },
     TreeRule {
@@ -142,7 +152,9 @@ impl TreeRule {
     pub(crate) fn violations(&self, tree: &BTreeSet<String>) -> Vec<String> {
         let pulled_in = self.forbidden.iter().filter(|name| tree.contains(**name));
         pulled_in
-            .map(|name| format!("`cargo tree -p {}` must not contain `{name}`", self.selection.join(" ")))
+            .map(|name| {
+                format!("`cargo tree -p {}` must not contain `{name}`", self.selection.join(" "))
+            })
             .collect()
     }
 }
@@ -179,11 +191,16 @@ impl Edges {
             let from = &package.name;
             let violation = match dependency.kind {
                 DependencyKind::Dev => (!self.dev.contains(&name) && !self.always.contains(&name))
-                    .then(|| format!("{from}: must not depend on {name}, not even in dev-dependencies")),
-                DependencyKind::Build | DependencyKind::Normal if self.always.contains(&name) => None,
+                    .then(|| {
+                        format!("{from}: must not depend on {name}, not even in dev-dependencies")
+                    }),
+                DependencyKind::Build | DependencyKind::Normal if self.always.contains(&name) => {
+                    None
+                }
                 DependencyKind::Build | DependencyKind::Normal if self.optional.contains(&name) => {
-                    (!dependency.optional)
-                        .then(|| format!("{from}: may depend on {name} only with `optional = true`"))
+                    (!dependency.optional).then(|| {
+                        format!("{from}: may depend on {name} only with `optional = true`")
+                    })
                 }
                 DependencyKind::Build | DependencyKind::Normal if self.dev.contains(&name) => {
                     Some(format!("{from}: may depend on {name} only in dev-dependencies"))
@@ -212,15 +229,22 @@ pub(crate) fn inheritance(name: &str, manifest: &Manifest) -> Vec<String> {
     for (section, dependency) in manifest.dependencies() {
         if !manifest.inherits(section, dependency) {
             violations.push(format!(
-                "{name}: `{dependency}` in `[{section}]` must be inherited, with `workspace = true`"
+                "{name}: `{dependency}` in `[{section}]` must be inherited, with `workspace = \
+                 true`"
             ));
         }
     }
     violations
 }
 
-/// Checks that what goes to a registry stands by itself there, and that CI builds it alone. `folder` is the package's, `workflow` the text of CI's.
-pub(crate) fn published(name: &str, manifest: &Manifest, folder: &Path, workflow: &str) -> Vec<String> {
+/// Checks that what goes to a registry stands by itself there, and that CI builds it alone.
+/// `folder` is the package's, `workflow` the text of CI's.
+pub(crate) fn published(
+    name: &str,
+    manifest: &Manifest,
+    folder: &Path,
+    workflow: &str,
+) -> Vec<String> {
     if manifest.value("package", "publish") == Some("false") {
         return Vec::new();
     }
@@ -235,7 +259,9 @@ pub(crate) fn published(name: &str, manifest: &Manifest, folder: &Path, workflow
     }
     let job = format!("- {name}");
     if !workflow.lines().any(|line| line.trim() == job) {
-        violations.push(format!("{name}: is not built alone by the job `alone` of .github/workflows/ci.yml"));
+        violations.push(format!(
+            "{name}: is not built alone by the job `alone` of .github/workflows/ci.yml"
+        ));
     }
     violations
 }
@@ -264,7 +290,8 @@ mod tests {
     fn core_names_no_provider_not_even_in_its_tests() {
         let s3 = package("remote-state-s3", "", "");
         let core = package(CORE, &on("remote-state-s3", r#""dev""#, false), "");
-        let expected = "remote-state-core: must not depend on remote-state-s3, not even in dev-dependencies";
+        let expected =
+            "remote-state-core: must not depend on remote-state-s3, not even in dev-dependencies";
         assert_eq!(check(&[core, s3]), [expected]);
     }
 
@@ -286,10 +313,12 @@ mod tests {
     #[test]
     fn a_helper_of_tests_stays_out_of_what_is_shipped() {
         let suite = package("remote-state-conformance", "", "");
-        let dev = package("remote-state-s3", &on("remote-state-conformance", r#""dev""#, false), "");
+        let dev =
+            package("remote-state-s3", &on("remote-state-conformance", r#""dev""#, false), "");
         assert_eq!(check(&[dev, suite.clone()]), Vec::<String>::new());
         let normal = package("remote-state-s3", &on("remote-state-conformance", "null", false), "");
-        let expected = "remote-state-s3: may depend on remote-state-conformance only in dev-dependencies";
+        let expected =
+            "remote-state-s3: may depend on remote-state-conformance only in dev-dependencies";
         assert_eq!(check(&[normal, suite]), [expected]);
     }
 
@@ -307,15 +336,17 @@ mod tests {
     #[test]
     fn what_a_feature_pulls_in_is_named() {
         let tree = BTreeSet::from(["remote-state-emulator".to_owned(), "tokio".to_owned()]);
-        let expected = "`cargo tree -p remote-state-cli --no-default-features --features s3` must not contain `remote-state-emulator`";
+        let expected = "`cargo tree -p remote-state-cli --no-default-features --features s3` must \
+                        not contain `remote-state-emulator`";
         assert_eq!(TREES[0].violations(&tree), [expected]);
     }
 
     #[test]
     fn settings_of_its_own_are_refused() {
         let manifest = Manifest::parse(
-            "[package]\nversion = \"9.9.9\"\nedition.workspace = true\nrust-version.workspace = true\n\
-             license.workspace = true\n[dependencies]\nserde = \"1\"\ntokio.workspace = true\n",
+            "[package]\nversion = \"9.9.9\"\nedition.workspace = true\nrust-version.workspace = \
+             true\nlicense.workspace = true\n[dependencies]\nserde = \"1\"\ntokio.workspace = \
+             true\n",
         );
         assert_eq!(
             inheritance("x", &manifest),

@@ -1,7 +1,7 @@
 //! `cargo xtask demo`: what the project is for, shown and checked.
 //!
-//! Each step runs the commands that a person would type, shows them with their output, and checks what came out. Anything else than
-//! what was expected ends the demo with exit code 1.
+//! Each step runs the commands that a person would type, shows them with their output, and checks
+//! what came out. Anything else than what was expected ends the demo with exit code 1.
 
 mod stage;
 mod with_terraform;

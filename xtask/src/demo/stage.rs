@@ -25,12 +25,15 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Copies `examples/quickstart` into a fresh folder, and puts the product on the PATH of its commands.
+    /// Copies `examples/quickstart` into a fresh folder, and puts the product on the PATH of its
+    /// commands.
     pub(crate) fn new(workspace: &Workspace, product: &Path) -> Result<Self> {
         let home = tempfile::Builder::new().prefix("remote-state-demo-").tempdir()?;
         let binaries = product.parent().unwrap_or(product).to_path_buf();
         let inherited = std::env::var_os("PATH").unwrap_or_default();
-        let path = std::env::join_paths(std::iter::once(binaries).chain(std::env::split_paths(&inherited)))?;
+        let path = std::env::join_paths(
+            std::iter::once(binaries).chain(std::env::split_paths(&inherited)),
+        )?;
         std::fs::write(home.path().join("empty"), "")?;
         let stage = Self { home, path, steps: 0, shown: Vec::new() };
         let quickstart = stage.quickstart();
@@ -87,7 +90,12 @@ impl Stage {
         println!("   $ {line} &\n");
         let log = self.folder("background.log");
         let file = File::create(&log)?;
-        let child = self.command(line).stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).spawn()?;
+        let child = self
+            .command(line)
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            .spawn()?;
         Ok(Background { line: line.to_string(), child, log })
     }
 
@@ -98,7 +106,10 @@ impl Stage {
         // Nothing of the person's own accounts, plugins or settings takes part.
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
-            if ["AWS_", "ALICLOUD_", "TF_", "REMOTE_STATE_"].iter().any(|prefix| text.starts_with(prefix)) {
+            if ["AWS_", "ALICLOUD_", "TF_", "REMOTE_STATE_"]
+                .iter()
+                .any(|prefix| text.starts_with(prefix))
+            {
                 command.env_remove(&name);
             }
         }
@@ -125,9 +136,13 @@ impl Stage {
         }
         let left = wait_until_deserted(self.home.path());
         let folder = self.home.path().to_path_buf();
-        self.home.close().map_err(|error| format!("cannot remove {}: {error}", folder.display()))?;
+        self.home
+            .close()
+            .map_err(|error| format!("cannot remove {}: {error}", folder.display()))?;
         if !left.is_empty() {
-            return Err(format!("expected no process left behind, found {}", left.join(", ")).into());
+            return Err(
+                format!("expected no process left behind, found {}", left.join(", ")).into()
+            );
         }
         println!("  ✓ no process and no file is left behind");
         Ok(())
@@ -192,7 +207,8 @@ impl Ran {
         if self.answer() == expected {
             return Ok(self);
         }
-        Err(format!("`{}`: expected the answer `{expected}`, got `{}`", self.line, self.answer()).into())
+        Err(format!("`{}`: expected the answer `{expected}`, got `{}`", self.line, self.answer())
+            .into())
     }
 
     /// Looks in both streams.
@@ -205,7 +221,11 @@ impl Ran {
 
     pub(crate) fn expect_no_mention(&self, unexpected: &str) -> Result<&Self> {
         if self.captured.lines.iter().any(|line| line.contains(unexpected)) {
-            return Err(format!("`{}`: expected its output not to mention `{unexpected}`", self.line).into());
+            return Err(format!(
+                "`{}`: expected its output not to mention `{unexpected}`",
+                self.line
+            )
+            .into());
         }
         Ok(self)
     }
@@ -216,8 +236,9 @@ impl Ran {
     }
 
     pub(crate) fn json(&self) -> Result<Value> {
-        serde_json::from_str(&self.answer())
-            .map_err(|error| format!("`{}`: expected JSON on standard output: {error}", self.line).into())
+        serde_json::from_str(&self.answer()).map_err(|error| {
+            format!("`{}`: expected JSON on standard output: {error}", self.line).into()
+        })
     }
 }
 
@@ -244,8 +265,8 @@ impl Background {
 
 impl Drop for Background {
     fn drop(&mut self) {
-        // Only a step that failed comes here with the program still running. Ended by itself, it ends its own children
-        // too, so it is given the time.
+        // Only a step that failed comes here with the program still running. Ended by itself, it
+        // ends its own children too, so it is given the time.
         if wait_for_exit(&mut self.child, Duration::from_secs(30)).is_none() {
             self.child.kill().unwrap_or_default();
             wait_for_exit(&mut self.child, Duration::from_secs(5));
@@ -253,7 +274,8 @@ impl Drop for Background {
     }
 }
 
-/// Prints a line of a program's output, without spaces at its end, so that a transcript can be kept.
+/// Prints a line of a program's output, without spaces at its end, so that a transcript can be
+/// kept.
 fn show(indent: &str, text: &str) {
     println!("{}", format!("{indent}{text}").trim_end_matches(' '));
 }
@@ -265,7 +287,8 @@ fn expect_code(line: &str, status: ExitStatus, code: i32) -> Result<()> {
     Err(format!("`{line}`: expected exit code {code}, got {status}").into())
 }
 
-/// Copies the files of a folder, not its subfolders: a tried-out example has `.terraform` and `.remote-state` in it.
+/// Copies the files of a folder, not its subfolders: a tried-out example has `.terraform` and
+/// `.remote-state` in it.
 pub(crate) fn copy_files(from: &Path, to: &Path) -> Result<()> {
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
@@ -310,7 +333,8 @@ mod tests {
 
     #[test]
     fn a_line_is_shown_as_one_would_type_it() {
-        let line = Line::new("remote-state exec --dev -- terraform apply").with_variable("TF_VAR_v", 2);
+        let line =
+            Line::new("remote-state exec --dev -- terraform apply").with_variable("TF_VAR_v", 2);
         assert_eq!(line.to_string(), "TF_VAR_v=2 remote-state exec --dev -- terraform apply");
         assert_eq!(line.words[0], "remote-state");
     }

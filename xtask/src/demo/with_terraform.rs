@@ -13,7 +13,10 @@ const SLOW_SECONDS: u32 = 15;
 
 pub(crate) fn play(stage: &mut Stage, client: &str) -> Result<()> {
     stage.step(&format!("A state in a bucket, from an ordinary `{client} apply`"));
-    stage.say("The store is an S3 server inside `remote-state`; the client speaks Terraform's `http` protocol to it.\n");
+    stage.say(
+        "The store is an S3 server inside `remote-state`; the client speaks Terraform's `http` \
+         protocol to it.\n",
+    );
     let init = Line::new(&format!("remote-state exec --dev -- {client} init"));
     let apply = Line::new(&format!("remote-state exec --dev -- {client} apply -auto-approve"));
     stage.run(&init)?.expect_code(0)?;
@@ -26,7 +29,10 @@ pub(crate) fn play(stage: &mut Stage, client: &str) -> Result<()> {
     stage.step("A changed value");
     let changed = apply.clone().with_variable("TF_VAR_v", 2);
     stage.run(&changed)?.expect_code(0)?.expect_mention("Apply complete!")?;
-    stage.run(&Line::new("remote-state --dev output value --raw"))?.expect_code(0)?.expect_answer("2")?;
+    stage
+        .run(&Line::new("remote-state --dev output value --raw"))?
+        .expect_code(0)?
+        .expect_answer("2")?;
     stage.showed("a change is read back at once");
 
     native(stage, client)
@@ -41,11 +47,17 @@ fn refuse_a_second_writer(stage: &mut Stage, apply: &Line) -> Result<()> {
 
     stage.say("A second apply is refused:\n");
     let refused = stage.run(apply)?;
-    refused.expect_code(1)?.expect_mention("Error acquiring the state lock")?.expect_mention(&holder)?;
+    refused
+        .expect_code(1)?
+        .expect_mention("Error acquiring the state lock")?
+        .expect_mention(&holder)?;
     stage.say("So is every other way to write, and each names the holder:\n");
     stage.run(&Line::new("remote-state --dev lock"))?.expect_code(3)?.expect_mention(&holder)?;
     stage.run(&Line::new("remote-state --dev pull -o copy.tfstate"))?.expect_code(0)?;
-    stage.run(&Line::new("remote-state --dev push copy.tfstate"))?.expect_code(3)?.expect_mention(&holder)?;
+    stage
+        .run(&Line::new("remote-state --dev push copy.tfstate"))?
+        .expect_code(3)?
+        .expect_mention(&holder)?;
 
     slow.finish(0)?;
     stage.showed("a second writer is refused, told who holds the lock, and changes nothing");
@@ -56,18 +68,29 @@ fn read(stage: &mut Stage) -> Result<()> {
     stage.step("Reading, with no Terraform and no init");
     let output = stage.run(&Line::new("remote-state --dev output"))?;
     // The sensitive output is named in the table, its value is not.
-    output.expect_code(0)?.expect_mention("value")?.expect_mention("token")?.expect_no_mention("token-1")?;
+    output
+        .expect_code(0)?
+        .expect_mention("value")?
+        .expect_mention("token")?
+        .expect_no_mention("token-1")?;
     let milliseconds = output.elapsed().as_secs_f64() * 1000.0;
     stage.say(&format!("({milliseconds:.0} ms, the embedded store's start included)\n"));
-    stage.run(&Line::new("remote-state --dev output value --raw"))?.expect_code(0)?.expect_answer("1")?;
+    stage
+        .run(&Line::new("remote-state --dev output value --raw"))?
+        .expect_code(0)?
+        .expect_answer("1")?;
     stage.run(&Line::new("remote-state --dev output --json"))?.expect_code(0)?.json()?;
-    stage.run(&Line::new("remote-state --dev workspace list"))?.expect_code(0)?.expect_mention("default")?;
+    stage
+        .run(&Line::new("remote-state --dev workspace list"))?
+        .expect_code(0)?
+        .expect_mention("default")?;
     let locks = stage.run(&Line::new("remote-state --dev locks"))?;
     locks.expect_code(0)?;
     if !locks.answer().is_empty() {
         return Err(format!("expected no lock to be left, got:\n{}", locks.answer()).into());
     }
-    stage.showed(format!("outputs, workspaces and locks are read, outputs in {milliseconds:.0} ms"));
+    stage
+        .showed(format!("outputs, workspaces and locks are read, outputs in {milliseconds:.0} ms"));
     Ok(())
 }
 
@@ -81,7 +104,10 @@ fn native(stage: &mut Stage, client: &str) -> Result<()> {
         ));
         return Ok(());
     }
-    stage.say("The same configuration, but with `backend \"s3\"`, reads the bucket with no help of ours.\n");
+    stage.say(
+        "The same configuration, but with `backend \"s3\"`, reads the bucket with no help of \
+         ours.\n",
+    );
     let folder = stage.folder("native");
     std::fs::create_dir(&folder)?;
     copy_files(&stage.quickstart(), &folder)?;
@@ -92,9 +118,12 @@ fn native(stage: &mut Stage, client: &str) -> Result<()> {
     }
     println!();
 
-    let run = |rest: &str| Line::new(&format!("remote-state exec --dev -- {client} -chdir=../native {rest}"));
+    let run = |rest: &str| {
+        Line::new(&format!("remote-state exec --dev -- {client} -chdir=../native {rest}"))
+    };
     stage.run(&run("init"))?.expect_code(0)?;
-    // Exit code 2 would be a plan with changes, and a state that is not there plans to create everything.
+    // Exit code 2 would be a plan with changes, and a state that is not there plans to create
+    // everything.
     let plan = run("plan -detailed-exitcode").with_variable("TF_VAR_v", 2);
     stage.run(&plan)?.expect_code(0)?.expect_mention("No changes.")?;
     stage.run(&run("output -raw value"))?.expect_code(0)?.expect_answer("2")?;
@@ -106,7 +135,8 @@ fn native(stage: &mut Stage, client: &str) -> Result<()> {
 
 fn write_backend(folder: &Path, minor: Option<u32>) -> Result<()> {
     // Native lock files came with 1.10; before it the option is an error.
-    let lock = if minor.is_some_and(|minor| minor < 10) { "" } else { "    use_lockfile   = true\n" };
+    let lock =
+        if minor.is_some_and(|minor| minor < 10) { "" } else { "    use_lockfile   = true\n" };
     let text = format!(
         r#"terraform {{
   backend "s3" {{
@@ -139,7 +169,8 @@ fn wait_for_lock(stage: &Stage) -> Result<String> {
         if started.elapsed() > Duration::from_secs(30) {
             let said = locks.everything();
             return Err(format!(
-                "`remote-state --dev locks --json`: expected the slow apply's lock within 30 s, the last answer was:\n{said}"
+                "`remote-state --dev locks --json`: expected the slow apply's lock within 30 s, \
+                 the last answer was:\n{said}"
             )
             .into());
         }
@@ -151,7 +182,9 @@ fn wait_for_lock(stage: &Stage) -> Result<String> {
 fn lock_id(value: &Value) -> Option<String> {
     match value {
         Value::Object(fields) => {
-            let own = fields.iter().find(|(name, _)| name.eq_ignore_ascii_case("id") || *name == "lock_id");
+            let own = fields
+                .iter()
+                .find(|(name, _)| name.eq_ignore_ascii_case("id") || *name == "lock_id");
             own.and_then(|(_, id)| id.as_str().map(str::to_owned))
                 .or_else(|| fields.values().find_map(lock_id))
         }
@@ -179,8 +212,7 @@ mod tests {
 
     #[test]
     fn a_lock_id_is_found_in_a_list() {
-        let value =
-            serde_json::json!({"version": 1, "locks": [{"workspace": "default", "info": {"ID": "a-b"}}]});
+        let value = serde_json::json!({"version": 1, "locks": [{"workspace": "default", "info": {"ID": "a-b"}}]});
         assert_eq!(lock_id(&value).as_deref(), Some("a-b"));
         assert_eq!(lock_id(&serde_json::json!({"version": 1, "locks": []})), None);
     }

@@ -1,4 +1,5 @@
-//! The story where there is no Terraform: a state that the example ships is pushed, locked and read.
+//! The story where there is no Terraform: a state that the example ships is pushed, locked and
+//! read.
 
 use crate::Result;
 use crate::demo::stage::{Line, Stage};
@@ -17,25 +18,42 @@ pub(crate) fn play(stage: &mut Stage, why: &str) -> Result<()> {
     let locked = stage.run(&Line::new("remote-state --dev lock"))?;
     let holder = locked.expect_code(0)?.answer();
     stage.run(&Line::new("remote-state --dev locks"))?.expect_code(0)?.expect_mention(&holder)?;
-    stage.run(&Line::new("remote-state --dev push next.tfstate"))?.expect_code(3)?.expect_mention(&holder)?;
-    stage.run(&Line::new("remote-state --dev output value --raw"))?.expect_code(0)?.expect_answer("1")?;
+    stage
+        .run(&Line::new("remote-state --dev push next.tfstate"))?
+        .expect_code(3)?
+        .expect_mention(&holder)?;
+    stage
+        .run(&Line::new("remote-state --dev output value --raw"))?
+        .expect_code(0)?
+        .expect_answer("1")?;
     stage.run(&Line::new(&format!("remote-state --dev unlock {holder} --yes")))?.expect_code(0)?;
     stage.showed("a second writer is refused, told who holds the lock, and changes nothing");
 
     stage.step("Reading");
     let output = stage.run(&Line::new("remote-state --dev output"))?;
     // The sensitive output is named in the table, its value is not.
-    output.expect_code(0)?.expect_mention("value")?.expect_mention("token")?.expect_no_mention("token-1")?;
+    output
+        .expect_code(0)?
+        .expect_mention("value")?
+        .expect_mention("token")?
+        .expect_no_mention("token-1")?;
     let milliseconds = output.elapsed().as_secs_f64() * 1000.0;
     stage.say(&format!("({milliseconds:.0} ms, the embedded store's start included)\n"));
     stage.run(&Line::new("remote-state --dev output --json"))?.expect_code(0)?.json()?;
-    stage.run(&Line::new("remote-state --dev workspace list"))?.expect_code(0)?.expect_mention("default")?;
+    stage
+        .run(&Line::new("remote-state --dev workspace list"))?
+        .expect_code(0)?
+        .expect_mention("default")?;
     stage.run(&Line::new("remote-state --dev locks"))?.expect_code(0)?;
-    stage.showed(format!("outputs, workspaces and locks are read, outputs in {milliseconds:.0} ms"));
+    stage
+        .showed(format!("outputs, workspaces and locks are read, outputs in {milliseconds:.0} ms"));
 
     stage.step("A changed value");
     stage.run(&Line::new("remote-state --dev push next.tfstate"))?.expect_code(0)?;
-    stage.run(&Line::new("remote-state --dev output value --raw"))?.expect_code(0)?.expect_answer("2")?;
+    stage
+        .run(&Line::new("remote-state --dev output value --raw"))?
+        .expect_code(0)?
+        .expect_answer("2")?;
     stage.run(&Line::new("remote-state --dev pull -o pulled.tfstate"))?.expect_code(0)?;
     let pulled = stage.quickstart().join("pulled.tfstate");
     if std::fs::read(&pulled)? != std::fs::read(&next)? {
@@ -43,7 +61,10 @@ pub(crate) fn play(stage: &mut Stage, why: &str) -> Result<()> {
     }
     stage.showed("a change is read back at once, byte for byte");
 
-    stage.say("That native Terraform finds this state in place can be shown only with Terraform on PATH.\n");
+    stage.say(
+        "That native Terraform finds this state in place can be shown only with Terraform on \
+         PATH.\n",
+    );
     Ok(())
 }
 

@@ -12,7 +12,8 @@ use crate::Result;
 use crate::process::wait_for_exit;
 use crate::servers::folder::RunFolder;
 
-/// A running program that writes a log, and that is killed, by its own id, when this value goes, or when a signal ends us.
+/// A running program that writes a log, and that is killed, by its own id, when this value goes, or
+/// when a signal ends us.
 #[derive(Debug)]
 pub(crate) struct Daemon {
     name: &'static str,
@@ -22,7 +23,11 @@ pub(crate) struct Daemon {
 
 impl Daemon {
     /// Starts `command`, whose two streams go to the log called `name`.
-    pub(crate) fn start(name: &'static str, mut command: Command, folder: &RunFolder) -> Result<Self> {
+    pub(crate) fn start(
+        name: &'static str,
+        mut command: Command,
+        folder: &RunFolder,
+    ) -> Result<Self> {
         let log = folder.log(name);
         let file = File::create(&log)?;
         let program = command.get_program().to_string_lossy().into_owned();
@@ -40,10 +45,15 @@ impl Daemon {
     ///
     /// # Errors
     /// Says that the program ended, or was not ready within `limit`, with the end of its log.
-    pub(crate) fn wait_until(&mut self, limit: Duration, mut ready: impl FnMut() -> bool) -> Result<()> {
+    pub(crate) fn wait_until(
+        &mut self,
+        limit: Duration,
+        mut ready: impl FnMut() -> bool,
+    ) -> Result<()> {
         let started = Instant::now();
         loop {
-            // Whether it lives comes first: another program may answer at the port that this one did not get.
+            // Whether it lives comes first: another program may answer at the port that this one
+            // did not get.
             let reason = match self.child.try_wait()? {
                 Some(status) => format!("{} ended while starting ({status})", self.name),
                 None if ready() => return Ok(()),
@@ -79,7 +89,8 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // It may have ended already, by the same Ctrl-C that ends us; there is nobody to tell about a failure here.
+        // It may have ended already, by the same Ctrl-C that ends us; there is nobody to tell about
+        // a failure here.
         self.child.kill().unwrap_or_default();
         wait_for_exit(&mut self.child, Duration::from_secs(10));
         running().remove(&self.child.id());
@@ -101,7 +112,8 @@ pub(crate) fn end_with_us() -> Result<()> {
     let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM])?;
     std::thread::spawn(move || {
         for signal in signals.forever() {
-            // The set stays locked: nothing more is to be started, and no id is to be given to another process.
+            // The set stays locked: nothing more is to be started, and no id is to be given to
+            // another process.
             let running = running();
             for id in running.iter() {
                 let id = i32::try_from(*id).ok().and_then(Pid::from_raw);

@@ -1,4 +1,5 @@
-//! dynalite for tests: DynamoDB in JavaScript, by other people than those who wrote moto and our emulator.
+//! dynalite for tests: DynamoDB in JavaScript, by other people than those who wrote moto and our
+//! emulator.
 
 use std::path::Path;
 use std::process::Command;

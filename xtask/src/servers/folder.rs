@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use crate::Result;
 
-/// A new folder below `target/servers`, which goes with this value; its logs stay if they are [kept](Self::keep_logs).
+/// A new folder below `target/servers`, which goes with this value; its logs stay if they are
+/// [kept](Self::keep_logs).
 ///
-/// After a signal no destructor of ours runs and the folder stays; the next one that is made sweeps it.
+/// After a signal no destructor of ours runs and the folder stays; the next one that is made sweeps
+/// it.
 #[derive(Debug)]
 pub(crate) struct RunFolder {
     path: PathBuf,

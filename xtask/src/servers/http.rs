@@ -28,7 +28,8 @@ pub(crate) fn ask(
     stream.set_write_timeout(Some(LIMIT))?;
     let length = body.len();
     let mut request = format!(
-        "{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n"
+        "{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: \
+         {length}\r\n"
     );
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
@@ -60,7 +61,8 @@ pub(crate) fn demand(
     if (200..300).contains(&reply.status) {
         return Ok(reply);
     }
-    Err(format!("the server answered {method} {target} with {}: {}", reply.status, reply.body).into())
+    Err(format!("the server answered {method} {target} with {}: {}", reply.status, reply.body)
+        .into())
 }
 
 /// Tells whether something answers over HTTP, whatever it says.

@@ -1,5 +1,5 @@
-//! The servers that the tests run against: external programs on the loopback interface, each with a folder of its own and a
-//! free port, ended by id.
+//! The servers that the tests run against: external programs on the loopback interface, each with a
+//! folder of its own and a free port, ended by id.
 //!
 //! A new kind is a module here, a variant of [`Kind`], and an arm in [`start`].
 
@@ -83,7 +83,8 @@ pub(crate) struct Server {
     pub(crate) tls: bool,
 }
 
-/// What a test is told about a server, by name: `endpoint`, `access_key`, `secret_key`, and what only some have.
+/// What a test is told about a server, by name: `endpoint`, `access_key`, `secret_key`, and what
+/// only some have.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Facts(BTreeMap<&'static str, String>);
 
@@ -127,7 +128,9 @@ pub(crate) fn start(workspace: &Workspace, server: &Server) -> Result<Started> {
     match server.kind {
         Kind::Ceph => ceph::start(target),
         Kind::Dynalite => dynalite::start(target),
-        Kind::Emulator => Ok(Started { facts: Facts::default(), daemons: Vec::new(), folder: None }),
+        Kind::Emulator => {
+            Ok(Started { facts: Facts::default(), daemons: Vec::new(), folder: None })
+        }
         Kind::Minio => minio::start(target, server),
         Kind::Moto => moto::start(target, server),
         Kind::S3rver => s3rver::start(target),
@@ -135,20 +138,22 @@ pub(crate) fn start(workspace: &Workspace, server: &Server) -> Result<Started> {
 }
 
 impl Started {
-    /// Saves the logs, which would go with the server's folder, and returns where they are; nothing if there are none.
+    /// Saves the logs, which would go with the server's folder, and returns where they are; nothing
+    /// if there are none.
     pub(crate) fn keep_logs(&self) -> Option<Result<PathBuf>> {
         self.folder.as_ref().map(RunFolder::keep_logs)
     }
 
-    /// Waits until the server ends by itself or by a signal, and says how; nothing if no program runs beside us.
+    /// Waits until the server ends by itself or by a signal, and says how; nothing if no program
+    /// runs beside us.
     pub(crate) fn wait(&mut self) -> Option<Result<String>> {
         let daemon = self.daemons.first_mut()?;
         Some(daemon.wait().map(|status| format!("{status}\n{}", daemon.log_tail())))
     }
 }
 
-/// Starts a server in a folder of its own, up to three times if its port is taken by another program at the last moment. If it
-/// does not start, its logs are kept.
+/// Starts a server in a folder of its own, up to three times if its port is taken by another
+/// program at the last moment. If it does not start, its logs are kept.
 fn attempts(
     target_dir: &Path,
     kind: Kind,
@@ -182,9 +187,11 @@ mod tests {
     #[test]
     fn only_a_taken_port_is_tried_again_and_logs_of_failures_are_kept() {
         let target = tempfile::tempdir().expect("a temporary folder");
-        for (message, expected) in
-            [("bind: Address already in use", 3), ("listen EADDRINUSE 127.0.0.1:1", 3), ("no such file", 1)]
-        {
+        for (message, expected) in [
+            ("bind: Address already in use", 3),
+            ("listen EADDRINUSE 127.0.0.1:1", 3),
+            ("no such file", 1),
+        ] {
             let mut tried = 0;
             let started = attempts(target.path(), Kind::Moto, |_| {
                 tried += 1;

@@ -1,4 +1,5 @@
-//! s3rver for tests: an S3 in JavaScript that ignores every condition, so that no lock can be held on it.
+//! s3rver for tests: an S3 in JavaScript that ignores every condition, so that no lock can be held
+//! on it.
 
 use std::path::Path;
 use std::process::Command;
@@ -24,7 +25,12 @@ pub(crate) fn start(target_dir: &Path) -> Result<Started> {
         let address = free_address()?;
         let mut command = Command::new(&node.program);
         command.arg(node.folder.join("s3rver").join("bin").join("s3rver.js"));
-        command.args(["--address", &address.ip().to_string(), "--port", &address.port().to_string()]);
+        command.args([
+            "--address",
+            &address.ip().to_string(),
+            "--port",
+            &address.port().to_string(),
+        ]);
         command.args(["--configure-bucket", BUCKET, "--directory"]).arg(folder.path().join("data"));
         let mut daemon = Daemon::start("s3rver", command, folder)?;
         daemon.wait_until(READY_WITHIN, || http::answers(address))?;

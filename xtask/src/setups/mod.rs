@@ -1,7 +1,8 @@
 //! What the tests run against: each setup is a folder `.github/services/<provider>/<setup>/`.
 //!
-//! Its `setup.toml` says in `[server]` which server holds the objects, in `[table]` which one holds the lock table if that is
-//! another, and in `[clients]` which programs of the vendor's judge us. What else stands there, `[shows]` above all, is for the tests.
+//! Its `setup.toml` says in `[server]` which server holds the objects, in `[table]` which one holds
+//! the lock table if that is another, and in `[clients]` which programs of the vendor's judge us.
+//! What else stands there, `[shows]` above all, is for the tests.
 
 mod running;
 
@@ -59,10 +60,12 @@ impl Setup {
     }
 
     fn read(folder: &Path) -> Result<Self> {
-        let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name =
+            |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let provider = folder.parent().map(name).unwrap_or_default();
         let file = folder.join("setup.toml");
-        let described = |error: &dyn std::error::Error| format!("cannot read {}: {error}", file.display());
+        let described =
+            |error: &dyn std::error::Error| format!("cannot read {}: {error}", file.display());
         let text = std::fs::read_to_string(&file).map_err(|error| described(&error))?;
         let description = toml::from_str(&text).map_err(|error| described(&error))?;
         Ok(Self { name: format!("{provider}/{}", name(folder)), description })
@@ -90,8 +93,8 @@ pub(crate) fn kinds(setups: &[Setup]) -> BTreeSet<Kind> {
 }
 
 fn folders(parent: &Path) -> Result<Vec<std::path::PathBuf>> {
-    let entries =
-        std::fs::read_dir(parent).map_err(|error| format!("cannot list {}: {error}", parent.display()))?;
+    let entries = std::fs::read_dir(parent)
+        .map_err(|error| format!("cannot list {}: {error}", parent.display()))?;
     let mut folders = Vec::new();
     for entry in entries {
         let path = entry?.path();

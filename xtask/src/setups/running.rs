@@ -34,7 +34,10 @@ pub(crate) struct Running {
 
 impl Running {
     /// Starts what some setups need, each server once and all of them at the same time.
-    pub(crate) fn start<'a>(workspace: &Workspace, setups: impl IntoIterator<Item = &'a Setup>) -> Self {
+    pub(crate) fn start<'a>(
+        workspace: &Workspace,
+        setups: impl IntoIterator<Item = &'a Setup>,
+    ) -> Self {
         let setups: Vec<&Setup> = setups.into_iter().collect();
         let mut wanted: Vec<Server> = setups.iter().flat_map(|setup| setup.servers()).collect();
         wanted.sort();
@@ -73,15 +76,21 @@ impl Running {
         self.setups.iter().filter_map(|(name, facts)| Some((name.as_str(), facts.as_ref().err()?)))
     }
 
-    /// What test binaries read: by setup an object with the facts, or with `absent` and the reason alone.
+    /// What test binaries read: by setup an object with the facts, or with `absent` and the reason
+    /// alone.
     pub(crate) fn json(&self) -> Value {
         let object = |facts: &std::result::Result<Facts, Absence>| -> Map<String, Value> {
             match facts {
-                Ok(facts) => facts.iter().map(|(name, value)| (name.to_owned(), value.into())).collect(),
+                Ok(facts) => {
+                    facts.iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
+                }
                 Err(absence) => Map::from_iter([("absent".to_owned(), absence.summary().into())]),
             }
         };
-        self.setups.iter().map(|(name, facts)| (name.clone(), Value::Object(object(facts)))).collect()
+        self.setups
+            .iter()
+            .map(|(name, facts)| (name.clone(), Value::Object(object(facts))))
+            .collect()
     }
 
     /// Saves what would go with the servers' folders.
@@ -94,7 +103,8 @@ impl Running {
         }
     }
 
-    /// Waits until a server ends by itself or by a signal, and says how; nothing if no program runs beside us.
+    /// Waits until a server ends by itself or by a signal, and says how; nothing if no program runs
+    /// beside us.
     pub(crate) fn wait(&mut self) -> Option<Result<String>> {
         self.servers.iter_mut().find_map(Started::wait)
     }
@@ -109,7 +119,8 @@ fn facts_of(
     // The table's server comes last: it is the one that is asked for the table.
     for server in setup.servers() {
         let kind = server.kind;
-        let absence = |reason: String| Absence { kind: Some(kind), reason: format!("{kind}: {reason}") };
+        let absence =
+            |reason: String| Absence { kind: Some(kind), reason: format!("{kind}: {reason}") };
         match started.get(&server) {
             Some(Ok(server)) => server.facts.iter().for_each(|(name, value)| all.set(name, value)),
             Some(Err(error)) => return Err(absence(error.to_string())),
@@ -123,14 +134,16 @@ fn facts_of(
     Ok(all)
 }
 
-/// Installs the clients: the fact `python` is an interpreter that has the packages, `node` is the program, and `node_modules` the folder.
+/// Installs the clients: the fact `python` is an interpreter that has the packages, `node` is the
+/// program, and `node_modules` the folder.
 fn clients(workspace: &Workspace, setup: &Setup, facts: &mut Facts) -> Result<()> {
     let clients = &setup.description.clients;
     let folder = |ecosystem: &str, packages: &[String]| {
         // Another list is another folder, so that an older checkout keeps its own.
         format!("{}-{ecosystem}-{:08x}", setup.name.replace('/', "-"), fingerprint(packages))
     };
-    let list = |packages: &'_ [String]| packages.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
+    let list =
+        |packages: &'_ [String]| packages.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
     if !clients.python.is_empty() {
         let packages: Vec<&str> = clients.python.iter().map(String::as_str).collect();
         let name = folder("python", &clients.python);
@@ -151,7 +164,9 @@ fn clients(workspace: &Workspace, setup: &Setup, facts: &mut Facts) -> Result<()
 
 /// FNV-1a of a list: <https://datatracker.ietf.org/doc/html/draft-eastlake-fnv>. It has to be the same in every build of ours.
 fn fingerprint(list: &[String]) -> u32 {
-    list.join("\n").bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+    list.join("\n")
+        .bytes()
+        .fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 #[cfg(test)]

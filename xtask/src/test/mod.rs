@@ -7,12 +7,15 @@
 //! | `conformance` | the crates' test targets named `conformance…`: every provider on the emulator |
 //! | any other | a test target of the package `remote-state-tests`, by its file's name |
 //!
-//! The test targets of `remote-state-tests` say with `REMOTE_STATE_TEST_LISTS_SETUPS` in their environment which setups their tests need,
-//! one a line, and these are started. Then they learn from the environment what is there: `REMOTE_STATE_BIN` is the binary under test;
-//! `REMOTE_STATE_TEST_TERRAFORM` and `REMOTE_STATE_TEST_TOFU` are absent when the program is; `REMOTE_STATE_TEST_CLIENTS` is a JSON object
-//! of Terraform of other ages, by version, which are fetched for the suite `clients` while everything is built; `REMOTE_STATE_TEST_SETUPS` is a JSON object
-//! of all setups; `REMOTE_STATE_TEST_ONLY` names those whose tests alone are run. `REMOTE_STATE_TEST_LONG` is there with `--long`. They report what they could not run as ignored, and the
-//! table at the end says why.
+//! The test targets of `remote-state-tests` say with `REMOTE_STATE_TEST_LISTS_SETUPS` in their
+//! environment which setups their tests need, one a line, and these are started. Then they learn
+//! from the environment what is there: `REMOTE_STATE_BIN` is the binary under test;
+//! `REMOTE_STATE_TEST_TERRAFORM` and `REMOTE_STATE_TEST_TOFU` are absent when the program is;
+//! `REMOTE_STATE_TEST_CLIENTS` is a JSON object of Terraform of other ages, by version, which are
+//! fetched for the suite `clients` while everything is built; `REMOTE_STATE_TEST_SETUPS` is a JSON
+//! object of all setups; `REMOTE_STATE_TEST_ONLY` names those whose tests alone are run.
+//! `REMOTE_STATE_TEST_LONG` is there with `--long`. They report what they could not run as ignored,
+//! and the table at the end says why.
 
 mod outcome;
 mod requirement;
@@ -37,18 +40,22 @@ const TAIL: usize = 200;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Fail if this is not there, instead of skipping what needs it; repeat or separate with commas
+    /// Fail if this is not there, instead of skipping what needs it; repeat or separate with
+    /// commas
     ///
-    /// A name is a program (`terraform`), a setup (`s3/ceph`), or a kind of server (`ceph`), which stands for every setup.
+    /// A name is a program (`terraform`), a setup (`s3/ceph`), or a kind of server (`ceph`), which
+    /// stands for every setup.
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     pub(crate) require: Vec<String>,
-    /// Run only what runs on this setup, such as `s3/ceph`: a folder of `.github/services`; repeat or separate with commas
+    /// Run only what runs on this setup, such as `s3/ceph`: a folder of `.github/services`; repeat
+    /// or separate with commas
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     setup: Vec<String>,
     /// Run only these suites; repeat or separate with commas
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     suite: Vec<String>,
-    /// Take a minute for what takes seconds, and a thousand rounds for what takes some: `fuzz`, `races`
+    /// Take a minute for what takes seconds, and a thousand rounds for what takes some: `fuzz`,
+    /// `races`
     #[arg(long)]
     long: bool,
     /// Show the output of every suite as it comes, not only the end of the failing ones
@@ -82,11 +89,16 @@ pub(crate) fn run(workspace: &Workspace, args: Args) -> Result<ExitCode> {
 /// Builds and runs the suites, and returns a row for each.
 pub(crate) fn run_suites(workspace: &Workspace, args: &Args) -> Result<Vec<Row>> {
     let setups = Setup::all(workspace.root())?;
-    let required =
-        args.require.iter().map(|name| Required::parse(name, &setups)).collect::<Result<Vec<_>>>()?;
+    let required = args
+        .require
+        .iter()
+        .map(|name| Required::parse(name, &setups))
+        .collect::<Result<Vec<_>>>()?;
     if let Some(unknown) = args.setup.iter().find(|name| named(&setups, name).is_none()) {
         let known: Vec<&str> = setups.iter().map(|setup| setup.name.as_str()).collect();
-        return Err(format!("there is no setup `{unknown}`: the setups are {}", known.join(", ")).into());
+        return Err(
+            format!("there is no setup `{unknown}`: the setups are {}", known.join(", ")).into()
+        );
     }
     let mut selection = Selection::new(workspace.metadata(), &args.suite)?;
     if !args.setup.is_empty() {
@@ -95,22 +107,25 @@ pub(crate) fn run_suites(workspace: &Workspace, args: &Args) -> Result<Vec<Row>>
     }
     let started = Instant::now();
     let wants_clients = selection.contains("clients")
-        || required
-            .iter()
-            .any(|required| matches!(required, Required::Clients | Required::One(Requirement::Client(_))));
+        || required.iter().any(|required| {
+            matches!(required, Required::Clients | Required::One(Requirement::Client(_)))
+        });
     let target_dir = workspace.target_dir().to_owned();
     // Fetching is waiting, and building is not.
-    let clients =
-        wants_clients.then(|| std::thread::spawn(move || crate::tools::clients::install_all(&target_dir)));
+    let clients = wants_clients
+        .then(|| std::thread::spawn(move || crate::tools::clients::install_all(&target_dir)));
     let built = selection.build(workspace).and_then(|suites| {
         // Only the end-to-end suites use the binary and talk to other programs.
-        let product = selection.end_to_end().then(|| workspace.build_product_as_tested()).transpose()?;
+        let product =
+            selection.end_to_end().then(|| workspace.build_product_as_tested()).transpose()?;
         let needed = selection.needed_setups(&suites)?;
         Ok((suites, product, needed))
     });
     let (suites, product, needed) = match built {
         Ok(built) => built,
-        Err(error) => return Ok(vec![Row::step("build", started.elapsed(), vec![error.to_string()])]),
+        Err(error) => {
+            return Ok(vec![Row::step("build", started.elapsed(), vec![error.to_string()])]);
+        }
     };
     let clients = clients.and_then(|clients| clients.join().ok()).unwrap_or_default();
     let is_asked = |setup: &Setup| {
@@ -138,7 +153,9 @@ pub(crate) fn run_suites(workspace: &Workspace, args: &Args) -> Result<Vec<Row>>
     for suite in suites {
         let (name, started) = (suite.name.clone(), Instant::now());
         let row = run_suite(suite, &asked, &requirements);
-        rows.push(row.unwrap_or_else(|error| Row::step(name, started.elapsed(), vec![error.to_string()])));
+        rows.push(
+            row.unwrap_or_else(|error| Row::step(name, started.elapsed(), vec![error.to_string()])),
+        );
     }
     if rows.iter().any(|row| row.failed > 0) {
         requirements.keep_logs();
@@ -190,12 +207,24 @@ fn run_suite(suite: Suite, asked: &Asked<'_>, requirements: &Requirements) -> Re
         }
     }
     row.elapsed = started.elapsed();
-    eprintln!("{}: {} run, {} failed, {} skipped", row.name, row.run(), row.failed, row.skipped.len());
+    eprintln!(
+        "{}: {} run, {} failed, {} skipped",
+        row.name,
+        row.run(),
+        row.failed,
+        row.skipped.len()
+    );
     Ok(row)
 }
 
 /// Counts what one binary reported, and what its end says beyond that.
-fn add(row: &mut Row, label: &str, captured: &Captured, asked: &Asked<'_>, requirements: &Requirements) {
+fn add(
+    row: &mut Row,
+    label: &str,
+    captured: &Captured,
+    asked: &Asked<'_>,
+    requirements: &Requirements,
+) {
     let outcome = Outcome::parse(captured.lines.iter().map(String::as_str));
     row.passed += outcome.passed;
     row.failed += outcome.failed;
@@ -212,9 +241,14 @@ fn add(row: &mut Row, label: &str, captured: &Captured, asked: &Asked<'_>, requi
         let absent = requirement.as_ref().and_then(|lacked| requirements.why_absent(lacked));
         match (requirement, absent) {
             // `--require` promises that nothing which needs it is skipped, for whatever reason.
-            (Some(lacked), None) if Requirements::is_required(&lacked, asked.required, asked.setups) => {
+            (Some(lacked), None)
+                if Requirements::is_required(&lacked, asked.required, asked.setups) =>
+            {
                 row.failed += 1;
-                row.notes.push(format!("{}: skipped although {lacked} is there and required", ignored.name));
+                row.notes.push(format!(
+                    "{}: skipped although {lacked} is there and required",
+                    ignored.name
+                ));
             }
             (Some(lacked), Some(reason)) => row.skipped.push(format!("{lacked}: {reason}")),
             _ => row.skipped.push(ignored.own_reason()),

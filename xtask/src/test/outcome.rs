@@ -22,7 +22,8 @@ pub(crate) struct Ignored {
 }
 
 impl Outcome {
-    /// Reads the output of libtest, of libtest-mimic, or of `cargo test --doc`, which prints several results.
+    /// Reads the output of libtest, of libtest-mimic, or of `cargo test --doc`, which prints
+    /// several results.
     pub(crate) fn parse<'a>(lines: impl IntoIterator<Item = &'a str>) -> Self {
         let mut outcome = Self::default();
         let mut announced = 0;
@@ -36,7 +37,8 @@ impl Outcome {
                 outcome.ignored.push(ignored);
             }
         }
-        // The result line is what counts: a test may print in the middle of another's line, and a quiet run prints none.
+        // The result line is what counts: a test may print in the middle of another's line, and a
+        // quiet run prints none.
         outcome.ignored.truncate(announced);
         outcome.ignored.resize_with(announced, Ignored::default);
         outcome
@@ -68,7 +70,8 @@ impl Ignored {
         Some(Self { kind: kind.to_owned(), name: name.to_owned(), reason })
     }
 
-    /// Returns what the test lacked, told by its kind, else by a word of its name, else by its suite.
+    /// Returns what the test lacked, told by its kind, else by a word of its name, else by its
+    /// suite.
     pub(crate) fn requirement(&self, suite: &str) -> Option<Requirement> {
         let words = self.name.split(|c: char| !c.is_ascii_alphanumeric());
         std::iter::once(self.kind.as_str()).chain(words).chain([suite]).find_map(Requirement::parse)
@@ -81,7 +84,10 @@ impl Ignored {
 
 /// Returns the number before a word in `ok. 3 passed; 0 failed; …`.
 fn count(result: &str, word: &str) -> usize {
-    result.split([';', '.']).find_map(|part| part.trim().strip_suffix(word)?.trim().parse().ok()).unwrap_or(0)
+    result
+        .split([';', '.'])
+        .find_map(|part| part.trim().strip_suffix(word)?.trim().parse().ok())
+        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -96,9 +102,9 @@ mod tests {
     #[test]
     fn libtest_results_are_counted() {
         let outcome = parse(
-            "running 4 tests\ntest a ... ok\ntest b ... FAILED\ntest c ... ignored, needs a moon\n\
-             test d ... ignored\n\n\
-             test result: FAILED. 1 passed; 1 failed; 2 ignored; 0 measured; 7 filtered out; finished in 0.10s",
+            "running 4 tests\ntest a ... ok\ntest b ... FAILED\ntest c ... ignored, needs a \
+             moon\ntest d ... ignored\n\ntest result: FAILED. 1 passed; 1 failed; 2 ignored; 0 \
+             measured; 7 filtered out; finished in 0.10s",
         );
         assert_eq!((outcome.passed, outcome.failed), (1, 1));
         assert_eq!(outcome.ignored[0].own_reason(), "needs a moon");
@@ -115,11 +121,14 @@ mod tests {
     #[test]
     fn libtest_mimic_tells_the_kind_and_the_reason() {
         let outcome = parse(
-            "test [s3/minio]  native state is read      ... ignored (no endpoint)\n\
-             test result: ok. 0 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+            "test [s3/minio]  native state is read      ... ignored (no endpoint)\ntest result: \
+             ok. 0 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
         );
         let ignored = &outcome.ignored[0];
-        assert_eq!((ignored.kind.as_str(), ignored.name.as_str()), ("s3/minio", "native state is read"));
+        assert_eq!(
+            (ignored.kind.as_str(), ignored.name.as_str()),
+            ("s3/minio", "native state is read")
+        );
         assert_eq!(ignored.own_reason(), "no endpoint");
         assert_eq!(ignored.requirement("cli"), Some(Requirement::Setup("s3/minio".into())));
     }
@@ -145,14 +154,16 @@ mod tests {
 
     #[test]
     fn a_bad_end_is_a_failure_even_with_good_counts() {
-        let outcome = parse("test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out");
+        let outcome =
+            parse("test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out");
         assert!(outcome.unreported_failure(false).is_some());
         assert!(outcome.unreported_failure(true).is_none());
     }
 
     #[test]
     fn the_result_line_decides_how_many_were_ignored() {
-        let outcome = parse("test result: ok. 0 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out");
+        let outcome =
+            parse("test result: ok. 0 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out");
         assert_eq!(outcome.ignored.len(), 2);
     }
 }

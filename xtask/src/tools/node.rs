@@ -16,8 +16,8 @@ pub(crate) struct Node {
     pub(crate) folder: PathBuf,
 }
 
-/// Installs exact versions of packages, such as `dynalite@4.0.0`, into `target/tools/<name>`. Other packages or versions need another
-/// name. No package's own scripts are run.
+/// Installs exact versions of packages, such as `dynalite@4.0.0`, into `target/tools/<name>`. Other
+/// packages or versions need another name. No package's own scripts are run.
 ///
 /// # Errors
 /// Says why it cannot be done: no `node`, no `npm`, or what `npm` said.
@@ -27,7 +27,8 @@ pub(crate) fn packages(target_dir: &Path, name: &str, packages: &[&str]) -> Resu
         let npm = on_path("npm").ok_or("not found: no `npm` on PATH to install it with")?;
         // Without a manifest of its own npm would look for one in the folders above.
         std::fs::write(folder.join("package.json"), "{}\n")?;
-        let install = ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--save-exact", "--prefix"];
+        let install =
+            ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--save-exact", "--prefix"];
         log.download(Command::new(npm).args(install).arg(folder).args(packages).current_dir(folder))
     })?;
     Ok(Node { program, folder: folder.join("node_modules") })

@@ -7,14 +7,15 @@ use crate::Result;
 use crate::tools::installed;
 use crate::workspace::{exe, on_path};
 
-/// Makes the virtual environment `target/tools/<name>` with exact versions of packages, such as `boto3==1.44.5`, and returns its
-/// Python. Other packages or versions need another name.
+/// Makes the virtual environment `target/tools/<name>` with exact versions of packages, such as
+/// `boto3==1.44.5`, and returns its Python. Other packages or versions need another name.
 ///
 /// # Errors
 /// Says why it cannot be made: no `python3`, or what `pip` said.
 pub(crate) fn environment(target_dir: &Path, name: &str, packages: &[&str]) -> Result<PathBuf> {
     let folder = installed(target_dir, name, |folder, log| {
-        let system = on_path("python3").ok_or("not found: no `python3` on PATH to install it with")?;
+        let system =
+            on_path("python3").ok_or("not found: no `python3` on PATH to install it with")?;
         log.run(Command::new(&system).args(["-m", "venv", "--clear"]).arg(folder))?;
         let pip = ["-m", "pip", "install", "--disable-pip-version-check", "--quiet"];
         log.download(Command::new(python_in(folder)).args(pip).args(packages))
@@ -28,7 +29,8 @@ pub(crate) fn environment(target_dir: &Path, name: &str, packages: &[&str]) -> R
 /// As [`environment`].
 pub(crate) fn bare(target_dir: &Path) -> Result<PathBuf> {
     let folder = installed(target_dir, "pip", |folder, log| {
-        let system = on_path("python3").ok_or("not found: no `python3` on PATH to install it with")?;
+        let system =
+            on_path("python3").ok_or("not found: no `python3` on PATH to install it with")?;
         log.run(Command::new(&system).args(["-m", "venv", "--clear"]).arg(folder))
     })?;
     Ok(python_in(&folder))

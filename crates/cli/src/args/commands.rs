@@ -23,7 +23,8 @@ pub(crate) struct Push {
     /// Store it even if it does not follow the stored state
     #[arg(long)]
     pub(crate) force: bool,
-    /// Store it even if the stored state does not match its recorded digest, and record the new one
+    /// Store it even if the stored state does not match its recorded digest, and record the new
+    /// one
     #[arg(long)]
     pub(crate) repair_digest: bool,
     /// Write under a lock that is held already, and leave it held
@@ -41,7 +42,8 @@ pub(crate) struct Output {
     /// Print in another form
     #[arg(long, value_name = "FORM")]
     pub(crate) format: Option<OutputFormat>,
-    /// Begin the names of variables with this, so that no output can set one that means something, such as `PATH`
+    /// Begin the names of variables with this, so that no output can set one that means something,
+    /// such as `PATH`
     #[arg(long, value_name = "NAME_", requires = "format", value_parser = prefix)]
     pub(crate) prefix: Option<String>,
     /// Print sensitive values in the table too
@@ -51,7 +53,8 @@ pub(crate) struct Output {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OutputFormat {
-    /// `name='value'` lines for a shell, with `-` in names as `_`, and without names that mean something to shells and programs
+    /// `name='value'` lines for a shell, with `-` in names as `_`, and without names that mean
+    /// something to shells and programs
     Env,
 }
 
@@ -137,7 +140,8 @@ pub(crate) struct Serve {
     /// What a name in an address stands for
     #[arg(long, value_name = "WHAT", default_value = "workspaces")]
     pub(crate) names: Names,
-    /// Read the token that clients must present from this file; without it, from `REMOTE_STATE_TOKEN`
+    /// Read the token that clients must present from this file; without it, from
+    /// `REMOTE_STATE_TOKEN`
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
     /// Ask for no token; only on a loopback address
@@ -146,7 +150,8 @@ pub(crate) struct Serve {
     /// Refuse states that are longer than this
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = size)]
     pub(crate) max_state: usize,
-    /// Hold so much of states in memory at once, and at least one of the longest; further requests are answered 503 and repeated by their clients
+    /// Hold so much of states in memory at once, and at least one of the longest; further requests
+    /// are answered 503 and repeated by their clients
     #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = size)]
     pub(crate) max_memory: usize,
     #[command(flatten)]
@@ -166,11 +171,13 @@ pub(crate) struct PolicyArgs {
     /// Refuse writes by clients that do not lock
     #[arg(long)]
     pub(crate) require_lock: bool,
-    /// Accept states with a lower serial or another lineage, as `terraform state push -force` writes them
+    /// Accept states with a lower serial or another lineage, as `terraform state push -force`
+    /// writes them
     #[arg(long)]
     pub(crate) force_write: bool,
-    /// What to do when a state with resources is replaced by one without, other than by an apply, destroy, rm or push; `deny` also refuses to
-    /// delete a state that has resources or cannot be read
+    /// What to do when a state with resources is replaced by one without, other than by an apply,
+    /// destroy, rm or push; `deny` also refuses to delete a state that has resources or cannot
+    /// be read
     #[arg(long, value_name = "WHAT", default_value = "warn")]
     pub(crate) emptied: Emptied,
 }
@@ -197,7 +204,8 @@ pub(crate) struct Completions {
     pub(crate) shell: clap_complete::Shell,
 }
 
-/// Reads an address to listen on. A host is looked up; of its addresses the first of the older kind is taken, which every client has.
+/// Reads an address to listen on. A host is looked up; of its addresses the first of the older kind
+/// is taken, which every client has.
 fn listen(text: &str) -> Result<SocketAddr, String> {
     let is_port = |text: &str| text.parse::<u16>().is_ok();
     let full = match text.strip_prefix(':').unwrap_or(text) {
@@ -205,11 +213,15 @@ fn listen(text: &str) -> Result<SocketAddr, String> {
         _ => text.to_owned(),
     };
     if !full.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && is_port(port)) {
-        return Err("expected a host and a port, such as `127.0.0.1:8321`, or a port alone".to_owned());
+        return Err(
+            "expected a host and a port, such as `127.0.0.1:8321`, or a port alone".to_owned()
+        );
     }
     let found: Vec<_> = full
         .to_socket_addrs()
-        .map_err(|error| format!("the host has no address: {error}; `127.0.0.1:8321` needs no look-up"))?
+        .map_err(|error| {
+            format!("the host has no address: {error}; `127.0.0.1:8321` needs no look-up")
+        })?
         .collect();
     let chosen = found.iter().find(|address| address.is_ipv4()).or_else(|| found.first());
     chosen.copied().ok_or_else(|| "the host has no address".to_owned())
@@ -226,9 +238,13 @@ fn size(text: &str) -> Result<usize, String> {
         "g" | "gb" | "gib" => 30,
         _ => 64,
     };
-    let bytes =
-        number.parse::<usize>().ok().and_then(|number| number.checked_mul(1_usize.checked_shl(shift)?));
-    bytes.filter(|bytes| *bytes > 0).ok_or_else(|| "expected a size such as `64MiB` or `1GiB`".to_owned())
+    let bytes = number
+        .parse::<usize>()
+        .ok()
+        .and_then(|number| number.checked_mul(1_usize.checked_shl(shift)?));
+    bytes
+        .filter(|bytes| *bytes > 0)
+        .ok_or_else(|| "expected a size such as `64MiB` or `1GiB`".to_owned())
 }
 
 fn prefix(text: &str) -> Result<String, String> {
@@ -258,7 +274,11 @@ mod tests {
             ("0.0.0.0:0", "0.0.0.0:0"),
             ("[::1]:80", "[::1]:80"),
         ] {
-            assert_eq!(listen(text).map(|address| address.to_string()), Ok(address.to_owned()), "{text}");
+            assert_eq!(
+                listen(text).map(|address| address.to_string()),
+                Ok(address.to_owned()),
+                "{text}"
+            );
         }
     }
 

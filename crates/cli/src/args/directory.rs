@@ -17,7 +17,8 @@ impl Global {
             return Ok(());
         }
         let cannot = |source: std::io::Error| {
-            let message = format!("cannot read the directory `{}`: {source}", self.directory.display());
+            let message =
+                format!("cannot read the directory `{}`: {source}", self.directory.display());
             Error::new(ErrorKind::Local, "open", message).with_source(source)
         };
         let whole = std::path::absolute(&self.directory).map_err(cannot)?;
@@ -26,8 +27,8 @@ impl Global {
         Ok(())
     }
 
-    /// Returns the directory that is acted in. It is the current one; where it was chosen, it has its
-    /// whole path, for messages.
+    /// Returns the directory that is acted in. It is the current one; where it was chosen, it has
+    /// its whole path, for messages.
     pub(crate) fn here(&self) -> &Path {
         self.entered.as_deref().unwrap_or(Path::new("."))
     }

@@ -6,7 +6,8 @@ use clap::CommandFactory as _;
 
 use crate::args::Cli;
 
-/// Gives long flags with one dash, as Terraform writes them, their second one. What follows `--` belongs to someone else.
+/// Gives long flags with one dash, as Terraform writes them, their second one. What follows `--`
+/// belongs to someone else.
 pub(crate) fn with_terraforms_dashes(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut known = Vec::new();
     collect_flags(&Cli::command(), &mut known);
@@ -28,8 +29,11 @@ pub(crate) fn with_terraforms_dashes(args: impl IntoIterator<Item = OsString>) -
     args.into_iter().map(double).collect()
 }
 
-/// Moves every `--backend-config` to the front, in order: those behind the subcommand would otherwise hide those before it.
-pub(crate) fn with_backend_configs_first(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+/// Moves every `--backend-config` to the front, in order: those behind the subcommand would
+/// otherwise hide those before it.
+pub(crate) fn with_backend_configs_first(
+    args: impl IntoIterator<Item = OsString>,
+) -> Vec<OsString> {
     const FLAG: &str = "--backend-config";
     let mut args = args.into_iter().peekable();
     let mut first: Vec<OsString> = args.next().into_iter().collect();
@@ -65,12 +69,29 @@ mod tests {
 
     #[test]
     fn backend_configs_before_and_behind_the_subcommand_add_up() {
-        let args =
-            ["x", "--backend-config", "a=1", "pull", "--backend-config=b=2", "--", "--backend-config", "c"];
+        let args = [
+            "x",
+            "--backend-config",
+            "a=1",
+            "pull",
+            "--backend-config=b=2",
+            "--",
+            "--backend-config",
+            "c",
+        ];
         let moved = with_backend_configs_first(args.map(OsString::from));
         assert_eq!(
             moved,
-            ["x", "--backend-config", "a=1", "--backend-config=b=2", "pull", "--", "--backend-config", "c"]
+            [
+                "x",
+                "--backend-config",
+                "a=1",
+                "--backend-config=b=2",
+                "pull",
+                "--",
+                "--backend-config",
+                "c"
+            ]
         );
         // What is incomplete stays where its error is best understood.
         let args = ["x", "pull", "--backend-config"].map(OsString::from);
@@ -79,7 +100,18 @@ mod tests {
 
     #[test]
     fn terraforms_flags_are_understood_with_one_dash_but_not_behind_two() {
-        let args = ["x", "-json", "-lock-timeout=5m", "-w", "dev", "-vv", "exec", "--", "terraform", "-json"];
+        let args = [
+            "x",
+            "-json",
+            "-lock-timeout=5m",
+            "-w",
+            "dev",
+            "-vv",
+            "exec",
+            "--",
+            "terraform",
+            "-json",
+        ];
         let doubled = with_terraforms_dashes(args.map(OsString::from));
         assert_eq!(
             doubled[1..],

@@ -10,7 +10,12 @@ use crate::exit::Failure;
 use crate::session;
 use crate::ui::Ui;
 
-pub(crate) fn run(ui: Ui, env: &Environment, global: &Global, args: &Config) -> Result<(), Failure> {
+pub(crate) fn run(
+    ui: Ui,
+    env: &Environment,
+    global: &Global,
+    args: &Config,
+) -> Result<(), Failure> {
     match args {
         Config::Show => show(ui, env, global),
         Config::Keys { provider } => keys(ui, provider.as_deref()),
@@ -40,8 +45,16 @@ fn show(ui: Ui, env: &Environment, global: &Global) -> Result<(), Failure> {
         }
     }
     let mut rows = vec![
-        vec!["(backend)".to_owned(), found.config.provider().scheme.to_owned(), found.source.to_string()],
-        vec!["(workspace)".to_owned(), found.workspace.value.to_string(), found.workspace.origin.to_string()],
+        vec![
+            "(backend)".to_owned(),
+            found.config.provider().scheme.to_owned(),
+            found.source.to_string(),
+        ],
+        vec![
+            "(workspace)".to_owned(),
+            found.workspace.value.to_string(),
+            found.workspace.origin.to_string(),
+        ],
     ];
     rows.extend(found.config.iter().map(|(key, value)| {
         let shown = found.config.shown(key.name).unwrap_or_else(|| "<secret>".to_owned());
@@ -56,9 +69,13 @@ fn keys(ui: Ui, provider: Option<&str>) -> Result<(), Failure> {
         providers.iter().filter(|spec| provider.is_none_or(|name| name == spec.scheme)).collect();
     if let (Some(name), true) = (provider, chosen.is_empty()) {
         let known: Vec<_> = providers.iter().map(|spec| format!("`{}`", spec.scheme)).collect();
-        return Err(Error::new(ErrorKind::NotFound, "list keys", format!("there is no provider `{name}`"))
-            .with_hint(format!("the providers are {}", known.join(", ")))
-            .into());
+        return Err(Error::new(
+            ErrorKind::NotFound,
+            "list keys",
+            format!("there is no provider `{name}`"),
+        )
+        .with_hint(format!("the providers are {}", known.join(", ")))
+        .into());
     }
     if ui.is_json {
         let providers: serde_json::Map<_, _> = chosen
@@ -72,7 +89,11 @@ fn keys(ui: Ui, provider: Option<&str>) -> Result<(), Failure> {
             spec.scheme.to_owned(),
             [&[key.name], key.aliases].concat().join(", "),
             kind(key.kind).to_owned(),
-            if key.required { "required".to_owned() } else { key.default.unwrap_or_default().to_owned() },
+            if key.required {
+                "required".to_owned()
+            } else {
+                key.default.unwrap_or_default().to_owned()
+            },
             key.env.join(", "),
             key.doc.to_owned(),
         ]
@@ -106,14 +127,17 @@ fn kind(kind: ValueKind) -> &'static str {
     }
 }
 
-/// Prints variables rather than a block: what stands in a block is copied into the data directory and into plan files, the token with it.
+/// Prints variables rather than a block: what stands in a block is copied into the data directory
+/// and into plan files, the token with it.
 fn client(ui: Ui, address: &str, plain_methods: bool) -> Result<(), Failure> {
     let mut variables = client::variables(address, plain_methods)?;
     // Without a user name the client sends no password either; which name it is does not matter.
     variables.push(("TF_HTTP_USERNAME", "remote-state".to_owned()));
     if ui.is_json {
-        let variables: serde_json::Map<_, _> =
-            variables.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
+        let variables: serde_json::Map<_, _> = variables
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), Value::from(value)))
+            .collect();
         return ui.json(&json!({"version": 1, "environment": variables}));
     }
     for (name, value) in &variables {

@@ -44,19 +44,21 @@ pub(crate) async fn run(session: &mut Session, args: Exec) -> Result<(), Failure
     let secret = crate::random::hex(32)?;
     let witness = Arc::new(Witness::new(session.ui));
     let patience = Patience::new(session.lock_wait.timeout);
-    let server = Server::builder(States::only(Arc::clone(&session.store), session.workspace.clone()))
-        .with_auth(Auth::Path(SecretString::from(secret.as_str())))
-        .with_policy(policy(&args.policy))
-        .with_patience(patience.clone())
-        // What has been made has to be stored: a limit would only lose it. The state comes from this machine.
-        .with_max_state_bytes(usize::MAX)
-        .with_max_connections(descriptors::connections())
-        .with_observer({
-            let witness = Arc::clone(&witness);
-            move |event| witness.see(event)
-        })
-        .bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
-        .await?;
+    let server =
+        Server::builder(States::only(Arc::clone(&session.store), session.workspace.clone()))
+            .with_auth(Auth::Path(SecretString::from(secret.as_str())))
+            .with_policy(policy(&args.policy))
+            .with_patience(patience.clone())
+            // What has been made has to be stored: a limit would only lose it. The state comes from
+            // this machine.
+            .with_max_state_bytes(usize::MAX)
+            .with_max_connections(descriptors::connections())
+            .with_observer({
+                let witness = Arc::clone(&witness);
+                move |event| witness.see(event)
+            })
+            .bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+            .await?;
     let command = command(session, &args.command, &server, &secret)?;
 
     // From here on a signal is for the command, and so is standard input. A program that asks for
@@ -65,7 +67,8 @@ pub(crate) async fn run(session: &mut Session, args: Exec) -> Result<(), Failure
     let mut signals = Signals::listen()?;
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = tokio::spawn(server.run_until(async {
-        // The sender is dropped or used: either way everything has ended that may ask for something.
+        // The sender is dropped or used: either way everything has ended that may ask for
+        // something.
         drop(stopped.await);
     }));
     // A client that is to end waits for no lock.
@@ -79,10 +82,12 @@ pub(crate) async fn run(session: &mut Session, args: Exec) -> Result<(), Failure
     if code == 0 { Ok(()) } else { Err(Failure::Child(code)) }
 }
 
-/// Asks the store once: our error says more than what the command would make of a failing server, and says it at once.
+/// Asks the store once: our error says more than what the command would make of a failing server,
+/// and says it at once.
 async fn check_store(session: &Session) -> Result<()> {
     match session.store.inspect(&session.workspace).await {
-        // A store that does not show what is missing refuses to show a lock that is not held. Whether it lets us in is seen when it matters.
+        // A store that does not show what is missing refuses to show a lock that is not held.
+        // Whether it lets us in is seen when it matters.
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
             tracing::info!(%error, "whether the lock is held is not known");
             Ok(())
@@ -105,17 +110,20 @@ fn command(
     for name in session.env.names().filter(|name| is_of_another_server(name)) {
         let _: &mut Command = command.env_remove(name);
     }
-    // The secret is in the path: the client's own credentials are for other servers, and stay as they are.
-    let address = format!("http://{}/exec/{secret}/state/{}", server.local_addr(), session.workspace);
+    // The secret is in the path: the client's own credentials are for other servers, and stay as
+    // they are.
+    let address =
+        format!("http://{}/exec/{secret}/state/{}", server.local_addr(), session.workspace);
     let _: &mut Command = command.envs(client::variables(&address, false)?);
-    // The workspace is chosen here. Terraform's `http` backend refuses any but `default`, also one that was selected before; our own commands
-    // mean the one that is served.
+    // The workspace is chosen here. Terraform's `http` backend refuses any but `default`, also one
+    // that was selected before; our own commands mean the one that is served.
     let _: &mut Command = command
         .env("TF_WORKSPACE", "default")
         .env(remote_state::directory::WORKSPACE_VARIABLE, session.workspace.as_str());
     #[cfg(feature = "dev")]
     if let Some(dev) = &session.dev {
-        let _: &mut Command = command.envs(dev.client_env.iter().map(|(name, value)| (name, value)));
+        let _: &mut Command =
+            command.envs(dev.client_env.iter().map(|(name, value)| (name, value)));
     }
     Ok(command)
 }
@@ -127,14 +135,18 @@ fn is_of_another_server(name: &str) -> bool {
 
 fn cannot_run(words: &[OsString], source: std::io::Error) -> Failure {
     let program = words.first().map(|program| program.to_string_lossy()).unwrap_or_default();
-    let kind =
-        if source.kind() == std::io::ErrorKind::NotFound { ErrorKind::NotFound } else { ErrorKind::Local };
+    let kind = if source.kind() == std::io::ErrorKind::NotFound {
+        ErrorKind::NotFound
+    } else {
+        ErrorKind::Local
+    };
     Error::new(kind, "exec", format!("cannot run `{program}`: {source}"))
         .with_hint("give the command after `--`, and make sure that it is on the `PATH`")
         .into()
 }
 
-/// Waits for requests in flight: a write that the command has given up on may still matter. Who does not want to wait is let go.
+/// Waits for requests in flight: a write that the command has given up on may still matter. Who
+/// does not want to wait is let go.
 async fn finish(
     session: &Session,
     mut serving: JoinHandle<Result<()>>,
@@ -143,9 +155,9 @@ async fn finish(
     let ended = match timeout(SILENCE, &mut serving).await {
         Ok(ended) => ended,
         Err(_) => {
-            session
-                .ui
-                .note("the command has ended; waiting for its requests in flight; interrupt to stop now");
+            session.ui.note(
+                "the command has ended; waiting for its requests in flight; interrupt to stop now",
+            );
             tokio::select! {
                 ended = &mut serving => ended,
                 _ = signals.next_end() => {

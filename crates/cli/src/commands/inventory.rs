@@ -42,5 +42,6 @@ pub(super) async fn read(session: &Session) -> Result<Vec<ResourceInstance>, Fai
     session.may_read();
     let stored = session.store.read_bytes(&session.workspace).await?;
     let stored = stored.ok_or_else(|| no_state(session, &session.workspace))?;
-    ResourceInstance::parse_all(&stored.bytes).map_err(|error| unreadable(session, &stored.meta, error))
+    ResourceInstance::parse_all(&stored.bytes)
+        .map_err(|error| unreadable(session, &stored.meta, error))
 }

@@ -31,10 +31,12 @@ pub(crate) async fn lock(session: &mut Session, args: &Lock) -> Result<(), Failu
     // A lock whose id nobody has would stay for ever.
     guard.release().await?;
     Err(match failure {
-        Failure::BrokenPipe => {
-            Error::new(ErrorKind::Local, "lock", "nobody read the id of the lock; it was released again")
-                .into()
-        }
+        Failure::BrokenPipe => Error::new(
+            ErrorKind::Local,
+            "lock",
+            "nobody read the id of the lock; it was released again",
+        )
+        .into(),
         failure => failure,
     })
 }
@@ -51,9 +53,10 @@ pub(crate) async fn unlock(session: &mut Session, args: Unlock) -> Result<(), Fa
         Some(id) => LockTarget::Id(LockId::new(id)),
         None => {
             let lock = location.locks.join("` and `");
-            session
-                .ui
-                .confirm(&format!("Removing the unreadable lock `{lock}`, whoever holds it."), args.yes)?;
+            session.ui.confirm(
+                &format!("Removing the unreadable lock `{lock}`, whoever holds it."),
+                args.yes,
+            )?;
             LockTarget::Unreadable
         }
     };
@@ -86,14 +89,16 @@ async fn release(session: &Session, target: &LockTarget) -> Result<Released, Err
     let mut release = Release::default();
     let mut told = None;
     loop {
-        let wait = match session.store.release_step(&session.workspace, target, &mut release).await? {
-            ReleaseStep::Done(released) => return Ok(released),
-            ReleaseStep::Wait(wait) => wait,
-        };
+        let wait =
+            match session.store.release_step(&session.workspace, target, &mut release).await? {
+                ReleaseStep::Done(released) => return Ok(released),
+                ReleaseStep::Wait(wait) => wait,
+            };
         // Once for each claim: a new one starts the time anew.
         if told != wait.record.claim {
             session.ui.note(&format!(
-                "the lock `{}` is being released already; if that does not come to its end, it is taken over in {} s",
+                "the lock `{}` is being released already; if that does not come to its end, it is \
+                 taken over in {} s",
                 wait.record.object,
                 wait.left.as_secs().max(1)
             ));
@@ -121,7 +126,8 @@ pub(crate) async fn locks(session: &Session) -> Result<(), Failure> {
     let mut held: Vec<(Workspace, LockRecord)> = session.store.locks().try_collect().await?;
     held.sort_by(|a, b| a.0.cmp(&b.0));
     if session.ui.is_json {
-        let held: Vec<_> = held.iter().map(|(workspace, record)| record_json(workspace, record)).collect();
+        let held: Vec<_> =
+            held.iter().map(|(workspace, record)| record_json(workspace, record)).collect();
         return session.ui.json(&json!({"version": 1, "locks": held}));
     }
     if held.is_empty() {
@@ -147,7 +153,10 @@ pub(crate) async fn locks(session: &Session) -> Result<(), Failure> {
             String::new(),
         ],
     };
-    session.ui.table(&["workspace", "lock id", "who", "operation", "taken"], held.iter().map(row).collect())
+    session.ui.table(
+        &["workspace", "lock id", "who", "operation", "taken"],
+        held.iter().map(row).collect(),
+    )
 }
 
 fn record_json(workspace: &Workspace, record: &LockRecord) -> Value {

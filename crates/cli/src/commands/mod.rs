@@ -72,10 +72,14 @@ fn with_warning(mut answer: Value, warning: Option<String>) -> Value {
 /// The error for a workspace that has no state.
 fn no_state(session: &Session, workspace: &Workspace) -> Failure {
     let location = session.store.location(workspace);
-    Error::new(ErrorKind::NotFound, "read", format!("no state has been written to `{}`", location.state))
-        .with_context("workspace", workspace)
-        .with_hint("see which workspaces have one with `remote-state workspace list`")
-        .into()
+    Error::new(
+        ErrorKind::NotFound,
+        "read",
+        format!("no state has been written to `{}`", location.state),
+    )
+    .with_context("workspace", workspace)
+    .with_hint("see which workspaces have one with `remote-state workspace list`")
+    .into()
 }
 
 /// The error for an object that is there but cannot be read as a state.
@@ -89,7 +93,9 @@ fn not_readable(session: &Session, workspace: &Workspace, meta: &StateMeta, erro
     };
     let error = error.with_context("size", format!("{} bytes", meta.size_bytes));
     match meta.modified {
-        Some(modified) => error.with_context("modified", modified.strftime("%Y-%m-%d %H:%M:%S UTC")),
+        Some(modified) => {
+            error.with_context("modified", modified.strftime("%Y-%m-%d %H:%M:%S UTC"))
+        }
         None => error,
     }
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use futures_util::TryStreamExt as _;
-use remote_state::{Error, ErrorKind, Output as StateOutput, OutputReader, Outputs, Progress, ReadOptions};
+use remote_state::{
+    Error, ErrorKind, Output as StateOutput, OutputReader, Outputs, Progress, ReadOptions,
+};
 
 use crate::args::{Output, OutputFormat, is_variable, operand};
 use crate::commands::{no_state, unreadable};
@@ -32,11 +34,18 @@ pub(crate) async fn run(session: &Session, args: &Output) -> Result<(), Failure>
         };
     }
     for name in outputs.unreadable() {
-        ui.warn(&format!("output `{}` is left out: it has no form that an output can have", harmless(name)));
+        ui.warn(&format!(
+            "output `{}` is left out: it has no form that an output can have",
+            harmless(name)
+        ));
     }
     if ui.is_json {
-        return ui
-            .json(&outputs.iter().map(|(name, output)| (name, Described(output))).collect::<Listing<'_>>());
+        return ui.json(
+            &outputs
+                .iter()
+                .map(|(name, output)| (name, Described(output)))
+                .collect::<Listing<'_>>(),
+        );
     }
     if args.format == Some(OutputFormat::Env) {
         return env_lines(session, args, &outputs);
@@ -84,7 +93,8 @@ async fn read(session: &Session) -> Result<Outputs, Failure> {
     let mut is_done = false;
     while let Some(bytes) = read.body.try_next().await? {
         if !is_done {
-            let progress = reader.feed(&bytes).map_err(|error| unreadable(session, &read.meta, error))?;
+            let progress =
+                reader.feed(&bytes).map_err(|error| unreadable(session, &read.meta, error))?;
             is_done = progress == Progress::Done;
         }
         if is_done && !is_verified_at_its_end {
@@ -97,12 +107,17 @@ async fn read(session: &Session) -> Result<Outputs, Failure> {
 fn missing(session: &Session, outputs: &Outputs, name: &str) -> Failure {
     if outputs.unreadable().any(|other| other == name) {
         let location = session.store.location(&session.workspace);
-        let reason = format!("output `{name}` in `{}` has no form that an output can have", location.state);
+        let reason =
+            format!("output `{name}` in `{}` has no form that an output can have", location.state);
         return Error::new(ErrorKind::InvalidState, "read outputs", reason)
             .with_hint("look at it with `remote-state pull`")
             .into();
     }
-    let error = Error::new(ErrorKind::NotFound, "read outputs", format!("the state has no output `{name}`"));
+    let error = Error::new(
+        ErrorKind::NotFound,
+        "read outputs",
+        format!("the state has no output `{name}`"),
+    );
     let names: Vec<_> = outputs.iter().map(|(name, _)| format!("`{}`", harmless(name))).collect();
     if names.is_empty() {
         error.with_hint("it has no outputs at all")
@@ -120,7 +135,10 @@ fn plain(name: &str, output: &StateOutput) -> Result<String, Failure> {
                 "print",
                 format!("the value of output `{name}` is null"),
             )
-            .with_hint(format!("print it with `remote-state output --json {}`", operand(&harmless(name))))
+            .with_hint(format!(
+                "print it with `remote-state output --json {}`",
+                operand(&harmless(name))
+            ))
             .into();
         }
         Error::new(
@@ -128,7 +146,10 @@ fn plain(name: &str, output: &StateOutput) -> Result<String, Failure> {
             "print",
             format!("output `{name}` is neither a string nor a number nor a bool"),
         )
-        .with_hint(format!("print it with `remote-state output --json {}`", operand(&harmless(name))))
+        .with_hint(format!(
+            "print it with `remote-state output --json {}`",
+            operand(&harmless(name))
+        ))
         .into()
     })
 }
@@ -143,8 +164,11 @@ fn env_lines(session: &Session, args: &Output, outputs: &Outputs) -> Result<(), 
         let (variable, line) = match line {
             Ok(line) => line,
             Err(reason) => {
-                let advice =
-                    if reason.would_pass_with_a_prefix() { "; give the variables a `--prefix`" } else { "" };
+                let advice = if reason.would_pass_with_a_prefix() {
+                    "; give the variables a `--prefix`"
+                } else {
+                    ""
+                };
                 session.ui.warn(&format!("output `{name}` is left out: {reason}{advice}"));
                 continue;
             }
@@ -157,7 +181,10 @@ fn env_lines(session: &Session, args: &Output, outputs: &Outputs) -> Result<(), 
                 "print",
                 format!("outputs `{other}` and `{name}` would both be the variable `{variable}`"),
             )
-            .with_hint(format!("print them one by one with `remote-state output --raw {}`", operand(name)))
+            .with_hint(format!(
+                "print them one by one with `remote-state output --raw {}`",
+                operand(name)
+            ))
             .into());
         }
     }
@@ -170,7 +197,8 @@ enum NoVariable {
     Impossible,
     /// Shells or programs act on it.
     Taken(String),
-    /// Without a prefix, a name with capitals may be one that shells or programs act on. Nobody knows them all.
+    /// Without a prefix, a name with capitals may be one that shells or programs act on. Nobody
+    /// knows them all.
     Capitals(String),
     /// A variable that is set to nothing is set all the same.
     Null,
@@ -188,9 +216,14 @@ impl fmt::Display for NoVariable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Impossible => f.write_str("a shell cannot have a variable of that name"),
-            Self::Taken(variable) => write!(f, "the variable `{variable}` has a meaning of its own"),
+            Self::Taken(variable) => {
+                write!(f, "the variable `{variable}` has a meaning of its own")
+            }
             Self::Capitals(variable) => {
-                write!(f, "the variable `{variable}` has capitals, and may have a meaning of its own")
+                write!(
+                    f,
+                    "the variable `{variable}` has capitals, and may have a meaning of its own"
+                )
             }
             Self::Null => f.write_str("its value is null"),
             Self::Nul => f.write_str("its value has a NUL character, which a shell drops"),
@@ -198,9 +231,11 @@ impl fmt::Display for NoVariable {
     }
 }
 
-/// Returns the name of the variable for an output. Whoever wrote the state chose the output's name, and the line goes to a shell.
+/// Returns the name of the variable for an output. Whoever wrote the state chose the output's name,
+/// and the line goes to a shell.
 fn variable(args: &Output, name: &str) -> Result<String, NoVariable> {
-    let variable = format!("{}{}", args.prefix.as_deref().unwrap_or_default(), name.replace('-', "_"));
+    let variable =
+        format!("{}{}", args.prefix.as_deref().unwrap_or_default(), name.replace('-', "_"));
     if !is_variable(&variable) {
         Err(NoVariable::Impossible)
     } else if is_taken(&variable) {
@@ -212,14 +247,17 @@ fn variable(args: &Output, name: &str) -> Result<String, NoVariable> {
     }
 }
 
-/// Whether shells, or programs that they start, act on a variable. Nobody knows them all; a prefix keeps out of their way.
+/// Whether shells, or programs that they start, act on a variable. Nobody knows them all; a prefix
+/// keeps out of their way.
 fn is_taken(variable: &str) -> bool {
     /// Some are numbers to a shell, which evaluates what is assigned to them, commands included.
-    const NAMES: &str = " BROWSER CDPATH COLUMNS EDITOR ENV EUID FCEDIT FIGNORE FPATH GLOBIGNORE HISTCMD HISTFILE HISTSIZE HOME IFS \
-        GCONV_PATH JAVA_TOOL_OPTIONS KSHEGID KSHGID KSHUID KUBECONFIG PGRP PIPESTATUS REQUESTS_CA_BUNDLE USER_ID \
-        INPUTRC LINENO LINES MAIL MAILPATH MANPATH NODE_OPTIONS NODE_PATH OPTERR OPTIND PAGER PATH PPID PS0 PS1 PS2 PS3 PS4 PWD RANDOM RUBYLIB RUBYOPT \
-        SAVEHIST SECONDS SHELL SHELLOPTS SHLVL SRANDOM TMOUT TMPDIR UID VISUAL ZDOTDIR _ cdpath fpath mailpath manpath module_path path \
-        prompt ";
+    const NAMES: &str = " BROWSER CDPATH COLUMNS EDITOR ENV EUID FCEDIT FIGNORE FPATH GLOBIGNORE \
+                         HISTCMD HISTFILE HISTSIZE HOME IFS GCONV_PATH JAVA_TOOL_OPTIONS KSHEGID \
+                         KSHGID KSHUID KUBECONFIG PGRP PIPESTATUS REQUESTS_CA_BUNDLE USER_ID \
+                         INPUTRC LINENO LINES MAIL MAILPATH MANPATH NODE_OPTIONS NODE_PATH OPTERR \
+                         OPTIND PAGER PATH PPID PS0 PS1 PS2 PS3 PS4 PWD RANDOM RUBYLIB RUBYOPT \
+                         SAVEHIST SECONDS SHELL SHELLOPTS SHLVL SRANDOM TMOUT TMPDIR UID VISUAL \
+                         ZDOTDIR _ cdpath fpath mailpath manpath module_path path prompt ";
     const STARTS: [&str; 19] = [
         "ALIBABA_CLOUD_",
         "ALICLOUD_",
@@ -250,7 +288,10 @@ fn no_variable(name: &str, reason: &NoVariable) -> Failure {
     Error::new(ErrorKind::Unsupported, "print", format!("output `{name}` is left out: {reason}"))
         .with_hint(match reason {
             NoVariable::Null | NoVariable::Nul => "print the value as JSON with `--json`",
-            _ => "give the variable a prefix, such as `--prefix out_`, or print the value alone with `--raw`",
+            _ => {
+                "give the variable a prefix, such as `--prefix out_`, or print the value alone \
+                 with `--raw`"
+            }
         })
         .into()
 }

@@ -23,16 +23,23 @@ pub(crate) async fn run(session: &Session, args: &Pull) -> Result<(), Failure> {
     }
     hand_out(session, args, &ReadOptions::default()).await.map_err(|failure| match failure {
         Failure::Error(error) if error.kind() == ErrorKind::DigestMismatch => error
-            .with_hint("to have it all the same, use `remote-state pull --ignore-digest`, which exits with 5")
+            .with_hint(
+                "to have it all the same, use `remote-state pull --ignore-digest`, which exits \
+                 with 5",
+            )
             .into(),
         failure => failure,
     })
 }
 
-/// Holds what was handed out against its digest. Whoever repairs a state needs both: the bytes, and what is wrong.
+/// Holds what was handed out against its digest. Whoever repairs a state needs both: the bytes, and
+/// what is wrong.
 async fn verify(session: &Session) -> Result<(), Failure> {
     let checked = async {
-        let read = session.store.read(&session.workspace, &ReadOptions::default().without_waiting()).await?;
+        let read = session
+            .store
+            .read(&session.workspace, &ReadOptions::default().without_waiting())
+            .await?;
         if let Some(mut read) = read
             && session.store.capabilities().digests
         {
@@ -95,9 +102,11 @@ impl Target {
     }
 }
 
-/// Follows a path to the last link's target, which need not be there. There is no circle: the system has looked.
+/// Follows a path to the last link's target, which need not be there. There is no circle: the
+/// system has looked.
 ///
-/// Returns nothing for what is open already, such as `/dev/stdout`: that is meant itself, whatever file is behind it.
+/// Returns nothing for what is open already, such as `/dev/stdout`: that is meant itself, whatever
+/// file is behind it.
 fn behind_links(path: &Path) -> Option<PathBuf> {
     let mut path = path.to_owned();
     loop {
@@ -145,10 +154,13 @@ async fn replace(
     path: &Path,
     cannot: impl Fn(io::Error) -> Error,
 ) -> Result<(), Failure> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // The temporary file is made with mode 0600 and lies in the same folder, so that the rename is atomic.
+    let folder =
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // The temporary file is made with mode 0600 and lies in the same folder, so that the rename is
+    // atomic.
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(&cannot)?;
-    let progress = if ui.shows_progress() { bar(read.meta.size_bytes) } else { ProgressBar::hidden() };
+    let progress =
+        if ui.shows_progress() { bar(read.meta.size_bytes) } else { ProgressBar::hidden() };
     while let Some(bytes) = read.body.try_next().await? {
         file.write_all(&bytes).map_err(&cannot)?;
         progress.inc(bytes.len() as u64);

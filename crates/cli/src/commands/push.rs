@@ -43,16 +43,22 @@ async fn check_held(session: &Session, id: &LockId) -> Result<(), Failure> {
     let state = session.store.location(&session.workspace).state;
     match session.store.inspect(&session.workspace).await? {
         Some(record) if record.is_held_by(id) => Ok(()),
-        Some(record) if record.id() != Some(id) => {
-            Err(Error::lock_held("push", format!("state `{state}` is locked with another id"), record).into())
-        }
+        Some(record) if record.id() != Some(id) => Err(Error::lock_held(
+            "push",
+            format!("state `{state}` is locked with another id"),
+            record,
+        )
+        .into()),
         // What is being released is nobody's own any more.
         Some(_) | None => Err(Error::new(
             ErrorKind::PreconditionFailed,
             "push",
             format!("the lock `{id}` is not held on `{state}`: someone released it"),
         )
-        .with_hint("take a new one with `remote-state lock`, after making sure that nobody wrote in between")
+        .with_hint(
+            "take a new one with `remote-state lock`, after making sure that nobody wrote in \
+             between",
+        )
         .into()),
     }
 }
@@ -63,13 +69,17 @@ async fn check_still_held(session: &Session, id: &LockId, is_written: bool) -> R
         return Ok(());
     }
     let found = session.store.inspect(&session.workspace).await.map_err(|error| {
-        error.with_context("note", "the state was written; whether the lock was held to the end is not known")
+        error.with_context(
+            "note",
+            "the state was written; whether the lock was held to the end is not known",
+        )
     })?;
     match found {
         Some(record) if record.id() == Some(id) => Ok(()),
         Some(record) => {
             let state = session.store.location(&session.workspace).state;
-            let message = format!("the state was written, but `{state}` is locked with another id by now");
+            let message =
+                format!("the state was written, but `{state}` is locked with another id by now");
             Err(Error::lock_held("push", message, record).into())
         }
         None => Err(session.lock_was_broken(&session.workspace, id).into()),
@@ -88,28 +98,36 @@ async fn put(
         Ok(Outcome::Written { meta, is_digest_repaired, .. }) => {
             if pushed.new.header.format == StateFormat::Encrypted {
                 session.ui.warn(
-                    "the state is encrypted: what is inside was not checked, and its serial and lineage only as they are written outside",
+                    "the state is encrypted: what is inside was not checked, and its serial and \
+                     lineage only as they are written outside",
                 );
             }
             if is_digest_repaired {
                 session.ui.warn(
-                    "the stored state did not match its digest, as an interrupted write leaves it; it does now",
+                    "the stored state did not match its digest, as an interrupted write leaves \
+                     it; it does now",
                 );
             }
             Ok(Some(meta))
         }
         Ok(_) => Ok(None),
-        Err(PushError::NotComparable { error, meta, .. }) => Err(not_comparable(session, &meta, &error)),
+        Err(PushError::NotComparable { error, meta, .. }) => {
+            Err(not_comparable(session, &meta, &error))
+        }
         Err(PushError::Refused(refusal)) => Err(refused(session, pushed, &refusal)),
         Err(PushError::Store(error)) => Err(error.into()),
-        Err(_) => Err(Error::new(ErrorKind::Unexpected, "push", "the state was not written").into()),
+        Err(_) => {
+            Err(Error::new(ErrorKind::Unexpected, "push", "the state was not written").into())
+        }
     }
 }
 
 fn not_comparable(session: &Session, meta: &StateMeta, error: &Error) -> Failure {
     let error = Error::new(error.kind(), error.operation(), error.message());
     not_readable(session, &session.workspace, meta, error)
-        .with_hint("look at it with `remote-state pull`; to replace it all the same, pass `--force`")
+        .with_hint(
+            "look at it with `remote-state pull`; to replace it all the same, pass `--force`",
+        )
         .into()
 }
 
@@ -122,7 +140,10 @@ fn refused(session: &Session, pushed: &Pushed, refusal: &PushRefusal) -> Failure
     let error = match refusal {
         // Its serial is outside, and inside once more where nobody can raise it by hand.
         PushRefusal::Succession(_) if pushed.new.header.format == StateFormat::Encrypted => error
-            .with_hint("it is encrypted: use `tofu state push`, which knows the key and checks both copies of the serial"),
+            .with_hint(
+                "it is encrypted: use `tofu state push`, which knows the key and checks both \
+                 copies of the serial",
+            ),
         PushRefusal::Succession(Refusal::SameSerialOtherBytes { .. }) => error.with_hint(
             "if it is the stored state with changes of yours, raise its `serial` and push it again",
         ),
@@ -130,7 +151,9 @@ fn refused(session: &Session, pushed: &Pushed, refusal: &PushRefusal) -> Failure
     };
     error
         .with_context("stored at", session.store.location(&session.workspace).state)
-        .with_hint("compare the two with `remote-state pull`; to replace it all the same, pass `--force`")
+        .with_hint(
+            "compare the two with `remote-state pull`; to replace it all the same, pass `--force`",
+        )
         .into()
 }
 
@@ -142,12 +165,14 @@ fn report(
 ) -> Result<(), Failure> {
     let state = session.store.location(&session.workspace).state;
     match &written {
-        Some(meta) => session
-            .ui
-            .done(&format!("wrote serial {} ({} bytes) to `{state}`", header.serial, meta.size_bytes)),
-        None => session
-            .ui
-            .done(&format!("serial {} is stored at `{state}` already; nothing to write", header.serial)),
+        Some(meta) => session.ui.done(&format!(
+            "wrote serial {} ({} bytes) to `{state}`",
+            header.serial, meta.size_bytes
+        )),
+        None => session.ui.done(&format!(
+            "serial {} is stored at `{state}` already; nothing to write",
+            header.serial
+        )),
     }
     if !session.ui.is_json {
         return Ok(());

@@ -31,10 +31,12 @@ pub(crate) async fn run(session: &mut Session, args: Serve) -> Result<(), Failur
     session.may_write()?;
     let session = &*session;
     if !session.lock_wait.timeout.is_zero() {
-        return Err(Error::config("`serve` waits for no lock: each client waits as long as it is told to")
-            .with_context("set in", "--lock-timeout")
-            .with_hint("give the option to the client, such as `terraform apply -lock-timeout=5m`")
-            .into());
+        return Err(Error::config(
+            "`serve` waits for no lock: each client waits as long as it is told to",
+        )
+        .with_context("set in", "--lock-timeout")
+        .with_hint("give the option to the client, such as `terraform apply -lock-timeout=5m`")
+        .into());
     }
     // A server that answered LOCK without a real lock would be worse than none.
     require_lock(session, "serve")?;
@@ -60,7 +62,9 @@ pub(crate) async fn run(session: &mut Session, args: Serve) -> Result<(), Failur
         Names::Keys => format!("{base}/state/STATE-KEY"),
     };
     if session.ui.is_json {
-        session.ui.json(&with_warning(json!({"version": 1, "url": base, "example": example}), caveat))?;
+        session
+            .ui
+            .json(&with_warning(json!({"version": 1, "url": base, "example": example}), caveat))?;
     } else {
         session.ui.line(&base)?;
         session.ui.note(&format!("serving {}; stop with Ctrl-C", session.store));
@@ -71,13 +75,17 @@ pub(crate) async fn run(session: &mut Session, args: Serve) -> Result<(), Failur
     run_until(session, server, interruption).await
 }
 
-/// Asks the store once, so that a failure that will not pass is ours to tell, and not for each client to find out.
+/// Asks the store once, so that a failure that will not pass is ours to tell, and not for each
+/// client to find out.
 async fn check_store(session: &Session) -> Result<(), Failure> {
     let Err(error) = session.store.inspect(&session.workspace).await else { return Ok(()) };
-    let may_pass =
-        matches!(error.kind(), ErrorKind::RateLimited | ErrorKind::Unavailable | ErrorKind::Unknown);
-    // A store that does not show what is missing refuses to show a lock that is not held. Besides, the key that is configured may be none
-    // that is served, and then nobody has to be allowed to read it.
+    let may_pass = matches!(
+        error.kind(),
+        ErrorKind::RateLimited | ErrorKind::Unavailable | ErrorKind::Unknown
+    );
+    // A store that does not show what is missing refuses to show a lock that is not held. Besides,
+    // the key that is configured may be none that is served, and then nobody has to be allowed
+    // to read it.
     let is_not_known = error.kind() == ErrorKind::PermissionDenied;
     if !may_pass && !is_not_known {
         return Err(error.into());
@@ -86,7 +94,8 @@ async fn check_store(session: &Session) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Serves until the first interruption, then to the end of the requests in flight or to the second one.
+/// Serves until the first interruption, then to the end of the requests in flight or to the second
+/// one.
 async fn run_until(
     session: &Session,
     server: BoundServer,
@@ -114,13 +123,14 @@ async fn run_until(
 }
 
 pub(super) fn policy(args: &PolicyArgs) -> Policy {
-    Policy::default().with_require_lock(args.require_lock).with_force_write(args.force_write).with_emptied(
-        match args.emptied {
+    Policy::default()
+        .with_require_lock(args.require_lock)
+        .with_force_write(args.force_write)
+        .with_emptied(match args.emptied {
             Emptied::Allow => ServerEmptied::Allow,
             Emptied::Warn => ServerEmptied::Warn,
             Emptied::Deny => ServerEmptied::Deny,
-        },
-    )
+        })
 }
 
 fn auth(session: &Session, args: &Serve) -> Result<Auth, Failure> {
@@ -131,7 +141,8 @@ fn auth(session: &Session, args: &Serve) -> Result<Auth, Failure> {
         Some(path) => {
             if is_open_to_others(path) {
                 session.ui.warn(&format!(
-                    "the token file `{}` can be read or changed by other users of this machine: `chmod 600` it",
+                    "the token file `{}` can be read or changed by other users of this machine: \
+                     `chmod 600` it",
                     path.display()
                 ));
             }
@@ -150,21 +161,25 @@ fn auth(session: &Session, args: &Serve) -> Result<Auth, Failure> {
             .into());
     }
     if token.len() < SHORT_TOKEN {
-        let place = args.token_file.as_deref().map_or(TOKEN_VARIABLE.into(), |path| path.to_string_lossy());
+        let place =
+            args.token_file.as_deref().map_or(TOKEN_VARIABLE.into(), |path| path.to_string_lossy());
         session.ui.warn(&format!(
-            "the token in `{place}` is short, and whoever tries them all has the states: use one such as `openssl rand -hex 32` prints"
+            "the token in `{place}` is short, and whoever tries them all has the states: use one \
+             such as `openssl rand -hex 32` prints"
         ));
     }
     Ok(Auth::Token(SecretString::from(token)))
 }
 
-/// Returns whether everyone may read a file, or somebody else may change it. A group that may read it has been given that.
+/// Returns whether everyone may read a file, or somebody else may change it. A group that may read
+/// it has been given that.
 fn is_open_to_others(path: &Path) -> bool {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
         // A pipe, as of a shell's `<(…)`, is nobody else's.
-        std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o026 != 0)
+        std::fs::metadata(path)
+            .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o026 != 0)
     }
     #[cfg(not(unix))]
     {

@@ -26,8 +26,9 @@ struct Shown<'a> {
 
 pub(crate) async fn run(session: &Session, args: &Show) -> Result<(), Failure> {
     let instances = inventory::read(session).await?;
-    let is_asked_for =
-        |instance: &&ResourceInstance| instance.has_address(&args.address) && instance.deposed.is_none();
+    let is_asked_for = |instance: &&ResourceInstance| {
+        instance.has_address(&args.address) && instance.deposed.is_none()
+    };
     let Some(instance) = instances.iter().find(is_asked_for) else {
         return Err(missing(&instances, &args.address));
     };
@@ -43,12 +44,19 @@ pub(crate) async fn run(session: &Session, args: &Show) -> Result<(), Failure> {
             sensitive_attributes: &instance.sensitive_attributes,
         });
     }
-    if !args.show_sensitive && instances.iter().all(|instance| instance.sensitive_attributes.is_empty()) {
+    if !args.show_sensitive
+        && instances.iter().all(|instance| instance.sensitive_attributes.is_empty())
+    {
         session.ui.note(
-            "the state does not record which attributes its providers hide; the usual ones are hidden by their names",
+            "the state does not record which attributes its providers hide; the usual ones are \
+             hidden by their names",
         );
     }
-    session.ui.note(&format!("{}{}", instance.address, if instance.is_tainted { " (tainted)" } else { "" }));
+    session.ui.note(&format!(
+        "{}{}",
+        instance.address,
+        if instance.is_tainted { " (tainted)" } else { "" }
+    ));
     let row = |name: &String, value: &RawValue| {
         let is_hidden = instance.is_sensitive(name) && !args.show_sensitive;
         vec![name.clone(), if is_hidden { "<sensitive>".to_owned() } else { readable(value) }]
@@ -60,7 +68,11 @@ pub(crate) async fn run(session: &Session, args: &Show) -> Result<(), Failure> {
 }
 
 fn missing(instances: &[ResourceInstance], address: &str) -> Failure {
-    let error = Error::new(ErrorKind::NotFound, "show", format!("the state tracks no resource `{address}`"));
+    let error = Error::new(
+        ErrorKind::NotFound,
+        "show",
+        format!("the state tracks no resource `{address}`"),
+    );
     if instances.iter().any(|instance| instance.has_address(address)) {
         return Error::new(
             ErrorKind::NotFound,

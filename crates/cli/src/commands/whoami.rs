@@ -36,7 +36,10 @@ pub(crate) async fn run(session: &Session) -> Result<(), Failure> {
         Some([account, arn, user_id]) => {
             vec![row("account", account), row("arn", arn), row("user id", user_id)]
         }
-        None => vec![row("account", &format!("unknown: {}", unknown_because.map_or("", |reason| reason)))],
+        None => vec![row(
+            "account",
+            &format!("unknown: {}", unknown_because.map_or("", |reason| reason)),
+        )],
     };
     rows.extend([row("credentials", &identity.source), row("access key", &identity.access_key_id)]);
     if let Some(expires) = identity.expires {

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use remote_state::{
-    Error, ErrorKind, Lineage, LockInfo, StateFormat, StateHeader, StateStoreExt as _, Workspace as Name,
-    WriteMode,
+    Error, ErrorKind, Lineage, LockInfo, StateFormat, StateHeader, StateStoreExt as _,
+    Workspace as Name, WriteMode,
 };
 use serde_json::json;
 
@@ -30,9 +30,9 @@ async fn list(session: &Session) -> Result<(), Failure> {
     let names = session.store.workspace_names().await?;
     if session.ui.is_json {
         let names: Vec<_> = names.iter().map(Name::as_str).collect();
-        return session
-            .ui
-            .json(&json!({"version": 1, "selected": session.workspace.as_str(), "workspaces": names}));
+        return session.ui.json(
+            &json!({"version": 1, "selected": session.workspace.as_str(), "workspaces": names}),
+        );
     }
     for name in names {
         let mark = if name == session.workspace { '*' } else { ' ' };
@@ -64,7 +64,9 @@ async fn new(session: &Session, name: Name) -> Result<(), Failure> {
             Ok(session.store.write(&name, bytes.into(), &WriteMode::Create).await?)
         })
         .await?;
-    session.ui.done(&format!("made workspace `{name}` at `{}`", session.store.location(&name).state));
+    session
+        .ui
+        .done(&format!("made workspace `{name}` at `{}`", session.store.location(&name).state));
     session.ui.note(&format!(
         "use it with `{}`, or `TF_WORKSPACE={}`",
         flag("-w", name.as_str()).trim_start(),
@@ -78,20 +80,32 @@ async fn new(session: &Session, name: Name) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What a native client stores when it makes a workspace, in its own form: version 4, two spaces, a newline at the end.
+/// What a native client stores when it makes a workspace, in its own form: version 4, two spaces, a
+/// newline at the end.
 fn empty_state(lineage: &Lineage) -> Bytes {
     format!(
-        "{{\n  \"version\": 4,\n  \"terraform_version\": \"\",\n  \"serial\": 1,\n  \"lineage\": \"{lineage}\",\n  \"outputs\": {{}},\n  \"resources\": [],\n  \"check_results\": null\n}}\n"
+        "{{\n  \"version\": 4,\n  \"terraform_version\": \"\",\n  \"serial\": 1,\n  \"lineage\": \
+         \"{lineage}\",\n  \"outputs\": {{}},\n  \"resources\": [],\n  \"check_results\": \
+         null\n}}\n"
     )
     .into()
 }
 
-async fn delete(session: &Session, name: Name, is_forced: bool, is_agreed: bool) -> Result<(), Failure> {
+async fn delete(
+    session: &Session,
+    name: Name,
+    is_forced: bool,
+    is_agreed: bool,
+) -> Result<(), Failure> {
     if name.is_default() {
-        return Err(Error::config("the workspace `default` always exists and cannot be deleted").into());
+        return Err(
+            Error::config("the workspace `default` always exists and cannot be deleted").into()
+        );
     }
     let state = session.store.location(&name).state;
-    session.ui.confirm(&format!("Deleting workspace `{name}` removes the state `{state}`."), is_agreed)?;
+    session
+        .ui
+        .confirm(&format!("Deleting workspace `{name}` removes the state `{state}`."), is_agreed)?;
     let info: LockInfo = session.lock_info("workspace-delete")?;
     session
         .under_lock(&name, &info, async {
@@ -110,7 +124,8 @@ async fn delete(session: &Session, name: Name, is_forced: bool, is_agreed: bool)
                 .into());
             };
             if !is_forced {
-                check_unused(&name, &stored.bytes).map_err(|error| error.with_context("state", &state))?;
+                check_unused(&name, &stored.bytes)
+                    .map_err(|error| error.with_context("state", &state))?;
             }
             Ok(session.store.delete(&name).await?)
         })
@@ -126,12 +141,11 @@ async fn delete(session: &Session, name: Name, is_forced: bool, is_agreed: bool)
 fn check_unused(name: &Name, bytes: &[u8]) -> Result<(), Error> {
     let refused = |message| Error::new(ErrorKind::PreconditionFailed, "workspace delete", message);
     let in_doubt = |reason: &str| {
-        refused(format!("cannot tell whether workspace `{name}` tracks resources: {reason}")).with_hint(
-            format!(
+        refused(format!("cannot tell whether workspace `{name}` tracks resources: {reason}"))
+            .with_hint(format!(
                 "look at it with `remote-state pull{}`; to delete it all the same, pass `--force`",
                 flag("-w", name.as_str())
-            ),
-        )
+            ))
     };
     match StateHeader::parse(bytes) {
         Ok(header) if !header.has_resources => Ok(()),

@@ -1,10 +1,12 @@
 //! A command that is run, and whatever it starts, from its start to the end of the last of them.
 //!
-//! The command gets a process group of its own, so each signal reaches it once: whether only we are signalled or our whole group, as `timeout`
-//! and CI runners do, it is we who pass it on. Terraform takes a first interrupt for a request to end well, and a second one for impatience: it
+//! The command gets a process group of its own, so each signal reaches it once: whether only we are
+//! signalled or our whole group, as `timeout` and CI runners do, it is we who pass it on. Terraform
+//! takes a first interrupt for a request to end well, and a second one for impatience: it
 //! then gives up the state.
 //!
-//! What the command starts may outlive it. `sh -c` and `make` die of a signal at once, while the Terraform below them still has a state to store.
+//! What the command starts may outlive it. `sh -c` and `make` die of a signal at once, while the
+//! Terraform below them still has a state to store.
 
 mod signals;
 
@@ -26,11 +28,13 @@ pub(crate) use system::run;
 /// Who is told when we are asked to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Audience {
-    /// The command, which tells what it has started by itself: a signal to all of them would be one too many.
+    /// The command, which tells what it has started by itself: a signal to all of them would be one
+    /// too many.
     Command,
     /// The command and all of its group.
     Everybody,
-    /// All of the group, as if by Ctrl-C. It passes every other signal on to what it has started, which would then be told twice.
+    /// All of the group, as if by Ctrl-C. It passes every other signal on to what it has started,
+    /// which would then be told twice.
     Terminal,
 }
 

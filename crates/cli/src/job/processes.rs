@@ -1,7 +1,8 @@
 //! The processes that a command has started.
 //!
-//! On Linux this process is told to be the reaper of what loses its parent, so everything that the command has started, however far down and in
-//! whatever group, stays below it and shows in `/proc`. Elsewhere only the command's group is known.
+//! On Linux this process is told to be the reaper of what loses its parent, so everything that the
+//! command has started, however far down and in whatever group, stays below it and shows in
+//! `/proc`. Elsewhere only the command's group is known.
 
 use remote_state::program::is_group_of_program;
 use rustix::process::{Pid, WaitOptions, getpgrp, getpid, test_kill_process_group, waitpid};
@@ -35,8 +36,9 @@ pub(super) fn is_alone() -> bool {
     let (us, ours) = (getpid(), getpgrp());
     // Where nobody can tell, somebody may be there.
     entries().is_some_and(|all| {
-        all.iter()
-            .all(|Entry { process, is_dead, .. }| process.group != ours || process.pid == us || *is_dead)
+        all.iter().all(|Entry { process, is_dead, .. }| {
+            process.group != ours || process.pid == us || *is_dead
+        })
     })
 }
 
@@ -55,7 +57,8 @@ pub(super) fn reap(leader: Pid) {
     }
 }
 
-/// Returns what the command has started and what still lives, without what we have started for ourselves.
+/// Returns what the command has started and what still lives, without what we have started for
+/// ourselves.
 ///
 /// Where there is no `/proc` it is the group alone, told by its leader.
 pub(super) fn living(leader: Pid) -> Vec<Process> {
@@ -75,8 +78,9 @@ pub(super) fn living(leader: Pid) -> Vec<Process> {
     }
     // Without a reaper, what has lost its parent is still of the group.
     let of_group = all.iter().filter(|entry| entry.process.group == leader);
-    let of_group: Vec<_> =
-        of_group.filter(|entry| !found.iter().any(|known| known.process.pid == entry.process.pid)).collect();
+    let of_group: Vec<_> = of_group
+        .filter(|entry| !found.iter().any(|known| known.process.pid == entry.process.pid))
+        .collect();
     let lives = found.into_iter().chain(of_group).filter(|entry| !entry.is_dead);
     lives.map(|entry| entry.process.clone()).collect()
 }
@@ -87,7 +91,8 @@ fn is_ours(group: Pid) -> bool {
     group == getpgrp() || is_group_of_program(group.as_raw_nonzero().get().unsigned_abs())
 }
 
-/// Returns whether nobody would bring us back if we stopped: no process of our session but another group is above us.
+/// Returns whether nobody would bring us back if we stopped: no process of our session but another
+/// group is above us.
 pub(super) fn is_orphaned() -> bool {
     use rustix::process::{getpgid, getppid, getsid};
     let (Ok(session), ours) = (getsid(None), getpgrp()) else { return true };
@@ -141,10 +146,15 @@ mod tests {
     #[test]
     fn a_name_with_brackets_and_spaces_is_one_field() {
         let entry = parse(7, "7 (a) Z 1 2 (b)) S 3 4 5 0 -1\n").unwrap();
-        assert_eq!((entry.process.name.as_str(), entry.parent, entry.is_dead), ("a) Z 1 2 (b)", 3, false));
+        assert_eq!(
+            (entry.process.name.as_str(), entry.parent, entry.is_dead),
+            ("a) Z 1 2 (b)", 3, false)
+        );
         assert_eq!(entry.process.group.as_raw_nonzero().get(), 4);
         assert!(parse(7, "7 (sh) Z 3 4 5").unwrap().is_dead);
-        for broken in ["", "7 sh S 3 4", "7 (sh) S", "7 (sh) S x 4", "7 (sh) X 0 -1 -1", "7 (sh) S 3 0 0"] {
+        for broken in
+            ["", "7 sh S 3 4", "7 (sh) S", "7 (sh) S x 4", "7 (sh) X 0 -1 -1", "7 (sh) S 3 0 0"]
+        {
             assert!(parse(7, broken).is_none(), "{broken}");
         }
     }

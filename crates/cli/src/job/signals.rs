@@ -28,8 +28,9 @@ mod imp {
 
     use super::Caught;
 
-    /// How long the same signal, sent again, is the same. `timeout` signals its command and then its group, which the command is in; where a
-    /// whole group is signalled, the `make` or the shell in it passes the signal on besides.
+    /// How long the same signal, sent again, is the same. `timeout` signals its command and then
+    /// its group, which the command is in; where a whole group is signalled, the `make` or the
+    /// shell in it passes the signal on besides.
     const SAME: Duration = Duration::from_secs(1);
 
     /// What is caught, in order.
@@ -48,7 +49,8 @@ mod imp {
                 caught.push(SIGHUP);
             }
             let mut signals = SignalsInfo::<WithOrigin>::new(caught).map_err(|source| {
-                Error::new(ErrorKind::Local, "exec", "cannot listen for signals").with_source(source)
+                Error::new(ErrorKind::Local, "exec", "cannot listen for signals")
+                    .with_source(source)
             })?;
             let (sender, receiver) = mpsc::unbounded_channel();
             // The thread sleeps until the process ends.
@@ -123,7 +125,11 @@ mod imp {
             ] {
                 let mut seen = Seen::default();
                 assert!(!seen.is_a_repetition(SIGTERM, true, now));
-                assert_eq!(seen.is_a_repetition(signal, is_sent, now + after), is_same, "{signal} {after:?}");
+                assert_eq!(
+                    seen.is_a_repetition(signal, is_sent, now + after),
+                    is_same,
+                    "{signal} {after:?}"
+                );
             }
             // The second of two Ctrl-C is no repetition.
             let mut seen = Seen::default();

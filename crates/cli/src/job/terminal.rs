@@ -1,10 +1,12 @@
 //! The terminal, and whose turn it is to read from it.
 //!
-//! A command in a group of its own is in the background of the terminal: it may not read from it, and Ctrl-C does not reach it. So where our own
-//! group is in front, it is put there. It may ask for passwords and for approval then, whatever its own streams are.
+//! A command in a group of its own is in the background of the terminal: it may not read from it,
+//! and Ctrl-C does not reach it. So where our own group is in front, it is put there. It may ask
+//! for passwords and for approval then, whatever its own streams are.
 //!
-//! Where others share our group, the pager of `exec -- terraform plan | less` or the script that runs us, the terminal is theirs as much as
-//! ours, and the command gets it only when it asks for it.
+//! Where others share our group, the pager of `exec -- terraform plan | less` or the script that
+//! runs us, the terminal is theirs as much as ours, and the command gets it only when it asks for
+//! it.
 
 use std::fs::File;
 
@@ -27,7 +29,8 @@ pub(super) enum Front {
     Nobody,
 }
 
-/// Lets this process write to the terminal, and take it back, while the command is in front. Commands do not inherit it.
+/// Lets this process write to the terminal, and take it back, while the command is in front.
+/// Commands do not inherit it.
 pub(super) fn prepare() {
     let mut signals = SigSet::empty();
     signals.add(Blocked::SIGTTOU);
@@ -69,7 +72,8 @@ impl Terminal {
         self.put_in_front(self.command);
     }
 
-    /// Puts our own group in front again. Whoever in it wanted to read meanwhile has stopped, and goes on.
+    /// Puts our own group in front again. Whoever in it wanted to read meanwhile has stopped, and
+    /// goes on.
     pub(super) fn take_back(&self) {
         if self.front() == Front::Command {
             self.put_in_front(getpgrp());

@@ -5,7 +5,9 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, WaitOptions, getpgrp, kill_process, kill_process_group, waitpid};
+use rustix::process::{
+    Pid, Signal, WaitOptions, getpgrp, kill_process, kill_process_group, waitpid,
+};
 use tokio::time::sleep;
 
 use crate::job::processes::{self, Process};
@@ -16,10 +18,12 @@ use crate::ui::Ui;
 /// How long the end of what the command has started may take without a word.
 const SILENCE: Duration = Duration::from_millis(500);
 
-/// How often what is left is looked for. The end of a process that is no child of ours is announced by nobody.
+/// How often what is left is looked for. The end of a process that is no child of ours is announced
+/// by nobody.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Runs a command to its end and to that of what it has started, and returns its exit code, as shells count it.
+/// Runs a command to its end and to that of what it has started, and returns its exit code, as
+/// shells count it.
 ///
 /// `on_end` is called when we are asked to end, before the command is told.
 ///
@@ -34,7 +38,8 @@ pub(crate) async fn run(
 ) -> io::Result<u8> {
     processes::adopt_orphans();
     let child = command.process_group(0).spawn()?;
-    let leader = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
+    let leader =
+        i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
     let mut job = Job { leader, audience, asked: 0, terminal: Terminal::open(leader) };
     let code = loop {
         // Before anything is waited for: it may have ended already.
@@ -82,14 +87,16 @@ impl Job {
         }
     }
 
-    /// The command has stopped: because it may not use the terminal, or because somebody wants it so.
+    /// The command has stopped: because it may not use the terminal, or because somebody wants it
+    /// so.
     fn has_stopped(&self, signal: i32) {
         let wants_terminal = signal == Signal::TTIN.as_raw() || signal == Signal::TTOU.as_raw();
         match (self.terminal.front(), wants_terminal) {
             (Front::Us, true) => self.terminal.hand_over(),
             // It was put in front a moment later than it looked.
             (Front::Command, true) => self.tell_all(Signal::CONT),
-            // Ctrl-Z, or somebody's `fg` that has to come first. Whoever runs us has to see us stop.
+            // Ctrl-Z, or somebody's `fg` that has to come first. Whoever runs us has to see us
+            // stop.
             (Front::Command, false) | (Front::Others, true) => {
                 if processes::is_orphaned() {
                     self.tell_all(Signal::CONT);
@@ -135,8 +142,14 @@ impl Job {
         tell_group(self.leader, signal);
     }
 
-    /// Serves on while anything lives that the command has started. A second request to end is heard.
-    async fn wait_for_the_rest(&mut self, signals: &mut Signals, ui: Ui, on_end: &(dyn Fn() + Sync)) {
+    /// Serves on while anything lives that the command has started. A second request to end is
+    /// heard.
+    async fn wait_for_the_rest(
+        &mut self,
+        signals: &mut Signals,
+        ui: Ui,
+        on_end: &(dyn Fn() + Sync),
+    ) {
         let ended = Instant::now();
         let mut is_told = false;
         loop {
@@ -148,8 +161,8 @@ impl Job {
             if !is_told && ended.elapsed() >= SILENCE {
                 let how = if self.asked == 0 { "interrupt twice" } else { "interrupt once more" };
                 ui.note(&format!(
-                    "the command has ended; its state is still served to {}, which it has started; {how} to stop \
-                     waiting",
+                    "the command has ended; its state is still served to {}, which it has \
+                     started; {how} to stop waiting",
                     names(&left)
                 ));
                 is_told = true;
@@ -171,9 +184,11 @@ impl Job {
                     self.asked += 1;
                     if let Some(signal) = passed_on(signal) {
                         self.tell_all(signal);
-                        left.iter().filter(|process| process.group != self.leader).for_each(|process| {
-                            tell(process.pid, signal);
-                        });
+                        left.iter().filter(|process| process.group != self.leader).for_each(
+                            |process| {
+                                tell(process.pid, signal);
+                            },
+                        );
                     }
                 }
                 Caught::Continue => self.tell_all(Signal::CONT),
@@ -184,7 +199,8 @@ impl Job {
     }
 }
 
-/// A closed terminal is a request to end. Terraform would end at once at the signal itself, its state unsaved and its lock held.
+/// A closed terminal is a request to end. Terraform would end at once at the signal itself, its
+/// state unsaved and its lock held.
 fn passed_on(signal: i32) -> Option<Signal> {
     let signal = Signal::from_named_raw(signal)?;
     Some(if signal == Signal::HUP { Signal::TERM } else { signal })
@@ -192,7 +208,9 @@ fn passed_on(signal: i32) -> Option<Signal> {
 
 /// ``` `terraform` (process 7) and 2 more ```
 fn names(processes: &[Process]) -> String {
-    let named = |process: &Process| format!("`{}` (process {})", process.name, process.pid.as_raw_nonzero());
+    let named = |process: &Process| {
+        format!("`{}` (process {})", process.name, process.pid.as_raw_nonzero())
+    };
     match processes {
         [] => "nobody".to_owned(),
         [one] => named(one),

@@ -53,7 +53,8 @@ impl Answer {
         );
     }
 
-    /// No client survives these: the redirects make it believe that it wrote, the others that something went wrong for good.
+    /// No client survives these: the redirects make it believe that it wrote, the others that
+    /// something went wrong for good.
     #[track_caller]
     pub(super) fn assert_is_speakable(&self, what: &str) {
         assert!(!(300..400).contains(&self.status), "{what}: {} is a redirect", self.status);
@@ -67,7 +68,8 @@ impl Answer {
 }
 
 impl HttpTarget {
-    /// Sends a request as Terraform does: authorised without being asked, with a digest where there is a body.
+    /// Sends a request as Terraform does: authorised without being asked, with a digest where there
+    /// is a body.
     ///
     /// # Panics
     /// If it is not answered, or with something that no client survives.
@@ -89,7 +91,8 @@ impl HttpTarget {
     ) -> Answer {
         let what = format!("{method} {path_and_query}");
         let method = Method::from_bytes(method.as_bytes()).expect("a method");
-        let mut request = self.client.request(method, format!("{}{path_and_query}", self.base_url()));
+        let mut request =
+            self.client.request(method, format!("{}{path_and_query}", self.base_url()));
         if let Some(token) = &self.token {
             request = request.basic_auth("conformance", Some(token));
         }
@@ -99,8 +102,10 @@ impl HttpTarget {
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body);
         }
-        let response =
-            request.send().await.unwrap_or_else(|error| panic!("{what} should be answered: {error:?}"));
+        let response = request
+            .send()
+            .await
+            .unwrap_or_else(|error| panic!("{what} should be answered: {error:?}"));
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = response
             .bytes()

@@ -24,13 +24,17 @@ pub async fn query_order_and_foreign_parameters_are_ignored(server: &HttpTarget)
         format!("?force=true&version=1&ID={id}"),
     ];
     for (serial, query) in (1..).zip(&queries) {
-        let answer = server.send("POST", &format!("{}{query}", at.path()), Some(state(serial, "l"))).await;
+        let answer =
+            server.send("POST", &format!("{}{query}", at.path()), Some(state(serial, "l"))).await;
         answer.assert_status(200, query);
         let answer = server.send("GET", &format!("{}{query}", at.path()), None).await;
         answer.assert_status(200, query);
     }
-    for query in [format!("?id={id}"), "?ID=other".to_owned(), format!("?xID={id}"), "?team=a".to_owned()] {
-        let answer = server.send("POST", &format!("{}{query}", at.path()), Some(state(100, "l"))).await;
+    for query in
+        [format!("?id={id}"), "?ID=other".to_owned(), format!("?xID={id}"), "?team=a".to_owned()]
+    {
+        let answer =
+            server.send("POST", &format!("{}{query}", at.path()), Some(state(100, "l"))).await;
         answer.assert_held_by(&holder, &query);
     }
     at.assert_reads(&state(queries.len() as u64, "l"), "the last accepted state").await;
@@ -66,14 +70,20 @@ pub async fn unauthorised_large_body_is_not_read(server: &HttpTarget) {
                 answer.header("www-authenticate").starts_with("Basic "),
                 "the answer says how to authenticate"
             );
-            assert!(started.elapsed() < Duration::from_secs(10), "the rest of the body is not waited for");
+            assert!(
+                started.elapsed() < Duration::from_secs(10),
+                "the rest of the body is not waited for"
+            );
         }
     }
     at.assert_unwritten().await;
     at.assert_unlocked().await;
     let bearer = server.token.as_ref().map(|token| ("Authorization", format!("Bearer {token}")));
     let headers: Vec<_> = bearer.into_iter().chain([("Connection", "close".to_owned())]).collect();
-    server.send_raw("GET", &at.path(), &headers, b"").await.assert_status(404, "a bearer token is as good");
+    server
+        .send_raw("GET", &at.path(), &headers, b"")
+        .await
+        .assert_status(404, "a bearer token is as good");
 }
 
 /// A body beyond the limit is refused: at once if it says how long it is, else when it gets there.
@@ -82,13 +92,19 @@ pub async fn oversize_is_413(server: &HttpTarget) {
     let too_long = server.max_state_bytes + 1;
     let mut headers = server.raw_headers();
     headers.push(("Content-Length", too_long.to_string()));
-    server.send_raw("POST", &at.path(), &headers, b"{").await.assert_status(413, "a length beyond the limit");
+    server
+        .send_raw("POST", &at.path(), &headers, b"{")
+        .await
+        .assert_status(413, "a length beyond the limit");
     let mut headers = server.raw_headers();
     headers.push(("Transfer-Encoding", "chunked".to_owned()));
     let mut body = format!("{too_long:x}\r\n").into_bytes();
     body.resize(body.len() + too_long, b' ');
     body.extend_from_slice(b"\r\n0\r\n\r\n");
-    server.send_raw("PUT", &at.path(), &headers, &body).await.assert_status(413, "chunks beyond the limit");
+    server
+        .send_raw("PUT", &at.path(), &headers, &body)
+        .await
+        .assert_status(413, "chunks beyond the limit");
     at.assert_unwritten().await;
     let lock = Bytes::from(format!(r#"{{"ID":"x","Info":"{}"}}"#, "x".repeat(1 << 20)));
     at.send("LOCK", Some(lock)).await.assert_status(413, "a lock record of a megabyte");
@@ -135,7 +151,8 @@ pub async fn path_traversal_names_are_400(server: &HttpTarget) {
     }
 }
 
-/// Nothing is ever said to be elsewhere, unmodified or partial: clients believe then that they wrote, or read nothing.
+/// Nothing is ever said to be elsewhere, unmodified or partial: clients believe then that they
+/// wrote, or read nothing.
 pub async fn no_route_ever_answers_3xx(server: &HttpTarget) {
     let at = server.state("redirect");
     at.write(None, state(1, "l")).await.assert_status(200, "a write");
@@ -163,11 +180,13 @@ pub async fn no_route_ever_answers_3xx(server: &HttpTarget) {
         "/favicon.ico".into(),
     ];
     for path in &paths {
-        for method in
-            ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "LOCK", "UNLOCK", "OPTIONS", "PROPFIND"]
-        {
+        for method in [
+            "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "LOCK", "UNLOCK", "OPTIONS",
+            "PROPFIND",
+        ] {
             // Every answer is looked at where it is received.
-            let body = matches!(method, "POST" | "PUT" | "LOCK" | "UNLOCK").then(|| Bytes::from_static(b"{"));
+            let body = matches!(method, "POST" | "PUT" | "LOCK" | "UNLOCK")
+                .then(|| Bytes::from_static(b"{"));
             server.send(method, path, body).await;
         }
     }
@@ -179,7 +198,11 @@ pub async fn no_route_ever_answers_3xx(server: &HttpTarget) {
     ] {
         at.write(None, state(1, "l")).await;
         let answer = server.send_with("GET", &at.path(), None, &[condition]).await;
-        assert!(matches!(answer.status, 200 | 404), "a condition is answered with {}", answer.status);
+        assert!(
+            matches!(answer.status, 200 | 404),
+            "a condition is answered with {}",
+            answer.status
+        );
     }
 }
 
@@ -203,9 +226,11 @@ pub async fn foreign_method_is_405(server: &HttpTarget) {
     }
 }
 
-/// A client that was told the methods of another server, by variables that stand for a whole CI project or by a block, asks for something else
-/// than it means: its unlock is a deletion, its lock a read. None of these is granted, so that no state is lost and nobody believes in a lock.
-/// What tells them apart is that a client's reads and deletions bring neither a body nor the digest of one.
+/// A client that was told the methods of another server, by variables that stand for a whole CI
+/// project or by a block, asks for something else than it means: its unlock is a deletion, its lock
+/// a read. None of these is granted, so that no state is lost and nobody believes in a lock.
+/// What tells them apart is that a client's reads and deletions bring neither a body nor the digest
+/// of one.
 pub async fn methods_of_another_server_do_no_harm(server: &HttpTarget) {
     let at = server.state("foreign-methods");
     at.write(None, state(1, "l")).await.assert_status(200, "nothing is stored");
@@ -227,10 +252,15 @@ pub async fn methods_of_another_server_do_no_harm(server: &HttpTarget) {
     }
     let mut digest = server.raw_headers();
     digest.push(("Content-Md5", "1B2M2Y8AsgTpgAmY7PhCfg==".to_owned()));
-    server.send_raw("DELETE", &at.path(), &digest, b"").await.assert_status(400, "the digest of nothing");
+    server
+        .send_raw("DELETE", &at.path(), &digest, b"")
+        .await
+        .assert_status(400, "the digest of nothing");
     // `lock_method`: an answer of success would be taken for the lock.
     for method in ["GET", "DELETE"] {
-        at.send(method, Some(record.clone().into())).await.assert_status(400, "a lock by another method");
+        at.send(method, Some(record.clone().into()))
+            .await
+            .assert_status(400, "a lock by another method");
     }
     for method in ["POST", "PUT", "PATCH"] {
         let refused = at.send(method, Some(record.clone().into())).await;
@@ -252,7 +282,8 @@ pub async fn methods_of_another_server_do_no_harm(server: &HttpTarget) {
     at.assert_unwritten().await;
 }
 
-/// A write that is under way when the server is told to stop is finished, stored and answered; nothing new is taken.
+/// A write that is under way when the server is told to stop is finished, stored and answered;
+/// nothing new is taken.
 pub async fn sigterm_finishes_write_in_flight(server: &HttpTarget) {
     let at = server.state("stop");
     let (store, ws) = server.native(&at.name);

@@ -16,7 +16,10 @@ pub async fn second_lock_gets_423_with_holder(server: &HttpTarget) {
     let stored = LockInfo::parse(&answer.body).expect("the answer is the stored record");
     assert_eq!(stored.id, holder.id);
     for _ in 0..2 {
-        state.lock(&lock_info("OperationTypePlan")).await.assert_held_by(&holder, "the lock is held");
+        state
+            .lock(&lock_info("OperationTypePlan"))
+            .await
+            .assert_held_by(&holder, "the lock is held");
     }
 }
 
@@ -52,7 +55,8 @@ pub async fn hundred_parallel_locks_one_winner(server: &HttpTarget) {
     state.assert_locked_by(winner).await;
 }
 
-/// Terraform's force-unlock: no body, in no chunks, with the digest of nothing. It removes whatever lock there is.
+/// Terraform's force-unlock: no body, in no chunks, with the digest of nothing. It removes whatever
+/// lock there is.
 pub async fn empty_chunked_unlock_is_force_unlock(server: &HttpTarget) {
     let state = server.state("force-unlock");
     let holder = lock_info("OperationTypeApply");
@@ -66,7 +70,10 @@ pub async fn empty_chunked_unlock_is_force_unlock(server: &HttpTarget) {
     }
     state.assert_unlocked().await;
     state.lock(&holder).await.assert_status(200, "the lock is free");
-    state.send("UNLOCK", Some(Bytes::new())).await.assert_status(200, "an empty body with a length");
+    state
+        .send("UNLOCK", Some(Bytes::new()))
+        .await
+        .assert_status(200, "an empty body with a length");
     state.assert_unlocked().await;
 }
 
@@ -111,8 +118,9 @@ pub async fn repeated_unlock_is_200(server: &HttpTarget) {
     state.unlock(&holder).await.assert_held_by(&next, "a late repetition");
 }
 
-/// The same lock by methods that every proxy lets through, and by whatever pair of methods a client was told by variables or a block that
-/// were written for another server: GitLab's and Gitea's, Lynx's, the client's own. At these addresses none of them is a write or a deletion.
+/// The same lock by methods that every proxy lets through, and by whatever pair of methods a client
+/// was told by variables or a block that were written for another server: GitLab's and Gitea's,
+/// Lynx's, the client's own. At these addresses none of them is a write or a deletion.
 pub async fn post_delete_lock_route_works(server: &HttpTarget) {
     for (method, away, door) in [
         ("POST", "DELETE", "lock"),
@@ -136,20 +144,28 @@ pub async fn post_delete_lock_route_works(server: &HttpTarget) {
         };
         send("GET", None).await.assert_status(204, "nobody holds the lock");
         for _ in 0..2 {
-            send(method, Some(&holder)).await.assert_status(200, "the lock is free, and then the holder's");
+            send(method, Some(&holder))
+                .await
+                .assert_status(200, "the lock is free, and then the holder's");
         }
         send(method, Some(&other)).await.assert_held_by(&holder, "the lock is held");
         state.assert_locked_by(&holder).await;
         let shown = send("GET", None).await;
         shown.assert_status(200, "the lock is held");
         assert_eq!(LockInfo::parse(&shown.body).map(|info| info.id), Ok(holder.id.clone()));
-        state.write(Some(&holder), fixtures::state(1, "l")).await.assert_status(200, "the holder may write");
+        state
+            .write(Some(&holder), fixtures::state(1, "l"))
+            .await
+            .assert_status(200, "the holder may write");
         release(Some(&other)).await.assert_held_by(&holder, "a foreign id");
         for _ in 0..2 {
-            release(Some(&holder)).await.assert_status(200, "the holder may unlock, and say so again");
+            release(Some(&holder))
+                .await
+                .assert_status(200, "the holder may unlock, and say so again");
         }
         state.assert_unlocked().await;
-        // By hand, without a body: the id in the query is as binding as one in a body; with neither, it is force.
+        // By hand, without a body: the id in the query is as binding as one in a body; with
+        // neither, it is force.
         send(method, Some(&holder)).await.assert_status(200, "the lock is free");
         let foreign = server.send(away, &format!("{free}?ID={}", other.id), None).await;
         foreign.assert_held_by(&holder, "a foreign id in the query");
@@ -162,8 +178,16 @@ pub async fn post_delete_lock_route_works(server: &HttpTarget) {
 /// A lock has an id, or it is none.
 pub async fn malformed_lock_is_400(server: &HttpTarget) {
     let state = server.state("malformed-lock");
-    for body in ["", "{", "{}", "[]", "\"x\"", r#"{"ID":""}"#, r#"{"ID":7}"#, r#"{"ID":"x","Created":"now"}"#]
-    {
+    for body in [
+        "",
+        "{",
+        "{}",
+        "[]",
+        "\"x\"",
+        r#"{"ID":""}"#,
+        r#"{"ID":7}"#,
+        r#"{"ID":"x","Created":"now"}"#,
+    ] {
         let body = Bytes::from_static(body.as_bytes());
         state.send("LOCK", Some(body.clone())).await.assert_status(400, "a lock without an id");
         server
@@ -171,7 +195,10 @@ pub async fn malformed_lock_is_400(server: &HttpTarget) {
             .await
             .assert_status(400, "the same");
         if !body.is_empty() {
-            state.send("UNLOCK", Some(body)).await.assert_status(400, "an unlock without an id is not force");
+            state
+                .send("UNLOCK", Some(body))
+                .await
+                .assert_status(400, "an unlock without an id is not force");
         }
     }
     state.assert_unlocked().await;

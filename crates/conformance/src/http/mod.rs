@@ -1,4 +1,5 @@
-//! What a server of Terraform's `http` protocol promises: one function per promise, for any server, in this process or far away.
+//! What a server of Terraform's `http` protocol promises: one function per promise, for any server,
+//! in this process or far away.
 
 mod client;
 mod edges;
@@ -11,14 +12,15 @@ mod writing;
 
 pub use client::Answer;
 pub use edges::{
-    foreign_method_is_405, methods_of_another_server_do_no_harm, no_route_ever_answers_3xx, oversize_is_413,
-    path_traversal_names_are_400, query_order_and_foreign_parameters_are_ignored,
+    foreign_method_is_405, methods_of_another_server_do_no_harm, no_route_ever_answers_3xx,
+    oversize_is_413, path_traversal_names_are_400, query_order_and_foreign_parameters_are_ignored,
     sigterm_finishes_write_in_flight, unauthorised_large_body_is_not_read,
 };
 pub use locking::{
     empty_chunked_unlock_is_force_unlock, hundred_parallel_locks_one_winner, malformed_lock_is_400,
-    opentofu_force_unlock_body_is_accepted, post_delete_lock_route_works, relock_with_same_id_is_200,
-    repeated_unlock_is_200, second_lock_gets_423_with_holder, unlock_with_foreign_id_is_refused,
+    opentofu_force_unlock_body_is_accepted, post_delete_lock_route_works,
+    relock_with_same_id_is_200, repeated_unlock_is_200, second_lock_gets_423_with_holder,
+    unlock_with_foreign_id_is_refused,
 };
 pub use native::{lost_replies_are_harmless, native_tflock_blocks_http_lock_and_back};
 pub use reading::{

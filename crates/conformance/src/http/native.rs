@@ -5,7 +5,8 @@ use remote_state_core::{ErrorKind, LockTarget, Released, WriteMode};
 use crate::fixtures::{assert_stored, lock_info, state};
 use crate::http::target::HttpTarget;
 
-/// A client of the store and a client of the server lock each other out, and read what the other wrote.
+/// A client of the store and a client of the server lock each other out, and read what the other
+/// wrote.
 pub async fn native_tflock_blocks_http_lock_and_back(server: &HttpTarget) {
     let at = server.state("native");
     let (store, ws) = server.native(&at.name);
@@ -15,15 +16,19 @@ pub async fn native_tflock_blocks_http_lock_and_back(server: &HttpTarget) {
     let written = store.write(&ws, state(1, "l").into(), &WriteMode::Overwrite).await;
     written.expect("the native client may write");
     at.assert_reads(&state(1, "l"), "the native client's state").await;
-    let released =
-        store.release(&ws, &LockTarget::Id(native.id.clone())).await.expect("the holder may release");
+    let released = store
+        .release(&ws, &LockTarget::Id(native.id.clone()))
+        .await
+        .expect("the holder may release");
     assert_eq!(released, Released::Freed(Some(native)));
 
     let http = lock_info("http");
     at.lock(&http).await.assert_status(200, "the lock is free");
-    let error = store.acquire(&ws, &lock_info("native")).await.expect_err("the http client holds the lock");
+    let error =
+        store.acquire(&ws, &lock_info("native")).await.expect_err("the http client holds the lock");
     assert_eq!(error.kind(), ErrorKind::LockHeld, "{error:?}");
-    let holder = error.holder().and_then(|record| record.info.clone().ok()).expect("the record can be read");
+    let holder =
+        error.holder().and_then(|record| record.info.clone().ok()).expect("the record can be read");
     let path = store.location(&ws).path;
     assert_eq!(
         holder,
@@ -36,14 +41,16 @@ pub async fn native_tflock_blocks_http_lock_and_back(server: &HttpTarget) {
     assert_eq!(store.inspect(&ws).await.expect("the lock can be looked at"), None);
 }
 
-/// When the store does its work and its answer is lost, the client tries again, as it would, and ends where it wanted to.
+/// When the store does its work and its answer is lost, the client tries again, as it would, and
+/// ends where it wanted to.
 pub async fn lost_replies_are_harmless(server: &HttpTarget) {
     let at = server.state("lost-reply");
     let holder = lock_info("OperationTypeApply");
     server.faults().lose_next_replies(1);
     at.lock(&holder).await.assert_status(503, "the answer to the lock is lost");
     at.lock(&holder).await.assert_status(200, "the lock, again");
-    // Looking at the lock and reading the state come before the write, so each of three answers can be lost.
+    // Looking at the lock and reading the state come before the write, so each of three answers can
+    // be lost.
     for lost in 0..3 {
         let next = state(lost as u64 + 1, "l");
         server.faults().lose_reply_after(lost);

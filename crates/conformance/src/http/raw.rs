@@ -17,9 +17,11 @@ use crate::http::target::HttpTarget;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl HttpTarget {
-    /// Sends a request whose target stands on the request line as it is, and returns the answer once the connection has ended.
+    /// Sends a request whose target stands on the request line as it is, and returns the answer
+    /// once the connection has ended.
     ///
-    /// `body` is sent as it is: the headers say what it is. A server that stops reading midway is no failure.
+    /// `body` is sent as it is: the headers say what it is. A server that stops reading midway is
+    /// no failure.
     ///
     /// # Panics
     /// As [`send`](Self::send), and if the connection does not end.
@@ -31,13 +33,17 @@ impl HttpTarget {
         body: &[u8],
     ) -> Answer {
         let what = format!("{method} {target}");
-        let mut head =
-            format!("{method} {}{target} HTTP/1.1\r\nHost: {}\r\n", self.prefix(), self.authority());
+        let mut head = format!(
+            "{method} {}{target} HTTP/1.1\r\nHost: {}\r\n",
+            self.prefix(),
+            self.authority()
+        );
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         head.push_str("\r\n");
-        let mut stream = TcpStream::connect(self.authority()).await.expect("the server should be reachable");
+        let mut stream =
+            TcpStream::connect(self.authority()).await.expect("the server should be reachable");
         stream.write_all(head.as_bytes()).await.expect("a request's head should be taken");
         let (mut from, mut to) = stream.split();
         let mut received = Vec::new();
@@ -47,17 +53,19 @@ impl HttpTarget {
         };
         let receive = from.read_to_end(&mut received);
         let both = async { tokio::join!(send, receive) };
-        let ((), ended) =
-            timeout(PATIENCE, both).await.unwrap_or_else(|_| panic!("{what} should be answered and ended"));
+        let ((), ended) = timeout(PATIENCE, both)
+            .await
+            .unwrap_or_else(|_| panic!("{what} should be answered and ended"));
         // A reset after the answer does no harm; one instead of an answer shows below.
         drop(ended);
-        let answer =
-            parse(&received).unwrap_or_else(|| panic!("{what}: {} bytes are no answer", received.len()));
+        let answer = parse(&received)
+            .unwrap_or_else(|| panic!("{what}: {} bytes are no answer", received.len()));
         answer.assert_is_speakable(&what);
         answer
     }
 
-    /// The header that authorises a request, if the server wants any, and the one that ends the connection after the answer.
+    /// The header that authorises a request, if the server wants any, and the one that ends the
+    /// connection after the answer.
     pub fn raw_headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = vec![("Connection", "close".to_owned())];
         if let Some(token) = &self.token {
@@ -79,8 +87,10 @@ fn parse(received: &[u8]) -> Option<Answer> {
     let mut headers = HeaderMap::new();
     for line in lines {
         let (name, value) = line.split_once(':')?;
-        headers
-            .append(HeaderName::from_bytes(name.as_bytes()).ok()?, HeaderValue::from_str(value.trim()).ok()?);
+        headers.append(
+            HeaderName::from_bytes(name.as_bytes()).ok()?,
+            HeaderValue::from_str(value.trim()).ok()?,
+        );
     }
     Some(Answer { status, headers, body: Bytes::copy_from_slice(&received[end + 4..]) })
 }

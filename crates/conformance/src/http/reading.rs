@@ -2,14 +2,17 @@
 
 use remote_state_core::ErrorKind;
 
-use crate::fixtures::{self, assert_same_bytes, delicate_states, encrypted_state, lock_info, state_of_size};
+use crate::fixtures::{
+    self, assert_same_bytes, delicate_states, encrypted_state, lock_info, state_of_size,
+};
 use crate::http::client::content_md5;
 use crate::http::target::HttpTarget;
 
 /// The longest state that is tried.
 const HUGE_BYTES: usize = 64 << 20;
 
-/// `404` means that the store said that the state was never written. No failure, and no wrong address, looks like that.
+/// `404` means that the store said that the state was never written. No failure, and no wrong
+/// address, looks like that.
 pub async fn unknown_state_is_404_and_store_failure_is_not(server: &HttpTarget) {
     let state = server.state("unknown");
     state.assert_unwritten().await;
@@ -49,7 +52,8 @@ const LONG_BYTES: usize = 1 << 20;
 
 /// What was written is what is read, byte for byte, up to the longest state that is accepted.
 pub async fn bytes_round_trip_exactly(server: &HttpTarget) {
-    let longest = ("the longest state", state_of_size(1, "l", server.max_state_bytes.min(HUGE_BYTES)));
+    let longest =
+        ("the longest state", state_of_size(1, "l", server.max_state_bytes.min(HUGE_BYTES)));
     for (what, bytes) in delicate_states().into_iter().chain([longest]) {
         let state = server.state("bytes");
         state.write(None, bytes.clone()).await.assert_status(200, what);
@@ -58,7 +62,8 @@ pub async fn bytes_round_trip_exactly(server: &HttpTarget) {
         assert_same_bytes(&answer.body, &bytes, what);
         assert_eq!(answer.header("content-type"), "application/json");
         assert_eq!(answer.header("cache-control"), "no-store");
-        // A digest stands before the bytes, so a server that hands on a long state as it comes has none.
+        // A digest stands before the bytes, so a server that hands on a long state as it comes has
+        // none.
         if bytes.len() < LONG_BYTES || !answer.header("content-md5").is_empty() {
             assert_eq!(answer.header("content-md5"), content_md5(&bytes), "{what}");
         }
@@ -77,11 +82,15 @@ pub async fn encrypted_opentofu_state_is_accepted(server: &HttpTarget) {
             .await
             .assert_status(200, "an encrypted state");
     }
-    state.write(Some(&holder), encrypted_state(1, "l")).await.assert_status(409, "an older encrypted state");
+    state
+        .write(Some(&holder), encrypted_state(1, "l"))
+        .await
+        .assert_status(409, "an older encrypted state");
     state.assert_reads(&encrypted_state(2, "l"), "the encrypted state").await;
 }
 
-/// A client that accepts `gzip`, as Go's does, reads the same as one that does not; a body that comes in encoded is refused.
+/// A client that accepts `gzip`, as Go's does, reads the same as one that does not; a body that
+/// comes in encoded is refused.
 pub async fn gzip_and_identity_reads_agree(server: &HttpTarget) {
     let state = server.state("gzip");
     let bytes = state_of_size(1, "l", 100_000);
@@ -94,8 +103,13 @@ pub async fn gzip_and_identity_reads_agree(server: &HttpTarget) {
         assert_same_bytes(&answer.body, &bytes, accepted);
     }
     let headers = [("content-encoding", "gzip".to_owned())];
-    let answer = server.send_with("POST", &state.path(), Some(fixtures::state(2, "l")), &headers).await;
-    assert!((400..500).contains(&answer.status), "an encoded body is answered with {}", answer.status);
+    let answer =
+        server.send_with("POST", &state.path(), Some(fixtures::state(2, "l")), &headers).await;
+    assert!(
+        (400..500).contains(&answer.status),
+        "an encoded body is answered with {}",
+        answer.status
+    );
     state.assert_reads(&bytes, "the state after a refused write").await;
     let headers = [("content-encoding", "identity".to_owned())];
     let next = fixtures::state(2, "l");

@@ -10,8 +10,9 @@ use crate::faults::Faults;
 
 /// A server to be judged, and what the test may do behind its back.
 ///
-/// Every behaviour works on states with names of its own, so one server may serve many of them, even at the same time; all but
-/// `sigterm_finishes_write_in_flight`, and those that need [`Faults`].
+/// Every behaviour works on states with names of its own, so one server may serve many of them,
+/// even at the same time; all but `sigterm_finishes_write_in_flight`, and those that need
+/// [`Faults`].
 #[derive(Clone)]
 pub struct HttpTarget {
     base_url: String,
@@ -47,11 +48,15 @@ impl HttpTarget {
     pub fn new(base_url: impl Into<String>) -> Self {
         let base_url = base_url.into();
         assert!(base_url.starts_with("http://"), "`{base_url}` should start with `http://`");
-        // No TLS is used. But where another crate of the build turns it on, a client cannot be made without a provider for it.
+        // No TLS is used. But where another crate of the build turns it on, a client cannot be made
+        // without a provider for it.
         let _already_there = rustls::crypto::ring::default_provider().install_default();
-        // Following a redirect would hide that there was one; a proxy would be judged instead of the server.
-        let client =
-            reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build();
+        // Following a redirect would hide that there was one; a proxy would be judged instead of
+        // the server.
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build();
         Self {
             base_url: base_url.trim_end_matches('/').to_owned(),
             token: None,
@@ -78,7 +83,8 @@ impl HttpTarget {
         self
     }
 
-    /// Sets another way to the server's states: a store such as a native client would use beside the server.
+    /// Sets another way to the server's states: a store such as a native client would use beside
+    /// the server.
     #[must_use]
     pub fn with_native(mut self, store: Arc<dyn StateStore>, names: Names) -> Self {
         self.native = Some((store, names));
@@ -127,7 +133,8 @@ impl HttpTarget {
 
     /// Returns where a native client finds the state that the server calls by this name.
     pub(super) fn native(&self, name: &str) -> (Arc<dyn StateStore>, Workspace) {
-        let (store, names) = self.native.as_ref().expect("this behaviour needs `HttpTarget::with_native`");
+        let (store, names) =
+            self.native.as_ref().expect("this behaviour needs `HttpTarget::with_native`");
         match names {
             Names::Keys => (
                 store

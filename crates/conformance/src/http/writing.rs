@@ -38,7 +38,8 @@ pub async fn write_without_id_while_locked_is_423(server: &HttpTarget) {
     at.assert_reads(&state(1, "l"), "the state written without a lock").await;
 }
 
-/// Writing what is stored already succeeds, with or without a lock: the first answer may have been lost.
+/// Writing what is stored already succeeds, with or without a lock: the first answer may have been
+/// lost.
 pub async fn identical_rewrite_is_200(server: &HttpTarget) {
     let at = server.state("rewrite");
     let holder = lock_info("OperationTypeApply");
@@ -87,7 +88,10 @@ pub async fn wrong_content_md5_is_400_and_stores_nothing(server: &HttpTarget) {
         let answer = server.send_with("POST", &at.path(), Some(state(1, "l")), &headers).await;
         answer.assert_status(400, "a wrong digest");
         let body = Bytes::from(lock_info("OperationTypeApply").to_json());
-        server.send_with("LOCK", &at.path(), Some(body), &headers).await.assert_status(400, "a wrong digest");
+        server
+            .send_with("LOCK", &at.path(), Some(body), &headers)
+            .await
+            .assert_status(400, "a wrong digest");
     }
     at.assert_unwritten().await;
     at.assert_unlocked().await;
@@ -107,23 +111,30 @@ pub async fn put_works_like_post(server: &HttpTarget) {
     at.assert_reads(&state(1, "l"), "the state that was put").await;
 }
 
-/// When the lock was broken, a write that follows directly is let through, since nobody wrote in between; any other is not.
+/// When the lock was broken, a write that follows directly is let through, since nobody wrote in
+/// between; any other is not.
 pub async fn write_under_a_broken_lock_must_follow_directly(server: &HttpTarget) {
     let at = server.state("broken-lock");
     let broken = lock_info("OperationTypeApply");
     at.lock(&broken).await.assert_status(200, "the lock is free");
     at.send("UNLOCK", Some(Bytes::new())).await.assert_status(200, "force");
-    at.write(Some(&broken), state(1, "l")).await.assert_status(200, "a first state: nobody wrote in between");
+    at.write(Some(&broken), state(1, "l"))
+        .await
+        .assert_status(200, "a first state: nobody wrote in between");
     at.write(Some(&broken), state(2, "l"))
         .await
         .assert_status(200, "the next serial: nobody wrote in between");
     at.write(Some(&broken), state(4, "l")).await.assert_status(409, "a serial is missing");
     at.write(None, state(3, "l")).await.assert_status(200, "another client");
-    at.write(Some(&broken), state_with(3, "l", "late")).await.assert_status(409, "somebody wrote in between");
+    at.write(Some(&broken), state_with(3, "l", "late"))
+        .await
+        .assert_status(409, "somebody wrote in between");
     at.assert_reads(&state(3, "l"), "the other client's state").await;
     let next = lock_info("OperationTypePlan");
     at.lock(&next).await.assert_status(200, "the lock is free");
-    at.write(Some(&broken), state(4, "l")).await.assert_held_by(&next, "somebody else holds the lock now");
+    at.write(Some(&broken), state(4, "l"))
+        .await
+        .assert_held_by(&next, "somebody else holds the lock now");
 }
 
 /// Only a state is stored.
@@ -144,7 +155,10 @@ pub async fn what_is_no_state_is_422(server: &HttpTarget) {
     ] {
         let answer = at.write(None, Bytes::from_static(body.as_bytes())).await;
         answer.assert_status(422, "a body that is no state");
-        assert!(!answer.body.windows(7).any(|window| window == b"hunter2"), "an answer never quotes a body");
+        assert!(
+            !answer.body.windows(7).any(|window| window == b"hunter2"),
+            "an answer never quotes a body"
+        );
     }
     at.assert_unwritten().await;
     for version in 1..=3 {

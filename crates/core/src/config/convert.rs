@@ -16,12 +16,18 @@ const MAX_SHOWN: usize = 60;
 /// Converts a setting to the type of its key; `None` is null.
 ///
 /// # Errors
-/// `ConfigInvalid` naming the key, where the value was set and the expected form. The value is shown unless the key is secret.
-pub(crate) fn convert(key: &ConfigKeySpec, given: &Sourced<Setting>) -> Result<Option<ConfigValue>> {
+/// `ConfigInvalid` naming the key, where the value was set and the expected form. The value is
+/// shown unless the key is secret.
+pub(crate) fn convert(
+    key: &ConfigKeySpec,
+    given: &Sourced<Setting>,
+) -> Result<Option<ConfigValue>> {
     let from_environment = matches!(given.origin, Origin::Environment(_));
     let converted = match (key.kind, &given.value) {
         (_, Setting::Null) => return Ok(None),
-        (_, Setting::Deferred(reason)) => return Err(deferred(key.name, reason, key.secret, &given.origin)),
+        (_, Setting::Deferred(reason)) => {
+            return Err(deferred(key.name, reason, key.secret, &given.origin));
+        }
         (ValueKind::Bool, value) => bool(value, from_environment).map(ConfigValue::Bool),
         (ValueKind::Number, value) => number(value).map(ConfigValue::Number),
         (ValueKind::String, value) => text(value).map(ConfigValue::String),
@@ -40,7 +46,8 @@ pub(crate) fn convert(key: &ConfigKeySpec, given: &Sourced<Setting>) -> Result<O
     converted.map(Some).ok_or_else(|| invalid(key, given))
 }
 
-/// What stands in messages for the names in an expression of a secret key: a secret without its quotes is a name.
+/// What stands in messages for the names in an expression of a secret key: a secret without its
+/// quotes is a name.
 pub(crate) const NAME_OR_CALL: &str = "a name or a call";
 
 /// Creates the error for an expression that has to be evaluated by somebody else.
@@ -59,7 +66,8 @@ pub(crate) fn deferred(name: &str, reason: &str, is_secret: bool, origin: &Origi
         .with_hint(format!("or pass `--backend-config {name}=…`"))
 }
 
-/// Terraform converts these four texts and no others. Variables are read more kindly, as the vendors' tools read them.
+/// Terraform converts these four texts and no others. Variables are read more kindly, as the
+/// vendors' tools read them.
 fn bool(value: &Setting, any_case: bool) -> Option<bool> {
     match value {
         Setting::Bool(value) => Some(*value),
@@ -101,7 +109,8 @@ fn invalid(key: &ConfigKeySpec, given: &Sourced<Setting>) -> Error {
         Setting::Bool(value) => Some(value.to_string()),
         _ => None,
     };
-    let what = shown.map_or_else(|| "invalid value".to_owned(), |value| format!("invalid value `{value}`"));
+    let what = shown
+        .map_or_else(|| "invalid value".to_owned(), |value| format!("invalid value `{value}`"));
     let (form, example) = match key.kind {
         ValueKind::Bool => ("`true` or `false`", "true"),
         ValueKind::Number => ("a number", "5"),

@@ -25,8 +25,12 @@ pub(crate) struct Flattener<'a> {
 const MAX_DEPTH: usize = 8;
 
 impl<'a> Flattener<'a> {
-    /// Creates one for a provider; `providers` are all that are known, to say whose a strange key is.
-    pub(crate) fn new(provider: &'static ProviderSpec, providers: &'a [&'static ProviderSpec]) -> Self {
+    /// Creates one for a provider; `providers` are all that are known, to say whose a strange key
+    /// is.
+    pub(crate) fn new(
+        provider: &'static ProviderSpec,
+        providers: &'a [&'static ProviderSpec],
+    ) -> Self {
         Self { provider, providers, notes: Vec::new() }
     }
 
@@ -52,8 +56,10 @@ impl<'a> Flattener<'a> {
         if let Some(row) = self.provider.row(name) {
             if let Some(reason) = row.refused.filter(|_| given.value != Setting::Null) {
                 let title = self.provider.title;
-                return Err(Error::config(format!("`{name}` cannot be used with {title}: {reason}"))
-                    .with_context("set in", &given.origin));
+                return Err(Error::config(format!(
+                    "`{name}` cannot be used with {title}: {reason}"
+                ))
+                .with_context("set in", &given.origin));
             }
             changes.push(Change::Set(name.to_owned(), given.clone()));
             return Ok(());
@@ -63,16 +69,20 @@ impl<'a> Flattener<'a> {
         }
         let unset = given.value == Setting::Null || given.value == Setting::List(Vec::new());
         if unset && matches!(given.origin, Origin::Initialised { .. }) {
-            // A newer client knows the key, records every key that it knows, and was not told a value.
+            // A newer client knows the key, records every key that it knows, and was not told a
+            // value.
             return Ok(());
         }
         if depth == 0 {
             return Err(self.unknown(name, &given.origin));
         }
-        // Native clients convert the object to the type they know and drop what is left over, without a word.
+        // Native clients convert the object to the type they know and drop what is left over,
+        // without a word.
         let scheme = self.provider.scheme;
-        self.notes
-            .push(format!("`{name}` ({}) is not a key of provider `{scheme}` and is ignored", given.origin));
+        self.notes.push(format!(
+            "`{name}` ({}) is not a key of provider `{scheme}` and is ignored",
+            given.origin
+        ));
         Ok(())
     }
 
@@ -97,11 +107,15 @@ impl<'a> Flattener<'a> {
             }
             Setting::List(blocks) if blocks.len() <= 1 && self.provider.is_block(name) => {
                 match blocks.first() {
-                    // What was written as a block is recorded, and written in JSON, as a list of at most one object.
+                    // What was written as a block is recorded, and written in JSON, as a list of at
+                    // most one object.
                     None => Ok(()),
-                    Some(block @ (Setting::Object(_) | Setting::Null)) => {
-                        self.object(name, &Sourced::new(block.clone(), given.origin.clone()), depth, changes)
-                    }
+                    Some(block @ (Setting::Object(_) | Setting::Null)) => self.object(
+                        name,
+                        &Sourced::new(block.clone(), given.origin.clone()),
+                        depth,
+                        changes,
+                    ),
                     Some(other) => Err(self.not_an_object(name, other, &given.origin)),
                 }
             }
@@ -117,12 +131,15 @@ impl<'a> Flattener<'a> {
     fn not_an_object(&self, name: &str, found: &Setting, origin: &Origin) -> Error {
         let members = self.provider.members(name);
         let example = members.first().copied().unwrap_or("name");
-        Error::config(format!("invalid value for `{name}`: expected an object, found {}", found.shape()))
-            .with_context("set in", origin)
-            .with_hint(format!(
-                "write it as `{name} = {{ {example} = … }}`; its members are {}",
-                quoted(&members)
-            ))
+        Error::config(format!(
+            "invalid value for `{name}`: expected an object, found {}",
+            found.shape()
+        ))
+        .with_context("set in", origin)
+        .with_hint(format!(
+            "write it as `{name} = {{ {example} = … }}`; its members are {}",
+            quoted(&members)
+        ))
     }
 
     fn unknown(&self, name: &str, origin: &Origin) -> Error {
@@ -141,7 +158,8 @@ impl<'a> Flattener<'a> {
             if let Some(alike) = self.provider.most_alike(name) {
                 error = error.with_hint(format!("the key that is most like it is `{alike}`"));
             }
-            error = error.with_hint(format!("see all keys with `remote-state config keys {scheme}`"));
+            error =
+                error.with_hint(format!("see all keys with `remote-state config keys {scheme}`"));
         }
         error
     }

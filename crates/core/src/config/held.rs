@@ -63,7 +63,8 @@ impl ResolvedConfig {
 
     /// A file that the directory has under its own name is its own, whatever a link leads to.
     fn has_file(&self, path: &Path) -> bool {
-        let is_below = path.is_relative() && !path.components().any(|part| part == Component::ParentDir);
+        let is_below =
+            path.is_relative() && !path.components().any(|part| part == Component::ParentDir);
         let whole = self.directory().join(path);
         (is_below && !whole.canonicalize().is_ok_and(|path| self.is_of_person(&path)))
             || self.lies_in_directory(&whole)
@@ -114,7 +115,13 @@ impl ForeignEndpoint {
         vendor: &'static str,
         is_sent_vendors_credentials: bool,
     ) -> Self {
-        Self { key, origin: config.origin(key), url: url.into(), vendor, is_sent_vendors_credentials }
+        Self {
+            key,
+            origin: config.origin(key),
+            url: url.into(),
+            vendor,
+            is_sent_vendors_credentials,
+        }
     }
 }
 
@@ -124,7 +131,8 @@ impl fmt::Display for ForeignEndpoint {
         let url = crate::config::value::without_userinfo(url);
         write!(
             f,
-            "`{key}` in {origin} sends requests with your credentials to `{url}`, which is not {vendor}"
+            "`{key}` in {origin} sends requests with your credentials to `{url}`, which is not \
+             {vendor}"
         )
     }
 }
@@ -158,7 +166,8 @@ mod tests {
         for path in [below.join("main.tf"), below.join("prod.hcl"), outside.clone()] {
             std::fs::write(path, "").unwrap();
         }
-        let recorded = Origin::Initialised { path: "/elsewhere/terraform.tfstate".into(), line: None };
+        let recorded =
+            Origin::Initialised { path: "/elsewhere/terraform.tfstate".into(), line: None };
         for (origin, is_of_directory) in [
             (Origin::file("main.tf", 1), true),
             (Origin::file("not-there.tf", 1), true),
@@ -213,7 +222,8 @@ mod tests {
     #[test]
     fn programs_are_allowed_by_the_setting_or_by_the_variable() {
         let allows = |value| config(Path::new("."), None, &[(PROGRAMS_VARIABLE, value)]);
-        for (value, are_allowed) in [("1", true), ("yes", true), ("", false), ("0", false), ("False", false)]
+        for (value, are_allowed) in
+            [("1", true), ("yes", true), ("", false), ("0", false), ("False", false)]
         {
             assert_eq!(allows(value).allows_directory_programs(), are_allowed, "{value}");
         }
@@ -225,8 +235,10 @@ mod tests {
         for text in ["eyJh.eyJp.c2ln", "a-_.B.9"] {
             assert!(is_web_token(text), "{text}");
         }
-        let key = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl.b3Bl.b3Bl\n-----END OPENSSH PRIVATE KEY-----";
-        for text in ["", "a", "a.b", "a.b.c.d", "a..c", ".b.c", "a.b.c=", "a.b c.d", "a.b\n.c", key] {
+        let key = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl.b3Bl.b3Bl\n-----END OPENSSH PRIVATE \
+                   KEY-----";
+        for text in ["", "a", "a.b", "a.b.c.d", "a..c", ".b.c", "a.b.c=", "a.b c.d", "a.b\n.c", key]
+        {
             assert!(!is_web_token(text), "{text}");
         }
     }

@@ -1,7 +1,8 @@
 //! Which layer wins, decided by the `config` crate.
 //!
-//! That crate's values have no room for an [`Origin`](super::Origin), for a number with its digits or for an expression that is not evaluated.
-//! So it is given the settings' positions in a list to layer, and the settings themselves stay here.
+//! That crate's values have no room for an [`Origin`](super::Origin), for a number with its digits
+//! or for an expression that is not evaluated. So it is given the settings' positions in a list to
+//! layer, and the settings themselves stay here.
 
 use std::collections::BTreeMap;
 
@@ -26,14 +27,18 @@ pub(super) fn merge(
                 Change::Set(name, setting) => {
                     let origin = setting.origin.to_string();
                     settings.push(Some(setting));
-                    Step::Set(name, Value::new(Some(&origin), ValueKind::U64(settings.len() as u64 - 1)))
+                    Step::Set(
+                        name,
+                        Value::new(Some(&origin), ValueKind::U64(settings.len() as u64 - 1)),
+                    )
                 }
             })
             .collect();
         builder = builder.add_source(Steps(steps));
     }
-    let unexpected =
-        |error| Error::new(ErrorKind::Unexpected, "configure", "layers cannot be merged").with_source(error);
+    let unexpected = |error| {
+        Error::new(ErrorKind::Unexpected, "configure", "layers cannot be merged").with_source(error)
+    };
     let config = builder.build().map_err(unexpected)?;
     let merged = match config.get_table(ROOT) {
         Ok(merged) => merged,
@@ -48,7 +53,8 @@ pub(super) fn merge(
     Ok(merged.into_iter().filter_map(|(name, value)| Some((name, take(value)?))).collect())
 }
 
-/// The one key that the crate sees at its top, where it would take a dotted name apart. Below it a name is a name.
+/// The one key that the crate sees at its top, where it would take a dotted name apart. Below it a
+/// name is a name.
 const ROOT: &str = "settings";
 
 /// One layer as a source of the `config` crate.
@@ -74,10 +80,12 @@ impl Source for Steps {
 
     /// Applies the layer to those below it.
     ///
-    /// The default merges tables deeply. Here an object that is given replaces the whole object below, as it does in Terraform.
+    /// The default merges tables deeply. Here an object that is given replaces the whole object
+    /// below, as it does in Terraform.
     fn collect_to(&self, below: &mut Value) -> Result<(), ConfigError> {
         let ValueKind::Table(root) = &mut below.kind else { return Ok(()) };
-        let names = root.entry(ROOT.to_owned()).or_insert_with(|| Map::<String, Value>::new().into());
+        let names =
+            root.entry(ROOT.to_owned()).or_insert_with(|| Map::<String, Value>::new().into());
         let ValueKind::Table(names) = &mut names.kind else { return Ok(()) };
         for step in &self.0 {
             match step {

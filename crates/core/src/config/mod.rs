@@ -1,11 +1,13 @@
 //! Configuration keys, where their values come from, and how the sources are layered.
 //!
-//! A provider describes each of its keys in one row of a table, a [`ProviderSpec`]. Everything that is known about a key comes from its row:
-//! how it is read, what it falls back to, how it is documented, and what to suggest when it is misspelt. [`resolve`] layers the sources and
-//! yields a [`ResolvedConfig`], in which every value remembers its [`Origin`].
+//! A provider describes each of its keys in one row of a table, a [`ProviderSpec`]. Everything that
+//! is known about a key comes from its row: how it is read, what it falls back to, how it is
+//! documented, and what to suggest when it is misspelt. [`resolve`] layers the sources and yields a
+//! [`ResolvedConfig`], in which every value remembers its [`Origin`].
 //!
-//! A value passes through three shapes: a [`Setting`] is what a source says, before anybody knows the key's type; a [`ConfigValue`] has that
-//! type; a [`ResolvedConfig`] holds one `ConfigValue` for each key that has one.
+//! A value passes through three shapes: a [`Setting`] is what a source says, before anybody knows
+//! the key's type; a [`ConfigValue`] has that type; a [`ResolvedConfig`] holds one `ConfigValue`
+//! for each key that has one.
 
 mod convert;
 mod flatten;

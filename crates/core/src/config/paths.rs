@@ -7,16 +7,21 @@ use crate::config::value::Environment;
 use crate::error::Result;
 
 impl ResolvedConfig {
-    /// Expands the name of a file that a key holds: variables first, then the home folder, both as the environment of the configuration has them. What is
-    /// relative then begins in the [`directory`](Self::directory) of the configuration, as it does for native clients with `-chdir`.
+    /// Expands the name of a file that a key holds: variables first, then the home folder, both as
+    /// the environment of the configuration has them. What is relative then begins in the
+    /// [`directory`](Self::directory) of the configuration, as it does for native clients with
+    /// `-chdir`.
     ///
     /// # Errors
-    /// `ConfigInvalid` for a variable that is not set. Native clients put nothing in its place, and then look for a file that nobody meant.
+    /// `ConfigInvalid` for a variable that is not set. Native clients put nothing in its place, and
+    /// then look for a file that nobody meant.
     pub fn path(&self, key: &str, text: &str) -> Result<PathBuf> {
         let expanded = expand(self.environment(), text).map_err(|missing| {
-            self.invalid(key, &format!("it refers to `{missing}`, which is not set")).with_hint(format!(
-                "set the environment variable `{missing}`, or write the name of the file out"
-            ))
+            self.invalid(key, &format!("it refers to `{missing}`, which is not set")).with_hint(
+                format!(
+                    "set the environment variable `{missing}`, or write the name of the file out"
+                ),
+            )
         })?;
         let path = PathBuf::from(expanded);
         // A name is shown as it was written where nothing has to stand before it.
@@ -35,7 +40,9 @@ fn expand<'a>(env: &Environment, text: &'a str) -> Result<String, &'a str> {
         let end = after.find(|c| !is_part_of_name(c)).unwrap_or(after.len());
         let in_braces = after.strip_prefix('{').and_then(|inside| inside.split_once('}'));
         let (name, tail) = match in_braces {
-            Some((name, tail)) if !name.is_empty() && name.chars().all(is_part_of_name) => (name, tail),
+            Some((name, tail)) if !name.is_empty() && name.chars().all(is_part_of_name) => {
+                (name, tail)
+            }
             _ => after.split_at(end),
         };
         if name.is_empty() {
@@ -61,7 +68,8 @@ mod tests {
 
     #[test]
     fn variables_and_the_home_folder_are_expanded() {
-        let env: Environment = [("HOME", "/home/a"), ("DIR", "d"), ("TILDE", "~/x")].into_iter().collect();
+        let env: Environment =
+            [("HOME", "/home/a"), ("DIR", "d"), ("TILDE", "~/x")].into_iter().collect();
         for (text, expanded) in [
             ("/etc/ca.pem", "/etc/ca.pem"),
             ("~", "/home/a"),

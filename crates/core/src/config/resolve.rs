@@ -13,12 +13,13 @@ use crate::error::{Error, Result};
 
 /// Layers a provider's defaults, the environment and the given layers, the last of which wins.
 ///
-/// `null`, and the empty string where its row says so, count as not set: the environment and the default then apply. An object that is given
-/// replaces the object of a lower layer as a whole; a dotted name changes one member.
+/// `null`, and the empty string where its row says so, count as not set: the environment and the
+/// default then apply. An object that is given replaces the object of a lower layer as a whole; a
+/// dotted name changes one member.
 ///
 /// # Errors
-/// `ConfigInvalid` for a key that the provider does not have, a value that does not do, a name given together with its alias, and a required
-/// value that is nowhere.
+/// `ConfigInvalid` for a key that the provider does not have, a value that does not do, a name
+/// given together with its alias, and a required value that is nowhere.
 pub fn resolve(
     provider: &'static ProviderSpec,
     env: &Environment,
@@ -45,17 +46,19 @@ pub fn resolve_among(
         given.add(provider, name, setting, &mut notes)?;
     }
 
-    let set = |key: &ConfigKeySpec, setting: Sourced<Setting>| Change::Set(key.name.to_owned(), setting);
-    let defaults = provider
-        .keys
-        .iter()
-        .filter_map(|key| Some(set(key, Sourced::new(Setting::from(key.default?), Origin::Default))));
+    let set =
+        |key: &ConfigKeySpec, setting: Sourced<Setting>| Change::Set(key.name.to_owned(), setting);
+    let defaults = provider.keys.iter().filter_map(|key| {
+        Some(set(key, Sourced::new(Setting::from(key.default?), Origin::Default)))
+    });
     let environment = provider.keys.iter().filter_map(|key| {
         let (name, value) = key.env.iter().find_map(|name| Some((name, env.get(name)?)))?;
         Some(set(key, Sourced::new(Setting::from(value), Origin::Environment((*name).to_owned()))))
     });
-    let written =
-        given.settings.iter().map(|(name, written)| Change::Set((*name).to_owned(), written.setting.clone()));
+    let written = given
+        .settings
+        .iter()
+        .map(|(name, written)| Change::Set((*name).to_owned(), written.setting.clone()));
     let merged = merge([defaults.collect(), environment.collect(), written.collect::<Vec<_>>()])?;
 
     let mut values = BTreeMap::new();
@@ -72,7 +75,8 @@ pub fn resolve_among(
     Ok(config)
 }
 
-/// Returns what the layers alone say, by the canonical names of the rows; `None` for what cannot be evaluated.
+/// Returns what the layers alone say, by the canonical names of the rows; `None` for what cannot be
+/// evaluated.
 pub(crate) fn stated(
     provider: &'static ProviderSpec,
     providers: &[&'static ProviderSpec],
@@ -121,7 +125,8 @@ impl Given {
         notes: &mut Vec<String>,
     ) -> Result<()> {
         let Some(key) = provider.row(&name) else {
-            // Under a name that is no row there is only an object: the trace of one, or one that cannot be evaluated.
+            // Under a name that is no row there is only an object: the trace of one, or one that
+            // cannot be evaluated.
             if let Setting::Deferred(reason) = &setting.value {
                 return Err(deferred(&name, reason, provider.holds_secret(&name), &setting.origin));
             }
@@ -136,7 +141,8 @@ impl Given {
         } else if name != key.name {
             notes.push(format!("`{name}` ({}) is an older name of `{}`", setting.origin, key.name));
         }
-        if key.kind == ValueKind::String && matches!(&setting.value, Setting::String(text) if text.is_empty())
+        if key.kind == ValueKind::String
+            && matches!(&setting.value, Setting::String(text) if text.is_empty())
         {
             match key.empty {
                 EmptyRule::Value => {}
@@ -164,20 +170,26 @@ impl Given {
         Ok(())
     }
 
-    /// Checks that an object with a required member, which is one thing and no mere collection, is not put together from members and from older
-    /// names that stand outside of it: which of them somebody has forgotten about cannot be told.
+    /// Checks that an object with a required member, which is one thing and no mere collection, is
+    /// not put together from members and from older names that stand outside of it: which of
+    /// them somebody has forgotten about cannot be told.
     fn check_whole(&self, provider: &'static ProviderSpec) -> Result<()> {
         let whole = provider.keys.iter().filter(|key| key.required);
         for object in whole.filter_map(|key| Some(key.name.rsplit_once('.')?.0)) {
             let of_object = |name: &str| name.rsplit_once('.').is_some_and(|(of, _)| of == object);
             let members = self.settings.iter().filter(|(name, _)| of_object(name));
-            let (new, old): (Vec<_>, Vec<_>) = members.partition(|(name, written)| **name == written.name);
+            let (new, old): (Vec<_>, Vec<_>) =
+                members.partition(|(name, written)| **name == written.name);
             let stated = self.objects.get(object);
             let stated = stated.or_else(|| new.first().map(|(_, written)| &written.setting.origin));
             let (Some(stated), Some((_, first))) = (stated, old.first()) else { continue };
-            let error = Error::config(format!("`{object}` is set, and older names of its members are too"))
-                .with_context("set in", format_args!("{stated} (`{object}`)"))
-                .with_context("and in", format_args!("{} (`{}`)", first.setting.origin, first.name));
+            let error =
+                Error::config(format!("`{object}` is set, and older names of its members are too"))
+                    .with_context("set in", format_args!("{stated} (`{object}`)"))
+                    .with_context(
+                        "and in",
+                        format_args!("{} (`{}`)", first.setting.origin, first.name),
+                    );
             return Err(old.into_iter().fold(error, |error, (name, written)| {
                 error.with_hint(format!("write `{}` as `{name}`", written.name))
             }));
@@ -185,7 +197,8 @@ impl Given {
         Ok(())
     }
 
-    /// Checks that whatever is required has a value: a member of an object only if its object is in use.
+    /// Checks that whatever is required has a value: a member of an object only if its object is in
+    /// use.
     fn check_required(&self, config: &ResolvedConfig) -> Result<()> {
         let missing = config.provider().keys.iter().filter(|key| {
             let needed = key.name.rsplit_once('.').is_none_or(|(object, _)| self.uses(object));
@@ -197,10 +210,14 @@ impl Given {
         if let Some(origin) = self.empty.get(first) {
             error = error.with_context("empty in", origin);
         }
-        if let Some(origin) = first.rsplit_once('.').and_then(|(object, _)| self.objects.get(object)) {
+        if let Some(origin) =
+            first.rsplit_once('.').and_then(|(object, _)| self.objects.get(object))
+        {
             error = error.with_context("object in", origin);
         }
-        Err(names.fold(error, |error, name| error.with_context("also not set", format_args!("`{name}`"))))
+        Err(names.fold(error, |error, name| {
+            error.with_context("also not set", format_args!("`{name}`"))
+        }))
     }
 
     fn uses(&self, object: &str) -> bool {

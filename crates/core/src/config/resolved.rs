@@ -12,7 +12,8 @@ use crate::config::value::{ConfigValue, Environment, Origin, Sourced};
 use crate::error::{Error, Result};
 use crate::names::Workspace;
 
-/// A provider's configuration: each value converted to its key's type and paired with where it came from.
+/// A provider's configuration: each value converted to its key's type and paired with where it came
+/// from.
 #[derive(Clone, Debug)]
 pub struct ResolvedConfig {
     provider: &'static ProviderSpec,
@@ -44,7 +45,14 @@ impl ResolvedConfig {
         notes: Vec<String>,
         env: Environment,
     ) -> Self {
-        Self { provider, values, notes, env, directory: PathBuf::from("."), directory_programs: false }
+        Self {
+            provider,
+            values,
+            notes,
+            env,
+            directory: PathBuf::from("."),
+            directory_programs: false,
+        }
     }
 
     /// Resolves names and texts that a program gives, without looking at the environment.
@@ -55,8 +63,9 @@ impl ResolvedConfig {
         provider: &'static ProviderSpec,
         pairs: impl IntoIterator<Item = (&'a str, impl Into<Setting>)>,
     ) -> Result<Self> {
-        let setting =
-            |(name, value): (&str, _)| (name.to_owned(), Sourced::new(Into::into(value), Origin::Program));
+        let setting = |(name, value): (&str, _)| {
+            (name.to_owned(), Sourced::new(Into::into(value), Origin::Program))
+        };
         resolve(provider, &Environment::default(), &[pairs.into_iter().map(setting).collect()])
     }
 
@@ -65,12 +74,14 @@ impl ResolvedConfig {
         self.provider
     }
 
-    /// Returns the environment that the configuration was resolved in, for what stands in no key: `$HOME` in the name of a file.
+    /// Returns the environment that the configuration was resolved in, for what stands in no key:
+    /// `$HOME` in the name of a file.
     pub fn environment(&self) -> &Environment {
         &self.env
     }
 
-    /// Returns the directory in which the names of files begin: the one whose configuration it is, or else the current one.
+    /// Returns the directory in which the names of files begin: the one whose configuration it is,
+    /// or else the current one.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
@@ -158,8 +169,9 @@ impl ResolvedConfig {
         self
     }
 
-    /// Checks that no text holds a line break or another control character, but for the keys that are
-    /// named: texts go into headers, where such a character ends them or is refused without a word.
+    /// Checks that no text holds a line break or another control character, but for the keys that
+    /// are named: texts go into headers, where such a character ends them or is refused without
+    /// a word.
     ///
     /// # Errors
     /// `ConfigInvalid` with the key and where its value was set.
@@ -180,9 +192,11 @@ impl ResolvedConfig {
     pub fn check_printable_variables(&self, names: &[&str]) -> Result<()> {
         for name in names {
             if let Some(reason) = self.env.get(name).and_then(unprintable) {
-                return Err(Error::config(format!("invalid value of the variable `{name}`: {reason}"))
-                    .with_context("set in", format_args!("${name}"))
-                    .with_hint(WITHOUT_LINE_BREAK));
+                return Err(Error::config(format!(
+                    "invalid value of the variable `{name}`: {reason}"
+                ))
+                .with_context("set in", format_args!("${name}"))
+                .with_hint(WITHOUT_LINE_BREAK));
             }
         }
         Ok(())
@@ -213,7 +227,8 @@ impl ResolvedConfig {
         Some(self.get(key.name)?.value.shown())
     }
 
-    /// Creates the error for a value that does not do, naming the key and where the value was set, never the value.
+    /// Creates the error for a value that does not do, naming the key and where the value was set,
+    /// never the value.
     pub fn invalid(&self, name: &str, reason: &str) -> Error {
         Error::config(format!("invalid value for `{name}`: {reason}"))
             .with_context("set in", self.origin(name))
@@ -221,13 +236,17 @@ impl ResolvedConfig {
 
     /// Creates the error for a value that is not there.
     pub fn missing(&self, name: &str) -> Error {
-        let error = Error::config(format!("`{name}` is not set for provider `{}`", self.provider.scheme));
-        let env = self.provider.keys.iter().find(|key| key.name == name).map_or(&[][..], |key| key.env);
         let error =
-            error.with_hint(format!("pass `--backend-config {name}=…`, or set it in the `backend` block"));
+            Error::config(format!("`{name}` is not set for provider `{}`", self.provider.scheme));
+        let env =
+            self.provider.keys.iter().find(|key| key.name == name).map_or(&[][..], |key| key.env);
+        let error = error.with_hint(format!(
+            "pass `--backend-config {name}=…`, or set it in the `backend` block"
+        ));
         match env {
             [] => error,
-            names => error.with_hint(format!("or set the environment variable `{}`", names.join("` or `"))),
+            names => error
+                .with_hint(format!("or set the environment variable `{}`", names.join("` or `"))),
         }
     }
 }

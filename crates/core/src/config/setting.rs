@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::config::value::{Origin, Sourced};
 
-/// One source of configuration: a block, a file, an option. Names are as written; a member of an object may be named with a dot.
+/// One source of configuration: a block, a file, an option. Names are as written; a member of an
+/// object may be named with a dot.
 pub type Layer = Vec<(String, Sourced<Setting>)>;
 
 /// A value as its source has it.
@@ -23,7 +24,8 @@ pub enum Setting {
     List(Vec<Self>),
     /// Named values, each with its own place.
     Object(Vec<(String, Sourced<Self>)>),
-    /// An expression that this library does not evaluate. The text names what is in the way, such as `var.bucket`.
+    /// An expression that this library does not evaluate. The text names what is in the way, such
+    /// as `var.bucket`.
     Deferred(String),
 }
 
@@ -39,7 +41,9 @@ impl Setting {
     /// Gives every member, however deep, the same place.
     pub(crate) fn placed(self, origin: &Origin) -> Self {
         match self {
-            Self::List(items) => Self::List(items.into_iter().map(|item| item.placed(origin)).collect()),
+            Self::List(items) => {
+                Self::List(items.into_iter().map(|item| item.placed(origin)).collect())
+            }
             Self::Object(members) => {
                 let placed = |(name, member): (String, Sourced<Self>)| {
                     (name, Sourced::new(member.value.placed(origin), origin.clone()))

@@ -3,7 +3,8 @@
 /// Everything that there is to know about a provider's configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct ProviderSpec {
-    /// The provider's name in a `backend` block, as a feature, as a folder and as the scheme of its URLs.
+    /// The provider's name in a `backend` block, as a feature, as a folder and as the scheme of
+    /// its URLs.
     pub scheme: &'static str,
     /// The provider's name for people.
     pub title: &'static str,
@@ -18,7 +19,8 @@ impl ProviderSpec {
         named.or_else(|| self.keys.iter().find(|key| key.aliases.contains(&name)))
     }
 
-    /// Returns whether the name is that of a secret, or of an object with a secret among its members.
+    /// Returns whether the name is that of a secret, or of an object with a secret among its
+    /// members.
     pub(crate) fn holds_secret(&self, name: &str) -> bool {
         self.row(name).is_some_and(|key| key.secret)
             || self.keys.iter().any(|key| key.secret && member_of(key.name, name).is_some())
@@ -62,7 +64,10 @@ impl ProviderSpec {
             let distance = strsim::damerau_levenshtein(known, name);
             (distance <= 3 && distance * 2 <= known.len().max(name.len())).then_some(distance)
         };
-        self.known_names().filter_map(|known| Some((near(known)?, known))).min().map(|(_, known)| known)
+        self.known_names()
+            .filter_map(|known| Some((near(known)?, known)))
+            .min()
+            .map(|(_, known)| known)
     }
 
     /// Returns the rows of the keys that there are.
@@ -98,9 +103,11 @@ pub struct ConfigKeySpec {
     pub empty: EmptyRule,
     /// Why the key is deprecated and what to use instead.
     pub deprecated: Option<&'static str>,
-    /// Why the key, which other providers have, cannot be used with this one. It is no key then, and is shown nowhere but in the error.
+    /// Why the key, which other providers have, cannot be used with this one. It is no key then,
+    /// and is shown nowhere but in the error.
     pub refused: Option<&'static str>,
-    /// The object that the key is a member of is written as a block, `role { … }`, and not as an attribute.
+    /// The object that the key is a member of is written as a block, `role { … }`, and not as an
+    /// attribute.
     pub block: bool,
     /// One or more sentences for the documentation.
     pub doc: &'static str,

@@ -23,11 +23,14 @@ pub enum ConfigValue {
 }
 
 impl ConfigValue {
-    /// Returns the value as JSON, without what stands before the host of a URL. A number keeps its type, if JSON can express it.
+    /// Returns the value as JSON, without what stands before the host of a URL. A number keeps its
+    /// type, if JSON can express it.
     pub(crate) fn to_json(&self) -> Value {
         match self {
             Self::Bool(value) => Value::from(*value),
-            Self::Number(text) => serde_json::from_str(text).unwrap_or_else(|_| Value::from(text.as_str())),
+            Self::Number(text) => {
+                serde_json::from_str(text).unwrap_or_else(|_| Value::from(text.as_str()))
+            }
             Self::String(text) => Value::from(without_userinfo(text)),
             Self::List(items) => items.iter().map(|item| without_userinfo(item)).collect(),
             Self::Map(members) => members
@@ -51,8 +54,8 @@ pub(crate) fn without_userinfo(text: &str) -> Cow<'_, str> {
     let Some((scheme, rest)) = text.split_once("://") else { return text.into() };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let port = authority.split_once(':').map_or("", |(_, port)| port);
-    // A password with a slash in it ends the authority too early. Where there may be one, too much is hidden rather than
-    // too little.
+    // A password with a slash in it ends the authority too early. Where there may be one, too much
+    // is hidden rather than too little.
     let searched = if port.bytes().all(|byte| byte.is_ascii_digit()) { authority } else { rest };
     match searched.rfind('@') {
         Some(at) => format!("{scheme}://<secret>{}", &rest[at..]).into(),
@@ -159,7 +162,12 @@ impl Environment {
 
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(variables: I) -> Self {
-        Self { variables: variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect() }
+        Self {
+            variables: variables
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+        }
     }
 }
 

@@ -8,8 +8,8 @@ use crate::directory::source::{Accept, SourceText};
 use crate::directory::{hcl, json};
 use crate::error::{Error, Result};
 
-/// The variables whose options Terraform puts before those of the command line, in its order: the later one wins, although it is the
-/// more general one.
+/// The variables whose options Terraform puts before those of the command line, in its order: the
+/// later one wins, although it is the more general one.
 const VARIABLES: [&str; 2] = ["TF_CLI_ARGS_init", "TF_CLI_ARGS"];
 
 /// Turns the arguments of `--backend-config` into layers, in order.
@@ -39,16 +39,24 @@ pub(super) fn layers_of_variables(
         let Some(value) = env.get(name) else { continue };
         let origin = Origin::Environment(name.to_owned());
         let words = split(value).ok_or_else(|| {
-            Error::config(format!("the options in `{name}` cannot be told apart: a quote is not closed"))
-                .with_context("set in", &origin)
+            Error::config(format!(
+                "the options in `{name}` cannot be told apart: a quote is not closed"
+            ))
+            .with_context("set in", &origin)
         })?;
         found.extend(layers(&backend_configs(words), &origin, directory, provider)?);
     }
     Ok(found)
 }
 
-fn layer(argument: &str, origin: &Origin, directory: &Path, provider: &ProviderSpec) -> Result<Layer> {
-    // Scripts pass `-backend-config=$FILE` with nothing in `FILE`, and Terraform takes that for nothing.
+fn layer(
+    argument: &str,
+    origin: &Origin,
+    directory: &Path,
+    provider: &ProviderSpec,
+) -> Result<Layer> {
+    // Scripts pass `-backend-config=$FILE` with nothing in `FILE`, and Terraform takes that for
+    // nothing.
     if argument.is_empty() {
         return Ok(Layer::new());
     }
@@ -60,7 +68,8 @@ fn layer(argument: &str, origin: &Origin, directory: &Path, provider: &ProviderS
     if provider.row(name).is_none() && !provider.is_object(name) {
         file_instead(argument, name, value, origin, directory)?;
     }
-    // Text is taken as it is, quotes and further `=` included. Only where text will not do is it an expression.
+    // Text is taken as it is, quotes and further `=` included. Only where text will not do is it an
+    // expression.
     let plain = match provider.row(name) {
         Some(key) => !matches!(key.kind, ValueKind::StringList | ValueKind::StringMap),
         None => !provider.is_object(name),
@@ -69,19 +78,29 @@ fn layer(argument: &str, origin: &Origin, directory: &Path, provider: &ProviderS
         Setting::from(value)
     } else {
         // The text has no file of its own, so the option stands in for the places inside it.
-        hcl::expression(&SourceText::new("", value)).map(|setting| setting.placed(origin)).map_err(|_| {
-            Error::config(format!("the value of `{name}` is not a valid expression"))
-                .with_context("set in", origin)
-                .with_hint(format!("write it as in a file: {}", example(name, provider)))
-        })?
+        hcl::expression(&SourceText::new("", value)).map(|setting| setting.placed(origin)).map_err(
+            |_| {
+                Error::config(format!("the value of `{name}` is not a valid expression"))
+                    .with_context("set in", origin)
+                    .with_hint(format!("write it as in a file: {}", example(name, provider)))
+            },
+        )?
     };
     Ok(vec![(name.to_owned(), Sourced::new(setting, origin.clone()))])
 }
 
 /// Refuses a pair whose name is no key, if the pair or its value is the name of a file.
-fn file_instead(argument: &str, name: &str, value: &str, origin: &Origin, directory: &Path) -> Result<()> {
+fn file_instead(
+    argument: &str,
+    name: &str,
+    value: &str,
+    origin: &Origin,
+    directory: &Path,
+) -> Result<()> {
     let is_file = |path: &str| !path.is_empty() && directory.join(path).is_file();
-    let Some(file) = [argument, value].into_iter().find(|path| is_file(path)) else { return Ok(()) };
+    let Some(file) = [argument, value].into_iter().find(|path| is_file(path)) else {
+        return Ok(());
+    };
     let prefix = if file == argument { "./" } else { "" };
     Err(Error::config(format!("unknown key `{name}`, but there is a file `{file}`"))
         .with_context("set in", origin)
@@ -107,7 +126,8 @@ fn file(path: &str, origin: &Origin, directory: &Path, provider: &ProviderSpec) 
             .with_context("looked in", directory.display())
             .with_hint("`--backend-config` takes a file, or a pair `key=value`"));
     };
-    let body = if path.ends_with(".json") { json::settings(&source)? } else { hcl::settings(&source)? };
+    let body =
+        if path.ends_with(".json") { json::settings(&source)? } else { hcl::settings(&source)? };
     if let Some((name, given)) = body.attributes.iter().find(|(name, _)| is_around_settings(name)) {
         return Err(whole_block(name, &given.origin));
     }

@@ -1,7 +1,7 @@
 //! Operations that the evaluator of `hcl-rs` gets wrong.
 //!
-//! It computes in 64 bits unchecked: it overflows, and panics where a result is no number. So every operation on literal numbers is carried
-//! out here, checked, before an expression is handed to it.
+//! It computes in 64 bits unchecked: it overflows, and panics where a result is no number. So every
+//! operation on literal numbers is carried out here, checked, before an expression is handed to it.
 
 use hcl::eval::{Context, Evaluate};
 use hcl_edit::Number;
@@ -52,7 +52,8 @@ impl VisitMut for Folder {
     fn visit_interpolation_mut(&mut self, interpolation: &mut Interpolation) {
         visit_mut::visit_interpolation_mut(self, interpolation);
         let expression = hcl::Expression::from(interpolation.expr.clone());
-        self.failed |= !self.failed && matches!(expression.evaluate(&Context::new()), Ok(hcl::Value::Null));
+        self.failed |=
+            !self.failed && matches!(expression.evaluate(&Context::new()), Ok(hcl::Value::Null));
     }
 }
 
@@ -92,16 +93,20 @@ fn exact_quotient(left: i128, right: i128) -> Option<i128> {
     (left.checked_rem(right)? == 0).then(|| left.checked_div(right))?
 }
 
-/// Computes with whole numbers as long as they fit, else with fractions; `None` for what is no finite number.
+/// Computes with whole numbers as long as they fit, else with fractions; `None` for what is no
+/// finite number.
 fn compute(
     left: Number,
     right: Number,
     whole: fn(i128, i128) -> Option<i128>,
     fraction: fn(f64, f64) -> f64,
 ) -> Option<Number> {
-    let integer =
-        |number: &Number| number.as_u64().map(i128::from).or_else(|| number.as_i64().map(i128::from));
-    if let Some(result) = integer(&left).zip(integer(&right)).and_then(|(left, right)| whole(left, right)) {
+    let integer = |number: &Number| {
+        number.as_u64().map(i128::from).or_else(|| number.as_i64().map(i128::from))
+    };
+    if let Some(result) =
+        integer(&left).zip(integer(&right)).and_then(|(left, right)| whole(left, right))
+    {
         if let Ok(result) = u64::try_from(result) {
             return Some(Number::from(result));
         }

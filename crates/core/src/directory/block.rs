@@ -41,9 +41,9 @@ impl BlockBody {
                 let error = unsupported_block(&name, &origin);
                 let example = provider.members(&name).first().copied();
                 return Err(match example {
-                    Some(member) => {
-                        error.with_hint(format!("write it as an attribute: `{name} = {{ {member} = … }}`"))
-                    }
+                    Some(member) => error.with_hint(format!(
+                        "write it as an attribute: `{name} = {{ {member} = … }}`"
+                    )),
                     None => error,
                 });
             }

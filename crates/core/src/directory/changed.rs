@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::config::{ConfigValue, Layer, NAME_OR_CALL, Origin, ProviderSpec, Setting, Sourced, stated};
+use crate::config::{
+    ConfigValue, Layer, NAME_OR_CALL, Origin, ProviderSpec, Setting, Sourced, stated,
+};
 use crate::directory::record::Record;
 use crate::error::{Error, Result};
 
@@ -29,11 +31,14 @@ impl Comparison<'_> {
         let given_to_init = stated(self.given_to_init)?;
         let given_here = stated(self.given_here)?;
 
-        // An object is set as a whole, so a recorded member that the block leaves out was changed, too.
-        let whole = block.iter().filter(|(_, setting)| !matches!(setting.value, Setting::Deferred(_)));
+        // An object is set as a whole, so a recorded member that the block leaves out was changed,
+        // too.
+        let whole =
+            block.iter().filter(|(_, setting)| !matches!(setting.value, Setting::Deferred(_)));
         let objects: Vec<_> = whole.filter(|(name, _)| self.provider.is_object(name)).collect();
         let left_out = recorded.keys().filter(|name| {
-            name.split_once('.').is_some_and(|(object, _)| objects.iter().any(|(given, _)| given == object))
+            name.split_once('.')
+                .is_some_and(|(object, _)| objects.iter().any(|(given, _)| given == object))
         });
         let names: BTreeSet<&'static str> = in_block.keys().chain(left_out).copied().collect();
 
@@ -47,9 +52,11 @@ impl Comparison<'_> {
                 continue;
             }
             let secret = self.provider.row(name).is_some_and(|key| key.secret);
-            let object =
-                objects.iter().find(|(object, _)| name.split_once('.').is_some_and(|(of, _)| of == object));
-            let block_origin = here.map(|here| &here.origin).or(object.map(|(_, given)| &given.origin));
+            let object = objects
+                .iter()
+                .find(|(object, _)| name.split_once('.').is_some_and(|(of, _)| of == object));
+            let block_origin =
+                here.map(|here| &here.origin).or(object.map(|(_, given)| &given.origin));
             let line = format!(
                 "{}, {}",
                 side(here, block_origin.unwrap_or(&Origin::Default), secret),
@@ -57,7 +64,8 @@ impl Comparison<'_> {
             );
             let changed = error.take().unwrap_or_else(|| {
                 block_has_changed().with_hint(format!(
-                    "if the recorded value came from `-backend-config`, pass it again: `--backend-config {name}=…`"
+                    "if the recorded value came from `-backend-config`, pass it again: \
+                     `--backend-config {name}=…`"
                 ))
             });
             error = Some(changed.with_context(name, line));
@@ -78,7 +86,9 @@ impl Comparison<'_> {
         let recorded = stated(std::slice::from_ref(&self.record.layer))?;
         let by_option = stated(self.given_to_init)?.into_iter();
         decided.extend(
-            by_option.filter(|(name, given)| same(Some(given), recorded.get(name))).map(|(name, _)| name),
+            by_option
+                .filter(|(name, given)| same(Some(given), recorded.get(name)))
+                .map(|(name, _)| name),
         );
 
         let mut error: Option<Error> = None;
@@ -86,9 +96,9 @@ impl Comparison<'_> {
             let key = self.provider.row(&name).map_or(name.as_str(), |row| row.name);
             let is_decided = decided.contains(key)
                 || self.provider.members(&name).first().is_some_and(|_| {
-                    decided
-                        .iter()
-                        .any(|given| given.split_once('.').is_some_and(|(object, _)| object == name))
+                    decided.iter().any(|given| {
+                        given.split_once('.').is_some_and(|(object, _)| object == name)
+                    })
                 });
             if is_decided {
                 continue;
@@ -100,7 +110,10 @@ impl Comparison<'_> {
             });
             error = Some(
                 found
-                    .with_context("set in", format_args!("{origin} (`{name}`), by an expression with {what}"))
+                    .with_context(
+                        "set in",
+                        format_args!("{origin} (`{name}`), by an expression with {what}"),
+                    )
                     .with_hint(format!("or say which value is meant: `--backend-config {name}=…`")),
             );
         }
@@ -136,7 +149,8 @@ pub(super) fn another_type(block: Option<(&str, &Origin)>, record: &Record) -> E
         Some((name, origin)) => format!("`{name}` in {origin}"),
         None => "no block".to_owned(),
     };
-    block_has_changed().with_context("type", format_args!("{block}, `{}` in {}", record.name, record.origin))
+    block_has_changed()
+        .with_context("type", format_args!("{block}, `{}` in {}", record.name, record.origin))
 }
 
 fn block_has_changed() -> Error {
@@ -144,8 +158,12 @@ fn block_has_changed() -> Error {
         .with_hint("run `terraform init` or `tofu init` to make the block count")
 }
 
-fn same(one: Option<&Sourced<Option<ConfigValue>>>, other: Option<&Sourced<Option<ConfigValue>>>) -> bool {
-    let value = |side: Option<&Sourced<Option<ConfigValue>>>| side.and_then(|side| side.value.clone());
+fn same(
+    one: Option<&Sourced<Option<ConfigValue>>>,
+    other: Option<&Sourced<Option<ConfigValue>>>,
+) -> bool {
+    let value =
+        |side: Option<&Sourced<Option<ConfigValue>>>| side.and_then(|side| side.value.clone());
     match (value(one), value(other)) {
         // Terraform keeps these as sets, which it records sorted and without repetition.
         (Some(ConfigValue::List(one)), Some(ConfigValue::List(other))) => {

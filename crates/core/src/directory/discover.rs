@@ -21,8 +21,8 @@ use crate::names::Workspace;
 /// The file that goes before everything that Terraform reads.
 const OWN_FILE: &str = "remote-state.hcl";
 
-/// The variable that names the workspace of our own commands, before Terraform's: where a command of ours runs Terraform, that one is told
-/// `default`, since its `http` backend takes no other.
+/// The variable that names the workspace of our own commands, before Terraform's: where a command
+/// of ours runs Terraform, that one is told `default`, since its `http` backend takes no other.
 pub const WORKSPACE_VARIABLE: &str = "REMOTE_STATE_WORKSPACE";
 
 /// The variables that name the workspace, the first one that is set.
@@ -40,7 +40,8 @@ pub struct Discovered {
     pub source: Origin,
     /// The configuration was recorded by `init`, and the block in the files has changed since.
     ///
-    /// Terraform would neither read nor write. A command that reads should warn, one that writes should fail with this error.
+    /// Terraform would neither read nor write. A command that reads should warn, one that writes
+    /// should fail with this error.
     pub changed_since_init: Option<Error>,
     /// The configuration was recorded by `init`, and the block in the files sets values by names
     /// that cannot be evaluated here.
@@ -56,7 +57,8 @@ pub struct Discovered {
 /// Paths in the origins and in the options are relative to the directory.
 ///
 /// # Errors
-/// `ConfigInvalid` if no backend is named, it is none of `providers`, or its configuration does not do; `Local` if a file cannot be read.
+/// `ConfigInvalid` if no backend is named, it is none of `providers`, or its configuration does not
+/// do; `Local` if a file cannot be read.
 pub fn discover(
     directory: &Path,
     env: &Environment,
@@ -81,7 +83,8 @@ pub fn discover(
     discovery.finish(found, true)
 }
 
-/// Returns the type of the `backend` block in a directory's files, if there is one: what the client itself speaks there.
+/// Returns the type of the `backend` block in a directory's files, if there is one: what the client
+/// itself speaks there.
 ///
 /// # Errors
 /// As [`discover`].
@@ -136,15 +139,18 @@ impl Discovery<'_> {
         let found = match (declarations.next(), declarations.next()) {
             (Some(Declaration { origin, kind: DeclarationKind::Backend { name, body } }), None) => {
                 // Here `http` gets no advice to write this very file.
-                let provider = self.provider(&name).ok_or_else(|| self.not_spoken(&name, &origin))?;
+                let provider =
+                    self.provider(&name).ok_or_else(|| self.not_spoken(&name, &origin))?;
                 let layer = body.into_layer(provider)?;
                 if let Some((name, what, place)) = first_deferred(&layer, provider) {
                     // No client evaluates this file, so `init` would not help.
-                    return Err(Error::config(format!("`{name}` is set by an expression with {what}"))
-                        .with_context("set in", place)
-                        .with_hint(format!(
-                            "write the value itself: `{OWN_FILE}` has no names and no functions"
-                        )));
+                    return Err(Error::config(format!(
+                        "`{name}` is set by an expression with {what}"
+                    ))
+                    .with_context("set in", place)
+                    .with_hint(format!(
+                        "write the value itself: `{OWN_FILE}` has no names and no functions"
+                    )));
                 }
                 let layers = vec![layer];
                 Found {
@@ -172,10 +178,12 @@ impl Discovery<'_> {
     fn terraform(&self) -> Result<Found> {
         let Declared { declaration, any_file, notes } = files::declared(self.directory)?;
         let record = self.data.record()?;
-        let recorded = record.as_ref().and_then(|record| Some((self.provider(&record.name)?, record)));
+        let recorded =
+            record.as_ref().and_then(|record| Some((self.provider(&record.name)?, record)));
         let mut found = match (recorded, declaration) {
             (Some((provider, record)), declaration) => {
-                let (changed, not_compared) = self.changed(provider, record, declaration, any_file)?;
+                let (changed, not_compared) =
+                    self.changed(provider, record, declaration, any_file)?;
                 let layers = vec![record.layer.clone()];
                 let source = record.origin.clone();
                 Found { provider, source, layers, changed, not_compared, notes: Vec::new() }
@@ -200,13 +208,23 @@ impl Discovery<'_> {
                 "a `cloud` block keeps the state in a service of its own, not in an object store",
             )
             .with_context("found in", origin)
-            .with_hint(format!("to use an object store, replace the block by {}", self.example())));
+            .with_hint(format!(
+                "to use an object store, replace the block by {}",
+                self.example()
+            )));
         };
         let provider = self.provider(&name).ok_or_else(|| self.foreign(&name, &origin))?;
         let changed = record.map(|record| another_type(Some((&name, &origin)), record));
         let mut layers = vec![body.into_layer(provider)?];
         layers.extend(arguments::layers_of_variables(self.env, self.directory, provider)?);
-        Ok(Found { provider, source: origin, layers, changed, not_compared: None, notes: Vec::new() })
+        Ok(Found {
+            provider,
+            source: origin,
+            layers,
+            changed,
+            not_compared: None,
+            notes: Vec::new(),
+        })
     }
 
     fn changed(
@@ -217,7 +235,8 @@ impl Discovery<'_> {
         any_file: bool,
     ) -> Result<(Option<Error>, Option<Error>)> {
         let body: BlockBody = match declaration {
-            // A data directory alone may have been put there on purpose; files without a block mean that the block was removed.
+            // A data directory alone may have been put there on purpose; files without a block mean
+            // that the block was removed.
             None => return Ok((any_file.then(|| another_type(None, record)), None)),
             Some(Declaration { origin, kind: DeclarationKind::Cloud }) => {
                 return Ok((Some(another_type(Some(("cloud", &origin)), record)), None));
@@ -262,11 +281,12 @@ impl Discovery<'_> {
     fn finish(&self, found: Found, may_read_directory: bool) -> Result<Discovered> {
         let Found { provider, source, mut layers, changed, not_compared, notes } = found;
         layers.extend_from_slice(self.given(provider)?);
-        let config = resolve_among(provider, self.providers, self.env, &layers).map_err(|error| {
-            // What is wrong with a value has its own place; what is missing is missing here.
-            let is_placed = error.context().iter().any(|(label, _)| label.ends_with(" in"));
-            if is_placed { error } else { error.with_context("backend named in", &source) }
-        })?;
+        let config =
+            resolve_among(provider, self.providers, self.env, &layers).map_err(|error| {
+                // What is wrong with a value has its own place; what is missing is missing here.
+                let is_placed = error.context().iter().any(|(label, _)| label.ends_with(" in"));
+                if is_placed { error } else { error.with_context("backend named in", &source) }
+            })?;
         let config = config.with_notes(notes).in_directory(self.directory);
         let workspace = self.workspace(may_read_directory)?;
         Ok(Discovered { config, workspace, source, changed_since_init: changed, not_compared })
@@ -278,15 +298,17 @@ impl Discovery<'_> {
             return Ok(given);
         }
         let origin = Origin::Flag("--backend-config".to_owned());
-        let given = arguments::layers(&self.options.backend_config, &origin, self.directory, provider)?;
+        let given =
+            arguments::layers(&self.options.backend_config, &origin, self.directory, provider)?;
         Ok(self.given.get_or_init(|| given))
     }
 
     fn workspace(&self, may_read_directory: bool) -> Result<Sourced<Workspace>> {
         let named = if let Some(name) = &self.options.workspace {
             Some(Sourced::new(name.clone(), Origin::Flag("--workspace".to_owned())))
-        } else if let Some((variable, name)) =
-            WORKSPACE_VARIABLES.iter().find_map(|variable| Some((*variable, self.env.get(variable)?)))
+        } else if let Some((variable, name)) = WORKSPACE_VARIABLES
+            .iter()
+            .find_map(|variable| Some((*variable, self.env.get(variable)?)))
         {
             Some(Sourced::new(name.to_owned(), Origin::Environment(variable.to_owned())))
         } else if may_read_directory {
@@ -313,10 +335,13 @@ impl Discovery<'_> {
         }
         let example = self.example();
         Error::config(
-            "this directory's Terraform speaks `http`, which does not say where the server keeps the state",
+            "this directory's Terraform speaks `http`, which does not say where the server keeps \
+             the state",
         )
         .with_context("set in", origin)
-        .with_hint(format!("add a file `{OWN_FILE}` with the block to use instead, such as{example}"))
+        .with_hint(format!(
+            "add a file `{OWN_FILE}` with the block to use instead, such as{example}"
+        ))
     }
 
     fn not_spoken(&self, name: &str, origin: &Origin) -> Error {
@@ -343,16 +368,21 @@ impl Discovery<'_> {
 
     /// Writes a block with the required keys of the first provider, to be put after a word.
     fn example(&self) -> String {
-        let Some(provider) = self.providers.first() else { return " `backend \"TYPE\" { … }`".to_owned() };
+        let Some(provider) = self.providers.first() else {
+            return " `backend \"TYPE\" { … }`".to_owned();
+        };
         let required = provider.keys.iter().filter(|key| key.required && !key.name.contains('.'));
         let lines: String = required.map(|key| format!("  {} = \"…\"\n", key.name)).collect();
         format!("\nbackend \"{}\" {{\n{lines}}}", provider.scheme)
     }
 }
 
-/// Finds a value that cannot be evaluated: its name, what is in the way, and its place. A secret without its quotes is a
-/// name, and no name of a secret key is told.
-fn first_deferred<'a>(layer: &'a Layer, provider: &ProviderSpec) -> Option<(&'a str, &'a str, &'a Origin)> {
+/// Finds a value that cannot be evaluated: its name, what is in the way, and its place. A secret
+/// without its quotes is a name, and no name of a secret key is told.
+fn first_deferred<'a>(
+    layer: &'a Layer,
+    provider: &ProviderSpec,
+) -> Option<(&'a str, &'a str, &'a Origin)> {
     fn first(layer: &[(String, Sourced<Setting>)]) -> Option<(&str, &str, &Origin)> {
         layer.iter().find_map(|(name, setting)| match &setting.value {
             Setting::Deferred(what) => Some((name.as_str(), what.as_str(), &setting.origin)),

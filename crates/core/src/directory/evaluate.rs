@@ -11,10 +11,12 @@ use crate::directory::arithmetic::fold;
 use crate::directory::source::SourceText;
 use crate::error::{Error, Result};
 
-/// Evaluates an expression of a file to a setting. An object written out keeps the line of each member.
+/// Evaluates an expression of a file to a setting. An object written out keeps the line of each
+/// member.
 ///
 /// # Errors
-/// `ConfigInvalid` for an expression that holds only literals and still has no value, such as `1 + "a"`.
+/// `ConfigInvalid` for an expression that holds only literals and still has no value, such as `1 +
+/// "a"`.
 pub(super) fn evaluate(source: &SourceText, expression: &Expression) -> Result<Setting> {
     Ok(match expression {
         Expression::Parenthesis(inner) => evaluate(source, inner.inner())?,
@@ -85,7 +87,8 @@ fn setting(value: hcl::Value, origin: &Origin) -> Setting {
     }
 }
 
-/// Writes a number as Terraform converts it to a string: no fraction where there is none, no exponent.
+/// Writes a number as Terraform converts it to a string: no fraction where there is none, no
+/// exponent.
 fn number_text(number: &hcl::Number) -> String {
     match number.as_f64() {
         Some(float) if number.is_f64() => float.to_string(),
@@ -94,7 +97,9 @@ fn number_text(number: &hcl::Number) -> String {
 }
 
 fn origin(source: &SourceText, expression: &Expression) -> Origin {
-    expression.span().map_or_else(|| Origin::file(&source.path, None), |span| source.origin(span.start))
+    expression
+        .span()
+        .map_or_else(|| Origin::file(&source.path, None), |span| source.origin(span.start))
 }
 
 fn valueless(origin: &Origin) -> Error {

@@ -31,9 +31,13 @@ struct ConfigFile {
 }
 
 impl ConfigFile {
-    /// Recognises a configuration file as the clients do; backups and lock files of editors are none.
+    /// Recognises a configuration file as the clients do; backups and lock files of editors are
+    /// none.
     fn parse(name: &str) -> Option<Self> {
-        if name.starts_with('.') || name.ends_with('~') || (name.starts_with('#') && name.ends_with('#')) {
+        if name.starts_with('.')
+            || name.ends_with('~')
+            || (name.starts_with('#') && name.ends_with('#'))
+        {
             return None;
         }
         let suffixes = [
@@ -42,8 +46,14 @@ impl ConfigFile {
             (".tf", false, false),
             (".tofu", false, true),
         ];
-        let (suffix, json, tofu) = suffixes.into_iter().find(|(suffix, ..)| name.ends_with(suffix))?;
-        Some(Self { name: name.to_owned(), stem: name.strip_suffix(suffix)?.to_owned(), json, tofu })
+        let (suffix, json, tofu) =
+            suffixes.into_iter().find(|(suffix, ..)| name.ends_with(suffix))?;
+        Some(Self {
+            name: name.to_owned(),
+            stem: name.strip_suffix(suffix)?.to_owned(),
+            json,
+            tofu,
+        })
     }
 
     fn is_override(&self) -> bool {
@@ -55,7 +65,11 @@ impl ConfigFile {
         !self.tofu && other.tofu && self.stem == other.stem && self.json == other.json
     }
 
-    fn declarations(&self, directory: &Path, scope: Option<&Rc<Scope>>) -> Result<Vec<Declaration>> {
+    fn declarations(
+        &self,
+        directory: &Path,
+        scope: Option<&Rc<Scope>>,
+    ) -> Result<Vec<Declaration>> {
         match SourceText::read(directory, self.name.as_str(), Accept::RegularFile)? {
             // The directory lists it, so it is a link that leads nowhere.
             None => Err(Error::new(
@@ -74,7 +88,8 @@ impl ConfigFile {
 /// Reads the files of the directory itself, never below it.
 ///
 /// # Errors
-/// `ConfigInvalid` for two blocks where one can count and for files that cannot be parsed, `Local` for those that cannot be read.
+/// `ConfigInvalid` for two blocks where one can count and for files that cannot be parsed, `Local`
+/// for those that cannot be read.
 pub(super) fn declared(directory: &Path) -> Result<Declared> {
     declared_in(directory, None)
 }
@@ -84,15 +99,22 @@ pub(super) fn declared(directory: &Path) -> Result<Declared> {
 ///
 /// # Errors
 /// As [`declared`].
-pub(super) fn declared_now(directory: &Path, env: &Environment, workspace: &str) -> Result<Declared> {
+pub(super) fn declared_now(
+    directory: &Path,
+    env: &Environment,
+    workspace: &str,
+) -> Result<Declared> {
     let files = list(directory)?;
-    let is_read = |file: &&ConfigFile| !file.json && !files.iter().any(|other| file.is_shadowed_by(other));
+    let is_read =
+        |file: &&ConfigFile| !file.json && !files.iter().any(|other| file.is_shadowed_by(other));
     let (overrides, ordinary): (Vec<_>, Vec<_>) =
         files.iter().filter(is_read).partition(|file| file.is_override());
     let texts: Vec<_> = ordinary
         .into_iter()
         .chain(overrides)
-        .filter_map(|file| SourceText::read(directory, file.name.as_str(), Accept::RegularFile).ok()?)
+        .filter_map(|file| {
+            SourceText::read(directory, file.name.as_str(), Accept::RegularFile).ok()?
+        })
         .collect();
     declared_in(directory, Some(&Rc::new(Scope::gather(directory, &texts, env, workspace))))
 }
@@ -102,7 +124,8 @@ fn declared_in(directory: &Path, scope: Option<&Rc<Scope>>) -> Result<Declared> 
     let (shadowed, files): (Vec<_>, Vec<_>) =
         files.iter().partition(|file| files.iter().any(|other| file.is_shadowed_by(other)));
     let any_file = !files.is_empty();
-    let (overrides, ordinary): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.is_override());
+    let (overrides, ordinary): (Vec<_>, Vec<_>) =
+        files.into_iter().partition(|file| file.is_override());
 
     let mut declaration: Option<Declaration> = None;
     for file in ordinary {
@@ -113,7 +136,8 @@ fn declared_in(directory: &Path, scope: Option<&Rc<Scope>>) -> Result<Declared> 
             declaration = Some(found);
         }
     }
-    // An override replaces the block as a whole, type included; the last file by name has the last word.
+    // An override replaces the block as a whole, type included; the last file by name has the last
+    // word.
     for file in overrides {
         let mut found = file.declarations(directory, scope)?.into_iter();
         if let Some(first) = found.next() {
@@ -129,7 +153,8 @@ fn declared_in(directory: &Path, scope: Option<&Rc<Scope>>) -> Result<Declared> 
         // Not read by whoever wrote the `.tofu` file, so no reason to fail.
         for hidden in file.declarations(directory, scope).unwrap_or_default() {
             notes.push(format!(
-                "the block in {} is not used: OpenTofu reads `{}.tofu{}` in its place; Terraform would use it",
+                "the block in {} is not used: OpenTofu reads `{}.tofu{}` in its place; Terraform \
+                 would use it",
                 hidden.origin,
                 file.stem,
                 if file.json { ".json" } else { "" },
@@ -167,5 +192,7 @@ fn duplicate(first: &Declaration, second: &Declaration) -> Error {
     Error::config(message)
         .with_context("found in", &first.origin)
         .with_context("and in", &second.origin)
-        .with_hint("keep one of them; a block in `override.tf` replaces another one without a conflict")
+        .with_hint(
+            "keep one of them; a block in `override.tf` replaces another one without a conflict",
+        )
 }

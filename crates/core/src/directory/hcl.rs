@@ -5,15 +5,17 @@ use hcl_edit::parser::{Error as ParseError, parse_body, parse_expr};
 use hcl_edit::structure::{Block, Body, Structure};
 
 use crate::config::{Origin, Setting, Sourced};
-use crate::directory::block::{BlockBody, Declaration, DeclarationKind, is_around_settings, whole_block};
+use crate::directory::block::{
+    BlockBody, Declaration, DeclarationKind, is_around_settings, whole_block,
+};
 use crate::directory::evaluate::evaluate;
 use crate::directory::source::SourceText;
 use crate::error::{Error, Result};
 
 /// Returns the backends that a Terraform file declares.
 pub(super) fn declarations(source: &SourceText) -> Result<Vec<Declaration>> {
-    // Most files of a directory say nothing about backends. They are not ours to check, and a state must stay within reach while some
-    // unrelated file is being edited.
+    // Most files of a directory say nothing about backends. They are not ours to check, and a state
+    // must stay within reach while some unrelated file is being edited.
     if !source.text().contains("backend") && !source.text().contains("cloud") {
         return Ok(Vec::new());
     }
@@ -34,9 +36,12 @@ pub(super) fn bare_declarations(source: &SourceText) -> Result<Vec<Declaration>>
             Structure::Block(block) => (block.ident.as_str(), block.span()),
             Structure::Attribute(attribute) => (attribute.key.as_str(), attribute.span()),
         };
-        return Err(Error::config(format!("`{name}` does not belong in `{}`", source.path.display()))
-            .with_context("found in", source.origin(place.map_or(0, |span| span.start)))
-            .with_hint("the file holds one block, `backend \"TYPE\" { … }`"));
+        return Err(Error::config(format!(
+            "`{name}` does not belong in `{}`",
+            source.path.display()
+        ))
+        .with_context("found in", source.origin(place.map_or(0, |span| span.start)))
+        .with_hint("the file holds one block, `backend \"TYPE\" { … }`"));
     }
     let mut declarations = Vec::new();
     collect(source, &body, &mut declarations)?;
@@ -62,11 +67,13 @@ fn parse(source: &SourceText) -> Result<Body> {
     parse_body(source.text()).map_err(|error| unreadable(source, &error))
 }
 
-/// Keeps the parser's position and reason; its display would quote the line, which may hold a secret.
+/// Keeps the parser's position and reason; its display would quote the line, which may hold a
+/// secret.
 fn unreadable(source: &SourceText, error: &ParseError) -> Error {
     if error.message().contains("redefined") {
         let rest = source.text().get(error.location().offset()..).unwrap_or_default();
-        let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || "-_".contains(*c)).collect();
+        let name: String =
+            rest.chars().take_while(|c| c.is_alphanumeric() || "-_".contains(*c)).collect();
         return Error::config(format!("`{name}` is set twice"))
             .with_context("set in", Origin::file(&source.path, error.location().line()))
             .with_hint("keep one of the two");
@@ -112,7 +119,11 @@ fn block_body(source: &SourceText, body: &Body) -> Result<BlockBody> {
                 if let Some((name, origin, _)) = inner.blocks.into_iter().next() {
                     return Err(super::block::unsupported_block(&name, &origin));
                 }
-                found.blocks.push((block.ident.as_str().to_owned(), place(source, block), inner.attributes));
+                found.blocks.push((
+                    block.ident.as_str().to_owned(),
+                    place(source, block),
+                    inner.attributes,
+                ));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Blocks and values in JSON.
 //!
-//! The document is taken apart level by level, each piece borrowed from the text, so that every value's line is known.
+//! The document is taken apart level by level, each piece borrowed from the text, so that every
+//! value's line is known.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -48,8 +49,10 @@ pub(super) fn declarations(source: &SourceText) -> Result<Vec<Declaration>> {
             }
         }
         for cloud in members(source, terraform, "cloud")? {
-            declarations
-                .push(Declaration { origin: source.origin_of(cloud.get()), kind: DeclarationKind::Cloud });
+            declarations.push(Declaration {
+                origin: source.origin_of(cloud.get()),
+                kind: DeclarationKind::Cloud,
+            });
         }
     }
     Ok(declarations)
@@ -139,8 +142,9 @@ fn unreadable(source: &SourceText, offset: usize, error: &serde_json::Error) -> 
     };
     let before = source.text().get(..offset).unwrap_or_default();
     let line = before.matches('\n').count() + error.line().max(1);
-    let column = if error.line() > 1 { 0 } else { before.chars().rev().take_while(|c| *c != '\n').count() }
-        + error.column();
+    let column =
+        if error.line() > 1 { 0 } else { before.chars().rev().take_while(|c| *c != '\n').count() }
+            + error.column();
     source.unreadable(line, column, reason)
 }
 
@@ -183,7 +187,8 @@ fn layer(source: &SourceText, entries: &[(String, &RawValue)], strings: Strings)
     Ok(layer)
 }
 
-/// Writes a number as Terraform converts it to a string: no exponent, no zero at the end of a fraction.
+/// Writes a number as Terraform converts it to a string: no exponent, no zero at the end of a
+/// fraction.
 fn number_text(text: &str) -> String {
     match text.parse::<f64>() {
         Ok(float) if float.is_finite() && text.contains(['.', 'e', 'E']) => float.to_string(),
@@ -203,7 +208,8 @@ fn setting(source: &SourceText, raw: &RawValue, strings: Strings, depth: usize) 
         Some(b'"') => {
             let text: String = parse(source, raw)?;
             match strings {
-                // Terraform takes the template literally, OpenTofu evaluates it: the two would use two states.
+                // Terraform takes the template literally, OpenTofu evaluates it: the two would use
+                // two states.
                 Strings::Templates if text.contains("${") || text.contains("%{") => {
                     match source.scope.as_ref().and(parse_template(&text).ok()) {
                         Some(template) => evaluate(source, &StringTemplate::from(template).into())?,
@@ -224,7 +230,10 @@ fn setting(source: &SourceText, raw: &RawValue, strings: Strings, depth: usize) 
             let member = |(name, raw): (String, &RawValue)| {
                 Ok((
                     name,
-                    Sourced::new(setting(source, raw, strings, depth + 1)?, source.origin_of(raw.get())),
+                    Sourced::new(
+                        setting(source, raw, strings, depth + 1)?,
+                        source.origin_of(raw.get()),
+                    ),
                 ))
             };
             Setting::Object(entries.into_iter().map(member).collect::<Result<_>>()?)

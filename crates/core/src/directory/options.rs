@@ -6,7 +6,8 @@
 pub struct DirectoryOptions {
     /// The backend's type. If given, the directory is not read at all.
     pub backend: Option<String>,
-    /// Files and `key=value` pairs, as typed after `--backend-config`, in order; the last one wins.
+    /// Files and `key=value` pairs, as typed after `--backend-config`, in order; the last one
+    /// wins.
     pub backend_config: Vec<String>,
     /// The workspace.
     pub workspace: Option<String>,
@@ -38,7 +39,10 @@ impl DirectoryOptions {
 /// Leaves out the values of `backend_config`, which may be secrets.
 impl std::fmt::Debug for DirectoryOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let names = self.backend_config.iter().map(|argument| argument.split('=').next().unwrap_or_default());
+        let names = self
+            .backend_config
+            .iter()
+            .map(|argument| argument.split('=').next().unwrap_or_default());
         f.debug_struct("DirectoryOptions")
             .field("backend", &self.backend)
             .field("backend_config", &names.collect::<Vec<_>>())

@@ -42,7 +42,11 @@ impl<'a> DataDirectory<'a> {
         let Some(recorded) = json::recorded(&source).map_err(|error| error.with_hint(hint))? else {
             return Ok(None);
         };
-        let layer = recorded.config.into_iter().map(|(name, setting)| (name, initialised(setting))).collect();
+        let layer = recorded
+            .config
+            .into_iter()
+            .map(|(name, setting)| (name, initialised(setting)))
+            .collect();
         Ok(Some(Record { name: recorded.name, origin: recorded_at(recorded.origin), layer }))
     }
 
@@ -56,7 +60,8 @@ impl<'a> DataDirectory<'a> {
             return Ok(None);
         };
         let name = source.text().trim();
-        Ok((!name.is_empty()).then(|| Sourced::new(name.to_owned(), Origin::file(&source.path, None))))
+        Ok((!name.is_empty())
+            .then(|| Sourced::new(name.to_owned(), Origin::file(&source.path, None))))
     }
 
     /// Names the record for a message.
@@ -67,9 +72,9 @@ impl<'a> DataDirectory<'a> {
 
 fn initialised(setting: Sourced<Setting>) -> Sourced<Setting> {
     let value = match setting.value {
-        Setting::Object(members) => {
-            Setting::Object(members.into_iter().map(|(name, member)| (name, initialised(member))).collect())
-        }
+        Setting::Object(members) => Setting::Object(
+            members.into_iter().map(|(name, member)| (name, initialised(member))).collect(),
+        ),
         other => other,
     };
     Sourced::new(value, recorded_at(setting.origin))

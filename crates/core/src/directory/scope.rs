@@ -8,7 +8,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use hcl_edit::expr::{Array, Expression, Object, ObjectKey, ObjectValue, Traversal, TraversalOperator};
+use hcl_edit::expr::{
+    Array, Expression, Object, ObjectKey, ObjectValue, Traversal, TraversalOperator,
+};
 use hcl_edit::parser::{parse_body, parse_expr};
 use hcl_edit::structure::Body;
 use hcl_edit::visit_mut::{self, VisitMut};
@@ -51,7 +53,12 @@ struct Declared {
 
 impl Scope {
     /// Gathers the names of a directory. `files` are its configuration, overrides last.
-    pub(super) fn gather(directory: &Path, files: &[SourceText], env: &Environment, workspace: &str) -> Self {
+    pub(super) fn gather(
+        directory: &Path,
+        files: &[SourceText],
+        env: &Environment,
+        workspace: &str,
+    ) -> Self {
         let mut declared = BTreeMap::new();
         let mut locals = BTreeMap::new();
         for file in files {
@@ -61,11 +68,12 @@ impl Scope {
             }
         }
         let mut variables = BTreeMap::new();
-        let set =
-            |variables: &mut BTreeMap<String, Setting>, name: &str, setting: Option<Setting>| match setting {
-                Some(setting) => drop(variables.insert(name.to_owned(), setting)),
-                None => drop(variables.remove(name)),
-            };
+        let set = |variables: &mut BTreeMap<String, Setting>,
+                   name: &str,
+                   setting: Option<Setting>| match setting {
+            Some(setting) => drop(variables.insert(name.to_owned(), setting)),
+            None => drop(variables.remove(name)),
+        };
         for (name, declared) in &declared {
             set(&mut variables, name, declared.default.clone());
         }
@@ -74,7 +82,8 @@ impl Scope {
             _ => Some(Setting::from(text)),
         };
         for variable in env.names() {
-            if let (Some(name), Some(value)) = (variable.strip_prefix("TF_VAR_"), env.get(variable)) {
+            if let (Some(name), Some(value)) = (variable.strip_prefix("TF_VAR_"), env.get(variable))
+            {
                 set(&mut variables, name, text(name, value));
             }
         }
@@ -128,7 +137,8 @@ impl Scope {
         // While it is being evaluated it has no value: what refers to itself has none.
         drop(self.locals.borrow_mut().insert(name.to_owned(), Local::Known(None)));
         let value = evaluate(&SourceText::new("", ""), &self.substitute_below(written, depth + 1));
-        let value = value.ok().filter(|value| !matches!(value, Setting::Deferred(_)) && is_short(value));
+        let value =
+            value.ok().filter(|value| !matches!(value, Setting::Deferred(_)) && is_short(value));
         drop(self.locals.borrow_mut().insert(name.to_owned(), Local::Known(value.clone())));
         value
     }
@@ -156,7 +166,9 @@ impl VisitMut for Substitution<'_> {
 impl Substitution<'_> {
     fn value_of(&self, traversal: &Traversal) -> Option<Expression> {
         let Expression::Variable(root) = &traversal.expr else { return None };
-        let TraversalOperator::GetAttr(member) = traversal.operators.first()?.value() else { return None };
+        let TraversalOperator::GetAttr(member) = traversal.operators.first()?.value() else {
+            return None;
+        };
         let value = self.scope.value(root.as_str(), member.as_str(), self.depth)?;
         literal(&value)
     }
@@ -171,9 +183,9 @@ fn literal(value: &Setting) -> Option<Expression> {
             Err(_) => Expression::from(Number::from_f64(text.parse().ok()?)?),
         },
         Setting::String(text) => Expression::from(text.as_str()),
-        Setting::List(items) => {
-            Expression::from(items.iter().map(literal).collect::<Option<Vec<_>>>().map(Array::from)?)
-        }
+        Setting::List(items) => Expression::from(
+            items.iter().map(literal).collect::<Option<Vec<_>>>().map(Array::from)?,
+        ),
         Setting::Object(members) => {
             let mut object = Object::new();
             for (name, member) in members {
@@ -222,8 +234,7 @@ fn declarations(
                     declared.default = evaluate(source, &default.value).ok();
                 }
                 if let Some(kind) = block.body.get_attribute("type") {
-                    let is_string =
-                        matches!(&kind.value, Expression::Variable(name) if name.as_str() == "string");
+                    let is_string = matches!(&kind.value, Expression::Variable(name) if name.as_str() == "string");
                     declared.is_expression = !is_string;
                 }
             }
@@ -251,14 +262,18 @@ fn definition_files(directory: &Path) -> Vec<String> {
     named
 }
 
-/// Returns what a file of definitions says, or `None` if that is not known: it cannot be read, is no
-/// regular file, or cannot be parsed. A file that nobody named and that is not there says nothing.
+/// Returns what a file of definitions says, or `None` if that is not known: it cannot be read, is
+/// no regular file, or cannot be parsed. A file that nobody named and that is not there says
+/// nothing.
 fn definitions(directory: &Path, file: &str, is_named: bool) -> Option<Vec<(String, Setting)>> {
     let Some(source) = SourceText::read(directory, file, Accept::RegularFile).ok()? else {
         return (!is_named).then(Vec::new);
     };
-    let body = if file.ends_with(".json") { json::settings(&source) } else { hcl::settings(&source) };
+    let body =
+        if file.ends_with(".json") { json::settings(&source) } else { hcl::settings(&source) };
     let attributes: Layer = body.ok()?.attributes;
     let unplaced = Origin::file("", None);
-    Some(attributes.into_iter().map(|(name, given)| (name, given.value.placed(&unplaced))).collect())
+    Some(
+        attributes.into_iter().map(|(name, given)| (name, given.value.placed(&unplaced))).collect(),
+    )
 }

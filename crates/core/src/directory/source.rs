@@ -44,20 +44,33 @@ impl SourceText {
     ///
     /// # Errors
     /// `Local` if it cannot be read, `ConfigInvalid` if it is no text or too large.
-    pub(super) fn read(directory: &Path, path: impl Into<PathBuf>, accept: Accept) -> Result<Option<Self>> {
+    pub(super) fn read(
+        directory: &Path,
+        path: impl Into<PathBuf>,
+        accept: Accept,
+    ) -> Result<Option<Self>> {
         let path = path.into();
         let unreadable = |error: io::Error| {
             let reason = match error.kind() {
                 io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
                 _ => error.to_string(),
             };
-            Error::new(ErrorKind::Local, "configure", format!("cannot read `{}`: {reason}", path.display()))
-                .with_source(error)
+            Error::new(
+                ErrorKind::Local,
+                "configure",
+                format!("cannot read `{}`: {reason}", path.display()),
+            )
+            .with_source(error)
         };
         let full = directory.join(&path);
         let metadata = match fs::metadata(&full) {
             Ok(metadata) => metadata,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
                 return Ok(None);
             }
             Err(error) => return Err(unreadable(error)),
@@ -68,7 +81,8 @@ impl SourceText {
         }
         let mut bytes = Vec::new();
         // The size is checked on what is read, since a pipe has none and a file may grow.
-        let read = File::open(&full).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes));
+        let read =
+            File::open(&full).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes));
         read.map_err(unreadable)?;
         if bytes.len() as u64 > MAX_BYTES {
             let message = format!(
@@ -84,8 +98,11 @@ impl SourceText {
                 .with_context("found in", Origin::file(&path, line))
         })?;
         if let Some(offset) = text.find('\0') {
-            return Err(Error::config(format!("`{}` is not text: it contains a NUL byte", path.display()))
-                .with_context("found in", Origin::file(&path, line_at(text.as_bytes(), offset))));
+            return Err(Error::config(format!(
+                "`{}` is not text: it contains a NUL byte",
+                path.display()
+            ))
+            .with_context("found in", Origin::file(&path, line_at(text.as_bytes(), offset))));
         }
         // Only one byte order mark, and only at the start, is not content.
         let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
@@ -108,8 +125,10 @@ impl SourceText {
 
     /// Creates the error for a text that cannot be parsed. `reason` must not quote the text.
     pub(super) fn unreadable(&self, line: usize, column: usize, reason: &str) -> Error {
-        Error::config(format!("cannot parse `{}`: {reason}", self.path.display()))
-            .with_context("found in", format_args!("{}, column {column}", Origin::file(&self.path, line)))
+        Error::config(format!("cannot parse `{}`: {reason}", self.path.display())).with_context(
+            "found in",
+            format_args!("{}, column {column}", Origin::file(&self.path, line)),
+        )
     }
 }
 

@@ -1,26 +1,34 @@
 //! The release that claims: a lock is removed only by the release that was meant for it.
 //!
-//! A release reads the lock, compares the id, and deletes what stands there. Where the store deletes on no condition, two releases of one id
-//! can both have read the lock before either deletes; the second then deletes whatever stands there by then, which may be the next holder's. So
-//! such a release first *claims* the lock: it replaces the record, on the condition that it still is the one that was read, by the same record
-//! with a mark. Only who made the mark deletes.
+//! A release reads the lock, compares the id, and deletes what stands there. Where the store
+//! deletes on no condition, two releases of one id can both have read the lock before either
+//! deletes; the second then deletes whatever stands there by then, which may be the next holder's.
+//! So such a release first *claims* the lock: it replaces the record, on the condition that it
+//! still is the one that was read, by the same record with a mark. Only who made the mark deletes.
 //!
-//! Why no other lock is hit: while the mark stands the object exists, so every create is refused, and the record is nobody's own: an attempt
-//! to acquire with its id is refused, and so is a write under it. One release at most can make a mark out of the record that it read, since
-//! the replacement is conditional and changes the bytes and with them the entity tag. So from the mark to its deletion there is one client that
-//! deletes, and nothing else to be hit. What could break this is a second delete on its way: one whose answer was lost, or that of a
-//! release that has been taken over. Therefore
+//! Why no other lock is hit: while the mark stands the object exists, so every create is refused,
+//! and the record is nobody's own: an attempt to acquire with its id is refused, and so is a write
+//! under it. One release at most can make a mark out of the record that it read, since
+//! the replacement is conditional and changes the bytes and with them the entity tag. So from the
+//! mark to its deletion there is one client that deletes, and nothing else to be hit. What could
+//! break this is a second delete on its way: one whose answer was lost, or that of a release that
+//! has been taken over. Therefore
 //!
-//! - a delete under a mark is sent and answered before that mark can have been seen for [`TAKE_OVER`], or it counts as lost; where the mark has
-//!   become old before the delete is sent, it is made anew first;
-//! - a delete whose answer was lost is repeated only after [`TAKE_OVER`], under a new mark, until when the old one keeps everyone out;
-//! - whoever finds the mark of another release waits until the lock is gone, and takes it over only when it has seen this one mark for
-//!   [`TAKE_OVER`] by its own clock, again by a conditional replacement.
+//! - a delete under a mark is sent and answered before that mark can have been seen for
+//!   [`TAKE_OVER`], or it counts as lost; where the mark has become old before the delete is sent,
+//!   it is made anew first;
+//! - a delete whose answer was lost is repeated only after [`TAKE_OVER`], under a new mark, until
+//!   when the old one keeps everyone out;
+//! - whoever finds the mark of another release waits until the lock is gone, and takes it over only
+//!   when it has seen this one mark for [`TAKE_OVER`] by its own clock, again by a conditional
+//!   replacement.
 //!
-//! What remains is a delete that the store carries out although we have given it up for longer than that, and clients that know nothing of marks:
-//! one that deletes without a condition frees the lock under our mark, and our delete can then hit the next holder's.
+//! What remains is a delete that the store carries out although we have given it up for longer than
+//! that, and clients that know nothing of marks: one that deletes without a condition frees the
+//! lock under our mark, and our delete can then hit the next holder's.
 //!
-//! A release that deletes exactly what it read (by a condition or by the id of a version) needs no claim, and repeats its delete at once.
+//! A release that deletes exactly what it read (by a condition or by the id of a version) needs no
+//! claim, and repeats its delete at once.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -33,7 +41,8 @@ use crate::lock_info::LockInfo;
 use crate::names::{ClaimId, LockId, Workspace};
 use crate::provider::single::held;
 use crate::provider::{
-    Attempts, Failure, FoundLock, LockMechanism, MAX_LOCK_RECORD_BYTES, Outcome, StateLock, parse_lock_record,
+    Attempts, Failure, FoundLock, LockMechanism, MAX_LOCK_RECORD_BYTES, Outcome, StateLock,
+    parse_lock_record,
 };
 use crate::store::{LockRecord, LockTarget, Released, StateStore};
 
@@ -69,7 +78,8 @@ impl Default for ClaimWait {
 }
 
 impl ClaimWait {
-    /// How old a mark may be under which a delete is sent: then most of the time is left for its answer.
+    /// How old a mark may be under which a delete is sent: then most of the time is left for its
+    /// answer.
     fn fresh(self) -> Duration {
         self.take_over / 3
     }
@@ -105,7 +115,8 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
 
-/// The stored bytes with a mark before the last brace, in place of one that stands there: nothing else of them changes.
+/// The stored bytes with a mark before the last brace, in place of one that stands there: nothing
+/// else of them changes.
 fn with_mark(text: &[u8], claim: &ClaimId) -> Bytes {
     let text = without_mark(text);
     let end = text.iter().rposition(|byte| *byte == b'}').unwrap_or(text.len());
@@ -114,14 +125,16 @@ fn with_mark(text: &[u8], claim: &ClaimId) -> Bytes {
     [head, mark.as_bytes(), tail].concat().into()
 }
 
-/// The stored bytes as they were before they were marked. A mark of another form than ours stays: the last one counts.
+/// The stored bytes as they were before they were marked. A mark of another form than ours stays:
+/// the last one counts.
 fn without_mark(text: &[u8]) -> Vec<u8> {
     let start = format!(",\"{MARK}\":\"");
     let found = || {
         let end = text.iter().rposition(|byte| *byte == b'}')?;
         let at = text[..end].windows(start.len()).rposition(|window| window == start.as_bytes())?;
         let (value, quote) = text[at + start.len()..end].split_at_checked(36)?;
-        let is_ours = quote == b"\"" && value.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-');
+        let is_ours =
+            quote == b"\"" && value.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-');
         is_ours.then_some((at, end))
     };
     match found() {
@@ -132,7 +145,8 @@ fn without_mark(text: &[u8]) -> Vec<u8> {
 
 /// One release of a lock, over as many steps as it takes.
 ///
-/// It remembers which claims it has seen and since when, and what became of its own, so it must be kept from one step to the next.
+/// It remembers which claims it has seen and since when, and what became of its own, so it must be
+/// kept from one step to the next.
 #[derive(Debug, Default)]
 pub struct Release {
     /// By lock object.
@@ -177,7 +191,8 @@ struct Watch {
     is_going: bool,
     /// The bytes that our mark was put on.
     original: Option<Vec<u8>>,
-    /// A record that cannot be read was there: what another release makes of it is still what was meant.
+    /// A record that cannot be read was there: what another release makes of it is still what was
+    /// meant.
     was_unreadable: bool,
     /// Deleting by the id of the version is not permitted.
     needs_claim: bool,
@@ -232,7 +247,9 @@ impl Watch {
         let since = if self.is_ours(record) {
             match (self.in_doubt, &self.mark) {
                 (Some(sent), _) => sent,
-                (None, Some((_, made))) if made.elapsed() < wait.fresh() => return Next::RemoveClaimed,
+                (None, Some((_, made))) if made.elapsed() < wait.fresh() => {
+                    return Next::RemoveClaimed;
+                }
                 // Others may be about to take it over.
                 (None, _) => return Next::Claim,
             }
@@ -246,7 +263,11 @@ impl Watch {
         if !left.is_zero() {
             return Next::Wait(left);
         }
-        if can_claim && (!found.removes_exactly() || self.needs_claim) { Next::Claim } else { Next::Remove }
+        if can_claim && (!found.removes_exactly() || self.needs_claim) {
+            Next::Claim
+        } else {
+            Next::Remove
+        }
     }
 }
 
@@ -289,11 +310,16 @@ impl StateLock<'_> {
         }
     }
 
-    /// Does of a release what can be done at once, as [`StateStore::release_step`](crate::StateStore::release_step) promises it.
+    /// Does of a release what can be done at once, as
+    /// [`StateStore::release_step`](crate::StateStore::release_step) promises it.
     ///
     /// # Errors
     /// Those of [`StateStore::release`](crate::StateStore::release).
-    pub async fn release_step(&self, target: &LockTarget, release: &mut Release) -> Result<ReleaseStep> {
+    pub async fn release_step(
+        &self,
+        target: &LockTarget,
+        release: &mut Release,
+    ) -> Result<ReleaseStep> {
         self.require_any("unlock")?;
         let mut released = Released::AlreadyFree;
         let mut failure: Option<Error> = None;
@@ -327,10 +353,13 @@ impl StateLock<'_> {
                     others.push(("free already", object));
                 }
                 // The same holder has both, and that they are not released is said once.
-                Err(error) if failure.as_ref().is_some_and(|first| is_same_holder(first, &error)) => {}
+                Err(error)
+                    if failure.as_ref().is_some_and(|first| is_same_holder(first, &error)) => {}
                 Err(error) => match failure.take() {
                     None => failure = Some(error),
-                    Some(first) => failure = Some(first.with_context("also", format!("{object}: {error}"))),
+                    Some(first) => {
+                        failure = Some(first.with_context("also", format!("{object}: {error}")))
+                    }
                 },
             }
         }
@@ -342,22 +371,34 @@ impl StateLock<'_> {
         }
     }
 
-    /// Gives back what this attempt at a lock has taken. It does not wait: what cannot be released at once is left to whoever is told of it.
-    pub(super) async fn give_one_back(&self, lock: &dyn LockMechanism, target: &LockTarget) -> Result<()> {
+    /// Gives back what this attempt at a lock has taken. It does not wait: what cannot be released
+    /// at once is left to whoever is told of it.
+    pub(super) async fn give_one_back(
+        &self,
+        lock: &dyn LockMechanism,
+        target: &LockTarget,
+    ) -> Result<()> {
         match self.step(lock, target, &mut Watch::default()).await? {
             Step::Done(_) => Ok(()),
             Step::Wait(_) => Err(perhaps_released(lock)),
         }
     }
 
-    async fn step(&self, lock: &dyn LockMechanism, target: &LockTarget, watch: &mut Watch) -> Result<Step> {
+    async fn step(
+        &self,
+        lock: &dyn LockMechanism,
+        target: &LockTarget,
+        watch: &mut Watch,
+    ) -> Result<Step> {
         let mut last = None;
         let mut attempts = Attempts::new();
         while attempts.next().await {
             let found = match lock.find("unlock", target).await {
                 Ok(Some(found)) => found,
                 Ok(None) => {
-                    return Ok(Step::Done(watch.met.take().map_or(Released::AlreadyFree, Released::Freed)));
+                    return Ok(Step::Done(
+                        watch.met.take().map_or(Released::AlreadyFree, Released::Freed),
+                    ));
                 }
                 Err(error) if !watch.is_going => return Err(error),
                 Err(error) => {
@@ -385,7 +426,9 @@ impl StateLock<'_> {
                     // A version that was marked may lie over the one that it was made of.
                     Ok(()) if found.removes_exactly() && record.is_being_released() => continue,
                     Err(Failure { outcome: Outcome::Refused, error })
-                        if found.removes_exactly() && found.claimable().is_some() && !watch.needs_claim =>
+                        if found.removes_exactly()
+                            && found.claimable().is_some()
+                            && !watch.needs_claim =>
                     {
                         tracing::debug!(
                             error = error.to_string(),
@@ -422,7 +465,8 @@ impl StateLock<'_> {
         })
     }
 
-    /// Puts our mark in place of what was found, and deletes what carries it. The outer error is none of the store's.
+    /// Puts our mark in place of what was found, and deletes what carries it. The outer error is
+    /// none of the store's.
     async fn claim_and_remove(
         &self,
         lock: &dyn LockMechanism,
@@ -431,7 +475,8 @@ impl StateLock<'_> {
         watch: &mut Watch,
     ) -> Result<Result<(), Failure>> {
         let record = found.record();
-        // The same mark again for a record that has none, since an earlier request for it may still arrive; a new one for the next.
+        // The same mark again for a record that has none, since an earlier request for it may still
+        // arrive; a new one for the next.
         let claim = match &watch.mark {
             Some((claim, made))
                 if !record.is_being_released() && made.elapsed() < self.claim_wait.fresh() =>
@@ -453,14 +498,17 @@ impl StateLock<'_> {
             watch.is_going |= failure.outcome == Outcome::Unknown;
             return Ok(Err(match failure.outcome {
                 // The record is not as it was, or may not be: looking again shows which.
-                Outcome::Absent | Outcome::Unknown => Failure { outcome: Outcome::Conflict, ..failure },
+                Outcome::Absent | Outcome::Unknown => {
+                    Failure { outcome: Outcome::Conflict, ..failure }
+                }
                 _ => failure,
             }));
         }
         // Whatever was under way before was about the mark that this one has replaced.
         watch.in_doubt = None;
         watch.is_going = true;
-        watch.original = (record.info.is_ok() && !record.is_being_released()).then(|| text.to_vec());
+        watch.original =
+            (record.info.is_ok() && !record.is_being_released()).then(|| text.to_vec());
         Ok(self.remove_claimed(lock, found, target, watch).await)
     }
 
@@ -475,13 +523,15 @@ impl StateLock<'_> {
         let age = watch.mark.as_ref().map_or(Duration::MAX, |(_, made)| made.elapsed());
         if age >= self.claim_wait.fresh() {
             // Others may take it over before an answer comes: the mark is made anew.
-            let error = Error::new(ErrorKind::Unavailable, "unlock", "the store answers too slowly");
+            let error =
+                Error::new(ErrorKind::Unavailable, "unlock", "the store answers too slowly");
             return Err(Failure { outcome: Outcome::Conflict, error });
         }
         let sent = Instant::now();
         let removed = timeout(self.claim_wait.take_over - age, found.remove_claimed_once()).await;
         let removed = removed.unwrap_or_else(|_| {
-            let error = Error::new(ErrorKind::Unavailable, "unlock", "the delete was not answered in time");
+            let error =
+                Error::new(ErrorKind::Unavailable, "unlock", "the delete was not answered in time");
             Err(Failure { outcome: Outcome::Unknown, error })
         });
         match &removed {
@@ -494,8 +544,14 @@ impl StateLock<'_> {
         removed
     }
 
-    /// Makes the lock its holder's own again: we may not delete it, and nothing of ours is under way.
-    async fn take_mark_back(&self, lock: &dyn LockMechanism, target: &LockTarget, watch: &mut Watch) {
+    /// Makes the lock its holder's own again: we may not delete it, and nothing of ours is under
+    /// way.
+    async fn take_mark_back(
+        &self,
+        lock: &dyn LockMechanism,
+        target: &LockTarget,
+        watch: &mut Watch,
+    ) {
         let Some(original) = watch.original.take() else { return };
         let found = match lock.find("unlock", target).await {
             Ok(Some(found)) if watch.is_ours(found.record()) => found,
@@ -509,12 +565,14 @@ impl StateLock<'_> {
         }
     }
 
-    /// A whole record in place of one that cannot be read, so that it can be released by its id should this release not come to its end.
+    /// A whole record in place of one that cannot be read, so that it can be released by its id
+    /// should this release not come to its end.
     fn stand_in(&self) -> Result<LockInfo> {
         Ok(LockInfo {
             id: LockId::random()?,
             operation: "release".to_owned(),
-            info: "stands in for a lock record that could not be read and is being removed".to_owned(),
+            info: "stands in for a lock record that could not be read and is being removed"
+                .to_owned(),
             who: String::new(),
             version: String::new(),
             created: LockInfo::NO_TIME,
@@ -525,7 +583,12 @@ impl StateLock<'_> {
 
 impl Watch {
     /// What to wait for, or nothing if it has been waited for long enough.
-    fn pause(&mut self, record: &LockRecord, left: Duration, wait: ClaimWait) -> Option<ReleaseWait> {
+    fn pause(
+        &mut self,
+        record: &LockRecord,
+        left: Duration,
+        wait: ClaimWait,
+    ) -> Option<ReleaseWait> {
         let since = *self.waiting_since.get_or_insert_with(Instant::now);
         if since.elapsed() >= wait.take_over * MOST_TAKE_OVERS {
             return None;
@@ -546,8 +609,11 @@ fn perhaps_released(lock: &dyn LockMechanism) -> Error {
 }
 
 fn unreadable(lock: &dyn LockMechanism, holder: &LockRecord) -> Error {
-    let message =
-        format!("the {} `{}` cannot be read, so nobody can say whose it is", lock.name(), holder.object);
+    let message = format!(
+        "the {} `{}` cannot be read, so nobody can say whose it is",
+        lock.name(),
+        holder.object
+    );
     Error::lock_held("unlock", message, holder.clone())
 }
 

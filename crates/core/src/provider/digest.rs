@@ -1,7 +1,8 @@
 //! The digest of a state: the MD5 of its bytes, recorded beside it in an entry of a table.
 //!
-//! It is recorded after each write of the state and deleted after its deletion, so between the two the state does not match it. A reader that
-//! comes in that moment waits and reads both again, as long as native clients do. A state without a recorded digest, or with an entry that holds
+//! It is recorded after each write of the state and deleted after its deletion, so between the two
+//! the state does not match it. A reader that comes in that moment waits and reads both again, as
+//! long as native clients do. A state without a recorded digest, or with an entry that holds
 //! none, is accepted, as they do: not every client that writes keeps one.
 
 use std::future::Future;
@@ -24,8 +25,9 @@ mod verified;
 use mismatch::Mismatch;
 use verified::verified_stream;
 
-/// States up to this size are verified before their first byte is handed on, and read again if they do not match. Larger ones are verified
-/// while they stream: their last byte is followed by the error.
+/// States up to this size are verified before their first byte is handed on, and read again if they
+/// do not match. Larger ones are verified while they stream: their last byte is followed by the
+/// error.
 const COLLECTED_BYTES: u64 = 8 << 20;
 
 /// The entry of a table in which the digest of one state is recorded.
@@ -111,13 +113,18 @@ impl<E: DigestEntry> StateDigest<E> {
         Self { entry, wait }
     }
 
-    /// Reads a state that must match its digest, unless `options` ask for another version than the current one, or for no look at it.
-    /// `read` reads what is stored, whatever its digest says.
+    /// Reads a state that must match its digest, unless `options` ask for another version than the
+    /// current one, or for no look at it. `read` reads what is stored, whatever its digest
+    /// says.
     ///
     /// # Errors
-    /// Those of `read`; `DigestMismatch` if the two do not agree in time; why the digest could not be read, except for want of permission or of the
-    /// table itself.
-    pub async fn read<F>(&self, options: &ReadOptions, read: impl Fn() -> F) -> Result<Option<StateRead>>
+    /// Those of `read`; `DigestMismatch` if the two do not agree in time; why the digest could not
+    /// be read, except for want of permission or of the table itself.
+    pub async fn read<F>(
+        &self,
+        options: &ReadOptions,
+        read: impl Fn() -> F,
+    ) -> Result<Option<StateRead>>
     where
         F: Future<Output = Result<Option<StateRead>>>,
     {
@@ -126,7 +133,8 @@ impl<E: DigestEntry> StateDigest<E> {
         }
         let started = Instant::now();
         loop {
-            // At the same time: a writer may come between the two in either order, and the closer they are the more seldom it does.
+            // At the same time: a writer may come between the two in either order, and the closer
+            // they are the more seldom it does.
             let (read, recorded) = join(read(), self.recorded()).await;
             let (read, recorded) = (read?, recorded?);
             let recorded = match recorded {
@@ -148,7 +156,10 @@ impl<E: DigestEntry> StateDigest<E> {
                     let StateBytes { meta, bytes } = read.collect().await?;
                     let sum = Md5Sum::of(&bytes);
                     if sum == recorded.sum {
-                        return Ok(Some(StateRead { meta, body: stream::iter([Ok(bytes)]).boxed() }));
+                        return Ok(Some(StateRead {
+                            meta,
+                            body: stream::iter([Ok(bytes)]).boxed(),
+                        }));
                     }
                     Some((sum, meta.size_bytes))
                 }
@@ -164,9 +175,13 @@ impl<E: DigestEntry> StateDigest<E> {
     async fn recorded(&self) -> Result<Known> {
         let recorded = match self.entry.get("read").await {
             Ok(recorded) => recorded,
-            // Whoever may only read the bucket reads on, as with native clients; and so does whoever has no table.
+            // Whoever may only read the bucket reads on, as with native clients; and so does
+            // whoever has no table.
             Err(failure)
-                if matches!(failure.error.kind(), ErrorKind::PermissionDenied | ErrorKind::TableMissing) =>
+                if matches!(
+                    failure.error.kind(),
+                    ErrorKind::PermissionDenied | ErrorKind::TableMissing
+                ) =>
             {
                 tracing::warn!(
                     error = failure.error.to_string(),
@@ -186,14 +201,21 @@ impl<E: DigestEntry> StateDigest<E> {
         })
     }
 
-    /// Records what the state is after a write, given what became of the write and the digest of what was to be written.
+    /// Records what the state is after a write, given what became of the write and the digest of
+    /// what was to be written.
     ///
     /// # Errors
-    /// Why the state was not written; `DigestMismatch` if it was and its digest is not known to be recorded.
-    pub async fn record(&self, written: Result<StateMeta>, sum: Result<Md5Sum>) -> Result<StateMeta> {
+    /// Why the state was not written; `DigestMismatch` if it was and its digest is not known to be
+    /// recorded.
+    pub async fn record(
+        &self,
+        written: Result<StateMeta>,
+        sum: Result<Md5Sum>,
+    ) -> Result<StateMeta> {
         let meta = written.map_err(|error| match error.kind() {
             ErrorKind::Unknown => error.with_hint(
-                "its digest was not recorded; if the state was written, store it again with `remote-state push --repair-digest FILE`",
+                "its digest was not recorded; if the state was written, store it again with \
+                 `remote-state push --repair-digest FILE`",
             ),
             _ => error,
         })?;
@@ -212,7 +234,9 @@ impl<E: DigestEntry> StateDigest<E> {
                 Ok(()) => return Ok(()),
                 Err(failure) => {
                     let doubt = Doubt::of(&failure);
-                    if doubt == Doubt::Some && self.sees("write", |found| found.sum() == Some(sum)).await {
+                    if doubt == Doubt::Some
+                        && self.sees("write", |found| found.sum() == Some(sum)).await
+                    {
                         return Ok(());
                     }
                     (format!("MD5 {sum}"), doubt, failure.error)
@@ -222,7 +246,9 @@ impl<E: DigestEntry> StateDigest<E> {
         };
         let (outcome, digest) = match doubt {
             Doubt::None => ("could not be recorded", "the one before, if any"),
-            Doubt::Some => ("may or may not have been recorded", "the new one, or the one before, if any"),
+            Doubt::Some => {
+                ("may or may not have been recorded", "the new one, or the one before, if any")
+            }
         };
         let (state, place) = (self.entry.state(), self.entry.place());
         Err(Error::new(
@@ -233,8 +259,14 @@ impl<E: DigestEntry> StateDigest<E> {
         .with_context("because", &error)
         .with_context("state", format!("the new one, {} bytes, {sum}", meta.size_bytes))
         .with_context("digest", format!("{digest}, in {place}"))
-        .with_hint("until the digest is recorded, clients with this table refuse the state, and those without it read the new one")
-        .with_hint("store the same state again with `remote-state push --repair-digest FILE`, which records the digest")
+        .with_hint(
+            "until the digest is recorded, clients with this table refuse the state, and those \
+             without it read the new one",
+        )
+        .with_hint(
+            "store the same state again with `remote-state push --repair-digest FILE`, which \
+             records the digest",
+        )
         .with_retryable(false)
         .with_source(error))
     }
@@ -270,14 +302,21 @@ impl<E: DigestEntry> StateDigest<E> {
         .with_context("because", &failure.error)
         .with_context("state", "there is none any more")
         .with_context("digest", format!("that of {before}, in {place}"))
-        .with_hint("until the digest is gone, clients with this table miss the state that it stands for")
+        .with_hint(
+            "until the digest is gone, clients with this table miss the state that it stands for",
+        )
         .with_hint(self.entry.how_to_remove())
         .with_retryable(false)
         .with_source(failure.error))
     }
 
-    /// Looks whether the entry is as it was to be. If that cannot be seen either, it is not known to be.
-    async fn sees(&self, operation: &'static str, is_right: impl Fn(&Recorded) -> bool + Send) -> bool {
+    /// Looks whether the entry is as it was to be. If that cannot be seen either, it is not known
+    /// to be.
+    async fn sees(
+        &self,
+        operation: &'static str,
+        is_right: impl Fn(&Recorded) -> bool + Send,
+    ) -> bool {
         self.entry.get(operation).await.is_ok_and(|found| is_right(&found))
     }
 }

@@ -1,10 +1,12 @@
 //! Names of objects as native clients put them together.
 
-/// Joins the parts that are not empty with slashes and cleans the result: no empty part, no `.`, and `..` takes back the part before it.
+/// Joins the parts that are not empty with slashes and cleans the result: no empty part, no `.`,
+/// and `..` takes back the part before it.
 ///
 /// See <https://pkg.go.dev/path#Join>.
 pub fn join_clean(parts: &[&str]) -> String {
-    let joined = parts.iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join("/");
+    let joined =
+        parts.iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join("/");
     let mut clean: Vec<&str> = Vec::new();
     for part in joined.split('/') {
         match part {

@@ -1,12 +1,14 @@
 //! The lock of one state, which may consist of several.
 //!
-//! Exclusion rests on one thing: the store carries out a conditional create for one of any number of clients, and refuses it to the others.
-//! Native clients use the same request on the same object, so they and we exclude each other.
+//! Exclusion rests on one thing: the store carries out a conditional create for one of any number
+//! of clients, and refuses it to the others. Native clients use the same request on the same
+//! object, so they and we exclude each other.
 //!
-//! With two mechanisms configured a lock is both, taken in the order given. So of two clients that use both, one stops at the first; and a
-//! client that uses only one of them meets the same object. Whoever creates the first and then does not get the second gives the first back; what
-//! stood there with the same id already stays, for an earlier attempt may have won it. An unlock always attempts both, so that what one of them
-//! left behind does not stand in the way for ever.
+//! With two mechanisms configured a lock is both, taken in the order given. So of two clients that
+//! use both, one stops at the first; and a client that uses only one of them meets the same object.
+//! Whoever creates the first and then does not get the second gives the first back; what
+//! stood there with the same id already stays, for an earlier attempt may have won it. An unlock
+//! always attempts both, so that what one of them left behind does not stand in the way for ever.
 
 use std::fmt;
 
@@ -20,7 +22,8 @@ use crate::provider::single::{Taken, still_held, unlock};
 use crate::provider::{ClaimWait, Failure, Outcome};
 use crate::store::{Capabilities, LockRecord, LockTarget, StateLocation};
 
-/// A lock record is a few hundred bytes. What is longer, in bytes, is none, and need not be read to its end.
+/// A lock record is a few hundred bytes. What is longer, in bytes, is none, and need not be read to
+/// its end.
 pub const MAX_LOCK_RECORD_BYTES: usize = 64 * 1024;
 
 /// Reads a record as it stands in a lock object, for [`LockRecord::new`].
@@ -52,13 +55,15 @@ pub trait LockMechanism: Send + Sync {
     /// Makes sure, after a create was carried out, that the store refuses a second one.
     async fn prove(&self, record: Bytes) -> Result<()>;
 
-    /// Learns, while a lock is held that this process has just created, what it takes to release it. Nothing depends on it.
+    /// Learns, while a lock is held that this process has just created, what it takes to release
+    /// it. Nothing depends on it.
     async fn learn(&self, _record: Bytes) {}
 
     /// Reads what is there.
     async fn read(&self, operation: &'static str) -> Result<Option<Box<dyn FoundLock + '_>>>;
 
-    /// Reads what is to be released: where several records can stand side by side, the one that `target` names, and else what is there.
+    /// Reads what is to be released: where several records can stand side by side, the one that
+    /// `target` names, and else what is there.
     async fn find(
         &self,
         operation: &'static str,
@@ -67,7 +72,8 @@ pub trait LockMechanism: Send + Sync {
         self.read(operation).await
     }
 
-    /// Takes back a record of ours that may stand beside the holder's, where several can. `Ok` if none stands there any more.
+    /// Takes back a record of ours that may stand beside the holder's, where several can. `Ok` if
+    /// none stands there any more.
     async fn withdraw(&self, _id: &LockId) -> Result<()> {
         Ok(())
     }
@@ -84,20 +90,23 @@ pub trait FoundLock: Send + Sync {
         Ok(Vec::new())
     }
 
-    /// Whether [`remove_once`](Self::remove_once) removes what was read and nothing else, whatever stands there by then.
+    /// Whether [`remove_once`](Self::remove_once) removes what was read and nothing else, whatever
+    /// stands there by then.
     fn removes_exactly(&self) -> bool {
         false
     }
 
-    /// The bytes that were read, if the store replaces them on the condition that they still stand there, and decides that atomically.
+    /// The bytes that were read, if the store replaces them on the condition that they still stand
+    /// there, and decides that atomically.
     fn claimable(&self) -> Option<&[u8]> {
         None
     }
 
-    /// Asks the store, once, to put this in place of what was read, if that still stands there. Where nothing is
-    /// [`claimable`](Self::claimable) it is not called.
+    /// Asks the store, once, to put this in place of what was read, if that still stands there.
+    /// Where nothing is [`claimable`](Self::claimable) it is not called.
     async fn replace_once(&self, _record: Bytes) -> Result<(), Failure> {
-        let error = Error::new(ErrorKind::Unsupported, "unlock", "nothing is replaced on a condition here");
+        let error =
+            Error::new(ErrorKind::Unsupported, "unlock", "nothing is replaced on a condition here");
         Err(Failure { outcome: Outcome::Refused, error })
     }
 
@@ -106,7 +115,8 @@ pub trait FoundLock: Send + Sync {
         self.remove_once().await
     }
 
-    /// Asks the store, once, to remove it, and nothing else that may stand there by then if the store can tell them apart.
+    /// Asks the store, once, to remove it, and nothing else that may stand there by then if the
+    /// store can tell them apart.
     async fn remove_once(&self) -> Result<(), Failure>;
 }
 
@@ -125,7 +135,8 @@ impl fmt::Debug for StateLock<'_> {
 }
 
 impl<'a> StateLock<'a> {
-    /// Puts together what a lock consists of. Without any mechanism no lock is configured, and taking it fails.
+    /// Puts together what a lock consists of. Without any mechanism no lock is configured, and
+    /// taking it fails.
     pub fn new(
         location: StateLocation,
         capabilities: Capabilities,
@@ -155,7 +166,8 @@ impl<'a> StateLock<'a> {
                 ErrorKind::Unsupported,
                 "lock",
                 format!(
-                    "a lock record of {size} bytes is too long: {MAX_LOCK_RECORD_BYTES} are read back at most"
+                    "a lock record of {size} bytes is too long: {MAX_LOCK_RECORD_BYTES} are read \
+                     back at most"
                 ),
             )
             .with_hint("say less about what the lock is for"));

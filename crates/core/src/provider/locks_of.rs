@@ -13,9 +13,11 @@ const PARALLEL_READS: usize = 16;
 
 /// Looks at the lock of `default`, and of every workspace that has one or could have.
 ///
-/// `workspace_of` says of which workspace a key is the lock object. Entries of a table show in no listing, and a table cannot be asked for those of one
-/// bucket without reading it whole: so where there is a table it says also of which workspace a key is the state, and that one's entry is asked for.
-/// `look` reads the locks of one workspace that are held; those that were listed may have been released by then.
+/// `workspace_of` says of which workspace a key is the lock object. Entries of a table show in no
+/// listing, and a table cannot be asked for those of one bucket without reading it whole: so where
+/// there is a table it says also of which workspace a key is the state, and that one's entry is
+/// asked for. `look` reads the locks of one workspace that are held; those that were listed may
+/// have been released by then.
 ///
 /// The keys of a workspace follow each other in a listing, so each is looked at once.
 pub fn locks_of<'a, F>(
@@ -39,7 +41,8 @@ where
         .map_ok(move |workspace| {
             let looking = look(workspace.clone());
             async move {
-                let held = looking.await?.into_iter().map(move |record| Ok((workspace.clone(), record)));
+                let held =
+                    looking.await?.into_iter().map(move |record| Ok((workspace.clone(), record)));
                 Ok(stream::iter(held.collect::<Vec<_>>()))
             }
         })
@@ -54,7 +57,8 @@ mod tests {
 
     #[tokio::test]
     async fn each_workspace_is_looked_at_once_and_default_always() {
-        let keys = ["env:/a/state", "env:/a/state.other", "env:/a/state.tflock", "env:/b/state", "other"];
+        let keys =
+            ["env:/a/state", "env:/a/state.other", "env:/a/state.tflock", "env:/b/state", "other"];
         let keys = stream::iter(keys.map(|key| Ok(key.to_owned()))).boxed();
         let workspace_of = |key: &str| {
             let name = key.strip_prefix("env:/")?.split('/').next()?;
@@ -65,7 +69,8 @@ mod tests {
             Ok(if workspace.to_string() == "b" { Vec::new() } else { vec![record] })
         };
         let found: Vec<_> = locks_of(keys, workspace_of, look).try_collect().await.unwrap();
-        let found: Vec<_> = found.into_iter().map(|(workspace, record)| (workspace, record.object)).collect();
+        let found: Vec<_> =
+            found.into_iter().map(|(workspace, record)| (workspace, record.object)).collect();
         let expected = ["default", "a"].map(|name| (name.parse().unwrap(), name.to_owned()));
         assert_eq!(found, expected);
     }

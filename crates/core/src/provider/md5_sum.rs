@@ -67,9 +67,13 @@ mod tests {
 
     #[test]
     fn what_is_no_sum_is_not_read_as_one() {
-        for text in
-            ["", "0cc1", "+cc175b9c0f1b6a831c399e269772661", "0cc175b9c0f1b6a831c399e2697726610", "xyz"]
-        {
+        for text in [
+            "",
+            "0cc1",
+            "+cc175b9c0f1b6a831c399e269772661",
+            "0cc175b9c0f1b6a831c399e2697726610",
+            "xyz",
+        ] {
             assert_eq!(Md5Sum::parse(text), None, "{text}");
         }
     }

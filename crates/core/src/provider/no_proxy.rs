@@ -1,4 +1,5 @@
-//! Which hosts are asked without a proxy: the rules of Go's `net/http`, which native clients follow.
+//! Which hosts are asked without a proxy: the rules of Go's `net/http`, which native clients
+//! follow.
 //!
 //! <https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config>
 
@@ -41,7 +42,8 @@ impl NoProxy {
     pub fn covers(&self, host: &str, port: Option<u16>) -> bool {
         let host = host.to_ascii_lowercase();
         let address = address(&host);
-        is_near(&host, address) || self.0.iter().any(|exception| exception.covers(&host, address, port))
+        is_near(&host, address)
+            || self.0.iter().any(|exception| exception.covers(&host, address, port))
     }
 }
 
@@ -63,10 +65,13 @@ impl Exception {
     fn covers(&self, host: &str, address: Option<IpAddr>, port: Option<u16>) -> bool {
         let is_meant = match &self.hosts {
             Hosts::All => true,
-            Hosts::Network(network, bits) => address.is_some_and(|address| has_in(*network, *bits, address)),
+            Hosts::Network(network, bits) => {
+                address.is_some_and(|address| has_in(*network, *bits, address))
+            }
             Hosts::Address(meant) => address == Some(*meant),
             Hosts::Domain { suffix, has_apex } => {
-                address.is_none() && (host.ends_with(suffix.as_str()) || (*has_apex && host == &suffix[1..]))
+                address.is_none()
+                    && (host.ends_with(suffix.as_str()) || (*has_apex && host == &suffix[1..]))
             }
         };
         is_meant && (self.port.is_none() || self.port == port)
@@ -135,11 +140,13 @@ mod tests {
 
     #[test]
     fn a_network_covers_its_addresses_and_no_other() {
-        let list = NoProxy::parse("10.0.0.0/8,192.0.2.128/25,2001:db8::/33,198.51.100.7/32,300.0.0.0/8");
+        let list =
+            NoProxy::parse("10.0.0.0/8,192.0.2.128/25,2001:db8::/33,198.51.100.7/32,300.0.0.0/8");
         for host in ["10.255.0.1", "192.0.2.129", "[2001:db8:7fff::1]", "198.51.100.7"] {
             assert!(list.covers(host, Some(443)), "{host}");
         }
-        for host in ["11.0.0.1", "192.0.2.127", "[2001:db8:8000::1]", "198.51.100.6", "ten.example"] {
+        for host in ["11.0.0.1", "192.0.2.127", "[2001:db8:8000::1]", "198.51.100.6", "ten.example"]
+        {
             assert!(!list.covers(host, Some(443)), "{host}");
         }
         assert!(NoProxy::parse("0.0.0.0/0").covers("203.0.113.9", None));

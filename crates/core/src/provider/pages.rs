@@ -20,7 +20,8 @@ pub struct Page<T, M> {
 }
 
 impl<T, M> Page<T, M> {
-    /// Describes a page. `marker` says where the next one starts, if the store says that there is one.
+    /// Describes a page. `marker` says where the next one starts, if the store says that there is
+    /// one.
     ///
     /// # Errors
     /// `Unexpected` if the store says that there is a next page, but not where.
@@ -43,7 +44,8 @@ impl<T, M> Page<T, M> {
     }
 }
 
-/// The most pages in a row that may be empty. Stores send some where much was deleted; one that sends them without end is not followed.
+/// The most pages in a row that may be empty. Stores send some where much was deleted; one that
+/// sends them without end is not followed.
 const MOST_EMPTY: u32 = 1000;
 
 /// The most pages of one listing. With 1,000 entries on each, no bucket has as many.
@@ -52,8 +54,9 @@ const MOST_PAGES: u64 = 1_000_000;
 /// The most workspaces of one state key. Whoever lists them holds them all in memory.
 const MOST_WORKSPACES: usize = 100_000;
 
-/// What is remembered of the pages so far, to notice a listing that never ends: a page to which none may be equal, chosen anew at every power
-/// of two. So a circle of any length is noticed, and one page is all that is held.
+/// What is remembered of the pages so far, to notice a listing that never ends: a page to which
+/// none may be equal, chosen anew at every power of two. So a circle of any length is noticed, and
+/// one page is all that is held.
 struct Walk<M> {
     pages: u64,
     empty: u32,
@@ -73,9 +76,12 @@ impl<M: Clone + PartialEq> Walk<M> {
     fn note<T>(&mut self, at: Option<&M>, page: &Page<T, M>) -> Result<(), String> {
         self.pages += 1;
         let is_again = |first: &String| self.first.as_ref() == Some(first);
-        let goes_back = page.next.is_some() && (page.next.as_ref() == at || page.next == self.marker);
+        let goes_back =
+            page.next.is_some() && (page.next.as_ref() == at || page.next == self.marker);
         if goes_back || page.first.as_ref().is_some_and(is_again) {
-            return Err("the store goes round in circles: its listing goes on where it has been".to_owned());
+            return Err(
+                "the store goes round in circles: its listing goes on where it has been".to_owned()
+            );
         }
         self.empty = if page.items.is_empty() && page.first.is_none() { self.empty + 1 } else { 0 };
         if self.empty > MOST_EMPTY {
@@ -95,7 +101,8 @@ impl<M: Clone + PartialEq> Walk<M> {
     }
 }
 
-/// Turns pages into items. A page is asked for when the one before it is used up, so memory stays bounded by one page.
+/// Turns pages into items. A page is asked for when the one before it is used up, so memory stays
+/// bounded by one page.
 ///
 /// `store` names the store in errors. `fetch` is given where the page starts; `None` for the first.
 pub fn pages<'a, T, M, F>(
@@ -107,7 +114,8 @@ where
     M: Clone + PartialEq + Send + 'a,
     F: Future<Output = Result<Page<T, M>>> + Send + 'a,
 {
-    // The marker is doubly optional: there is none before the first page, and no page after the last.
+    // The marker is doubly optional: there is none before the first page, and no page after the
+    // last.
     let start = (VecDeque::new(), Some(None), Walk::new(), store.into(), fetch);
     stream::try_unfold(start, |(mut items, mut marker, mut walk, store, fetch)| async move {
         loop {
@@ -117,9 +125,12 @@ where
             let Some(at) = marker else { return Ok(None) };
             let page = fetch(at.clone()).await?;
             walk.note(at.as_ref(), &page).map_err(|reason| {
-                Error::new(ErrorKind::Unexpected, "list", reason).with_context("store", &store).with_hint(
-                    "look for a proxy between this machine and the store that answers in its place",
-                )
+                Error::new(ErrorKind::Unexpected, "list", reason)
+                    .with_context("store", &store)
+                    .with_hint(
+                        "look for a proxy between this machine and the store that answers in its \
+                         place",
+                    )
             })?;
             items = page.items.into();
             marker = page.next.map(Some);
@@ -128,7 +139,8 @@ where
     .boxed()
 }
 
-/// The workspaces of a listing, of which there may not be more than any state has: a store that makes them up without end would fill the memory.
+/// The workspaces of a listing, of which there may not be more than any state has: a store that
+/// makes them up without end would fill the memory.
 ///
 /// # Errors
 /// `Unexpected` for the first one too many.
@@ -141,7 +153,8 @@ pub fn not_too_many<'a>(
         if before < MOST_WORKSPACES {
             return workspace;
         }
-        let reason = format!("the store lists more than {MOST_WORKSPACES} workspaces of one state key");
+        let reason =
+            format!("the store lists more than {MOST_WORKSPACES} workspaces of one state key");
         let error = Error::new(ErrorKind::Unexpected, "list", reason).with_context("store", &store);
         Err(error.with_hint("look at what is stored below `workspace_key_prefix`"))
     });
@@ -173,7 +186,8 @@ mod tests {
         assert_eq!(all.unwrap_err().kind(), ErrorKind::Unexpected);
     }
 
-    /// A listing of this many pages that then begins again, each time with tokens that were never seen.
+    /// A listing of this many pages that then begins again, each time with tokens that were never
+    /// seen.
     async fn circle(length: u64) -> Result<Vec<u64>> {
         let listing = pages("`http://store`", move |at: Option<u64>| async move {
             let page = at.unwrap_or(0);
@@ -188,7 +202,11 @@ mod tests {
         for length in [1, 2, 3, 7, 100, 1000] {
             let error = circle(length).await.unwrap_err();
             assert!(error.to_string().contains("circles"), "{length}: {error}");
-            assert!(format!("{:?}", error.context()).contains("http://store"), "{:?}", error.context());
+            assert!(
+                format!("{:?}", error.context()).contains("http://store"),
+                "{:?}",
+                error.context()
+            );
         }
     }
 
@@ -228,7 +246,8 @@ mod tests {
 
     #[test]
     fn a_listing_that_goes_on_nobody_knows_where_is_an_error_and_not_the_end() {
-        let next = |is_truncated, marker| Page::new(vec![()], is_truncated, marker).map(|page| page.next);
+        let next =
+            |is_truncated, marker| Page::new(vec![()], is_truncated, marker).map(|page| page.next);
         assert_eq!(next(true, Some("token")).unwrap(), Some("token"));
         assert_eq!(next(false, Some("token")).unwrap(), None);
         assert_eq!(next(true, None).unwrap_err().kind(), ErrorKind::Unexpected);

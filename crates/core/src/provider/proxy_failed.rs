@@ -15,7 +15,8 @@ pub struct ProxyName {
     pub has_user: bool,
 }
 
-/// Why nothing can be sent through a proxy. It is an error, so that it can travel inside those of clients.
+/// Why nothing can be sent through a proxy. It is an error, so that it can travel inside those of
+/// clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProxyFailed {
     /// The category.
@@ -53,7 +54,9 @@ impl ProxyName {
     /// Says that the proxy does not connect us with a server.
     pub fn refuses(&self, server: &str, status: Option<u16>) -> ProxyFailed {
         match status {
-            Some(status) => self.failed(&format!("refuses to connect to `{server}` (status {status})")),
+            Some(status) => {
+                self.failed(&format!("refuses to connect to `{server}` (status {status})"))
+            }
             None => self.failed(&format!("refuses to connect to `{server}`")),
         }
     }
@@ -91,7 +94,8 @@ impl ProxyName {
         match status {
             407 => Some(self.wants_user()),
             502..=504 if !is_services => {
-                let failed = self.failed(&format!("or the server behind it answers with status {status}"));
+                let failed =
+                    self.failed(&format!("or the server behind it answers with status {status}"));
                 // Nobody knows whether the request was sent on.
                 Some(ProxyFailed { is_unsent: false, ..failed })
             }

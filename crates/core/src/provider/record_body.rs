@@ -10,11 +10,12 @@ use tokio::time::timeout;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::claim::LONGEST_LOCK_OBJECT;
 
-/// How long a record may take to come. Whoever waits for each piece alone waits for days where a store sends one byte at a time.
+/// How long a record may take to come. Whoever waits for each piece alone waits for days where a
+/// store sends one byte at a time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Reads the body of a lock object, for [`parse_lock_record`](crate::provider::parse_lock_record). What is too long for a record is not read to
-/// its end.
+/// Reads the body of a lock object, for [`parse_lock_record`](crate::provider::parse_lock_record).
+/// What is too long for a record is not read to its end.
 ///
 /// # Errors
 /// The body's own; `Unavailable` if it is not there after a minute.

@@ -17,7 +17,8 @@ pub enum SecondCreate<T> {
 /// Asks for a create of what is there, until the store decides.
 ///
 /// # Errors
-/// Why the store did not decide: busy or lost is not refused, for a store that ignores the condition may answer so too.
+/// Why the store did not decide: busy or lost is not refused, for a store that ignores the
+/// condition may answer so too.
 pub async fn second_create<T, F>(create: impl Fn() -> F) -> Result<SecondCreate<T>>
 where
     F: Future<Output = Result<T, Failure>>,
@@ -26,7 +27,9 @@ where
     while attempts.next().await {
         match create().await {
             Ok(stored) => return Ok(SecondCreate::CarriedOut(stored)),
-            Err(Failure { outcome: Outcome::ConditionFailed, .. }) => return Ok(SecondCreate::Refused),
+            Err(Failure { outcome: Outcome::ConditionFailed, .. }) => {
+                return Ok(SecondCreate::Refused);
+            }
             Err(failure) if attempts.is_last() || is_final(&failure) => return Err(failure.error),
             Err(_) => {}
         }
@@ -50,8 +53,11 @@ mod tests {
         Failure { outcome, error: Error::new(kind, "lock", "as answered") }
     }
 
-    /// Asks a store that gives these answers, one after the other, and returns what came of it and how often it was asked.
-    async fn ask(answers: &[fn() -> Result<u8, Failure>]) -> (Result<SecondCreate<u8>, ErrorKind>, usize) {
+    /// Asks a store that gives these answers, one after the other, and returns what came of it and
+    /// how often it was asked.
+    async fn ask(
+        answers: &[fn() -> Result<u8, Failure>],
+    ) -> (Result<SecondCreate<u8>, ErrorKind>, usize) {
         let asked = Cell::new(0);
         let proven = second_create(|| async {
             let answer = answers[asked.get().min(answers.len() - 1)]();

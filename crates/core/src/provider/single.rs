@@ -1,9 +1,11 @@
-//! Taking one lock, whatever answers are lost on the way. Giving it back is [`claim`](super::claim).
+//! Taking one lock, whatever answers are lost on the way. Giving it back is
+//! [`claim`](super::claim).
 //!
-//! An answer that is lost leaves a lock that may be ours, or may be gone, without our knowing. So an answer that does not decide is resolved by
-//! reading the lock back and comparing ids; a lock that is being released is nobody's own, whatever its id. A create is never repeated behind our
-//! back: a refusal could then be our own lock's. Once an attempt is in doubt, nothing but the lock itself ends the doubt; without it, the
-//! outcome is `Unknown`.
+//! An answer that is lost leaves a lock that may be ours, or may be gone, without our knowing. So
+//! an answer that does not decide is resolved by reading the lock back and comparing ids; a lock
+//! that is being released is nobody's own, whatever its id. A create is never repeated behind our
+//! back: a refusal could then be our own lock's. Once an attempt is in doubt, nothing but the lock
+//! itself ends the doubt; without it, the outcome is `Unknown`.
 
 use bytes::Bytes;
 
@@ -13,7 +15,8 @@ use crate::provider::{Attempts, Failure, LockMechanism, Outcome, StateLock};
 use crate::shell::operand;
 use crate::store::{LockRecord, LockTarget, StateLocation};
 
-/// How a lock came to be ours: what this call did not create is not its to give back, since whoever did may be at work under it.
+/// How a lock came to be ours: what this call did not create is not its to give back, since whoever
+/// did may be at work under it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Taken {
     /// This call created it.
@@ -23,11 +26,16 @@ pub(super) enum Taken {
 }
 
 impl StateLock<'_> {
-    pub(super) async fn take_one(&self, lock: &dyn LockMechanism, info: &LockInfo) -> Result<Taken> {
+    pub(super) async fn take_one(
+        &self,
+        lock: &dyn LockMechanism,
+        info: &LockInfo,
+    ) -> Result<Taken> {
         let body = Bytes::from(info.to_json());
         // Whether this call has seen that nothing was there.
         let mut was_free = false;
-        // A store that ignores the condition would overwrite the lock of another client: look first, until it has proven itself.
+        // A store that ignores the condition would overwrite the lock of another client: look
+        // first, until it has proven itself.
         if !lock.is_proven() {
             match lock.read("lock").await? {
                 Some(found) if found.record().is_held_by(&info.id) => {
@@ -46,7 +54,8 @@ impl StateLock<'_> {
                 return self.prove(lock, info, body, Taken::Created).await;
             };
             is_in_doubt |= failure.outcome == Outcome::Unknown;
-            let doubtful = |error| if is_in_doubt { self.unknown(lock, info, error) } else { error };
+            let doubtful =
+                |error| if is_in_doubt { self.unknown(lock, info, error) } else { error };
             if matches!(failure.outcome, Outcome::Absent | Outcome::Refused) {
                 return Err(doubtful(failure.error));
             }
@@ -63,12 +72,14 @@ impl StateLock<'_> {
                     let held = held(&self.location, "lock", found.record());
                     return Err(if is_in_doubt { may_arrive(held, info) } else { held });
                 }
-                // Its holder has left in between, or the request never arrived: a conditional create can be repeated without harm.
+                // Its holder has left in between, or the request never arrived: a conditional
+                // create can be repeated without harm.
                 Ok(None) => {
                     was_free = true;
                     last = Some(failure);
                 }
-                // Reading has been retried as often as is configured: the store has gone, or does not let us look.
+                // Reading has been retried as often as is configured: the store has gone, or does
+                // not let us look.
                 Err(error) => return Err(doubtful(error)),
             }
         }
@@ -78,10 +89,14 @@ impl StateLock<'_> {
             Some(failure) => {
                 let (object, name) = (lock.object(), lock.name());
                 let message = format!(
-                    "cannot lock `{object}`: the store says that the {name} exists, and then that it does not"
+                    "cannot lock `{object}`: the store says that the {name} exists, and then that \
+                     it does not"
                 );
                 Error::new(ErrorKind::Unavailable, "lock", message)
-                    .with_hint("some stores take the delete marker of a versioned bucket for an object; lock in a bucket without versioning there")
+                    .with_hint(
+                        "some stores take the delete marker of a versioned bucket for an object; \
+                         lock in a bucket without versioning there",
+                    )
                     .with_source(failure.error)
             }
             None => Error::new(ErrorKind::Unexpected, "lock", "no attempt was made"),
@@ -109,7 +124,8 @@ impl StateLock<'_> {
         // Without proof there is no lock: give back what may be one.
         match self.give_one_back(lock, &LockTarget::Id(info.id.clone())).await {
             Ok(()) => Err(error),
-            // On a store that ignores conditions another client may have overwritten the lock by now: then it is not ours to delete.
+            // On a store that ignores conditions another client may have overwritten the lock by
+            // now: then it is not ours to delete.
             Err(left) if left.kind() == ErrorKind::LockHeld => Err(error),
             Err(left) if error.kind() == ErrorKind::Unsupported => Err(error.with_leftover(
                 "left behind",
@@ -135,7 +151,11 @@ impl StateLock<'_> {
     }
 }
 
-pub(super) fn held(location: &StateLocation, operation: &'static str, holder: &LockRecord) -> Error {
+pub(super) fn held(
+    location: &StateLocation,
+    operation: &'static str,
+    holder: &LockRecord,
+) -> Error {
     let state = &location.state;
     let message = if holder.is_being_released() {
         format!("state `{state}` is locked: its lock is being released")
@@ -156,7 +176,8 @@ pub(super) fn still_held(error: Error, lock: &dyn LockMechanism, info: &LockInfo
         "still held",
         format!("{}, with lock id {}", lock.object(), info.id),
         format!(
-            "that lock may be older than this attempt: if nobody is at work under it, release it with `{}`",
+            "that lock may be older than this attempt: if nobody is at work under it, release it \
+             with `{}`",
             unlock(info)
         ),
     )
@@ -168,7 +189,8 @@ fn may_arrive(held: Error, info: &LockInfo) -> Error {
         "lock id",
         format!("{} (of this attempt)", info.id),
         format!(
-            "an answer to this attempt was lost: should a lock with its id appear later, release it with `{}`",
+            "an answer to this attempt was lost: should a lock with its id appear later, release \
+             it with `{}`",
             unlock(info)
         ),
     )

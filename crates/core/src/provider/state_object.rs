@@ -1,4 +1,5 @@
-//! Writing and deleting a state: what a write expects to stand there, and what became of a request whose answer does not say so.
+//! Writing and deleting a state: what a write expects to stand there, and what became of a request
+//! whose answer does not say so.
 
 use std::future::Future;
 
@@ -48,20 +49,26 @@ impl StateObject {
         if present.is_expected_by(mode) { Ok(present) } else { Err(self.changed()) }
     }
 
-    /// Returns the error for a write that was not carried out, because something else stands there than was expected.
+    /// Returns the error for a write that was not carried out, because something else stands there
+    /// than was expected.
     pub fn changed(&self) -> Error {
-        let message =
-            format!("`{}` was changed by someone else since it was read; nothing was written", self.url);
+        let message = format!(
+            "`{}` was changed by someone else since it was read; nothing was written",
+            self.url
+        );
         Error::new(ErrorKind::PreconditionFailed, "write", message)
             .with_hint("read it again with `remote-state pull`, and compare before you write")
     }
 
-    /// Finds out what became of a write that failed. `look` looks at what is stored now, and returns it if it is what was to be written.
+    /// Finds out what became of a write that failed. `look` looks at what is stored now, and
+    /// returns it if it is what was to be written.
     ///
-    /// A failed condition is looked into too: a request whose answer was lost is repeated, and the repetition then fails on our own write.
+    /// A failed condition is looked into too: a request whose answer was lost is repeated, and the
+    /// repetition then fails on our own write.
     ///
     /// # Errors
-    /// Why it was refused or never sent; `PreconditionFailed` if the store decided against it; `Unknown` if it may have been carried out.
+    /// Why it was refused or never sent; `PreconditionFailed` if the store decided against it;
+    /// `Unknown` if it may have been carried out.
     pub async fn resolve_write<T>(
         &self,
         failure: Failure,
@@ -74,13 +81,19 @@ impl StateObject {
         match look.await {
             Ok(Some(stored)) => Ok(stored),
             // The store decided: something else stands there, and this write was not carried out.
-            Ok(None) if outcome == Outcome::ConditionFailed => Err(self.changed().with_source(error)),
+            Ok(None) if outcome == Outcome::ConditionFailed => {
+                Err(self.changed().with_source(error))
+            }
             Ok(None) | Err(_) => {
-                let message = format!("the state may or may not have been written to `{}`", self.url);
+                let message =
+                    format!("the state may or may not have been written to `{}`", self.url);
                 Err(Error::new(ErrorKind::Unknown, "write", message)
                     .with_context("store", &self.store)
                     .with_context("because", &error)
-                    .with_hint("keep your copy, and compare it with `remote-state pull` when the store answers again")
+                    .with_hint(
+                        "keep your copy, and compare it with `remote-state pull` when the store \
+                         answers again",
+                    )
                     .with_source(error))
             }
         }

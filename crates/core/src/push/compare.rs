@@ -12,12 +12,12 @@ use crate::source::{ContentHasher, StateSource};
 use crate::state::{HeaderReader, Progress, StateHeader, mean_the_same};
 use crate::store::{ReadOptions, StateMeta, StateStore};
 
-/// What is left of a stored state is read to its end if it is at most this long: that is cheaper than a new connection to
-/// the store.
+/// What is left of a stored state is read to its end if it is at most this long: that is cheaper
+/// than a new connection to the store.
 const CHEAP_REST_BYTES: u64 = 64 << 10;
 
-/// States up to this size are compared by what they mean, for which both are held in memory. Longer ones are equal only
-/// if their bytes are.
+/// States up to this size are compared by what they mean, for which both are held in memory. Longer
+/// ones are equal only if their bytes are.
 const LONGEST_MEANING_BYTES: u64 = 64 << 20;
 
 /// How two states are equal.
@@ -76,7 +76,8 @@ impl Comparison<'_> {
 }
 
 impl Stored {
-    /// Reads what decides, and no further: of most states that is their beginning. Where a digest is kept, that is all.
+    /// Reads what decides, and no further: of most states that is their beginning. Where a digest
+    /// is kept, that is all.
     pub(super) async fn read(
         store: &Arc<dyn StateStore>,
         workspace: &Workspace,
@@ -134,7 +135,8 @@ impl Stored {
             {
                 comparison = Some(going);
             }
-            let is_decided = reader.is_none() && (comparison.is_none() || !matches!(header, Some(Ok(_))));
+            let is_decided =
+                reader.is_none() && (comparison.is_none() || !matches!(header, Some(Ok(_))));
             if is_decided && !is_verified_at_its_end && left > CHEAP_REST_BYTES {
                 break;
             }
@@ -172,7 +174,8 @@ impl Stored {
         let new = new.source.clone().into_bytes().await?;
         let same = tokio::task::spawn_blocking(move || mean_the_same(&stored, &new)).await;
         let same = same.map_err(|error| {
-            Error::new(ErrorKind::Unexpected, "push", "comparing two states broke off").with_source(error)
+            Error::new(ErrorKind::Unexpected, "push", "comparing two states broke off")
+                .with_source(error)
         })?;
         Ok(if same { Equality::Meaning } else { Equality::None })
     }

@@ -1,8 +1,8 @@
 //! The write protocol: the one place that combines a read of the stored state with a write.
 //!
 //! [`decide`] says what the two headers settle, `compare` looks at the bytes where the headers do
-//! not, and [`StateStoreExt::push`](crate::StateStoreExt::push) writes. Commands and the server give
-//! the rules and put the outcome into words.
+//! not, and [`StateStoreExt::push`](crate::StateStoreExt::push) writes. Commands and the server
+//! give the rules and put the outcome into words.
 //!
 //! A stored state that does not match its digest is data here, not an error. Under its own lock a
 //! writer may go on if the stored bytes are the ones that it writes, or if it writes their direct
@@ -149,7 +149,12 @@ pub(crate) async fn push(
     let push = Push { store, workspace, new, rules, lock };
     let Some((mut stored, header)) = Stored::read(store, workspace, new, rules).await? else {
         let meta = push.write(&WriteMode::Create).await?;
-        return Ok(Pushed::Written { meta, overridden: None, empties: false, is_digest_repaired: false });
+        return Ok(Pushed::Written {
+            meta,
+            overridden: None,
+            empties: false,
+            is_digest_repaired: false,
+        });
     };
     let mismatch = stored.mismatch.take();
     let is_digest_repaired = mismatch.is_some();
@@ -182,8 +187,8 @@ impl Push<'_> {
         if self.rules.repair_digest {
             return true;
         }
-        let goes_on =
-            header.is_some_and(|header| goes_on_from(header, &self.new.header, stored.is_same_bytes()));
+        let goes_on = header
+            .is_some_and(|header| goes_on_from(header, &self.new.header, stored.is_same_bytes()));
         if *self.lock != HeldLock::Own || !goes_on {
             return false;
         }
@@ -194,13 +199,21 @@ impl Push<'_> {
         true
     }
 
-    /// Whether the digest of the stored bytes has to be recorded, for which writing them again is the only way.
+    /// Whether the digest of the stored bytes has to be recorded, for which writing them again is
+    /// the only way.
     fn records_digest(&self, stored: &Stored, is_wrong: bool) -> bool {
-        is_wrong || self.rules.repair_digest || stored.meta.is_digest_missing && *self.lock == HeldLock::Own
+        is_wrong
+            || self.rules.repair_digest
+            || stored.meta.is_digest_missing && *self.lock == HeldLock::Own
     }
 
     /// Decides what to do about a stored state with this header.
-    async fn plan(&self, stored: &Stored, header: &StateHeader, is_wrong: bool) -> Result<Plan, PushError> {
+    async fn plan(
+        &self,
+        stored: &Stored,
+        header: &StateHeader,
+        is_wrong: bool,
+    ) -> Result<Plan, PushError> {
         let loses_resources = header.has_resources && !self.new.header.has_resources;
         let refusal = match decide(Some(header), &self.new.header, self.rules, self.lock) {
             Ok(Verdict::Write { empties }) => return Ok(Plan::Write { overridden: None, empties }),
@@ -225,7 +238,9 @@ impl Push<'_> {
                     }
                 }
                 match of_others {
-                    Ok(()) => return Ok(Plan::Write { overridden: None, empties: loses_resources }),
+                    Ok(()) => {
+                        return Ok(Plan::Write { overridden: None, empties: loses_resources });
+                    }
                     Err(refusal) => refusal,
                 }
             }

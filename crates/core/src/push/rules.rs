@@ -10,7 +10,8 @@ use crate::state::{Refusal, StateHeader, SuccessionRules};
 pub enum HeldLock {
     /// The writer's own, and it is held.
     Own,
-    /// The writer held this one, and it is not held any more. It may write the direct successor of what is stored.
+    /// The writer held this one, and it is not held any more. It may write the direct successor of
+    /// what is stored.
     Gone(LockId),
     /// None, and the writer claims none.
     None,
@@ -51,8 +52,11 @@ impl PushRules {
         may_empty: true,
     };
     /// The rules for a client that goes on from the state that it has read.
-    pub const CLIENT: Self =
-        Self { succession: SuccessionRules::CLIENT, same_meaning: SameMeaning::Store, ..Self::PUSH };
+    pub const CLIENT: Self = Self {
+        succession: SuccessionRules::CLIENT,
+        same_meaning: SameMeaning::Store,
+        ..Self::PUSH
+    };
 
     /// Sets whether the rules may be broken.
     #[must_use]
@@ -101,7 +105,8 @@ impl fmt::Display for PushRefusal {
             Self::Emptied => f.write_str("it has no resources, and the stored one has"),
             Self::LockGone { id, stored, new } => write!(
                 f,
-                "nobody holds the lock `{id}` any more, and serial {new} does not follow {stored} directly"
+                "nobody holds the lock `{id}` any more, and serial {new} does not follow {stored} \
+                 directly"
             ),
             Self::Succession(refusal) => refusal.fmt(f),
         }
@@ -132,18 +137,25 @@ pub fn decide(
 ) -> Result<Verdict, PushRefusal> {
     let Some(stored) = stored else { return Ok(Verdict::Write { empties: false }) };
     let check = |is_same: bool| {
-        rules.succession.check(Some(stored), new, || is_same).map_err(PushRefusal::Succession).map(drop)
+        rules
+            .succession
+            .check(Some(stored), new, || is_same)
+            .map_err(PushRefusal::Succession)
+            .map(drop)
     };
     let check_lock = || match lock {
         HeldLock::Gone(id) => {
-            // Somebody broke the lock. If nobody has written since, to refuse would only lose an apply.
-            let gone = || PushRefusal::LockGone { id: id.clone(), stored: stored.serial, new: new.serial };
+            // Somebody broke the lock. If nobody has written since, to refuse would only lose an
+            // apply.
+            let gone =
+                || PushRefusal::LockGone { id: id.clone(), stored: stored.serial, new: new.serial };
             if follows_directly(stored, new) { Ok(()) } else { Err(gone()) }
         }
         HeldLock::Own | HeldLock::None => Ok(()),
     };
     let empties = stored.has_resources && !new.has_resources;
-    let check_content = || if empties && !rules.may_empty { Err(PushRefusal::Emptied) } else { Ok(()) };
+    let check_content =
+        || if empties && !rules.may_empty { Err(PushRefusal::Emptied) } else { Ok(()) };
     if stored.serial == new.serial && check(true).is_ok() {
         let of_others = check(false).and_then(|()| check_lock()).and_then(|()| check_content());
         return Ok(Verdict::Compare(of_others));
@@ -154,7 +166,8 @@ pub fn decide(
     Ok(Verdict::Write { empties })
 }
 
-/// Whether a state may be written over one that does not match its digest, under the writer's own lock.
+/// Whether a state may be written over one that does not match its digest, under the writer's own
+/// lock.
 pub(super) fn goes_on_from(stored: &StateHeader, new: &StateHeader, is_same: bool) -> bool {
     is_same || follows_directly(stored, new)
 }
@@ -164,7 +177,8 @@ fn follows_directly(stored: &StateHeader, new: &StateHeader) -> bool {
     stored.lineage == new.lineage && stored.serial.0.checked_add(1) == Some(new.serial.0)
 }
 
-/// Whether other bytes that mean the same are left unwritten. Without the lock there is no reason to touch them.
+/// Whether other bytes that mean the same are left unwritten. Without the lock there is no reason
+/// to touch them.
 pub(super) fn keeps_bytes(rules: &PushRules, lock: &HeldLock) -> bool {
     matches!(lock, HeldLock::Gone(_)) || rules.same_meaning == SameMeaning::Keep
 }

@@ -42,11 +42,20 @@ fn states_of_one_serial_are_compared_and_refused_only_if_they_differ() {
     let stored = header(3, "l", "{}");
     for rules in [PushRules::PUSH, PushRules::CLIENT] {
         let verdict = decide(Some(&stored), &header(3, "l", "{}"), &rules, &HeldLock::Own);
-        assert!(matches!(verdict, Ok(Verdict::Compare(Err(PushRefusal::Succession(_))))), "{verdict:?}");
+        assert!(
+            matches!(verdict, Ok(Verdict::Compare(Err(PushRefusal::Succession(_))))),
+            "{verdict:?}"
+        );
         let older = decide(Some(&stored), &header(2, "l", "{}"), &rules, &HeldLock::Own);
-        assert!(matches!(older, Err(PushRefusal::Succession(Refusal::LowerSerial { .. }))), "{older:?}");
+        assert!(
+            matches!(older, Err(PushRefusal::Succession(Refusal::LowerSerial { .. }))),
+            "{older:?}"
+        );
         let other = decide(Some(&stored), &header(3, "m", "{}"), &rules, &HeldLock::Own);
-        assert!(matches!(other, Err(PushRefusal::Succession(Refusal::OtherLineage { .. }))), "{other:?}");
+        assert!(
+            matches!(other, Err(PushRefusal::Succession(Refusal::OtherLineage { .. }))),
+            "{other:?}"
+        );
     }
 }
 
@@ -56,6 +65,9 @@ fn a_wrong_digest_stops_every_writer_but_the_one_that_goes_on_from_there() {
     assert!(goes_on_from(&stored, &header(3, "l", "{}"), true));
     assert!(goes_on_from(&stored, &header(4, "l", "{}"), false));
     for (serial, lineage) in [(3, "l"), (5, "l"), (2, "l"), (4, "m")] {
-        assert!(!goes_on_from(&stored, &header(serial, lineage, "{}"), false), "{serial} {lineage}");
+        assert!(
+            !goes_on_from(&stored, &header(serial, lineage, "{}"), false),
+            "{serial} {lineage}"
+        );
     }
 }

@@ -4,7 +4,8 @@ use serde_json::value::RawValue;
 
 use crate::state::members;
 
-/// What tells the instances of a module or a resource apart, in the order in which Terraform lists them.
+/// What tells the instances of a module or a resource apart, in the order in which Terraform lists
+/// them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Key {
     None,
@@ -45,8 +46,8 @@ impl Key {
     }
 }
 
-/// Where an instance is. Its order is that of `terraform state list`: the root first and deeper modules after all
-/// shallower ones, data sources before resources, then type, name and key.
+/// Where an instance is. Its order is that of `terraform state list`: the root first and deeper
+/// modules after all shallower ones, data sources before resources, then type, name and key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Address {
     depth: usize,
@@ -58,7 +59,13 @@ pub(super) struct Address {
 }
 
 impl Address {
-    pub(super) fn new(modules: Vec<(String, Key)>, mode: &str, kind: &str, name: &str, key: Key) -> Self {
+    pub(super) fn new(
+        modules: Vec<(String, Key)>,
+        mode: &str,
+        kind: &str,
+        name: &str,
+        key: Key,
+    ) -> Self {
         Self {
             depth: modules.len(),
             modules,
@@ -89,7 +96,8 @@ impl Address {
     }
 }
 
-/// Reads the address of a module, such as `module.net["a"].module.sub[0]`. What cannot be read stays one step, as it stands.
+/// Reads the address of a module, such as `module.net["a"].module.sub[0]`. What cannot be read
+/// stays one step, as it stands.
 pub(super) fn modules(address: &str) -> Vec<(String, Key)> {
     let mut steps = Vec::new();
     let mut rest = address;
@@ -99,7 +107,10 @@ pub(super) fn modules(address: &str) -> Vec<(String, Key)> {
         let name = after[..end].to_owned();
         let (key, behind) = read_key(&after[end..]).unwrap_or((Key::None, &after[end..]));
         let Some(behind) = behind.strip_prefix('.').or(behind.is_empty().then_some("")) else {
-            return vec![(address.strip_prefix("module.").unwrap_or(address).to_owned(), Key::None)];
+            return vec![(
+                address.strip_prefix("module.").unwrap_or(address).to_owned(),
+                Key::None,
+            )];
         };
         steps.push((name, key));
         rest = behind;
@@ -107,8 +118,9 @@ pub(super) fn modules(address: &str) -> Vec<(String, Key)> {
     steps
 }
 
-/// Writes an address that somebody typed or copied in the one way in which addresses are written here: with a key that
-/// is escaped as JSON does it, or not at all, or whose quotes a shell left a backslash before.
+/// Writes an address that somebody typed or copied in the one way in which addresses are written
+/// here: with a key that is escaped as JSON does it, or not at all, or whose quotes a shell left a
+/// backslash before.
 pub(super) fn normalised(typed: &str) -> String {
     let unquoted;
     let mut rest = typed;
@@ -214,7 +226,8 @@ fn push_quoted(address: &mut String, text: &str) {
     }
 }
 
-/// Whether a character leaves a mark: a letter, a number, a sign, or the space. Others only seem not to be there.
+/// Whether a character leaves a mark: a letter, a number, a sign, or the space. Others only seem
+/// not to be there.
 fn is_printable(c: char) -> bool {
     // Behind another character the library escapes exactly those, and quotes, which leave a mark.
     matches!(c, '\'' | '"' | '\\') || format!("a{c}").escape_debug().eq(['a', c])
@@ -231,8 +244,8 @@ mod tests {
         text
     }
 
-    /// The kind: whatever JSON spells in more than one way, and whatever HCL must escape. Each expectation was printed by
-    /// `terraform state list` 1.11.4.
+    /// The kind: whatever JSON spells in more than one way, and whatever HCL must escape. Each
+    /// expectation was printed by `terraform state list` 1.11.4.
     #[test]
     fn keys_are_written_as_terraform_writes_them() {
         for (json, expected) in [
@@ -259,7 +272,8 @@ mod tests {
         }
     }
 
-    /// The kind: every spelling of a key that a person may have from an older release, a JSON document or a shell.
+    /// The kind: every spelling of a key that a person may have from an older release, a JSON
+    /// document or a shell.
     #[test]
     fn other_spellings_mean_the_same_address() {
         for (typed, expected) in [
@@ -281,7 +295,11 @@ mod tests {
         let text = |key: &str| Key::Text(key.to_owned());
         assert_eq!(
             modules(r#"module.a["$${q}.module.k]"].module.b[2].module.c"#),
-            [("a".into(), text("${q}.module.k]")), ("b".into(), Key::Number(2)), ("c".into(), Key::None)]
+            [
+                ("a".into(), text("${q}.module.k]")),
+                ("b".into(), Key::Number(2)),
+                ("c".into(), Key::None)
+            ]
         );
         assert_eq!(modules("m"), [("m".into(), Key::None)]);
         assert_eq!(modules("module.a[x"), [("a[x".into(), Key::None)]);

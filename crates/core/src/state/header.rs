@@ -44,7 +44,8 @@ pub struct StateHeader {
     pub lineage: Lineage,
     /// The version of the program that wrote it.
     pub terraform_version: Option<String>,
-    /// Whether it holds neither resources nor outputs. `false` where that cannot be seen: in encrypted states and in versions before 4.
+    /// Whether it holds neither resources nor outputs. `false` where that cannot be seen: in
+    /// encrypted states and in versions before 4.
     pub is_empty: bool,
     /// Whether it holds resources. `true` where that cannot be seen.
     pub has_resources: bool,
@@ -54,8 +55,9 @@ impl StateHeader {
     /// Reads the header of a whole state, and makes sure that all of it is JSON.
     ///
     /// # Errors
-    /// `InvalidState` if the bytes are not a state of a known version, or are the file in which `init` records the
-    /// backend of a directory: it has the form of a state, and must not take the place of one.
+    /// `InvalidState` if the bytes are not a state of a known version, or are the file in which
+    /// `init` records the backend of a directory: it has the form of a state, and must not take
+    /// the place of one.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         let mut reader = HeaderReader::whole();
         let _: Progress = reader.feed(bytes)?;
@@ -63,15 +65,17 @@ impl StateHeader {
         let header = reader.finish()?;
         if may_be_a_record && is_backend_record(bytes) {
             return Err(invalid(
-                "it is the record of a backend that `init` keeps in `.terraform/terraform.tfstate`, which tells where the state is",
+                "it is the record of a backend that `init` keeps in \
+                 `.terraform/terraform.tfstate`, which tells where the state is",
             ));
         }
         Ok(header)
     }
 }
 
-/// Whether this is what `init` keeps in the data directory: a document of version 3 that names a backend, with no
-/// modules, or with modules in which nothing is. States of Terraform before 0.9 may name a backend and hold something.
+/// Whether this is what `init` keeps in the data directory: a document of version 3 that names a
+/// backend, with no modules, or with modules in which nothing is. States of Terraform before 0.9
+/// may name a backend and hold something.
 fn is_backend_record(bytes: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Document {
@@ -91,7 +95,8 @@ fn is_backend_record(bytes: &[u8]) -> bool {
         outputs: Option<HashMap<String, IgnoredAny>>,
     }
     let Ok(document) = serde_json::from_slice::<Document>(bytes) else { return false };
-    let holds = |map: &Option<HashMap<String, IgnoredAny>>| map.as_ref().is_some_and(|map| !map.is_empty());
+    let holds =
+        |map: &Option<HashMap<String, IgnoredAny>>| map.as_ref().is_some_and(|map| !map.is_empty());
     let module_holds = |module: &Module| holds(&module.resources) || holds(&module.outputs);
     document.backend.is_some()
         && !document.modules.iter().flatten().any(module_holds)
@@ -126,8 +131,12 @@ impl Fields {
             Piece::Member("version", text) => self.version = Some(text.to_vec()),
             Piece::Member("serial", text) => self.serial = Some(text.to_vec()),
             Piece::Member("lineage", text) => self.lineage = Some(text.to_vec()),
-            Piece::Member("terraform_version", text) => self.terraform_version = Some(text.to_vec()),
-            Piece::Member("encryption_version", text) => self.encryption_version = Some(text.to_vec()),
+            Piece::Member("terraform_version", text) => {
+                self.terraform_version = Some(text.to_vec())
+            }
+            Piece::Member("encryption_version", text) => {
+                self.encryption_version = Some(text.to_vec())
+            }
             Piece::Emptiness("outputs", is_empty) => self.has_outputs = Some(!is_empty),
             Piece::Emptiness("resources", is_empty) => self.has_resources = Some(!is_empty),
             Piece::Emptiness("backend", is_empty) => self.has_backend = !is_empty,
@@ -157,7 +166,8 @@ impl HeaderReader {
         Self { splitter: Splitter::new(want), fields: Fields::default(), validator: None }
     }
 
-    /// Goes on to the end, and makes sure that all of it is JSON. A name may occur twice, and then the last one counts, as in Go.
+    /// Goes on to the end, and makes sure that all of it is JSON. A name may occur twice, and then
+    /// the last one counts, as in Go.
     pub fn whole() -> Self {
         Self { validator: Some(Validator::new()), ..Self::new() }
     }
@@ -171,7 +181,11 @@ impl HeaderReader {
         let Some(validator) = validator else {
             let flow = splitter.feed(bytes, |piece| {
                 fields.take(piece);
-                if fields.are_complete() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                if fields.are_complete() {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
             });
             let flow = flow.map_err(|malformed| invalid(malformed.reason()))?;
             return Ok(if flow.is_break() { Progress::Done } else { Progress::NeedsMore });
@@ -197,7 +211,11 @@ impl HeaderReader {
                         if splitter.has_begun()
                             && let Err(place) = validator.feed(rest)
                         {
-                            return Err(if splitter.has_ended() { followed(place) } else { not_json(place) });
+                            return Err(if splitter.has_ended() {
+                                followed(place)
+                            } else {
+                                not_json(place)
+                            });
                         }
                         return Err(invalid(malformed.reason()));
                     }
@@ -218,7 +236,8 @@ impl HeaderReader {
         let fields = self.fields;
         if self.validator.is_some() || !fields.are_complete() {
             let ended = self.splitter.finish();
-            if let (Some(validator), Ok(()) | Err(Malformed::EndsEarly)) = (&self.validator, &ended) {
+            if let (Some(validator), Ok(()) | Err(Malformed::EndsEarly)) = (&self.validator, &ended)
+            {
                 // It knows the place.
                 validator.finish().map_err(not_json)?;
             }
@@ -235,7 +254,9 @@ impl HeaderReader {
         let format = match version {
             _ if is_encrypted => StateFormat::Encrypted,
             Some(version @ 1..=NEWEST_VERSION) => StateFormat::Plain { version },
-            Some(version) => return Err(invalid(&format!("format version {version} is not supported"))),
+            Some(version) => {
+                return Err(invalid(&format!("format version {version} is not supported")));
+            }
             None => return Err(invalid("it has neither `version` nor `encryption_version`")),
         };
         let shows_content = matches!(format, StateFormat::Plain { version: NEWEST_VERSION });
@@ -250,9 +271,8 @@ impl HeaderReader {
                 fields.lineage.map_or(Ok(String::new()), |text| text_field("lineage", &text))?,
             ),
             terraform_version: match fields.terraform_version {
-                Some(text) => {
-                    Some(text_field("terraform_version", &text)?).filter(|version| !version.is_empty())
-                }
+                Some(text) => Some(text_field("terraform_version", &text)?)
+                    .filter(|version| !version.is_empty()),
                 None => None,
             },
             is_empty: !has_resources && !fields.has_outputs.unwrap_or(false),
@@ -263,7 +283,9 @@ impl HeaderReader {
 
 fn want(key: &str) -> Option<Want> {
     match key {
-        "version" | "serial" | "lineage" | "terraform_version" | "encryption_version" => Some(Want::Short),
+        "version" | "serial" | "lineage" | "terraform_version" | "encryption_version" => {
+            Some(Want::Short)
+        }
         "backend" | "outputs" | "resources" => Some(Want::Emptiness),
         _ => None,
     }
@@ -313,7 +335,8 @@ mod tests {
 
     #[test]
     fn reading_stops_where_the_resources_begin() {
-        let start = r#"{"version":4,"serial":1,"lineage":"l","outputs":{"a":{"value":1}},"resources":[{"#;
+        let start =
+            r#"{"version":4,"serial":1,"lineage":"l","outputs":{"a":{"value":1}},"resources":[{"#;
         let mut reader = HeaderReader::new();
         assert_eq!(reader.feed(start.as_bytes()).unwrap(), Progress::Done);
         let header = reader.finish().unwrap();
@@ -373,7 +396,8 @@ mod tests {
         }
     }
 
-    /// Of the same kind: the records of every client since 0.9, with and without modules, and of other backends.
+    /// Of the same kind: the records of every client since 0.9, with and without modules, and of
+    /// other backends.
     #[test]
     fn the_record_of_a_backend_is_no_state() {
         for text in [
@@ -419,11 +443,13 @@ mod tests {
             text.chunks(step).try_for_each(|chunk| reader.feed(chunk).map(drop)).is_ok()
                 && reader.finish().is_ok()
         };
-        // What begins in the values of which nothing is wanted is all that changes here, so it is a state where it is JSON.
+        // What begins in the values of which nothing is wanted is all that changes here, so it is a
+        // state where it is JSON.
         let end = text.find("\"check_results").unwrap();
         for at in text.find("[ {").unwrap()..end - 1 {
             for byte in b"\"\\{}[],:0 x\x01\n" {
-                let damaged = [&text.as_bytes()[..at], &[*byte], &text.as_bytes()[at + 1..]].concat();
+                let damaged =
+                    [&text.as_bytes()[..at], &[*byte], &text.as_bytes()[at + 1..]].concat();
                 let is_json = serde_json::from_slice::<serde_json::Value>(&damaged).is_ok();
                 let shown = String::from_utf8_lossy(&damaged);
                 for step in [1, 5, damaged.len()] {
@@ -453,7 +479,8 @@ mod tests {
         ] {
             for step in [1, text.len()] {
                 let mut reader = HeaderReader::whole();
-                let fed = text.as_bytes().chunks(step).try_for_each(|chunk| reader.feed(chunk).map(drop));
+                let fed =
+                    text.as_bytes().chunks(step).try_for_each(|chunk| reader.feed(chunk).map(drop));
                 let error = fed.and_then(|()| reader.finish()).unwrap_err();
                 assert!(error.message().ends_with(expected), "{text}: {error}");
             }

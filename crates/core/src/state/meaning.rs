@@ -1,14 +1,15 @@
 //! Whether two states mean the same although their bytes differ.
 //!
-//! Programs write the same state in different ways: an upgrade of the client changes `terraform_version`, a formatter
-//! the white space and the order of members, Terraform 0.12 the whole format. A client that posts such a state again
-//! under the same serial has changed nothing.
+//! Programs write the same state in different ways: an upgrade of the client changes
+//! `terraform_version`, a formatter the white space and the order of members, Terraform 0.12 the
+//! whole format. A client that posts such a state again under the same serial has changed nothing.
 //!
-//! Compared are the members and their values: numbers by their exact decimal value, strings by their characters. The
-//! order of members, white space, escapes and `terraform_version` do not count; of members with one name the last
-//! counts, and `null` or nothing stands for an empty member of the state itself. A state of format 3 equals one of
-//! format 4 if both have the same outputs and the same instances with the same flat attributes, which is what Terraform
-//! 0.12 makes of a state that it has read and not changed.
+//! Compared are the members and their values: numbers by their exact decimal value, strings by
+//! their characters. The order of members, white space, escapes and `terraform_version` do not
+//! count; of members with one name the last counts, and `null` or nothing stands for an empty
+//! member of the state itself. A state of format 3 equals one of format 4 if both have the same
+//! outputs and the same instances with the same flat attributes, which is what Terraform 0.12 makes
+//! of a state that it has read and not changed.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -89,7 +90,8 @@ fn equal(one: &RawValue, other: &RawValue, depth: usize) -> bool {
         },
         (b'[', Some(b'[')) => match (items(one), items(other)) {
             (Some(one), Some(other)) => {
-                one.len() == other.len() && one.iter().zip(other).all(|(a, b)| equal(a, b, depth + 1))
+                one.len() == other.len()
+                    && one.iter().zip(other).all(|(a, b)| equal(a, b, depth + 1))
             }
             _ => false,
         },
@@ -101,9 +103,15 @@ fn equal(one: &RawValue, other: &RawValue, depth: usize) -> bool {
     }
 }
 
-fn all_equal(one: &BTreeMap<String, &RawValue>, other: &BTreeMap<String, &RawValue>, depth: usize) -> bool {
+fn all_equal(
+    one: &BTreeMap<String, &RawValue>,
+    other: &BTreeMap<String, &RawValue>,
+    depth: usize,
+) -> bool {
     one.len() == other.len()
-        && one.iter().all(|(name, value)| other.get(name).is_some_and(|other| equal(value, other, depth + 1)))
+        && one.iter().all(|(name, value)| {
+            other.get(name).is_some_and(|other| equal(value, other, depth + 1))
+        })
 }
 
 /// A number, exactly: its digits without zeros at either end, and the power of ten of the last one.
@@ -130,7 +138,8 @@ impl Decimal {
         if digits.is_empty() {
             return Some(Self { is_negative: false, digits, power: 0 });
         }
-        let power = exponent.checked_sub(i64::try_from(fraction.len()).ok()?)?.checked_add(dropped)?;
+        let power =
+            exponent.checked_sub(i64::try_from(fraction.len()).ok()?)?.checked_add(dropped)?;
         Some(Self { is_negative, digits, power })
     }
 }
@@ -158,7 +167,9 @@ impl<'a> State<'a> {
             let compact: String = value.get().split_whitespace().collect();
             matches!(compact.as_str(), "null" | "{}" | "[]" | "\"\"")
         };
-        all.retain(|name, value| name != "terraform_version" && !(value.get().len() < 64 && is_empty(value)));
+        all.retain(|name, value| {
+            name != "terraform_version" && !(value.get().len() < 64 && is_empty(value))
+        });
         Some(Self(all))
     }
 
@@ -208,7 +219,8 @@ impl<'a> State<'a> {
                     None => ("managed", key.as_str()),
                 };
                 let (kind, name) = rest.split_once('.')?;
-                let numbered = name.rsplit_once('.').and_then(|(name, n)| Some((name, n.parse().ok()?)));
+                let numbered =
+                    name.rsplit_once('.').and_then(|(name, n)| Some((name, n.parse().ok()?)));
                 let (name, index) = numbered.map_or((name, None), |(name, n)| (name, Some(n)));
                 let mut add = |instance: &RawValue, deposed| {
                     if instance.get() == "null" {
@@ -223,7 +235,8 @@ impl<'a> State<'a> {
                 if let Some(primary) = resource.get("primary") {
                     add(primary, None)?;
                 }
-                let deposed = resource.get("deposed").map_or(Some(Vec::new()), |deposed| items(deposed))?;
+                let deposed =
+                    resource.get("deposed").map_or(Some(Vec::new()), |deposed| items(deposed))?;
                 for (number, instance) in deposed.into_iter().enumerate() {
                     add(instance, Some(number))?;
                 }
@@ -232,7 +245,8 @@ impl<'a> State<'a> {
         Some(common)
     }
 
-    /// A state of format 4 all of whose instances are as Terraform 0.12 has read them from format 3.
+    /// A state of format 4 all of whose instances are as Terraform 0.12 has read them from format
+    /// 3.
     fn flat(&self) -> Option<Common> {
         let mut common = self.common();
         if let Some(outputs) = self.0.get("outputs") {
@@ -240,7 +254,8 @@ impl<'a> State<'a> {
         }
         for resource in self.0.get("resources").map_or(Some(Vec::new()), |all| items(all))? {
             let resource = members(resource)?;
-            let word = |name: &str| resource.get(name).and_then(|value| text(value)).map(Cow::into_owned);
+            let word =
+                |name: &str| resource.get(name).and_then(|value| text(value)).map(Cow::into_owned);
             let mode = if word("mode")? == "data" { "data" } else { "managed" };
             let mut deposed_so_far = 0;
             for instance in resource.get("instances").map_or(Some(Vec::new()), |all| items(all))? {
@@ -255,9 +270,10 @@ impl<'a> State<'a> {
                 });
                 let attributes = flat(Some(*instance.get("attributes_flat")?))?;
                 let module = word("module").unwrap_or_default();
-                common
-                    .instances
-                    .insert((module, mode, word("type")?, word("name")?, index, deposed), attributes);
+                common.instances.insert(
+                    (module, mode, word("type")?, word("name")?, index, deposed),
+                    attributes,
+                );
             }
         }
         Some(common)
@@ -297,7 +313,8 @@ fn canonical(value: &RawValue, depth: usize) -> Option<String> {
     Some(match value.get().bytes().next()? {
         b'{' => {
             let all = members(value)?.into_iter();
-            let all = all.map(|(name, value)| Some(format!("{name:?}:{}", canonical(value, depth + 1)?)));
+            let all =
+                all.map(|(name, value)| Some(format!("{name:?}:{}", canonical(value, depth + 1)?)));
             format!("{{{}}}", all.collect::<Option<Vec<_>>>()?.join(","))
         }
         b'[' => {
@@ -318,14 +335,20 @@ mod tests {
 
     fn same(one: &str, other: &str) -> bool {
         let result = mean_the_same(one.as_bytes(), other.as_bytes());
-        assert_eq!(result, mean_the_same(other.as_bytes(), one.as_bytes()), "both ways: {one} {other}");
+        assert_eq!(
+            result,
+            mean_the_same(other.as_bytes(), one.as_bytes()),
+            "both ways: {one} {other}"
+        );
         result
     }
 
     /// What clients and tools do to a state without changing it.
     #[test]
     fn form_is_not_meaning() {
-        let pretty = serde_json::to_string_pretty(&serde_json::from_str::<serde_json::Value>(STATE).unwrap());
+        let pretty = serde_json::to_string_pretty(
+            &serde_json::from_str::<serde_json::Value>(STATE).unwrap(),
+        );
         for other in [
             pretty.unwrap(),
             format!("{STATE}\n"),

@@ -1,12 +1,14 @@
-//! Objects of a state, read as Go reads them: `null` stands for a member that is not there, and of two members of one
-//! name the last counts. Serialisers of other languages and bad merges write both.
+//! Objects of a state, read as Go reads them: `null` stands for a member that is not there, and of
+//! two members of one name the last counts. Serialisers of other languages and bad merges write
+//! both.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-/// The text of a state. Bytes that are no UTF-8 are replaced, as clients replace them when they read.
+/// The text of a state. Bytes that are no UTF-8 are replaced, as clients replace them when they
+/// read.
 pub(super) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(bytes)
 }
@@ -59,7 +61,9 @@ impl<'a> Members<'a> {
 
 /// Reads an array. `null` is one without elements.
 pub(super) fn elements(json: &str) -> Result<Vec<&RawValue>, WrongType> {
-    serde_json::from_str::<Option<Vec<&RawValue>>>(json).map(Option::unwrap_or_default).map_err(|_| WrongType)
+    serde_json::from_str::<Option<Vec<&RawValue>>>(json)
+        .map(Option::unwrap_or_default)
+        .map_err(|_| WrongType)
 }
 
 /// Reads a string. Half of a surrogate pair becomes U+FFFD, as in Go.
@@ -108,7 +112,11 @@ mod tests {
         assert_eq!(members.text("a").unwrap(), "x");
         assert_eq!(members.text("b").unwrap(), "");
         assert!(!members.flag("c").unwrap());
-        assert!(members.flag("a").is_err() && members.object("a").is_err() && members.array("a").is_err());
+        assert!(
+            members.flag("a").is_err()
+                && members.object("a").is_err()
+                && members.array("a").is_err()
+        );
         assert!(members.array("z").unwrap().is_empty());
         assert!(Members::parse("null").unwrap().into_all().is_empty());
         assert!(Members::parse("[]").is_err());

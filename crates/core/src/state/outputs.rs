@@ -34,15 +34,19 @@ pub struct Output {
 }
 
 impl Output {
-    /// Returns the value's text if it is a string, number or bool, as `terraform output -raw` prints it: numbers have
-    /// no exponent, those that were stored as strings no zeros that mean nothing, and half of a surrogate pair is
-    /// U+FFFD.
+    /// Returns the value's text if it is a string, number or bool, as `terraform output -raw`
+    /// prints it: numbers have no exponent, those that were stored as strings no zeros that
+    /// mean nothing, and half of a surrogate pair is U+FFFD.
     pub fn as_plain_text(&self) -> Option<String> {
-        let is_number =
-            self.type_expression.as_ref().is_some_and(|expression| expression.get() == "\"number\"");
+        let is_number = self
+            .type_expression
+            .as_ref()
+            .is_some_and(|expression| expression.get() == "\"number\"");
         let json = self.value.get();
         match json.as_bytes().first()? {
-            b'"' => members::text(json).map(|text| if is_number { plain_number(text) } else { text }),
+            b'"' => {
+                members::text(json).map(|text| if is_number { plain_number(text) } else { text })
+            }
             b'{' | b'[' | b'n' => None,
             b't' | b'f' => Some(json.to_owned()),
             _ if json.contains(['e', 'E']) => Some(plain_number(json.to_owned())),
@@ -54,15 +58,15 @@ impl Output {
 /// More zeros than this are no longer easier to read than an exponent.
 const MOST_DIGITS: usize = 4096;
 
-/// Writes a decimal number without an exponent and without zeros that mean nothing, and never as a float. What is no
-/// such number stays as it is.
+/// Writes a decimal number without an exponent and without zeros that mean nothing, and never as a
+/// float. What is no such number stays as it is.
 fn plain_number(text: String) -> String {
     let (sign, unsigned) = text.strip_prefix('-').map_or(("", text.as_str()), |rest| ("-", rest));
     let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let Ok(exponent) = exponent.parse::<isize>() else { return text };
-    let is_decimal =
-        !whole.is_empty() && [whole, fraction].iter().all(|part| part.bytes().all(|b| b.is_ascii_digit()));
+    let is_decimal = !whole.is_empty()
+        && [whole, fraction].iter().all(|part| part.bytes().all(|b| b.is_ascii_digit()));
     if !is_decimal || exponent.unsigned_abs() > MOST_DIGITS {
         return text;
     }
@@ -110,7 +114,8 @@ impl Outputs {
         self.readable.iter().map(|(name, output)| (name.as_str(), output))
     }
 
-    /// Returns the names of outputs that are there but have no form that an output can have. They spoil no others.
+    /// Returns the names of outputs that are there but have no form that an output can have. They
+    /// spoil no others.
     pub fn unreadable(&self) -> impl ExactSizeIterator<Item = &str> {
         self.unreadable.iter().map(String::as_str)
     }
@@ -142,11 +147,12 @@ impl Outputs {
     }
 }
 
-/// Reads the root outputs from a state as its bytes arrive, skips everything else, and says when it has seen enough.
+/// Reads the root outputs from a state as its bytes arrive, skips everything else, and says when it
+/// has seen enough.
 ///
-/// Programs write the outputs before the resources, so a state of a hundred megabytes is left after its first kilobytes:
-/// where the resources begin. Two members `outputs` before that, as bad merges leave them, are merged; one behind the
-/// resources is read only if there was none before.
+/// Programs write the outputs before the resources, so a state of a hundred megabytes is left after
+/// its first kilobytes: where the resources begin. Two members `outputs` before that, as bad merges
+/// leave them, are merged; one behind the resources is read only if there was none before.
 #[derive(Debug)]
 pub struct OutputReader {
     splitter: Splitter,
@@ -181,7 +187,8 @@ impl OutputReader {
     /// # Errors
     /// `InvalidState` as soon as the bytes cannot be a state.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<Progress> {
-        let Self { splitter, version, encryption_version, outputs, has_seen_resources, modules } = self;
+        let Self { splitter, version, encryption_version, outputs, has_seen_resources, modules } =
+            self;
         let flow = splitter
             .feed(bytes, |piece| {
                 let taken = match piece {
@@ -189,9 +196,12 @@ impl OutputReader {
                         number_field("version", text).map(|number| *version = number)
                     }
                     Piece::Member("encryption_version", text) => {
-                        text_field("encryption_version", text).map(|text| *encryption_version = Some(text))
+                        text_field("encryption_version", text)
+                            .map(|text| *encryption_version = Some(text))
                     }
-                    Piece::Member("outputs", text) => parse_outputs(text, outputs.get_or_insert_default()),
+                    Piece::Member("outputs", text) => {
+                        parse_outputs(text, outputs.get_or_insert_default())
+                    }
                     Piece::Emptiness("resources", _) => {
                         *has_seen_resources = true;
                         Ok(())
@@ -237,7 +247,9 @@ impl OutputReader {
         match self.version {
             None => Err(invalid("it has neither `version` nor `encryption_version`")),
             Some(4) => Ok(self.outputs.unwrap_or_default()),
-            Some(1..=3) => self.modules.map_or(Ok(Outputs::default()), |text| parse_root_module(&text)),
+            Some(1..=3) => {
+                self.modules.map_or(Ok(Outputs::default()), |text| parse_root_module(&text))
+            }
             Some(version) => Err(invalid(&format!("format version {version} is not supported"))),
         }
     }
@@ -285,7 +297,8 @@ fn null() -> Box<RawValue> {
     RawValue::NULL.to_owned()
 }
 
-/// Reads the outputs of format versions 1 to 3, which keep them in the module with the path `["root"]`. Version 1 has bare strings.
+/// Reads the outputs of format versions 1 to 3, which keep them in the module with the path
+/// `["root"]`. Version 1 has bare strings.
 fn parse_root_module(text: &[u8]) -> Result<Outputs> {
     let unreadable = |_: WrongType| invalid("its modules cannot be read");
     let text = &*members::lossy(text);
@@ -328,10 +341,14 @@ mod tests {
         for version in [3, 4] {
             let outputs: &[u8] = b"\"outputs\":{\"a\":{\"value\":\"caf\xe9\",\"type\":\"string\"}}";
             let head = format!("{{\"version\":{version},\"serial\":1,\"lineage\":\"l\",");
-            let (before, after): (&[u8], &[u8]) =
-                if version == 4 { (b"", b"}") } else { (b"\"modules\":[{\"path\":[\"root\"],", b"}]}") };
+            let (before, after): (&[u8], &[u8]) = if version == 4 {
+                (b"", b"}")
+            } else {
+                (b"\"modules\":[{\"path\":[\"root\"],", b"}]}")
+            };
             let mut reader = OutputReader::new();
-            let _: Progress = reader.feed(&[head.as_bytes(), before, outputs, after].concat()).unwrap();
+            let _: Progress =
+                reader.feed(&[head.as_bytes(), before, outputs, after].concat()).unwrap();
             let outputs = reader.finish().unwrap();
             assert_eq!(outputs.get("a").unwrap().as_plain_text().as_deref(), Some("caf\u{fffd}"));
         }
@@ -339,9 +356,10 @@ mod tests {
 
     #[test]
     fn numbers_keep_their_digits() {
-        let outputs =
-            read(r#"{"version":4,"outputs":{"n":{"value":12345678901234567890.10,"type":"number"}}}"#)
-                .unwrap();
+        let outputs = read(
+            r#"{"version":4,"outputs":{"n":{"value":12345678901234567890.10,"type":"number"}}}"#,
+        )
+        .unwrap();
         assert_eq!(outputs.get("n").unwrap().value.get(), "12345678901234567890.10");
     }
 
@@ -360,9 +378,10 @@ mod tests {
 
     #[test]
     fn outputs_are_found_behind_the_resources_too() {
-        let outputs =
-            read(r#"{"resources":[{"outputs":{"no":1}}],"outputs":{"yes":{"value":true}},"version":4}"#)
-                .unwrap();
+        let outputs = read(
+            r#"{"resources":[{"outputs":{"no":1}}],"outputs":{"yes":{"value":true}},"version":4}"#,
+        )
+        .unwrap();
         assert_eq!(outputs.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["yes"]);
     }
 
@@ -379,14 +398,16 @@ mod tests {
 
     #[test]
     fn version_1_has_bare_strings() {
-        let outputs = read(r#"{"version":1,"modules":[{"path":["root"],"outputs":{"a":"x"}}]}"#).unwrap();
+        let outputs =
+            read(r#"{"version":1,"modules":[{"path":["root"],"outputs":{"a":"x"}}]}"#).unwrap();
         assert_eq!(outputs.get("a").unwrap().as_plain_text().as_deref(), Some("x"));
     }
 
     #[test]
     fn an_encrypted_state_says_that_it_is() {
-        let error =
-            read(r#"{"serial":3,"lineage":"x","meta":{},"encrypted_data":"AA","encryption_version":"v0"}"#);
+        let error = read(
+            r#"{"serial":3,"lineage":"x","meta":{},"encrypted_data":"AA","encryption_version":"v0"}"#,
+        );
         assert_eq!(error.unwrap_err().kind(), ErrorKind::Unsupported);
     }
 
@@ -399,10 +420,14 @@ mod tests {
 
     #[test]
     fn what_is_cut_off_is_refused() {
-        assert_eq!(read(r#"{"version":4,"outputs":{"a":{"val"#).unwrap_err().kind(), ErrorKind::InvalidState);
+        assert_eq!(
+            read(r#"{"version":4,"outputs":{"a":{"val"#).unwrap_err().kind(),
+            ErrorKind::InvalidState
+        );
     }
 
-    /// The kind: members that are `null` or there twice, and outputs that nobody can read beside those that can be.
+    /// The kind: members that are `null` or there twice, and outputs that nobody can read beside
+    /// those that can be.
     #[test]
     fn one_unreadable_output_spoils_one_output() {
         let outputs = read(
@@ -452,10 +477,15 @@ mod tests {
             (r#""x\ud83dy""#, "string", "x\u{fffd}y"),
             ("true", "bool", "true"),
         ] {
-            let outputs =
-                read(&format!(r#"{{"version":4,"outputs":{{"o":{{"value":{value},"type":"{kind}"}}}}}}"#))
-                    .unwrap();
-            assert_eq!(outputs.get("o").unwrap().as_plain_text().as_deref(), Some(expected), "{value}");
+            let outputs = read(&format!(
+                r#"{{"version":4,"outputs":{{"o":{{"value":{value},"type":"{kind}"}}}}}}"#
+            ))
+            .unwrap();
+            assert_eq!(
+                outputs.get("o").unwrap().as_plain_text().as_deref(),
+                Some(expected),
+                "{value}"
+            );
         }
         let far = "1e9999999999".to_owned();
         assert_eq!(plain_number(far.clone()), far, "no memory is taken for zeros");

@@ -1,9 +1,11 @@
-//! Whether clients can read a state of version 4: what each of them makes sure of before it stores one.
+//! Whether clients can read a state of version 4: what each of them makes sure of before it stores
+//! one.
 //!
-//! A state that breaks one of these rules can be stored, and from then on every plan of everybody fails. What clients pass
-//! over or put right themselves is no reason to refuse it: a provider's address that is none, say, or an attribute.
-//! Names of members are taken as they are written, although clients take capitals for small
-//! letters. The suite `terraform` holds this against a real client.
+//! A state that breaks one of these rules can be stored, and from then on every plan of everybody
+//! fails. What clients pass over or put right themselves is no reason to refuse it: a provider's
+//! address that is none, say, or an attribute. Names of members are taken as they are written,
+//! although clients take capitals for small letters. The suite `terraform` holds this against a
+//! real client.
 
 mod address;
 mod types;
@@ -112,8 +114,9 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<V
 /// Of a member that is there twice clients take the last, and bytes that are no UTF-8 they replace.
 /// Such a state is read once more, into memory, as they read it.
 fn read(mut state: impl Read + Seek) -> Result<Option<Document>> {
-    let failed =
-        |error| Error::new(ErrorKind::Local, "read state", "the state cannot be read").with_source(error);
+    let failed = |error| {
+        Error::new(ErrorKind::Local, "read state", "the state cannot be read").with_source(error)
+    };
     let error = match serde_json::from_reader(BufReader::new(&mut state)) {
         Ok(document) => return Ok(Some(document)),
         Err(error) if error.is_io() => return Err(failed(error.into())),
@@ -121,10 +124,12 @@ fn read(mut state: impl Read + Seek) -> Result<Option<Document>> {
     };
     let mut bytes = Vec::new();
     state.rewind().and_then(|()| state.read_to_end(&mut bytes)).map_err(failed)?;
-    // That it is JSON was seen before; what is left is deeper, or has larger numbers, than is followed here.
+    // That it is JSON was seen before; what is left is deeper, or has larger numbers, than is
+    // followed here.
     let Ok(value) = serde_json::from_str::<Value>(&lossy(&bytes)) else { return Ok(None) };
     serde_json::from_value(value).map(Some).map_err(|again| {
-        // Read from memory it has no place. Where nothing is there twice, the first reading knows it.
+        // Read from memory it has no place. Where nothing is there twice, the first reading knows
+        // it.
         let place = match error.is_data() && error.to_string().starts_with(&again.to_string()) {
             true => format!(" (line {}, column {})", error.line(), error.column()),
             false => String::new(),
@@ -136,7 +141,8 @@ fn read(mut state: impl Read + Seek) -> Result<Option<Document>> {
 /// Makes sure that clients can read a state of version 4.
 ///
 /// # Errors
-/// `InvalidState` with the first thing that no client can read, and where it is; `Local` if `state` cannot be read.
+/// `InvalidState` with the first thing that no client can read, and where it is; `Local` if `state`
+/// cannot be read.
 pub fn check_readable(state: impl Read + Seek) -> Result<()> {
     let Some(document) = read(state)? else { return Ok(()) };
     if let Some(version) = document.terraform_version.filter(|version| !version.is_empty())
@@ -172,7 +178,8 @@ pub fn check_readable(state: impl Read + Seek) -> Result<()> {
 /// passed over.
 fn has_addresses(checked: Checked) -> bool {
     let kind = checked.object_kind.unwrap_or_default();
-    let is_address = |address: Option<String>| is_checked_object(&kind, &address.unwrap_or_default());
+    let is_address =
+        |address: Option<String>| is_checked_object(&kind, &address.unwrap_or_default());
     is_address(checked.config_addr)
         && checked
             .objects
@@ -190,12 +197,15 @@ fn check_resource(at: usize, resource: Option<Resource>, seen: &mut Seen) -> Res
     let module = resource.module.unwrap_or_default();
     let mode = resource.mode.unwrap_or_default();
     if !matches!(&*mode, "managed" | "data") {
-        return Err(unreadable(&format!("the `mode` of {place} is neither \"managed\" nor \"data\"")));
+        return Err(unreadable(&format!(
+            "the `mode` of {place} is neither \"managed\" nor \"data\""
+        )));
     }
     if !module.is_empty() && !is_module(&module) {
         return Err(unreadable(&format!("the `module` of {place} is no address of a module")));
     }
-    let address = [module, mode, resource.kind.unwrap_or_default(), resource.name.unwrap_or_default()];
+    let address =
+        [module, mode, resource.kind.unwrap_or_default(), resource.name.unwrap_or_default()];
     // A resource may be there twice, if no instance of it is.
     for instance in resource.instances.into_iter().flatten() {
         let instance = instance.unwrap_or_default();
@@ -230,7 +240,12 @@ fn check_instance(place: &str, instance: &Instance) -> Result<()> {
         "`status` is not \"tainted\""
     } else if !is_deposed_key(instance.deposed.as_deref().unwrap_or_default()) {
         "`deposed` is no key of eight characters"
-    } else if !instance.sensitive_attributes.iter().flatten().all(|path| path.iter().flatten().all(is_step)) {
+    } else if !instance
+        .sensitive_attributes
+        .iter()
+        .flatten()
+        .all(|path| path.iter().flatten().all(is_step))
+    {
         "`sensitive_attributes` are no paths"
     } else if BASE64.decode(instance.private.as_deref().unwrap_or_default()).is_err() {
         "`private` is not in base64"
@@ -253,7 +268,11 @@ fn is_step(step: &Step) -> bool {
 }
 
 fn unreadable(reason: &str) -> Error {
-    Error::new(ErrorKind::InvalidState, "read state", format!("no client can read this state: {reason}"))
+    Error::new(
+        ErrorKind::InvalidState,
+        "read state",
+        format!("no client can read this state: {reason}"),
+    )
 }
 
 #[cfg(test)]
@@ -280,7 +299,8 @@ mod tests {
             assert!(check(&format!("{bad},{harmless}")).is_ok(), "{bad}");
             assert!(check(&format!("{harmless},{bad}")).is_err(), "{bad}");
             assert!(
-                check(&format!("{bad},\"serial\":1,\"check_results\":null,\"check_results\":null")).is_err()
+                check(&format!("{bad},\"serial\":1,\"check_results\":null,\"check_results\":null"))
+                    .is_err()
             );
         }
         assert!(check(&format!("{good},{good}")).is_ok());
@@ -304,11 +324,13 @@ mod tests {
         format!(r#"{{"mode":"managed","type":"t","name":"n","provider":"p",{members}}}"#)
     }
 
-    /// Each was refused by a native client's `state push`. What else is of the kind: whatever is decoded strictly before
-    /// a state is stored, which is addresses, keys, output types and the version, and no attribute.
+    /// Each was refused by a native client's `state push`. What else is of the kind: whatever is
+    /// decoded strictly before a state is stored, which is addresses, keys, output types and
+    /// the version, and no attribute.
     #[test]
     fn what_no_client_can_read_is_refused() {
-        let twice = format!(r#""resources":[{0},{0}]"#, resource(r#""instances":[{"index_key":0}]"#));
+        let twice =
+            format!(r#""resources":[{0},{0}]"#, resource(r#""instances":[{"index_key":0}]"#));
         for (members, says) in [
             (r#""resources":[{"mode":"manged","type":"t","name":"n"}]"#.to_owned(), "`mode`"),
             (r#""resources":[{"type":"t","name":"n"}]"#.to_owned(), "`mode`"),
@@ -317,24 +339,47 @@ mod tests {
             (
                 format!(
                     r#""resources":[{}]"#,
-                    resource(r#""instances":[{"index_key":"a"},{"index_key":1},{"index_key":"a"}]"#)
+                    resource(
+                        r#""instances":[{"index_key":"a"},{"index_key":1},{"index_key":"a"}]"#
+                    )
                 ),
                 "instance",
             ),
             (format!(r#""resources":[{}]"#, resource(r#""module":"m""#)), "`module`"),
             (format!(r#""resources":[{}]"#, resource(r#""module":"module.""#)), "`module`"),
             (format!(r#""resources":[{}]"#, resource(r#""module":"module.a[0""#)), "`module`"),
-            (format!(r#""resources":[{}]"#, resource(r#""instances":[{"index_key":true}]"#)), "`index_key`"),
+            (
+                format!(r#""resources":[{}]"#, resource(r#""instances":[{"index_key":true}]"#)),
+                "`index_key`",
+            ),
             (r#""outputs":{"o":{"value":1}}"#.to_owned(), "`type`"),
             (r#""outputs":{"o":{"type":"number"}}"#.to_owned(), "`value`"),
-            (r#""outputs":{"o":{"type":"number","value":"hunter2"}}"#.to_owned(), "not of its `type`"),
-            (r#""outputs":{"o":{"type":["list","number"],"value":[1,"x"]}}"#.to_owned(), "not of its `type`"),
-            (r#""outputs":{"o":{"type":["tuple",["bool"]],"value":[]}}"#.to_owned(), "not of its `type`"),
+            (
+                r#""outputs":{"o":{"type":"number","value":"hunter2"}}"#.to_owned(),
+                "not of its `type`",
+            ),
+            (
+                r#""outputs":{"o":{"type":["list","number"],"value":[1,"x"]}}"#.to_owned(),
+                "not of its `type`",
+            ),
+            (
+                r#""outputs":{"o":{"type":["tuple",["bool"]],"value":[]}}"#.to_owned(),
+                "not of its `type`",
+            ),
             (r#""outputs":{"o":{"type":["list","hunter2"],"value":[]}}"#.to_owned(), "no type"),
             (r#""terraform_version":"abc""#.to_owned(), "`terraform_version`"),
-            (format!(r#""resources":[{}]"#, resource(r#""instances":[{"status":"hunter2"}]"#)), "`status`"),
-            (format!(r#""resources":[{}]"#, resource(r#""instances":[{"deposed":"d"}]"#)), "`deposed`"),
-            (format!(r#""resources":[{}]"#, resource(r#""instances":[{"private":"!"}]"#)), "`private`"),
+            (
+                format!(r#""resources":[{}]"#, resource(r#""instances":[{"status":"hunter2"}]"#)),
+                "`status`",
+            ),
+            (
+                format!(r#""resources":[{}]"#, resource(r#""instances":[{"deposed":"d"}]"#)),
+                "`deposed`",
+            ),
+            (
+                format!(r#""resources":[{}]"#, resource(r#""instances":[{"private":"!"}]"#)),
+                "`private`",
+            ),
             (
                 format!(r#""resources":[{}]"#, resource(r#""instances":[{"dependencies":["x"]}]"#)),
                 "`dependencies`",

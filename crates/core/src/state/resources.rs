@@ -15,7 +15,8 @@ use crate::state::secrets;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ResourceInstance {
-    /// The address, as the command line of Terraform spells it: `module.net["a"].data.aws_vpc.main[0]`.
+    /// The address, as the command line of Terraform spells it:
+    /// `module.net["a"].data.aws_vpc.main[0]`.
     pub address: String,
     /// The type, such as `aws_vpc`.
     pub kind: String,
@@ -27,7 +28,8 @@ pub struct ResourceInstance {
     pub sensitive_attributes: Vec<String>,
     /// The instance is marked to be replaced.
     pub is_tainted: bool,
-    /// The key under which a replaced instance waits to be destroyed; in format version 3, which has no keys, its number.
+    /// The key under which a replaced instance waits to be destroyed; in format version 3, which
+    /// has no keys, its number.
     pub deposed: Option<String>,
 }
 
@@ -39,15 +41,17 @@ impl fmt::Debug for ResourceInstance {
 }
 
 impl ResourceInstance {
-    /// Reads all instances of a state, in the order of `terraform state list`: shallower modules first, names by their
-    /// bytes, whole numbers by their value.
+    /// Reads all instances of a state, in the order of `terraform state list`: shallower modules
+    /// first, names by their bytes, whole numbers by their value.
     ///
     /// # Errors
     /// `InvalidState` if the bytes are not a state; `Unsupported` if it is encrypted by OpenTofu.
     pub fn parse_all(state: &[u8]) -> Result<Vec<Self>> {
         let mut instances = match StateHeader::parse(state)?.format {
             StateFormat::Encrypted => Err(super::outputs::encrypted("read resources", "resources")),
-            StateFormat::Plain { version: 4 } => v4(&members::lossy(state)).map_err(|_| unreadable()),
+            StateFormat::Plain { version: 4 } => {
+                v4(&members::lossy(state)).map_err(|_| unreadable())
+            }
             StateFormat::Plain { .. } => v3(&members::lossy(state)).map_err(|_| unreadable()),
         }?;
         instances.sort_by(|(address, one), (other_address, other)| {
@@ -59,10 +63,12 @@ impl ResourceInstance {
 
     /// Whether an address means this instance, in whatever spelling it was typed or printed before.
     pub fn has_address(&self, address: &str) -> bool {
-        self.address == address || address::normalised(&self.address) == address::normalised(address)
+        self.address == address
+            || address::normalised(&self.address) == address::normalised(address)
     }
 
-    /// Whether the state says of an attribute that it is sensitive, or it is one that providers are known to hide.
+    /// Whether the state says of an attribute that it is sensitive, or it is one that providers are
+    /// known to hide.
     pub fn is_sensitive(&self, attribute: &str) -> bool {
         self.sensitive_attributes.iter().any(|name| name == attribute)
             || secrets::of(&self.kind).contains(&attribute)
@@ -93,7 +99,8 @@ fn v4_resource(resource: &Members<'_>, all: &mut Vec<Placed>) -> Result<(), Wron
         let key = Key::of(instance.get("index_key"));
         let address = Address::new(modules.clone(), &mode, &kind, &name, key);
         let attributes = match instance.get("attributes") {
-            // Clients look at them when they know the provider. What is no object has no attributes.
+            // Clients look at them when they know the provider. What is no object has no
+            // attributes.
             Some(_) => instance.object("attributes").unwrap_or_default(),
             None => instance.object("attributes_flat")?,
         };
@@ -104,7 +111,10 @@ fn v4_resource(resource: &Members<'_>, all: &mut Vec<Placed>) -> Result<(), Wron
                 address: address.write(),
                 kind: kind.clone(),
                 provider: provider.clone(),
-                sensitive_attributes: sensitive(&instance.array("sensitive_attributes")?, &attributes),
+                sensitive_attributes: sensitive(
+                    &instance.array("sensitive_attributes")?,
+                    &attributes,
+                ),
                 attributes,
                 is_tainted: instance.text("status")? == "tainted",
                 deposed: Some(instance.text("deposed")?).filter(|key| !key.is_empty()),
@@ -118,7 +128,8 @@ fn owned(attributes: Members<'_>) -> BTreeMap<String, Box<RawValue>> {
     attributes.into_all().into_iter().map(|(name, value)| (name, value.to_owned())).collect()
 }
 
-/// Returns the attributes that the paths name. A path that names none, such as the empty one, is about all of them.
+/// Returns the attributes that the paths name. A path that names none, such as the empty one, is
+/// about all of them.
 fn sensitive(paths: &[&RawValue], attributes: &BTreeMap<String, Box<RawValue>>) -> Vec<String> {
     let named: Option<Vec<_>> = paths.iter().map(|path| first_step(path)).collect();
     named.unwrap_or_else(|| attributes.keys().cloned().collect())
@@ -181,7 +192,8 @@ fn v3_resource(
     Ok(())
 }
 
-/// Cuts `aws_instance.web.0` or `data.aws_vpc.main`: version 3 counts instances behind a dot, and a name may be a number.
+/// Cuts `aws_instance.web.0` or `data.aws_vpc.main`: version 3 counts instances behind a dot, and a
+/// name may be a number.
 fn v3_address(key: &str) -> (&'static str, &str, &str, Key) {
     let (mode, rest) = key.strip_prefix("data.").map_or(("managed", key), |rest| ("data", rest));
     let (kind, name) = rest.split_once('.').unwrap_or((rest, ""));
@@ -197,9 +209,11 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_utf_8_are_replaced_as_clients_do() {
-        for (odd, expected) in
-            [(&b"caf\xe9"[..], "caf\u{fffd}"), (b"\xff\xfe", "\u{fffd}\u{fffd}"), (b"\xc3", "\u{fffd}")]
-        {
+        for (odd, expected) in [
+            (&b"caf\xe9"[..], "caf\u{fffd}"),
+            (b"\xff\xfe", "\u{fffd}\u{fffd}"),
+            (b"\xc3", "\u{fffd}"),
+        ] {
             let (before, after) = (
                 br#"{"version":4,"serial":1,"lineage":"l","resources":[{"mode":"managed","type":"t","name":"n",
                     "provider":"p","instances":[{"attributes":{"a":""#,
@@ -263,7 +277,8 @@ mod tests {
         all.into_iter().map(|instance| instance.address).collect()
     }
 
-    /// The kind: members that are there in name only, and members that are there twice, at every level.
+    /// The kind: members that are there in name only, and members that are there twice, at every
+    /// level.
     #[test]
     fn null_is_not_there_and_the_last_of_two_members_counts() {
         for resource in [
@@ -280,7 +295,8 @@ mod tests {
             );
         }
         assert!(
-            addresses(r#"{"version":4,"resources":[{"type":"t","name":"n","instances":null}]}"#).is_empty()
+            addresses(r#"{"version":4,"resources":[{"type":"t","name":"n","instances":null}]}"#)
+                .is_empty()
         );
         assert!(addresses(r#"{"version":4,"resources":[{"type":1}],"resources":null}"#).is_empty());
         let old = r#"{"version":3,"modules":[{"path":["root"],"outputs":null,"resources":{"t.n":{"provider":null,"deposed":null,
@@ -288,7 +304,8 @@ mod tests {
         assert_eq!(addresses(old), ["t.n"]);
     }
 
-    /// The kind: objects that wait to be destroyed, and names that only the oldest releases allowed.
+    /// The kind: objects that wait to be destroyed, and names that only the oldest releases
+    /// allowed.
     #[test]
     fn version_3_shows_deposed_objects_and_odd_names() {
         let state = br#"{"version":3,"modules":[{"path":["root"],"resources":{
@@ -296,7 +313,8 @@ mod tests {
             "n.both":{"primary":{"id":"1"},"deposed":[{"id":"7"}]},
             "data.d.5":{"primary":{}},"data.d.c.3":{"primary":{}},"n.cnt.10":{"primary":{}},"n.cnt.9":{"primary":{}}}}]}"#;
         let all = ResourceInstance::parse_all(state).unwrap();
-        let shown: Vec<_> = all.iter().map(|one| (one.address.as_str(), one.deposed.as_deref())).collect();
+        let shown: Vec<_> =
+            all.iter().map(|one| (one.address.as_str(), one.deposed.as_deref())).collect();
         assert_eq!(
             shown,
             [
@@ -321,7 +339,10 @@ mod tests {
         let all = ResourceInstance::parse_all(state).unwrap();
         let hidden = |at: usize, name: &str| all[at].is_sensitive(name);
         assert!(
-            !hidden(0, "result") && hidden(1, "result") && !hidden(1, "id") && hidden(2, "private_key_pem")
+            !hidden(0, "result")
+                && hidden(1, "result")
+                && !hidden(1, "id")
+                && hidden(2, "private_key_pem")
         );
     }
 }

@@ -2,14 +2,16 @@
 
 /// Returns the attributes of a type that its provider hides.
 ///
-/// Terraform before 1.9 and states of format version 3 record no marks of providers, and the provider is not here to be
-/// asked. These are the usual ones; there may be others.
+/// Terraform before 1.9 and states of format version 3 record no marks of providers, and the
+/// provider is not here to be asked. These are the usual ones; there may be others.
 pub(super) fn of(kind: &str) -> &'static [&'static str] {
     match kind {
         "random_password" => &["result", "bcrypt_hash"],
         "random_bytes" => &["base64", "hex"],
         "tls_private_key" => &["private_key_pem", "private_key_openssh", "private_key_pem_pkcs8"],
-        "tls_self_signed_cert" | "tls_locally_signed_cert" => &["private_key_pem", "ca_private_key_pem"],
+        "tls_self_signed_cert" | "tls_locally_signed_cert" => {
+            &["private_key_pem", "ca_private_key_pem"]
+        }
         "tls_cert_request" | "acme_registration" => &["private_key_pem", "account_key_pem"],
         "acme_certificate" => &["private_key_pem", "certificate_p12", "certificate_p12_password"],
         "local_sensitive_file" => &["content", "content_base64"],

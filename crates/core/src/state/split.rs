@@ -42,7 +42,8 @@ pub(crate) enum Want {
 pub(crate) enum Piece<'a> {
     /// A wanted member's text.
     Member(&'a str, &'a [u8]),
-    /// A member began that is wanted for its emptiness alone. Said at its first token, long before its end.
+    /// A member began that is wanted for its emptiness alone. Said at its first token, long before
+    /// its end.
     Emptiness(&'a str, bool),
 }
 
@@ -86,8 +87,9 @@ enum Within {
 
 /// Cuts a JSON object into its top-level members.
 ///
-/// This does not validate what it skips: it follows strings and brackets only, so that reading one output from a state of a hundred megabytes
-/// costs no more than looking at each byte up to it once.
+/// This does not validate what it skips: it follows strings and brackets only, so that reading one
+/// output from a state of a hundred megabytes costs no more than looking at each byte up to it
+/// once.
 #[derive(Debug)]
 pub(crate) struct Splitter {
     want: fn(&str) -> Option<Want>,
@@ -124,8 +126,9 @@ impl Splitter {
         })
     }
 
-    /// As [`feed`](Self::feed), for a caller who follows the brackets too: returns after how many bytes it stopped, at the latest where an array or
-    /// object began of which nothing is wanted. What is in there is not to be fed, see [`is_passing`](Self::is_passing).
+    /// As [`feed`](Self::feed), for a caller who follows the brackets too: returns after how many
+    /// bytes it stopped, at the latest where an array or object began of which nothing is
+    /// wanted. What is in there is not to be fed, see [`is_passing`](Self::is_passing).
     pub(crate) fn feed_until_passing<B>(
         &mut self,
         bytes: &[u8],
@@ -134,7 +137,8 @@ impl Splitter {
         self.run(bytes, Within::Leave, sink)
     }
 
-    /// Whether nothing is wanted of what comes until the array or object in hand ends, which the caller says by [`passed`](Self::passed).
+    /// Whether nothing is wanted of what comes until the array or object in hand ends, which the
+    /// caller says by [`passed`](Self::passed).
     pub(crate) fn is_passing(&self) -> bool {
         self.at == At::Nested && !matches!(self.wanted, Some(Want::Short | Want::Whole))
     }
@@ -199,7 +203,9 @@ impl Splitter {
                     };
                     if self.at != At::JustOpened && self.wanted == Some(Want::Emptiness) {
                         // `null`, or a type that no state has there: nothing is held.
-                        if let ControlFlow::Break(value) = sink(Piece::Emptiness(key(&self.key), true)) {
+                        if let ControlFlow::Break(value) =
+                            sink(Piece::Emptiness(key(&self.key), true))
+                        {
                             return Ok(ControlFlow::Break(value));
                         }
                     }
@@ -302,7 +308,8 @@ impl Splitter {
     }
 
     fn push_key(&mut self, byte: u8) {
-        // No name that is looked for is this long, every letter of it escaped: what follows cannot make it one.
+        // No name that is looked for is this long, every letter of it escaped: what follows cannot
+        // make it one.
         if self.key.len() < 128 {
             self.key.push(byte);
         }
@@ -372,11 +379,19 @@ mod tests {
 
     #[test]
     fn members_come_out_whole_however_the_bytes_are_cut() {
-        let text = " {\"x\": {\"a\": [1, \"}\\\"]\"]}, \"a\" : {\"k\": [\"\\\\\", {}]} ,\"s\":12.50,\"e\": [ ],\"a\":\"\\\"\", \"e\":{\"q\":1}, \"s\": true }\n";
+        let text = " {\"x\": {\"a\": [1, \"}\\\"]\"]}, \"a\" : {\"k\": [\"\\\\\", {}]} \
+                    ,\"s\":12.50,\"e\": [ ],\"a\":\"\\\"\", \"e\":{\"q\":1}, \"s\": true }\n";
         for step in 1..text.len() {
             assert_eq!(
                 split(text, step).unwrap(),
-                ["a={\"k\": [\"\\\\\", {}]}", "s=12.50", "e?true", "a=\"\\\"\"", "e?false", "s=true"],
+                [
+                    "a={\"k\": [\"\\\\\", {}]}",
+                    "s=12.50",
+                    "e?true",
+                    "a=\"\\\"\"",
+                    "e?false",
+                    "s=true"
+                ],
                 "step {step}"
             );
         }

@@ -18,8 +18,8 @@ use crate::state::header::StateHeader;
 /// | same lineage | same serial, same bytes | nothing to write |
 /// | same lineage | same serial, other bytes | refused |
 ///
-/// These are the rules of `terraform state push`. Unlike it, we store the pushed bytes as they are: serial and lineage stay those of the
-/// pushed file, into an empty location too.
+/// These are the rules of `terraform state push`. Unlike it, we store the pushed bytes as they are:
+/// serial and lineage stay those of the pushed file, into an empty location too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SuccessionRules {
@@ -70,18 +70,30 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LowerSerial { stored, new } => {
-                write!(f, "its serial {new} is lower than the stored serial {stored}: it is an older state")
+                write!(
+                    f,
+                    "its serial {new} is lower than the stored serial {stored}: it is an older \
+                     state"
+                )
             }
             Self::NoLineage { stored } => {
-                write!(f, "it has no lineage, and the stored state has resources and the lineage `{stored}`")
+                write!(
+                    f,
+                    "it has no lineage, and the stored state has resources and the lineage \
+                     `{stored}`"
+                )
             }
             Self::OtherLineage { stored, new } => {
-                write!(f, "its lineage `{new}` is not the stored lineage `{stored}`: it is another state")
+                write!(
+                    f,
+                    "its lineage `{new}` is not the stored lineage `{stored}`: it is another state"
+                )
             }
             Self::SameSerialOtherBytes { serial } => {
                 write!(
                     f,
-                    "its serial {serial} is the stored serial, but its content differs: someone else wrote in between"
+                    "its serial {serial} is the stored serial, but its content differs: someone \
+                     else wrote in between"
                 )
             }
         }
@@ -114,11 +126,16 @@ impl SuccessionRules {
                 Succession::Follows
             });
         }
-        let lineages_are_known = !stored.lineage.as_str().is_empty() && !new.lineage.as_str().is_empty();
+        let lineages_are_known =
+            !stored.lineage.as_str().is_empty() && !new.lineage.as_str().is_empty();
         if lineages_are_known && stored.lineage != new.lineage {
-            return Err(Refusal::OtherLineage { stored: stored.lineage.clone(), new: new.lineage.clone() });
+            return Err(Refusal::OtherLineage {
+                stored: stored.lineage.clone(),
+                new: new.lineage.clone(),
+            });
         }
-        // A file without a lineage is seldom a successor: an early record, or something that is no state at all.
+        // A file without a lineage is seldom a successor: an early record, or something that is no
+        // state at all.
         if new.lineage.as_str().is_empty()
             && !stored.lineage.as_str().is_empty()
             && stored.has_resources
@@ -129,10 +146,13 @@ impl SuccessionRules {
         match new.serial.cmp(&stored.serial) {
             std::cmp::Ordering::Greater => Ok(Succession::Follows),
             std::cmp::Ordering::Equal if is_same() => Ok(Succession::Unchanged),
-            // Before lineages existed there was nothing to compare: native clients let such states through.
+            // Before lineages existed there was nothing to compare: native clients let such states
+            // through.
             _ if !lineages_are_known => Ok(Succession::Follows),
             std::cmp::Ordering::Equal => Err(Refusal::SameSerialOtherBytes { serial: new.serial }),
-            std::cmp::Ordering::Less => Err(Refusal::LowerSerial { stored: stored.serial, new: new.serial }),
+            std::cmp::Ordering::Less => {
+                Err(Refusal::LowerSerial { stored: stored.serial, new: new.serial })
+            }
         }
     }
 }
@@ -171,7 +191,10 @@ mod tests {
     fn an_empty_state_gives_way_to_a_push_but_not_to_a_client() {
         let stored = header(9, "old", "{}");
         let new = header(1, "new", FULL);
-        assert_eq!(SuccessionRules::PUSH.check(Some(&stored), &new, || false), Ok(Succession::Follows));
+        assert_eq!(
+            SuccessionRules::PUSH.check(Some(&stored), &new, || false),
+            Ok(Succession::Follows)
+        );
         assert!(SuccessionRules::CLIENT.check(Some(&stored), &new, || false).is_err());
     }
 
@@ -207,8 +230,14 @@ mod tests {
                 check(rules, (2, "l"), (2, "l"), false),
                 Err(Refusal::SameSerialOtherBytes { .. })
             ));
-            assert!(matches!(check(rules, (3, "l"), (2, "l"), false), Err(Refusal::LowerSerial { .. })));
-            assert!(matches!(check(rules, (1, "l"), (2, "m"), false), Err(Refusal::OtherLineage { .. })));
+            assert!(matches!(
+                check(rules, (3, "l"), (2, "l"), false),
+                Err(Refusal::LowerSerial { .. })
+            ));
+            assert!(matches!(
+                check(rules, (1, "l"), (2, "m"), false),
+                Err(Refusal::OtherLineage { .. })
+            ));
             assert_eq!(check(rules, (3, ""), (2, "m"), false), Ok(Succession::Follows));
         }
     }

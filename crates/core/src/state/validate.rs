@@ -1,7 +1,7 @@
 //! Whether a text is JSON, told as its bytes arrive.
 //!
-//! States of a hundred megabytes are checked before they are stored, and never held in memory: so the rules of
-//! <https://www.rfc-editor.org/rfc/rfc8259> are followed byte by byte, with short cuts through strings and indentation, which are most of a state.
+//! States of a hundred megabytes are checked before they are stored, and never held in memory: so
+//! the rules of <https://www.rfc-editor.org/rfc/rfc8259> are followed byte by byte, with short cuts through strings and indentation, which are most of a state.
 
 /// Where a text stops being JSON. Never quotes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,14 @@ pub(crate) struct Validator {
 
 impl Validator {
     pub(crate) fn new() -> Self {
-        Self { at: At::Value, inside: Vec::new(), is_name: false, lines: 0, line_start: 0, passed: 0 }
+        Self {
+            at: At::Value,
+            inside: Vec::new(),
+            is_name: false,
+            lines: 0,
+            line_start: 0,
+            passed: 0,
+        }
     }
 
     /// Takes the next bytes.
@@ -66,7 +73,8 @@ impl Validator {
         Ok(())
     }
 
-    /// Takes the next bytes, up to and with one that leaves no more than `depth` arrays and objects open, and returns how many it took.
+    /// Takes the next bytes, up to and with one that leaves no more than `depth` arrays and objects
+    /// open, and returns how many it took.
     pub(crate) fn feed_within(&mut self, bytes: &[u8], depth: usize) -> Result<usize, NotJson> {
         let mut at = 0;
         while at < bytes.len() {
@@ -97,7 +105,11 @@ impl Validator {
     /// Says that no more bytes come.
     pub(crate) fn finish(&self) -> Result<(), NotJson> {
         let is_number = matches!(self.at, At::Zero | At::Whole | At::Fraction | At::ExponentDigits);
-        if self.inside.is_empty() && (self.at == At::Next || is_number) { Ok(()) } else { Err(self.here(0)) }
+        if self.inside.is_empty() && (self.at == At::Next || is_number) {
+            Ok(())
+        } else {
+            Err(self.here(0))
+        }
     }
 
     fn count(&mut self, bytes: &[u8]) {
@@ -144,9 +156,13 @@ impl Validator {
             (At::Zero | At::Whole | At::Fraction, b'e' | b'E') => At::Exponent,
             (At::Point | At::Fraction, b'0'..=b'9') => At::Fraction,
             (At::Exponent, b'+' | b'-') => At::ExponentSign,
-            (At::Exponent | At::ExponentSign | At::ExponentDigits, b'0'..=b'9') => At::ExponentDigits,
+            (At::Exponent | At::ExponentSign | At::ExponentDigits, b'0'..=b'9') => {
+                At::ExponentDigits
+            }
             // A number has no end of its own.
-            (At::Zero | At::Whole | At::Fraction | At::ExponentDigits, _) => return self.next(byte),
+            (At::Zero | At::Whole | At::Fraction | At::ExponentDigits, _) => {
+                return self.next(byte);
+            }
             _ => return false,
         };
         self.at = next;
@@ -210,7 +226,8 @@ fn eight(bytes: &[u8], at: usize) -> Option<u64> {
 
 /// Returns where a string's plain bytes end: at a quote, a backslash, or a control character.
 fn in_text(bytes: &[u8], mut at: usize) -> usize {
-    // A byte's top bit is set where it is zero, or below a bound; higher ones may be set too then, so the lowest is the one that counts.
+    // A byte's top bit is set where it is zero, or below a bound; higher ones may be set too then,
+    // so the lowest is the one that counts.
     let has_zero = |word: u64| word.wrapping_sub(ONES) & !word & TOPS;
     while let Some(word) = eight(bytes, at) {
         let control = word.wrapping_sub(ONES * 0x20) & !word & TOPS;
@@ -226,7 +243,10 @@ fn in_text(bytes: &[u8], mut at: usize) -> usize {
 
 /// Passes over spaces where they mean nothing.
 fn spaces(bytes: &[u8], mut at: usize, place: At) -> usize {
-    if !matches!(place, At::Value | At::ValueOrEnd | At::NameOrEnd | At::Name | At::Colon | At::Next) {
+    if !matches!(
+        place,
+        At::Value | At::ValueOrEnd | At::NameOrEnd | At::Name | At::Colon | At::Next
+    ) {
         return at;
     }
     while let Some(byte) = bytes.get(at) {
@@ -258,7 +278,9 @@ mod tests {
         validator.finish()
     }
 
-    const TEXT: &str = "{\"a\": [1, -0.5e+10, 12E3, 0, true, false, null, {}, [], \"x\\\"\\u00e4\\\\ long enough for eight bytes\"],\r\n\t\"b\":{\"c\":{\"d\":[[[]]]}}, \"\\n\": -1 }\n";
+    const TEXT: &str = "{\"a\": [1, -0.5e+10, 12E3, 0, true, false, null, {}, [], \
+                        \"x\\\"\\u00e4\\\\ long enough for eight \
+                        bytes\"],\r\n\t\"b\":{\"c\":{\"d\":[[[]]]}}, \"\\n\": -1 }\n";
 
     #[test]
     fn json_is_told_however_the_bytes_are_cut() {

@@ -33,7 +33,10 @@ fn a_file_is_json_by_its_name_and_hcl_otherwise() {
     ] {
         let found = Dir::block("").file(name, content).with_config(&[name]).unwrap();
         assert_eq!(value(&found, "region").as_deref(), Some("r"), "{name}");
-        assert!(found.config.origin("region").to_string().starts_with(&format!("{name}:")), "{name}");
+        assert!(
+            found.config.origin("region").to_string().starts_with(&format!("{name}:")),
+            "{name}"
+        );
     }
 }
 
@@ -81,11 +84,20 @@ fn a_pair_whose_expression_is_broken_is_an_error_that_does_not_quote_it() {
 #[test]
 fn an_empty_pair_is_refused_where_a_value_is_required() {
     let error = message(&Dir::block("").with_config(&["bucket="]).unwrap_err());
-    assert!(error.contains("`bucket` is not set") && error.contains("empty in: --backend-config"), "{error}");
+    assert!(
+        error.contains("`bucket` is not set") && error.contains("empty in: --backend-config"),
+        "{error}"
+    );
     let error = message(&Dir::block("").with_config(&["kms_key_id="]).unwrap_err());
     assert!(error.contains("`kms_key_id` must not be empty"), "{error}");
-    assert_eq!(value(&Dir::block("").with_config(&["prefix="]).unwrap(), "prefix").as_deref(), Some(""));
-    assert_eq!(value(&Dir::block("region = \"r\"").with_config(&["region="]).unwrap(), "region"), None);
+    assert_eq!(
+        value(&Dir::block("").with_config(&["prefix="]).unwrap(), "prefix").as_deref(),
+        Some("")
+    );
+    assert_eq!(
+        value(&Dir::block("region = \"r\"").with_config(&["region="]).unwrap(), "region"),
+        None
+    );
 }
 
 #[test]
@@ -96,7 +108,8 @@ fn a_dotted_name_changes_one_member() {
     assert_eq!(value(&found, "endpoints.tokens").as_deref(), Some("t"));
     let error = message(&dir.with_config(&["endpoints.stroe=x"]).unwrap_err());
     assert!(
-        error.contains("unknown key `endpoints.stroe`") && error.contains("did you mean `endpoints.store`?"),
+        error.contains("unknown key `endpoints.stroe`")
+            && error.contains("did you mean `endpoints.store`?"),
         "{error}"
     );
 }
@@ -112,13 +125,19 @@ fn an_object_replaces_the_object_below_as_a_whole() {
 #[test]
 fn an_unknown_name_is_an_error() {
     let error = message(&Dir::block("").with_config(&["bukcet=x"]).unwrap_err());
-    assert!(error.contains("unknown key `bukcet`") && error.contains("did you mean `bucket`?"), "{error}");
+    assert!(
+        error.contains("unknown key `bukcet`") && error.contains("did you mean `bucket`?"),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_file_that_does_not_exist_is_an_error() {
     let error = message(&Dir::block("").with_config(&["missing.hcl"]).unwrap_err());
-    assert!(error.contains("there is no file `missing.hcl`") && error.contains("key=value"), "{error}");
+    assert!(
+        error.contains("there is no file `missing.hcl`") && error.contains("key=value"),
+        "{error}"
+    );
 }
 
 /// The kind: whatever people copy around the settings, in either syntax, by whichever option.
@@ -149,12 +168,16 @@ fn a_file_holds_what_is_inside_the_block() {
                 error.starts_with(&format!("a file of backend settings holds a whole {found}")),
                 "{error}"
             );
-            assert!(error.contains("hint: write only what is inside the `backend` block"), "{error}");
+            assert!(
+                error.contains("hint: write only what is inside the `backend` block"),
+                "{error}"
+            );
         }
     }
     let other = Dir::block("").file("x.hcl", "provider \"p\" {}\n");
     assert!(
-        message(&other.with_config(&["x.hcl"]).unwrap_err()).contains("unsupported block type `provider`")
+        message(&other.with_config(&["x.hcl"]).unwrap_err())
+            .contains("unsupported block type `provider`")
     );
 }
 
@@ -165,13 +188,19 @@ fn a_pair_that_is_a_file_or_holds_one_is_told_as_that() {
         .file("env=prod.tfbackend", "region = \"r\"\n")
         .file("conf/a=b.hcl", "region = \"s\"\n");
     let dir = dir.file("prod.hcl", "region = \"t\"\n").file("region=u", "bucket = \"wrong\"\n");
-    for (given, file) in [("env=prod.tfbackend", "./env=prod.tfbackend"), ("file=prod.hcl", "prod.hcl")] {
+    for (given, file) in
+        [("env=prod.tfbackend", "./env=prod.tfbackend"), ("file=prod.hcl", "prod.hcl")]
+    {
         let error = message(&dir.with_config(&[given]).unwrap_err());
         let name = given.split_once('=').unwrap().0;
-        assert!(error.starts_with(&format!("unknown key `{name}`, but there is a file `")), "{error}");
+        assert!(
+            error.starts_with(&format!("unknown key `{name}`, but there is a file `")),
+            "{error}"
+        );
         assert!(error.contains(&format!("write `--backend-config {file}`")), "{error}");
     }
-    for (given, region) in [("./env=prod.tfbackend", "r"), ("conf/a=b.hcl", "s"), ("region=u", "u")] {
+    for (given, region) in [("./env=prod.tfbackend", "r"), ("conf/a=b.hcl", "s"), ("region=u", "u")]
+    {
         let found = dir.with_config(&[given]).unwrap();
         assert_eq!(value(&found, "region").as_deref(), Some(region), "{given}");
         assert_eq!(value(&found, "bucket").as_deref(), Some("b"), "{given}");
@@ -182,8 +211,10 @@ fn a_pair_that_is_a_file_or_holds_one_is_told_as_that() {
 
 #[test]
 fn a_null_in_a_file_hides_the_block() {
-    let found =
-        Dir::block("region = \"r\"").file("x.hcl", "region = null\n").with_config(&["x.hcl"]).unwrap();
+    let found = Dir::block("region = \"r\"")
+        .file("x.hcl", "region = null\n")
+        .with_config(&["x.hcl"])
+        .unwrap();
     assert_eq!(value(&found, "region"), None);
 }
 
@@ -216,13 +247,15 @@ fn terraforms_variables_count_as_given() {
 #[test]
 fn the_general_variable_goes_before_the_one_for_init_and_our_option_before_both() {
     let dir = Dir::block("");
-    let env =
-        [("TF_CLI_ARGS_init", "-backend-config=region=init"), ("TF_CLI_ARGS", "-backend-config=region=all")];
+    let env = [
+        ("TF_CLI_ARGS_init", "-backend-config=region=init"),
+        ("TF_CLI_ARGS", "-backend-config=region=all"),
+    ];
     let found = dir.with(&env, &Default::default()).unwrap();
     assert_eq!(value(&found, "region").as_deref(), Some("all"));
     assert_eq!(found.config.origin("region").to_string(), "$TF_CLI_ARGS");
-    let options =
-        remote_state_core::directory::DirectoryOptions::default().with_backend_config("region=ours");
+    let options = remote_state_core::directory::DirectoryOptions::default()
+        .with_backend_config("region=ours");
     assert_eq!(value(&dir.with(&env, &options).unwrap(), "region").as_deref(), Some("ours"));
 }
 

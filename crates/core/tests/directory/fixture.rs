@@ -60,10 +60,12 @@ impl Dir {
         Self::new().file("main.tf", content)
     }
 
-    /// Starts with `main.tf`, whose `alpha` block holds these lines after the two required ones, so that they start on line 5.
+    /// Starts with `main.tf`, whose `alpha` block holds these lines after the two required ones, so
+    /// that they start on line 5.
     pub(crate) fn block(lines: &str) -> Self {
         Self::main(&format!(
-            "terraform {{\n  backend \"alpha\" {{\n    bucket = \"b\"\n    key = \"k\"\n{lines}\n  }}\n}}\n"
+            "terraform {{\n  backend \"alpha\" {{\n    bucket = \"b\"\n    key = \
+                 \"k\"\n{lines}\n  }}\n}}\n"
         ))
     }
 
@@ -77,7 +79,8 @@ impl Dir {
     /// Adds what `init` records.
     pub(crate) fn initialised(self, backend: &str, config: &str) -> Self {
         let record = format!(
-            "{{\n  \"version\": 3,\n  \"terraform_version\": \"1.11.4\",\n  \"backend\": {{\n    \"type\": \"{backend}\",\n    \"config\": {config},\n    \"hash\": 1\n  }}\n}}\n"
+            "{{\n  \"version\": 3,\n  \"terraform_version\": \"1.11.4\",\n  \"backend\": {{\n    \
+             \"type\": \"{backend}\",\n    \"config\": {config},\n    \"hash\": 1\n  }}\n}}\n"
         );
         self.file(".terraform/terraform.tfstate", record)
     }
@@ -86,7 +89,11 @@ impl Dir {
         self.0.path()
     }
 
-    pub(crate) fn with(&self, env: &[(&str, &str)], options: &DirectoryOptions) -> Result<Discovered, Error> {
+    pub(crate) fn with(
+        &self,
+        env: &[(&str, &str)],
+        options: &DirectoryOptions,
+    ) -> Result<Discovered, Error> {
         discover(self.path(), &env.iter().copied().collect::<Environment>(), options, PROVIDERS)
     }
 
@@ -95,9 +102,9 @@ impl Dir {
     }
 
     pub(crate) fn with_config(&self, arguments: &[&str]) -> Result<Discovered, Error> {
-        let options = arguments
-            .iter()
-            .fold(DirectoryOptions::default(), |options, argument| options.with_backend_config(*argument));
+        let options = arguments.iter().fold(DirectoryOptions::default(), |options, argument| {
+            options.with_backend_config(*argument)
+        });
         self.with(&[], &options)
     }
 
@@ -118,9 +125,11 @@ pub(crate) fn value(found: &Discovered, name: &str) -> Option<String> {
         ConfigValue::Bool(value) => value.to_string(),
         ConfigValue::Number(text) | ConfigValue::String(text) => text.clone(),
         ConfigValue::List(items) => items.join(","),
-        ConfigValue::Map(members) => {
-            members.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(",")
-        }
+        ConfigValue::Map(members) => members
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect::<Vec<_>>()
+            .join(","),
     })
 }
 
@@ -128,5 +137,9 @@ pub(crate) fn value(found: &Discovered, name: &str) -> Option<String> {
 pub(crate) fn message(error: &Error) -> String {
     let context = error.context().iter().map(|(label, value)| format!("{label}: {value}"));
     let hints = error.hints().iter().map(|hint| format!("hint: {hint}"));
-    std::iter::once(error.message().to_owned()).chain(context).chain(hints).collect::<Vec<_>>().join("\n")
+    std::iter::once(error.message().to_owned())
+        .chain(context)
+        .chain(hints)
+        .collect::<Vec<_>>()
+        .join("\n")
 }

@@ -9,14 +9,24 @@ fn nested(open: &str, close: &str, depth: usize) -> String {
 #[test]
 fn deep_nesting_is_refused() {
     for depth in [100, 10_000, 200_000] {
-        for (open, close) in [("[", "]"), ("{a=", "}"), ("(", ")"), ("\"${", "}\""), ("!", ""), ("-", "")] {
+        for (open, close) in
+            [("[", "]"), ("{a=", "}"), ("(", ")"), ("\"${", "}\""), ("!", ""), ("-", "")]
+        {
             let error = Dir::block(&nested(open, close, depth)).error();
             assert!(error.contains("main.tf"), "{open} × {depth}: {error}");
         }
-        assert!(Dir::main(&format!("# backend\n{}", "a {\n".repeat(depth))).error().contains("main.tf"));
-        assert!(Dir::block(&format!("region = {}1", "1+".repeat(depth + 100))).error().contains("main.tf"));
         assert!(
-            Dir::block(&format!("region = {}1", "true ? 1 : ".repeat(depth))).error().contains("main.tf")
+            Dir::main(&format!("# backend\n{}", "a {\n".repeat(depth))).error().contains("main.tf")
+        );
+        assert!(
+            Dir::block(&format!("region = {}1", "1+".repeat(depth + 100)))
+                .error()
+                .contains("main.tf")
+        );
+        assert!(
+            Dir::block(&format!("region = {}1", "true ? 1 : ".repeat(depth)))
+                .error()
+                .contains("main.tf")
         );
     }
 }
@@ -55,7 +65,8 @@ fn deep_nesting_in_json_is_refused() {
     for depth in [100, 10_000, 200_000] {
         for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
             let value = format!("{}1{}", open.repeat(depth), close.repeat(depth));
-            let content = format!("{{\"terraform\":{{\"backend\":{{\"alpha\":{{\"key\":{value}}}}}}}}}");
+            let content =
+                format!("{{\"terraform\":{{\"backend\":{{\"alpha\":{{\"key\":{value}}}}}}}}}");
             assert!(!Dir::new().file("main.tf.json", &content).error().is_empty());
             assert!(
                 !Dir::new()
@@ -66,8 +77,10 @@ fn deep_nesting_in_json_is_refused() {
             assert!(!Dir::new().initialised("alpha", &value).error().is_empty());
         }
     }
-    let template =
-        format!("{{\"terraform\":{{\"backend\":{{\"alpha\":{{\"key\":\"{}\"}}}}}}}}", "${[".repeat(10_000));
+    let template = format!(
+        "{{\"terraform\":{{\"backend\":{{\"alpha\":{{\"key\":\"{}\"}}}}}}}}",
+        "${[".repeat(10_000)
+    );
     assert!(!Dir::new().file("main.tf.json", template).error().is_empty());
 }
 
@@ -100,9 +113,11 @@ fn a_file_that_is_too_large_is_refused() {
 
 #[test]
 fn what_is_not_text_is_refused_with_its_place() {
-    for (content, part) in
-        [(&b"# a\n# \0"[..], "NUL"), (b"# a\n# \xff\xfe", "invalid UTF-8"), (b"\n\xed\xa0\x80", "UTF-8")]
-    {
+    for (content, part) in [
+        (&b"# a\n# \0"[..], "NUL"),
+        (b"# a\n# \xff\xfe", "invalid UTF-8"),
+        (b"\n\xed\xa0\x80", "UTF-8"),
+    ] {
         for name in [
             "main.tf",
             "main.tf.json",
@@ -112,7 +127,10 @@ fn what_is_not_text_is_refused_with_its_place() {
         ] {
             let dir = if name.ends_with("environment") { Dir::block("") } else { Dir::new() };
             let error = dir.file(name, content).error();
-            assert!(error.contains(part) && error.contains(&format!("{name}:2")), "{name}: {error}");
+            assert!(
+                error.contains(part) && error.contains(&format!("{name}:2")),
+                "{name}: {error}"
+            );
         }
     }
 }
@@ -124,7 +142,9 @@ fn strange_bytes_are_an_error_and_never_a_panic() {
     for (name, content) in [("main.tf", valid), ("main.tf.json", json)] {
         for (end, _) in content.char_indices() {
             let _cut = Dir::new().file(name, &content[..end]).discover();
-            for strange in ["\"", "{", "}", "\\", "$", "%{", "\u{2028}", "\r", "<<", "[", "\u{feff}"] {
+            for strange in
+                ["\"", "{", "}", "\\", "$", "%{", "\u{2028}", "\r", "<<", "[", "\u{feff}"]
+            {
                 let changed = format!("{}{strange}{}", &content[..end], &content[end..]);
                 let _changed = Dir::new().file(name, changed).discover();
             }
@@ -151,7 +171,8 @@ mod unix {
 
     #[test]
     fn a_link_to_a_file_is_followed() {
-        let dir = Dir::new().file("elsewhere", "terraform {\n backend \"beta\" {\n bucket = \"b\"\n }\n}");
+        let dir = Dir::new()
+            .file("elsewhere", "terraform {\n backend \"beta\" {\n bucket = \"b\"\n }\n}");
         symlink("elsewhere", dir.path().join("main.tf")).unwrap();
         assert_eq!(dir.value("bucket").as_deref(), Some("b"));
     }

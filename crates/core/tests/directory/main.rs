@@ -1,4 +1,5 @@
-//! How a directory names its backend: each rule that Terraform and OpenTofu follow, and what we add.
+//! How a directory names its backend: each rule that Terraform and OpenTofu follow, and what we
+//! add.
 
 mod arguments;
 mod fixture;

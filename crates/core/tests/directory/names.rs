@@ -11,13 +11,14 @@ use crate::fixture::{Dir, message};
 
 const RECORDED: &str = r#"{"bucket":"b","key":"dev/terraform.tfstate","region":"eu"}"#;
 
-const DECLARED: &str =
-    "variable \"env\" {\n  type = string\n  default = \"dev\"\n}\nvariable \"n\" {\n  type = number\n}\n";
+const DECLARED: &str = "variable \"env\" {\n  type = string\n  default = \"dev\"\n}\nvariable \
+                        \"n\" {\n  type = number\n}\n";
 
 /// A directory whose key is an expression on line 4, initialised for `dev`.
 fn dir(key: &str, more: &str) -> Dir {
-    let block =
-        format!("terraform {{\n  backend \"alpha\" {{\n    bucket = \"b\"\n    key = {key}\n  }}\n}}\n");
+    let block = format!(
+        "terraform {{\n  backend \"alpha\" {{\n    bucket = \"b\"\n    key = {key}\n  }}\n}}\n"
+    );
     Dir::main(&format!("{block}{more}")).initialised("alpha", RECORDED)
 }
 
@@ -43,22 +44,32 @@ fn a_variable_is_compared_with_what_was_recorded_whoever_gives_it() {
         (plain(), [("TF_VAR_env", "prod")]),
         (plain().file("terraform.tfvars", value), [("TF_VAR_env", "dev")]),
         (plain().file("terraform.tfvars.json", json), [("NONE", "")]),
-        (plain().file("a.auto.tfvars", "env = \"dev\"").file("b.auto.tfvars", value), [("NONE", "")]),
+        (
+            plain().file("a.auto.tfvars", "env = \"dev\"").file("b.auto.tfvars", value),
+            [("NONE", "")],
+        ),
         (plain().file("b.auto.tfvars.json", json), [("NONE", "")]),
         (plain(), [("TF_CLI_ARGS", "-var env=prod")]),
         (plain(), [("TF_CLI_ARGS_plan", "-lock=false '-var=env=prod'")]),
         (plain().file("x.tfvars", value), [("TF_CLI_ARGS_apply", "--var-file x.tfvars")]),
         (dir(KEY, "variable \"env\" {\n  default = \"prod\"\n}\n"), [("NONE", "")]),
-        (plain().file("override.tf", "variable \"env\" {\n  default = \"prod\"\n}\n"), [("NONE", "")]),
+        (
+            plain().file("override.tf", "variable \"env\" {\n  default = \"prod\"\n}\n"),
+            [("NONE", "")],
+        ),
     ] {
         let (what, words) = compared(&dir, &env);
         assert_eq!(what, "changed", "{env:?}: {words}");
-        let expected = "key: `prod/terraform.tfstate` in main.tf:4, `dev/terraform.tfstate` in .terraform/";
+        let expected =
+            "key: `prod/terraform.tfstate` in main.tf:4, `dev/terraform.tfstate` in .terraform/";
         assert!(words.contains(expected), "{env:?}: {words}");
     }
-    for env in
-        [("NONE", ""), ("TF_VAR_env", "dev"), ("TF_VAR_other", "prod"), ("TF_CLI_ARGS", "-var=env=dev")]
-    {
+    for env in [
+        ("NONE", ""),
+        ("TF_VAR_env", "dev"),
+        ("TF_VAR_other", "prod"),
+        ("TF_CLI_ARGS", "-var=env=dev"),
+    ] {
         assert_eq!(compared(&plain(), &[env]).0, "same", "{env:?}");
     }
 }
@@ -71,7 +82,9 @@ fn what_goes_before_is_what_opentofu_takes() {
         .file("z.tfvars", "env = \"dev\"");
     assert!(compared(&dir, &[("TF_VAR_env", "dev")]).1.contains("`y/terraform.tfstate`"));
     assert_eq!(compared(&dir, &[("TF_CLI_ARGS", "-var env=x -var-file=z.tfvars")]).0, "same");
-    assert!(compared(&dir, &[("TF_CLI_ARGS", "-var-file=z.tfvars -var env=x")]).1.contains("`x/terra"));
+    assert!(
+        compared(&dir, &[("TF_CLI_ARGS", "-var-file=z.tfvars -var env=x")]).1.contains("`x/terra")
+    );
 }
 
 #[test]
@@ -114,7 +127,8 @@ fn names_of_every_kind_are_followed() {
         assert_eq!(compared(&dir(&other, &more), &given).0, "changed", "{other}");
     }
     let json = r#"{"terraform":{"backend":{"alpha":{"bucket":"b","key":"${var.env}/terraform.tfstate"}}}}"#;
-    let dir = Dir::new().file("main.tf.json", json).file("v.tf", DECLARED).initialised("alpha", RECORDED);
+    let dir =
+        Dir::new().file("main.tf.json", json).file("v.tf", DECLARED).initialised("alpha", RECORDED);
     assert_eq!(compared(&dir, &[]).0, "same");
     assert_eq!(compared(&dir, &[("TF_VAR_env", "prod")]).0, "changed");
 }
@@ -131,13 +145,22 @@ fn what_cannot_be_evaluated_is_not_compared_and_says_so() {
     ] {
         let (compared, words) = compared(&dir(key, &format!("{DECLARED}{circle}")), &[]);
         assert_eq!(compared, "not compared", "{key}: {words}");
-        assert!(words.starts_with("`key` was recorded for another run and is not compared\n"), "{words}");
-        assert!(words.contains(&format!("main.tf:4 (`key`), by an expression with {what}")), "{words}");
+        assert!(
+            words.starts_with("`key` was recorded for another run and is not compared\n"),
+            "{words}"
+        );
+        assert!(
+            words.contains(&format!("main.tf:4 (`key`), by an expression with {what}")),
+            "{words}"
+        );
         assert!(words.contains("--backend-config key=…"), "{words}");
     }
     let block = "endpoints = { store = var.r }\n    tags = var.t\n    secret_key = hunter2";
     let (compared, words) = compared(&Dir::block(block).initialised("alpha", RECORDED), &[]);
-    assert!(words.contains("`endpoints.store` was recorded") && words.contains("(`tags`)"), "{words}");
+    assert!(
+        words.contains("`endpoints.store` was recorded") && words.contains("(`tags`)"),
+        "{words}"
+    );
     assert!(compared == "both" && !words.contains("hunter2"), "{compared}: {words}");
 }
 
@@ -158,8 +181,9 @@ fn an_option_that_says_which_value_is_meant_settles_it() {
 /// A hostile directory must not make us compute without end.
 #[test]
 fn names_that_grow_without_end_have_no_value() {
-    let doubled: String =
-        (1..60).map(|n| format!("  a{n} = \"${{local.a{}}}${{local.a{}}}\"\n", n - 1, n - 1)).collect();
+    let doubled: String = (1..60)
+        .map(|n| format!("  a{n} = \"${{local.a{}}}${{local.a{}}}\"\n", n - 1, n - 1))
+        .collect();
     let more = format!("locals {{\n  a0 = \"xxxxxxxx\"\n{doubled}}}\n");
     assert_eq!(compared(&dir("local.a59", &more), &[]).0, "not compared");
     let more = format!(

@@ -31,7 +31,10 @@ fn the_own_file_goes_before_the_record_and_the_block() {
         .file(".terraform/environment", "dev")
         .file("remote-state.hcl", "# ours\nbackend \"beta\" {\n  bucket = \"own\"\n}\n");
     let found = dir.discover().unwrap();
-    assert_eq!((value(&found, "bucket").as_deref(), found.config.provider().scheme), (Some("own"), "beta"));
+    assert_eq!(
+        (value(&found, "bucket").as_deref(), found.config.provider().scheme),
+        (Some("own"), "beta")
+    );
     assert_eq!(found.source.to_string(), "remote-state.hcl:2");
     assert_eq!(found.workspace.value.as_str(), "dev");
     assert!(found.changed_since_init.is_none());
@@ -87,26 +90,33 @@ fn options_alone_go_on_top_of_the_record() {
 fn a_type_that_is_not_ours_is_named_with_those_that_are() {
     for name in ["azurerm", "gcs", "local", "remote"] {
         let error =
-            Dir::main(&format!("terraform {{\n  backend \"{name}\" {{\n    x = var.y\n  }}\n}}")).error();
+            Dir::main(&format!("terraform {{\n  backend \"{name}\" {{\n    x = var.y\n  }}\n}}"))
+                .error();
         assert!(error.contains(&format!("backend type `{name}` is not supported")), "{error}");
         assert!(error.contains("main.tf:2") && error.contains("`alpha`, `beta`"), "{error}");
     }
     let error = message(&Dir::new().with(&[], &options("http", &[])).unwrap_err());
     assert!(
-        error.contains("backend type `http` is not supported") && error.contains("set in: --backend"),
+        error.contains("backend type `http` is not supported")
+            && error.contains("set in: --backend"),
         "{error}"
     );
 }
 
 #[test]
 fn http_is_answered_with_a_file_to_add() {
-    for dir in [Dir::main("terraform {\n  backend \"http\" {}\n}"), Dir::new().initialised("http", "{}")] {
+    for dir in
+        [Dir::main("terraform {\n  backend \"http\" {}\n}"), Dir::new().initialised("http", "{}")]
+    {
         let error = dir.error();
         assert!(
             error.contains("speaks `http`") && error.contains("add a file `remote-state.hcl`"),
             "{error}"
         );
-        assert!(error.contains("backend \"alpha\" {\n  bucket = \"…\"\n  key = \"…\"\n}"), "{error}");
+        assert!(
+            error.contains("backend \"alpha\" {\n  bucket = \"…\"\n  key = \"…\"\n}"),
+            "{error}"
+        );
     }
 }
 
@@ -119,26 +129,45 @@ fn the_workspace_comes_from_the_option_the_variable_the_file_or_is_default() {
         (&env[..], option.clone(), "from-option", "--workspace"),
         (&env[..], DirectoryOptions::default(), "from-env", "$TF_WORKSPACE"),
         (&[], DirectoryOptions::default(), "from-file", ".terraform/environment"),
-        (&[("TF_WORKSPACE", "")], DirectoryOptions::default(), "from-file", ".terraform/environment"),
+        (
+            &[("TF_WORKSPACE", "")],
+            DirectoryOptions::default(),
+            "from-file",
+            ".terraform/environment",
+        ),
     ] {
         let workspace = dir.with(env, &options).unwrap().workspace;
-        assert_eq!((workspace.value.as_str(), workspace.origin.to_string().as_str()), (expected, origin));
+        assert_eq!(
+            (workspace.value.as_str(), workspace.origin.to_string().as_str()),
+            (expected, origin)
+        );
     }
     let workspace = Dir::block("").discover().unwrap().workspace;
-    assert_eq!((workspace.value.as_str(), workspace.origin.to_string().as_str()), ("default", "default"));
+    assert_eq!(
+        (workspace.value.as_str(), workspace.origin.to_string().as_str()),
+        ("default", "default")
+    );
     let workspace = dir.with(&env, &options("beta", &["bucket=b"])).unwrap().workspace;
     assert_eq!(workspace.value.as_str(), "from-env");
 }
 
 #[test]
 fn a_workspace_that_is_no_name_is_an_error_that_says_where_it_was_set() {
-    let error = message(&Dir::block("").file(".terraform/environment", "a/b").discover().unwrap_err());
+    let error =
+        message(&Dir::block("").file(".terraform/environment", "a/b").discover().unwrap_err());
     assert!(
-        error.contains("is not a workspace name") && error.contains("set in: .terraform/environment"),
+        error.contains("is not a workspace name")
+            && error.contains("set in: .terraform/environment"),
         "{error}"
     );
     assert_eq!(
-        Dir::block("").file(".terraform/environment", "dev\n").discover().unwrap().workspace.value.as_str(),
+        Dir::block("")
+            .file(".terraform/environment", "dev\n")
+            .discover()
+            .unwrap()
+            .workspace
+            .value
+            .as_str(),
         "dev"
     );
 }
@@ -146,7 +175,8 @@ fn a_workspace_that_is_no_name_is_an_error_that_says_where_it_was_set() {
 #[test]
 fn the_json_document_shows_each_value_with_its_origin_and_no_secret() {
     let dir = Dir::main(
-        "terraform {\n  backend \"alpha\" {\n    bucket = \"tfstate\"\n    secret_key = \"hunter2\"\n    config_files = [\"a\"]\n  }\n}\n",
+        "terraform {\n  backend \"alpha\" {\n    bucket = \"tfstate\"\n    secret_key = \
+         \"hunter2\"\n    config_files = [\"a\"]\n  }\n}\n",
     );
     let found = dir.with_config(&["key=k", "use_lock=true"]).unwrap();
     assert_eq!(

@@ -30,16 +30,23 @@ fn the_recorded_values_are_used_with_their_lines() {
     assert_eq!(found.config.origin("region").to_string(), ".terraform/terraform.tfstate:9");
     assert_eq!(value(&found, "retries").as_deref(), Some("7"));
     assert_eq!(value(&found, "endpoints.store").as_deref(), Some("s"));
-    assert_eq!(value(&found, "use_lock").as_deref(), Some("false"), "null falls back to the default");
+    assert_eq!(
+        value(&found, "use_lock").as_deref(),
+        Some("false"),
+        "null falls back to the default"
+    );
     assert_eq!(found.source.to_string(), ".terraform/terraform.tfstate:4");
     assert!(found.changed_since_init.is_none());
-    assert_eq!(found.config.notes(), &[] as &[String], "what is recorded as unset is nobody's concern");
+    assert_eq!(
+        found.config.notes(),
+        &[] as &[String],
+        "what is recorded as unset is nobody's concern"
+    );
 }
 
 #[test]
 fn the_record_of_opentofu_has_no_terraform_version() {
-    let record =
-        r#"{"version":3,"backend":{"type":"alpha","config":{"bucket":"b","key":"k"},"hash":4294967295}}"#;
+    let record = r#"{"version":3,"backend":{"type":"alpha","config":{"bucket":"b","key":"k"},"hash":4294967295}}"#;
     let found = Dir::new().file(".terraform/terraform.tfstate", record).discover().unwrap();
     assert_eq!(value(&found, "bucket").as_deref(), Some("b"));
 }
@@ -47,7 +54,10 @@ fn the_record_of_opentofu_has_no_terraform_version() {
 #[test]
 fn the_data_directory_may_be_elsewhere() {
     let dir = Dir::new()
-        .file("data/terraform.tfstate", r#"{"backend":{"type":"alpha","config":{"bucket":"b","key":"k"}}}"#)
+        .file(
+            "data/terraform.tfstate",
+            r#"{"backend":{"type":"alpha","config":{"bucket":"b","key":"k"}}}"#,
+        )
         .file("data/environment", "dev");
     for env in ["data".to_owned(), dir.path().join("data").display().to_string()] {
         let found = dir.with(&[("TF_DATA_DIR", &env)], &Default::default()).unwrap();
@@ -72,9 +82,11 @@ fn strings_in_the_record_are_no_templates() {
 
 #[test]
 fn a_record_without_a_backend_is_as_good_as_none() {
-    for record in
-        [r#"{"version":3}"#, r#"{"version":3,"backend":null}"#, r#"{"backend":{"type":"","config":{}}}"#]
-    {
+    for record in [
+        r#"{"version":3}"#,
+        r#"{"version":3,"backend":null}"#,
+        r#"{"backend":{"type":"","config":{}}}"#,
+    ] {
         let dir = Dir::block("").file(".terraform/terraform.tfstate", record);
         assert_eq!(dir.discover().unwrap().source.to_string(), "main.tf:2");
     }
@@ -91,14 +103,16 @@ fn a_broken_record_is_an_error_with_its_place() {
 
 #[test]
 fn a_key_that_was_recorded_and_is_unknown_is_an_error() {
-    let error = Dir::new().initialised("alpha", r#"{"bucket":"b","key":"k","invented":"x"}"#).error();
+    let error =
+        Dir::new().initialised("alpha", r#"{"bucket":"b","key":"k","invented":"x"}"#).error();
     assert!(error.contains("unknown key `invented`"), "{error}");
 }
 
 #[test]
 fn what_was_recorded_as_a_list_of_one_object_is_that_object() {
-    let with =
-        |assume: &str| Dir::new().initialised("beta", &format!(r#"{{"bucket":"b","assume":{assume}}}"#));
+    let with = |assume: &str| {
+        Dir::new().initialised("beta", &format!(r#"{{"bucket":"b","assume":{assume}}}"#))
+    };
     assert_eq!(with(r#"[{"arn":"a"}]"#).value("assume.arn").as_deref(), Some("a"));
     assert_eq!(with("[]").value("assume.arn"), None);
 }
@@ -136,19 +150,23 @@ fn a_changed_value_is_shown_with_both_sides_and_the_recorded_one_is_read() {
 
 #[test]
 fn every_changed_value_is_listed() {
-    let error =
-        changed(&Dir::block("region = \"x\"\nretries = 8\nuse_lock = true").initialised("alpha", RECORDED))
-            .unwrap();
-    for part in
-        ["region: `x`", "retries: `8` in main.tf:6, `7` in", "use_lock: `true` in main.tf:7, not set in"]
-    {
+    let error = changed(
+        &Dir::block("region = \"x\"\nretries = 8\nuse_lock = true").initialised("alpha", RECORDED),
+    )
+    .unwrap();
+    for part in [
+        "region: `x`",
+        "retries: `8` in main.tf:6, `7` in",
+        "use_lock: `true` in main.tf:7, not set in",
+    ] {
         assert!(error.contains(part), "{part}: {error}");
     }
 }
 
 #[test]
 fn a_changed_secret_is_not_shown() {
-    let error = changed(&Dir::block("secret_key = \"letmein\"").initialised("alpha", RECORDED)).unwrap();
+    let error =
+        changed(&Dir::block("secret_key = \"letmein\"").initialised("alpha", RECORDED)).unwrap();
     assert!(
         error.contains("secret_key: a secret value in main.tf:5, a secret value in .terraform"),
         "{error}"
@@ -159,13 +177,18 @@ fn a_changed_secret_is_not_shown() {
 #[test]
 fn a_member_that_the_block_leaves_out_is_a_change() {
     let error =
-        changed(&Dir::block("endpoints = { tokens = \"t\" }").initialised("alpha", RECORDED)).unwrap();
+        changed(&Dir::block("endpoints = { tokens = \"t\" }").initialised("alpha", RECORDED))
+            .unwrap();
     assert!(
-        error.contains("endpoints.store: not set in main.tf:5, `s` in .terraform/terraform.tfstate:15"),
+        error.contains(
+            "endpoints.store: not set in main.tf:5, `s` in .terraform/terraform.tfstate:15"
+        ),
         "{error}"
     );
     assert!(
-        error.contains("endpoints.tokens: `t` in main.tf:5, not set in .terraform/terraform.tfstate"),
+        error.contains(
+            "endpoints.tokens: `t` in main.tf:5, not set in .terraform/terraform.tfstate"
+        ),
         "{error}"
     );
 }
@@ -205,7 +228,8 @@ fn a_block_of_ours_goes_before_a_record_of_another_type_and_counts_as_changed() 
     let found = dir.discover().unwrap();
     assert_eq!(found.source.to_string(), "main.tf:2");
     assert!(
-        message(&found.changed_since_init.unwrap()).contains("`local` in .terraform/terraform.tfstate:4")
+        message(&found.changed_since_init.unwrap())
+            .contains("`local` in .terraform/terraform.tfstate:4")
     );
 }
 

@@ -4,7 +4,8 @@ use crate::fixture::{Dir, message};
 
 #[test]
 fn four_strings_are_bools() {
-    for (written, expected) in [("true", "true"), ("1", "true"), ("false", "false"), ("0", "false")] {
+    for (written, expected) in [("true", "true"), ("1", "true"), ("false", "false"), ("0", "false")]
+    {
         assert_eq!(
             Dir::block(&format!("use_lock = \"{written}\"")).value("use_lock").as_deref(),
             Some(expected)
@@ -18,7 +19,9 @@ fn other_strings_are_no_bools() {
         let dir = Dir::block(&format!("use_lock = \"{written}\""));
         let error = dir.error();
         assert!(
-            error.contains(&format!("invalid value `{written}` for `use_lock`: expected `true` or `false`")),
+            error.contains(&format!(
+                "invalid value `{written}` for `use_lock`: expected `true` or `false`"
+            )),
             "{error}"
         );
         assert!(error.contains("set in: main.tf:5"), "{error}");
@@ -39,7 +42,8 @@ fn null_is_as_if_not_set() {
     assert_eq!(Dir::block("use_lock = null").value("use_lock").as_deref(), Some("false"));
     assert_eq!(Dir::block("endpoints = null").value("endpoints.store"), None);
     assert_eq!(Dir::block("endpoints = { store = null }").value("endpoints.store"), None);
-    let found = Dir::block("region = null").with(&[("ALPHA_REGION", "r")], &Default::default()).unwrap();
+    let found =
+        Dir::block("region = null").with(&[("ALPHA_REGION", "r")], &Default::default()).unwrap();
     assert_eq!(found.config.string("region"), Some("r"));
 }
 
@@ -110,7 +114,10 @@ fn a_name_or_a_call_is_an_error_that_says_who_evaluates_it() {
 #[test]
 fn a_name_inside_an_object_is_said_of_the_member() {
     let error = Dir::block("endpoints = {\n store = var.e\n}").error();
-    assert!(error.contains("`endpoints.store` is set by") && error.contains("main.tf:6"), "{error}");
+    assert!(
+        error.contains("`endpoints.store` is set by") && error.contains("main.tf:6"),
+        "{error}"
+    );
     let error = Dir::block("endpoints = var.e").error();
     assert!(error.contains("`endpoints` is set by") && error.contains("main.tf:5"), "{error}");
     assert!(Dir::block("config_files = [var.e]").error().contains("`config_files` is set by"));
@@ -126,7 +133,8 @@ fn an_option_stands_in_for_an_expression_with_names() {
 
 #[test]
 fn an_expression_without_a_value_is_an_error_that_does_not_quote_it() {
-    for expression in ["1 / 0", "1 % 0", "\"x${null}\"", "[][0]", "{}.a", "!\"a\"", "null ? 1 : 2", "-\"a\""]
+    for expression in
+        ["1 / 0", "1 % 0", "\"x${null}\"", "[][0]", "{}.a", "!\"a\"", "null ? 1 : 2", "-\"a\""]
     {
         let error = Dir::block(&format!("region = {expression}")).error();
         assert!(
@@ -151,7 +159,10 @@ fn an_attribute_that_is_set_twice_is_an_error_with_its_line() {
 #[test]
 fn an_object_as_a_block_is_an_error_that_shows_the_attribute() {
     let error = Dir::block("endpoints {\n store = \"s\"\n}").error();
-    assert!(error.contains("unsupported block type `endpoints`") && error.contains("main.tf:5"), "{error}");
+    assert!(
+        error.contains("unsupported block type `endpoints`") && error.contains("main.tf:5"),
+        "{error}"
+    );
     assert!(error.contains("`endpoints = { store = … }`"), "{error}");
     assert!(Dir::block("other {\n}").error().contains("unsupported block type `other`"));
 }
@@ -162,7 +173,8 @@ fn a_provider_may_have_blocks() {
     let dir = Dir::main(block);
     assert_eq!(dir.value("assume.arn").as_deref(), Some("a"));
     assert_eq!(dir.discover().unwrap().config.origin("assume.arn").to_string(), "main.tf:5");
-    let json = "{\"terraform\":{\"backend\":{\"beta\":{\"bucket\":\"b\",\"assume\":[{\"arn\":\"a\"}]}}}}";
+    let json =
+        "{\"terraform\":{\"backend\":{\"beta\":{\"bucket\":\"b\",\"assume\":[{\"arn\":\"a\"}]}}}}";
     assert_eq!(Dir::new().file("main.tf.json", json).value("assume.arn").as_deref(), Some("a"));
     let twice = block.replace("assume {", "assume {\n}\nassume {");
     assert!(Dir::main(&twice).error().contains("more than one `assume` block"));
@@ -170,7 +182,8 @@ fn a_provider_may_have_blocks() {
 
 #[test]
 fn objects_are_flattened_and_members_keep_their_lines() {
-    let found = Dir::block("endpoints = {\n  store = \"s\"\n  \"tokens\" : \"t\"\n}").discover().unwrap();
+    let found =
+        Dir::block("endpoints = {\n  store = \"s\"\n  \"tokens\" : \"t\"\n}").discover().unwrap();
     assert_eq!(found.config.string("endpoints.store"), Some("s"));
     assert_eq!(found.config.string("endpoints.tokens"), Some("t"));
     assert_eq!(found.config.origin("endpoints.store").to_string(), "main.tf:6");
@@ -190,13 +203,20 @@ fn an_unknown_member_of_an_object_is_ignored_with_a_note() {
 
 #[test]
 fn lists_and_maps_are_read() {
-    assert_eq!(Dir::block("config_files = [\"a\", \"b\"]").value("config_files").as_deref(), Some("a,b"));
+    assert_eq!(
+        Dir::block("config_files = [\"a\", \"b\"]").value("config_files").as_deref(),
+        Some("a,b")
+    );
     assert_eq!(Dir::block("tags = { a = \"x\", b = 2 }").value("tags").as_deref(), Some("a=x,b=2"));
     assert!(
-        Dir::block("config_files = \"a\"").error().contains("expected a list of strings, found a string")
+        Dir::block("config_files = \"a\"")
+            .error()
+            .contains("expected a list of strings, found a string")
     );
     assert!(
-        Dir::block("endpoints = [{ store = \"s\" }]").error().contains("expected an object, found a list")
+        Dir::block("endpoints = [{ store = \"s\" }]")
+            .error()
+            .contains("expected an object, found a list")
     );
     assert!(Dir::block("endpoints = \"a\"").error().contains("expected an object, found a string"));
 }
@@ -205,21 +225,34 @@ fn lists_and_maps_are_read() {
 fn an_unknown_argument_is_an_error_with_file_and_line() {
     let error = Dir::block("reigon = \"x\"").error();
     assert!(error.contains("unknown key `reigon` for provider `alpha`"), "{error}");
-    assert!(error.contains("set in: main.tf:5") && error.contains("did you mean `region`?"), "{error}");
-    assert!(Dir::block("beta_table = \"x\"").error().contains("`beta_table` belongs to provider `beta`"));
+    assert!(
+        error.contains("set in: main.tf:5") && error.contains("did you mean `region`?"),
+        "{error}"
+    );
+    assert!(
+        Dir::block("beta_table = \"x\"")
+            .error()
+            .contains("`beta_table` belongs to provider `beta`")
+    );
     let error = Dir::block("tag_list = 1").error();
     assert!(error.contains("the key that is most like it is `tags`"), "{error}");
-    assert!(error.contains("`remote-state config keys alpha`") && !error.contains("`retries`"), "{error}");
+    assert!(
+        error.contains("`remote-state config keys alpha`") && !error.contains("`retries`"),
+        "{error}"
+    );
 }
 
 #[test]
 fn templates_in_json_are_literal_for_one_client_and_not_for_the_other() {
     let with = |value: &str| {
-        let content =
-            format!("{{\"terraform\":{{\"backend\":{{\"alpha\":{{\"bucket\":\"b\",\"key\":{value}}}}}}}}}");
+        let content = format!(
+            "{{\"terraform\":{{\"backend\":{{\"alpha\":{{\"bucket\":\"b\",\"key\":{value}}}}}}}}}"
+        );
         Dir::new().file("main.tf.json", content)
     };
-    for value in ["\"a${\\\"b\\\"}\"", "\"$${x}\"", "\"${var.x}\"", "\"%{ if true }a%{ endif }\"", "\"${\""] {
+    for value in
+        ["\"a${\\\"b\\\"}\"", "\"$${x}\"", "\"${var.x}\"", "\"%{ if true }a%{ endif }\"", "\"${\""]
+    {
         let error = with(value).error();
         for part in [
             "`key` is set by an expression with a template in JSON",
@@ -228,7 +261,8 @@ fn templates_in_json_are_literal_for_one_client_and_not_for_the_other() {
         ] {
             assert!(error.contains(part), "{error}");
         }
-        let initialised = with(value).initialised("alpha", "{\"bucket\":\"b\",\"key\":\"recorded\"}");
+        let initialised =
+            with(value).initialised("alpha", "{\"bucket\":\"b\",\"key\":\"recorded\"}");
         assert_eq!(initialised.value("key").as_deref(), Some("recorded"));
     }
     assert_eq!(with("5").value("key").as_deref(), Some("5"));
@@ -238,16 +272,26 @@ fn templates_in_json_are_literal_for_one_client_and_not_for_the_other() {
 #[test]
 fn a_required_value_that_is_nowhere_is_named() {
     let error = Dir::main("terraform {\n  backend \"alpha\" {}\n}").error();
-    assert!(error.contains("`bucket` is not set") && error.contains("also not set: `key`"), "{error}");
-    let error = message(&Dir::block("role = {}\nregion = \"r\"").with_config(&["key="]).unwrap_err());
-    assert!(error.contains("`key` is not set") && error.contains("empty in: --backend-config"), "{error}");
+    assert!(
+        error.contains("`bucket` is not set") && error.contains("also not set: `key`"),
+        "{error}"
+    );
+    let error =
+        message(&Dir::block("role = {}\nregion = \"r\"").with_config(&["key="]).unwrap_err());
+    assert!(
+        error.contains("`key` is not set") && error.contains("empty in: --backend-config"),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_required_member_is_required_only_if_its_object_is_used() {
     for role in ["{ secret = \"s\" }", "{}", "{ bogus = \"x\" }", "{ arn = null }"] {
         let error = Dir::block(&format!("role = {role}")).error();
-        assert!(error.contains("`role.arn` is not set") && error.contains("object in: main.tf:5"), "{error}");
+        assert!(
+            error.contains("`role.arn` is not set") && error.contains("object in: main.tf:5"),
+            "{error}"
+        );
     }
     assert!(Dir::block("role = null").discover().is_ok());
 }

@@ -3,11 +3,16 @@
 use crate::fixture::{Dir, message, value};
 
 fn block(bucket: &str) -> String {
-    format!("terraform {{\n  backend \"alpha\" {{\n    bucket = \"{bucket}\"\n    key = \"k\"\n  }}\n}}\n")
+    format!(
+        "terraform {{\n  backend \"alpha\" {{\n    bucket = \"{bucket}\"\n    key = \"k\"\n  \
+         }}\n}}\n"
+    )
 }
 
 fn json(bucket: &str) -> String {
-    format!("{{\"terraform\":{{\"backend\":{{\"alpha\":{{\"bucket\":\"{bucket}\",\"key\":\"k\"}}}}}}}}")
+    format!(
+        "{{\"terraform\":{{\"backend\":{{\"alpha\":{{\"bucket\":\"{bucket}\",\"key\":\"k\"}}}}}}}}"
+    )
 }
 
 #[test]
@@ -34,12 +39,16 @@ fn backups_hidden_files_and_folders_below_are_not_read() {
 
 #[test]
 fn a_folder_that_is_named_like_a_file_is_not_read() {
-    assert_eq!(Dir::main(&block("b")).file("modules.tf/x", "").value("bucket").as_deref(), Some("b"));
+    assert_eq!(
+        Dir::main(&block("b")).file("modules.tf/x", "").value("bucket").as_deref(),
+        Some("b")
+    );
 }
 
 #[test]
 fn a_tofu_file_shadows_its_namesake_and_a_note_says_so() {
-    let found = Dir::main(&block("terraform")).file("main.tofu", block("opentofu")).discover().unwrap();
+    let found =
+        Dir::main(&block("terraform")).file("main.tofu", block("opentofu")).discover().unwrap();
     assert_eq!(value(&found, "bucket").as_deref(), Some("opentofu"));
     let [note] = found.config.notes() else { panic!("{:?}", found.config.notes()) };
     assert!(note.contains("main.tf:2") && note.contains("main.tofu"), "{note}");
@@ -50,7 +59,10 @@ fn a_tofu_file_shadows_only_the_same_name_and_syntax() {
     for name in ["other.tofu", "main.tofu.json"] {
         let content = if name.ends_with("json") { json("b") } else { block("b") };
         assert!(
-            Dir::main(&block("a")).file(name, content).error().contains("more than one `backend` block"),
+            Dir::main(&block("a"))
+                .file(name, content)
+                .error()
+                .contains("more than one `backend` block"),
             "{name}"
         );
     }
@@ -68,7 +80,10 @@ fn a_byte_order_mark_and_crlf_are_accepted() {
 
 #[test]
 fn the_label_may_go_without_quotes() {
-    assert_eq!(Dir::main(&block("b").replace("\"alpha\"", "alpha")).value("bucket").as_deref(), Some("b"));
+    assert_eq!(
+        Dir::main(&block("b").replace("\"alpha\"", "alpha")).value("bucket").as_deref(),
+        Some("b")
+    );
 }
 
 #[test]
@@ -110,7 +125,8 @@ fn an_override_may_change_the_type() {
 
 #[test]
 fn the_last_override_by_name_wins() {
-    let dir = Dir::main(&block("a")).file("z_override.tf", block("z")).file("a_override.tf", block("o"));
+    let dir =
+        Dir::main(&block("a")).file("z_override.tf", block("z")).file("a_override.tf", block("o"));
     assert_eq!(dir.value("bucket").as_deref(), Some("z"));
 }
 
@@ -121,7 +137,8 @@ fn an_override_may_hold_the_only_block() {
 
 #[test]
 fn json_objects_may_be_wrapped_in_arrays() {
-    let content = "[{\"terraform\":[{\"backend\":[{\"alpha\":[{\n\"bucket\":\"b\",\n\"key\":\"k\"}]}]}]}]";
+    let content =
+        "[{\"terraform\":[{\"backend\":[{\"alpha\":[{\n\"bucket\":\"b\",\n\"key\":\"k\"}]}]}]}]";
     let found = Dir::new().file("main.tf.json", content).discover().unwrap();
     assert_eq!(value(&found, "bucket").as_deref(), Some("b"));
     assert_eq!(found.config.origin("bucket").to_string(), "main.tf.json:2");
@@ -130,12 +147,15 @@ fn json_objects_may_be_wrapped_in_arrays() {
 #[test]
 fn two_blocks_in_one_json_file_are_an_error() {
     let content = "{\"terraform\":[{\"backend\":{\"alpha\":{}}},{\"backend\":{\"alpha\":{}}}]}";
-    assert!(Dir::new().file("main.tf.json", content).error().contains("more than one `backend` block"));
+    assert!(
+        Dir::new().file("main.tf.json", content).error().contains("more than one `backend` block")
+    );
 }
 
 #[test]
 fn a_comment_in_json_is_no_key() {
-    let content = "{\"terraform\":{\"backend\":{\"alpha\":{\"//\":\"why\",\"bucket\":\"b\",\"key\":\"k\"}}}}";
+    let content =
+        "{\"terraform\":{\"backend\":{\"alpha\":{\"//\":\"why\",\"bucket\":\"b\",\"key\":\"k\"}}}}";
     assert_eq!(Dir::new().file("main.tf.json", content).value("bucket").as_deref(), Some("b"));
 }
 
@@ -146,7 +166,10 @@ fn a_cloud_block_is_no_object_store() {
         ("main.tf.json", "{\"terraform\":\n{\"cloud\":{\"organization\":\"o\"}}}"),
     ] {
         let error = Dir::new().file(name, content).error();
-        assert!(error.contains("not in an object store") && error.contains(&format!("{name}:2")), "{error}");
+        assert!(
+            error.contains("not in an object store") && error.contains(&format!("{name}:2")),
+            "{error}"
+        );
     }
 }
 
@@ -191,7 +214,9 @@ fn commented_out_blocks_are_no_blocks() {
 
 #[test]
 fn a_block_outside_of_terraform_is_no_block() {
-    assert!(Dir::main("backend \"alpha\" {\n}\n").error().contains("no backend is configured here"));
+    assert!(
+        Dir::main("backend \"alpha\" {\n}\n").error().contains("no backend is configured here")
+    );
 }
 
 #[test]
@@ -204,14 +229,22 @@ fn a_broken_file_without_a_backend_does_not_hide_the_state() {
 
 #[test]
 fn a_file_that_cannot_be_parsed_is_named_with_line_and_column_and_not_quoted() {
-    let error =
-        Dir::main("terraform {\n  backend \"alpha\" {\n    secret_key = \"hunter2\" oops\n  }\n}\n").error();
-    assert!(error.contains("cannot parse `main.tf`") && error.contains("main.tf:3, column"), "{error}");
+    let error = Dir::main(
+        "terraform {\n  backend \"alpha\" {\n    secret_key = \"hunter2\" oops\n  }\n}\n",
+    )
+    .error();
+    assert!(
+        error.contains("cannot parse `main.tf`") && error.contains("main.tf:3, column"),
+        "{error}"
+    );
     assert!(!error.contains("hunter2"), "{error}");
     let error = Dir::new()
         .file("x.tf.json", "{\"terraform\":{\"backend\":{\n\"alpha\":{\"key\":\"hunter2\" 1}}}}")
         .error();
-    assert!(error.contains("cannot parse `x.tf.json`") && error.contains("x.tf.json:2, column"), "{error}");
+    assert!(
+        error.contains("cannot parse `x.tf.json`") && error.contains("x.tf.json:2, column"),
+        "{error}"
+    );
     assert!(!error.contains("hunter2"), "{error}");
 }
 
@@ -223,7 +256,7 @@ fn whatever_terraform_can_write_around_the_block_is_parsed() {
 
 #[test]
 fn a_block_of_another_type_may_have_blocks_of_its_own() {
-    let content =
-        "terraform {\n  backend \"remote\" {\n    workspaces {\n      name = \"w\"\n    }\n  }\n}\n";
+    let content = "terraform {\n  backend \"remote\" {\n    workspaces {\n      name = \"w\"\n    \
+                   }\n  }\n}\n";
     assert!(Dir::main(content).error().contains("backend type `remote` is not supported"));
 }

@@ -1,4 +1,5 @@
-//! The two kinds of expression that lock clients write: conditions and projections. Whatever else one may write is refused.
+//! The two kinds of expression that lock clients write: conditions and projections. Whatever else
+//! one may write is refused.
 //!
 //! See <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html>.
 
@@ -24,7 +25,10 @@ impl Condition {
             return Ok(Self::default());
         };
         let text = text.as_str().unwrap_or_default();
-        text.split(" AND ").map(|term| Term::parse(term.trim(), input)).collect::<Result<_, _>>().map(Self)
+        text.split(" AND ")
+            .map(|term| Term::parse(term.trim(), input))
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     /// Decides whether an item may be changed.
@@ -54,8 +58,9 @@ impl Term {
         if let Some(path) = call("attribute_exists") {
             return Ok(Self::Exists(name(path, input)?));
         }
-        let refused =
-            || Refusal::invalid(format!("Invalid ConditionExpression: `{text}` is not implemented"));
+        let refused = || {
+            Refusal::invalid(format!("Invalid ConditionExpression: `{text}` is not implemented"))
+        };
         let (path, placeholder) = text.split_once('=').ok_or_else(refused)?;
         let placeholder = placeholder.trim();
         if !placeholder.starts_with(':') {

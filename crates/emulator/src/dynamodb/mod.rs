@@ -1,4 +1,5 @@
-//! The DynamoDB operations that locks and digests use, in the JSON 1.0 protocol, on the same port as S3.
+//! The DynamoDB operations that locks and digests use, in the JSON 1.0 protocol, on the same port
+//! as S3.
 //!
 //! See <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Operations_Amazon_DynamoDB.html>.
 
@@ -84,7 +85,10 @@ impl Tables {
             "GetItem" => request.get_item().await,
             "PutItem" => request.put_item().await,
             "Scan" => request.scan().await,
-            _ => Err(Refusal::new("UnknownOperationException", format!("`{operation}` is not implemented"))),
+            _ => Err(Refusal::new(
+                "UnknownOperationException",
+                format!("`{operation}` is not implemented"),
+            )),
         }
     }
 }
@@ -126,9 +130,9 @@ impl Request<'_> {
     /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DeleteItem.html>
     async fn delete_item(&self) -> Result<Value, Refusal> {
         let (table, key, condition) = (self.table()?, self.item("Key")?, self.condition()?);
-        run(self
-            .storage
-            .write(move |txn| tables::delete(txn, &table, &key, |present| condition.check(present))))
+        run(self.storage.write(move |txn| {
+            tables::delete(txn, &table, &key, |present| condition.check(present))
+        }))
         .await?;
         Ok(json!({}))
     }
@@ -157,10 +161,13 @@ impl Request<'_> {
             for key in request["Keys"].as_array().into_iter().flatten() {
                 count += 1;
                 if count > 100 {
-                    return Err(Refusal::invalid("Too many items requested for the BatchGetItem call"));
+                    return Err(Refusal::invalid(
+                        "Too many items requested for the BatchGetItem call",
+                    ));
                 }
                 let (key, name) = (as_item(key)?, table.clone());
-                let found = run(self.storage.read(move |txn| tables::get(txn, &name, &key))).await?;
+                let found =
+                    run(self.storage.read(move |txn| tables::get(txn, &name, &key))).await?;
                 items.extend(found.map(|item| projection.apply(item)));
             }
             responses.insert(table.clone(), Value::Array(items));
@@ -206,7 +213,10 @@ fn as_item(value: &Value) -> Result<Item, Refusal> {
         value.as_object().is_some_and(|value| {
             value.len() == 1
                 && value.keys().all(|kind| {
-                    matches!(&**kind, "B" | "BOOL" | "BS" | "L" | "M" | "N" | "NS" | "NULL" | "S" | "SS")
+                    matches!(
+                        &**kind,
+                        "B" | "BOOL" | "BS" | "L" | "M" | "N" | "NS" | "NULL" | "S" | "SS"
+                    )
                 })
         })
     };
@@ -221,7 +231,9 @@ fn as_item(value: &Value) -> Result<Item, Refusal> {
 fn hash_key(input: &Value) -> Result<String, Refusal> {
     let schema = input["KeySchema"].as_array().map(Vec::as_slice).unwrap_or_default();
     let [key] = schema else {
-        return Err(Refusal::invalid("only tables with a partition key and no sort key are implemented"));
+        return Err(Refusal::invalid(
+            "only tables with a partition key and no sort key are implemented",
+        ));
     };
     let name = key["AttributeName"].as_str().unwrap_or_default();
     let is_string = input["AttributeDefinitions"].as_array().is_some_and(|definitions| {
@@ -244,9 +256,15 @@ fn description(table: &str, key: &str) -> Value {
 }
 
 /// Runs a transaction, whose own failures are the storage's.
-async fn run<T>(work: impl Future<Output = s3s::S3Result<Result<T, Refusal>>>) -> Result<T, Refusal> {
+async fn run<T>(
+    work: impl Future<Output = s3s::S3Result<Result<T, Refusal>>>,
+) -> Result<T, Refusal> {
     work.await.unwrap_or_else(|error| {
         tracing::warn!(%error, "storage failed");
-        Err(Refusal { status: 500, code: "InternalServerError", message: "The storage failed".to_owned() })
+        Err(Refusal {
+            status: 500,
+            code: "InternalServerError",
+            message: "The storage failed".to_owned(),
+        })
     })
 }

@@ -1,6 +1,7 @@
 //! Signature Version 4 for requests to tables: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>.
 //!
-//! The signatures of S3 requests are checked by the S3 protocol layer, which knows no other service.
+//! The signatures of S3 requests are checked by the S3 protocol layer, which knows no other
+//! service.
 
 use std::collections::BTreeMap;
 
@@ -20,21 +21,29 @@ pub(crate) fn check(
     keys: &BTreeMap<String, SecretKey>,
     region: Option<&str>,
 ) -> Result<(), Refusal> {
-    let incomplete =
-        |what: &str| Refusal::new("IncompleteSignatureException", format!("the request has no {what}"));
+    let incomplete = |what: &str| {
+        Refusal::new("IncompleteSignatureException", format!("the request has no {what}"))
+    };
     let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
-    let authorization = header("authorization")
-        .ok_or_else(|| Refusal::new("MissingAuthenticationTokenException", "Missing Authentication Token"))?;
+    let authorization = header("authorization").ok_or_else(|| {
+        Refusal::new("MissingAuthenticationTokenException", "Missing Authentication Token")
+    })?;
     let part = |name: &str| {
-        authorization.split([',', ' ']).find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='))
+        authorization
+            .split([',', ' '])
+            .find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='))
     };
     let credential = part("Credential").ok_or_else(|| incomplete("credential"))?;
     let signed = part("SignedHeaders").ok_or_else(|| incomplete("signed headers"))?;
     let signature = part("Signature").ok_or_else(|| incomplete("signature"))?;
     let time = header("x-amz-date").ok_or_else(|| incomplete("date"))?;
     let scope: Vec<&str> = credential.split('/').collect();
-    let [access_key, day, signed_region, service @ "dynamodb", end @ "aws4_request"] = scope[..] else {
-        return Err(Refusal::new("InvalidSignatureException", "Credential should be scoped to dynamodb"));
+    let [access_key, day, signed_region, service @ "dynamodb", end @ "aws4_request"] = scope[..]
+    else {
+        return Err(Refusal::new(
+            "InvalidSignatureException",
+            "Credential should be scoped to dynamodb",
+        ));
     };
     if region.is_some_and(|region| region != signed_region) || !time.starts_with(day) {
         return Err(Refusal::new(
@@ -43,17 +52,27 @@ pub(crate) fn check(
         ));
     }
     let secret = keys.get(access_key).ok_or_else(|| {
-        Refusal::new("UnrecognizedClientException", "The security token included in the request is invalid.")
+        Refusal::new(
+            "UnrecognizedClientException",
+            "The security token included in the request is invalid.",
+        )
     })?;
 
-    let mut canonical = format!("POST\n{}\n{}\n", head.uri.path(), head.uri.query().unwrap_or_default());
+    let mut canonical =
+        format!("POST\n{}\n{}\n", head.uri.path(), head.uri.query().unwrap_or_default());
     for name in signed.split(';') {
         let value = header(name).unwrap_or_default();
-        canonical.push_str(&format!("{name}:{}\n", value.split_whitespace().collect::<Vec<_>>().join(" ")));
+        canonical.push_str(&format!(
+            "{name}:{}\n",
+            value.split_whitespace().collect::<Vec<_>>().join(" ")
+        ));
     }
     canonical.push_str(&format!("\n{signed}\n{}", hex(&Sha256::checksum(body))));
     let scope = format!("{day}/{signed_region}/{service}/{end}");
-    let text = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", hex(&Sha256::checksum(canonical.as_bytes())));
+    let text = format!(
+        "AWS4-HMAC-SHA256\n{time}\n{scope}\n{}",
+        hex(&Sha256::checksum(canonical.as_bytes()))
+    );
     let secret = format!("AWS4{}", secret.expose());
     let key = [day, signed_region, service, end]
         .iter()
@@ -76,8 +95,9 @@ fn hmac(key: &[u8], text: &[u8]) -> [u8; 32] {
     } else {
         block[..key.len()].copy_from_slice(key);
     }
-    let padded =
-        |pad: u8, text: &[u8]| Sha256::checksum(&[block.map(|byte| byte ^ pad).as_slice(), text].concat());
+    let padded = |pad: u8, text: &[u8]| {
+        Sha256::checksum(&[block.map(|byte| byte ^ pad).as_slice(), text].concat())
+    };
     padded(0x5c, &padded(0x36, text))
 }
 

@@ -14,7 +14,11 @@ const REQUEST_BYTES: usize = 64 << 10;
 
 impl Endpoint {
     /// Answers a request for temporary keys, with the same faults.
-    pub(super) async fn answer_keys(&self, head: Parts, body: Incoming) -> Result<HttpResponse, StdError> {
+    pub(super) async fn answer_keys(
+        &self,
+        head: Parts,
+        body: Incoming,
+    ) -> Result<HttpResponse, StdError> {
         let body = Limited::new(body, REQUEST_BYTES).collect().await?.to_bytes();
         let operation = sts::operation(&head, &body);
         let plan = self.faults.plan(&Target {

@@ -12,7 +12,11 @@ use crate::oss::{self, Oss};
 
 impl Endpoint {
     /// Answers a request for OSS, with the same faults.
-    pub(super) async fn answer_oss(&self, head: Parts, mut body: Incoming) -> Result<HttpResponse, StdError> {
+    pub(super) async fn answer_oss(
+        &self,
+        head: Parts,
+        mut body: Incoming,
+    ) -> Result<HttpResponse, StdError> {
         let mut pieces = Vec::new();
         while let Some(frame) = body.frame().await {
             pieces.extend(frame?.into_data());
@@ -29,7 +33,8 @@ impl Endpoint {
         });
         call.page_limit = plan.page_limit;
         call.forgets_versioning = plan.forget_versioning;
-        let mut record = record(&head, call.bucket().map(str::to_owned), call.key().map(str::to_owned));
+        let mut record =
+            record(&head, call.bucket().map(str::to_owned), call.key().map(str::to_owned));
         record.operation = call.operation().map(str::to_owned);
         let (is_head, id) = (head.method == Method::HEAD, next_request_id());
         let fail = |status, code: &str| Oss::fail(is_head, status, code, &id);

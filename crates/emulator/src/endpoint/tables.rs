@@ -63,11 +63,16 @@ impl Endpoint {
                 Err(refusal) => table_error(refusal.status, refusal.code, &refusal.message),
             }
         };
-        plan.carry_out(|status, code| table_error(status, code, "A fault was asked for."), work).await
+        plan.carry_out(|status, code| table_error(status, code, "A fault was asked for."), work)
+            .await
     }
 
     /// Answers a request for Tablestore, with the same faults.
-    pub(super) async fn answer_rows(&self, head: Parts, body: Incoming) -> Result<HttpResponse, StdError> {
+    pub(super) async fn answer_rows(
+        &self,
+        head: Parts,
+        body: Incoming,
+    ) -> Result<HttpResponse, StdError> {
         let body = Limited::new(body, TABLE_REQUEST_BYTES).collect().await?.to_bytes();
         let path = head.uri.path();
         let operation = tablestore::operation(&head.headers, path).unwrap_or_default();
@@ -88,7 +93,8 @@ impl Endpoint {
             | IgnoredConditions::OnVersionedBuckets => tablestore::Conditions::Heeded,
         };
         let id = next_request_id();
-        let fail = |status, code: &str| tablestore::failure(status, code, "A fault was asked for.", &id);
+        let fail =
+            |status, code: &str| tablestore::failure(status, code, "A fault was asked for.", &id);
         let work = self.tablestore.answer(&head.headers, path, &body, conditions, &id);
         let answer = plan.carry_out(fail, work).await;
         let mut record = record(&head, target.table, target.key);
@@ -101,8 +107,11 @@ impl Endpoint {
 
 fn table_answer(status: u16, answer: &serde_json::Value) -> HttpResponse {
     let mut response = HttpResponse::new(Body::from(answer.to_string()));
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0"));
+    *response.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0"));
     if let Ok(id) = HeaderValue::from_str(&next_request_id()) {
         response.headers_mut().insert("x-amzn-requestid", id);
     }

@@ -51,7 +51,8 @@ pub(super) struct Address {
 }
 
 impl Address {
-    /// Reads host and path. A key that is no UTF-8 is taken with replacement characters here and refused by [`check`](Self::check).
+    /// Reads host and path. A key that is no UTF-8 is taken with replacement characters here and
+    /// refused by [`check`](Self::check).
     pub(super) fn of(uri: &Uri, headers: &HeaderMap) -> Self {
         let some = |text: &str| {
             let text = percent_decode_str(text).decode_utf8_lossy().into_owned();
@@ -65,7 +66,8 @@ impl Address {
         Self { bucket: some(bucket), key: some(key) }
     }
 
-    /// Refuses names that the service refuses, and paths where it wants a bucket in the host's name.
+    /// Refuses names that the service refuses, and paths where it wants a bucket in the host's
+    /// name.
     pub(super) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
         let host = host(headers);
         if is_service(host) && bucket_of_host(host).is_none() && self.bucket.is_some() {
@@ -76,12 +78,20 @@ impl Address {
             ));
         }
         if self.bucket.as_ref().is_some_and(|bucket| !is_bucket_name(bucket)) {
-            return Err(Refusal::new(400, "InvalidBucketName", "The specified bucket is not valid."));
+            return Err(Refusal::new(
+                400,
+                "InvalidBucketName",
+                "The specified bucket is not valid.",
+            ));
         }
         let is_text = percent_decode_str(uri.path()).decode_utf8().is_ok();
         let is_key = |key: &String| key.len() <= 1023 && !key.starts_with(['/', '\\']);
         if !is_text || !self.key.as_ref().is_none_or(is_key) {
-            return Err(Refusal::new(400, "InvalidObjectName", "The specified object is not valid."));
+            return Err(Refusal::new(
+                400,
+                "InvalidObjectName",
+                "The specified object is not valid.",
+            ));
         }
         Ok(())
     }
@@ -103,8 +113,9 @@ pub(super) fn host(headers: &HeaderMap) -> &str {
     host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(host, |(name, _)| name)
 }
 
-/// Buckets stand before `localhost`, which resolves to this machine whatever stands before it, and before the service's own names, which a client may
-/// resolve, or reach through a proxy, as it likes.
+/// Buckets stand before `localhost`, which resolves to this machine whatever stands before it, and
+/// before the service's own names, which a client may resolve, or reach through a proxy, as it
+/// likes.
 fn bucket_of_host(host: &str) -> Option<&str> {
     let bucket = if is_service(host) {
         let (first, rest) = host.split_once('.')?;
@@ -153,7 +164,8 @@ pub(super) enum Operation {
     PutObjectAcl,
 }
 
-/// Parameters that name another operation than the plain one of the method. Those unknown to the service are ignored by it.
+/// Parameters that name another operation than the plain one of the method. Those unknown to the
+/// service are ignored by it.
 const SUBRESOURCES: [&str; 37] = [
     "accessmonitor",
     "acl",
@@ -196,7 +208,12 @@ const SUBRESOURCES: [&str; 37] = [
 
 impl Operation {
     /// Finds out what a request asks for; none if it is nothing that is implemented here.
-    pub(super) fn of(method: &Method, address: &Address, query: &Query, headers: &HeaderMap) -> Option<Self> {
+    pub(super) fn of(
+        method: &Method,
+        address: &Address,
+        query: &Query,
+        headers: &HeaderMap,
+    ) -> Option<Self> {
         let sub = SUBRESOURCES.into_iter().find(|name| query.has(name)).unwrap_or_default();
         let copies = headers.contains_key("x-oss-copy-source");
         Some(match (address.bucket.is_some(), address.key.is_some(), method.as_str(), sub) {

@@ -10,36 +10,39 @@ use super::{Call, Oss, empty, objects::set_version, set};
 use crate::faults::IgnoredConditions;
 use crate::store::objects::{self, Conditions, Written};
 use crate::store::{
-    BUCKETS, Checksums, Content, OssFacts, OssKind, VERSIONS, Version, Versioning, blobs, buckets, hex,
-    internal, now_ms,
+    BUCKETS, Checksums, Content, OssFacts, OssKind, VERSIONS, Version, Versioning, blobs, buckets,
+    hex, internal, now_ms,
 };
 
 impl Oss {
     /// Creates an object that can grow, or makes it longer.
     ///
-    /// Position 0 creates: it is refused if there is an object already, whether or not the bucket keeps versions, but not over a delete marker.
+    /// Position 0 creates: it is refused if there is an object already, whether or not the bucket
+    /// keeps versions, but not over a delete marker.
     pub(super) async fn append_object(
         &self,
         call: &mut Call,
         ignored: IgnoredConditions,
     ) -> Result<HttpResponse, Refusal> {
         headers::refuse_conditions(call)?;
-        let position: u64 = call
-            .query
-            .get("position")
-            .and_then(|position| position.parse().ok())
-            .ok_or_else(|| Refusal::invalid_argument("The append position is invalid."))?;
+        let position: u64 =
+            call.query
+                .get("position")
+                .and_then(|position| position.parse().ok())
+                .ok_or_else(|| Refusal::invalid_argument("The append position is invalid."))?;
         let (headers, acl) = (headers::stored(call, KmsKeys::DefaultOnly)?, headers::acl(call)?);
         let (bucket, key) = (call.own_bucket(), call.own_key());
         let received = Received::take(call)?;
         let work = move |txn: &redb::WriteTransaction| {
-            let versioning = buckets::get(&txn.open_table(BUCKETS).map_err(internal)?, &bucket)?.versioning;
+            let versioning =
+                buckets::get(&txn.open_table(BUCKETS).map_err(internal)?, &bucket)?.versioning;
             let ignores = match ignored {
                 IgnoredConditions::None | IgnoredConditions::OfUpdates => false,
                 IgnoredConditions::OnVersionedBuckets => versioning != Versioning::Never,
                 IgnoredConditions::Everywhere => true,
             };
-            let present = objects::current(&txn.open_table(VERSIONS).map_err(internal)?, &bucket, &key)?;
+            let present =
+                objects::current(&txn.open_table(VERSIONS).map_err(internal)?, &bucket, &key)?;
             let present = present.filter(|version| version.content.is_some() && !ignores);
             let Some(present) = present else {
                 if position > 0 {
@@ -53,7 +56,8 @@ impl Oss {
                     checksums: Checksums::default(),
                     oss: OssFacts { acl, crc64: Some(received.crc64), kind: OssKind::Appendable },
                 };
-                let written = objects::put(txn, &bucket, &key, content.clone(), &Conditions::default())?;
+                let written =
+                    objects::put(txn, &bucket, &key, content.clone(), &Conditions::default())?;
                 return Ok((content, written));
             };
             extend(txn, &bucket, &key, present, position, received, versioning)
@@ -78,17 +82,24 @@ fn extend(
     received: Received,
     versioning: Versioning,
 ) -> Result<(Content, Written), Refusal> {
-    let Some(mut content) = present.content.filter(|content| content.oss.kind == OssKind::Appendable) else {
-        return Err(
-            Refusal::new(409, "ObjectNotAppendable", "The object is not appendable").with_ec("0026-00000017")
-        );
+    let Some(mut content) =
+        present.content.filter(|content| content.oss.kind == OssKind::Appendable)
+    else {
+        return Err(Refusal::new(409, "ObjectNotAppendable", "The object is not appendable")
+            .with_ec("0026-00000017"));
     };
     if position != content.size_bytes {
         return Err(wrong_position(content.size_bytes));
     }
-    content.etag = hex(&Md5::checksum(format!("{}{}", content.etag, hex(&received.md5)).as_bytes()));
+    content.etag =
+        hex(&Md5::checksum(format!("{}{}", content.etag, hex(&received.md5)).as_bytes()));
     content.oss.crc64 = content.oss.crc64.map(|crc64| {
-        crc_fast::checksum_combine(headers::CRC64_ALGORITHM, crc64, received.crc64, received.size_bytes)
+        crc_fast::checksum_combine(
+            headers::CRC64_ALGORITHM,
+            crc64,
+            received.crc64,
+            received.size_bytes,
+        )
     });
     content.size_bytes += received.size_bytes;
     content.segments.push(blobs::write(txn, received.pieces)?);

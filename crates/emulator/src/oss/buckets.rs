@@ -38,7 +38,10 @@ impl Oss {
 
     /// <https://www.alibabacloud.com/help/en/oss/developer-reference/listbuckets>
     pub(super) async fn list_buckets(&self, call: &Call) -> Result<HttpResponse, Refusal> {
-        let all = self.storage.read(|txn| buckets::list(&txn.open_table(BUCKETS).map_err(internal)?)).await?;
+        let all = self
+            .storage
+            .read(|txn| buckets::list(&txn.open_table(BUCKETS).map_err(internal)?))
+            .await?;
         let prefix = call.query.text("prefix").unwrap_or_default();
         let marker = call.query.text("marker").unwrap_or_default();
         let limit = super::listing::page_size(&call.query)?;
@@ -128,7 +131,9 @@ impl Oss {
     pub(super) async fn bucket_of(&self, call: &Call) -> Result<Bucket, Refusal> {
         let name = call.own_bucket();
         self.storage
-            .read_as(move |txn| Ok(buckets::get(&txn.open_table(BUCKETS).map_err(internal)?, &name)?))
+            .read_as(move |txn| {
+                Ok(buckets::get(&txn.open_table(BUCKETS).map_err(internal)?, &name)?)
+            })
             .await
     }
 

@@ -40,8 +40,9 @@ impl Received {
         let md5 = md5.finalize();
         if let Some(claimed) = call.header("content-md5") {
             let is_digest = |digest: &Vec<u8>| digest.len() == 16;
-            let invalid =
-                || Refusal::new(400, "InvalidDigest", "The Content-MD5 you specified is not valid.");
+            let invalid = || {
+                Refusal::new(400, "InvalidDigest", "The Content-MD5 you specified is not valid.")
+            };
             let claimed = BASE64.decode(claimed).ok().filter(is_digest).ok_or_else(invalid)?;
             // The service has one code for a digest that is none and for one of something else.
             if claimed != md5 {
@@ -60,7 +61,8 @@ pub(super) enum KmsKeys {
     DefaultOnly,
 }
 
-/// Reads the headers to store. Those that the operation does not know are ignored, as the service ignores them.
+/// Reads the headers to store. Those that the operation does not know are ignored, as the service
+/// ignores them.
 pub(super) fn stored(call: &Call, keys: KmsKeys) -> Result<Headers, Refusal> {
     let text = |name: &str| call.header(name).map(str::to_owned);
     let encryption = text("x-oss-server-side-encryption");
@@ -92,7 +94,9 @@ pub(super) fn stored(call: &Call, keys: KmsKeys) -> Result<Headers, Refusal> {
 /// Reads the ACL that an object is to have; none if the request does not say.
 pub(super) fn acl(call: &Call) -> Result<Option<String>, Refusal> {
     let acl = call.header("x-oss-object-acl");
-    if acl.is_some_and(|acl| !matches!(acl, "default" | "private" | "public-read" | "public-read-write")) {
+    if acl.is_some_and(|acl| {
+        !matches!(acl, "default" | "private" | "public-read" | "public-read-write")
+    }) {
         return Err(Refusal::invalid_argument("The object acl is invalid."));
     }
     Ok(acl.filter(|acl| *acl != "default").map(str::to_owned))
@@ -103,8 +107,10 @@ pub(super) fn forbids_overwrite(call: &Call) -> Result<bool, Refusal> {
     match call.header("x-oss-forbid-overwrite") {
         None | Some("false") => Ok(false),
         Some("true") => Ok(true),
-        Some(_) => Err(Refusal::invalid_argument("The value of x-oss-forbid-overwrite is invalid.")
-            .with_ec("0017-00000279")),
+        Some(_) => {
+            Err(Refusal::invalid_argument("The value of x-oss-forbid-overwrite is invalid.")
+                .with_ec("0017-00000279"))
+        }
     }
 }
 
@@ -144,7 +150,11 @@ pub(super) fn set_stored(answer: &mut HttpResponse, headers: &Headers) {
             set(answer, name, value);
         }
     }
-    set(answer, "content-type", headers.content_type.as_deref().unwrap_or("application/octet-stream"));
+    set(
+        answer,
+        "content-type",
+        headers.content_type.as_deref().unwrap_or("application/octet-stream"),
+    );
     for (name, value) in &headers.metadata {
         let name = hyper::header::HeaderName::try_from(format!("{META}{name}"));
         if let (Ok(name), Ok(value)) = (name, hyper::header::HeaderValue::from_str(value)) {

@@ -55,7 +55,10 @@ impl Ask {
 pub(super) fn page_size(query: &Parameters) -> Result<usize, Refusal> {
     let Some(text) = query.text("max-keys") else { return Ok(DEFAULT_KEYS) };
     let is_allowed = |keys: &usize| (1..=MAX_KEYS).contains(keys);
-    text.parse().ok().filter(is_allowed).ok_or_else(|| Refusal::invalid_argument("max-keys is invalid."))
+    text.parse()
+        .ok()
+        .filter(is_allowed)
+        .ok_or_else(|| Refusal::invalid_argument("max-keys is invalid."))
 }
 
 impl Oss {
@@ -84,7 +87,8 @@ impl Oss {
     /// <https://www.alibabacloud.com/help/en/oss/developer-reference/listobjectsv2>
     pub(super) async fn list_objects_v2(&self, call: &Call) -> Result<HttpResponse, Refusal> {
         let ask = Ask::read(&call.query)?;
-        let (token, start_after) = (call.query.text("continuation-token"), call.query.text("start-after"));
+        let (token, start_after) =
+            (call.query.text("continuation-token"), call.query.text("start-after"));
         let after = match &token {
             Some(token) => parse_token(token)?,
             None => after_marker(&ask, start_after.clone()),
@@ -144,7 +148,13 @@ impl Oss {
         xml_answer("ListVersionsResult", &list)
     }
 
-    async fn page(&self, call: &Call, ask: &Ask, after: After, all_versions: bool) -> Result<Page, Refusal> {
+    async fn page(
+        &self,
+        call: &Call,
+        ask: &Ask,
+        after: After,
+        all_versions: bool,
+    ) -> Result<Page, Refusal> {
         let bucket = call.own_bucket();
         let (prefix, delimiter) = (ask.prefix.clone().unwrap_or_default(), ask.delimiter.clone());
         let limit = call.page_limit.map_or(ask.max_keys, |limit| limit.min(ask.max_keys));
@@ -165,11 +175,14 @@ impl Oss {
     }
 }
 
-/// A marker that is itself a common prefix, as the last page gave it out, stands for all that it covers.
+/// A marker that is itself a common prefix, as the last page gave it out, stands for all that it
+/// covers.
 fn after_marker(ask: &Ask, marker: Option<String>) -> After {
     match (marker, &ask.delimiter) {
         (None, _) => After::Nothing,
-        (Some(marker), Some(delimiter)) if marker.ends_with(delimiter.as_str()) => After::Prefix(marker),
+        (Some(marker), Some(delimiter)) if marker.ends_with(delimiter.as_str()) => {
+            After::Prefix(marker)
+        }
         (Some(marker), _) => After::Key(marker),
     }
 }
@@ -183,7 +196,8 @@ fn place(after: &After) -> (&str, Option<&str>) {
     }
 }
 
-/// A continuation token: opaque to clients, and it says whether it stands for a key or for a common prefix.
+/// A continuation token: opaque to clients, and it says whether it stands for a key or for a common
+/// prefix.
 fn token_of(after: &After) -> String {
     let kind = if matches!(after, After::Prefix(_)) { 'p' } else { 'k' };
     BASE64.encode(format!("{kind}{}", place(after).0))
@@ -308,7 +322,10 @@ struct ObjectVersion {
 }
 
 fn common_prefixes(page: &Page, ask: &Ask) -> Vec<CommonPrefix> {
-    page.common_prefixes.iter().map(|prefix| CommonPrefix { prefix: (ask.encode)(prefix) }).collect()
+    page.common_prefixes
+        .iter()
+        .map(|prefix| CommonPrefix { prefix: (ask.encode)(prefix) })
+        .collect()
 }
 
 fn contents(page: &Page, ask: &Ask, ownership: Ownership) -> Vec<Object> {
@@ -331,9 +348,13 @@ fn version(entry: &Entry, ask: &Ask) -> AnyVersion {
     let (key, version_id) = ((ask.encode)(&entry.key), entry.version.id.clone());
     let (is_latest, last_modified) = (entry.is_latest, document_time(entry.version.modified_ms));
     match &entry.version.content {
-        None => {
-            AnyVersion::DeleteMarker(DeleteMarker { key, version_id, is_latest, last_modified, owner: OWNER })
-        }
+        None => AnyVersion::DeleteMarker(DeleteMarker {
+            key,
+            version_id,
+            is_latest,
+            last_modified,
+            owner: OWNER,
+        }),
         Some(content) => AnyVersion::Version(Box::new(ObjectVersion {
             key,
             version_id,

@@ -29,7 +29,8 @@ use crate::faults::IgnoredConditions;
 use crate::keyring::Keyring;
 use crate::storage::Storage;
 
-/// The region of buckets if the emulator has none: the one that the service takes if it is not told.
+/// The region of buckets if the emulator has none: the one that the service takes if it is not
+/// told.
 const DEFAULT_REGION: &str = "cn-hangzhou";
 
 /// Answers requests for OSS.
@@ -141,7 +142,11 @@ impl Oss {
         answer
     }
 
-    async fn carry_out(&self, call: &mut Call, ignored: IgnoredConditions) -> Result<HttpResponse, Refusal> {
+    async fn carry_out(
+        &self,
+        call: &mut Call,
+        ignored: IgnoredConditions,
+    ) -> Result<HttpResponse, Refusal> {
         if call.header("authorization").is_none() {
             return Err(Refusal::new(
                 403,
@@ -208,7 +213,9 @@ fn empty(status: StatusCode) -> HttpResponse {
 
 fn xml_answer<T: serde::Serialize>(root: &str, value: &T) -> Result<HttpResponse, Refusal> {
     let mut answer = HttpResponse::new(Body::from(xml::document(root, value)?));
-    answer.headers_mut().insert(hyper::header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    answer
+        .headers_mut()
+        .insert(hyper::header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     Ok(answer)
 }
 

@@ -10,7 +10,8 @@ use super::{Call, Oss, empty, set, xml_answer};
 use crate::faults::IgnoredConditions;
 use crate::store::objects::{self, Conditions, Written};
 use crate::store::{
-    BUCKETS, Checksums, Content, OssFacts, OssKind, VERSIONS, Versioning, blobs, buckets, hex, internal,
+    BUCKETS, Checksums, Content, OssFacts, OssKind, VERSIONS, Versioning, blobs, buckets, hex,
+    internal,
 };
 
 impl Oss {
@@ -48,7 +49,8 @@ impl Oss {
                 checksums: Checksums::default(),
                 oss: OssFacts { acl, crc64: Some(received.crc64), kind: OssKind::Normal },
             };
-            let written = objects::put(txn, &bucket, &key, content.clone(), &Conditions::default())?;
+            let written =
+                objects::put(txn, &bucket, &key, content.clone(), &Conditions::default())?;
             Ok((content, written))
         };
         let (content, written) = self.storage.write_as(work).await?;
@@ -61,7 +63,8 @@ impl Oss {
 
     /// <https://www.alibabacloud.com/help/en/oss/developer-reference/deleteobject>
     pub(super) async fn delete_object(&self, call: &Call) -> Result<HttpResponse, Refusal> {
-        let (bucket, key, version) = (call.own_bucket(), call.own_key(), call.query.text("versionId"));
+        let (bucket, key, version) =
+            (call.own_bucket(), call.own_key(), call.query.text("versionId"));
         let work = move |txn: &_| match version {
             Some(id) => objects::delete_version(txn, &bucket, &key, &id),
             None => objects::delete(txn, &bucket, &key, &Conditions::default()),
@@ -81,7 +84,8 @@ impl Oss {
             return Err(Refusal::new(400, "MissingArgument", "Missing Some Required Arguments."));
         }
         let acl = headers::acl(call)?;
-        let (bucket, key, version) = (call.own_bucket(), call.own_key(), call.query.text("versionId"));
+        let (bucket, key, version) =
+            (call.own_bucket(), call.own_key(), call.query.text("versionId"));
         let work = move |txn: &_| {
             buckets::get(&open(txn, BUCKETS)?, &bucket)?;
             let is_there = objects::amend(txn, &bucket, &key, version.as_deref(), |version| {

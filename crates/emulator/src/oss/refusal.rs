@@ -57,7 +57,14 @@ struct Document<'a> {
 impl Refusal {
     pub(super) fn new(status: u16, code: impl Into<String>, message: impl Into<String>) -> Self {
         let details = Box::default();
-        Self { status, code: code.into(), message: message.into(), ec: None, headers: Vec::new(), details }
+        Self {
+            status,
+            code: code.into(),
+            message: message.into(),
+            ec: None,
+            headers: Vec::new(),
+            details,
+        }
     }
 
     pub(super) fn invalid_argument(message: impl Into<String>) -> Self {
@@ -102,7 +109,8 @@ impl Refusal {
         };
         let text = xml::document("Error", &document).unwrap_or_default();
         let mut answer = HttpResponse::new(Body::empty());
-        *answer.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        *answer.status_mut() =
+            StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut set = |name: &'static str, value: &str| {
             if let Ok(value) = HeaderValue::from_str(value) {
                 answer.headers_mut().insert(name, value);
@@ -132,9 +140,11 @@ impl From<S3Error> for Refusal {
                 Self::new(404, "NoSuchBucket", "The specified bucket does not exist.")
                     .with_ec("0015-00000101")
             }
-            S3ErrorCode::BucketNotEmpty => {
-                Self::new(409, "BucketNotEmpty", "The bucket has objects. Please delete them first.")
-            }
+            S3ErrorCode::BucketNotEmpty => Self::new(
+                409,
+                "BucketNotEmpty",
+                "The bucket has objects. Please delete them first.",
+            ),
             _ => {
                 tracing::warn!(%error, "storage failed");
                 Self::new(500, "InternalError", "Please contact the server administrator.")

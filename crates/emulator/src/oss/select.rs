@@ -36,8 +36,12 @@ impl Oss {
             None => (0..size, false),
             Some(Some(span)) => (span, true),
             Some(None) if is_strict => {
-                return Err(Refusal::new(416, "InvalidRange", "The requested range cannot be satisfied.")
-                    .with_header("content-range", format!("bytes */{size}")));
+                return Err(Refusal::new(
+                    416,
+                    "InvalidRange",
+                    "The requested range cannot be satisfied.",
+                )
+                .with_header("content-range", format!("bytes */{size}")));
             }
             // By default a range that does not fit is treated as if it had not been asked for.
             Some(None) => (0..size, false),
@@ -45,7 +49,11 @@ impl Oss {
         let status = if is_partial { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
         let mut answer = describe(&found, status);
         if is_partial {
-            set(&mut answer, "content-range", &format!("bytes {}-{}/{size}", span.start, span.end - 1));
+            set(
+                &mut answer,
+                "content-range",
+                &format!("bytes {}-{}/{size}", span.start, span.end - 1),
+            );
         }
         set(&mut answer, "content-length", &(span.end - span.start).to_string());
         for (parameter, header) in [
@@ -83,7 +91,8 @@ impl Oss {
         set(&mut answer, "content-length", &found.content.size_bytes.to_string());
         set_version(&mut answer, &found);
         if call.method == hyper::Method::GET {
-            // The length is that of the object, and what it promises does not come: `content-length` is of no use but to HEAD.
+            // The length is that of the object, and what it promises does not come:
+            // `content-length` is of no use but to HEAD.
             set(&mut answer, "content-length", "0");
         }
         Ok(answer)
@@ -91,22 +100,27 @@ impl Oss {
 
     /// Finds the version that a request is about.
     pub(super) async fn find(&self, call: &Call) -> Result<Found, Refusal> {
-        let (bucket, key, version) = (call.own_bucket(), call.own_key(), call.query.text("versionId"));
+        let (bucket, key, version) =
+            (call.own_bucket(), call.own_key(), call.query.text("versionId"));
         self.storage.read_as(move |txn| find(txn, &bucket, &key, version.as_deref())).await
     }
 }
 
-fn find(txn: &ReadTransaction, bucket: &str, key: &str, version: Option<&str>) -> Result<Found, Refusal> {
+fn find(
+    txn: &ReadTransaction,
+    bucket: &str,
+    key: &str,
+    version: Option<&str>,
+) -> Result<Found, Refusal> {
     let versioning = buckets::get(&txn.open_table(BUCKETS).map_err(internal)?, bucket)?.versioning;
     let versions = txn.open_table(VERSIONS).map_err(internal)?;
     let found: Version = match version {
         None => objects::current(&versions, bucket, key)?.ok_or_else(Refusal::no_such_key)?,
         Some(id) => {
             let all = objects::versions_of(&versions, bucket, key)?;
-            all.into_iter()
-                .find(|(_, found)| found.id == id)
-                .map(|(_, found)| found)
-                .ok_or_else(|| Refusal::new(404, "NoSuchVersion", "The specified version does not exist."))?
+            all.into_iter().find(|(_, found)| found.id == id).map(|(_, found)| found).ok_or_else(
+                || Refusal::new(404, "NoSuchVersion", "The specified version does not exist."),
+            )?
         }
     };
     let Some(content) = found.content else {
@@ -155,7 +169,10 @@ fn check_conditions(call: &Call, found: &Found) -> Result<(), Refusal> {
     let etag = headers::etag(&found.content);
     let bare = etag.trim_matches('"');
     let matches = |wanted: &str| {
-        wanted.split(',').map(|one| one.trim().trim_matches('"')).any(|one| one == "*" || one == bare)
+        wanted
+            .split(',')
+            .map(|one| one.trim().trim_matches('"'))
+            .any(|one| one == "*" || one == bare)
     };
     let time = |name: &str| -> Option<Timestamp> {
         rfc2822::DateTimeParser::new().parse_timestamp(call.header(name)?).ok()
@@ -207,7 +224,9 @@ mod tests {
         assert_eq!(parse_range("bytes=0-1", 3), Some(0..2));
         assert_eq!(parse_range("bytes=1-", 3), Some(1..3));
         assert_eq!(parse_range("bytes=-1", 3), Some(2..3));
-        for wrong in ["bytes=3-4", "bytes=0-3", "bytes=2-1", "bytes=0-1,2-2", "items=0-1", "bytes=a-b"] {
+        for wrong in
+            ["bytes=3-4", "bytes=0-3", "bytes=2-1", "bytes=0-1,2-2", "items=0-1", "bytes=a-b"]
+        {
             assert_eq!(parse_range(wrong, 3), None, "{wrong}");
         }
     }

@@ -17,6 +17,10 @@ pub(super) fn document<T: Serialize>(root: &str, value: &T) -> Result<String, Re
 /// Reads a document.
 pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     quick_xml::de::from_reader(body).map_err(|_| {
-        Refusal::new(400, "MalformedXML", "The XML you provided was not well-formed or did not validate.")
+        Refusal::new(
+            400,
+            "MalformedXML",
+            "The XML you provided was not well-formed or did not validate.",
+        )
     })
 }

@@ -18,7 +18,8 @@ impl Service {
         } else {
             Err(s3_error!(
                 BucketAlreadyOwnedByYou,
-                "Your previous request to create the named bucket succeeded and you already own it."
+                "Your previous request to create the named bucket succeeded and you already own \
+                 it."
             ))
         }
     }
@@ -45,7 +46,10 @@ impl Service {
         request: S3Request<ListBucketsInput>,
     ) -> S3Result<ListBucketsOutput> {
         let prefix = request.input.prefix;
-        let all = self.storage.read(|txn| buckets::list(&txn.open_table(BUCKETS).map_err(internal)?)).await?;
+        let all = self
+            .storage
+            .read(|txn| buckets::list(&txn.open_table(BUCKETS).map_err(internal)?))
+            .await?;
         let found = all
             .into_iter()
             .filter(|(name, _)| prefix.as_ref().is_none_or(|prefix| name.starts_with(prefix)))
@@ -55,8 +59,14 @@ impl Service {
                 name: Some(name),
             })
             .collect();
-        let owner = Owner { display_name: Some("emulator".to_owned()), id: Some("emulator".to_owned()) };
-        Ok(ListBucketsOutput { buckets: Some(found), owner: Some(owner), prefix, ..Default::default() })
+        let owner =
+            Owner { display_name: Some("emulator".to_owned()), id: Some("emulator".to_owned()) };
+        Ok(ListBucketsOutput {
+            buckets: Some(found),
+            owner: Some(owner),
+            prefix,
+            ..Default::default()
+        })
     }
 
     pub(super) async fn get_bucket_location(
@@ -67,7 +77,9 @@ impl Service {
         // The oldest region has an empty constraint:
         // <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html>.
         let constraint = self.region.clone().filter(|region| region != "us-east-1");
-        Ok(GetBucketLocationOutput { location_constraint: constraint.map(BucketLocationConstraint::from) })
+        Ok(GetBucketLocationOutput {
+            location_constraint: constraint.map(BucketLocationConstraint::from),
+        })
     }
 
     pub(super) async fn get_bucket_versioning(
@@ -101,6 +113,8 @@ impl Service {
     }
 
     async fn bucket(&self, name: String) -> S3Result<crate::store::Bucket> {
-        self.storage.read(move |txn| buckets::get(&txn.open_table(BUCKETS).map_err(internal)?, &name)).await
+        self.storage
+            .read(move |txn| buckets::get(&txn.open_table(BUCKETS).map_err(internal)?, &name))
+            .await
     }
 }

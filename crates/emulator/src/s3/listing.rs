@@ -51,7 +51,8 @@ impl Service {
                 all_versions: false,
             })
             .await?;
-        let count = i32::try_from(page.entries.len() + page.common_prefixes.len()).unwrap_or(i32::MAX);
+        let count =
+            i32::try_from(page.entries.len() + page.common_prefixes.len()).unwrap_or(i32::MAX);
         Ok(ListObjectsV2Output {
             name: Some(input.bucket),
             prefix: Some(encode(input.prefix.unwrap_or_default())),
@@ -76,7 +77,8 @@ impl Service {
         let input = request.input;
         let encode = encoder(input.encoding_type.as_ref())?;
         let max_keys = page_size(input.max_keys)?;
-        // A marker that is itself a common prefix, as the last page gave it out, stands for all that it covers.
+        // A marker that is itself a common prefix, as the last page gave it out, stands for all
+        // that it covers.
         let after = match (&input.marker, &input.delimiter) {
             (Some(marker), Some(delimiter))
                 if !delimiter.is_empty() && marker.ends_with(delimiter.as_str()) =>
@@ -125,18 +127,22 @@ impl Service {
         let encode = encoder(input.encoding_type.as_ref())?;
         let max_keys = page_size(input.max_keys)?;
         let some = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        let after = match (some(&input.key_marker), some(&input.version_id_marker), some(&input.delimiter)) {
-            (Some(key), Some(id), _) => After::Version(key, id),
-            (Some(key), None, Some(delimiter)) if key.ends_with(&delimiter) => After::Prefix(key),
-            (Some(key), None, _) => After::Key(key),
-            (None, Some(_), _) => {
-                return Err(s3_error!(
-                    InvalidArgument,
-                    "A version-id marker cannot be specified without a key marker."
-                ));
-            }
-            (None, None, _) => After::Nothing,
-        };
+        let after =
+            match (some(&input.key_marker), some(&input.version_id_marker), some(&input.delimiter))
+            {
+                (Some(key), Some(id), _) => After::Version(key, id),
+                (Some(key), None, Some(delimiter)) if key.ends_with(&delimiter) => {
+                    After::Prefix(key)
+                }
+                (Some(key), None, _) => After::Key(key),
+                (None, Some(_), _) => {
+                    return Err(s3_error!(
+                        InvalidArgument,
+                        "A version-id marker cannot be specified without a key marker."
+                    ));
+                }
+                (None, None, _) => After::Nothing,
+            };
         let page = self
             .page(Ask {
                 bucket: input.bucket.clone(),
@@ -152,12 +158,16 @@ impl Service {
             Some(After::Key(key) | After::Prefix(key)) => (Some(encode(key.clone())), None),
             Some(After::Nothing) | None => (None, None),
         };
-        exchange.set_are_markers(page.entries.iter().map(|entry| entry.version.content.is_none()).collect());
+        exchange.set_are_markers(
+            page.entries.iter().map(|entry| entry.version.content.is_none()).collect(),
+        );
         let (objects, markers): (Vec<Entry>, Vec<Entry>) =
             page.entries.into_iter().partition(|entry| entry.version.content.is_some());
         Ok(ListObjectVersionsOutput {
             common_prefixes: prefixes(page.common_prefixes, encode),
-            delete_markers: Some(markers.into_iter().map(|entry| delete_marker(entry, encode)).collect()),
+            delete_markers: Some(
+                markers.into_iter().map(|entry| delete_marker(entry, encode)).collect(),
+            ),
             delimiter: input.delimiter.map(encode),
             encoding_type: input.encoding_type,
             is_truncated: Some(page.next.is_some()),
@@ -168,7 +178,9 @@ impl Service {
             next_version_id_marker,
             prefix: Some(encode(input.prefix.unwrap_or_default())),
             version_id_marker: Some(input.version_id_marker.unwrap_or_default()),
-            versions: Some(objects.into_iter().map(|entry| object_version(entry, encode)).collect()),
+            versions: Some(
+                objects.into_iter().map(|entry| object_version(entry, encode)).collect(),
+            ),
             ..Default::default()
         })
     }
@@ -194,9 +206,10 @@ impl Service {
 
 fn page_size(asked: Option<i32>) -> S3Result<i32> {
     match asked.unwrap_or(MAX_KEYS) {
-        asked if asked < 0 => {
-            Err(s3_error!(InvalidArgument, "Argument maxKeys must be an integer between 0 and 2147483647"))
-        }
+        asked if asked < 0 => Err(s3_error!(
+            InvalidArgument,
+            "Argument maxKeys must be an integer between 0 and 2147483647"
+        )),
         asked => Ok(asked.min(MAX_KEYS)),
     }
 }
@@ -210,7 +223,8 @@ fn encoder(encoding: Option<&EncodingType>) -> S3Result<fn(String) -> String> {
     }
 }
 
-/// A continuation token: opaque to clients, and it says whether it stands for a key or for a common prefix.
+/// A continuation token: opaque to clients, and it says whether it stands for a key or for a common
+/// prefix.
 fn token(after: &After) -> String {
     let text = match after {
         After::Nothing => String::new(),
@@ -254,7 +268,9 @@ fn object_version(entry: Entry, encode: fn(String) -> String) -> ObjectVersion {
         key: Some(encode(entry.key)),
         last_modified: Some(Timestamp::from(time_of(entry.version.modified_ms))),
         size: content.map(|content| size_of(content.size_bytes)),
-        storage_class: Some(ObjectVersionStorageClass::from_static(ObjectVersionStorageClass::STANDARD)),
+        storage_class: Some(ObjectVersionStorageClass::from_static(
+            ObjectVersionStorageClass::STANDARD,
+        )),
         version_id: Some(entry.version.id),
         ..Default::default()
     }

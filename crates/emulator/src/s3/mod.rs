@@ -18,7 +18,8 @@ use crate::storage::Storage;
 use crate::store::objects::Conditions;
 use crate::store::{Checksums, Headers};
 
-/// Implements the operations that state backends and their tests use; the others answer `NotImplemented`.
+/// Implements the operations that state backends and their tests use; the others answer
+/// `NotImplemented`.
 #[derive(Debug)]
 pub(crate) struct Service {
     storage: Storage,
@@ -31,7 +32,8 @@ impl Service {
     }
 }
 
-/// Forwards each operation of the protocol layer's trait to the method of the same name: an implementation of a trait cannot be split over files.
+/// Forwards each operation of the protocol layer's trait to the method of the same name: an
+/// implementation of a trait cannot be split over files.
 macro_rules! operations {
     ($($operation:ident($input:ty) -> $output:ty;)*) => {
         #[async_trait::async_trait]
@@ -98,7 +100,8 @@ fn conditions<T>(
 
 /// Returns the range that is asked for, unless a fault asks to take no notice of it.
 fn range(request: &S3Request<GetObjectInput>) -> Option<Range> {
-    let is_ignored = request.extensions.get::<Exchange>().is_some_and(|exchange| exchange.ignore_ranges);
+    let is_ignored =
+        request.extensions.get::<Exchange>().is_some_and(|exchange| exchange.ignore_ranges);
     request.input.range.filter(|_| !is_ignored)
 }
 
@@ -115,13 +118,20 @@ fn expected<T>(
         .headers
         .get("x-amz-decoded-content-length")
         .and_then(|value| value.to_str().ok()?.parse().ok());
-    let announced =
-        request.headers.get("x-amz-trailer").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let announced = request
+        .headers
+        .get("x-amz-trailer")
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     Expected {
         checksums,
         md5,
         // The length of an `aws-chunked` body includes its framing.
-        length_bytes: if is_chunked { decoded } else { length.and_then(|length| u64::try_from(length).ok()) },
+        length_bytes: if is_chunked {
+            decoded
+        } else {
+            length.and_then(|length| u64::try_from(length).ok())
+        },
         trailers: request.trailing_headers.clone(),
         trailer_names: announced.split(',').map(|name| name.trim().to_ascii_lowercase()).collect(),
         algorithm: algorithm.map(str::to_owned),
@@ -134,12 +144,14 @@ fn refuse_customer_key(algorithm: Option<&str>) -> S3Result<()> {
         None => Ok(()),
         Some(_) => Err(s3_error!(
             InvalidRequest,
-            "Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection."
+            "Requests specifying Server Side Encryption with Customer provided keys must be made \
+             over a secure connection."
         )),
     }
 }
 
-/// The headers to store, of a request that may set them. The `aws-chunked` encoding is of the transfer, not of the object.
+/// The headers to store, of a request that may set them. The `aws-chunked` encoding is of the
+/// transfer, not of the object.
 macro_rules! stored_headers {
     ($input:expr) => {
         $crate::store::Headers {
@@ -160,7 +172,8 @@ macro_rules! stored_headers {
 }
 pub(crate) use stored_headers;
 
-/// The checksums a request claims in its headers, or a named part of a multipart upload in its document.
+/// The checksums a request claims in its headers, or a named part of a multipart upload in its
+/// document.
 macro_rules! claimed_checksums {
     ($input:expr) => {
         $crate::store::Checksums {
@@ -197,7 +210,8 @@ fn checksum_type_of(checksums: &Checksums) -> Option<ChecksumType> {
     if *checksums == Checksums::default() {
         return None;
     }
-    let name = if checksums.composite { ChecksumType::COMPOSITE } else { ChecksumType::FULL_OBJECT };
+    let name =
+        if checksums.composite { ChecksumType::COMPOSITE } else { ChecksumType::FULL_OBJECT };
     Some(ChecksumType::from_static(name))
 }
 
@@ -212,7 +226,10 @@ fn strong(etag: &str) -> ETag {
 fn with_header(mut error: S3Error, headers: &[(&'static str, &str)]) -> S3Error {
     let mut map = hyper::HeaderMap::new();
     // Setting headers replaces the one that names the error document's type.
-    map.insert(hyper::header::CONTENT_TYPE, hyper::header::HeaderValue::from_static("application/xml"));
+    map.insert(
+        hyper::header::CONTENT_TYPE,
+        hyper::header::HeaderValue::from_static("application/xml"),
+    );
     for (name, value) in headers {
         if let Ok(value) = hyper::header::HeaderValue::from_str(value) {
             map.insert(*name, value);

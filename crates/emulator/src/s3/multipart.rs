@@ -13,8 +13,8 @@ use super::{
 use crate::body::{compare, from_dto, hasher_of, receive};
 use crate::store::multipart::{self, NamedPart};
 use crate::store::{
-    BUCKETS, CHUNKS, Checksums, PARTS, Part as StoredPart, UPLOADS, Upload, blobs, buckets, decode, hex,
-    internal, now_ms, time_of,
+    BUCKETS, CHUNKS, Checksums, PARTS, Part as StoredPart, UPLOADS, Upload, blobs, buckets, decode,
+    hex, internal, now_ms, time_of,
 };
 
 /// S3's limit, <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>.
@@ -37,12 +37,16 @@ impl Service {
         let upload = Upload {
             initiated_ms: now_ms(),
             headers: stored_headers!(input),
-            checksum_algorithm: input.checksum_algorithm.as_ref().map(|name| name.as_str().to_owned()),
+            checksum_algorithm: input
+                .checksum_algorithm
+                .as_ref()
+                .map(|name| name.as_str().to_owned()),
             full_object_checksum: full_object,
         };
         let headers = upload.headers.clone();
         let (bucket, key) = (input.bucket.clone(), input.key.clone());
-        let id = self.storage.write(move |txn| multipart::create(txn, &bucket, &key, &upload)).await?;
+        let id =
+            self.storage.write(move |txn| multipart::create(txn, &bucket, &key, &upload)).await?;
         Ok(CreateMultipartUploadOutput {
             bucket: Some(input.bucket),
             bucket_key_enabled: headers.bucket_key_enabled,
@@ -120,8 +124,11 @@ impl Service {
         &self,
         request: S3Request<CompleteMultipartUploadInput>,
     ) -> S3Result<CompleteMultipartUploadOutput> {
-        let conditions =
-            amazons_conditions(&request, request.input.if_match.clone(), request.input.if_none_match.clone());
+        let conditions = amazons_conditions(
+            &request,
+            request.input.if_match.clone(),
+            request.input.if_none_match.clone(),
+        );
         let input = request.input;
         let claimed = claimed_checksums!(input);
         let mut named = Vec::new();
@@ -134,11 +141,19 @@ impl Service {
         let (content, written) = self
             .storage
             .write(move |txn| {
-                multipart::complete(txn, &bucket, &key, &id, &named, &conditions, |upload, parts| {
-                    let checksums = combine(txn, upload, parts)?;
-                    compare(&claimed, &checksums)?;
-                    Ok(checksums)
-                })
+                multipart::complete(
+                    txn,
+                    &bucket,
+                    &key,
+                    &id,
+                    &named,
+                    &conditions,
+                    |upload, parts| {
+                        let checksums = combine(txn, upload, parts)?;
+                        compare(&claimed, &checksums)?;
+                        Ok(checksums)
+                    },
+                )
             })
             .await?;
         Ok(CompleteMultipartUploadOutput {
@@ -171,7 +186,10 @@ impl Service {
         Ok(AbortMultipartUploadOutput::default())
     }
 
-    pub(super) async fn list_parts(&self, request: S3Request<ListPartsInput>) -> S3Result<ListPartsOutput> {
+    pub(super) async fn list_parts(
+        &self,
+        request: S3Request<ListPartsInput>,
+    ) -> S3Result<ListPartsOutput> {
         let input = request.input;
         let max_parts = input.max_parts.unwrap_or(1000).clamp(0, 1000);
         let marker = input.part_number_marker.unwrap_or(0);
@@ -180,12 +198,18 @@ impl Service {
             .storage
             .read(move |txn| {
                 buckets::get(&txn.open_table(BUCKETS).map_err(internal)?, &bucket)?;
-                let upload = multipart::get(&txn.open_table(UPLOADS).map_err(internal)?, &bucket, &key, &id)?;
+                let upload = multipart::get(
+                    &txn.open_table(UPLOADS).map_err(internal)?,
+                    &bucket,
+                    &key,
+                    &id,
+                )?;
                 Ok((upload, multipart::parts(&txn.open_table(PARTS).map_err(internal)?, &id)?))
             })
             .await?;
         let number_of = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
-        let rest: Vec<_> = parts.into_iter().filter(|(number, _)| number_of(*number) > marker).collect();
+        let rest: Vec<_> =
+            parts.into_iter().filter(|(number, _)| number_of(*number) > marker).collect();
         let is_truncated = rest.len() > usize::try_from(max_parts).unwrap_or_default();
         let shown: Vec<Part> = rest
             .into_iter()
@@ -208,7 +232,10 @@ impl Service {
             is_truncated: Some(is_truncated),
             key: Some(input.key),
             max_parts: Some(max_parts),
-            next_part_number_marker: shown.last().and_then(|part| part.part_number).filter(|_| is_truncated),
+            next_part_number_marker: shown
+                .last()
+                .and_then(|part| part.part_number)
+                .filter(|_| is_truncated),
             part_number_marker: Some(marker),
             parts: Some(shown),
             storage_class: Some(StorageClass::from_static(StorageClass::STANDARD)),
@@ -217,7 +244,8 @@ impl Service {
         })
     }
 
-    /// Lists uploads in one page however many there are: tests look here for leftovers, and there are few.
+    /// Lists uploads in one page however many there are: tests look here for leftovers, and there
+    /// are few.
     pub(super) async fn list_multipart_uploads(
         &self,
         request: S3Request<ListMultipartUploadsInput>,
@@ -262,7 +290,8 @@ impl Service {
     }
 }
 
-/// The checksums of a whole made of parts: of its bytes if the upload asked for that, else of the parts' checksums with their count.
+/// The checksums of a whole made of parts: of its bytes if the upload asked for that, else of the
+/// parts' checksums with their count.
 fn combine(txn: &WriteTransaction, upload: &Upload, parts: &[StoredPart]) -> S3Result<Checksums> {
     let Some(algorithm) = &upload.checksum_algorithm else { return Ok(Checksums::default()) };
     let mut hasher = hasher_of(&[algorithm]);

@@ -7,8 +7,8 @@ use s3s::{Body, S3ErrorCode, S3Request, S3Result, s3_error};
 
 use super::select::Select;
 use super::{
-    Service, amazons_conditions, checksum_type_of, claimed_checksums, conditions, encryption_of, expected,
-    manners, range, refuse_customer_key, size_of, stored_headers, strong,
+    Service, amazons_conditions, checksum_type_of, claimed_checksums, conditions, encryption_of,
+    expected, manners, range, refuse_customer_key, size_of, stored_headers, strong,
 };
 use crate::body::{Outgoing, receive};
 use crate::manners::Manners;
@@ -74,7 +74,10 @@ impl Service {
         })
     }
 
-    pub(super) async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<GetObjectOutput> {
+    pub(super) async fn get_object(
+        &self,
+        request: S3Request<GetObjectInput>,
+    ) -> S3Result<GetObjectOutput> {
         refuse_customer_key(request.input.sse_customer_algorithm.as_deref())?;
         let manners = manners(&request);
         let range = range(&request);
@@ -207,8 +210,10 @@ impl Service {
                 buckets::get(&txn.open_table(BUCKETS).map_err(internal)?, bucket)?;
                 let (mut deleted, mut errors) = (Vec::new(), Vec::new());
                 for object in input.delete.objects {
-                    let if_match =
-                        object.e_tag.map(ETagCondition::ETag).filter(|_| manners == Manners::Amazon);
+                    let if_match = object
+                        .e_tag
+                        .map(ETagCondition::ETag)
+                        .filter(|_| manners == Manners::Amazon);
                     let conditions = Conditions {
                         if_match,
                         if_none_match: None,
@@ -224,11 +229,15 @@ impl Service {
                     match result {
                         Ok(written) => deleted.push(DeletedObject {
                             delete_marker: written.is_delete_marker.then_some(true),
-                            delete_marker_version_id: written.version_id.filter(|_| written.is_delete_marker),
+                            delete_marker_version_id: written
+                                .version_id
+                                .filter(|_| written.is_delete_marker),
                             key: Some(object.key),
                             version_id: object.version_id,
                         }),
-                        Err(error) if *error.code() == S3ErrorCode::InternalError => return Err(error),
+                        Err(error) if *error.code() == S3ErrorCode::InternalError => {
+                            return Err(error);
+                        }
                         Err(error) => errors.push(Error {
                             code: Some(error.code().as_str().to_owned()),
                             key: Some(object.key),
@@ -255,7 +264,10 @@ impl Service {
         let manners = manners(&request);
         let input = request.input;
         let CopySource::Bucket { bucket, key, version_id } = input.copy_source.clone() else {
-            return Err(s3_error!(NotImplemented, "Copying from an access point is not implemented"));
+            return Err(s3_error!(
+                NotImplemented,
+                "Copying from an access point is not implemented"
+            ));
         };
         let select = Select {
             manners,
@@ -273,14 +285,17 @@ impl Service {
             .metadata_directive
             .as_ref()
             .is_some_and(|directive| directive.as_str() == MetadataDirective::REPLACE);
-        // A missing source is told apart from a missing bucket by `find`; a failed condition of a copy is always 412.
-        let source =
-            self.storage.read(move |txn| select.find(txn)).await.map_err(|error| match error.code() {
+        // A missing source is told apart from a missing bucket by `find`; a failed condition of a
+        // copy is always 412.
+        let source = self.storage.read(move |txn| select.find(txn)).await.map_err(|error| {
+            match error.code() {
                 S3ErrorCode::NotModified => precondition_failed("x-amz-copy-source-If-None-Match"),
                 _ => error,
-            })?;
+            }
+        })?;
         let pinned = self.storage.pin(&source.content.segments);
-        let mut headers = if replaces { stored_headers!(input) } else { source.content.headers.clone() };
+        let mut headers =
+            if replaces { stored_headers!(input) } else { source.content.headers.clone() };
         headers.encryption =
             input.server_side_encryption.as_ref().map(|encryption| encryption.as_str().to_owned());
         headers.kms_key_id = input.ssekms_key_id.clone();

@@ -9,7 +9,9 @@ use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 use super::{checksum_type_of, encryption_of, metadata_of, size_of, strong, with_header};
 use crate::manners::Manners;
 use crate::store::objects::{self, precondition_failed};
-use crate::store::{BUCKETS, Checksums, Content, VERSIONS, Version, Versioning, buckets, internal, time_of};
+use crate::store::{
+    BUCKETS, Checksums, Content, VERSIONS, Version, Versioning, buckets, internal, time_of,
+};
 
 /// What a GET or HEAD asks for.
 pub(super) struct Select {
@@ -40,7 +42,8 @@ pub(super) struct Found {
 impl Select {
     /// Finds what is asked for, in one transaction.
     pub(super) fn find(&self, txn: &ReadTransaction) -> S3Result<Found> {
-        let versioning = buckets::get(&txn.open_table(BUCKETS).map_err(internal)?, &self.bucket)?.versioning;
+        let versioning =
+            buckets::get(&txn.open_table(BUCKETS).map_err(internal)?, &self.bucket)?.versioning;
         let versions = txn.open_table(VERSIONS).map_err(internal)?;
         let mut version = match &self.version_id {
             None => objects::current(&versions, &self.bucket, &self.key)?
@@ -48,14 +51,21 @@ impl Select {
             Some(id) => {
                 let all = objects::versions_of(&versions, &self.bucket, &self.key)?;
                 let found = all.into_iter().find(|(_, version)| version.id == *id);
-                found.ok_or_else(|| s3_error!(NoSuchVersion, "The specified version does not exist."))?.1
+                found
+                    .ok_or_else(|| {
+                        s3_error!(NoSuchVersion, "The specified version does not exist.")
+                    })?
+                    .1
             }
         };
         let Some(content) = version.content.take() else {
             let error = match self.version_id {
                 None => s3_error!(NoSuchKey, "The specified key does not exist."),
                 Some(_) => {
-                    s3_error!(MethodNotAllowed, "The specified method is not allowed against this resource.")
+                    s3_error!(
+                        MethodNotAllowed,
+                        "The specified method is not allowed against this resource."
+                    )
                 }
             };
             return Err(with_header(
@@ -92,7 +102,9 @@ impl Select {
         // Times in headers have whole seconds.
         let modified = Timestamp::from(time_of(version.modified_ms / 1000 * 1000));
         match (&self.if_match, &self.if_unmodified_since) {
-            (Some(condition), _) if !matches(condition) => return Err(precondition_failed("If-Match")),
+            (Some(condition), _) if !matches(condition) => {
+                return Err(precondition_failed("If-Match"));
+            }
             (None, Some(since)) if modified > *since => {
                 return Err(precondition_failed("If-Unmodified-Since"));
             }
@@ -144,7 +156,10 @@ impl Found {
             content_range: self
                 .is_partial
                 .then(|| format!("bytes {}-{last}/{}", self.span.start, self.content.size_bytes)),
-            content_type: headers.content_type.clone().or_else(|| Some("binary/octet-stream".to_owned())),
+            content_type: headers
+                .content_type
+                .clone()
+                .or_else(|| Some("binary/octet-stream".to_owned())),
             e_tag: Some(strong(&self.content.etag)),
             last_modified: Some(Timestamp::from(time_of(self.version.modified_ms))),
             metadata: metadata_of(headers),
@@ -160,7 +175,9 @@ impl Found {
 /// The bytes of one part. An object that was not uploaded in parts has one.
 fn part_span(content: &Content, number: i32) -> S3Result<(Span<u64>, bool, Option<i32>)> {
     let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
-    let Some((index, segment)) = index.and_then(|index| Some((index, content.segments.get(index)?))) else {
+    let Some((index, segment)) =
+        index.and_then(|index| Some((index, content.segments.get(index)?)))
+    else {
         return Err(s3_error!(InvalidRange, "The requested partnumber is not satisfiable"));
     };
     let start: u64 = content.segments[..index].iter().map(|segment| segment.size_bytes).sum();

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use redb::backends::FileBackend;
-use redb::{Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, StorageBackend};
+use redb::{
+    Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, StorageBackend,
+};
 use s3s::S3Error;
 
 use super::CACHE_BYTES;
@@ -22,7 +24,8 @@ fn told(error: impl Into<redb::Error>) -> io::Error {
     }
 }
 
-/// A database file that is opened for each transaction, because redb lets only one process have it open.
+/// A database file that is opened for each transaction, because redb lets only one process have it
+/// open.
 #[derive(Debug)]
 pub(super) struct SharedFile {
     path: PathBuf,
@@ -33,7 +36,8 @@ pub(super) struct SharedFile {
 
 impl SharedFile {
     pub(super) fn new(path: &Path) -> io::Result<Self> {
-        if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty())
+        {
             std::fs::create_dir_all(directory)?;
         }
         let mut lock_path = path.as_os_str().to_owned();
@@ -54,8 +58,8 @@ impl SharedFile {
         self.is_read_only
     }
 
-    /// Reads the file once and compares all checksums: redb may panic, or worse, over a page that is not what it was. Where nothing can be
-    /// written only its head is looked at.
+    /// Reads the file once and compares all checksums: redb may panic, or worse, over a page that
+    /// is not what it was. Where nothing can be written only its head is looked at.
     pub(super) fn check(&self) -> io::Result<()> {
         let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         let _held = FileLock::acquire(&lock, &self.path)?;
@@ -72,7 +76,8 @@ impl SharedFile {
 
     pub(super) fn with<R>(&self, work: impl FnOnce(&Database) -> R) -> io::Result<R> {
         if self.is_read_only {
-            let message = format!("`{}` is on a file system that is read-only", self.path.display());
+            let message =
+                format!("`{}` is on a file system that is read-only", self.path.display());
             return Err(io::Error::new(io::ErrorKind::ReadOnlyFilesystem, message));
         }
         let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
@@ -81,7 +86,8 @@ impl SharedFile {
         guard::catch(|| Ok(work(&self.open()?))).unwrap_or_else(|panic| Err(self.damaged(&panic)))
     }
 
-    /// Like [`with`](Self::with), but without the commit by which a database that was opened for writing says that it was closed well.
+    /// Like [`with`](Self::with), but without the commit by which a database that was opened for
+    /// writing says that it was closed well.
     pub(super) fn read<R, E: From<S3Error>>(
         &self,
         work: impl FnOnce(&ReadTransaction) -> Result<R, E>,
@@ -98,7 +104,10 @@ impl SharedFile {
                 opened => opened,
             };
             let database = database.map_err(told)?;
-            Ok(database.begin_read().map_err(|error| internal(error).into()).and_then(|txn| work(&txn)))
+            Ok(database
+                .begin_read()
+                .map_err(|error| internal(error).into())
+                .and_then(|txn| work(&txn)))
         };
         guard::catch(read).unwrap_or_else(|panic| Err(self.damaged(&panic)))
     }
@@ -117,14 +126,18 @@ impl SharedFile {
 
     fn open(&self) -> io::Result<Database> {
         let backend = FileBackend::new(open_private(&self.path)?).map_err(told)?;
-        redb::Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(Unsynced(backend)).map_err(told)
+        redb::Builder::new()
+            .set_cache_size(CACHE_BYTES)
+            .create_with_backend(Unsynced(backend))
+            .map_err(told)
     }
 }
 
 /// A file whose writes are left to the kernel to put on the disk.
 ///
-/// The kernel has them, in order, even if this process is killed the next moment; waiting for the disk would cost more than all the rest
-/// of a request and help only against a loss of power, which a development store does not promise to survive.
+/// The kernel has them, in order, even if this process is killed the next moment; waiting for the
+/// disk would cost more than all the rest of a request and help only against a loss of power, which
+/// a development store does not promise to survive.
 #[derive(Debug)]
 struct Unsynced(FileBackend);
 

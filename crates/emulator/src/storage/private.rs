@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 /// A transaction takes a few milliseconds: who has waited this long says what for.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// Who has waited this long gives up: a process that was stopped holds its lock until somebody lets it go on.
+/// Who has waited this long gives up: a process that was stopped holds its lock until somebody lets
+/// it go on.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The first pause before the lock is tried for again, and the longest.
@@ -58,8 +59,8 @@ impl Drop for FileLock<'_> {
     }
 }
 
-/// States hold secrets: their file is for its owner only, also one that came with a clone. And whoever prepared the folder must not choose
-/// what is written to.
+/// States hold secrets: their file is for its owner only, also one that came with a clone. And
+/// whoever prepared the folder must not choose what is written to.
 pub(super) fn open_private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -104,7 +105,8 @@ fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
         let (owner, own) = (found.uid(), rustix::process::geteuid().as_raw());
         if owner != own {
             let message = format!(
-                "`{}` belongs to another user (id {owner}, and this one is {own}), who could read what is stored in it",
+                "`{}` belongs to another user (id {owner}, and this one is {own}), who could read \
+                 what is stored in it",
                 path.display()
             );
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
@@ -115,7 +117,8 @@ fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
 
 pub(super) fn refuse_link(path: &Path) -> io::Result<()> {
     if path.symlink_metadata().is_ok_and(|found| found.is_symlink()) {
-        let message = format!("`{}` is a symbolic link, and those are not followed", path.display());
+        let message =
+            format!("`{}` is a symbolic link, and those are not followed", path.display());
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
     }
     Ok(())

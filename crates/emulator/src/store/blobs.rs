@@ -1,4 +1,5 @@
-//! Bodies: written once, cut into rows, never changed, and deleted some time after the last version that names them is gone.
+//! Bodies: written once, cut into rows, never changed, and deleted some time after the last version
+//! that names them is gone.
 
 use std::ops::Range;
 
@@ -9,13 +10,15 @@ use s3s::{S3Result, s3_error};
 use super::{CHUNKS, GARBAGE, Segment, internal, next_number, now_ms};
 use crate::storage::Pins;
 
-/// The size of a row. Just under a power of two, because redb rounds a large row with its header up to one.
+/// The size of a row. Just under a power of two, because redb rounds a large row with its header up
+/// to one.
 pub(crate) const CHUNK_BYTES: usize = (1 << 20) - 4096;
 
 /// How long an unreferenced body stays readable.
 ///
-/// A reader takes many short transactions, perhaps in another process, and the body it streams must not vanish in between. Readers of
-/// this process are protected by [`Pins`] for as long as they need; this covers the others.
+/// A reader takes many short transactions, perhaps in another process, and the body it streams must
+/// not vanish in between. Readers of this process are protected by [`Pins`] for as long as they
+/// need; this covers the others.
 const GRACE_MS: u64 = 30_000;
 
 /// How many bodies one write clears away at most, so that no single request pays for all of them.
@@ -49,15 +52,17 @@ pub(crate) fn write(txn: &WriteTransaction, pieces: Vec<Bytes>) -> S3Result<Segm
     Ok(Segment { blob, size_bytes })
 }
 
-/// Reads bytes of a run of segments: at most `limit_bytes` of `range`, and at least one byte unless the range is empty.
+/// Reads bytes of a run of segments: at most `limit_bytes` of `range`, and at least one byte unless
+/// the range is empty.
 pub(crate) fn read(
     chunks: &impl ReadableTable<(u64, u32), &'static [u8]>,
     segments: &[Segment],
     range: Range<u64>,
     limit_bytes: usize,
 ) -> S3Result<Bytes> {
-    let wanted =
-        usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX).min(limit_bytes);
+    let wanted = usize::try_from(range.end.saturating_sub(range.start))
+        .unwrap_or(usize::MAX)
+        .min(limit_bytes);
     let mut found = BytesMut::with_capacity(wanted);
     let mut position = range.start;
     let mut segment_start = 0;
@@ -65,10 +70,14 @@ pub(crate) fn read(
         let segment_end = segment_start + segment.size_bytes;
         while found.len() < wanted && position < segment_end {
             let within = position - segment_start;
-            let index = u32::try_from(within / CHUNK_BYTES as u64).map_err(|_| s3_error!(InternalError))?;
+            let index =
+                u32::try_from(within / CHUNK_BYTES as u64).map_err(|_| s3_error!(InternalError))?;
             let skip = (within % CHUNK_BYTES as u64) as usize;
             let Some(row) = chunks.get((segment.blob, index)).map_err(internal)? else {
-                return Err(s3_error!(InternalError, "the body was deleted while it was being read"));
+                return Err(s3_error!(
+                    InternalError,
+                    "the body was deleted while it was being read"
+                ));
             };
             let row = row.value();
             let take = (row.len() - skip).min(wanted - found.len());

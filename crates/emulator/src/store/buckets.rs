@@ -6,7 +6,10 @@ use s3s::{S3Result, s3_error};
 use super::{BUCKETS, Bucket, UPLOADS, VERSIONS, Versioning, decode, encode, internal, now_ms};
 
 /// Returns a bucket, or `NoSuchBucket`.
-pub(crate) fn get(buckets: &impl ReadableTable<&'static str, &'static [u8]>, name: &str) -> S3Result<Bucket> {
+pub(crate) fn get(
+    buckets: &impl ReadableTable<&'static str, &'static [u8]>,
+    name: &str,
+) -> S3Result<Bucket> {
     match buckets.get(name).map_err(internal)? {
         Some(row) => decode(row.value()),
         None => Err(s3_error!(NoSuchBucket, "The specified bucket does not exist")),
@@ -37,7 +40,11 @@ pub(crate) fn create(txn: &WriteTransaction, name: &str, versioning: Versioning)
 }
 
 /// Switches versioning. S3 knows no way back to `Never`.
-pub(crate) fn set_versioning(txn: &WriteTransaction, name: &str, versioning: Versioning) -> S3Result<()> {
+pub(crate) fn set_versioning(
+    txn: &WriteTransaction,
+    name: &str,
+    versioning: Versioning,
+) -> S3Result<()> {
     let mut buckets = txn.open_table(BUCKETS).map_err(internal)?;
     let bucket = Bucket { versioning, ..get(&buckets, name)? };
     buckets.insert(name, encode(&bucket)?.as_slice()).map_err(internal)?;

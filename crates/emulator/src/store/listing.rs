@@ -64,7 +64,9 @@ pub(crate) fn list(
     }
     let start = match &query.after {
         After::Nothing => query.prefix,
-        After::Key(key) | After::Version(key, _) | After::Prefix(key) => query.prefix.max(key.as_str()),
+        After::Key(key) | After::Version(key, _) | After::Prefix(key) => {
+            query.prefix.max(key.as_str())
+        }
     };
     let mut key_in_progress: Option<String> = None;
     let mut passed_marker = false;

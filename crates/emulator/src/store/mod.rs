@@ -1,7 +1,8 @@
 //! What is stored: the tables, their rows, and the operations on them.
 //!
-//! Each operation takes a redb transaction, so that a condition and the write it guards are decided together: that is the whole argument for
-//! atomicity. Nothing here knows of HTTP, except that errors are S3's own.
+//! Each operation takes a redb transaction, so that a condition and the write it guards are decided
+//! together: that is the whole argument for atomicity. Nothing here knows of HTTP, except that
+//! errors are S3's own.
 
 pub(crate) mod blobs;
 pub(crate) mod buckets;
@@ -25,17 +26,21 @@ use serde::{Deserialize, Serialize};
 /// Buckets by name.
 pub(crate) const BUCKETS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("buckets");
 
-/// Versions by bucket, key and age: the third part counts down, so the first row of a key is its current version.
-pub(crate) const VERSIONS: TableDefinition<'_, (&str, &str, u64), &[u8]> = TableDefinition::new("versions");
+/// Versions by bucket, key and age: the third part counts down, so the first row of a key is its
+/// current version.
+pub(crate) const VERSIONS: TableDefinition<'_, (&str, &str, u64), &[u8]> =
+    TableDefinition::new("versions");
 
-/// Bodies, cut into rows of at most [`blobs::CHUNK_BYTES`], so that a range reads only what it needs.
+/// Bodies, cut into rows of at most [`blobs::CHUNK_BYTES`], so that a range reads only what it
+/// needs.
 pub(crate) const CHUNKS: TableDefinition<'_, (u64, u32), &[u8]> = TableDefinition::new("chunks");
 
 /// Bodies that no version refers to any more, by the time they were let go.
 pub(crate) const GARBAGE: TableDefinition<'_, (u64, u64), ()> = TableDefinition::new("garbage");
 
 /// Multipart uploads by bucket, key and upload id.
-pub(crate) const UPLOADS: TableDefinition<'_, (&str, &str, &str), &[u8]> = TableDefinition::new("uploads");
+pub(crate) const UPLOADS: TableDefinition<'_, (&str, &str, &str), &[u8]> =
+    TableDefinition::new("uploads");
 
 /// Parts by upload id and number.
 pub(crate) const PARTS: TableDefinition<'_, (&str, u32), &[u8]> = TableDefinition::new("parts");
@@ -50,7 +55,8 @@ pub(crate) const ITEMS: TableDefinition<'_, (&str, &str), &[u8]> = TableDefiniti
 pub(crate) const OTS_TABLES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("ots_tables");
 
 /// Rows of Tablestore by table and primary key.
-pub(crate) const OTS_ROWS: TableDefinition<'_, (&str, &[u8]), &[u8]> = TableDefinition::new("ots_rows");
+pub(crate) const OTS_ROWS: TableDefinition<'_, (&str, &[u8]), &[u8]> =
+    TableDefinition::new("ots_rows");
 
 /// The last number given out, by purpose.
 pub(crate) const COUNTERS: TableDefinition<'_, &str, u64> = TableDefinition::new("counters");
@@ -151,7 +157,8 @@ pub(crate) struct Upload {
     pub(crate) initiated_ms: u64,
     pub(crate) headers: Headers,
     pub(crate) checksum_algorithm: Option<String>,
-    /// The client asked for a checksum of the whole object rather than one of the parts' checksums.
+    /// The client asked for a checksum of the whole object rather than one of the parts'
+    /// checksums.
     pub(crate) full_object_checksum: bool,
 }
 
@@ -199,7 +206,8 @@ pub(crate) fn next_number(txn: &WriteTransaction, purpose: &str) -> S3Result<u64
     Ok(last + 1)
 }
 
-/// Makes an identifier of 32 hexadecimal digits that does not show the number it comes from: clients must not order by it.
+/// Makes an identifier of 32 hexadecimal digits that does not show the number it comes from:
+/// clients must not order by it.
 pub(crate) fn opaque_id(purpose: &str, number: u64) -> String {
     let seed = format!("{purpose}/{number}/{}/{}", now_ms(), std::process::id());
     hex(&Sha256::checksum(seed.as_bytes())[..16])
@@ -211,7 +219,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 /// Turns a failure of the storage into S3's `InternalError`.
-/// What S3 says where an error of the storage is in the way: by its cause, where somebody can do something about it.
+/// What S3 says where an error of the storage is in the way: by its cause, where somebody can do
+/// something about it.
 pub(crate) fn internal(error: impl Into<redb::Error>) -> S3Error {
     match error.into() {
         redb::Error::Io(error) => unusable(error),

@@ -6,8 +6,8 @@ use s3s::{S3Result, s3_error};
 
 use super::objects::{self, Conditions, Written};
 use super::{
-    BUCKETS, Checksums, Content, OssFacts, PARTS, Part, Segment, UPLOADS, Upload, blobs, buckets, decode,
-    encode, hex, internal, next_number, opaque_id,
+    BUCKETS, Checksums, Content, OssFacts, PARTS, Part, Segment, UPLOADS, Upload, blobs, buckets,
+    decode, encode, hex, internal, next_number, opaque_id,
 };
 
 /// The smallest part S3 takes, except for the last:
@@ -22,7 +22,12 @@ pub(crate) struct NamedPart {
 }
 
 /// Starts an upload and returns its id.
-pub(crate) fn create(txn: &WriteTransaction, bucket: &str, key: &str, upload: &Upload) -> S3Result<String> {
+pub(crate) fn create(
+    txn: &WriteTransaction,
+    bucket: &str,
+    key: &str,
+    upload: &Upload,
+) -> S3Result<String> {
     buckets::get(&txn.open_table(BUCKETS).map_err(internal)?, bucket)?;
     let id = opaque_id("upload", next_number(txn, "upload")?);
     let mut uploads = txn.open_table(UPLOADS).map_err(internal)?;
@@ -41,7 +46,8 @@ pub(crate) fn get(
         Some(row) => decode(row.value()),
         None => Err(s3_error!(
             NoSuchUpload,
-            "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed."
+            "The specified upload does not exist. The upload ID may be invalid, or the upload may \
+             have been aborted or completed."
         )),
     }
 }

@@ -5,8 +5,8 @@ use s3s::dto::ETagCondition;
 use s3s::{S3Result, s3_error};
 
 use super::{
-    BUCKETS, Content, Segment, VERSIONS, Version, Versioning, blobs, buckets, decode, encode, internal,
-    next_number, now_ms, opaque_id,
+    BUCKETS, Content, Segment, VERSIONS, Version, Versioning, blobs, buckets, decode, encode,
+    internal, next_number, now_ms, opaque_id,
 };
 use crate::faults::IgnoredConditions;
 use crate::manners::{Manners, check_as_ceph};
@@ -106,18 +106,22 @@ pub(crate) fn check(
     if conditions.bare_tags_only && conditions.is_match_quoted && conditions.if_match.is_some() {
         return Err(precondition_failed("If-Match"));
     }
-    let etag =
-        current(&versions, bucket, key)?.and_then(|version| version.content).map(|content| content.etag);
+    let etag = current(&versions, bucket, key)?
+        .and_then(|version| version.content)
+        .map(|content| content.etag);
     match &conditions.if_none_match {
         None => {}
-        Some(ETagCondition::Any) if etag.is_some() => return Err(precondition_failed("If-None-Match")),
+        Some(ETagCondition::Any) if etag.is_some() => {
+            return Err(precondition_failed("If-None-Match"));
+        }
         Some(ETagCondition::Any) => {}
         // S3 takes nothing but the star here, see
         // <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html#API_PutObject_RequestSyntax>.
         Some(ETagCondition::ETag(_)) => {
             return Err(s3_error!(
                 NotImplemented,
-                "A header you provided implies functionality that is not implemented: If-None-Match"
+                "A header you provided implies functionality that is not implemented: \
+                 If-None-Match"
             ));
         }
     }
@@ -148,7 +152,12 @@ pub(crate) fn delete(
 }
 
 /// Deletes one version for good. A version that is not there is no error, as on S3.
-pub(crate) fn delete_version(txn: &WriteTransaction, bucket: &str, key: &str, id: &str) -> S3Result<Written> {
+pub(crate) fn delete_version(
+    txn: &WriteTransaction,
+    bucket: &str,
+    key: &str,
+    id: &str,
+) -> S3Result<Written> {
     buckets::get(&txn.open_table(BUCKETS).map_err(internal)?, bucket)?;
     let removed = remove_version(txn, bucket, key, id)?;
     let is_delete_marker = removed.is_some_and(|version| version.content.is_none());
@@ -180,7 +189,8 @@ fn file(
     Ok(Written { version_id, is_delete_marker })
 }
 
-/// Changes a version where it stands: the current one, or the one with this id. False if there is no such version, or a delete marker.
+/// Changes a version where it stands: the current one, or the one with this id. False if there is
+/// no such version, or a delete marker.
 pub(crate) fn amend(
     txn: &WriteTransaction,
     bucket: &str,
@@ -203,7 +213,12 @@ fn remove_null(txn: &WriteTransaction, bucket: &str, key: &str) -> S3Result<()> 
     remove_version(txn, bucket, key, NULL_VERSION).map(drop)
 }
 
-fn remove_version(txn: &WriteTransaction, bucket: &str, key: &str, id: &str) -> S3Result<Option<Version>> {
+fn remove_version(
+    txn: &WriteTransaction,
+    bucket: &str,
+    key: &str,
+    id: &str,
+) -> S3Result<Option<Version>> {
     let mut versions = txn.open_table(VERSIONS).map_err(internal)?;
     let Some((number, version)) =
         versions_of(&versions, bucket, key)?.into_iter().find(|(_, version)| version.id == id)

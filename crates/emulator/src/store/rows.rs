@@ -45,7 +45,8 @@ pub(crate) fn create(txn: &WriteTransaction, name: &str, table: &Table) -> S3Res
 
 /// Deletes a table with its rows; false if there was none.
 pub(crate) fn delete(txn: &WriteTransaction, name: &str) -> S3Result<bool> {
-    let was_there = txn.open_table(OTS_TABLES).map_err(internal)?.remove(name).map_err(internal)?.is_some();
+    let was_there =
+        txn.open_table(OTS_TABLES).map_err(internal)?.remove(name).map_err(internal)?.is_some();
     let mut rows = txn.open_table(OTS_ROWS).map_err(internal)?;
     let mut keys: Vec<Vec<u8>> = Vec::new();
     for row in rows.range((name, [].as_slice())..).map_err(internal)? {
@@ -85,11 +86,16 @@ pub(crate) fn row(txn: &ReadTransaction, table: &str, key: &[u8]) -> S3Result<Op
 }
 
 /// Returns a row, on the way to changing it.
-pub(crate) fn row_for_write(txn: &WriteTransaction, table: &str, key: &[u8]) -> S3Result<Option<Columns>> {
+pub(crate) fn row_for_write(
+    txn: &WriteTransaction,
+    table: &str,
+    key: &[u8],
+) -> S3Result<Option<Columns>> {
     found(txn.open_table(OTS_ROWS).map_err(internal)?.get((table, key)).map_err(internal)?)
 }
 
-/// Stores a row in place of the one with its key, or deletes it. Deleting one that does not exist succeeds.
+/// Stores a row in place of the one with its key, or deletes it. Deleting one that does not exist
+/// succeeds.
 pub(crate) fn set_row(
     txn: &WriteTransaction,
     table: &str,

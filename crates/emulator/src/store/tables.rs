@@ -64,7 +64,11 @@ pub(crate) fn delete(
 }
 
 /// Returns the item with a key.
-pub(crate) fn get(txn: &ReadTransaction, table: &str, key: &Item) -> S3Result<Result<Option<Item>, Refusal>> {
+pub(crate) fn get(
+    txn: &ReadTransaction,
+    table: &str,
+    key: &Item,
+) -> S3Result<Result<Option<Item>, Refusal>> {
     Ok(match place(&txn.open_table(TABLES).map_err(internal)?, table, key)? {
         Ok(key) => Ok(found(&txn.open_table(ITEMS).map_err(internal)?, table, &key)?),
         Err(refusal) => Err(refusal),

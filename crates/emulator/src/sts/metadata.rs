@@ -28,13 +28,15 @@ pub(crate) struct InstanceRole {
 
 const TOKEN_PATH: &str = "/latest/api/token";
 const ROLES_PATH: &str = "/latest/meta-data/ram/security-credentials/";
-/// What is given out as a token. It guards against requests forged through others, not against guesses.
+/// What is given out as a token. It guards against requests forged through others, not against
+/// guesses.
 const TOKEN: &str = "a-token-of-the-emulators-metadata";
 
 /// Whether a request is one for the metadata service.
 pub(super) fn is_addressed(head: &Parts) -> bool {
     let path = head.uri.path();
-    !head.headers.contains_key(AUTHORIZATION) && (path == TOKEN_PATH || path.starts_with(ROLES_PATH))
+    !head.headers.contains_key(AUTHORIZATION)
+        && (path == TOKEN_PATH || path.starts_with(ROLES_PATH))
 }
 
 impl Sts {

@@ -1,4 +1,5 @@
-//! Where temporary keys come from: STS, and the metadata of a pretended ECS instance. The location service is here too, for it speaks as STS does.
+//! Where temporary keys come from: STS, and the metadata of a pretended ECS instance. The location
+//! service is here too, for it speaks as STS does.
 //!
 //! See <https://www.alibabacloud.com/help/en/ram/developer-reference/api-sts-2015-04-01-overview>.
 
@@ -104,7 +105,11 @@ impl Sts {
             _ => "2015-04-01",
         };
         if parameters.get("Version") != version {
-            return Err(Refusal::new(400, "InvalidVersion", "Specified parameter Version is not valid."));
+            return Err(Refusal::new(
+                400,
+                "InvalidVersion",
+                "Specified parameter Version is not valid.",
+            ));
         }
         // The token of an identity provider takes the place of a signature.
         if action != "AssumeRoleWithOIDC" {
@@ -113,7 +118,8 @@ impl Sts {
         match action {
             "AssumeRole" => self.assume_role(parameters),
             "AssumeRoleWithOIDC" => {
-                let given = (parameters.required("OIDCProviderArn")?, parameters.required("OIDCToken")?);
+                let given =
+                    (parameters.required("OIDCProviderArn")?, parameters.required("OIDCToken")?);
                 let is_vouched_for =
                     self.providers.iter().any(|(provider, token)| (&**provider, &**token) == given);
                 if !is_vouched_for {
@@ -141,7 +147,8 @@ impl Sts {
     }
 
     fn assume_role(&self, parameters: &Parameters) -> Result<Value, Refusal> {
-        let (role, session) = (parameters.required("RoleArn")?, parameters.required("RoleSessionName")?);
+        let (role, session) =
+            (parameters.required("RoleArn")?, parameters.required("RoleSessionName")?);
         if !self.roles.iter().any(|known| known == role) {
             return Err(Refusal::new(404, "EntityNotExist.Role", "The role not exists."));
         }
@@ -193,7 +200,10 @@ impl Sts {
 
 /// A time without parts of a second, which the services do not write.
 fn utc(ms: u64) -> String {
-    let time = i64::try_from(ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or_default();
+    let time = i64::try_from(ms)
+        .ok()
+        .and_then(|ms| Timestamp::from_millisecond(ms).ok())
+        .unwrap_or_default();
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
@@ -206,6 +216,8 @@ pub(crate) fn failure(status: u16, code: &str, message: &str, request_id: &str) 
 fn write(status: StatusCode, answer: &Value) -> HttpResponse {
     let mut response = HttpResponse::new(Body::from(answer.to_string()));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json;charset=utf-8"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json;charset=utf-8"));
     response
 }

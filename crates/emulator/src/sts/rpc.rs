@@ -24,9 +24,11 @@ pub(super) struct Parameters(BTreeMap<String, String>);
 
 impl Parameters {
     pub(super) fn parse(texts: [&str; 2]) -> Self {
-        let decode =
-            |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
-        let pairs = texts.into_iter().flat_map(|text| text.split('&')).filter(|pair| !pair.is_empty());
+        let decode = |text: &str| {
+            percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+        };
+        let pairs =
+            texts.into_iter().flat_map(|text| text.split('&')).filter(|pair| !pair.is_empty());
         Self(
             pairs
                 .map(|pair| {
@@ -54,7 +56,12 @@ impl Parameters {
     }
 
     /// Refuses a call unless it was signed, at about this time, with a key of the ring.
-    pub(super) fn check(&self, method: &str, keys: &Keyring, now: Timestamp) -> Result<(), Refusal> {
+    pub(super) fn check(
+        &self,
+        method: &str,
+        keys: &Keyring,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
         let access_key = self.required("AccessKeyId")?;
         let signature = self.required("Signature")?;
         self.required("SignatureNonce")?;
@@ -63,25 +70,36 @@ impl Parameters {
             Rejection::Expired => {
                 Refusal::new(400, "InvalidSecurityToken.Expired", "The security token has expired.")
             }
-            Rejection::UnknownKey if access_key.starts_with("STS.") => {
-                Refusal::new(400, "MissingSecurityToken", "SecurityToken is mandatory for this action.")
-            }
-            Rejection::UnknownKey => {
-                Refusal::new(404, "InvalidAccessKeyId.NotFound", "Specified access key is not found.")
-            }
-            Rejection::WrongToken => {
-                Refusal::new(400, "InvalidSecurityToken.Malformed", "Specified SecurityToken is malformed.")
-            }
+            Rejection::UnknownKey if access_key.starts_with("STS.") => Refusal::new(
+                400,
+                "MissingSecurityToken",
+                "SecurityToken is mandatory for this action.",
+            ),
+            Rejection::UnknownKey => Refusal::new(
+                404,
+                "InvalidAccessKeyId.NotFound",
+                "Specified access key is not found.",
+            ),
+            Rejection::WrongToken => Refusal::new(
+                400,
+                "InvalidSecurityToken.Malformed",
+                "Specified SecurityToken is malformed.",
+            ),
         })?;
         let text = self.string_to_sign(method);
         if sign(&secret, &text) != signature {
             let message = format!(
-                "Specified signature is not matched with our calculation. server string to sign is:{text}"
+                "Specified signature is not matched with our calculation. server string to sign \
+                 is:{text}"
             );
             return Err(Refusal::new(400, "SignatureDoesNotMatch", message));
         }
         let time: Timestamp = self.required("Timestamp")?.parse().map_err(|_| {
-            Refusal::new(400, "InvalidTimeStamp.Format", "Specified time stamp is not well formatted.")
+            Refusal::new(
+                400,
+                "InvalidTimeStamp.Format",
+                "Specified time stamp is not well formatted.",
+            )
         })?;
         if time.duration_since(now).unsigned_abs().as_secs() > SKEW_SECONDS {
             return Err(Refusal::new(
@@ -97,15 +115,17 @@ impl Parameters {
         let encode = |text: &str| utf8_percent_encode(text, PLAIN).to_string();
         let mut pairs: Vec<_> = self.0.iter().filter(|(name, _)| *name != "Signature").collect();
         pairs.sort();
-        let pairs: Vec<String> =
-            pairs.into_iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+        let pairs: Vec<String> = pairs
+            .into_iter()
+            .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
+            .collect();
         format!("{method}&%2F&{}", encode(&pairs.join("&")))
     }
 }
 
 fn sign(secret: &str, text: &str) -> String {
-    let mut mac =
-        Hmac::<Sha1>::new_from_slice(format!("{secret}&").as_bytes()).expect("a key of any length will do");
+    let mut mac = Hmac::<Sha1>::new_from_slice(format!("{secret}&").as_bytes())
+        .expect("a key of any length will do");
     mac.update(text.as_bytes());
     BASE64.encode(mac.finalize().into_bytes())
 }
@@ -118,7 +138,8 @@ mod tests {
 
     use super::*;
 
-    const COMMON: &str = "AccessKeyId=AKIDEXAMPLE&Format=JSON&SignatureMethod=HMAC-SHA1&SignatureType=&SignatureVersion=1.0&RegionId=cn-beijing";
+    const COMMON: &str = "AccessKeyId=AKIDEXAMPLE&Format=JSON&SignatureMethod=HMAC-SHA1&\
+                          SignatureType=&SignatureVersion=1.0&RegionId=cn-beijing";
 
     fn keys(token: Option<&str>) -> Keyring {
         let secret = SecretKey::from("SECRETEXAMPLE".to_owned());
@@ -133,9 +154,14 @@ mod tests {
 
     #[test]
     fn what_terraform_signs_is_accepted() {
-        let location = "Action=DescribeEndpoints&Id=cn-beijing&ServiceCode=oss&SecurityToken=&SignatureNonce=7149aa1a257822f28243eb8bffa8cdc0&Timestamp=2026-11-20T23%3A58%3A50Z&Version=2015-06-12&Signature=hsxTFdg3voZUsmjxQ%2BaZzLwdV08%3D";
+        let location = "Action=DescribeEndpoints&Id=cn-beijing&ServiceCode=oss&SecurityToken=&\
+                        SignatureNonce=7149aa1a257822f28243eb8bffa8cdc0&Timestamp=2026-11-20T23%\
+                        3A58%3A50Z&Version=2015-06-12&Signature=hsxTFdg3voZUsmjxQ%2BaZzLwdV08%3D";
         assert_eq!(refusal(COMMON, location, &keys(None), "2026-11-20T23:58:50Z"), None);
-        let role = "Action=AssumeRole&DurationSeconds=1800&Policy=%7B%22Version%22%3A%221%22%7D&RoleArn=acs:ram::123456:role/tf&RoleSessionName=sess&SecurityToken=BASETOK&SignatureNonce=c5b51d181a2b2177875a9d85e4e35897&Timestamp=2026-11-20T23:59:07Z&Version=2015-04-01&Signature=mgWBoT3TUadJ5uajsIPrUNIZ6r4=";
+        let role = "Action=AssumeRole&DurationSeconds=1800&Policy=%7B%22Version%22%3A%221%22%7D&\
+                    RoleArn=acs:ram::123456:role/tf&RoleSessionName=sess&SecurityToken=BASETOK&\
+                    SignatureNonce=c5b51d181a2b2177875a9d85e4e35897&Timestamp=2026-11-20T23:59:\
+                    07Z&Version=2015-04-01&Signature=mgWBoT3TUadJ5uajsIPrUNIZ6r4=";
         let ring = keys(Some("BASETOK"));
         assert_eq!(refusal(COMMON, role, &ring, "2026-11-20T23:59:07Z"), None);
         assert_eq!(

@@ -156,12 +156,16 @@ mod tests {
     use crate::tablestore::messages::WriteRowRequest;
 
     fn columns(info: Option<&str>) -> Columns {
-        let info = info.map(|info| Column { value: Value::String(info.to_owned()), timestamp_ms: 0 });
+        let info =
+            info.map(|info| Column { value: Value::String(info.to_owned()), timestamp_ms: 0 });
         info.map(|info| ("Info".to_owned(), info)).into_iter().collect()
     }
 
     fn bytes(hex: &str) -> Vec<u8> {
-        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+        (0..hex.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+            .collect()
     }
 
     #[test]
@@ -197,14 +201,18 @@ mod tests {
     #[test]
     fn values_of_different_types_are_in_no_order() {
         let (text, number) = (Value::String("1".to_owned()), Value::Integer(1));
-        assert!(!Comparison::Less.holds(&text, &number) && !Comparison::Greater.holds(&text, &number));
+        assert!(
+            !Comparison::Less.holds(&text, &number) && !Comparison::Greater.holds(&text, &number)
+        );
         assert!(Comparison::NotEqual.holds(&text, &number));
         assert!(Comparison::LessOrEqual.holds(&number, &Value::Integer(1)));
     }
 
     #[test]
     fn what_is_not_understood_is_refused_and_never_passes() {
-        for (kind, filter) in [(1, b"x".to_vec()), (2, Vec::new()), (3, Vec::new()), (9, Vec::new())] {
+        for (kind, filter) in
+            [(1, b"x".to_vec()), (2, Vec::new()), (3, Vec::new()), (9, Vec::new())]
+        {
             let bytes = Filter { kind, filter }.encode_to_vec();
             assert!(Test::decode(&bytes).is_err(), "{kind}");
         }

@@ -117,7 +117,8 @@ pub(super) struct ReturnContent {
     pub(super) return_type: Option<i32>,
 }
 
-/// A request that changes a row: `PutRow`, `UpdateRow` and `DeleteRow`, which differ in what the row may hold.
+/// A request that changes a row: `PutRow`, `UpdateRow` and `DeleteRow`, which differ in what the
+/// row may hold.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct WriteRowRequest {
     #[prost(string, required, tag = "1")]

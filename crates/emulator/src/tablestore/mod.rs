@@ -1,4 +1,5 @@
-//! Tablestore, on the same port as S3 and OSS: the operations that locks and digests use, and those that set them up.
+//! Tablestore, on the same port as S3 and OSS: the operations that locks and digests use, and those
+//! that set them up.
 //!
 //! See <https://www.alibabacloud.com/help/en/tablestore/developer-reference/api-reference>. There is one version of each column, and all instances share their tables.
 
@@ -19,8 +20,9 @@ use s3s::crypto::{Checksum as _, Md5};
 use s3s::{Body, HttpResponse};
 
 use self::messages::{
-    CapacityUnit, CreateTableRequest, DescribeTableResponse, Empty, Error, GetRowRequest, ListTableResponse,
-    PrimaryKeySchema, ReservedThroughputDetails, TableMeta, TableOptions, TableRequest, WriteRowRequest,
+    CapacityUnit, CreateTableRequest, DescribeTableResponse, Empty, Error, GetRowRequest,
+    ListTableResponse, PrimaryKeySchema, ReservedThroughputDetails, TableMeta, TableOptions,
+    TableRequest, WriteRowRequest,
 };
 use self::plain_buffer::{Row, Value};
 use self::refusal::Refusal;
@@ -66,18 +68,21 @@ pub(crate) fn target(operation: &str, body: &[u8]) -> Target {
             table: Some(request.table_name),
             is_conditional: false,
         }),
-        "DeleteRow" | "PutRow" | "UpdateRow" => WriteRowRequest::decode(body).ok().map(|request| Target {
-            key: key(&request.row),
-            table: Some(request.table_name),
-            is_conditional: request.condition.row_existence != 0
-                || request.condition.column_condition.is_some(),
-        }),
+        "DeleteRow" | "PutRow" | "UpdateRow" => {
+            WriteRowRequest::decode(body).ok().map(|request| Target {
+                key: key(&request.row),
+                table: Some(request.table_name),
+                is_conditional: request.condition.row_existence != 0
+                    || request.condition.column_condition.is_some(),
+            })
+        }
         "DeleteTable" | "DescribeTable" => TableRequest::decode(body)
             .ok()
             .map(|request| Target { table: Some(request.table_name), ..Target::default() }),
-        "CreateTable" => CreateTableRequest::decode(body)
-            .ok()
-            .map(|request| Target { table: Some(request.table_meta.table_name), ..Target::default() }),
+        "CreateTable" => CreateTableRequest::decode(body).ok().map(|request| Target {
+            table: Some(request.table_meta.table_name),
+            ..Target::default()
+        }),
         _ => None,
     }
     .unwrap_or_default()
@@ -95,7 +100,9 @@ impl Tablestore {
     ) -> HttpResponse {
         let signer = match signature::check(headers, path, body, &self.keys, self.clock.now()) {
             Ok(signer) => signer,
-            Err(refusal) => return failure(refusal.status, refusal.code, &refusal.message, request_id),
+            Err(refusal) => {
+                return failure(refusal.status, refusal.code, &refusal.message, request_id);
+            }
         };
         match self.carry_out(path.trim_start_matches('/'), body, conditions).await {
             Ok(body) => write(StatusCode::OK, body, request_id, Some((&signer, path))),
@@ -136,7 +143,9 @@ impl Tablestore {
         let primary_key =
             request.table_meta.primary_key.iter().map(key_column).collect::<Result<Vec<_>, _>>()?;
         if !(1..=4).contains(&primary_key.len()) {
-            return Err(Refusal::invalid("The number of primary key columns must be in range: [1, 4]."));
+            return Err(Refusal::invalid(
+                "The number of primary key columns must be in range: [1, 4].",
+            ));
         }
         let table = Table { primary_key };
         if self.storage.write(move |txn| stored::create(txn, &name, &table)).await? {

@@ -231,7 +231,8 @@ impl<'a> Reader<'a> {
 
     /// Reads what follows the tag of a cell, up to its checksum.
     fn cell(&mut self) -> Result<(Cell, u8), Malformed> {
-        let mut cell = Cell { name: String::new(), value: None, operation: None, timestamp_ms: None };
+        let mut cell =
+            Cell { name: String::new(), value: None, operation: None, timestamp_ms: None };
         loop {
             match self.u8()? {
                 CELL_NAME => cell.name = self.text()?,
@@ -277,7 +278,10 @@ mod tests {
     use super::*;
 
     fn bytes(hex: &str) -> Vec<u8> {
-        (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+        (0..hex.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+            .collect()
     }
 
     fn text(name: &str, value: &str) -> Cell {

@@ -5,7 +5,8 @@ use redb::WriteTransaction;
 
 use super::condition::{Check, Test};
 use super::messages::{
-    CapacityUnit, ConsumedCapacity, GetRowRequest, GetRowResponse, WriteRowRequest, WriteRowResponse,
+    CapacityUnit, ConsumedCapacity, GetRowRequest, GetRowResponse, WriteRowRequest,
+    WriteRowResponse,
 };
 use super::plain_buffer::{Cell, CellOperation, Row, Value};
 use super::refusal::Refusal;
@@ -68,9 +69,11 @@ impl Tablestore {
                 ..Cell::new(name, column.value.clone())
             })
             .collect();
-        // Of a row that has none of the columns asked for nothing is said, unless its key is among them.
+        // Of a row that has none of the columns asked for nothing is said, unless its key is among
+        // them.
         let names_key = table.primary_key.iter().any(|(name, _)| wanted.contains(name));
-        let is_shown = present.is_some() && (wanted.is_empty() || names_key || !attributes.is_empty());
+        let is_shown =
+            present.is_some() && (wanted.is_empty() || names_key || !attributes.is_empty());
         let row = Row { primary_key, attributes, is_deleted: false };
         let row = if is_shown { row.encode() } else { Vec::new() };
         Ok(GetRowResponse { consumed: consumed(1, 0), row }.encode_to_vec())
@@ -87,12 +90,14 @@ impl Tablestore {
         if request.transaction_id.is_some() {
             return Err(Refusal::unsupported("a transaction"));
         }
-        let returned = request.return_content.as_ref().and_then(|content| content.return_type).unwrap_or(0);
+        let returned =
+            request.return_content.as_ref().and_then(|content| content.return_type).unwrap_or(0);
         if !matches!(returned, 0 | 1) {
             return Err(Refusal::unsupported("the return of columns"));
         }
         // Read even if it is not followed, so that what is not understood never passes.
-        let check = Some(Check::parse(&request.condition)?).filter(|_| conditions == Conditions::Heeded);
+        let check =
+            Some(Check::parse(&request.condition)?).filter(|_| conditions == Conditions::Heeded);
         let row = Row::decode(&request.row)?;
         if row.is_deleted != (change == Change::Delete) {
             return Err(Refusal::invalid(
@@ -154,7 +159,11 @@ fn set(mut columns: Columns, cells: &[Cell]) -> Result<Columns, Refusal> {
                 let value = Value::Integer(before.wrapping_add(*by));
                 columns.insert(name, Column { value, timestamp_ms: now_ms() });
             }
-            _ => return Err(Refusal::invalid(format!("The column '{name}' has no value, or one too many."))),
+            _ => {
+                return Err(Refusal::invalid(format!(
+                    "The column '{name}' has no value, or one too many."
+                )));
+            }
         }
     }
     Ok(columns)
@@ -166,7 +175,9 @@ fn key_of(table: &Table, row: &Row) -> Result<Vec<u8>, Refusal> {
     let given = names(row.primary_key.iter().map(|cell| &*cell.name).collect());
     let wanted = names(table.primary_key.iter().map(|(name, _)| &**name).collect());
     if given != wanted {
-        return Err(Refusal::invalid_key(format!("Validate PK name fail. Input: {given}, Meta: {wanted}.")));
+        return Err(Refusal::invalid_key(format!(
+            "Validate PK name fail. Input: {given}, Meta: {wanted}."
+        )));
     }
     let mut values = Vec::new();
     for (cell, (name, kind)) in row.primary_key.iter().zip(&table.primary_key) {
@@ -174,7 +185,11 @@ fn key_of(table: &Table, row: &Row) -> Result<Vec<u8>, Refusal> {
             (Some(value @ Value::Integer(_)), KeyKind::Integer)
             | (Some(value @ Value::String(_)), KeyKind::String)
             | (Some(value @ Value::Binary(_)), KeyKind::Binary) => values.push(value),
-            _ => return Err(Refusal::invalid_key(format!("Validate PK type fail. Column: {name}."))),
+            _ => {
+                return Err(Refusal::invalid_key(format!(
+                    "Validate PK type fail. Column: {name}."
+                )));
+            }
         }
     }
     for cell in &row.attributes {
@@ -192,7 +207,9 @@ fn refuse_doubles(row: &Row) -> Result<(), Refusal> {
     let mut names: Vec<&str> = row.attributes.iter().map(|cell| &*cell.name).collect();
     names.sort_unstable();
     match names.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(Refusal::invalid(format!("Duplicated attribute column name: '{}'.", pair[0]))),
+        Some(pair) => {
+            Err(Refusal::invalid(format!("Duplicated attribute column name: '{}'.", pair[0])))
+        }
         None => Ok(()),
     }
 }
@@ -238,7 +255,8 @@ mod tests {
             timestamp_ms: None,
         };
         let one = Some(Value::Integer(1));
-        let columns = set(Columns::new(), &[cell("n", one.clone(), None), cell("gone", one.clone(), None)]);
+        let columns =
+            set(Columns::new(), &[cell("n", one.clone(), None), cell("gone", one.clone(), None)]);
         let changes = [
             cell("n", one, Some(CellOperation::Increment)),
             cell("gone", None, Some(CellOperation::DeleteAll)),

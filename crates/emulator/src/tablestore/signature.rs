@@ -67,7 +67,9 @@ pub(super) fn check(
     let date: Timestamp =
         date.parse().map_err(|_| Refusal::invalid(format!("Invalid date format: '{date}'.")))?;
     if date.duration_since(now).unsigned_abs().as_secs() > SKEW_SECONDS {
-        return Err(Refusal::auth_failed(format!("Mismatch between system time and x-ots-date: {date}.")));
+        return Err(Refusal::auth_failed(format!(
+            "Mismatch between system time and x-ots-date: {date}."
+        )));
     }
     Ok(Signer { access_key: access_key.to_owned(), signing_key })
 }
@@ -88,7 +90,9 @@ fn string_to_sign(headers: &HeaderMap, path: &str) -> String {
 fn sorted(headers: &HeaderMap) -> String {
     let mut found: Vec<(&str, String)> = headers
         .iter()
-        .map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()).trim().to_owned()))
+        .map(|(name, value)| {
+            (name.as_str(), String::from_utf8_lossy(value.as_bytes()).trim().to_owned())
+        })
         .filter(|(name, _)| name.starts_with("x-ots-") && !SIGNATURES.contains(name))
         .collect();
     found.sort();
@@ -111,7 +115,8 @@ fn sha256(key: &[u8], text: &[u8]) -> Vec<u8> {
 }
 
 fn sha1(key: &str, text: &str) -> String {
-    let mut mac = Hmac::<Sha1>::new_from_slice(key.as_bytes()).expect("a key of any length will do");
+    let mut mac =
+        Hmac::<Sha1>::new_from_slice(key.as_bytes()).expect("a key of any length will do");
     mac.update(text.as_bytes());
     BASE64.encode(mac.finalize().into_bytes())
 }
@@ -148,7 +153,12 @@ mod tests {
         headers
     }
 
-    fn refusal(headers: &HeaderMap, keys: &Keyring, body: &[u8], now: &str) -> Option<(u16, &'static str)> {
+    fn refusal(
+        headers: &HeaderMap,
+        keys: &Keyring,
+        body: &[u8],
+        now: &str,
+    ) -> Option<(u16, &'static str)> {
         let checked = check(headers, "/DescribeTable", body, keys, now.parse().unwrap());
         checked.err().map(|refusal| (refusal.status, refusal.code))
     }
@@ -201,7 +211,10 @@ mod tests {
         ] {
             headers.insert(name, value.parse().unwrap());
         }
-        let signer = Signer { access_key: "AKIDEXAMPLE".to_owned(), signing_key: "SECRETEXAMPLE".to_owned() };
+        let signer = Signer {
+            access_key: "AKIDEXAMPLE".to_owned(),
+            signing_key: "SECRETEXAMPLE".to_owned(),
+        };
         assert_eq!(
             signer.authorize(&headers, "/DescribeTable"),
             "OTS AKIDEXAMPLE:kXECydQurONnmQvycSmx+5Oivyo="

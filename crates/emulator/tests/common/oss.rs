@@ -57,7 +57,8 @@ pub(crate) struct Oss {
 
 impl Oss {
     pub(crate) fn new(emulator: &Emulator) -> Self {
-        // No TLS is used. But where another crate of the build turns it on, a client cannot be made without a provider for it.
+        // No TLS is used. But where another crate of the build turns it on, a client cannot be made
+        // without a provider for it.
         let _already_there = rustls::crypto::ring::default_provider().install_default();
         Self { endpoint: emulator.endpoint(), http: reqwest::Client::new() }
     }
@@ -82,7 +83,8 @@ impl Oss {
         self.send("DELETE", target, &[], "").await
     }
 
-    /// Sends a request. `target` is a bucket, perhaps with a key, perhaps with parameters, nothing of it in need of encoding.
+    /// Sends a request. `target` is a bucket, perhaps with a key, perhaps with parameters, nothing
+    /// of it in need of encoding.
     pub(crate) async fn send(
         &self,
         method: &str,
@@ -108,11 +110,14 @@ impl Oss {
         let date = jiff::Timestamp::now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let path = if path.contains('/') { format!("/{path}") } else { format!("/{path}/") };
-        let named =
-            |name: &str| headers.iter().find(|(found, _)| *found == name).map_or("", |(_, value)| *value);
-        let mut oss: Vec<_> = headers.iter().filter(|(name, _)| name.starts_with("x-oss-")).collect();
+        let named = |name: &str| {
+            headers.iter().find(|(found, _)| *found == name).map_or("", |(_, value)| *value)
+        };
+        let mut oss: Vec<_> =
+            headers.iter().filter(|(name, _)| name.starts_with("x-oss-")).collect();
         oss.sort();
-        let oss: String = oss.into_iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+        let oss: String =
+            oss.into_iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
         let unsigned = ["prefix", "marker", "max-keys", "delimiter", "encoding-type", "list-type"];
         let later = ["key-marker", "version-id-marker", "fetch-owner", "start-after"];
         let mut signed: Vec<&str> = query
@@ -123,9 +128,13 @@ impl Oss {
             })
             .collect();
         signed.sort_unstable();
-        let resource = if signed.is_empty() { path.clone() } else { format!("{path}?{}", signed.join("&")) };
-        let text =
-            format!("{method}\n{}\n{}\n{date}\n{oss}{resource}", named("content-md5"), named("content-type"));
+        let resource =
+            if signed.is_empty() { path.clone() } else { format!("{path}?{}", signed.join("&")) };
+        let text = format!(
+            "{method}\n{}\n{}\n{date}\n{oss}{resource}",
+            named("content-md5"),
+            named("content-type")
+        );
         let mut mac = Hmac::<Sha1>::new_from_slice(b"testtest").unwrap();
         mac.update(text.as_bytes());
         let signature = BASE64.encode(mac.finalize().into_bytes());

@@ -9,7 +9,8 @@ use crate::config::url;
 use crate::credentials::Wanted;
 
 /// The services that are sent credentials, a session's token or an identity provider's.
-const SERVICES: [&str; 4] = ["endpoint", "tablestore_endpoint", "sts_endpoint", "location_endpoint"];
+const SERVICES: [&str; 4] =
+    ["endpoint", "tablestore_endpoint", "sts_endpoint", "location_endpoint"];
 
 /// The key ids that the vendor gives out: those of users, and those of sessions.
 const OF_VENDOR: [&str; 2] = ["LTAI", "STS."];
@@ -34,8 +35,8 @@ fn may_be_vendors(wanted: &Wanted) -> bool {
         Some(profile) if wanted.access_key.is_empty() => profile.access_key_id.as_str(),
         _ => wanted.access_key.as_str(),
     };
-    let takes_role =
-        wanted.role.is_some() || of_profile.is_some_and(|profile| profile.role(&wanted.sts).is_some());
+    let takes_role = wanted.role.is_some()
+        || of_profile.is_some_and(|profile| profile.role(&wanted.sts).is_some());
     let has_keys = !key.is_empty() || !wanted.secret_key.expose_secret().is_empty();
     takes_role || !has_keys || OF_VENDOR.iter().any(|prefix| key.starts_with(prefix))
 }
@@ -46,7 +47,10 @@ fn is_vendors_host(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_end_matches('.');
     let Some(name) = host.strip_suffix(".aliyuncs.com") else { return false };
     let is_service = |label: &str| {
-        label == "ots" || ["oss-", "sts", "location"].iter().any(|service| label.starts_with(service))
+        label == "ots"
+            || ["oss-", "sts", "location"].iter().any(|service| label.starts_with(service))
     };
-    url.scheme() == "https" && name.split('.').any(is_service) && !name.split('.').any(|label| label == "fc")
+    url.scheme() == "https"
+        && name.split('.').any(is_service)
+        && !name.split('.').any(|label| label == "fc")
 }

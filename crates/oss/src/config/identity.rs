@@ -38,7 +38,9 @@ const PROFILES_FILE: &str = "shared_credentials_file";
 
 /// Returns where a file of the directory names an STS that everybody on the way can listen to.
 fn open_sts(config: &ResolvedConfig) -> Result<Option<String>> {
-    let Some(url) = url(config, "sts_endpoint", "sts.cn-beijing.aliyuncs.com")? else { return Ok(None) };
+    let Some(url) = url(config, "sts_endpoint", "sts.cn-beijing.aliyuncs.com")? else {
+        return Ok(None);
+    };
     let is_here = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -49,10 +51,12 @@ fn open_sts(config: &ResolvedConfig) -> Result<Option<String>> {
     Ok(is_open.then(|| config.origin("sts_endpoint").to_string()))
 }
 
-/// Takes out a token that is none: only the first proposal of the backend knew this name of the variable, which others use for other things.
+/// Takes out a token that is none: only the first proposal of the backend knew this name of the
+/// variable, which others use for other things.
 pub(super) fn without_foreign_token(config: &ResolvedConfig) -> ResolvedConfig {
     const KEY: &str = "security_token";
-    let is_foreign = matches!(config.origin(KEY), Origin::Environment(name) if name == "SECURITY_TOKEN");
+    let is_foreign =
+        matches!(config.origin(KEY), Origin::Environment(name) if name == "SECURITY_TOKEN");
     let config = config.clone();
     if is_foreign && config.get("path").is_none() { config.without(KEY) } else { config }
 }
@@ -84,12 +88,14 @@ pub(super) fn wanted(
     let role = role(config, profile.as_ref(), &sts)?;
     let profiles_file = profiles_file(config)?;
     let held = Held {
-        profiles_file: config.is_of_directory(PROFILES_FILE) && config.lies_in_directory(&profiles_file),
+        profiles_file: config.is_of_directory(PROFILES_FILE)
+            && config.lies_in_directory(&profiles_file),
         allows_programs: config.allows_directory_programs(),
         open_sts: open_sts(config)?,
     };
-    let security_token =
-        SecretString::from(without_foreign_token(config).string("security_token").unwrap_or_default());
+    let security_token = SecretString::from(
+        without_foreign_token(config).string("security_token").unwrap_or_default(),
+    );
     Ok(Wanted {
         access_key: config.string("access_key").unwrap_or_default().to_owned(),
         secret_key: secret("secret_key"),
@@ -118,8 +124,13 @@ fn keys_origin(config: &ResolvedConfig) -> String {
     if origins.is_empty() { "nowhere".to_owned() } else { origins.join(" and ") }
 }
 
-/// The role as the configuration has it: the single keys go before the block, and both before the environment. Whatever is left open, the profile says.
-fn role(config: &ResolvedConfig, profile: Option<&Profile>, sts: &StsEndpoint) -> Result<Option<Role>> {
+/// The role as the configuration has it: the single keys go before the block, and both before the
+/// environment. Whatever is left open, the profile says.
+fn role(
+    config: &ResolvedConfig,
+    profile: Option<&Profile>,
+    sts: &StsEndpoint,
+) -> Result<Option<Role>> {
     let choose = |single: &str, member: &str| {
         let name = if is_configured(config, single) && nonempty(config, single).is_some()
             || nonempty(config, member).is_none()
@@ -137,9 +148,10 @@ fn role(config: &ResolvedConfig, profile: Option<&Profile>, sts: &StsEndpoint) -
         "assume_role_role_arn"
     };
     if !arn.starts_with("acs:ram::") || !arn.contains(":role/") {
-        return Err(
-            config.invalid(key, "expected the ARN of a role, such as `acs:ram::1234567890123456:role/name`")
-        );
+        return Err(config.invalid(
+            key,
+            "expected the ARN of a role, such as `acs:ram::1234567890123456:role/name`",
+        ));
     }
     let policy = choose("assume_role_policy", "assume_role.policy").unwrap_or_default();
     if !policy.is_empty()
@@ -150,10 +162,13 @@ fn role(config: &ResolvedConfig, profile: Option<&Profile>, sts: &StsEndpoint) -
         } else {
             "assume_role.policy"
         };
-        return Err(config.invalid(key, "expected a JSON object: the policy itself, not the name of a file"));
+        return Err(config
+            .invalid(key, "expected a JSON object: the policy itself, not the name of a file"));
     }
-    let of_profile = profile.map(|profile| profile.ram_session_name.clone()).filter(|name| !name.is_empty());
-    let session_name = choose("assume_role_session_name", "assume_role.session_name").or(of_profile);
+    let of_profile =
+        profile.map(|profile| profile.ram_session_name.clone()).filter(|name| !name.is_empty());
+    let session_name =
+        choose("assume_role_session_name", "assume_role.session_name").or(of_profile);
     Ok(Some(Role {
         arn,
         session_name: session_name.unwrap_or_else(|| SESSION_NAME.to_owned()),
@@ -180,12 +195,17 @@ fn duration(config: &ResolvedConfig, profile: Option<&Profile>) -> Result<u32> {
     Ok(of_profile.or(seconds(config, single)?).unwrap_or(SESSION_SECONDS))
 }
 
-fn oidc(config: &ResolvedConfig, has_role: bool, open_sts: Option<&String>) -> Result<Option<OidcToken>> {
+fn oidc(
+    config: &ResolvedConfig,
+    has_role: bool,
+    open_sts: Option<&String>,
+) -> Result<Option<OidcToken>> {
     let (arn, file) = ("oidc_provider_arn", "oidc_token_file");
     match (nonempty(config, arn), nonempty(config, file)) {
         (None, None) => Ok(None),
         (Some(provider_arn), Some(path)) if has_role => {
-            let named_by_directory = config.is_of_directory(file).then(|| config.origin(file).to_string());
+            let named_by_directory =
+                config.is_of_directory(file).then(|| config.origin(file).to_string());
             Ok(Some(OidcToken {
                 provider_arn: provider_arn.to_owned(),
                 file: config.path(file, path)?,
@@ -202,5 +222,7 @@ fn oidc(config: &ResolvedConfig, has_role: bool, open_sts: Option<&String>) -> R
 }
 
 fn needed(config: &ResolvedConfig, missing: &str, there: &str) -> Error {
-    config.missing(missing).with_context("needed by", format!("`{there}`, set in {}", config.origin(there)))
+    config
+        .missing(missing)
+        .with_context("needed by", format!("`{there}`, set in {}", config.origin(there)))
 }

@@ -2,9 +2,10 @@
 
 use remote_state_core::config::{ConfigKeySpec, EmptyRule, ProviderSpec, ValueKind};
 
-/// The keys of the `oss` provider: those of `backend "oss"` in its first proposal (`path`, `name`, `lock`) and in every release (`prefix`, `key`,
-/// `tablestore_*`), and some of our own. See <https://developer.hashicorp.com/terraform/language/backend/oss>.
-pub static PROVIDER: ProviderSpec = ProviderSpec { scheme: "oss", title: "Alibaba Cloud OSS", keys: KEYS };
+/// The keys of the `oss` provider: those of `backend "oss"` in its first proposal (`path`, `name`,
+/// `lock`) and in every release (`prefix`, `key`, `tablestore_*`), and some of our own. See <https://developer.hashicorp.com/terraform/language/backend/oss>.
+pub static PROVIDER: ProviderSpec =
+    ProviderSpec { scheme: "oss", title: "Alibaba Cloud OSS", keys: KEYS };
 
 /// An optional text. As in Terraform, an explicit empty string keeps the environment out.
 const fn text(name: &'static str, doc: &'static str) -> ConfigKeySpec {

@@ -1,4 +1,5 @@
-//! The configuration of a store, from resolved values to checked ones. What keys there are says `keys.rs`.
+//! The configuration of a store, from resolved values to checked ones. What keys there are says
+//! `keys.rs`.
 
 use remote_state_core::config::{ConfigValue, ForeignEndpoint, Origin, ResolvedConfig};
 use remote_state_core::{Error, Result};
@@ -100,7 +101,8 @@ impl OssConfig {
     /// Checks a resolved configuration.
     ///
     /// # Errors
-    /// `ConfigInvalid` with the key and where its value was set; `CredentialInvalid` for a profile that cannot be read.
+    /// `ConfigInvalid` with the key and where its value was set; `CredentialInvalid` for a profile
+    /// that cannot be read.
     pub fn from_resolved(config: &ResolvedConfig) -> Result<Self> {
         identity::without_foreign_token(config).check_printable(&SEVERAL_LINES)?;
         let bucket = config.required("bucket")?;
@@ -108,7 +110,9 @@ impl OssConfig {
         let layout = layout(config, bucket)?;
         let style = style(config)?;
         let given = nonempty(config, "endpoint")
-            .map(|text| Endpoint::parse(text, style).map_err(|reason| config.invalid("endpoint", reason)))
+            .map(|text| {
+                Endpoint::parse(text, style).map_err(|reason| config.invalid("endpoint", reason))
+            })
             .transpose()?;
         if let Some(service) = given.as_ref().and_then(|endpoint| endpoint.without_bucket(bucket)) {
             let reason = "it names more than a region; the bucket has a key of its own, `bucket`";
@@ -135,7 +139,8 @@ impl OssConfig {
             return Err(config.missing("region").with_hint(if given.is_none() {
                 "or set `endpoint`"
             } else {
-                "the signature V4 needs it, and the endpoint does not name it; a private cloud that knows no region may want `signature_version = \"v1\"`"
+                "the signature V4 needs it, and the endpoint does not name it; a private cloud \
+                 that knows no region may want `signature_version = \"v1\"`"
             }));
         }
         let credentials = identity::wanted(config, profile, region.as_deref())?;
@@ -197,10 +202,12 @@ fn layout(config: &ResolvedConfig, bucket: &str) -> Result<Layout> {
     let original = ["path", "name"].into_iter().find(|key| config.get(key).is_some());
     let released = ["prefix", "key"].into_iter().find(|key| config.get(key).is_some());
     if let (Some(one), Some(other)) = (original, released) {
-        return Err(both(config, one, other)
-            .with_hint("`path` and `name` are one layout, `prefix` and `key` another: keep one of the two"));
+        return Err(both(config, one, other).with_hint(
+            "`path` and `name` are one layout, `prefix` and `key` another: keep one of the two",
+        ));
     }
-    let (folder_key, name_key) = if original.is_some() { ("path", "name") } else { ("prefix", "key") };
+    let (folder_key, name_key) =
+        if original.is_some() { ("path", "name") } else { ("prefix", "key") };
     let folder = match config.string(folder_key) {
         Some(folder) => folder,
         None if original.is_some() => return Err(config.missing("path")),
@@ -211,7 +218,8 @@ fn layout(config: &ResolvedConfig, bucket: &str) -> Result<Layout> {
     }
     let name = config.string(name_key).unwrap_or(DEFAULT_NAME);
     check_name(name).map_err(|reason| config.invalid(name_key, reason))?;
-    Layout::new(bucket, trim_folder(folder), name).map_err(|reason| config.invalid(name_key, reason))
+    Layout::new(bucket, trim_folder(folder), name)
+        .map_err(|reason| config.invalid(name_key, reason))
 }
 
 fn style(config: &ResolvedConfig) -> Result<Option<AddressStyle>> {
@@ -220,7 +228,9 @@ fn style(config: &ResolvedConfig) -> Result<Option<AddressStyle>> {
         Some("cname") => Ok(Some(AddressStyle::Cname)),
         Some("path") => Ok(Some(AddressStyle::Path)),
         Some("virtual") => Ok(Some(AddressStyle::Virtual)),
-        Some(_) => Err(config.invalid("address_style", "expected `auto`, `virtual`, `path` or `cname`")),
+        Some(_) => {
+            Err(config.invalid("address_style", "expected `auto`, `virtual`, `path` or `cname`"))
+        }
     }
 }
 
@@ -230,7 +240,9 @@ fn endpoint_of_region(
     style: Option<AddressStyle>,
 ) -> Result<EndpointChoice> {
     if style == Some(AddressStyle::Cname) {
-        return Err(config.missing("endpoint").with_hint("`address_style = \"cname\"` needs the domain"));
+        return Err(config
+            .missing("endpoint")
+            .with_hint("`address_style = \"cname\"` needs the domain"));
     }
     match url(config, "location_endpoint", "location-readonly.aliyuncs.com")? {
         Some(service) => Ok(EndpointChoice::Asked { service, region: region.to_owned(), style }),
@@ -244,7 +256,8 @@ fn endpoint_of_region(
 /// Reads a URL, which without a scheme is reached over HTTPS.
 fn url(config: &ResolvedConfig, key: &str, example: &str) -> Result<Option<Url>> {
     let Some(text) = nonempty(config, key) else { return Ok(None) };
-    let with_scheme = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
+    let with_scheme =
+        if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
     match Url::parse(&with_scheme) {
         Ok(url) if !url.username().is_empty() || url.password().is_some() => {
             Err(config.invalid(key, "it must not hold a user name or a password"))
@@ -276,14 +289,16 @@ fn tablestore(config: &ResolvedConfig) -> Result<Option<Tablestore>> {
 
 /// Which locks are taken: the object, and the row of the table.
 ///
-/// A table is what native clients lock in, so with one the object is left alone, unless it is asked for too.
+/// A table is what native clients lock in, so with one the object is left alone, unless it is asked
+/// for too.
 fn locks(config: &ResolvedConfig, has_table: bool) -> (bool, bool) {
     let is_on = config.bool("lock");
     let is_asked_for = config.get("lock").is_some_and(|lock| lock.origin != Origin::Default);
     (is_on && (is_asked_for || !has_table), is_on && has_table)
 }
 
-/// In the layout of the releases there may be native clients beside us, and without a table they know no lock.
+/// In the layout of the releases there may be native clients beside us, and without a table they
+/// know no lock.
 fn notes(config: &ResolvedConfig, has_table: bool) -> Vec<String> {
     let is_released = config.get("path").is_none();
     let is_decided = config.get("lock").is_some_and(|lock| lock.origin != Origin::Default);
@@ -291,7 +306,8 @@ fn notes(config: &ResolvedConfig, has_table: bool) -> Vec<String> {
         return Vec::new();
     }
     vec![
-        "OSS itself holds the lock, which native clients neither take nor see: if one writes this state too, use `tablestore_table`, and if none does, say so with `lock = true`"
+        "OSS itself holds the lock, which native clients neither take nor see: if one writes this \
+         state too, use `tablestore_table`, and if none does, say so with `lock = true`"
             .to_owned(),
     ]
 }
@@ -305,7 +321,10 @@ fn encryption(config: &ResolvedConfig) -> Result<Option<Encryption>> {
         Some(_) => return Err(config.invalid("sse_algorithm", "expected `AES256`, `KMS` or `SM4`")),
     };
     if !config.bool("encrypt") {
-        return match ["sse_algorithm", "kms_key_id"].into_iter().find(|key| nonempty(config, key).is_some()) {
+        return match ["sse_algorithm", "kms_key_id"]
+            .into_iter()
+            .find(|key| nonempty(config, key).is_some())
+        {
             Some(ignored) => Err(config
                 .invalid(ignored, "it has no effect while `encrypt` is not true")
                 .with_hint(format!("set `encrypt = true`, or remove `{ignored}`"))),
@@ -324,13 +343,16 @@ fn acl(config: &ResolvedConfig) -> Result<Option<String>> {
     match nonempty(config, "acl") {
         None => Ok(None),
         Some(acl @ ("private" | "public-read" | "public-read-write")) => Ok(Some(acl.to_owned())),
-        Some(_) => Err(config.invalid("acl", "expected `private`, `public-read` or `public-read-write`")),
+        Some(_) => {
+            Err(config.invalid("acl", "expected `private`, `public-read` or `public-read-write`"))
+        }
     }
 }
 
 fn max_retries(config: &ResolvedConfig) -> Result<usize> {
     let text = config.string("max_retries").unwrap_or("4");
-    text.parse().map_err(|_| config.invalid("max_retries", "expected a whole number that is not negative"))
+    text.parse()
+        .map_err(|_| config.invalid("max_retries", "expected a whole number that is not negative"))
 }
 
 /// Creates the error for two keys of which only one may be set.
@@ -340,9 +362,12 @@ fn both(config: &ResolvedConfig, one: &str, other: &str) -> Error {
         .with_context("and in", format_args!("{} (`{other}`)", config.origin(other)))
 }
 
-/// Returns whether a value was written down somewhere, and is not what the environment has for everybody.
+/// Returns whether a value was written down somewhere, and is not what the environment has for
+/// everybody.
 fn is_configured(config: &ResolvedConfig, name: &str) -> bool {
-    config.get(name).is_some_and(|value| !matches!(value.origin, Origin::Environment(_) | Origin::Default))
+    config
+        .get(name)
+        .is_some_and(|value| !matches!(value.origin, Origin::Environment(_) | Origin::Default))
 }
 
 /// A number of seconds; absent and zero stand for none.

@@ -153,7 +153,8 @@ fn a_table_without_an_endpoint_is_a_configuration_error() {
     );
     assert!(error.hints().iter().any(|hint| hint.contains(".ots.aliyuncs.com")), "{error:?}");
     // An endpoint alone locks nothing, as in native clients, and the lock object is taken.
-    let config = config(&[("tablestore_endpoint", "https://tf.cn-beijing.ots.aliyuncs.com")]).unwrap();
+    let config =
+        config(&[("tablestore_endpoint", "https://tf.cn-beijing.ots.aliyuncs.com")]).unwrap();
     assert!(config.tablestore.is_none() && config.uses_lock_object);
 }
 
@@ -170,8 +171,10 @@ fn an_instance_is_named_by_its_host_unless_it_is_named() {
 
 #[test]
 fn a_table_takes_the_place_of_the_lock_object_unless_both_are_asked_for() {
-    let table =
-        [("tablestore_table", "locks"), ("tablestore_endpoint", "https://tf.cn-beijing.ots.aliyuncs.com")];
+    let table = [
+        ("tablestore_table", "locks"),
+        ("tablestore_endpoint", "https://tf.cn-beijing.ots.aliyuncs.com"),
+    ];
     for (lock, has_table, expected) in [
         (None, false, (true, false)),
         (Some("true"), false, (true, false)),
@@ -183,7 +186,11 @@ fn a_table_takes_the_place_of_the_lock_object_unless_both_are_asked_for() {
         let mut keys: Vec<_> = lock.map(|lock| ("lock", lock)).into_iter().collect();
         keys.extend(table.into_iter().filter(|_| has_table));
         let config = config(&keys).unwrap();
-        assert_eq!((config.uses_lock_object, config.locks_in_table), expected, "{lock:?} {has_table}");
+        assert_eq!(
+            (config.uses_lock_object, config.locks_in_table),
+            expected,
+            "{lock:?} {has_table}"
+        );
     }
 }
 
@@ -210,10 +217,14 @@ fn an_explicit_empty_string_keeps_the_environment_out() {
 fn the_region_is_found_where_it_is_said() {
     let region = |keys: &[(&str, &str)], env: &[(&str, &str)]| {
         let keys: Vec<_> = [("bucket", "bkt")].iter().chain(keys).copied().collect();
-        alone(&keys, env).map(|config| (config.region.clone().unwrap_or_default(), endpoint(&config)))
+        alone(&keys, env)
+            .map(|config| (config.region.clone().unwrap_or_default(), endpoint(&config)))
     };
     let oss = |region: &str| format!("https://oss-{region}.aliyuncs.com");
-    assert_eq!(region(&[("region", "cn-beijing")], &[]).unwrap(), ("cn-beijing".into(), oss("cn-beijing")));
+    assert_eq!(
+        region(&[("region", "cn-beijing")], &[]).unwrap(),
+        ("cn-beijing".into(), oss("cn-beijing"))
+    );
     assert_eq!(
         region(&[("region", "oss-cn-beijing")], &[]).unwrap(),
         ("cn-beijing".into(), oss("cn-beijing"))
@@ -222,7 +233,8 @@ fn the_region_is_found_where_it_is_said() {
         region(&[("endpoint", "oss-cn-hangzhou-internal.aliyuncs.com")], &[]).unwrap().0,
         "cn-hangzhou"
     );
-    let env = [("ALICLOUD_DEFAULT_REGION", "c"), ("ALIBABA_CLOUD_REGION", "b"), ("ALICLOUD_REGION", "a")];
+    let env =
+        [("ALICLOUD_DEFAULT_REGION", "c"), ("ALIBABA_CLOUD_REGION", "b"), ("ALICLOUD_REGION", "a")];
     for (left, expected) in [(0, "a"), (1, "b"), (2, "c")] {
         assert_eq!(region(&[], &env[..3 - left]).unwrap().0, expected);
     }
@@ -235,9 +247,13 @@ fn the_region_is_found_where_it_is_said() {
             .iter()
             .any(|hint| hint.contains("v1"))
     );
-    assert!(region(&[("endpoint", "https://oss.example.com"), ("signature_version", "v1")], &[]).is_ok());
+    assert!(
+        region(&[("endpoint", "https://oss.example.com"), ("signature_version", "v1")], &[])
+            .is_ok()
+    );
     let asked =
-        region(&[("region", "r"), ("location_endpoint", "location-readonly.aliyuncs.com")], &[]).unwrap();
+        region(&[("region", "r"), ("location_endpoint", "location-readonly.aliyuncs.com")], &[])
+            .unwrap();
     assert_eq!(asked.1, "https://location-readonly.aliyuncs.com/ of r");
 }
 
@@ -251,7 +267,8 @@ fn encryption_that_would_not_happen_is_refused() {
         let keys: Vec<_> = [("encrypt", "true")].iter().chain(keys).copied().collect();
         config(&keys).map(|config| config.encryption.unwrap())
     };
-    let of = |algorithm, key: Option<&str>| Encryption { algorithm, kms_key_id: key.map(str::to_owned) };
+    let of =
+        |algorithm, key: Option<&str>| Encryption { algorithm, kms_key_id: key.map(str::to_owned) };
     assert_eq!(encryption(&[]).unwrap(), of("AES256", None));
     assert_eq!(encryption(&[("sse_algorithm", "KMS")]).unwrap(), of("KMS", None));
     assert_eq!(encryption(&[("kms_key_id", "k1")]).unwrap(), of("KMS", Some("k1")));
@@ -281,8 +298,9 @@ fn secrets_do_not_show_in_debug_output() {
 
 #[test]
 fn a_role_is_put_together_from_the_single_keys_the_block_and_the_environment() {
-    let role =
-        |keys: &[(&str, &str)], env: &[(&str, &str)]| with_environment(keys, env).unwrap().credentials.role;
+    let role = |keys: &[(&str, &str)], env: &[(&str, &str)]| {
+        with_environment(keys, env).unwrap().credentials.role
+    };
     let arn = "acs:ram::123456:role/tf";
     assert!(role(&[], &[]).is_none());
     let plain = role(&[("assume_role_role_arn", arn)], &[]).unwrap();
@@ -297,7 +315,8 @@ fn a_role_is_put_together_from_the_single_keys_the_block_and_the_environment() {
         (of_env.arn.as_str(), of_env.session_name.as_str(), of_env.duration_seconds),
         (arn, "s", 7200)
     );
-    let block = [("assume_role.role_arn", "acs:ram::1:role/b"), ("assume_role.session_expiration", "900")];
+    let block =
+        [("assume_role.role_arn", "acs:ram::1:role/b"), ("assume_role.session_expiration", "900")];
     let of_block = role(&block, &env).unwrap();
     assert_eq!(
         (of_block.arn.as_str(), of_block.session_name.as_str(), of_block.duration_seconds),

@@ -2,18 +2,22 @@
 //!
 //! As in `backend "oss"`, which takes the first of these that gives an access key:
 //!
-//! 1. `access_key`, `secret_key` and `security_token`, each completed from the profile that is named, if it holds keys.
+//! 1. `access_key`, `secret_key` and `security_token`, each completed from the profile that is
+//!    named, if it holds keys.
 //! 2. The instance's role that is named (`ecs_role_name`, or a profile of mode `EcsRamRole`).
 //!
-//! Where neither says anything, native clients send requests that nobody signed. Here the search goes on, as in the vendor's own tools:
+//! Where neither says anything, native clients send requests that nobody signed. Here the search
+//! goes on, as in the vendor's own tools:
 //!
-//! 3. The profile that is named, if it is of another mode: a token (`OIDC`), a program (`External`), a URL, another profile's role.
+//! 3. The profile that is named, if it is of another mode: a token (`OIDC`), a program
+//!    (`External`), a URL, another profile's role.
 //! 4. A token of an identity provider (`oidc_provider_arn`, `oidc_token_file`) with the role.
 //! 5. The profile that the CLI has chosen (`current`).
 //! 6. `credentials_uri`.
 //! 7. The instance's metadata service, with whatever role the instance has.
 //!
-//! With a role to assume (`assume_role_role_arn`, or a profile of mode `RamRoleArn`), all of this is what it is assumed with.
+//! With a role to assume (`assume_role_role_arn`, or a profile of mode `RamRoleArn`), all of this
+//! is what it is assumed with.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -94,8 +98,10 @@ pub(crate) fn choose(wanted: &Wanted) -> Result<Arc<dyn Source>> {
     if let Some(keys) = keys(wanted)? {
         return Ok(assumed(Arc::new(keys)));
     }
-    let metadata =
-        |role_name: Option<String>| Metadata { endpoint: wanted.metadata_endpoint.clone(), role_name };
+    let metadata = |role_name: Option<String>| Metadata {
+        endpoint: wanted.metadata_endpoint.clone(),
+        role_name,
+    };
     let of_profile = wanted.profile.as_ref().and_then(Profile::ecs_role_name);
     let named = [wanted.ecs_role_name.as_str(), of_profile.unwrap_or_default()];
     if let Some(name) = named.into_iter().find(|name| !name.is_empty()) {
@@ -133,17 +139,21 @@ fn keys(wanted: &Wanted) -> Result<Option<Static>> {
     let either = |given: &str, of_profile: Option<&str>| {
         if given.is_empty() { of_profile.unwrap_or_default().to_owned() } else { given.to_owned() }
     };
-    let access_key = either(&wanted.access_key, profile.map(|profile| profile.access_key_id.as_str()));
+    let access_key =
+        either(&wanted.access_key, profile.map(|profile| profile.access_key_id.as_str()));
     let secret_key = either(
         wanted.secret_key.expose_secret(),
         profile.map(|profile| profile.access_key_secret.expose_secret()),
     );
-    let token = either(wanted.security_token.expose_secret(), profile.and_then(Profile::session_token));
+    let token =
+        either(wanted.security_token.expose_secret(), profile.and_then(Profile::session_token));
     let missing = match (access_key.is_empty(), secret_key.is_empty()) {
         (true, true) => return Ok(None),
         (false, false) => {
             let origin = match profile {
-                Some(profile) if wanted.access_key.is_empty() => format!("profile `{}`", profile.name),
+                Some(profile) if wanted.access_key.is_empty() => {
+                    format!("profile `{}`", profile.name)
+                }
                 _ => wanted.origin.clone(),
             };
             let credentials = Credentials::new(access_key, secret_key, Some(token));

@@ -1,4 +1,5 @@
-//! The role of the ECS instance, from its metadata service: hardened mode first, and the older mode where that is not known.
+//! The role of the ECS instance, from its metadata service: hardened mode first, and the older mode
+//! where that is not known.
 //!
 //! <https://www.alibabacloud.com/help/en/ecs/user-guide/view-instance-metadata>
 
@@ -72,8 +73,9 @@ impl Source for Metadata {
         if said.code != "Success" {
             return Err(refused(format!("it answered `{}`", said.code)));
         }
-        let handed: Handed = serde_json::from_slice(&body)
-            .map_err(|_| refused("its answer lacks an access key, or has a malformed one".to_owned()))?;
+        let handed: Handed = serde_json::from_slice(&body).map_err(|_| {
+            refused("its answer lacks an access key, or has a malformed one".to_owned())
+        })?;
         Ok(handed.into())
     }
 }
@@ -100,8 +102,14 @@ impl Metadata {
             .filter(|token| !token.is_empty()))
     }
 
-    async fn get(&self, surroundings: &Surroundings, token: Option<&str>, role: &str) -> Result<Answer> {
-        let path = format!("latest/meta-data/ram/security-credentials/{}", crate::sign::encode(role));
+    async fn get(
+        &self,
+        surroundings: &Surroundings,
+        token: Option<&str>,
+        role: &str,
+    ) -> Result<Answer> {
+        let path =
+            format!("latest/meta-data/ram/security-credentials/{}", crate::sign::encode(role));
         let mut request = surroundings.http.direct().get(self.url(&path));
         if let Some(token) = token {
             request = request.header("X-aliyun-ecs-metadata-token", token);
@@ -115,9 +123,12 @@ impl Metadata {
 
     async fn exchange(&self, request: reqwest::RequestBuilder) -> Result<Answer> {
         let exchange = async {
-            let mut answer =
-                request.send().await.map_err(|error| self.silent(&crate::error::last_reason(&error)))?;
-            let body = read(&mut answer, MOST_BYTES).await.map_err(|reason| self.silent(&reason))?;
+            let mut answer = request
+                .send()
+                .await
+                .map_err(|error| self.silent(&crate::error::last_reason(&error)))?;
+            let body =
+                read(&mut answer, MOST_BYTES).await.map_err(|reason| self.silent(&reason))?;
             Ok((answer.status().as_u16(), body))
         };
         timeout(PATIENCE, exchange).await.map_err(|_| self.silent("it does not answer"))?
@@ -125,7 +136,10 @@ impl Metadata {
 
     fn silent(&self, reason: &str) -> Error {
         no_credentials("cannot reach the metadata service")
-            .with_context("because", format!("{}: {reason}", self.endpoint.as_str().trim_end_matches('/')))
+            .with_context(
+                "because",
+                format!("{}: {reason}", self.endpoint.as_str().trim_end_matches('/')),
+            )
             .with_retryable(true)
     }
 }

@@ -52,7 +52,9 @@ impl Credentials {
         Self {
             access_key: access_key.into(),
             secret_key: secret_key.into(),
-            security_token: security_token.filter(|token| !token.is_empty()).map(SecretString::from),
+            security_token: security_token
+                .filter(|token| !token.is_empty())
+                .map(SecretString::from),
             expires: None,
         }
     }
@@ -169,11 +171,15 @@ impl Source for Chain {
                 Err(error) => answers.push(format!("{source}: {}", whole(&error))),
             }
         }
-        let error = answers.into_iter().fold(no_credentials("no credentials were found"), |error, answer| {
-            error.with_context("asked", answer)
-        });
-        Err(error
-            .with_hint("set `ALICLOUD_ACCESS_KEY` and `ALICLOUD_SECRET_KEY`, or name a `profile` with `--backend-config profile=…`"))
+        let error = answers
+            .into_iter()
+            .fold(no_credentials("no credentials were found"), |error, answer| {
+                error.with_context("asked", answer)
+            });
+        Err(error.with_hint(
+            "set `ALICLOUD_ACCESS_KEY` and `ALICLOUD_SECRET_KEY`, or name a `profile` with \
+             `--backend-config profile=…`",
+        ))
     }
 }
 

@@ -1,4 +1,5 @@
-//! Assuming a role with the token of an identity provider (RRSA, GitHub, GitLab). The request is not signed: the token is what counts.
+//! Assuming a role with the token of an identity provider (RRSA, GitHub, GitLab). The request is
+//! not signed: the token is what counts.
 //!
 //! <https://www.alibabacloud.com/help/en/ram/developer-reference/api-sts-2015-04-01-assumerolewithoidc>
 
@@ -33,11 +34,14 @@ impl Source for Oidc {
         let OidcToken { provider_arn, file, named_by_directory, open_sts } = &self.token;
         if let Some(origin) = open_sts {
             return Err(no_credentials(format!(
-                "the token in `{}` was not sent: a file of the directory sends it over plain `http`",
+                "the token in `{}` was not sent: a file of the directory sends it over plain \
+                 `http`",
                 file.display()
             ))
             .with_context("set in", format!("{origin} (`sts_endpoint`)"))
-            .with_hint("use `https`, or name the endpoint yourself, in `ALIBABA_CLOUD_STS_ENDPOINT`"));
+            .with_hint(
+                "use `https`, or name the endpoint yourself, in `ALIBABA_CLOUD_STS_ENDPOINT`",
+            ));
         }
         // Read each time: whoever gave the token out replaces it.
         let token = tokio::fs::read_to_string(file).await.map_err(|error| {
@@ -52,8 +56,8 @@ impl Source for Oidc {
             ))
             .with_context("set in", origin)
             .with_hint(
-                "a token is three parts of base64url with dots between them; \
-                 a file of another form must be named by you, in `ALIBABA_CLOUD_OIDC_TOKEN_FILE`",
+                "a token is three parts of base64url with dots between them; a file of another \
+                 form must be named by you, in `ALIBABA_CLOUD_OIDC_TOKEN_FILE`",
             ));
         }
         let Role { arn, session_name, policy, duration_seconds, sts } = &self.role;

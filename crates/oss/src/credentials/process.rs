@@ -15,7 +15,8 @@ use crate::credentials::{Credentials, Source, Surroundings, no_credentials};
 /// How long a program may take: it may ask a person, where `remote_state_core::program` lets it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Runs a program. As the CLI does, its arguments are told apart by blanks, and no shell looks at them.
+/// Runs a program. As the CLI does, its arguments are told apart by blanks, and no shell looks at
+/// them.
 #[derive(Debug)]
 pub(super) struct Process {
     pub(super) command: String,
@@ -44,8 +45,10 @@ impl Source for Process {
         let name = words.next().unwrap_or_default();
         let failed = |because: String| {
             let profile = &self.profile;
-            no_credentials(format!("the program `{name}` of profile `{profile}` gives no credentials"))
-                .with_context("because", because)
+            no_credentials(format!(
+                "the program `{name}` of profile `{profile}` gives no credentials"
+            ))
+            .with_context("because", because)
         };
         let mut command = Command::new(name);
         command.args(words);
@@ -60,8 +63,11 @@ impl Source for Process {
         let printed: Printed = serde_json::from_slice(&output.stdout).map_err(|_| {
             failed("it does not print `access_key_id` and `access_key_secret` in JSON".to_owned())
         })?;
-        let credentials =
-            Credentials::new(printed.access_key_id, printed.access_key_secret, Some(printed.sts_token));
+        let credentials = Credentials::new(
+            printed.access_key_id,
+            printed.access_key_secret,
+            Some(printed.sts_token),
+        );
         Ok(Credentials { expires: printed.expiration, ..credentials })
     }
 }

@@ -65,11 +65,16 @@ impl Profile {
     /// `CredentialInvalid` if the file or the profile is not there, or the file is malformed.
     pub(crate) fn read(file: &Path, name: &str) -> Result<Self> {
         let found = File::read(file)?;
-        let names: Vec<_> = found.profiles.iter().map(|profile| format!("`{}`", profile.name)).collect();
-        let found = found.profiles.into_iter().find(|profile| profile.name == name).ok_or_else(|| {
-            no_credentials(format!("there is no profile `{name}` in `{}`", file.display()))
-                .with_context("profiles", if names.is_empty() { "none".to_owned() } else { names.join(", ") })
-        })?;
+        let names: Vec<_> =
+            found.profiles.iter().map(|profile| format!("`{}`", profile.name)).collect();
+        let found =
+            found.profiles.into_iter().find(|profile| profile.name == name).ok_or_else(|| {
+                no_credentials(format!("there is no profile `{name}` in `{}`", file.display()))
+                    .with_context(
+                        "profiles",
+                        if names.is_empty() { "none".to_owned() } else { names.join(", ") },
+                    )
+            })?;
         found.check_printable(file)?;
         Ok(found)
     }
@@ -100,7 +105,9 @@ impl Profile {
 
     /// The role of the instance that it names.
     pub(super) fn ecs_role_name(&self) -> Option<&str> {
-        (self.mode == "EcsRamRole").then_some(self.ram_role_name.as_str()).filter(|name| !name.is_empty())
+        (self.mode == "EcsRamRole")
+            .then_some(self.ram_role_name.as_str())
+            .filter(|name| !name.is_empty())
     }
 
     /// The role to assume with its keys.
@@ -109,13 +116,18 @@ impl Profile {
     }
 
     fn as_role(&self, sts: &StsEndpoint) -> Role {
-        let or =
-            |text: &str, default: &str| if text.is_empty() { default.to_owned() } else { text.to_owned() };
+        let or = |text: &str, default: &str| {
+            if text.is_empty() { default.to_owned() } else { text.to_owned() }
+        };
         Role {
             arn: self.ram_role_arn.clone(),
             session_name: or(&self.ram_session_name, SESSION_NAME),
             policy: String::new(),
-            duration_seconds: if self.expired_seconds == 0 { SESSION_SECONDS } else { self.expired_seconds },
+            duration_seconds: if self.expired_seconds == 0 {
+                SESSION_SECONDS
+            } else {
+                self.expired_seconds
+            },
             sts: sts.clone(),
         }
     }
@@ -153,60 +165,70 @@ pub(super) fn source_of(profile: &Profile, wanted: &Wanted) -> Result<Arc<dyn So
 
 fn source_at(profile: &Profile, wanted: &Wanted, depth: usize) -> Result<Arc<dyn Source>> {
     let Profile { name, mode, .. } = profile;
-    let needs = |key: &str| no_credentials(format!("profile `{name}` of mode `{mode}` has no `{key}`"));
+    let needs =
+        |key: &str| no_credentials(format!("profile `{name}` of mode `{mode}` has no `{key}`"));
     let filled = |key: &str, text: &str| if text.is_empty() { Err(needs(key)) } else { Ok(()) };
     match mode.as_str() {
-            "OIDC" => {
-                filled("oidc_provider_arn", &profile.oidc_provider_arn)?;
-                filled("oidc_token_file", &profile.oidc_token_file)?;
-                filled("ram_role_arn", &profile.ram_role_arn)?;
-                let token = OidcToken {
-                    provider_arn: profile.oidc_provider_arn.clone(),
-                    file: PathBuf::from(&profile.oidc_token_file),
-                    named_by_directory: wanted
-                        .held
-                        .profiles_file
-                        .then(|| format!("profile `{name}` of `{}`", wanted.profiles_file.display())),
-                    open_sts: wanted.held.open_sts.clone(),
-                };
-                Ok(Arc::new(Oidc { token, role: profile.as_role(&wanted.sts) }))
-            }
-            "External" => {
-                filled("process_command", &profile.process_command)?;
-                if wanted.held.profiles_file && !wanted.held.allows_programs {
-                    return Err(no_credentials(format!(
-                        "the program of profile `{name}` was not run: a file of the directory names it"
-                    ))
-                    .with_context("set in", wanted.profiles_file.display())
-                    .with_hint(HOW_TO_ALLOW_PROGRAMS));
-                }
-                Ok(Arc::new(Process { command: profile.process_command.clone(), profile: name.clone() }))
-            }
-            "CredentialsURI" => {
-                let url = Url::parse(&profile.credentials_uri).map_err(|_| needs("credentials_uri"))?;
-                Ok(Arc::new(CredentialsUri(url)))
-            }
-            "ChainableRamRoleArn" => {
-                filled("source_profile", &profile.source_profile)?;
-                filled("ram_role_arn", &profile.ram_role_arn)?;
-                if depth == DEEPEST {
-                    return Err(no_credentials(format!("profile `{name}` has a source that leads back to itself")));
-                }
-                let source = Profile::read(&wanted.profiles_file, &profile.source_profile)?;
-                let base = if source.mode == "ChainableRamRoleArn" {
-                    source_at(&source, wanted, depth + 1)?
-                } else {
-                    choose(&wanted.for_profile(source))?
-                };
-                Ok(Arc::new(AssumedRole { base, role: profile.as_role(&wanted.sts) }))
-            }
-            "AK" | "StsToken" | "RamRoleArn" => Err(needs("access_key_id")),
-            "EcsRamRole" => Err(needs("ram_role_name")),
-            "" => Err(no_credentials(format!("profile `{name}` has no `mode`"))),
-            _ => Err(no_credentials(format!("profile `{name}` is of mode `{mode}`, which is not known here")).with_hint(
-                "known are `AK`, `StsToken`, `RamRoleArn`, `EcsRamRole`, `OIDC`, `External`, `CredentialsURI` and `ChainableRamRoleArn`",
-            )),
+        "OIDC" => {
+            filled("oidc_provider_arn", &profile.oidc_provider_arn)?;
+            filled("oidc_token_file", &profile.oidc_token_file)?;
+            filled("ram_role_arn", &profile.ram_role_arn)?;
+            let token = OidcToken {
+                provider_arn: profile.oidc_provider_arn.clone(),
+                file: PathBuf::from(&profile.oidc_token_file),
+                named_by_directory: wanted
+                    .held
+                    .profiles_file
+                    .then(|| format!("profile `{name}` of `{}`", wanted.profiles_file.display())),
+                open_sts: wanted.held.open_sts.clone(),
+            };
+            Ok(Arc::new(Oidc { token, role: profile.as_role(&wanted.sts) }))
         }
+        "External" => {
+            filled("process_command", &profile.process_command)?;
+            if wanted.held.profiles_file && !wanted.held.allows_programs {
+                return Err(no_credentials(format!(
+                    "the program of profile `{name}` was not run: a file of the directory names it"
+                ))
+                .with_context("set in", wanted.profiles_file.display())
+                .with_hint(HOW_TO_ALLOW_PROGRAMS));
+            }
+            Ok(Arc::new(Process {
+                command: profile.process_command.clone(),
+                profile: name.clone(),
+            }))
+        }
+        "CredentialsURI" => {
+            let url = Url::parse(&profile.credentials_uri).map_err(|_| needs("credentials_uri"))?;
+            Ok(Arc::new(CredentialsUri(url)))
+        }
+        "ChainableRamRoleArn" => {
+            filled("source_profile", &profile.source_profile)?;
+            filled("ram_role_arn", &profile.ram_role_arn)?;
+            if depth == DEEPEST {
+                return Err(no_credentials(format!(
+                    "profile `{name}` has a source that leads back to itself"
+                )));
+            }
+            let source = Profile::read(&wanted.profiles_file, &profile.source_profile)?;
+            let base = if source.mode == "ChainableRamRoleArn" {
+                source_at(&source, wanted, depth + 1)?
+            } else {
+                choose(&wanted.for_profile(source))?
+            };
+            Ok(Arc::new(AssumedRole { base, role: profile.as_role(&wanted.sts) }))
+        }
+        "AK" | "StsToken" | "RamRoleArn" => Err(needs("access_key_id")),
+        "EcsRamRole" => Err(needs("ram_role_name")),
+        "" => Err(no_credentials(format!("profile `{name}` has no `mode`"))),
+        _ => Err(no_credentials(format!(
+            "profile `{name}` is of mode `{mode}`, which is not known here"
+        ))
+        .with_hint(
+            "known are `AK`, `StsToken`, `RamRoleArn`, `EcsRamRole`, `OIDC`, `External`, \
+             `CredentialsURI` and `ChainableRamRoleArn`",
+        )),
+    }
 }
 
 impl Wanted {
@@ -247,10 +269,11 @@ impl Source for Current {
             return Err(no_credentials("there is no such file"));
         }
         let File { current, profiles } = File::read(path)?;
-        let profile =
-            profiles.into_iter().find(|profile| profile.name == current).ok_or_else(|| -> Error {
+        let profile = profiles.into_iter().find(|profile| profile.name == current).ok_or_else(
+            || -> Error {
                 no_credentials(format!("it has no profile `{current}`, which is the current one"))
-            })?;
+            },
+        )?;
         profile.check_printable(path)?;
         choose(&self.wanted.for_profile(profile))?.load(surroundings).await
     }

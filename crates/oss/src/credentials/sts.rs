@@ -37,7 +37,9 @@ impl StsEndpoint {
             }
             Self::Given(endpoint) => endpoint.trim_end_matches('/').to_owned(),
             // These two are not called as the others are.
-            Self::OfRegion(region) if region == "cn-hangzhou-finance" => "sts.aliyuncs.com".to_owned(),
+            Self::OfRegion(region) if region == "cn-hangzhou-finance" => {
+                "sts.aliyuncs.com".to_owned()
+            }
             Self::OfRegion(region) if region == "cn-north-2-gov-1" => {
                 format!("sts-vpc.{region}.aliyuncs.com")
             }
@@ -52,8 +54,8 @@ impl StsEndpoint {
         Ok(format!("https://{host}/"))
     }
 
-    /// Asks with a form of these parameters, and once more with the service's time if it refuses ours. `what` is the message if there is no
-    /// answer of the kind that is wanted.
+    /// Asks with a form of these parameters, and once more with the service's time if it refuses
+    /// ours. `what` is the message if there is no answer of the kind that is wanted.
     pub(crate) async fn ask<T: DeserializeOwned>(
         &self,
         surroundings: &Surroundings,
@@ -64,7 +66,10 @@ impl StsEndpoint {
         let ask = async || {
             let form = form(&common_parameters(surroundings)?);
             let request = |client: &Client| {
-                client.post(&url).header("content-type", "application/x-www-form-urlencoded").body(form)
+                client
+                    .post(&url)
+                    .header("content-type", "application/x-www-form-urlencoded")
+                    .body(form)
             };
             exchange(&surroundings.http, request, &url, what).await
         };
@@ -90,13 +95,16 @@ impl StsEndpoint {
 /// The longest sentence of the service that is shown, in characters.
 const MOST_TOLD: usize = 300;
 
-/// What may be shown of a refusal. Sentences about signatures repeat what was to be signed, and so the security token.
+/// What may be shown of a refusal. Sentences about signatures repeat what was to be signed, and so
+/// the security token.
 fn told(code: &str, message: &str) -> String {
     let is_of_signature = matches!(code, "SignatureDoesNotMatch" | "IncompleteSignature")
         || code.starts_with("InvalidSignature");
     let lower = message.to_ascii_lowercase();
-    let end =
-        ["string to sign", "stringtosign", "securitytoken"].iter().filter_map(|part| lower.find(part)).min();
+    let end = ["string to sign", "stringtosign", "securitytoken"]
+        .iter()
+        .filter_map(|part| lower.find(part))
+        .min();
     let safe: String = message[..end.unwrap_or(message.len())].chars().take(MOST_TOLD).collect();
     let safe = safe.trim_end();
     if is_of_signature || safe.is_empty() { code.to_owned() } else { format!("{code}: {safe}") }
@@ -105,7 +113,8 @@ fn told(code: &str, message: &str) -> String {
 /// Whether the service refuses a request for the time in it, as an answer says.
 pub(crate) fn is_about_time(body: &[u8]) -> bool {
     // "Specified time stamp or date value is expired."
-    serde_json::from_slice::<Refusal>(body).is_ok_and(|refusal| refusal.code == "InvalidTimeStamp.Expired")
+    serde_json::from_slice::<Refusal>(body)
+        .is_ok_and(|refusal| refusal.code == "InvalidTimeStamp.Expired")
 }
 
 /// An answer, read to its end.
@@ -131,8 +140,9 @@ async fn exchange(
     url: &str,
     what: &str,
 ) -> Result<Sent> {
-    let by_proxy =
-        |failed: ProxyFailed| no_credentials(what).with_context("because", &failed).with_hint(failed.hint);
+    let by_proxy = |failed: ProxyFailed| {
+        no_credentials(what).with_context("because", &failed).with_hint(failed.hint)
+    };
     let client = http.client(url).map_err(by_proxy)?;
     let unreachable = |reason: String| {
         Error::new(ErrorKind::CredentialInvalid, "find credentials", what.to_owned())
@@ -222,12 +232,15 @@ mod tests {
 
     #[test]
     fn what_was_to_be_signed_is_not_told() {
-        let mismatch =
-            "it does not match our calculation. server string to sign is:POST&SecurityToken%3DSECRET";
+        let mismatch = "it does not match our calculation. server string to sign \
+                        is:POST&SecurityToken%3DSECRET";
         assert_eq!(told("SignatureDoesNotMatch", mismatch), "SignatureDoesNotMatch");
         assert_eq!(told("InvalidSignature.Malformed", "SECRET"), "InvalidSignature.Malformed");
         assert_eq!(told("Other", "Wrong é. The String To Sign is:SECRET"), "Other: Wrong é. The");
-        assert_eq!(told("NoPermission", "You are not authorized."), "NoPermission: You are not authorized.");
+        assert_eq!(
+            told("NoPermission", "You are not authorized."),
+            "NoPermission: You are not authorized."
+        );
         assert_eq!(told("X", &"y".repeat(1000)).len(), 303);
     }
 

@@ -17,8 +17,10 @@ mod fake;
 
 fn provider(keys: &[(&str, &str)]) -> Result<Provider> {
     // Nothing of the machine that runs the tests.
-    let nothing =
-        [("shared_credentials_file", "/nonexistent/config.json"), ("ecs_metadata_disabled", "true")];
+    let nothing = [
+        ("shared_credentials_file", "/nonexistent/config.json"),
+        ("ecs_metadata_disabled", "true"),
+    ];
     let mut all = std::collections::BTreeMap::from([("bucket", "bkt"), ("region", "cn-beijing")]);
     all.extend(nothing);
     all.extend(keys.iter().copied());
@@ -43,7 +45,8 @@ fn profiles(text: &str) -> (TempDir, String) {
 fn handed(lasts: SignedDuration) -> String {
     let expiration = (Timestamp::now() + lasts).strftime("%Y-%m-%dT%H:%M:%SZ");
     format!(
-        "{{\"Code\":\"Success\",\"AccessKeyId\":\"STS.id\",\"AccessKeySecret\":\"s3cret\",\"SecurityToken\":\"tok\",\"Expiration\":\"{expiration}\"}}"
+        "{{\"Code\":\"Success\",\"AccessKeyId\":\"STS.id\",\"AccessKeySecret\":\"s3cret\",\"\
+         SecurityToken\":\"tok\",\"Expiration\":\"{expiration}\"}}"
     )
 }
 
@@ -88,7 +91,8 @@ async fn profiles_of_every_mode_are_understood() {
         uri.url
     ));
     let of = async |name: &str| {
-        found(&[("shared_credentials_file", &path), ("profile", name), ("sts_endpoint", &sts.url)]).await
+        found(&[("shared_credentials_file", &path), ("profile", name), ("sts_endpoint", &sts.url)])
+            .await
     };
     let session = ["STS.id", "s3cret", "tok"];
     for (name, expected) in [
@@ -130,7 +134,8 @@ async fn profiles_of_every_mode_are_understood() {
         assert!(error.message().contains(part), "{name}: {error}");
     }
     // Each value that is set goes before the profile's.
-    let mixed = [("shared_credentials_file", path.as_str()), ("profile", "sts"), ("access_key", "own")];
+    let mixed =
+        [("shared_credentials_file", path.as_str()), ("profile", "sts"), ("access_key", "own")];
     assert_eq!(found(&mixed).await.unwrap(), ["own", "pb", "pc"]);
 }
 
@@ -146,7 +151,8 @@ async fn a_malformed_file_of_profiles_is_told_and_nothing_of_it_is() {
         r#"{"profiles":[{"name":"p","access_key_secret":["hunter2"]}]}"#,
     ] {
         let (_folder, path) = profiles(text);
-        let error = found(&[("shared_credentials_file", &path), ("profile", "p")]).await.unwrap_err();
+        let error =
+            found(&[("shared_credentials_file", &path), ("profile", "p")]).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::CredentialInvalid, "{text}");
         assert!(error.message().contains("is not a file of profiles"), "{text}: {error}");
         assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
@@ -169,9 +175,12 @@ async fn a_role_is_assumed_with_temporary_keys_too() {
     ];
     assert_eq!(found(&role).await.unwrap(), ["STS.id", "s3cret", "tok"]);
     let body = &sts.asked()[0].body;
-    for part in
-        ["SecurityToken=BASETOK", "Policy=%7B%22Version", "DurationSeconds=900", "RoleSessionName=terraform"]
-    {
+    for part in [
+        "SecurityToken=BASETOK",
+        "Policy=%7B%22Version",
+        "DurationSeconds=900",
+        "RoleSessionName=terraform",
+    ] {
         assert!(body.contains(part), "{part}: {body}");
     }
 }
@@ -192,7 +201,8 @@ async fn what_sts_answers_is_told() {
     assert_eq!(error.kind(), ErrorKind::CredentialInvalid);
     assert!(whole_text(&error).contains("NoPermission: You are not authorized"), "{error:?}");
     let broken = Fake::start(|_| (200, "<html>".to_owned())).await;
-    let error = found(&[role[0], ("sts_endpoint", &broken.url), role[2], role[3]]).await.unwrap_err();
+    let error =
+        found(&[role[0], ("sts_endpoint", &broken.url), role[2], role[3]]).await.unwrap_err();
     assert!(whole_text(&error).contains("nothing that was asked for"), "{error:?}");
     assert!(!format!("{error:?}").contains("hunter2"));
 }
@@ -215,7 +225,8 @@ fn metadata(is_hardened: bool, asked: &Asked) -> (u16, String) {
 async fn the_instance_is_asked_in_hardened_mode_and_in_the_older_one() {
     for is_hardened in [true, false] {
         let service = Fake::start(move |asked| metadata(is_hardened, asked)).await;
-        let named = [("ecs_role_name", "the-role"), ("ecs_metadata_endpoint", service.url.as_str())];
+        let named =
+            [("ecs_role_name", "the-role"), ("ecs_metadata_endpoint", service.url.as_str())];
         assert_eq!(found(&named).await.unwrap(), ["STS.id", "s3cret", "tok"], "{is_hardened}");
         assert_eq!(service.asked().len(), 2, "{:?}", service.asked());
         let discovered = [("ecs_metadata_disabled", "false"), named[1]];
@@ -232,7 +243,10 @@ async fn malformed_metadata_is_told() {
         ("{}", "it answered ``"),
         ("{\"Code\":\"Failed\"}", "it answered `Failed`"),
         ("{\"Code\":\"Success\"}", "lacks an access key"),
-        ("{\"Code\":\"Success\",\"AccessKeyId\":1,\"AccessKeySecret\":\"hunter2\"}", "lacks an access key"),
+        (
+            "{\"Code\":\"Success\",\"AccessKeyId\":1,\"AccessKeySecret\":\"hunter2\"}",
+            "lacks an access key",
+        ),
     ] {
         let service = Fake::start(move |_| (200, body.to_owned())).await;
         let keys = [("ecs_role_name", "r"), ("ecs_metadata_endpoint", service.url.as_str())];
@@ -260,7 +274,8 @@ async fn a_chain_that_ends_empty_says_what_each_source_answered_in_order() {
     .await
     .unwrap_err();
     assert_eq!(error.message(), "no credentials were found");
-    let answers: Vec<_> = error.context().iter().map(|(label, answer)| (*label, answer.as_str())).collect();
+    let answers: Vec<_> =
+        error.context().iter().map(|(label, answer)| (*label, answer.as_str())).collect();
     let expected = [
         "cannot read the token",
         "it has no profile `x`",
@@ -333,12 +348,16 @@ fn a_profile_that_is_not_needed_may_be_missing() {
         [("ALICLOUD_PROFILE", "p"), ("ALICLOUD_ACCESS_KEY", "a"), ("ALICLOUD_SECRET_KEY", "b")]
             .into_iter()
             .collect();
-    let layer = [("bucket", "bkt"), ("region", "r"), ("shared_credentials_file", "/nonexistent/config.json")]
-        .map(|(name, value)| {
-            let origin = remote_state_core::config::Origin::Program;
-            (name.to_owned(), remote_state_core::config::Sourced::new(value.into(), origin))
-        })
-        .to_vec();
+    let layer = [
+        ("bucket", "bkt"),
+        ("region", "r"),
+        ("shared_credentials_file", "/nonexistent/config.json"),
+    ]
+    .map(|(name, value)| {
+        let origin = remote_state_core::config::Origin::Program;
+        (name.to_owned(), remote_state_core::config::Sourced::new(value.into(), origin))
+    })
+    .to_vec();
     let config = remote_state_core::config::resolve(&PROVIDER, &env, &[layer]).unwrap();
     assert!(OssConfig::from_resolved(&config).is_ok());
 }

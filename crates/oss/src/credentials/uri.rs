@@ -38,10 +38,13 @@ impl Source for CredentialsUri {
         let (place, what) = (self.place(), "the URL has no credentials");
         let request = |client: &Client| client.get(self.0.clone());
         let (status, body) = send(&surroundings.http, request, &place, what).await?;
-        let answer = (status == 200).then(|| serde_json::from_slice::<Handed>(&body).ok()).flatten();
+        let answer =
+            (status == 200).then(|| serde_json::from_slice::<Handed>(&body).ok()).flatten();
         answer.map(Credentials::from).ok_or_else(|| {
-            no_credentials(what)
-                .with_context("because", format!("{place} answered with status {status} and no credentials"))
+            no_credentials(what).with_context(
+                "because",
+                format!("{place} answered with status {status} and no credentials"),
+            )
         })
     }
 }
@@ -52,7 +55,9 @@ mod tests {
 
     #[test]
     fn nothing_shows_what_may_be_a_secret_in_the_url() {
-        let uri = CredentialsUri(Url::parse("http://user:SECRET@127.0.0.1:7/x?token=SECRET#SECRET").unwrap());
+        let uri = CredentialsUri(
+            Url::parse("http://user:SECRET@127.0.0.1:7/x?token=SECRET#SECRET").unwrap(),
+        );
         for shown in [format!("{uri:?}"), uri.to_string()] {
             assert!(shown.contains("http://127.0.0.1:7/x") && !shown.contains("SECRET"), "{shown}");
         }

@@ -1,7 +1,8 @@
 //! Locks: the lock object, the row in a Tablestore table, or both, the object first.
 //!
 //! How a lock is taken and given back whatever answers are lost is the same for all providers: see
-//! [`remote_state_core::provider`]. See [`object`] and [`tablestore::lock`](crate::tablestore) for what each of the two rests on.
+//! [`remote_state_core::provider`]. See [`object`] and [`tablestore::lock`](crate::tablestore) for
+//! what each of the two rests on.
 
 mod object;
 

@@ -2,11 +2,14 @@
 //!
 //! OSS has two requests that create an object and never replace one:
 //!
-//! - `PUT` with `x-oss-forbid-overwrite: true`. On a bucket that keeps versions, or did once, the service ignores that header.
-//! - `AppendObject` at position 0. It is carried out only if nothing is there, or the newest version records a deletion, on every bucket.
+//! - `PUT` with `x-oss-forbid-overwrite: true`. On a bucket that keeps versions, or did once, the
+//!   service ignores that header.
+//! - `AppendObject` at position 0. It is carried out only if nothing is there, or the newest
+//!   version records a deletion, on every bucket.
 //!
-//! Each refuses what the other created, so clients may differ in which they take. We ask whether the bucket keeps versions before each lock,
-//! take the first where it never has, and the second where it has or where we may not ask. An *empty* object would let an append through, so a
+//! Each refuses what the other created, so clients may differ in which they take. We ask whether
+//! the bucket keeps versions before each lock, take the first where it never has, and the second
+//! where it has or where we may not ask. An *empty* object would let an append through, so a
 //! lock object never is: its record has at least an id.
 //!
 //! | versions, as the bucket says | request | answer | what it means |
@@ -19,11 +22,13 @@
 //! | | | `PositionNotEqualToLength`, `ObjectNotAppendable` | a lock is there |
 //! | any | either | none, a failure, or not an answer of OSS | not known: whoever asked looks |
 //!
-//! After a create that was carried out, the object is read back and must be ours. On a store that is not the vendor's own, the first lock that
-//! is won is put to the proof besides: a second create must be refused. If it is not, the lock is given back and refused.
+//! After a create that was carried out, the object is read back and must be ours. On a store that
+//! is not the vendor's own, the first lock that is won is put to the proof besides: a second create
+//! must be refused. If it is not, the lock is given back and refused.
 //!
-//! The first proposal of `backend "oss"` looked and then put, so two of its clients may both win; but it sees our object, and our create is
-//! refused by its object. Its records have an empty `Path`.
+//! The first proposal of `backend "oss"` looked and then put, so two of its clients may both win;
+//! but it sees our object, and our create is refused by its object. Its records have an empty
+//! `Path`.
 
 use std::sync::atomic::Ordering;
 
@@ -65,13 +70,18 @@ impl LockMechanism for LockObject<'_> {
     /// Creates it and reads it back.
     async fn create_once(&self, record: Bytes) -> Result<(), Failure> {
         self.create(&record).await.map(drop)?;
-        let stored = self.text("lock").await.map_err(|error| Failure { outcome: Outcome::Unknown, error })?;
+        let stored = self
+            .text("lock")
+            .await
+            .map_err(|error| Failure { outcome: Outcome::Unknown, error })?;
         match stored {
             Some(Found { text, .. }) if text == record => Ok(()),
-            // Someone else's stands there now, or nothing: whoever asked looks at it. Ours was created all the same, and may come to light.
+            // Someone else's stands there now, or nothing: whoever asked looks at it. Ours was
+            // created all the same, and may come to light.
             _ => Err(Failure {
                 outcome: Outcome::Unknown,
-                error: self.error(ErrorKind::Unavailable, "it was created, but is not what was stored"),
+                error: self
+                    .error(ErrorKind::Unavailable, "it was created, but is not what was stored"),
             }),
         }
     }
@@ -84,10 +94,12 @@ impl LockMechanism for LockObject<'_> {
                 Ok(())
             }
             SecondCreate::CarriedOut(stored) => {
-                // The second version would stand over the first, which is given back by whoever asked.
+                // The second version would stand over the first, which is given back by whoever
+                // asked.
                 if let Some(version) = stored.version.filter(|version| version != NULL_VERSION) {
                     let (client, key) = (&self.store.client, self.key());
-                    let undone = client.delete("unlock", &key, Some(&version), Repeat::AsConfigured).await;
+                    let undone =
+                        client.delete("unlock", &key, Some(&version), Repeat::AsConfigured).await;
                     if let Err(failure) = undone {
                         tracing::warn!(
                             error = failure.error.to_string(),
@@ -126,9 +138,11 @@ impl FoundLock for FoundObject<'_> {
         &self.record
     }
 
-    /// OSS deletes nothing on a condition. Where the bucket keeps versions the one that was read is deleted, which is never the next holder's and leaves
-    /// no record of a deletion. Without versions, or without the right to delete one, whatever stands there is deleted: the next holder's too, if
-    /// somebody released ours by force since it was read, or if an earlier delete of ours, given up for lost, arrives after that.
+    /// OSS deletes nothing on a condition. Where the bucket keeps versions the one that was read is
+    /// deleted, which is never the next holder's and leaves no record of a deletion. Without
+    /// versions, or without the right to delete one, whatever stands there is deleted: the next
+    /// holder's too, if somebody released ours by force since it was read, or if an earlier
+    /// delete of ours, given up for lost, arrives after that.
     async fn remove_once(&self) -> Result<(), Failure> {
         let (client, key) = (&self.object.store.client, self.object.key());
         if let Some(version) = &self.version {
@@ -159,8 +173,9 @@ impl LockObject<'_> {
         let (key, payload) = (self.key(), Payload::from(record.clone()));
         match self.store.versioning("lock").await {
             Some(EverVersioned::Never) => {
-                let stored =
-                    client.put("lock", &key, &payload, PutMode::ForbidOverwrite, Repeat::Never).await?;
+                let stored = client
+                    .put("lock", &key, &payload, PutMode::ForbidOverwrite, Repeat::Never)
+                    .await?;
                 match &stored.version {
                     None => Ok(stored),
                     Some(version) => Err(self.take_back(&key, version).await),
@@ -172,8 +187,9 @@ impl LockObject<'_> {
         }
     }
 
-    /// A version means that versions were turned on since the bucket was asked, and that the service did not look whether a lock was there: what was
-    /// created is none. Taken back, it uncovers the lock that may be below it.
+    /// A version means that versions were turned on since the bucket was asked, and that the
+    /// service did not look whether a lock was there: what was created is none. Taken back, it
+    /// uncovers the lock that may be below it.
     async fn take_back(&self, key: &str, version: &str) -> Failure {
         self.store.has_versions.store(true, Ordering::Release);
         if version == NULL_VERSION {
@@ -182,14 +198,16 @@ impl LockObject<'_> {
         match self.store.client.delete("unlock", key, Some(version), Repeat::AsConfigured).await {
             Ok(()) | Err(Failure { outcome: Outcome::Absent, .. }) => Failure {
                 outcome: Outcome::Conflict,
-                error: self.error(ErrorKind::Unavailable, "the bucket has just begun to keep versions"),
+                error: self
+                    .error(ErrorKind::Unavailable, "the bucket has just begun to keep versions"),
             },
             Err(failure) => Failure {
                 outcome: Outcome::Refused,
                 error: self
                     .error(
                         ErrorKind::Unknown,
-                        "the bucket has just begun to keep versions, and what was created may stand over a lock",
+                        "the bucket has just begun to keep versions, and what was created may \
+                         stand over a lock",
                     )
                     .with_context("because", &failure.error)
                     .with_context("version", version)
@@ -199,13 +217,17 @@ impl LockObject<'_> {
         }
     }
 
-    /// While versions are suspended a create leaves nothing of the lock that it replaces. Without what was created the state would seem to be free, so it
-    /// stays.
+    /// While versions are suspended a create leaves nothing of the lock that it replaces. Without
+    /// what was created the state would seem to be free, so it stays.
     fn perhaps_replaced(&self) -> Error {
-        let reason = "the bucket has just begun to suspend versions, and what was created may stand in the place of a lock";
+        let reason = "the bucket has just begun to suspend versions, and what was created may \
+                      stand in the place of a lock";
         self.error(ErrorKind::Unknown, reason)
             .with_hint("see its lock id with `remote-state locks`")
-            .with_hint("make sure that nobody is at work on that state, and then release it with `remote-state unlock LOCK_ID`")
+            .with_hint(
+                "make sure that nobody is at work on that state, and then release it with \
+                 `remote-state unlock LOCK_ID`",
+            )
     }
 
     /// Reads what is there. What is too long for a record is not read to its end.
@@ -222,7 +244,9 @@ impl LockObject<'_> {
         let about = self.store.client.sender.about(operation, &object);
         let body = stream::try_unfold(answer.response, |mut response| async move {
             let bytes = chunk(&mut response).await.map_err(|reason| {
-                about.error(ErrorKind::Unavailable, "the transfer broke off").with_context("because", reason)
+                about
+                    .error(ErrorKind::Unavailable, "the transfer broke off")
+                    .with_context("because", reason)
             })?;
             Ok(bytes.map(|bytes| (bytes, response)))
         });
@@ -242,13 +266,17 @@ impl LockObject<'_> {
             ErrorKind::Unsupported,
             "lock",
             format!(
-                "bucket `{}` cannot hold locks: {} creates an object that exists, so two clients would both hold the lock",
+                "bucket `{}` cannot hold locks: {} creates an object that exists, so two clients \
+                 would both hold the lock",
                 sender.bucket(),
                 sender.store()
             ),
         )
         .with_hint("lock through Tablestore with `tablestore_endpoint` and `tablestore_table`")
-        .with_hint("or set `lock = false`, and make sure by other means that only one client writes at a time")
+        .with_hint(
+            "or set `lock = false`, and make sure by other means that only one client writes at a \
+             time",
+        )
     }
 }
 
@@ -260,7 +288,8 @@ impl OssStore {
         }
         match self.client.versioning(operation).await {
             Ok(versioning) => {
-                // The other answer is good for the moment only: versions can be turned on at any time.
+                // The other answer is good for the moment only: versions can be turned on at any
+                // time.
                 if versioning == EverVersioned::EnabledOrSuspended {
                     self.has_versions.store(true, Ordering::Release);
                 }

@@ -1,4 +1,5 @@
-//! Signatures: of OSS in both versions, and of the services that are called by parameters (STS, location). No I/O here.
+//! Signatures: of OSS in both versions, and of the services that are called by parameters (STS,
+//! location). No I/O here.
 //!
 //! <https://www.alibabacloud.com/help/en/oss/developer-reference/authorization-signature>
 
@@ -22,7 +23,8 @@ pub(crate) use rpc::sign_rpc;
 /// Everything but what RFC 3986 calls unreserved.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// The same, with the slashes of a path kept: the service takes `%2F` for a slash, but signs with one.
+/// The same, with the slashes of a path kept: the service takes `%2F` for a slash, but signs with
+/// one.
 const PATH: &AsciiSet = &UNRESERVED.remove(b'/');
 
 /// Encodes a name or a value of a query.
@@ -39,13 +41,15 @@ pub(crate) fn encode_path(key: &str) -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SignatureVersion {
-    /// The one of old: HMAC-SHA1. Not available to new accounts and buckets; some private clouds know no other.
+    /// The one of old: HMAC-SHA1. Not available to new accounts and buckets; some private clouds
+    /// know no other.
     V1,
     /// HMAC-SHA256 with a scope of day and region.
     V4,
 }
 
-/// The parameters of a request, in any order. A name without a value is a sub-resource such as `?versioning`.
+/// The parameters of a request, in any order. A name without a value is a sub-resource such as
+/// `?versioning`.
 pub(crate) type Query = Vec<(&'static str, Option<String>)>;
 
 /// A request to be signed.
@@ -71,7 +75,8 @@ pub(crate) struct Signer<'a> {
 }
 
 impl Signer<'_> {
-    /// Returns the headers that have to be sent along with those of the request, `authorization` among them.
+    /// Returns the headers that have to be sent along with those of the request, `authorization`
+    /// among them.
     pub(crate) fn sign(&self, request: Unsigned<'_>) -> Vec<(&'static str, String)> {
         match self.version {
             SignatureVersion::V1 => v1::sign(self, request),
@@ -86,7 +91,8 @@ impl Signer<'_> {
 }
 
 impl Unsigned<'_> {
-    /// The headers of the request and those that are added, of which only some count, sorted by name.
+    /// The headers of the request and those that are added, of which only some count, sorted by
+    /// name.
     fn signed_headers<'a>(
         &'a self,
         added: &'a [(&'static str, String)],

@@ -7,8 +7,13 @@ use secrecy::ExposeSecret as _;
 use crate::credentials::Credentials;
 use crate::sign::{encode, hmac_sha1};
 
-/// Returns the parameters in encoded form with the signature behind them, as they stand in a URL or in a form.
-pub(crate) fn sign_rpc(method: &str, parameters: &[(&str, &str)], credentials: &Credentials) -> String {
+/// Returns the parameters in encoded form with the signature behind them, as they stand in a URL or
+/// in a form.
+pub(crate) fn sign_rpc(
+    method: &str,
+    parameters: &[(&str, &str)],
+    credentials: &Credentials,
+) -> String {
     let canonical = canonical(parameters);
     let text = format!("{method}&%2F&{}", encode(&canonical));
     let key = format!("{}&", credentials.secret_key.expose_secret());
@@ -19,7 +24,9 @@ pub(crate) fn sign_rpc(method: &str, parameters: &[(&str, &str)], credentials: &
 fn canonical(parameters: &[(&str, &str)]) -> String {
     let mut sorted = parameters.to_vec();
     sorted.sort_unstable();
-    let pairs: Vec<_> =
-        sorted.into_iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+    let pairs: Vec<_> = sorted
+        .into_iter()
+        .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
+        .collect();
     pairs.join("&")
 }

@@ -36,7 +36,8 @@ pub(super) fn sign(signer: &Signer<'_>, request: Unsigned<'_>) -> Vec<(&'static 
         text += &format!("{name}:{value}\n");
     }
     text += &resource(request);
-    let signature = hmac_sha1(signer.credentials.secret_key.expose_secret().as_bytes(), text.as_bytes());
+    let signature =
+        hmac_sha1(signer.credentials.secret_key.expose_secret().as_bytes(), text.as_bytes());
     added.push(("date", date));
     added.push(("authorization", format!("OSS {}:{signature}", signer.credentials.access_key)));
     added
@@ -44,7 +45,8 @@ pub(super) fn sign(signer: &Signer<'_>, request: Unsigned<'_>) -> Vec<(&'static 
 
 /// `/bucket/key?sub=resource`, nothing of it encoded.
 fn resource(request: Unsigned<'_>) -> String {
-    let mut named: Vec<_> = request.query.iter().filter(|(name, _)| SUB_RESOURCES.contains(name)).collect();
+    let mut named: Vec<_> =
+        request.query.iter().filter(|(name, _)| SUB_RESOURCES.contains(name)).collect();
     named.sort_unstable();
     let named: Vec<_> = named
         .into_iter()

@@ -11,7 +11,8 @@ const PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 pub(super) fn sign(signer: &Signer<'_>, request: Unsigned<'_>) -> Vec<(&'static str, String)> {
     let time = signer.now.strftime("%Y%m%dT%H%M%SZ").to_string();
     let day = &time[..8];
-    let mut added = vec![("x-oss-content-sha256", PAYLOAD.to_owned()), ("x-oss-date", time.clone())];
+    let mut added =
+        vec![("x-oss-content-sha256", PAYLOAD.to_owned()), ("x-oss-date", time.clone())];
     added.extend(signer.token());
     let scope = format!("{day}/{}/oss/aliyun_v4_request", signer.region);
     let canonical = hex(&Sha256::digest(canonical_request(request, &added)));
@@ -43,7 +44,8 @@ pub(super) fn canonical_request(request: Unsigned<'_>, added: &[(&'static str, S
         .into_iter()
         .map(|(name, value)| value.map_or_else(|| name.clone(), |value| format!("{name}={value}")))
         .collect();
-    let is_signed = |name: &str| name.starts_with("x-oss-") || matches!(name, "content-md5" | "content-type");
+    let is_signed =
+        |name: &str| name.starts_with("x-oss-") || matches!(name, "content-md5" | "content-type");
     let headers: String = request
         .signed_headers(added, is_signed)
         .into_iter()

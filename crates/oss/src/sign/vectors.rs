@@ -68,7 +68,8 @@ impl Vector {
     fn signed(&self, version: SignatureVersion) -> Vec<(&'static str, String)> {
         let now = "2024-01-02T03:04:05Z".parse().unwrap();
         let credentials = self.credentials();
-        Signer { version, region: "cn-beijing", credentials: &credentials, now }.sign(self.unsigned())
+        Signer { version, region: "cn-beijing", credentials: &credentials, now }
+            .sign(self.unsigned())
     }
 }
 
@@ -322,10 +323,16 @@ fn v4_signs_as_the_vendors_clients_do() {
             let added: Vec<_> =
                 headers.iter().filter(|(name, _)| *name != "authorization").cloned().collect();
             let canonical = v4::canonical_request(vector.unsigned(), &added);
-            assert_eq!(hex(&Sha256::digest(&canonical)), vector.canonical, "{}: {canonical}", vector.name);
+            assert_eq!(
+                hex(&Sha256::digest(&canonical)),
+                vector.canonical,
+                "{}: {canonical}",
+                vector.name
+            );
         }
         let expected = format!(
-            "OSS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20240102/cn-beijing/oss/aliyun_v4_request,Signature={}",
+            "OSS4-HMAC-SHA256 \
+             Credential=AKIDEXAMPLE/20240102/cn-beijing/oss/aliyun_v4_request,Signature={}",
             vector.v4
         );
         assert_eq!(header(&headers, "authorization"), expected, "{}", vector.name);
@@ -353,16 +360,41 @@ fn v1_signs_as_native_clients_were_seen_to() {
     let state = "env:/terraform.tfstate";
     for (method, key, query, headers, token, second, signature) in [
         ("GET", None, listing, vec![], None, "23:56:28", "zd5/sKH19qLShMSkWbnI6oXKX4s="),
-        ("HEAD", Some(state), meta.clone(), vec![], None, "23:56:29", "vuMI5Xf0CvIXq7RA8E6XUXno1PA="),
+        (
+            "HEAD",
+            Some(state),
+            meta.clone(),
+            vec![],
+            None,
+            "23:56:29",
+            "vuMI5Xf0CvIXq7RA8E6XUXno1PA=",
+        ),
         ("PUT", Some(state), vec![], json(), None, "23:56:39", "GlCtdvlBh1GLwe703USB0+Z0SCw="),
         ("GET", Some(state), vec![], vec![], None, "23:56:40", "cJHnVFDmlwN+hGEqKpxIysyg9Xc="),
         ("DELETE", Some(STATE), vec![], vec![], None, "23:56:42", "81v4wTOORnR94xPwBtNyjc+N9ko="),
-        ("HEAD", Some(unusual), meta, vec![], Some(TOKEN), "23:57:18", "wMzPK1BSalfGSGIpYwmH5Xujjq4="),
-        ("PUT", Some(unusual), vec![], encrypted(), Some(TOKEN), "23:57:18", "X0PxbmPhpQVWwTYRDQFA6zLrbwM="),
+        (
+            "HEAD",
+            Some(unusual),
+            meta,
+            vec![],
+            Some(TOKEN),
+            "23:57:18",
+            "wMzPK1BSalfGSGIpYwmH5Xujjq4=",
+        ),
+        (
+            "PUT",
+            Some(unusual),
+            vec![],
+            encrypted(),
+            Some(TOKEN),
+            "23:57:18",
+            "X0PxbmPhpQVWwTYRDQFA6zLrbwM=",
+        ),
     ] {
         let now: Timestamp = format!("2026-11-20T{second}Z").parse().unwrap();
         let credentials = credentials(token);
-        let signer = Signer { version: SignatureVersion::V1, region: "", credentials: &credentials, now };
+        let signer =
+            Signer { version: SignatureVersion::V1, region: "", credentials: &credentials, now };
         let request = Unsigned { method, bucket: "tfbkt", key, query: &query, headers: &headers };
         let headers = signer.sign(request);
         assert_eq!(
@@ -403,9 +435,10 @@ fn calls_by_parameters_are_signed_as_native_clients_were_seen_to() {
         ("Timestamp", "2026-11-20T23:59:07Z"),
         ("Version", "2015-04-01"),
     ];
-    for (parameters, signature) in
-        [(&endpoints[..], "hsxTFdg3voZUsmjxQ%2BaZzLwdV08%3D"), (&role[..], "mgWBoT3TUadJ5uajsIPrUNIZ6r4%3D")]
-    {
+    for (parameters, signature) in [
+        (&endpoints[..], "hsxTFdg3voZUsmjxQ%2BaZzLwdV08%3D"),
+        (&role[..], "mgWBoT3TUadJ5uajsIPrUNIZ6r4%3D"),
+    ] {
         let all: Vec<_> = common.iter().chain(parameters).copied().collect();
         let signed = sign_rpc("POST", &all, &credentials(None));
         assert!(signed.ends_with(&format!("&Signature={signature}")), "{signed}");

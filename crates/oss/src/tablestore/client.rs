@@ -16,8 +16,8 @@ use crate::error::{Failure, Outcome, last_reason};
 use crate::http::answer_timeout;
 use crate::request::{Doubt, Repeat, Sender, pauses};
 use crate::tablestore::message::{
-    self, Condition, DescribeTableRequest, DescribeTableResponse, GetRowRequest, IfMissing, KEY_STRING,
-    RowExistence, RowResponse, WriteRowRequest,
+    self, Condition, DescribeTableRequest, DescribeTableResponse, GetRowRequest, IfMissing,
+    KEY_STRING, RowExistence, RowResponse, WriteRowRequest,
 };
 use crate::tablestore::plain_buffer::{RowKind, Value, decode, encode};
 use crate::tablestore::sign;
@@ -90,7 +90,8 @@ impl Table {
         format!("tablestore://{}/{}/{id}", self.settings.table.instance, self.name())
     }
 
-    /// Creates a row if there is none with its id, without ever repeating the request: the second could fail on the first.
+    /// Creates a row if there is none with its id, without ever repeating the request: the second
+    /// could fail on the first.
     ///
     /// <https://www.alibabacloud.com/help/en/tablestore/developer-reference/putrow>
     pub(super) async fn create_once(
@@ -145,16 +146,21 @@ impl Table {
             columns_to_get: vec![KEY.to_owned(), column.to_owned()],
             max_versions: Some(1),
         };
-        let answer = self.row(operation, "GetRow", id, request.encode_to_vec(), Repeat::AsConfigured).await?;
+        let answer = self
+            .row(operation, "GetRow", id, request.encode_to_vec(), Repeat::AsConfigured)
+            .await?;
         let unread = |reason: &str| {
-            let error = self.error(operation, id, ErrorKind::Unavailable, "the answer cannot be read");
+            let error =
+                self.error(operation, id, ErrorKind::Unavailable, "the answer cannot be read");
             Failure { outcome: Outcome::Unknown, error: error.with_context("because", reason) }
         };
         match answer.row.filter(|row| !row.is_empty()) {
             None => Ok(None),
             Some(row) => {
                 let attributes = decode(&row).map_err(unread)?;
-                Ok(Some(attributes.into_iter().find(|(name, _)| name == column).map(|(_, value)| value)))
+                Ok(Some(
+                    attributes.into_iter().find(|(name, _)| name == column).map(|(_, value)| value),
+                ))
             }
         }
     }
@@ -168,7 +174,8 @@ impl Table {
         self.row(operation, "DeleteRow", id, body, Repeat::AsConfigured).await.map(drop)
     }
 
-    /// Deletes a row if one column still is what it was, without ever repeating the request. Without a value the column must not be there.
+    /// Deletes a row if one column still is what it was, without ever repeating the request.
+    /// Without a value the column must not be there.
     ///
     /// <https://www.alibabacloud.com/help/en/tablestore/developer-reference/deleterow>
     pub(super) async fn delete_once(
@@ -182,10 +189,13 @@ impl Table {
         let condition = Condition::row(RowExistence::ExpectExist);
         let condition = match value {
             Some(value) => condition.with_column(column, value, IfMissing::Fails),
-            // There is no condition that a column be absent. An empty text in its place is no lock record either.
+            // There is no condition that a column be absent. An empty text in its place is no lock
+            // record either.
             None => condition.with_column(column, &Value::string(""), IfMissing::Holds),
         };
-        self.row(operation, "DeleteRow", id, self.write(row, condition), Repeat::Never).await.map(drop)
+        self.row(operation, "DeleteRow", id, self.write(row, condition), Repeat::Never)
+            .await
+            .map(drop)
     }
 
     fn write(&self, row: Vec<u8>, condition: Condition) -> Vec<u8> {
@@ -261,7 +271,8 @@ impl Table {
     ) -> Result<Vec<u8>, Failed> {
         let Tablestore { endpoint, instance, .. } = &self.settings.table;
         let credentials = self.sender.credentials.credentials().await;
-        let credentials = credentials.map_err(|error| Failure { outcome: Outcome::Refused, error })?;
+        let credentials =
+            credentials.map_err(|error| Failure { outcome: Outcome::Refused, error })?;
         let url = format!("{}/{call}", endpoint.as_str().trim_end_matches('/'));
         let by_proxy = |failed: ProxyFailed| {
             let outcome = if failed.is_unsent { Outcome::Unsent } else { Outcome::Unknown };
@@ -284,10 +295,14 @@ impl Table {
                     &format!("cannot reach `{}`", endpoint.as_str()),
                 )
                 .with_context("because", reason)
-                .with_hint("check the network, and `tablestore_endpoint` with `remote-state config show`");
+                .with_hint(
+                    "check the network, and `tablestore_endpoint` with `remote-state config show`",
+                );
             Failure { outcome, error }
         };
-        let mut response = match timeout(answer_timeout(0), request.body(body.to_vec()).send()).await {
+        let mut response = match timeout(answer_timeout(0), request.body(body.to_vec()).send())
+            .await
+        {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
                 if let Some(failed) = http.proxy_failed(&url, &error) {
@@ -296,10 +311,13 @@ impl Table {
                 let outcome = if error.is_connect() { Outcome::Unsent } else { Outcome::Unknown };
                 return Err(unreachable(outcome, last_reason(&error)).into());
             }
-            Err(_) => return Err(unreachable(Outcome::Unknown, "it does not answer".to_owned()).into()),
+            Err(_) => {
+                return Err(unreachable(Outcome::Unknown, "it does not answer".to_owned()).into());
+            }
         };
-        let answer =
-            read(&mut response, MOST_BYTES).await.map_err(|reason| unreachable(Outcome::Unknown, reason))?;
+        let answer = read(&mut response, MOST_BYTES)
+            .await
+            .map_err(|reason| unreachable(Outcome::Unknown, reason))?;
         if response.status().is_success() {
             return Ok(answer);
         }
@@ -341,19 +359,24 @@ impl Table {
                 Error::new(
                     ErrorKind::TableMissing,
                     operation,
-                    format!("table `{table}` does not exist at `{}`", self.settings.table.endpoint.as_str()),
+                    format!(
+                        "table `{table}` does not exist at `{}`",
+                        self.settings.table.endpoint.as_str()
+                    ),
                 )
                 .with_context("set in", &self.settings.origin)
                 .with_hint(
-                    "check `tablestore_table` and `tablestore_endpoint` with `remote-state config show`",
+                    "check `tablestore_table` and `tablestore_endpoint` with `remote-state config \
+                     show`",
                 )
                 .with_hint(NEEDS),
             ),
             // "You have no permission to access the requested resource."
             "OTSNoPermissionAccess" => (
                 Outcome::Refused,
-                say(ErrorKind::PermissionDenied, "access denied")
-                    .with_hint("needed are `ots:GetRow`, `ots:PutRow` and `ots:DeleteRow` on the table"),
+                say(ErrorKind::PermissionDenied, "access denied").with_hint(
+                    "needed are `ots:GetRow`, `ots:PutRow` and `ots:DeleteRow` on the table",
+                ),
             ),
             // "The AccessKeyID does not exist", "Signature mismatch" and their kin.
             "OTSAuthFailed" => (
@@ -366,7 +389,9 @@ impl Table {
                     ),
                 )
                 .with_context("credentials", self.sender.credentials_source())
-                .with_hint("check `tablestore_instance_name`: the instance is part of what is signed"),
+                .with_hint(
+                    "check `tablestore_instance_name`: the instance is part of what is signed",
+                ),
             ),
             // "Validate PK name fail" and its kin: the table's key is another one.
             "OTSParameterInvalid" | "OTSInvalidPK" => (
@@ -374,7 +399,8 @@ impl Table {
                 say(ErrorKind::Unsupported, &format!("table `{table}` does not take it ({code})"))
                     .with_hint(NEEDS),
             ),
-            // "Capacity unit is not enough.", "Server is busy." and their kin are refused before anything is done.
+            // "Capacity unit is not enough.", "Server is busy." and their kin are refused before
+            // anything is done.
             "OTSNotEnoughCapacityUnit"
             | "OTSQuotaExhausted"
             | "OTSServerBusy"
@@ -386,11 +412,17 @@ impl Table {
             ),
             _ if status >= 500 => (
                 Outcome::Unknown,
-                say(ErrorKind::Unavailable, &format!("the service failed (status {status}, {code})")),
+                say(
+                    ErrorKind::Unavailable,
+                    &format!("the service failed (status {status}, {code})"),
+                ),
             ),
             _ => (
                 Outcome::Refused,
-                say(ErrorKind::Unexpected, &format!("the service refused it (status {status}, {code})")),
+                say(
+                    ErrorKind::Unexpected,
+                    &format!("the service refused it (status {status}, {code})"),
+                ),
             ),
         };
         Failure { outcome, error }
@@ -404,7 +436,9 @@ impl Table {
         let request = DescribeTableRequest { table_name: self.name().to_owned() };
         let answer = self.attempt(operation, "DescribeTable", id, &request.encode_to_vec()).await;
         let described = answer.ok().and_then(|answer| DescribeTableResponse::decode(&*answer).ok());
-        let Some(meta) = described.and_then(|described| described.table_meta) else { return failure };
+        let Some(meta) = described.and_then(|described| described.table_meta) else {
+            return failure;
+        };
         let columns: Vec<_> = meta
             .primary_key
             .iter()
@@ -418,10 +452,12 @@ impl Table {
             })
             .collect();
         let error = failure.error.with_context("primary key", columns.join(", "));
-        let is_of_old =
-            matches!(&meta.primary_key[..], [column] if column.name != KEY && column.r#type == KEY_STRING);
+        let is_of_old = matches!(&meta.primary_key[..], [column] if column.name != KEY && column.r#type == KEY_STRING);
         let error = if is_of_old {
-            error.with_hint("Terraform 0.12 wanted such a table, and took one lock for all states in it; Terraform 0.13 and later want another: make a new one")
+            error.with_hint(
+                "Terraform 0.12 wanted such a table, and took one lock for all states in it; \
+                 Terraform 0.13 and later want another: make a new one",
+            )
         } else {
             error
         };

@@ -1,5 +1,5 @@
-//! The digest row: what the stored state must be. Its `LockID` is `<bucket>/<state key>-md5`, its `Digest` the MD5 of the state's bytes in lower-case
-//! hexadecimal.
+//! The digest row: what the stored state must be. Its `LockID` is `<bucket>/<state key>-md5`, its
+//! `Digest` the MD5 of the state's bytes in lower-case hexadecimal.
 //!
 //! When it is written, read and waited for is the same for all providers: see [`StateDigest`].
 

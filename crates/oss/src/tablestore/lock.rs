@@ -1,7 +1,8 @@
 //! The lock row: a row that only one client can create.
 //!
-//! Exclusion rests on Tablestore carrying out `PutRow` with `EXPECT_NOT_EXIST` for one of any number of clients. A row is deleted only while its
-//! `Info` is, byte for byte, the one that was read: so neither a delayed request nor a repeated one can hit the next holder's lock.
+//! Exclusion rests on Tablestore carrying out `PutRow` with `EXPECT_NOT_EXIST` for one of any
+//! number of clients. A row is deleted only while its `Info` is, byte for byte, the one that was
+//! read: so neither a delayed request nor a repeated one can hit the next holder's lock.
 //! Native clients look first and then delete whatever is there.
 //!
 //! The row's `LockID` is `<bucket>/<state key>`, its `Info` the lock record.
@@ -55,7 +56,9 @@ impl LockMechanism for LockRow<'_> {
     }
 
     async fn read(&self, operation: &'static str) -> Result<Option<Box<dyn FoundLock + '_>>> {
-        let Some(info) = self.table.get(operation, &self.id(), INFO).await? else { return Ok(None) };
+        let Some(info) = self.table.get(operation, &self.id(), INFO).await? else {
+            return Ok(None);
+        };
         let record = match &info {
             Some(value) => match value.text() {
                 Some(text) => parse_lock_record(text),
@@ -63,7 +66,11 @@ impl LockMechanism for LockRow<'_> {
             },
             None => Err(format!("it has no column `{INFO}`")),
         };
-        Ok(Some(Box::new(FoundRow { row: self, record: LockRecord::new(record, self.object()), info })))
+        Ok(Some(Box::new(FoundRow {
+            row: self,
+            record: LockRecord::new(record, self.object()),
+            info,
+        })))
     }
 }
 

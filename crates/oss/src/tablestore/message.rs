@@ -69,7 +69,8 @@ impl Condition {
         Self { row_existence: existence as i32, column_condition: None }
     }
 
-    /// Demands besides that a column has this value, byte for byte, or is not there at all where that will do.
+    /// Demands besides that a column has this value, byte for byte, or is not there at all where
+    /// that will do.
     pub(super) fn with_column(self, column: &str, value: &Value, if_missing: IfMissing) -> Self {
         let filter = SingleColumnValueFilter {
             comparator: COMPARATOR_EQUAL,
@@ -131,7 +132,8 @@ pub(super) struct RowResponse {
     pub(super) row: Option<Vec<u8>>,
 }
 
-/// What a request cost. The service names it in every answer about a row, and the vendor's clients cannot do without.
+/// What a request cost. The service names it in every answer about a row, and the vendor's clients
+/// cannot do without.
 #[derive(Clone, PartialEq, Message)]
 struct ConsumedCapacity {
     #[prost(message, optional, tag = "1")]
@@ -143,10 +145,12 @@ struct ConsumedCapacity {
 struct CapacityUnit {}
 
 impl RowResponse {
-    /// Reads an answer; `None` if the service did not give it. A proxy's empty page would else be a row that is not there, or a write that was done.
+    /// Reads an answer; `None` if the service did not give it. A proxy's empty page would else be a
+    /// row that is not there, or a write that was done.
     pub(super) fn read(answer: &[u8]) -> Option<Self> {
         let answer = Self::decode(answer).ok()?;
-        let says_cost = answer.consumed.as_ref().is_some_and(|consumed| consumed.capacity_unit.is_some());
+        let says_cost =
+            answer.consumed.as_ref().is_some_and(|consumed| consumed.capacity_unit.is_some());
         says_cost.then_some(answer)
     }
 }

@@ -27,7 +27,8 @@ pub(crate) fn fuzz_row(bytes: &[u8]) {
         attributes.iter().for_each(|(_, value)| drop(value.text().map(<[u8]>::to_vec)));
     }
     let text = String::from_utf8_lossy(bytes);
-    let row = plain_buffer::encode(("LockID", &text), &[("Info", &text)], plain_buffer::RowKind::Plain);
+    let row =
+        plain_buffer::encode(("LockID", &text), &[("Info", &text)], plain_buffer::RowKind::Plain);
     let attributes = plain_buffer::decode(&row).expect("what we wrote can be read");
     assert!(matches!(&*attributes, [(_, value)] if value.text() == Some(text.as_bytes())));
 }

@@ -1,7 +1,8 @@
-//! PlainBuffer, in which rows travel: tags, lengths, cells, and a CRC-8 behind each cell and each row. All numbers are little-endian.
+//! PlainBuffer, in which rows travel: tags, lengths, cells, and a CRC-8 behind each cell and each
+//! row. All numbers are little-endian.
 //!
-//! Only what rows of locks and digests need is written: one column of primary key, attributes of type string. Whatever else a row that is read
-//! has is passed over.
+//! Only what rows of locks and digests need is written: one column of primary key, attributes of
+//! type string. Whatever else a row that is read has is passed over.
 
 const HEADER: u32 = 0x75;
 
@@ -25,8 +26,9 @@ fn crc8(crc: u8, bytes: &[u8]) -> u8 {
     })
 }
 
-/// The value of a column, as it is sent: its type and its data. In conditions it stands in the same bytes, so what was read can be demanded again
-/// whatever its type is, and whether or not a string of it is UTF-8.
+/// The value of a column, as it is sent: its type and its data. In conditions it stands in the same
+/// bytes, so what was read can be demanded again whatever its type is, and whether or not a string
+/// of it is UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Value(Vec<u8>);
 
@@ -104,7 +106,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Vec<(String, Value)>, &'static str>
     if reader.number()? != HEADER {
         return Err("it does not begin as a row does");
     }
-    let (mut attributes, mut crc, mut are_attributes, mut is_deleted) = (Vec::new(), 0, false, false);
+    let (mut attributes, mut crc, mut are_attributes, mut is_deleted) =
+        (Vec::new(), 0, false, false);
     loop {
         match reader.byte()? {
             TAG_PRIMARY_KEY => are_attributes = false,
@@ -185,7 +188,10 @@ mod tests {
     fn a_row_is_read_as_it_was_written() {
         let row = encode(("LockID", "b/k"), &[("Info", "{}"), ("x", "")], RowKind::Plain);
         let read = decode(&row).unwrap();
-        assert_eq!(read, [("Info".to_owned(), Value::string("{}")), ("x".to_owned(), Value::string(""))]);
+        assert_eq!(
+            read,
+            [("Info".to_owned(), Value::string("{}")), ("x".to_owned(), Value::string(""))]
+        );
         assert_eq!(read[0].1.text(), Some(&b"{}"[..]));
     }
 
@@ -193,9 +199,12 @@ mod tests {
     fn what_is_not_utf8_stays_what_it_is() {
         let value = Value(vec![TYPE_STRING, 3, 0, 0, 0, b'a', 0xff, b'b']);
         assert_eq!(value.text(), Some(&b"a\xffb"[..]));
-        for none in
-            [&[][..], &[TYPE_STRING], &[TYPE_STRING, 2, 0, 0, 0, b'a'], &[TYPE_STRING, 0, 0, 0, 0, b'a']]
-        {
+        for none in [
+            &[][..],
+            &[TYPE_STRING],
+            &[TYPE_STRING, 2, 0, 0, 0, b'a'],
+            &[TYPE_STRING, 0, 0, 0, 0, b'a'],
+        ] {
             assert_eq!(Value(none.to_vec()).text(), None, "{none:?}");
         }
     }

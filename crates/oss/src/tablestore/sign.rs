@@ -20,7 +20,13 @@ pub(super) fn headers(
     credentials: &Credentials,
     now: Timestamp,
 ) -> Vec<(&'static str, String)> {
-    headers_at(operation, instance, body, credentials, now.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string())
+    headers_at(
+        operation,
+        instance,
+        body,
+        credentials,
+        now.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string(),
+    )
 }
 
 pub(super) fn headers_at(
@@ -40,7 +46,8 @@ pub(super) fn headers_at(
     ];
     let token = credentials.security_token.as_ref();
     headers.extend(token.map(|token| ("x-ots-ststoken", token.expose_secret().to_owned())));
-    let signed: String = headers.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
+    let signed: String =
+        headers.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
     let text = format!("/{operation}\nPOST\n\n{signed}");
     let signature = hmac_sha1(credentials.secret_key.expose_secret().as_bytes(), text.as_bytes());
     headers.push(("x-ots-signature", signature));

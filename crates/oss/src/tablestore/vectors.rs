@@ -57,13 +57,20 @@ fn requests_are_those_of_native_clients_byte_for_byte() {
 
 #[test]
 fn a_lock_row_is_that_of_native_clients() {
-    let info = "{\"ID\":\"2f78df87-e206-3761-f152-65f1de8dbd10\",\"Operation\":\"OperationTypeApply\",\"Info\":\"\",\"Who\":\"root@vm\",\
-                \"Version\":\"1.11.4\",\"Created\":\"2026-11-21T00:24:32.194931025Z\",\"Path\":\"tfbkt/digchk/terraform.tfstate\"}";
+    let info = "{\"ID\":\"2f78df87-e206-3761-f152-65f1de8dbd10\",\"Operation\":\"\
+                OperationTypeApply\",\"Info\":\"\",\"Who\":\"root@vm\",\"Version\":\"1.11.4\",\"\
+                Created\":\"2026-11-21T00:24:32.194931025Z\",\"Path\":\"tfbkt/digchk/terraform.\
+                tfstate\"}";
     assert_eq!(info.len(), 206);
     let row = encode(("LockID", LOCK), &[("Info", info)], RowKind::Plain);
     assert_eq!(row.len(), 290);
     assert!(row.ends_with(&[0x0a, 0x74, 0x09, 0x07]), "the cell's checksum and the row's");
-    let body = write(LOCK, &[("Info", info)], RowKind::Plain, Condition::row(RowExistence::ExpectNotExist));
+    let body = write(
+        LOCK,
+        &[("Info", info)],
+        RowKind::Plain,
+        Condition::row(RowExistence::ExpectNotExist),
+    );
     assert!(hex(&body).starts_with("0a0973746174656c6f636b12a20275000000"));
     assert!(hex(&body).ends_with("1a020802"));
 }
@@ -115,5 +122,8 @@ fn times_have_milliseconds() {
     let credentials = Credentials::new("a", "b", None);
     let now = "2024-01-02T03:04:05.0067Z".parse().unwrap();
     let headers = super::sign::headers("GetRow", "i", b"", &credentials, now);
-    assert!(headers.contains(&("x-ots-date", "2024-01-02T03:04:05.006Z".to_owned())), "{headers:?}");
+    assert!(
+        headers.contains(&("x-ots-date", "2024-01-02T03:04:05.006Z".to_owned())),
+        "{headers:?}"
+    );
 }

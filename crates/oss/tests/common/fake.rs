@@ -9,7 +9,9 @@ use tokio::net::{TcpListener, TcpStream};
 pub(crate) type Asked = Arc<Mutex<Vec<String>>>;
 
 /// Starts it. `answer` is given how many requests came before, and the request.
-pub(crate) async fn fake(answer: impl Fn(usize, &str) -> String + Send + 'static) -> (String, Asked) {
+pub(crate) async fn fake(
+    answer: impl Fn(usize, &str) -> String + Send + 'static,
+) -> (String, Asked) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let asked = Asked::default();
@@ -34,7 +36,8 @@ async fn request(stream: &mut TcpStream) -> String {
     loop {
         let text = String::from_utf8_lossy(&read).into_owned();
         if let Some((head, _)) = text.split_once("\r\n\r\n") {
-            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+            let length =
+                head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
             if read.len() >= head.len() + 4 + length.unwrap_or(0) {
                 return text;
             }
@@ -49,5 +52,8 @@ async fn request(stream: &mut TcpStream) -> String {
 
 /// An answer.
 pub(crate) fn http(status: &str, headers: &str, body: &str) -> String {
-    format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+    format!(
+        "HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
 }

@@ -11,14 +11,17 @@ use remote_state_core::{LockInfo, Outgoing, StateStore, Workspace};
 use remote_state_emulator::Emulator;
 use remote_state_oss::{OssConfig, OssStore, PROVIDER};
 
-/// The bucket that never had versions. Every emulator here has two more: `versioned` and `suspended`.
+/// The bucket that never had versions. Every emulator here has two more: `versioned` and
+/// `suspended`.
 pub(crate) const BUCKET: &str = "tfstate";
 
-/// The table that every emulator here has; used only where a key names it. `legacy` is another one, as Terraform 0.12 wanted it.
+/// The table that every emulator here has; used only where a key names it. `legacy` is another one,
+/// as Terraform 0.12 wanted it.
 pub(crate) const TABLE: &str = "locks";
 
 /// A state.
-pub(crate) const STATE: &[u8] = br#"{"version":4,"serial":1,"lineage":"l","outputs":{},"resources":[]}"#;
+pub(crate) const STATE: &[u8] =
+    br#"{"version":4,"serial":1,"lineage":"l","outputs":{},"resources":[]}"#;
 
 /// [`STATE`], to be written.
 pub(crate) fn state() -> Outgoing {
@@ -51,7 +54,8 @@ pub(crate) async fn emulator() -> Emulator {
 
 /// Opens a store on it; later keys take the place of earlier ones.
 pub(crate) fn store(emulator: &Emulator, keys: &[(&str, &str)]) -> Arc<dyn StateStore> {
-    let config = OssConfig::from_resolved(&config(&emulator.endpoint(), keys)).expect("the keys do");
+    let config =
+        OssConfig::from_resolved(&config(&emulator.endpoint(), keys)).expect("the keys do");
     Arc::new(OssStore::new(&config).expect("the credentials do"))
 }
 

@@ -21,12 +21,13 @@ pub(crate) struct RawObjects {
 
 impl RawObjects {
     pub(crate) fn new(emulator: &Emulator) -> Self {
-        let tls =
-            rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-                .with_safe_default_protocol_versions()
-                .expect("ring knows the default versions")
-                .with_root_certificates(rustls::RootCertStore::empty())
-                .with_no_client_auth();
+        let tls = rustls::ClientConfig::builder_with_provider(Arc::new(
+            rustls::crypto::ring::default_provider(),
+        ))
+        .with_safe_default_protocol_versions()
+        .expect("ring knows the default versions")
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
         let http = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().build();
         Self { endpoint: emulator.endpoint(), http: http.expect("a client of no extras") }
     }

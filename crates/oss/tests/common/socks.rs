@@ -6,7 +6,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-/// Starts it. Returns its address, and what it is asked to connect to. With a user, `USER:PASSWORD` is demanded.
+/// Starts it. Returns its address, and what it is asked to connect to. With a user, `USER:PASSWORD`
+/// is demanded.
 pub(crate) async fn socks(
     target: SocketAddr,
     user: Option<&'static str>,

@@ -1,8 +1,8 @@
 //! Requests that were refused for the time that they were signed with.
 //!
-//! The SDK learns the service's time from the `Date` of every answer, and signs with it from then on.
-//! It repeats a request that was refused for its time, but not one that is never to be repeated, nor
-//! where there are no retries.
+//! The SDK learns the service's time from the `Date` of every answer, and signs with it from then
+//! on. It repeats a request that was refused for its time, but not one that is never to be
+//! repeated, nor where there are no retries.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,7 +18,8 @@ use aws_smithy_types::config_bag::ConfigBag;
 /// What no service takes for a wrong clock, in seconds.
 const SKEW_SECONDS: u64 = 4 * 60;
 
-/// Says once that a service refuses what this machine's clock says, and that the service's time is used.
+/// Says once that a service refuses what this machine's clock says, and that the service's time is
+/// used.
 #[derive(Debug, Default)]
 pub(crate) struct ClockWarning {
     is_told: AtomicBool,
@@ -53,7 +54,9 @@ impl Intercept for ClockWarning {
 
 /// Sends a request, and once more if it was refused for its time: then nothing was done, and the
 /// SDK has learned the service's time from that answer and signs with it.
-pub(crate) async fn in_time<T, E, F>(mut send: impl FnMut() -> F) -> Result<T, SdkError<E, HttpResponse>>
+pub(crate) async fn in_time<T, E, F>(
+    mut send: impl FnMut() -> F,
+) -> Result<T, SdkError<E, HttpResponse>>
 where
     E: ProvideErrorMetadata,
     F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,

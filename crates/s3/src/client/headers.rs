@@ -1,8 +1,9 @@
 //! The headers of an answer that count.
 //!
-//! The SDK reads every header that the API has, and refuses an answer if one of them has another form than it expects:
-//! metadata that are not UTF-8, a `Content-Type` that a proxy has added once more. Most of them say nothing that is
-//! needed here, so an answer keeps only the headers that are.
+//! The SDK reads every header that the API has, and refuses an answer if one of them has another
+//! form than it expects: metadata that are not UTF-8, a `Content-Type` that a proxy has added once
+//! more. Most of them say nothing that is needed here, so an answer keeps only the headers that
+//! are.
 
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -72,7 +73,8 @@ fn needed(headers: &Headers) -> Result<Headers, String> {
         }
         match kept.get(name) {
             None => drop(kept.insert(name.to_owned(), value.to_owned())),
-            Some(first) if first == value || matches!(name, "content-type" | "date" | LAST_MODIFIED) => {}
+            Some(first)
+                if first == value || matches!(name, "content-type" | "date" | LAST_MODIFIED) => {}
             Some(_) => return Err(format!("the answer has two different headers `{name}`")),
         }
     }

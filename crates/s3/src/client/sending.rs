@@ -41,7 +41,8 @@ pub(crate) struct AttemptCount(Arc<Attempted>);
 struct Attempted {
     /// The attempts of the call that is under way.
     count: AtomicU32,
-    /// A call before it may have been carried out: it had an attempt besides the one that was refused for its time.
+    /// A call before it may have been carried out: it had an attempt besides the one that was
+    /// refused for its time.
     in_doubt: AtomicBool,
 }
 
@@ -58,7 +59,8 @@ impl AttemptCount {
         self.0.count.load(Ordering::Relaxed)
     }
 
-    /// The SDK reports the last attempt alone. That it did nothing says nothing of the attempts before.
+    /// The SDK reports the last attempt alone. That it did nothing says nothing of the attempts
+    /// before.
     pub(crate) fn in_view_of(&self, failure: Failure) -> Failure {
         let is_in_doubt = self.count() > 1 || self.0.in_doubt.load(Ordering::Relaxed);
         match failure.outcome {
@@ -115,7 +117,8 @@ impl Intercept for LastStatus {
     }
 }
 
-/// Tells the signature what stands for the body. The SDK would sign a streamed body as one that may be anything, which some stores refuse.
+/// Tells the signature what stands for the body. The SDK would sign a streamed body as one that may
+/// be anything, which some stores refuse.
 ///
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>
 #[derive(Debug)]

@@ -1,4 +1,5 @@
-//! The calls of a multipart upload: an object that is sent in parts, and that is there once they are put together.
+//! The calls of a multipart upload: an object that is sent in parts, and that is there once they
+//! are put together.
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html>
 
@@ -11,7 +12,8 @@ use remote_state_core::ErrorKind;
 
 use super::{
     AttemptCount, BASE64, CUSTOMER_ALGORITHM, Client, Condition, CustomerKey, Encryption, Object,
-    ObjectCannedAcl, ServerSideEncryption, Settings, Signed, Stored, in_time, unsent, with_attributes,
+    ObjectCannedAcl, ServerSideEncryption, Settings, Signed, Stored, in_time, unsent,
+    with_attributes,
 };
 use crate::connect::timeouts;
 use crate::dialect::Checksum;
@@ -52,15 +54,22 @@ impl Client {
         let size = part.end - part.start;
         let hash = payload.hash_of(part.clone()).await.map_err(unsent)?;
         let md5 = match self.settings.checksum {
-            Some(Checksum::Md5) => Some(BASE64.encode(payload.md5_of(part.clone()).await.map_err(unsent)?)),
+            Some(Checksum::Md5) => {
+                Some(BASE64.encode(payload.md5_of(part.clone()).await.map_err(unsent)?))
+            }
             _ => None,
         };
         let sha256 = self.settings.checksum == Some(Checksum::Sha256);
         let sha256 = sha256.then(|| BASE64.encode(hash.as_bytes()));
         // A call with a body cannot be cloned.
         let call = || {
-            let call =
-                self.sdk.upload_part().bucket(self.bucket()).key(key).upload_id(id).part_number(number);
+            let call = self
+                .sdk
+                .upload_part()
+                .bucket(self.bucket())
+                .key(key)
+                .upload_id(id)
+                .part_number(number);
             let call = call.set_content_md5(md5.clone()).set_checksum_sha256(sha256.clone());
             match self.settings.encryption.customer_key() {
                 Some(CustomerKey { key, md5 }) => call
@@ -126,22 +135,23 @@ impl Client {
             let settings = aws_sdk_s3::config::Builder::new().timeout_config(timeouts(size_bytes));
             call.clone().customize().interceptor(attempts.clone()).config_override(settings).send()
         });
-        let answer = sent
-            .await
-            .map_err(|error| attempts.in_view_of(failure(self.about(operation, &self.url(key)), error)))?;
+        let answer = sent.await.map_err(|error| {
+            attempts.in_view_of(failure(self.about(operation, &self.url(key)), error))
+        })?;
         self.stored(operation, key, answer.e_tag, answer.version_id)
     }
 
-    /// Gives an upload up, so that its parts are not kept and charged. One that is not there any more is given up.
+    /// Gives an upload up, so that its parts are not kept and charged. One that is not there any
+    /// more is given up.
     ///
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html>
     pub(crate) async fn abort_upload(&self, key: &str, id: &str) -> Result<(), Failure> {
         let call = self.sdk.abort_multipart_upload().bucket(self.bucket()).key(key).upload_id(id);
         match in_time(|| call.clone().send()).await {
             Err(error) if error.code() == Some("NoSuchUpload") => Ok(()),
-            sent => sent
-                .map(drop)
-                .map_err(|error| failure(self.about("give up the upload of", &self.url(key)), error)),
+            sent => sent.map(drop).map_err(|error| {
+                failure(self.about("give up the upload of", &self.url(key)), error)
+            }),
         }
     }
 

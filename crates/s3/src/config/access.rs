@@ -1,4 +1,5 @@
-//! Who we are to the services: which credentials the configuration asks for, and where they are looked for.
+//! Who we are to the services: which credentials the configuration asks for, and where they are
+//! looked for.
 
 use aws_config::imds::client::EndpointMode;
 use remote_state_core::config::ResolvedConfig;
@@ -24,7 +25,9 @@ pub(super) fn machine(config: &ResolvedConfig) -> Result<Machine> {
         names.iter().map(file).collect()
     };
     let credentials_files = match config.string(one) {
-        Some(_) if config.get(several).is_some_and(is_configured) => return Err(both(config, one, several)),
+        Some(_) if config.get(several).is_some_and(is_configured) => {
+            return Err(both(config, one, several));
+        }
         Some(path) => files(one, &[path.to_owned()])?,
         None => files(several, config.list(several))?,
     };
@@ -62,7 +65,8 @@ pub(super) fn accounts(config: &ResolvedConfig) -> Result<Option<Accounts>> {
     Ok(Some(Accounts { is_allowed, ids, origin: config.origin(name).to_string() }))
 }
 
-/// Leaves an access key, its secret and its token of one source: a token of another would be sent to a store that it is not meant for.
+/// Leaves an access key, its secret and its token of one source: a token of another would be sent
+/// to a store that it is not meant for.
 pub(super) fn of_one_source(config: &ResolvedConfig, notes: &mut Vec<String>) -> ResolvedConfig {
     const KEYS: [&str; 3] = ["access_key", "secret_key", "token"];
     let is_configured = |name: &str| config.get(name).is_some_and(is_configured);
@@ -113,7 +117,8 @@ pub(super) fn credentials(config: &ResolvedConfig) -> Result<CredentialConfig> {
             }
         }
     };
-    // The order of Terraform 1.7 and later: keys in the configuration, a token and a profile in the configuration, keys in the environment, the rest.
+    // The order of Terraform 1.7 and later: keys in the configuration, a token and a profile in the
+    // configuration, keys in the environment, the rest.
     if ["access_key", "secret_key", "token"].into_iter().any(is_configured) {
         return keys();
     }
@@ -144,7 +149,9 @@ pub(super) fn credentials_origin(config: &ResolvedConfig) -> Result<String> {
                 origins => origins.join(" and "),
             }
         }
-        CredentialConfig::Profile(name) => format!("profile `{name}`, set in {}", config.origin("profile")),
+        CredentialConfig::Profile(name) => {
+            format!("profile `{name}`, set in {}", config.origin("profile"))
+        }
         CredentialConfig::WebIdentity(identity) => {
             format!("role `{}`, set in {}", identity.session.role_arn, identity.session.origin)
         }

@@ -27,13 +27,25 @@ pub(super) fn max_attempts(config: &ResolvedConfig) -> Result<u32> {
         Some(text) => match text.parse::<f64>() {
             Ok(0.0) => attempts_of_environment(config),
             // Up to here every whole number is exact.
-            Ok(number) if number.fract() == 0.0 && (1.0..=f64::from(u32::MAX)).contains(&number) => {
-                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was checked")]
+            Ok(number)
+                if number.fract() == 0.0 && (1.0..=f64::from(u32::MAX)).contains(&number) =>
+            {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "the range was checked"
+                )]
                 Ok(number as u32)
             }
             _ => Err(config
-                .invalid("max_retries", "expected how often to try in all: a whole number that is not negative")
-                .with_hint("Terraform takes `1.5` for 5, and tries for ever with `-1`: write the number that is meant")),
+                .invalid(
+                    "max_retries",
+                    "expected how often to try in all: a whole number that is not negative",
+                )
+                .with_hint(
+                    "Terraform takes `1.5` for 5, and tries for ever with `-1`: write the number \
+                     that is meant",
+                )),
         },
     }
 }
@@ -43,9 +55,11 @@ fn attempts_of_environment(config: &ResolvedConfig) -> Result<u32> {
     const VARIABLE: &str = "AWS_MAX_ATTEMPTS";
     let Some(text) = config.environment().get(VARIABLE) else { return Ok(3) };
     text.parse().ok().filter(|attempts| *attempts > 0).ok_or_else(|| {
-        Error::config(format!("`{VARIABLE}` is {text:?}, but `max_retries = 0` leaves the number to it"))
-            .with_context("set in", format_args!("${VARIABLE}"))
-            .with_hint("set it to a whole number above 0, or set `max_retries`")
+        Error::config(format!(
+            "`{VARIABLE}` is {text:?}, but `max_retries = 0` leaves the number to it"
+        ))
+        .with_context("set in", format_args!("${VARIABLE}"))
+        .with_hint("set it to a whole number above 0, or set `max_retries`")
     })
 }
 
@@ -55,7 +69,9 @@ pub(super) fn connection(config: &ResolvedConfig, notes: &mut Vec<String>) -> Re
     for key in ["use_fips_endpoint", "use_dualstack_endpoint"] {
         // Where Amazon would choose the host, nothing else may.
         let own = ["endpoints.s3", "endpoints.dynamodb", "endpoints.sts"].into_iter();
-        if let Some(own) = own.into_iter().find(|own| config.bool(key) && config.string(own).is_some()) {
+        if let Some(own) =
+            own.into_iter().find(|own| config.bool(key) && config.string(own).is_some())
+        {
             return Err(both(config, key, own));
         }
     }
@@ -63,7 +79,9 @@ pub(super) fn connection(config: &ResolvedConfig, notes: &mut Vec<String>) -> Re
         is_adaptive: match config.string("retry_mode") {
             None | Some("standard") => false,
             Some("adaptive") => true,
-            Some(_) => return Err(config.invalid("retry_mode", "expected `standard` or `adaptive`")),
+            Some(_) => {
+                return Err(config.invalid("retry_mode", "expected `standard` or `adaptive`"));
+            }
         },
         has_fips: config.bool("use_fips_endpoint"),
         has_dual_stack: config.bool("use_dualstack_endpoint"),
@@ -78,7 +96,8 @@ fn trust(config: &ResolvedConfig, notes: &mut Vec<String>) -> Result<Trust> {
     let bundle = ca_bundle(config)?;
     if config.bool("insecure") {
         notes.push(format!(
-            "`insecure` ({}) takes any certificate: whoever is in between can read and change states and credentials; `custom_ca_bundle` trusts one authority more",
+            "`insecure` ({}) takes any certificate: whoever is in between can read and change \
+             states and credentials; `custom_ca_bundle` trusts one authority more",
             config.origin("insecure")
         ));
         return Ok(Trust::Anybody);
@@ -89,8 +108,9 @@ fn trust(config: &ResolvedConfig, notes: &mut Vec<String>) -> Result<Trust> {
 /// Reads the certificates, and makes sure that they are some.
 fn ca_bundle(config: &ResolvedConfig) -> Result<Option<Vec<CertificateDer<'static>>>> {
     let Some(file) = config.string("custom_ca_bundle") else { return Ok(None) };
-    let pem = std::fs::read(config.path("custom_ca_bundle", file)?)
-        .map_err(|error| config.invalid("custom_ca_bundle", &format!("it cannot be read: {error}")))?;
+    let pem = std::fs::read(config.path("custom_ca_bundle", file)?).map_err(|error| {
+        config.invalid("custom_ca_bundle", &format!("it cannot be read: {error}"))
+    })?;
     let mut roots = rustls::RootCertStore::empty();
     let mut certificates = Vec::new();
     for certificate in CertificateDer::pem_slice_iter(&pem) {

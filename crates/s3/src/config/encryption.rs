@@ -46,7 +46,9 @@ pub(super) fn encryption(config: &ResolvedConfig) -> Result<Encryption> {
     }
     if let Some(key) = config.string(customer) {
         if !BASE64.decode(key).is_ok_and(|bytes| bytes.len() == 32) {
-            return Err(config.invalid(customer, "expected 32 bytes in base64, which are 44 characters"));
+            return Err(
+                config.invalid(customer, "expected 32 bytes in base64, which are 44 characters")
+            );
         }
         return Ok(Encryption::Customer(key.into()));
     }
@@ -67,11 +69,13 @@ pub(super) fn encryption(config: &ResolvedConfig) -> Result<Encryption> {
 ///
 /// As loosely as native clients look at it, so that what they take is taken here: <https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#key-id>.
 fn check_kms_key(text: &str) -> Result<(), &'static str> {
-    let alias =
-        |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "/_-".contains(c));
+    let alias = |name: &str| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "/_-".contains(c))
+    };
     let is_multi_region = |text: &str| {
         text.strip_prefix("mrk-").is_some_and(|id| {
-            id.len() >= 32 && id.bytes().take(32).all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+            id.len() >= 32
+                && id.bytes().take(32).all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
         })
     };
     if text.starts_with("arn:") && text.matches(':').count() >= 5 {
@@ -82,9 +86,8 @@ fn check_kms_key(text: &str) -> Result<(), &'static str> {
         return if is_key || resource.strip_prefix("alias/").is_some_and(alias) {
             Ok(())
         } else {
-            Err(
-                "expected the ARN of a key, `arn:aws:kms:REGION:ACCOUNT:key/ID`, or of an alias, `…:alias/NAME`",
-            )
+            Err("expected the ARN of a key, `arn:aws:kms:REGION:ACCOUNT:key/ID`, or of an alias, \
+                 `…:alias/NAME`")
         };
     }
     let holds_multi_region = text.match_indices("mrk-").any(|(at, _)| is_multi_region(&text[at..]));
@@ -92,9 +95,8 @@ fn check_kms_key(text: &str) -> Result<(), &'static str> {
     if starts_with_uuid(text) || holds_multi_region || ends_in_alias {
         Ok(())
     } else {
-        Err(
-            "expected the id of a key, `1234abcd-12ab-34cd-a6ef-1234567890ab` or `mrk-…`, its ARN, or `alias/NAME`",
-        )
+        Err("expected the id of a key, `1234abcd-12ab-34cd-a6ef-1234567890ab` or `mrk-…`, its \
+             ARN, or `alias/NAME`")
     }
 }
 
@@ -119,17 +121,22 @@ pub(super) fn tags(config: &ResolvedConfig) -> Result<Tags> {
 fn tag_set(config: &ResolvedConfig, name: &str) -> Result<Option<String>> {
     let tags = map(config, name);
     if tags.len() > 10 {
-        return Err(config.invalid(name, &format!("an object has at most 10 tags, these are {}", tags.len())));
+        return Err(config
+            .invalid(name, &format!("an object has at most 10 tags, these are {}", tags.len())));
     }
-    let is_fit =
-        |key: &str, value: &str| (1..=128).contains(&key.chars().count()) && value.chars().count() <= 256;
+    let is_fit = |key: &str, value: &str| {
+        (1..=128).contains(&key.chars().count()) && value.chars().count() <= 256
+    };
     if let Some((key, _)) = tags.iter().find(|(key, value)| !is_fit(key, value)) {
         return Err(config.invalid(
             name,
-            &format!("the key of a tag has 1 to 128 characters, its value at most 256: see {key:?}"),
+            &format!(
+                "the key of a tag has 1 to 128 characters, its value at most 256: see {key:?}"
+            ),
         ));
     }
-    let encoded: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&tags).finish();
+    let encoded: String =
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&tags).finish();
     Ok((!encoded.is_empty()).then_some(encoded))
 }
 

@@ -9,11 +9,14 @@ use crate::dialect::Dialect;
 /// Reads the URL of a service.
 pub(super) fn endpoint(config: &ResolvedConfig, key: &str) -> Result<Option<Url>> {
     let Some(text) = config.string(key) else { return Ok(None) };
-    let with_scheme = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
+    let with_scheme =
+        if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
     match Url::parse(&with_scheme) {
         // It would be shown wherever the endpoint is.
-        Ok(url) if !url.username().is_empty() || url.password().is_some() => Err(config
-            .invalid(key, "it must not hold a user name or a password, which no service here has a use for")),
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => Err(config.invalid(
+            key,
+            "it must not hold a user name or a password, which no service here has a use for",
+        )),
         Ok(url) if Dialect::is_cache(&url) => Err(config
             .invalid(key, "it is a CDN's, and a state from a cache is a wrong state")
             .with_hint("name the store itself, such as `https://nyc3.digitaloceanspaces.com`")),
@@ -31,7 +34,8 @@ pub(super) fn of_store(config: &ResolvedConfig, bucket: &str) -> Result<Option<U
     Err(config.invalid(KEY, reason).with_hint(format!("write `{service}`")))
 }
 
-/// Returns the URL of a service whose host or path names a bucket too. Of hosts that are not known, nobody can tell what they name.
+/// Returns the URL of a service whose host or path names a bucket too. Of hosts that are not known,
+/// nobody can tell what they name.
 fn service_without_bucket(url: &Url, bucket: &str) -> Option<String> {
     let host = url.host_str()?.trim_end_matches('.').to_ascii_lowercase();
     let domain = Dialect::ALL.iter().flat_map(|row| row.hosts).find(|end| host.ends_with(**end))?;
@@ -40,13 +44,16 @@ fn service_without_bucket(url: &Url, bucket: &str) -> Option<String> {
     let named = match *domain {
         // `<region>`
         ".digitaloceanspaces.com" => labels.len() - 1,
-        // `s3.<region>`, `s3-fips.dualstack.<region>`, `s3-<region>`, `s3`. An endpoint in a VPC has a name of its own before that.
+        // `s3.<region>`, `s3-fips.dualstack.<region>`, `s3-<region>`, `s3`. An endpoint in a VPC
+        // has a name of its own before that.
         ".amazonaws.com" | ".amazonaws.com.cn" if labels.last() != Some(&"vpce") => {
             let is_service = |label: &&str| *label == "s3" || is_regional(label);
             labels.iter().position(is_service).unwrap_or(0)
         }
         // `<account>`, `<account>.<jurisdiction>`
-        ".r2.cloudflarestorage.com" if inner.starts_with(&format!("{bucket}.")) => bucket.split('.').count(),
+        ".r2.cloudflarestorage.com" if inner.starts_with(&format!("{bucket}.")) => {
+            bucket.split('.').count()
+        }
         _ => 0,
     };
     let path = url.path().trim_matches('/');
@@ -56,10 +63,12 @@ fn service_without_bucket(url: &Url, bucket: &str) -> Option<String> {
     Some(format!("{}://{}{domain}", url.scheme(), labels[named..].join(".")))
 }
 
-/// `s3-fips` and the older names of regions, such as `s3-eu-west-1`. Other services have names that begin alike.
+/// `s3-fips` and the older names of regions, such as `s3-eu-west-1`. Other services have names that
+/// begin alike.
 fn is_regional(label: &str) -> bool {
     label.strip_prefix("s3-").is_some_and(|rest| {
-        rest == "fips" || (rest.split('-').count() > 2 && rest.ends_with(|c: char| c.is_ascii_digit()))
+        rest == "fips"
+            || (rest.split('-').count() > 2 && rest.ends_with(|c: char| c.is_ascii_digit()))
     })
 }
 
@@ -80,11 +89,20 @@ mod tests {
             ("https://acme-tf.s3.eu-west-1.amazonaws.com", "https://s3.eu-west-1.amazonaws.com"),
             ("https://acme-tf.s3.amazonaws.com", "https://s3.amazonaws.com"),
             ("https://a.b.s3-eu-west-1.amazonaws.com", "https://s3-eu-west-1.amazonaws.com"),
-            ("http://acme-tf.s3-fips.us-east-1.amazonaws.com", "http://s3-fips.us-east-1.amazonaws.com"),
+            (
+                "http://acme-tf.s3-fips.us-east-1.amazonaws.com",
+                "http://s3-fips.us-east-1.amazonaws.com",
+            ),
             ("https://x.s3.cn-north-1.amazonaws.com.cn", "https://s3.cn-north-1.amazonaws.com.cn"),
             ("https://s3.eu-west-1.amazonaws.com/acme-tf/", "https://s3.eu-west-1.amazonaws.com"),
-            ("https://acme-tf.abc123.r2.cloudflarestorage.com", "https://abc123.r2.cloudflarestorage.com"),
-            ("https://abc123.r2.cloudflarestorage.com/acme-tf", "https://abc123.r2.cloudflarestorage.com"),
+            (
+                "https://acme-tf.abc123.r2.cloudflarestorage.com",
+                "https://abc123.r2.cloudflarestorage.com",
+            ),
+            (
+                "https://abc123.r2.cloudflarestorage.com/acme-tf",
+                "https://abc123.r2.cloudflarestorage.com",
+            ),
         ] {
             assert_eq!(without(endpoint).as_deref(), Some(service), "{endpoint}");
         }

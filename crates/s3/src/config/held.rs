@@ -46,8 +46,14 @@ pub(super) fn check_tokens_way(
     );
     if let (true, Some(key)) = (has_token, read_on_the_way(config, files)) {
         return Err(config
-            .invalid(key, "files of the directory have what is sent read on the way, and a web identity token is not sent so")
-            .with_hint("set the proxy and the certificates yourself, in `HTTPS_PROXY` and `AWS_CA_BUNDLE`"));
+            .invalid(
+                key,
+                "files of the directory have what is sent read on the way, and a web identity \
+                 token is not sent so",
+            )
+            .with_hint(
+                "set the proxy and the certificates yourself, in `HTTPS_PROXY` and `AWS_CA_BUNDLE`",
+            ));
     }
     let Some(url) = endpoint(config, STS)?.filter(|_| has_token) else { return Ok(()) };
     if is_private(&url) || !is_of_directory(config, files, STS) {
@@ -56,20 +62,22 @@ pub(super) fn check_tokens_way(
     Err(config
         .invalid(
             STS,
-            "a web identity token is not sent over plain `http` to where a file of the directory says",
+            "a web identity token is not sent over plain `http` to where a file of the directory \
+             says",
         )
         .with_hint("use `https`, or name the endpoint yourself, in `AWS_ENDPOINT_URL_STS`"))
 }
 
-/// Returns the key by which files of the directory let somebody on the way read what goes over TLS: they ask
-/// for no certificate, or name a proxy and the certificates that are trusted.
+/// Returns the key by which files of the directory let somebody on the way read what goes over TLS:
+/// they ask for no certificate, or name a proxy and the certificates that are trusted.
 fn read_on_the_way(config: &ResolvedConfig, files: &Files) -> Option<&'static str> {
     let names = |key: &str| is_of_directory(config, files, key);
     if config.bool("insecure") && names("insecure") {
         return Some("insecure");
     }
-    let has_proxy =
-        ["https_proxy", "http_proxy"].into_iter().any(|key| config.string(key).is_some() && names(key));
+    let has_proxy = ["https_proxy", "http_proxy"]
+        .into_iter()
+        .any(|key| config.string(key).is_some() && names(key));
     let has_bundle = config.string("custom_ca_bundle").is_some() && names("custom_ca_bundle");
     (has_proxy && has_bundle).then_some("custom_ca_bundle")
 }
@@ -93,8 +101,11 @@ pub(super) fn guard(config: &ResolvedConfig, files: &Files) -> Guard {
     let mut names = vec![config.string("profile").unwrap_or("default").to_owned()];
     while let Some(name) = names.last().cloned() {
         let Some(profile) = files.source_of(&name) else { break };
-        let held = |property: &str| profile.get(property).filter(|found| files.is_held(&found.path));
-        if let Some(found) = held("credential_process").filter(|_| !config.allows_directory_programs()) {
+        let held =
+            |property: &str| profile.get(property).filter(|found| files.is_held(&found.path));
+        if let Some(found) =
+            held("credential_process").filter(|_| !config.allows_directory_programs())
+        {
             guard.refusal.get_or_insert_with(|| program(&name, found));
         }
         if let Some(found) = held("web_identity_token_file") {
@@ -104,13 +115,15 @@ pub(super) fn guard(config: &ResolvedConfig, files: &Files) -> Guard {
                 guard.refusal.get_or_insert_with(|| way(&name, found));
             }
         }
-        if let (true, Some(key)) =
-            (profile.contains_key("sso_session") || profile.contains_key("sso_start_url"), on_the_way)
-        {
+        if let (true, Some(key)) = (
+            profile.contains_key("sso_session") || profile.contains_key("sso_start_url"),
+            on_the_way,
+        ) {
             guard.refusal.get_or_insert_with(|| sign_in(&name, &config.origin(key)));
         }
-        let session =
-            profile.get("sso_session").and_then(|found| files.section(About::SsoSession, &found.value));
+        let session = profile
+            .get("sso_session")
+            .and_then(|found| files.section(About::SsoSession, &found.value));
         let regions = [profile.get("region"), profile.get("sso_region")];
         let of_session = session.and_then(|session| session.get("sso_region"));
         let odd = regions.into_iter().chain([of_session]).flatten();
@@ -132,7 +145,8 @@ fn place(found: &Found) -> String {
 fn program(profile: &str, found: &Found) -> Refusal {
     Refusal {
         message: format!(
-            "the `credential_process` of profile `{profile}` was not run: a file of the directory names the program"
+            "the `credential_process` of profile `{profile}` was not run: a file of the directory \
+             names the program"
         ),
         origin: place(found),
         hint: HOW_TO_ALLOW_PROGRAMS,
@@ -142,7 +156,8 @@ fn program(profile: &str, found: &Found) -> Refusal {
 fn way(profile: &str, found: &Found) -> Refusal {
     Refusal {
         message: format!(
-            "the token of profile `{profile}` was not sent: a file of the directory names it, and STS is reached over plain `http`"
+            "the token of profile `{profile}` was not sent: a file of the directory names it, and \
+             STS is reached over plain `http`"
         ),
         origin: place(found),
         hint: "use `https` for STS",
@@ -152,7 +167,8 @@ fn way(profile: &str, found: &Found) -> Refusal {
 fn sign_in(profile: &str, origin: &Origin) -> Refusal {
     Refusal {
         message: format!(
-            "the login of profile `{profile}` was not used: files of the directory have what is sent read on the way"
+            "the login of profile `{profile}` was not used: files of the directory have what is \
+             sent read on the way"
         ),
         origin: origin.to_string(),
         hint: "set the proxy and the certificates yourself, in `HTTPS_PROXY` and `AWS_CA_BUNDLE`",
@@ -218,7 +234,9 @@ fn may_be_amazons(config: &ResolvedConfig, files: &Files, credentials: &Credenti
 fn is_amazons_host(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_end_matches('.');
     let domains = [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"];
-    let Some(name) = domains.iter().find_map(|domain| host.strip_suffix(domain)) else { return false };
+    let Some(name) = domains.iter().find_map(|domain| host.strip_suffix(domain)) else {
+        return false;
+    };
     let is_service = |label: &str| {
         ["s3", "sts", "dynamodb"].iter().any(|service| {
             label.strip_prefix(service).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))

@@ -1,4 +1,5 @@
-//! The configuration of a store, from resolved values to checked ones. What keys there are says `keys.rs`.
+//! The configuration of a store, from resolved values to checked ones. What keys there are says
+//! `keys.rs`.
 
 use remote_state_core::Result;
 use remote_state_core::config::{ForeignEndpoint, Origin, ResolvedConfig};
@@ -27,7 +28,8 @@ pub(crate) use encryption::Tags;
 use endpoints::endpoint;
 pub use keys::PROVIDER;
 
-/// The keys whose texts may have several lines: what is sent as a document, cut where it is used, or escaped in a URL.
+/// The keys whose texts may have several lines: what is sent as a document, cut where it is used,
+/// or escaped in a URL.
 const SEVERAL_LINES: [&str; 5] = [
     "key",
     "workspace_key_prefix",
@@ -120,13 +122,16 @@ impl S3Config {
         check_key(key).map_err(|reason| config.invalid("key", reason))?;
         let workspace_key_prefix = config.string("workspace_key_prefix").unwrap_or_default();
         if workspace_key_prefix.starts_with('/') || workspace_key_prefix.ends_with('/') {
-            return Err(config.invalid("workspace_key_prefix", "it must not start or end with a slash"));
+            return Err(
+                config.invalid("workspace_key_prefix", "it must not start or end with a slash")
+            );
         }
         let bucket = config.required("bucket")?;
         if bucket.trim().is_empty() || (bucket.contains('/') && !is_access_point(bucket)) {
-            return Err(
-                config.invalid("bucket", "expected the name of a bucket, or the ARN of an access point")
-            );
+            return Err(config.invalid(
+                "bucket",
+                "expected the name of a bucket, or the ARN of an access point",
+            ));
         }
         notes.extend(old_names(config));
         notes.extend_from_slice(files.notes());
@@ -183,16 +188,17 @@ impl S3Config {
         })
     }
 
-    /// Says that the store has access keys of its own, which are configured or stand in a profile of the shared files. What else a machine
-    /// offers, for a token, to a container or to an instance, is Amazon's and is not asked for.
+    /// Says that the store has access keys of its own, which are configured or stand in a profile
+    /// of the shared files. What else a machine offers, for a token, to a container or to an
+    /// instance, is Amazon's and is not asked for.
     #[must_use]
     pub fn with_own_keys(mut self, own: OwnKeys) -> Self {
         self.machine.own_keys = Some(own);
         self
     }
 
-    /// Fills in what neither the configuration nor the environment says, but the shared AWS files do, and takes out keys of the
-    /// environment that are not used.
+    /// Fills in what neither the configuration nor the environment says, but the shared AWS files
+    /// do, and takes out keys of the environment that are not used.
     /// [`from_resolved`](Self::from_resolved) does so by itself; this is for showing the values.
     ///
     /// # Errors
@@ -207,7 +213,8 @@ impl S3Config {
         &self.foreign
     }
 
-    /// Returns what a person should be told before anything is done with it: old names of variables, certificates that nobody looks at.
+    /// Returns what a person should be told before anything is done with it: old names of
+    /// variables, certificates that nobody looks at.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
@@ -229,7 +236,8 @@ fn old_names(config: &ResolvedConfig) -> Vec<String> {
             && is_configured(value)
         {
             notes.push(format!(
-                "`{}` ({}) has no scheme: `https://` is meant here and in OpenTofu, Terraform needs it written",
+                "`{}` ({}) has no scheme: `https://` is meant here and in OpenTofu, Terraform \
+                 needs it written",
                 key.name, value.origin
             ));
         }
@@ -246,7 +254,9 @@ pub(crate) fn is_amazons(config: &ResolvedConfig) -> Result<bool> {
 fn dialect(config: &ResolvedConfig) -> Result<Option<DialectName>> {
     match config.string("dialect").unwrap_or("auto") {
         "auto" => Ok(None),
-        name => Ok(Some(name.parse().map_err(|reason: String| config.invalid("dialect", &reason))?)),
+        name => {
+            Ok(Some(name.parse().map_err(|reason: String| config.invalid("dialect", &reason))?))
+        }
     }
 }
 
@@ -254,8 +264,8 @@ fn dialect(config: &ResolvedConfig) -> Result<Option<DialectName>> {
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-naming.html>.
 fn is_access_point(bucket: &str) -> bool {
     let mut parts = bucket.splitn(6, ':');
-    let is_arn =
-        parts.next() == Some("arn") && parts.next().is_some_and(|partition| partition.starts_with("aws"));
+    let is_arn = parts.next() == Some("arn")
+        && parts.next().is_some_and(|partition| partition.starts_with("aws"));
     let service = parts.next();
     let resource = parts.nth(2).unwrap_or_default();
     is_arn
@@ -263,10 +273,12 @@ fn is_access_point(bucket: &str) -> bool {
         && (resource.starts_with("accesspoint/") || resource.starts_with("outpost/"))
 }
 
-/// Returns the region. Where no endpoint is configured it becomes part of a host's name, which it must not end.
+/// Returns the region. Where no endpoint is configured it becomes part of a host's name, which it
+/// must not end.
 fn region(config: &ResolvedConfig) -> Result<String> {
     let region = config.required("region")?;
-    let is_name = region.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    let is_name =
+        region.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     if is_name || config.string("endpoints.s3").is_some() {
         Ok(region.to_owned())
     } else {
@@ -287,14 +299,16 @@ fn check_key(key: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Says why a key that somebody asks for by its name is not one: what is read where it is may not be made anew.
+/// Says why a key that somebody asks for by its name is not one: what is read where it is may not
+/// be made anew.
 pub(crate) fn check_new_key(key: &str) -> Result<(), &'static str> {
     check_key(key)?;
     if leads_back(key) { Err("it must not contain `..` as a part") } else { Ok(()) }
 }
 
-/// Whether a key has a part `..`, which takes back the name of a workspace before it. Native clients keep the state of `default` under such a
-/// key as it stands, and those of other workspaces under what is left, several of them under one key.
+/// Whether a key has a part `..`, which takes back the name of a workspace before it. Native
+/// clients keep the state of `default` under such a key as it stands, and those of other workspaces
+/// under what is left, several of them under one key.
 pub(crate) fn leads_back(key: &str) -> bool {
     key.split('/').any(|part| part == "..")
 }

@@ -2,8 +2,8 @@
 //!
 //! The SDK's own reader stops at the first line that it does not understand, knows `=` but not `:`,
 //! keeps quotes, and passes over profiles with a blank in their name. Here a line that is neither a
-//! header, nor a property, nor a comment, nor the continuation of a property is passed over, and its
-//! number is kept for a warning.
+//! header, nor a property, nor a comment, nor the continuation of a property is passed over, and
+//! its number is kept for a warning.
 
 use std::collections::BTreeMap;
 
@@ -67,7 +67,9 @@ pub(super) fn parse(bytes: &[u8], is_config: bool) -> Parsed {
             parsed.skipped.push(number);
             continue;
         };
-        let Some(open) = open.as_ref().and_then(|about| parsed.sections.get_mut(about)) else { continue };
+        let Some(open) = open.as_ref().and_then(|about| parsed.sections.get_mut(about)) else {
+            continue;
+        };
         let is_indented = line.starts_with([' ', '\t']);
         let above = property.as_ref().and_then(|name| open.get_mut(name));
         match (split(text), above) {
@@ -75,7 +77,10 @@ pub(super) fn parse(bytes: &[u8], is_config: bool) -> Parsed {
                 above.members.insert(name, (value, number));
             }
             (Some((name, value)), _) => {
-                open.insert(name.clone(), Property { value, members: BTreeMap::new(), line: number });
+                open.insert(
+                    name.clone(),
+                    Property { value, members: BTreeMap::new(), line: number },
+                );
                 property = Some(name);
             }
             (None, Some(above)) if is_indented && !above.value.is_empty() => {
@@ -161,7 +166,10 @@ mod tests {
                 String::from_utf8_lossy(text)
             );
         }
-        assert_eq!(value(b"[default]\na = \"b\" \"c\"\n", true, "default", "a").unwrap(), "\"b\" \"c\"");
+        assert_eq!(
+            value(b"[default]\na = \"b\" \"c\"\n", true, "default", "a").unwrap(),
+            "\"b\" \"c\""
+        );
         assert_eq!(value(b"[default]\na = b#c\n", true, "default", "a").unwrap(), "b#c");
     }
 

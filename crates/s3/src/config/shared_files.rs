@@ -1,9 +1,10 @@
-//! What the shared AWS files say: `~/.aws/config` and `~/.aws/credentials`, or what takes their place.
+//! What the shared AWS files say: `~/.aws/config` and `~/.aws/credentials`, or what takes their
+//! place.
 //!
-//! They are read once, here (see `profile_text.rs`). The SDK, which has the sources of credentials, is
-//! handed a text of its own form that says the same: one profile after another, of each only the
-//! source that native clients would use. Besides, a profile has settings that stand in where neither
-//! the configuration nor the environment says anything: `ca_bundle`, `use_fips_endpoint`,
+//! They are read once, here (see `profile_text.rs`). The SDK, which has the sources of credentials,
+//! is handed a text of its own form that says the same: one profile after another, of each only the
+//! source that native clients would use. Besides, a profile has settings that stand in where
+//! neither the configuration nor the environment says anything: `ca_bundle`, `use_fips_endpoint`,
 //! `use_dualstack_endpoint`, and `endpoint_url` for all services, or the name of a section
 //! `[services NAME]` with one for each:
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>. To miss one would
@@ -76,7 +77,12 @@ impl Files {
         let selected = config.string("profile").unwrap_or("default").to_owned();
         let mut files = Self { selected, ..Self::default() };
         let kinds = [
-            (EnvConfigFileKind::Config, "shared_config_files", machine.config_files, "~/.aws/config"),
+            (
+                EnvConfigFileKind::Config,
+                "shared_config_files",
+                machine.config_files,
+                "~/.aws/config",
+            ),
             (
                 EnvConfigFileKind::Credentials,
                 "shared_credentials_files",
@@ -100,7 +106,8 @@ impl Files {
                         let is_config = matches!(kind, EnvConfigFileKind::Config);
                         files.add(&path, parse(&bytes, is_config));
                     }
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound && may_be_missing => {}
+                    Err(error)
+                        if error.kind() == std::io::ErrorKind::NotFound && may_be_missing => {}
                     Err(_) => files.unread.push((kind, path)),
                 }
             }
@@ -118,9 +125,11 @@ impl Files {
         }
         for (about, mut section) in parsed.sections {
             // Native clients pass over what has no value, and over half a pair.
-            section.retain(|_, property| !property.value.is_empty() || !property.members.is_empty());
+            section
+                .retain(|_, property| !property.value.is_empty() || !property.members.is_empty());
             let merged = self.sections.entry(about).or_default();
-            let is_pair = |section: &Section| section.contains_key(KEY_ID) && section.contains_key(SECRET);
+            let is_pair =
+                |section: &Section| section.contains_key(KEY_ID) && section.contains_key(SECRET);
             let names = [KEY_ID, SECRET, TOKEN];
             if is_pair(&section) {
                 merged.retain(|name, _| !names.contains(&name.as_str()));
@@ -185,12 +194,17 @@ impl Files {
             // To write to a string never fails.
             let _ = writeln!(text, "[{word} {}]", identifier(name));
             for (name, found) in &*section {
-                // A session's token goes to the endpoint of its profile, and only a person says which.
+                // A session's token goes to the endpoint of its profile, and only a person says
+                // which.
                 if name == "endpoint_url" && self.is_held(&found.path) {
                     continue;
                 }
                 let is_name = matches!(name.as_str(), "source_profile" | "sso_session");
-                let value = if is_name { identifier(&found.value) } else { found.value.replace('\n', "\n ") };
+                let value = if is_name {
+                    identifier(&found.value)
+                } else {
+                    found.value.replace('\n', "\n ")
+                };
                 if !value.is_empty() {
                     let _ = writeln!(text, "{name} = {value}");
                 }
@@ -206,11 +220,13 @@ impl Files {
         }
     }
 
-    /// The selected profile and those that lead from it to its source, each with the source that it uses.
+    /// The selected profile and those that lead from it to its source, each with the source that it
+    /// uses.
     fn path_to_source(&self) -> Vec<(String, Merged)> {
         let mut path: Vec<(String, Merged)> = Vec::new();
         let mut next = Some(self.selected.clone());
-        while let Some(name) = next.take().filter(|name| path.iter().all(|(seen, _)| seen != name)) {
+        while let Some(name) = next.take().filter(|name| path.iter().all(|(seen, _)| seen != name))
+        {
             let Some(profile) = self.sections.get(&(About::Profile, name.clone())) else { break };
             let profile = self.with_one_source(&name, profile.clone());
             next = profile.get("source_profile").map(|found| found.value.clone());
@@ -225,9 +241,11 @@ impl Files {
             for key in [KEY_ID, SECRET, TOKEN] {
                 let Some(found) = profile.get(key) else { continue };
                 if let Some(reason) = unprintable(&found.value) {
-                    return Err(Error::config(format!("invalid `{key}` of profile `{name}`: {reason}"))
-                        .with_context("set in", Origin::file(&found.path, found.line))
-                        .with_hint("an indented line below a value continues it"));
+                    return Err(Error::config(format!(
+                        "invalid `{key}` of profile `{name}`: {reason}"
+                    ))
+                    .with_context("set in", Origin::file(&found.path, found.line))
+                    .with_hint("an indented line below a value continues it"));
                 }
             }
         }
@@ -256,7 +274,8 @@ impl Files {
     /// Leaves a profile the source of credentials that native clients would use, and no other.
     fn with_one_source(&self, name: &str, mut profile: Merged) -> Merged {
         // The session has these, and a profile may say the same once more.
-        let session = profile.get("sso_session").map(|found| (About::SsoSession, found.value.clone()));
+        let session =
+            profile.get("sso_session").map(|found| (About::SsoSession, found.value.clone()));
         if let Some(session) = session.and_then(|session| self.sections.get(&session)) {
             for member in ["sso_start_url", "sso_region"] {
                 let of = |section: &Merged| section.get(member).map(|found| found.value.clone());
@@ -300,7 +319,8 @@ const PROCESS: &str = "credential_process";
 /// the profile calls its source.
 fn as_named_source(name: &str, profile: &mut Merged, index: usize) -> Option<(String, Process)> {
     let found = profile.remove(PROCESS)?;
-    let others = [KEY_ID, "credential_source", "web_identity_token_file", "sso_session", "sso_start_url"];
+    let others =
+        [KEY_ID, "credential_source", "web_identity_token_file", "sso_session", "sso_start_url"];
     if others.iter().any(|other| profile.contains_key(*other)) {
         return None;
     }
@@ -316,7 +336,8 @@ fn as_named_source(name: &str, profile: &mut Merged, index: usize) -> Option<(St
     Some((source, process))
 }
 
-/// The SDK takes letters of ASCII, digits and a few signs in names: everything else is written as in a URL.
+/// The SDK takes letters of ASCII, digits and a few signs in names: everything else is written as
+/// in a URL.
 fn identifier(name: &str) -> String {
     name.bytes().fold(String::new(), |mut text, byte| {
         if byte.is_ascii_alphanumeric() || b"_-/.@:+".contains(&byte) {
@@ -328,13 +349,15 @@ fn identifier(name: &str) -> String {
     })
 }
 
-/// Fills in what neither the configuration nor the environment says, and takes out the variables that do not count.
+/// Fills in what neither the configuration nor the environment says, and takes out the variables
+/// that do not count.
 pub(super) fn completed(config: &ResolvedConfig, files: &Files) -> ResolvedConfig {
     let mut config = config.clone();
     let nothing = Merged::new();
     let profile = files.profile().unwrap_or(&nothing);
-    let ignored = config.environment().get(&format!("AWS_{}", IGNORE.to_uppercase())).is_some_and(is_true)
-        || profile.get(IGNORE).is_some_and(|found| is_true(&found.value));
+    let ignored =
+        config.environment().get(&format!("AWS_{}", IGNORE.to_uppercase())).is_some_and(is_true)
+            || profile.get(IGNORE).is_some_and(|found| is_true(&found.value));
     for (key, service) in SERVICES {
         if ignored {
             // The variable is one of those endpoints; the ones of services are the backend's own.

@@ -43,7 +43,8 @@ struct Settings {
 enum Witness {
     /// Its certificate: it is Amazon's.
     Tls,
-    /// Nobody. A success has nothing in it that only DynamoDB would say, so what was created is read back.
+    /// Nobody. A success has nothing in it that only DynamoDB would say, so what was created is
+    /// read back.
     None,
 }
 
@@ -93,8 +94,9 @@ impl Table {
         item_url(self.name(), id)
     }
 
-    /// Creates an item of two attributes if there is none with its id, without ever repeating the request: the second could fail on the first.
-    /// Where nobody vouches for what answers, the item is read back.
+    /// Creates an item of two attributes if there is none with its id, without ever repeating the
+    /// request: the second could fail on the first. Where nobody vouches for what answers, the
+    /// item is read back.
     ///
     /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html>
     pub(crate) async fn create_once(
@@ -104,7 +106,8 @@ impl Table {
         attribute: &str,
         value: String,
     ) -> Result<(), Failure> {
-        let call = self.sdk.put_item().table_name(self.name()).item(KEY, AttributeValue::S(id.to_owned()));
+        let call =
+            self.sdk.put_item().table_name(self.name()).item(KEY, AttributeValue::S(id.to_owned()));
         let call = call
             .item(attribute, AttributeValue::S(value.clone()))
             .condition_expression(format!("attribute_not_exists({KEY})"));
@@ -114,7 +117,8 @@ impl Table {
         self.witnessed(operation, id, attribute, |found| found == Some(&value)).await
     }
 
-    /// Where nobody vouches for what answered, looks at the item, and fails, with nothing known, unless its attribute is as it was to be.
+    /// Where nobody vouches for what answered, looks at the item, and fails, with nothing known,
+    /// unless its attribute is as it was to be.
     async fn witnessed(
         &self,
         operation: &'static str,
@@ -126,18 +130,24 @@ impl Table {
             return Ok(());
         }
         let error = match self.get(operation, id, attribute).await {
-            Ok(item) if is_right(item.as_ref().and_then(|item| item.get(attribute))) => return Ok(()),
+            Ok(item) if is_right(item.as_ref().and_then(|item| item.get(attribute))) => {
+                return Ok(());
+            }
             Ok(_) => self
                 .about(operation, &self.url(id))
                 .error(ErrorKind::Unavailable, NO_TABLE)
                 .with_context("service", &self.settings.service)
-                .with_hint("look for a proxy or a login page between this machine and DynamoDB, and check `endpoints.dynamodb`"),
+                .with_hint(
+                    "look for a proxy or a login page between this machine and DynamoDB, and \
+                     check `endpoints.dynamodb`",
+                ),
             Err(failure) => failure.error,
         };
         Err(Failure { outcome: Outcome::Unknown, error })
     }
 
-    /// Writes an item of two attributes, whatever is there. Where nobody vouches for what answers, the item is read back.
+    /// Writes an item of two attributes, whatever is there. Where nobody vouches for what answers,
+    /// the item is read back.
     ///
     /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html>
     pub(crate) async fn put(
@@ -147,7 +157,8 @@ impl Table {
         attribute: &str,
         value: String,
     ) -> Result<(), Failure> {
-        let call = self.sdk.put_item().table_name(self.name()).item(KEY, AttributeValue::S(id.to_owned()));
+        let call =
+            self.sdk.put_item().table_name(self.name()).item(KEY, AttributeValue::S(id.to_owned()));
         let call = call.item(attribute, AttributeValue::S(value.clone()));
         let attempts = AttemptCount::default();
         let sent = in_time(|| {
@@ -180,7 +191,8 @@ impl Table {
         Ok(answer.item)
     }
 
-    /// Deletes an item with this attribute. Deleting one that does not exist succeeds. Where nobody vouches for what answers, it is looked for.
+    /// Deletes an item with this attribute. Deleting one that does not exist succeeds. Where nobody
+    /// vouches for what answers, it is looked for.
     ///
     /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DeleteItem.html>
     pub(crate) async fn delete(
@@ -190,7 +202,11 @@ impl Table {
         attribute: &str,
     ) -> Result<(), Failure> {
         let attempts = AttemptCount::default();
-        let call = self.sdk.delete_item().table_name(self.name()).key(KEY, AttributeValue::S(id.to_owned()));
+        let call = self
+            .sdk
+            .delete_item()
+            .table_name(self.name())
+            .key(KEY, AttributeValue::S(id.to_owned()));
         let sent = in_time(|| {
             attempts.begin_call();
             call.clone().customize().interceptor(attempts.clone()).send()
@@ -199,8 +215,8 @@ impl Table {
         self.witnessed(operation, id, attribute, |found| found.is_none()).await
     }
 
-    /// Deletes an item if one attribute still is what it was, absent included, without ever repeating the request. Where nobody vouches for what
-    /// answers, it is looked for.
+    /// Deletes an item if one attribute still is what it was, absent included, without ever
+    /// repeating the request. Where nobody vouches for what answers, it is looked for.
     ///
     /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DeleteItem.html>
     pub(crate) async fn delete_once(
@@ -210,11 +226,18 @@ impl Table {
         attribute: &str,
         value: Option<&AttributeValue>,
     ) -> Result<(), Failure> {
-        let call = self.sdk.delete_item().table_name(self.name()).key(KEY, AttributeValue::S(id.to_owned()));
+        let call = self
+            .sdk
+            .delete_item()
+            .table_name(self.name())
+            .key(KEY, AttributeValue::S(id.to_owned()));
         let call = match value {
             Some(value) => call
                 .condition_expression(format!("{attribute} = :{}", attribute.to_ascii_lowercase()))
-                .expression_attribute_values(format!(":{}", attribute.to_ascii_lowercase()), value.clone()),
+                .expression_attribute_values(
+                    format!(":{}", attribute.to_ascii_lowercase()),
+                    value.clone(),
+                ),
             None => call.condition_expression(format!("attribute_not_exists({attribute})")),
         };
         let sent = in_time(|| call.clone().customize().config_override(once()).send()).await;
@@ -236,7 +259,11 @@ impl Table {
         error: aws_sdk_dynamodb::error::SdkError<E>,
     ) -> Failure
     where
-        E: aws_sdk_dynamodb::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        E: aws_sdk_dynamodb::error::ProvideErrorMetadata
+            + std::error::Error
+            + Send
+            + Sync
+            + 'static,
     {
         let object = self.url(id);
         let about = self.about(operation, &object);
@@ -267,7 +294,8 @@ fn meaning(about: About<'_>, status: u16, code: &str) -> (Outcome, Error) {
             Outcome::Conflict,
             about.error(ErrorKind::Unavailable, "the table is busy with another request for it"),
         ),
-        // "Requested resource not found": items that do not exist are no error, so this is the table.
+        // "Requested resource not found": items that do not exist are no error, so this is the
+        // table.
         "ResourceNotFoundException" => (
             Outcome::Refused,
             Error::new(
@@ -277,15 +305,19 @@ fn meaning(about: About<'_>, status: u16, code: &str) -> (Outcome, Error) {
             )
             .with_context("set in", about.origins.table.as_deref().unwrap_or("`dynamodb_table`"))
             .with_hint(
-                "check `dynamodb_table`, `region` and `endpoints.dynamodb` with `remote-state config show`",
+                "check `dynamodb_table`, `region` and `endpoints.dynamodb` with `remote-state \
+                 config show`",
             )
-            .with_hint("a lock table needs the partition key `LockID` of type string, and no sort key"),
+            .with_hint(
+                "a lock table needs the partition key `LockID` of type string, and no sort key",
+            ),
         ),
         // "You do not have permission."
         "AccessDeniedException" => (
             Outcome::Refused,
             about.error(ErrorKind::PermissionDenied, "access denied").with_hint(
-                "needed are `dynamodb:GetItem`, `dynamodb:PutItem` and `dynamodb:DeleteItem` on the table",
+                "needed are `dynamodb:GetItem`, `dynamodb:PutItem` and `dynamodb:DeleteItem` on \
+                 the table",
             ),
         ),
         // "The request must contain a valid (registered) AWS Access Key ID." and its kin.
@@ -305,7 +337,8 @@ fn meaning(about: About<'_>, status: u16, code: &str) -> (Outcome, Error) {
                 .with_context("credentials", &about.origins.credentials)
                 .with_hint("see which credentials are used with `remote-state config show`"),
         ),
-        // "You exceeded your maximum allowed provisioned throughput." These are refused before anything is done.
+        // "You exceeded your maximum allowed provisioned throughput." These are refused before
+        // anything is done.
         "ProvisionedThroughputExceededException"
         | "RequestLimitExceeded"
         | "ThrottlingException"
@@ -320,14 +353,22 @@ fn meaning(about: About<'_>, status: u16, code: &str) -> (Outcome, Error) {
         "ValidationException" => (
             Outcome::Refused,
             about
-                .error(ErrorKind::Unsupported, &format!("table `{}` does not take it ({code})", about.bucket))
-                .with_hint("a lock table needs the partition key `LockID` of type string, and no sort key"),
+                .error(
+                    ErrorKind::Unsupported,
+                    &format!("table `{}` does not take it ({code})", about.bucket),
+                )
+                .with_hint(
+                    "a lock table needs the partition key `LockID` of type string, and no sort key",
+                ),
         ),
         // A 200 with something in it that is not DynamoDB's.
         _ if status < 300 => (Outcome::Unknown, about.error(ErrorKind::Unavailable, NO_TABLE)),
         _ if status >= 500 => (
             Outcome::Unknown,
-            about.error(ErrorKind::Unavailable, &format!("{} failed (status {status}, {code})", about.store)),
+            about.error(
+                ErrorKind::Unavailable,
+                &format!("{} failed (status {status}, {code})", about.store),
+            ),
         ),
         _ => (
             Outcome::Refused,
@@ -383,12 +424,22 @@ mod tests {
             endpoint: ("endpoints.dynamodb", None),
         };
         for (status, code, outcome, kind) in [
-            (400, "ConditionalCheckFailedException", Outcome::ConditionFailed, ErrorKind::PreconditionFailed),
+            (
+                400,
+                "ConditionalCheckFailedException",
+                Outcome::ConditionFailed,
+                ErrorKind::PreconditionFailed,
+            ),
             (400, "TransactionConflictException", Outcome::Conflict, ErrorKind::Unavailable),
             (400, "ResourceNotFoundException", Outcome::Refused, ErrorKind::TableMissing),
             (400, "AccessDeniedException", Outcome::Refused, ErrorKind::PermissionDenied),
             (400, "UnrecognizedClientException", Outcome::Refused, ErrorKind::CredentialInvalid),
-            (400, "ProvisionedThroughputExceededException", Outcome::Unsent, ErrorKind::RateLimited),
+            (
+                400,
+                "ProvisionedThroughputExceededException",
+                Outcome::Unsent,
+                ErrorKind::RateLimited,
+            ),
             (400, "ThrottlingException", Outcome::Unsent, ErrorKind::RateLimited),
             (500, "InternalServerError", Outcome::Unknown, ErrorKind::Unavailable),
             (200, "", Outcome::Unknown, ErrorKind::Unavailable),

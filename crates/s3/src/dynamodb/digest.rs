@@ -34,7 +34,10 @@ impl S3Store {
         let table = self.table.as_ref()?;
         let StateLocation { path, state, .. } = self.layout.location(workspace);
         let look = self.client.aws_command(&["s3", "cp", &state, "-"]);
-        Some(StateDigest::new(DigestItem { table, id: path + DIGEST_SUFFIX, state, look }, self.digest_wait))
+        Some(StateDigest::new(
+            DigestItem { table, id: path + DIGEST_SUFFIX, state, look },
+            self.digest_wait,
+        ))
     }
 }
 

@@ -1,8 +1,10 @@
 //! The lock item: an item that only one client can create.
 //!
-//! Exclusion rests on DynamoDB carrying out `PutItem` with `attribute_not_exists(LockID)` for one of any number of clients. An item is deleted
-//! only while its `Info` is, character for character, the one that was read: so neither a delayed request nor a repeated one can hit the next
-//! holder's lock. Native clients compare ids first too; Terraform then deletes whatever is there, OpenTofu with this same condition.
+//! Exclusion rests on DynamoDB carrying out `PutItem` with `attribute_not_exists(LockID)` for one
+//! of any number of clients. An item is deleted only while its `Info` is, character for character,
+//! the one that was read: so neither a delayed request nor a repeated one can hit the next holder's
+//! lock. Native clients compare ids first too; Terraform then deletes whatever is there, OpenTofu
+//! with this same condition.
 //!
 //! ```json
 //! {"LockID": {"S": "<bucket>/<state key>"}, "Info": {"S": "<lock record>"}}

@@ -9,7 +9,8 @@ use remote_state_core::config::ResolvedConfig;
 use remote_state_core::provider::DigestWait;
 use remote_state_core::push::{HeldLock, NewState, PushError, PushRules, Pushed};
 use remote_state_core::{
-    Error, ErrorKind, ReadOptions, StateHeader, StateStore, StateStoreExt as _, Workspace, WriteMode,
+    Error, ErrorKind, ReadOptions, StateHeader, StateStore, StateStoreExt as _, Workspace,
+    WriteMode,
 };
 use remote_state_emulator::{Emulator, Fault, Misbehaviour};
 
@@ -39,16 +40,23 @@ fn open(emulator: &Emulator, more: &[(&str, &str)]) -> S3Store {
     S3Store::new(&S3Config::from_resolved(&config).unwrap())
 }
 
-/// Two clients of one state: the first keeps digests and is impatient, the second knows nothing of them.
+/// Two clients of one state: the first keeps digests and is impatient, the second knows nothing of
+/// them.
 async fn clients() -> (Emulator, Arc<dyn StateStore>, Arc<dyn StateStore>) {
     let emulator = emulator().await;
-    let with_table = S3Store { digest_wait: SHORT, ..open(&emulator, &[("dynamodb_table", "locks")]) };
+    let with_table =
+        S3Store { digest_wait: SHORT, ..open(&emulator, &[("dynamodb_table", "locks")]) };
     let without = open(&emulator, &[]);
     (emulator, Arc::new(with_table), Arc::new(without))
 }
 
 async fn write(store: &Arc<dyn StateStore>, bytes: impl Into<Bytes>) {
-    drop(store.write(&Workspace::default(), bytes.into().into(), &WriteMode::Overwrite).await.unwrap());
+    drop(
+        store
+            .write(&Workspace::default(), bytes.into().into(), &WriteMode::Overwrite)
+            .await
+            .unwrap(),
+    );
 }
 
 async fn read(store: &Arc<dyn StateStore>) -> Result<Option<Bytes>, Error> {
@@ -69,7 +77,8 @@ async fn state_that_does_not_match_is_refused_with_both_sums_after_the_whole_sch
     assert_eq!(error.kind(), ErrorKind::DigestMismatch);
     assert_eq!(
         context(&error, "recorded"),
-        "f97c5d29941bfb1b2fdab0874906ab82  dynamodb:locks, item `tfstate/net/terraform.tfstate-md5`"
+        "f97c5d29941bfb1b2fdab0874906ab82  dynamodb:locks, item \
+         `tfstate/net/terraform.tfstate-md5`"
     );
     assert_eq!(
         context(&error, "computed"),
@@ -86,8 +95,10 @@ async fn state_that_settles_in_time_is_read() {
     let (emulator, ours, other) = clients().await;
     write(&ours, "new").await;
     let patient = DigestWait { patience: Duration::from_secs(60), ..SHORT };
-    let ours: Arc<dyn StateStore> =
-        Arc::new(S3Store { digest_wait: patient, ..open(&emulator, &[("dynamodb_table", "locks")]) });
+    let ours: Arc<dyn StateStore> = Arc::new(S3Store {
+        digest_wait: patient,
+        ..open(&emulator, &[("dynamodb_table", "locks")])
+    });
     write(&other, "old").await;
     let (read, ()) = tokio::join!(read(&ours), async {
         tokio::time::sleep(SHORT.pause).await;
@@ -119,7 +130,8 @@ async fn large_state_that_does_not_match_ends_with_the_error() {
     write(&ours, large(b'a')).await;
     assert_eq!(read(&ours).await.unwrap().unwrap().len(), 9 << 20);
     write(&other, large(b'b')).await;
-    let mut body = ours.read(&Workspace::default(), &ReadOptions::default()).await.unwrap().unwrap().body;
+    let mut body =
+        ours.read(&Workspace::default(), &ReadOptions::default()).await.unwrap().unwrap().body;
     let mut seen = 0;
     let error = loop {
         match body.try_next().await {
@@ -135,10 +147,12 @@ async fn large_state_that_does_not_match_ends_with_the_error() {
 async fn state_whose_digest_was_not_recorded_is_refused_until_it_is_stored_again() {
     let (emulator, ours, _) = clients().await;
     write(&ours, "one").await;
-    let denied = Misbehaviour::AnswerWithoutWork { status: 400, code: "AccessDeniedException".into() };
+    let denied =
+        Misbehaviour::AnswerWithoutWork { status: 400, code: "AccessDeniedException".into() };
     emulator.faults().inject(Fault::new(denied).with_operation("PutItem").with_times(1));
     let two = Bytes::from_static(b"two");
-    let error = ours.write(&Workspace::default(), two.into(), &WriteMode::Overwrite).await.unwrap_err();
+    let error =
+        ours.write(&Workspace::default(), two.into(), &WriteMode::Overwrite).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::DigestMismatch);
     assert_eq!(read(&ours).await.unwrap_err().kind(), ErrorKind::DigestMismatch);
     write(&ours, "two").await;
@@ -148,7 +162,9 @@ async fn state_whose_digest_was_not_recorded_is_refused_until_it_is_stored_again
 #[tokio::test]
 async fn a_push_of_the_stored_bytes_records_a_digest_that_is_wrong_or_missing_under_its_own_lock() {
     let state = |serial: u64, more: &str| {
-        format!(r#"{{"version":4,"serial":{serial},"lineage":"l","outputs":{{}},"resources":[]}}{more}"#)
+        format!(
+            r#"{{"version":4,"serial":{serial},"lineage":"l","outputs":{{}},"resources":[]}}{more}"#
+        )
     };
     let new = |text: &str| NewState {
         source: Bytes::from(text.to_owned()).into(),
@@ -163,7 +179,8 @@ async fn a_push_of_the_stored_bytes_records_a_digest_that_is_wrong_or_missing_un
         }
         let text = state(1, after);
         write(&other, text.clone()).await;
-        let push = async |lock: HeldLock| ours.push(&here, &new(&text), &PushRules::CLIENT, &lock).await;
+        let push =
+            async |lock: HeldLock| ours.push(&here, &new(&text), &PushRules::CLIENT, &lock).await;
         drop(emulator.requests().take());
         let without = push(HeldLock::None).await;
         match before {
@@ -185,14 +202,17 @@ async fn a_push_of_the_stored_bytes_records_a_digest_that_is_wrong_or_missing_un
 #[tokio::test]
 async fn a_forced_push_over_what_is_no_state_still_stops_at_a_wrong_digest() {
     let text = r#"{"version":4,"serial":1,"lineage":"l","outputs":{},"resources":[]}"#;
-    let new =
-        NewState { source: Bytes::from(text).into(), header: StateHeader::parse(text.as_bytes()).unwrap() };
+    let new = NewState {
+        source: Bytes::from(text).into(),
+        header: StateHeader::parse(text.as_bytes()).unwrap(),
+    };
     for unreadable in ["no state", "{", "[]"] {
         let (_emulator, ours, other) = clients().await;
         write(&ours, "one").await;
         write(&other, unreadable).await;
-        let push =
-            async |rules: PushRules| ours.push(&Workspace::default(), &new, &rules, &HeldLock::Own).await;
+        let push = async |rules: PushRules| {
+            ours.push(&Workspace::default(), &new, &rules, &HeldLock::Own).await
+        };
         let forced = PushRules::PUSH.with_force(true);
         let stopped = push(forced).await;
         assert!(

@@ -1,22 +1,29 @@
-//! The lock file on a bucket with versioning, of a store that carries out every create there (Ceph): the list of versions decides.
+//! The lock file on a bucket with versioning, of a store that carries out every create there
+//! (Ceph): the list of versions decides.
 //!
-//! Each contender puts its record, which makes a version, and then lists the versions of the lock file. The store lists them newest first, in the
-//! order in which it linked them, one after another. *Live* are those that stand before the newest delete marker. The last of the live ones, the
-//! oldest, holds the lock; everyone else has lost, and deletes its own version by its id, which leaves no marker. So does the holder to release
-//! the lock.
+//! Each contender puts its record, which makes a version, and then lists the versions of the lock
+//! file. The store lists them newest first, in the order in which it linked them, one after
+//! another. *Live* are those that stand before the newest delete marker. The last of the live ones,
+//! the oldest, holds the lock; everyone else has lost, and deletes its own version by its id, which
+//! leaves no marker. So does the holder to release the lock.
 //!
-//! Why one holder at most: the answer to a PUT comes after its version was linked, so a contender's list holds its own version and every one that
-//! was linked before. If two held at once, the one that was linked later has listed while the earlier one was live, as a holder's version is until
-//! it is released; then it was not the last. Nothing is linked behind: what comes later is listed before. Times play no part in this: clocks are
-//! not exact enough, and stores that order by them let two in.
+//! Why one holder at most: the answer to a PUT comes after its version was linked, so a contender's
+//! list holds its own version and every one that was linked before. If two held at once, the one
+//! that was linked later has listed while the earlier one was live, as a holder's version is until
+//! it is released; then it was not the last. Nothing is linked behind: what comes later is listed
+//! before. Times play no part in this: clocks are not exact enough, and stores that order by them
+//! let two in.
 //!
-//! This holds between clients that go by it. A native client puts its record without looking at the list, believes the store's 200, and on
-//! release deletes the lock file without naming a version, which puts a delete marker over everybody's. Nothing can stop it, but it shows: our
+//! This holds between clients that go by it. A native client puts its record without looking at the
+//! list, believes the store's 200, and on release deletes the lock file without naming a version,
+//! which puts a delete marker over everybody's. Nothing can stop it, but it shows: our
 //! records carry [`RULE`] in their metadata, its own does not. See [`guard`](super::guard).
 
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use futures_util::stream::{self, TryStreamExt as _};
-use remote_state_core::provider::{Attempts, Outcome, Page, pages, read_lock_record, read_record_body};
+use remote_state_core::provider::{
+    Attempts, Outcome, Page, pages, read_lock_record, read_record_body,
+};
 use remote_state_core::shell::operand;
 use remote_state_core::{Error, ErrorKind, LockId, LockRecord, Result};
 
@@ -30,8 +37,8 @@ use crate::versions::{Listed, NOT_UNDERSTOOD};
 /// The metadata of a lock file whose owner goes by the list.
 pub(crate) const RULE: (&str, &str) = ("remote-state-lock", "by-version-list");
 
-/// The most versions and delete markers of a lock file that are looked at. Who goes by the list leaves none behind, so it is short; a store that makes
-/// up entries without end is not followed.
+/// The most versions and delete markers of a lock file that are looked at. Who goes by the list
+/// leaves none behind, so it is short; a store that makes up entries without end is not followed.
 const MOST_LISTED: usize = 10_000;
 
 /// A record that stands as a version of the lock file.
@@ -59,7 +66,8 @@ impl VersionList {
         self.live().next_back()
     }
 
-    /// The versions that a delete marker lies over, newest first, down to and without the one that is named; nothing if that one is not there.
+    /// The versions that a delete marker lies over, newest first, down to and without the one that
+    /// is named; nothing if that one is not there.
     pub(super) fn buried_above(&self, version: &str) -> Option<Vec<&str>> {
         let start = self.0.iter().position(|listed| listed.is_marker)?;
         let end = self.0.iter().position(|listed| listed.version.as_deref() == Some(version))?;
@@ -75,7 +83,8 @@ impl VersionList {
 }
 
 impl LockFile<'_> {
-    /// Decides, after this version was put, whether it holds the lock. One that does not is deleted again.
+    /// Decides, after this version was put, whether it holds the lock. One that does not is deleted
+    /// again.
     pub(super) async fn contend(&self, id: Option<LockId>, version: String) -> Result<(), Failure> {
         self.set_decided_by_list();
         let lost = match self.list("lock", None).await {
@@ -87,7 +96,11 @@ impl LockFile<'_> {
             }
             Ok(_) => Failure {
                 outcome: Outcome::ConditionFailed,
-                error: self.about("lock", ErrorKind::PreconditionFailed, "another client was first"),
+                error: self.about(
+                    "lock",
+                    ErrorKind::PreconditionFailed,
+                    "another client was first",
+                ),
             },
             Err(error) => unlisted(error),
         };
@@ -101,8 +114,13 @@ impl LockFile<'_> {
         }
     }
 
-    /// Decides after a PUT that failed and may have made a version all the same: by now it is in the list, or it never will be.
-    pub(super) async fn contend_in_doubt(&self, id: Option<LockId>, failure: Failure) -> Result<(), Failure> {
+    /// Decides after a PUT that failed and may have made a version all the same: by now it is in
+    /// the list, or it never will be.
+    pub(super) async fn contend_in_doubt(
+        &self,
+        id: Option<LockId>,
+        failure: Failure,
+    ) -> Result<(), Failure> {
         let own = async {
             let Some(id) = &id else { return Ok(Vec::new()) };
             let list = self.list("lock", None).await?;
@@ -112,10 +130,16 @@ impl LockFile<'_> {
             // The oldest is the one that counts; a release finds the others too.
             Ok(mut found) => match found.pop() {
                 // The store decided about that one, if it decides.
-                Some(own) if own.version == NULL_VERSION && own.record.is_being_released() => Err(Failure {
-                    outcome: Outcome::ConditionFailed,
-                    error: self.about("lock", ErrorKind::PreconditionFailed, "it is being released"),
-                }),
+                Some(own) if own.version == NULL_VERSION && own.record.is_being_released() => {
+                    Err(Failure {
+                        outcome: Outcome::ConditionFailed,
+                        error: self.about(
+                            "lock",
+                            ErrorKind::PreconditionFailed,
+                            "it is being released",
+                        ),
+                    })
+                }
                 Some(own) if own.version == NULL_VERSION => Ok(()),
                 Some(own) => self.contend(id, own.version).await,
                 None => Err(Failure { outcome: Outcome::Conflict, ..failure }),
@@ -124,13 +148,19 @@ impl LockFile<'_> {
         }
     }
 
-    /// Lists the versions of the lock file, down to the newest delete marker, and further down to a version that is looked for.
-    pub(super) async fn list(&self, operation: &'static str, sought: Option<&str>) -> Result<VersionList> {
+    /// Lists the versions of the lock file, down to the newest delete marker, and further down to a
+    /// version that is looked for.
+    pub(super) async fn list(
+        &self,
+        operation: &'static str,
+        sought: Option<&str>,
+    ) -> Result<VersionList> {
         let key = &self.key();
         let mut listing = pages(self.store.client.store(), move |after| async move {
             let page = self.store.client.list_versions(operation, key, after).await?;
             let first = page.entries.first().map(Listed::identity);
-            Ok(Page::new(page.entries, page.is_truncated == Some(true), page.next)?.with_first(first))
+            Ok(Page::new(page.entries, page.is_truncated == Some(true), page.next)?
+                .with_first(first))
         });
         let (mut entries, mut has_marker, mut is_found) = (Vec::new(), false, sought.is_none());
         while !(has_marker && is_found)
@@ -143,8 +173,15 @@ impl LockFile<'_> {
             }
             if entries.len() == MOST_LISTED {
                 return Err(self
-                    .about(operation, ErrorKind::Unexpected, &format!("it has more than {MOST_LISTED} versions"))
-                    .with_hint("delete the versions of the lock file that lie below its newest delete marker; let the bucket's lifecycle rules expire old ones"));
+                    .about(
+                        operation,
+                        ErrorKind::Unexpected,
+                        &format!("it has more than {MOST_LISTED} versions"),
+                    )
+                    .with_hint(
+                        "delete the versions of the lock file that lie below its newest delete \
+                         marker; let the bucket's lifecycle rules expire old ones",
+                    ));
             }
             has_marker |= listed.is_marker;
             is_found |= sought.is_some() && listed.version.as_deref() == sought;
@@ -153,7 +190,8 @@ impl LockFile<'_> {
         Ok(VersionList(entries))
     }
 
-    /// Lists the versions; nothing where that is not permitted and the bucket makes none, so that there is nothing to see.
+    /// Lists the versions; nothing where that is not permitted and the bucket makes none, so that
+    /// there is nothing to see.
     pub(super) async fn list_unless_off(
         &self,
         operation: &'static str,
@@ -229,8 +267,13 @@ impl LockFile<'_> {
         Ok(found)
     }
 
-    /// Deletes a version for good. A version's id is never given out again, so this can be repeated, but for the one that is called `null`.
-    pub(super) async fn delete_version(&self, operation: &'static str, version: &str) -> Result<(), Failure> {
+    /// Deletes a version for good. A version's id is never given out again, so this can be
+    /// repeated, but for the one that is called `null`.
+    pub(super) async fn delete_version(
+        &self,
+        operation: &'static str,
+        version: &str,
+    ) -> Result<(), Failure> {
         let repeat = if version == NULL_VERSION { Repeat::Never } else { Repeat::AsConfigured };
         match self.store.client.delete_version(operation, &self.key(), version, repeat).await {
             Err(Failure { outcome: Outcome::Absent, .. }) => Ok(()),
@@ -246,23 +289,30 @@ impl LockFile<'_> {
         self.text_of(operation, answer).await.map(|text| read_lock_record(&text, self.url()))
     }
 
-    pub(super) async fn text_of(&self, operation: &'static str, answer: GetObjectOutput) -> Result<Vec<u8>> {
+    pub(super) async fn text_of(
+        &self,
+        operation: &'static str,
+        answer: GetObjectOutput,
+    ) -> Result<Vec<u8>> {
         let url = self.url();
         let recorded = self.store.client.recorded(&answer);
-        let body = stream::try_unfold((answer.body, recorded), |(mut body, mut recorded)| async move {
-            let broken = |reason: &str| self.about(operation, ErrorKind::Unavailable, reason);
-            let bytes =
-                body.try_next().await.map_err(|error| broken("the transfer broke off").with_source(error))?;
-            match (&bytes, &mut recorded) {
-                (Some(bytes), Some(recorded)) => recorded.update(bytes),
-                (None, _) => {
-                    let verified = recorded.take().map_or(Ok(()), Recorded::verify);
-                    verified.map_err(|reason| broken(&reason))?;
+        let body =
+            stream::try_unfold((answer.body, recorded), |(mut body, mut recorded)| async move {
+                let broken = |reason: &str| self.about(operation, ErrorKind::Unavailable, reason);
+                let bytes = body
+                    .try_next()
+                    .await
+                    .map_err(|error| broken("the transfer broke off").with_source(error))?;
+                match (&bytes, &mut recorded) {
+                    (Some(bytes), Some(recorded)) => recorded.update(bytes),
+                    (None, _) => {
+                        let verified = recorded.take().map_or(Ok(()), Recorded::verify);
+                        verified.map_err(|reason| broken(&reason))?;
+                    }
+                    (Some(_), None) => {}
                 }
-                (Some(_), None) => {}
-            }
-            Ok(bytes.map(|bytes| (bytes, (body, recorded))))
-        });
+                Ok(bytes.map(|bytes| (bytes, (body, recorded))))
+            });
         read_record_body(operation, &url, body).await
     }
 
@@ -281,7 +331,8 @@ impl LockFile<'_> {
         .with_source(source);
         match id {
             Some(id) => error.with_hint(format!(
-                "take it away with `remote-state unlock {}` when the store answers again: it would be taken for a lock",
+                "take it away with `remote-state unlock {}` when the store answers again: it \
+                 would be taken for a lock",
                 operand(id.as_str())
             )),
             None => error,
@@ -289,10 +340,14 @@ impl LockFile<'_> {
     }
 }
 
-/// Nothing was decided, since the list could not be had. Who may not have it does not get it by asking again.
+/// Nothing was decided, since the list could not be had. Who may not have it does not get it by
+/// asking again.
 pub(super) fn unlisted(error: Error) -> Failure {
-    let outcome =
-        if error.kind() == ErrorKind::PermissionDenied { Outcome::Refused } else { Outcome::Unsent };
+    let outcome = if error.kind() == ErrorKind::PermissionDenied {
+        Outcome::Refused
+    } else {
+        Outcome::Unsent
+    };
     Failure { outcome, error }
 }
 

@@ -1,12 +1,17 @@
-//! How a lock file is claimed by the release that removes it: see [`remote_state_core::provider`] for what a claim is, and why.
+//! How a lock file is claimed by the release that removes it: see [`remote_state_core::provider`]
+//! for what a claim is, and why.
 //!
-//! A claim is a `PUT` with `If-Match`, and the store has to decide it atomically; on one that ignores the condition a claim would overwrite the
-//! next holder's lock. MinIO and Ceph are known to, see the [table](crate::Dialect::ALL). Of others nothing is known, and each is put to the
-//! proof while a first lock is held: a `PUT` of the same record with a wrong entity tag must be refused, and then one with the right tag carried
-//! out; first with the tag in quotes, then without. That shows that the store looks at the condition, not that looking and writing are one step.
+//! A claim is a `PUT` with `If-Match`, and the store has to decide it atomically; on one that
+//! ignores the condition a claim would overwrite the next holder's lock. MinIO and Ceph are known
+//! to, see the [table](crate::Dialect::ALL). Of others nothing is known, and each is put to the
+//! proof while a first lock is held: a `PUT` of the same record with a wrong entity tag must be
+//! refused, and then one with the right tag carried out; first with the tag in quotes, then
+//! without. That shows that the store looks at the condition, not that looking and writing are one
+//! step.
 //!
-//! Where a file has a version of its own, that version is deleted, and nothing is claimed: a claim would be a version over it, and whoever deleted
-//! that one would uncover it. On Ceph, where versioning is enabled every `If-Match` is refused: there nothing is claimed either.
+//! Where a file has a version of its own, that version is deleted, and nothing is claimed: a claim
+//! would be a version over it, and whoever deleted that one would uncover it. On Ceph, where
+//! versioning is enabled every `If-Match` is refused: there nothing is claimed either.
 
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -91,8 +96,9 @@ impl S3Store {
         let is_at_risk = self.layout.has_lock_file && self.claiming.is_unproven();
         is_at_risk.then(|| {
             format!(
-                "it is not known here how {} replaces objects: unless the bucket keeps versions, another release of \
-                 this lock at the same time could remove the lock of the next holder",
+                "it is not known here how {} replaces objects: unless the bucket keeps versions, \
+                 another release of this lock at the same time could remove the lock of the next \
+                 holder",
                 self.client.store()
             )
         })
@@ -110,7 +116,8 @@ impl LockFile<'_> {
     pub(super) async fn claim(&self, record: Bytes, etag: &str) -> Result<(), Failure> {
         match self.put_as(Object::Mark, record, Condition::IfMatchAs(etag)).await {
             Ok(Stored { version: Some(version), .. }) if self.is_listed(&version) => {
-                // Versioning has been enabled meanwhile: this stands beside the record, and not in its place.
+                // Versioning has been enabled meanwhile: this stands beside the record, and not in
+                // its place.
                 self.delete_version("unlock", &version).await?;
                 let reason = "the bucket has just begun to keep versions";
                 let error = self.about("unlock", ErrorKind::Unavailable, reason);
@@ -119,7 +126,8 @@ impl LockFile<'_> {
             Ok(_) => Ok(()),
             Err(failure) => {
                 if failure.outcome == Outcome::ConditionFailed {
-                    // Where versioning has been enabled meanwhile no claim succeeds. That is the store's word; the refusal alone says nothing.
+                    // Where versioning has been enabled meanwhile no claim succeeds. That is the
+                    // store's word; the refusal alone says nothing.
                     let _is_versioned = self.store.has_become_versioned().await;
                 }
                 Err(failure)
@@ -127,7 +135,8 @@ impl LockFile<'_> {
         }
     }
 
-    /// Puts the store to the proof with the lock that was just created here, unless it is known what it does.
+    /// Puts the store to the proof with the lock that was just created here, unless it is known
+    /// what it does.
     pub(super) async fn learn_to_claim(&self, record: Bytes) {
         let created = self.created.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(Stored { etag: Some(etag), version }) = created else { return };
@@ -141,7 +150,8 @@ impl LockFile<'_> {
                 let condition = Condition::IfMatchAs(tags.write(tag));
                 match self.put_as(Object::Lock, record.clone(), condition).await {
                     Ok(Stored { version: Some(version), .. }) if version != NULL_VERSION => {
-                        // Versioning has been enabled meanwhile, and what lies over the lock would uncover it when that is deleted.
+                        // Versioning has been enabled meanwhile, and what lies over the lock would
+                        // uncover it when that is deleted.
                         if let Err(failure) = self.delete_version("lock", &version).await {
                             tracing::warn!(error = ?failure.error.message(), "a second version of the lock file is left behind");
                         }

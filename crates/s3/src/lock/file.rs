@@ -1,14 +1,18 @@
 //! The lock file: an object that only one client can create.
 //!
-//! Exclusion rests on the store carrying out `PUT` with `If-None-Match: *` for one of any number of clients, and answering 412 to the others.
-//! A store that ignores the condition would let every client win. So on a store that is not known to honour it, the first lock that is won is
-//! put to the proof: a second conditional create must be refused. If it is not, the lock file is taken away again and the lock refused. Until
-//! then we look before we create, so that no other client's lock file is overwritten. That shows that the store looks at the condition, not that
+//! Exclusion rests on the store carrying out `PUT` with `If-None-Match: *` for one of any number of
+//! clients, and answering 412 to the others. A store that ignores the condition would let every
+//! client win. So on a store that is not known to honour it, the first lock that is won is
+//! put to the proof: a second conditional create must be refused. If it is not, the lock file is
+//! taken away again and the lock refused. Until then we look before we create, so that no other
+//! client's lock file is overwritten. That shows that the store looks at the condition, not that
 //! looking and writing are one step: only a store's own word can show that.
 //!
-//! A store of Ceph's family ignores the condition where versioning is enabled, and says so by the version that its answer names: there the list of
-//! versions decides, see [`by_list`](super::by_list). The two rules do not get into each other's way when versioning is switched: a create that
-//! names no version was honoured, and what stood there before versioning was enabled is the oldest in the list.
+//! A store of Ceph's family ignores the condition where versioning is enabled, and says so by the
+//! version that its answer names: there the list of versions decides, see
+//! [`by_list`](super::by_list). The two rules do not get into each other's way when versioning is
+//! switched: a create that names no version was honoured, and what stood there before versioning
+//! was enabled is the oldest in the list.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -35,7 +39,8 @@ pub(crate) struct LockFile<'a> {
     pub(crate) workspace: &'a Workspace,
     /// The list of versions has decided, and there is nothing to prove.
     is_decided_by_list: AtomicBool,
-    /// What the store said of the file that was created, for as long as nobody else can have changed it.
+    /// What the store said of the file that was created, for as long as nobody else can have
+    /// changed it.
     pub(super) created: Mutex<Option<Stored>>,
 }
 
@@ -50,12 +55,14 @@ impl LockMechanism for LockFile<'_> {
     }
 
     fn is_proven(&self) -> bool {
-        self.store.is_proven.load(Ordering::Acquire) || self.is_decided_by_list.load(Ordering::Acquire)
+        self.store.is_proven.load(Ordering::Acquire)
+            || self.is_decided_by_list.load(Ordering::Acquire)
     }
 
     async fn create_once(&self, record: Bytes) -> Result<(), Failure> {
         let id = parse_lock_record(&record).ok().map(|info| info.id);
-        // Where every create is carried out, a record that cannot win is not put: should its owner die, it would hold the lock later.
+        // Where every create is carried out, a record that cannot win is not put: should its owner
+        // die, it would hold the lock later.
         if self.may_go_by_list() && self.store.memory.versioning() == Versioning::Enabled {
             let list = self.list("lock", None).await.map_err(unlisted)?;
             if list.holder().is_some() {
@@ -72,7 +79,8 @@ impl LockMechanism for LockFile<'_> {
                 *self.created.lock().unwrap_or_else(PoisonError::into_inner) = Some(stored);
                 Ok(())
             }
-            // Ceph's answer to a PUT whose object came or went in the hands of others meanwhile. It may have been linked all the same.
+            // Ceph's answer to a PUT whose object came or went in the hands of others meanwhile. It
+            // may have been linked all the same.
             Err(failure) if failure.outcome == Outcome::Absent && self.may_go_by_list() => {
                 self.contend_in_doubt(id, failure).await
             }
@@ -82,19 +90,24 @@ impl LockMechanism for LockFile<'_> {
 
     /// Creates the lock file again, and fails unless the store refuses that.
     async fn prove(&self, record: Bytes) -> Result<()> {
-        // The same bytes again: on a store that ignores the condition this at least changes nothing.
+        // The same bytes again: on a store that ignores the condition this at least changes
+        // nothing.
         match second_create(|| self.put(record.clone())).await? {
             SecondCreate::Refused => {
                 self.store.is_proven.store(true, Ordering::Release);
                 Ok(())
             }
-            // Versioning has been enabled since: what was put first stands before this one in the list.
-            SecondCreate::CarriedOut(Stored { version: Some(version), .. }) if self.is_listed(&version) => {
+            // Versioning has been enabled since: what was put first stands before this one in the
+            // list.
+            SecondCreate::CarriedOut(Stored { version: Some(version), .. })
+                if self.is_listed(&version) =>
+            {
                 self.set_decided_by_list();
                 Ok(self.delete_version("lock", &version).await?)
             }
             SecondCreate::CarriedOut(stored) => {
-                // The second version would stand over the first, which is given back by whoever asked.
+                // The second version would stand over the first, which is given back by whoever
+                // asked.
                 if let Some(version) = stored.version.filter(|version| version != NULL_VERSION)
                     && let Err(failure) = self.delete_version("lock", &version).await
                 {
@@ -142,7 +155,8 @@ impl LockFile<'_> {
     async fn read_file(&self, operation: &'static str) -> Result<Option<Box<FoundFile<'_>>>> {
         match self.see(operation).await? {
             Seen::Object(found) => Ok(Some(found)),
-            // Ceph may say so for a moment while versions come and go: there the list has the last word.
+            // Ceph may say so for a moment while versions come and go: there the list has the last
+            // word.
             Seen::Nothing if self.goes_by_list() => self.find_holder(operation).await,
             Seen::Nothing => Ok(None),
             Seen::Version => self.find_holder(operation).await,
@@ -158,7 +172,8 @@ impl LockFile<'_> {
         if !self.may_go_by_list() {
             return self.read_file(operation).await;
         }
-        // What has no version of its own stands alone, and needs no list, which not everyone may read.
+        // What has no version of its own stands alone, and needs no list, which not everyone may
+        // read.
         let seen = self.see(operation).await?;
         if let Seen::Object(found) = seen
             && found.record.id() == Some(id)
@@ -172,7 +187,12 @@ impl LockFile<'_> {
                 let versions = found.into_iter().map(|standing| standing.version);
                 let versions = std::iter::once(first.version).chain(versions).collect();
                 let place = Found::Versions { versions, list };
-                return Ok(Some(Box::new(FoundFile { file: self, record: first.record, place, tags: None })));
+                return Ok(Some(Box::new(FoundFile {
+                    file: self,
+                    record: first.record,
+                    place,
+                    tags: None,
+                })));
             }
         }
         self.read_file(operation).await
@@ -225,8 +245,10 @@ impl FoundLock for FoundFile<'_> {
         match &self.place {
             Found::Object { .. } => Ok(Vec::new()),
             Found::Versions { versions, list } => {
-                let others: Vec<&str> =
-                    list.live().filter(|live| !versions.iter().any(|version| version == live)).collect();
+                let others: Vec<&str> = list
+                    .live()
+                    .filter(|live| !versions.iter().any(|version| version == live))
+                    .collect();
                 self.file.strangers("list locks", &others).await
             }
         }
@@ -236,7 +258,8 @@ impl FoundLock for FoundFile<'_> {
         match &self.place {
             Found::Versions { .. } => true,
             Found::Object { etag, version, .. } => {
-                version.is_some() || (etag.is_some() && self.file.store.dialect.deletes_conditionally)
+                version.is_some()
+                    || (etag.is_some() && self.file.store.dialect.deletes_conditionally)
             }
         }
     }
@@ -292,7 +315,12 @@ impl FoundLock for FoundFile<'_> {
 
 impl<'a> LockFile<'a> {
     pub(crate) fn new(store: &'a S3Store, workspace: &'a Workspace) -> Self {
-        Self { store, workspace, is_decided_by_list: AtomicBool::new(false), created: Mutex::default() }
+        Self {
+            store,
+            workspace,
+            is_decided_by_list: AtomicBool::new(false),
+            created: Mutex::default(),
+        }
     }
 }
 
@@ -314,8 +342,9 @@ impl LockFile<'_> {
         self.store.dialect.versioned == Versioned::ByList
     }
 
-    /// The list of versions decides about this one. The one that is called `null` is nobody's own: every write where versioning is not enabled
-    /// replaces it, so two clients that were both let in would both find it in the list.
+    /// The list of versions decides about this one. The one that is called `null` is nobody's own:
+    /// every write where versioning is not enabled replaces it, so two clients that were both
+    /// let in would both find it in the list.
     pub(super) fn is_listed(&self, version: &str) -> bool {
         self.may_go_by_list() && version != NULL_VERSION
     }
@@ -331,9 +360,11 @@ impl LockFile<'_> {
         if !self.may_go_by_list() {
             return client.delete_once("unlock", &self.key(), condition).await;
         }
-        // Where versioning is suspended, a delete that names no version would leave a marker, and that refuses every create from then on.
+        // Where versioning is suspended, a delete that names no version would leave a marker, and
+        // that refuses every create from then on.
         match self.delete_version("unlock", NULL_VERSION).await {
-            // To name a version takes another permission. Where there never was any, there is no marker to be afraid of.
+            // To name a version takes another permission. Where there never was any, there is no
+            // marker to be afraid of.
             Err(failure)
                 if failure.error.kind() == ErrorKind::PermissionDenied
                     && matches!(client.was_versioned("unlock").await, Ok(false)) =>
@@ -364,7 +395,8 @@ impl LockFile<'_> {
 
     async fn find_holder(&self, operation: &'static str) -> Result<Option<Box<FoundFile<'_>>>> {
         let Some((holder, list)) = self.read_holder(operation).await? else { return Ok(None) };
-        // An empty list has decided nothing: what is created next may be without any version, and is to be proven then.
+        // An empty list has decided nothing: what is created next may be without any version, and
+        // is to be proven then.
         if self.is_listed(&holder.version) {
             self.set_decided_by_list();
         }
@@ -388,7 +420,8 @@ impl LockFile<'_> {
     ) -> Result<Stored, Failure> {
         let payload = Payload::small(record);
         let store = self.store;
-        let stored = store.client.put(object, &self.key(), &payload, condition, Repeat::Never).await?;
+        let stored =
+            store.client.put(object, &self.key(), &payload, condition, Repeat::Never).await?;
         store.memory.note(&store.dialect, stored.version.as_deref());
         Ok(stored)
     }
@@ -396,26 +429,38 @@ impl LockFile<'_> {
     /// Says why a lock file is none here, and what to use instead.
     async fn cannot_lock(&self) -> Error {
         let (bucket, store) = (self.store.client.bucket(), self.store.client.store());
-        // Ceph honours the condition on buckets without versioning only; what the answer is worth if it fails is nothing.
+        // Ceph honours the condition on buckets without versioning only; what the answer is worth
+        // if it fails is nothing.
         let is_versioned = self.store.client.is_versioned("lock").await.unwrap_or(false);
         let where_ = if is_versioned { " on this versioned bucket" } else { "" };
         let error = Error::new(
             ErrorKind::Unsupported,
             "lock",
             format!(
-                "bucket `{bucket}` cannot hold locks: {store} ignores `If-None-Match`{where_}, so two clients would both hold the lock file"
+                "bucket `{bucket}` cannot hold locks: {store} ignores `If-None-Match`{where_}, so \
+                 two clients would both hold the lock file"
             ),
         )
         .with_context("state", self.store.layout.location(self.workspace).state);
         if is_versioned {
             error
-                .with_hint("if that store is a gateway of Ceph, say so with `--dialect ceph`: then the order of versions decides who holds the lock")
-                .with_hint("keep the state in a bucket without versioning, if the store honours the condition there")
+                .with_hint(
+                    "if that store is a gateway of Ceph, say so with `--dialect ceph`: then the \
+                     order of versions decides who holds the lock",
+                )
+                .with_hint(
+                    "keep the state in a bucket without versioning, if the store honours the \
+                     condition there",
+                )
         } else {
             error.with_hint(
-                "keep the state in a store that honours conditional writes (Amazon S3, MinIO, Ceph without versioning)",
+                "keep the state in a store that honours conditional writes (Amazon S3, MinIO, \
+                 Ceph without versioning)",
             )
         }
-        .with_hint("or turn `use_lockfile` off, and make sure by other means that only one client writes at a time")
+        .with_hint(
+            "or turn `use_lockfile` off, and make sure by other means that only one client writes \
+             at a time",
+        )
     }
 }

@@ -1,14 +1,16 @@
 //! Looking at the lock again before a write, where the list of versions decides about locks.
 //!
-//! A client that does not go by the list walks in, see [`by_list`](super::by_list): it cannot be kept out, but it can be noticed, and nothing is
-//! written over its head. Between the look and the write there is a moment in which it could still come: this narrows the danger, and does not
+//! A client that does not go by the list walks in, see [`by_list`](super::by_list): it cannot be
+//! kept out, but it can be noticed, and nothing is written over its head. Between the look and the
+//! write there is a moment in which it could still come: this narrows the danger, and does not
 //! end it.
 
 use std::ops::ControlFlow;
 
 use remote_state_core::provider::Attempts;
 use remote_state_core::{
-    Error, ErrorKind, LockInfo, LockRecord, LockTarget, Release, ReleaseStep, Released, Result, Workspace,
+    Error, ErrorKind, LockInfo, LockRecord, LockTarget, Release, ReleaseStep, Released, Result,
+    Workspace,
 };
 
 use crate::dialect::Versioned;
@@ -22,7 +24,11 @@ impl S3Store {
     }
 
     /// Fails if somebody has walked into the lock under which a state is about to be changed.
-    pub(crate) async fn look_again(&self, operation: &'static str, workspace: &Workspace) -> Result<()> {
+    pub(crate) async fn look_again(
+        &self,
+        operation: &'static str,
+        workspace: &Workspace,
+    ) -> Result<()> {
         if !self.decides_by_list() || self.memory.versioning() == Versioning::Off {
             return Ok(());
         }
@@ -37,7 +43,11 @@ impl S3Store {
     }
 
     /// Looks at the list; goes on if it has changed meanwhile, so that another one is needed.
-    async fn look_once(&self, operation: &'static str, file: &LockFile<'_>) -> Result<ControlFlow<()>> {
+    async fn look_once(
+        &self,
+        operation: &'static str,
+        file: &LockFile<'_>,
+    ) -> Result<ControlFlow<()>> {
         const DONE: Result<ControlFlow<()>> = Ok(ControlFlow::Break(()));
         let held = self.memory.held(&file.key());
         let sought = held.as_ref().map(|held| held.version.as_str());
@@ -67,7 +77,8 @@ impl S3Store {
                 self.walked_in(operation, file.workspace, standing.record)
             });
         }
-        // Without a lock of our own to look for, this is about the holder's, if it is one that goes by the list.
+        // Without a lock of our own to look for, this is about the holder's, if it is one that goes
+        // by the list.
         if !is_ours && !others.is_empty() {
             match file.read_version(operation, holder).await? {
                 Some(standing) if standing.goes_by_list => {}
@@ -89,7 +100,8 @@ impl S3Store {
         held: &Held,
         above: Option<Vec<&str>>,
     ) -> Result<()> {
-        // Ours is not there any more: it was given back by its id, and that is for the caller to judge.
+        // Ours is not there any more: it was given back by its id, and that is for the caller to
+        // judge.
         let Some(above) = above else { return Ok(()) };
         if let Some(stranger) = file.strangers(operation, &above).await?.into_iter().next() {
             return Err(self.walked_in(operation, file.workspace, stranger).with_context(
@@ -102,13 +114,17 @@ impl S3Store {
             ErrorKind::PreconditionFailed,
             operation,
             format!(
-                "the lock `{}` of `{state}` is not held any more: another client deleted the lock file",
+                "the lock `{}` of `{state}` is not held any more: another client deleted the lock \
+                 file",
                 held.id
             ),
         )
         .with_context("lock", file.url())
         .with_context("note", "nothing was written")
-        .with_hint("make sure that nobody has written in between, with `remote-state pull`; then lock again"))
+        .with_hint(
+            "make sure that nobody has written in between, with `remote-state pull`; then lock \
+             again",
+        ))
     }
 
     fn taken_over(
@@ -120,15 +136,24 @@ impl S3Store {
     ) -> Error {
         let state = self.layout.location(file.workspace).state;
         let message = format!(
-            "the lock `{}` of `{state}` is not held any more: it was released by its id, and another client holds the lock now",
+            "the lock `{}` of `{state}` is not held any more: it was released by its id, and \
+             another client holds the lock now",
             held.id
         );
         Error::lock_held(operation, message, holder)
             .with_context("note", "nothing was written")
-            .with_hint("wait until that client has ended, compare with `remote-state pull`, and lock again")
+            .with_hint(
+                "wait until that client has ended, compare with `remote-state pull`, and lock \
+                 again",
+            )
     }
 
-    fn walked_in(&self, operation: &'static str, workspace: &Workspace, stranger: LockRecord) -> Error {
+    fn walked_in(
+        &self,
+        operation: &'static str,
+        workspace: &Workspace,
+        stranger: LockRecord,
+    ) -> Error {
         let state = self.layout.location(workspace).state;
         Error::lock_held(
             operation,
@@ -137,13 +162,16 @@ impl S3Store {
         )
         .with_context("note", "nothing was written")
         .with_context("because", self.caveat())
-        .with_hint("wait until that client has ended, compare with `remote-state pull`, and try again")
+        .with_hint(
+            "wait until that client has ended, compare with `remote-state pull`, and try again",
+        )
     }
 
     fn caveat(&self) -> String {
         format!(
-            "bucket `{}` keeps versions, and there {} takes no notice of `If-None-Match`: locks hold between clients of `remote-state`, but native \
-             Terraform and OpenTofu do not see them, nor each other's",
+            "bucket `{}` keeps versions, and there {} takes no notice of `If-None-Match`: locks \
+             hold between clients of `remote-state`, but native Terraform and OpenTofu do not see \
+             them, nor each other's",
             self.client.bucket(),
             self.client.store()
         )
@@ -157,7 +185,8 @@ impl S3Store {
         Ok(self.is_versioned("look at").await?.then(|| self.caveat()))
     }
 
-    /// Whether the bucket keeps versions. The store is asked if nothing that was written has shown it.
+    /// Whether the bucket keeps versions. The store is asked if nothing that was written has shown
+    /// it.
     async fn is_versioned(&self, operation: &'static str) -> Result<bool> {
         match self.memory.versioning() {
             Versioning::Enabled => Ok(true),
@@ -170,7 +199,8 @@ impl S3Store {
         }
     }
 
-    /// Whether a bucket that was taken for one without versioning has it by now. If that cannot be found out, it has not.
+    /// Whether a bucket that was taken for one without versioning has it by now. If that cannot be
+    /// found out, it has not.
     pub(crate) async fn has_become_versioned(&self) -> bool {
         if self.dialect.versioned != Versioned::ByList {
             return false;
@@ -182,7 +212,8 @@ impl S3Store {
         is_versioned
     }
 
-    /// Whether the store honours the conditions of a write. If that cannot be found out, it does not.
+    /// Whether the store honours the conditions of a write. If that cannot be found out, it does
+    /// not.
     pub(crate) async fn honours_conditions(&self) -> bool {
         match self.dialect.versioned {
             Versioned::Same => true,
@@ -190,7 +221,11 @@ impl S3Store {
         }
     }
 
-    pub(crate) async fn take_lock(&self, workspace: &Workspace, info: &LockInfo) -> Result<LockInfo> {
+    pub(crate) async fn take_lock(
+        &self,
+        workspace: &Workspace,
+        info: &LockInfo,
+    ) -> Result<LockInfo> {
         let file = LockFile::new(self, workspace);
         let key = file.key();
         let info = match self.lock(workspace).take(info).await {
@@ -200,7 +235,8 @@ impl S3Store {
                 return Err(error);
             }
         };
-        // If the answer to our create was lost, the lock was recognised by its id, and its version is not known yet.
+        // If the answer to our create was lost, the lock was recognised by its id, and its version
+        // is not known yet.
         if self.decides_by_list()
             && self.memory.versioning() != Versioning::Off
             && self.memory.held(&key).is_none_or(|held| held.id != info.id)
@@ -216,8 +252,9 @@ impl S3Store {
 
     /// Returns who holds the lock.
     ///
-    /// Whoever asks goes by the answer. So a lock of ours that was released elsewhere, and taken by another since, is not looked for any more: a
-    /// replica of a server may be asked to write under a lock that another one took.
+    /// Whoever asks goes by the answer. So a lock of ours that was released elsewhere, and taken by
+    /// another since, is not looked for any more: a replica of a server may be asked to write
+    /// under a lock that another one took.
     pub(crate) async fn inspect_lock(&self, workspace: &Workspace) -> Result<Option<LockRecord>> {
         let file = LockFile::new(self, workspace);
         let held = self.memory.held(&file.key());
@@ -242,7 +279,8 @@ impl S3Store {
         if let (ReleaseStep::Done(released), LockTarget::Id(id)) = (&step, target) {
             let file = LockFile::new(self, workspace);
             let key = file.key();
-            // A marker of a client that walked in may lie over ours: that frees the lock, and leaves our version there for ever.
+            // A marker of a client that walked in may lie over ours: that frees the lock, and
+            // leaves our version there for ever.
             if *released == Released::AlreadyFree
                 && let Some(held) = self.memory.held(&key).filter(|held| held.id == *id)
                 && let Err(failure) = file.delete_version("unlock", &held.version).await

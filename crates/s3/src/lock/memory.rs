@@ -1,4 +1,5 @@
-//! What a store remembers of its own locks and of its bucket, for as long as the process lives. Nothing rests on it alone.
+//! What a store remembers of its own locks and of its bucket, for as long as the process lives.
+//! Nothing rests on it alone.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,7 +14,8 @@ pub(crate) enum Versioning {
     /// Nothing was written yet.
     #[default]
     Unknown,
-    /// What was written last got no version of its own: versioning was never enabled, or is suspended. Conditions are honoured.
+    /// What was written last got no version of its own: versioning was never enabled, or is
+    /// suspended. Conditions are honoured.
     Off,
     /// What was written last got a version of its own: conditions are not honoured.
     Enabled,

@@ -1,8 +1,11 @@
-//! Locks: the lock file, the lock item in a DynamoDB table, or both, the file first, as native clients take them.
+//! Locks: the lock file, the lock item in a DynamoDB table, or both, the file first, as native
+//! clients take them.
 //!
 //! How a lock is taken and given back whatever answers are lost is the same for all providers: see
-//! [`remote_state_core::provider`]. On a versioned bucket of Ceph's family the list of versions decides, see [`by_list`], and [`guard`] looks
-//! again before each write. [`claim`] is how a lock file is released where a delete carries no condition. See [`file`] and [`dynamodb::lock`](crate::dynamodb) for what each of the two rests on.
+//! [`remote_state_core::provider`]. On a versioned bucket of Ceph's family the list of versions
+//! decides, see [`by_list`], and [`guard`] looks again before each write. [`claim`] is how a lock
+//! file is released where a delete carries no condition. See [`file`] and
+//! [`dynamodb::lock`](crate::dynamodb) for what each of the two rests on.
 
 mod by_list;
 mod claim;
@@ -26,7 +29,8 @@ impl S3Store {
         self.state_lock(workspace, self.configured(workspace))
     }
 
-    /// What may show a lock: the lock file too where this configuration takes none, since another client's may.
+    /// What may show a lock: the lock file too where this configuration takes none, since another
+    /// client's may.
     pub(crate) fn visible_lock<'a>(&'a self, workspace: &'a Workspace) -> StateLock<'a> {
         let mut mechanisms = self.configured(workspace);
         if !self.layout.has_lock_file {

@@ -79,8 +79,11 @@ impl Connector {
     }
 
     async fn through(&mut self, proxy: &Proxy, server: Uri) -> Result<Way, ProxyFailed> {
-        let stream =
-            self.to_proxy.call(proxy.uri()).await.map_err(|error| proxy.name().unreachable(last(&*error)))?;
+        let stream = self
+            .to_proxy
+            .call(proxy.uri())
+            .await
+            .map_err(|error| proxy.name().unreachable(last(&*error)))?;
         if proxy.is_socks() {
             Ok(Way { stream: socks(stream, proxy, &server).await?, is_forward: false })
         } else if server.scheme_str() == Some("https") {
@@ -156,7 +159,8 @@ impl<S> Service<Uri> for Made<S> {
 ///
 /// <https://www.rfc-editor.org/rfc/rfc9110#name-connect>
 async fn tunnel(stream: Stream, proxy: &Proxy, server: &Uri) -> Result<Stream, ProxyFailed> {
-    let authority = format!("{}:{}", server.host().unwrap_or_default(), server.port_u16().unwrap_or(443));
+    let authority =
+        format!("{}:{}", server.host().unwrap_or_default(), server.port_u16().unwrap_or(443));
     let mut request = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n").into_bytes();
     if let Some(value) = proxy.authorization() {
         request.extend_from_slice(b"Proxy-Authorization: ");
@@ -165,7 +169,8 @@ async fn tunnel(stream: Stream, proxy: &Proxy, server: &Uri) -> Result<Stream, P
     }
     request.extend_from_slice(b"\r\n");
     let name = proxy.name();
-    let broken = |error: io::Error| name.failed("breaks the connection off").because(error.to_string());
+    let broken =
+        |error: io::Error| name.failed("breaks the connection off").because(error.to_string());
     let mut stream = TokioIo::new(stream);
     stream.write_all(&request).await.map_err(broken)?;
     stream.flush().await.map_err(broken)?;

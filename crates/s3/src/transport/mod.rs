@@ -1,4 +1,5 @@
-//! The way to a service: through which proxy, with which certificates, and how much of an answer is read.
+//! The way to a service: through which proxy, with which certificates, and how much of an answer is
+//! read.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -29,21 +30,26 @@ mod secured;
 mod tests;
 mod trust;
 
-/// How much of an answer is read that is not a state: lists of 1,000 keys of 1,024 escaped bytes fit. The SDK itself would read on for as
-/// long as a broken or hostile server sends.
+/// How much of an answer is read that is not a state: lists of 1,000 keys of 1,024 escaped bytes
+/// fit. The SDK itself would read on for as long as a broken or hostile server sends.
 const MOST_OF_AN_ANSWER: usize = 16 << 20;
 
 /// Makes the client that everything here is asked through.
 ///
 /// No connection may take longer than `connect_timeout`, TLS included, whatever the SDK allows. The
 /// exception is plain HTTP without a proxy: there the limit of the SDK holds.
-pub(crate) fn client(trust: &Trust, proxies: &Proxies, connect_timeout: Duration) -> SharedHttpClient {
+pub(crate) fn client(
+    trust: &Trust,
+    proxies: &Proxies,
+    connect_timeout: Duration,
+) -> SharedHttpClient {
     let pool = |proxy: Option<&Named>, is_tls| {
         pool::client(Kind { trust: trust.clone(), proxy: proxy.cloned(), is_tls, connect_timeout })
     };
     let route = |proxy: Option<&Named>| Route { plain: pool(proxy, false), tls: pool(proxy, true) };
     SharedHttpClient::new(Transport(Arc::new(Routes {
-        // The sources of credentials on this machine have timeouts of their own, which the SDK's client heeds.
+        // The sources of credentials on this machine have timeouts of their own, which the SDK's
+        // client heeds.
         direct: Route { plain: Builder::new().build_http(), ..route(None) },
         http: proxies.http().map(|proxy| route(Some(proxy))),
         https: proxies.https().map(|proxy| route(Some(proxy))),
@@ -115,9 +121,9 @@ impl HttpConnector for Dispatcher {
     }
 }
 
-/// The times that are believed of a service, in seconds since 1970: those of this century from 2020 on.
-/// The SDK signs with whatever time an answer says, and does not get over years that a signature has
-/// no room for.
+/// The times that are believed of a service, in seconds since 1970: those of this century from 2020
+/// on. The SDK signs with whatever time an answer says, and does not get over years that a
+/// signature has no room for.
 const CREDIBLE_SECONDS: Range<i64> = 1_577_836_800..4_102_444_800;
 
 /// Drops a `Date` that no service has. One that cannot be read is passed over by all who look.

@@ -1,5 +1,5 @@
-//! Connections of our own: the SDK's client looks at certificates in its own way alone, and does not
-//! say what a proxy answered.
+//! Connections of our own: the SDK's client looks at certificates in its own way alone, and does
+//! not say what a proxy answered.
 
 use std::error::Error as StdError;
 use std::sync::OnceLock;
@@ -66,7 +66,11 @@ impl Pool {
 }
 
 impl HttpClient for Pool {
-    fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
         let forward = match &self.kind {
             Kind { proxy: Some(Ok(proxy)), is_tls: false, .. } => {
                 Some(proxy.clone()).filter(|proxy| !proxy.is_socks())
@@ -93,7 +97,9 @@ impl HttpConnector for Sender {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let mut request = match request.try_into_http1x() {
             Ok(request) => request,
-            Err(error) => return HttpConnectorFuture::ready(Err(ConnectorError::user(error.into()))),
+            Err(error) => {
+                return HttpConnectorFuture::ready(Err(ConnectorError::user(error.into())));
+            }
         };
         if let Some(value) = self.forward.as_ref().and_then(Proxy::authorization) {
             request.headers_mut().insert(PROXY_AUTHORIZATION, value);
@@ -116,10 +122,13 @@ impl HttpConnector for Sender {
             let status = answer.status().as_u16();
             let form = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
             // Services answer in XML or in JSON whatever they say.
-            let is_services = form.is_some_and(|form| form.contains("xml") || form.contains("json"));
+            let is_services =
+                form.is_some_and(|form| form.contains("xml") || form.contains("json"));
             match forward.and_then(|proxy| proxy.name().answered(status, is_services)) {
                 Some(failed) if failed.is_unsent => Err(ConnectorError::other(failed.into(), None)),
-                Some(failed) => Err(ConnectorError::other(failed.into(), Some(Retry::TransientError))),
+                Some(failed) => {
+                    Err(ConnectorError::other(failed.into(), Some(Retry::TransientError)))
+                }
                 None => HttpResponse::try_from(answer.map(SdkBody::from_body_1_x))
                     .map_err(|error| ConnectorError::other(error.into(), None)),
             }

@@ -39,17 +39,20 @@ impl fmt::Debug for Proxy {
 }
 
 impl Proxies {
-    /// Reads `http_proxy`, `https_proxy` and `no_proxy`; what is worth knowing is added to the notes.
+    /// Reads `http_proxy`, `https_proxy` and `no_proxy`; what is worth knowing is added to the
+    /// notes.
     pub(crate) fn from_resolved(config: &ResolvedConfig, notes: &mut Vec<String>) -> Result<Self> {
         let (http_key, https_key) = ("http_proxy", "https_proxy");
         let http = proxy(config, http_key)?;
         let mut https = proxy(config, https_key)?;
         // As in Terraform. OpenTofu connects directly then.
-        let is_for_both = config.get(http_key).is_some_and(is_configured) && config.get(https_key).is_none();
+        let is_for_both =
+            config.get(http_key).is_some_and(is_configured) && config.get(https_key).is_none();
         if http.is_some() && is_for_both {
             https.clone_from(&http);
             notes.push(format!(
-                "`{http_key}` ({}) is used for `https` too, as in Terraform but not in OpenTofu: set `{https_key}`, to \"\" for no proxy",
+                "`{http_key}` ({}) is used for `https` too, as in Terraform but not in OpenTofu: \
+                 set `{https_key}`, to \"\" for no proxy",
                 config.origin(http_key)
             ));
         }
@@ -69,7 +72,8 @@ impl Proxies {
 
     /// Returns whether a request there is one that a proxy is for.
     pub(super) fn applies_to(&self, url: &Url) -> bool {
-        url.host_str().is_some_and(|host| !self.exceptions.covers(host, url.port_or_known_default()))
+        url.host_str()
+            .is_some_and(|host| !self.exceptions.covers(host, url.port_or_known_default()))
     }
 }
 
@@ -90,14 +94,19 @@ fn proxy(config: &ResolvedConfig, key: &str) -> Result<Option<Named>> {
 }
 
 /// What to do about a URL that is none of a proxy.
-const NAME_A_PROXY: &str = "name a proxy such as `http://proxy.example.com:3128`, or the host in `no_proxy`";
+const NAME_A_PROXY: &str =
+    "name a proxy such as `http://proxy.example.com:3128`, or the host in `no_proxy`";
 
 impl Proxy {
     /// Reads a URL, or says why it is none of a proxy, and what to do about it.
     fn parse(text: &str, origin: &str) -> Result<Self, (&'static str, &'static str)> {
-        let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+        let with_scheme =
+            if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
         match Url::parse(&with_scheme) {
-            Ok(url) if matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h") && url.has_host() => {
+            Ok(url)
+                if matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h")
+                    && url.has_host() =>
+            {
                 let proxy = Self { url, origin: origin.to_owned() };
                 // Names that a URL may have are more than those that can be asked for.
                 if proxy.bare().is_some() {
@@ -129,8 +138,8 @@ impl Proxy {
         self.url.scheme() == "https"
     }
 
-    /// Returns whether it speaks SOCKS. As in Go, it is the proxy that looks names up, by either name of
-    /// the scheme.
+    /// Returns whether it speaks SOCKS. As in Go, it is the proxy that looks names up, by either
+    /// name of the scheme.
     pub(super) fn is_socks(&self) -> bool {
         self.url.scheme().starts_with("socks")
     }
@@ -139,7 +148,8 @@ impl Proxy {
         self.bare().expect("it was checked when the configuration was read")
     }
 
-    /// The URL without user and password, which are told in another way; none if there is no such URI.
+    /// The URL without user and password, which are told in another way; none if there is no such
+    /// URI.
     fn bare(&self) -> Option<Uri> {
         if self.is_socks() {
             let port = self.url.port().unwrap_or(1080);
@@ -154,7 +164,8 @@ impl Proxy {
     /// User name and password, if the URL names a user.
     pub(super) fn user(&self) -> Option<(String, String)> {
         let user = percent_decode_str(self.url.username()).decode_utf8_lossy();
-        let password = percent_decode_str(self.url.password().unwrap_or_default()).decode_utf8_lossy();
+        let password =
+            percent_decode_str(self.url.password().unwrap_or_default()).decode_utf8_lossy();
         let is_named = !user.is_empty() || self.url.password().is_some();
         is_named.then(|| (user.into_owned(), password.into_owned()))
     }

@@ -3,7 +3,9 @@
 use aws_config::SdkConfig;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
-use remote_state_core::config::{Environment, Layer, Origin, ResolvedConfig, Setting, Sourced, resolve};
+use remote_state_core::config::{
+    Environment, Layer, Origin, ResolvedConfig, Setting, Sourced, resolve,
+};
 
 use remote_state_core::ErrorKind;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -55,7 +57,12 @@ fn proxies_of_the_configuration_go_before_those_of_the_environment() {
         (NONE, &[("http_proxy", "http://env")], ("env", ""), false),
         (NONE, &[("HTTPS_PROXY", "http://env")], ("", "env"), false),
         (NONE, &[("https_proxy", "http://env")], ("", "env"), false),
-        (NONE, &[("HTTP_PROXY", "http://upper"), ("http_proxy", "http://lower")], ("upper", ""), false),
+        (
+            NONE,
+            &[("HTTP_PROXY", "http://upper"), ("http_proxy", "http://lower")],
+            ("upper", ""),
+            false,
+        ),
         (NONE, &[("HTTP_PROXY", ""), ("http_proxy", "http://lower")], ("lower", ""), false),
         (&[("http_proxy", conf)], &[("HTTP_PROXY", "http://env")], ("conf", "conf"), true),
         (&[("http_proxy", conf)], &[("HTTPS_PROXY", "http://env")], ("conf", "env"), false),
@@ -96,7 +103,8 @@ fn what_is_near_or_excepted_is_asked_directly() {
             ("http_proxy", "http://conf"),
             (
                 "no_proxy",
-                "Example.com, .below.example, *.star.example,10.0.0.0/8,192.0.2.7,ported.example:8443,[2001:db8::1]:90,,x:y",
+                "Example.com, .below.example, \
+                 *.star.example,10.0.0.0/8,192.0.2.7,ported.example:8443,[2001:db8::1]:90,,x:y",
             ),
         ],
         &[],
@@ -153,7 +161,9 @@ fn exceptions_come_from_the_configuration_or_from_the_environment() {
 #[test]
 fn proxy_is_a_url_whose_password_does_not_show() {
     let (proxies, _) = proxies(&[("http_proxy", "alice:hunter2%40@proxy.example:3128")], &[]);
-    assert!(!format!("{proxies:?}").contains("hunter2") && !format!("{proxies:?}").contains("alice"));
+    assert!(
+        !format!("{proxies:?}").contains("hunter2") && !format!("{proxies:?}").contains("alice")
+    );
     let proxy = proxies.http().unwrap().as_ref().unwrap();
     assert_eq!(proxy.uri().to_string(), "http://proxy.example:3128/");
     // `alice:hunter2@`

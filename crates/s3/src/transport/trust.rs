@@ -8,7 +8,8 @@ use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore,
+    SignatureScheme,
 };
 
 /// Whose word a server's certificate is taken on.
@@ -24,7 +25,8 @@ pub(crate) enum Trust {
 }
 
 impl Trust {
-    /// Makes the settings of TLS. To read the system's certificates is a good part of a short command's time.
+    /// Makes the settings of TLS. To read the system's certificates is a good part of a short
+    /// command's time.
     pub(super) fn settings(&self) -> ClientConfig {
         match self {
             Self::System => trusting(system()),
@@ -68,16 +70,19 @@ fn trusting(certificates: &[CertificateDer<'static>]) -> ClientConfig {
     match WebPkiServerVerifier::builder_with_provider(roots.clone(), provider).build() {
         Ok(usual) => builder
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Listed { usual, certificates: certificates.into() }))
+            .with_custom_certificate_verifier(Arc::new(Listed {
+                usual,
+                certificates: certificates.into(),
+            }))
             .with_no_client_auth(),
         // Where nobody is trusted there is nothing to add.
         Err(_) => builder.with_root_certificates(roots).with_no_client_auth(),
     }
 }
 
-/// Looks at certificates as usual, and besides takes one that is an authority's own, if it is listed
-/// byte for byte among those that are trusted: `openssl req -x509` makes such certificates, and
-/// clients of Go and `curl` take them.
+/// Looks at certificates as usual, and besides takes one that is an authority's own, if it is
+/// listed byte for byte among those that are trusted: `openssl req -x509` makes such certificates,
+/// and clients of Go and `curl` take them.
 #[derive(Debug)]
 struct Listed {
     usual: Arc<WebPkiServerVerifier>,
@@ -94,7 +99,8 @@ impl ServerCertVerifier for Listed {
         now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
         match self.usual.verify_server_cert(certificate, others, name, ocsp, now) {
-            // It comes after the look at the time for which the certificate is good, and before the one at the name.
+            // It comes after the look at the time for which the certificate is good, and before the
+            // one at the name.
             Err(error) if is_about_authority(&error) && self.certificates.contains(certificate) => {
                 verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
                 Ok(ServerCertVerified::assertion())
@@ -132,7 +138,8 @@ fn is_about_authority(error: &TlsError) -> bool {
     format!("{:?}", other.0) == "CaUsedAsEndEntity"
 }
 
-/// Asks nobody whose a certificate is. That the server has the key to it is checked all the same: it costs nothing.
+/// Asks nobody whose a certificate is. That the server has the key to it is checked all the same:
+/// it costs nothing.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 
@@ -154,7 +161,12 @@ impl ServerCertVerifier for AnyCertificate {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+        verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -163,7 +175,12 @@ impl ServerCertVerifier for AnyCertificate {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+        verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.0.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

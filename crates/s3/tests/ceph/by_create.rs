@@ -1,4 +1,5 @@
-//! No versions are kept, or the store honours conditions where they are: the create decides who holds the lock.
+//! No versions are kept, or the store honours conditions where they are: the create decides who
+//! holds the lock.
 
 use super::*;
 
@@ -24,8 +25,13 @@ async fn without_versioning_the_create_decides_and_native_clients_are_kept_out()
         let native = Native(client(&emulator));
         let (ours, mine) = (on(&emulator, BUCKET, dialect), info("me@here"));
         ours.acquire(&here(), &mine).await.unwrap();
-        let put =
-            native.0.put_object().bucket(BUCKET).key(LOCK_KEY).if_none_match("*").body(Bytes::new().into());
+        let put = native
+            .0
+            .put_object()
+            .bucket(BUCKET)
+            .key(LOCK_KEY)
+            .if_none_match("*")
+            .body(Bytes::new().into());
         assert!(put.send().await.is_err(), "the store refuses a native client");
         assert_eq!(ours.lock_caveat().await.unwrap(), None);
         drop(emulator.requests().take());
@@ -43,7 +49,8 @@ async fn without_versioning_the_create_decides_and_native_clients_are_kept_out()
 async fn lock_that_was_taken_before_versioning_was_enabled_still_holds() {
     let emulator = ceph_emulator().await;
     let native = Native(client(&emulator));
-    let (ours, other, mine) = (on(&emulator, BUCKET, "ceph"), on(&emulator, BUCKET, "ceph"), info("me@here"));
+    let (ours, other, mine) =
+        (on(&emulator, BUCKET, "ceph"), on(&emulator, BUCKET, "ceph"), info("me@here"));
     ours.acquire(&here(), &mine).await.unwrap();
     native.set_versioning(BUCKET, BucketVersioningStatus::Enabled).await;
     let error = other.acquire(&here(), &info("you@there")).await.unwrap_err();
@@ -68,7 +75,8 @@ async fn where_versioning_is_suspended_the_create_decides_and_unlocking_leaves_n
     }
     assert_eq!(ours.lock_caveat().await.unwrap(), None);
 
-    // A native client's release leaves a marker, over which this store refuses every create: that is said, and not taken for a lock.
+    // A native client's release leaves a marker, over which this store refuses every create: that
+    // is said, and not taken for a lock.
     let theirs = info("terraform@there");
     native.lock(VERSIONED, &theirs).await;
     native.unlock(VERSIONED).await;
@@ -102,7 +110,10 @@ async fn version_that_is_called_null_is_nobodys_own() {
         let (one, other, mine) =
             (on(&emulator, VERSIONED, dialect), on(&emulator, VERSIONED, dialect), info("me@here"));
         one.acquire(&here(), &mine).await.unwrap();
-        assert_eq!(other.acquire(&here(), &info("you@there")).await.unwrap_err().kind(), ErrorKind::LockHeld);
+        assert_eq!(
+            other.acquire(&here(), &info("you@there")).await.unwrap_err().kind(),
+            ErrorKind::LockHeld
+        );
         assert_eq!(native.left(VERSIONED).await, (1, 0), "the proof did not take the lock away");
         assert!(matches!(release(&other, &mine).await.unwrap(), Released::Freed(_)));
         assert_eq!(native.left(VERSIONED).await, (0, 0), "{dialect}");
@@ -112,14 +123,16 @@ async fn version_that_is_called_null_is_nobodys_own() {
     let native = Native(client(&emulator));
     native.set_versioning(VERSIONED, BucketVersioningStatus::Suspended).await;
     emulator.faults().inject(Fault::new(Misbehaviour::IgnoreConditions));
-    let error = on(&emulator, VERSIONED, "spaces").acquire(&here(), &info("me@here")).await.unwrap_err();
+    let error =
+        on(&emulator, VERSIONED, "spaces").acquire(&here(), &info("me@here")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
     assert_eq!(native.left(VERSIONED).await, (0, 0));
 }
 
 #[tokio::test]
 async fn without_versioning_who_may_lock_may_unlock() {
-    let denied = || Misbehaviour::AnswerWithoutWork { status: 403, code: "AccessDenied".to_owned() };
+    let denied =
+        || Misbehaviour::AnswerWithoutWork { status: 403, code: "AccessDenied".to_owned() };
     let absent = || Misbehaviour::AnswerWithoutWork { status: 404, code: "NoSuchKey".to_owned() };
     for dialect in ["ceph", "spaces"] {
         let emulator = ceph_emulator().await;
@@ -149,9 +162,15 @@ async fn without_versioning_who_may_lock_may_unlock() {
         ours.acquire(&here(), &mine).await.unwrap();
         emulator.faults().inject(Fault::new(denied()).with_method("DELETE").with_times(2));
         let error = release(&ours, &mine).await.unwrap_err();
-        assert!(error.hints().iter().all(|hint| !hint.contains("s3:DeleteObjectVersion")), "{error:?}");
+        assert!(
+            error.hints().iter().all(|hint| !hint.contains("s3:DeleteObjectVersion")),
+            "{error:?}"
+        );
         emulator.faults().inject(Fault::new(denied()).with_parameter("versions").with_times(1));
         let error = on(&emulator, VERSIONED, dialect).acquire(&here(), &mine).await.unwrap_err();
-        assert!(error.hints().iter().any(|hint| hint.contains("s3:DeleteObjectVersion")), "{error:?}");
+        assert!(
+            error.hints().iter().any(|hint| hint.contains("s3:DeleteObjectVersion")),
+            "{error:?}"
+        );
     }
 }

@@ -44,7 +44,10 @@ async fn contenders_that_come_while_winners_leave_never_hold_together() {
                         assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0, "two hold the lock");
                         tokio::time::sleep(Duration::from_millis(number % 4)).await;
                         inside.fetch_sub(1, Ordering::SeqCst);
-                        assert!(matches!(release(&store, &mine).await.unwrap(), Released::Freed(_)));
+                        assert!(matches!(
+                            release(&store, &mine).await.unwrap(),
+                            Released::Freed(_)
+                        ));
                         won += 1;
                     }
                     Err(error) => assert!(
@@ -76,12 +79,16 @@ async fn native_client_that_walks_in_is_named_before_anything_is_written_over_it
         let error = write(store, WriteMode::Overwrite).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LockHeld, "{error}");
         assert_eq!(error.holder().and_then(|holder| holder.id()), Some(&theirs.id), "{error}");
-        assert!(error.message().contains("another client too, which does not see our lock"), "{error}");
+        assert!(
+            error.message().contains("another client too, which does not see our lock"),
+            "{error}"
+        );
         assert_eq!(store.delete(&here()).await.unwrap_err().kind(), ErrorKind::LockHeld);
     }
     // Both are shown, ours as the holder.
     assert_eq!(replica.inspect(&here()).await.unwrap().unwrap().id(), Some(&mine.id));
-    let shown: Vec<_> = futures_util::TryStreamExt::try_collect::<Vec<_>>(replica.locks()).await.unwrap();
+    let shown: Vec<_> =
+        futures_util::TryStreamExt::try_collect::<Vec<_>>(replica.locks()).await.unwrap();
     let ids: Vec<_> = shown.iter().map(|(_, record)| record.id()).collect();
     assert_eq!(ids, [Some(&mine.id), Some(&theirs.id)]);
 
@@ -154,13 +161,18 @@ async fn contenders_of_ours_beside_the_lock_do_not_stop_a_write() {
     let (ours, other) = (on(&emulator, VERSIONED, "ceph"), on(&emulator, VERSIONED, "ceph"));
     ours.acquire(&here(), &info("me@here")).await.unwrap();
     // The other cannot take its record away again: it stays beside the lock, and goes by the list.
-    emulator.faults().inject(Fault::new(Misbehaviour::internal_error()).with_method("DELETE").with_times(3));
+    emulator
+        .faults()
+        .inject(Fault::new(Misbehaviour::internal_error()).with_method("DELETE").with_times(3));
     let theirs = info("you@there");
     let error = other.acquire(&here(), &theirs).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unknown, "{error}");
     assert!(error.message().contains("could not be taken away again"), "{error}");
     assert!(
-        error.hints().iter().any(|hint| hint.contains(&format!("remote-state unlock {}", theirs.id))),
+        error
+            .hints()
+            .iter()
+            .any(|hint| hint.contains(&format!("remote-state unlock {}", theirs.id))),
         "{error}"
     );
     write(&ours, WriteMode::Create).await.unwrap();
@@ -181,7 +193,10 @@ async fn lost_answers_leave_one_lock_or_none() {
             let mine = info("me@here");
             ours.acquire(&here(), &mine).await.unwrap();
             native.lock(VERSIONED, &info("terraform@there")).await;
-            assert_eq!(write(&ours, WriteMode::Overwrite).await.unwrap_err().kind(), ErrorKind::LockHeld);
+            assert_eq!(
+                write(&ours, WriteMode::Overwrite).await.unwrap_err().kind(),
+                ErrorKind::LockHeld
+            );
             native.unlock(VERSIONED).await;
             drop(release(&ours, &mine).await.unwrap());
             emulator.faults().clear();
@@ -208,7 +223,9 @@ async fn unlock_whose_answer_was_lost_is_known_to_be_done() {
         let ours = on(&emulator, bucket, "ceph");
         let mine = info("me@here");
         ours.acquire(&here(), &mine).await.unwrap();
-        emulator.faults().inject(Fault::new(Misbehaviour::LoseReply).with_method("DELETE").with_times(1));
+        emulator
+            .faults()
+            .inject(Fault::new(Misbehaviour::LoseReply).with_method("DELETE").with_times(1));
         assert!(matches!(release(&ours, &mine).await.unwrap(), Released::Freed(_)), "{bucket}");
         assert_eq!(Native(client(&emulator)).left(bucket).await, (0, 0));
     }

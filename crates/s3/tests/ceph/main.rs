@@ -1,4 +1,5 @@
-//! Locks and writes on a store of Ceph's family, where the list of versions decides if the bucket keeps versions.
+//! Locks and writes on a store of Ceph's family, where the list of versions decides if the bucket
+//! keeps versions.
 
 mod by_create;
 mod by_list;
@@ -18,8 +19,8 @@ use bytes::Bytes;
 use common::{BUCKET, ceph_emulator, emulator, store};
 use raw::client;
 use remote_state_core::{
-    ErrorKind, LockInfo, LockTarget, ReadOptions, Released, Result, StateMeta, StateStore, Workspace,
-    WriteMode,
+    ErrorKind, LockInfo, LockTarget, ReadOptions, Released, Result, StateMeta, StateStore,
+    Workspace, WriteMode,
 };
 use remote_state_emulator::{Emulator, Fault, Misbehaviour};
 
@@ -57,18 +58,28 @@ impl Native {
     }
 
     async fn unlock(&self, bucket: &str) {
-        drop(self.0.delete_object().bucket(bucket).key(LOCK_KEY).send().await.expect("nothing stops it"));
+        drop(
+            self.0
+                .delete_object()
+                .bucket(bucket)
+                .key(LOCK_KEY)
+                .send()
+                .await
+                .expect("nothing stops it"),
+        );
     }
 
     /// Versions and delete markers of the lock file.
     async fn left(&self, bucket: &str) -> (usize, usize) {
-        let listed = self.0.list_object_versions().bucket(bucket).prefix(LOCK_KEY).send().await.unwrap();
+        let listed =
+            self.0.list_object_versions().bucket(bucket).prefix(LOCK_KEY).send().await.unwrap();
         (listed.versions().len(), listed.delete_markers().len())
     }
 
     async fn set_versioning(&self, bucket: &str, status: BucketVersioningStatus) {
         let configuration = VersioningConfiguration::builder().status(status).build();
-        let put = self.0.put_bucket_versioning().bucket(bucket).versioning_configuration(configuration);
+        let put =
+            self.0.put_bucket_versioning().bucket(bucket).versioning_configuration(configuration);
         drop(put.send().await.unwrap());
     }
 }

@@ -22,7 +22,8 @@ impl LockFiles {
 
     fn place(&self, workspace: &Workspace) -> (String, String) {
         let url = self.store.location(workspace).locks.remove(0);
-        let (bucket, key) = url.trim_start_matches("s3://").split_once('/').expect("a bucket and a key");
+        let (bucket, key) =
+            url.trim_start_matches("s3://").split_once('/').expect("a bucket and a key");
         (bucket.to_owned(), key.to_owned())
     }
 }
@@ -38,10 +39,12 @@ impl RawLocks for LockFiles {
     async fn get(&self, workspace: &Workspace) -> Option<Bytes> {
         let (bucket, key) = self.place(workspace);
         match self.client.get_object().bucket(bucket).key(key).send().await {
-            Ok(answer) => {
-                Some(answer.body.collect().await.expect("the lock file is read to its end").into_bytes())
+            Ok(answer) => Some(
+                answer.body.collect().await.expect("the lock file is read to its end").into_bytes(),
+            ),
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => {
+                None
             }
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => None,
             Err(error) => panic!("the lock file cannot be read: {error:?}"),
         }
     }

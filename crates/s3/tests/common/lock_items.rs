@@ -39,12 +39,20 @@ impl LockItems {
 impl RawLocks for LockItems {
     async fn put(&self, workspace: &Workspace, bytes: Bytes) {
         let info = AttributeValue::S(String::from_utf8_lossy(&bytes).into_owned());
-        let put = self.client.put_item().table_name(crate::common::TABLE).item("LockID", self.id(workspace));
+        let put = self
+            .client
+            .put_item()
+            .table_name(crate::common::TABLE)
+            .item("LockID", self.id(workspace));
         drop(put.item("Info", info).send().await.expect("the item is written"));
     }
 
     async fn get(&self, workspace: &Workspace) -> Option<Bytes> {
-        let get = self.client.get_item().table_name(crate::common::TABLE).key("LockID", self.id(workspace));
+        let get = self
+            .client
+            .get_item()
+            .table_name(crate::common::TABLE)
+            .key("LockID", self.id(workspace));
         let item = get.consistent_read(true).send().await.expect("the item is read").item?;
         let info = item.get("Info").and_then(|info| info.as_s().ok()).cloned().unwrap_or_default();
         Some(Bytes::from(info))

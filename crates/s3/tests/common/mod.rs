@@ -70,7 +70,8 @@ pub(crate) fn store_with<'a>(
     Arc::new(S3Store::new(&S3Config::from_resolved(&config).expect("the keys do")))
 }
 
-/// Answers every request with `200 OK` and this body, as proxies and login pages do that are no store; returns its endpoint.
+/// Answers every request with `200 OK` and this body, as proxies and login pages do that are no
+/// store; returns its endpoint.
 pub(crate) async fn yes_to_everything(body: &'static str) -> String {
     use tokio::io::AsyncWriteExt as _;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
@@ -78,8 +79,10 @@ pub(crate) async fn yes_to_everything(body: &'static str) -> String {
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
             drop(read_request(&mut client).await);
-            let head =
-                format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
             // Whoever hung up is not answered.
             drop(client.write_all((head + body).as_bytes()).await);
         }

@@ -9,7 +9,9 @@ pub(crate) fn client(emulator: &Emulator) -> aws_sdk_s3::Client {
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .region(aws_sdk_s3::config::Region::new("us-east-1"))
         .endpoint_url(emulator.endpoint())
-        .credentials_provider(aws_credential_types::Credentials::new("test", "testtest", None, None, "test"))
+        .credentials_provider(aws_credential_types::Credentials::new(
+            "test", "testtest", None, None, "test",
+        ))
         .force_path_style(true)
         .build();
     aws_sdk_s3::Client::from_conf(config)

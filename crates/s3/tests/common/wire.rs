@@ -27,7 +27,8 @@ pub(crate) async fn read_request(stream: &mut TcpStream) -> Option<String> {
     }
 }
 
-/// Answers every request as a store does that has nothing, and returns its address with what it was asked for.
+/// Answers every request as a store does that has nothing, and returns its address with what it was
+/// asked for.
 pub(crate) async fn recorder() -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();

@@ -32,12 +32,18 @@ async fn reader_without_access_to_the_table_reads_on_but_a_failing_table_is_an_e
 async fn digest_that_cannot_be_recorded_is_an_error_that_says_what_is_true_and_what_to_do() {
     let emulator = emulator().await;
     let store = items(&emulator);
-    let denied = Misbehaviour::AnswerWithoutWork { status: 400, code: "AccessDeniedException".into() };
+    let denied =
+        Misbehaviour::AnswerWithoutWork { status: 400, code: "AccessDeniedException".into() };
     inject(&emulator, denied.clone(), "PutItem", 1);
     let error = write(&store, STATE).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::DigestMismatch);
     assert!(error.message().contains("was written"), "{error}");
-    assert!(error.context().iter().any(|(label, value)| *label == "digest" && value.contains(DIGEST_ID)));
+    assert!(
+        error
+            .context()
+            .iter()
+            .any(|(label, value)| *label == "digest" && value.contains(DIGEST_ID))
+    );
     assert!(error.hints().iter().any(|hint| hint.contains("push --repair-digest")));
     assert!(store.read_bytes(&here()).await.unwrap().is_some(), "there was no digest before");
 
@@ -56,14 +62,17 @@ async fn digest_that_cannot_be_recorded_is_an_error_that_says_what_is_true_and_w
 #[tokio::test]
 async fn mismatch_can_be_read_past_on_request_and_versions_have_no_digest() {
     let emulator = emulator().await;
-    let store = store(&emulator, &[("bucket", "versioned"), ("dynamodb_table", TABLE), ("dialect", "aws")]);
+    let store =
+        store(&emulator, &[("bucket", "versioned"), ("dynamodb_table", TABLE), ("dialect", "aws")]);
     write(&store, STATE).await.unwrap();
     write(&files_in_versioned(&emulator), b"{}").await.unwrap();
-    let read = store.read(&here(), &ReadOptions::default().ignoring_digest()).await.unwrap().unwrap();
+    let read =
+        store.read(&here(), &ReadOptions::default().ignoring_digest()).await.unwrap().unwrap();
     assert_eq!(read.collect().await.unwrap().bytes.as_ref(), b"{}");
     let versions: Vec<_> = store.versions(&here()).try_collect().await.unwrap();
     let latest = versions[0].meta.version.clone().unwrap();
-    let read = store.read(&here(), &ReadOptions::default().with_version(latest)).await.unwrap().unwrap();
+    let read =
+        store.read(&here(), &ReadOptions::default().with_version(latest)).await.unwrap().unwrap();
     assert_eq!(read.collect().await.unwrap().bytes.as_ref(), b"{}");
 }
 
@@ -74,11 +83,15 @@ fn files_in_versioned(emulator: &Emulator) -> Arc<dyn StateStore> {
 #[tokio::test]
 async fn refusal_of_a_repetition_says_nothing_of_a_digest_that_was_recorded_before() {
     let emulator = emulator().await;
-    let store =
-        store(&emulator, &[("dynamodb_table", TABLE), ("use_lockfile", "false"), ("max_retries", "2")]);
+    let store = store(
+        &emulator,
+        &[("dynamodb_table", TABLE), ("use_lockfile", "false"), ("max_retries", "2")],
+    );
     for operation in ["PutItem", "DeleteItem"] {
-        // The first attempt is carried out without our knowing, and the second is said to be refused.
-        for (status, code) in [(500, "InternalServerError"), (400, "ProvisionedThroughputExceededException")]
+        // The first attempt is carried out without our knowing, and the second is said to be
+        // refused.
+        for (status, code) in
+            [(500, "InternalServerError"), (400, "ProvisionedThroughputExceededException")]
         {
             let answer = Misbehaviour::AnswerAfterWork { status, code: code.into() };
             inject(&emulator, answer, operation, 1);
@@ -98,7 +111,12 @@ async fn digest_whose_last_answer_was_lost_is_looked_for() {
     let impatient = || {
         store(
             &emulator,
-            &[("dynamodb_table", TABLE), ("use_lockfile", "false"), ("dialect", "aws"), ("max_retries", "1")],
+            &[
+                ("dynamodb_table", TABLE),
+                ("use_lockfile", "false"),
+                ("dialect", "aws"),
+                ("max_retries", "1"),
+            ],
         )
     };
     let store = impatient();

@@ -5,10 +5,12 @@ use super::*;
 #[tokio::test]
 async fn clients_exclude_each_other_by_whatever_they_share() {
     let emulator = emulator().await;
-    let stores = [("items", items(&emulator)), ("both", both(&emulator)), ("files", files(&emulator))];
+    let stores =
+        [("items", items(&emulator)), ("both", both(&emulator)), ("files", files(&emulator))];
     for (holder, first) in &stores {
         for (asker, second) in &stores {
-            let shares_nothing = matches!((*holder, *asker), ("items", "files") | ("files", "items"));
+            let shares_nothing =
+                matches!((*holder, *asker), ("items", "files") | ("files", "items"));
             let held = first.acquire(&here(), &info()).await.unwrap();
             let asked = second.acquire(&here(), &info()).await;
             if shares_nothing {
@@ -45,7 +47,8 @@ async fn lock_file_is_given_back_when_the_item_cannot_be_had() {
 #[tokio::test]
 async fn roll_back_that_fails_too_is_told_with_what_failed_first() {
     let emulator = emulator().await;
-    let denied = Misbehaviour::AnswerWithoutWork { status: 400, code: "AccessDeniedException".into() };
+    let denied =
+        Misbehaviour::AnswerWithoutWork { status: 400, code: "AccessDeniedException".into() };
     inject(&emulator, denied, "PutItem", 1);
     let denied = Misbehaviour::AnswerWithoutWork { status: 403, code: "AccessDenied".into() };
     emulator.faults().inject(Fault::new(denied).with_method("DELETE"));
@@ -71,7 +74,10 @@ async fn unlock_attempts_both_whatever_is_left() {
             both(&emulator).release(&here(), &target(&held)).await.unwrap(),
             Released::Freed(Some(held.clone()))
         );
-        assert_eq!(both(&emulator).release(&here(), &target(&held)).await.unwrap(), Released::AlreadyFree);
+        assert_eq!(
+            both(&emulator).release(&here(), &target(&held)).await.unwrap(),
+            Released::AlreadyFree
+        );
     }
     // One of the two is someone else's.
     let (mine, theirs) = (info(), info());
@@ -80,7 +86,10 @@ async fn unlock_attempts_both_whatever_is_left() {
     let error = both(&emulator).release(&here(), &target(&mine)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LockHeld);
     assert_eq!(error.holder().unwrap().id(), Some(&theirs.id));
-    assert!(error.context().contains(&("released", format!("dynamodb://{TABLE}/{ID}"))), "{error:?}");
+    assert!(
+        error.context().contains(&("released", format!("dynamodb://{TABLE}/{ID}"))),
+        "{error:?}"
+    );
     assert_eq!(all_items(&emulator).await, Vec::<Vec<_>>::new());
     // With a wrong id nothing changes, and the one holder is named once.
     drop(files(&emulator).release(&here(), &target(&theirs)).await.unwrap());
@@ -104,7 +113,8 @@ async fn lock_whose_answer_was_lost_is_ours_and_is_released() {
             let error = items(&emulator).acquire(&here(), &self::info()).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::LockHeld);
             inject(&emulator, misbehaviour.clone(), "DeleteItem", 1);
-            let released = both(&emulator).release(&here(), &LockTarget::Id(info.id)).await.unwrap();
+            let released =
+                both(&emulator).release(&here(), &LockTarget::Id(info.id)).await.unwrap();
             assert_eq!(released, Released::Freed(Some(held)));
         }
     }
@@ -136,13 +146,20 @@ async fn unlock_whose_answer_was_lost_never_deletes_the_next_holders_lock() {
 #[tokio::test]
 async fn lock_that_cannot_be_settled_is_unknown_and_names_its_id() {
     let emulator = emulator().await;
-    let store =
-        store(&emulator, &[("dynamodb_table", TABLE), ("use_lockfile", "false"), ("max_retries", "1")]);
+    let store = store(
+        &emulator,
+        &[("dynamodb_table", TABLE), ("use_lockfile", "false"), ("max_retries", "1")],
+    );
     emulator.faults().inject(Fault::new(Misbehaviour::LoseReply));
     let info = info();
     let error = store.acquire(&here(), &info).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unknown);
-    assert!(error.context().iter().any(|(label, value)| *label == "lock id" && value == info.id.as_str()));
+    assert!(
+        error
+            .context()
+            .iter()
+            .any(|(label, value)| *label == "lock id" && value == info.id.as_str())
+    );
     emulator.faults().clear();
     let released = store.release(&here(), &LockTarget::Id(info.id)).await.unwrap();
     assert!(matches!(released, Released::Freed(_)));
@@ -197,7 +214,8 @@ async fn locks_of_all_workspaces_are_listed_each_once() {
     drop(store.acquire(&here(), &info()).await.unwrap());
     drop(store.acquire(&dev, &info()).await.unwrap());
     drop(items(&emulator).acquire(&only, &info()).await.unwrap());
-    let mut held: Vec<_> = store.locks().map_ok(|(workspace, _)| workspace).try_collect().await.unwrap();
+    let mut held: Vec<_> =
+        store.locks().map_ok(|(workspace, _)| workspace).try_collect().await.unwrap();
     held.sort();
     assert_eq!(held, [here(), dev, only]);
 }
@@ -219,7 +237,10 @@ async fn yes_of_something_that_is_no_table_is_not_a_lock() {
         assert!(said.contains("does not answer as DynamoDB does"), "{said}");
         let error = write(&store(&emulator, &keys), STATE).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::DigestMismatch, "{page:?}: {error}");
-        assert!(error.message().contains("its digest may or may not have been recorded"), "{error}");
+        assert!(
+            error.message().contains("its digest may or may not have been recorded"),
+            "{error}"
+        );
     }
 }
 

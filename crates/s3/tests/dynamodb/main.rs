@@ -13,8 +13,8 @@ use bytes::Bytes;
 use common::{TABLE, emulator, store, yes_to_everything};
 use futures_util::TryStreamExt as _;
 use remote_state_core::{
-    ErrorKind, LockInfo, LockTarget, ReadOptions, Released, StateStore, StateStoreExt as _, Workspace,
-    WriteMode,
+    ErrorKind, LockInfo, LockTarget, ReadOptions, Released, StateStore, StateStoreExt as _,
+    Workspace, WriteMode,
 };
 use remote_state_emulator::{Emulator, Fault, Misbehaviour};
 
@@ -51,7 +51,9 @@ fn table(emulator: &Emulator) -> aws_sdk_dynamodb::Client {
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .region(aws_sdk_dynamodb::config::Region::new("us-east-1"))
         .endpoint_url(emulator.endpoint())
-        .credentials_provider(aws_credential_types::Credentials::new("test", "testtest", None, None, "test"))
+        .credentials_provider(aws_credential_types::Credentials::new(
+            "test", "testtest", None, None, "test",
+        ))
         .build();
     aws_sdk_dynamodb::Client::from_conf(config)
 }
@@ -69,7 +71,8 @@ async fn all_items(emulator: &Emulator) -> Vec<Vec<(String, String)>> {
 }
 
 async fn put_item(emulator: &Emulator, id: &str, attribute: &str, value: AttributeValue) {
-    let put = table(emulator).put_item().table_name(TABLE).item("LockID", AttributeValue::S(id.into()));
+    let put =
+        table(emulator).put_item().table_name(TABLE).item("LockID", AttributeValue::S(id.into()));
     drop(put.item(attribute, value).send().await.unwrap());
 }
 

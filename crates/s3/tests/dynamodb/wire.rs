@@ -31,7 +31,8 @@ async fn items_are_those_of_native_clients_byte_for_byte() {
 async fn requests_are_what_the_protocol_needs_and_no_more() {
     let emulator = emulator().await;
     for (store, lock, unlock) in [
-        // What answers at an endpoint of one's own may say yes to everything: the item is looked at again there. At Amazon's it is not.
+        // What answers at an endpoint of one's own may say yes to everything: the item is looked
+        // at again there. At Amazon's it is not.
         (items(&emulator), &["PutItem", "GetItem"][..], &["GetItem", "DeleteItem", "GetItem"][..]),
         (
             both(&emulator),

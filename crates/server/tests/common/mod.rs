@@ -9,7 +9,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-/// What has not happened by then does not happen: long enough for any machine, and shorter than what would happen by itself.
+/// What has not happened by then does not happen: long enough for any machine, and shorter than
+/// what would happen by itself.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Running {
@@ -61,5 +62,8 @@ pub(crate) fn head(method: &str, path: &str, length: usize) -> String {
 }
 
 pub(crate) fn state(serial: u64, padding: usize) -> String {
-    format!(r#"{{"version":4,"serial":{serial},"lineage":"l","resources":[],"x":"{}"}}"#, "x".repeat(padding))
+    format!(
+        r#"{{"version":4,"serial":{serial},"lineage":"l","resources":[],"x":"{}"}}"#,
+        "x".repeat(padding)
+    )
 }

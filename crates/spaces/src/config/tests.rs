@@ -3,7 +3,8 @@
 use super::*;
 use crate::PROVIDER;
 
-const BLOCK: [(&str, &str); 3] = [("region", "nyc3"), ("bucket", "tfstate"), ("key", "net.tfstate")];
+const BLOCK: [(&str, &str); 3] =
+    [("region", "nyc3"), ("bucket", "tfstate"), ("key", "net.tfstate")];
 
 fn resolved(more: &[(&str, &str)], env: &[(&str, &str)]) -> Result<ResolvedConfig> {
     let mut pairs: std::collections::BTreeMap<_, _> = BLOCK.into();
@@ -22,7 +23,8 @@ fn config(more: &[(&str, &str)], env: &[(&str, &str)]) -> Result<SpacesConfig> {
 
 /// The whole text of an error, hints included.
 fn text(error: &Error) -> String {
-    let context: Vec<_> = error.context().iter().map(|(label, value)| format!("{label}: {value}")).collect();
+    let context: Vec<_> =
+        error.context().iter().map(|(label, value)| format!("{label}: {value}")).collect();
     format!("{error}\n{}\n{}", context.join("\n"), error.hints().join("\n"))
 }
 
@@ -71,11 +73,16 @@ fn endpoint_of_ones_own_names_the_bucket_in_the_path() {
 
 #[test]
 fn endpoints_that_cannot_be_meant_are_refused_with_the_reason() {
-    for cdn in ["https://nyc3.cdn.digitaloceanspaces.com", "tfstate.nyc3.cdn.digitaloceanspaces.com"] {
+    for cdn in
+        ["https://nyc3.cdn.digitaloceanspaces.com", "tfstate.nyc3.cdn.digitaloceanspaces.com"]
+    {
         refused(&[("endpoint", cdn)], "it is a CDN's, and a state from a cache is a wrong state");
     }
     let bucket = "https://tfstate.nyc3.digitaloceanspaces.com";
-    refused(&[("endpoint", bucket)], "it names more than a region; the bucket has a key of its own");
+    refused(
+        &[("endpoint", bucket)],
+        "it names more than a region; the bucket has a key of its own",
+    );
     let path = "https://nyc3.digitaloceanspaces.com/tfstate/";
     refused(&[("endpoint", path)], "it names more than a region; the bucket has a key of its own");
     let other = "https://fra1.digitaloceanspaces.com";
@@ -102,7 +109,10 @@ fn keys_that_spaces_cannot_honour_are_refused_with_the_reason() {
         ("skip_s3_checksum", "nothing to skip"),
     ] {
         let text = text(&config(&[(name, "x")], &[]).unwrap_err());
-        assert!(text.contains(&format!("`{name}` cannot be used with DigitalOcean Spaces")), "{text}");
+        assert!(
+            text.contains(&format!("`{name}` cannot be used with DigitalOcean Spaces")),
+            "{text}"
+        );
         assert!(text.contains(reason) && text.contains("main.tf:7"), "{text}");
     }
 }
@@ -151,7 +161,10 @@ fn variables_of_spaces_go_before_amazons() {
     let id = |env: &[(&str, &str)]| {
         let resolved = resolved(&[], env).unwrap();
         SpacesConfig::from_resolved(&resolved).unwrap();
-        (resolved.string("access_key").map(str::to_owned), resolved.string("secret_key").map(str::to_owned))
+        (
+            resolved.string("access_key").map(str::to_owned),
+            resolved.string("secret_key").map(str::to_owned),
+        )
     };
     assert_eq!(id(&both), (Some("c".to_owned()), Some("d".to_owned())));
     assert_eq!(id(&amazons), (Some("a".to_owned()), Some("b".to_owned())));
@@ -159,12 +172,18 @@ fn variables_of_spaces_go_before_amazons() {
 
 #[test]
 fn halves_of_two_key_pairs_are_refused() {
-    let env =
-        [("SPACES_ACCESS_KEY_ID", "c"), ("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "hunter2")];
+    let env = [
+        ("SPACES_ACCESS_KEY_ID", "c"),
+        ("AWS_ACCESS_KEY_ID", "a"),
+        ("AWS_SECRET_ACCESS_KEY", "hunter2"),
+    ];
     let error = config(&[], &env).unwrap_err();
     let text = text(&error);
     assert_eq!(error.kind(), ErrorKind::CredentialInvalid);
-    assert!(text.contains("one half of the access key is for Spaces, and the other for Amazon"), "{text}");
+    assert!(
+        text.contains("one half of the access key is for Spaces, and the other for Amazon"),
+        "{text}"
+    );
     assert!(text.contains("set `SPACES_SECRET_ACCESS_KEY` too"), "{text}");
     assert!(!text.contains("hunter2"), "{text}");
 }
@@ -173,7 +192,10 @@ fn halves_of_two_key_pairs_are_refused() {
 fn secret_that_is_written_down_works_and_warns() {
     let config = config(&[("access_key", "c"), ("secret_key", "hunter2")], &[]).unwrap();
     let [note] = config.notes() else { panic!("one note: {:?}", config.notes()) };
-    assert!(note.contains("`secret_key` stands in main.tf:7") && note.contains("plan files"), "{note}");
+    assert!(
+        note.contains("`secret_key` stands in main.tf:7") && note.contains("plan files"),
+        "{note}"
+    );
     assert!(!note.contains("hunter2"), "{note}");
     let env = [("SPACES_ACCESS_KEY_ID", "c"), ("SPACES_SECRET_ACCESS_KEY", "d")];
     assert_eq!(self::config(&[], &env).unwrap().notes(), &[] as &[String]);
@@ -188,7 +210,10 @@ fn what_the_environment_says_of_amazon_does_not_matter_here() {
         ("AWS_ROLE_ARN", "arn:aws:iam::1:role/x"),
     ];
     let config = config(&[], &env).unwrap();
-    assert_eq!(config.s3().endpoint.as_ref().and_then(Url::host_str), Some("nyc3.digitaloceanspaces.com"));
+    assert_eq!(
+        config.s3().endpoint.as_ref().and_then(Url::host_str),
+        Some("nyc3.digitaloceanspaces.com")
+    );
     assert_eq!(config.s3().region, "nyc3");
 }
 
@@ -204,7 +229,11 @@ fn customer_key_is_used_without_further_switches() {
 fn readme_shows_every_key() {
     let readme = include_str!("../../README.md");
     for row in PROVIDER.keys {
-        assert!(readme.contains(&format!("`{}`", row.name)), "README.md does not mention `{}`", row.name);
+        assert!(
+            readme.contains(&format!("`{}`", row.name)),
+            "README.md does not mention `{}`",
+            row.name
+        );
         assert!(readme.contains(row.doc), "README.md does not say what `{}` means", row.name);
         assert!(row.env.iter().all(|name| readme.contains(&format!("`{name}`"))), "{}", row.name);
     }

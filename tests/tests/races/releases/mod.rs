@@ -1,4 +1,5 @@
-//! Releases of one lock, several at once: each removes the lock that it was meant for, and no other.
+//! Releases of one lock, several at once: each removes the lock that it was meant for, and no
+//! other.
 //!
 //! The kind is every second release of an id: an `UNLOCK` that a client repeats, `unlock ID` typed
 //! twice, a server that goes on with a release whose client hung up. The clients of a race are
@@ -15,7 +16,9 @@ use remote_state_conformance::HttpTarget;
 use remote_state_core::provider::read_lock_record;
 use remote_state_core::{LockId, StateStore, Workspace};
 use remote_state_emulator::{Fault, Manners, Misbehaviour};
-use remote_state_tests::{Cmd, OssServer, Place, S3Server, Sandbox, Served, Setup, Suite, block_on};
+use remote_state_tests::{
+    Cmd, OssServer, Place, S3Server, Sandbox, Served, Setup, Suite, block_on,
+};
 
 use clients::{Client, Commands};
 
@@ -73,7 +76,8 @@ pub(crate) fn add(suite: &mut Suite) {
         {
             let name = format!("{name}::{dialect}::{bucket}::{}", kind.name());
             let test = move |server: &S3Server| {
-                let versioned = (bucket == VERSIONED).then(|| block_on(server.make_versioned_bucket()));
+                let versioned =
+                    (bucket == VERSIONED).then(|| block_on(server.make_versioned_bucket()));
                 let place = server.place_in(versioned.as_deref().unwrap_or(bucket));
                 let place = if dialect == "auto" { place } else { place.with("dialect", dialect) };
                 race_at(&place, kind);
@@ -87,7 +91,8 @@ pub(crate) fn add(suite: &mut Suite) {
             for bucket in ["tfstate", VERSIONED] {
                 let name = format!("emulator::{name}::as_{dialect}::{bucket}::{}", kind.name());
                 suite.test(name, &[], move || {
-                    let server = S3Server::emulator_with(|emulator| emulator.with_manners(Manners::Ceph));
+                    let server =
+                        S3Server::emulator_with(|emulator| emulator.with_manners(Manners::Ceph));
                     race_at(&server.place_in(bucket).with("dialect", dialect), kind);
                 });
             }
@@ -132,7 +137,9 @@ fn race_at(place: &Place<'_>, kind: Kind) {
             let (access_key, secret_key) = (place.server.access_key(), place.server.secret_key());
             let flagged = |sandbox: &Sandbox| {
                 let command = sandbox.remote_state().args(&flags);
-                command.env("AWS_ACCESS_KEY_ID", access_key).env("AWS_SECRET_ACCESS_KEY", secret_key)
+                command
+                    .env("AWS_ACCESS_KEY_ID", access_key)
+                    .env("AWS_SECRET_ACCESS_KEY", secret_key)
             };
             race_by_the_binary(&found, kind, flagged);
         }
@@ -153,18 +160,24 @@ fn on_oss_emulator(bucket: &str, kind: Kind) {
     race_by_the_binary(&found, kind, flagged);
 }
 
-fn race_by_the_binary(found: &Found<'_>, kind: Kind, flagged: impl Fn(&Sandbox) -> Cmd + Send + Sync) {
+fn race_by_the_binary(
+    found: &Found<'_>,
+    kind: Kind,
+    flagged: impl Fn(&Sandbox) -> Cmd + Send + Sync,
+) {
     let sandbox = Arc::new(Sandbox::new());
     let Kind::Servers(servers) = kind else {
-        let client =
-            || -> Box<dyn Client + '_> { Box::new(Commands { flagged: &flagged, sandbox: sandbox.clone() }) };
+        let client = || -> Box<dyn Client + '_> {
+            Box::new(Commands { flagged: &flagged, sandbox: sandbox.clone() })
+        };
         let releasing = (0..2).map(|_| client()).collect();
         race(found, releasing, (0..2).map(|_| client()).collect(), rounds_of_processes());
         return;
     };
     let serve = || Served::start(flagged(&sandbox).words("serve --listen 127.0.0.1:0 --no-auth"));
     let servers: Vec<_> = (0..servers).map(|_| serve()).collect();
-    let client = |server: &Served| -> Box<dyn Client> { Box::new(HttpTarget::new(&server.address)) };
+    let client =
+        |server: &Served| -> Box<dyn Client> { Box::new(HttpTarget::new(&server.address)) };
     let mut clients = servers.iter().cycle().map(client);
     let releasing = clients.by_ref().take(3).collect();
     race(found, releasing, clients.take(CONTENDERS).collect(), rounds());
@@ -216,9 +229,11 @@ fn race(
                 join_all(releasing.iter().map(|client| client.give_back(&held))).await;
                 is_over.store(true, Ordering::SeqCst);
             };
-            let contenders = contending.iter().map(|client| contend(&**client, found, &holders, &is_over));
+            let contenders =
+                contending.iter().map(|client| contend(&**client, found, &holders, &is_over));
             let both = join_all(contenders);
-            let ended = tokio::time::timeout(PATIENCE, async { tokio::join!(releases, both) }).await;
+            let ended =
+                tokio::time::timeout(PATIENCE, async { tokio::join!(releases, both) }).await;
             let ((), taken) = ended.unwrap_or_else(|_| panic!("round {round}: the lock is stuck"));
             assert!(taken.into_iter().sum::<usize>() > 0, "round {round}: nothing is stuck");
             assert_eq!(found.holder().await, None, "round {round}: nothing is stuck");
@@ -262,16 +277,22 @@ fn killed(server: &S3Server) {
         let place = server.place().with("dialect", "minio");
         let ours = || sandbox.remote_state().server(server).args(place.flags());
         let id = ours().args(["lock", "--info", id]).run().success().stdout().trim().to_owned();
-        // The store is slow to delete, and the process is killed meanwhile: what it asked for is not carried out.
+        // The store is slow to delete, and the process is killed meanwhile: what it asked for is
+        // not carried out.
         let stalled = Fault::new(Misbehaviour::Delay(Duration::from_secs(600)));
-        server.faults().inject(stalled.with_method("DELETE").with_key_suffix(".tflock").with_times(1));
+        server
+            .faults()
+            .inject(stalled.with_method("DELETE").with_key_suffix(".tflock").with_times(1));
         let unlock = ours().args(["unlock", &id]).start();
         while server.faults().count() > 0 {
             std::thread::sleep(Duration::from_millis(10));
         }
         drop(unlock.kill());
         let locks = ours().words("locks").run().success();
-        assert!(locks.stdout().contains(&id) && locks.stdout().contains("being released"), "{locks:?}");
+        assert!(
+            locks.stdout().contains(&id) && locks.stdout().contains("being released"),
+            "{locks:?}"
+        );
         ours().words("lock").run().code(3).mentions("being released");
         ours()
             .args(["unlock", &id])

@@ -10,15 +10,20 @@ use crate::servers::folder::random_word;
 /// The KMS key of the gateway's own key store for tests.
 pub(crate) const KMS_KEY: &str = "testkey-1";
 
-/// Writes `ceph.conf`: one monitor, one store in memory, one gateway, all on the loopback interface, with no
-/// authentication among themselves. The options are those of <https://docs.ceph.com/en/pacific/rados/configuration/> and
+/// Writes `ceph.conf`: one monitor, one store in memory, one gateway, all on the loopback
+/// interface, with no authentication among themselves. The options are those of <https://docs.ceph.com/en/pacific/rados/configuration/> and
 /// <https://docs.ceph.com/en/pacific/radosgw/config-ref/>.
-pub(crate) fn render(folder: &Path, cluster: &str, monitor: SocketAddr, gateway: SocketAddr) -> String {
+pub(crate) fn render(
+    folder: &Path,
+    cluster: &str,
+    monitor: SocketAddr,
+    gateway: SocketAddr,
+) -> String {
     let at = |name: &str| folder.join(name).display().to_string();
     let (mon, osd, rgw, log) = (at("mon"), at("osd"), at("rgw"), at("log"));
     let loopback = gateway.ip();
-    let kms_key =
-        base64::engine::general_purpose::STANDARD.encode([random_word(), random_word()].concat().as_bytes());
+    let kms_key = base64::engine::general_purpose::STANDARD
+        .encode([random_word(), random_word()].concat().as_bytes());
     // No admin sockets: their paths have to be short, and a checkout may lie deep.
     format!(
         "[global]

@@ -1,5 +1,5 @@
-//! A Ceph cluster with an S3 gateway, from the packages of the system: the strictest of the stores that a test can have on
-//! one machine, and the family of DigitalOcean Spaces.
+//! A Ceph cluster with an S3 gateway, from the packages of the system: the strictest of the stores
+//! that a test can have on one machine, and the family of DigitalOcean Spaces.
 
 mod conf;
 
@@ -15,7 +15,8 @@ use crate::servers::{Facts, Kind, Started, attempts, http};
 use crate::workspace::{is_program, on_path};
 
 /// The programs, all of them in the packages of `cargo xtask setup ceph`.
-const PROGRAMS: [&str; 6] = ["ceph", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "radosgw-admin"];
+const PROGRAMS: [&str; 6] =
+    ["ceph", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "radosgw-admin"];
 
 /// Ten times what it takes on two processors.
 const READY_WITHIN: Duration = Duration::from_secs(120);
@@ -28,7 +29,9 @@ pub(crate) fn start(target_dir: &Path) -> Result<Started> {
     let missing: Vec<&str> = PROGRAMS.into_iter().filter(|name| program(name).is_none()).collect();
     if !missing.is_empty() {
         let missing = missing.join("`, `");
-        return Err(format!("not found: no `{missing}`; `cargo xtask setup ceph` installs it").into());
+        return Err(
+            format!("not found: no `{missing}`; `cargo xtask setup ceph` installs it").into()
+        );
     }
     attempts(target_dir, Kind::Ceph, |folder| {
         let cluster = Cluster::new(folder)?;
@@ -100,16 +103,21 @@ impl<'a> Cluster<'a> {
 
     fn store(&self) -> Result<Daemon> {
         let id = uuid()?;
-        // On a busy machine the monitor may refuse: `ceph` has asked before it learnt which cluster it talks to. Saying it again changes nothing.
+        // On a busy machine the monitor may refuse: `ceph` has asked before it learnt which cluster
+        // it talks to. Saying it again changes nothing.
         let started = Instant::now();
         let number = loop {
             match self.ceph(&["osd", "new", &id]) {
-                Err(_) if started.elapsed() < READY_WITHIN => std::thread::sleep(Duration::from_millis(200)),
+                Err(_) if started.elapsed() < READY_WITHIN => {
+                    std::thread::sleep(Duration::from_millis(200))
+                }
                 number => break number?,
             }
         };
         if number.trim() != "0" {
-            return Err(format!("the first store of a new cluster is number `{}`", number.trim()).into());
+            return Err(
+                format!("the first store of a new cluster is number `{}`", number.trim()).into()
+            );
         }
         std::fs::write(self.folder.path().join("osd").join("type"), "memstore\n")?;
         let mut format = self.command("ceph-osd");
@@ -155,8 +163,10 @@ impl<'a> Cluster<'a> {
 fn run(mut command: Command) -> Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let started = Instant::now();
-    let output =
-        command.stdin(Stdio::null()).output().map_err(|error| format!("cannot run {name}: {error}"))?;
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("cannot run {name}: {error}"))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }

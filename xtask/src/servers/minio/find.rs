@@ -11,8 +11,9 @@ use crate::process::Progress;
 use crate::tools::Turn;
 use crate::workspace::{exe, is_program, on_path};
 
-/// Since October 2025 MinIO is published as source only; `go install` is its own instruction. The version is pinned
-/// because servers differ in what they do with conditional requests, and our tests name what this one does.
+/// Since October 2025 MinIO is published as source only; `go install` is its own instruction. The
+/// version is pinned because servers differ in what they do with conditional requests, and our
+/// tests name what this one does.
 const PIN: &str = "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c";
 
 /// Finds MinIO, and installs it below the target folder if there is none.
@@ -31,13 +32,15 @@ pub(crate) fn find(target_dir: &Path) -> Result<PathBuf> {
         return Ok(binary);
     }
     let go = on_path("go").ok_or(
-        "not found: `$MINIO_BIN` is not set, there is no `minio` on PATH, and no `go` on PATH to install it with",
+        "not found: `$MINIO_BIN` is not set, there is no `minio` on PATH, and no `go` on PATH to \
+         install it with",
     )?;
     install(&go, &tools)?;
     if is_program(&installed) {
         Ok(installed)
     } else {
-        Err(format!("`go install` reported success, but {} is not there", installed.display()).into())
+        Err(format!("`go install` reported success, but {} is not there", installed.display())
+            .into())
     }
 }
 
@@ -89,7 +92,8 @@ fn install(go: &Path, tools: &Path) -> Result<()> {
     }
     let log = std::fs::read_to_string(&log_path).unwrap_or_default();
     let last = log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
-    Err(format!("`go install` failed ({status}): {last}; its whole log is {}", log_path.display()).into())
+    Err(format!("`go install` failed ({status}): {last}; its whole log is {}", log_path.display())
+        .into())
 }
 
 #[cfg(test)]
@@ -98,19 +102,29 @@ mod tests {
 
     #[test]
     fn minio_is_pinned_to_one_commit() {
-        let (module, version) = PIN.split_once('@').expect("a module path names its version after `@`");
+        let (module, version) =
+            PIN.split_once('@').expect("a module path names its version after `@`");
         assert_eq!(module, "github.com/minio/minio");
         let commit = version.rsplit('-').next().expect("rsplit yields at least one part");
-        assert_eq!(commit.len(), 12, "a pseudo-version ends in twelve digits of the commit: {version}");
+        assert_eq!(
+            commit.len(),
+            12,
+            "a pseudo-version ends in twelve digits of the commit: {version}"
+        );
         assert!(commit.bytes().all(|b| b.is_ascii_hexdigit()));
     }
 
     #[test]
     fn what_was_asked_for_is_used_or_refused() {
         let me = std::env::current_exe().expect("a running test has a path");
-        let found = already_there(Some(me.clone().into()), Some("/on/path".into()), Path::new("/installed"));
+        let found = already_there(
+            Some(me.clone().into()),
+            Some("/on/path".into()),
+            Path::new("/installed"),
+        );
         assert_eq!(found.expect("it is a program"), Some(me));
-        let refused = already_there(Some("/no/such/minio".into()), Some("/on/path".into()), Path::new("/x"));
+        let refused =
+            already_there(Some("/no/such/minio".into()), Some("/on/path".into()), Path::new("/x"));
         assert!(refused.expect_err("it is no program").to_string().contains("/no/such/minio"));
     }
 

@@ -17,8 +17,8 @@ use crate::servers::{BUCKET, Facts, Kind, Server, Started, attempts, http};
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-/// The name of the only key that the key service has: an id as Amazon gives them, because Terraform takes no other.
-/// <https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#key-id>
+/// The name of the only key that the key service has: an id as Amazon gives them, because Terraform
+/// takes no other. <https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#key-id>
 const KMS_KEY: &str = "5d1c0b9e-7a3f-4c62-9b84-0e2f6a7d8c31";
 
 /// Starts a MinIO with one bucket.
@@ -51,7 +51,9 @@ pub(crate) fn start(target_dir: &Path, server: &Server) -> Result<Started> {
             facts.set("ca_file", authority.display().to_string());
         }
         let mut daemon = Daemon::start("minio", command, folder)?;
-        daemon.wait_until(READY_WITHIN, || if server.tls { listens(address) } else { healthy(address) })?;
+        daemon.wait_until(READY_WITHIN, || {
+            if server.tls { listens(address) } else { healthy(address) }
+        })?;
         Ok((facts, vec![daemon]))
     })
 }

@@ -1,4 +1,5 @@
-//! moto for tests: S3, DynamoDB, IAM and STS in Python, by other people than those who wrote our emulator.
+//! moto for tests: S3, DynamoDB, IAM and STS in Python, by other people than those who wrote our
+//! emulator.
 
 mod people;
 
@@ -19,7 +20,8 @@ const SERVE: &str = include_str!("serve.py");
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-/// Starts a moto with the bucket and the lock table of the tests, and, with authentication, a role and who may take it.
+/// Starts a moto with the bucket and the lock table of the tests, and, with authentication, a role
+/// and who may take it.
 ///
 /// # Errors
 /// Says why there is none, in words that fit after `moto: `.
@@ -53,7 +55,8 @@ struct Moto {
     address: SocketAddr,
 }
 
-/// What moto is asked as: it tells by the scope of the signature, which it does not look at otherwise.
+/// What moto is asked as: it tells by the scope of the signature, which it does not look at
+/// otherwise.
 #[derive(Clone, Copy)]
 enum Service {
     DynamoDb,
@@ -76,7 +79,8 @@ impl Moto {
             Service::S3 => "s3",
         };
         let authorization = format!(
-            "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=0"
+            "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{service}/aws4_request, \
+             SignedHeaders=host, Signature=0"
         );
         let mut all = vec![("Authorization", authorization.as_str())];
         all.extend_from_slice(headers);

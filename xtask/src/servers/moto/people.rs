@@ -13,8 +13,9 @@ const ROLE: &str = "state";
 /// What the role's trust policy asks for.
 const EXTERNAL_ID: &str = "acme";
 
-/// Makes a user who may do everything, a user who may do nothing but take roles, and a role that may use the bucket and the table
-/// and that is given to those alone who know its external id. Then authentication is switched on, for good.
+/// Makes a user who may do everything, a user who may do nothing but take roles, and a role that
+/// may use the bucket and the table and that is given to those alone who know its external id. Then
+/// authentication is switched on, for good.
 pub(super) fn admit(moto: &Moto, endpoint: &str) -> Result<Facts> {
     let owner = User::make(moto, "owner", &["*"])?;
     let taker = User::make(moto, "ci", &["sts:*"])?;
@@ -27,13 +28,27 @@ pub(super) fn admit(moto: &Moto, endpoint: &str) -> Result<Facts> {
             "Condition": {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}},
         }],
     });
-    iam(moto, "CreateRole", &[("RoleName", ROLE), ("AssumeRolePolicyDocument", &trust.to_string())])?;
+    iam(
+        moto,
+        "CreateRole",
+        &[("RoleName", ROLE), ("AssumeRolePolicyDocument", &trust.to_string())],
+    )?;
     let may = policy(&["s3:*", "dynamodb:*"]).to_string();
-    iam(moto, "PutRolePolicy", &[("RoleName", ROLE), ("PolicyName", "all"), ("PolicyDocument", &may)])?;
+    iam(
+        moto,
+        "PutRolePolicy",
+        &[("RoleName", ROLE), ("PolicyName", "all"), ("PolicyDocument", &may)],
+    )?;
 
     // The number of requests that are still let through unseen: <https://docs.getmoto.org/en/latest/docs/iam.html>. moto takes a
     // form for parameters and then does not find the number.
-    http::demand(moto.address, "POST", "/moto-api/reset-auth", &[("Content-Type", "text/plain")], "0")?;
+    http::demand(
+        moto.address,
+        "POST",
+        "/moto-api/reset-auth",
+        &[("Content-Type", "text/plain")],
+        "0",
+    )?;
 
     let mut facts = Facts::s3(endpoint, &owner.access_key, &owner.secret_key);
     facts.set("taker_access_key", taker.access_key);
@@ -55,13 +70,22 @@ impl User {
         let name = format!("{stem}-{}", random_word());
         iam(moto, "CreateUser", &[("UserName", &name)])?;
         let may = policy(actions).to_string();
-        iam(moto, "PutUserPolicy", &[("UserName", &name), ("PolicyName", "all"), ("PolicyDocument", &may)])?;
+        iam(
+            moto,
+            "PutUserPolicy",
+            &[("UserName", &name), ("PolicyName", "all"), ("PolicyDocument", &may)],
+        )?;
         let made = iam(moto, "CreateAccessKey", &[("UserName", &name)])?;
         let element = |tag: &str| -> Result<String> {
-            let (_, rest) = made.split_once(&format!("<{tag}>")).ok_or("moto made no access key")?;
+            let (_, rest) =
+                made.split_once(&format!("<{tag}>")).ok_or("moto made no access key")?;
             Ok(rest.split('<').next().unwrap_or_default().to_owned())
         };
-        Ok(Self { access_key: element("AccessKeyId")?, secret_key: element("SecretAccessKey")?, name })
+        Ok(Self {
+            access_key: element("AccessKeyId")?,
+            secret_key: element("SecretAccessKey")?,
+            name,
+        })
     }
 }
 

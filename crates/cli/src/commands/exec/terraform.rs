@@ -36,8 +36,9 @@ pub(super) fn is_terraform(program: &OsStr) -> bool {
 
 /// Who of the command has to be told that it is to end.
 ///
-/// Terraform takes a second signal for impatience, and one that is no Ctrl-C kills its providers in the middle of their work. `make` passes that on
-/// to what it runs, be it Terraform or a shell that dies of it and leaves Terraform behind.
+/// Terraform takes a second signal for impatience, and one that is no Ctrl-C kills its providers in
+/// the middle of their work. `make` passes that on to what it runs, be it Terraform or a shell that
+/// dies of it and leaves Terraform behind.
 pub(super) fn audience(words: &[OsString]) -> Audience {
     let Some(program) = words.first() else { return Audience::Everybody };
     let name = Path::new(program).file_name().unwrap_or(program);
@@ -85,7 +86,10 @@ pub(super) fn refuse_elsewhere(here: &Path, words: &[OsString], env: &Environmen
 
 /// Returns the directory of `-chdir=DIR`. It is one only before the subcommand; the last one wins.
 fn chdir(arguments: &[OsString]) -> Option<String> {
-    let global = arguments.iter().map(|word| word.to_string_lossy()).take_while(|word| word.starts_with('-'));
+    let global = arguments
+        .iter()
+        .map(|word| word.to_string_lossy())
+        .take_while(|word| word.starts_with('-'));
     global.filter_map(|word| option(&word).map(str::to_owned)).last()
 }
 
@@ -104,17 +108,19 @@ fn refuse(here: &Path, program: &OsStr, there: &str, variable: Option<&str>) -> 
         return Ok(());
     }
     let program = program.to_string_lossy();
-    let error =
-        Error::config(format!("`-chdir={there}` leads away from the directory whose state is served"))
-            .with_context("served", served.display())
-            .with_context("leads to", other.display());
+    let error = Error::config(format!(
+        "`-chdir={there}` leads away from the directory whose state is served"
+    ))
+    .with_context("served", served.display())
+    .with_context("leads to", other.display());
     let error = match variable {
         Some(name) => error.with_context("set in", format!("the variable {name}")),
         None => error,
     };
     Err(error
         .with_hint(format!(
-            "to work there and on the state there, use `remote-state -C {} exec -- {program} …` without `-chdir`",
+            "to work there and on the state there, use `remote-state -C {} exec -- {program} …` \
+             without `-chdir`",
             quoted(there)
         ))
         .with_hint("if one state is meant for both, name its backend by flags: `--backend TYPE`"))
@@ -162,7 +168,9 @@ mod tests {
 
     #[test]
     fn commands_that_look_at_no_state_are_known() {
-        for line in ["version", "-chdir=x fmt -check", "-help", "plan -help", "", "providers schema"] {
+        for line in
+            ["version", "-chdir=x fmt -check", "-help", "plan -help", "", "providers schema"]
+        {
             assert!(is_stateless(&words(line)), "{line}");
         }
         for line in ["plan", "init", "state list", "-chdir=. apply"] {

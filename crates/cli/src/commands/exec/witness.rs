@@ -1,4 +1,5 @@
-//! What happened at the server while the command ran, in words: Terraform shows statuses, and not why.
+//! What happened at the server while the command ran, in words: Terraform shows statuses, and not
+//! why.
 
 use std::ffi::OsString;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -60,13 +61,15 @@ impl Witness {
                 }
                 drop(seen);
                 if *action == Action::Delete {
-                    let what = format!("the state of workspace `{state}` was deleted by the command");
+                    let what =
+                        format!("the state of workspace `{state}` was deleted by the command");
                     self.tell_emptied(&what);
                 }
             }
             Event::Emptied { state } => {
                 self.tell_emptied(&format!(
-                    "the state of workspace `{state}` had resources, and was replaced by one without any"
+                    "the state of workspace `{state}` had resources, and was replaced by one \
+                     without any"
                 ));
             }
             Event::Refused { action, is_about_a_lock, message, cause, choice, .. } => {
@@ -90,7 +93,9 @@ impl Witness {
 
     fn tell_emptied(&self, what: &str) {
         let error = Error::new(ErrorKind::PreconditionFailed, "exec", what);
-        self.ui.warn_error(&error.with_hint("to refuse this, pass `--emptied deny` to `remote-state exec`"));
+        self.ui.warn_error(
+            &error.with_hint("to refuse this, pass `--emptied deny` to `remote-state exec`"),
+        );
     }
 
     /// Tells what became of the state and of the lock, after the command has ended.
@@ -109,8 +114,8 @@ impl Witness {
         }
     }
 
-    /// Names the holder of the lock that was refused: Terraform shows its id alone, beside the record that
-    /// Terraform itself would have stored.
+    /// Names the holder of the lock that was refused: Terraform shows its id alone, beside the
+    /// record that Terraform itself would have stored.
     async fn tell_holder(&self, session: &Session, refused: &Error) {
         let state = session.store.location(&session.workspace).state;
         match session.store.inspect(&session.workspace).await {
@@ -126,21 +131,26 @@ impl Witness {
 
     fn tell_unasked(&self, session: &Session, anything: bool) {
         let message = if anything {
-            "the command took the lock here, and never asked for the state: it keeps its state elsewhere"
+            "the command took the lock here, and never asked for the state: it keeps its state \
+             elsewhere"
         } else {
             "the command never asked for the state that is served to it"
         };
         let error = Error::new(ErrorKind::NotFound, "exec", message)
             .with_context("served", session.store.location(&session.workspace).state)
             .with_hint(
-                "if it is Terraform, see that the configuration says `backend \"http\" {}`, without an `address`, and \
-                 that `init` has run with it",
+                "if it is Terraform, see that the configuration says `backend \"http\" {}`, \
+                 without an `address`, and that `init` has run with it",
             )
-            .with_hint("Terraform before 0.13.2 needs an `address` in the block: use `remote-state serve` with it");
+            .with_hint(
+                "Terraform before 0.13.2 needs an `address` in the block: use `remote-state \
+                 serve` with it",
+            );
         self.ui.warn_error(&error);
     }
 
-    /// Names a lock of the command's that is left: nobody else knows that it will not come back for it.
+    /// Names a lock of the command's that is left: nobody else knows that it will not come back for
+    /// it.
     async fn tell_left(&self, session: &Session, locks: &[LockId]) {
         let found = match session.store.inspect(&session.workspace).await {
             Ok(Some(found)) => found.id().cloned().filter(|id| locks.contains(id)),
@@ -149,16 +159,28 @@ impl Witness {
         };
         let Some(id) = found else { return };
         let location = session.store.location(&session.workspace);
-        let error = Error::new(ErrorKind::LockHeld, "exec", "the command has ended and left its lock behind")
-            .with_context("lock", location.locks.join(" and "))
-            .with_context("lock id", &id)
-            .with_hint(format!("if it wrote an `errored.tfstate`, store that first: `remote-state push --lock-id {id} errored.tfstate`"))
-            .with_hint(format!("release it with `remote-state unlock {id}`"));
+        let error = Error::new(
+            ErrorKind::LockHeld,
+            "exec",
+            "the command has ended and left its lock behind",
+        )
+        .with_context("lock", location.locks.join(" and "))
+        .with_context("lock id", &id)
+        .with_hint(format!(
+            "if it wrote an `errored.tfstate`, store that first: `remote-state push --lock-id \
+             {id} errored.tfstate`"
+        ))
+        .with_hint(format!("release it with `remote-state unlock {id}`"));
         self.ui.warn_error(&error);
     }
 }
 
-fn refusal(action: Action, message: &str, cause: Option<&Error>, choice: Option<PolicyChoice>) -> Error {
+fn refusal(
+    action: Action,
+    message: &str,
+    cause: Option<&Error>,
+    choice: Option<PolicyChoice>,
+) -> Error {
     let (kind, reason) = match cause {
         Some(cause) => (cause.kind(), cause.message()),
         None => (ErrorKind::PreconditionFailed, message),
@@ -202,7 +224,9 @@ fn flag(choice: PolicyChoice) -> Option<&'static str> {
         PolicyChoice::ForceWrite => {
             Some("to store it all the same, pass `--force-write` to `remote-state exec`")
         }
-        PolicyChoice::RequireLock => Some("leave out `--require-lock`, or have the command take its lock"),
+        PolicyChoice::RequireLock => {
+            Some("leave out `--require-lock`, or have the command take its lock")
+        }
         PolicyChoice::Emptied => Some("to allow it, pass `--emptied allow` to `remote-state exec`"),
         _ => None,
     }

@@ -1,4 +1,5 @@
-//! The rules of a release that claims, one by one, in a place that replaces on a condition and deletes on none.
+//! The rules of a release that claims, one by one, in a place that replaces on a condition and
+//! deletes on none.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -28,7 +29,8 @@ enum Fate {
 struct Place {
     text: Mutex<Option<Vec<u8>>>,
     claims: bool,
-    /// Deletes remove what was read, or nothing; those that name no version are always carried out.
+    /// Deletes remove what was read, or nothing; those that name no version are always carried
+    /// out.
     exact: bool,
     replaces: Mutex<VecDeque<Fate>>,
     deletes: Mutex<VecDeque<Fate>>,
@@ -70,7 +72,10 @@ impl Place {
             Fate::Fine => return Ok(()),
             Fate::AnswerLost => Outcome::Unknown,
         };
-        Err(Failure { outcome, error: Error::new(ErrorKind::Unavailable, "unlock", format!("{fate:?}")) })
+        Err(Failure {
+            outcome,
+            error: Error::new(ErrorKind::Unavailable, "unlock", format!("{fate:?}")),
+        })
     }
 }
 
@@ -159,7 +164,8 @@ impl FoundLock for Found<'_> {
 }
 
 fn lock(place: &Place) -> StateLock<'_> {
-    let location = StateLocation::new("bucket/key", "s3://bucket/key", vec!["place://lock".to_owned()]);
+    let location =
+        StateLocation::new("bucket/key", "s3://bucket/key", vec!["place://lock".to_owned()]);
     let capabilities = Capabilities::default().with_locking(true);
     StateLock::new(location, capabilities, vec![Box::new(place)])
 }
@@ -195,7 +201,8 @@ fn freed(released: &Released) -> Option<&str> {
 fn a_mark_changes_nothing_of_the_stored_bytes_but_is_one_member_more() {
     for text in [
         record("a"),
-        // Not as we or Go would render it: another order, spaces, a member of someone's own, a line at the end.
+        // Not as we or Go would render it: another order, spaces, a member of someone's own, a
+        // line at the end.
         "{ \"Extra\": {\"a\": \"}\"}, \"ID\" : \"a\" }\n".to_owned(),
         r#"{"id":"a","Info":"ends in }\"}"}"#.to_owned(),
     ] {
@@ -204,7 +211,11 @@ fn a_mark_changes_nothing_of_the_stored_bytes_but_is_one_member_more() {
         let end = text.rfind('}').unwrap();
         assert!(marked.starts_with(&text[..end]) && marked.ends_with(&text[end..]), "{marked}");
         let read = read_lock_record(marked.as_bytes(), "o");
-        assert_eq!(read.info, read_lock_record(text.as_bytes(), "o").info, "other clients read it as before");
+        assert_eq!(
+            read.info,
+            read_lock_record(text.as_bytes(), "o").info,
+            "other clients read it as before"
+        );
         assert_eq!(read.claim.as_ref(), Some(&claim));
         assert!(!read.is_held_by(&LockId::new("a")), "it is nobody's own");
         assert_eq!(String::from_utf8(without_mark(marked.as_bytes())).unwrap(), text);
@@ -221,9 +232,14 @@ fn whatever_the_mark_says_the_record_is_nobodys_own() {
         let read = read_lock_record(text.as_bytes(), "o");
         assert!(read.is_being_released(), "{text}");
         let claim = claim();
-        assert_eq!(read_lock_record(&with_mark(text.as_bytes(), &claim), "o").claim, Some(claim), "{text}");
+        assert_eq!(
+            read_lock_record(&with_mark(text.as_bytes(), &claim), "o").claim,
+            Some(claim),
+            "{text}"
+        );
     }
-    for text in [record(MARK), r#"{"ID":"a","remotestaterelease":"x"}"#.to_owned(), MARK.to_owned()] {
+    for text in [record(MARK), r#"{"ID":"a","remotestaterelease":"x"}"#.to_owned(), MARK.to_owned()]
+    {
         assert!(!read_lock_record(text.as_bytes(), "o").is_being_released(), "{text}");
     }
 }
@@ -271,7 +287,11 @@ async fn a_claim_whose_answer_is_lost_is_resolved_by_reading_it_back() {
     ] {
         let place = Place::with(&record("a"));
         place.replaces.lock().unwrap().push_back(fate);
-        assert_eq!(freed(&lock(&place).release(&target("a")).await.unwrap()), Some("a"), "{fate:?}");
+        assert_eq!(
+            freed(&lock(&place).release(&target("a")).await.unwrap()),
+            Some("a"),
+            "{fate:?}"
+        );
         assert_eq!((place.text(), place.log()), (None, log), "{fate:?}");
     }
 }
@@ -287,7 +307,11 @@ async fn a_delete_whose_answer_is_lost_is_repeated_only_after_the_time_for_a_tak
         let place = Place::with(&record("a"));
         place.deletes.lock().unwrap().push_back(fate);
         let started = Instant::now();
-        assert_eq!(freed(&lock(&place).release(&target("a")).await.unwrap()), Some("a"), "{fate:?}");
+        assert_eq!(
+            freed(&lock(&place).release(&target("a")).await.unwrap()),
+            Some("a"),
+            "{fate:?}"
+        );
         assert_eq!((place.text(), place.log()), (None, log), "{fate:?}");
         assert_eq!(started.elapsed() >= TAKE_OVER, waits, "{fate:?}");
     }
@@ -300,7 +324,10 @@ async fn a_delete_that_is_lost_again_and_again_ends_with_an_unknown_outcome() {
     let error = lock(&place).release(&target("a")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unknown);
     let left = read_lock_record(place.text().unwrap().as_bytes(), "o");
-    assert!(left.is_being_released() && left.id() == Some(&LockId::new("a")), "`unlock` can go on with it");
+    assert!(
+        left.is_being_released() && left.id() == Some(&LockId::new("a")),
+        "`unlock` can go on with it"
+    );
     place.deletes.lock().unwrap().clear();
     assert_eq!(freed(&lock(&place).release(&target("a")).await.unwrap()), Some("a"));
 }
@@ -320,13 +347,17 @@ async fn the_mark_of_another_release_is_waited_for_until_the_lock_is_gone() {
         let place = Place::with(&marked(&record("a"), &claim()));
         let state = lock(&place);
         let mut release = Release::default();
-        let ReleaseStep::Wait(wait) = state.release_step(&target("a"), &mut release).await.unwrap() else {
+        let ReleaseStep::Wait(wait) = state.release_step(&target("a"), &mut release).await.unwrap()
+        else {
             panic!("it waits")
         };
         assert!(wait.record.is_being_released() && wait.left == TAKE_OVER);
         *place.text.lock().unwrap() = next.clone().map(String::into_bytes);
         let step = state.release_step(&target("a"), &mut release).await.unwrap();
-        assert!(matches!(&step, ReleaseStep::Done(released) if freed(released) == Some("a")), "{step:?}");
+        assert!(
+            matches!(&step, ReleaseStep::Done(released) if freed(released) == Some("a")),
+            "{step:?}"
+        );
         assert_eq!((place.text(), place.log()), (next, vec![]), "nothing was touched");
     }
 }
@@ -419,8 +450,10 @@ async fn of_two_releases_of_an_unreadable_record_one_waits_for_the_other() {
     let place = Place::with("garbage");
     place.deletes.lock().unwrap().push_back(Fate::AnswerLost);
     let (first, second) = (lock(&place), lock(&place));
-    let (first, second) =
-        tokio::join!(first.release(&LockTarget::Unreadable), second.release(&LockTarget::Unreadable));
+    let (first, second) = tokio::join!(
+        first.release(&LockTarget::Unreadable),
+        second.release(&LockTarget::Unreadable)
+    );
     assert!(first.is_ok() && second.is_ok(), "{first:?} {second:?}");
     assert_eq!(place.text(), None);
 }

@@ -34,17 +34,21 @@ impl Mismatch {
         )
         .with_context("recorded", format!("{sum}  {place}"));
         let error = match computed {
-            Some((sum, size)) => error.with_context("computed", format!("{sum}  {state}, {size} bytes")),
+            Some((sum, size)) => {
+                error.with_context("computed", format!("{sum}  {state}, {size} bytes"))
+            }
             None => error.with_context("computed", format!("none: there is no state at {state}")),
         };
         let error = error.with_hint("a write may still be settling; read again in a minute");
         if computed.is_some() {
             error.with_hint(format!(
-                "if it persists, {how_to_look}; the state that is right is put in order with `remote-state push --repair-digest FILE`"
+                "if it persists, {how_to_look}; the state that is right is put in order with \
+                 `remote-state push --repair-digest FILE`"
             ))
         } else {
             error.with_hint(format!(
-                "if it persists and the state is gone for good, {how_to_remove}; else store it again with `remote-state push --repair-digest FILE`"
+                "if it persists and the state is gone for good, {how_to_remove}; else store it \
+                 again with `remote-state push --repair-digest FILE`"
             ))
         }
     }

@@ -38,7 +38,9 @@ impl Entry {
         let error = || Error::new(ErrorKind::Unavailable, "write", "no answer");
         match self.fate {
             Fate::CarriedOut => Ok(()),
-            Fate::AnswerLost | Fate::Lost => Err(Failure { outcome: Outcome::Unknown, error: error() }),
+            Fate::AnswerLost | Fate::Lost => {
+                Err(Failure { outcome: Outcome::Unknown, error: error() })
+            }
             Fate::Refused => Err(Failure { outcome: Outcome::Refused, error: error() }),
         }
     }
@@ -90,7 +92,8 @@ fn digest(held: Recorded, fate: Fate) -> StateDigest<Entry> {
 fn state(bytes: impl Into<Bytes>) -> StateRead {
     let bytes: Bytes = bytes.into();
     let meta = StateMeta::new(bytes.len() as u64);
-    let pieces: Vec<_> = bytes.chunks(1 << 20).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+    let pieces: Vec<_> =
+        bytes.chunks(1 << 20).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
     StateRead { meta, body: stream::iter(pieces).boxed() }
 }
 
@@ -118,7 +121,8 @@ async fn what_matches_or_has_no_digest_is_read() {
     }
 }
 
-/// Only what the service itself says of the digest's place lets a reader pass. A table that does not answer says nothing.
+/// Only what the service itself says of the digest's place lets a reader pass. A table that does
+/// not answer says nothing.
 #[tokio::test]
 async fn a_digest_that_may_not_be_read_or_has_no_table_is_passed_over_and_no_other_is() {
     for (kind, is_read) in [
@@ -158,7 +162,8 @@ async fn what_is_asked_for_without_its_digest_is_not_held_against_it() {
         ReadOptions::default().ignoring_digest(),
         ReadOptions::default().with_version(crate::VersionId::new("1")),
     ] {
-        let read = digest.read(&options, || async { Ok(Some(state("other"))) }).await.unwrap().unwrap();
+        let read =
+            digest.read(&options, || async { Ok(Some(state("other"))) }).await.unwrap().unwrap();
         assert_eq!(read.collect().await.unwrap().bytes, "other");
     }
 }
@@ -169,7 +174,11 @@ async fn what_is_too_large_to_be_collected_ends_with_the_error() {
     let digest = digest(of(&large(b'a')), Fate::CarriedOut);
     for (byte, matches) in [(b'a', true), (b'b', false)] {
         let options = ReadOptions::default();
-        let read = digest.read(&options, || async { Ok(Some(state(large(byte)))) }).await.unwrap().unwrap();
+        let read = digest
+            .read(&options, || async { Ok(Some(state(large(byte)))) })
+            .await
+            .unwrap()
+            .unwrap();
         let mut body = read.body;
         let mut seen = 0;
         let end = loop {
@@ -239,6 +248,9 @@ async fn a_write_in_doubt_records_nothing_and_says_so() {
     let digest = digest(of(b"old"), Fate::CarriedOut);
     let doubt = Error::new(ErrorKind::Unknown, "write", "no answer");
     let error = digest.record(Err(doubt), Ok(Md5Sum::of(b"new"))).await.unwrap_err();
-    assert!(error.hints().iter().any(|hint| hint.contains("its digest was not recorded")), "{error:?}");
+    assert!(
+        error.hints().iter().any(|hint| hint.contains("its digest was not recorded")),
+        "{error:?}"
+    );
     assert_eq!(digest.entry.get("read").await.unwrap(), of(b"old"));
 }

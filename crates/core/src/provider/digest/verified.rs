@@ -16,7 +16,8 @@ const PIECES_AHEAD: usize = 8;
 /// Passes the bytes on, and ends with an error if they were not those of the digest.
 pub(super) fn verified_stream(read: StateRead, recorded: Mismatch) -> StateRead {
     let size_bytes = read.meta.size_bytes;
-    // Summing up takes longer than receiving: each on a thread of its own, they take no longer than the slower of the two.
+    // Summing up takes longer than receiving: each on a thread of its own, they take no longer than
+    // the slower of the two.
     let (sender, mut pieces) = mpsc::channel::<Bytes>(PIECES_AHEAD);
     let summing = spawn_blocking(move || {
         let mut hasher = Md5Hasher::default();
@@ -37,9 +38,14 @@ pub(super) fn verified_stream(read: StateRead, recorded: Mismatch) -> StateRead 
             }
             drop(sender);
             let sum = summing.await.map_err(|error| {
-                Error::new(ErrorKind::Unexpected, "read", "summing up a state broke off").with_source(error)
+                Error::new(ErrorKind::Unexpected, "read", "summing up a state broke off")
+                    .with_source(error)
             })?;
-            if sum == recorded.sum { Ok(None) } else { Err(recorded.error(Some((sum, size_bytes)))) }
+            if sum == recorded.sum {
+                Ok(None)
+            } else {
+                Err(recorded.error(Some((sum, size_bytes))))
+            }
         },
     );
     StateRead { meta: read.meta, body: body.boxed() }

@@ -18,7 +18,9 @@ pub(super) fn is_configured_resource(text: &str) -> bool {
 fn is_resource(text: &str) -> bool {
     let kinds = ["data.", "ephemeral.", "resource."];
     let behind = kinds.iter().find_map(|kind| text.strip_prefix(kind));
-    let names = |text: &str| text.split_once('.').is_some_and(|(kind, name)| is_name(kind) && is_name(name));
+    let names = |text: &str| {
+        text.split_once('.').is_some_and(|(kind, name)| is_name(kind) && is_name(name))
+    };
     match behind {
         Some(rest) => names(rest),
         None => names(text) && !RESERVED.iter().any(|name| text.split('.').next() == Some(*name)),
@@ -123,6 +125,7 @@ fn end_of_key(key: &str) -> Option<usize> {
 fn is_index(text: &str) -> bool {
     /// The first number that is too large.
     const TOO_LARGE: f64 = 9_223_372_036_854_775_808.0;
-    let is_whole = || text.parse::<f64>().is_ok_and(|index| index.fract() == 0.0 && index < TOO_LARGE);
+    let is_whole =
+        || text.parse::<f64>().is_ok_and(|index| index.fract() == 0.0 && index < TOO_LARGE);
     text.starts_with(|c: char| c.is_ascii_digit()) && (text.parse::<i64>().is_ok() || is_whole())
 }

@@ -14,7 +14,8 @@ pub(super) fn is_type(kind: &Value) -> bool {
                 _ => false,
             },
             [Value::String(name), Value::Object(of), optional] if name == "object" => {
-                let is_member = |name: &Value| name.as_str().is_some_and(|name| of.contains_key(name));
+                let is_member =
+                    |name: &Value| name.as_str().is_some_and(|name| of.contains_key(name));
                 let are_members = optional.as_array().map(|names| names.iter().all(is_member));
                 of.values().all(is_type) && are_members.unwrap_or(optional.is_null())
             }

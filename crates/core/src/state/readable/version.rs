@@ -15,7 +15,9 @@ pub(super) fn is_version(text: &str) -> bool {
         Some(name) => are_words(name),
         None => name.is_empty() || are_words(name),
     };
-    numbers.split('.').all(|number| number.parse::<i64>().is_ok()) && is_name && build.is_none_or(are_words)
+    numbers.split('.').all(|number| number.parse::<i64>().is_ok())
+        && is_name
+        && build.is_none_or(are_words)
 }
 
 fn are_words(text: &str) -> bool {

@@ -1,6 +1,7 @@
 //! Who asks: both versions of the signature, in the `Authorization` header.
 //!
-//! Written from the vendor's documents and tested on what its SDKs compute, apart from any client in this repository.
+//! Written from the vendor's documents and tested on what its SDKs compute, apart from any client
+//! in this repository.
 
 mod v1;
 mod v4;
@@ -86,21 +87,30 @@ fn check_v4(
 }
 
 fn secret(call: &Call, keys: &Keyring, access_key: &str) -> Result<String, Refusal> {
-    keys.secret(access_key, call.header("x-oss-security-token")).map_err(|rejection| match rejection {
-        Rejection::Expired => {
-            Refusal::new(403, "SecurityTokenExpired", "The security token you provided has expired.")
-        }
-        Rejection::UnknownKey => Refusal::new(
-            403,
-            "InvalidAccessKeyId",
-            "The OSS Access Key Id you provided does not exist in our records.",
-        )
-        .with_ec("0002-00000902")
-        .with_details(Details { access_key: Some(access_key.to_owned()), ..Details::default() }),
-        Rejection::WrongToken => {
-            Refusal::new(403, "InvalidSecurityToken", "The security token you provided is invalid.")
-        }
-    })
+    keys.secret(access_key, call.header("x-oss-security-token")).map_err(
+        |rejection| match rejection {
+            Rejection::Expired => Refusal::new(
+                403,
+                "SecurityTokenExpired",
+                "The security token you provided has expired.",
+            ),
+            Rejection::UnknownKey => Refusal::new(
+                403,
+                "InvalidAccessKeyId",
+                "The OSS Access Key Id you provided does not exist in our records.",
+            )
+            .with_ec("0002-00000902")
+            .with_details(Details {
+                access_key: Some(access_key.to_owned()),
+                ..Details::default()
+            }),
+            Rejection::WrongToken => Refusal::new(
+                403,
+                "InvalidSecurityToken",
+                "The security token you provided is invalid.",
+            ),
+        },
+    )
 }
 
 fn check_time(date: Timestamp, now: Timestamp) -> Result<(), Refusal> {
@@ -127,7 +137,8 @@ fn mismatch(access_key: &str, signature: &str, text: String, canonical: Option<S
     Refusal::new(
         403,
         "SignatureDoesNotMatch",
-        "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
+        "The request signature we calculated does not match the signature you provided. Check \
+         your key and signing method.",
     )
     .with_ec("0002-00000040")
     .with_details(Details {

@@ -123,7 +123,8 @@ pub(super) fn string_to_sign(call: &Call) -> String {
 
 /// Signs a text.
 pub(super) fn sign(secret: &str, text: &str) -> String {
-    let mut mac = Hmac::<Sha1>::new_from_slice(secret.as_bytes()).expect("a key of any length will do");
+    let mut mac =
+        Hmac::<Sha1>::new_from_slice(secret.as_bytes()).expect("a key of any length will do");
     mac.update(text.as_bytes());
     BASE64.encode(mac.finalize().into_bytes())
 }

@@ -27,8 +27,9 @@ pub(super) struct Claim<'a> {
 impl<'a> Claim<'a> {
     /// Reads what follows `OSS4-HMAC-SHA256 `.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
-        let part =
-            |name: &str| text.split(',').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='));
+        let part = |name: &str| {
+            text.split(',').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='))
+        };
         let scope: Vec<&str> = part("Credential")?.split('/').collect();
         let [access_key, day, region, "oss", "aliyun_v4_request"] = scope[..] else { return None };
         let additional = part("AdditionalHeaders")
@@ -54,7 +55,8 @@ pub(super) fn canonical_request(call: &Call, claim: &Claim<'_>) -> String {
         .into_iter()
         .map(|(name, value)| if value.is_empty() { name } else { format!("{name}={value}") })
         .collect();
-    let mut additional: Vec<String> = claim.additional.iter().map(|name| name.to_ascii_lowercase()).collect();
+    let mut additional: Vec<String> =
+        claim.additional.iter().map(|name| name.to_ascii_lowercase()).collect();
     additional.sort();
     let is_signed = |name: &str| {
         name.starts_with("x-oss-")

@@ -1,4 +1,5 @@
-//! Signatures that the vendor's Python SDK (`oss2` 2.19.1) computed with its clock stopped, and some that Terraform sent.
+//! Signatures that the vendor's Python SDK (`oss2` 2.19.1) computed with its clock stopped, and
+//! some that Terraform sent.
 
 use std::sync::Arc;
 
@@ -70,9 +71,10 @@ fn cases() -> Vec<Case> {
     let whole_with_token = [whole.as_slice(), &[token]].concat();
     let list = "encoding-type=url&max-keys=1000&prefix=env%3A%2F";
     let append = "append&position=0";
-    let sealed = [JSON, ("x-oss-object-acl", "private"), ("x-oss-server-side-encryption", "AES256")];
-    let list_v2 =
-        "list-type=2&prefix=env:/&max-keys=1000&encoding-type=url&continuation-token=abc=/%2B&delimiter=/";
+    let sealed =
+        [JSON, ("x-oss-object-acl", "private"), ("x-oss-server-side-encryption", "AES256")];
+    let list_v2 = "list-type=2&prefix=env:/&max-keys=1000&encoding-type=url&\
+                   continuation-token=abc=/%2B&delimiter=/";
     vec![
         case(
             "GET",
@@ -250,7 +252,10 @@ fn version_4_accepts_what_the_vendors_sdks_sign() {
                     ("x-oss-content-sha256", "UNSIGNED-PAYLOAD"),
                     (
                         "authorization",
-                        &format!("OSS4-HMAC-SHA256 Credential={scope}{separator}Signature={}", case.v4),
+                        &format!(
+                            "OSS4-HMAC-SHA256 Credential={scope}{separator}Signature={}",
+                            case.v4
+                        ),
                     ),
                 ],
             );
@@ -318,7 +323,8 @@ fn a_clock_may_be_off_by_a_quarter_of_an_hour() {
 #[test]
 fn what_is_not_signed_rightly_is_refused_for_its_reason() {
     let now = time("2024-01-02T03:04:05Z");
-    let v4 = "OSS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20240102/cn-beijing/oss/aliyun_v4_request,Signature=0";
+    let v4 = "OSS4-HMAC-SHA256 \
+              Credential=AKIDEXAMPLE/20240102/cn-beijing/oss/aliyun_v4_request,Signature=0";
     for (date, authorization, expected) in [
         (DATE, "OSS AKIDEXAMPLE:AAAAAAAAAAAAAAAAAAAAAAAAAAA=", "SignatureDoesNotMatch"),
         (DATE, "OSS SOMEBODY:Xxy5yxEGeqwXSxuw0QhDmcMybGs=", "InvalidAccessKeyId"),
@@ -336,7 +342,14 @@ fn what_is_not_signed_rightly_is_refused_for_its_reason() {
 #[test]
 fn version_4_is_bound_to_region_and_day() {
     let now = time("2024-01-02T03:04:05Z");
-    let get = case("GET", K, "", &[], "", "f231d77efea9b51f64a1b73eb28f21713102ec2428d9efeb6e217a5a8850a1c8");
+    let get = case(
+        "GET",
+        K,
+        "",
+        &[],
+        "",
+        "f231d77efea9b51f64a1b73eb28f21713102ec2428d9efeb6e217a5a8850a1c8",
+    );
     for (day, region, expected) in [
         ("20240102", "cn-beijing", None),
         ("20240102", "cn-hangzhou", Some("InvalidArgument")),
@@ -353,6 +366,10 @@ fn version_4_is_bound_to_region_and_day() {
             ],
         );
         let checked = check(&signed, &keys(None), Some("cn-beijing"), now);
-        assert_eq!(checked.err().map(|refusal| refusal.code).as_deref(), expected, "{day} {region}");
+        assert_eq!(
+            checked.err().map(|refusal| refusal.code).as_deref(),
+            expected,
+            "{day} {region}"
+        );
     }
 }

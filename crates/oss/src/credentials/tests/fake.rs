@@ -20,7 +20,9 @@ pub(super) struct Fake {
 }
 
 impl Fake {
-    pub(super) async fn start(answer: impl Fn(&Asked) -> (u16, String) + Send + Sync + 'static) -> Self {
+    pub(super) async fn start(
+        answer: impl Fn(&Asked) -> (u16, String) + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
@@ -55,7 +57,9 @@ async fn request(stream: &mut tokio::net::TcpStream) -> Option<Asked> {
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
             let (line, headers) = head.split_once("\r\n").unwrap_or((head, ""));
             let headers = headers.to_ascii_lowercase();
-            let length = headers.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+            let length = headers
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
             if body.len() >= length.unwrap_or(0) {
                 let line = line.trim_end_matches(" HTTP/1.1").to_owned();
                 return Some(Asked { line, headers, body: body.to_owned() });

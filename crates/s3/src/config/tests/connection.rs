@@ -32,7 +32,8 @@ fn certificates_are_looked_at_before_anything_is_sent() {
     assert!(refused().contains("cannot be read"));
     std::fs::write(&path, "no certificate").unwrap();
     assert!(refused().contains("no certificate in PEM"));
-    std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
+    std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+        .unwrap();
     assert!(refused().contains("bad certificate"));
 }
 
@@ -60,9 +61,11 @@ fn attempts_are_counted_as_in_native_clients() {
 #[test]
 fn switches_in_the_environment_mean_what_they_say() {
     let has_fips = |keys: &[(&str, &str)], value: &str| {
-        with_environment(keys, &[("AWS_USE_FIPS_ENDPOINT", value)]).map(|config| config.connection.has_fips)
+        with_environment(keys, &[("AWS_USE_FIPS_ENDPOINT", value)])
+            .map(|config| config.connection.has_fips)
     };
-    for (value, expected) in [("true", true), ("TRUE", true), ("false", false), ("False", false), ("", false)]
+    for (value, expected) in
+        [("true", true), ("TRUE", true), ("false", false), ("False", false), ("", false)]
     {
         assert_eq!(has_fips(&[], value).unwrap(), expected, "{value}");
     }
@@ -70,22 +73,27 @@ fn switches_in_the_environment_mean_what_they_say() {
     assert!(has_fips(&[("use_fips_endpoint", "true")], "false").unwrap());
     // Terraform 1.14 takes this for true, 1.15 for nothing: neither may be what was meant.
     let error = has_fips(&[], "yes").unwrap_err();
-    assert!(error.context().contains(&("set in", "$AWS_USE_FIPS_ENDPOINT".to_owned())), "{error:?}");
+    assert!(
+        error.context().contains(&("set in", "$AWS_USE_FIPS_ENDPOINT".to_owned())),
+        "{error:?}"
+    );
     let dual = with_environment(&[], &[("AWS_USE_DUALSTACK_ENDPOINT", "true")]).unwrap();
     assert!(dual.connection.has_dual_stack);
 }
 
 #[test]
 fn old_names_of_variables_and_endpoints_without_a_scheme_are_noted() {
-    let notes =
-        |keys: &[(&str, &str)], env: &[(&str, &str)]| with_environment(keys, env).unwrap().notes().to_vec();
+    let notes = |keys: &[(&str, &str)], env: &[(&str, &str)]| {
+        with_environment(keys, env).unwrap().notes().to_vec()
+    };
     assert_eq!(
         notes(&[], &[("AWS_S3_ENDPOINT", "http://old")]),
         ["`AWS_S3_ENDPOINT` is an older name of `AWS_ENDPOINT_URL_S3`"]
     );
     // The one that counts is the new one.
     assert!(
-        notes(&[], &[("AWS_S3_ENDPOINT", "http://old"), ("AWS_ENDPOINT_URL_S3", "http://new")]).is_empty()
+        notes(&[], &[("AWS_S3_ENDPOINT", "http://old"), ("AWS_ENDPOINT_URL_S3", "http://new")])
+            .is_empty()
     );
     let scheme = notes(&[("endpoint", "127.0.0.1:9000")], &[]);
     assert!(scheme[0].starts_with("`endpoints.s3` (main.tf:3) has no scheme"), "{scheme:?}");

@@ -18,7 +18,10 @@ use super::*;
 const NEEDED: [(&str, &str); 3] = [("bucket", "b"), ("key", "k"), ("region", "r")];
 
 fn config(keys: &[(&str, &str)]) -> Result<S3Config> {
-    S3Config::from_resolved(&ResolvedConfig::from_pairs(&PROVIDER, NEEDED.iter().chain(keys).copied())?)
+    S3Config::from_resolved(&ResolvedConfig::from_pairs(
+        &PROVIDER,
+        NEEDED.iter().chain(keys).copied(),
+    )?)
 }
 
 fn with_environment(keys: &[(&str, &str)], env: &[(&str, &str)]) -> Result<S3Config> {
@@ -35,7 +38,10 @@ fn with_environment(keys: &[(&str, &str)], env: &[(&str, &str)]) -> Result<S3Con
 
 fn with_settings<const N: usize>(settings: [(&str, Setting); N]) -> Result<S3Config> {
     let needed = NEEDED.map(|(name, value)| (name, Setting::from(value)));
-    S3Config::from_resolved(&ResolvedConfig::from_pairs(&PROVIDER, needed.into_iter().chain(settings))?)
+    S3Config::from_resolved(&ResolvedConfig::from_pairs(
+        &PROVIDER,
+        needed.into_iter().chain(settings),
+    )?)
 }
 
 fn map_of(members: &[(&str, &str)]) -> Setting {
@@ -73,8 +79,10 @@ fn endpoint_that_names_the_bucket_too_is_refused_with_what_to_write() {
         ("https://s3.eu-west-1.amazonaws.com/b", "`https://s3.eu-west-1.amazonaws.com`"),
     ] {
         let with = NEEDED.iter().copied().filter(|(name, _)| *name != "bucket");
-        let resolved =
-            ResolvedConfig::from_pairs(&PROVIDER, with.chain([("bucket", "b"), ("endpoint", endpoint)]));
+        let resolved = ResolvedConfig::from_pairs(
+            &PROVIDER,
+            with.chain([("bucket", "b"), ("endpoint", endpoint)]),
+        );
         let error = S3Config::from_resolved(&resolved.unwrap()).unwrap_err();
         assert!(error.to_string().contains("the bucket has a key of its own, `bucket`"), "{error}");
         assert!(error.hints().iter().any(|hint| hint.contains(service)), "{:?}", error.hints());
@@ -115,7 +123,9 @@ fn kms_key_without_encryption_is_refused_instead_of_ignored() {
 
 #[test]
 fn table_and_its_endpoint_have_the_names_of_every_terraform() {
-    for (table, endpoint) in [("dynamodb_table", "endpoints.dynamodb"), ("lock_table", "dynamodb_endpoint")] {
+    for (table, endpoint) in
+        [("dynamodb_table", "endpoints.dynamodb"), ("lock_table", "dynamodb_endpoint")]
+    {
         let config = config(&[(table, "locks"), (endpoint, "http://127.0.0.1:8000")]).unwrap();
         assert_eq!(config.dynamodb_table.as_deref(), Some("locks"));
         assert_eq!(config.dynamodb_endpoint.unwrap().as_str(), "http://127.0.0.1:8000/");
@@ -138,7 +148,8 @@ fn keys_that_exclude_each_other_are_refused_by_name() {
         [("use_dualstack_endpoint", true.into()), ("sts_endpoint", "http://x".into())],
     ] {
         let needed = NEEDED.map(|(name, value)| (name, Setting::from(value)));
-        let resolved = ResolvedConfig::from_pairs(&PROVIDER, needed.into_iter().chain(pairs)).unwrap();
+        let resolved =
+            ResolvedConfig::from_pairs(&PROVIDER, needed.into_iter().chain(pairs)).unwrap();
         let error = S3Config::from_resolved(&resolved).unwrap_err();
         assert!(error.message().contains("exclude each other"), "{error}");
     }
@@ -163,14 +174,18 @@ fn customer_key_is_32_bytes_goes_with_encrypt_and_does_not_show() {
     ] {
         let error = config(&keys).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
-        assert!(error.message().contains(name) && !format!("{error:?}").contains(keys[0].1), "{error:?}");
+        assert!(
+            error.message().contains(name) && !format!("{error:?}").contains(keys[0].1),
+            "{error:?}"
+        );
     }
 }
 
 #[test]
 fn keys_of_kms_are_looked_at_where_amazon_is_asked() {
-    let kms =
-        |key, more: &[(&str, &str)]| config(&[&[("encrypt", "true"), ("kms_key_id", key)], more].concat());
+    let kms = |key, more: &[(&str, &str)]| {
+        config(&[&[("encrypt", "true"), ("kms_key_id", key)], more].concat())
+    };
     let own_store = [("endpoint", "https://minio.example.com")];
     for (key, more) in [("my-key", &[][..]), ("arn:aws:kms:r:1:key/my-key", &own_store)] {
         let error = kms(key, more).unwrap_err();
@@ -182,13 +197,15 @@ fn keys_of_kms_are_looked_at_where_amazon_is_asked() {
     assert!(error.message().contains("`kms_key_id` must not be empty"), "{error}");
     let customer = BASE64.encode([7; 32]);
     let env = [("AWS_SSE_CUSTOMER_KEY", customer.as_str())];
-    let error = with_environment(&[("encrypt", "true"), ("kms_key_id", "alias/x")], &env).unwrap_err();
+    let error =
+        with_environment(&[("encrypt", "true"), ("kms_key_id", "alias/x")], &env).unwrap_err();
     assert!(error.message().contains("exclude each other"), "{error}");
 }
 
 #[test]
 fn tags_are_encoded_as_a_form_in_the_order_of_their_keys() {
-    let tags = |tags: Setting| with_settings([("state_tags", tags)]).map(|config| config.tags.state);
+    let tags =
+        |tags: Setting| with_settings([("state_tags", tags)]).map(|config| config.tags.state);
     let encoded = tags(map_of(&[("team", "net & ops"), ("a=b", "ü"), ("empty", "")])).unwrap();
     assert_eq!(encoded.as_deref(), Some("a%3Db=%C3%BC&empty=&team=net+%26+ops"));
     assert_eq!(tags(map_of(&[])).unwrap(), None);
@@ -200,7 +217,10 @@ fn tags_are_encoded_as_a_form_in_the_order_of_their_keys() {
         (map_of(&[("a", &"x".repeat(257))]), "at most 256"),
     ] {
         let error = tags(bad).unwrap_err();
-        assert!(error.message().contains("`state_tags`") && error.message().contains(word), "{error}");
+        assert!(
+            error.message().contains("`state_tags`") && error.message().contains(word),
+            "{error}"
+        );
     }
     let config = with_settings([("lock_tags", map_of(&[("a", "b")]))]).unwrap();
     assert_eq!((config.tags.state, config.tags.lock.as_deref()), (None, Some("a=b")));

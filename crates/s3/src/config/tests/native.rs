@@ -1,4 +1,5 @@
-//! The cases that the native clients' own tests tell apart; `tests/README.md` maps their names to ours.
+//! The cases that the native clients' own tests tell apart; `tests/README.md` maps their names to
+//! ours.
 
 use super::roles::ROLE;
 use super::*;
@@ -88,7 +89,9 @@ fn region_is_that_of_the_configuration_then_that_of_either_variable() {
     assert_eq!(region(Some(""), &default).unwrap(), "r2");
     // A region of next year is one too.
     assert_eq!(region(Some("mars-north-1"), &[]).unwrap(), "mars-north-1");
-    assert!(region(None, &[]).unwrap_err().hints().iter().any(|hint| hint.contains("`AWS_REGION`")));
+    assert!(
+        region(None, &[]).unwrap_err().hints().iter().any(|hint| hint.contains("`AWS_REGION`"))
+    );
 }
 
 #[test]
@@ -149,14 +152,18 @@ fn metadata_service_is_where_and_how_the_configuration_or_a_variable_says() {
     let endpoint = "ec2_metadata_service_endpoint";
     let (variable, old) = ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "AWS_METADATA_URL");
     let url = |keys: &[(&str, &str)], env: &[(&str, &str)]| {
-        with_environment(keys, env).map(|config| config.machine.metadata_endpoint.map(|url| url.to_string()))
+        with_environment(keys, env)
+            .map(|config| config.machine.metadata_endpoint.map(|url| url.to_string()))
     };
     assert_eq!(url(&[], &[]).unwrap(), None);
     assert_eq!(
         url(&[(endpoint, "http://conf")], &[(variable, "http://env")]).unwrap().unwrap(),
         "http://conf/"
     );
-    assert_eq!(url(&[], &[(variable, "http://env"), (old, "http://old")]).unwrap().unwrap(), "http://env/");
+    assert_eq!(
+        url(&[], &[(variable, "http://env"), (old, "http://old")]).unwrap().unwrap(),
+        "http://env/"
+    );
     assert_eq!(url(&[], &[(old, "http://old")]).unwrap().unwrap(), "http://old/");
     let error = url(&[(endpoint, "ftp://x")], &[]).unwrap_err();
     assert!(error.message().contains(endpoint), "{error}");
@@ -166,7 +173,10 @@ fn metadata_service_is_where_and_how_the_configuration_or_a_variable_says() {
     };
     let variable = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE";
     assert!(mode(&[], &[]).unwrap().is_none());
-    assert!(matches!(mode(&[(key, "IPv4")], &[(variable, "IPv6")]).unwrap(), Some(EndpointMode::IpV4)));
+    assert!(matches!(
+        mode(&[(key, "IPv4")], &[(variable, "IPv6")]).unwrap(),
+        Some(EndpointMode::IpV4)
+    ));
     assert!(matches!(mode(&[(key, "IPv6")], &[]).unwrap(), Some(EndpointMode::IpV6)));
     assert!(matches!(mode(&[], &[(variable, "IPv6")]).unwrap(), Some(EndpointMode::IpV6)));
     for (keys, env) in [(&[(key, "invalid")][..], &[][..]), (&[], &[(variable, "invalid")])] {
@@ -182,7 +192,9 @@ fn retries_follow_the_mode_of_the_configuration_then_that_of_the_variable() {
     assert!(!is_adaptive(&[], &[]).unwrap());
     assert!(is_adaptive(&[("retry_mode", "adaptive")], &[]).unwrap());
     assert!(is_adaptive(&[], &[("AWS_RETRY_MODE", "adaptive")]).unwrap());
-    assert!(!is_adaptive(&[("retry_mode", "standard")], &[("AWS_RETRY_MODE", "adaptive")]).unwrap());
+    assert!(
+        !is_adaptive(&[("retry_mode", "standard")], &[("AWS_RETRY_MODE", "adaptive")]).unwrap()
+    );
     let error = is_adaptive(&[], &[("AWS_RETRY_MODE", "legacy")]).unwrap_err();
     assert!(error.context().contains(&("set in", "$AWS_RETRY_MODE".to_owned())), "{error:?}");
 }
@@ -248,9 +260,15 @@ fn keys_of_the_backend_are_taken_over() {
         ("acl", "private"),
     ])
     .unwrap();
-    assert_eq!((config.bucket.as_str(), config.key.as_str(), config.region.as_str()), ("b", "k", "r"));
+    assert_eq!(
+        (config.bucket.as_str(), config.key.as_str(), config.region.as_str()),
+        ("b", "k", "r")
+    );
     assert!(matches!(config.encryption, Encryption::Store));
-    assert_eq!((config.dynamodb_table.as_deref(), config.acl.as_deref()), (Some("locks"), Some("private")));
+    assert_eq!(
+        (config.dynamodb_table.as_deref(), config.acl.as_deref()),
+        (Some("locks"), Some("private"))
+    );
     assert!(config.use_lockfile && config.endpoint.is_none() && config.dynamodb_endpoint.is_none());
     let minimal = with_environment(&[], &[]).unwrap();
     assert!(!minimal.use_lockfile && minimal.dynamodb_table.is_none());

@@ -7,7 +7,8 @@ pub(super) const ROLE: &str = "arn:aws:iam::123456789012:role/ci";
 
 #[test]
 fn roles_have_the_names_of_every_terraform() {
-    let tags = || Setting::Object(vec![("a".to_owned(), Sourced::new("b".into(), Origin::Program))]);
+    let tags =
+        || Setting::Object(vec![("a".to_owned(), Sourced::new("b".into(), Origin::Program))]);
     let new = |member: &str| format!("assume_role.{member}");
     let old = |member: &str| match member {
         "role_arn" | "external_id" | "session_name" => member.to_owned(),
@@ -25,7 +26,8 @@ fn roles_have_the_names_of_every_terraform() {
             ("tags", tags()),
             ("transitive_tag_keys", vec!["a"].into()),
         ];
-        let named: Vec<_> = pairs.into_iter().map(|(member, value)| (name(member), value)).collect();
+        let named: Vec<_> =
+            pairs.into_iter().map(|(member, value)| (name(member), value)).collect();
         let needed = NEEDED.map(|(name, value)| (name.to_owned(), Setting::from(value)));
         let all: Vec<_> = needed.into_iter().chain(named).collect();
         let pairs = all.iter().map(|(name, value)| (name.as_str(), value.clone()));
@@ -77,7 +79,10 @@ fn web_identity_takes_part_only_if_it_is_configured() {
     let file = "assume_role_with_web_identity.web_identity_token_file";
     let token = "assume_role_with_web_identity.web_identity_token";
     let env = [("AWS_ROLE_ARN", ROLE), ("AWS_WEB_IDENTITY_TOKEN_FILE", "/env")];
-    assert!(matches!(with_environment(&[], &env).unwrap().credentials, CredentialConfig::Chain { .. }));
+    assert!(matches!(
+        with_environment(&[], &env).unwrap().credentials,
+        CredentialConfig::Chain { .. }
+    ));
     let identity = |keys: &[(&str, &str)], env: &[(&str, &str)]| match with_environment(keys, env)
         .unwrap()
         .credentials

@@ -24,7 +24,8 @@ impl Home {
 
 fn endpoints(config: &S3Config) -> [Option<&str>; 3] {
     let sts = config.connection.sts_endpoint.as_ref();
-    [config.endpoint.as_ref(), config.dynamodb_endpoint.as_ref(), sts].map(|url| url.map(Url::as_str))
+    [config.endpoint.as_ref(), config.dynamodb_endpoint.as_ref(), sts]
+        .map(|url| url.map(Url::as_str))
 }
 
 const ALL: &str = "[default]\nregion = eu-west-1\nendpoint_url = http://all/\n";
@@ -38,7 +39,10 @@ fn endpoint_of_a_profile_is_that_of_all_services_and_a_section_names_those_of_so
     let home = Home::with(&[("config", SOME)]);
     for (keys, env) in [(&[("profile", "dev")][..], &[][..]), (&[], &[("AWS_PROFILE", "dev")])] {
         let config = home.config(keys, env).unwrap();
-        assert_eq!(endpoints(&config), [Some("http://s3/"), Some("http://db/"), Some("http://all/")]);
+        assert_eq!(
+            endpoints(&config),
+            [Some("http://s3/"), Some("http://db/"), Some("http://all/")]
+        );
     }
     assert_eq!(endpoints(&home.config(&[], &[]).unwrap()), [None; 3]);
     let config = Home::with(&[("credentials", ALL)]).config(&[], &[]).unwrap();
@@ -48,15 +52,19 @@ fn endpoint_of_a_profile_is_that_of_all_services_and_a_section_names_those_of_so
 #[test]
 fn configuration_and_environment_go_before_the_shared_files() {
     let home = Home::with(&[("config", ALL)]);
-    let one =
-        home.config(&[("endpoint", "http://mine/")], &[("AWS_ENDPOINT_URL_STS", "http://env/")]).unwrap();
+    let one = home
+        .config(&[("endpoint", "http://mine/")], &[("AWS_ENDPOINT_URL_STS", "http://env/")])
+        .unwrap();
     assert_eq!(endpoints(&one), [Some("http://mine/"), Some("http://all/"), Some("http://env/")]);
     let all = home.config(&[], &[("AWS_ENDPOINT_URL", "http://env/")]).unwrap();
     assert_eq!(endpoints(&all), [Some("http://env/"); 3]);
     let ignored = home.config(&[], &[("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")]).unwrap();
     assert_eq!(endpoints(&ignored), [None; 3]);
     let ignored = format!("{ALL}ignore_configured_endpoint_urls = true\n");
-    assert_eq!(endpoints(&Home::with(&[("config", &ignored)]).config(&[], &[]).unwrap()), [None; 3]);
+    assert_eq!(
+        endpoints(&Home::with(&[("config", &ignored)]).config(&[], &[]).unwrap()),
+        [None; 3]
+    );
 }
 
 #[test]
@@ -69,7 +77,10 @@ fn file_and_line_that_set_an_endpoint_are_named() {
         &[("use_fips_endpoint", "true"), ("profile", "dev")],
         &[("AWS_CONFIG_FILE", home.0.path().join(".aws/config").to_str().unwrap())],
     );
-    assert!(format!("{:?}", error.unwrap_err()).contains(&place), "a file that a variable names is read too");
+    assert!(
+        format!("{:?}", error.unwrap_err()).contains(&place),
+        "a file that a variable names is read too"
+    );
 }
 
 /// What the SDK is handed for a profile.
@@ -92,7 +103,8 @@ fn broken_line_is_named_without_what_stands_in_it_and_stops_nothing() {
     assert!(!format!("{config:?}").contains("AK"));
 }
 
-/// Of several sources in one profile native clients use the first of their order. The kind: whatever the SDK would prefer or refuse.
+/// Of several sources in one profile native clients use the first of their order. The kind:
+/// whatever the SDK would prefer or refuse.
 #[test]
 fn profile_keeps_the_source_that_native_clients_would_use() {
     for (config, credentials, expected) in [
@@ -109,7 +121,8 @@ fn profile_keeps_the_source_that_native_clients_would_use() {
         (
             "[profile dev]\nrole_arn = arn\n",
             "[dev]\naws_access_key_id = AK\naws_secret_access_key = s\n",
-            "[profile dev]\naws_access_key_id = AK\naws_secret_access_key = s\nrole_arn = arn\nsource_profile = dev\n",
+            "[profile dev]\naws_access_key_id = AK\naws_secret_access_key = s\nrole_arn = \
+             arn\nsource_profile = dev\n",
         ),
         (
             "[profile dev]\nsso_start_url = u\ncredential_process = p\n",
@@ -127,7 +140,8 @@ fn profile_keeps_the_source_that_native_clients_would_use() {
             "[profile dev]\ncredential_source = remote-state-process-0\nrole_arn = arn\n",
         ),
         (
-            "[profile dev]\nsso_session = my own\nsso_start_url = u\n[sso-session my own]\nsso_start_url = u\n",
+            "[profile dev]\nsso_session = my own\nsso_start_url = u\n[sso-session my \
+             own]\nsso_start_url = u\n",
             "",
             "[profile dev]\nsso_session = my%20own\n[sso-session my%20own]\nsso_start_url = u\n",
         ),
@@ -145,14 +159,19 @@ fn empty_variables_name_neither_a_profile_nor_a_file() {
     for name in ["AWS_PROFILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"] {
         let config = home.config(&[], &[(name, "")]).unwrap();
         assert!(handed(&config).contains("AK"), "{name}");
-        assert!(matches!(config.credentials, CredentialConfig::Chain { profile: None, .. }), "{name}");
+        assert!(
+            matches!(config.credentials, CredentialConfig::Chain { profile: None, .. }),
+            "{name}"
+        );
     }
 }
 
 #[test]
 fn settings_of_a_profile_stand_in_where_nothing_else_says_them() {
-    let home =
-        Home::with(&[("config", "[default]\nuse_fips_endpoint = true\nuse_dualstack_endpoint = TRUE\n")]);
+    let home = Home::with(&[(
+        "config",
+        "[default]\nuse_fips_endpoint = true\nuse_dualstack_endpoint = TRUE\n",
+    )]);
     let config = home.config(&[], &[]).unwrap();
     assert!(config.connection.has_fips && config.connection.has_dual_stack);
     let config = home.config(&[("use_fips_endpoint", "false")], &[]).unwrap();
