@@ -85,7 +85,7 @@ async fn an_unlock_whose_answer_was_lost_never_deletes_the_next_holders_lock() {
             loop {
                 match store.acquire(&workspace, &next).await {
                     Err(error) if error.kind() == ErrorKind::LockHeld => {
-                        tokio::task::yield_now().await
+                        tokio::task::yield_now().await;
                     }
                     other => return other,
                 }

@@ -28,7 +28,7 @@ async fn race(store: Arc<dyn StateStore>) {
             match result.unwrap() {
                 Ok(info) => winners.push(info),
                 Err(error) => {
-                    assert_eq!(error.kind(), ErrorKind::LockHeld, "round {round}: {error:?}")
+                    assert_eq!(error.kind(), ErrorKind::LockHeld, "round {round}: {error:?}");
                 }
             }
         }

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         }
         if client.s3 {
             suite.on_setup(Setup::named("s3/minio"), &name("s3"), &needs, move |s3| {
-                native::s3(client, s3)
+                native::s3(client, s3);
             });
         }
         // Not moto: its server closes connections that the clients still use, and their locks are

@@ -129,7 +129,7 @@ impl Case {
     pub(crate) fn add_to(self, suite: &mut Suite) {
         let case = self.clone();
         suite.on_emulator(self.name, &[], move |server| {
-            case.judge_ours(&Directory::new(&case, server))
+            case.judge_ours(&Directory::new(&case, server));
         });
         if !matches!(self.theirs, Theirs::Unasked) {
             let name = format!("terraform::{}", self.name);

@@ -22,7 +22,7 @@ pub(crate) fn add(suite: &mut Suite) {
         suite.test(
             format!("oss::{bucket}::a_long_state_is_verified_before_it_is_replaced"),
             &[],
-            { move || on_oss(bucket, Digests::Kept, verified) },
+            move || on_oss(bucket, Digests::Kept, verified),
         );
         suite.test(
             format!("oss::{bucket}::a_write_that_came_in_between_is_kept"),

@@ -23,7 +23,7 @@ pub(crate) fn add(suite: &mut Suite) {
             let kms_key = move || (encryption == Encryption::SseKms).then(|| setup.told("kms_key"));
             let test = format!("{name}::state_and_lock_file_are_encrypted_and_read_by_both");
             suite.on_setup(setup, &test, &terraform, move |server| {
-                shared(server, encryption, kms_key())
+                shared(server, encryption, kms_key());
             });
         }
         if encryption == Encryption::SseC {

@@ -9,7 +9,7 @@ pub(crate) fn add(suite: &mut Suite) {
     for client in [Requirement::Terraform, Requirement::Tofu] {
         let name = format!("terraform_and_tofu_full_cycle::{}", client.name());
         suite.on_each_server(&name, &[client], move |server| {
-            terraform_and_tofu_full_cycle(server, client)
+            terraform_and_tofu_full_cycle(server, client);
         });
     }
 }

@@ -85,7 +85,7 @@ impl Report {
     pub(crate) fn render(&self) -> String {
         let mut text = String::new();
         let mut say = |line: String| {
-            writeln!(text, "{}", line.trim_end()).expect("a string takes everything")
+            writeln!(text, "{}", line.trim_end()).expect("a string takes everything");
         };
         for line in &self.lines {
             say(format!("\n{}: {} {}", line.name, line.bar, mark(line.is_fast_enough)));

@@ -187,7 +187,7 @@ impl Requirements {
         match path {
             Some(path) => self.variables.push((program.variable(), path.into())),
             None => {
-                self.absent.push((program, format!("not found: no `{}` on PATH", program.name())))
+                self.absent.push((program, format!("not found: no `{}` on PATH", program.name())));
             }
         }
     }

@@ -358,7 +358,7 @@ impl StateLock<'_> {
                 Err(error) => match failure.take() {
                     None => failure = Some(error),
                     Some(first) => {
-                        failure = Some(first.with_context("also", format!("{object}: {error}")))
+                        failure = Some(first.with_context("also", format!("{object}: {error}")));
                     }
                 },
             }

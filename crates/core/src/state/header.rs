@@ -132,10 +132,10 @@ impl Fields {
             Piece::Member("serial", text) => self.serial = Some(text.to_vec()),
             Piece::Member("lineage", text) => self.lineage = Some(text.to_vec()),
             Piece::Member("terraform_version", text) => {
-                self.terraform_version = Some(text.to_vec())
+                self.terraform_version = Some(text.to_vec());
             }
             Piece::Member("encryption_version", text) => {
-                self.encryption_version = Some(text.to_vec())
+                self.encryption_version = Some(text.to_vec());
             }
             Piece::Emptiness("outputs", is_empty) => self.has_outputs = Some(!is_empty),
             Piece::Emptiness("resources", is_empty) => self.has_resources = Some(!is_empty),

@@ -109,7 +109,7 @@ impl<'a> Cluster<'a> {
         let number = loop {
             match self.ceph(&["osd", "new", &id]) {
                 Err(_) if started.elapsed() < READY_WITHIN => {
-                    std::thread::sleep(Duration::from_millis(200))
+                    std::thread::sleep(Duration::from_millis(200));
                 }
                 number => break number?,
             }
