@@ -34,7 +34,7 @@ pub struct PushRules {
     pub succession: SuccessionRules,
     /// What to do with other bytes that mean the same.
     pub same_meaning: SameMeaning,
-    /// Write whatever the rules say. What they said is in [`Pushed::Written`].
+    /// Write whatever the rules say. What they said is in [`Pushed::Written`](crate::push::Pushed::Written).
     pub force: bool,
     /// Write over a state that does not match its digest, whatever it is, and record the new one.
     pub repair_digest: bool,
@@ -116,7 +116,7 @@ impl fmt::Display for PushRefusal {
 /// What the headers settle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The state may be written. `empties` as in [`Pushed::Written`].
+    /// The state may be written. `empties` as in [`Pushed::Written`](crate::push::Pushed::Written).
     Write {
         /// It takes away all resources.
         empties: bool,
