@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use remote_state_core::provider::ProxyFailed;
+use remote_state_core::provider::{ProxyFailed, system_certificates, trusting};
 use reqwest::Client;
 use reqwest::redirect::Policy;
 use rustls::pki_types::CertificateDer;
@@ -11,7 +11,6 @@ use url::Url;
 
 use crate::error::last_reason;
 use crate::proxy::{Proxies, Proxy};
-use crate::trust::{of_system, trusting};
 
 /// How long to wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -56,7 +55,7 @@ impl Http {
     pub(crate) fn client(&self, url: &str) -> Result<&Client, ProxyFailed> {
         let proxy = self.proxies.for_url(url).transpose()?;
         Ok(if url.starts_with("https:") || proxy.is_some_and(Proxy::has_tls) {
-            self.clients.tls.get_or_init(|| build(Some(&self.proxies), &of_system()))
+            self.clients.tls.get_or_init(|| build(Some(&self.proxies), system_certificates()))
         } else {
             self.clients.plain.get_or_init(|| build(Some(&self.proxies), &[]))
         })

@@ -22,7 +22,6 @@ mod request;
 mod sign;
 mod store;
 mod tablestore;
-mod trust;
 mod write;
 mod xml;
 

@@ -22,6 +22,8 @@ mod record_body;
 mod second_create;
 mod single;
 mod state_object;
+#[cfg(feature = "tls")]
+mod trust;
 
 pub use attempts::Attempts;
 pub use claim::{ClaimWait, Release, ReleaseStep, ReleaseWait, read_lock_record, release_in_steps};
@@ -37,3 +39,5 @@ pub use proxy_failed::{ProxyFailed, ProxyName};
 pub use record_body::read_record_body;
 pub use second_create::{SecondCreate, second_create};
 pub use state_object::{Present, StateObject};
+#[cfg(feature = "tls")]
+pub use trust::{system_certificates, trusting};

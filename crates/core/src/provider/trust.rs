@@ -1,6 +1,6 @@
 //! Whose word the certificate of a server is taken on.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
@@ -12,17 +12,23 @@ use rustls::{
     SignatureScheme,
 };
 
-/// Reads the certificates that the system trusts, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
-pub(crate) fn of_system() -> Vec<CertificateDer<'static>> {
-    let found = rustls_native_certs::load_native_certs();
-    for error in &found.errors {
-        tracing::warn!(error = error.to_string(), "a certificate of the system cannot be read");
-    }
-    found.certs
+/// Returns the certificates that the system trusts, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+///
+/// They are read once, which takes a good part of a short command's time: call this only where TLS
+/// is spoken.
+pub fn system_certificates() -> &'static [CertificateDer<'static>] {
+    static FOUND: OnceLock<Vec<CertificateDer<'static>>> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        let found = rustls_native_certs::load_native_certs();
+        for error in &found.errors {
+            tracing::warn!(error = error.to_string(), "a certificate of the system cannot be read");
+        }
+        found.certs
+    })
 }
 
 /// Makes the settings of TLS with servers whose certificates these vouch for.
-pub(crate) fn trusting(certificates: &[CertificateDer<'static>]) -> ClientConfig {
+pub fn trusting(certificates: &[CertificateDer<'static>]) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     let (_, unusable) = roots.add_parsable_certificates(certificates.iter().cloned());
     if unusable > 0 {
@@ -127,23 +133,24 @@ mod tests {
         let usual =
             WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
         let listed = Listed { usual, certificates: [trusted.clone()].into() };
-        let host = ServerName::try_from("oss.test").unwrap();
+        let host = ServerName::try_from("store.test").unwrap();
         listed.verify_server_cert(shown, &[], &host, &[], UnixTime::now()).is_ok()
     }
 
-    /// What the bundles of the s3 provider are tested for over connections.
+    /// The s3 provider is tested for the same over connections.
     #[test]
     fn certificate_that_is_its_own_authority_is_taken_if_it_is_listed_in_its_time_and_for_its_host()
     {
-        let own = own_authority("oss.test", |_| ());
+        let own = own_authority("store.test", |_| ());
         assert!(is_taken(&own, &own));
-        assert!(!is_taken(&own, &own_authority("oss.test", |_| ())), "not listed");
+        assert!(!is_taken(&own, &own_authority("store.test", |_| ())), "not listed");
         let other = own_authority("other.test", |_| ());
         assert!(!is_taken(&other, &other), "for another host");
-        let over = own_authority("oss.test", |params| params.not_after = date_time_ymd(2001, 1, 1));
+        let over =
+            own_authority("store.test", |params| params.not_after = date_time_ymd(2001, 1, 1));
         assert!(!is_taken(&over, &over), "over");
         let early =
-            own_authority("oss.test", |params| params.not_before = date_time_ymd(2900, 1, 1));
+            own_authority("store.test", |params| params.not_before = date_time_ymd(2900, 1, 1));
         assert!(!is_taken(&early, &early), "not valid yet");
     }
 }
