@@ -8,6 +8,7 @@ mod common;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use common::opened;
 use common::wire::read_request;
 use futures_util::TryStreamExt as _;
 use remote_state_core::config::{ResolvedConfig, Setting};
@@ -45,9 +46,7 @@ fn store(endpoint: &str, pairs: &[(&str, &str)]) -> S3Store {
         ("max_retries", "1"),
         ("endpoint", endpoint),
     ];
-    let pairs = always.iter().chain(pairs).map(|(name, value)| (*name, Setting::from(*value)));
-    let config = ResolvedConfig::from_pairs(&PROVIDER, pairs).expect("the keys are known");
-    S3Store::new(&S3Config::from_resolved(&config).expect("the keys are valid"))
+    opened(always.iter().chain(pairs).map(|(name, value)| (*name, Setting::from(*value))))
 }
 
 fn told(error: &Error) -> String {

@@ -7,11 +7,12 @@
 
 mod common;
 
+use common::opened;
 use common::wire::recorder;
 use futures_util::StreamExt as _;
-use remote_state_core::config::{ResolvedConfig, Setting};
+use remote_state_core::config::Setting;
 use remote_state_core::{LockInfo, ReadOptions, StateStore, Workspace, WriteMode};
-use remote_state_s3::{PROVIDER, S3Config, S3Store};
+use remote_state_s3::S3Store;
 
 async fn requests_of_everything(store: &S3Store) {
     let here = Workspace::default();
@@ -35,9 +36,7 @@ fn store(pairs: &[(&str, &str)]) -> S3Store {
         ("use_lockfile", "true"),
         ("max_retries", "1"),
     ];
-    let pairs = always.iter().chain(pairs).map(|(name, value)| (*name, Setting::from(*value)));
-    let config = ResolvedConfig::from_pairs(&PROVIDER, pairs).expect("the keys are known");
-    S3Store::new(&S3Config::from_resolved(&config).expect("the keys are valid"))
+    opened(always.iter().chain(pairs).map(|(name, value)| (*name, Setting::from(*value))))
 }
 
 #[tokio::test]

@@ -5,10 +5,10 @@
 
 mod common;
 
+use common::opened;
 use common::wire::read_request;
-use remote_state_core::config::{ResolvedConfig, Setting};
+use remote_state_core::config::Setting;
 use remote_state_core::{ReadOptions, Result, StateRead, StateStore as _, Workspace};
-use remote_state_s3::{PROVIDER, S3Config, S3Store};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 
@@ -40,9 +40,7 @@ async fn read(headers: &'static [u8]) -> Result<Option<StateRead>> {
         ("endpoint", &endpoint),
     ];
     let pairs = pairs.iter().map(|(name, value)| (*name, Setting::from(*value)));
-    let config = ResolvedConfig::from_pairs(&PROVIDER, pairs).expect("the keys are known");
-    let store = S3Store::new(&S3Config::from_resolved(&config).expect("the keys are valid"));
-    store.read(&Workspace::default(), &ReadOptions::default()).await
+    opened(pairs).read(&Workspace::default(), &ReadOptions::default()).await
 }
 
 #[tokio::test]

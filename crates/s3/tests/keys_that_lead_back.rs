@@ -12,13 +12,13 @@ mod raw;
 
 use bytes::Bytes;
 use common::wire::recorder;
-use common::{BUCKET, TABLE, emulator, store};
-use remote_state_core::config::{ResolvedConfig, Setting};
+use common::{BUCKET, TABLE, emulator, opened, store};
+use remote_state_core::config::Setting;
 use remote_state_core::{
     ErrorKind, LockInfo, LockTarget, ReadOptions, StateStore, StateStoreExt as _, Workspace,
     WriteMode,
 };
-use remote_state_s3::{PROVIDER, S3Config, S3Store};
+use remote_state_s3::S3Store;
 
 const KEYS: [&str; 4] =
     ["../../../home/me/layers/terraform.tfstate", "a/../b", "a/..", "./a/./../../b"];
@@ -37,9 +37,7 @@ fn asking(pairs: &[(&str, &str)]) -> S3Store {
         ("use_lockfile", "true"),
         ("max_retries", "1"),
     ];
-    let pairs = always.iter().chain(pairs).map(|(name, value)| (*name, Setting::from(*value)));
-    let config = ResolvedConfig::from_pairs(&PROVIDER, pairs).expect("the keys are known");
-    S3Store::new(&S3Config::from_resolved(&config).expect("the keys are valid"))
+    opened(always.iter().chain(pairs).map(|(name, value)| (*name, Setting::from(*value))))
 }
 
 #[tokio::test]

@@ -64,10 +64,15 @@ pub(crate) fn store_with<'a>(
         ("use_lockfile", "true"),
         ("max_retries", "3"),
     ];
-    let mut all: BTreeMap<_, _> = always.map(|(name, value)| (name, Setting::from(value))).into();
-    all.extend(keys);
-    let config = ResolvedConfig::from_pairs(&PROVIDER, all).expect("the keys are known");
-    Arc::new(S3Store::new(&S3Config::from_resolved(&config).expect("the keys do")))
+    let always = always.map(|(name, value)| (name, Setting::from(value)));
+    Arc::new(opened(always.into_iter().chain(keys)))
+}
+
+/// Opens a store with these keys and no others; later ones take the place of earlier ones.
+pub(crate) fn opened<'a>(keys: impl IntoIterator<Item = (&'a str, Setting)>) -> S3Store {
+    let keys: BTreeMap<_, _> = keys.into_iter().collect();
+    let config = ResolvedConfig::from_pairs(&PROVIDER, keys).expect("the keys are known");
+    S3Store::new(&S3Config::from_resolved(&config).expect("the keys are valid"))
 }
 
 /// Answers every request with `200 OK` and this body, as proxies and login pages do that are no
