@@ -74,6 +74,9 @@ pub(crate) fn add(suite: &mut Suite) {
         for (dialect, bucket) in
             [("minio", "tfstate"), ("minio", VERSIONED), ("auto", "tfstate"), ("auto", VERSIONED)]
         {
+            if !can_claim(kind, dialect, bucket) {
+                continue;
+            }
             let name = format!("{name}::{dialect}::{bucket}::{}", kind.name());
             let test = move |server: &S3Server| {
                 let versioned =
@@ -89,6 +92,9 @@ pub(crate) fn add(suite: &mut Suite) {
         }
         for dialect in ["ceph", "spaces"].into_iter().filter(|_| is_on_emulator) {
             for bucket in ["tfstate", VERSIONED] {
+                if !can_claim(kind, dialect, bucket) {
+                    continue;
+                }
                 let name = format!("emulator::{name}::as_{dialect}::{bucket}::{}", kind.name());
                 suite.test(name, &[], move || {
                     let server =
@@ -122,6 +128,15 @@ pub(crate) fn add(suite: &mut Suite) {
         &[],
         killed,
     );
+}
+
+/// Whether a release of these clients knows how to claim, where it has to.
+///
+/// A store of which nothing is known is put to the proof while a lock is held, and `unlock`, a
+/// process of its own, has held none: it says so, and that two of them can collide.
+fn can_claim(kind: Kind, dialect: &str, bucket: &str) -> bool {
+    let is_unproven = matches!(dialect, "auto" | "spaces");
+    !(matches!(kind, Kind::Processes) && is_unproven && bucket != VERSIONED)
 }
 
 fn race_at(place: &Place<'_>, kind: Kind) {
