@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use remote_state_core::StateStore;
 use remote_state_core::config::{ResolvedConfig, Setting};
-use remote_state_s3::{PROVIDER, S3Config, S3Store};
+use remote_state_s3::{PROVIDER, S3Config};
 
 use crate::server::{REGION, S3Server, unique};
 
@@ -185,6 +185,6 @@ impl Place<'_> {
         pairs.extend(arguments.map(|(name, value)| (name.as_str(), Setting::from(value.as_str()))));
         pairs.extend(more);
         let config = ResolvedConfig::from_pairs(&PROVIDER, pairs).expect("the settings are good");
-        Arc::new(S3Store::new(&S3Config::from_resolved(&config).expect("the settings are good")))
+        Arc::new(S3Config::from_resolved(&config).expect("the settings are good").store())
     }
 }

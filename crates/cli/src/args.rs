@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use remote_state::{Embedded, Provider};
 
 mod commands;
 mod directory;
@@ -74,7 +76,8 @@ pub(crate) struct Global {
         global = true,
         num_args = 0..=1,
         require_equals = true,
-        default_missing_value = "s3"
+        default_missing_value = Dev::DEFAULT,
+        value_parser = Dev::parser()
     )]
     pub(crate) dev: Option<Dev>,
     /// Wait this long for a lock that someone else holds, such as `30s` or `5m`
@@ -122,7 +125,7 @@ impl Global {
         }
         match self.dev {
             None => {}
-            Some(Dev::S3) => flags.push_str(" --dev"),
+            Some(dev) if dev.scheme() == Dev::DEFAULT => flags.push_str(" --dev"),
             Some(dev) => flags.push_str(&format!(" --dev={}", dev.scheme())),
         }
         if let Some(workspace) = &self.workspace {
@@ -132,25 +135,35 @@ impl Global {
     }
 }
 
-/// The kind of backend that the embedded store is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Dev {
-    /// Alibaba Cloud OSS, with Tablestore
-    Oss,
-    /// Amazon S3, with DynamoDB
-    S3,
-    /// DigitalOcean Spaces, with the manners of its family
-    Spaces,
+/// A provider that the embedded store stands in for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dev {
+    pub(crate) provider: &'static dyn Provider,
+    pub(crate) embedded: &'static Embedded,
 }
 
 impl Dev {
+    /// The one that is meant without a name.
+    const DEFAULT: &'static str = "s3";
+
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        let with_store = |provider: &&'static dyn Provider| {
+            Some(Self { provider: *provider, embedded: provider.embedded()? })
+        };
+        remote_state::providers().iter().filter_map(with_store)
+    }
+
     /// The name of the backend.
     pub(crate) fn scheme(self) -> &'static str {
-        match self {
-            Self::Oss => "oss",
-            Self::S3 => "s3",
-            Self::Spaces => "spaces",
-        }
+        self.provider.spec().scheme
+    }
+
+    fn parser() -> impl TypedValueParser<Value = Self> {
+        let value = |dev: Self| PossibleValue::new(dev.scheme()).help(dev.provider.spec().title);
+        PossibleValuesParser::new(Self::all().map(value)).try_map(|name| {
+            let found = Self::all().find(|dev| dev.scheme() == name);
+            found.ok_or("there is no embedded store for it")
+        })
     }
 }
 
@@ -158,7 +171,7 @@ impl Dev {
 /// not known.
 fn is_showable(key: &str) -> bool {
     let mut rows =
-        remote_state::providers().iter().flat_map(|provider| provider.keys).filter(|row| {
+        remote_state::providers().iter().flat_map(|provider| provider.spec().keys).filter(|row| {
             let is_member =
                 row.name.strip_prefix(key).is_some_and(|member| member.starts_with('.'));
             row.name == key || row.aliases.contains(&key) || is_member

@@ -9,10 +9,9 @@ use std::io::ErrorKind::{
 use std::io::Write as _;
 use std::path::Path;
 
-use clap::ValueEnum as _;
 use remote_state::config::{ConfigValue, Environment, Origin, ResolvedConfig};
 use remote_state::directory::{DirectoryOptions, Discovered, WORKSPACE_VARIABLE, discover};
-use remote_state::{Error, ErrorKind, Result};
+use remote_state::{Embedded, EmbeddedService, EmbeddedVariables, Error, ErrorKind, Result};
 use remote_state_emulator::{Emulator, EmulatorBuilder, Manners, Storage};
 
 use crate::args::{Dev, Global};
@@ -24,25 +23,6 @@ const FOLDER: &str = ".remote-state/dev";
 /// The file in it that holds everything.
 const FILE: &str = "store.redb";
 
-/// What the embedded store is configured with; keys on the command line go before these.
-///
-/// Each kind has a bucket of its own: they lay out workspaces and locks differently.
-fn keys(kind: Dev) -> &'static [&'static str] {
-    match kind {
-        Dev::Oss => &["bucket=remote-state-dev-oss", "region=cn-hangzhou"],
-        Dev::S3 => &[
-            "bucket=remote-state-dev",
-            "key=terraform.tfstate",
-            "region=us-east-1",
-            "use_path_style=true",
-            "use_lockfile=true",
-            // The emulator has the manners of Amazon's own.
-            "dialect=aws",
-        ],
-        Dev::Spaces => &["bucket=remote-state-dev-spaces", "key=terraform.tfstate", "region=nyc3"],
-    }
-}
-
 /// A running embedded store.
 #[derive(Debug)]
 pub(crate) struct DevStore {
@@ -53,6 +33,8 @@ pub(crate) struct DevStore {
 
 /// Describes the embedded store, which is not running yet. Of the environment only the choice of
 /// the workspace counts.
+///
+/// Each provider has a bucket of its own: they lay out workspaces and locks differently.
 pub(crate) fn backend(
     kind: Dev,
     global: &Global,
@@ -62,7 +44,7 @@ pub(crate) fn backend(
     let scheme = kind.scheme();
     if let Some(backend) = global.backend.as_deref().filter(|backend| *backend != scheme) {
         let error = Error::config(format!("the embedded store speaks `{scheme}`, not `{backend}`"));
-        let other = Dev::value_variants().iter().find(|kind| kind.scheme() == backend);
+        let other = Dev::all().find(|kind| kind.scheme() == backend);
         return Err(match other {
             Some(_) => error.with_hint(format!("to have one that does, give `--dev={backend}`")),
             None => error.with_hint("leave out `--backend`, or leave out `--dev`"),
@@ -71,7 +53,8 @@ pub(crate) fn backend(
     }
     options.backend = Some(scheme.to_owned());
     let given = std::mem::take(&mut options.backend_config);
-    options.backend_config = keys(kind).iter().map(|key| (*key).to_owned()).chain(given).collect();
+    let settings = kind.embedded.settings.iter().map(|(key, value)| format!("{key}={value}"));
+    options.backend_config = settings.chain(given).collect();
     let env: Environment = [WORKSPACE_VARIABLE, "TF_WORKSPACE"]
         .into_iter()
         .filter_map(|variable| Some((variable, env.get(variable)?)))
@@ -116,11 +99,11 @@ impl DevStore {
             Storage::file(folder.join(FILE)).map_err(|error| unusable(&folder, &error))?;
         let emulator =
             Emulator::builder().with_storage(storage).with_credentials(&access_key, &secret_key);
-        let emulator = with_bucket(kind, emulator, config.required("bucket")?);
-        let emulator = with_table(kind, emulator, &config);
+        let emulator = with_bucket(kind.embedded, emulator, config.required("bucket")?);
+        let emulator = with_table(kind.embedded, emulator, &config);
         let emulator = emulator.start().await.map_err(|error| unusable(&folder, &error))?;
         let access = Access { endpoint: emulator.endpoint(), access_key, secret_key };
-        let (config, client_env) = access.apply(kind, config)?;
+        let (config, client_env) = access.apply(kind.embedded, config)?;
         Ok((Self { emulator, client_env }, config))
     }
 
@@ -154,25 +137,23 @@ fn unusable(folder: &Path, error: &std::io::Error) -> Error {
 
 /// Has the bucket created. In Spaces a new one keeps no versions, and one that does is no place for
 /// locks of native clients.
-fn with_bucket(kind: Dev, emulator: EmulatorBuilder, bucket: &str) -> EmulatorBuilder {
-    match kind {
-        Dev::Oss | Dev::S3 => emulator.with_versioned_bucket(bucket),
-        Dev::Spaces => emulator.with_manners(Manners::Ceph).with_bucket(bucket),
+fn with_bucket(embedded: &Embedded, emulator: EmulatorBuilder, bucket: &str) -> EmulatorBuilder {
+    match embedded.service {
+        EmbeddedService::Ceph => emulator.with_manners(Manners::Ceph).with_bucket(bucket),
+        _ => emulator.with_versioned_bucket(bucket),
     }
 }
 
 /// Has the lock table created that the configuration names.
-fn with_table(kind: Dev, emulator: EmulatorBuilder, config: &ResolvedConfig) -> EmulatorBuilder {
-    match kind {
-        Dev::Oss => match config.string("tablestore_table") {
-            Some(table) => emulator.with_tablestore_table(table, "LockID"),
-            None => emulator,
-        },
-        Dev::S3 => match config.string("dynamodb_table") {
-            Some(table) => emulator.with_table(table, "LockID"),
-            None => emulator,
-        },
-        Dev::Spaces => emulator,
+fn with_table(
+    embedded: &Embedded,
+    emulator: EmulatorBuilder,
+    config: &ResolvedConfig,
+) -> EmulatorBuilder {
+    match (embedded.service, embedded.table_key.and_then(|key| config.string(key))) {
+        (EmbeddedService::Oss, Some(table)) => emulator.with_tablestore_table(table, "LockID"),
+        (_, Some(table)) => emulator.with_table(table, "LockID"),
+        (_, None) => emulator,
     }
 }
 
@@ -188,70 +169,34 @@ impl Access {
     /// store.
     fn apply(
         self,
-        kind: Dev,
-        config: ResolvedConfig,
+        embedded: &Embedded,
+        mut config: ResolvedConfig,
     ) -> Result<(ResolvedConfig, Vec<(&'static str, String)>)> {
         let Self { endpoint, access_key, secret_key } = self;
-        let region = config.required("region")?.to_owned();
+        let Embedded { endpoint_keys, table_key, table_endpoint_keys, .. } = embedded;
         let text = |value: &str| ConfigValue::String(value.to_owned());
         let origin = Origin::Flag("--dev".to_owned());
-        let config = config.with("access_key", text(&access_key), origin.clone()).with(
-            "secret_key",
-            text(&secret_key),
-            origin.clone(),
-        );
-        Ok(match kind {
-            Dev::Oss => {
-                let config = match config.string("tablestore_table") {
-                    Some(_) => config.with("tablestore_endpoint", text(&endpoint), origin.clone()),
-                    // It says that no native client without a table is about, which would neither
-                    // take nor see the lock.
-                    None if config.bool("lock") => {
-                        config.with("lock", ConfigValue::Bool(true), origin.clone())
-                    }
-                    None => config,
-                };
-                let config = config.with("endpoint", text(&endpoint), origin);
-                let env = vec![
-                    ("ALICLOUD_OSS_ENDPOINT", endpoint.clone()),
-                    ("ALICLOUD_TABLESTORE_ENDPOINT", endpoint),
-                    ("ALICLOUD_ACCESS_KEY", access_key),
-                    ("ALICLOUD_SECRET_KEY", secret_key),
-                    ("ALICLOUD_REGION", region),
-                ];
-                (config, env)
+        let has_table = table_key.is_some_and(|key| config.string(key).is_some());
+        let table_keys = if has_table { *table_endpoint_keys } else { &[] };
+        for key in endpoint_keys.iter().chain(table_keys) {
+            config = config.with(key, text(&endpoint), origin.clone());
+        }
+        // Nobody has written these down anywhere, which some providers warn of.
+        for (key, value) in [("access_key", &access_key), ("secret_key", &secret_key)] {
+            config = config.with(key, text(value), Origin::Program);
+        }
+        for (key, value) in embedded.switches_without_table {
+            if !has_table && config.origin(key) == Origin::Default {
+                config = config.with(key, ConfigValue::Bool(*value), origin.clone());
             }
-            Dev::S3 => {
-                let config = config.with("endpoints.s3", text(&endpoint), origin.clone()).with(
-                    "endpoints.dynamodb",
-                    text(&endpoint),
-                    origin,
-                );
-                let env = vec![
-                    ("AWS_ENDPOINT_URL_S3", endpoint.clone()),
-                    ("AWS_ENDPOINT_URL_DYNAMODB", endpoint),
-                    ("AWS_ACCESS_KEY_ID", access_key),
-                    ("AWS_SECRET_ACCESS_KEY", secret_key),
-                    ("AWS_REGION", region),
-                ];
-                (config, env)
-            }
-            Dev::Spaces => {
-                // Nobody wrote the secret down anywhere, which is what is warned of.
-                let config = config.with("endpoint", text(&endpoint), origin).with(
-                    "secret_key",
-                    text(&secret_key),
-                    Origin::Program,
-                );
-                let env = vec![
-                    ("AWS_ENDPOINT_URL_S3", endpoint),
-                    ("AWS_ACCESS_KEY_ID", access_key),
-                    ("AWS_SECRET_ACCESS_KEY", secret_key),
-                    ("AWS_REGION", region),
-                ];
-                (config, env)
-            }
-        })
+        }
+        let region = config.required("region")?.to_owned();
+        let EmbeddedVariables { endpoints, access_key: id, secret_key: secret, region: place } =
+            embedded.variables;
+        let mut variables: Vec<_> =
+            endpoints.iter().map(|name| (*name, endpoint.clone())).collect();
+        variables.extend([(id, access_key), (secret, secret_key), (place, region)]);
+        Ok((config, variables))
     }
 }
 

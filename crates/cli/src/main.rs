@@ -18,6 +18,7 @@ mod ui;
 mod values;
 mod waiting;
 
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -65,13 +66,13 @@ fn main() -> ExitCode {
     }
     session::prepare();
     start_log(&cli);
-    let outcome = std::panic::catch_unwind(|| {
+    let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
         let runtime = runtime(&cli.command);
         let outcome = runtime.block_on(commands::run(cli, ui, env));
         // A thread that still waits for standard input waits for nobody any more.
         runtime.shutdown_background();
         outcome
-    });
+    }));
     ExitCode::from(match outcome {
         Ok(Ok(())) => exit::ExitCode::Done as u8,
         Ok(Err(failure)) => {

@@ -4,11 +4,11 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use remote_state::config::{Environment, ResolvedConfig};
+use remote_state::config::Environment;
 use remote_state::directory::{DirectoryOptions, Discovered, discover};
 use remote_state::{
-    Error, ErrorKind, LockGuard, LockId, LockInfo, LockWait, Released, StateStore,
-    StateStoreExt as _, Workspace,
+    Backend, Error, ErrorKind, LockGuard, LockId, LockInfo, LockWait, Provider, Released,
+    StateStore, StateStoreExt as _, Workspace,
 };
 
 use crate::args::{Dev, Global};
@@ -24,7 +24,8 @@ pub(crate) struct Session {
     pub(crate) ui: Ui,
     pub(crate) env: Environment,
     pub(crate) store: Arc<dyn StateStore>,
-    pub(crate) config: ResolvedConfig,
+    pub(crate) provider: &'static dyn Provider,
+    pub(crate) backend: Box<dyn Backend>,
     pub(crate) workspace: Workspace,
     /// The directory that is acted in.
     pub(crate) directory: PathBuf,
@@ -83,6 +84,7 @@ pub(crate) fn tell_not_compared(ui: Ui, error: &Error) {
 impl Session {
     pub(crate) async fn open(ui: Ui, env: Environment, global: &Global) -> Result<Self, Failure> {
         let found = find(&ui, &env, global)?;
+        let provider = found.provider;
         #[cfg(feature = "dev")]
         let (dev, config) = match global.dev {
             Some(kind) => {
@@ -93,10 +95,11 @@ impl Session {
         };
         #[cfg(not(feature = "dev"))]
         let config = found.config;
-        for warning in remote_state::warnings(&config)? {
-            ui.warn(&warning);
+        let backend = provider.parse(&config)?;
+        for warning in backend.warnings() {
+            ui.warn(warning);
         }
-        for foreign in remote_state::foreign_endpoints(&config)? {
+        for foreign in backend.foreign_endpoints() {
             if foreign.is_sent_vendors_credentials {
                 ui.warn(&foreign.to_string());
             } else if ui.is_verbose() {
@@ -106,8 +109,9 @@ impl Session {
         Ok(Self {
             ui,
             env,
-            store: remote_state::open_resolved(&config)?,
-            config,
+            store: backend.open()?,
+            provider,
+            backend,
             workspace: found.workspace.value,
             directory: global.here().to_owned(),
             backend_is_of_directory: global.backend.is_none() || global.dev.is_some(),

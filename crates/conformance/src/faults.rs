@@ -206,7 +206,7 @@ impl StateStore for FaultyStore {
         self.faults.around("delete", self.inner.delete(workspace)).await
     }
 
-    fn workspaces(&self) -> BoxStream<'_, Result<Workspace>> {
+    fn workspaces(&self) -> BoxStream<'static, Result<Workspace>> {
         self.faults.around_stream("list workspaces", self.inner.workspaces())
     }
 
@@ -222,11 +222,11 @@ impl StateStore for FaultyStore {
         self.faults.around("inspect lock", self.inner.inspect(workspace)).await
     }
 
-    fn locks(&self) -> BoxStream<'_, Result<(Workspace, LockRecord)>> {
+    fn locks(&self) -> BoxStream<'static, Result<(Workspace, LockRecord)>> {
         self.faults.around_stream("list locks", self.inner.locks())
     }
 
-    fn versions(&self, workspace: &Workspace) -> BoxStream<'_, Result<StateVersion>> {
+    fn versions(&self, workspace: &Workspace) -> BoxStream<'static, Result<StateVersion>> {
         self.faults.around_stream("list versions", self.inner.versions(workspace))
     }
 }

@@ -246,7 +246,7 @@ impl StateStore for MemoryStore {
         Ok(())
     }
 
-    fn workspaces(&self) -> BoxStream<'_, Result<Workspace>> {
+    fn workspaces(&self) -> BoxStream<'static, Result<Workspace>> {
         let names: Vec<_> = self
             .bucket()
             .states
@@ -299,7 +299,7 @@ impl StateStore for MemoryStore {
             .map(|bytes| self.found(workspace, &bytes)))
     }
 
-    fn locks(&self) -> BoxStream<'_, Result<(Workspace, LockRecord)>> {
+    fn locks(&self) -> BoxStream<'static, Result<(Workspace, LockRecord)>> {
         let locks: Vec<_> = self
             .bucket()
             .states
@@ -312,7 +312,7 @@ impl StateStore for MemoryStore {
         stream::iter(locks).boxed()
     }
 
-    fn versions(&self, workspace: &Workspace) -> BoxStream<'_, Result<StateVersion>> {
+    fn versions(&self, workspace: &Workspace) -> BoxStream<'static, Result<StateVersion>> {
         if !self.capabilities.versions {
             return stream::iter([Err(unsupported(
                 "list versions",

@@ -113,7 +113,7 @@ impl StateStore for BrokenStore {
         self.inner.delete(workspace).await
     }
 
-    fn workspaces(&self) -> BoxStream<'_, Result<Workspace>> {
+    fn workspaces(&self) -> BoxStream<'static, Result<Workspace>> {
         let listed = self.inner.workspaces();
         if self.breach != Breach::LocksAreWorkspaces {
             return listed;
@@ -163,11 +163,11 @@ impl StateStore for BrokenStore {
         self.inner.inspect(self.locked(workspace, &Workspace::default())).await
     }
 
-    fn locks(&self) -> BoxStream<'_, Result<(Workspace, LockRecord)>> {
+    fn locks(&self) -> BoxStream<'static, Result<(Workspace, LockRecord)>> {
         self.inner.locks()
     }
 
-    fn versions(&self, workspace: &Workspace) -> BoxStream<'_, Result<StateVersion>> {
+    fn versions(&self, workspace: &Workspace) -> BoxStream<'static, Result<StateVersion>> {
         let listed = self.inner.versions(workspace);
         if self.breach != Breach::VersionsOldestFirst {
             return listed;

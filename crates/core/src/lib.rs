@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod backend;
 pub mod config;
 pub mod directory;
 mod error;
@@ -16,6 +17,7 @@ mod source;
 mod state;
 mod store;
 
+pub use backend::{Backend, Embedded, EmbeddedService, EmbeddedVariables, Provider};
 pub use error::{Error, ErrorKind, Result};
 pub use identity::{Caller, Identity};
 pub use lock::{LockGuard, LockWait, LockWaiting, Patience, StateStoreExt};

@@ -114,7 +114,7 @@ pub trait StateStore: Debug + Display + Send + Sync + 'static {
 
     /// Lists the named workspaces that have a state, in no particular order and without `default`,
     /// which always exists.
-    fn workspaces(&self) -> BoxStream<'_, Result<Workspace>>;
+    fn workspaces(&self) -> BoxStream<'static, Result<Workspace>>;
 
     /// Takes the lock of a workspace and returns the record as it was stored, its
     /// [`path`](LockInfo::path) filled in.
@@ -155,7 +155,7 @@ pub trait StateStore: Debug + Display + Send + Sync + 'static {
 
     /// Lists the locks that are held on any workspace. Where locks cannot be listed by themselves,
     /// those of `default` and of workspaces that have a state.
-    fn locks(&self) -> BoxStream<'_, Result<(Workspace, LockRecord)>>;
+    fn locks(&self) -> BoxStream<'static, Result<(Workspace, LockRecord)>>;
 
     /// Says what a lock of this store does not keep out, for people who rely on it; nothing if it
     /// keeps everyone out. This may ask the store.
@@ -177,7 +177,7 @@ pub trait StateStore: Debug + Display + Send + Sync + 'static {
     /// # Errors
     /// `Unsupported` if the store keeps none. A bucket without versioning yields the current one
     /// alone.
-    fn versions(&self, workspace: &Workspace) -> BoxStream<'_, Result<StateVersion>>;
+    fn versions(&self, workspace: &Workspace) -> BoxStream<'static, Result<StateVersion>>;
 }
 
 /// Where a workspace's state and lock are kept, in the words of the store.

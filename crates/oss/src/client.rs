@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
+use remote_state_core::provider::Cursor;
 use remote_state_core::{ErrorKind, Result};
 use reqwest::{Method, StatusCode};
 
 use crate::config::{Encryption, OssConfig};
 use crate::error::{Failure, Outcome};
-use crate::keys::object_url;
+use crate::layout::object_url;
 use crate::payload::Payload;
 use crate::request::{Answer, Call, Reads, Repeat, Sender};
 use crate::xml::{self, Listing, VersioningConfiguration, Versions};
@@ -222,7 +223,7 @@ impl Client {
         &self,
         operation: &'static str,
         prefix: &str,
-        after: Option<(String, String)>,
+        after: Option<Cursor>,
     ) -> Result<Versions, Failure> {
         let mut call = Call::new(operation, Method::GET, None);
         call.query = vec![
@@ -231,9 +232,9 @@ impl Client {
             ("max-keys", Some(PAGE.to_owned())),
             ("prefix", Some(prefix.to_owned())),
         ];
-        if let Some((key, version)) = after {
+        if let Some(Cursor { key, version, .. }) = after {
             call.query.push(("key-marker", Some(key)));
-            call.query.push(("version-id-marker", Some(version)));
+            call.query.push(("version-id-marker", version));
         }
         let answer = self.sender.send(&call).await?;
         self.parse(operation, prefix, &answer.text)

@@ -1,10 +1,12 @@
 #![doc = include_str!("../README.md")]
 
 mod body;
+mod bucket;
 mod client;
 mod clock;
 mod config;
 mod credentials;
+mod download;
 mod endpoint;
 mod endpoint_lookup;
 mod error;
@@ -13,19 +15,18 @@ mod error;
 pub mod fuzzing;
 mod http;
 mod identity;
-mod keys;
-mod list;
+mod layout;
 mod lock;
 mod payload;
+mod provider;
 mod proxy;
 mod request;
 mod sign;
-mod store;
 mod tablestore;
 mod write;
 mod xml;
 
 pub use config::{Encryption, OssConfig, PROVIDER, Tablestore};
 pub use endpoint::AddressStyle;
+pub use provider::Oss;
 pub use sign::SignatureVersion;
-pub use store::OssStore;

@@ -20,7 +20,7 @@ use crate::endpoint::Endpoint;
 use crate::endpoint_lookup;
 use crate::error::{About, Failure, Outcome, Refusal};
 use crate::http::{Http, answer_timeout};
-use crate::keys::object_url;
+use crate::layout::object_url;
 use crate::payload::{Broken, Payload};
 use crate::sign::{Query, SignatureVersion, Signer, Unsigned};
 

@@ -15,7 +15,7 @@ use common::{emulator, here};
 use fake::{fake, http};
 use remote_state_core::config::{Environment, Origin, Setting, Sourced, resolve};
 use remote_state_core::{Error, ErrorKind, StateStore, StateStoreExt as _};
-use remote_state_oss::{OssConfig, OssStore, PROVIDER};
+use remote_state_oss::{OssConfig, PROVIDER};
 use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -39,7 +39,7 @@ fn opened(keys: &[(&str, &str)], env: &[(&str, &str)]) -> Arc<dyn StateStore> {
     let env: Environment = env.iter().copied().collect();
     let config = resolve(&PROVIDER, &env, &[layer.collect()]).expect("the keys are known");
     let config = OssConfig::from_resolved(&config).expect("the configuration does");
-    Arc::new(OssStore::new(&config).expect("the credentials do"))
+    Arc::new(config.store().expect("the credentials do"))
 }
 
 /// What comes behind the tunnel that a proxy has made.

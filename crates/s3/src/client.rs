@@ -32,7 +32,7 @@ use crate::connect::timeouts;
 use crate::dialect::{Checksum, Dialect, Versioned};
 use crate::encrypted::{SentKey, read_failure};
 use crate::error::{About, Failure, Outcome, about_versions, aws_command, failure};
-use crate::keys::object_url;
+use crate::layout::object_url;
 use crate::lock::RULE;
 use crate::payload::Payload;
 
@@ -421,7 +421,7 @@ impl Client {
         Ok(answer.status)
     }
 
-    fn url(&self, key: &str) -> String {
+    pub(crate) fn url(&self, key: &str) -> String {
         object_url(self.bucket(), key)
     }
 }

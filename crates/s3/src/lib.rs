@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod advice;
+mod bucket;
 mod chain;
 mod checksum;
 mod client;
@@ -14,13 +15,12 @@ mod encrypted;
 mod error;
 mod guard;
 mod identity;
-mod keys;
-mod list;
+mod layout;
 mod lock;
 mod payload;
 mod process;
+mod provider;
 mod role;
-mod store;
 mod sts;
 mod transport;
 mod upload;
@@ -33,4 +33,4 @@ pub use dialect::{
     Addressing, BodySignature, Checksum, Creates, Dialect, DialectName, SigningRegion, Updates,
     Versioned,
 };
-pub use store::S3Store;
+pub use provider::S3;

@@ -14,10 +14,11 @@
 
 use aws_sdk_s3::types::CompletedPart;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use remote_state_core::provider::StatePlace;
 
+use crate::bucket::Bucket;
 use crate::client::{Client, Condition, Object, SLOW_TRIP, Stored};
 use crate::error::{Failure, Outcome};
-use crate::store::S3Store;
 use crate::write::Writing;
 
 /// Shorter states are sent at once.
@@ -44,14 +45,14 @@ fn part_bytes(size_bytes: u64) -> u64 {
         .max(size_bytes.div_ceil(MOST_PARTS))
 }
 
-impl S3Store {
+impl Bucket {
     /// Sends a state at once or in parts, whatever is faster.
     pub(crate) async fn send(
         &self,
         writing: Writing<'_>,
         condition: Condition<'_>,
     ) -> Result<Stored, Failure> {
-        let Writing { key, payload, .. } = writing;
+        let Writing { place: StatePlace { key, .. }, payload, .. } = writing;
         let is_decided_at_the_end =
             matches!(condition, Condition::None) || self.dialect.completes_conditionally;
         if payload.size_bytes() >= LARGE_BYTES
@@ -75,10 +76,9 @@ impl S3Store {
         id: String,
         condition: Condition<'_>,
     ) -> Result<Stored, Failure> {
-        let Writing { key, payload, .. } = writing;
+        let Writing { place: StatePlace { key, .. }, payload, .. } = writing;
         let (client, size_bytes) = (&self.client, payload.size_bytes());
-        let upload =
-            Unfinished { client: client.clone(), key: key.to_owned(), id: Some(id.clone()) };
+        let upload = Unfinished { client: client.clone(), key: key.clone(), id: Some(id.clone()) };
         let length = part_bytes(size_bytes);
         let sent: Result<Vec<CompletedPart>, Failure> =
             stream::iter((0..size_bytes).step_by(length as usize).zip(1..))

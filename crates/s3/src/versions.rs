@@ -10,11 +10,12 @@ use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationI
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_xml::decode::Document;
+use remote_state_core::provider::Cursor;
 use remote_state_core::{ErrorKind, Result};
 
 use crate::client::{Client, in_time};
 use crate::error::{about_versions, failure};
-use crate::keys::object_url;
+use crate::layout::object_url;
 
 /// A version or a delete marker, as it is listed.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,16 +40,13 @@ impl Listed {
 /// What is said of a list that does not have what such lists have.
 pub(crate) const NOT_UNDERSTOOD: &str = "the store's list of versions cannot be understood";
 
-/// Where a listing of versions goes on: behind this version of this key.
-pub(crate) type After = (String, String);
-
 /// A page of a listing of versions.
 #[derive(Debug)]
 pub(crate) struct VersionPage {
     /// In the order in which they are listed.
     pub(crate) entries: Vec<Listed>,
     pub(crate) is_truncated: Option<bool>,
-    pub(crate) next: Option<After>,
+    pub(crate) next: Option<Cursor>,
 }
 
 impl Client {
@@ -59,9 +57,10 @@ impl Client {
         &self,
         operation: &'static str,
         prefix: &str,
-        after: Option<After>,
+        after: Option<Cursor>,
     ) -> Result<VersionPage> {
-        let (key_marker, version_marker) = after.unzip();
+        let (key_marker, version_marker) =
+            after.map(|Cursor { key, version, .. }| (key, version)).unzip();
         let kinds = Kinds::default();
         let call = self
             .sdk()
@@ -69,7 +68,7 @@ impl Client {
             .bucket(self.bucket())
             .prefix(prefix)
             .set_key_marker(key_marker)
-            .set_version_id_marker(version_marker);
+            .set_version_id_marker(version_marker.flatten());
         let url = object_url(self.bucket(), prefix);
         let about = self.about(operation, &url);
         let sent = in_time(|| call.clone().customize().interceptor(kinds.clone()).send()).await;
@@ -111,6 +110,7 @@ fn page(answer: ListObjectVersionsOutput, are_markers: &[bool]) -> Option<Versio
         });
     }
     let next = answer.next_key_marker.zip(answer.next_version_id_marker);
+    let next = next.map(|(key, version)| Cursor::behind_version(key, version));
     (versions.next().is_none() && markers.next().is_none()).then_some(VersionPage {
         entries,
         is_truncated: answer.is_truncated,

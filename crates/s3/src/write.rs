@@ -1,39 +1,37 @@
 //! Writing and deleting a state. What a write may expect, and what became of one whose answer was
-//! lost, is decided alike for all providers: see [`StateObject`].
+//! lost, is decided alike for all providers: see
+//! [`StateObject`](remote_state_core::provider::StateObject).
 
 use std::sync::atomic::Ordering;
 
-use remote_state_core::provider::{Attempts, Present, StateObject};
-use remote_state_core::{
-    ContentHasher, ETag, Error, ErrorKind, Result, StateMeta, VersionId, Workspace, WriteMode,
-};
+use remote_state_core::provider::{Attempts, ObjectBackend as _, Present, StatePlace};
+use remote_state_core::{ContentHasher, ETag, Result, StateMeta, VersionId, WriteMode};
 
-use crate::client::{Condition, Select, Stored};
-use crate::config::leads_back;
+use crate::bucket::Bucket;
+use crate::client::{Condition, Stored};
 use crate::dialect::Versioned;
 use crate::error::{Failure, Outcome};
 use crate::payload::Payload;
-use crate::store::S3Store;
 
 /// A state that is being written.
 #[derive(Clone, Copy)]
 pub(crate) struct Writing<'a> {
-    pub(crate) workspace: &'a Workspace,
-    pub(crate) key: &'a str,
+    pub(crate) place: &'a StatePlace,
     pub(crate) payload: &'a Payload,
     mode: &'a WriteMode,
 }
 
-impl S3Store {
-    pub(crate) async fn put_state(
+impl Bucket {
+    /// Writes a state, as [`StateStore::write`](remote_state_core::StateStore::write) promises it.
+    pub(crate) async fn write(
         &self,
-        workspace: &Workspace,
+        place: &StatePlace,
         payload: &Payload,
         mode: &WriteMode,
     ) -> Result<StateMeta> {
-        self.look_again("write", workspace).await?;
-        let key = self.layout.state_key(workspace);
-        let writing = Writing { workspace, key: &key, payload, mode };
+        self.look_again("write", place).await?;
+        let key = &place.key;
+        let writing = Writing { place, payload, mode };
         let mut condition = match mode {
             WriteMode::Overwrite => Condition::None,
             WriteMode::Create => Condition::IfAbsent,
@@ -44,7 +42,7 @@ impl S3Store {
             if !is_asked || !self.is_proven.load(Ordering::Acquire) {
                 // The store would not look, or would look wrongly: look ourselves. The lock, not
                 // this, keeps others out in between.
-                self.check_expected(&key, mode).await?;
+                self.expect_present(key, mode).await?;
             }
             if !is_asked {
                 condition = Condition::None;
@@ -55,7 +53,7 @@ impl S3Store {
         let mut sent = self.put_when_free(writing, condition).await;
         if let (WriteMode::Create, Err(Failure { outcome: Outcome::ConditionFailed, .. })) = (mode, &sent)
             // If looking fails, looking again below says what is known.
-            && let Ok(Present::Empty(Some(etag))) = self.present("write", &key).await
+            && let Ok(Present::Empty(Some(etag))) = self.present("write", key).await
         {
             sent = self.put_when_free(writing, Condition::IfMatch(etag.as_str())).await;
         }
@@ -64,14 +62,14 @@ impl S3Store {
         if let (true, Err(Failure { outcome: Outcome::ConditionFailed, .. })) =
             (has_condition, &sent)
             && self.has_become_versioned().await
-            && self.check_expected(&key, mode).await.is_ok()
+            && self.expect_present(key, mode).await.is_ok()
         {
-            self.look_again("write", workspace).await?;
+            self.look_again("write", place).await?;
             sent = self.put_when_free(writing, Condition::None).await;
         }
         let stored = match sent {
             Ok(stored) => stored,
-            Err(failure) => self.resolve_write(&key, payload, condition, failure).await?,
+            Err(failure) => self.resolve_write(key, payload, condition, failure).await?,
         };
         self.memory.note(&self.dialect, stored.version.as_deref());
         Ok(StateMeta::new(size)
@@ -99,56 +97,13 @@ impl S3Store {
     /// Looks again at all that keeps others out, as late as can be, where the store does not look
     /// for us.
     pub(crate) async fn look_before_the_end(&self, writing: Writing<'_>) -> Result<()> {
-        let Writing { workspace, key, mode, .. } = writing;
-        self.look_again("write", workspace).await?;
+        let Writing { place, mode, .. } = writing;
+        self.look_again("write", place).await?;
         match mode {
             WriteMode::Overwrite => Ok(()),
-            WriteMode::Create | WriteMode::Update(_) => self.check_expected(key, mode).await,
-        }
-    }
-
-    pub(crate) async fn delete_state(&self, workspace: &Workspace) -> Result<()> {
-        self.look_again("delete", workspace).await?;
-        let key = self.layout.state_key(workspace);
-        let Err(failure) = self.client.delete("delete", &key).await else { return Ok(()) };
-        self.state_object(&key).resolve_delete(failure, self.present("delete", &key)).await
-    }
-
-    /// Refuses to make a workspace below a key that leads back out of it: its state would be where
-    /// another one's is.
-    pub(crate) async fn refuse_new_below(&self, workspace: &Workspace) -> Result<()> {
-        if workspace.is_default() || !leads_back(&self.layout.key) {
-            return Ok(());
-        }
-        let key = self.layout.state_key(workspace);
-        if self.present("write", &key).await? != Present::No {
-            return Ok(());
-        }
-        let message = format!(
-            "cannot make workspace `{workspace}`: the state key `{}` has a part `..`, which would \
-             lead back out of the workspace, to `{}`",
-            self.layout.key,
-            self.layout.url(&key)
-        );
-        Err(Error::new(ErrorKind::ConfigInvalid, "write", message).with_hint(
-            "keep the state under a `key` without `..` before you make workspaces of it",
-        ))
-    }
-
-    async fn check_expected(&self, key: &str, mode: &WriteMode) -> Result<()> {
-        self.state_object(key).require(mode, self.present("write", key).await?).map(drop)
-    }
-
-    async fn present(&self, operation: &'static str, key: &str) -> Result<Present> {
-        // A HEAD has no body to say which of bucket and key is missing. A GET has, and its body
-        // need not be read.
-        match self.client.get(operation, key, &Select::default()).await {
-            Ok(answer) if answer.content_length == Some(0) => {
-                Ok(Present::Empty(answer.e_tag.map(ETag::new)))
+            WriteMode::Create | WriteMode::Update(_) => {
+                self.expect_present(&place.key, mode).await.map(drop)
             }
-            Ok(answer) => Ok(Present::State(answer.e_tag.map(ETag::new))),
-            Err(Failure { outcome: Outcome::Absent, .. }) => Ok(Present::No),
-            Err(failure) => Err(failure.error),
         }
     }
 
@@ -173,32 +128,14 @@ impl S3Store {
     }
 
     async fn stored_if_same(&self, key: &str, payload: &Payload) -> Result<Option<Stored>> {
-        let mut answer = match self.client.get("write", key, &Select::default()).await {
-            Ok(answer) => answer,
-            Err(Failure { outcome: Outcome::Absent, .. }) => return Ok(None),
-            Err(failure) => return Err(failure.error),
-        };
-        if answer.content_length.and_then(|size| u64::try_from(size).ok())
-            != Some(payload.size_bytes())
-        {
-            return Ok(None);
-        }
-        let (mut found, mut left) = (ContentHasher::default(), payload.size_bytes());
-        while let Some(bytes) = answer.body.next().await {
-            let bytes = bytes.map_err(|error| {
-                Error::new(ErrorKind::Unavailable, "write", "the stored state cannot be read back")
-                    .with_source(error)
-            })?;
-            // A length that was stated binds nobody whose answer comes in chunks.
-            let Some(rest) = left.checked_sub(bytes.len() as u64) else { return Ok(None) };
-            left = rest;
-            found.update(&bytes);
-        }
-        let stored = Stored { etag: answer.e_tag, version: answer.version_id };
-        Ok((found.finish() == *payload.hash()).then_some(stored))
-    }
-
-    fn state_object(&self, key: &str) -> StateObject {
-        StateObject { url: self.layout.url(key), store: self.client.store().to_owned() }
+        let mut found = ContentHasher::default();
+        let meta = self
+            .read_back(key, None, payload.size_bytes(), &mut |bytes| found.update(bytes))
+            .await?;
+        let stored = meta.map(|StateMeta { etag, version, .. }| Stored {
+            etag: etag.map(|etag| etag.as_str().to_owned()),
+            version: version.map(|version| version.as_str().to_owned()),
+        });
+        Ok(stored.filter(|_| found.finish() == *payload.hash()))
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use remote_state_core::config::{ResolvedConfig, Setting};
 use remote_state_core::{ErrorKind, ReadOptions, Result, StateRead, StateStore as _, Workspace};
 use remote_state_emulator::Emulator;
-use remote_state_s3::{PROVIDER, S3Config, S3Store};
+use remote_state_s3::{PROVIDER, S3Config};
 use wire::read_request;
 
 const KEYS: &str = "aws_access_key_id = test\naws_secret_access_key = testtest\n";
@@ -32,8 +32,7 @@ async fn read(emulator: &Emulator, keys: &[(&str, Setting)]) -> Result<Option<St
         .map(|(name, value)| (name, Setting::from(value)))
         .into_iter()
         .chain(keys.iter().cloned());
-    let store =
-        S3Store::new(&S3Config::from_resolved(&ResolvedConfig::from_pairs(&PROVIDER, all)?)?);
+    let store = S3Config::from_resolved(&ResolvedConfig::from_pairs(&PROVIDER, all)?)?.store();
     store.read(&Workspace::default(), &ReadOptions::default()).await
 }
 

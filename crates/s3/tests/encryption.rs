@@ -2,8 +2,9 @@
 //! that is missing or wrong.
 
 use remote_state_core::config::{Environment, Layer, Origin, Setting, Sourced, resolve};
+use remote_state_core::provider::ObjectStateStore;
 use remote_state_core::{Error, ErrorKind, ReadOptions, StateStore as _, Workspace};
-use remote_state_s3::{PROVIDER, S3Config, S3Store};
+use remote_state_s3::{PROVIDER, S3Config};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -29,7 +30,7 @@ async fn store_that_answers(status: u16, code: &'static str, sentence: &'static 
     endpoint
 }
 
-fn store(endpoint: &str, key: Option<&str>) -> S3Store {
+fn store(endpoint: &str, key: Option<&str>) -> ObjectStateStore {
     let keys = [
         ("bucket", "b"),
         ("key", "k"),
@@ -50,11 +51,11 @@ fn store(endpoint: &str, key: Option<&str>) -> S3Store {
         })
         .collect();
     let env: Environment = key.map(|key| ("AWS_SSE_CUSTOMER_KEY", key)).into_iter().collect();
-    S3Store::new(&S3Config::from_resolved(&resolve(&PROVIDER, &env, &[layer]).unwrap()).unwrap())
+    S3Config::from_resolved(&resolve(&PROVIDER, &env, &[layer]).unwrap()).unwrap().store()
 }
 
 /// The errors of reading the state and of looking at the lock.
-async fn errors(store: &S3Store) -> [Error; 2] {
+async fn errors(store: &ObjectStateStore) -> [Error; 2] {
     let here = Workspace::default();
     [
         store.read(&here, &ReadOptions::default()).await.err().unwrap(),

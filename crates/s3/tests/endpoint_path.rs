@@ -11,10 +11,10 @@ use common::opened;
 use common::wire::recorder;
 use futures_util::StreamExt as _;
 use remote_state_core::config::Setting;
+use remote_state_core::provider::ObjectStateStore;
 use remote_state_core::{LockInfo, ReadOptions, StateStore, Workspace, WriteMode};
-use remote_state_s3::S3Store;
 
-async fn requests_of_everything(store: &S3Store) {
+async fn requests_of_everything(store: &ObjectStateStore) {
     let here = Workspace::default();
     let info = LockInfo::new("test", "me@here", "1", jiff::Timestamp::UNIX_EPOCH).unwrap();
     drop(store.read(&here, &ReadOptions::default()).await);
@@ -26,7 +26,7 @@ async fn requests_of_everything(store: &S3Store) {
     drop(store.versions(&here).next().await);
 }
 
-fn store(pairs: &[(&str, &str)]) -> S3Store {
+fn store(pairs: &[(&str, &str)]) -> ObjectStateStore {
     let always = [
         ("bucket", "tfstate"),
         ("key", "a/terraform.tfstate"),

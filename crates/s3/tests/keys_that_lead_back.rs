@@ -14,11 +14,11 @@ use bytes::Bytes;
 use common::wire::recorder;
 use common::{BUCKET, TABLE, emulator, opened, store};
 use remote_state_core::config::Setting;
+use remote_state_core::provider::ObjectStateStore;
 use remote_state_core::{
     ErrorKind, LockInfo, LockTarget, ReadOptions, StateStore, StateStoreExt as _, Workspace,
     WriteMode,
 };
-use remote_state_s3::S3Store;
 
 const KEYS: [&str; 4] =
     ["../../../home/me/layers/terraform.tfstate", "a/../b", "a/..", "./a/./../../b"];
@@ -28,7 +28,7 @@ fn info() -> LockInfo {
     LockInfo::new("test", "me@here", "1", jiff::Timestamp::UNIX_EPOCH).unwrap()
 }
 
-fn asking(pairs: &[(&str, &str)]) -> S3Store {
+fn asking(pairs: &[(&str, &str)]) -> ObjectStateStore {
     let always = [
         ("bucket", BUCKET),
         ("region", "us-east-1"),

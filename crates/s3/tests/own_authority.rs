@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 use remote_state_core::config::{Environment, Origin, Setting, Sourced, resolve};
 use remote_state_core::{Error, ErrorKind, ReadOptions, StateStore as _, Workspace};
-use remote_state_s3::{PROVIDER, S3Config, S3Store};
+use remote_state_s3::{PROVIDER, S3Config};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
@@ -122,7 +122,7 @@ async fn read(url: &str, trusted: &[&Made], by: By) -> Result<(), Error> {
         (name.to_owned(), Sourced::new(Setting::from(value), Origin::file("main.tf", 1)))
     });
     let config = S3Config::from_resolved(&resolve(&PROVIDER, &env, &[layer.collect()]).unwrap())?;
-    let read = S3Store::new(&config).read(&Workspace::default(), &ReadOptions::default()).await?;
+    let read = config.store().read(&Workspace::default(), &ReadOptions::default()).await?;
     assert!(read.is_none(), "there is no state");
     Ok(())
 }

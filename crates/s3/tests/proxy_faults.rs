@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use remote_state_core::config::{Environment, Origin, ResolvedConfig, Setting, Sourced, resolve};
 use remote_state_core::{Error, ErrorKind, ReadOptions, StateStore as _, Workspace};
-use remote_state_s3::{PROVIDER, S3Config, S3Store};
+use remote_state_s3::{PROVIDER, S3Config};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 use wire::read_request;
@@ -35,7 +35,7 @@ fn config(keys: &[(&str, &str)], env: &[(&str, &str)]) -> ResolvedConfig {
 
 async fn failure(keys: &[(&str, &str)], env: &[(&str, &str)]) -> Error {
     let config = S3Config::from_resolved(&config(keys, env)).expect("the configuration does");
-    let store = S3Store::new(&config);
+    let store = config.store();
     let read = store.read(&Workspace::default(), &ReadOptions::default()).await;
     read.expect_err("nothing can be read")
 }

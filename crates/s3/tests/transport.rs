@@ -10,7 +10,7 @@ use std::sync::Arc;
 use remote_state_core::config::{Environment, Origin, ResolvedConfig, Setting, Sourced, resolve};
 use remote_state_core::{ErrorKind, ReadOptions, Result, StateRead, StateStore as _, Workspace};
 use remote_state_emulator::Emulator;
-use remote_state_s3::{PROVIDER, S3Config, S3Store};
+use remote_state_s3::{PROVIDER, S3Config};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -45,7 +45,7 @@ fn config(endpoint: &str, keys: &[(&str, &str)], env: &[(&str, &str)]) -> Resolv
 }
 
 async fn read(config: &ResolvedConfig) -> Result<Option<StateRead>> {
-    let store = S3Store::new(&S3Config::from_resolved(config).expect("the keys do"));
+    let store = S3Config::from_resolved(config).expect("the keys do").store();
     store.read(&Workspace::default(), &ReadOptions::default()).await
 }
 
@@ -322,9 +322,8 @@ async fn answer_without_end_is_not_read_to_its_end() {
         let error = read(&config(&endless(status).await, &[], &[])).await.err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{status}: {error:?}");
     }
-    let store = S3Store::new(
-        &S3Config::from_resolved(&config(&endless("200 OK").await, &[], &[])).unwrap(),
-    );
+    let store =
+        S3Config::from_resolved(&config(&endless("200 OK").await, &[], &[])).unwrap().store();
     let first = futures_util::StreamExt::next(&mut store.workspaces()).await.unwrap();
     assert_eq!(first.unwrap_err().kind(), ErrorKind::Unavailable);
 }

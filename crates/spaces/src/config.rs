@@ -13,8 +13,9 @@ use remote_state_core::config::{
     ConfigValue, Environment, ForeignEndpoint, Layer, Origin, ResolvedConfig, Setting, Sourced,
     resolve,
 };
+use remote_state_core::provider::ObjectStateStore;
 use remote_state_core::{Error, ErrorKind, Result};
-use remote_state_s3::{Dialect, DialectName, OwnKeys, S3Config, S3Store};
+use remote_state_s3::{Dialect, DialectName, OwnKeys, S3Config};
 use url::Url;
 
 /// What is handed on of the environment: this machine's files, certificates and proxies. The rest
@@ -144,8 +145,8 @@ impl SpacesConfig {
     }
 
     /// Makes the store. Nothing is sent before the first operation.
-    pub fn store(&self) -> S3Store {
-        S3Store::new(&self.s3)
+    pub fn store(&self) -> ObjectStateStore {
+        self.s3.store()
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod config;
 mod keys;
+mod provider;
 
 pub use config::SpacesConfig;
 pub use keys::PROVIDER;
+pub use provider::Spaces;

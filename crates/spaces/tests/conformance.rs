@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use remote_state_conformance::{Scale, Setup};
 use remote_state_core::config::ResolvedConfig;
+use remote_state_core::provider::ObjectStateStore;
 use remote_state_core::{Capabilities, ErrorKind, LockInfo, StateStore as _, Workspace};
 use remote_state_emulator::{Emulator, Fault, Manners, Misbehaviour};
-use remote_state_s3::S3Store;
 use remote_state_spaces::{PROVIDER, SpacesConfig};
 
 async fn emulator() -> Emulator {
@@ -20,7 +20,7 @@ async fn emulator() -> Emulator {
         .expect("the emulator starts")
 }
 
-fn store(emulator: &Emulator, bucket: &str) -> S3Store {
+fn store(emulator: &Emulator, bucket: &str) -> ObjectStateStore {
     let endpoint = emulator.endpoint();
     let keys = [
         ("region", "nyc3"),

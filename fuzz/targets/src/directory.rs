@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use remote_state_core::config::{Environment, ProviderSpec, ResolvedConfig};
+use remote_state_core::Provider;
+use remote_state_core::config::{Environment, ResolvedConfig};
 use remote_state_core::directory::{DirectoryOptions, discover};
 use remote_state_s3::S3Config;
 use tempfile::TempDir;
 
-static PROVIDERS: &[&ProviderSpec] = &[&remote_state_s3::PROVIDER, &remote_state_oss::PROVIDER];
+static PROVIDERS: &[&dyn Provider] = &[&remote_state_s3::S3, &remote_state_oss::Oss];
 
 /// A file in Terraform's language.
 pub(crate) fn hcl(bytes: &[u8]) {

@@ -27,7 +27,7 @@ fn show(ui: Ui, env: &Environment, global: &Global) -> Result<(), Failure> {
     let mut found = session::find(&ui, env, global)?;
     // The embedded store has endpoints of its own.
     if global.dev.is_none() {
-        found.config = remote_state::completed(found.config)?;
+        found.config = found.provider.complete(found.config)?;
     }
     if let Some(error) = &found.changed_since_init {
         ui.warn_error(error);
@@ -40,8 +40,10 @@ fn show(ui: Ui, env: &Environment, global: &Global) -> Result<(), Failure> {
     }
     if global.dev.is_none() {
         // What is wrong with other values is for the commands that need them; here it is shown.
-        for foreign in remote_state::foreign_endpoints(&found.config).unwrap_or_default() {
-            ui.note(&foreign.to_string());
+        if let Ok(backend) = found.provider.parse(&found.config) {
+            for foreign in backend.foreign_endpoints() {
+                ui.note(&foreign.to_string());
+            }
         }
     }
     let mut rows = vec![
@@ -64,7 +66,8 @@ fn show(ui: Ui, env: &Environment, global: &Global) -> Result<(), Failure> {
 }
 
 fn keys(ui: Ui, provider: Option<&str>) -> Result<(), Failure> {
-    let providers = remote_state::providers();
+    let providers: Vec<_> =
+        remote_state::providers().iter().map(|provider| provider.spec()).collect();
     let chosen: Vec<_> =
         providers.iter().filter(|spec| provider.is_none_or(|name| name == spec.scheme)).collect();
     if let (Some(name), true) = (provider, chosen.is_empty()) {

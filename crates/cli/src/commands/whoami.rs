@@ -7,7 +7,7 @@ use crate::exit::Failure;
 use crate::session::Session;
 
 pub(crate) async fn run(session: &Session) -> Result<(), Failure> {
-    let identity = remote_state::identity(&session.config).await?;
+    let identity = session.backend.identity().await?;
     let (known, unknown_because) = match &identity.caller {
         Caller::Known { account, arn, user_id } => (Some([account, arn, user_id]), None),
         Caller::Unknown(reason) => (None, Some(reason)),
@@ -16,7 +16,7 @@ pub(crate) async fn run(session: &Session) -> Result<(), Failure> {
         let member = |index: usize| known.map(|known| known[index].as_str());
         return session.ui.json(&json!({
             "version": 1,
-            "backend": session.config.provider().scheme,
+            "backend": session.provider.spec().scheme,
             "account": member(0),
             "arn": member(1),
             "user_id": member(2),

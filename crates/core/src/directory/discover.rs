@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::path::Path;
 
+use crate::backend::Provider;
 use crate::config::NAME_OR_CALL;
 use crate::config::{
     Environment, Layer, Origin, ProviderSpec, ResolvedConfig, Setting, Sourced, resolve_among,
@@ -32,7 +33,9 @@ const WORKSPACE_VARIABLES: [&str; 2] = [WORKSPACE_VARIABLE, "TF_WORKSPACE"];
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Discovered {
-    /// The backend's configuration; [`ResolvedConfig::provider`] is its type.
+    /// The backend's type.
+    pub provider: &'static dyn Provider,
+    /// Its configuration.
     pub config: ResolvedConfig,
     /// The selected workspace and what selected it.
     pub workspace: Sourced<Workspace>,
@@ -63,13 +66,15 @@ pub fn discover(
     directory: &Path,
     env: &Environment,
     options: &DirectoryOptions,
-    providers: &'static [&'static ProviderSpec],
+    providers: &[&'static dyn Provider],
 ) -> Result<Discovered> {
+    let specs: Vec<_> = providers.iter().map(|provider| provider.spec()).collect();
     let discovery = Discovery {
         directory,
         env,
         options,
-        providers,
+        known: providers,
+        providers: &specs,
         data: DataDirectory::new(directory, env),
         given: OnceCell::new(),
     };
@@ -99,7 +104,9 @@ struct Discovery<'a> {
     directory: &'a Path,
     env: &'a Environment,
     options: &'a DirectoryOptions,
-    providers: &'static [&'static ProviderSpec],
+    known: &'a [&'static dyn Provider],
+    /// The tables of their keys.
+    providers: &'a [&'static ProviderSpec],
     data: DataDirectory<'a>,
     given: OnceCell<Vec<Layer>>,
 }
@@ -279,17 +286,25 @@ impl Discovery<'_> {
 
     /// Lays our own options on top and resolves everything.
     fn finish(&self, found: Found, may_read_directory: bool) -> Result<Discovered> {
-        let Found { provider, source, mut layers, changed, not_compared, notes } = found;
-        layers.extend_from_slice(self.given(provider)?);
-        let config =
-            resolve_among(provider, self.providers, self.env, &layers).map_err(|error| {
-                // What is wrong with a value has its own place; what is missing is missing here.
-                let is_placed = error.context().iter().any(|(label, _)| label.ends_with(" in"));
-                if is_placed { error } else { error.with_context("backend named in", &source) }
-            })?;
+        let Found { provider: spec, source, mut layers, changed, not_compared, notes } = found;
+        layers.extend_from_slice(self.given(spec)?);
+        let config = resolve_among(spec, self.providers, self.env, &layers).map_err(|error| {
+            // What is wrong with a value has its own place; what is missing is missing here.
+            let is_placed = error.context().iter().any(|(label, _)| label.ends_with(" in"));
+            if is_placed { error } else { error.with_context("backend named in", &source) }
+        })?;
         let config = config.with_notes(notes).in_directory(self.directory);
         let workspace = self.workspace(may_read_directory)?;
-        Ok(Discovered { config, workspace, source, changed_since_init: changed, not_compared })
+        let named = self.known.iter().find(|provider| provider.spec().scheme == spec.scheme);
+        let provider = *named.ok_or_else(|| self.foreign(spec.scheme, &source))?;
+        Ok(Discovered {
+            provider,
+            config,
+            workspace,
+            source,
+            changed_since_init: changed,
+            not_compared,
+        })
     }
 
     /// Returns our own options as layers; read once, since a file may be a pipe.

@@ -331,6 +331,9 @@ impl StateLock<'_> {
                 Some(done) => Ok(Step::Done(done.clone())),
                 None => self.step(&**mechanism, target, watch).await,
             };
+            if let (Ok(Step::Done(done)), None, LockTarget::Id(id)) = (&step, &watch.done, target) {
+                mechanism.released(id, done).await;
+            }
             match step {
                 Ok(Step::Wait(wait)) => return Ok(ReleaseStep::Wait(wait)),
                 Ok(Step::Done(Released::Freed(info))) => {

@@ -20,7 +20,7 @@ use crate::lock_info::LockInfo;
 use crate::names::LockId;
 use crate::provider::single::{Taken, still_held, unlock};
 use crate::provider::{ClaimWait, Failure, Outcome};
-use crate::store::{Capabilities, LockRecord, LockTarget, StateLocation};
+use crate::store::{Capabilities, LockRecord, LockTarget, Released, StateLocation};
 
 /// A lock record is a few hundred bytes. What is longer, in bytes, is none, and need not be read to
 /// its end.
@@ -71,6 +71,20 @@ pub trait LockMechanism: Send + Sync {
     ) -> Result<Option<Box<dyn FoundLock + '_>>> {
         self.read(operation).await
     }
+
+    /// Reads what is there for a caller that goes by the answer.
+    async fn look(&self, operation: &'static str) -> Result<Option<Box<dyn FoundLock + '_>>> {
+        self.read(operation).await
+    }
+
+    /// Called when the lock that this is a part of was taken under this id.
+    async fn taken(&self, _id: &LockId) {}
+
+    /// Called when the lock that this is a part of could not be taken under this id.
+    fn not_taken(&self, _id: &LockId) {}
+
+    /// Called when no lock with this id is here any more.
+    async fn released(&self, _id: &LockId, _released: &Released) {}
 
     /// Takes back a record of ours that may stand beside the holder's, where several can. `Ok` if
     /// none stands there any more.
@@ -176,8 +190,15 @@ impl<'a> StateLock<'a> {
         for mechanism in &self.mechanisms {
             match self.take_one(&**mechanism, &info).await {
                 Ok(taken) => ours.push((&**mechanism, taken)),
-                Err(error) => return Err(self.roll_back(&ours, &info, error).await),
+                Err(error) => {
+                    let error = self.roll_back(&ours, &info, error).await;
+                    self.mechanisms.iter().for_each(|mechanism| mechanism.not_taken(&info.id));
+                    return Err(error);
+                }
             }
+        }
+        for mechanism in &self.mechanisms {
+            mechanism.taken(&info.id).await;
         }
         Ok(info)
     }
@@ -210,7 +231,7 @@ impl<'a> StateLock<'a> {
     /// Those of [`StateStore::inspect`](crate::StateStore::inspect).
     pub async fn inspect(&self, operation: &'static str) -> Result<Option<LockRecord>> {
         for mechanism in &self.mechanisms {
-            if let Some(found) = mechanism.read(operation).await? {
+            if let Some(found) = mechanism.look(operation).await? {
                 return Ok(Some(found.record().clone()));
             }
         }

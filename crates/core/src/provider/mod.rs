@@ -15,6 +15,7 @@ mod lock;
 mod locks_of;
 mod md5_sum;
 mod no_proxy;
+mod objects;
 mod outcome;
 mod pages;
 mod proxy_failed;
@@ -33,6 +34,10 @@ pub use lock::{FoundLock, LockMechanism, MAX_LOCK_RECORD_BYTES, StateLock, parse
 pub use locks_of::locks_of;
 pub use md5_sum::{Md5Hasher, Md5Sum};
 pub use no_proxy::NoProxy;
+pub use objects::{
+    Cursor, Layout, ObjectBackend, ObjectStateStore, StatePlace, StateWrite, TableBackend,
+    TableRow, Written,
+};
 pub use outcome::{Failure, Outcome};
 pub use pages::{Page, not_too_many, pages};
 pub use proxy_failed::{ProxyFailed, ProxyName};

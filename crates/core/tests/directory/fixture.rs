@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use remote_state_core::Error;
 use remote_state_core::config::{
-    ConfigKeySpec, ConfigValue, EmptyRule, Environment, ProviderSpec, ValueKind,
+    ConfigKeySpec, ConfigValue, EmptyRule, Environment, ProviderSpec, ResolvedConfig, ValueKind,
 };
 use remote_state_core::directory::{DirectoryOptions, Discovered, discover};
+use remote_state_core::{Backend, Error, ErrorKind, Provider};
 use tempfile::TempDir;
 
 const fn key(name: &'static str, kind: ValueKind) -> ConfigKeySpec {
@@ -45,7 +45,21 @@ static BETA: ProviderSpec = ProviderSpec {
     ],
 };
 
-pub(crate) static PROVIDERS: &[&ProviderSpec] = &[&ALPHA, &BETA];
+/// A provider that has keys and nothing else.
+#[derive(Debug)]
+struct Known(&'static ProviderSpec);
+
+impl Provider for Known {
+    fn spec(&self) -> &'static ProviderSpec {
+        self.0
+    }
+
+    fn parse(&self, _: &ResolvedConfig) -> Result<Box<dyn Backend>, Error> {
+        Err(Error::new(ErrorKind::Unsupported, "parse", "this provider keeps no state"))
+    }
+}
+
+static PROVIDERS: &[&dyn Provider] = &[&Known(&ALPHA), &Known(&BETA)];
 
 /// A temporary Terraform directory.
 pub(crate) struct Dir(TempDir);

@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::credentials::Wanted;
 use crate::endpoint::{AddressStyle, Endpoint};
-use crate::keys::{Layout, check_name, trim_folder};
+use crate::layout::{Layout, check_name, trim_folder};
 use crate::proxy::Proxies;
 use crate::sign::SignatureVersion;
 
@@ -107,7 +107,7 @@ impl OssConfig {
         identity::without_foreign_token(config).check_printable(&SEVERAL_LINES)?;
         let bucket = config.required("bucket")?;
         check_bucket(bucket).map_err(|reason| config.invalid("bucket", reason))?;
-        let layout = layout(config, bucket)?;
+        let layout = layout(config)?;
         let style = style(config)?;
         let given = nonempty(config, "endpoint")
             .map(|text| {
@@ -198,7 +198,7 @@ fn check_bucket(name: &str) -> Result<(), &'static str> {
 }
 
 /// Decides by the keys that are set which of the two layouts is meant.
-fn layout(config: &ResolvedConfig, bucket: &str) -> Result<Layout> {
+fn layout(config: &ResolvedConfig) -> Result<Layout> {
     let original = ["path", "name"].into_iter().find(|key| config.get(key).is_some());
     let released = ["prefix", "key"].into_iter().find(|key| config.get(key).is_some());
     if let (Some(one), Some(other)) = (original, released) {
@@ -218,8 +218,7 @@ fn layout(config: &ResolvedConfig, bucket: &str) -> Result<Layout> {
     }
     let name = config.string(name_key).unwrap_or(DEFAULT_NAME);
     check_name(name).map_err(|reason| config.invalid(name_key, reason))?;
-    Layout::new(bucket, trim_folder(folder), name)
-        .map_err(|reason| config.invalid(name_key, reason))
+    Layout::new(trim_folder(folder), name).map_err(|reason| config.invalid(name_key, reason))
 }
 
 fn style(config: &ResolvedConfig) -> Result<Option<AddressStyle>> {

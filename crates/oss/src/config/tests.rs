@@ -5,6 +5,8 @@ use remote_state_core::config::{Environment, Layer, Setting, Sourced, resolve};
 use secrecy::ExposeSecret as _;
 
 use super::keys::KEYS;
+use remote_state_core::provider::Layout as _;
+
 use super::*;
 
 const NEEDED: [(&str, &str); 2] = [("bucket", "bkt"), ("region", "cn-beijing")];

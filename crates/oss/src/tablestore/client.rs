@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use prost::Message;
-use remote_state_core::provider::ProxyFailed;
+use remote_state_core::provider::{ProxyFailed, TableBackend, TableRow};
 use remote_state_core::{Error, ErrorKind};
 use reqwest::Response;
 use tokio::time::{sleep, timeout};
@@ -24,6 +25,10 @@ use crate::tablestore::sign;
 
 /// The one column of the primary key.
 const KEY: &str = "LockID";
+
+/// The longest primary key, in bytes:
+/// <https://www.alibabacloud.com/help/en/tablestore/product-overview/general-limits>.
+const LONGEST_ID: usize = 1024;
 
 /// The longest answer that is read, in bytes: a row of a lock is a few hundred.
 const MOST_BYTES: usize = 1 << 20;
@@ -85,40 +90,6 @@ impl Table {
         &self.settings.table.table
     }
 
-    /// Names a row, for messages.
-    pub(crate) fn url(&self, id: &str) -> String {
-        format!("tablestore://{}/{}/{id}", self.settings.table.instance, self.name())
-    }
-
-    /// Creates a row if there is none with its id, without ever repeating the request: the second
-    /// could fail on the first.
-    ///
-    /// <https://www.alibabacloud.com/help/en/tablestore/developer-reference/putrow>
-    pub(super) async fn create_once(
-        &self,
-        operation: &'static str,
-        id: &str,
-        column: &str,
-        text: &str,
-    ) -> Result<(), Failure> {
-        let create = Condition::row(RowExistence::ExpectNotExist);
-        self.put_row(operation, id, (column, text), create, Repeat::Never).await
-    }
-
-    /// Writes a row, whatever is there.
-    ///
-    /// <https://www.alibabacloud.com/help/en/tablestore/developer-reference/putrow>
-    pub(super) async fn put(
-        &self,
-        operation: &'static str,
-        id: &str,
-        column: &str,
-        text: &str,
-    ) -> Result<(), Failure> {
-        let whatever = Condition::row(RowExistence::Ignore);
-        self.put_row(operation, id, (column, text), whatever, Repeat::AsConfigured).await
-    }
-
     async fn put_row(
         &self,
         operation: &'static str,
@@ -134,7 +105,7 @@ impl Table {
     /// Reads one column of a row; `None` if there is no such row.
     ///
     /// <https://www.alibabacloud.com/help/en/tablestore/developer-reference/getrow>
-    pub(super) async fn get(
+    async fn column(
         &self,
         operation: &'static str,
         id: &str,
@@ -163,39 +134,6 @@ impl Table {
                 ))
             }
         }
-    }
-
-    /// Deletes a row, if there is one.
-    ///
-    /// <https://www.alibabacloud.com/help/en/tablestore/developer-reference/deleterow>
-    pub(super) async fn delete(&self, operation: &'static str, id: &str) -> Result<(), Failure> {
-        let row = encode((KEY, id), &[], RowKind::Deleted);
-        let body = self.write(row, Condition::row(RowExistence::Ignore));
-        self.row(operation, "DeleteRow", id, body, Repeat::AsConfigured).await.map(drop)
-    }
-
-    /// Deletes a row if one column still is what it was, without ever repeating the request.
-    /// Without a value the column must not be there.
-    ///
-    /// <https://www.alibabacloud.com/help/en/tablestore/developer-reference/deleterow>
-    pub(super) async fn delete_once(
-        &self,
-        operation: &'static str,
-        id: &str,
-        column: &str,
-        value: Option<&Value>,
-    ) -> Result<(), Failure> {
-        let row = encode((KEY, id), &[], RowKind::Deleted);
-        let condition = Condition::row(RowExistence::ExpectExist);
-        let condition = match value {
-            Some(value) => condition.with_column(column, value, IfMissing::Fails),
-            // There is no condition that a column be absent. An empty text in its place is no lock
-            // record either.
-            None => condition.with_column(column, &Value::string(""), IfMissing::Holds),
-        };
-        self.row(operation, "DeleteRow", id, self.write(row, condition), Repeat::Never)
-            .await
-            .map(drop)
     }
 
     fn write(&self, row: Vec<u8>, condition: Condition) -> Vec<u8> {
@@ -462,5 +400,119 @@ impl Table {
             error
         };
         Failure { error, ..failure }
+    }
+}
+#[async_trait]
+impl TableBackend for Table {
+    fn lock_name(&self) -> &'static str {
+        "lock row"
+    }
+
+    fn digest_name(&self) -> &'static str {
+        "digest row"
+    }
+
+    fn longest_id(&self) -> usize {
+        LONGEST_ID
+    }
+
+    fn url(&self, id: &str) -> String {
+        format!("tablestore://{}/{}/{id}", self.settings.table.instance, self.name())
+    }
+
+    fn place(&self, id: &str) -> String {
+        self.url(id)
+    }
+
+    fn how_to_remove(&self, id: &str) -> String {
+        format!("remove the row `{id}` of table `{}`", self.name())
+    }
+
+    /// Creates a row if there is none with its id, without ever repeating the request: the second
+    /// could fail on the first.
+    ///
+    /// <https://www.alibabacloud.com/help/en/tablestore/developer-reference/putrow>
+    async fn create_once(
+        &self,
+        operation: &'static str,
+        id: &str,
+        column: &'static str,
+        text: &str,
+    ) -> Result<(), Failure> {
+        let create = Condition::row(RowExistence::ExpectNotExist);
+        self.put_row(operation, id, (column, text), create, Repeat::Never).await
+    }
+
+    /// Writes a row, whatever is there.
+    ///
+    /// <https://www.alibabacloud.com/help/en/tablestore/developer-reference/putrow>
+    async fn put(
+        &self,
+        operation: &'static str,
+        id: &str,
+        column: &'static str,
+        text: &str,
+    ) -> Result<(), Failure> {
+        let whatever = Condition::row(RowExistence::Ignore);
+        self.put_row(operation, id, (column, text), whatever, Repeat::AsConfigured).await
+    }
+
+    async fn get<'a>(
+        &'a self,
+        operation: &'static str,
+        id: &str,
+        column: &'static str,
+    ) -> Result<Option<Box<dyn TableRow + 'a>>, Failure> {
+        let row = self.column(operation, id, column).await?;
+        Ok(row.map(|value| Box::new(Row { table: self, id: id.to_owned(), column, value }) as _))
+    }
+
+    /// Deletes a row, if there is one.
+    ///
+    /// <https://www.alibabacloud.com/help/en/tablestore/developer-reference/deleterow>
+    async fn delete(
+        &self,
+        operation: &'static str,
+        id: &str,
+        _column: &'static str,
+    ) -> Result<(), Failure> {
+        let row = encode((KEY, id), &[], RowKind::Deleted);
+        let body = self.write(row, Condition::row(RowExistence::Ignore));
+        self.row(operation, "DeleteRow", id, body, Repeat::AsConfigured).await.map(drop)
+    }
+}
+
+/// A row, as it was read.
+struct Row<'a> {
+    table: &'a Table,
+    id: String,
+    column: &'static str,
+    value: Option<Value>,
+}
+
+#[async_trait]
+impl TableRow for Row<'_> {
+    fn text(&self) -> Result<&[u8], String> {
+        match &self.value {
+            Some(value) => {
+                value.text().ok_or_else(|| format!("its column `{}` is not a string", self.column))
+            }
+            None => Err(format!("it has no column `{}`", self.column)),
+        }
+    }
+
+    /// <https://www.alibabacloud.com/help/en/tablestore/developer-reference/deleterow>
+    async fn delete_if_unchanged(&self, operation: &'static str) -> Result<(), Failure> {
+        let Self { table, id, column, value } = self;
+        let row = encode((KEY, id), &[], RowKind::Deleted);
+        let condition = Condition::row(RowExistence::ExpectExist);
+        let condition = match value {
+            Some(value) => condition.with_column(column, value, IfMissing::Fails),
+            // There is no condition that a column be absent. An empty text in its place is no lock
+            // record either.
+            None => condition.with_column(column, &Value::string(""), IfMissing::Holds),
+        };
+        let body = table.write(row, condition);
+        table.row(operation, "DeleteRow", id, body, Repeat::Never).await.map(drop)
     }
 }

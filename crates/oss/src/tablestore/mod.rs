@@ -1,8 +1,6 @@
 //! The Tablestore table: lock rows and digest rows as Terraform 0.13 and later write them.
 
 mod client;
-mod digest;
-mod lock;
 mod message;
 mod plain_buffer;
 mod sign;
@@ -10,7 +8,6 @@ mod sign;
 mod vectors;
 
 pub(crate) use client::Table;
-pub(crate) use lock::LockRow;
 
 /// Reads the answer to a request about a row, and the row in it.
 #[cfg(feature = "fuzzing")]

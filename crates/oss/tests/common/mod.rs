@@ -9,7 +9,7 @@ use bytes::Bytes;
 use remote_state_core::config::ResolvedConfig;
 use remote_state_core::{LockInfo, Outgoing, StateStore, Workspace};
 use remote_state_emulator::Emulator;
-use remote_state_oss::{OssConfig, OssStore, PROVIDER};
+use remote_state_oss::{OssConfig, PROVIDER};
 
 /// The bucket that never had versions. Every emulator here has two more: `versioned` and
 /// `suspended`.
@@ -56,7 +56,7 @@ pub(crate) async fn emulator() -> Emulator {
 pub(crate) fn store(emulator: &Emulator, keys: &[(&str, &str)]) -> Arc<dyn StateStore> {
     let config =
         OssConfig::from_resolved(&config(&emulator.endpoint(), keys)).expect("the keys do");
-    Arc::new(OssStore::new(&config).expect("the credentials do"))
+    Arc::new(config.store().expect("the credentials do"))
 }
 
 fn config(endpoint: &str, keys: &[(&str, &str)]) -> ResolvedConfig {

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
+use remote_state_core::provider::{TableBackend, TableRow};
 use remote_state_core::{Error, ErrorKind};
 use url::Url;
 
@@ -12,11 +14,15 @@ use crate::client::{AttemptCount, in_time, is_about_time};
 use crate::config::{Origins, S3Config};
 use crate::dialect::{Dialect, DialectName};
 use crate::error::{About, Failure, Outcome, aws_command, clocks_differ, failure_by};
-use crate::keys::item_url;
+use crate::layout::item_url;
 use crate::transport::Trust;
 
 /// The partition key of the table. There is no sort key.
 const KEY: &str = "LockID";
+
+/// The longest partition key, in bytes:
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>.
+const LONGEST_ID: usize = 2048;
 
 /// Said of a proxy or a login page that says yes.
 const NO_TABLE: &str = "what answers there does not answer as DynamoDB does";
@@ -77,44 +83,8 @@ impl Table {
         Self { sdk, settings: Arc::new(settings) }
     }
 
-    /// The command that removes an item by hand.
-    pub(crate) fn removal(&self, id: &str) -> String {
-        let Settings { name, region, endpoint, .. } = &*self.settings;
-        let key = format!("{{\"{KEY}\":{{\"S\":{}}}}}", serde_json::Value::from(id));
-        let words = ["dynamodb", "delete-item", "--table-name", name, "--key", &key];
-        aws_command(&words, region, endpoint.as_deref())
-    }
-
     pub(crate) fn name(&self) -> &str {
         &self.settings.name
-    }
-
-    /// Names an item, for messages.
-    pub(crate) fn url(&self, id: &str) -> String {
-        item_url(self.name(), id)
-    }
-
-    /// Creates an item of two attributes if there is none with its id, without ever repeating the
-    /// request: the second could fail on the first. Where nobody vouches for what answers, the
-    /// item is read back.
-    ///
-    /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html>
-    pub(crate) async fn create_once(
-        &self,
-        operation: &'static str,
-        id: &str,
-        attribute: &str,
-        value: String,
-    ) -> Result<(), Failure> {
-        let call =
-            self.sdk.put_item().table_name(self.name()).item(KEY, AttributeValue::S(id.to_owned()));
-        let call = call
-            .item(attribute, AttributeValue::S(value.clone()))
-            .condition_expression(format!("attribute_not_exists({KEY})"));
-        let sent = in_time(|| call.clone().customize().config_override(once()).send()).await;
-        drop(sent.map_err(|error| self.failure(operation, id, error))?);
-        let value = AttributeValue::S(value);
-        self.witnessed(operation, id, attribute, |found| found == Some(&value)).await
     }
 
     /// Where nobody vouches for what answered, looks at the item, and fails, with nothing known,
@@ -129,7 +99,7 @@ impl Table {
         if self.settings.witness == Witness::Tls {
             return Ok(());
         }
-        let error = match self.get(operation, id, attribute).await {
+        let error = match self.item(operation, id, attribute).await {
             Ok(item) if is_right(item.as_ref().and_then(|item| item.get(attribute))) => {
                 return Ok(());
             }
@@ -146,34 +116,10 @@ impl Table {
         Err(Failure { outcome: Outcome::Unknown, error })
     }
 
-    /// Writes an item of two attributes, whatever is there. Where nobody vouches for what answers,
-    /// the item is read back.
-    ///
-    /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html>
-    pub(crate) async fn put(
-        &self,
-        operation: &'static str,
-        id: &str,
-        attribute: &str,
-        value: String,
-    ) -> Result<(), Failure> {
-        let call =
-            self.sdk.put_item().table_name(self.name()).item(KEY, AttributeValue::S(id.to_owned()));
-        let call = call.item(attribute, AttributeValue::S(value.clone()));
-        let attempts = AttemptCount::default();
-        let sent = in_time(|| {
-            attempts.begin_call();
-            call.clone().customize().interceptor(attempts.clone()).send()
-        });
-        drop(sent.await.map_err(|error| attempts.in_view_of(self.failure(operation, id, error)))?);
-        let value = AttributeValue::S(value);
-        self.witnessed(operation, id, attribute, |found| found == Some(&value)).await
-    }
-
     /// Reads an item's id and one other attribute; none if there is no such item.
     ///
     /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_GetItem.html>
-    pub(crate) async fn get(
+    async fn item(
         &self,
         operation: &'static str,
         id: &str,
@@ -189,61 +135,6 @@ impl Table {
         let sent = in_time(|| call.clone().send()).await;
         let answer = sent.map_err(|error| self.failure(operation, id, error))?;
         Ok(answer.item)
-    }
-
-    /// Deletes an item with this attribute. Deleting one that does not exist succeeds. Where nobody
-    /// vouches for what answers, it is looked for.
-    ///
-    /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DeleteItem.html>
-    pub(crate) async fn delete(
-        &self,
-        operation: &'static str,
-        id: &str,
-        attribute: &str,
-    ) -> Result<(), Failure> {
-        let attempts = AttemptCount::default();
-        let call = self
-            .sdk
-            .delete_item()
-            .table_name(self.name())
-            .key(KEY, AttributeValue::S(id.to_owned()));
-        let sent = in_time(|| {
-            attempts.begin_call();
-            call.clone().customize().interceptor(attempts.clone()).send()
-        });
-        drop(sent.await.map_err(|error| attempts.in_view_of(self.failure(operation, id, error)))?);
-        self.witnessed(operation, id, attribute, |found| found.is_none()).await
-    }
-
-    /// Deletes an item if one attribute still is what it was, absent included, without ever
-    /// repeating the request. Where nobody vouches for what answers, it is looked for.
-    ///
-    /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DeleteItem.html>
-    pub(crate) async fn delete_once(
-        &self,
-        operation: &'static str,
-        id: &str,
-        attribute: &str,
-        value: Option<&AttributeValue>,
-    ) -> Result<(), Failure> {
-        let call = self
-            .sdk
-            .delete_item()
-            .table_name(self.name())
-            .key(KEY, AttributeValue::S(id.to_owned()));
-        let call = match value {
-            Some(value) => call
-                .condition_expression(format!("{attribute} = :{}", attribute.to_ascii_lowercase()))
-                .expression_attribute_values(
-                    format!(":{}", attribute.to_ascii_lowercase()),
-                    value.clone(),
-                ),
-            None => call.condition_expression(format!("attribute_not_exists({attribute})")),
-        };
-        let sent = in_time(|| call.clone().customize().config_override(once()).send()).await;
-        drop(sent.map_err(|error| self.failure(operation, id, error))?);
-        // The next holder's may stand there by now.
-        self.witnessed(operation, id, attribute, |found| found.is_none() || found != value).await
     }
 
     fn about<'a>(&'a self, operation: &'static str, object: &'a str) -> About<'a> {
@@ -274,6 +165,165 @@ impl Table {
                 meaning(about, status, code)
             }
         })
+    }
+}
+
+#[async_trait]
+impl TableBackend for Table {
+    fn lock_name(&self) -> &'static str {
+        "lock item"
+    }
+
+    fn digest_name(&self) -> &'static str {
+        "digest item"
+    }
+
+    fn longest_id(&self) -> usize {
+        LONGEST_ID
+    }
+
+    fn url(&self, id: &str) -> String {
+        item_url(self.name(), id)
+    }
+
+    fn place(&self, id: &str) -> String {
+        format!("dynamodb:{}, item `{id}`", self.name())
+    }
+
+    fn how_to_remove(&self, id: &str) -> String {
+        let Settings { name, region, endpoint, .. } = &*self.settings;
+        let key = format!("{{\"{KEY}\":{{\"S\":{}}}}}", serde_json::Value::from(id));
+        let words = ["dynamodb", "delete-item", "--table-name", name, "--key", &key];
+        format!("remove the item with `{}`", aws_command(&words, region, endpoint.as_deref()))
+    }
+
+    /// Creates an item of two attributes if there is none with its id, without ever repeating the
+    /// request: the second could fail on the first. Where nobody vouches for what answers, the
+    /// item is read back.
+    ///
+    /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html>
+    async fn create_once(
+        &self,
+        operation: &'static str,
+        id: &str,
+        attribute: &'static str,
+        text: &str,
+    ) -> Result<(), Failure> {
+        let call =
+            self.sdk.put_item().table_name(self.name()).item(KEY, AttributeValue::S(id.to_owned()));
+        let call = call
+            .item(attribute, AttributeValue::S(text.to_owned()))
+            .condition_expression(format!("attribute_not_exists({KEY})"));
+        let sent = in_time(|| call.clone().customize().config_override(once()).send()).await;
+        drop(sent.map_err(|error| self.failure(operation, id, error))?);
+        let value = AttributeValue::S(text.to_owned());
+        self.witnessed(operation, id, attribute, |found| found == Some(&value)).await
+    }
+
+    /// Writes an item of two attributes, whatever is there. Where nobody vouches for what answers,
+    /// the item is read back.
+    ///
+    /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html>
+    async fn put(
+        &self,
+        operation: &'static str,
+        id: &str,
+        attribute: &'static str,
+        text: &str,
+    ) -> Result<(), Failure> {
+        let call =
+            self.sdk.put_item().table_name(self.name()).item(KEY, AttributeValue::S(id.to_owned()));
+        let call = call.item(attribute, AttributeValue::S(text.to_owned()));
+        let attempts = AttemptCount::default();
+        let sent = in_time(|| {
+            attempts.begin_call();
+            call.clone().customize().interceptor(attempts.clone()).send()
+        });
+        drop(sent.await.map_err(|error| attempts.in_view_of(self.failure(operation, id, error)))?);
+        let value = AttributeValue::S(text.to_owned());
+        self.witnessed(operation, id, attribute, |found| found == Some(&value)).await
+    }
+
+    async fn get<'a>(
+        &'a self,
+        operation: &'static str,
+        id: &str,
+        column: &'static str,
+    ) -> Result<Option<Box<dyn TableRow + 'a>>, Failure> {
+        let item = self.item(operation, id, column).await?;
+        Ok(item.map(|mut item| {
+            let value = item.remove(column);
+            Box::new(Item { table: self, id: id.to_owned(), attribute: column, value }) as _
+        }))
+    }
+
+    /// Deletes an item with this attribute. Deleting one that does not exist succeeds. Where nobody
+    /// vouches for what answers, it is looked for.
+    ///
+    /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DeleteItem.html>
+    async fn delete(
+        &self,
+        operation: &'static str,
+        id: &str,
+        attribute: &'static str,
+    ) -> Result<(), Failure> {
+        let attempts = AttemptCount::default();
+        let call = self
+            .sdk
+            .delete_item()
+            .table_name(self.name())
+            .key(KEY, AttributeValue::S(id.to_owned()));
+        let sent = in_time(|| {
+            attempts.begin_call();
+            call.clone().customize().interceptor(attempts.clone()).send()
+        });
+        drop(sent.await.map_err(|error| attempts.in_view_of(self.failure(operation, id, error)))?);
+        self.witnessed(operation, id, attribute, |found| found.is_none()).await
+    }
+}
+
+/// An item, as it was read.
+struct Item<'a> {
+    table: &'a Table,
+    id: String,
+    attribute: &'static str,
+    value: Option<AttributeValue>,
+}
+
+#[async_trait]
+impl TableRow for Item<'_> {
+    fn text(&self) -> Result<&[u8], String> {
+        match &self.value {
+            Some(AttributeValue::S(text)) => Ok(text.as_bytes()),
+            Some(_) => Err(format!("its attribute `{}` is not a string", self.attribute)),
+            None => Err(format!("it has no attribute `{}`", self.attribute)),
+        }
+    }
+
+    /// Where nobody vouches for what answers, the item is looked for.
+    ///
+    /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DeleteItem.html>
+    async fn delete_if_unchanged(&self, operation: &'static str) -> Result<(), Failure> {
+        let Self { table, id, attribute, value } = self;
+        let call = table
+            .sdk
+            .delete_item()
+            .table_name(table.name())
+            .key(KEY, AttributeValue::S(id.clone()));
+        let call = match value {
+            Some(value) => call
+                .condition_expression(format!("{attribute} = :{}", attribute.to_ascii_lowercase()))
+                .expression_attribute_values(
+                    format!(":{}", attribute.to_ascii_lowercase()),
+                    value.clone(),
+                ),
+            None => call.condition_expression(format!("attribute_not_exists({attribute})")),
+        };
+        let sent = in_time(|| call.clone().customize().config_override(once()).send()).await;
+        drop(sent.map_err(|error| table.failure(operation, id, error))?);
+        // The next holder's may stand there by now.
+        let is_gone = |found: Option<&AttributeValue>| found.is_none() || found != value.as_ref();
+        table.witnessed(operation, id, attribute, is_gone).await
     }
 }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use remote_state_core::config::ResolvedConfig;
 use remote_state_core::provider::DigestWait;
+use remote_state_core::provider::ObjectStateStore;
 use remote_state_core::push::{HeldLock, NewState, PushError, PushRules, Pushed};
 use remote_state_core::{
     Error, ErrorKind, ReadOptions, StateHeader, StateStore, StateStoreExt as _, Workspace,
@@ -14,7 +15,7 @@ use remote_state_core::{
 };
 use remote_state_emulator::{Emulator, Fault, Misbehaviour};
 
-use crate::{PROVIDER, S3Config, S3Store};
+use crate::{PROVIDER, S3Config};
 
 const SHORT: DigestWait =
     DigestWait { pause: Duration::from_millis(20), patience: Duration::from_millis(100) };
@@ -24,7 +25,7 @@ async fn emulator() -> Emulator {
     builder.with_table("locks", "LockID").start().await.unwrap()
 }
 
-fn open(emulator: &Emulator, more: &[(&str, &str)]) -> S3Store {
+fn open(emulator: &Emulator, more: &[(&str, &str)]) -> ObjectStateStore {
     let endpoint = emulator.endpoint();
     let keys = [
         ("bucket", "tfstate"),
@@ -37,15 +38,14 @@ fn open(emulator: &Emulator, more: &[(&str, &str)]) -> S3Store {
         ("use_path_style", "true"),
     ];
     let config = ResolvedConfig::from_pairs(&PROVIDER, keys.iter().chain(more).copied()).unwrap();
-    S3Store::new(&S3Config::from_resolved(&config).unwrap())
+    S3Config::from_resolved(&config).unwrap().store()
 }
 
 /// Two clients of one state: the first keeps digests and is impatient, the second knows nothing of
 /// them.
 async fn clients() -> (Emulator, Arc<dyn StateStore>, Arc<dyn StateStore>) {
     let emulator = emulator().await;
-    let with_table =
-        S3Store { digest_wait: SHORT, ..open(&emulator, &[("dynamodb_table", "locks")]) };
+    let with_table = open(&emulator, &[("dynamodb_table", "locks")]).with_digest_wait(SHORT);
     let without = open(&emulator, &[]);
     (emulator, Arc::new(with_table), Arc::new(without))
 }
@@ -95,10 +95,8 @@ async fn state_that_settles_in_time_is_read() {
     let (emulator, ours, other) = clients().await;
     write(&ours, "new").await;
     let patient = DigestWait { patience: Duration::from_secs(60), ..SHORT };
-    let ours: Arc<dyn StateStore> = Arc::new(S3Store {
-        digest_wait: patient,
-        ..open(&emulator, &[("dynamodb_table", "locks")])
-    });
+    let ours: Arc<dyn StateStore> =
+        Arc::new(open(&emulator, &[("dynamodb_table", "locks")]).with_digest_wait(patient));
     write(&other, "old").await;
     let (read, ()) = tokio::join!(read(&ours), async {
         tokio::time::sleep(SHORT.pause).await;

@@ -19,12 +19,12 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use bytes::Bytes;
 use remote_state_core::ErrorKind;
 
+use crate::bucket::Bucket;
 use crate::client::{Condition, Object, Stored};
 use crate::dialect::Claims;
 use crate::error::{Failure, Outcome};
-use crate::lock::file::{FoundFile, LockFile};
+use crate::lock::create::{FoundFile, LockFile};
 use crate::lock::memory::NULL_VERSION;
-use crate::store::S3Store;
 
 /// How a store wants an entity tag in `If-Match`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,10 +90,10 @@ impl Claiming {
 /// No object has this entity tag.
 const WRONG: &str = "\"00000000000000000000000000000000\"";
 
-impl S3Store {
+impl Bucket {
     /// What two releases of one lock at once can do here, as far as this process knows the store.
     pub(crate) fn what_releases_risk(&self) -> Option<String> {
-        let is_at_risk = self.layout.has_lock_file && self.claiming.is_unproven();
+        let is_at_risk = self.uses_lock_file && self.claiming.is_unproven();
         is_at_risk.then(|| {
             format!(
                 "it is not known here how {} replaces objects: unless the bucket keeps versions, \
@@ -108,8 +108,8 @@ impl S3Store {
 impl LockFile<'_> {
     /// How the store wants the entity tag in a claim of this; nothing if it cannot be claimed.
     pub(super) async fn tags_for(&self, found: &FoundFile<'_>) -> Option<Tags> {
-        let tags = self.store.claiming.tags().filter(|_| found.is_object())?;
-        self.store.honours_conditions().await.then_some(tags)
+        let tags = self.bucket.claiming.tags().filter(|_| found.is_object())?;
+        self.bucket.honours_conditions().await.then_some(tags)
     }
 
     /// Puts a mark in place of the record with this entity tag, written as the store wants it.
@@ -128,7 +128,7 @@ impl LockFile<'_> {
                 if failure.outcome == Outcome::ConditionFailed {
                     // Where versioning has been enabled meanwhile no claim succeeds. That is the
                     // store's word; the refusal alone says nothing.
-                    let _is_versioned = self.store.has_become_versioned().await;
+                    let _is_versioned = self.bucket.has_become_versioned().await;
                 }
                 Err(failure)
             }
@@ -142,7 +142,7 @@ impl LockFile<'_> {
         let Some(Stored { etag: Some(etag), version }) = created else { return };
         // Each attempt would be a version of its own.
         let is_version = version.is_some_and(|version| version != NULL_VERSION);
-        if is_version || !self.store.claiming.is_unproven() {
+        if is_version || !self.bucket.claiming.is_unproven() {
             return;
         }
         for tags in [Tags::Quoted, Tags::Bare] {
@@ -157,16 +157,16 @@ impl LockFile<'_> {
                         }
                         return;
                     }
-                    Ok(_) => return self.store.claiming.learn(is_right.then_some(tags)),
+                    Ok(_) => return self.bucket.claiming.learn(is_right.then_some(tags)),
                     Err(Failure { outcome: Outcome::ConditionFailed, .. }) => {}
                     Err(Failure { outcome: Outcome::Refused, .. }) => {
-                        return self.store.claiming.learn(None);
+                        return self.bucket.claiming.learn(None);
                     }
                     // Not decided: the next lock asks again.
                     Err(_) => return,
                 }
             }
         }
-        self.store.claiming.learn(None);
+        self.bucket.claiming.learn(None);
     }
 }

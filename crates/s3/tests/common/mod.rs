@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use remote_state_core::StateStore;
 use remote_state_core::config::{ResolvedConfig, Setting};
+use remote_state_core::provider::ObjectStateStore;
 use remote_state_emulator::{Emulator, Manners};
-use remote_state_s3::{PROVIDER, S3Config, S3Store};
+use remote_state_s3::{PROVIDER, S3Config};
 use wire::read_request;
 
 /// The bucket that every emulator here has. `versioned` is another one, which keeps versions.
@@ -69,10 +70,10 @@ pub(crate) fn store_with<'a>(
 }
 
 /// Opens a store with these keys and no others; later ones take the place of earlier ones.
-pub(crate) fn opened<'a>(keys: impl IntoIterator<Item = (&'a str, Setting)>) -> S3Store {
+pub(crate) fn opened<'a>(keys: impl IntoIterator<Item = (&'a str, Setting)>) -> ObjectStateStore {
     let keys: BTreeMap<_, _> = keys.into_iter().collect();
     let config = ResolvedConfig::from_pairs(&PROVIDER, keys).expect("the keys are known");
-    S3Store::new(&S3Config::from_resolved(&config).expect("the keys are valid"))
+    S3Config::from_resolved(&config).expect("the keys are valid").store()
 }
 
 /// Answers every request with `200 OK` and this body, as proxies and login pages do that are no

@@ -1,38 +1,35 @@
 //! Looking at the lock again before a write, where the list of versions decides about locks.
 //!
-//! A client that does not go by the list walks in, see [`by_list`](super::by_list): it cannot be
+//! A client that does not go by the list walks in, see [`version_list`](super::version_list): it cannot be
 //! kept out, but it can be noticed, and nothing is written over its head. Between the look and the
 //! write there is a moment in which it could still come: this narrows the danger, and does not
 //! end it.
 
 use std::ops::ControlFlow;
 
-use remote_state_core::provider::Attempts;
-use remote_state_core::{
-    Error, ErrorKind, LockInfo, LockRecord, LockTarget, Release, ReleaseStep, Released, Result,
-    Workspace,
-};
+use remote_state_core::provider::{Attempts, ObjectBackend as _, StatePlace};
+use remote_state_core::{Error, ErrorKind, LockRecord, Result};
 
+use crate::bucket::Bucket;
 use crate::dialect::Versioned;
-use crate::lock::file::LockFile;
-use crate::lock::memory::{Held, NULL_VERSION, Versioning};
-use crate::store::S3Store;
+use crate::lock::create::LockFile;
+use crate::lock::memory::{Held, Versioning};
 
-impl S3Store {
+impl Bucket {
     fn decides_by_list(&self) -> bool {
-        self.dialect.versioned == Versioned::ByList && self.layout.has_lock_file
+        self.dialect.versioned == Versioned::ByList && self.uses_lock_file
     }
 
     /// Fails if somebody has walked into the lock under which a state is about to be changed.
     pub(crate) async fn look_again(
         &self,
         operation: &'static str,
-        workspace: &Workspace,
+        place: &StatePlace,
     ) -> Result<()> {
         if !self.decides_by_list() || self.memory.versioning() == Versioning::Off {
             return Ok(());
         }
-        let file = LockFile::new(self, workspace);
+        let file = LockFile::new(self, place);
         let mut attempts = Attempts::new();
         while attempts.next().await {
             if self.look_once(operation, &file).await?.is_break() {
@@ -49,7 +46,7 @@ impl S3Store {
         file: &LockFile<'_>,
     ) -> Result<ControlFlow<()>> {
         const DONE: Result<ControlFlow<()>> = Ok(ControlFlow::Break(()));
-        let held = self.memory.held(&file.key());
+        let held = self.memory.held(file.key());
         let sought = held.as_ref().map(|held| held.version.as_str());
         let Some(list) = file.list_unless_off(operation, sought).await? else { return DONE };
         let live: Vec<&str> = list.live().collect();
@@ -74,7 +71,7 @@ impl S3Store {
             return Err(if standing.goes_by_list {
                 self.taken_over(operation, file, held, standing.record)
             } else {
-                self.walked_in(operation, file.workspace, standing.record)
+                self.walked_in(operation, file, standing.record)
             });
         }
         // Without a lock of our own to look for, this is about the holder's, if it is one that goes
@@ -87,7 +84,7 @@ impl S3Store {
             }
         }
         match file.strangers(operation, others).await?.into_iter().next() {
-            Some(stranger) => Err(self.walked_in(operation, file.workspace, stranger)),
+            Some(stranger) => Err(self.walked_in(operation, file, stranger)),
             None => DONE,
         }
     }
@@ -104,12 +101,12 @@ impl S3Store {
         // judge.
         let Some(above) = above else { return Ok(()) };
         if let Some(stranger) = file.strangers(operation, &above).await?.into_iter().next() {
-            return Err(self.walked_in(operation, file.workspace, stranger).with_context(
+            return Err(self.walked_in(operation, file, stranger).with_context(
                 "note",
                 "it has released its lock since, and a delete marker of its lies over ours",
             ));
         }
-        let state = self.layout.location(file.workspace).state;
+        let state = self.url(&file.place.key);
         Err(Error::new(
             ErrorKind::PreconditionFailed,
             operation,
@@ -134,7 +131,7 @@ impl S3Store {
         held: &Held,
         holder: LockRecord,
     ) -> Error {
-        let state = self.layout.location(file.workspace).state;
+        let state = self.url(&file.place.key);
         let message = format!(
             "the lock `{}` of `{state}` is not held any more: it was released by its id, and \
              another client holds the lock now",
@@ -151,10 +148,10 @@ impl S3Store {
     fn walked_in(
         &self,
         operation: &'static str,
-        workspace: &Workspace,
+        file: &LockFile<'_>,
         stranger: LockRecord,
     ) -> Error {
-        let state = self.layout.location(workspace).state;
+        let state = self.url(&file.place.key);
         Error::lock_held(
             operation,
             format!("state `{state}` is locked by another client too, which does not see our lock"),
@@ -219,82 +216,6 @@ impl S3Store {
             Versioned::Same => true,
             Versioned::ByList => matches!(self.is_versioned("write").await, Ok(false)),
         }
-    }
-
-    pub(crate) async fn take_lock(
-        &self,
-        workspace: &Workspace,
-        info: &LockInfo,
-    ) -> Result<LockInfo> {
-        let file = LockFile::new(self, workspace);
-        let key = file.key();
-        let info = match self.lock(workspace).take(info).await {
-            Ok(info) => info,
-            Err(error) => {
-                self.memory.forget(&key, &info.id);
-                return Err(error);
-            }
-        };
-        // If the answer to our create was lost, the lock was recognised by its id, and its version
-        // is not known yet.
-        if self.decides_by_list()
-            && self.memory.versioning() != Versioning::Off
-            && self.memory.held(&key).is_none_or(|held| held.id != info.id)
-            && let Ok(Some((holder, _))) = file.read_holder("lock").await
-            && holder.record.is_held_by(&info.id)
-            // That one is not ours alone: after us it is the next holder's.
-            && holder.version != NULL_VERSION
-        {
-            self.memory.set_held(&key, Held { id: info.id.clone(), version: holder.version });
-        }
-        Ok(info)
-    }
-
-    /// Returns who holds the lock.
-    ///
-    /// Whoever asks goes by the answer. So a lock of ours that was released elsewhere, and taken by
-    /// another since, is not looked for any more: a replica of a server may be asked to write
-    /// under a lock that another one took.
-    pub(crate) async fn inspect_lock(&self, workspace: &Workspace) -> Result<Option<LockRecord>> {
-        let file = LockFile::new(self, workspace);
-        let held = self.memory.held(&file.key());
-        let found = self.visible_lock(workspace).inspect("read the lock").await?;
-        // What was taken here since the look began is not what it was about.
-        if let (Some(record), Some(held)) = (&found, held)
-            && record.object == file.url()
-            && record.id().is_some_and(|id| *id != held.id)
-        {
-            self.memory.forget(&file.key(), &held.id);
-        }
-        Ok(found)
-    }
-
-    pub(crate) async fn release_lock(
-        &self,
-        workspace: &Workspace,
-        target: &LockTarget,
-        release: &mut Release,
-    ) -> Result<ReleaseStep> {
-        let step = self.lock(workspace).release_step(target, release).await?;
-        if let (ReleaseStep::Done(released), LockTarget::Id(id)) = (&step, target) {
-            let file = LockFile::new(self, workspace);
-            let key = file.key();
-            // A marker of a client that walked in may lie over ours: that frees the lock, and
-            // leaves our version there for ever.
-            if *released == Released::AlreadyFree
-                && let Some(held) = self.memory.held(&key).filter(|held| held.id == *id)
-                && let Err(failure) = file.delete_version("unlock", &held.version).await
-            {
-                tracing::warn!(
-                    error = failure.error.to_string(),
-                    object = file.url(),
-                    version = held.version,
-                    "a version is left behind"
-                );
-            }
-            self.memory.forget(&key, id);
-        }
-        Ok(step)
     }
 }
 

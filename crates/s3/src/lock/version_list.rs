@@ -17,12 +17,12 @@
 //! This holds between clients that go by it. A native client puts its record without looking at the
 //! list, believes the store's 200, and on release deletes the lock file without naming a version,
 //! which puts a delete marker over everybody's. Nothing can stop it, but it shows: our
-//! records carry [`RULE`] in their metadata, its own does not. See [`guard`](super::guard).
+//! records carry [`RULE`] in their metadata, its own does not. See [`before_write`](super::before_write).
 
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use futures_util::stream::{self, TryStreamExt as _};
 use remote_state_core::provider::{
-    Attempts, Outcome, Page, pages, read_lock_record, read_record_body,
+    Attempts, ObjectBackend as _, Outcome, Page, pages, read_lock_record, read_record_body,
 };
 use remote_state_core::shell::operand;
 use remote_state_core::{Error, ErrorKind, LockId, LockRecord, Result};
@@ -30,7 +30,7 @@ use remote_state_core::{Error, ErrorKind, LockId, LockRecord, Result};
 use crate::checksum::Recorded;
 use crate::client::{Repeat, Select};
 use crate::error::Failure;
-use crate::lock::file::LockFile;
+use crate::lock::create::LockFile;
 use crate::lock::memory::{Held, NULL_VERSION};
 use crate::versions::{Listed, NOT_UNDERSTOOD};
 
@@ -90,7 +90,7 @@ impl LockFile<'_> {
         let lost = match self.list("lock", None).await {
             Ok(list) if list.holder() == Some(&version) => {
                 if let Some(id) = id {
-                    self.store.memory.set_held(&self.key(), Held { id, version });
+                    self.bucket.memory.set_held(self.key(), Held { id, version });
                 }
                 return Ok(());
             }
@@ -155,9 +155,9 @@ impl LockFile<'_> {
         operation: &'static str,
         sought: Option<&str>,
     ) -> Result<VersionList> {
-        let key = &self.key();
-        let mut listing = pages(self.store.client.store(), move |after| async move {
-            let page = self.store.client.list_versions(operation, key, after).await?;
+        let key = self.key();
+        let mut listing = pages(self.bucket.client.store(), move |after| async move {
+            let page = self.bucket.client.list_versions(operation, key, after).await?;
             let first = page.entries.first().map(Listed::identity);
             Ok(Page::new(page.entries, page.is_truncated == Some(true), page.next)?
                 .with_first(first))
@@ -166,7 +166,7 @@ impl LockFile<'_> {
         while !(has_marker && is_found)
             && let Some(listed) = listing.try_next().await?
             // Keys that merely begin like ours come after it.
-            && listed.key == *key
+            && listed.key == key
         {
             if listed.version.is_none() {
                 return Err(self.about(operation, ErrorKind::Unexpected, NOT_UNDERSTOOD));
@@ -201,7 +201,7 @@ impl LockFile<'_> {
             Ok(list) => Ok(Some(list)),
             Err(error)
                 if error.kind() == ErrorKind::PermissionDenied
-                    && matches!(self.store.client.was_versioned(operation).await, Ok(false)) =>
+                    && matches!(self.bucket.client.was_versioned(operation).await, Ok(false)) =>
             {
                 Ok(None)
             }
@@ -237,7 +237,7 @@ impl LockFile<'_> {
         version: &str,
     ) -> Result<Option<Standing>> {
         let select = Select { version: Some(version), ..Select::default() };
-        match self.store.client.get(operation, &self.key(), &select).await {
+        match self.bucket.client.get(operation, self.key(), &select).await {
             Ok(answer) => {
                 let goes_by_list = goes_by_list(&answer);
                 let record = self.record_of(operation, answer).await?;
@@ -275,7 +275,7 @@ impl LockFile<'_> {
         version: &str,
     ) -> Result<(), Failure> {
         let repeat = if version == NULL_VERSION { Repeat::Never } else { Repeat::AsConfigured };
-        match self.store.client.delete_version(operation, &self.key(), version, repeat).await {
+        match self.bucket.client.delete_version(operation, self.key(), version, repeat).await {
             Err(Failure { outcome: Outcome::Absent, .. }) => Ok(()),
             other => other,
         }
@@ -295,7 +295,7 @@ impl LockFile<'_> {
         answer: GetObjectOutput,
     ) -> Result<Vec<u8>> {
         let url = self.url();
-        let recorded = self.store.client.recorded(&answer);
+        let recorded = self.bucket.client.recorded(&answer);
         let body =
             stream::try_unfold((answer.body, recorded), |(mut body, mut recorded)| async move {
                 let broken = |reason: &str| self.about(operation, ErrorKind::Unavailable, reason);
@@ -317,13 +317,13 @@ impl LockFile<'_> {
     }
 
     fn left_behind(&self, id: Option<&LockId>, version: &str, source: Error) -> Error {
-        let location = self.store.layout.location(self.workspace);
+        let state = self.bucket.url(&self.place.key);
         let error = Error::new(
             ErrorKind::Unknown,
             "lock",
             format!(
-                "the lock of `{}` was not taken, but a record of it could not be taken away again",
-                location.state
+                "the lock of `{state}` was not taken, but a record of it could not be taken away \
+                 again"
             ),
         )
         .with_context("because", &source)

@@ -36,35 +36,35 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream;
 use remote_state_core::provider::{
-    Failure, FoundLock, LockMechanism, Outcome, SecondCreate, read_lock_record, read_record_body,
-    second_create,
+    Failure, FoundLock, LockMechanism, ObjectBackend as _, Outcome, SecondCreate, StatePlace,
+    read_lock_record, read_record_body, second_create,
 };
-use remote_state_core::{Error, ErrorKind, LockRecord, Result, Workspace};
+use remote_state_core::{Error, ErrorKind, LockRecord, Result};
 
 use crate::body::chunk;
+use crate::bucket::Bucket;
 use crate::client::{EverVersioned, NULL_VERSION, PutMode, Stored};
 use crate::payload::Payload;
 use crate::request::Repeat;
-use crate::store::OssStore;
 
 /// The lock object of a workspace's state.
 pub(crate) struct LockObject<'a> {
-    pub(crate) store: &'a OssStore,
-    pub(crate) workspace: &'a Workspace,
+    pub(crate) bucket: &'a Bucket,
+    pub(crate) place: &'a StatePlace,
 }
 
 #[async_trait]
 impl LockMechanism for LockObject<'_> {
     fn name(&self) -> &'static str {
-        "lock object"
+        Self::NAME
     }
 
     fn object(&self) -> String {
-        self.store.layout.url(&self.key())
+        self.bucket.url(self.key())
     }
 
     fn is_proven(&self) -> bool {
-        self.store.client.sender.is_public() || self.store.is_proven.load(Ordering::Acquire)
+        self.bucket.client.sender.is_public() || self.bucket.is_proven.load(Ordering::Acquire)
     }
 
     /// Creates it and reads it back.
@@ -90,16 +90,16 @@ impl LockMechanism for LockObject<'_> {
     async fn prove(&self, record: Bytes) -> Result<()> {
         match second_create(|| self.create(&record)).await? {
             SecondCreate::Refused => {
-                self.store.is_proven.store(true, Ordering::Release);
+                self.bucket.is_proven.store(true, Ordering::Release);
                 Ok(())
             }
             SecondCreate::CarriedOut(stored) => {
                 // The second version would stand over the first, which is given back by whoever
                 // asked.
                 if let Some(version) = stored.version.filter(|version| version != NULL_VERSION) {
-                    let (client, key) = (&self.store.client, self.key());
+                    let (client, key) = (&self.bucket.client, self.key());
                     let undone =
-                        client.delete("unlock", &key, Some(&version), Repeat::AsConfigured).await;
+                        client.delete("unlock", key, Some(&version), Repeat::AsConfigured).await;
                     if let Err(failure) = undone {
                         tracing::warn!(
                             error = failure.error.to_string(),
@@ -144,9 +144,9 @@ impl FoundLock for FoundObject<'_> {
     /// holder's too, if somebody released ours by force since it was read, or if an earlier
     /// delete of ours, given up for lost, arrives after that.
     async fn remove_once(&self) -> Result<(), Failure> {
-        let (client, key) = (&self.object.store.client, self.object.key());
+        let (client, key) = (&self.object.bucket.client, self.object.key());
         if let Some(version) = &self.version {
-            match client.delete("unlock", &key, Some(version), Repeat::Never).await {
+            match client.delete("unlock", key, Some(version), Repeat::Never).await {
                 Err(failure)
                     if failure.outcome == Outcome::Refused
                         && failure.error.kind() == ErrorKind::PermissionDenied =>
@@ -159,30 +159,32 @@ impl FoundLock for FoundObject<'_> {
                 decided => return decided,
             }
         }
-        client.delete("unlock", &key, None, Repeat::Never).await
+        client.delete("unlock", key, None, Repeat::Never).await
     }
 }
 
 impl LockObject<'_> {
-    fn key(&self) -> String {
-        self.store.layout.lock_key(self.workspace)
+    pub(crate) const NAME: &'static str = "lock object";
+
+    fn key(&self) -> &str {
+        &self.place.lock_key
     }
 
     async fn create(&self, record: &Bytes) -> Result<Stored, Failure> {
-        let client = &self.store.client;
+        let client = &self.bucket.client;
         let (key, payload) = (self.key(), Payload::from(record.clone()));
-        match self.store.versioning("lock").await {
+        match self.bucket.versioning("lock").await {
             Some(EverVersioned::Never) => {
                 let stored = client
-                    .put("lock", &key, &payload, PutMode::ForbidOverwrite, Repeat::Never)
+                    .put("lock", key, &payload, PutMode::ForbidOverwrite, Repeat::Never)
                     .await?;
                 match &stored.version {
                     None => Ok(stored),
-                    Some(version) => Err(self.take_back(&key, version).await),
+                    Some(version) => Err(self.take_back(key, version).await),
                 }
             }
             Some(EverVersioned::EnabledOrSuspended) | None => {
-                client.append_once("lock", &key, &payload).await
+                client.append_once("lock", key, &payload).await
             }
         }
     }
@@ -191,11 +193,11 @@ impl LockObject<'_> {
     /// service did not look whether a lock was there: what was created is none. Taken back, it
     /// uncovers the lock that may be below it.
     async fn take_back(&self, key: &str, version: &str) -> Failure {
-        self.store.has_versions.store(true, Ordering::Release);
+        self.bucket.has_versions.store(true, Ordering::Release);
         if version == NULL_VERSION {
             return Failure { outcome: Outcome::Refused, error: self.perhaps_replaced() };
         }
-        match self.store.client.delete("unlock", key, Some(version), Repeat::AsConfigured).await {
+        match self.bucket.client.delete("unlock", key, Some(version), Repeat::AsConfigured).await {
             Ok(()) | Err(Failure { outcome: Outcome::Absent, .. }) => Failure {
                 outcome: Outcome::Conflict,
                 error: self
@@ -232,7 +234,7 @@ impl LockObject<'_> {
 
     /// Reads what is there. What is too long for a record is not read to its end.
     async fn text(&self, operation: &'static str) -> Result<Option<Found>> {
-        let answer = match self.store.client.get(operation, &self.key(), None).await {
+        let answer = match self.bucket.client.get(operation, self.key(), None).await {
             Ok(answer) => answer,
             Err(failure) if failure.outcome == Outcome::Absent => return Ok(None),
             Err(failure) => return Err(failure.error),
@@ -241,7 +243,7 @@ impl LockObject<'_> {
         let version = answer.header("x-oss-version-id").filter(|version| *version != NULL_VERSION);
         let version = version.map(str::to_owned);
         let object = self.object();
-        let about = self.store.client.sender.about(operation, &object);
+        let about = self.bucket.client.sender.about(operation, &object);
         let body = stream::try_unfold(answer.response, |mut response| async move {
             let bytes = chunk(&mut response).await.map_err(|reason| {
                 about
@@ -256,12 +258,12 @@ impl LockObject<'_> {
 
     fn error(&self, kind: ErrorKind, reason: &str) -> Error {
         let object = self.object();
-        self.store.client.sender.about("lock", &object).error(kind, reason)
+        self.bucket.client.sender.about("lock", &object).error(kind, reason)
     }
 
     /// Says why a lock object is none here, and what to use instead.
     fn cannot_lock(&self) -> Error {
-        let sender = &self.store.client.sender;
+        let sender = &self.bucket.client.sender;
         Error::new(
             ErrorKind::Unsupported,
             "lock",
@@ -277,31 +279,5 @@ impl LockObject<'_> {
             "or set `lock = false`, and make sure by other means that only one client writes at a \
              time",
         )
-    }
-}
-
-impl OssStore {
-    /// Says whether the bucket keeps versions; `None` if that could not be found out.
-    pub(crate) async fn versioning(&self, operation: &'static str) -> Option<EverVersioned> {
-        if self.has_versions.load(Ordering::Acquire) {
-            return Some(EverVersioned::EnabledOrSuspended);
-        }
-        match self.client.versioning(operation).await {
-            Ok(versioning) => {
-                // The other answer is good for the moment only: versions can be turned on at any
-                // time.
-                if versioning == EverVersioned::EnabledOrSuspended {
-                    self.has_versions.store(true, Ordering::Release);
-                }
-                Some(versioning)
-            }
-            Err(failure) => {
-                tracing::debug!(
-                    error = failure.error.to_string(),
-                    "whether the bucket keeps versions is not known"
-                );
-                None
-            }
-        }
     }
 }

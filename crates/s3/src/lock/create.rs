@@ -10,7 +10,7 @@
 //!
 //! A store of Ceph's family ignores the condition where versioning is enabled, and says so by the
 //! version that its answer names: there the list of versions decides, see
-//! [`by_list`](super::by_list). The two rules do not get into each other's way when versioning is
+//! [`version_list`](super::version_list). The two rules do not get into each other's way when versioning is
 //! switched: a create that names no version was honoured, and what stood there before versioning
 //! was enabled is the oldest in the list.
 
@@ -20,23 +20,24 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use remote_state_core::provider::{
-    FoundLock, LockMechanism, SecondCreate, parse_lock_record, read_lock_record, second_create,
+    FoundLock, LockMechanism, ObjectBackend as _, SecondCreate, StatePlace, parse_lock_record,
+    read_lock_record, second_create,
 };
-use remote_state_core::{Error, ErrorKind, LockId, LockRecord, LockTarget, Result, Workspace};
+use remote_state_core::{Error, ErrorKind, LockId, LockRecord, LockTarget, Released, Result};
 
+use crate::bucket::Bucket;
 use crate::client::{Condition, Object, Repeat, Select, Stored};
 use crate::dialect::Versioned;
 use crate::error::{Failure, Outcome};
-use crate::lock::by_list::{VersionList, unlisted};
 use crate::lock::claim::Tags;
-use crate::lock::memory::{NULL_VERSION, Versioning};
+use crate::lock::memory::{Held, NULL_VERSION, Versioning};
+use crate::lock::version_list::{VersionList, unlisted};
 use crate::payload::Payload;
-use crate::store::S3Store;
 
 /// The lock file of a workspace's state.
 pub(crate) struct LockFile<'a> {
-    pub(crate) store: &'a S3Store,
-    pub(crate) workspace: &'a Workspace,
+    pub(crate) bucket: &'a Bucket,
+    pub(crate) place: &'a StatePlace,
     /// The list of versions has decided, and there is nothing to prove.
     is_decided_by_list: AtomicBool,
     /// What the store said of the file that was created, for as long as nobody else can have
@@ -47,7 +48,7 @@ pub(crate) struct LockFile<'a> {
 #[async_trait]
 impl LockMechanism for LockFile<'_> {
     fn name(&self) -> &'static str {
-        "lock file"
+        Self::NAME
     }
 
     fn object(&self) -> String {
@@ -55,7 +56,7 @@ impl LockMechanism for LockFile<'_> {
     }
 
     fn is_proven(&self) -> bool {
-        self.store.is_proven.load(Ordering::Acquire)
+        self.bucket.is_proven.load(Ordering::Acquire)
             || self.is_decided_by_list.load(Ordering::Acquire)
     }
 
@@ -63,7 +64,7 @@ impl LockMechanism for LockFile<'_> {
         let id = parse_lock_record(&record).ok().map(|info| info.id);
         // Where every create is carried out, a record that cannot win is not put: should its owner
         // die, it would hold the lock later.
-        if self.may_go_by_list() && self.store.memory.versioning() == Versioning::Enabled {
+        if self.may_go_by_list() && self.bucket.memory.versioning() == Versioning::Enabled {
             let list = self.list("lock", None).await.map_err(unlisted)?;
             if list.holder().is_some() {
                 let reason = "another client was first";
@@ -94,7 +95,7 @@ impl LockMechanism for LockFile<'_> {
         // nothing.
         match second_create(|| self.put(record.clone())).await? {
             SecondCreate::Refused => {
-                self.store.is_proven.store(true, Ordering::Release);
+                self.bucket.is_proven.store(true, Ordering::Release);
                 Ok(())
             }
             // Versioning has been enabled since: what was put first stands before this one in the
@@ -137,6 +138,58 @@ impl LockMechanism for LockFile<'_> {
         let Some(mut found) = self.find_file(operation, target).await? else { return Ok(None) };
         found.tags = self.tags_for(&found).await;
         Ok(Some(found))
+    }
+
+    /// The caller goes by the answer. So a lock of ours that was released elsewhere, and taken by
+    /// another since, is not looked for any more: a replica of a server may be asked to write under
+    /// a lock that another one took.
+    async fn look(&self, operation: &'static str) -> Result<Option<Box<dyn FoundLock + '_>>> {
+        // What is taken here from now on is not what the look is about.
+        let held = self.bucket.memory.held(self.key());
+        let found = self.read(operation).await?;
+        if let (Some(found), Some(held)) = (&found, held)
+            && found.record().id().is_some_and(|id| *id != held.id)
+        {
+            self.bucket.memory.forget(self.key(), &held.id);
+        }
+        Ok(found)
+    }
+
+    async fn taken(&self, id: &LockId) {
+        // If the answer to our create was lost, the lock was recognised by its id, and its version
+        // is not known yet.
+        let memory = &self.bucket.memory;
+        if self.goes_by_list()
+            && memory.held(self.key()).is_none_or(|held| held.id != *id)
+            && let Ok(Some((holder, _))) = self.read_holder("lock").await
+            && holder.record.is_held_by(id)
+            // That one is not ours alone: after us it is the next holder's.
+            && holder.version != NULL_VERSION
+        {
+            memory.set_held(self.key(), Held { id: id.clone(), version: holder.version });
+        }
+    }
+
+    fn not_taken(&self, id: &LockId) {
+        self.bucket.memory.forget(self.key(), id);
+    }
+
+    async fn released(&self, id: &LockId, released: &Released) {
+        let memory = &self.bucket.memory;
+        // A delete marker of a native client may lie over ours: that frees the lock, and leaves our
+        // version there for ever.
+        if *released == Released::AlreadyFree
+            && let Some(held) = memory.held(self.key()).filter(|held| held.id == *id)
+            && let Err(failure) = self.delete_version("unlock", &held.version).await
+        {
+            tracing::warn!(
+                error = failure.error.to_string(),
+                object = self.url(),
+                version = held.version,
+                "a version is left behind"
+            );
+        }
+        memory.forget(self.key(), id);
     }
 
     async fn withdraw(&self, id: &LockId) -> Result<()> {
@@ -259,7 +312,7 @@ impl FoundLock for FoundFile<'_> {
             Found::Versions { .. } => true,
             Found::Object { etag, version, .. } => {
                 version.is_some()
-                    || (etag.is_some() && self.file.store.dialect.deletes_conditionally)
+                    || (etag.is_some() && self.file.bucket.dialect.deletes_conditionally)
             }
         }
     }
@@ -292,7 +345,7 @@ impl FoundLock for FoundFile<'_> {
                 }
                 Ok(())
             }
-            Found::Object { etag: Some(etag), .. } if file.store.dialect.deletes_conditionally => {
+            Found::Object { etag: Some(etag), .. } if file.bucket.dialect.deletes_conditionally => {
                 file.delete_object(Condition::IfMatch(etag)).await
             }
             Found::Object { version: Some(version), .. } => {
@@ -314,10 +367,12 @@ impl FoundLock for FoundFile<'_> {
 }
 
 impl<'a> LockFile<'a> {
-    pub(crate) fn new(store: &'a S3Store, workspace: &'a Workspace) -> Self {
+    pub(crate) const NAME: &'static str = "lock file";
+
+    pub(crate) fn new(bucket: &'a Bucket, place: &'a StatePlace) -> Self {
         Self {
-            store,
-            workspace,
+            bucket,
+            place,
             is_decided_by_list: AtomicBool::new(false),
             created: Mutex::default(),
         }
@@ -325,21 +380,21 @@ impl<'a> LockFile<'a> {
 }
 
 impl LockFile<'_> {
-    pub(super) fn key(&self) -> String {
-        self.store.layout.lock_key(self.workspace)
+    pub(super) fn key(&self) -> &str {
+        &self.place.lock_key
     }
 
     pub(super) fn url(&self) -> String {
-        self.store.layout.url(&self.key())
+        self.bucket.url(self.key())
     }
 
     pub(super) fn about(&self, operation: &'static str, kind: ErrorKind, reason: &str) -> Error {
-        self.store.client.about(operation, &self.url()).error(kind, reason)
+        self.bucket.client.about(operation, &self.url()).error(kind, reason)
     }
 
     /// The list of versions decides if the store makes one.
     pub(super) fn may_go_by_list(&self) -> bool {
-        self.store.dialect.versioned == Versioned::ByList
+        self.bucket.dialect.versioned == Versioned::ByList
     }
 
     /// The list of versions decides about this one. The one that is called `null` is nobody's own:
@@ -351,14 +406,14 @@ impl LockFile<'_> {
 
     /// The list of versions decides, as far as is known.
     fn goes_by_list(&self) -> bool {
-        self.may_go_by_list() && self.store.memory.versioning() != Versioning::Off
+        self.may_go_by_list() && self.bucket.memory.versioning() != Versioning::Off
     }
 
     /// Deletes what stands there, whatever it is, unless the condition says what it must be.
     async fn delete_object(&self, condition: Condition<'_>) -> Result<(), Failure> {
-        let client = &self.store.client;
+        let client = &self.bucket.client;
         if !self.may_go_by_list() {
-            return client.delete_once("unlock", &self.key(), condition).await;
+            return client.delete_once("unlock", self.key(), condition).await;
         }
         // Where versioning is suspended, a delete that names no version would leave a marker, and
         // that refuses every create from then on.
@@ -369,14 +424,14 @@ impl LockFile<'_> {
                 if failure.error.kind() == ErrorKind::PermissionDenied
                     && matches!(client.was_versioned("unlock").await, Ok(false)) =>
             {
-                client.delete_once("unlock", &self.key(), condition).await
+                client.delete_once("unlock", self.key(), condition).await
             }
             other => other,
         }
     }
 
     async fn see(&self, operation: &'static str) -> Result<Seen<'_>> {
-        let answer = match self.store.client.get(operation, &self.key(), &Select::default()).await {
+        let answer = match self.bucket.client.get(operation, self.key(), &Select::default()).await {
             Ok(answer) => answer,
             Err(failure) if failure.outcome == Outcome::Absent => return Ok(Seen::Nothing),
             Err(failure) => return Err(failure.error),
@@ -419,19 +474,19 @@ impl LockFile<'_> {
         condition: Condition<'_>,
     ) -> Result<Stored, Failure> {
         let payload = Payload::small(record);
-        let store = self.store;
+        let bucket = self.bucket;
         let stored =
-            store.client.put(object, &self.key(), &payload, condition, Repeat::Never).await?;
-        store.memory.note(&store.dialect, stored.version.as_deref());
+            bucket.client.put(object, self.key(), &payload, condition, Repeat::Never).await?;
+        bucket.memory.note(&bucket.dialect, stored.version.as_deref());
         Ok(stored)
     }
 
     /// Says why a lock file is none here, and what to use instead.
     async fn cannot_lock(&self) -> Error {
-        let (bucket, store) = (self.store.client.bucket(), self.store.client.store());
+        let (bucket, store) = (self.bucket.client.bucket(), self.bucket.client.store());
         // Ceph honours the condition on buckets without versioning only; what the answer is worth
         // if it fails is nothing.
-        let is_versioned = self.store.client.is_versioned("lock").await.unwrap_or(false);
+        let is_versioned = self.bucket.client.is_versioned("lock").await.unwrap_or(false);
         let where_ = if is_versioned { " on this versioned bucket" } else { "" };
         let error = Error::new(
             ErrorKind::Unsupported,
@@ -441,7 +496,7 @@ impl LockFile<'_> {
                  two clients would both hold the lock file"
             ),
         )
-        .with_context("state", self.store.layout.location(self.workspace).state);
+        .with_context("state", self.bucket.url(&self.place.key));
         if is_versioned {
             error
                 .with_hint(

@@ -1,0 +1,349 @@
+//! The contract, in terms of a backend.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
+
+use super::backend::{
+    DIGEST_SUFFIX, LOCK_SUFFIX, Layout, ObjectBackend, StatePlace, StateWrite, TableBackend,
+};
+use super::table::{TableDigest, TableLock};
+use crate::error::{Error, ErrorKind, Result};
+use crate::lock_info::LockInfo;
+use crate::names::Workspace;
+use crate::outgoing::Outgoing;
+use crate::provider::{
+    ClaimWait, DigestWait, LockMechanism, Outcome, Present, Release, ReleaseStep, StateDigest,
+    StateLock, locks_of, not_too_many, pages, release_in_steps,
+};
+use crate::store::{
+    Capabilities, LockRecord, LockTarget, ReadOptions, Released, StateLocation, StateMeta,
+    StateRead, StateStore, StateVersion, WriteMode,
+};
+
+/// Terraform state in one bucket, under one state key. Clones share what they have learned of the
+/// bucket.
+#[derive(Clone, Debug)]
+pub struct ObjectStateStore {
+    objects: Arc<dyn ObjectBackend>,
+    layout: Arc<dyn Layout>,
+    uses_lock_object: bool,
+    /// The table of digests, and of locks if `locks_in_table`.
+    table: Option<Arc<dyn TableBackend>>,
+    locks_in_table: bool,
+    lock_hint: &'static str,
+    claim_wait: ClaimWait,
+    digest_wait: DigestWait,
+}
+
+impl ObjectStateStore {
+    /// Makes a store without any lock. Nothing is sent before the first operation.
+    ///
+    /// `lock_hint` says what to configure so that locks are taken, as a sentence that could follow
+    /// "hint:".
+    pub fn new(
+        objects: Arc<dyn ObjectBackend>,
+        layout: Arc<dyn Layout>,
+        lock_hint: &'static str,
+    ) -> Self {
+        Self {
+            objects,
+            layout,
+            uses_lock_object: false,
+            table: None,
+            locks_in_table: false,
+            lock_hint,
+            claim_wait: ClaimWait::default(),
+            digest_wait: DigestWait::default(),
+        }
+    }
+
+    /// Sets whether a lock is, or is also, an object beside the state.
+    #[must_use]
+    pub fn with_lock_object(mut self, uses_lock_object: bool) -> Self {
+        self.uses_lock_object = uses_lock_object;
+        self
+    }
+
+    /// Keeps the digest of each state in a table, and its lock too if `locks_in_table`.
+    #[must_use]
+    pub fn with_table(mut self, table: Arc<dyn TableBackend>, locks_in_table: bool) -> Self {
+        self.table = Some(table);
+        self.locks_in_table = locks_in_table;
+        self
+    }
+
+    /// Sets how long a reader waits for a state and its digest to agree.
+    #[must_use]
+    pub fn with_digest_wait(mut self, wait: DigestWait) -> Self {
+        self.digest_wait = wait;
+        self
+    }
+
+    /// Sets how long a release waits for another one.
+    #[must_use]
+    pub fn with_claim_wait(mut self, wait: ClaimWait) -> Self {
+        self.claim_wait = wait;
+        self
+    }
+
+    fn place(&self, workspace: &Workspace) -> StatePlace {
+        StatePlace::new(self.objects.bucket(), self.layout.state_key(workspace))
+    }
+
+    /// The lock as it is configured.
+    fn lock<'a>(&'a self, workspace: &Workspace, place: &'a StatePlace) -> StateLock<'a> {
+        self.state_lock(workspace, self.mechanisms(place, true))
+    }
+
+    /// What may show a lock: also what this configuration does not take, since another client may.
+    fn visible_lock<'a>(&'a self, workspace: &Workspace, place: &'a StatePlace) -> StateLock<'a> {
+        let mut mechanisms = self.mechanisms(place, true);
+        mechanisms.extend(self.mechanisms(place, false));
+        self.state_lock(workspace, mechanisms)
+    }
+
+    /// The lock object and the lock row, as far as they are configured or are not.
+    fn mechanisms<'a>(
+        &'a self,
+        place: &'a StatePlace,
+        are_configured: bool,
+    ) -> Vec<Box<dyn LockMechanism + 'a>> {
+        let mut mechanisms: Vec<Box<dyn LockMechanism + 'a>> = Vec::new();
+        if self.uses_lock_object == are_configured {
+            mechanisms.push(self.objects.lock_object(place));
+        }
+        if let Some(table) = &self.table
+            && self.locks_in_table == are_configured
+        {
+            mechanisms.push(Box::new(TableLock { table: &**table, id: &place.path }));
+        }
+        mechanisms
+    }
+
+    fn state_lock<'a>(
+        &self,
+        workspace: &Workspace,
+        mechanisms: Vec<Box<dyn LockMechanism + 'a>>,
+    ) -> StateLock<'a> {
+        StateLock::new(self.location(workspace), self.capabilities(), mechanisms)
+            .with_claim_wait(self.claim_wait)
+    }
+
+    /// The digest of a state, where a table is configured.
+    fn digest(&self, place: &StatePlace) -> Option<StateDigest<TableDigest<'_>>> {
+        let table = &**self.table.as_ref()?;
+        let (state, look) = (self.objects.url(&place.key), self.objects.how_to_look(&place.key));
+        let entry = TableDigest::new(table, &place.path, state, look);
+        Some(StateDigest::new(entry, self.digest_wait))
+    }
+
+    /// Reads what is stored, whatever its digest says.
+    async fn read_object(
+        &self,
+        place: &StatePlace,
+        options: &ReadOptions,
+    ) -> Result<Option<StateRead>> {
+        match self.objects.get("read", &place.key, options.version.as_ref()).await {
+            // Native clients take an object without bytes for no state.
+            Ok(read) => Ok(Some(read).filter(|read| read.meta.size_bytes > 0)),
+            Err(failure) if failure.outcome == Outcome::Absent && options.version.is_none() => {
+                Ok(None)
+            }
+            Err(failure) => Err(failure.error),
+        }
+    }
+
+    /// Refuses a workspace that the layout does not take, unless it exists.
+    async fn refuse_new(&self, workspace: &Workspace, place: &StatePlace) -> Result<()> {
+        let Some(reason) = self.layout.refuses_new(workspace) else { return Ok(()) };
+        if self.objects.present("write", &place.key).await? != Present::No {
+            return Ok(());
+        }
+        let message = format!("cannot make workspace `{workspace}`: {reason}");
+        Err(Error::new(ErrorKind::ConfigInvalid, "write", message)
+            .with_context("state", self.objects.url(&place.key))
+            .with_hint("keep the state under another key before you make workspaces of it"))
+    }
+
+    fn keys(&self, operation: &'static str) -> BoxStream<'static, Result<String>> {
+        let (objects, prefix) = (self.objects.clone(), Arc::from(self.layout.listing_prefix()));
+        pages(self.objects.store(), move |at| {
+            let (objects, prefix): (_, Arc<str>) = (objects.clone(), Arc::clone(&prefix));
+            async move { objects.list(operation, &prefix, at).await }
+        })
+    }
+}
+
+impl fmt::Display for ObjectStateStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.objects.url(&self.place(&Workspace::default()).key))
+    }
+}
+
+#[async_trait]
+impl StateStore for ObjectStateStore {
+    fn capabilities(&self) -> Capabilities {
+        self.objects
+            .capabilities()
+            .with_locking(self.uses_lock_object || self.locks_in_table)
+            .with_lock_hint(self.lock_hint)
+            .with_digests(self.table.is_some())
+    }
+
+    fn location(&self, workspace: &Workspace) -> StateLocation {
+        let place = self.place(workspace);
+        let locks = self.mechanisms(&place, true).iter().map(|lock| lock.object()).collect();
+        StateLocation::new(place.path.clone(), self.objects.url(&place.key), locks)
+    }
+
+    fn with_state_key(&self, key: &str) -> Result<Arc<dyn StateStore>> {
+        let layout = self.layout.with_state_key(key).map_err(|reason| {
+            Error::config(format!("no state can be kept under the key {key:?}: {reason}"))
+        })?;
+        Ok(Arc::new(Self { layout, ..self.clone() }))
+    }
+
+    fn admit(&self, workspace: &Workspace) -> Result<()> {
+        let refused = |reason: String| {
+            Err(Error::config(format!("no state can be kept under this name: {reason}")))
+        };
+        if let Some(reason) = self.layout.refuses_new(workspace) {
+            return refused(reason);
+        }
+        let StatePlace { key, lock_key, path } = self.place(workspace);
+        let bytes = if self.uses_lock_object { lock_key.len() } else { key.len() };
+        let most = self.objects.longest_key();
+        if bytes > most {
+            return refused(format!(
+                "an object's key would have {bytes} bytes, of which {most} are allowed"
+            ));
+        }
+        let table = self.table.as_deref();
+        if let Some(most) = table.map(TableBackend::longest_id) {
+            let bytes = path.len() + DIGEST_SUFFIX.len();
+            if bytes > most {
+                return refused(format!(
+                    "a row's id would have {bytes} bytes, of which {most} are allowed"
+                ));
+            }
+        }
+        // The one who locks would find what belongs to another state, and the other one would take
+        // it for damaged.
+        let lock_object = self.uses_lock_object.then(|| self.objects.lock_object_name());
+        let taken =
+            [(LOCK_SUFFIX, lock_object), (DIGEST_SUFFIX, table.map(TableBackend::digest_name))];
+        match taken.into_iter().find(|(suffix, used)| used.is_some() && key.ends_with(suffix)) {
+            Some((suffix, Some(what))) => {
+                refused(format!("what ends in `{suffix}` is the {what} of another state"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn read(
+        &self,
+        workspace: &Workspace,
+        options: &ReadOptions,
+    ) -> Result<Option<StateRead>> {
+        let place = self.place(workspace);
+        let read = || self.read_object(&place, options);
+        match self.digest(&place) {
+            Some(digest) => digest.read(options, read).await,
+            None => read().await,
+        }
+    }
+
+    async fn write(
+        &self,
+        workspace: &Workspace,
+        outgoing: Outgoing,
+        mode: &WriteMode,
+    ) -> Result<StateMeta> {
+        let place = &self.place(workspace);
+        self.refuse_new(workspace, place).await?;
+        let digest = self.digest(place);
+        let needs_md5 = digest.is_some();
+        let written =
+            self.objects.put_state(StateWrite { place, outgoing, mode, needs_md5 }).await?;
+        match (digest, written.md5) {
+            (Some(digest), Some(md5)) => digest.record(written.meta, md5).await,
+            _ => written.meta,
+        }
+    }
+
+    async fn delete(&self, workspace: &Workspace) -> Result<()> {
+        let place = self.place(workspace);
+        self.objects.delete_state(&place).await?;
+        match self.digest(&place) {
+            Some(digest) => digest.forget().await,
+            None => Ok(()),
+        }
+    }
+
+    fn workspaces(&self) -> BoxStream<'static, Result<Workspace>> {
+        let layout = self.layout.clone();
+        let named = self
+            .keys("list workspaces")
+            .try_filter_map(move |key| std::future::ready(Ok(layout.workspace_of(&key))));
+        not_too_many(self.objects.store(), named.boxed())
+    }
+
+    async fn acquire(&self, workspace: &Workspace, info: &LockInfo) -> Result<LockInfo> {
+        let place = self.place(workspace);
+        self.lock(workspace, &place).take(info).await
+    }
+
+    async fn release(&self, workspace: &Workspace, target: &LockTarget) -> Result<Released> {
+        release_in_steps(self, workspace, target).await
+    }
+
+    async fn release_step(
+        &self,
+        workspace: &Workspace,
+        target: &LockTarget,
+        release: &mut Release,
+    ) -> Result<ReleaseStep> {
+        let place = self.place(workspace);
+        self.lock(workspace, &place).release_step(target, release).await
+    }
+
+    async fn inspect(&self, workspace: &Workspace) -> Result<Option<LockRecord>> {
+        let place = self.place(workspace);
+        self.visible_lock(workspace, &place).inspect("read the lock").await
+    }
+
+    fn locks(&self) -> BoxStream<'static, Result<(Workspace, LockRecord)>> {
+        let (layout, has_table) = (self.layout.clone(), self.table.is_some());
+        let workspace_of = move |key: &str| {
+            let of_lock = key.strip_suffix(LOCK_SUFFIX).and_then(|key| layout.workspace_of(key));
+            of_lock.or_else(|| layout.workspace_of(key).filter(|_| has_table))
+        };
+        let store = self.clone();
+        locks_of(self.keys("list locks"), workspace_of, move |workspace| {
+            let store = store.clone();
+            async move {
+                let place = store.place(&workspace);
+                store.visible_lock(&workspace, &place).inspect_all("list locks").await
+            }
+        })
+    }
+
+    fn release_caveat(&self) -> Option<String> {
+        self.objects.release_caveat().filter(|_| self.uses_lock_object)
+    }
+
+    async fn lock_caveat(&self) -> Result<Option<String>> {
+        if self.uses_lock_object { self.objects.lock_caveat().await } else { Ok(None) }
+    }
+
+    fn versions(&self, workspace: &Workspace) -> BoxStream<'static, Result<StateVersion>> {
+        let (objects, key) = (self.objects.clone(), Arc::<str>::from(self.place(workspace).key));
+        pages(self.objects.store(), move |at| {
+            let (objects, key) = (objects.clone(), Arc::clone(&key));
+            async move { objects.versions(&key, at).await }
+        })
+    }
+}

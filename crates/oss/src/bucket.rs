@@ -1,0 +1,277 @@
+//! One bucket, and the state store over it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use remote_state_core::provider::{
+    Cursor, LockMechanism, ObjectBackend, ObjectStateStore, Page, StatePlace, StateWrite, Written,
+};
+use remote_state_core::{
+    Capabilities, ETag, Error, ErrorKind, Result, StateMeta, StateRead, StateVersion, VersionId,
+};
+
+use crate::client::{Client, EverVersioned};
+use crate::clock::parse_http_date;
+use crate::config::OssConfig;
+use crate::download;
+use crate::error::{Failure, Outcome};
+use crate::lock::LockObject;
+use crate::payload::Payload;
+use crate::request::{Answer, Repeat, Sender};
+use crate::tablestore::Table;
+use crate::xml::{Entry, ListedVersion, decode};
+
+/// What to configure so that locks are taken.
+const LOCK_HINT: &str = "take `lock = false` out of the configuration, for every client of this \
+                         state, or pass `--backend-config lock=true`";
+
+/// The longest key of an object, in bytes:
+/// <https://www.alibabacloud.com/help/en/oss/user-guide/object-naming-conventions>.
+const LONGEST_KEY: usize = 1023;
+
+impl OssConfig {
+    /// Makes the store. Nothing is sent before the first operation.
+    ///
+    /// # Errors
+    /// `CredentialInvalid` for half of a pair of keys, and for a profile that cannot be used here.
+    pub fn store(&self) -> Result<ObjectStateStore> {
+        let sender = Sender::new(self)?;
+        let table = self.tablestore.as_ref().map(|table| Table::new(sender.clone(), table, self));
+        let bucket = Bucket {
+            client: Client::new(sender, self),
+            is_proven: AtomicBool::default(),
+            has_versions: AtomicBool::default(),
+        };
+        let layout = Arc::new(self.layout.clone());
+        let store = ObjectStateStore::new(Arc::new(bucket), layout, LOCK_HINT)
+            .with_lock_object(self.uses_lock_object);
+        Ok(match table {
+            Some(table) => store.with_table(Arc::new(table), self.locks_in_table),
+            None => store,
+        })
+    }
+}
+
+/// A bucket, and what was learned of it.
+#[derive(Debug)]
+pub(crate) struct Bucket {
+    pub(crate) client: Client,
+    /// The store has been seen to refuse a second create.
+    pub(crate) is_proven: AtomicBool,
+    /// The bucket has been seen to keep versions. It never stops to have done so.
+    pub(crate) has_versions: AtomicBool,
+}
+
+impl Bucket {
+    /// Returns whether the bucket keeps versions, or did; `None` if that could not be found out.
+    pub(crate) async fn versioning(&self, operation: &'static str) -> Option<EverVersioned> {
+        if self.has_versions.load(Ordering::Acquire) {
+            return Some(EverVersioned::EnabledOrSuspended);
+        }
+        match self.client.versioning(operation).await {
+            Ok(versioning) => {
+                // The other answer is good for the moment only: versions can be turned on at any
+                // time.
+                if versioning == EverVersioned::EnabledOrSuspended {
+                    self.has_versions.store(true, Ordering::Release);
+                }
+                Some(versioning)
+            }
+            Err(failure) => {
+                tracing::debug!(
+                    error = failure.error.to_string(),
+                    "whether the bucket keeps versions is not known"
+                );
+                None
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl ObjectBackend for Bucket {
+    fn bucket(&self) -> &str {
+        self.client.sender.bucket()
+    }
+
+    fn store(&self) -> &str {
+        self.client.sender.store()
+    }
+
+    fn url(&self, key: &str) -> String {
+        self.client.url(key)
+    }
+
+    /// No request replaces a state on a condition. Creating one can be left to the store on buckets
+    /// without versions alone.
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::default().with_conditional_write(false).with_versions(true)
+    }
+
+    fn longest_key(&self) -> usize {
+        LONGEST_KEY
+    }
+
+    fn how_to_look(&self, _key: &str) -> String {
+        "look at what is stored".to_owned()
+    }
+
+    async fn get(
+        &self,
+        operation: &'static str,
+        key: &str,
+        version: Option<&VersionId>,
+    ) -> Result<StateRead, Failure> {
+        let answer = self.client.get(operation, key, version.map(VersionId::as_str)).await?;
+        let url = self.url(key);
+        let Some(size_bytes) = answer.response.content_length() else {
+            let message = format!("cannot read `{url}`: the store does not say how long it is");
+            let error = Error::new(ErrorKind::Unexpected, operation, message);
+            return Err(Failure { outcome: Outcome::Refused, error });
+        };
+        let crc64 = answer.header("x-oss-hash-crc64ecma").and_then(|crc| crc.parse().ok());
+        let meta = meta_of(&answer, size_bytes);
+        Ok(StateRead { meta, body: download::body(answer.response, size_bytes, crc64, url) })
+    }
+
+    async fn put_state(&self, write: StateWrite<'_>) -> Result<Written> {
+        let payload = Payload::new(write.outgoing.decided().await?).await?;
+        let meta = self.write(write.place, &payload, write.mode).await;
+        Ok(Written { meta, md5: Some(Ok(payload.md5)) })
+    }
+
+    async fn delete_state(&self, StatePlace { key, .. }: &StatePlace) -> Result<()> {
+        let deleted = self.client.delete("delete", key, None, Repeat::AsConfigured).await;
+        let Err(failure) = deleted else { return Ok(()) };
+        self.state_object(key).resolve_delete(failure, self.present("delete", key)).await
+    }
+
+    async fn list(
+        &self,
+        operation: &'static str,
+        prefix: &str,
+        at: Option<Cursor>,
+    ) -> Result<Page<String, Cursor>> {
+        let page = self.client.list(operation, prefix, at.map(|at| at.key)).await?;
+        let keys: Vec<_> = page.contents.iter().map(|listed| decode(&listed.key)).collect();
+        // The marker may be left out where the last key says the same.
+        let marker = page.next_marker.as_deref().map(decode).filter(|marker| !marker.is_empty());
+        let marker = marker.or_else(|| keys.last().cloned()).map(Cursor::new);
+        let first = keys.first().cloned();
+        Ok(Page::new(keys, page.is_truncated, marker)?.with_first(first))
+    }
+
+    async fn versions(&self, key: &str, at: Option<Cursor>) -> Result<Page<StateVersion, Cursor>> {
+        let page = self.client.list_versions("list versions", key, at).await?;
+        let mut listed = page.entries.into_iter().filter_map(|entry| match entry {
+            Entry::Version(version) => Some((version, false)),
+            Entry::DeleteMarker(version) => Some((version, true)),
+            Entry::Other => None,
+        });
+        let mut listed = listed.by_ref().peekable();
+        let first = listed.peek().map(|(entry, _)| format!("{} {}", entry.key, entry.version_id));
+        let ours = listed.filter(|(entry, _)| decode(&entry.key) == key);
+        let items = ours.map(|(entry, is_marker)| state_version(entry, is_marker)).collect();
+        let next_key = page.next_key_marker.as_deref().map(decode);
+        // Keys that merely begin like ours come after it.
+        let is_over = next_key.as_deref().is_some_and(|marker| marker != key);
+        let version = page.next_version_id_marker.as_deref().map(decode);
+        let next = next_key.zip(version).map(|(key, version)| Cursor::behind_version(key, version));
+        Ok(Page::new(items, page.is_truncated && !is_over, next)?.with_first(first))
+    }
+
+    fn lock_object<'a>(&'a self, place: &'a StatePlace) -> Box<dyn LockMechanism + 'a> {
+        Box::new(LockObject { bucket: self, place })
+    }
+
+    fn lock_object_name(&self) -> &'static str {
+        LockObject::NAME
+    }
+
+    fn release_caveat(&self) -> Option<String> {
+        (!self.has_versions.load(Ordering::Acquire)).then(|| {
+            "OSS deletes nothing on a condition: unless the bucket keeps versions, another release \
+             of this lock at the same time could remove the lock of the next holder"
+                .to_owned()
+        })
+    }
+}
+
+fn meta_of(answer: &Answer, size_bytes: u64) -> StateMeta {
+    StateMeta::new(size_bytes)
+        .with_etag(answer.header("etag").map(ETag::new))
+        .with_version(answer.header("x-oss-version-id").map(VersionId::new))
+        .with_modified(answer.header("last-modified").and_then(parse_http_date))
+}
+
+fn state_version(listed: ListedVersion, is_marker: bool) -> StateVersion {
+    let meta = StateMeta::new(listed.size)
+        .with_etag(listed.etag.map(ETag::new))
+        .with_version(Some(VersionId::new(listed.version_id)))
+        .with_modified(listed.last_modified.parse().ok());
+    if is_marker {
+        StateVersion::delete_marker(meta, listed.is_latest)
+    } else {
+        StateVersion::new(meta, listed.is_latest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use remote_state_core::config::ResolvedConfig;
+    use remote_state_core::{StateStore as _, Workspace};
+
+    use super::*;
+    use crate::PROVIDER;
+
+    fn store(key: &str, lock: bool, has_table: bool) -> ObjectStateStore {
+        let lock = lock.to_string();
+        let mut keys = vec![
+            ("bucket", "buck"),
+            ("region", "cn-beijing"),
+            ("prefix", ""),
+            ("key", key),
+            ("lock", &*lock),
+            ("access_key", "id"),
+            ("secret_key", "secret"),
+        ];
+        if has_table {
+            keys.push(("tablestore_endpoint", "https://in.cn-beijing.ots.aliyuncs.com"));
+            keys.push(("tablestore_table", "locks"));
+        }
+        let config = ResolvedConfig::from_pairs(&PROVIDER, keys).unwrap();
+        OssConfig::from_resolved(&config).unwrap().store().unwrap()
+    }
+
+    /// The row of a digest is the row of a lock with another name, and a lock object is an object
+    /// like a state. Who may choose the name of a state could otherwise lock what is another's
+    /// digest, or store where another's lock is.
+    #[test]
+    fn two_names_never_lead_to_one_object_or_row() {
+        let admit = |lock, has_table, key: &str| {
+            store(key, lock, has_table).admit(&Workspace::default()).is_ok()
+        };
+        for (key, by_object, by_table) in [
+            ("bar-md5", true, false),
+            ("a/bar.tflock-md5", true, false),
+            ("bar.tflock", false, true),
+            ("bar-md5/x", true, true),
+        ] {
+            assert_eq!(admit(true, false, key), by_object, "{key}");
+            assert_eq!(admit(false, true, key), by_table, "{key}");
+            assert_eq!(admit(true, true, key), by_object && by_table, "{key}");
+        }
+    }
+
+    #[test]
+    fn names_are_no_longer_than_the_store_takes() {
+        let admit = |bytes: usize, lock, has_table| {
+            store(&"k".repeat(bytes), lock, has_table).admit(&Workspace::default()).is_ok()
+        };
+        assert!(admit(1023, false, false) && !admit(1024, false, false));
+        assert!(admit(1016, true, false) && !admit(1017, true, false));
+        // `buck/<key>-md5`
+        assert!(admit(1015, false, true) && !admit(1016, false, true));
+    }
+}
