@@ -1,37 +1,23 @@
-//! From a request to what is done about it.
+//! What all requests share.
 
-use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
-use axum::Router;
-use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
-use percent_encoding::percent_decode_str;
-use remote_state_core::{ErrorKind, LockId};
-use tokio::sync::{OwnedMutexGuard, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tracing::Instrument as _;
 
 use crate::auth::Gate;
-use crate::body::Pause;
-use crate::events::{Event, Observer};
+use crate::events::Observer;
 use crate::failure::Failure;
-use crate::intent::{Action, Door};
 use crate::memory::Memory;
-use crate::names::{self, States};
-use crate::observe::{Facts, Metrics, RequestIds, observe};
+use crate::names::States;
+use crate::observe::Telemetry;
 use crate::patience::Patience;
 use crate::policy::Policy;
-use crate::server::Timeouts;
-use crate::{body, intent, locks, states, write};
-
-/// How long an answer of `/readyz` is good for: the path is open to everyone, and asking the store
-/// costs money.
-const READY_FOR: Duration = Duration::from_secs(5);
+use crate::timeouts::Timeouts;
+use crate::turns::Turns;
 
 /// Everything that requests share.
 #[derive(Debug)]
@@ -44,8 +30,7 @@ pub(crate) struct App {
     pub(crate) max_state_bytes: usize,
     pub(crate) memory: Memory,
     pub(crate) timeouts: Timeouts,
-    pub(crate) metrics: Metrics,
-    pub(crate) request_ids: RequestIds,
+    pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) turns: Turns,
     pub(crate) readiness: tokio::sync::Mutex<Option<(Instant, bool)>>,
     /// Held by whatever must be finished before the server may end.
@@ -55,18 +40,6 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn router(self: Arc<Self>) -> Router {
-        Router::new()
-            .route("/healthz", get(|| async { "ok\n" }))
-            .route("/readyz", get(ready))
-            .route("/metrics", get(metrics))
-            // By hand from here on: the names are checked before anything decodes or tidies the
-            // path.
-            .fallback(guarded)
-            .layer(axum::middleware::from_fn_with_state(Arc::clone(&self), observe))
-            .with_state(self)
-    }
-
     /// Runs something to its end, even if the client that asked for it hangs up, and makes the
     /// server's end wait for it.
     pub(crate) async fn finish<T: Send + 'static>(
@@ -84,161 +57,5 @@ impl App {
             tracing::error!(error, "a request did not come to its end");
             Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "the request did not come to its end")
         })
-    }
-}
-
-async fn guarded(State(app): State<Arc<App>>, request: Request) -> Response {
-    let mut facts = Facts::default();
-    let mut response = match dispatch(&app, request, &mut facts).await {
-        Ok(response) => {
-            if let (Some(state), Some(action)) = (&facts.state, facts.action) {
-                let lock = facts.lock_id.as_deref().map(LockId::new);
-                app.observer.tell(&Event::Done { state, action, lock: lock.as_ref() });
-            }
-            response
-        }
-        Err(failure) => {
-            if let (Some(state), Some(action)) = (&facts.state, facts.action) {
-                app.observer.tell(&failure.event(state, action));
-            }
-            facts.failure = Some(failure.for_log());
-            failure.into_response()
-        }
-    };
-    response.extensions_mut().insert(facts);
-    response
-}
-
-async fn dispatch(
-    app: &Arc<App>,
-    request: Request,
-    facts: &mut Facts,
-) -> Result<Response, Failure> {
-    let (parts, body) = request.into_parts();
-    intent::check_framing(parts.version, &parts.headers).map_err(Failure::closing)?;
-    let admitted = app.gate.check(&parts.headers, parts.uri.path())?;
-    facts.principal = admitted.principal;
-    // Not 404: clients take that for a state that has not been written yet.
-    let (door, raw_name) = Door::find(admitted.path).ok_or_else(|| {
-        Failure::bad_request("there is nothing at this address; states are below `/state/`")
-            .closing()
-    })?;
-    let name = names::parse(raw_name).map_err(Failure::closing)?;
-    let place = app.states.resolve(&name).map_err(Failure::closing)?;
-    facts.state = Some(name.clone());
-    let action =
-        door.action(parts.method.as_str(), intent::brings_something(&parts.headers, &body))?;
-    facts.action = Some(action);
-    let query_id = lock_id(parts.uri.query().unwrap_or_default());
-    facts.lock_id = query_id.as_ref().map(|id| id.as_str().to_owned());
-    // Lock records are not counted: whoever holds a lock must always be able to give it back.
-    let pause = Pause { limit: app.timeouts.body, stop: app.stop.subscribe() };
-    let read = |limit_bytes, memory| body::read(&parts.headers, body, limit_bytes, pause, memory);
-    match action {
-        Action::Read => states::read(app, &place, facts).await,
-        Action::Write => {
-            let body = read(app.max_state_bytes, Some(&app.memory)).await?;
-            write::write(app, name, place, query_id, body, facts).await
-        }
-        Action::Delete => states::delete(app, name, place, query_id).await,
-        Action::Lock => {
-            let body = read(locks::LONGEST_RECORD, None).await?;
-            let mut pauses = app.patience.begin();
-            loop {
-                let answer = locks::lock(app, name.clone(), place.clone(), &body, facts).await;
-                let is_held = answer.as_ref().is_err_and(Failure::is_about_a_lock);
-                if !is_held || !pauses.next().await {
-                    return answer;
-                }
-            }
-        }
-        Action::Unlock => {
-            let body = read(locks::LONGEST_RECORD, None).await?;
-            locks::unlock(app, name, place, &body, query_id, facts).await
-        }
-        Action::ShowLock => locks::show(&place).await,
-    }
-}
-
-/// Returns the parameter `ID`, wherever it stands among others. An empty one is none.
-fn lock_id(query: &str) -> Option<LockId> {
-    let (_, value) =
-        query.split('&').filter_map(|pair| pair.split_once('=')).find(|(name, _)| *name == "ID")?;
-    let value = value.replace('+', " ");
-    let value = percent_decode_str(&value).decode_utf8_lossy();
-    (!value.is_empty()).then(|| LockId::new(value))
-}
-
-async fn ready(State(app): State<Arc<App>>) -> Response {
-    let mut known = app.readiness.lock().await;
-    let is_ready = match *known {
-        Some((since, is_ready)) if since.elapsed() < READY_FOR => is_ready,
-        _ => {
-            let place = app.states.probe();
-            let answer = place.store.inspect(&place.workspace).await;
-            // The names of this state and of its lock may be none that is served, and then nobody
-            // has to be allowed to read them.
-            let is_ready = match &answer {
-                Ok(_) => true,
-                Err(error) => error.kind() == ErrorKind::PermissionDenied,
-            };
-            if let Err(error) = answer {
-                let error = Failure::from(error).for_log();
-                tracing::warn!(error, is_ready, "the store did not answer whether it is ready");
-            }
-            *known = Some((Instant::now(), is_ready));
-            is_ready
-        }
-    };
-    if is_ready {
-        "ready\n".into_response()
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer as it should\n")
-            .into_response()
-    }
-}
-
-async fn metrics(State(app): State<Arc<App>>) -> Response {
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4")], app.metrics.render()).into_response()
-}
-
-/// One turn per state at a time.
-#[derive(Debug, Default)]
-pub(crate) struct Turns(Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>);
-
-impl Turns {
-    pub(crate) async fn take(&self, name: &str) -> OwnedMutexGuard<()> {
-        let turn = {
-            // Nothing here can panic halfway.
-            let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            match turns.get(name).and_then(Weak::upgrade) {
-                Some(turn) => turn,
-                None => {
-                    turns.retain(|_, turn| turn.strong_count() > 0);
-                    let turn = Arc::default();
-                    turns.insert(name.to_owned(), Arc::downgrade(&turn));
-                    turn
-                }
-            }
-        };
-        turn.lock_owned().await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_lock_id_is_found_wherever_it_stands() {
-        for query in
-            ["ID=a-b", "ID=a-b&team=x", "team=x&ID=a-b", "=&x&ID=%61-b", "id=no&ID=a-b&ID=c"]
-        {
-            assert_eq!(lock_id(query), Some(LockId::new("a-b")), "{query}");
-        }
-        for query in ["", "ID", "ID=", "id=a", "xID=a"] {
-            assert_eq!(lock_id(query), None, "{query}");
-        }
-        assert_eq!(lock_id("ID=a+b%2Bc"), Some(LockId::new("a b+c")));
     }
 }

@@ -13,9 +13,9 @@ use md5::{Digest as _, Md5};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::connection::LAST_PATIENCE;
 use crate::failure::Failure;
 use crate::memory::Memory;
+use crate::timeouts::LAST_PATIENCE;
 
 /// From this size on, hashing and parsing leave the threads that serve other clients.
 const LARGE_BYTES: usize = 1 << 20;

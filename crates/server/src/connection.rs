@@ -22,7 +22,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tower::Service as _;
 
 use crate::crowd::{Activity, InFlight, Slot};
-use crate::server::Timeouts;
+use crate::timeouts::{LAST_PATIENCE, Timeouts};
 
 /// How long a connection that ended with an unread body is still listened to, and how much of that
 /// body is thrown away.
@@ -31,10 +31,6 @@ use crate::server::Timeouts;
 /// 9112, section 9.6.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: u64 = 1 << 20;
-
-/// How long a client is waited for at most once the server is told to stop: one that goes on comes
-/// to its end, and one that does not holds up nobody.
-pub(crate) const LAST_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The longest head of a request: anyone may send one.
 const LONGEST_HEAD: usize = 64 << 10;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use remote_state_core::{Error, LockId};
 
-use crate::intent::Action;
+use crate::action::Action;
 
 /// The part of a [`Policy`](crate::Policy) that decides about something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -6,9 +6,9 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use remote_state_core::{Error, ErrorKind, LockRecord};
 
+use crate::action::Action;
 use crate::events::{Event, PolicyChoice};
-use crate::intent::Action;
-use crate::locks::{UNREADABLE_LOCK_ID, holder_json};
+use crate::record::{UNREADABLE_LOCK_ID, holder_json};
 
 /// How long a client should wait before it tries a failing store again, in seconds.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("2");

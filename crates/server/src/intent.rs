@@ -9,25 +9,8 @@ use axum::http::header::{HOST, TRANSFER_ENCODING};
 use axum::http::{HeaderMap, Version};
 use remote_state_core::LockInfo;
 
+use crate::action::Action;
 use crate::failure::Failure;
-
-/// What is to be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Action {
-    /// The state is read.
-    Read,
-    /// A state is stored.
-    Write,
-    /// The state is deleted.
-    Delete,
-    /// The lock is taken.
-    Lock,
-    /// The lock is released.
-    Unlock,
-    /// The lock is looked at.
-    ShowLock,
-}
 
 /// What an address is for. At those of locks every method that changes something means the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod action;
 mod app;
 mod auth;
 mod body;
@@ -14,15 +15,20 @@ mod names;
 mod observe;
 mod patience;
 mod policy;
+mod record;
+mod routes;
 mod server;
 mod states;
+mod timeouts;
+mod turns;
 mod write;
 
+pub use action::Action;
 pub use auth::Auth;
 pub use events::{Event, PolicyChoice};
-pub use intent::Action;
-pub use locks::UNREADABLE_LOCK_ID;
 pub use names::States;
 pub use patience::Patience;
 pub use policy::{Emptied, Policy};
-pub use server::{BoundServer, Server, ServerBuilder, Timeouts};
+pub use record::UNREADABLE_LOCK_ID;
+pub use server::{BoundServer, Server, ServerBuilder};
+pub use timeouts::Timeouts;

@@ -16,8 +16,7 @@ use axum::response::Response;
 use remote_state_core::StateHeader;
 use tracing::Instrument as _;
 
-use crate::app::App;
-use crate::intent::Action;
+use crate::action::Action;
 
 /// What a handler found out about its request, for the log. Neither bodies nor credentials are
 /// here, nor query values other than `ID`.
@@ -55,9 +54,13 @@ impl Facts {
 
 /// Gives every request an id, and every answer the headers that all of them have; counts and logs
 /// it.
-pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(crate) async fn observe(
+    State(telemetry): State<Arc<Telemetry>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let started = Instant::now();
-    let id = app.request_ids.next();
+    let id = telemetry.request_ids.next();
     let method = label(request.method());
     let span = tracing::info_span!("request", id);
     let mut response = next.run(request).instrument(span).await;
@@ -67,7 +70,7 @@ pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next:
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert("x-request-id", id);
     }
-    app.metrics.count(method, status);
+    telemetry.metrics.count(method, status);
     // Requests that led to no state, health checks above all, are not worth a line.
     if let Some(facts) = response.extensions_mut().remove::<Facts>() {
         log(&id, method, status, started, &facts);
@@ -112,15 +115,34 @@ fn label(method: &Method) -> &'static str {
         .unwrap_or("other")
 }
 
+/// What one server counts and numbers.
+#[derive(Debug)]
+pub(crate) struct Telemetry {
+    metrics: Metrics,
+    request_ids: RequestIds,
+}
+
+impl Telemetry {
+    pub(crate) fn new() -> Self {
+        Self { metrics: Metrics::default(), request_ids: RequestIds::new() }
+    }
+
+    /// Renders the counters in the text format of
+    /// <https://prometheus.io/docs/instrumenting/exposition_formats/>.
+    pub(crate) fn metrics(&self) -> String {
+        self.metrics.render()
+    }
+}
+
 /// Ids for requests: unique within a process, and unlikely to occur in two.
 #[derive(Debug)]
-pub(crate) struct RequestIds {
+struct RequestIds {
     process: u64,
     count: AtomicU64,
 }
 
 impl RequestIds {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         Self { process: RandomState::new().build_hasher().finish(), count: AtomicU64::new(1) }
     }
 
@@ -131,7 +153,7 @@ impl RequestIds {
 
 /// Requests by method and status.
 #[derive(Debug, Default)]
-pub(crate) struct Metrics(Mutex<BTreeMap<(&'static str, u16), u64>>);
+struct Metrics(Mutex<BTreeMap<(&'static str, u16), u64>>);
 
 impl Metrics {
     fn count(&self, method: &'static str, status: StatusCode) {
@@ -140,8 +162,7 @@ impl Metrics {
         *counts.entry((method, status.as_u16())).or_default() += 1;
     }
 
-    /// Renders them in the text format of <https://prometheus.io/docs/instrumenting/exposition_formats/>.
-    pub(crate) fn render(&self) -> String {
+    fn render(&self) -> String {
         let mut text = String::from(
             "# HELP remote_state_http_requests_total Requests answered, by method and status.\n# \
              TYPE remote_state_http_requests_total counter\n",

@@ -10,16 +10,18 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
-use crate::app::{App, Turns};
+use crate::app::App;
 use crate::auth::{Auth, Gate};
-use crate::connection;
 use crate::crowd::Crowd;
 use crate::events::{Event, Observer};
 use crate::memory::Memory;
 use crate::names::States;
-use crate::observe::{Metrics, RequestIds};
+use crate::observe::Telemetry;
 use crate::patience::Patience;
 use crate::policy::Policy;
+use crate::timeouts::Timeouts;
+use crate::turns::Turns;
+use crate::{connection, routes};
 
 /// The longest state that is accepted unless set otherwise: 64 MiB.
 const MAX_STATE_BYTES: usize = 64 << 20;
@@ -55,70 +57,6 @@ impl Server {
             max_connections: MAX_CONNECTIONS,
             timeouts: Timeouts::default(),
         }
-    }
-}
-
-/// How long the server waits for its clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Timeouts {
-    /// For the head of a request, and for the next request on an open connection; 60 s.
-    pub head: Duration,
-    /// The same while more than half of the connections that there may be are open; 2 s.
-    pub crowded_head: Duration,
-    /// For the next piece of a request's body; 60 s.
-    pub body: Duration,
-    /// For the client to take the next piece of an answer; 60 s, and at most 5 s once the server
-    /// is told to stop.
-    pub write: Duration,
-    /// For the requests in flight when the server is told to stop; 10 min, since a large state
-    /// takes its time to the store.
-    pub stop: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        let minute = Duration::from_secs(60);
-        let crowded_head = Duration::from_secs(2);
-        Self { head: minute, crowded_head, body: minute, write: minute, stop: 10 * minute }
-    }
-}
-
-impl Timeouts {
-    /// Sets how long to wait for the head of a request.
-    #[must_use]
-    pub fn with_head(mut self, head: Duration) -> Self {
-        self.head = head;
-        self
-    }
-
-    /// Sets how long to wait for the head of a request while more than half of the connections that
-    /// there may be are open.
-    #[must_use]
-    pub fn with_crowded_head(mut self, crowded_head: Duration) -> Self {
-        self.crowded_head = crowded_head;
-        self
-    }
-
-    /// Sets how long to wait for the next piece of a body.
-    #[must_use]
-    pub fn with_body(mut self, body: Duration) -> Self {
-        self.body = body;
-        self
-    }
-
-    /// Sets how long to wait for the client to take the next piece of an answer.
-    #[must_use]
-    pub fn with_write(mut self, write: Duration) -> Self {
-        self.write = write;
-        self
-    }
-
-    /// Sets how long to wait for requests in flight at the end.
-    #[must_use]
-    pub fn with_stop(mut self, stop: Duration) -> Self {
-        self.stop = stop;
-        self
     }
 }
 
@@ -228,8 +166,7 @@ impl ServerBuilder {
             max_state_bytes: self.max_state_bytes,
             memory: Memory::new(self.max_held_bytes.max(self.max_state_bytes)),
             timeouts: self.timeouts,
-            metrics: Metrics::default(),
-            request_ids: RequestIds::new(),
+            telemetry: Arc::new(Telemetry::new()),
             turns: Turns::default(),
             readiness: tokio::sync::Mutex::default(),
             unfinished: finished.downgrade(),
@@ -267,7 +204,7 @@ impl BoundServer {
     pub async fn run_until(self, shutdown: impl Future<Output = ()> + Send) -> Result<()> {
         let Self { listener, app, crowd, finished, mut unfinished, .. } = self;
         let timeouts = app.timeouts;
-        let router = Arc::clone(&app).router();
+        let router = routes::router(Arc::clone(&app));
         let stopped = app.stop.subscribe();
         let mut shutdown = std::pin::pin!(shutdown);
         let mut complaints = Seldom::default();
