@@ -12,7 +12,7 @@ use std::path::Path;
 use remote_state::config::{ConfigValue, Environment, Origin, ResolvedConfig};
 use remote_state::directory::{DirectoryOptions, Discovered, WORKSPACE_VARIABLE, discover};
 use remote_state::{Embedded, EmbeddedService, EmbeddedVariables, Error, ErrorKind, Result};
-use remote_state_emulator::{Emulator, EmulatorBuilder, Manners, Storage};
+use remote_state_emulator::{Emulator, EmulatorBuilder, Quirks, Storage};
 
 use crate::args::{Dev, Global};
 use crate::exit::Failure;
@@ -139,7 +139,7 @@ fn unusable(folder: &Path, error: &std::io::Error) -> Error {
 /// locks of native clients.
 fn with_bucket(embedded: &Embedded, emulator: EmulatorBuilder, bucket: &str) -> EmulatorBuilder {
     match embedded.service {
-        EmbeddedService::Ceph => emulator.with_manners(Manners::Ceph).with_bucket(bucket),
+        EmbeddedService::Ceph => emulator.with_quirks(Quirks::Ceph).with_bucket(bucket),
         _ => emulator.with_versioned_bucket(bucket),
     }
 }

@@ -15,7 +15,7 @@ use s3s::stream::{ByteStream, RemainingLength};
 use s3s::{S3Error, S3ErrorCode, S3Result, StdError, TrailingHeaders, s3_error};
 use tokio::sync::mpsc;
 
-use crate::storage::Storage;
+use crate::database::Storage;
 use crate::store::{CHUNKS, Checksums, Segment, blobs, internal};
 
 /// How much one transaction reads of a body: enough to make its cost vanish, little enough to hold

@@ -17,17 +17,17 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::database::Storage;
 use crate::dynamodb::Tables;
 use crate::endpoint::Endpoint;
 use crate::faults::Faults;
 use crate::identity::{Keys, Localhost, SignedOnly};
 use crate::keyring::Keyring;
 use crate::link::SlowStream;
-use crate::manners::Manners;
 use crate::oss::Oss;
+use crate::quirks::Quirks;
 use crate::recorder::Recorder;
 use crate::s3::Service;
-use crate::storage::Storage;
 use crate::store::{self, Versioning, buckets, rows, tables};
 use crate::sts::{self, InstanceRole, MetadataMode, Sts};
 use crate::tablestore::Tablestore;
@@ -100,7 +100,7 @@ pub struct EmulatorBuilder {
     instance_role: Option<InstanceRole>,
     session_lifetime: Option<Duration>,
     address: Option<String>,
-    manners: Manners,
+    quirks: Quirks,
     link: Option<(Duration, u64)>,
 }
 
@@ -189,10 +189,10 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Whose manners to have where stores that speak S3 differ. Default: Amazon's.
+    /// Whose quirks to have where stores that speak S3 differ. Default: Amazon's.
     #[must_use]
-    pub fn with_manners(mut self, manners: Manners) -> Self {
-        self.manners = manners;
+    pub fn with_quirks(mut self, quirks: Quirks) -> Self {
+        self.quirks = quirks;
         self
     }
 
@@ -259,9 +259,9 @@ impl EmulatorBuilder {
     pub async fn start(self) -> io::Result<Emulator> {
         let address = parse_loopback(self.address.as_deref().unwrap_or("127.0.0.1:0"))?;
         let storage = self.storage.unwrap_or_else(Storage::memory);
-        storage.prepare().await.map_err(store::told)?;
+        storage.prepare().await.map_err(io::Error::other)?;
         let (wanted, wanted_tables, wanted_rows) = (self.buckets, self.tables, self.row_tables);
-        let create = move |txn: &_| {
+        let create = move |txn: &_| -> store::Result<()> {
             wanted.iter().try_for_each(|(name, versioning)| {
                 buckets::create(txn, name, *versioning).map(drop)
             })?;
@@ -276,8 +276,8 @@ impl EmulatorBuilder {
         if !storage.is_read_only() {
             match storage.write(create).await {
                 // What is there can be read.
-                Err(error) if store::is_full(&error) => {}
-                made => made.map_err(store::told)?,
+                Err(error) if error.is_full() => {}
+                made => made.map_err(io::Error::other)?,
             }
         }
 
@@ -329,7 +329,7 @@ impl EmulatorBuilder {
             oss,
             tablestore,
             sts,
-            manners: self.manners,
+            quirks: self.quirks,
         };
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(serve(listener, endpoint, stopped));

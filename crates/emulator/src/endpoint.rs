@@ -27,8 +27,8 @@ use crate::dynamodb::{self, Tables};
 use crate::faults::{Faults, IgnoredConditions, Plan, Target};
 use crate::identity;
 use crate::interleave::interleave;
-use crate::manners::Manners;
 use crate::oss::Oss;
+use crate::quirks::Quirks;
 use crate::recorder::{Recorder, Request};
 use crate::store::hex;
 use crate::sts::{self, Sts};
@@ -63,7 +63,7 @@ pub(crate) struct Endpoint {
     pub(crate) oss: Oss,
     pub(crate) tablestore: Tablestore,
     pub(crate) sts: Sts,
-    pub(crate) manners: Manners,
+    pub(crate) quirks: Quirks,
 }
 
 /// What the layers above and below the protocol tell each other about one request, carried in its
@@ -74,7 +74,7 @@ pub(crate) struct Exchange {
     /// Of each entry of a list of versions, in order, whether it is a delete marker.
     are_markers: Arc<OnceLock<Vec<bool>>>,
     pub(crate) ignored: IgnoredConditions,
-    pub(crate) manners: Manners,
+    pub(crate) quirks: Quirks,
     /// The entity tag in `If-Match` has quotes, of which the protocol layer tells nothing.
     pub(crate) is_match_quoted: bool,
     pub(crate) bare_tags_only: bool,
@@ -138,7 +138,7 @@ impl Endpoint {
             ignored: plan.ignored,
             bare_tags_only: plan.bare_tags_only,
             ignore_ranges: plan.ignore_ranges,
-            manners: self.manners,
+            quirks: self.quirks,
             is_match_quoted: head
                 .headers
                 .get(IF_MATCH)
@@ -172,7 +172,7 @@ impl Endpoint {
             drain(&head, body).await;
             return Ok(error(*status, code, "A fault was asked for.", ""));
         }
-        if (plan.refuse_trailers || self.manners == Manners::Ceph) && is_chunked(&head) {
+        if (plan.refuse_trailers || self.quirks == Quirks::Ceph) && is_chunked(&head) {
             drain(&head, body).await;
             return Ok(error(
                 400,

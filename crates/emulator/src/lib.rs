@@ -9,7 +9,7 @@ mod identity;
 mod interleave;
 mod keyring;
 mod link;
-mod manners;
+mod quirks;
 mod recorder;
 
 mod body;
@@ -19,12 +19,12 @@ mod s3;
 mod sts;
 mod tablestore;
 
-mod storage;
+mod database;
 mod store;
 
+pub use database::Storage;
 pub use emulator::{Emulator, EmulatorBuilder};
 pub use faults::{Fault, Faults, Misbehaviour};
-pub use manners::Manners;
+pub use quirks::Quirks;
 pub use recorder::{Recorder, Request};
-pub use storage::Storage;
 pub use sts::MetadataMode;

@@ -239,14 +239,14 @@ async fn many_objects_are_deleted_at_once() {
     assert_eq!(left.contents()[0].key(), Some("b"));
 }
 
-/// What was measured on a real gateway, see `Manners::Ceph`.
+/// What was measured on a real gateway, see `Quirks::Ceph`.
 #[tokio::test]
 async fn with_cephs_manners_conditions_are_what_a_real_gateway_makes_of_them() {
     use common::{builder, client};
-    use remote_state_emulator::Manners;
+    use remote_state_emulator::Quirks;
     let emulator = builder()
         .with_versioned_bucket("versioned")
-        .with_manners(Manners::Ceph)
+        .with_quirks(Quirks::Ceph)
         .start()
         .await
         .unwrap();

@@ -6,12 +6,12 @@ use remote_state_conformance::{Scale, Setup};
 use remote_state_core::config::ResolvedConfig;
 use remote_state_core::provider::ObjectStateStore;
 use remote_state_core::{Capabilities, ErrorKind, LockInfo, StateStore as _, Workspace};
-use remote_state_emulator::{Emulator, Fault, Manners, Misbehaviour};
+use remote_state_emulator::{Emulator, Fault, Quirks, Misbehaviour};
 use remote_state_spaces::{PROVIDER, SpacesConfig};
 
 async fn emulator() -> Emulator {
     Emulator::builder()
-        .with_manners(Manners::Ceph)
+        .with_quirks(Quirks::Ceph)
         .with_credentials("test", "testtest")
         .with_bucket("plain")
         .with_versioned_bucket("versioned")

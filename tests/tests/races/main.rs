@@ -1,5 +1,6 @@
 //! One holder at a time, whatever the clients do and the store does to them.
 
+mod faults;
 mod interrupted;
 mod lost_locks;
 mod lost_writes;
@@ -8,7 +9,6 @@ mod releases;
 mod served;
 mod tasks;
 mod unfit;
-mod weather;
 
 use std::process::ExitCode;
 
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     served::add(&mut suite);
     tasks::add(&mut suite);
     unfit::add(&mut suite);
-    weather::add(&mut suite);
+    faults::add(&mut suite);
     suite.run()
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use remote_state_conformance::HttpTarget;
-use remote_state_emulator::{Fault, Manners, Misbehaviour};
+use remote_state_emulator::{Fault, Misbehaviour, Quirks};
 use remote_state_tests::{Cmd, OssServer, S3Server, Sandbox, Served, Suite, TABLE, block_on};
 
 use crate::{serial_of, state};
@@ -69,7 +69,7 @@ fn on_oss(bucket: &str, digests: Digests, test: impl FnOnce(&Case<'_>)) {
 }
 
 fn on_ceph(digests: Digests, test: impl FnOnce(&Case<'_>)) {
-    let server = S3Server::emulator_with(|emulator| emulator.with_manners(Manners::Ceph));
+    let server = S3Server::emulator_with(|emulator| emulator.with_quirks(Quirks::Ceph));
     let (place, sandbox) =
         (server.place_in("tfstate-versioned").with("dialect", "ceph"), Sandbox::new());
     let place = match digests {

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::dynamodb::Refusal;
+use super::Refusal;
 use crate::store::tables::Item;
 
 /// A conjunction of terms; the empty one always holds.

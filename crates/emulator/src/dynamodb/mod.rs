@@ -4,6 +4,7 @@
 //! See <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Operations_Amazon_DynamoDB.html>.
 
 mod expression;
+mod refusal;
 mod signature;
 
 use std::collections::BTreeMap;
@@ -14,8 +15,9 @@ use hyper::http::request::Parts;
 use s3s::auth::SecretKey;
 use serde_json::{Map, Value, json};
 
-use crate::dynamodb::expression::Condition;
-use crate::storage::Storage;
+use self::expression::Condition;
+pub(crate) use self::refusal::Refusal;
+use crate::database::Storage;
 use crate::store::tables::{self, Item};
 
 /// What every operation's name follows in `x-amz-target`.
@@ -27,24 +29,6 @@ pub(crate) struct Tables {
     pub(crate) storage: Storage,
     pub(crate) keys: Arc<BTreeMap<String, SecretKey>>,
     pub(crate) region: Option<Arc<str>>,
-}
-
-/// Why a request is refused.
-#[derive(Debug)]
-pub(crate) struct Refusal {
-    pub(crate) status: u16,
-    pub(crate) code: &'static str,
-    pub(crate) message: String,
-}
-
-impl Refusal {
-    pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { status: 400, code, message: message.into() }
-    }
-
-    pub(crate) fn invalid(message: impl Into<String>) -> Self {
-        Self::new("ValidationException", message)
-    }
 }
 
 /// Returns the operation that a request is for, if it is one for a table.
@@ -120,20 +104,18 @@ impl Request<'_> {
     /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html>
     async fn put_item(&self) -> Result<Value, Refusal> {
         let (table, item, condition) = (self.table()?, self.item("Item")?, self.condition()?);
-        run(self
-            .storage
-            .write(move |txn| tables::put(txn, &table, &item, |present| condition.check(present))))
-        .await?;
+        self.storage
+            .write(move |txn| tables::put(txn, &table, &item, |present| condition.check(present)))
+            .await?;
         Ok(json!({}))
     }
 
     /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DeleteItem.html>
     async fn delete_item(&self) -> Result<Value, Refusal> {
         let (table, key, condition) = (self.table()?, self.item("Key")?, self.condition()?);
-        run(self.storage.write(move |txn| {
-            tables::delete(txn, &table, &key, |present| condition.check(present))
-        }))
-        .await?;
+        self.storage
+            .write(move |txn| tables::delete(txn, &table, &key, |present| condition.check(present)))
+            .await?;
         Ok(json!({}))
     }
 
@@ -141,7 +123,7 @@ impl Request<'_> {
     async fn get_item(&self) -> Result<Value, Refusal> {
         let (table, key) = (self.table()?, self.item("Key")?);
         let projection = expression::projection(&self.input)?;
-        let found = run(self.storage.read(move |txn| tables::get(txn, &table, &key))).await?;
+        let found = self.storage.read(move |txn| tables::get(txn, &table, &key)).await?;
         Ok(match found {
             Some(item) => json!({"Item": projection.apply(item)}),
             None => json!({}),
@@ -166,8 +148,7 @@ impl Request<'_> {
                     ));
                 }
                 let (key, name) = (as_item(key)?, table.clone());
-                let found =
-                    run(self.storage.read(move |txn| tables::get(txn, &name, &key))).await?;
+                let found = self.storage.read(move |txn| tables::get(txn, &name, &key)).await?;
                 items.extend(found.map(|item| projection.apply(item)));
             }
             responses.insert(table.clone(), Value::Array(items));
@@ -181,7 +162,7 @@ impl Request<'_> {
         if self.input.get("FilterExpression").is_some() {
             return Err(Refusal::invalid("a filter is not implemented"));
         }
-        let items = run(self.storage.read(move |txn| tables::all(txn, &table))).await?;
+        let items = self.storage.read(move |txn| tables::all(txn, &table)).await?;
         let items: Vec<_> = items.into_iter().map(|item| projection.apply(item)).collect();
         Ok(json!({"Count": items.len(), "ScannedCount": items.len(), "Items": items}))
     }
@@ -191,7 +172,7 @@ impl Request<'_> {
         let table = self.table()?;
         let key = hash_key(&self.input)?;
         let row = (table.clone(), key.clone());
-        if run(self.storage.write(move |txn| tables::create(txn, &row.0, &row.1).map(Ok))).await? {
+        if self.storage.write(move |txn| tables::create(txn, &row.0, &row.1)).await? {
             Ok(json!({"TableDescription": description(&table, &key)}))
         } else {
             Err(Refusal::new("ResourceInUseException", format!("Table already exists: {table}")))
@@ -202,7 +183,7 @@ impl Request<'_> {
     async fn describe_table(&self) -> Result<Value, Refusal> {
         let table = self.table()?;
         let name = table.clone();
-        let key = run(self.storage.read(move |txn| tables::hash_key(txn, &name))).await?;
+        let key = self.storage.read(move |txn| tables::hash_key(txn, &name)).await?;
         Ok(json!({"Table": description(&table, &key)}))
     }
 }
@@ -252,19 +233,5 @@ fn description(table: &str, key: &str) -> Value {
         "TableStatus": "ACTIVE",
         "KeySchema": [{"AttributeName": key, "KeyType": "HASH"}],
         "AttributeDefinitions": [{"AttributeName": key, "AttributeType": "S"}],
-    })
-}
-
-/// Runs a transaction, whose own failures are the storage's.
-async fn run<T>(
-    work: impl Future<Output = s3s::S3Result<Result<T, Refusal>>>,
-) -> Result<T, Refusal> {
-    work.await.unwrap_or_else(|error| {
-        tracing::warn!(%error, "storage failed");
-        Err(Refusal {
-            status: 500,
-            code: "InternalServerError",
-            message: "The storage failed".to_owned(),
-        })
     })
 }

@@ -8,10 +8,11 @@ use super::headers::{self, KmsKeys, Received};
 use super::refusal::Refusal;
 use super::{Call, Oss, empty, objects::set_version, set};
 use crate::faults::IgnoredConditions;
-use crate::store::objects::{self, Conditions, Written};
+use crate::store::conditions::Conditions;
+use crate::store::objects::{self, Written};
 use crate::store::{
     BUCKETS, Checksums, Content, OssFacts, OssKind, VERSIONS, Version, Versioning, blobs, buckets,
-    hex, internal, now_ms,
+    hex, internal, now_ms, versions,
 };
 
 impl Oss {
@@ -42,7 +43,7 @@ impl Oss {
                 IgnoredConditions::Everywhere => true,
             };
             let present =
-                objects::current(&txn.open_table(VERSIONS).map_err(internal)?, &bucket, &key)?;
+                versions::current(&txn.open_table(VERSIONS).map_err(internal)?, &bucket, &key)?;
             let present = present.filter(|version| version.content.is_some() && !ignores);
             let Some(present) = present else {
                 if position > 0 {
@@ -62,7 +63,7 @@ impl Oss {
             };
             extend(txn, &bucket, &key, present, position, received, versioning)
         };
-        let (content, written) = self.storage.write_as(work).await?;
+        let (content, written) = self.storage.write(work).await?;
         let mut answer = empty(StatusCode::OK);
         headers::set_digests(&mut answer, &content);
         headers::set_encryption(&mut answer, &content.headers);

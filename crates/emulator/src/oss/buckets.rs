@@ -131,9 +131,7 @@ impl Oss {
     pub(super) async fn bucket_of(&self, call: &Call) -> Result<Bucket, Refusal> {
         let name = call.own_bucket();
         self.storage
-            .read_as(move |txn| {
-                Ok(buckets::get(&txn.open_table(BUCKETS).map_err(internal)?, &name)?)
-            })
+            .read(move |txn| Ok(buckets::get(&txn.open_table(BUCKETS).map_err(internal)?, &name)?))
             .await
     }
 

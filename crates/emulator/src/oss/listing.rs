@@ -159,7 +159,7 @@ impl Oss {
         let (prefix, delimiter) = (ask.prefix.clone().unwrap_or_default(), ask.delimiter.clone());
         let limit = call.page_limit.map_or(ask.max_keys, |limit| limit.min(ask.max_keys));
         self.storage
-            .read_as(move |txn| {
+            .read(move |txn| {
                 buckets::get(&txn.open_table(BUCKETS).map_err(internal)?, &bucket)?;
                 let query = Query {
                     bucket: &bucket,

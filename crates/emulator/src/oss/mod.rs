@@ -25,9 +25,9 @@ use s3s::{Body, HttpResponse};
 use self::address::{Address, Operation, Query};
 use self::refusal::Refusal;
 use crate::clock::Clock;
+use crate::database::Storage;
 use crate::faults::IgnoredConditions;
 use crate::keyring::Keyring;
-use crate::storage::Storage;
 
 /// The region of buckets if the emulator has none: the one that the service takes if it is not
 /// told.

@@ -8,10 +8,11 @@ use super::headers::{self, KmsKeys, Received};
 use super::refusal::Refusal;
 use super::{Call, Oss, empty, set, xml_answer};
 use crate::faults::IgnoredConditions;
-use crate::store::objects::{self, Conditions, Written};
+use crate::store::conditions::Conditions;
+use crate::store::objects::{self, Written};
 use crate::store::{
     BUCKETS, Checksums, Content, OssFacts, OssKind, VERSIONS, Versioning, blobs, buckets, hex,
-    internal,
+    internal, versions,
 };
 
 impl Oss {
@@ -31,7 +32,7 @@ impl Oss {
             // The service has no other use for the header than this one kind of bucket:
             // <https://www.alibabacloud.com/help/en/oss/developer-reference/prevent-objects-from-being-overwritten-by-objects-that-have-the-same-names>.
             if forbids && versioning == Versioning::Never {
-                let present = objects::current(&open(txn, VERSIONS)?, &bucket, &key)?;
+                let present = versions::current(&open(txn, VERSIONS)?, &bucket, &key)?;
                 if present.is_some_and(|version| version.content.is_some()) {
                     return Err(Refusal::new(
                         409,
@@ -53,7 +54,7 @@ impl Oss {
                 objects::put(txn, &bucket, &key, content.clone(), &Conditions::default())?;
             Ok((content, written))
         };
-        let (content, written) = self.storage.write_as(work).await?;
+        let (content, written) = self.storage.write(work).await?;
         let mut answer = empty(StatusCode::OK);
         headers::set_digests(&mut answer, &content);
         headers::set_encryption(&mut answer, &content.headers);
@@ -95,7 +96,7 @@ impl Oss {
             })?;
             if is_there { Ok(()) } else { Err(Refusal::no_such_key()) }
         };
-        self.storage.write_as(work).await?;
+        self.storage.write(work).await?;
         Ok(empty(StatusCode::OK))
     }
 
@@ -113,7 +114,7 @@ impl Oss {
 fn open<'txn, K: redb::Key + 'static, V: redb::Value + 'static>(
     txn: &'txn redb::WriteTransaction,
     table: redb::TableDefinition<'_, K, V>,
-) -> s3s::S3Result<redb::Table<'txn, K, V>> {
+) -> crate::store::Result<redb::Table<'txn, K, V>> {
     txn.open_table(table).map_err(internal)
 }
 

@@ -4,10 +4,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
-use s3s::{Body, HttpResponse, S3Error, S3ErrorCode};
+use s3s::{Body, HttpResponse};
 use serde::Serialize;
 
 use super::xml;
+use crate::store::Error;
 
 /// Why a request is refused.
 #[derive(Debug)]
@@ -133,20 +134,20 @@ impl Refusal {
 }
 
 /// What the store finds wrong.
-impl From<S3Error> for Refusal {
-    fn from(error: S3Error) -> Self {
-        match error.code() {
-            S3ErrorCode::NoSuchBucket => {
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::BucketMissing => {
                 Self::new(404, "NoSuchBucket", "The specified bucket does not exist.")
                     .with_ec("0015-00000101")
             }
-            S3ErrorCode::BucketNotEmpty => Self::new(
+            Error::BucketHasUploads | Error::BucketHasVersions => Self::new(
                 409,
                 "BucketNotEmpty",
                 "The bucket has objects. Please delete them first.",
             ),
-            _ => {
-                tracing::warn!(%error, "storage failed");
+            error => {
+                tracing::warn!(%error, "the store failed");
                 Self::new(500, "InternalError", "Please contact the server administrator.")
             }
         }

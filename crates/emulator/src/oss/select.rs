@@ -12,7 +12,7 @@ use s3s::{Body, HttpResponse};
 use super::refusal::Refusal;
 use super::{Call, Oss, empty, header_time, headers, set, timestamp};
 use crate::body::Outgoing;
-use crate::store::objects;
+use crate::store::versions;
 use crate::store::{BUCKETS, Content, OssKind, VERSIONS, Version, Versioning, buckets, internal};
 
 /// What was found.
@@ -102,7 +102,7 @@ impl Oss {
     pub(super) async fn find(&self, call: &Call) -> Result<Found, Refusal> {
         let (bucket, key, version) =
             (call.own_bucket(), call.own_key(), call.query.text("versionId"));
-        self.storage.read_as(move |txn| find(txn, &bucket, &key, version.as_deref())).await
+        self.storage.read(move |txn| find(txn, &bucket, &key, version.as_deref())).await
     }
 }
 
@@ -115,9 +115,9 @@ fn find(
     let versioning = buckets::get(&txn.open_table(BUCKETS).map_err(internal)?, bucket)?.versioning;
     let versions = txn.open_table(VERSIONS).map_err(internal)?;
     let found: Version = match version {
-        None => objects::current(&versions, bucket, key)?.ok_or_else(Refusal::no_such_key)?,
+        None => versions::current(&versions, bucket, key)?.ok_or_else(Refusal::no_such_key)?,
         Some(id) => {
-            let all = objects::versions_of(&versions, bucket, key)?;
+            let all = versions::versions_of(&versions, bucket, key)?;
             all.into_iter().find(|(_, found)| found.id == id).map(|(_, found)| found).ok_or_else(
                 || Refusal::new(404, "NoSuchVersion", "The specified version does not exist."),
             )?

@@ -113,8 +113,10 @@ impl Service {
     }
 
     async fn bucket(&self, name: String) -> S3Result<crate::store::Bucket> {
-        self.storage
+        let bucket = self
+            .storage
             .read(move |txn| buckets::get(&txn.open_table(BUCKETS).map_err(internal)?, &name))
-            .await
+            .await?;
+        Ok(bucket)
     }
 }

@@ -186,7 +186,8 @@ impl Service {
     }
 
     async fn page(&self, ask: Ask) -> S3Result<Page> {
-        self.storage
+        let page = self
+            .storage
             .read(move |txn| {
                 buckets::get(&txn.open_table(BUCKETS).map_err(internal)?, &ask.bucket)?;
                 let versions = txn.open_table(VERSIONS).map_err(internal)?;
@@ -200,7 +201,8 @@ impl Service {
                 };
                 list(&versions, &query)
             })
-            .await
+            .await?;
+        Ok(page)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The S3 operations, in terms of the store.
 
 mod buckets;
+mod error;
 mod listing;
 mod multipart;
 mod objects;
@@ -12,10 +13,11 @@ use s3s::dto::*;
 use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
 
 use crate::body::Expected;
+use crate::database::Storage;
 use crate::endpoint::Exchange;
-use crate::manners::Manners;
-use crate::storage::Storage;
-use crate::store::objects::Conditions;
+use crate::quirks::Quirks;
+use crate::store::conditions::Conditions;
+use crate::store::objects::NULL_VERSION;
 use crate::store::{Checksums, Headers};
 
 /// Implements the operations that state backends and their tests use; the others answer
@@ -70,9 +72,9 @@ operations! {
     upload_part(UploadPartInput) -> UploadPartOutput;
 }
 
-/// Whose manners to have.
-fn manners<T>(request: &S3Request<T>) -> Manners {
-    request.extensions.get::<Exchange>().map_or(Manners::Amazon, |exchange| exchange.manners)
+/// Returns how S3 differs from Amazon's here.
+fn quirks<T>(request: &S3Request<T>) -> Quirks {
+    request.extensions.get::<Exchange>().map_or(Quirks::None, |exchange| exchange.quirks)
 }
 
 /// The conditions of a request whose conditions Ceph ignores.
@@ -81,9 +83,9 @@ fn amazons_conditions<T>(
     if_match: Option<ETagCondition>,
     if_none_match: Option<ETagCondition>,
 ) -> Conditions {
-    match manners(request) {
-        Manners::Amazon => conditions(request, if_match, if_none_match),
-        Manners::Ceph => Conditions::default(),
+    match quirks(request) {
+        Quirks::None => conditions(request, if_match, if_none_match),
+        Quirks::Ceph => Conditions::default(),
     }
 }
 
@@ -94,8 +96,8 @@ fn conditions<T>(
     if_none_match: Option<ETagCondition>,
 ) -> Conditions {
     let exchange = request.extensions.get::<Exchange>().cloned().unwrap_or_default();
-    let Exchange { ignored, manners, is_match_quoted, bare_tags_only, .. } = exchange;
-    Conditions { if_match, if_none_match, ignored, manners, is_match_quoted, bare_tags_only }
+    let Exchange { ignored, quirks, is_match_quoted, bare_tags_only, .. } = exchange;
+    Conditions { if_match, if_none_match, ignored, quirks, is_match_quoted, bare_tags_only }
 }
 
 /// Returns the range that is asked for, unless a fault asks to take no notice of it.
@@ -103,6 +105,11 @@ fn range(request: &S3Request<GetObjectInput>) -> Option<Range> {
     let is_ignored =
         request.extensions.get::<Exchange>().is_some_and(|exchange| exchange.ignore_ranges);
     request.input.range.filter(|_| !is_ignored)
+}
+
+/// Whether an answer names a version that the request did not name.
+fn shows_version(quirks: Quirks, id: &str) -> bool {
+    quirks == Quirks::None || id != NULL_VERSION
 }
 
 /// What the headers, and later the trailers, say of a body.

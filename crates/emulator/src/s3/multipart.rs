@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use redb::WriteTransaction;
 use s3s::dto::*;
-use s3s::{S3Request, S3Result, s3_error};
+use s3s::{S3Error, S3Request, S3Result, s3_error};
 
 use super::{
     Service, amazons_conditions, checksum_type_of, claimed_checksums, encryption_of, expected,
@@ -151,7 +151,7 @@ impl Service {
                     |upload, parts| {
                         let checksums = combine(txn, upload, parts)?;
                         compare(&claimed, &checksums)?;
-                        Ok(checksums)
+                        Ok::<_, S3Error>(checksums)
                     },
                 )
             })
@@ -204,7 +204,8 @@ impl Service {
                     &key,
                     &id,
                 )?;
-                Ok((upload, multipart::parts(&txn.open_table(PARTS).map_err(internal)?, &id)?))
+                let parts = multipart::parts(&txn.open_table(PARTS).map_err(internal)?, &id)?;
+                Ok::<_, S3Error>((upload, parts))
             })
             .await?;
         let number_of = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
@@ -276,7 +277,7 @@ impl Service {
                         ..Default::default()
                     });
                 }
-                Ok(found)
+                Ok::<_, S3Error>(found)
             })
             .await?;
         Ok(ListMultipartUploadsOutput {

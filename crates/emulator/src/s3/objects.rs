@@ -3,16 +3,18 @@
 use std::time::SystemTime;
 
 use s3s::dto::*;
-use s3s::{Body, S3ErrorCode, S3Request, S3Result, s3_error};
+use s3s::{Body, S3Error, S3ErrorCode, S3Request, S3Result, s3_error};
 
+use super::error::precondition_failed;
 use super::select::Select;
 use super::{
     Service, amazons_conditions, checksum_type_of, claimed_checksums, conditions, encryption_of,
-    expected, manners, range, refuse_customer_key, size_of, stored_headers, strong,
+    expected, quirks, range, refuse_customer_key, shows_version, size_of, stored_headers, strong,
 };
 use crate::body::{Outgoing, receive};
-use crate::manners::Manners;
-use crate::store::objects::{self, Conditions, precondition_failed};
+use crate::quirks::Quirks;
+use crate::store::conditions::Conditions;
+use crate::store::objects;
 use crate::store::{BUCKETS, CHUNKS, Checksums, Content, OssFacts, blobs, buckets, hex, internal};
 
 /// Bodies up to this size are read in the transaction that finds them, which saves a second one.
@@ -36,7 +38,7 @@ impl Service {
             algorithm,
         );
         let headers = stored_headers!(input);
-        let manners = conditions.manners;
+        let quirks = conditions.quirks;
         let received = receive(body, expected).await?;
 
         let (bucket, key) = (request.input.bucket, request.input.key);
@@ -69,7 +71,7 @@ impl Service {
             e_tag: Some(strong(&etag)),
             server_side_encryption: encryption_of(&headers),
             ssekms_key_id: headers.kms_key_id,
-            version_id: written.version_id.filter(|id| manners.tells(id)),
+            version_id: written.version_id.filter(|id| shows_version(quirks, id)),
             ..Default::default()
         })
     }
@@ -79,12 +81,12 @@ impl Service {
         request: S3Request<GetObjectInput>,
     ) -> S3Result<GetObjectOutput> {
         refuse_customer_key(request.input.sse_customer_algorithm.as_deref())?;
-        let manners = manners(&request);
+        let quirks = quirks(&request);
         let range = range(&request);
         let input = request.input;
         let wants_checksums = input.checksum_mode.is_some();
         let select = Select {
-            manners,
+            quirks,
             bucket: input.bucket,
             key: input.key,
             version_id: input.version_id,
@@ -107,7 +109,7 @@ impl Service {
                 } else {
                     None
                 };
-                Ok((found, inline))
+                Ok::<_, S3Error>((found, inline))
             })
             .await?;
         let body = match inline {
@@ -153,11 +155,11 @@ impl Service {
         request: S3Request<HeadObjectInput>,
     ) -> S3Result<HeadObjectOutput> {
         refuse_customer_key(request.input.sse_customer_algorithm.as_deref())?;
-        let manners = manners(&request);
+        let quirks = quirks(&request);
         let input = request.input;
         let wants_checksums = input.checksum_mode.is_some();
         let select = Select {
-            manners,
+            quirks,
             bucket: input.bucket,
             key: input.key,
             version_id: input.version_id,
@@ -196,7 +198,7 @@ impl Service {
         &self,
         request: S3Request<DeleteObjectsInput>,
     ) -> S3Result<DeleteObjectsOutput> {
-        let Conditions { ignored, manners, is_match_quoted, bare_tags_only, .. } =
+        let Conditions { ignored, quirks, is_match_quoted, bare_tags_only, .. } =
             amazons_conditions(&request, None, None);
         let input = request.input;
         if input.delete.objects.len() > 1000 {
@@ -210,15 +212,13 @@ impl Service {
                 buckets::get(&txn.open_table(BUCKETS).map_err(internal)?, bucket)?;
                 let (mut deleted, mut errors) = (Vec::new(), Vec::new());
                 for object in input.delete.objects {
-                    let if_match = object
-                        .e_tag
-                        .map(ETagCondition::ETag)
-                        .filter(|_| manners == Manners::Amazon);
+                    let if_match =
+                        object.e_tag.map(ETagCondition::ETag).filter(|_| quirks == Quirks::None);
                     let conditions = Conditions {
                         if_match,
                         if_none_match: None,
                         ignored,
-                        manners,
+                        quirks,
                         is_match_quoted,
                         bare_tags_only,
                     };
@@ -226,7 +226,7 @@ impl Service {
                         Some(id) => objects::delete_version(txn, bucket, &object.key, id),
                         None => objects::delete(txn, bucket, &object.key, &conditions),
                     };
-                    match result {
+                    match result.map_err(S3Error::from) {
                         Ok(written) => deleted.push(DeletedObject {
                             delete_marker: written.is_delete_marker.then_some(true),
                             delete_marker_version_id: written
@@ -261,7 +261,7 @@ impl Service {
         request: S3Request<CopyObjectInput>,
     ) -> S3Result<CopyObjectOutput> {
         refuse_customer_key(request.input.sse_customer_algorithm.as_deref())?;
-        let manners = manners(&request);
+        let quirks = quirks(&request);
         let input = request.input;
         let CopySource::Bucket { bucket, key, version_id } = input.copy_source.clone() else {
             return Err(s3_error!(
@@ -270,7 +270,7 @@ impl Service {
             ));
         };
         let select = Select {
-            manners,
+            quirks,
             bucket: bucket.into(),
             key: key.into(),
             version_id: version_id.map(Into::into),
@@ -324,7 +324,8 @@ impl Service {
                     checksums,
                     oss: OssFacts::default(),
                 };
-                Ok((etag, objects::put(txn, &bucket, &key, content, &Conditions::default())?))
+                let written = objects::put(txn, &bucket, &key, content, &Conditions::default())?;
+                Ok::<_, S3Error>((etag, written))
             })
             .await?;
         drop(pinned);

@@ -6,16 +6,19 @@ use redb::ReadTransaction;
 use s3s::dto::*;
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
-use super::{checksum_type_of, encryption_of, metadata_of, size_of, strong, with_header};
-use crate::manners::Manners;
-use crate::store::objects::{self, precondition_failed};
+use super::error::precondition_failed;
+use super::{
+    checksum_type_of, encryption_of, metadata_of, shows_version, size_of, strong, with_header,
+};
+use crate::quirks::Quirks;
+use crate::store::versions;
 use crate::store::{
     BUCKETS, Checksums, Content, VERSIONS, Version, Versioning, buckets, internal, time_of,
 };
 
 /// What a GET or HEAD asks for.
 pub(super) struct Select {
-    pub(super) manners: Manners,
+    pub(super) quirks: Quirks,
     pub(super) bucket: String,
     pub(super) key: String,
     pub(super) version_id: Option<String>,
@@ -46,10 +49,10 @@ impl Select {
             buckets::get(&txn.open_table(BUCKETS).map_err(internal)?, &self.bucket)?.versioning;
         let versions = txn.open_table(VERSIONS).map_err(internal)?;
         let mut version = match &self.version_id {
-            None => objects::current(&versions, &self.bucket, &self.key)?
+            None => versions::current(&versions, &self.bucket, &self.key)?
                 .ok_or_else(|| s3_error!(NoSuchKey, "The specified key does not exist."))?,
             Some(id) => {
-                let all = objects::versions_of(&versions, &self.bucket, &self.key)?;
+                let all = versions::versions_of(&versions, &self.bucket, &self.key)?;
                 let found = all.into_iter().find(|(_, version)| version.id == *id);
                 found
                     .ok_or_else(|| {
@@ -89,7 +92,7 @@ impl Select {
             (None, Some(number)) => part_span(&content, number)?,
             (None, None) => (whole, false, None),
         };
-        let is_id_told = self.version_id.is_some() || self.manners.tells(&version.id);
+        let is_id_told = self.version_id.is_some() || shows_version(self.quirks, &version.id);
         Ok(Found { version, content, versioning, span, is_partial, part_count, is_id_told })
     }
 

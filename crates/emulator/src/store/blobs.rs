@@ -5,10 +5,8 @@ use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 use redb::{ReadableTable, WriteTransaction};
-use s3s::{S3Result, s3_error};
 
-use super::{CHUNKS, GARBAGE, Segment, internal, next_number, now_ms};
-use crate::storage::Pins;
+use super::{CHUNKS, Error, GARBAGE, Pins, Result, Segment, internal, next_number, now_ms};
 
 /// The size of a row. Just under a power of two, because redb rounds a large row with its header up
 /// to one.
@@ -25,7 +23,7 @@ const GRACE_MS: u64 = 30_000;
 const SWEEP_LIMIT: usize = 16;
 
 /// Stores a body, taking it apart as it goes so that its memory is given back early.
-pub(crate) fn write(txn: &WriteTransaction, pieces: Vec<Bytes>) -> S3Result<Segment> {
+pub(crate) fn write(txn: &WriteTransaction, pieces: Vec<Bytes>) -> Result<Segment> {
     let blob = next_number(txn, "blob")?;
     let mut rows = txn.open_table(CHUNKS).map_err(internal)?;
     let mut left: usize = pieces.iter().map(Bytes::len).sum();
@@ -59,7 +57,7 @@ pub(crate) fn read(
     segments: &[Segment],
     range: Range<u64>,
     limit_bytes: usize,
-) -> S3Result<Bytes> {
+) -> Result<Bytes> {
     let wanted = usize::try_from(range.end.saturating_sub(range.start))
         .unwrap_or(usize::MAX)
         .min(limit_bytes);
@@ -70,14 +68,11 @@ pub(crate) fn read(
         let segment_end = segment_start + segment.size_bytes;
         while found.len() < wanted && position < segment_end {
             let within = position - segment_start;
-            let index =
-                u32::try_from(within / CHUNK_BYTES as u64).map_err(|_| s3_error!(InternalError))?;
+            let index = u32::try_from(within / CHUNK_BYTES as u64)
+                .map_err(|error| Error::Internal(error.into()))?;
             let skip = (within % CHUNK_BYTES as u64) as usize;
             let Some(row) = chunks.get((segment.blob, index)).map_err(internal)? else {
-                return Err(s3_error!(
-                    InternalError,
-                    "the body was deleted while it was being read"
-                ));
+                return Err(Error::Internal("the body was deleted while it was being read".into()));
             };
             let row = row.value();
             let take = (row.len() - skip).min(wanted - found.len());
@@ -90,7 +85,7 @@ pub(crate) fn read(
 }
 
 /// Lets go of a body.
-pub(crate) fn discard(txn: &WriteTransaction, segments: &[Segment]) -> S3Result<()> {
+pub(crate) fn discard(txn: &WriteTransaction, segments: &[Segment]) -> Result<()> {
     let mut garbage = txn.open_table(GARBAGE).map_err(internal)?;
     let now = now_ms();
     for segment in segments {
@@ -100,7 +95,7 @@ pub(crate) fn discard(txn: &WriteTransaction, segments: &[Segment]) -> S3Result<
 }
 
 /// Deletes bodies that were let go long enough ago and that no reader of this process holds.
-pub(crate) fn sweep(txn: &WriteTransaction, pins: &Pins) -> S3Result<()> {
+pub(crate) fn sweep(txn: &WriteTransaction, pins: &Pins) -> Result<()> {
     let mut garbage = txn.open_table(GARBAGE).map_err(internal)?;
     let until = now_ms().saturating_sub(GRACE_MS);
     let mut due = Vec::new();

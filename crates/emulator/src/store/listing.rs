@@ -1,9 +1,8 @@
 //! Listings of current objects and of all versions.
 
 use redb::ReadableTable;
-use s3s::S3Result;
 
-use super::{Version, decode, internal};
+use super::{Result, Version, decode, internal};
 
 /// Where a listing resumes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +56,7 @@ impl Page {
 pub(crate) fn list(
     versions: &impl ReadableTable<(&'static str, &'static str, u64), &'static [u8]>,
     query: &Query<'_>,
-) -> S3Result<Page> {
+) -> Result<Page> {
     let mut page = Page::default();
     if query.limit == 0 {
         return Ok(page);

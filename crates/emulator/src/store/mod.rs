@@ -1,27 +1,31 @@
 //! What is stored: the tables, their rows, and the operations on them.
 //!
 //! Each operation takes a redb transaction, so that a condition and the write it guards are decided
-//! together: that is the whole argument for atomicity. Nothing here knows of HTTP, except that
-//! errors are S3's own.
+//! together: that is the whole argument for atomicity. Nothing here knows of HTTP or of a protocol's
+//! errors.
 
 pub(crate) mod blobs;
 pub(crate) mod buckets;
+pub(crate) mod conditions;
+mod error;
 pub(crate) mod listing;
 pub(crate) mod multipart;
 pub(crate) mod objects;
+mod pins;
 pub(crate) mod rows;
 pub(crate) mod tables;
+pub(crate) mod versions;
 
 use std::collections::BTreeMap;
-use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hyper::StatusCode;
 use redb::{ReadableTable, TableDefinition, WriteTransaction};
 use s3s::crypto::{Checksum as _, Sha256};
-use s3s::{S3Error, S3ErrorCode, S3Result};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use self::error::{Error, Result, internal, unusable};
+pub(crate) use self::pins::{Pinned, Pins};
 
 /// Buckets by name.
 pub(crate) const BUCKETS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("buckets");
@@ -199,7 +203,7 @@ pub(crate) fn time_of(ms: u64) -> SystemTime {
 }
 
 /// Gives out the next number of a purpose, starting at one.
-pub(crate) fn next_number(txn: &WriteTransaction, purpose: &str) -> S3Result<u64> {
+pub(crate) fn next_number(txn: &WriteTransaction, purpose: &str) -> Result<u64> {
     let mut counters = txn.open_table(COUNTERS).map_err(internal)?;
     let last = counters.get(purpose).map_err(internal)?.map_or(0, |guard| guard.value());
     counters.insert(purpose, last + 1).map_err(internal)?;
@@ -218,58 +222,10 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Turns a failure of the storage into S3's `InternalError`.
-/// What S3 says where an error of the storage is in the way: by its cause, where somebody can do
-/// something about it.
-pub(crate) fn internal(error: impl Into<redb::Error>) -> S3Error {
-    match error.into() {
-        redb::Error::Io(error) => unusable(error),
-        error => {
-            tracing::warn!(%error, "storage failed");
-            S3Error::with_source(S3ErrorCode::InternalError, Box::new(error))
-        }
-    }
+pub(crate) fn encode<T: Serialize>(row: &T) -> Result<Vec<u8>> {
+    serde_json::to_vec(row).map_err(|error| Error::Internal(error.into()))
 }
 
-/// The same of what the system says of the file. The codes that S3 does not have are ours.
-pub(crate) fn unusable(error: io::Error) -> S3Error {
-    tracing::warn!(%error, "the embedded store cannot be used");
-    let (code, status) = match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
-            (S3ErrorCode::Custom(FULL.into()), StatusCode::INSUFFICIENT_STORAGE)
-        }
-        io::ErrorKind::ReadOnlyFilesystem => {
-            (S3ErrorCode::Custom("ReadOnlyFileSystem".into()), StatusCode::FORBIDDEN)
-        }
-        io::ErrorKind::TimedOut => {
-            (S3ErrorCode::Custom("StoreInUse".into()), StatusCode::SERVICE_UNAVAILABLE)
-        }
-        _ => (S3ErrorCode::InternalError, StatusCode::INTERNAL_SERVER_ERROR),
-    };
-    let mut told = S3Error::with_message(code, error.to_string());
-    told.set_status_code(status);
-    told.set_source(Box::new(error));
-    told
-}
-
-/// The code of a store that cannot grow.
-const FULL: &str = "StorageFull";
-
-/// Whether a store is in order and cannot grow.
-pub(crate) fn is_full(error: &S3Error) -> bool {
-    error.code().as_str() == FULL
-}
-
-/// An error as one of the system, in the words of its cause.
-pub(crate) fn told(error: S3Error) -> io::Error {
-    let words = error.message().map(str::to_owned);
-    io::Error::other(words.unwrap_or_else(|| error.to_string()))
-}
-
-pub(crate) fn encode<T: Serialize>(row: &T) -> S3Result<Vec<u8>> {
-    serde_json::to_vec(row).map_err(S3Error::internal_error)
-}
-
-pub(crate) fn decode<T: DeserializeOwned>(row: &[u8]) -> S3Result<T> {
-    serde_json::from_slice(row).map_err(S3Error::internal_error)
+pub(crate) fn decode<T: DeserializeOwned>(row: &[u8]) -> Result<T> {
+    serde_json::from_slice(row).map_err(|error| Error::Internal(error.into()))
 }

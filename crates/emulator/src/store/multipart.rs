@@ -2,12 +2,12 @@
 
 use redb::{ReadableTable, WriteTransaction};
 use s3s::crypto::{Checksum as _, Md5};
-use s3s::{S3Result, s3_error};
 
-use super::objects::{self, Conditions, Written};
+use super::conditions::{self, Conditions};
+use super::objects::{self, Written};
 use super::{
-    BUCKETS, Checksums, Content, OssFacts, PARTS, Part, Segment, UPLOADS, Upload, blobs, buckets,
-    decode, encode, hex, internal, next_number, opaque_id,
+    BUCKETS, Checksums, Content, Error, OssFacts, PARTS, Part, Result, Segment, UPLOADS, Upload,
+    blobs, buckets, decode, encode, hex, internal, next_number, opaque_id,
 };
 
 /// The smallest part S3 takes, except for the last:
@@ -27,7 +27,7 @@ pub(crate) fn create(
     bucket: &str,
     key: &str,
     upload: &Upload,
-) -> S3Result<String> {
+) -> Result<String> {
     buckets::get(&txn.open_table(BUCKETS).map_err(internal)?, bucket)?;
     let id = opaque_id("upload", next_number(txn, "upload")?);
     let mut uploads = txn.open_table(UPLOADS).map_err(internal)?;
@@ -35,20 +35,16 @@ pub(crate) fn create(
     Ok(id)
 }
 
-/// Returns an upload, or `NoSuchUpload`.
+/// Returns an upload, or `UploadMissing`.
 pub(crate) fn get(
     uploads: &impl ReadableTable<(&'static str, &'static str, &'static str), &'static [u8]>,
     bucket: &str,
     key: &str,
     id: &str,
-) -> S3Result<Upload> {
+) -> Result<Upload> {
     match uploads.get((bucket, key, id)).map_err(internal)? {
         Some(row) => decode(row.value()),
-        None => Err(s3_error!(
-            NoSuchUpload,
-            "The specified upload does not exist. The upload ID may be invalid, or the upload may \
-             have been aborted or completed."
-        )),
+        None => Err(Error::UploadMissing),
     }
 }
 
@@ -56,7 +52,7 @@ pub(crate) fn get(
 pub(crate) fn parts(
     parts: &impl ReadableTable<(&'static str, u32), &'static [u8]>,
     id: &str,
-) -> S3Result<Vec<(u32, Part)>> {
+) -> Result<Vec<(u32, Part)>> {
     let mut found = Vec::new();
     for row in parts.range((id, 0)..=(id, u32::MAX)).map_err(internal)? {
         let (row_key, part) = row.map_err(internal)?;
@@ -73,7 +69,7 @@ pub(crate) fn put_part(
     id: &str,
     number: u32,
     part: &Part,
-) -> S3Result<Upload> {
+) -> Result<Upload> {
     let upload = get(&txn.open_table(UPLOADS).map_err(internal)?, bucket, key, id)?;
     let mut table = txn.open_table(PARTS).map_err(internal)?;
     let replaced = table.insert((id, number), encode(part)?.as_slice()).map_err(internal)?;
@@ -86,18 +82,18 @@ pub(crate) fn put_part(
 /// Makes an object of the named parts if the conditions hold, and forgets the upload.
 ///
 /// `combine` computes the checksums of the whole from the upload and its parts.
-pub(crate) fn complete(
+pub(crate) fn complete<E: From<Error>>(
     txn: &WriteTransaction,
     bucket: &str,
     key: &str,
     id: &str,
     named: &[NamedPart],
     conditions: &Conditions,
-    combine: impl FnOnce(&Upload, &[Part]) -> S3Result<Checksums>,
-) -> S3Result<(Content, Written)> {
+    combine: impl FnOnce(&Upload, &[Part]) -> Result<Checksums, E>,
+) -> Result<(Content, Written), E> {
     let versioning = buckets::get(&txn.open_table(BUCKETS).map_err(internal)?, bucket)?.versioning;
     let upload = get(&txn.open_table(UPLOADS).map_err(internal)?, bucket, key, id)?;
-    objects::check(txn, bucket, key, versioning, conditions)?;
+    conditions::check(txn, bucket, key, versioning, conditions)?;
     let mut stored = parts(&txn.open_table(PARTS).map_err(internal)?, id)?;
     let chosen = choose(&mut stored, named)?;
     let digests: Vec<u8> = chosen.iter().flat_map(|part| part.md5).collect();
@@ -117,7 +113,7 @@ pub(crate) fn complete(
 }
 
 /// Drops an upload and its parts.
-pub(crate) fn abort(txn: &WriteTransaction, bucket: &str, key: &str, id: &str) -> S3Result<()> {
+pub(crate) fn abort(txn: &WriteTransaction, bucket: &str, key: &str, id: &str) -> Result<()> {
     buckets::get(&txn.open_table(BUCKETS).map_err(internal)?, bucket)?;
     get(&txn.open_table(UPLOADS).map_err(internal)?, bucket, key, id)?;
     let segments: Vec<Segment> = parts(&txn.open_table(PARTS).map_err(internal)?, id)?
@@ -128,7 +124,7 @@ pub(crate) fn abort(txn: &WriteTransaction, bucket: &str, key: &str, id: &str) -
     forget(txn, bucket, key, id)
 }
 
-fn forget(txn: &WriteTransaction, bucket: &str, key: &str, id: &str) -> S3Result<()> {
+fn forget(txn: &WriteTransaction, bucket: &str, key: &str, id: &str) -> Result<()> {
     txn.open_table(UPLOADS).map_err(internal)?.remove((bucket, key, id)).map_err(internal)?;
     let mut table = txn.open_table(PARTS).map_err(internal)?;
     table.retain_in((id, 0)..=(id, u32::MAX), |_, _| false).map_err(internal)?;
@@ -136,12 +132,12 @@ fn forget(txn: &WriteTransaction, bucket: &str, key: &str, id: &str) -> S3Result
 }
 
 /// Moves the named parts out of the stored ones, checking order, ETag and size.
-fn choose(stored: &mut Vec<(u32, Part)>, named: &[NamedPart]) -> S3Result<Vec<Part>> {
+fn choose(stored: &mut Vec<(u32, Part)>, named: &[NamedPart]) -> Result<Vec<Part>> {
     if named.is_empty() {
-        return Err(s3_error!(MalformedXML, "You must specify at least one part"));
+        return Err(Error::PartsMissing);
     }
     if named.windows(2).any(|pair| pair[0].number >= pair[1].number) {
-        return Err(s3_error!(InvalidPartOrder, "The list of parts was not in ascending order."));
+        return Err(Error::PartsNotAscending);
     }
     let mut chosen = Vec::with_capacity(named.len());
     for name in named {
@@ -149,19 +145,12 @@ fn choose(stored: &mut Vec<(u32, Part)>, named: &[NamedPart]) -> S3Result<Vec<Pa
             *number == name.number && name.etag.as_ref().is_none_or(|etag| *etag == hex(&part.md5))
         });
         let Some(position) = position else {
-            return Err(s3_error!(
-                InvalidPart,
-                "One or more of the specified parts could not be found: {}",
-                name.number
-            ));
+            return Err(Error::PartMissing(name.number));
         };
         chosen.push(stored.remove(position).1);
     }
     if chosen[..chosen.len() - 1].iter().any(|part| part.segment.size_bytes < MIN_PART_BYTES) {
-        return Err(s3_error!(
-            EntityTooSmall,
-            "Your proposed upload is smaller than the minimum allowed size"
-        ));
+        return Err(Error::PartTooSmall);
     }
     Ok(chosen)
 }

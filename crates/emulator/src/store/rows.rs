@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use redb::{ReadTransaction, ReadableTable, WriteTransaction};
-use s3s::S3Result;
 use serde::{Deserialize, Serialize};
 
-use super::{OTS_ROWS, OTS_TABLES, decode, encode, internal};
+use super::{OTS_ROWS, OTS_TABLES, Result, decode, encode, internal};
 use crate::tablestore::plain_buffer::Value;
 
 /// A table's row among the tables.
@@ -34,7 +33,7 @@ pub(crate) struct Column {
 }
 
 /// Creates a table; false if it was there already, which leaves it as it is.
-pub(crate) fn create(txn: &WriteTransaction, name: &str, table: &Table) -> S3Result<bool> {
+pub(crate) fn create(txn: &WriteTransaction, name: &str, table: &Table) -> Result<bool> {
     let mut tables = txn.open_table(OTS_TABLES).map_err(internal)?;
     if tables.get(name).map_err(internal)?.is_some() {
         return Ok(false);
@@ -44,7 +43,7 @@ pub(crate) fn create(txn: &WriteTransaction, name: &str, table: &Table) -> S3Res
 }
 
 /// Deletes a table with its rows; false if there was none.
-pub(crate) fn delete(txn: &WriteTransaction, name: &str) -> S3Result<bool> {
+pub(crate) fn delete(txn: &WriteTransaction, name: &str) -> Result<bool> {
     let was_there =
         txn.open_table(OTS_TABLES).map_err(internal)?.remove(name).map_err(internal)?.is_some();
     let mut rows = txn.open_table(OTS_ROWS).map_err(internal)?;
@@ -64,24 +63,24 @@ pub(crate) fn delete(txn: &WriteTransaction, name: &str) -> S3Result<bool> {
 }
 
 /// Returns the names of all tables.
-pub(crate) fn tables(txn: &ReadTransaction) -> S3Result<Vec<String>> {
+pub(crate) fn tables(txn: &ReadTransaction) -> Result<Vec<String>> {
     let tables = txn.open_table(OTS_TABLES).map_err(internal)?;
     let rows = tables.iter().map_err(internal)?;
     rows.map(|row| Ok(row.map_err(internal)?.0.value().to_owned())).collect()
 }
 
 /// Returns a table.
-pub(crate) fn table(txn: &ReadTransaction, name: &str) -> S3Result<Option<Table>> {
+pub(crate) fn table(txn: &ReadTransaction, name: &str) -> Result<Option<Table>> {
     found(txn.open_table(OTS_TABLES).map_err(internal)?.get(name).map_err(internal)?)
 }
 
 /// Returns a table, on the way to changing it.
-pub(crate) fn table_for_write(txn: &WriteTransaction, name: &str) -> S3Result<Option<Table>> {
+pub(crate) fn table_for_write(txn: &WriteTransaction, name: &str) -> Result<Option<Table>> {
     found(txn.open_table(OTS_TABLES).map_err(internal)?.get(name).map_err(internal)?)
 }
 
 /// Returns a row.
-pub(crate) fn row(txn: &ReadTransaction, table: &str, key: &[u8]) -> S3Result<Option<Columns>> {
+pub(crate) fn row(txn: &ReadTransaction, table: &str, key: &[u8]) -> Result<Option<Columns>> {
     found(txn.open_table(OTS_ROWS).map_err(internal)?.get((table, key)).map_err(internal)?)
 }
 
@@ -90,7 +89,7 @@ pub(crate) fn row_for_write(
     txn: &WriteTransaction,
     table: &str,
     key: &[u8],
-) -> S3Result<Option<Columns>> {
+) -> Result<Option<Columns>> {
     found(txn.open_table(OTS_ROWS).map_err(internal)?.get((table, key)).map_err(internal)?)
 }
 
@@ -101,7 +100,7 @@ pub(crate) fn set_row(
     table: &str,
     key: &[u8],
     columns: Option<&Columns>,
-) -> S3Result<()> {
+) -> Result<()> {
     let mut rows = txn.open_table(OTS_ROWS).map_err(internal)?;
     match columns {
         Some(columns) => {
@@ -116,6 +115,6 @@ pub(crate) fn set_row(
 
 fn found<T: serde::de::DeserializeOwned>(
     row: Option<redb::AccessGuard<'_, &'static [u8]>>,
-) -> S3Result<Option<T>> {
+) -> Result<Option<T>> {
     row.map(|row| decode(row.value())).transpose()
 }

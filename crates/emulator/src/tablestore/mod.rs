@@ -30,8 +30,8 @@ use self::rows::Change;
 pub(crate) use self::rows::Conditions;
 use self::signature::Signer;
 use crate::clock::Clock;
+use crate::database::Storage;
 use crate::keyring::Keyring;
-use crate::storage::Storage;
 use crate::store::rows::{self as stored, KeyKind, Table};
 
 /// Answers requests for Tablestore.

@@ -1,8 +1,7 @@
 //! Errors: <https://www.alibabacloud.com/help/en/tablestore/developer-reference/error-codes>.
 
-use s3s::S3Error;
-
 use super::plain_buffer::Malformed;
+use crate::store::Error;
 
 /// Why a request is refused.
 #[derive(Debug)]
@@ -50,9 +49,9 @@ impl Refusal {
     }
 }
 
-impl From<S3Error> for Refusal {
-    fn from(error: S3Error) -> Self {
-        tracing::warn!(%error, "storage failed");
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        tracing::warn!(%error, "the store failed");
         Self::new(500, "OTSInternalServerError", "Internal server error.")
     }
 }

@@ -51,7 +51,7 @@ impl Tablestore {
         let name = request.table_name.clone();
         let found = self
             .storage
-            .read_as(move |txn| {
+            .read(move |txn| {
                 let table = table_of(rows::table(txn, &name)?)?;
                 let key = key_of(&table, &row)?;
                 Ok::<_, Refusal>((rows::row(txn, &name, &key)?, table, row.primary_key))
@@ -106,7 +106,7 @@ impl Tablestore {
         }
         let key = row.primary_key.clone();
         let name = request.table_name;
-        self.storage.write_as(move |txn| apply(txn, &name, &row, change, check.as_ref())).await?;
+        self.storage.write(move |txn| apply(txn, &name, &row, change, check.as_ref())).await?;
         let row = Row { primary_key: key, ..Row::default() };
         let row = (returned == 1).then(|| row.encode());
         Ok(WriteRowResponse { consumed: consumed(0, 1), row }.encode_to_vec())

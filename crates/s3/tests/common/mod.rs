@@ -10,7 +10,7 @@ use std::sync::Arc;
 use remote_state_core::StateStore;
 use remote_state_core::config::{ResolvedConfig, Setting};
 use remote_state_core::provider::ObjectStateStore;
-use remote_state_emulator::{Emulator, Manners};
+use remote_state_emulator::{Emulator, Quirks};
 use remote_state_s3::{PROVIDER, S3Config};
 use wire::read_request;
 
@@ -22,17 +22,17 @@ pub(crate) const TABLE: &str = "locks";
 
 /// Starts an emulator in memory with both buckets and the table.
 pub(crate) async fn emulator() -> Emulator {
-    emulator_with(Manners::Amazon).await
+    emulator_with(Quirks::None).await
 }
 
 /// The same with Ceph's manners.
 pub(crate) async fn ceph_emulator() -> Emulator {
-    emulator_with(Manners::Ceph).await
+    emulator_with(Quirks::Ceph).await
 }
 
-async fn emulator_with(manners: Manners) -> Emulator {
+async fn emulator_with(manners: Quirks) -> Emulator {
     Emulator::builder()
-        .with_manners(manners)
+        .with_quirks(manners)
         .with_credentials("test", "testtest")
         .with_bucket(BUCKET)
         .with_versioned_bucket("versioned")

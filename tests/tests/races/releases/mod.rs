@@ -15,7 +15,7 @@ use futures_util::future::join_all;
 use remote_state_conformance::HttpTarget;
 use remote_state_core::provider::read_lock_record;
 use remote_state_core::{LockId, StateStore, Workspace};
-use remote_state_emulator::{Fault, Manners, Misbehaviour};
+use remote_state_emulator::{Fault, Misbehaviour, Quirks};
 use remote_state_tests::{
     Cmd, OssServer, Place, S3Server, Sandbox, Served, Setup, Suite, block_on,
 };
@@ -98,7 +98,7 @@ pub(crate) fn add(suite: &mut Suite) {
                 let name = format!("emulator::{name}::as_{dialect}::{bucket}::{}", kind.name());
                 suite.test(name, &[], move || {
                     let server =
-                        S3Server::emulator_with(|emulator| emulator.with_manners(Manners::Ceph));
+                        S3Server::emulator_with(|emulator| emulator.with_quirks(Quirks::Ceph));
                     race_at(&server.place_in(bucket).with("dialect", dialect), kind);
                 });
             }

@@ -3,20 +3,15 @@
 mod file;
 mod private;
 
-use std::collections::HashMap;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use redb::backends::InMemoryBackend;
 use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction};
-use s3s::{S3Error, S3Result, s3_error};
 
-use self::file::SharedFile;
-use crate::store::{self, Segment, internal, unusable};
-
-/// redb's default is a gigabyte; a request here needs the rows it touches and no more.
-const CACHE_BYTES: usize = 16 << 20;
+use self::file::{CACHE_BYTES, SharedFile};
+use crate::store::{self, Error, Pinned, Pins, Segment, internal, unusable};
 
 /// Where an [`Emulator`](crate::Emulator) keeps its buckets. Clones share the same buckets.
 #[derive(Debug, Clone)]
@@ -59,8 +54,8 @@ impl Storage {
         if !file.is_read_only() {
             match file.with(create_tables)? {
                 // What is there can be read.
-                Err(error) if store::is_full(&error) => {}
-                made => made.map_err(store::told)?,
+                Err(error) if error.is_full() => {}
+                made => made.map_err(io::Error::other)?,
             }
         }
         Ok(Self { kind: Arc::new(Kind::File(file)), pins: Pins::default() })
@@ -68,15 +63,7 @@ impl Storage {
 
     /// Runs a transaction that changes something. It is committed if, and only if, `work` returns
     /// `Ok`.
-    pub(crate) async fn write<R: Send + 'static>(
-        &self,
-        work: impl FnOnce(&WriteTransaction) -> S3Result<R> + Send + 'static,
-    ) -> S3Result<R> {
-        self.write_as(work).await
-    }
-
-    /// Like [`write`](Self::write), for a protocol that has errors of its own.
-    pub(crate) async fn write_as<R: Send + 'static, E: From<S3Error> + Send + 'static>(
+    pub(crate) async fn write<R: Send + 'static, E: From<Error> + Send + 'static>(
         &self,
         work: impl FnOnce(&WriteTransaction) -> Result<R, E> + Send + 'static,
     ) -> Result<R, E> {
@@ -94,15 +81,7 @@ impl Storage {
     }
 
     /// Runs a transaction that sees one moment and changes nothing.
-    pub(crate) async fn read<R: Send + 'static>(
-        &self,
-        work: impl FnOnce(&ReadTransaction) -> S3Result<R> + Send + 'static,
-    ) -> S3Result<R> {
-        self.read_as(work).await
-    }
-
-    /// Like [`read`](Self::read), for a protocol that has errors of its own.
-    pub(crate) async fn read_as<R: Send + 'static, E: From<S3Error> + Send + 'static>(
+    pub(crate) async fn read<R: Send + 'static, E: From<Error> + Send + 'static>(
         &self,
         work: impl FnOnce(&ReadTransaction) -> Result<R, E> + Send + 'static,
     ) -> Result<R, E> {
@@ -111,7 +90,7 @@ impl Storage {
             Kind::Memory(database) => work(&database.begin_read().map_err(internal)?),
             Kind::File(file) => file.read(work).map_err(unusable)?,
         });
-        joined.await.map_err(|error| s3_error!(error, InternalError))?
+        joined.await.map_err(|error| Error::Internal(error.into()))?
     }
 
     /// Keeps bodies readable, for readers of this process, until the guard is dropped.
@@ -121,7 +100,7 @@ impl Storage {
 
     /// redb blocks, and so does the lock on the file: neither belongs on a thread that drives
     /// sockets.
-    async fn blocking<R: Send + 'static, E: From<S3Error> + Send + 'static>(
+    async fn blocking<R: Send + 'static, E: From<Error> + Send + 'static>(
         &self,
         work: impl FnOnce(&Database) -> Result<R, E> + Send + 'static,
     ) -> Result<R, E> {
@@ -130,11 +109,11 @@ impl Storage {
             Kind::Memory(database) => work(database),
             Kind::File(file) => file.with(work).map_err(unusable)?,
         });
-        joined.await.map_err(|error| s3_error!(error, InternalError))?
+        joined.await.map_err(|error| Error::Internal(error.into()))?
     }
 
     /// Creates the tables of a store in memory; a file has them since it was opened.
-    pub(crate) async fn prepare(&self) -> S3Result<()> {
+    pub(crate) async fn prepare(&self) -> store::Result<()> {
         match &*self.kind {
             Kind::Memory(_) => self.blocking(create_tables).await,
             Kind::File(_) => Ok(()),
@@ -147,54 +126,9 @@ impl Storage {
     }
 }
 
-fn create_tables(database: &Database) -> S3Result<()> {
+fn create_tables(database: &Database) -> store::Result<()> {
     let mut txn = database.begin_write().map_err(internal)?;
     txn.set_quick_repair(true);
     store::create_tables(&txn).map_err(internal)?;
     txn.commit().map_err(internal)
-}
-
-/// How many readers of this process need each body.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Pins {
-    counts: Arc<Mutex<HashMap<u64, usize>>>,
-}
-
-impl Pins {
-    pub(crate) fn holds(&self, blob: u64) -> bool {
-        self.lock().contains_key(&blob)
-    }
-
-    fn pin(&self, segments: &[Segment]) -> Pinned {
-        let mut counts = self.lock();
-        for segment in segments {
-            *counts.entry(segment.blob).or_default() += 1;
-        }
-        Pinned { pins: self.clone(), blobs: segments.iter().map(|segment| segment.blob).collect() }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, usize>> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Keeps bodies from being cleared away while it lives.
-#[derive(Debug)]
-pub(crate) struct Pinned {
-    pins: Pins,
-    blobs: Vec<u64>,
-}
-
-impl Drop for Pinned {
-    fn drop(&mut self) {
-        let mut counts = self.pins.lock();
-        for blob in &self.blobs {
-            if let Some(count) = counts.get_mut(blob) {
-                *count -= 1;
-                if *count == 0 {
-                    counts.remove(blob);
-                }
-            }
-        }
-    }
 }

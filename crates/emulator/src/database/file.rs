@@ -9,12 +9,13 @@ use redb::backends::FileBackend;
 use redb::{
     Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, StorageBackend,
 };
-use s3s::S3Error;
 
-use super::CACHE_BYTES;
 use super::private::{FileLock, open_private, open_to_read, refuse_link};
 use crate::guard;
-use crate::store::internal;
+use crate::store::{Error, internal};
+
+/// redb's default is a gigabyte; a request here needs the rows it touches and no more.
+pub(super) const CACHE_BYTES: usize = 16 << 20;
 
 /// An error of redb, as what the system said if that is what it is about.
 fn told(error: impl Into<redb::Error>) -> io::Error {
@@ -88,7 +89,7 @@ impl SharedFile {
 
     /// Like [`with`](Self::with), but without the commit by which a database that was opened for
     /// writing says that it was closed well.
-    pub(super) fn read<R, E: From<S3Error>>(
+    pub(super) fn read<R, E: From<Error>>(
         &self,
         work: impl FnOnce(&ReadTransaction) -> Result<R, E>,
     ) -> io::Result<Result<R, E>> {
