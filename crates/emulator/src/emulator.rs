@@ -21,13 +21,12 @@ use crate::database::Storage;
 use crate::dynamodb::Tables;
 use crate::endpoint::Endpoint;
 use crate::faults::Faults;
-use crate::identity::{Keys, Localhost, SignedOnly};
 use crate::keyring::Keyring;
 use crate::link::SlowStream;
 use crate::oss::Oss;
 use crate::quirks::Quirks;
 use crate::recorder::Recorder;
-use crate::s3::Service;
+use crate::s3::{Keys, Localhost, S3, Service, SignedOnly};
 use crate::store::{self, Versioning, buckets, rows, tables};
 use crate::sts::{self, InstanceRole, MetadataMode, Sts};
 use crate::tablestore::Tablestore;
@@ -303,10 +302,14 @@ impl EmulatorBuilder {
             instance_role: self.instance_role,
             lifetime: self.session_lifetime.unwrap_or(sts::DEFAULT_LIFETIME),
             address,
-            clock,
+            clock: clock.clone(),
         };
-        let tables =
-            Tables { storage: storage.clone(), keys: Arc::clone(&keys), region: region.clone() };
+        let tables = Tables {
+            storage: storage.clone(),
+            keys: Arc::clone(&keys),
+            region: region.clone(),
+            clock: clock.clone(),
+        };
         let mut s3 = S3ServiceBuilder::new(Service::new(storage, self.region));
         s3.set_auth(Keys(keys));
         s3.set_access(SignedOnly);
@@ -321,15 +324,13 @@ impl EmulatorBuilder {
         }
         let requests = Recorder::default();
         let endpoint = Endpoint {
-            s3: s3.build(),
+            s3: S3 { service: s3.build(), region, quirks: self.quirks, clock },
             faults: faults.clone(),
             recorder: requests.clone(),
-            region,
             tables,
             oss,
             tablestore,
             sts,
-            quirks: self.quirks,
         };
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(serve(listener, endpoint, stopped));

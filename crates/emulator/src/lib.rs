@@ -4,11 +4,9 @@ mod clock;
 mod emulator;
 mod endpoint;
 mod faults;
-mod guard;
-mod identity;
-mod interleave;
 mod keyring;
 mod link;
+mod protocol;
 mod quirks;
 mod recorder;
 

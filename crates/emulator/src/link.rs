@@ -4,6 +4,7 @@ use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -11,11 +12,36 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::faults::Link;
-
 /// How far ahead of its rate a direction may run: short against what tests measure, long against
 /// the precision of timers.
 const BURST: Duration = Duration::from_millis(5);
+
+/// A slow link, read by every connection at every step.
+#[derive(Debug, Default)]
+pub(crate) struct Link {
+    latency_micros: AtomicU64,
+    /// Zero is no limit.
+    bytes_per_second: AtomicU64,
+}
+
+impl Link {
+    pub(crate) fn set_latency(&self, latency: Duration) {
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        self.latency_micros.store(micros, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_bytes_per_second(&self, limit: Option<u64>) {
+        self.bytes_per_second.store(limit.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    pub(crate) fn latency(&self) -> Duration {
+        Duration::from_micros(self.latency_micros.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn bytes_per_second(&self) -> Option<u64> {
+        Some(self.bytes_per_second.load(Ordering::Relaxed)).filter(|limit| *limit > 0)
+    }
+}
 
 /// A TCP connection limited, in each direction, to the rate the link has at the moment.
 #[derive(Debug)]

@@ -36,6 +36,13 @@ pub struct Request {
     pub status: Option<u16>,
 }
 
+impl Request {
+    /// The names of the parameters of the query.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = &str> {
+        self.query.split('&').filter_map(|parameter| parameter.split('=').next())
+    }
+}
+
 impl Recorder {
     /// Returns the requests since the last call, oldest first, and forgets them. The newest 65,536
     /// are kept.

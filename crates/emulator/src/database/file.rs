@@ -10,8 +10,8 @@ use redb::{
     Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, StorageBackend,
 };
 
+use super::panics;
 use super::private::{FileLock, open_private, open_to_read, refuse_link};
-use crate::guard;
 use crate::store::{Error, internal};
 
 /// redb's default is a gigabyte; a request here needs the rows it touches and no more.
@@ -72,7 +72,7 @@ impl SharedFile {
             // What could be repaired is whole again.
             self.open()?.check_integrity().map(drop).map_err(told)
         };
-        guard::catch(check).unwrap_or_else(|panic| Err(self.damaged(&panic)))
+        panics::catch(check).unwrap_or_else(|panic| Err(self.damaged(&panic)))
     }
 
     pub(super) fn with<R>(&self, work: impl FnOnce(&Database) -> R) -> io::Result<R> {
@@ -84,7 +84,7 @@ impl SharedFile {
         let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         let _held = FileLock::acquire(&lock, &self.path)?;
         // Within, the database is dropped, and so closed, before the lock.
-        guard::catch(|| Ok(work(&self.open()?))).unwrap_or_else(|panic| Err(self.damaged(&panic)))
+        panics::catch(|| Ok(work(&self.open()?))).unwrap_or_else(|panic| Err(self.damaged(&panic)))
     }
 
     /// Like [`with`](Self::with), but without the commit by which a database that was opened for
@@ -110,7 +110,7 @@ impl SharedFile {
                 .map_err(|error| internal(error).into())
                 .and_then(|txn| work(&txn)))
         };
-        guard::catch(read).unwrap_or_else(|panic| Err(self.damaged(&panic)))
+        panics::catch(read).unwrap_or_else(|panic| Err(self.damaged(&panic)))
     }
 
     /// redb checks much of what it reads, and panics about the rest.

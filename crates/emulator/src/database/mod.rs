@@ -1,6 +1,7 @@
 //! Where buckets live: memory, or a file that several processes share.
 
 mod file;
+mod panics;
 mod private;
 
 use std::io;

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::Refusal;
+use super::refusal::Refusal;
 use crate::store::tables::Item;
 
 /// A conjunction of terms; the empty one always holds.

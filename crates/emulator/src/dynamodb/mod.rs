@@ -10,18 +10,29 @@ mod signature;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hyper::HeaderMap;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Limited};
+use hyper::StatusCode;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
 use s3s::auth::SecretKey;
+use s3s::{Body, HttpResponse, StdError};
 use serde_json::{Map, Value, json};
 
 use self::expression::Condition;
-pub(crate) use self::refusal::Refusal;
+use self::refusal::Refusal;
+use crate::clock::Clock;
 use crate::database::Storage;
+use crate::faults::{IgnoredConditions, Plan};
+use crate::protocol::{Operation, Protocol, Target, Traits};
 use crate::store::tables::{self, Item};
 
 /// What every operation's name follows in `x-amz-target`.
 const TARGET_PREFIX: &str = "DynamoDB_20120810.";
+
+/// The longest request. The service takes 16 MiB, and a lock is a few hundred bytes.
+const REQUEST_BYTES: usize = 1 << 20;
 
 /// Answers requests for tables.
 #[derive(Debug, Clone)]
@@ -29,38 +40,96 @@ pub(crate) struct Tables {
     pub(crate) storage: Storage,
     pub(crate) keys: Arc<BTreeMap<String, SecretKey>>,
     pub(crate) region: Option<Arc<str>>,
+    pub(crate) clock: Clock,
+}
+
+/// A request whose body has been read.
+#[derive(Debug)]
+pub(crate) struct Call {
+    head: Parts,
+    body: Bytes,
 }
 
 /// Returns the operation that a request is for, if it is one for a table.
-pub(crate) fn operation(headers: &HeaderMap) -> Option<&str> {
+fn operation(headers: &HeaderMap) -> Option<&str> {
     headers.get("x-amz-target")?.to_str().ok()?.strip_prefix(TARGET_PREFIX)
 }
 
-/// The parts of a request by which faults are chosen.
-pub(crate) fn target(body: &[u8]) -> (Option<String>, Option<String>, bool) {
-    let Ok(body) = serde_json::from_slice::<Value>(body) else { return (None, None, false) };
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    let item = body.get("Item").or_else(|| body.get("Key"));
-    let key = item.and_then(|item| item.as_object()).and_then(|item| {
-        // The key of a lock table; any other is not told apart from what it holds.
-        text(&item.get("LockID")?["S"])
-    });
-    (text(&body["TableName"]), key, body.get("ConditionExpression").is_some())
+impl Protocol for Tables {
+    type Call = Call;
+
+    fn claims(&self, head: &Parts) -> bool {
+        operation(&head.headers).is_some()
+    }
+
+    async fn read(&self, head: Parts, body: Incoming) -> Result<Call, StdError> {
+        let body = Limited::new(body, REQUEST_BYTES).collect().await?.to_bytes();
+        Ok(Call { head, body })
+    }
+
+    fn target(&self, call: &Call) -> Target {
+        let operation = Operation::from(operation(&call.head.headers).unwrap_or_default());
+        let Ok(body) = serde_json::from_slice::<Value>(&call.body) else {
+            return Target { operation, ..Target::default() };
+        };
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let item = body.get("Item").or_else(|| body.get("Key"));
+        let key = item.and_then(|item| item.as_object()).and_then(|item| {
+            // The key of a lock table; any other is not told apart from what it holds.
+            text(&item.get("LockID")?["S"])
+        });
+        let is_conditional = body.get("ConditionExpression").is_some();
+        let traits = Traits { is_conditional, ..Traits::default() };
+        Target { operation, bucket: text(&body["TableName"]), key, traits }
+    }
+
+    async fn answer(&self, call: Call, plan: &Plan, id: &str) -> Result<HttpResponse, StdError> {
+        let ignores_conditions = plan.ignored == IgnoredConditions::Everywhere;
+        Ok(match self.carry_out(&call, ignores_conditions).await {
+            Ok(answer) => write(200, &answer, id),
+            Err(refusal) => self.fail(false, refusal.status, refusal.code, &refusal.message, id),
+        })
+    }
+
+    fn fail(
+        &self,
+        _is_head: bool,
+        status: u16,
+        code: &str,
+        message: &str,
+        id: &str,
+    ) -> HttpResponse {
+        let kind = format!("com.amazonaws.dynamodb.v20120810#{code}");
+        write(status, &json!({"__type": kind, "message": message}), id)
+    }
+}
+
+fn write(status: u16, answer: &Value, id: &str) -> HttpResponse {
+    let mut response = HttpResponse::new(Body::from(answer.to_string()));
+    *response.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0"));
+    if let Ok(id) = HeaderValue::from_str(id) {
+        response.headers_mut().insert("x-amzn-requestid", id);
+    }
+    response
 }
 
 impl Tables {
-    /// Carries out a request whose body has been read.
-    pub(crate) async fn answer(
-        &self,
-        head: &Parts,
-        operation: &str,
-        body: &[u8],
-        ignores_conditions: bool,
-    ) -> Result<Value, Refusal> {
-        signature::check(head, body, &self.keys, self.region.as_deref())?;
-        let input: Value = serde_json::from_slice(body)
+    async fn carry_out(&self, call: &Call, ignores_conditions: bool) -> Result<Value, Refusal> {
+        if let Some(signed) = self.clock.refuses(&call.head.headers) {
+            let (signed, now) =
+                (signed.strftime("%Y%m%dT%H%M%SZ"), self.clock.now().strftime("%Y%m%dT%H%M%SZ"));
+            let message = format!("Signature expired: {signed} is now earlier than {now}");
+            return Err(Refusal::new("InvalidSignatureException", message));
+        }
+        signature::check(&call.head, &call.body, &self.keys, self.region.as_deref())?;
+        let input: Value = serde_json::from_slice(&call.body)
             .map_err(|_| Refusal::new("SerializationException", "the body is not JSON"))?;
         let request = Request { storage: &self.storage, input, ignores_conditions };
+        let operation = operation(&call.head.headers).unwrap_or_default();
         match operation {
             "BatchGetItem" => request.batch_get_item().await,
             "CreateTable" => request.create_table().await,

@@ -9,7 +9,7 @@ use hyper::http::request::Parts;
 use s3s::auth::SecretKey;
 use s3s::crypto::{Checksum as _, Sha256};
 
-use super::Refusal;
+use super::refusal::Refusal;
 use crate::store::hex;
 
 /// The length of the blocks that SHA-256 works on.

@@ -4,9 +4,12 @@ use hyper::StatusCode;
 use s3s::HttpResponse;
 use s3s::crypto::{Checksum as _, Md5};
 
+use super::Oss;
+use super::answer::{empty, set};
+use super::call::Call;
 use super::headers::{self, KmsKeys, Received};
+use super::objects::set_version;
 use super::refusal::Refusal;
-use super::{Call, Oss, empty, objects::set_version, set};
 use crate::faults::IgnoredConditions;
 use crate::store::conditions::Conditions;
 use crate::store::objects::{self, Written};

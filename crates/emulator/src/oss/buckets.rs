@@ -4,9 +4,11 @@ use hyper::StatusCode;
 use s3s::HttpResponse;
 use serde::{Deserialize, Serialize};
 
+use super::answer::{document_time, empty, xml_answer};
+use super::call::Call;
 use super::objects::{AccessControlList, AccessControlPolicy, OWNER, Owner};
 use super::refusal::Refusal;
-use super::{Call, Oss, document_time, empty, xml, xml_answer};
+use super::{Oss, xml};
 use crate::store::{BUCKETS, Bucket, Versioning, buckets, internal};
 
 /// Nobody but the owner may do anything, which is the default of the service too.

@@ -7,8 +7,9 @@ use crc_fast::{CrcAlgorithm, Digest};
 use s3s::HttpResponse;
 use s3s::crypto::{Checksum as _, Md5};
 
+use super::answer::set;
+use super::call::Call;
 use super::refusal::Refusal;
-use super::{Call, set};
 use crate::store::{Content, Headers};
 
 /// Where the checksum of an object stands, in decimal: <https://www.alibabacloud.com/help/en/oss/developer-reference/check-data-transmission-integrity-by-using-crc-64>.

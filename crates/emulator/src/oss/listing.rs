@@ -7,9 +7,11 @@ use s3s::HttpResponse;
 use serde::Serialize;
 
 use super::address::Query as Parameters;
+use super::answer::{document_time, xml_answer};
+use super::call::Call;
 use super::objects::{OWNER, Owner};
 use super::refusal::Refusal;
-use super::{Call, Oss, document_time, headers, xml_answer};
+use super::{Oss, headers};
 use crate::store::listing::{After, Entry, Page, Query, list};
 use crate::store::{BUCKETS, OssKind, VERSIONS, buckets, internal};
 

@@ -3,8 +3,10 @@
 //! See <https://www.alibabacloud.com/help/en/oss/developer-reference/list-of-operations-by-function>.
 
 mod address;
+mod answer;
 mod append;
 mod buckets;
+mod call;
 mod headers;
 mod listing;
 mod objects;
@@ -15,19 +17,21 @@ mod xml;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use http_body_util::BodyExt as _;
+use hyper::Method;
+use hyper::body::Incoming;
+use hyper::header::{AUTHORIZATION, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{Method, StatusCode, Uri};
-use jiff::Timestamp;
-use s3s::{Body, HttpResponse};
+use s3s::{HttpResponse, StdError};
 
-use self::address::{Address, Operation, Query};
+use self::address::Operation;
+use self::call::Call;
 use self::refusal::Refusal;
 use crate::clock::Clock;
 use crate::database::Storage;
-use crate::faults::IgnoredConditions;
+use crate::faults::{IgnoredConditions, Plan};
 use crate::keyring::Keyring;
+use crate::protocol::{Protocol, Target, Traits};
 
 /// The region of buckets if the emulator has none: the one that the service takes if it is not
 /// told.
@@ -42,106 +46,75 @@ pub(crate) struct Oss {
     pub(crate) clock: Clock,
 }
 
-/// A request, taken apart as far as every operation needs it.
-#[derive(Debug)]
-pub(crate) struct Call {
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    address: Address,
-    query: Query,
-    operation: Option<Operation>,
-    body: Vec<Bytes>,
-    /// How long a page of a listing is at most, if a fault says so.
-    pub(crate) page_limit: Option<usize>,
-    pub(crate) forgets_versioning: bool,
-}
+impl Protocol for Oss {
+    type Call = Call;
 
-/// Whether a request speaks this protocol rather than another one of the same port.
-pub(crate) fn is_addressed(headers: &HeaderMap) -> bool {
-    let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    authorization.is_some_and(signature::is_claimed)
-        // Anonymous, but unmistakable.
-        || (authorization.is_none() && headers.keys().any(|name| name.as_str().starts_with("x-oss-")))
-}
-
-impl Call {
-    pub(crate) fn new(head: &Parts, body: Vec<Bytes>) -> Self {
-        let address = Address::of(&head.uri, &head.headers);
-        let query = Query::parse(head.uri.query().unwrap_or_default());
-        let operation = Operation::of(&head.method, &address, &query, &head.headers);
-        let (method, uri, headers) = (head.method.clone(), head.uri.clone(), head.headers.clone());
-        Self {
-            method,
-            uri,
-            headers,
-            address,
-            query,
-            operation,
-            body,
-            page_limit: None,
-            forgets_versioning: false,
+    fn claims(&self, head: &Parts) -> bool {
+        let authorization = head.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        match authorization {
+            Some(authorization) => signature::is_claimed(authorization),
+            // Anonymous, but unmistakable.
+            None => head.headers.keys().any(|name| name.as_str().starts_with("x-oss-")),
         }
     }
 
-    pub(crate) fn bucket(&self) -> Option<&str> {
-        self.address.bucket.as_deref()
+    async fn read(&self, head: Parts, mut body: Incoming) -> Result<Call, StdError> {
+        let mut pieces = Vec::new();
+        while let Some(frame) = body.frame().await {
+            pieces.extend(frame?.into_data());
+        }
+        Ok(Call::new(&head, pieces))
     }
 
-    pub(crate) fn key(&self) -> Option<&str> {
-        self.address.key.as_deref()
+    fn target(&self, call: &Call) -> Target {
+        Target {
+            operation: call.operation.map(|operation| operation.name().into()).unwrap_or_default(),
+            bucket: call.address.bucket.clone(),
+            key: call.address.key.clone(),
+            traits: Traits { is_conditional: call.is_conditional(), ..Traits::default() },
+        }
     }
 
-    pub(crate) fn operation(&self) -> Option<&'static str> {
-        self.operation.map(Operation::name)
+    async fn answer(
+        &self,
+        mut call: Call,
+        plan: &Plan,
+        id: &str,
+    ) -> Result<HttpResponse, StdError> {
+        call.page_limit = plan.page_limit;
+        call.forgets_versioning = plan.forget_versioning;
+        let is_head = call.method == Method::HEAD;
+        let mut answer = match self.carry_out(&mut call, plan.ignored).await {
+            Ok(answer) => answer,
+            Err(refusal) => refusal.render(is_head, address::host(&call.headers), id),
+        };
+        identify(&mut answer, id);
+        Ok(answer)
     }
 
-    /// Whether the request is to fail if the object exists.
-    pub(crate) fn is_conditional(&self) -> bool {
-        self.operation == Some(Operation::AppendObject)
-            || self.header("x-oss-forbid-overwrite").is_some_and(|value| value != "false")
+    fn fail(
+        &self,
+        is_head: bool,
+        status: u16,
+        code: &str,
+        message: &str,
+        id: &str,
+    ) -> HttpResponse {
+        let mut answer = Refusal::new(status, code, message).render(is_head, "", id);
+        identify(&mut answer, id);
+        answer
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok())
-    }
-
-    /// The bucket of an operation that has one.
-    fn own_bucket(&self) -> String {
-        self.address.bucket.clone().unwrap_or_default()
-    }
-
-    /// The key of an operation that has one.
-    fn own_key(&self) -> String {
-        self.address.key.clone().unwrap_or_default()
+    fn spoil_checksum(&self, answer: &mut HttpResponse) {
+        if let Some(value) = answer.headers_mut().get_mut(headers::CRC64) {
+            let right: u64 =
+                value.to_str().ok().and_then(|text| text.parse().ok()).unwrap_or_default();
+            *value = HeaderValue::from(right.wrapping_add(1));
+        }
     }
 }
 
 impl Oss {
-    /// Answers a request.
-    pub(crate) async fn answer(
-        &self,
-        mut call: Call,
-        ignored: IgnoredConditions,
-        request_id: &str,
-    ) -> HttpResponse {
-        let is_head = call.method == Method::HEAD;
-        let mut answer = match self.carry_out(&mut call, ignored).await {
-            Ok(answer) => answer,
-            Err(refusal) => refusal.render(is_head, address::host(&call.headers), request_id),
-        };
-        identify(&mut answer, request_id);
-        answer
-    }
-
-    /// An answer that a fault asks for.
-    pub(crate) fn fail(is_head: bool, status: u16, code: &str, request_id: &str) -> HttpResponse {
-        let refusal = Refusal::new(status, code, "A fault was asked for.");
-        let mut answer = refusal.render(is_head, "", request_id);
-        identify(&mut answer, request_id);
-        answer
-    }
-
     async fn carry_out(
         &self,
         call: &mut Call,
@@ -190,52 +163,9 @@ impl Oss {
     }
 }
 
-/// Makes the checksum that an answer carries one of something else.
-pub(crate) fn spoil_checksum(answer: &mut HttpResponse) {
-    if let Some(value) = answer.headers_mut().get_mut(headers::CRC64) {
-        let right: u64 = value.to_str().ok().and_then(|text| text.parse().ok()).unwrap_or_default();
-        *value = HeaderValue::from(right.wrapping_add(1));
-    }
-}
-
 fn identify(answer: &mut HttpResponse, request_id: &str) {
     if let Ok(id) = HeaderValue::from_str(request_id) {
         answer.headers_mut().insert("x-oss-request-id", id);
     }
     answer.headers_mut().insert("server", HeaderValue::from_static("AliyunOSS"));
-}
-
-fn empty(status: StatusCode) -> HttpResponse {
-    let mut answer = HttpResponse::new(Body::empty());
-    *answer.status_mut() = status;
-    answer
-}
-
-fn xml_answer<T: serde::Serialize>(root: &str, value: &T) -> Result<HttpResponse, Refusal> {
-    let mut answer = HttpResponse::new(Body::from(xml::document(root, value)?));
-    answer
-        .headers_mut()
-        .insert(hyper::header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
-    Ok(answer)
-}
-
-/// A header whose value may turn out to be none that HTTP can carry, and is left out then.
-fn set(answer: &mut HttpResponse, name: &'static str, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        answer.headers_mut().insert(name, value);
-    }
-}
-
-/// A time as documents have it, such as `2024-01-01T00:00:00.000Z`.
-fn document_time(ms: u64) -> String {
-    timestamp(ms).strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string()
-}
-
-/// A time as headers have it.
-fn header_time(ms: u64) -> String {
-    timestamp(ms).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
-}
-
-fn timestamp(ms: u64) -> Timestamp {
-    i64::try_from(ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or_default()
 }

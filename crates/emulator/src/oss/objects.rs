@@ -4,9 +4,11 @@ use hyper::StatusCode;
 use s3s::HttpResponse;
 use serde::Serialize;
 
+use super::Oss;
+use super::answer::{empty, set, xml_answer};
+use super::call::Call;
 use super::headers::{self, KmsKeys, Received};
 use super::refusal::Refusal;
-use super::{Call, Oss, empty, set, xml_answer};
 use crate::faults::IgnoredConditions;
 use crate::store::conditions::Conditions;
 use crate::store::objects::{self, Written};

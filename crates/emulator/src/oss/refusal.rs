@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
+use quick_xml::{DeError, SeError};
 use s3s::{Body, HttpResponse};
 use serde::Serialize;
 
@@ -151,5 +152,22 @@ impl From<Error> for Refusal {
                 Self::new(500, "InternalError", "Please contact the server administrator.")
             }
         }
+    }
+}
+
+impl From<SeError> for Refusal {
+    fn from(error: SeError) -> Self {
+        tracing::warn!(%error, "cannot write an answer");
+        Self::new(500, "InternalError", "The answer could not be written.")
+    }
+}
+
+impl From<DeError> for Refusal {
+    fn from(_error: DeError) -> Self {
+        Self::new(
+            400,
+            "MalformedXML",
+            "The XML you provided was not well-formed or did not validate.",
+        )
     }
 }

@@ -9,8 +9,10 @@ use redb::ReadTransaction;
 use s3s::dto::StreamingBlob;
 use s3s::{Body, HttpResponse};
 
+use super::answer::{empty, header_time, set, timestamp};
+use super::call::Call;
 use super::refusal::Refusal;
-use super::{Call, Oss, empty, header_time, headers, set, timestamp};
+use super::{Oss, headers};
 use crate::body::Outgoing;
 use crate::store::versions;
 use crate::store::{BUCKETS, Content, OssKind, VERSIONS, Version, Versioning, buckets, internal};

@@ -6,8 +6,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::dto::*;
 use s3s::{S3Request, S3Result, s3_error};
 
+use super::exchange::Exchange;
 use super::{Service, size_of, strong};
-use crate::endpoint::Exchange;
 use crate::store::listing::{After, Entry, Page, Query, list};
 use crate::store::{BUCKETS, VERSIONS, buckets, internal, time_of};
 

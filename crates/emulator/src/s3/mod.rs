@@ -1,20 +1,29 @@
 //! The S3 operations, in terms of the store.
 
+mod access;
+mod address;
 mod buckets;
 mod error;
+mod exchange;
+mod interleave;
 mod listing;
 mod multipart;
 mod objects;
+mod protocol;
+mod request_body;
 mod select;
 
 use std::collections::BTreeMap;
 
 use s3s::dto::*;
-use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
+use s3s::{S3Error, S3Request, S3Response, S3Result, s3_error};
 
+pub(crate) use self::access::{Keys, SignedOnly};
+pub(crate) use self::address::Localhost;
+use self::exchange::Exchange;
+pub(crate) use self::protocol::S3;
 use crate::body::Expected;
 use crate::database::Storage;
-use crate::endpoint::Exchange;
 use crate::quirks::Quirks;
 use crate::store::conditions::Conditions;
 use crate::store::objects::NULL_VERSION;
@@ -39,7 +48,7 @@ impl Service {
 macro_rules! operations {
     ($($operation:ident($input:ty) -> $output:ty;)*) => {
         #[async_trait::async_trait]
-        impl S3 for Service {
+        impl s3s::S3 for Service {
             $(async fn $operation(&self, request: S3Request<$input>) -> S3Result<S3Response<$output>> {
                 self.$operation(request).await.map(S3Response::new)
             })*

@@ -4,27 +4,37 @@
 //! See <https://www.alibabacloud.com/help/en/ram/developer-reference/api-sts-2015-04-01-overview>.
 
 mod metadata;
+mod refusal;
 mod rpc;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Limited};
 use hyper::StatusCode;
+use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::http::request::Parts;
 use jiff::Timestamp;
-use s3s::{Body, HttpResponse};
+use s3s::{Body, HttpResponse, StdError};
 use serde_json::{Value, json};
 
 pub(crate) use self::metadata::InstanceRole;
 pub use self::metadata::MetadataMode;
+use self::refusal::Refusal;
 use self::rpc::Parameters;
 use crate::clock::Clock;
+use crate::faults::Plan;
 use crate::keyring::Keyring;
+use crate::protocol::{Protocol, Target};
 
 /// The account that everything belongs to.
 const ACCOUNT: &str = "1234567890123456";
+
+/// The longest request. A policy may have 2 KiB, a token of an identity provider more.
+const REQUEST_BYTES: usize = 64 << 10;
 
 /// How long a session lasts if nobody says: <https://www.alibabacloud.com/help/en/ram/developer-reference/api-sts-2015-04-01-assumerole>.
 pub(crate) const DEFAULT_LIFETIME: Duration = Duration::from_secs(3600);
@@ -44,60 +54,75 @@ pub(crate) struct Sts {
     pub(crate) clock: Clock,
 }
 
-/// Why a request is refused.
+/// A request whose body has been read.
 #[derive(Debug)]
-struct Refusal {
-    status: u16,
-    code: String,
-    message: String,
+pub(crate) struct Call {
+    head: Parts,
+    body: Bytes,
 }
 
-impl Refusal {
-    fn new(status: u16, code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { status, code: code.into(), message: message.into() }
+impl Call {
+    /// The parameters, from the query and from a form.
+    fn parameters(&self) -> Parameters {
+        let form = String::from_utf8_lossy(&self.body);
+        Parameters::parse([self.head.uri.query().unwrap_or_default(), &form])
     }
 }
 
-/// Whether a request is one for these services rather than another one of the same port.
-pub(crate) fn is_addressed(head: &Parts) -> bool {
-    let is_form = head
-        .headers
-        .get(CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
-    let query = head.uri.query().unwrap_or_default();
-    let names_action = query.split('&').any(|pair| pair.starts_with("Action="));
-    let is_call = head.uri.path() == "/" && (names_action || is_form);
-    is_call || metadata::is_addressed(head)
-}
+impl Protocol for Sts {
+    type Call = Call;
 
-/// What a request asks for, as far as faults and the recorder want to know.
-pub(crate) fn operation(head: &Parts, body: &[u8]) -> String {
-    if metadata::is_addressed(head) {
-        return "GetMetadata".to_owned();
+    fn claims(&self, head: &Parts) -> bool {
+        let is_form = head.headers.get(CONTENT_TYPE).is_some_and(|value| {
+            value.as_bytes().starts_with(b"application/x-www-form-urlencoded")
+        });
+        let query = head.uri.query().unwrap_or_default();
+        let names_action = query.split('&').any(|pair| pair.starts_with("Action="));
+        let is_call = head.uri.path() == "/" && (names_action || is_form);
+        is_call || metadata::is_addressed(head)
     }
-    parameters(head, body).get("Action").to_owned()
-}
 
-fn parameters(head: &Parts, body: &[u8]) -> Parameters {
-    let form = String::from_utf8_lossy(body);
-    Parameters::parse([head.uri.query().unwrap_or_default(), &form])
+    async fn read(&self, head: Parts, body: Incoming) -> Result<Call, StdError> {
+        let body = Limited::new(body, REQUEST_BYTES).collect().await?.to_bytes();
+        Ok(Call { head, body })
+    }
+
+    fn target(&self, call: &Call) -> Target {
+        let operation = if metadata::is_addressed(&call.head) {
+            "GetMetadata".into()
+        } else {
+            call.parameters().get("Action").into()
+        };
+        Target { operation, ..Target::default() }
+    }
+
+    async fn answer(&self, call: Call, _plan: &Plan, id: &str) -> Result<HttpResponse, StdError> {
+        if metadata::is_addressed(&call.head) {
+            return Ok(self.metadata(&call.head));
+        }
+        Ok(match self.call(call.head.method.as_str(), &call.parameters()) {
+            Ok(mut answer) => {
+                answer["RequestId"] = id.into();
+                write(StatusCode::OK, &answer)
+            }
+            Err(refusal) => self.fail(false, refusal.status, &refusal.code, &refusal.message, id),
+        })
+    }
+
+    fn fail(
+        &self,
+        _is_head: bool,
+        status: u16,
+        code: &str,
+        message: &str,
+        id: &str,
+    ) -> HttpResponse {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        write(status, &json!({"RequestId": id, "Code": code, "Message": message}))
+    }
 }
 
 impl Sts {
-    /// Answers a request.
-    pub(crate) fn answer(&self, head: &Parts, body: &[u8], request_id: &str) -> HttpResponse {
-        if metadata::is_addressed(head) {
-            return self.metadata(head);
-        }
-        match self.call(head.method.as_str(), &parameters(head, body)) {
-            Ok(mut answer) => {
-                answer["RequestId"] = request_id.into();
-                write(StatusCode::OK, &answer)
-            }
-            Err(refusal) => failure(refusal.status, &refusal.code, &refusal.message, request_id),
-        }
-    }
-
     fn call(&self, method: &str, parameters: &Parameters) -> Result<Value, Refusal> {
         let action = parameters.required("Action")?;
         let version = match action {
@@ -205,12 +230,6 @@ fn utc(ms: u64) -> String {
         .and_then(|ms| Timestamp::from_millisecond(ms).ok())
         .unwrap_or_default();
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
-/// An error, in JSON.
-pub(crate) fn failure(status: u16, code: &str, message: &str, request_id: &str) -> HttpResponse {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    write(status, &json!({"RequestId": request_id, "Code": code, "Message": message}))
 }
 
 fn write(status: StatusCode, answer: &Value) -> HttpResponse {

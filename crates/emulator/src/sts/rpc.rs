@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use sha1::Sha1;
 
-use super::Refusal;
+use super::refusal::Refusal;
 use crate::keyring::{Keyring, Rejection};
 
 /// What stays as it is.

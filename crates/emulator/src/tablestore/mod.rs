@@ -12,12 +12,16 @@ mod signature;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Limited};
 use hyper::StatusCode;
-use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use hyper::body::Incoming;
+use hyper::header::{AUTHORIZATION, HeaderValue};
+use hyper::http::request::Parts;
 use jiff::Timestamp;
 use prost::Message as _;
 use s3s::crypto::{Checksum as _, Md5};
-use s3s::{Body, HttpResponse};
+use s3s::{Body, HttpResponse, StdError};
 
 use self::messages::{
     CapacityUnit, CreateTableRequest, DescribeTableResponse, Empty, Error, GetRowRequest,
@@ -26,13 +30,17 @@ use self::messages::{
 };
 use self::plain_buffer::{Row, Value};
 use self::refusal::Refusal;
-use self::rows::Change;
-pub(crate) use self::rows::Conditions;
+use self::rows::{Change, Conditions};
 use self::signature::Signer;
 use crate::clock::Clock;
 use crate::database::Storage;
+use crate::faults::{IgnoredConditions, Plan};
 use crate::keyring::Keyring;
+use crate::protocol::{Protocol, Target, Traits};
 use crate::store::rows::{self as stored, KeyKind, Table};
+
+/// The longest request. A lock is a few hundred bytes.
+const REQUEST_BYTES: usize = 1 << 20;
 
 /// Answers requests for Tablestore.
 #[derive(Debug, Clone)]
@@ -42,74 +50,105 @@ pub(crate) struct Tablestore {
     pub(crate) clock: Clock,
 }
 
-/// What a request is about, as far as faults and the recorder want to know.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Target {
-    pub(crate) table: Option<String>,
-    /// The first column of the primary key, if it is a text.
-    pub(crate) key: Option<String>,
-    pub(crate) is_conditional: bool,
+/// A request whose body has been read.
+#[derive(Debug)]
+pub(crate) struct Call {
+    head: Parts,
+    body: Bytes,
 }
 
-/// Returns the operation that a request is for, if it is one for Tablestore.
-pub(crate) fn operation<'a>(headers: &HeaderMap, path: &'a str) -> Option<&'a str> {
-    headers.contains_key("x-ots-apiversion").then(|| path.trim_start_matches('/'))
-}
-
-/// The parts of a request by which faults are chosen.
-pub(crate) fn target(operation: &str, body: &[u8]) -> Target {
-    let key = |row: &[u8]| match Row::decode(row).ok()?.primary_key.into_iter().next()?.value? {
-        Value::String(key) => Some(key),
-        _ => None,
-    };
-    match operation {
-        "GetRow" => GetRowRequest::decode(body).ok().map(|request| Target {
-            key: key(&request.primary_key),
-            table: Some(request.table_name),
-            is_conditional: false,
-        }),
-        "DeleteRow" | "PutRow" | "UpdateRow" => {
-            WriteRowRequest::decode(body).ok().map(|request| Target {
-                key: key(&request.row),
-                table: Some(request.table_name),
-                is_conditional: request.condition.row_existence != 0
-                    || request.condition.column_condition.is_some(),
-            })
-        }
-        "DeleteTable" | "DescribeTable" => TableRequest::decode(body)
-            .ok()
-            .map(|request| Target { table: Some(request.table_name), ..Target::default() }),
-        "CreateTable" => CreateTableRequest::decode(body).ok().map(|request| Target {
-            table: Some(request.table_meta.table_name),
-            ..Target::default()
-        }),
-        _ => None,
+impl Call {
+    fn operation(&self) -> &str {
+        self.head.uri.path().trim_start_matches('/')
     }
-    .unwrap_or_default()
+}
+
+impl Protocol for Tablestore {
+    type Call = Call;
+
+    fn claims(&self, head: &Parts) -> bool {
+        head.headers.contains_key("x-ots-apiversion")
+    }
+
+    async fn read(&self, head: Parts, body: Incoming) -> Result<Call, StdError> {
+        let body = Limited::new(body, REQUEST_BYTES).collect().await?.to_bytes();
+        Ok(Call { head, body })
+    }
+
+    fn target(&self, call: &Call) -> Target {
+        // The first column of the primary key, if it is a text.
+        let key = |row: &[u8]| match Row::decode(row).ok()?.primary_key.into_iter().next()?.value? {
+            Value::String(key) => Some(key),
+            _ => None,
+        };
+        let found = match call.operation() {
+            "GetRow" => GetRowRequest::decode(&*call.body).ok().map(|request| Target {
+                key: key(&request.primary_key),
+                bucket: Some(request.table_name),
+                ..Target::default()
+            }),
+            "DeleteRow" | "PutRow" | "UpdateRow" => {
+                WriteRowRequest::decode(&*call.body).ok().map(|request| Target {
+                    key: key(&request.row),
+                    bucket: Some(request.table_name),
+                    traits: Traits {
+                        is_conditional: request.condition.row_existence != 0
+                            || request.condition.column_condition.is_some(),
+                        ..Traits::default()
+                    },
+                    ..Target::default()
+                })
+            }
+            "DeleteTable" | "DescribeTable" => TableRequest::decode(&*call.body)
+                .ok()
+                .map(|request| Target { bucket: Some(request.table_name), ..Target::default() }),
+            "CreateTable" => CreateTableRequest::decode(&*call.body).ok().map(|request| Target {
+                bucket: Some(request.table_meta.table_name),
+                ..Target::default()
+            }),
+            _ => None,
+        }
+        .unwrap_or_default();
+        Target { operation: call.operation().into(), ..found }
+    }
+
+    /// Signs the answer if the request was signed.
+    async fn answer(&self, call: Call, plan: &Plan, id: &str) -> Result<HttpResponse, StdError> {
+        let conditions = match plan.ignored {
+            IgnoredConditions::Everywhere => Conditions::Ignored,
+            IgnoredConditions::None
+            | IgnoredConditions::OfUpdates
+            | IgnoredConditions::OnVersionedBuckets => Conditions::Heeded,
+        };
+        let (headers, path) = (&call.head.headers, call.head.uri.path());
+        let refused =
+            |refusal: Refusal| self.fail(false, refusal.status, refusal.code, &refusal.message, id);
+        let signer = match signature::check(headers, path, &call.body, &self.keys, self.clock.now())
+        {
+            Ok(signer) => signer,
+            Err(refusal) => return Ok(refused(refusal)),
+        };
+        Ok(match self.carry_out(call.operation(), &call.body, conditions).await {
+            Ok(body) => write(StatusCode::OK, body, id, Some((&signer, path))),
+            Err(refusal) => refused(refusal),
+        })
+    }
+
+    fn fail(
+        &self,
+        _is_head: bool,
+        status: u16,
+        code: &str,
+        message: &str,
+        id: &str,
+    ) -> HttpResponse {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let error = Error { code: code.to_owned(), message: message.to_owned() };
+        write(status, error.encode_to_vec(), id, None)
+    }
 }
 
 impl Tablestore {
-    /// Answers a request. The answer is signed if the request was.
-    pub(crate) async fn answer(
-        &self,
-        headers: &HeaderMap,
-        path: &str,
-        body: &[u8],
-        conditions: Conditions,
-        request_id: &str,
-    ) -> HttpResponse {
-        let signer = match signature::check(headers, path, body, &self.keys, self.clock.now()) {
-            Ok(signer) => signer,
-            Err(refusal) => {
-                return failure(refusal.status, refusal.code, &refusal.message, request_id);
-            }
-        };
-        match self.carry_out(path.trim_start_matches('/'), body, conditions).await {
-            Ok(body) => write(StatusCode::OK, body, request_id, Some((&signer, path))),
-            Err(refusal) => failure(refusal.status, refusal.code, &refusal.message, request_id),
-        }
-    }
-
     async fn carry_out(
         &self,
         operation: &str,
@@ -226,13 +265,6 @@ fn is_name(name: &str) -> bool {
     (1..=255).contains(&name.len())
         && name.chars().all(is_word)
         && !name.starts_with(|c: char| c.is_ascii_digit())
-}
-
-/// An error, as a message of its own.
-pub(crate) fn failure(status: u16, code: &str, message: &str, request_id: &str) -> HttpResponse {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let error = Error { code: code.to_owned(), message: message.to_owned() };
-    write(status, error.encode_to_vec(), request_id, None)
 }
 
 fn write(

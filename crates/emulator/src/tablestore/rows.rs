@@ -24,7 +24,7 @@ pub(super) enum Change {
 
 /// Whether the condition of a write is heeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Conditions {
+pub(super) enum Conditions {
     Heeded,
     Ignored,
 }

@@ -9,12 +9,10 @@ mod v4;
 #[cfg(test)]
 mod vectors;
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 
-use super::Call;
+use super::call::Call;
 use super::refusal::{Details, Refusal};
 use crate::keyring::{Keyring, Rejection};
 
@@ -147,20 +145,4 @@ fn mismatch(access_key: &str, signature: &str, text: String, canonical: Option<S
         string_to_sign: Some(text),
         canonical_request: canonical,
     })
-}
-
-/// The headers of which `is_signed` is true, by name. Several of one name count as one.
-fn sorted_headers(call: &Call, is_signed: impl Fn(&str) -> bool) -> BTreeMap<String, String> {
-    let mut found: BTreeMap<String, String> = BTreeMap::new();
-    for (name, value) in &call.headers {
-        if !is_signed(name.as_str()) {
-            continue;
-        }
-        let value = String::from_utf8_lossy(value.as_bytes());
-        found
-            .entry(name.as_str().to_owned())
-            .and_modify(|values| *values = format!("{values},{}", value.trim()))
-            .or_insert_with(|| value.trim().to_owned());
-    }
-    found
 }

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha1::Sha1;
 
-use crate::oss::Call;
+use crate::oss::call::Call;
 
 /// The parameters that the signature covers.
 const SIGNED: [&str; 66] = [
@@ -100,7 +100,7 @@ pub(super) fn string_to_sign(call: &Call) -> String {
         call.header("content-md5").unwrap_or_default(),
         call.header("content-type").unwrap_or_default(),
     );
-    for (name, value) in super::sorted_headers(call, |name| name.starts_with("x-oss-")) {
+    for (name, value) in call.sorted_headers(|name| name.starts_with("x-oss-")) {
         text.push_str(&format!("{name}:{value}\n"));
     }
     text.push_str(&call.address.resource());

@@ -4,7 +4,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 
-use crate::oss::Call;
+use crate::oss::call::Call;
 use crate::store::hex;
 
 /// What stays as it is in a parameter.
@@ -63,7 +63,8 @@ pub(super) fn canonical_request(call: &Call, claim: &Claim<'_>) -> String {
             || matches!(name, "content-md5" | "content-type")
             || additional.iter().any(|additional| additional == name)
     };
-    let headers: String = super::sorted_headers(call, is_signed)
+    let headers: String = call
+        .sorted_headers(is_signed)
         .into_iter()
         .map(|(name, value)| format!("{name}:{value}\n"))
         .collect();

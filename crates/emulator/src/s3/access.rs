@@ -1,4 +1,4 @@
-//! Who asks, for which bucket, and in which region.
+//! Who may ask: the access keys, and the region that a request was signed for.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,10 +7,9 @@ use hyper::{HeaderMap, Uri};
 use percent_encoding::percent_decode_str;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{S3Auth, SecretKey};
-use s3s::host::{S3Host, VirtualHost};
 use s3s::{S3Result, s3_error};
 
-use crate::endpoint::Exchange;
+use super::exchange::Exchange;
 
 /// The access keys and their secrets.
 #[derive(Debug)]
@@ -46,39 +45,6 @@ impl S3Access for SignedOnly {
     }
 }
 
-/// Buckets below `localhost`, which resolves to this machine whatever stands before it.
-#[derive(Debug)]
-pub(crate) struct Localhost;
-
-impl S3Host for Localhost {
-    fn parse_host_header<'a>(&'a self, host: &'a str) -> S3Result<VirtualHost<'a>> {
-        let name = VirtualHost::new(host);
-        Ok(match bucket_of_host(host) {
-            Some(bucket) => name.with_bucket(bucket),
-            None => name,
-        })
-    }
-}
-
-fn bucket_of_host(host: &str) -> Option<&str> {
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    name.strip_suffix(".localhost").filter(|bucket| !bucket.is_empty())
-}
-
-/// The bucket and the key a request is about.
-pub(crate) fn target(uri: &Uri, headers: &HeaderMap) -> (Option<String>, Option<String>) {
-    let path = percent_decode_str(uri.path()).decode_utf8_lossy();
-    let path = path.strip_prefix('/').unwrap_or(&path);
-    let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-    let host =
-        headers.get(hyper::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    if let Some(bucket) = bucket_of_host(host) {
-        return (some(bucket), some(path));
-    }
-    let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
-    (some(bucket), some(key))
-}
-
 /// The region a request was signed for: the third part of the scope, which follows the access key
 /// and the date.
 pub(crate) fn signed_region(uri: &Uri, headers: &HeaderMap) -> Option<String> {
@@ -111,15 +77,5 @@ mod tests {
                      SignedHeaders=host, Signature=0";
         headers.insert("authorization", value.parse().unwrap());
         assert_eq!(signed_region(&plain, &headers).as_deref(), Some("us-east-1"));
-    }
-
-    #[test]
-    fn the_bucket_comes_from_the_host_if_it_is_below_localhost() {
-        let mut headers = HeaderMap::new();
-        let uri: Uri = "/env:/a%20b/k".parse().unwrap();
-        headers.insert("host", "127.0.0.1:80".parse().unwrap());
-        assert_eq!(target(&uri, &headers), (Some("env:".into()), Some("a b/k".into())));
-        headers.insert("host", "tfstate.localhost:80".parse().unwrap());
-        assert_eq!(target(&uri, &headers), (Some("tfstate".into()), Some("env:/a b/k".into())));
     }
 }
