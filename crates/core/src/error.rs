@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::store::LockRecord;
+use crate::lock_info::LockRecord;
 
 /// The result of every fallible operation here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

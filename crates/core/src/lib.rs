@@ -12,17 +12,19 @@ mod outgoing;
 pub mod program;
 pub mod provider;
 pub mod push;
+mod random;
 pub mod shell;
 mod source;
 mod state;
 mod store;
+mod workspace;
 
 pub use backend::{Backend, Embedded, EmbeddedService, EmbeddedVariables, Provider};
 pub use error::{Error, ErrorKind, Result};
 pub use identity::{Caller, Identity};
 pub use lock::{LockGuard, LockWait, LockWaiting, Patience, StateStoreExt};
-pub use lock_info::{LockInfo, LockInfoError};
-pub use names::{ClaimId, ETag, Lineage, LockId, Serial, VersionId, Workspace};
+pub use lock_info::{LockInfo, LockInfoError, LockRecord};
+pub use names::{ClaimId, ETag, Lineage, LockId, Serial, VersionId};
 pub use outgoing::Outgoing;
 pub use provider::{Release, ReleaseStep, ReleaseWait};
 pub use source::{ContentHash, ContentHasher, StateFile, StateSource};
@@ -31,6 +33,7 @@ pub use state::{
     StateHeader, Succession, SuccessionRules, check_readable, mean_the_same,
 };
 pub use store::{
-    Capabilities, LockRecord, LockTarget, ReadOptions, Released, StateBytes, StateLocation,
-    StateMeta, StateRead, StateStore, StateVersion, WriteMode,
+    Capabilities, LockTarget, ReadOptions, Released, StateBytes, StateLocation, StateMeta,
+    StateRead, StateStore, StateVersion, WriteMode,
 };
+pub use workspace::Workspace;

@@ -11,9 +11,10 @@ use tokio::time::{Instant, sleep};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock_info::LockInfo;
-use crate::names::{LockId, Workspace};
+use crate::names::LockId;
 use crate::push::{HeldLock, NewState, PushError, PushRules, Pushed, push};
 use crate::store::{LockRecord, LockTarget, ReadOptions, Released, StateBytes, StateStore};
+use crate::workspace::Workspace;
 
 /// How long to wait for a lock that someone else holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

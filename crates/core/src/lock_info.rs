@@ -7,7 +7,7 @@ use jiff::fmt::temporal::Pieces;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use crate::error::Result;
-use crate::names::LockId;
+use crate::names::{ClaimId, LockId};
 
 /// Who holds a lock and why: the record that Terraform, OpenTofu and we write into lock files and
 /// lock items.
@@ -231,6 +231,48 @@ fn push_go_string(json: &mut String, text: &str) {
         }
     }
     json.push('"');
+}
+
+/// A lock as it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LockRecord {
+    /// The record, or why what stands there cannot be read as one.
+    pub info: Result<LockInfo, String>,
+    /// The lock object, as a URL.
+    pub object: String,
+    /// The release that has claimed it and is about to remove it. Such a lock is held for
+    /// everybody, and nobody's own.
+    pub claim: Option<ClaimId>,
+}
+
+impl LockRecord {
+    /// Describes a lock that was found at `object`.
+    pub fn new(info: Result<LockInfo, String>, object: impl Into<String>) -> Self {
+        Self { info, object: object.into(), claim: None }
+    }
+
+    /// Sets the release that has claimed it.
+    #[must_use]
+    pub fn with_claim(mut self, claim: ClaimId) -> Self {
+        self.claim = Some(claim);
+        self
+    }
+
+    /// Whether a release has claimed it: it keeps everyone out, and nobody may go by it any more.
+    pub fn is_being_released(&self) -> bool {
+        self.claim.is_some()
+    }
+
+    /// Whether whoever has this id holds the lock, and may go by it.
+    pub fn is_held_by(&self, id: &LockId) -> bool {
+        !self.is_being_released() && self.id() == Some(id)
+    }
+
+    /// Returns the id, if the record could be read.
+    pub fn id(&self) -> Option<&LockId> {
+        self.info.as_ref().ok().map(|info| &info.id)
+    }
 }
 
 #[cfg(test)]

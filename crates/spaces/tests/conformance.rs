@@ -6,7 +6,7 @@ use remote_state_conformance::{Scale, Setup};
 use remote_state_core::config::ResolvedConfig;
 use remote_state_core::provider::ObjectStateStore;
 use remote_state_core::{Capabilities, ErrorKind, LockInfo, StateStore as _, Workspace};
-use remote_state_emulator::{Emulator, Fault, Quirks, Misbehaviour};
+use remote_state_emulator::{Emulator, Fault, Misbehaviour, Quirks};
 use remote_state_spaces::{PROVIDER, SpacesConfig};
 
 async fn emulator() -> Emulator {

@@ -10,7 +10,7 @@ use crate::config::setting::Setting;
 use crate::config::spec::{ConfigKeySpec, ProviderSpec};
 use crate::config::value::{ConfigValue, Environment, Origin, Sourced};
 use crate::error::{Error, Result};
-use crate::names::Workspace;
+use crate::workspace::Workspace;
 
 /// A provider's configuration: each value converted to its key's type and paired with where it came
 /// from.

@@ -17,7 +17,7 @@ use crate::directory::options::DirectoryOptions;
 use crate::directory::record::{DataDirectory, Record};
 use crate::directory::source::{Accept, SourceText};
 use crate::error::{Error, Result};
-use crate::names::Workspace;
+use crate::workspace::Workspace;
 
 /// The file that goes before everything that Terraform reads.
 const OWN_FILE: &str = "remote-state.hcl";

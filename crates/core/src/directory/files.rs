@@ -78,7 +78,7 @@ impl ConfigFile {
                 format!("cannot read `{}`: no such file", self.name),
             )),
             Some(mut source) => {
-                source.scope = scope.cloned();
+                source.scope = scope.map(|scope| Rc::clone(scope) as _);
                 if self.json { json::declarations(&source) } else { hcl::declarations(&source) }
             }
         }

@@ -19,7 +19,7 @@ use hcl_edit::{Ident, Number};
 use crate::config::{Environment, Layer, Origin, Setting};
 use crate::directory::arguments::words_of_variables;
 use crate::directory::evaluate::evaluate;
-use crate::directory::source::{Accept, SourceText};
+use crate::directory::source::{Accept, Names, SourceText};
 use crate::directory::{hcl, json};
 
 /// Longer values are not followed: two names that stand in each other twice would double them
@@ -108,11 +108,6 @@ impl Scope {
         Self { variables, locals: RefCell::new(locals), workspace: workspace.to_owned() }
     }
 
-    /// Puts values in the place of names.
-    pub(super) fn substitute(&self, expression: Expression) -> Expression {
-        self.substitute_below(expression, 0)
-    }
-
     fn substitute_below(&self, mut expression: Expression, depth: usize) -> Expression {
         Substitution { scope: self, depth }.visit_expr_mut(&mut expression);
         expression
@@ -141,6 +136,12 @@ impl Scope {
             value.ok().filter(|value| !matches!(value, Setting::Deferred(_)) && is_short(value));
         drop(self.locals.borrow_mut().insert(name.to_owned(), Local::Known(value.clone())));
         value
+    }
+}
+
+impl Names for Scope {
+    fn substitute(&self, expression: Expression) -> Expression {
+        self.substitute_below(expression, 0)
     }
 }
 

@@ -5,8 +5,9 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use hcl_edit::expr::Expression;
+
 use crate::config::Origin;
-use crate::directory::scope::Scope;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Configuration is written by people; more than this is something else.
@@ -20,7 +21,13 @@ pub(super) struct SourceText {
     /// Where each line ends, so that a place is found without counting from the start.
     line_ends: Vec<usize>,
     /// What the names in its expressions stand for, where that is to be known.
-    pub(super) scope: Option<Rc<Scope>>,
+    pub(super) scope: Option<Rc<dyn Names>>,
+}
+
+/// The values of names in expressions.
+pub(super) trait Names {
+    /// Puts values in the place of names.
+    fn substitute(&self, expression: Expression) -> Expression;
 }
 
 /// Whether a pipe will do.

@@ -30,7 +30,6 @@
 //! A release that deletes exactly what it read (by a condition or by the id of a version) needs no
 //! claim, and repeats its delete at once.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -38,16 +37,15 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock_info::LockInfo;
-use crate::names::{ClaimId, LockId, Workspace};
+use crate::names::{ClaimId, LockId};
+use crate::provider::release::Watch;
 use crate::provider::single::held;
 use crate::provider::{
-    Attempts, Failure, FoundLock, LockMechanism, MAX_LOCK_RECORD_BYTES, Outcome, StateLock,
-    parse_lock_record,
+    Attempts, ClaimWait, Failure, FoundLock, LockMechanism, MAX_LOCK_RECORD_BYTES, Outcome,
+    Release, ReleaseStep, ReleaseWait, StateLock, parse_lock_record,
 };
 use crate::store::{LockRecord, LockTarget, Released, StateStore};
-
-/// Longer than any request takes: 5 s to connect, 20 s to be answered, and some more.
-const TAKE_OVER: Duration = Duration::from_secs(30);
+use crate::workspace::Workspace;
 
 /// How often the time for a take-over is waited for at most, before a release gives up.
 const MOST_TAKE_OVERS: u32 = 3;
@@ -63,27 +61,6 @@ const MARK_BYTES: usize = 128;
 
 /// A record and its mark. What is longer, in bytes, need not be read to its end.
 pub(super) const LONGEST_LOCK_OBJECT: usize = MAX_LOCK_RECORD_BYTES + MARK_BYTES;
-
-/// How long a release waits for others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClaimWait {
-    /// How long one mark must have been seen before it is taken over.
-    pub take_over: Duration,
-}
-
-impl Default for ClaimWait {
-    fn default() -> Self {
-        Self { take_over: TAKE_OVER }
-    }
-}
-
-impl ClaimWait {
-    /// How old a mark may be under which a delete is sent: then most of the time is left for its
-    /// answer.
-    fn fresh(self) -> Duration {
-        self.take_over / 3
-    }
-}
 
 /// Describes what stands in a lock object, its claim included.
 pub fn read_lock_record(text: &[u8], object: impl Into<String>) -> LockRecord {
@@ -141,63 +118,6 @@ fn without_mark(text: &[u8]) -> Vec<u8> {
         Some((at, end)) => [&text[..at], &text[end..]].concat(),
         None => text.to_vec(),
     }
-}
-
-/// One release of a lock, over as many steps as it takes.
-///
-/// It remembers which claims it has seen and since when, and what became of its own, so it must be
-/// kept from one step to the next.
-#[derive(Debug, Default)]
-pub struct Release {
-    /// By lock object.
-    watches: HashMap<String, Watch>,
-}
-
-/// What came of one step of a release.
-#[derive(Clone, Debug)]
-pub enum ReleaseStep {
-    /// It has come to its end.
-    Done(Released),
-    /// Another step is needed, after a pause.
-    Wait(ReleaseWait),
-}
-
-/// What a release waits for.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct ReleaseWait {
-    /// The lock, as it was found: held for everybody, and nobody's own.
-    pub record: LockRecord,
-    /// How long to pause before the next step.
-    pub pause: Duration,
-    /// How long it takes at most until the lock is taken over, if nothing changes.
-    pub left: Duration,
-}
-
-/// What a release knows of one lock object.
-#[derive(Debug, Default)]
-struct Watch {
-    /// It is released, and what was found.
-    done: Option<Released>,
-    /// Our mark, and when it was first asked for.
-    mark: Option<(ClaimId, Instant)>,
-    /// When a delete was sent, under our mark, of which nobody knows what became.
-    in_doubt: Option<Instant>,
-    /// The mark of another release, and since when we see it.
-    seen: Option<(ClaimId, Instant)>,
-    /// The lock that was meant, once it was found.
-    met: Option<Option<LockInfo>>,
-    /// It may be on its way to be gone, by what we or another release did.
-    is_going: bool,
-    /// The bytes that our mark was put on.
-    original: Option<Vec<u8>>,
-    /// A record that cannot be read was there: what another release makes of it is still what was
-    /// meant.
-    was_unreadable: bool,
-    /// Deleting by the id of the version is not permitted.
-    needs_claim: bool,
-    waiting_since: Option<Instant>,
-    pauses: u32,
 }
 
 /// What to do about a lock that was found.

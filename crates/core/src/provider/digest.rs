@@ -8,7 +8,6 @@
 use std::future::Future;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures_util::future::join;
 use futures_util::stream::{self, StreamExt as _};
 use tokio::time::{Instant, sleep};
@@ -17,11 +16,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::provider::{Failure, Md5Sum, Outcome};
 use crate::store::{ReadOptions, StateBytes, StateMeta, StateRead};
 
+mod entry;
 mod mismatch;
 #[cfg(test)]
 mod tests;
 mod verified;
 
+pub use entry::{DigestEntry, Recorded};
 use mismatch::Mismatch;
 use verified::verified_stream;
 
@@ -29,51 +30,6 @@ use verified::verified_stream;
 /// do not match. Larger ones are verified while they stream: their last byte is followed by the
 /// error.
 const COLLECTED_BYTES: u64 = 8 << 20;
-
-/// The entry of a table in which the digest of one state is recorded.
-#[async_trait]
-pub trait DigestEntry: Send + Sync {
-    /// The state object, as a URL.
-    fn state(&self) -> String;
-
-    /// Where the entry is, for messages.
-    fn place(&self) -> String;
-
-    /// How to look at what is stored, as a sentence goes on: ``look at what is stored with `…` ``.
-    fn how_to_look(&self) -> String;
-
-    /// How to remove the entry by hand, as a sentence goes on: ``remove the item with `…` ``.
-    fn how_to_remove(&self) -> String;
-
-    /// Reads the entry, and sees what was written last.
-    async fn get(&self, operation: &'static str) -> Result<Recorded, Failure>;
-
-    /// Writes the entry, whatever is there. The request may be repeated.
-    async fn put(&self, operation: &'static str, digest: &str) -> Result<(), Failure>;
-
-    /// Deletes the entry, if there is one. The request may be repeated.
-    async fn delete(&self, operation: &'static str) -> Result<(), Failure>;
-}
-
-/// What an entry holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Recorded {
-    /// There is no entry.
-    Nothing,
-    /// There is one with this text in the place of a digest.
-    Text(String),
-    /// There is one without any text in the place of a digest.
-    NoText,
-}
-
-impl Recorded {
-    fn sum(&self) -> Option<Md5Sum> {
-        match self {
-            Self::Text(text) => Md5Sum::parse(text),
-            Self::Nothing | Self::NoText => None,
-        }
-    }
-}
 
 /// What a reader knows of the digest.
 enum Known {

@@ -5,8 +5,8 @@ use std::future::{Future, ready};
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 
 use crate::error::Result;
-use crate::names::Workspace;
 use crate::store::LockRecord;
+use crate::workspace::Workspace;
 
 /// How many workspaces to look at at once.
 const PARALLEL_READS: usize = 16;

@@ -14,12 +14,14 @@ mod join;
 mod lock;
 mod locks_of;
 mod md5_sum;
+mod mechanism;
 mod no_proxy;
 mod objects;
 mod outcome;
 mod pages;
 mod proxy_failed;
 mod record_body;
+mod release;
 mod second_create;
 mod single;
 mod state_object;
@@ -27,12 +29,13 @@ mod state_object;
 mod trust;
 
 pub use attempts::Attempts;
-pub use claim::{ClaimWait, Release, ReleaseStep, ReleaseWait, read_lock_record, release_in_steps};
+pub use claim::{read_lock_record, release_in_steps};
 pub use digest::{DigestEntry, DigestWait, Recorded, StateDigest};
 pub use join::join_clean;
-pub use lock::{FoundLock, LockMechanism, MAX_LOCK_RECORD_BYTES, StateLock, parse_lock_record};
+pub use lock::StateLock;
 pub use locks_of::locks_of;
 pub use md5_sum::{Md5Hasher, Md5Sum};
+pub use mechanism::{FoundLock, LockMechanism, MAX_LOCK_RECORD_BYTES, parse_lock_record};
 pub use no_proxy::NoProxy;
 pub use objects::{
     Cursor, Layout, ObjectBackend, ObjectStateStore, StatePlace, StateWrite, TableBackend,
@@ -42,6 +45,7 @@ pub use outcome::{Failure, Outcome};
 pub use pages::{Page, not_too_many, pages};
 pub use proxy_failed::{ProxyFailed, ProxyName};
 pub use record_body::read_record_body;
+pub use release::{ClaimWait, Release, ReleaseStep, ReleaseWait};
 pub use second_create::{SecondCreate, second_create};
 pub use state_object::{Present, StateObject};
 #[cfg(feature = "tls")]

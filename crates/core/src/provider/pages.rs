@@ -6,7 +6,7 @@ use std::future::Future;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::names::Workspace;
+use crate::workspace::Workspace;
 
 /// One page of a listing, and where the next one starts.
 #[derive(Clone, Debug)]

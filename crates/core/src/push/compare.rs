@@ -6,11 +6,11 @@ use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::names::Workspace;
 use crate::push::{NewState, PushRules};
 use crate::source::{ContentHasher, StateSource};
 use crate::state::{HeaderReader, Progress, StateHeader, mean_the_same};
 use crate::store::{ReadOptions, StateMeta, StateStore};
+use crate::workspace::Workspace;
 
 /// What is left of a stored state is read to its end if it is at most this long: that is cheaper
 /// than a new connection to the store.

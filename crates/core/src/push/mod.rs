@@ -20,13 +20,13 @@ use bytes::Bytes;
 pub use rules::{HeldLock, PushRefusal, PushRules, SameMeaning, Verdict, decide};
 
 use crate::error::Error;
-use crate::names::Workspace;
 use crate::outgoing::Outgoing;
 use crate::push::compare::{Equality, Stored};
 use crate::push::rules::{goes_on_from, keeps_bytes};
 use crate::source::StateSource;
 use crate::state::StateHeader;
 use crate::store::{StateMeta, StateStore, WriteMode};
+use crate::workspace::Workspace;
 
 /// A state that is to be written, and what it says of itself. The two must belong together.
 #[derive(Clone, Debug)]

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 
 use super::*;
+use crate::provider::release::TAKE_OVER;
 use crate::store::{Capabilities, StateLocation};
 
 /// What becomes of a request.

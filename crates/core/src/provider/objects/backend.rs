@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 
 use crate::error::Result;
-use crate::names::{VersionId, Workspace};
+use crate::names::VersionId;
 use crate::outgoing::Outgoing;
 use crate::provider::{Failure, LockMechanism, Md5Sum, Outcome, Page, Present, StateObject};
 use crate::store::{Capabilities, StateMeta, StateRead, StateVersion, WriteMode};
+use crate::workspace::Workspace;
 
 /// Under which keys native clients keep the states of one state key.
 pub trait Layout: Debug + Send + Sync + 'static {

@@ -12,7 +12,6 @@ use super::backend::{
 use super::table::{TableDigest, TableLock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock_info::LockInfo;
-use crate::names::Workspace;
 use crate::outgoing::Outgoing;
 use crate::provider::{
     ClaimWait, DigestWait, LockMechanism, Outcome, Present, Release, ReleaseStep, StateDigest,
@@ -22,6 +21,7 @@ use crate::store::{
     Capabilities, LockRecord, LockTarget, ReadOptions, Released, StateLocation, StateMeta,
     StateRead, StateStore, StateVersion, WriteMode,
 };
+use crate::workspace::Workspace;
 
 /// Terraform state in one bucket, under one state key. Clones share what they have learned of the
 /// bucket.
