@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 use crate::args::Exec;
 use crate::client;
-use crate::commands::require_lock;
+use crate::commands::common::require_lock;
 use crate::commands::serve::policy;
 use crate::descriptors;
 use crate::exit::Failure;

@@ -3,7 +3,7 @@
 use remote_state::{ResourceInstance, StateStoreExt as _};
 use serde_json::json;
 
-use crate::commands::{no_state, unreadable};
+use crate::commands::common::{no_state, unreadable};
 use crate::exit::Failure;
 use crate::session::Session;
 

@@ -7,7 +7,7 @@ use remote_state::{
 use serde_json::{Value, json};
 
 use crate::args::{Lock, Unlock};
-use crate::commands::{require_lock, with_warning};
+use crate::commands::common::{require_lock, with_warning};
 use crate::exit::{Failure, age, operation_words};
 use crate::session::Session;
 

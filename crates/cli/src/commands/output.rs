@@ -9,7 +9,7 @@ use remote_state::{
 };
 
 use crate::args::{Output, OutputFormat, is_variable, operand};
-use crate::commands::{no_state, unreadable};
+use crate::commands::common::{no_state, unreadable};
 use crate::exit::Failure;
 use crate::session::Session;
 use crate::ui::{harmless, harmless_lines};

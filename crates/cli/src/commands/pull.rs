@@ -10,7 +10,7 @@ use remote_state::{Error, ErrorKind, ReadOptions, StateRead};
 use serde_json::json;
 
 use crate::args::Pull;
-use crate::commands::no_state;
+use crate::commands::common::no_state;
 use crate::exit::Failure;
 use crate::session::{Session, interruption};
 use crate::ui::Ui;

@@ -7,7 +7,7 @@ use remote_state::{
 use serde_json::json;
 
 use crate::args::Push;
-use crate::commands::{not_readable, with_warning};
+use crate::commands::common::{not_readable, with_warning};
 use crate::exit::Failure;
 use crate::session::Session;
 use crate::source::Pushed;

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::args::{Emptied, Names, PolicyArgs, Serve};
 use crate::client;
-use crate::commands::{require_lock, with_warning};
+use crate::commands::common::{require_lock, with_warning};
 use crate::descriptors;
 use crate::exit::{Failure, Interruption};
 use crate::session::{Session, interruption};

@@ -1,0 +1,67 @@
+//! What several commands print or check alike.
+
+use remote_state::{Error, ErrorKind, StateMeta, Workspace};
+use serde_json::Value;
+
+use crate::exit::Failure;
+use crate::session::Session;
+
+/// Adds what was warned of to an answer, if there was something.
+pub(super) fn with_warning(mut answer: Value, warning: Option<String>) -> Value {
+    if let Some(warning) = warning {
+        answer["warning"] = warning.into();
+    }
+    answer
+}
+
+/// The error for a workspace that has no state.
+pub(super) fn no_state(session: &Session, workspace: &Workspace) -> Failure {
+    let location = session.store.location(workspace);
+    Error::new(
+        ErrorKind::NotFound,
+        "read",
+        format!("no state has been written to `{}`", location.state),
+    )
+    .with_context("workspace", workspace)
+    .with_hint("see which workspaces have one with `remote-state workspace list`")
+    .into()
+}
+
+/// The error for an object that is there but cannot be read as a state.
+pub(super) fn not_readable(
+    session: &Session,
+    workspace: &Workspace,
+    meta: &StateMeta,
+    error: Error,
+) -> Error {
+    let state = session.store.location(workspace).state;
+    let error = if error.kind() == ErrorKind::InvalidState {
+        let message = format!("what is stored at `{state}` is {}", error.message());
+        Error::new(ErrorKind::InvalidState, error.operation(), message)
+    } else {
+        error.with_context("state", state)
+    };
+    let error = error.with_context("size", format!("{} bytes", meta.size_bytes));
+    match meta.modified {
+        Some(modified) => {
+            error.with_context("modified", modified.strftime("%Y-%m-%d %H:%M:%S UTC"))
+        }
+        None => error,
+    }
+}
+
+/// The same, with what to do about it.
+pub(super) fn unreadable(session: &Session, meta: &StateMeta, error: Error) -> Failure {
+    let is_no_state = error.kind() == ErrorKind::InvalidState;
+    let error = not_readable(session, &session.workspace, meta, error);
+    if is_no_state { error.with_hint("look at it with `remote-state pull`") } else { error }.into()
+}
+
+/// Makes sure that there is a lock to take.
+pub(super) fn require_lock(session: &Session, operation: &'static str) -> Result<(), Failure> {
+    let capabilities = session.store.capabilities();
+    if capabilities.locking {
+        return Ok(());
+    }
+    Err(capabilities.no_lock(operation, &session.store.location(&session.workspace)).into())
+}
