@@ -1,8 +1,11 @@
-//! `cargo xtask check-deps`: the architecture, as far as manifests show it.
+//! `cargo xtask check-deps`: the architecture, as far as manifests and imports show it.
 //!
-//! What may depend on what is a table in `rules`. It is changed together with `ARCHITECTURE.md`,
-//! never to make a build pass.
+//! What may depend on what is a table in `rules`, and how many files may import each other in a
+//! circle is one in `circles`. They are changed together with `ARCHITECTURE.md`, never to make a
+//! build pass.
 
+mod circles;
+mod imports;
 mod manifest;
 mod rules;
 
@@ -22,7 +25,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
     }
     if violations.is_empty() {
         println!(
-            "edges, inherited settings, features and what packages need are as they should be"
+            "edges, inherited settings, features, what packages need, and imports are as they \
+             should be"
         );
         return Ok(ExitCode::SUCCESS);
     }
@@ -38,6 +42,7 @@ pub(crate) fn violations(workspace: &Workspace) -> Result<Vec<String>> {
         violations.extend(rules::inheritance(&package.name, &manifest));
         let folder = package.manifest_path.parent().unwrap_or(workspace.root());
         violations.extend(rules::published(&package.name, &manifest, folder, &workflow));
+        violations.extend(circles::violations(&package.name, &folder.join("src"))?);
     }
     for rule in rules::TREES {
         violations.extend(rule.violations(&tree(workspace, rule)?));
