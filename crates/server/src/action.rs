@@ -1,19 +1,19 @@
 //! What a request is for.
 
-/// What is to be done.
+/// The purpose of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Action {
-    /// The state is read.
+    /// Reads the state.
     Read,
-    /// A state is stored.
+    /// Stores a state.
     Write,
-    /// The state is deleted.
+    /// Deletes the state.
     Delete,
-    /// The lock is taken.
+    /// Takes the lock.
     Lock,
-    /// The lock is released.
+    /// Releases the lock.
     Unlock,
-    /// The lock is looked at.
+    /// Shows the lock.
     ShowLock,
 }

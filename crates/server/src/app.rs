@@ -1,4 +1,4 @@
-//! What all requests share.
+//! State that all requests share.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::policy::Policy;
 use crate::timeouts::Timeouts;
 use crate::turns::Turns;
 
-/// Everything that requests share.
+/// State that all requests share.
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) states: States,
@@ -33,15 +33,14 @@ pub(crate) struct App {
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) turns: Turns,
     pub(crate) readiness: tokio::sync::Mutex<Option<(Instant, bool)>>,
-    /// Held by whatever must be finished before the server may end.
+    /// Tasks that the server must finish before it ends hold a clone of the sender.
     pub(crate) unfinished: mpsc::WeakSender<()>,
-    /// Turns true when the server is told to stop.
+    /// Turns true when the server begins to stop.
     pub(crate) stop: watch::Sender<bool>,
 }
 
 impl App {
-    /// Runs something to its end, even if the client that asked for it hangs up, and makes the
-    /// server's end wait for it.
+    /// Runs `work` to its end, even if the client hangs up. The server does not end before it.
     pub(crate) async fn finish<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
@@ -54,8 +53,8 @@ impl App {
         };
         tokio::spawn(work.in_current_span()).await.map_err(|error| {
             let error = error.to_string();
-            tracing::error!(error, "a request did not come to its end");
-            Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "the request did not come to its end")
+            tracing::error!(error, "a request was not finished");
+            Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "the request was not finished")
         })
     }
 }

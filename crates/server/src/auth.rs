@@ -1,4 +1,4 @@
-//! Who may talk to the server.
+//! Authentication of clients.
 
 use std::net::IpAddr;
 
@@ -14,34 +14,34 @@ use subtle::ConstantTimeEq as _;
 
 use crate::failure::Failure;
 
-/// A token of fewer characters can be guessed.
+/// The server warns of a token of fewer characters: an attacker can guess it.
 const SHORT_TOKEN: usize = 16;
 
-/// What a client must show.
+/// How clients authenticate.
 #[derive(Clone, Debug)]
 pub enum Auth {
-    /// Nothing. Only a server that listens on a loopback address accepts this.
+    /// Clients need no token. Only a server that listens on a loopback address accepts this.
     None,
-    /// This token: as the password of HTTP Basic with any user name, which is all that Terraform
-    /// can send, or as a bearer token.
+    /// Clients send this token: as the password of HTTP Basic with any user name, which is all that
+    /// Terraform can send, or as a bearer token.
     Token(SecretString),
-    /// This secret, as a part of the path: `/exec/SECRET/state/NAME`, and likewise `/lock/` and
-    /// `/unlock/`. Whatever credentials come with a request are let pass unread, so the client's
-    /// own, which are for other servers, need not be taken from it.
+    /// Clients send this secret as a part of the path: `/exec/SECRET/state/NAME`, and likewise
+    /// `/lock/` and `/unlock/`. The server ignores the credentials of a request, so a client may
+    /// send those that it has for other servers.
     Path(SecretString),
 }
 
-/// What a request that was let in is about.
+/// A request that passed authentication.
 #[derive(Debug)]
 pub(crate) struct Admitted<'a> {
-    /// The name that its sender goes by. It is only claimed: everyone shows the same token.
+    /// The user name that the client sends. It is a claim: all clients share one token.
     pub(crate) principal: Option<String>,
     /// The path without the secret.
     pub(crate) path: &'a str,
 }
 
-/// The check itself. It keeps a digest, so that comparing takes the same time whatever is shown,
-/// its length included.
+/// Checks requests. It keeps a digest of the secret, so that a comparison takes the same time
+/// whatever a client sends, and however long that is.
 #[derive(Clone)]
 pub(crate) enum Gate {
     Open,
@@ -84,7 +84,7 @@ impl Gate {
         }
     }
 
-    /// Lets a request pass, by its headers and its path alone.
+    /// Checks a request by its headers and its path.
     pub(crate) fn check<'a>(
         &self,
         headers: &HeaderMap,
@@ -103,7 +103,7 @@ impl Gate {
                     Some((shown, path)) if bool::from(digest(shown.as_bytes()).ct_eq(expected)) => {
                         Ok(Admitted { principal: None, path })
                     }
-                    // No credentials would help, so none are asked for.
+                    // Credentials would not help, so the answer does not ask for them.
                     _ => Err(Failure::new(
                         StatusCode::FORBIDDEN,
                         "this is not the address of a state",
@@ -123,8 +123,8 @@ impl Gate {
     }
 }
 
-/// Any page in a browser on this machine can send requests to a loopback port; its `Origin`, or the
-/// name it found us by, gives it away.
+/// Returns whether a browser sent a request for a web page. Any page in a browser on this machine
+/// can send requests to a loopback port; the headers `Origin` and `Host` tell.
 fn comes_from_a_web_page(headers: &HeaderMap) -> bool {
     let host_is_foreign = headers.get(HOST).is_some_and(|host| {
         let Ok(host) = host.to_str() else { return true };
@@ -136,14 +136,14 @@ fn comes_from_a_web_page(headers: &HeaderMap) -> bool {
             || name.to_ascii_lowercase().ends_with(".localhost");
         !is_local_name && !name.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
     });
-    // Browsers that leave out `Origin`, as for a plain GET or a form, say by this whose page it
-    // was; `none` is a person's own bookmark.
+    // Browsers leave out `Origin` for a plain GET and for a form, and name the page's site here.
+    // `none` is a bookmark or a typed address.
     let is_of_a_page =
         headers.get_all("sec-fetch-site").iter().any(|site| site.as_bytes() != b"none");
     headers.contains_key(ORIGIN) || is_of_a_page || host_is_foreign
 }
 
-/// Returns the name and the token that a request shows.
+/// Returns the user name and the token that a request sends.
 fn credentials(headers: &HeaderMap) -> Option<(Option<String>, Vec<u8>)> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let (value, None) = (values.next()?, values.next()) else { return None };

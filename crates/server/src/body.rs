@@ -20,10 +20,10 @@ use crate::timeouts::LAST_PATIENCE;
 /// From this size on, hashing and parsing leave the threads that serve other clients.
 const LARGE_BYTES: usize = 1 << 20;
 
-/// In which steps a body that does not say how long it is takes its share of the memory.
+/// A body without `Content-Length` reserves memory in steps of this size.
 const STEP_BYTES: u64 = 256 << 10;
 
-/// How long the next piece of a body is waited for.
+/// The time limit for the next piece of a body.
 #[derive(Debug)]
 pub(crate) struct Pause {
     pub(crate) limit: Duration,
@@ -31,7 +31,7 @@ pub(crate) struct Pause {
 }
 
 impl Pause {
-    /// Ends when the pause has lasted too long: sooner, once the server is told to stop.
+    /// Returns when the next piece is overdue, which is sooner once the server begins to stop.
     async fn over(&mut self) {
         let started = Instant::now();
         tokio::select! {
@@ -44,8 +44,8 @@ impl Pause {
 
 /// Reads a body of at most `limit_bytes`.
 ///
-/// A body that says beforehand that it is longer is not read at all; nor is one for which there is
-/// no room in `memory`. What is returned keeps its share of that.
+/// This reads nothing of a body that declares a greater length, or for which `memory` has no room.
+/// The returned bytes keep their share of the memory.
 pub(crate) async fn read(
     headers: &HeaderMap,
     mut body: Body,
@@ -78,25 +78,27 @@ pub(crate) async fn read(
     if declared.is_some_and(|declared| declared > limit_bytes as u64) {
         return Err(too_long());
     }
-    // A share for the whole body, before any of it comes: whoever begins comes to an end, and does
-    // not give up halfway for others who do too.
+    // Reserves memory for the whole body before it arrives. Otherwise several requests could each
+    // hold a part and fail halfway.
     let mut held = memory.map(|memory| memory.hold(declared.unwrap_or(0))).transpose()?;
     let mut held_bytes = declared.unwrap_or(0);
-    // The length is the client's claim: room for all of it is made only once a good part has come.
+    // The length is the client's claim, so this allocates no more than a part of it beforehand.
     let mut bytes = BytesMut::with_capacity(
         usize::try_from(declared.unwrap_or(0)).unwrap_or(0).min(LARGE_BYTES),
     );
     loop {
         let frame = tokio::select! {
-            // What has come counts, however late it is looked at.
+            // Data that has arrived in time counts, even if this task runs late.
             biased;
             frame = body.frame() => Some(frame),
             () = pause.over() => None,
         };
         let Some(frame) = frame else {
-            return Err(
-                Failure::new(StatusCode::REQUEST_TIMEOUT, "the body stopped coming").closing()
-            );
+            return Err(Failure::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "the rest of the body did not arrive in time",
+            )
+            .closing());
         };
         match frame {
             None => break,
@@ -128,12 +130,12 @@ pub(crate) async fn read(
     Ok(bytes)
 }
 
-/// Returns the digest that `Content-MD5` carries.
+/// Returns the value of `Content-MD5` for `bytes`.
 pub(crate) async fn content_md5(bytes: &Bytes) -> String {
     STANDARD.encode(off_thread(bytes, |bytes| <[u8; 16]>::from(Md5::digest(bytes))).await)
 }
 
-/// Calculates something from a body, elsewhere if it is long.
+/// Calculates something from a body, on a thread for blocking work if the body is long.
 pub(crate) async fn off_thread<T: Send + 'static>(
     bytes: &Bytes,
     calculate: impl FnOnce(&[u8]) -> T + Send + 'static,
@@ -144,7 +146,7 @@ pub(crate) async fn off_thread<T: Send + 'static>(
     let bytes = bytes.clone();
     match tokio::task::spawn_blocking(move || calculate(&bytes)).await {
         Ok(value) => value,
-        // Such a task is never cancelled while its runtime lives: it panicked, and so do we.
+        // A blocking task is never cancelled while its runtime lives, so it panicked: pass that on.
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }

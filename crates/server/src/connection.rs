@@ -1,4 +1,4 @@
-//! One connection: HTTP/1.1 with time limits, and an end that does not lose the last answer.
+//! One connection: HTTP/1.1 with time limits, closed so that the client gets the last answer.
 
 use std::future::{Future as _, poll_fn};
 use std::io;
@@ -21,25 +21,25 @@ use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tower::Service as _;
 
-use crate::crowd::{Activity, InFlight, Slot};
+use crate::slots::{Activity, InFlight, Slot};
 use crate::timeouts::{LAST_PATIENCE, Timeouts};
 
-/// How long a connection that ended with an unread body is still listened to, and how much of that
-/// body is thrown away.
+/// How long, and how much of it, the server reads and drops an unread body before it closes the
+/// connection.
 ///
-/// Closing at once would reset it, and the client might lose the answer that says why. See RFC
-/// 9112, section 9.6.
+/// Closing at once would reset the connection, and the client might lose the answer. See RFC 9112,
+/// section 9.6.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: u64 = 1 << 20;
 
-/// The longest head of a request: anyone may send one.
+/// The longest head of a request, in bytes. Clients send it before they are authenticated.
 const LONGEST_HEAD: usize = 64 << 10;
 
-/// Serves one connection until it ends, or until the request in flight is answered after `stop`
-/// turns true.
+/// Serves one connection until it ends, or, after `stop` turns true, until the request in flight is
+/// answered.
 ///
-/// A connection without a request in flight ends at once then; and sooner than otherwise where
-/// there is a crowd.
+/// A connection without a request in flight ends at once when `stop` turns true, and after a
+/// shorter pause while most connections are in use.
 pub(crate) async fn serve(
     stream: TcpStream,
     router: Router,
@@ -70,11 +70,11 @@ pub(crate) async fn serve(
         .header_read_timeout(timeouts.head)
         .max_buf_size(LONGEST_HEAD)
         .serve_connection(io, service);
-    let mut outstayed = std::pin::pin!(slot.outstayed(&activity, timeouts.crowded_head));
+    let mut idle_too_long = std::pin::pin!(slot.idle_too_long(&activity, timeouts.crowded_head));
     let mut is_stopping = false;
     loop {
         tokio::select! {
-            // First, so that what has come is seen before it is decided whether anything has.
+            // First, so that data that has arrived counts before the connection is found idle.
             biased;
             result = poll_fn(|cx| connection.poll_without_shutdown(cx)) => {
                 if let Err(error) = result {
@@ -89,18 +89,18 @@ pub(crate) async fn serve(
                 is_stopping = true;
                 Pin::new(&mut connection).graceful_shutdown();
             }
-            () = &mut outstayed => return,
+            () = &mut idle_too_long => return,
         }
     }
     let mut stream = connection.into_parts().io.into_inner();
     if stream.shutdown().await.is_ok() {
         let mut rest = stream.take(LINGER_BYTES);
-        // Whatever comes of it, the connection is over.
+        // The connection is closed in either case.
         drop(timeout(LINGER, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await);
     }
 }
 
-/// The body of an answer, whose request is in flight until it has gone.
+/// The body of an answer. Its request counts as in flight until the body is sent.
 #[derive(Debug)]
 struct Tracked {
     body: Body,
@@ -127,13 +127,13 @@ impl HttpBody for Tracked {
     }
 }
 
-/// A stream that fails if the other side takes nothing for too long.
+/// A stream that fails if the client takes no data for too long.
 #[derive(Debug)]
 struct TimedStream {
     stream: TcpStream,
     limit: Duration,
     stop: watch::Receiver<bool>,
-    /// Since when nothing is taken, and what wakes us when that is too long.
+    /// Since when the client has taken nothing, and the timer for the limit.
     blocked: Option<(Instant, Pin<Box<Sleep>>)>,
     activity: Arc<Activity>,
 }

@@ -1,7 +1,7 @@
-//! What whoever runs the server may want to know at once, beside the log.
+//! Events, for programs that run a server and need more than its log.
 //!
-//! The protocol has only statuses: a client shows `HTTP error: 409` and nothing of the reason. A
-//! program that runs a server for one client can tell the reason itself.
+//! A client of the protocol shows the status, such as `HTTP error: 409`, and not the reason. A
+//! program that runs a server for one client can print the reason itself.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use remote_state_core::{Error, LockId};
 
 use crate::action::Action;
 
-/// The part of a [`Policy`](crate::Policy) that decides about something.
+/// A choice that a [`Policy`](crate::Policy) makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PolicyChoice {
@@ -22,46 +22,46 @@ pub enum PolicyChoice {
     ForceWrite,
 }
 
-/// Something that happened to a state, or was refused.
+/// The outcome of a request for a state.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// A request was granted.
+    /// The server carried out a request.
     Done {
         /// The name that the client knows the state by.
         state: &'a str,
         /// What the request was for.
         action: Action,
-        /// The lock that it named, or took.
+        /// The lock that the request named, or took.
         lock: Option<&'a LockId>,
     },
-    /// A request was refused, or failed.
+    /// The server refused a request, or the request failed.
     Refused {
         /// The name that the client knows the state by.
         state: &'a str,
         /// What the request was for.
         action: Action,
-        /// Whether somebody else's lock is the reason, which clients tell by themselves.
+        /// Whether another client's lock is the reason. Clients print that themselves.
         is_about_a_lock: bool,
-        /// What the client was told, though it may not show it.
+        /// The message in the answer, which the client may not show.
         message: &'a str,
-        /// The failure of the store, where it is the reason.
+        /// The error of the store, if that is the reason.
         cause: Option<&'a Error>,
-        /// The choice by which it would be granted.
+        /// The choice under which the server would carry out the request.
         choice: Option<PolicyChoice>,
     },
-    /// A state that had resources was replaced by one without any, by something that is not for
-    /// that.
+    /// A client replaced a state that had resources by one without any, in an operation that does
+    /// not exist for that purpose.
     Emptied {
         /// The name that the client knows the state by.
         state: &'a str,
     },
 }
 
-/// Tells somebody.
+/// A function that receives events.
 type Tell = dyn Fn(&Event<'_>) + Send + Sync;
 
-/// Who is told of events.
+/// The receiver of events, if there is one.
 #[derive(Clone, Default)]
 pub(crate) struct Observer(Option<Arc<Tell>>);
 
@@ -70,12 +70,12 @@ impl Observer {
         Self(Some(Arc::new(tell)))
     }
 
-    /// Returns whether anybody listens.
+    /// Returns whether there is a receiver.
     pub(crate) fn is_there(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Tells of an event, and says whether anybody listens.
+    /// Passes an event on, and returns whether there is a receiver.
     pub(crate) fn tell(&self, event: &Event<'_>) -> bool {
         if let Some(tell) = &self.0 {
             tell(event);

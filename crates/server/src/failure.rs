@@ -1,4 +1,4 @@
-//! Answers other than success, and which failure becomes which of them.
+//! Answers to requests that fail, and which error becomes which status.
 
 use axum::body::Body;
 use axum::http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -13,7 +13,7 @@ use crate::record::{UNREADABLE_LOCK_ID, holder_json};
 /// How long a client should wait before it tries a failing store again, in seconds.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("2");
 
-/// A request that is not granted.
+/// The answer to a request that fails.
 #[derive(Debug)]
 pub(crate) struct Failure(Box<Inner>);
 
@@ -21,7 +21,7 @@ pub(crate) struct Failure(Box<Inner>);
 struct Inner {
     status: StatusCode,
     message: String,
-    /// The holder's record, where the answer is about a lock.
+    /// The record of the lock holder, if another client's lock is the reason.
     holder: Option<String>,
     header: Option<(HeaderName, HeaderValue)>,
     closes: bool,
@@ -60,22 +60,23 @@ impl Failure {
     }
 
     pub(crate) fn method_not_allowed(allow: &'static str) -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "this address does not know the method")
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "the method is not supported at this address")
             .with_header(ALLOW, HeaderValue::from_static(allow))
             .closing()
     }
 
-    /// The answer while the server holds as much in memory as it may. The body is not read.
+    /// The answer while the server holds as much in memory as it may. The server does not read the
+    /// body of the request.
     pub(crate) fn busy() -> Self {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
-            "this server holds as much of states in memory as it may; try again",
+            "this server has no memory left for states; try again",
         )
         .with_header(RETRY_AFTER, RETRY_AFTER_SECONDS)
         .closing()
     }
 
-    /// The answer about a lock that is in the way: clients show its holder, and need its id.
+    /// The answer if another client holds the lock. Clients show the holder, and need the id.
     pub(crate) fn locked(holder: &LockRecord) -> Self {
         let id = holder.id().map_or(UNREADABLE_LOCK_ID, |id| id.as_str());
         let mut failure = Self::new(StatusCode::LOCKED, format!("the lock `{id}` is held"));
@@ -88,24 +89,24 @@ impl Failure {
         self
     }
 
-    /// Ends the connection after the answer: the request's body is not going to be read.
+    /// Closes the connection after the answer, since the server does not read the request's body.
     pub(crate) fn closing(mut self) -> Self {
         self.0.closes = true;
         self
     }
 
-    /// Names the choice of the policy by which it would be granted.
+    /// Names the choice of the policy under which the server would carry out the request.
     pub(crate) fn unless(mut self, choice: PolicyChoice) -> Self {
         self.0.choice = Some(choice);
         self
     }
 
-    /// Returns whether a lock that somebody else holds is in the way.
+    /// Returns whether another client's lock is the reason.
     pub(crate) fn is_about_a_lock(&self) -> bool {
         self.0.holder.is_some()
     }
 
-    /// Describes it for whoever runs the server.
+    /// Returns the event for this failure.
     pub(crate) fn event<'a>(&'a self, state: &'a str, action: Action) -> Event<'a> {
         Event::Refused {
             state,
@@ -117,22 +118,22 @@ impl Failure {
         }
     }
 
-    /// Returns what the log should say about it.
+    /// Returns the text for the log.
     pub(crate) fn for_log(&self) -> String {
         match &self.0.cause {
             None => self.0.message.clone(),
-            // What the client was told is in it, or says less.
+            // The message in the answer says the same, or less.
             Some(cause) => Self::for_log_of(cause),
         }
     }
 
-    /// Returns what the log should say about a failure of the store.
+    /// Returns the text for the log about an error of the store.
     pub(crate) fn for_log_of(cause: &Error) -> String {
         let mut text = describe(cause);
         for (label, value) in cause.context() {
             text.push_str(&format!("; {label} {value}"));
         }
-        // Nobody but the operator, who reads this, can do something about these.
+        // Only the operator, who reads the log, can act on these hints.
         if is_permanent(cause.kind())
             || matches!(cause.kind(), ErrorKind::Unsupported | ErrorKind::DigestMismatch)
         {
@@ -141,8 +142,8 @@ impl Failure {
         text
     }
 
-    /// Turns it into an answer. The cause of a failure on our side is not in it: that is in the
-    /// log, under the request's id.
+    /// Turns the failure into an answer. The answer does not contain an error of the store: that is
+    /// in the log, under the request's id.
     pub(crate) fn into_response(self) -> Response {
         let Inner { status, message, holder, header, closes, .. } = *self.0;
         let body = match holder {
@@ -162,29 +163,29 @@ impl Failure {
 }
 
 impl From<Error> for Failure {
-    /// Answers a failure of the store. None of them is `404`: clients take that for "no state yet"
-    /// and plan to create everything again.
+    /// Chooses the answer to an error of the store. It is never `404`: clients take that for "no
+    /// state yet" and plan to create everything again.
     fn from(error: Error) -> Self {
         let mut failure = match (error.kind(), error.holder()) {
             (ErrorKind::LockHeld, Some(holder)) => Self::locked(holder),
             (ErrorKind::LockHeld | ErrorKind::PreconditionFailed, _) => {
                 Self::conflict(error.message())
             }
-            // The clients try these again with the same bytes and the same lock id, which is safe
-            // here: all of it is idempotent.
+            // Clients repeat these requests with the same bytes and the same lock id. Repeating is
+            // safe: all requests are idempotent.
             (ErrorKind::RateLimited | ErrorKind::Unavailable | ErrorKind::Unknown, _) => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "the store did not answer as it should")
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "the store gave no usable answer")
                     .with_header(RETRY_AFTER, RETRY_AFTER_SECONDS)
             }
-            // The one answer above 500 that clients do not repeat.
+            // 501 is the one status from 500 on after which clients do not repeat the request.
             (ErrorKind::Unsupported, _) => Self::new(StatusCode::NOT_IMPLEMENTED, error.message()),
             (kind, _) if is_permanent(kind) => Self::new(
                 StatusCode::NOT_IMPLEMENTED,
                 "the store refuses this server, and trying again will not help; the server's log \
                  says why",
             ),
-            // The store has waited for the two to agree. Clients would ask seven times, and wait as
-            // long each time.
+            // The store has already waited for state and digest to agree. Clients would repeat the
+            // request seven times, each as slow.
             (ErrorKind::DigestMismatch, _) if error.operation() == "read" => Self::new(
                 StatusCode::NOT_IMPLEMENTED,
                 "the stored state does not match its recorded digest, and trying again will not \
@@ -200,8 +201,8 @@ impl From<Error> for Failure {
     }
 }
 
-/// Returns whether only the operator can help: clients would go on for a minute before they showed
-/// the answer.
+/// Returns whether only the operator can help. After an answer that clients repeat, they would go
+/// on for a minute before they show it.
 fn is_permanent(kind: ErrorKind) -> bool {
     matches!(
         kind,
@@ -252,8 +253,8 @@ mod tests {
         }
     }
 
-    /// A write that could not record its digest is a good thing to repeat: the repetition records
-    /// it. A read is not.
+    /// A client should repeat a write that did not record its digest, since the repetition records
+    /// it. It should not repeat a read.
     #[test]
     fn a_write_whose_digest_was_not_recorded_is_repeated_and_a_wrong_digest_is_not() {
         for (operation, status) in [("read", 501), ("write", 500), ("delete", 500)] {
@@ -277,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_says_what_the_operator_can_do_where_nobody_else_can() {
+    fn the_log_has_the_hints_that_only_the_operator_can_follow() {
         for (kind, says) in [
             (ErrorKind::Unsupported, true),
             (ErrorKind::PermissionDenied, true),
@@ -290,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_says_a_thing_once() {
+    fn the_log_says_each_thing_once() {
         for kind in
             [ErrorKind::PermissionDenied, ErrorKind::PreconditionFailed, ErrorKind::Unsupported]
         {

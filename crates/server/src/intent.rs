@@ -1,8 +1,8 @@
-//! What a request asks for: by its address, its method, and whether it brings something.
+//! The purpose of a request: by its address, its method, and whether it has content.
 //!
-//! A client may be told its methods by variables and blocks that were written for another server.
-//! Whatever they name, a lock is never taken for a state, an unlock never for a deletion, and
-//! nothing that was to be stored or locked is answered as if it were.
+//! The configuration of a client may name methods that were meant for another server. Whatever
+//! method it names, the server never stores a lock record as a state, never deletes a state on an
+//! unlock, and never reports success for a write or a lock that it did not carry out.
 
 use axum::body::{Body, HttpBody as _};
 use axum::http::header::{HOST, TRANSFER_ENCODING};
@@ -12,24 +12,25 @@ use remote_state_core::LockInfo;
 use crate::action::Action;
 use crate::failure::Failure;
 
-/// What an address is for. At those of locks every method that changes something means the same.
+/// The purpose of an address. At an address for locks, all methods that change something mean the
+/// same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Door {
+pub(crate) enum Address {
     State,
     Lock,
     Unlock,
 }
 
-impl Door {
-    /// Splits a path into what it is for and the name of the state.
+impl Address {
+    /// Splits a path into its purpose and the name of the state.
     pub(crate) fn find(path: &str) -> Option<(Self, &str)> {
         [(Self::State, "/state/"), (Self::Lock, "/lock/"), (Self::Unlock, "/unlock/")]
             .into_iter()
-            .find_map(|(door, prefix)| Some((door, path.strip_prefix(prefix)?)))
+            .find_map(|(address, prefix)| Some((address, path.strip_prefix(prefix)?)))
     }
 
-    /// Finds what a method means here.
-    pub(crate) fn action(self, method: &str, brings_something: bool) -> Result<Action, Failure> {
+    /// Returns the action that a method means at this address.
+    pub(crate) fn action(self, method: &str, has_content: bool) -> Result<Action, Failure> {
         let action = match (self, method) {
             (Self::State, "GET") => Action::Read,
             (Self::State, "POST" | "PUT" | "PATCH") => Action::Write,
@@ -51,16 +52,12 @@ impl Door {
             }
         };
         match action {
-            Action::Delete if brings_something => Err(Failure::bad_request(
-                "a deletion brings no body and no `Content-MD5`: this looks like an unlock, or \
-                 like a state to be stored; nothing was deleted. Unlock with the method UNLOCK, \
-                 or below `/unlock/`",
+            Action::Delete if has_content => Err(Failure::bad_request(
+                "a deletion has no body and no `Content-MD5`: this looks like an unlock, or like a state to be stored, so nothing was deleted. Unlock with the method UNLOCK, or below `/unlock/`",
             )
             .closing()),
-            Action::Read | Action::ShowLock if brings_something => Err(Failure::bad_request(
-                "a GET brings no body and no `Content-MD5`: this looks like something to be \
-                 stored, locked or unlocked, and nothing was done. Write with POST, lock with \
-                 LOCK, unlock with UNLOCK",
+            Action::Read | Action::ShowLock if has_content => Err(Failure::bad_request(
+                "a GET has no body and no `Content-MD5`: this looks like a write, a lock or an unlock, so nothing was done. Write with POST, lock with LOCK, unlock with UNLOCK",
             )
             .closing()),
             action => Ok(action),
@@ -68,11 +65,11 @@ impl Door {
     }
 }
 
-/// Refuses what a proxy in front of this server may have read in another way.
+/// Refuses requests that a proxy in front of this server may have read in another way.
 pub(crate) fn check_framing(version: Version, headers: &HeaderMap) -> Result<(), Failure> {
     let hosts = headers.get_all(HOST).iter().count();
     if hosts > 1 || (hosts == 0 && version >= Version::HTTP_11) {
-        return Err(Failure::bad_request("a request names its `Host` once"));
+        return Err(Failure::bad_request("a request must have one `Host` header"));
     }
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
@@ -84,13 +81,13 @@ pub(crate) fn check_framing(version: Version, headers: &HeaderMap) -> Result<(),
     }
 }
 
-/// Returns whether a request brings something, were it nothing in no chunks, which is what
-/// Terraform's `force-unlock` brings.
-pub(crate) fn brings_something(headers: &HeaderMap, body: &Body) -> bool {
+/// Returns whether a request has content. A chunked body without chunks, as Terraform's
+/// `force-unlock` sends it, counts as content.
+pub(crate) fn has_content(headers: &HeaderMap, body: &Body) -> bool {
     headers.contains_key("content-md5") || !body.is_end_stream()
 }
 
-/// Says why something is no state.
+/// Returns the message for a body that is not a state.
 pub(crate) fn not_a_state(body: &[u8], reason: &str) -> String {
     if LockInfo::parse(body).is_ok() {
         "this is a lock record and not a state: lock with the method LOCK, or below `/lock/`"
@@ -104,39 +101,38 @@ pub(crate) fn not_a_state(body: &[u8], reason: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Every method that documents of other servers name, and what a client means by it at each
-    /// address.
+    /// Tries every method that documents of other servers name, at each address.
     #[test]
-    fn whatever_method_a_client_was_told_it_never_means_something_else() {
+    fn no_method_means_something_else_than_its_address() {
         for method in
             ["GET", "POST", "PUT", "PATCH", "DELETE", "LOCK", "UNLOCK", "HEAD", "MKCOL", "post"]
         {
-            let means = |door: Door| door.action(method, true).ok();
+            let means = |address: Address| address.action(method, true).ok();
             assert!(
                 matches!(
-                    means(Door::State),
+                    means(Address::State),
                     None | Some(Action::Write | Action::Lock | Action::Unlock)
                 ),
                 "{method}"
             );
             assert!(
-                matches!(means(Door::Lock), None | Some(Action::Lock | Action::Unlock)),
+                matches!(means(Address::Lock), None | Some(Action::Lock | Action::Unlock)),
                 "{method}"
             );
-            assert!(matches!(means(Door::Unlock), None | Some(Action::Unlock)), "{method}");
+            assert!(matches!(means(Address::Unlock), None | Some(Action::Unlock)), "{method}");
         }
         for method in ["POST", "PUT", "PATCH"] {
-            assert_eq!(Door::State.action(method, true).ok(), Some(Action::Write), "{method}");
-            assert_eq!(Door::Lock.action(method, true).ok(), Some(Action::Lock), "{method}");
-            assert_eq!(Door::Unlock.action(method, true).ok(), Some(Action::Unlock), "{method}");
+            assert_eq!(Address::State.action(method, true).ok(), Some(Action::Write), "{method}");
+            assert_eq!(Address::Lock.action(method, true).ok(), Some(Action::Lock), "{method}");
+            assert_eq!(Address::Unlock.action(method, true).ok(), Some(Action::Unlock), "{method}");
         }
     }
 
     #[test]
-    fn what_brings_nothing_reads_and_deletes() {
-        assert_eq!(Door::State.action("GET", false).ok(), Some(Action::Read));
-        assert_eq!(Door::State.action("DELETE", false).ok(), Some(Action::Delete));
-        assert_eq!(Door::Lock.action("GET", false).ok(), Some(Action::ShowLock));
-        assert!(Door::Unlock.action("GET", false).is_err());
+    fn requests_without_content_read_and_delete() {
+        assert_eq!(Address::State.action("GET", false).ok(), Some(Action::Read));
+        assert_eq!(Address::State.action("DELETE", false).ok(), Some(Action::Delete));
+        assert_eq!(Address::Lock.action("GET", false).ok(), Some(Action::ShowLock));
+        assert!(Address::Unlock.action("GET", false).is_err());
     }
 }

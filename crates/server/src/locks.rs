@@ -1,5 +1,5 @@
-//! Locking, unlocking and looking at a lock. The lock is always the store's own: the one that
-//! native clients take.
+//! Taking, releasing and showing a lock. It is always the store's own lock, which native clients
+//! take too.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::observe::Facts;
 use crate::record::{UNREADABLE_LOCK_ID, holder_json};
 use crate::turns::Turns;
 
-/// The longest lock record that is accepted. Terraform's have about 250 bytes.
+/// The longest lock record that the server accepts, in bytes. Terraform's have about 250.
 pub(crate) const LONGEST_RECORD: usize = 64 << 10;
 
 /// Takes the lock that the body describes.
@@ -35,7 +35,7 @@ pub(crate) async fn lock(
     })?;
     facts.lock_id = Some(info.id.as_str().to_owned());
     let context = Arc::clone(app);
-    // A client that hangs up must not leave the store's steps half done.
+    // The store finishes its steps even if the client hangs up.
     let stored = app
         .finish(async move {
             let _turn = context.turns.take(&name).await;
@@ -45,8 +45,8 @@ pub(crate) async fn lock(
     Ok(record(stored.to_json()))
 }
 
-/// Releases the lock that the body, or else the query, names. With neither it is Terraform's
-/// `force-unlock`: whatever lock there is.
+/// Releases the lock that the body, or else the query, names. A request with neither is Terraform's
+/// `force-unlock`, and releases any lock.
 pub(crate) async fn unlock(
     app: &Arc<App>,
     name: String,
@@ -66,8 +66,8 @@ pub(crate) async fn unlock(
     facts.lock_id = id.as_ref().map(|id| id.as_str().to_owned());
     let context = Arc::clone(app);
     app.finish(async move {
-        // In turn with writes too: one of a client that hung up must not land after the lock was
-        // given back.
+        // Takes turns with writes too: a write of a client that hung up must not arrive after the
+        // release.
         let turn = Turn { turns: &context.turns, name: &name };
         match id {
             Some(id) => release(turn, &place, id).await,
@@ -90,7 +90,8 @@ pub(crate) async fn show(place: &Place) -> Result<Response, Failure> {
     })
 }
 
-/// A lock that is gone already is released: the answer to the first attempt may have been lost.
+/// Releases a lock. If it is gone, that is a success: the answer to the first attempt may have been
+/// lost.
 async fn release(turn: Turn<'_>, place: &Place, id: LockId) -> Result<Released> {
     let is_stand_in = id.as_str() == UNREADABLE_LOCK_ID;
     match in_turn(turn, place, &LockTarget::Id(id)).await {
@@ -108,8 +109,8 @@ struct Turn<'a> {
     name: &'a str,
 }
 
-/// Releases a lock, taking a turn for each step. While another release is waited for the turn is
-/// not kept: who wants the lock meanwhile is told at once that it is held.
+/// Releases a lock, taking a turn for each step. It keeps no turn while it waits for another
+/// release, so a client that asks for the lock meanwhile gets its answer at once.
 async fn in_turn(turn: Turn<'_>, place: &Place, target: &LockTarget) -> Result<Released> {
     let mut release = Release::default();
     loop {
@@ -131,8 +132,8 @@ async fn force(turn: Turn<'_>, place: &Place) -> Result<Released> {
     let Some(found) = place.store.inspect(&place.workspace).await? else {
         return Ok(Released::AlreadyFree);
     };
-    // By the id that was just seen: a lock that someone takes in between is not the one that was
-    // meant.
+    // By the id that was just read: the request does not mean a lock that another client takes in
+    // between.
     let target = found.id().map_or(LockTarget::Unreadable, |id| LockTarget::Id(id.clone()));
     force_release(turn, place, &target).await
 }
@@ -144,7 +145,7 @@ async fn force_release(turn: Turn<'_>, place: &Place, target: &LockTarget) -> Re
         tracing::warn!(
             workspace = place.workspace.to_string(),
             record,
-            "a lock was removed by force"
+            "a client removed a lock by force"
         );
     }
     Ok(released)

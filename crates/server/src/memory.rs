@@ -1,4 +1,4 @@
-//! How much of states is in memory at once.
+//! The memory that states may take up.
 
 use std::sync::Arc;
 
@@ -7,63 +7,62 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::failure::Failure;
 
-/// A state of at most this many bytes is read whole before it is answered, so that the answer
-/// carries its digest, and a store that fails midway is told as such. A longer one goes out as it
-/// comes in.
+/// The server reads a state of at most this many bytes before it answers, so that the answer has a
+/// digest, and an error of the store becomes a status. It streams a longer state.
 pub(crate) const READ_WHOLE_BYTES: u64 = 4 << 20;
 
-/// What a state that goes out as it comes in counts for: stores read ahead.
+/// The bytes that a streamed state counts for: stores read ahead.
 const STREAM_BYTES: u64 = 8 << 20;
 
-/// What is counted in: a semaphore counts to fewer than there are bytes.
+/// The unit of the semaphore, whose greatest value is less than the number of bytes may be.
 const UNIT_BYTES: u64 = 1 << 10;
 
-/// A ceiling on the bytes of states that requests hold at once.
+/// A limit for the bytes of states that all requests hold at once.
 #[derive(Debug)]
 pub(crate) struct Memory(Arc<Semaphore>);
 
-/// A share of the memory, until it is dropped.
+/// A share of the memory, given back when dropped.
 #[derive(Debug)]
-pub(crate) struct Held(OwnedSemaphorePermit);
+pub(crate) struct Share(OwnedSemaphorePermit);
 
 impl Memory {
     pub(crate) fn new(bytes: usize) -> Self {
         Self(Arc::new(Semaphore::new((bytes / UNIT_BYTES as usize).min(Semaphore::MAX_PERMITS))))
     }
 
-    /// Takes a share for so many bytes.
+    /// Takes a share of this many bytes.
     ///
     /// # Errors
-    /// A failure that clients repeat, if there is no such share: waiting for one would only hold
-    /// more connections.
-    pub(crate) fn hold(&self, bytes: u64) -> Result<Held, Failure> {
+    /// A failure after which clients repeat the request, if no such share is left. Waiting for one
+    /// would keep more connections open.
+    pub(crate) fn hold(&self, bytes: u64) -> Result<Share, Failure> {
         let units = u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX);
-        Arc::clone(&self.0).try_acquire_many_owned(units).map(Held).map_err(|_| Failure::busy())
+        Arc::clone(&self.0).try_acquire_many_owned(units).map(Share).map_err(|_| Failure::busy())
     }
 
     /// Takes a share for the answer to a read.
-    pub(crate) fn hold_for_reading(&self, size_bytes: u64) -> Result<Held, Failure> {
+    pub(crate) fn hold_for_reading(&self, size_bytes: u64) -> Result<Share, Failure> {
         self.hold(if size_bytes > READ_WHOLE_BYTES { STREAM_BYTES } else { size_bytes })
     }
 }
 
-impl Held {
+impl Share {
     pub(crate) fn add(&mut self, other: Self) {
         self.0.merge(other.0);
     }
 
-    /// Ties the share to bytes: it ends with the last of their copies, wherever that one goes.
+    /// Ties the share to `bytes`: it ends when their last clone is dropped.
     pub(crate) fn keep(self, bytes: Bytes) -> Bytes {
-        Bytes::from_owner(Kept { bytes, _held: self })
+        Bytes::from_owner(Tied { bytes, _share: self })
     }
 }
 
-struct Kept {
+struct Tied {
     bytes: Bytes,
-    _held: Held,
+    _share: Share,
 }
 
-impl AsRef<[u8]> for Kept {
+impl AsRef<[u8]> for Tied {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }

@@ -1,4 +1,4 @@
-//! From the name in a URL to a state in a store.
+//! Finding the state that the name in a URL means.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ const LONGEST_NAME: usize = 1024;
 
 /// Which states a server offers, and what the name in a URL means.
 ///
-/// Two names never lead to one state, nor does one lead to what another's lock or digest is.
+/// Two names never mean one state, and no name means the lock or the digest of another state.
 #[derive(Clone, Debug)]
 pub struct States(Mapping);
 
@@ -24,7 +24,7 @@ enum Mapping {
     Workspaces(Arc<dyn StateStore>),
 }
 
-/// One state: where a request goes.
+/// The state that a request is for.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) store: Arc<dyn StateStore>,
@@ -32,28 +32,28 @@ pub(crate) struct Place {
 }
 
 impl States {
-    /// The name is a workspace of the state key that the store is configured for: `/state/default`,
+    /// Offers the workspaces of the state key that the store is configured for: `/state/default`,
     /// `/state/prod`.
     pub fn workspaces(store: Arc<dyn StateStore>) -> Self {
         Self(Mapping::Workspaces(store))
     }
 
-    /// The name is a state key in the store's bucket, its `default` workspace:
+    /// Offers the `default` workspaces of all state keys in the store's bucket:
     /// `/state/prod/network.tfstate`.
     pub fn keys(store: Arc<dyn StateStore>) -> Self {
         Self(Mapping::Keys(store))
     }
 
-    /// This workspace of the state key that the store is configured for, and no other.
+    /// Offers one workspace of the state key that the store is configured for.
     pub fn only(store: Arc<dyn StateStore>, workspace: Workspace) -> Self {
         Self(Mapping::Only(Place { store, workspace }))
     }
 
-    /// Returns the state that a name leads to.
+    /// Returns the state that a name means.
     pub(crate) fn resolve(&self, name: &str) -> Result<Place, Failure> {
         let place = match &self.0 {
             Mapping::Keys(store) => {
-                // A state there would be taken for the lock of another one, by native clients too.
+                // Clients, native ones too, would take such a state for the lock of another one.
                 if name.ends_with(".tflock") {
                     return Err(Failure::bad_request("a state name cannot end in `.tflock`"));
                 }
@@ -65,7 +65,7 @@ impl States {
             Mapping::Only(_) => {
                 return Err(Failure::new(
                     StatusCode::FORBIDDEN,
-                    "this server offers another state only",
+                    "this server offers only another state",
                 ));
             }
             Mapping::Workspaces(store) => {
@@ -79,7 +79,7 @@ impl States {
         })
     }
 
-    /// Returns a state whose lock can be looked at to see whether the store answers at all.
+    /// Returns a state whose lock can be read to see whether the store answers.
     pub(crate) fn probe(&self) -> Place {
         match &self.0 {
             Mapping::Only(place) => place.clone(),
@@ -90,8 +90,8 @@ impl States {
     }
 }
 
-/// Decodes a name from a raw URL path, once, and refuses what a proxy, a store or a person could
-/// read in another way.
+/// Decodes a name from a raw URL path, once, and refuses names that a proxy, a store or a person
+/// could read in another way.
 pub(crate) fn parse(raw: &str) -> Result<String, Failure> {
     decode(raw).map_err(|reason| Failure::bad_request(format!("not a state name: {reason}")))
 }

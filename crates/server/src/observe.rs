@@ -1,4 +1,4 @@
-//! What the server tells its operator: a line per request, and counters.
+//! A line in the log for each request, and counters.
 
 use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
@@ -18,8 +18,8 @@ use tracing::Instrument as _;
 
 use crate::action::Action;
 
-/// What a handler found out about its request, for the log. Neither bodies nor credentials are
-/// here, nor query values other than `ID`.
+/// Facts about a request, for the log: no bodies, no credentials, and no query values other than
+/// `ID`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
     pub(crate) action: Option<Action>,
@@ -38,9 +38,8 @@ impl Facts {
         self.lineage = Some(header.lineage.as_str().to_owned());
     }
 
-    /// Returns whether a refusal is one that somebody will ask about: the client may have changed
-    /// the world already, and is told no more than a status. A lock that is held is what locks
-    /// are for.
+    /// Returns whether to log a refusal as a warning: its client may have changed infrastructure
+    /// already, and shows no more than a status. A held lock is no reason for a warning.
     fn deserves_a_warning(&self, method: &str, status: StatusCode) -> bool {
         status.is_client_error()
             && match self.action {
@@ -52,8 +51,8 @@ impl Facts {
     }
 }
 
-/// Gives every request an id, and every answer the headers that all of them have; counts and logs
-/// it.
+/// Gives each request an id, and each answer the headers that all have; counts and logs the
+/// request.
 pub(crate) async fn observe(
     State(telemetry): State<Arc<Telemetry>>,
     request: Request,
@@ -71,7 +70,7 @@ pub(crate) async fn observe(
         headers.insert("x-request-id", id);
     }
     telemetry.metrics.count(method, status);
-    // Requests that led to no state, health checks above all, are not worth a line.
+    // Requests for no state, such as health checks, get no line.
     if let Some(facts) = response.extensions_mut().remove::<Facts>() {
         log(&id, method, status, started, &facts);
     }
@@ -107,7 +106,7 @@ fn log(id: &str, method: &str, status: StatusCode, started: Instant, facts: &Fac
     }
 }
 
-/// Methods are the client's words: only those we know become labels.
+/// Returns the label for a method. Clients may send any word, so only known ones become labels.
 fn label(method: &Method) -> &'static str {
     ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "LOCK", "UNLOCK"]
         .into_iter()
@@ -115,7 +114,7 @@ fn label(method: &Method) -> &'static str {
         .unwrap_or("other")
 }
 
-/// What one server counts and numbers.
+/// The counters of one server.
 #[derive(Debug)]
 pub(crate) struct Telemetry {
     metrics: Metrics,
@@ -151,13 +150,13 @@ impl RequestIds {
     }
 }
 
-/// Requests by method and status.
+/// The number of requests by method and status.
 #[derive(Debug, Default)]
 struct Metrics(Mutex<BTreeMap<(&'static str, u16), u64>>);
 
 impl Metrics {
     fn count(&self, method: &'static str, status: StatusCode) {
-        // Counting cannot leave the map half-changed, so a panic elsewhere does not spoil it.
+        // A panic cannot leave the map half changed.
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *counts.entry((method, status.as_u16())).or_default() += 1;
     }

@@ -1,8 +1,8 @@
-//! Waiting for a lock on behalf of a client that would not.
+//! Waiting for a lock on behalf of clients that do not wait themselves.
 //!
-//! Clients before 1.2 give up at once whatever they are told, since a held lock is no lock error in
-//! their `http` backend. No client limits the time that an answer may take, so the wait can be as
-//! long as whoever runs the server likes, where no proxy is in between.
+//! Terraform before 1.2 gives up at once, whatever `-lock-timeout` says, since its `http` backend
+//! does not recognize a held lock. No client limits the time for an answer, so the wait may be of
+//! any length if no proxy is in between.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
-/// How long a request for a lock waits in the server for a lock that someone else holds.
+/// How long the server waits for a lock that another client holds before it answers.
 #[derive(Clone, Debug)]
 pub struct Patience {
     timeout: Duration,
@@ -28,7 +28,7 @@ impl Patience {
         Self { timeout, is_over: watch::Sender::new(false) }
     }
 
-    /// Ends all waiting, now and from now on: who waits is told who holds the lock.
+    /// Ends all waiting, now and from now on. Waiting requests are answered with the lock holder.
     pub fn end(&self) {
         self.is_over.send_replace(true);
     }
@@ -46,7 +46,7 @@ impl Patience {
 
 /// The pauses between attempts to take one lock.
 ///
-/// They end with the client: only an attempt that has begun is brought to its end without it.
+/// They end if the client hangs up. An attempt that has begun is finished all the same.
 #[derive(Debug)]
 pub(crate) struct Pauses {
     started: Instant,
@@ -56,7 +56,7 @@ pub(crate) struct Pauses {
 }
 
 impl Pauses {
-    /// Waits, and says whether to try again. The last attempt falls on the end of the time.
+    /// Waits, and returns whether to try again. The last attempt is made when the time is up.
     pub(crate) async fn next(&mut self) -> bool {
         let left = self.timeout.saturating_sub(self.started.elapsed());
         if left.is_zero() {
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn nobody_waits_unless_told_to_nor_after_the_end() {
+    async fn without_a_timeout_and_after_the_end_there_is_no_wait() {
         let started = Instant::now();
         assert_eq!(attempts(&mut Patience::default().begin()).await, 1);
         let patience = Patience::new(Duration::from_secs(20));

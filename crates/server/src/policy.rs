@@ -1,14 +1,14 @@
-//! What the server lets a client do beyond what the protocol settles.
+//! What clients may do.
 
-/// Choices that the protocol leaves to whoever runs the server.
+/// Choices that the protocol leaves to the operator of the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Policy {
-    /// Refuse writes and deletions by clients that hold no lock (`terraform apply -lock=false`, or
+    /// Answer writes and deletions by clients that hold no lock (`terraform apply -lock=false`, or
     /// no lock address) with `428`.
     pub require_lock: bool,
-    /// What to do about a write that leaves a state without resources where that is not the
-    /// operation's purpose, and whether a state that has some may be deleted.
+    /// What to do if a write leaves a state without resources and the operation does not exist for
+    /// that purpose, and whether clients may delete a state that has resources.
     pub emptied: Emptied,
     /// Accept a lower serial and another lineage. On the wire `terraform state push -force` looks
     /// like any other push, so this is the only way to let one through.
@@ -16,7 +16,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Sets whether writing takes a lock.
+    /// Sets whether clients must hold the lock to write.
     #[must_use]
     pub fn with_require_lock(mut self, require_lock: bool) -> Self {
         self.require_lock = require_lock;
@@ -30,7 +30,7 @@ impl Policy {
         self
     }
 
-    /// Sets whether serial and lineage may go anywhere.
+    /// Sets whether clients may write any serial and lineage.
     #[must_use]
     pub fn with_force_write(mut self, force_write: bool) -> Self {
         self.force_write = force_write;
@@ -38,8 +38,8 @@ impl Policy {
     }
 }
 
-/// What to do when a state that has resources is replaced by one that has none, by something other
-/// than apply, destroy, `state rm` or `state push`, or is deleted.
+/// What to do when a client deletes a state that has resources, or replaces it by one that has none
+/// with something other than apply, destroy, `state rm` or `state push`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Emptied {
     /// Store it.
@@ -47,12 +47,13 @@ pub enum Emptied {
     /// Store it, and log a warning.
     #[default]
     Warn,
-    /// Refuse it with `409`; and so the deletion of a state that has resources or cannot be read.
+    /// Refuse it with `409`. This also refuses to delete a state that has resources or cannot be
+    /// read.
     Deny,
 }
 
 impl Emptied {
-    /// Returns whether emptying a state is what the operation is for.
+    /// Returns whether the operation exists to empty a state.
     pub(crate) fn is_expected_of(operation: Option<&str>) -> bool {
         matches!(
             operation,

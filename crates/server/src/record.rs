@@ -1,18 +1,18 @@
-//! The lock record that clients are shown.
+//! The lock record that clients get.
 
 use remote_state_core::{LockId, LockInfo, LockRecord};
 
 /// The id that the server shows for a lock whose record cannot be read.
 ///
-/// Clients print the id of a lock that is in the way and insist that there is one, so such a lock
-/// needs a name. `force-unlock` with this name removes it: Terraform sends no id at all, OpenTofu
-/// sends this one. A readable lock is never released by it, unless it really has this id.
+/// Clients require and print the id of a held lock, so such a lock needs one. `force-unlock` with
+/// this id removes it: Terraform sends no id, OpenTofu sends this one. The id never releases a
+/// readable lock, unless the record has this very id.
 pub const UNREADABLE_LOCK_ID: &str = "unreadable-lock-record";
 
-/// What clients show of a lock that a release has claimed.
+/// The text in the record of a lock that a release has claimed.
 const BEING_RELEASED: &str = "being released";
 
-/// Returns the record of whoever holds a lock as clients can parse it, even if the stored one
+/// Returns the record of a lock holder in the form that clients parse, even if the stored one
 /// cannot be read.
 pub(crate) fn holder_json(found: &LockRecord) -> String {
     match &found.info {

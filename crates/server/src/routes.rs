@@ -1,4 +1,4 @@
-//! From a request to what is done about it.
+//! The routes, and the way from a request to its action.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,22 +17,22 @@ use crate::app::App;
 use crate::body::Pause;
 use crate::events::Event;
 use crate::failure::Failure;
-use crate::intent::Door;
+use crate::intent::Address;
 use crate::names;
 use crate::observe::{Facts, observe};
 use crate::{body, intent, locks, states, write};
 
-/// How long an answer of `/readyz` is good for: the path is open to everyone, and asking the store
-/// costs money.
+/// How long an answer of `/readyz` is reused: everyone may ask, and a request to the store costs
+/// money.
 const READY_FOR: Duration = Duration::from_secs(5);
 
-/// Returns the routes, with what every answer has.
+/// Returns the routes.
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        // By hand from here on: the names are checked before anything decodes or tidies the
+        // Not a route of axum, so that names are checked before anything decodes or normalizes the
         // path.
         .fallback(guarded)
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&app.telemetry), observe))
@@ -70,8 +70,8 @@ async fn dispatch(
     intent::check_framing(parts.version, &parts.headers).map_err(Failure::closing)?;
     let admitted = app.gate.check(&parts.headers, parts.uri.path())?;
     facts.principal = admitted.principal;
-    // Not 404: clients take that for a state that has not been written yet.
-    let (door, raw_name) = Door::find(admitted.path).ok_or_else(|| {
+    // Not 404: clients take that for "no state yet".
+    let (address, raw_name) = Address::find(admitted.path).ok_or_else(|| {
         Failure::bad_request("there is nothing at this address; states are below `/state/`")
             .closing()
     })?;
@@ -79,11 +79,11 @@ async fn dispatch(
     let place = app.states.resolve(&name).map_err(Failure::closing)?;
     facts.state = Some(name.clone());
     let action =
-        door.action(parts.method.as_str(), intent::brings_something(&parts.headers, &body))?;
+        address.action(parts.method.as_str(), intent::has_content(&parts.headers, &body))?;
     facts.action = Some(action);
     let query_id = lock_id(parts.uri.query().unwrap_or_default());
     facts.lock_id = query_id.as_ref().map(|id| id.as_str().to_owned());
-    // Lock records are not counted: whoever holds a lock must always be able to give it back.
+    // Lock records do not count: a lock holder must always be able to release its lock.
     let pause = Pause { limit: app.timeouts.body, stop: app.stop.subscribe() };
     let read = |limit_bytes, memory| body::read(&parts.headers, body, limit_bytes, pause, memory);
     match action {
@@ -112,7 +112,7 @@ async fn dispatch(
     }
 }
 
-/// Returns the parameter `ID`, wherever it stands among others. An empty one is none.
+/// Returns the parameter `ID`, wherever it is in the query. An empty one is none.
 fn lock_id(query: &str) -> Option<LockId> {
     let (_, value) =
         query.split('&').filter_map(|pair| pair.split_once('=')).find(|(name, _)| *name == "ID")?;
@@ -128,15 +128,19 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
         _ => {
             let place = app.states.probe();
             let answer = place.store.inspect(&place.workspace).await;
-            // The names of this state and of its lock may be none that is served, and then nobody
-            // has to be allowed to read them.
+            // The server may not offer this state, and then it needs no permission to read its
+            // lock.
             let is_ready = match &answer {
                 Ok(_) => true,
                 Err(error) => error.kind() == ErrorKind::PermissionDenied,
             };
             if let Err(error) = answer {
                 let error = Failure::from(error).for_log();
-                tracing::warn!(error, is_ready, "the store did not answer whether it is ready");
+                tracing::warn!(
+                    error,
+                    is_ready,
+                    "the store did not answer a request about its readiness"
+                );
             }
             *known = Some((Instant::now(), is_ready));
             is_ready
@@ -145,8 +149,7 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
     if is_ready {
         "ready\n".into_response()
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer as it should\n")
-            .into_response()
+        (StatusCode::SERVICE_UNAVAILABLE, "the store gave no usable answer\n").into_response()
     }
 }
 
@@ -159,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lock_id_is_found_wherever_it_stands() {
+    fn the_lock_id_is_found_wherever_it_is_in_the_query() {
         for query in
             ["ID=a-b", "ID=a-b&team=x", "team=x&ID=a-b", "=&x&ID=%61-b", "id=no&ID=a-b&ID=c"]
         {

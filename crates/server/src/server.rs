@@ -12,39 +12,39 @@ use tokio::time::{sleep, timeout};
 
 use crate::app::App;
 use crate::auth::{Auth, Gate};
-use crate::crowd::Crowd;
 use crate::events::{Event, Observer};
 use crate::memory::Memory;
 use crate::names::States;
 use crate::observe::Telemetry;
 use crate::patience::Patience;
 use crate::policy::Policy;
+use crate::slots::Slots;
 use crate::timeouts::Timeouts;
 use crate::turns::Turns;
 use crate::{connection, routes};
 
-/// The longest state that is accepted unless set otherwise: 64 MiB.
+/// The default of [`ServerBuilder::with_max_state_bytes`].
 const MAX_STATE_BYTES: usize = 64 << 20;
 
-/// How much of states may be in memory at once unless set otherwise: 512 MiB.
+/// The default of [`ServerBuilder::with_max_held_bytes`].
 const MAX_HELD_BYTES: usize = 512 << 20;
 
-/// How many connections there may be unless set otherwise: half of the descriptors that most
+/// The default of [`ServerBuilder::with_max_connections`]: half of the descriptors that most
 /// systems give a process.
 const MAX_CONNECTIONS: usize = 512;
 
-/// How often the log says that connections have to wait, at most.
+/// The shortest time between two warnings about connections.
 const COMPLAINT_PAUSE: Duration = Duration::from_secs(60);
 
 /// Terraform's `http` backend protocol over a state store.
 ///
-/// The server keeps nothing of its own: every state and every lock is in the store, so any number
-/// of servers may stand before one store, and native clients beside them.
+/// The server keeps no state and no lock of its own: all are in the store. So any number of servers
+/// may use one store, and native clients may use it at the same time.
 #[derive(Debug)]
 pub struct Server;
 
 impl Server {
-    /// Starts to set up a server that offers these states.
+    /// Starts to describe a server that offers these states.
     pub fn builder(states: States) -> ServerBuilder {
         ServerBuilder {
             states,
@@ -60,7 +60,7 @@ impl Server {
     }
 }
 
-/// A server that is being set up.
+/// Describes a [`Server`].
 #[derive(Debug)]
 #[must_use = "nothing listens until `bind`"]
 pub struct ServerBuilder {
@@ -76,8 +76,8 @@ pub struct ServerBuilder {
 }
 
 impl ServerBuilder {
-    /// Sets what clients must show. There is no default: a server open to everyone has to be asked
-    /// for.
+    /// Sets how clients authenticate. There is no default: a server that needs no token must say
+    /// so.
     pub fn with_auth(mut self, auth: Auth) -> Self {
         self.auth = Some(auth);
         self
@@ -89,41 +89,41 @@ impl ServerBuilder {
         self
     }
 
-    /// Sets how long a request for a lock waits for one that someone else holds; not at all unless
-    /// set.
+    /// Sets how long the server waits for a lock that another client holds. By default it does not
+    /// wait.
     pub fn with_patience(mut self, patience: Patience) -> Self {
         self.patience = patience;
         self
     }
 
-    /// Sets who is told, at once and on the thread that serves the request, what is done and what
-    /// is refused. What it is told of is not logged as a warning besides.
+    /// Sets a function that receives the outcome of each request, at once and on the thread that
+    /// serves the request. With an observer the log has no warnings about the same events.
     pub fn with_observer(mut self, tell: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
         self.observer = Observer::new(tell);
         self
     }
 
-    /// Sets the longest state that is accepted, in bytes; 64 MiB. A longer one is refused with
-    /// `413`.
+    /// Sets the longest state that the server accepts, in bytes. Default: 64 MiB. The server
+    /// answers a longer one with `413`.
     pub fn with_max_state_bytes(mut self, max_state_bytes: usize) -> Self {
         self.max_state_bytes = max_state_bytes;
         self
     }
 
-    /// Sets how many bytes of states may be in memory at once, over all requests; 512 MiB, and
-    /// never less than the longest state that is accepted. What goes beyond is refused with
-    /// `503` and `Retry-After`, which clients repeat. A state of more than 4 MiB is read piece by
-    /// piece, and counts as 8 MiB.
+    /// Sets how many bytes of states all requests may hold in memory at once. Default: 512 MiB;
+    /// never less than the longest state that the server accepts. The server answers a request for
+    /// more with `503` and `Retry-After`, and clients repeat it. The server streams a state of more
+    /// than 4 MiB, which counts as 8 MiB.
     pub fn with_max_held_bytes(mut self, max_held_bytes: usize) -> Self {
         self.max_held_bytes = max_held_bytes;
         self
     }
 
-    /// Sets how many connections there may be at once; 512. Others wait until one ends, and
-    /// connections that ask for nothing are ended sooner once half of that is reached.
+    /// Sets how many connections may be open at once. Default: 512. Others wait until one ends.
+    /// While more than half of them are open, the server closes idle connections sooner.
     ///
-    /// Each takes a descriptor of the process, and the store needs some too: stay well below what
-    /// the process may have.
+    /// Each takes a descriptor of the process, and the store needs some too: stay well below the
+    /// limit of the process.
     pub fn with_max_connections(mut self, max_connections: usize) -> Self {
         self.max_connections = max_connections;
         self
@@ -138,8 +138,9 @@ impl ServerBuilder {
     /// Starts to listen. Port 0 picks a free one.
     ///
     /// # Errors
-    /// `ConfigInvalid` if nothing was said about authentication, the token is empty, or there is
-    /// none and the address is not a loopback address; `Local` if the address cannot be had.
+    /// `ConfigInvalid` if authentication is not set, if the token is empty, or if there is no token
+    /// and the address is not a loopback address; `Local` if the server cannot listen on the
+    /// address.
     pub async fn bind(self, address: SocketAddr) -> Result<BoundServer> {
         let auth = self.auth.ok_or_else(|| Error::config("a server needs a token"))?;
         let gate = Gate::new(&auth, address.ip())?;
@@ -152,8 +153,7 @@ impl ServerBuilder {
         if !address.ip().to_canonical().is_loopback() {
             tracing::warn!(
                 address = address.to_string(),
-                "states and the token travel unencrypted here: put something that speaks TLS in \
-                 front"
+                "states and the token are not encrypted on their way: put a proxy that speaks TLS in front"
             );
         }
         let (finished, unfinished) = mpsc::channel(1);
@@ -172,49 +172,49 @@ impl ServerBuilder {
             unfinished: finished.downgrade(),
             stop: watch::Sender::new(false),
         };
-        let crowd = Crowd::new(self.max_connections);
-        Ok(BoundServer { listener, address, app: Arc::new(app), crowd, finished, unfinished })
+        let slots = Slots::new(self.max_connections);
+        Ok(BoundServer { listener, address, app: Arc::new(app), slots, finished, unfinished })
     }
 }
 
-/// A server that listens, and answers once it runs.
+/// A server that listens. It answers once it runs.
 #[derive(Debug)]
 pub struct BoundServer {
     listener: TcpListener,
     address: SocketAddr,
     app: Arc<App>,
-    crowd: Arc<Crowd>,
+    slots: Arc<Slots>,
     finished: mpsc::Sender<()>,
     unfinished: mpsc::Receiver<()>,
 }
 
 impl BoundServer {
-    /// Returns the address that the server listens on, with the port that was picked.
+    /// Returns the address that the server listens on, with its actual port.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
     /// Answers requests until `shutdown` is done, then finishes those in flight.
     ///
-    /// Nothing new is accepted from then on. Work in the store is brought to its end even where the
-    /// client has gone.
+    /// The server accepts no new connections from then on. It finishes its work in the store even
+    /// if the client has hung up.
     ///
     /// # Errors
-    /// `Local` if requests were still in flight when the time for that was up.
+    /// `Local` if requests were still in flight after [`Timeouts::stop`].
     pub async fn run_until(self, shutdown: impl Future<Output = ()> + Send) -> Result<()> {
-        let Self { listener, app, crowd, finished, mut unfinished, .. } = self;
+        let Self { listener, app, slots, finished, mut unfinished, .. } = self;
         let timeouts = app.timeouts;
         let router = routes::router(Arc::clone(&app));
         let stopped = app.stop.subscribe();
         let mut shutdown = std::pin::pin!(shutdown);
         let mut complaints = Seldom::default();
         loop {
-            if crowd.is_full() && complaints.is_due() {
-                tracing::warn!("as many connections as this server may have are open: others wait");
+            if slots.is_full() && complaints.is_due() {
+                tracing::warn!("all connections that this server may have are open: others wait");
             }
             let slot = tokio::select! {
                 () = &mut shutdown => break,
-                slot = crowd.enter() => slot,
+                slot = slots.enter() => slot,
             };
             let accepted = tokio::select! {
                 () = &mut shutdown => break,
@@ -223,8 +223,8 @@ impl BoundServer {
             let stream = match accepted {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    // Likely out of descriptors: the connection waits in the queue, and trying at
-                    // once would only spin.
+                    // The process is likely out of descriptors. The connection stays in the
+                    // system's queue, and an attempt at once would fail too.
                     if complaints.is_due() {
                         let error = error.to_string();
                         tracing::warn!(error, "cannot accept a connection");
@@ -233,8 +233,8 @@ impl BoundServer {
                     continue;
                 }
             };
-            slot.settle();
-            // Small answers should not wait for more to send.
+            slot.occupy();
+            // Sends small answers at once.
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(?error, "small answers may be slow on this connection");
             }
@@ -248,7 +248,7 @@ impl BoundServer {
         drop(listener);
         app.stop.send_replace(true);
         drop(finished);
-        // Nothing is ever sent: this ends when the last holder of the channel is gone.
+        // The channel carries no messages: `recv` returns when its last sender is dropped.
         if timeout(timeouts.stop, unfinished.recv()).await.is_err() {
             return Err(Error::new(
                 ErrorKind::Local,
@@ -260,7 +260,7 @@ impl BoundServer {
     }
 }
 
-/// Says a thing at most once in a while.
+/// Limits how often a warning is logged.
 #[derive(Debug, Default)]
 struct Seldom(Option<Instant>);
 

@@ -19,9 +19,9 @@ use crate::observe::Facts;
 use crate::policy::Emptied;
 use crate::write::{HeldLock, held_lock};
 
-/// Answers with the state, byte for byte.
+/// Answers with the bytes of the state as they are stored.
 ///
-/// `404` says that the store itself said that there is none, and nothing else.
+/// `404` means that the store said that there is no state, and nothing else.
 pub(crate) async fn read(app: &App, place: &Place, facts: &mut Facts) -> Result<Response, Failure> {
     let read = place.store.read(&place.workspace, &ReadOptions::default()).await?;
     let Some(read) = read else {
@@ -36,14 +36,13 @@ pub(crate) async fn read(app: &App, place: &Place, facts: &mut Facts) -> Result<
             state = facts.state.as_deref(),
             size_bytes,
             limit_bytes = app.max_state_bytes,
-            "a stored state is longer than this server accepts: reading it works, the next write \
-             will be refused"
+            "a stored state is longer than this server accepts: clients can read it, and the next write will be refused"
         );
     }
     let held = app.memory.hold_for_reading(size_bytes)?;
     if size_bytes > READ_WHOLE_BYTES {
-        // It goes out as it comes in, without a digest. If the store fails midway, the missing
-        // bytes show as a broken transfer.
+        // Streams the state, without a digest. If the store fails midway, the client sees a
+        // transfer that breaks off.
         let mut response = Response::new(Body::empty());
         describe(&mut response, &read.meta);
         let span = tracing::Span::current();
@@ -52,7 +51,7 @@ pub(crate) async fn read(app: &App, place: &Place, facts: &mut Facts) -> Result<
             let failure = Failure::for_log_of(error);
             tracing::error!(
                 failure,
-                "the store failed while a state was on its way: its transfer is broken off"
+                "the store failed while the server sent a state; the transfer breaks off"
             );
         }));
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(size_bytes));
@@ -68,7 +67,8 @@ pub(crate) async fn read(app: &App, place: &Place, facts: &mut Facts) -> Result<
     Ok(response)
 }
 
-/// Deletes the state, if no one else holds its lock and the policy on emptied states lets it go.
+/// Deletes the state, unless another client holds its lock or the policy on emptied states forbids
+/// it.
 pub(crate) async fn delete(
     app: &Arc<App>,
     name: String,
@@ -80,7 +80,7 @@ pub(crate) async fn delete(
         let by = id.as_ref().map(|id| id.as_str().to_owned());
         let _turn = context.turns.take(&name).await;
         if let HeldLock::Gone(id) = held_lock(&context.policy, &place, id).await? {
-            return Err(Failure::conflict(format!("nobody holds the lock `{id}` any more")));
+            return Err(Failure::conflict(format!("the lock `{id}` is not held any more")));
         }
         if context.policy.emptied == Emptied::Deny && !is_known_to_be_empty(&place).await? {
             return Err(Failure::conflict(
@@ -89,17 +89,21 @@ pub(crate) async fn delete(
             .unless(PolicyChoice::Emptied));
         }
         place.store.delete(&place.workspace).await?;
-        // Where the bucket keeps no versions, this line is all that is left of it. Who watches is
-        // told that the request was granted.
+        // If the bucket keeps no versions, this line is all that is left of the state. An observer
+        // has got an event.
         if !context.observer.is_there() {
-            tracing::warn!(state = name.as_str(), lock_id = by.as_deref(), "a state was deleted");
+            tracing::warn!(
+                state = name.as_str(),
+                lock_id = by.as_deref(),
+                "a client deleted a state"
+            );
         }
         Ok(Response::new(Body::empty()))
     })
     .await?
 }
 
-/// Returns whether there is no state, or one that says that it has no resources.
+/// Returns whether there is no state, or a readable one without resources.
 async fn is_known_to_be_empty(place: &Place) -> Result<bool, Failure> {
     let Some(mut read) = place.store.read(&place.workspace, &ReadOptions::default()).await? else {
         return Ok(true);

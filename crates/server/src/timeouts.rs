@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// How long a client is waited for at most once the server is told to stop: one that goes on comes
-/// to its end, and one that does not holds up nobody.
+/// How long the server waits for a client at most once it begins to stop. A client that goes on
+/// gets its answer, and an idle one does not delay the end.
 pub(crate) const LAST_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long the server waits for its clients.
@@ -12,15 +12,15 @@ pub(crate) const LAST_PATIENCE: Duration = Duration::from_secs(5);
 pub struct Timeouts {
     /// For the head of a request, and for the next request on an open connection; 60 s.
     pub head: Duration,
-    /// The same while more than half of the connections that there may be are open; 2 s.
+    /// The same while more than half of the allowed connections are open; 2 s.
     pub crowded_head: Duration,
     /// For the next piece of a request's body; 60 s.
     pub body: Duration,
     /// For the client to take the next piece of an answer; 60 s, and at most 5 s once the server
-    /// is told to stop.
+    /// begins to stop.
     pub write: Duration,
-    /// For the requests in flight when the server is told to stop; 10 min, since a large state
-    /// takes its time to the store.
+    /// For requests in flight when the server begins to stop; 10 min, since a large state may take
+    /// long to store.
     pub stop: Duration,
 }
 
@@ -40,8 +40,8 @@ impl Timeouts {
         self
     }
 
-    /// Sets how long to wait for the head of a request while more than half of the connections that
-    /// there may be are open.
+    /// Sets how long to wait for the head of a request while more than half of the allowed
+    /// connections are open.
     #[must_use]
     pub fn with_crowded_head(mut self, crowded_head: Duration) -> Self {
         self.crowded_head = crowded_head;

@@ -1,18 +1,18 @@
-//! Work on one state happens one request at a time.
+//! Requests for one state run one after the other.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::OwnedMutexGuard;
 
-/// One turn per state at a time.
+/// A queue for each state.
 #[derive(Debug, Default)]
 pub(crate) struct Turns(Mutex<HashMap<String, Weak<tokio::sync::Mutex<()>>>>);
 
 impl Turns {
     pub(crate) async fn take(&self, name: &str) -> OwnedMutexGuard<()> {
         let turn = {
-            // Nothing here can panic halfway.
+            // A panic cannot leave the map half changed.
             let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             match turns.get(name).and_then(Weak::upgrade) {
                 Some(turn) => turn,

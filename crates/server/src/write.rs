@@ -1,4 +1,4 @@
-//! Writing a state: the checks, in order, and the write that they allow.
+//! Writing a state, and the checks before it.
 
 use std::sync::Arc;
 
@@ -25,16 +25,16 @@ use crate::policy::{Emptied, Policy};
 /// The lock under which a write happens.
 #[derive(Debug)]
 pub(crate) enum HeldLock {
-    /// The client's own.
+    /// The client's own lock.
     Own(LockInfo),
-    /// The client held this one once, and now nobody holds any.
+    /// The client names this lock, and no lock is held any more.
     Gone(LockId),
-    /// None, and the client claims none.
+    /// No lock is held, and the client names none.
     None,
 }
 
 impl HeldLock {
-    /// Returns what its holder took it for.
+    /// Returns the operation for which the client took the lock.
     fn operation(&self) -> Option<&str> {
         match self {
             Self::Own(info) => Some(&info.operation),
@@ -42,7 +42,7 @@ impl HeldLock {
         }
     }
 
-    /// The lock, as the write protocol goes by it.
+    /// Returns the lock as the write protocol needs it.
     fn as_push(&self) -> remote_state_core::push::HeldLock {
         use remote_state_core::push::HeldLock as Held;
         match self {
@@ -68,12 +68,12 @@ pub(crate) async fn write(
     })?;
     facts.set_header(&header);
     let context = Arc::clone(app);
-    // A client that hangs up must not leave the store's steps half done: between state and digest,
-    // above all.
+    // The store finishes its steps even if the client hangs up. Otherwise it could store a state
+    // without its digest.
     let meta = app
         .finish(async move {
-            // Whoever writes, deletes, locks or unlocks one state takes turns here. Clients
-            // elsewhere are kept apart by the lock, and by the store's conditions.
+            // Requests that write, delete, lock or unlock one state take turns in this server. The
+            // lock and conditional writes exclude other clients.
             let _turn = context.turns.take(&name).await;
             checked_write(&context, &name, &place, id, &header, body).await
         })
@@ -114,13 +114,13 @@ async fn checked_write(
     if let Some(refusal) = overridden {
         tracing::warn!(
             refusal = refusal.to_string(),
-            "a state was written against the rules: the policy allows it"
+            "a client wrote a state against the rules; the policy allows it"
         );
     }
     if let HeldLock::Gone(id) = &lock {
         tracing::warn!(
             lock_id = id.as_str(),
-            "a state was written under a lock that is gone; nobody had written in between"
+            "a client wrote a state under a lock that is gone; there was no other write in between"
         );
     }
     let is_told = empties
@@ -130,13 +130,13 @@ async fn checked_write(
     if is_told {
         tracing::warn!(
             operation = lock.operation(),
-            "a state that had resources was replaced by one without any"
+            "a client replaced a state that had resources by one without any"
         );
     }
     Ok(meta)
 }
 
-/// Tells the client why, and whoever runs the server which choice would let it through.
+/// Returns the answer to a refused write, with the choice of the policy that would allow it.
 fn refused(refusal: &PushRefusal) -> Failure {
     let failure = Failure::conflict(format!("the state was not written: {refusal}"));
     failure.unless(match refusal {
@@ -145,11 +145,11 @@ fn refused(refusal: &PushRefusal) -> Failure {
     })
 }
 
-/// Finds the lock that a write may go by, or refuses it.
+/// Finds the lock under which a write happens, or refuses the write.
 ///
-/// A store that lets nobody know which objects there are answers 403 for a lock file that is gone.
-/// A client that names its lock may still write what follows directly: to refuse would only lose
-/// its apply.
+/// A store that does not permit listing answers 403 for a lock file that does not exist. A client
+/// that names its lock may still write a state that directly follows the stored one: a refusal
+/// would only lose its apply.
 async fn lock_for_write(
     policy: &Policy,
     place: &Place,
@@ -165,7 +165,7 @@ async fn lock_for_write(
             tracing::warn!(
                 lock_id = claimed.as_str(),
                 error = error.message(),
-                "the lock cannot be looked at; it counts as gone"
+                "the server may not read the lock; it counts as gone"
             );
             Ok(HeldLock::Gone(claimed))
         }
@@ -173,7 +173,7 @@ async fn lock_for_write(
     }
 }
 
-/// Finds the lock that a change may go by, or refuses it.
+/// Finds the lock under which a change happens, or refuses the change.
 pub(crate) async fn held_lock(
     policy: &Policy,
     place: &Place,
@@ -194,7 +194,7 @@ fn judged(
 ) -> Result<HeldLock, Failure> {
     match (found, id) {
         (Some(found), id) => match &found.info {
-            // What is being released is nobody's own any more.
+            // A lock that is being released does not count as the client's own.
             Ok(info) if id.as_ref() == Some(&info.id) && found.is_being_released() => {
                 Ok(HeldLock::Gone(info.id.clone()))
             }
@@ -204,7 +204,7 @@ fn judged(
         (None, Some(id)) => Ok(HeldLock::Gone(id)),
         (None, None) if policy.require_lock => Err(Failure::new(
             StatusCode::PRECONDITION_REQUIRED,
-            "this server takes changes only from clients that hold the lock",
+            "this server accepts changes only from clients that hold the lock",
         )
         .unless(PolicyChoice::RequireLock)),
         (None, None) => Ok(HeldLock::None),

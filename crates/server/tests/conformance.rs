@@ -1,5 +1,5 @@
-//! The server keeps the promises of the protocol, over a store in memory, whichever way names are
-//! mapped.
+//! The server keeps the promises of the protocol, over a store in memory, for both ways to map
+//! names.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! What the log says, and what it never says. In a file of its own, since a process has one log.
+//! What the log contains, and what it never contains. In a file of its own, since a process has one
+//! log.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -86,23 +87,25 @@ async fn no_secret_in_logs_at_any_level() {
         "method=\"LOCK\"",
         "duration_ms",
         "principal=\"conformance\"",
-        "removed by force",
+        "removed a lock by force",
         "OperationTypeApply",
         "PermissionDenied",
         failed.header("x-request-id"),
     ] {
         assert!(text.contains(wanted), "the log should say {wanted:?}");
     }
-    // Refusals of writes are warnings, so that somebody who keeps warnings alone finds the reason;
-    // and a deletion is one.
+    // Refused writes are warnings, so that an operator who keeps only warnings finds the reason. So
+    // are deletions.
     let lines = |level: &str, says: &str| {
         text.lines().any(|line| line.contains(&format!("{level} ")) && line.contains(says))
     };
-    for refused in ["status=401", "status=409", "status=422", "status=400", "a state was deleted"] {
+    for refused in
+        ["status=401", "status=409", "status=422", "status=400", "a client deleted a state"]
+    {
         assert!(lines(" WARN", refused), "{refused} should be a warning");
     }
     assert!(!lines(" WARN", "status=200") && !lines(" WARN", "status=423"));
-    // By place only: what is around a secret may be one too.
+    // Names the position only: the text around a secret may be one too.
     for secret in ["secret-", "c2VjcmV0", "Authorization", "authorization"] {
         assert_eq!(text.find(secret), None, "the log says {secret:?}");
     }

@@ -1,4 +1,4 @@
-//! What the protocol does not settle: policies, limits, time, and locks that nobody can read.
+//! What the protocol leaves open: policies, limits, time, and locks that cannot be read.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -53,7 +53,7 @@ impl Running {
         self.target.base_url().strip_prefix("http://").unwrap()
     }
 
-    /// A request that was sent whole, on a connection that is still open.
+    /// Sends a request, and keeps its connection open.
     async fn begin(&self, method: &str, path: &str, length: usize, body: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.address()).await.unwrap();
         let head = format!(
@@ -139,7 +139,7 @@ async fn a_policy_against_emptied_states_is_not_evaded_by_deleting_them() {
 }
 
 #[tokio::test]
-async fn a_failure_that_only_the_operator_can_mend_is_not_repeated() {
+async fn clients_do_not_repeat_a_request_whose_failure_only_the_operator_can_mend() {
     let server = start(MemoryStore::new(), |it| it).await;
     for kind in [
         ErrorKind::ConfigInvalid,
@@ -168,7 +168,7 @@ async fn a_policy_may_let_forced_pushes_through() {
 }
 
 #[tokio::test]
-async fn an_unreadable_lock_is_held_until_it_is_forced() {
+async fn an_unreadable_lock_is_held_until_a_client_forces_it() {
     let server = start(MemoryStore::new(), |it| it).await;
     let by_tofu = lock(UNREADABLE_LOCK_ID, "");
     for force in ["", &by_tofu] {
@@ -241,7 +241,7 @@ async fn a_state_beyond_the_limit_is_still_read() {
 }
 
 #[tokio::test]
-async fn an_object_of_no_bytes_is_no_state_and_gives_way() {
+async fn an_object_of_no_bytes_is_no_state_and_can_be_replaced() {
     let server = start(MemoryStore::new(), |it| it).await;
     server
         .memory
@@ -290,7 +290,7 @@ async fn a_write_is_finished_though_the_client_hangs_up_and_the_server_stops() {
 }
 
 #[tokio::test]
-async fn a_server_that_cannot_finish_in_time_says_so() {
+async fn a_server_that_cannot_finish_in_time_ends_with_an_error() {
     let timeouts = Timeouts::default().with_stop(Duration::from_millis(100));
     let server = start(MemoryStore::new(), |it| it.with_timeouts(timeouts)).await;
     server.faults.delay_writes(Duration::from_secs(60));
@@ -313,7 +313,7 @@ async fn an_idle_connection_does_not_hold_up_the_end() {
 }
 
 #[tokio::test]
-async fn a_client_that_stalls_is_let_go() {
+async fn the_server_closes_the_connection_of_a_client_that_stalls() {
     let limit = Duration::from_millis(200);
     let timeouts = Timeouts::default().with_head(limit).with_body(limit).with_write(limit);
     let server = start(MemoryStore::new(), |it| it.with_timeouts(timeouts)).await;
@@ -329,7 +329,7 @@ async fn a_client_that_stalls_is_let_go() {
 }
 
 #[tokio::test]
-async fn a_client_that_takes_no_answer_is_let_go() {
+async fn the_server_closes_the_connection_of_a_client_that_takes_no_answer() {
     let timeouts = Timeouts::default().with_write(Duration::from_millis(200));
     let server = start(MemoryStore::new(), |it| it.with_timeouts(timeouts)).await;
     let long = state(1, "l", &format!("\"{}\"", "x".repeat(32 << 20)));
@@ -340,7 +340,7 @@ async fn a_client_that_takes_no_answer_is_let_go() {
         .await
         .unwrap();
     let stalled = server.begin("GET", "/state/default", 0, "").await;
-    // Long enough for the server to fill the buffers between the two, and to lose patience.
+    // Long enough for the server to fill the buffers in between, and to reach its limit.
     tokio::time::sleep(Duration::from_secs(1)).await;
     let mut received = Vec::new();
     let mut stalled = stalled;
@@ -452,9 +452,9 @@ async fn state_keys_are_names_with_slashes_and_never_the_lock_of_another() {
     );
 }
 
-/// Where the store cannot decide a condition (OSS, versioned Ceph), `Update` makes the provider
-/// look before it writes. What the server writes must therefore name what it has read there too,
-/// and never overwrite blindly.
+/// If the store cannot decide a condition (OSS, versioned Ceph), `Update` makes the provider look
+/// before it writes. So the server must name the state that it has read there too, and never
+/// overwrite blindly.
 #[tokio::test]
 async fn a_write_names_what_was_read_where_the_store_decides_no_conditions() {
     for is_conditional in [false, true] {
@@ -472,10 +472,10 @@ async fn a_write_names_what_was_read_where_the_store_decides_no_conditions() {
     }
 }
 
-/// A long state shows at its end only whether it matches its digest. One writer that goes on from
-/// it under its own lock may; nobody else.
+/// Only the end of a long state shows whether it matches its digest. If it does not, only a client
+/// that continues it under its own lock may write.
 #[tokio::test]
-async fn a_long_state_is_held_against_its_digest_before_it_is_replaced() {
+async fn a_long_state_is_compared_with_its_digest_before_it_is_replaced() {
     let capabilities = Capabilities::default().with_locking(true).with_digests(true);
     let server = start(MemoryStore::new().with_capabilities(capabilities), |it| it).await;
     let long = |serial| state(serial, "l", "") + &" ".repeat(9 << 20);
@@ -495,9 +495,9 @@ async fn a_long_state_is_held_against_its_digest_before_it_is_replaced() {
     assert_eq!(server.stored().await.unwrap(), long(2));
 }
 
-/// Amazon answers 403 for what is not there to whoever may not list the bucket.
+/// Amazon answers 403 for a missing object to a client that may not list the bucket.
 #[tokio::test]
-async fn a_lock_that_may_not_be_looked_at_counts_as_gone_for_who_names_it() {
+async fn a_lock_that_the_server_may_not_read_counts_as_gone_for_a_client_that_names_it() {
     let server = start(MemoryStore::new(), |it| it).await;
     assert_eq!(server.status("POST", "/state/default", &state(1, "l", "")).await, 200);
     for (query, serial, status) in

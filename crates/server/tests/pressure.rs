@@ -1,10 +1,9 @@
-//! What many clients, or bad ones, can make the server do: it holds so much and no more, and keeps
-//! room for the others.
+//! Many clients, or bad ones: the server keeps to its limits, and keeps room for the others.
 //!
-//! Whoever writes, deletes, locks or unlocks one state takes turns: of this kind is every request
-//! that could overtake a write whose client has gone.
+//! Requests that write, delete, lock or unlock one state take turns, since each could overtake a
+//! write whose client has hung up.
 //!
-//! Everything here is counted, not timed: what is held is held until the test lets it go.
+//! The tests count and do not measure time: each request stays in flight until the test ends it.
 
 mod common;
 
@@ -21,7 +20,7 @@ use common::{PATIENCE, Running, head, start, state, status};
 
 const PATH: &str = "/state/default";
 
-/// A time that no test waits for.
+/// Longer than any test waits.
 const NEVER: Duration = Duration::from_secs(86_400);
 
 async fn until_answered(server: &Running, wanted: u16, method: &str, body: Option<String>) {
@@ -40,10 +39,10 @@ async fn until_answered(server: &Running, wanted: u16, method: &str, body: Optio
         .unwrap_or_else(|_| panic!("{method} should come to be answered {wanted}"));
 }
 
-/// Bodies that say how long they are take their room before they come, others as they come. Nobody
-/// who holds a lock needs any.
+/// A body with `Content-Length` reserves its memory before it arrives, another while it arrives.
+/// Releasing a lock needs none.
 #[tokio::test]
-async fn uploads_hold_so_much_and_no_more() {
+async fn uploads_keep_to_the_limit_for_memory() {
     let server = start(|it| it.with_max_state_bytes(1 << 20).with_max_held_bytes(2 << 20)).await;
     let announced = server.begin(head("POST", PATH, 1 << 20) + "{").await;
     let chunked = format!(
@@ -66,7 +65,7 @@ async fn uploads_hold_so_much_and_no_more() {
     until_answered(&server, 200, "POST", Some(state(1, 900_000))).await;
 }
 
-/// What is held is given back when the write has ended, not when its client has gone.
+/// A write gives its memory back when it has ended, not when its client hangs up.
 #[tokio::test]
 async fn a_write_whose_client_hung_up_still_counts() {
     let server = start(|it| it.with_max_state_bytes(1 << 20).with_max_held_bytes(1 << 20)).await;
@@ -79,9 +78,10 @@ async fn a_write_whose_client_hung_up_still_counts() {
     assert_eq!(server.target.send("POST", PATH, Some(state(1, 900_000).into())).await.status, 503);
 }
 
-/// Readers that take nothing hold what is read ahead for them, however long the state is.
+/// A client that takes nothing of an answer holds the memory that is read ahead for it, however
+/// long the state is.
 #[tokio::test]
-async fn reads_hold_so_much_and_no_more() {
+async fn reads_keep_to_the_limit_for_memory() {
     let server = start(|it| it.with_max_state_bytes(1000).with_max_held_bytes(16 << 20)).await;
     let long = state(1, 32 << 20);
     let length = long.len().to_string();
@@ -96,10 +96,10 @@ async fn reads_hold_so_much_and_no_more() {
     assert_eq!((answer.header("content-length"), answer.header("content-md5")), (&*length, ""));
 }
 
-/// Connections that ask for nothing make room: half a head, the start of one, nothing at all, and
-/// one that was answered before. What is in flight stays.
+/// The server closes idle connections: with half a head, with its first bytes, without any, and
+/// after an answer. It keeps requests in flight.
 #[tokio::test]
-async fn connections_that_ask_for_nothing_make_room_for_those_that_ask() {
+async fn idle_connections_are_closed_to_make_room_for_requests() {
     let timeouts =
         Timeouts::default().with_head(NEVER).with_crowded_head(Duration::from_millis(20));
     let server = start(|it| it.with_max_connections(6).with_timeouts(timeouts)).await;
@@ -119,10 +119,10 @@ async fn connections_that_ask_for_nothing_make_room_for_those_that_ask() {
     drop(idle);
 }
 
-/// A request is in flight once its head has come. Without one a connection holds up nobody, however
-/// little of it has come.
+/// A request is in flight once its head has arrived. A connection without one does not delay the
+/// end.
 #[tokio::test]
-async fn the_end_waits_for_no_request_that_was_not_made() {
+async fn the_end_does_not_wait_for_requests_whose_head_has_not_arrived() {
     let timeouts =
         Timeouts::default().with_head(NEVER).with_body(NEVER).with_write(NEVER).with_stop(NEVER);
     let server = start(|it| it.with_timeouts(timeouts)).await;
@@ -131,7 +131,7 @@ async fn the_end_waits_for_no_request_that_was_not_made() {
     for sent in ["", "GE", "GET /state/default HTTP/1.1\r\nHo"] {
         idle.push(server.begin(sent).await);
     }
-    // An answer that was taken, and the next request begun.
+    // A connection whose client has taken an answer, and begun the next request.
     let mut start = [0; 12];
     tokio::io::AsyncReadExt::read_exact(&mut answered, &mut start).await.unwrap();
     answered.write_all(b"POST /state/def").await.unwrap();
@@ -139,8 +139,8 @@ async fn the_end_waits_for_no_request_that_was_not_made() {
     timeout(PATIENCE, server.ended).await.expect("nothing is in flight").unwrap().unwrap();
 }
 
-/// A client that sends no more of its request, or takes no more of its answer, has until then; one
-/// that goes on comes to its end.
+/// The server waits a short time for a client that stops in the middle of its request or answer. A
+/// client that goes on gets its answer.
 #[tokio::test]
 async fn the_end_waits_a_little_for_clients_that_stopped_halfway() {
     let timeouts =
@@ -152,8 +152,8 @@ async fn the_end_waits_a_little_for_clients_that_stopped_halfway() {
     let unread = server.begin(head("GET", PATH, 0)).await;
     let body = state(2, 10);
     let mut going_on = server.begin(head("POST", PATH, body.len()) + "{").await;
-    // The three are in flight when an answer to a fourth has come, or at least will have been seen
-    // by the time the end is asked for.
+    // The three are in flight when the answer to a fourth has arrived, or at least before the
+    // server begins to stop.
     assert_eq!(server.answer(head("GET", "/state/other", 0)).await, 404);
     sleep(Duration::from_millis(200)).await;
     server.stop.send(()).unwrap();
@@ -167,7 +167,7 @@ async fn the_end_waits_a_little_for_clients_that_stopped_halfway() {
     drop((halfway, unread));
 }
 
-/// How long the store takes for a write: much longer than any other request.
+/// How long the store takes for a write: much longer than for any other request.
 const SLOW_WRITE: Duration = Duration::from_secs(2);
 
 const WITH_LOCK: &str = "/state/default?ID=a";
@@ -205,7 +205,7 @@ async fn stored(server: &Running) -> Option<Bytes> {
 }
 
 #[tokio::test]
-async fn a_write_whose_client_hung_up_lands_before_what_is_asked_next() {
+async fn a_write_whose_client_hung_up_arrives_before_the_next_request() {
     for (method, path, body, status) in [
         ("UNLOCK", PATH, RECORD.to_owned(), 200),
         ("DELETE", "/lock/default", RECORD.to_owned(), 200),
@@ -226,10 +226,10 @@ async fn a_write_whose_client_hung_up_lands_before_what_is_asked_next() {
 
 #[tokio::test]
 async fn a_write_whose_client_hung_up_does_not_undo_a_deletion() {
-    // Where nothing was stored, no condition of the store stands in for the turn.
+    // Without a stored state, only the turn orders the two: there is no condition for the store.
     let server = abandoned(None).await;
     assert_eq!(server.target.send("DELETE", WITH_LOCK, None).await.status, 200);
-    // By then the write has had its turn, too, whichever of the two came first.
+    // By then the write has had its turn, whichever of the two came first.
     assert_eq!(server.target.send("UNLOCK", PATH, Some(RECORD.into())).await.status, 200);
     assert_eq!(stored(&server).await, None);
 }

@@ -1,5 +1,5 @@
-//! Requests that something in front of the server might read in another way than the server does,
-//! or that stand for something else.
+//! Requests that a proxy might read in another way than the server, or that look like another kind
+//! of request.
 
 #[expect(dead_code, reason = "each file of tests uses a part")]
 mod common;
@@ -12,10 +12,10 @@ use remote_state_server::{Auth, Server, States};
 
 use common::start;
 
-/// Who is meant, where a request ends, and what its body is: each is said once and in one way, or
-/// the request is refused.
+/// Host, end and coding of a request must be stated once and in one way. The server refuses other
+/// requests.
 #[tokio::test]
-async fn what_could_be_read_in_two_ways_is_refused() {
+async fn requests_that_could_be_read_in_two_ways_are_refused() {
     let server = start(|it| it).await;
     let body = "0\r\n\r\n";
     for (status, headers) in [
@@ -35,7 +35,7 @@ async fn what_could_be_read_in_two_ways_is_refused() {
             "Host: localhost\r\nTransfer-Encoding: chunked\r\nContent-Encoding: identity, gzip\r\n",
         ),
         (415, "Host: localhost\r\nTransfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n"),
-        // What is left is a state of no bytes.
+        // The rest is a state of no bytes.
         (422, "Host: localhost\r\nTransfer-Encoding: Chunked\r\nContent-Encoding: identity\r\n"),
     ] {
         let sent = format!("POST /state/default HTTP/1.1\r\n{headers}\r\n{body}");
@@ -48,9 +48,9 @@ async fn what_could_be_read_in_two_ways_is_refused() {
     );
 }
 
-/// A page of whatever site, in a browser on this machine, is not served where there is no token.
+/// Without a token, the server does not answer pages of any site in a browser on this machine.
 #[tokio::test]
-async fn a_browser_that_says_whose_page_asks_is_believed() {
+async fn a_browser_that_names_the_site_of_its_page_is_believed() {
     let server = start(|it| it).await;
     for (site, status) in
         [("cross-site", 403), ("same-site", 403), ("same-origin", 403), ("none", 404)]
@@ -62,7 +62,7 @@ async fn a_browser_that_says_whose_page_asks_is_believed() {
     }
 }
 
-/// The state that is looked at may be none that is served. Other failures are the store's.
+/// The server may not offer the state whose lock it reads. Other failures are the store's.
 #[tokio::test]
 async fn a_store_that_forbids_a_look_may_be_ready() {
     for (kind, status) in [
@@ -77,9 +77,9 @@ async fn a_store_that_forbids_a_look_may_be_ready() {
     }
 }
 
-/// A name that the store cannot take, or under which it keeps the lock or the digest of another
-/// state, is the client's mistake: an answer of 5xx would be repeated, and one of 404 be taken for
-/// a state that is to be made.
+/// A name that the store cannot use, or under which it keeps the lock or the digest of another
+/// state, is the client's mistake. Clients would repeat the request after a 5xx, and take a 404 for
+/// "no state yet".
 #[tokio::test]
 async fn names_that_the_store_does_not_admit_are_refused() {
     let capabilities = MemoryStore::new().capabilities().with_digests(true);

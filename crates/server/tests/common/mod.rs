@@ -9,8 +9,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-/// What has not happened by then does not happen: long enough for any machine, and shorter than
-/// what would happen by itself.
+/// The deadline for what a test waits for: long enough for any machine, and shorter than the
+/// server's own limits.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Running {
@@ -33,7 +33,7 @@ pub(crate) async fn start(set_up: impl FnOnce(ServerBuilder) -> ServerBuilder) -
 }
 
 impl Running {
-    /// A connection on which this was sent.
+    /// Opens a connection and sends this.
     pub(crate) async fn begin(&self, sent: impl AsRef<[u8]>) -> TcpStream {
         let address = self.target.base_url().strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -41,13 +41,13 @@ impl Running {
         stream
     }
 
-    /// The status of the answer to this, or 0 if there is none.
+    /// Returns the status of the answer to this, or 0 if there is none.
     pub(crate) async fn answer(&self, sent: impl AsRef<[u8]>) -> u16 {
         status(self.begin(sent).await).await
     }
 }
 
-/// The status that comes on a connection, or 0.
+/// Returns the status that arrives on a connection, or 0.
 pub(crate) async fn status(mut stream: TcpStream) -> u16 {
     let mut start = [0; 12];
     match tokio::time::timeout(PATIENCE, stream.read_exact(&mut start)).await {
@@ -56,7 +56,7 @@ pub(crate) async fn status(mut stream: TcpStream) -> u16 {
     }
 }
 
-/// The head of a request with a body of this length.
+/// Returns the head of a request with a body of this length.
 pub(crate) fn head(method: &str, path: &str, length: usize) -> String {
     format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n")
 }

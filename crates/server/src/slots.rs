@@ -1,4 +1,4 @@
-//! How many connections there are, and what each of them is doing.
+//! The number of connections, and whether each is idle.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,41 +7,41 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// The connections of one server. More are not accepted: they wait in the system's queue, and the
-/// descriptors that are left are the store's.
+/// The connections of one server. Further ones wait in the system's queue, so that enough
+/// descriptors are left for the store.
 #[derive(Debug)]
-pub(crate) struct Crowd {
+pub(crate) struct Slots {
     places: Arc<Semaphore>,
     size: usize,
-    is_dense: watch::Sender<bool>,
+    is_mostly_taken: watch::Sender<bool>,
 }
 
-/// A connection's place, until it is dropped.
+/// The place of a connection, given back when dropped.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    crowd: Arc<Crowd>,
+    slots: Arc<Slots>,
     permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Crowd {
+impl Slots {
     pub(crate) fn new(size: usize) -> Arc<Self> {
         let size = size.clamp(2, Semaphore::MAX_PERMITS);
         Arc::new(Self {
             places: Arc::new(Semaphore::new(size)),
             size,
-            is_dense: watch::Sender::new(false),
+            is_mostly_taken: watch::Sender::new(false),
         })
     }
 
     /// Waits for a place.
     pub(crate) async fn enter(self: &Arc<Self>) -> Slot {
-        // It is never closed.
+        // The semaphore is never closed.
         let permit = Arc::clone(&self.places).acquire_owned().await.ok();
-        Slot { crowd: Arc::clone(self), permit }
+        Slot { slots: Arc::clone(self), permit }
     }
 
     /// Returns whether more than half of the places are taken.
-    fn is_dense(&self) -> bool {
+    fn is_mostly_taken(&self) -> bool {
         self.places.available_permits() < self.size / 2
     }
 
@@ -50,26 +50,27 @@ impl Crowd {
     }
 
     fn look(&self) {
-        self.is_dense.send_if_modified(|known| std::mem::replace(known, self.is_dense()) != *known);
+        self.is_mostly_taken
+            .send_if_modified(|known| std::mem::replace(known, self.is_mostly_taken()) != *known);
     }
 }
 
 impl Slot {
-    /// Says that somebody has come to this place.
-    pub(crate) fn settle(&self) {
-        self.crowd.look();
+    /// Counts the connection, once it is accepted.
+    pub(crate) fn occupy(&self) {
+        self.slots.look();
     }
 
-    /// Ends once the connection has asked for nothing for `patience`, while most places are taken.
-    pub(crate) async fn outstayed(&self, activity: &Activity, patience: Duration) {
-        let mut dense = self.crowd.is_dense.subscribe();
+    /// Returns once the connection has been idle for `limit` while most places are taken.
+    pub(crate) async fn idle_too_long(&self, activity: &Activity, limit: Duration) {
+        let mut mostly_taken = self.slots.is_mostly_taken.subscribe();
         loop {
-            // The sender is in the crowd, and lives as long as this does.
-            drop(dense.wait_for(|dense| *dense).await);
+            // `wait_for` cannot fail: the sender lives as long as the slot.
+            drop(mostly_taken.wait_for(|mostly_taken| *mostly_taken).await);
             match activity.idle_since() {
-                Some(since) if since.elapsed() >= patience => return,
-                Some(since) => sleep_until(since + patience).await,
-                None => sleep(patience).await,
+                Some(since) if since.elapsed() >= limit => return,
+                Some(since) => sleep_until(since + limit).await,
+                None => sleep(limit).await,
             }
         }
     }
@@ -78,19 +79,19 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         drop(self.permit.take());
-        self.crowd.look();
+        self.slots.look();
     }
 }
 
-/// What a connection is doing: something from the moment that the head of a request has come until
-/// the last of its answer has gone.
+/// Whether a connection is idle. It is busy from the moment that the head of a request has arrived
+/// until the answer is sent.
 #[derive(Debug)]
 pub(crate) struct Activity {
     requests: Mutex<(usize, Instant)>,
     is_blocked: AtomicBool,
 }
 
-/// A request in flight, until it is dropped.
+/// A request in flight. It ends when dropped.
 #[derive(Debug)]
 pub(crate) struct InFlight(Arc<Activity>);
 
@@ -103,17 +104,17 @@ impl Activity {
     }
 
     pub(crate) fn begin(self: &Arc<Self>) -> InFlight {
-        // Nothing here can panic halfway.
+        // A panic cannot leave the counter half changed.
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).0 += 1;
         InFlight(Arc::clone(self))
     }
 
-    /// Remembers whether the other side does not take what is sent.
+    /// Sets whether the client does not take the data of an answer.
     pub(crate) fn set_blocked(&self, is_blocked: bool) {
         self.is_blocked.store(is_blocked, Ordering::Relaxed);
     }
 
-    /// Returns since when the connection has asked for nothing, if so.
+    /// Returns since when the connection is idle, or `None` if it is busy.
     pub(crate) fn idle_since(&self) -> Option<Instant> {
         let (requests, since) = *self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         (requests == 0 && !self.is_blocked.load(Ordering::Relaxed)).then_some(since)
