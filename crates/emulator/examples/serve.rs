@@ -1,8 +1,8 @@
 //! An emulator to measure against: `serve ACCESS_KEY SECRET_KEY [LATENCY_MS BYTES_PER_SECOND]`.
 //!
 //! Prints its endpoint, and runs until its standard input ends. It has a bucket `tfstate` and a
-//! table `tflock`. With a latency and a rate it stands behind a slow link: each request is delayed,
-//! each connection limited in each direction.
+//! table `tflock`. A latency delays each request, and a rate limits each connection in each
+//! direction.
 
 #![expect(clippy::print_stdout, reason = "the endpoint is its answer")]
 

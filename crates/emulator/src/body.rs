@@ -1,4 +1,4 @@
-//! Bodies on their way in, checked, and on their way out, streamed.
+//! Bodies of requests, which are checked, and of answers, which are streamed.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -22,7 +22,7 @@ use crate::store::{CHUNKS, Checksums, Segment, blobs, internal};
 /// for each of many readers.
 const READ_BYTES: usize = 4 * blobs::CHUNK_BYTES;
 
-/// A body that was received whole and matches everything its sender said of it.
+/// A complete body that matches the length, digest and checksums that its sender stated.
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) pieces: Vec<Bytes>,
@@ -31,7 +31,7 @@ pub(crate) struct Received {
     pub(crate) checksums: Checksums,
 }
 
-/// What the sender said of a body.
+/// The length, digest and checksums that the sender of a body stated.
 #[derive(Debug, Default)]
 pub(crate) struct Expected {
     /// From headers; those in trailers are read when the body has ended.
@@ -167,8 +167,8 @@ fn merge_trailers(checksums: &mut Checksums, trailers: &HeaderMap) {
     take(&mut checksums.sha256, "x-amz-checksum-sha256");
 }
 
-/// Names what went wrong in a body. The signature layer's error types are private, so their text
-/// decides.
+/// Returns the error for a body that cannot be read. The error types of the protocol layer are
+/// private, so their text decides.
 fn refused(error: StdError) -> S3Error {
     let text = error.to_string();
     let (code, message) = if text.contains("Sha256Mismatch") {
@@ -189,7 +189,7 @@ fn refused(error: StdError) -> S3Error {
     refusal
 }
 
-/// A stored body on its way out, read a few rows at a time while the client takes them.
+/// A stored body that is read a few rows at a time while the client takes them.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     pieces: mpsc::Receiver<Result<Bytes, StdError>>,
@@ -203,7 +203,7 @@ impl Outgoing {
         segments: Vec<Segment>,
         range: std::ops::Range<u64>,
     ) -> Self {
-        // One piece on the wire, one waiting, one being read.
+        // One piece is sent, one waits, and one is read.
         let (sender, pieces) = mpsc::channel(1);
         let left = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
         let pinned = storage.pin(&segments);
@@ -224,7 +224,7 @@ impl Outgoing {
                     .map_err(|error| Box::new(error) as StdError);
                 position = piece.as_ref().map_or(range.end, |piece| position + piece.len() as u64);
                 if sender.send(piece).await.is_err() {
-                    // The client has gone.
+                    // The client has hung up.
                     break;
                 }
             }

@@ -1,4 +1,4 @@
-//! The clock that the time of a request is held against, which may be wrong on request.
+//! The clock for checking the time of requests, which a fault can set ahead or behind.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -14,7 +14,7 @@ const SKEW_SECONDS: u64 = 15 * 60;
 /// The time of an answer of Tablestore.
 const OTS_DATE: HeaderName = HeaderName::from_static("x-ots-date");
 
-/// This machine's clock, put ahead or behind. Clones share by how much.
+/// This machine's clock with an offset, which clones share.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Clock {
     ahead_seconds: Arc<AtomicI64>,
@@ -30,7 +30,7 @@ impl Clock {
         Timestamp::now().saturating_add(ahead).unwrap_or(Timestamp::MAX)
     }
 
-    /// Returns when a request of S3 or DynamoDB was signed, if its clock is too far from this one.
+    /// Returns when a request for S3 or DynamoDB was signed, if that is too far from this clock.
     pub(crate) fn refuses(&self, headers: &HeaderMap) -> Option<Timestamp> {
         let signed = headers.get("x-amz-date")?.to_str().ok()?;
         let signed = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", signed).ok()?;
@@ -48,7 +48,7 @@ impl Clock {
         {
             headers.insert(DATE, date);
         }
-        // One that is signed is left as it is.
+        // The signature covers the time, so a signed answer keeps its own.
         if headers.contains_key(OTS_DATE)
             && !headers.contains_key(AUTHORIZATION)
             && let Ok(date) =

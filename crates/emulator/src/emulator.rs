@@ -68,10 +68,10 @@ impl Emulator {
         &self.requests
     }
 
-    /// Takes no more connections, finishes the requests in flight, and stops.
+    /// Accepts no more connections, finishes the requests in flight, and stops.
     pub async fn shutdown(mut self) {
         if let Some(stop) = self.stop.take() {
-            // A server that has ended already has no one listening, and nothing to stop.
+            // Sending fails if the server has already ended.
             let _sent = stop.send(());
         }
         let _ended = (&mut self.server).await;
@@ -104,15 +104,15 @@ pub struct EmulatorBuilder {
 }
 
 impl EmulatorBuilder {
-    /// Where buckets are kept. Default: memory.
+    /// Sets where buckets are kept. Default: memory.
     #[must_use]
     pub fn with_storage(mut self, storage: Storage) -> Self {
         self.storage = Some(storage);
         self
     }
 
-    /// Accepts an access key with its secret. May be called several times; without any, every
-    /// request is refused.
+    /// Accepts an access key with its secret. May be called several times. Without any key, the
+    /// emulator refuses every request.
     #[must_use]
     pub fn with_credentials(
         mut self,
@@ -137,8 +137,8 @@ impl EmulatorBuilder {
         self.with_credentials(access_key, secret_key)
     }
 
-    /// The region of every bucket; requests signed for another are refused. Default, and `None`:
-    /// any region will do.
+    /// Sets the region of every bucket. The emulator refuses requests that are signed for another.
+    /// Default, and `None`: any region.
     #[must_use]
     pub fn with_region<'a>(mut self, region: impl Into<Option<&'a str>>) -> Self {
         self.region = region.into().map(str::to_owned);
@@ -188,15 +188,15 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Whose quirks to have where stores that speak S3 differ. Default: Amazon's.
+    /// Sets how the emulator's S3 differs from Amazon's. Default: it does not.
     #[must_use]
     pub fn with_quirks(mut self, quirks: Quirks) -> Self {
         self.quirks = quirks;
         self
     }
 
-    /// Puts a slow link in front from the start: each request is delayed by `latency`, each
-    /// connection limited in each direction. [`Faults`] changes it while it runs. Default: as
+    /// Slows the link down from the start: `latency` delays each request, and `bytes_per_second`
+    /// limits each connection in each direction. [`Faults`] changes it while it runs. Default: as
     /// fast as this machine.
     #[must_use]
     pub fn with_slow_link(mut self, latency: Duration, bytes_per_second: u64) -> Self {
@@ -204,16 +204,15 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Lets whoever has an access key assume this role of Alibaba Cloud, such as
-    /// `acs:ram::1234567890123456:role/tf`, by `AssumeRole` of STS. May be called
-    /// several times.
+    /// Lets clients with an access key assume this role of Alibaba Cloud, such as
+    /// `acs:ram::1234567890123456:role/tf`, by `AssumeRole` of STS. May be called several times.
     #[must_use]
     pub fn with_role(mut self, arn: impl Into<String>) -> Self {
         self.roles.push(arn.into());
         self
     }
 
-    /// Lets whoever has this token of an identity provider assume the [roles](Self::with_role), by
+    /// Lets clients with this token of an identity provider assume the [roles](Self::with_role), by
     /// `AssumeRoleWithOIDC` of STS. May be called several times.
     #[must_use]
     pub fn with_identity_token(
@@ -225,23 +224,23 @@ impl EmulatorBuilder {
         self
     }
 
-    /// Pretends to be the metadata service of an ECS instance with this role, at
-    /// `/latest/meta-data/`. Default: there is no such service.
+    /// Adds the metadata service of an ECS instance with this role, at `/latest/meta-data/`.
+    /// Default: none.
     #[must_use]
     pub fn with_instance_role(mut self, name: impl Into<String>, mode: MetadataMode) -> Self {
         self.instance_role = Some(InstanceRole { name: name.into(), mode });
         self
     }
 
-    /// How long the keys of the instance last, and those of a role at most. Default: an hour.
+    /// Sets how long the keys of the instance last, and those of a role at most. Default: an hour.
     #[must_use]
     pub fn with_session_lifetime(mut self, lifetime: Duration) -> Self {
         self.session_lifetime = Some(lifetime);
         self
     }
 
-    /// The address to listen on, an IP address with a port. Default: `127.0.0.1:0`, where 0 lets
-    /// the system choose.
+    /// Sets the address to listen on, an IP address with a port. Default: `127.0.0.1:0`, where 0
+    /// lets the system choose.
     #[must_use]
     pub fn with_address(mut self, address: impl Into<String>) -> Self {
         self.address = Some(address.into());
@@ -252,9 +251,9 @@ impl EmulatorBuilder {
     /// enabled.
     ///
     /// # Errors
-    /// `InvalidInput` if the address is no IP address with a port or not a loopback one: there is
-    /// no transport encryption here, and states are full of secrets. Otherwise if the address
-    /// cannot be bound or the storage fails.
+    /// `InvalidInput` if the address is no IP address with a port or not a loopback one: the
+    /// emulator does not encrypt, and states hold secrets. Otherwise if the address cannot be bound
+    /// or the storage fails.
     pub async fn start(self) -> io::Result<Emulator> {
         let address = parse_loopback(self.address.as_deref().unwrap_or("127.0.0.1:0"))?;
         let storage = self.storage.unwrap_or_else(Storage::memory);
@@ -314,7 +313,7 @@ impl EmulatorBuilder {
         s3.set_auth(Keys(keys));
         s3.set_access(SignedOnly);
         s3.set_host(Localhost);
-        // The time of a request is held against a clock of our own.
+        // The emulator checks the time of a request with its own clock.
         let mut config = S3Config::default();
         config.presigned_url_max_skew_time_secs = u32::MAX;
         s3.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
@@ -355,8 +354,8 @@ fn parse_loopback(address: &str) -> io::Result<SocketAddr> {
     }
 }
 
-/// Accepts connections until it is told to stop, then waits for those it has. Aborted, it takes
-/// them with it.
+/// Accepts connections until `stopped` resolves, then waits for the open ones. Aborting the task
+/// ends them.
 async fn serve(listener: TcpListener, endpoint: Endpoint, mut stopped: oneshot::Receiver<()>) {
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
@@ -366,7 +365,8 @@ async fn serve(listener: TcpListener, endpoint: Endpoint, mut stopped: oneshot::
             Some(_) = connections.join_next() => continue,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
-                // Out of file descriptors, or the client has gone: neither is a reason to stop serving the others.
+                // The process is out of file descriptors, or the client has hung up. Go on with the
+                // others.
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(Duration::from_millis(10)).await;

@@ -83,7 +83,7 @@ impl Endpoint {
     }
 }
 
-/// Does the work of a request, and what was planned before and after it. An error closes the
+/// Does the work of a request, and what the plan adds before and after it. An error closes the
 /// connection without an answer.
 async fn carry_out<P: Protocol>(
     protocol: &P,

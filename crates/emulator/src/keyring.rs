@@ -17,7 +17,7 @@ pub(crate) struct Keyring {
     temporary: Arc<Mutex<BTreeMap<String, Temporary>>>,
 }
 
-/// What belongs to a temporary key.
+/// A temporary key without its id.
 #[derive(Debug, Clone)]
 struct Temporary {
     secret: SecretKey,
@@ -26,7 +26,7 @@ struct Temporary {
     expires_ms: Option<u64>,
 }
 
-/// A temporary key, as it is handed out.
+/// A temporary key, as STS issues it.
 #[derive(Debug)]
 pub(crate) struct Issued {
     pub(crate) access_key: String,
@@ -35,17 +35,17 @@ pub(crate) struct Issued {
     pub(crate) expires_ms: u64,
 }
 
-/// Why a key is not accepted.
+/// The reason why a key is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rejection {
     Expired,
-    /// Nobody has this key; nor has anyone a temporary key without its token.
+    /// There is no such key, or it is a temporary one and the request has no token.
     UnknownKey,
     WrongToken,
 }
 
 impl Keyring {
-    /// `tokens` are those of keys that are temporary, by access key.
+    /// `tokens` are those of temporary keys, by access key.
     pub(crate) fn new(
         secrets: Arc<BTreeMap<String, SecretKey>>,
         tokens: impl IntoIterator<Item = (String, String)>,
@@ -58,7 +58,7 @@ impl Keyring {
         Self { secrets, temporary }
     }
 
-    /// Returns the secret of a key that came with this token, or without one.
+    /// Returns the secret of a key. `token` is the security token of the request.
     pub(crate) fn secret(
         &self,
         access_key: &str,
@@ -79,7 +79,7 @@ impl Keyring {
         token.map_or_else(|| Ok(secret.expose().to_owned()), |_| Err(Rejection::WrongToken))
     }
 
-    /// Makes a key that lasts for a while, or until the emulator ends.
+    /// Issues a key that expires after `lifetime`, or when the emulator ends.
     pub(crate) fn issue(&self, lifetime: Duration) -> Issued {
         static LAST: AtomicU64 = AtomicU64::new(0);
         let number = LAST.fetch_add(1, Ordering::Relaxed);
@@ -119,11 +119,11 @@ mod tests {
         assert_eq!(keys.secret("short", None), Err(Rejection::UnknownKey));
         assert_eq!(keys.secret("short", Some("other")), Err(Rejection::WrongToken));
         assert_eq!(keys.secret("long", Some("token")), Err(Rejection::WrongToken));
-        assert_eq!(keys.secret("nobody", None), Err(Rejection::UnknownKey));
+        assert_eq!(keys.secret("unknown", None), Err(Rejection::UnknownKey));
     }
 
     #[test]
-    fn a_key_that_was_handed_out_is_good_for_its_time() {
+    fn an_issued_key_is_valid_for_its_lifetime() {
         let keys = Keyring::default();
         let lasting = keys.issue(Duration::from_secs(60));
         let over = keys.issue(Duration::ZERO);

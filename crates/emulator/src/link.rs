@@ -43,7 +43,7 @@ impl Link {
     }
 }
 
-/// A TCP connection limited, in each direction, to the rate the link has at the moment.
+/// A TCP connection limited, in each direction, to the current rate of the link.
 #[derive(Debug)]
 pub(crate) struct SlowStream {
     stream: TcpStream,
@@ -61,13 +61,13 @@ impl SlowStream {
 /// One direction's schedule.
 #[derive(Debug, Default)]
 struct Pace {
-    /// When what was passed so far would have been through at the rate.
+    /// When the bytes that have passed so far would have been sent at the rate.
     through: Option<Instant>,
     pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl Pace {
-    /// Waits for the schedule to catch up, then says how much may pass now; none is no limit.
+    /// Waits for the schedule to catch up, then returns how much may pass now; `None` is no limit.
     fn poll_allowance(&mut self, rate: Option<u64>, cx: &mut Context<'_>) -> Poll<Option<usize>> {
         let Some(rate) = rate else {
             *self = Self::default();
@@ -101,7 +101,7 @@ impl AsyncRead for SlowStream {
         let Some(allowance) = ready!(this.inbound.poll_allowance(rate, cx)) else {
             return Pin::new(&mut this.stream).poll_read(cx, buf);
         };
-        // A buffer of our own, because marking a part of the caller's as filled would take unsafe
+        // A buffer of its own, because marking a part of the caller's as filled would take unsafe
         // code. The copy costs nothing at such rates.
         let mut window = vec![0; allowance.min(buf.remaining())];
         let mut window = ReadBuf::new(&mut window);

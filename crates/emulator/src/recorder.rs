@@ -1,4 +1,4 @@
-//! What was asked, so that tests can count round trips.
+//! A record of requests, so that tests can count round trips.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

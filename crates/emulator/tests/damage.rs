@@ -1,4 +1,4 @@
-//! A store file that was damaged: an error that says so, and never a panic or a hang.
+//! A damaged store file makes an error, and never a panic or a hang.
 
 mod common;
 
@@ -43,7 +43,7 @@ async fn valid(path: &Path) -> Vec<u8> {
 }
 
 fn damage(bytes: &mut Vec<u8>, numbers: &mut Numbers) {
-    // The header decides the most, and then the pages that are in use at all.
+    // Damages the header most often, and then the pages that are in use.
     let used: Vec<_> =
         (0..bytes.len()).filter(|at| bytes[*at] != 0 && bytes[*at] != b'x').collect();
     for _ in 0..=numbers.next(8) {
@@ -69,7 +69,7 @@ fn damage(bytes: &mut Vec<u8>, numbers: &mut Numbers) {
     }
 }
 
-/// Does with a store whatever there is to do, and returns what the storage said to that.
+/// Uses a store in every way, and returns the result.
 async fn use_up(path: &Path) -> Result<(), String> {
     let storage = Storage::file(path).map_err(|error| error.to_string())?;
     let emulator =

@@ -98,7 +98,7 @@ async fn a_lost_request_leaves_nothing_done() {
 }
 
 #[tokio::test]
-async fn errors_come_as_often_as_asked_before_or_after_the_work() {
+async fn errors_come_as_often_as_requested_before_or_after_the_work() {
     let (emulator, client) = start().await;
     let put = |key: &str| {
         client.put_object().bucket(BUCKET).key(key).body(vec![0; 3_000_000].into()).send()

@@ -10,15 +10,15 @@ use aws_sdk_s3::Client;
 use common::{BUCKET, builder, client, client_of, code};
 use remote_state_emulator::{Emulator, Storage};
 
-/// Set in a process that this binary starts of itself: the file to serve.
+/// Set in a process in which this binary starts itself: the file to serve.
 const CHILD_STORE: &str = "EMULATOR_TEST_STORE";
 
 async fn serve(path: &Path) -> Emulator {
     builder().with_storage(Storage::file(path).unwrap()).start().await.unwrap()
 }
 
-/// Not a test of its own: what the other tests run as a process. It serves the file, and
-/// acknowledges its own writes on stdout, until killed.
+/// Not a test: other tests run this in a process of its own. It serves the file, and acknowledges
+/// its own writes on stdout, until killed.
 #[tokio::test]
 #[allow(clippy::print_stdout, reason = "the parent reads it")]
 async fn child_process() {
@@ -61,7 +61,7 @@ impl Process {
         }
     }
 
-    /// Kills it as `kill -9` does, and returns what it had acknowledged by then.
+    /// Kills the process as `kill -9` does, and returns the writes that it had acknowledged.
     fn kill(mut self) -> Vec<String> {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -72,7 +72,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Only still running if a test has failed before; then it must not run on.
+        // The process still runs if a test has failed before.
         let _killed = self.child.kill();
         let _reaped = self.child.wait();
     }
@@ -119,7 +119,7 @@ async fn two_handles_on_one_file_see_each_other() {
 }
 
 #[tokio::test]
-async fn a_file_keeps_its_buckets_when_the_emulator_goes() {
+async fn a_file_keeps_its_buckets_when_the_emulator_ends() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.redb");
     let emulator = serve(&path).await;
@@ -190,7 +190,7 @@ async fn processes_share_a_file_and_one_of_them_wins() {
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_survives_being_killed() {
+async fn acknowledged_writes_survive_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.redb");
     let mut acknowledged = Vec::new();

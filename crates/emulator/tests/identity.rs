@@ -16,7 +16,7 @@ async fn wrong_credentials_are_told_apart() {
         Client::from_conf(config(&emulator.endpoint(), key, secret, "eu-west-1").build())
     };
     let get = |client: Client| async move { client.list_objects_v2().bucket(BUCKET).send().await };
-    assert_eq!(code(get(with("nobody", "testtest")).await), "InvalidAccessKeyId");
+    assert_eq!(code(get(with("unknown", "testtest")).await), "InvalidAccessKeyId");
     assert_eq!(code(get(with("test", "wrong")).await), "SignatureDoesNotMatch");
     get(with("test", "testtest")).await.unwrap();
     let big = vec![0; 8_000_000];
@@ -77,8 +77,7 @@ async fn a_body_other_than_the_signed_one_is_refused() {
     let conf = config(&format!("http://{address}"), "test", "testtest", "us-east-1")
         .request_checksum_calculation(aws_sdk_s3::config::RequestChecksumCalculation::WhenRequired);
     let through = Client::from_conf(conf.build());
-    // The address is signed too, so the emulator has to be asked under the relay's name; that it
-    // is, by the Host header.
+    // The signature covers the address, so the `Host` header names the relay.
     let put = through
         .put_object()
         .bucket(BUCKET)

@@ -1,4 +1,4 @@
-//! Temporary keys: from STS, for a token of an identity provider, and of a pretended instance.
+//! Temporary keys: from STS, for a token of an identity provider, and of an emulated instance.
 
 use std::time::Duration;
 
@@ -43,7 +43,8 @@ fn mac(secret: &str, text: &str) -> String {
     BASE64.encode(mac.finalize().into_bytes())
 }
 
-/// Calls with a form, and returns the status and what was said. Without a secret nothing is signed.
+/// Calls with a form, and returns the status and the answer. Without a secret the call is not
+/// signed.
 async fn call(emulator: &Emulator, secret: Option<&str>, own: &[(&str, &str)]) -> (u16, Value) {
     let time = now("%Y-%m-%dT%H:%M:%SZ");
     let mut all = vec![
@@ -73,7 +74,7 @@ async fn call(emulator: &Emulator, secret: Option<&str>, own: &[(&str, &str)]) -
     (answer.status().as_u16(), serde_json::from_str(&answer.text().await.unwrap()).unwrap())
 }
 
-/// Asks OSS for a bucket with keys that were handed out, and returns what it said.
+/// Requests a bucket from OSS with issued keys, and returns the answer.
 async fn list(emulator: &Emulator, keys: &Value) -> String {
     let text = |name: &str| keys[name].as_str().unwrap().to_owned();
     let (date, token) = (now("%a, %d %b %Y %H:%M:%S GMT"), text("SecurityToken"));
@@ -134,7 +135,7 @@ async fn a_token_of_an_identity_provider_opens_a_role_without_a_signature() {
 }
 
 #[tokio::test]
-async fn what_sts_refuses_it_refuses_for_its_reason() {
+async fn sts_refuses_each_call_for_its_own_reason() {
     let emulator = builder().start().await.unwrap();
     let with = |name: &'static str, value: &'static str| {
         let mut own = ASSUME.to_vec();
@@ -145,7 +146,7 @@ async fn what_sts_refuses_it_refuses_for_its_reason() {
     for (secret, own, status, code) in [
         (Some("wrong"), ASSUME.to_vec(), 400, "SignatureDoesNotMatch"),
         (None, ASSUME.to_vec(), 400, "MissingSignature"),
-        (Some("testtest"), with("AccessKeyId", "nobody"), 404, "InvalidAccessKeyId.NotFound"),
+        (Some("testtest"), with("AccessKeyId", "unknown"), 404, "InvalidAccessKeyId.NotFound"),
         (Some("testtest"), with("RoleArn", "acs:ram::1:role/other"), 404, "EntityNotExist.Role"),
         (Some("testtest"), with("RoleSessionName", "a b"), 400, "InvalidParameter.RoleSessionName"),
         (Some("testtest"), with("DurationSeconds", "899"), 400, "InvalidParameter.DurationSeconds"),
@@ -166,7 +167,7 @@ async fn what_sts_refuses_it_refuses_for_its_reason() {
 }
 
 #[tokio::test]
-async fn the_location_of_every_region_is_here_and_callers_are_told_who_they_are() {
+async fn the_location_of_every_region_is_here_and_callers_learn_their_identity() {
     let emulator = builder().start().await.unwrap();
     let own = [("Action", "DescribeEndpoints"), ("Version", "2015-06-12"), ("Id", "cn-beijing")];
     let (_, said) = call(&emulator, Some("testtest"), &own).await;

@@ -148,7 +148,7 @@ async fn a_reader_keeps_its_body_while_the_object_is_replaced() {
 #[tokio::test]
 async fn every_checksum_algorithm_is_checked_stored_and_returned() {
     let (_emulator, client) = start().await;
-    // No client's own checksum gets in the way: a value that is given is sent as it is.
+    // The client computes no checksum of its own: it sends a given value as it is.
     let put = || client.put_object().bucket(BUCKET).key("k").body(body("hello"));
     put().checksum_crc32("NhCmhg==").send().await.unwrap();
     put().checksum_crc32_c("mnG7TA==").send().await.unwrap();

@@ -1,5 +1,5 @@
-//! OSS, through a client that knows nothing of the emulator's own code. The vendor's clients are
-//! run against it by the suites of the workspace.
+//! OSS, through a client that shares no code with the emulator. Suites of the workspace run the
+//! vendor's clients against it.
 
 #[path = "common/oss.rs"]
 mod common;
@@ -80,7 +80,7 @@ async fn an_append_at_the_beginning_creates_once_on_every_kind_of_bucket() {
         assert_eq!(refused.element("EC"), "0026-00000016");
         let head = oss.send("HEAD", &key, &[], "").await;
         assert_eq!(head.header("x-oss-object-type"), "Appendable");
-        // Each of the two ways sees what the other has made, where both hold.
+        // Where both conditions hold, each sees the objects that the other has created.
         assert_eq!(oss.put_new(&key, "x").await.status == 409, bucket == PLAIN);
         oss.delete(&key).await;
         assert_eq!(oss.append(&key, 0, "again").await.status, 200);
@@ -184,13 +184,13 @@ async fn a_missing_bucket_is_no_missing_object() {
 }
 
 #[tokio::test]
-async fn it_misbehaves_as_it_is_told() {
+async fn it_misbehaves_as_its_faults_say() {
     let emulator = builder().start().await.unwrap();
     let oss = Oss::new(&emulator);
     let once = |misbehaviour, operation: &str| {
         emulator.faults().inject(Fault::new(misbehaviour).with_operation(operation).with_times(1));
     };
-    // The lock is taken, and nobody is told.
+    // The emulator takes the lock, and the client gets no answer.
     once(Misbehaviour::LoseReply, "AppendObject");
     assert!(oss.try_send("POST", "versioned/lock?append&position=0", &[], "mine").await.is_err());
     assert_eq!(oss.get("versioned/lock").await.text, "mine");
@@ -238,7 +238,7 @@ async fn it_misbehaves_as_it_is_told() {
 }
 
 #[tokio::test]
-async fn a_bucket_may_stand_before_the_host() {
+async fn a_bucket_may_be_in_the_name_of_the_host() {
     let emulator = builder().start().await.unwrap();
     let oss = Oss::new(&emulator);
     oss.put("plain/env:/state", "x").await;
@@ -262,7 +262,7 @@ async fn what_goes_in_through_one_protocol_comes_out_through_the_other() {
     let got = oss.get("plain/b").await;
     assert_eq!((&*got.text, got.header("x-oss-object-type")), ("from s3", "Normal"));
     assert_eq!(oss.append("plain/b", 0, "x").await.refusal(), (409, "ObjectNotAppendable"));
-    // Nobody has computed it.
+    // The object was written through S3, so it has none.
     assert_eq!(got.header("x-oss-hash-crc64ecma"), "");
 }
 
@@ -303,7 +303,7 @@ async fn pages_can_be_short_and_markers_lead_through_all_of_them() {
 }
 
 #[tokio::test]
-async fn an_empty_object_that_can_grow_does_not_keep_anybody_out() {
+async fn an_empty_appendable_object_does_not_prevent_an_append_at_position_0() {
     let emulator = builder().start().await.unwrap();
     let oss = Oss::new(&emulator);
     for bucket in BUCKETS {

@@ -1,5 +1,5 @@
-//! Tablestore, with the very bytes that Terraform 1.11.4 sends. The vendor's client is run against
-//! it by the suites of the workspace.
+//! Tablestore, with the bytes that Terraform 1.11.4 sends. Suites of the workspace run the vendor's
+//! client against it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;

@@ -239,9 +239,9 @@ async fn many_objects_are_deleted_at_once() {
     assert_eq!(left.contents()[0].key(), Some("b"));
 }
 
-/// What was measured on a real gateway, see `Quirks::Ceph`.
+/// As measured on a real gateway, see `Quirks::Ceph`.
 #[tokio::test]
-async fn with_cephs_manners_conditions_are_what_a_real_gateway_makes_of_them() {
+async fn with_cephs_quirks_conditions_are_decided_as_by_a_real_gateway() {
     use common::{builder, client};
     use remote_state_emulator::Quirks;
     let emulator = builder()
@@ -282,8 +282,7 @@ async fn with_cephs_manners_conditions_are_what_a_real_gateway_makes_of_them() {
     put(BUCKET, "2").if_none_match("*").send().await.unwrap();
 }
 
-/// Who wants to know which came first has to see it in the document: the vendor's client sorts the
-/// two kinds apart.
+/// The test reads the order from the document: the vendor's client separates the two kinds.
 #[tokio::test]
 async fn versions_and_delete_markers_are_listed_in_one_order() {
     let (emulator, client) = start_versioned().await;

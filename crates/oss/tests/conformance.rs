@@ -12,7 +12,7 @@ use remote_state_conformance::{Scale, Setup};
 use remote_state_core::Capabilities;
 use remote_state_emulator::Emulator;
 
-/// Enough to see a difference between manners; what takes a crowd or a large state is seen once.
+/// Enough to see a difference between quirks; what takes a crowd or a large state is seen once.
 fn small() -> Scale {
     Scale::default().with_racers(12).with_workspaces(30).with_huge_bytes(7 << 20)
 }
@@ -98,7 +98,7 @@ mod table {
 }
 
 /// A store that is slow, busy at first, and loses answers.
-mod weather {
+mod faults {
     use std::time::Duration;
 
     use remote_state_emulator::{Fault, Misbehaviour};

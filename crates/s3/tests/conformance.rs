@@ -16,7 +16,7 @@ use lock_items::LockItems;
 use remote_state_conformance::{RawLocks, Scale, Setup};
 use remote_state_core::Capabilities;
 
-/// Enough to see a difference between manners; what takes a crowd or a large state is seen once.
+/// Enough to see a difference between quirks; what takes a crowd or a large state is seen once.
 fn small() -> Scale {
     Scale::default().with_racers(12).with_workspaces(30).with_huge_bytes(7 << 20)
 }
@@ -37,7 +37,7 @@ async fn setup(keys: &[(&str, &str)], conditional_write: bool) -> Setup {
     Setup::new(store, declares).with_raw_locks(locks).with_guard(emulator)
 }
 
-/// Amazon's own manners, bucket without versions.
+/// No quirks, bucket without versions.
 mod aws {
     use super::*;
 
@@ -48,7 +48,7 @@ mod aws {
     remote_state_conformance::suite!(plain);
 }
 
-/// Amazon's own manners, bucket with versions.
+/// No quirks, bucket with versions.
 mod aws_versioned {
     use super::*;
 
@@ -59,7 +59,7 @@ mod aws_versioned {
     remote_state_conformance::suite!(versioned);
 }
 
-/// Ceph's manners, bucket without versions.
+/// Ceph's quirks, bucket without versions.
 mod ceph {
     use super::*;
 
@@ -70,7 +70,7 @@ mod ceph {
     remote_state_conformance::suite!(plain);
 }
 
-/// Ceph's manners, bucket with versions, of which the list decides about locks.
+/// Ceph's quirks, bucket with versions, of which the list decides about locks.
 mod ceph_versioned {
     use super::*;
 

@@ -1,4 +1,4 @@
-//! What every provider promises, on a store with Ceph's manners.
+//! What every provider promises, on a store with Ceph's quirks.
 
 use std::sync::Arc;
 

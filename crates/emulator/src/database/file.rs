@@ -1,4 +1,4 @@
-//! The file of a store, which processes share.
+//! A database file that several processes share.
 
 use std::fs::File;
 use std::io;
@@ -17,8 +17,8 @@ use crate::store::{Error, internal};
 /// redb's default is a gigabyte; a request here needs the rows it touches and no more.
 pub(super) const CACHE_BYTES: usize = 16 << 20;
 
-/// An error of redb, as what the system said if that is what it is about.
-fn told(error: impl Into<redb::Error>) -> io::Error {
+/// Returns the system's error if redb passes one on, and redb's own otherwise.
+fn system_error(error: impl Into<redb::Error>) -> io::Error {
     match error.into() {
         redb::Error::Io(error) => error,
         other => io::Error::other(other),
@@ -45,7 +45,7 @@ impl SharedFile {
         lock_path.push(".lock");
         let (lock, is_read_only) = match open_private(Path::new(&lock_path)) {
             Ok(lock) => (lock, false),
-            // Nobody writes through this file system, so anything that is locked will do.
+            // On a read-only file system no process writes, so a lock on any file suffices.
             Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
                 let lock = open_to_read(Path::new(&lock_path)).or_else(|_| open_to_read(path));
                 (lock.map_err(|_| error)?, true)
@@ -59,18 +59,18 @@ impl SharedFile {
         self.is_read_only
     }
 
-    /// Reads the file once and compares all checksums: redb may panic, or worse, over a page that
-    /// is not what it was. Where nothing can be written only its head is looked at.
+    /// Reads the whole file and compares all checksums: redb may panic, or worse, on a damaged
+    /// page. On a read-only file system this reads only the head.
     pub(super) fn check(&self) -> io::Result<()> {
         let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         let _held = FileLock::acquire(&lock, &self.path)?;
         let check = || {
             if self.is_read_only {
                 drop(open_to_read(&self.path)?);
-                return self.open_read_only().map(drop).map_err(told);
+                return self.open_read_only().map(drop).map_err(system_error);
             }
-            // What could be repaired is whole again.
-            self.open()?.check_integrity().map(drop).map_err(told)
+            // `open` has repaired what it could.
+            self.open()?.check_integrity().map(drop).map_err(system_error)
         };
         panics::catch(check).unwrap_or_else(|panic| Err(self.damaged(&panic)))
     }
@@ -83,7 +83,7 @@ impl SharedFile {
         }
         let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         let _held = FileLock::acquire(&lock, &self.path)?;
-        // Within, the database is dropped, and so closed, before the lock.
+        // The closure drops the database, which closes it, before the lock is released.
         panics::catch(|| Ok(work(&self.open()?))).unwrap_or_else(|panic| Err(self.damaged(&panic)))
     }
 
@@ -97,14 +97,14 @@ impl SharedFile {
         let _held = FileLock::acquire(&lock, &self.path)?;
         let read = || {
             let database = match self.open_read_only() {
-                // Someone was killed while writing, and only a writer may repair what that left.
+                // A process was killed while writing, and only a writer may repair the file.
                 Err(DatabaseError::RepairAborted) if !self.is_read_only => {
                     drop(self.open()?);
                     self.open_read_only()
                 }
                 opened => opened,
             };
-            let database = database.map_err(told)?;
+            let database = database.map_err(system_error)?;
             Ok(database
                 .begin_read()
                 .map_err(|error| internal(error).into())
@@ -126,19 +126,19 @@ impl SharedFile {
     }
 
     fn open(&self) -> io::Result<Database> {
-        let backend = FileBackend::new(open_private(&self.path)?).map_err(told)?;
+        let backend = FileBackend::new(open_private(&self.path)?).map_err(system_error)?;
         redb::Builder::new()
             .set_cache_size(CACHE_BYTES)
             .create_with_backend(Unsynced(backend))
-            .map_err(told)
+            .map_err(system_error)
     }
 }
 
-/// A file whose writes are left to the kernel to put on the disk.
+/// A file that is never forced to the disk: the kernel writes it.
 ///
-/// The kernel has them, in order, even if this process is killed the next moment; waiting for the
-/// disk would cost more than all the rest of a request and help only against a loss of power, which
-/// a development store does not promise to survive.
+/// The kernel has the writes, in order, even if this process is killed the next moment. Waiting for
+/// the disk would take longer than the rest of a request. It would only help against a loss of
+/// power, which a development store need not survive.
 #[derive(Debug)]
 struct Unsynced(FileBackend);
 

@@ -1,4 +1,4 @@
-//! Where buckets live: memory, or a file that several processes share.
+//! The database of a store: in memory, or in a file that several processes share.
 
 mod file;
 mod panics;
@@ -41,20 +41,20 @@ impl Storage {
     /// time.
     ///
     /// The file is open, under a lock on a sibling file that ends in `.lock`, only while a
-    /// transaction runs: a fraction of a millisecond for a small one. So no process waits long
-    /// for another, and one that is killed takes nothing with it: what was acknowledged has reached
-    /// the kernel. It has not been forced to the disk, which a loss of power would need.
+    /// transaction runs: a fraction of a millisecond for a small one. So no process waits long for
+    /// another. An acknowledged write has reached the kernel, and survives if the process is
+    /// killed. It has not been forced to the disk, and may be lost with the power.
     ///
     /// # Errors
     /// If the directory cannot be created, or the file cannot be opened, is a symbolic link,
-    /// belongs to somebody else, is damaged or is no database of ours. `TimedOut` if another
-    /// process holds it for long. On a file system that is read-only it can be read.
+    /// belongs to another user, is damaged or is no database of this crate. `TimedOut` if another
+    /// process holds it for long. A file on a read-only file system can be read.
     pub fn file(path: impl AsRef<Path>) -> io::Result<Self> {
         let file = SharedFile::new(path.as_ref())?;
         file.check()?;
         if !file.is_read_only() {
             match file.with(create_tables)? {
-                // What is there can be read.
+                // The store can still be read.
                 Err(error) if error.is_full() => {}
                 made => made.map_err(io::Error::other)?,
             }
@@ -71,7 +71,7 @@ impl Storage {
         let pins = self.pins.clone();
         self.blocking(move |database| {
             let mut txn = database.begin_write().map_err(internal)?;
-            // Reopening after a kill then needs no walk over the whole file.
+            // Then reopening after a kill does not read the whole file.
             txn.set_quick_repair(true);
             let result = work(&txn)?;
             store::blobs::sweep(&txn, &pins)?;
@@ -99,8 +99,7 @@ impl Storage {
         self.pins.pin(segments)
     }
 
-    /// redb blocks, and so does the lock on the file: neither belongs on a thread that drives
-    /// sockets.
+    /// redb and the lock on the file block, so they run on a thread for blocking work.
     async fn blocking<R: Send + 'static, E: From<Error> + Send + 'static>(
         &self,
         work: impl FnOnce(&Database) -> Result<R, E> + Send + 'static,
@@ -121,7 +120,7 @@ impl Storage {
         }
     }
 
-    /// Nothing can be written, because the file system does not take it.
+    /// Returns whether the file system is read-only.
     pub(crate) fn is_read_only(&self) -> bool {
         matches!(&*self.kind, Kind::File(file) if file.is_read_only())
     }

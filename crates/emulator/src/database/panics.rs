@@ -1,4 +1,4 @@
-//! Panics of others that are errors here.
+//! Turning panics of redb into errors.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -9,11 +9,11 @@ thread_local! {
     static CATCHING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs something that may panic, and returns what it panicked with. Whatever it was at work on has
-/// to be given up then.
+/// Runs something that may panic, and returns the message of the panic. The caller must not use
+/// what `work` was changing after a panic.
 pub(crate) fn catch<R>(work: impl FnOnce() -> R) -> Result<R, String> {
     static HOOK: Once = Once::new();
-    // What comes back as an error must not also be announced as a bug of the program.
+    // The default hook would print a message as for a bug in the program.
     HOOK.call_once(|| {
         let announce = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {

@@ -1,4 +1,4 @@
-//! Files that are for one user only, and the lock between the processes of that user.
+//! Files that only one user may read, and a lock between the processes of that user.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
@@ -6,22 +6,22 @@ use std::path::Path;
 use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
-/// A transaction takes a few milliseconds: who has waited this long says what for.
+/// How long a process waits before it logs that. A transaction takes a few milliseconds.
 const QUIET: Duration = Duration::from_secs(1);
 
-/// Who has waited this long gives up: a process that was stopped holds its lock until somebody lets
-/// it go on.
+/// How long a process waits before it gives up: a suspended process keeps its lock until it
+/// resumes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The first pause before the lock is tried for again, and the longest.
+/// The first pause between two attempts to take the lock, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_micros(200);
 const LONGEST_PAUSE: Duration = Duration::from_millis(5);
 
-/// Unlocks however the transaction ends.
+/// A held lock, released when dropped.
 pub(super) struct FileLock<'a>(&'a File);
 
 impl<'a> FileLock<'a> {
-    /// Waits until the lock is free. `store` is what it is a lock of.
+    /// Waits until the lock is free. `store` is the file that it protects.
     ///
     /// # Errors
     /// `TimedOut` if another process keeps it.
@@ -54,13 +54,14 @@ impl<'a> FileLock<'a> {
 
 impl Drop for FileLock<'_> {
     fn drop(&mut self) {
-        // An unlock that fails leaves a lock that ends with the process; there is no one to tell.
+        // If unlocking fails, the lock ends with the process.
         let _unlocked = self.0.unlock();
     }
 }
 
-/// States hold secrets: their file is for its owner only, also one that came with a clone. And
-/// whoever prepared the folder must not choose what is written to.
+/// Opens a file that only its owner may read: states hold secrets. A file that came with a clone
+/// gets the same mode. Links are not followed, since the author of a cloned folder must not choose
+/// which file is written.
 pub(super) fn open_private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -77,7 +78,7 @@ pub(super) fn open_private(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Opens what cannot be written to.
+/// Opens a file for reading.
 pub(super) fn open_to_read(path: &Path) -> io::Result<File> {
     open(path, OpenOptions::new().read(true))
 }
@@ -87,7 +88,7 @@ fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;
-        // Neither follows a link that was made just now, nor waits for the other end of a pipe.
+        // Do not follow a link that was made just now, and do not wait for the other end of a pipe.
         let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
         options.mode(0o600).custom_flags(flags.bits().cast_signed());
     }

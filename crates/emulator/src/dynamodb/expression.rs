@@ -1,5 +1,5 @@
-//! The two kinds of expression that lock clients write: conditions and projections. Whatever else
-//! one may write is refused.
+//! The two kinds of expression that lock clients write: conditions and projections. Other
+//! expressions are refused.
 //!
 //! See <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html>.
 
@@ -96,7 +96,8 @@ impl Projection {
     }
 }
 
-/// An attribute's name, or what a `#` stands for. Paths into an attribute are refused.
+/// Returns the name of an attribute, replacing a placeholder with `#`. Paths into an attribute are
+/// refused.
 fn name(path: &str, input: &Value) -> Result<String, Refusal> {
     if path.starts_with('#') {
         let name = input["ExpressionAttributeNames"][path].as_str();

@@ -28,7 +28,7 @@ use crate::faults::{IgnoredConditions, Plan};
 use crate::protocol::{Operation, Protocol, Target, Traits};
 use crate::store::tables::{self, Item};
 
-/// What every operation's name follows in `x-amz-target`.
+/// The part of `x-amz-target` before the name of the operation.
 const TARGET_PREFIX: &str = "DynamoDB_20120810.";
 
 /// The longest request. The service takes 16 MiB, and a lock is a few hundred bytes.
@@ -75,7 +75,7 @@ impl Protocol for Tables {
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let item = body.get("Item").or_else(|| body.get("Key"));
         let key = item.and_then(|item| item.as_object()).and_then(|item| {
-            // The key of a lock table; any other is not told apart from what it holds.
+            // The partition key of a lock table. A request does not name the key of its table.
             text(&item.get("LockID")?["S"])
         });
         let is_conditional = body.get("ConditionExpression").is_some();
@@ -165,7 +165,7 @@ impl Request<'_> {
     }
 
     fn condition(&self) -> Result<Condition, Refusal> {
-        // Read even if it is not followed, so that what is not understood never passes.
+        // Read even if it is ignored, so that an unknown condition is always refused.
         let condition = Condition::parse(&self.input)?;
         Ok(if self.ignores_conditions { Condition::default() } else { condition })
     }

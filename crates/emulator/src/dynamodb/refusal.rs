@@ -2,7 +2,7 @@
 
 use crate::store::Error;
 
-/// Why a request is refused.
+/// An error in the words of DynamoDB.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) status: u16,

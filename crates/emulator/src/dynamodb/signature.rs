@@ -1,7 +1,6 @@
 //! Signature Version 4 for requests to tables: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>.
 //!
-//! The signatures of S3 requests are checked by the S3 protocol layer, which knows no other
-//! service.
+//! The S3 protocol layer checks signatures for S3 only.
 
 use std::collections::BTreeMap;
 

@@ -3,7 +3,7 @@
 use super::misbehaviour::Misbehaviour;
 use crate::recorder::Request;
 
-/// One way to misbehave, and the requests it applies to: all of them, forever, unless narrowed.
+/// One way to misbehave, and the requests it applies to: all of them, unless limited.
 #[derive(Debug, Clone)]
 pub struct Fault {
     pub(super) misbehaviour: Misbehaviour,
@@ -42,7 +42,7 @@ impl Fault {
         self
     }
 
-    /// Leaves alone the first `skips` requests that it would apply to.
+    /// Skips the first `skips` requests that it would apply to.
     #[must_use]
     pub fn with_skips(mut self, skips: u32) -> Self {
         self.skips = skips;
@@ -137,7 +137,7 @@ impl Fault {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Traits {
     pub(crate) is_conditional: bool,
-    /// It has `If-Match`. Not known of OSS and of tables.
+    /// The request has `If-Match`. Always false for OSS and for tables.
     pub(crate) is_update: bool,
     pub(crate) is_chunked: bool,
 }

@@ -20,42 +20,43 @@ pub enum Misbehaviour {
         /// For example `SlowDown`.
         code: String,
     },
-    /// Waits before doing anything, on top of [`Faults::set_latency`](crate::Faults::set_latency).
+    /// Waits before doing anything, in addition to
+    /// [`Faults::set_latency`](crate::Faults::set_latency).
     Delay(Duration),
-    /// Says of a bucket of OSS that it never kept versions, as it was in the moment before they
-    /// were turned on.
+    /// Reports a bucket of OSS as one that never kept versions, as it was just before versioning
+    /// was enabled.
     ForgetVersioning,
-    /// Takes no notice of `If-Match` and `If-None-Match` on a write, as stores do that do not know
-    /// them; nor, on OSS, of `x-oss-forbid-overwrite` and of the position of an append.
+    /// Ignores `If-Match` and `If-None-Match` on a write, as stores do that do not support them. On
+    /// OSS, also ignores `x-oss-forbid-overwrite` and the position of an append.
     IgnoreConditions,
-    /// Takes no notice of `If-Match` on a write to S3, but of `If-None-Match`.
+    /// Ignores `If-Match` on a write to S3, and heeds `If-None-Match`.
     IgnoreUpdateConditions,
-    /// Takes no notice of them on buckets with versioning enabled, as Ceph does.
+    /// Ignores both on buckets with versioning enabled, as Ceph does.
     IgnoreConditionsOnVersionedBuckets,
-    /// Takes no notice of `Range` on a GET, and answers with the whole object, as servers may.
+    /// Ignores `Range` on a GET, and answers with the whole object, as servers may.
     IgnoreRanges,
     /// Does the work, then closes the connection without an answer.
     LoseReply,
     /// Closes the connection and does nothing.
     LoseRequest,
-    /// Takes an entity tag in `If-Match` for a wrong one unless it comes without its quotes, as
-    /// Ceph does.
+    /// Finds `If-Match` met only if the entity tag has no quotes, as Ceph does.
     MeetBareTagsOnly,
-    /// Names wrong checksums in answers of S3 and a wrong CRC-64 in those of OSS, which then differ
-    /// from the body, as those of one do that was damaged on its way.
+    /// Writes wrong checksums into answers of S3 and a wrong CRC-64 into those of OSS, as if the
+    /// body was damaged in transit.
     MisstateChecksum,
     /// Answers bodies with trailing checksums (`aws-chunked`) with 400 `XAmzContentSHA256Mismatch`,
     /// as older Ceph does.
     RefuseTrailers,
-    /// Lists at most this many entries on a page of OSS, whatever is asked for, as the service may.
+    /// Lists at most this many entries on a page of OSS, also if the request allows more, as the
+    /// service may.
     ShortPages {
-        /// How many, at least one.
+        /// The number of entries, at least one.
         entries: usize,
     },
     /// Sends this much of the answer to a GET, then closes the connection. `Content-Length` still
     /// promises all of it.
     TruncateBody {
-        /// How much is sent.
+        /// The number of bytes that are sent.
         after_bytes: u64,
     },
 }

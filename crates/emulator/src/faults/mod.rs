@@ -35,7 +35,7 @@ impl Faults {
         self.lock().push(fault);
     }
 
-    /// Disarms every fault, makes the link fast again and puts the clock right.
+    /// Disarms every fault, makes the link fast again and resets the clock.
     pub fn clear(&self) {
         self.lock().clear();
         self.set_latency(Duration::ZERO);
@@ -49,8 +49,7 @@ impl Faults {
         self.lock().len()
     }
 
-    /// Delays every request by this much, as the distance to a far region does. Zero, the default,
-    /// is no delay.
+    /// Delays every request, as the distance to a far region does. Zero, the default, is no delay.
     pub fn set_latency(&self, latency: Duration) {
         self.link.set_latency(latency);
     }
@@ -60,9 +59,9 @@ impl Faults {
         self.link.set_bytes_per_second(limit);
     }
 
-    /// Puts the clock ahead of this machine's by this much, or behind it. Requests whose signature
-    /// says another time than this clock, by more than 15 minutes, are refused as each service
-    /// refuses them; the answer says the time.
+    /// Sets the clock ahead of this machine's, or behind it. Each service refuses requests that
+    /// were signed at a time that differs from this clock by more than 15 minutes. Answers have the
+    /// time of this clock.
     pub fn set_clock_ahead(&self, ahead: SignedDuration) {
         self.clock.set_ahead(ahead);
     }

@@ -8,11 +8,11 @@ use hyper::body::{Body as _, Frame};
 use hyper::header::{CONTENT_LENGTH, HeaderValue};
 use s3s::{Body, HttpResponse, StdError};
 
-/// How long a truncated answer stays open after its last byte, so that the client has that byte
-/// before it sees the end.
+/// How long a truncated answer stays open after its last byte, so that the client reads that byte
+/// before the end.
 const LINGER: Duration = Duration::from_millis(20);
 
-/// Ends the body early, while its length still promises all of it.
+/// Ends the body early, with the `Content-Length` of the whole body.
 pub(crate) fn truncate(answer: HttpResponse, after_bytes: u64) -> HttpResponse {
     let (mut head, body) = answer.into_parts();
     if let Some(length) = body.size_hint().exact() {

@@ -1,4 +1,4 @@
-//! Which bucket and object a request is about, and with which parameters.
+//! The bucket, the object and the parameters of a request.
 //!
 //! See <https://www.alibabacloud.com/help/en/oss/user-guide/regions-and-endpoints>.
 
@@ -43,7 +43,7 @@ impl Query {
     }
 }
 
-/// What a request is about.
+/// The bucket and the object of a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Address {
     pub(super) bucket: Option<String>,
@@ -51,8 +51,8 @@ pub(super) struct Address {
 }
 
 impl Address {
-    /// Reads host and path. A key that is no UTF-8 is taken with replacement characters here and
-    /// refused by [`check`](Self::check).
+    /// Reads host and path. In a key that is not UTF-8 this puts replacement characters, and
+    /// [`check`](Self::check) refuses it.
     pub(super) fn of(uri: &Uri, headers: &HeaderMap) -> Self {
         let some = |text: &str| {
             let text = percent_decode_str(text).decode_utf8_lossy().into_owned();
@@ -66,8 +66,8 @@ impl Address {
         Self { bucket: some(bucket), key: some(key) }
     }
 
-    /// Refuses names that the service refuses, and paths where it wants a bucket in the host's
-    /// name.
+    /// Refuses names that the service refuses, and paths where the service requires the bucket in
+    /// the name of the host.
     pub(super) fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
         let host = host(headers);
         if is_service(host) && bucket_of_host(host).is_none() && self.bucket.is_some() {
@@ -109,13 +109,13 @@ impl Address {
 /// The host that a request was sent to, without its port.
 pub(super) fn host(headers: &HeaderMap) -> &str {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    // The colons of `[::1]` are none before a port.
+    // The colons in `[::1]` do not separate a port.
     host.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(host, |(name, _)| name)
 }
 
-/// Buckets stand before `localhost`, which resolves to this machine whatever stands before it, and
-/// before the service's own names, which a client may resolve, or reach through a proxy, as it
-/// likes.
+/// Returns the bucket in the name of a host: a subdomain of `localhost`, which resolves to this
+/// machine, or of the service's own names, which a client may resolve itself or reach through a
+/// proxy.
 fn bucket_of_host(host: &str) -> Option<&str> {
     let bucket = if is_service(host) {
         let (first, rest) = host.split_once('.')?;
@@ -140,7 +140,7 @@ fn is_bucket_name(name: &str) -> bool {
         && name.ends_with(is_plain)
 }
 
-/// What a request asks for.
+/// An operation of OSS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operation {
     AppendObject,
@@ -207,7 +207,7 @@ const SUBRESOURCES: [&str; 37] = [
 ];
 
 impl Operation {
-    /// Finds out what a request asks for; none if it is nothing that is implemented here.
+    /// Returns the operation of a request, or `None` if the emulator does not implement it.
     pub(super) fn of(
         method: &Method,
         address: &Address,

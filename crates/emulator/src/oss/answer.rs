@@ -23,19 +23,19 @@ pub(super) fn xml_answer<T: serde::Serialize>(
     Ok(answer)
 }
 
-/// A header whose value may turn out to be none that HTTP can carry, and is left out then.
+/// Sets a header, unless HTTP cannot carry its value.
 pub(super) fn set(answer: &mut HttpResponse, name: &'static str, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         answer.headers_mut().insert(name, value);
     }
 }
 
-/// A time as documents have it, such as `2024-01-01T00:00:00.000Z`.
+/// Formats a time as in documents, such as `2024-01-01T00:00:00.000Z`.
 pub(super) fn document_time(ms: u64) -> String {
     timestamp(ms).strftime("%Y-%m-%dT%H:%M:%S.000Z").to_string()
 }
 
-/// A time as headers have it.
+/// Formats a time as in headers.
 pub(super) fn header_time(ms: u64) -> String {
     timestamp(ms).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }

@@ -76,7 +76,7 @@ impl Oss {
     }
 }
 
-/// Adds to an object that is there. No new version comes of it.
+/// Appends to an existing object. This makes no new version.
 fn extend(
     txn: &redb::WriteTransaction,
     bucket: &str,

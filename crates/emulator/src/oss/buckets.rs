@@ -11,7 +11,7 @@ use super::refusal::Refusal;
 use super::{Oss, xml};
 use crate::store::{BUCKETS, Bucket, Versioning, buckets, internal};
 
-/// Nobody but the owner may do anything, which is the default of the service too.
+/// Only the owner may access a bucket, as by default in the service.
 const BUCKET_ACL: &str = "private";
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ impl Oss {
     /// <https://www.alibabacloud.com/help/en/oss/developer-reference/putbucket>
     pub(super) async fn put_bucket(&self, call: &Call) -> Result<HttpResponse, Refusal> {
         let name = call.own_bucket();
-        // To create what one has already is no error.
+        // It is no error to create a bucket that the account already owns.
         let _created: bool =
             self.storage.write(move |txn| buckets::create(txn, &name, Versioning::Never)).await?;
         Ok(empty(StatusCode::OK))

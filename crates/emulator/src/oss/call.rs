@@ -9,7 +9,7 @@ use hyper::{Method, Uri};
 
 use super::address::{Address, Operation, Query};
 
-/// A request, taken apart as far as every operation needs it.
+/// A request, parsed as far as every operation needs it.
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(super) method: Method,
@@ -19,7 +19,7 @@ pub(crate) struct Call {
     pub(super) query: Query,
     pub(super) operation: Option<Operation>,
     pub(super) body: Vec<Bytes>,
-    /// How long a page of a listing is at most, if a fault says so.
+    /// The most entries on a page of a listing, if a fault limits them.
     pub(super) page_limit: Option<usize>,
     pub(super) forgets_versioning: bool,
 }
@@ -43,7 +43,7 @@ impl Call {
         }
     }
 
-    /// Whether the request is to fail if the object exists.
+    /// Returns whether the request must fail if the object exists.
     pub(super) fn is_conditional(&self) -> bool {
         self.operation == Some(Operation::AppendObject)
             || self.header("x-oss-forbid-overwrite").is_some_and(|value| value != "false")
@@ -63,7 +63,8 @@ impl Call {
         self.address.key.clone().unwrap_or_default()
     }
 
-    /// The headers of which `is_signed` is true, by name. Several of one name count as one.
+    /// Returns the headers for which `is_signed` is true, by name. Values of the same name are
+    /// joined.
     pub(super) fn sorted_headers(
         &self,
         is_signed: impl Fn(&str) -> bool,

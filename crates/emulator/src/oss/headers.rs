@@ -1,4 +1,4 @@
-//! Headers that are stored with an object, and what is said of a body.
+//! Headers that are stored with an object, and headers about a body.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -12,7 +12,8 @@ use super::call::Call;
 use super::refusal::Refusal;
 use crate::store::{Content, Headers};
 
-/// Where the checksum of an object stands, in decimal: <https://www.alibabacloud.com/help/en/oss/developer-reference/check-data-transmission-integrity-by-using-crc-64>.
+/// The header with the checksum of an object, in decimal:
+/// <https://www.alibabacloud.com/help/en/oss/developer-reference/check-data-transmission-integrity-by-using-crc-64>.
 pub(super) const CRC64: &str = "x-oss-hash-crc64ecma";
 
 /// CRC-64 with the polynomial of ECMA-182, reflected.
@@ -20,7 +21,7 @@ pub(super) const CRC64_ALGORITHM: CrcAlgorithm = CrcAlgorithm::Crc64Xz;
 
 const META: &str = "x-oss-meta-";
 
-/// A body that matches what its sender said of it.
+/// A body that matches the digest that its sender stated.
 #[derive(Debug)]
 pub(super) struct Received {
     pub(super) pieces: Vec<Bytes>,
@@ -45,7 +46,7 @@ impl Received {
                 Refusal::new(400, "InvalidDigest", "The Content-MD5 you specified is not valid.")
             };
             let claimed = BASE64.decode(claimed).ok().filter(is_digest).ok_or_else(invalid)?;
-            // The service has one code for a digest that is none and for one of something else.
+            // The service has one code for a malformed digest and for one that does not match.
             if claimed != md5 {
                 return Err(invalid());
             }
@@ -62,8 +63,8 @@ pub(super) enum KmsKeys {
     DefaultOnly,
 }
 
-/// Reads the headers to store. Those that the operation does not know are ignored, as the service
-/// ignores them.
+/// Reads the headers to store. Like the service, this ignores headers that the operation does not
+/// have.
 pub(super) fn stored(call: &Call, keys: KmsKeys) -> Result<Headers, Refusal> {
     let text = |name: &str| call.header(name).map(str::to_owned);
     let encryption = text("x-oss-server-side-encryption");
@@ -92,7 +93,7 @@ pub(super) fn stored(call: &Call, keys: KmsKeys) -> Result<Headers, Refusal> {
     })
 }
 
-/// Reads the ACL that an object is to have; none if the request does not say.
+/// Reads the ACL for an object, if the request names one.
 pub(super) fn acl(call: &Call) -> Result<Option<String>, Refusal> {
     let acl = call.header("x-oss-object-acl");
     if acl.is_some_and(|acl| {
@@ -103,7 +104,7 @@ pub(super) fn acl(call: &Call) -> Result<Option<String>, Refusal> {
     Ok(acl.filter(|acl| *acl != "default").map(str::to_owned))
 }
 
-/// Whether `x-oss-forbid-overwrite` asks to leave an existing object alone.
+/// Returns whether `x-oss-forbid-overwrite` protects an existing object.
 pub(super) fn forbids_overwrite(call: &Call) -> Result<bool, Refusal> {
     match call.header("x-oss-forbid-overwrite") {
         None | Some("false") => Ok(false),
@@ -128,7 +129,7 @@ pub(super) fn refuse_conditions(call: &Call) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Says how an object is encrypted.
+/// Sets the headers about the encryption of an object.
 pub(super) fn set_encryption(answer: &mut HttpResponse, headers: &Headers) {
     if let Some(method) = &headers.encryption {
         set(answer, "x-oss-server-side-encryption", method);
@@ -138,7 +139,7 @@ pub(super) fn set_encryption(answer: &mut HttpResponse, headers: &Headers) {
     }
 }
 
-/// Says what was stored with an object.
+/// Sets the headers that are stored with an object.
 pub(super) fn set_stored(answer: &mut HttpResponse, headers: &Headers) {
     let plain = [
         ("cache-control", &headers.cache_control),
@@ -165,7 +166,7 @@ pub(super) fn set_stored(answer: &mut HttpResponse, headers: &Headers) {
     set_encryption(answer, headers);
 }
 
-/// Says which bytes an object has. ETags are written in upper case.
+/// Sets the entity tag and the checksum of an object. Entity tags are in upper case.
 pub(super) fn set_digests(answer: &mut HttpResponse, content: &Content) {
     set(answer, "etag", &etag(content));
     if let Some(crc64) = content.oss.crc64 {

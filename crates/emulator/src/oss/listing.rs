@@ -22,7 +22,7 @@ const MAX_KEYS: usize = 1000;
 /// What `encoding-type=url` leaves alone.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// What the kinds of listing have in common.
+/// The parameters that all kinds of listing have.
 struct Ask {
     prefix: Option<String>,
     delimiter: Option<String>,
@@ -177,8 +177,8 @@ impl Oss {
     }
 }
 
-/// A marker that is itself a common prefix, as the last page gave it out, stands for all that it
-/// covers.
+/// Returns where a listing resumes. A marker that is a common prefix of the previous page covers
+/// all keys below it.
 fn after_marker(ask: &Ask, marker: Option<String>) -> After {
     match (marker, &ask.delimiter) {
         (None, _) => After::Nothing,
@@ -198,8 +198,7 @@ fn place(after: &After) -> (&str, Option<&str>) {
     }
 }
 
-/// A continuation token: opaque to clients, and it says whether it stands for a key or for a common
-/// prefix.
+/// Returns a continuation token. It is opaque to clients, and tells a key from a common prefix.
 fn token_of(after: &After) -> String {
     let kind = if matches!(after, After::Prefix(_)) { 'p' } else { 'k' };
     BASE64.encode(format!("{kind}{}", place(after).0))
@@ -215,7 +214,7 @@ fn parse_token(token: &str) -> Result<After, Refusal> {
     after.ok_or_else(|| Refusal::invalid_argument("The continuation token is invalid."))
 }
 
-/// Whether a listing says whose the objects are.
+/// Whether a listing names the owner of objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ownership {
     Hidden,
@@ -290,7 +289,7 @@ struct Versions {
     versions: Vec<AnyVersion>,
 }
 
-/// Versions and delete markers stand between one another, newest first within a key.
+/// Versions and delete markers in one order, newest first within a key.
 #[derive(Debug, Serialize)]
 enum AnyVersion {
     DeleteMarker(DeleteMarker),

@@ -33,8 +33,7 @@ use crate::faults::{IgnoredConditions, Plan};
 use crate::keyring::Keyring;
 use crate::protocol::{Protocol, Target, Traits};
 
-/// The region of buckets if the emulator has none: the one that the service takes if it is not
-/// told.
+/// The region of buckets if the emulator has none: the default of the service.
 const DEFAULT_REGION: &str = "cn-hangzhou";
 
 /// Answers requests for OSS.
@@ -53,7 +52,7 @@ impl Protocol for Oss {
         let authorization = head.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         match authorization {
             Some(authorization) => signature::is_claimed(authorization),
-            // Anonymous, but unmistakable.
+            // An anonymous request with a header of OSS.
             None => head.headers.keys().any(|name| name.as_str().starts_with("x-oss-")),
         }
     }

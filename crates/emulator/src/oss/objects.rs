@@ -31,7 +31,7 @@ impl Oss {
         let received = Received::take(call)?;
         let work = move |txn: &_| {
             let versioning = buckets::get(&open(txn, BUCKETS)?, &bucket)?.versioning;
-            // The service has no other use for the header than this one kind of bucket:
+            // The service ignores the header on other buckets:
             // <https://www.alibabacloud.com/help/en/oss/developer-reference/prevent-objects-from-being-overwritten-by-objects-that-have-the-same-names>.
             if forbids && versioning == Versioning::Never {
                 let present = versions::current(&open(txn, VERSIONS)?, &bucket, &key)?;
@@ -112,7 +112,7 @@ impl Oss {
     }
 }
 
-/// Opens a table, of whichever transaction.
+/// Opens a table.
 fn open<'txn, K: redb::Key + 'static, V: redb::Value + 'static>(
     txn: &'txn redb::WriteTransaction,
     table: redb::TableDefinition<'_, K, V>,
@@ -120,14 +120,14 @@ fn open<'txn, K: redb::Key + 'static, V: redb::Value + 'static>(
     txn.open_table(table).map_err(internal)
 }
 
-/// Says which version was written or removed, where versions are kept.
+/// Sets the header with the id of the written or removed version, if the bucket keeps versions.
 pub(super) fn set_version(answer: &mut HttpResponse, written: &Written) {
     if let Some(id) = &written.version_id {
         set(answer, "x-oss-version-id", id);
     }
 }
 
-/// Whose an object or a bucket is: everything here belongs to one account.
+/// The owner of objects and buckets: all belong to one account.
 #[derive(Debug, Serialize)]
 pub(super) struct Owner {
     #[serde(rename = "ID")]

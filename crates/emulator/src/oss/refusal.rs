@@ -1,4 +1,5 @@
-//! Errors, and how they are written: <https://www.alibabacloud.com/help/en/oss/developer-reference/error-responses>.
+//! Errors and their documents:
+//! <https://www.alibabacloud.com/help/en/oss/developer-reference/error-responses>.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -11,19 +12,19 @@ use serde::Serialize;
 use super::xml;
 use crate::store::Error;
 
-/// Why a request is refused.
+/// An error in the words of OSS.
 #[derive(Debug)]
 pub(super) struct Refusal {
     status: u16,
     pub(super) code: String,
     message: String,
-    /// The number under which the vendor documents this very case, where it is known.
+    /// The number under which the vendor documents this case, if it is known.
     ec: Option<&'static str>,
     headers: Vec<(&'static str, String)>,
     details: Box<Details>,
 }
 
-/// What a refusal of a signature says for the sake of those who look for their mistake.
+/// The signed text, in the answer to a wrong signature, by which a client finds its mistake.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Details {
@@ -96,7 +97,7 @@ impl Refusal {
         self
     }
 
-    /// Writes the answer. An answer to HEAD has no body, so its document stands in a header.
+    /// Writes the answer. An answer to HEAD has no body, so its document is in a header.
     pub(super) fn render(&self, is_head: bool, host: &str, request_id: &str) -> HttpResponse {
         let document = Document {
             code: &self.code,
@@ -134,7 +135,7 @@ impl Refusal {
     }
 }
 
-/// What the store finds wrong.
+/// Turns an error of the store into one of OSS.
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         match error {

@@ -17,7 +17,7 @@ use crate::body::Outgoing;
 use crate::store::versions;
 use crate::store::{BUCKETS, Content, OssKind, VERSIONS, Version, Versioning, buckets, internal};
 
-/// What was found.
+/// The object that a request names.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) content: Content,
@@ -45,7 +45,7 @@ impl Oss {
                 )
                 .with_header("content-range", format!("bytes */{size}")));
             }
-            // By default a range that does not fit is treated as if it had not been asked for.
+            // By default the service ignores a range that does not fit.
             Some(None) => (0..size, false),
         };
         let status = if is_partial { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
@@ -93,8 +93,8 @@ impl Oss {
         set(&mut answer, "content-length", &found.content.size_bytes.to_string());
         set_version(&mut answer, &found);
         if call.method == hyper::Method::GET {
-            // The length is that of the object, and what it promises does not come:
-            // `content-length` is of no use but to HEAD.
+            // The answer to a GET has no body, so the length of the object can only be stated to
+            // HEAD.
             set(&mut answer, "content-length", "0");
         }
         Ok(answer)
@@ -141,7 +141,7 @@ fn find(
     Ok(Found { content, id: found.id, modified_ms: found.modified_ms, versioning })
 }
 
-/// The headers of an answer that has the object's.
+/// Returns an answer with the headers of the object.
 fn describe(found: &Found, status: StatusCode) -> HttpResponse {
     let mut answer = empty(status);
     headers::set_stored(&mut answer, &found.content.headers);
@@ -206,7 +206,7 @@ fn check_conditions(call: &Call, found: &Found) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Reads one range of bytes; none if there is no such range in an object of this size.
+/// Reads one range of bytes. Returns `None` if an object of this size has no such range.
 fn parse_range(text: &str, size: u64) -> Option<Range<u64>> {
     let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
     let span = match (first, last) {

@@ -1,4 +1,4 @@
-//! Who may ask: the access keys, and the region that a request was signed for.
+//! Access keys, and the region that a request is signed for.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ impl S3Auth for Keys {
     }
 }
 
-/// Lets in whoever signed; the only policy there is.
+/// Accepts every signed request: there are no policies.
 #[derive(Debug)]
 pub(crate) struct SignedOnly;
 
@@ -45,8 +45,8 @@ impl S3Access for SignedOnly {
     }
 }
 
-/// The region a request was signed for: the third part of the scope, which follows the access key
-/// and the date.
+/// Returns the region that a request is signed for: the part of the scope after the access key and
+/// the date.
 pub(crate) fn signed_region(uri: &Uri, headers: &HeaderMap) -> Option<String> {
     let third = |scope: &str| scope.split('/').nth(2).map(str::to_owned);
     if let Some(value) =

@@ -1,11 +1,11 @@
-//! Which bucket and key a request is about.
+//! The bucket and the key of a request.
 
 use hyper::{HeaderMap, Uri};
 use percent_encoding::percent_decode_str;
 use s3s::S3Result;
 use s3s::host::{S3Host, VirtualHost};
 
-/// Buckets below `localhost`, which resolves to this machine whatever stands before it.
+/// Finds buckets in subdomains of `localhost`, which resolve to this machine.
 #[derive(Debug)]
 pub(crate) struct Localhost;
 
@@ -24,7 +24,7 @@ fn bucket_of_host(host: &str) -> Option<&str> {
     name.strip_suffix(".localhost").filter(|bucket| !bucket.is_empty())
 }
 
-/// The bucket and the key a request is about.
+/// Returns the bucket and the key of a request.
 pub(crate) fn target(uri: &Uri, headers: &HeaderMap) -> (Option<String>, Option<String>) {
     let path = percent_decode_str(uri.path()).decode_utf8_lossy();
     let path = path.strip_prefix('/').unwrap_or(&path);

@@ -60,8 +60,8 @@ pub(super) fn precondition_failed(condition: &str) -> S3Error {
     )
 }
 
-/// Describes what is wrong with the file, since somebody can do something about it. S3 has no codes
-/// for these: they are the emulator's own.
+/// Describes what is wrong with the file, since the user can mend that. S3 has no codes for these
+/// cases: they are the emulator's own.
 fn unusable(error: io::Error) -> S3Error {
     let (code, status) = match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {

@@ -1,4 +1,4 @@
-//! What is known of one request above and below the protocol layer.
+//! Data about one request that passes by the protocol layer.
 
 use std::sync::{Arc, OnceLock};
 
@@ -6,16 +6,16 @@ use crate::faults::IgnoredConditions;
 use crate::protocol::Operation;
 use crate::quirks::Quirks;
 
-/// What the layers above and below the protocol tell each other about one request, carried in its
-/// extensions.
+/// Data about one request that the layers above and below the protocol layer share, in the
+/// extensions of the request.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Exchange {
     pub(super) operation: Operation,
-    /// Of each entry of a list of versions, in order, whether it is a delete marker.
+    /// Whether each entry of a list of versions, in order, is a delete marker.
     pub(super) are_markers: Arc<OnceLock<Vec<bool>>>,
     pub(crate) ignored: IgnoredConditions,
     pub(crate) quirks: Quirks,
-    /// The entity tag in `If-Match` has quotes, of which the protocol layer tells nothing.
+    /// The entity tag in `If-Match` has quotes, which the protocol layer removes.
     pub(crate) is_match_quoted: bool,
     pub(crate) bare_tags_only: bool,
     pub(crate) ignore_ranges: bool,
@@ -27,7 +27,7 @@ impl Exchange {
     }
 
     pub(crate) fn set_are_markers(&self, are_markers: Vec<bool>) {
-        // Set once: an answer has one list.
+        // An answer has one list, so this is set once.
         let _first = self.are_markers.set(are_markers);
     }
 }

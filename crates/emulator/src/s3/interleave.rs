@@ -1,13 +1,13 @@
-//! A list of versions with its delete markers where they belong.
+//! The order of versions and delete markers in a list.
 //!
 //! S3 lists versions and delete markers of a key in one order, newest first. The protocol layer
-//! writes all markers and then all versions, so the entries of its document are put in order here.
+//! writes all markers and then all versions. This module reorders the entries of its document.
 
 const KINDS: [(&str, &str); 2] =
     [("<Version>", "</Version>"), ("<DeleteMarker>", "</DeleteMarker>")];
 
-/// Puts the entries of a document in order, all of them where the first one stood, given of each
-/// whether it is a delete marker. Returns nothing if the document does not have those entries.
+/// Puts the entries of a document in order, all at the place of the first one. `are_markers` says
+/// of each whether it is a delete marker. Returns `None` if the document has other entries.
 pub(crate) fn interleave(document: &str, are_markers: &[bool]) -> Option<String> {
     let (mut others, mut versions, mut markers) = (Vec::new(), Vec::new(), Vec::new());
     let mut rest = document;

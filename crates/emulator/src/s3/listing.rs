@@ -11,10 +11,10 @@ use super::{Service, size_of, strong};
 use crate::store::listing::{After, Entry, Page, Query, list};
 use crate::store::{BUCKETS, VERSIONS, buckets, internal, time_of};
 
-/// What a page holds at most, and by default.
+/// The most entries on a page, which is also the default.
 const MAX_KEYS: i32 = 1000;
 
-/// What `encoding-type=url` leaves alone.
+/// Characters that `encoding-type=url` does not encode.
 const PLAIN: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/').remove(b'*');
 
@@ -77,8 +77,7 @@ impl Service {
         let input = request.input;
         let encode = encoder(input.encoding_type.as_ref())?;
         let max_keys = page_size(input.max_keys)?;
-        // A marker that is itself a common prefix, as the last page gave it out, stands for all
-        // that it covers.
+        // A marker that is a common prefix of the previous page covers all keys below it.
         let after = match (&input.marker, &input.delimiter) {
             (Some(marker), Some(delimiter))
                 if !delimiter.is_empty() && marker.ends_with(delimiter.as_str()) =>
@@ -225,8 +224,7 @@ fn encoder(encoding: Option<&EncodingType>) -> S3Result<fn(String) -> String> {
     }
 }
 
-/// A continuation token: opaque to clients, and it says whether it stands for a key or for a common
-/// prefix.
+/// Returns a continuation token. It is opaque to clients, and tells a key from a common prefix.
 fn token(after: &After) -> String {
     let text = match after {
         After::Nothing => String::new(),

@@ -81,7 +81,7 @@ operations! {
     upload_part(UploadPartInput) -> UploadPartOutput;
 }
 
-/// Returns how S3 differs from Amazon's here.
+/// Returns the quirks of the emulator.
 fn quirks<T>(request: &S3Request<T>) -> Quirks {
     request.extensions.get::<Exchange>().map_or(Quirks::None, |exchange| exchange.quirks)
 }
@@ -98,7 +98,7 @@ fn amazons_conditions<T>(
     }
 }
 
-/// The conditions of a write, with what a fault says of them.
+/// Returns the conditions of a write, with the faults about conditions.
 fn conditions<T>(
     request: &S3Request<T>,
     if_match: Option<ETagCondition>,
@@ -109,7 +109,7 @@ fn conditions<T>(
     Conditions { if_match, if_none_match, ignored, quirks, is_match_quoted, bare_tags_only }
 }
 
-/// Returns the range that is asked for, unless a fault asks to take no notice of it.
+/// Returns the requested range, unless a fault ignores it.
 fn range(request: &S3Request<GetObjectInput>) -> Option<Range> {
     let is_ignored =
         request.extensions.get::<Exchange>().is_some_and(|exchange| exchange.ignore_ranges);
@@ -121,7 +121,7 @@ fn shows_version(quirks: Quirks, id: &str) -> bool {
     quirks == Quirks::None || id != NULL_VERSION
 }
 
-/// What the headers, and later the trailers, say of a body.
+/// Returns what the headers, and later the trailers, state about a body.
 fn expected<T>(
     request: &S3Request<T>,
     checksums: Checksums,
@@ -154,7 +154,7 @@ fn expected<T>(
     }
 }
 
-/// Refuses customer keys: S3 takes them over TLS only, which is not spoken here.
+/// Refuses customer keys: S3 accepts them over TLS only, and the emulator does not speak TLS.
 fn refuse_customer_key(algorithm: Option<&str>) -> S3Result<()> {
     match algorithm {
         None => Ok(()),

@@ -245,8 +245,7 @@ impl Service {
         })
     }
 
-    /// Lists uploads in one page however many there are: tests look here for leftovers, and there
-    /// are few.
+    /// Lists all uploads on one page: tests use this to find leftovers, of which there are few.
     pub(super) async fn list_multipart_uploads(
         &self,
         request: S3Request<ListMultipartUploadsInput>,

@@ -1,4 +1,4 @@
-//! S3 as one service on the port: what the protocol layer leaves to do before and after it.
+//! S3 as one service on the port: the steps before and after the protocol layer.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -186,8 +186,8 @@ async fn in_order(answer: HttpResponse, are_markers: &[bool]) -> Result<HttpResp
     Ok(HttpResponse::from_parts(head, Body::from(ordered)))
 }
 
-/// Makes one header of several: the AWS SDK for Rust adds a line of its own for `aws-chunked`,
-/// which the protocol layer takes for an error. A signature covers the joined values either way.
+/// Joins several headers to one. The AWS SDK for Rust adds a header for `aws-chunked`, and the
+/// protocol layer refuses two. The signature covers the joined values in either form.
 fn join_content_encodings(headers: &mut HeaderMap) {
     let values: Vec<&[u8]> =
         headers.get_all(CONTENT_ENCODING).iter().map(HeaderValue::as_bytes).collect();
@@ -223,7 +223,7 @@ fn is_checksum(name: &HeaderName) -> bool {
     name.as_str().starts_with("x-amz-checksum-") && name != "x-amz-checksum-type"
 }
 
-/// An error document. `details` is XML of its own.
+/// Returns an error document. `details` is further XML.
 fn error(status: u16, code: &str, message: &str, details: &str) -> HttpResponse {
     let text = format!(
         "<?xml version=\"1.0\" \

@@ -10,14 +10,14 @@ use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use hyper::header::EXPECT;
 use hyper::http::request::Parts;
 
-/// How much of a refused upload is read and thrown away. Closing on a client that is still sending
-/// would destroy the answer on its way.
+/// How much of a refused upload the emulator reads and drops. If it closed the connection of a
+/// client that is still sending, the client would lose the answer.
 const DRAIN_BYTES: usize = 64 << 20;
 
 /// Reads and drops the body of a request that is refused.
 pub(super) async fn drain(head: &Parts, body: Incoming) {
-    // A client that waits for `100 Continue` has not sent its body, and asking for it now would be
-    // a promise to use it.
+    // A client that waits for `100 Continue` has not sent its body, and reading would send that
+    // answer.
     if !head.headers.contains_key(EXPECT) {
         discard(body).await;
     }
@@ -37,7 +37,7 @@ pub(super) async fn discard(mut body: Incoming) {
 /// What is left of a request's body, and whether any of it was read.
 pub(super) type Left = Arc<Mutex<Option<(Incoming, bool)>>>;
 
-/// A request body that comes back when the protocol layer drops it unread.
+/// A request body that is given back when the protocol layer drops it unread.
 pub(super) struct Returning {
     pub(super) body: Option<Incoming>,
     pub(super) was_read: bool,

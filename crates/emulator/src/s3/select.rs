@@ -1,4 +1,4 @@
-//! What GET and HEAD have in common: finding a version, its conditions, its bytes, and its headers.
+//! The common part of GET and HEAD: finding a version, its conditions, bytes and headers.
 
 use std::ops::Range as Span;
 
@@ -16,7 +16,7 @@ use crate::store::{
     BUCKETS, Checksums, Content, VERSIONS, Version, Versioning, buckets, internal, time_of,
 };
 
-/// What a GET or HEAD asks for.
+/// The parameters of a GET or HEAD.
 pub(super) struct Select {
     pub(super) quirks: Quirks,
     pub(super) bucket: String,
@@ -30,7 +30,7 @@ pub(super) struct Select {
     pub(super) if_unmodified_since: Option<Timestamp>,
 }
 
-/// What a GET or HEAD found.
+/// The version that a GET or HEAD found.
 pub(super) struct Found {
     pub(super) version: Version,
     pub(super) content: Content,
@@ -39,11 +39,11 @@ pub(super) struct Found {
     pub(super) span: Span<u64>,
     pub(super) is_partial: bool,
     pub(super) part_count: Option<i32>,
-    is_id_told: bool,
+    is_id_shown: bool,
 }
 
 impl Select {
-    /// Finds what is asked for, in one transaction.
+    /// Finds the version, in one transaction.
     pub(super) fn find(&self, txn: &ReadTransaction) -> S3Result<Found> {
         let versioning =
             buckets::get(&txn.open_table(BUCKETS).map_err(internal)?, &self.bucket)?.versioning;
@@ -92,8 +92,8 @@ impl Select {
             (None, Some(number)) => part_span(&content, number)?,
             (None, None) => (whole, false, None),
         };
-        let is_id_told = self.version_id.is_some() || shows_version(self.quirks, &version.id);
-        Ok(Found { version, content, versioning, span, is_partial, part_count, is_id_told })
+        let is_id_shown = self.version_id.is_some() || shows_version(self.quirks, &version.id);
+        Ok(Found { version, content, versioning, span, is_partial, part_count, is_id_shown })
     }
 
     /// In the order of <https://www.rfc-editor.org/rfc/rfc9110#section-13.2.2>: an ETag has the last word over a time.
@@ -129,13 +129,13 @@ impl Select {
 impl Found {
     /// The version id, if the bucket ever had versions.
     pub(super) fn shown_version(&self) -> Option<String> {
-        (self.versioning != Versioning::Never && self.is_id_told).then(|| self.version.id.clone())
+        (self.versioning != Versioning::Never && self.is_id_shown).then(|| self.version.id.clone())
     }
 
     /// The headers of the answer.
     pub(super) fn describe(&self, wants_checksums: bool) -> HeadObjectOutput {
         let headers = &self.content.headers;
-        // A checksum is of the whole object, and of no use to one who gets a part.
+        // A checksum covers the whole object, so the answer with a part has none.
         let checksums = if wants_checksums && !self.is_partial {
             self.content.checksums.clone()
         } else {

@@ -8,8 +8,8 @@ use redb::{ReadableTable, WriteTransaction};
 
 use super::{CHUNKS, Error, GARBAGE, Pins, Result, Segment, internal, next_number, now_ms};
 
-/// The size of a row. Just under a power of two, because redb rounds a large row with its header up
-/// to one.
+/// The size of a row: just below a power of two, because redb rounds the size of a large row with
+/// its header up to one.
 pub(crate) const CHUNK_BYTES: usize = (1 << 20) - 4096;
 
 /// How long an unreferenced body stays readable.
@@ -84,7 +84,7 @@ pub(crate) fn read(
     Ok(found.freeze())
 }
 
-/// Lets go of a body.
+/// Marks bodies as unreferenced.
 pub(crate) fn discard(txn: &WriteTransaction, segments: &[Segment]) -> Result<()> {
     let mut garbage = txn.open_table(GARBAGE).map_err(internal)?;
     let now = now_ms();
@@ -94,7 +94,7 @@ pub(crate) fn discard(txn: &WriteTransaction, segments: &[Segment]) -> Result<()
     Ok(())
 }
 
-/// Deletes bodies that were let go long enough ago and that no reader of this process holds.
+/// Deletes bodies that were unreferenced for long enough and that no reader of this process holds.
 pub(crate) fn sweep(txn: &WriteTransaction, pins: &Pins) -> Result<()> {
     let mut garbage = txn.open_table(GARBAGE).map_err(internal)?;
     let until = now_ms().saturating_sub(GRACE_MS);

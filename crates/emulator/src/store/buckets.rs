@@ -40,7 +40,7 @@ pub(crate) fn create(txn: &WriteTransaction, name: &str, versioning: Versioning)
     Ok(true)
 }
 
-/// Switches versioning. S3 knows no way back to `Never`.
+/// Sets versioning. S3 has no way back to `Never`.
 pub(crate) fn set_versioning(
     txn: &WriteTransaction,
     name: &str,

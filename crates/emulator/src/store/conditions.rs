@@ -17,7 +17,7 @@ pub(crate) struct Conditions {
     pub(crate) quirks: Quirks,
     /// The entity tag in `if_match` had quotes.
     pub(crate) is_match_quoted: bool,
-    /// A tag with quotes is never met.
+    /// A tag with quotes never meets `if_match`.
     pub(crate) bare_tags_only: bool,
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn check(
             return Err(Error::ConditionFailed("If-None-Match"));
         }
         Some(ETagCondition::Any) => {}
-        // S3 takes nothing but the star here, see
+        // S3 accepts only the star here, see
         // <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html#API_PutObject_RequestSyntax>.
         Some(ETagCondition::ETag(_)) => {
             return Err(Error::ConditionNotImplemented("If-None-Match"));

@@ -77,7 +77,7 @@ impl std::error::Error for Error {
     }
 }
 
-/// Sorts a failure of the database: one of its file is about the file.
+/// Turns an error of the database into one of the store.
 pub(crate) fn internal(error: impl Into<redb::Error>) -> Error {
     match error.into() {
         redb::Error::Io(error) => unusable(error),
@@ -88,7 +88,7 @@ pub(crate) fn internal(error: impl Into<redb::Error>) -> Error {
     }
 }
 
-/// Makes an error of what the system says of the file.
+/// Turns an error of the file into one of the store.
 pub(crate) fn unusable(error: io::Error) -> Error {
     tracing::warn!(%error, "the embedded store cannot be used");
     Error::File(error)

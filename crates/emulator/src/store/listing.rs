@@ -9,15 +9,15 @@ use super::{Result, Version, decode, internal};
 pub(crate) enum After {
     /// At the first key.
     Nothing,
-    /// Behind this key, and behind all its versions.
+    /// After this key, and after all its versions.
     Key(String),
-    /// Behind everything that begins with this common prefix.
+    /// After everything that begins with this common prefix.
     Prefix(String),
-    /// Behind this version of this key.
+    /// After this version of this key.
     Version(String, String),
 }
 
-/// What is asked for.
+/// The parameters of a listing.
 #[derive(Debug)]
 pub(crate) struct Query<'a> {
     pub(crate) bucket: &'a str,
@@ -74,7 +74,7 @@ pub(crate) fn list(
         let (row_key, row) = row.map_err(internal)?;
         let (bucket, key, _) = row_key.value();
         if bucket != query.bucket || !key.starts_with(query.prefix) {
-            // Keys below the prefix are never met: the range starts at it.
+            // The range starts at the prefix, so no key is less than it.
             break;
         }
         let is_latest = key_in_progress.as_deref() != Some(key);

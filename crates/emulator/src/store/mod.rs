@@ -1,8 +1,7 @@
-//! What is stored: the tables, their rows, and the operations on them.
+//! The tables of the database, their rows, and the operations on them.
 //!
-//! Each operation takes a redb transaction, so that a condition and the write it guards are decided
-//! together: that is the whole argument for atomicity. Nothing here knows of HTTP or of a protocol's
-//! errors.
+//! Each operation takes a redb transaction, so that a condition and its write are one atomic step.
+//! Nothing here knows HTTP or the errors of a protocol.
 
 pub(crate) mod blobs;
 pub(crate) mod buckets;
@@ -39,7 +38,7 @@ pub(crate) const VERSIONS: TableDefinition<'_, (&str, &str, u64), &[u8]> =
 /// needs.
 pub(crate) const CHUNKS: TableDefinition<'_, (u64, u32), &[u8]> = TableDefinition::new("chunks");
 
-/// Bodies that no version refers to any more, by the time they were let go.
+/// Bodies that no version refers to any more, by the time since when.
 pub(crate) const GARBAGE: TableDefinition<'_, (u64, u64), ()> = TableDefinition::new("garbage");
 
 /// Multipart uploads by bucket, key and upload id.
@@ -62,7 +61,7 @@ pub(crate) const OTS_TABLES: TableDefinition<'_, &str, &[u8]> = TableDefinition:
 pub(crate) const OTS_ROWS: TableDefinition<'_, (&str, &[u8]), &[u8]> =
     TableDefinition::new("ots_rows");
 
-/// The last number given out, by purpose.
+/// The last number that was used, by purpose.
 pub(crate) const COUNTERS: TableDefinition<'_, &str, u64> = TableDefinition::new("counters");
 
 /// Whether a bucket keeps old versions.
@@ -89,7 +88,7 @@ pub(crate) struct Version {
     pub(crate) content: Option<Content>,
 }
 
-/// What a version holds.
+/// The content of a version.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Content {
     /// Without quotes.
@@ -99,12 +98,12 @@ pub(crate) struct Content {
     pub(crate) segments: Vec<Segment>,
     pub(crate) headers: Headers,
     pub(crate) checksums: Checksums,
-    /// Missing from what was written before there was OSS here.
+    /// Rows from before the emulator spoke OSS do not have it.
     #[serde(default)]
     pub(crate) oss: OssFacts,
 }
 
-/// What only OSS knows of an object.
+/// The properties of an object in OSS.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct OssFacts {
     /// None is the ACL of the bucket.
@@ -114,7 +113,7 @@ pub(crate) struct OssFacts {
     pub(crate) kind: OssKind,
 }
 
-/// How an object came to be, which decides whether one may append to it.
+/// How an object was created, which decides whether clients may append to it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum OssKind {
     Appendable,
@@ -202,7 +201,7 @@ pub(crate) fn time_of(ms: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(ms)
 }
 
-/// Gives out the next number of a purpose, starting at one.
+/// Returns the next number for a purpose, starting at one.
 pub(crate) fn next_number(txn: &WriteTransaction, purpose: &str) -> Result<u64> {
     let mut counters = txn.open_table(COUNTERS).map_err(internal)?;
     let last = counters.get(purpose).map_err(internal)?.map_or(0, |guard| guard.value());
@@ -210,8 +209,8 @@ pub(crate) fn next_number(txn: &WriteTransaction, purpose: &str) -> Result<u64> 
     Ok(last + 1)
 }
 
-/// Makes an identifier of 32 hexadecimal digits that does not show the number it comes from:
-/// clients must not order by it.
+/// Makes an identifier of 32 hexadecimal digits. It hides the number, since clients must not order
+/// by it.
 pub(crate) fn opaque_id(purpose: &str, number: u64) -> String {
     let seed = format!("{purpose}/{number}/{}/{}", now_ms(), std::process::id());
     hex(&Sha256::checksum(seed.as_bytes())[..16])

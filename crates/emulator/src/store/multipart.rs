@@ -79,7 +79,7 @@ pub(crate) fn put_part(
     Ok(upload)
 }
 
-/// Makes an object of the named parts if the conditions hold, and forgets the upload.
+/// Makes an object of the named parts if the conditions hold, and deletes the upload.
 ///
 /// `combine` computes the checksums of the whole from the upload and its parts.
 pub(crate) fn complete<E: From<Error>>(

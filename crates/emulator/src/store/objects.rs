@@ -12,7 +12,7 @@ use super::{
 /// The version id of objects written while versioning was not enabled.
 pub(crate) const NULL_VERSION: &str = "null";
 
-/// What a write left behind.
+/// The result of a write.
 #[derive(Debug)]
 pub(crate) struct Written {
     /// None on a bucket that was never versioned.
@@ -51,7 +51,7 @@ pub(crate) fn delete(
     }
 }
 
-/// Deletes one version for good. A version that is not there is no error, as on S3.
+/// Deletes one version. Deleting one that does not exist is no error, as on S3.
 pub(crate) fn delete_version(
     txn: &WriteTransaction,
     bucket: &str,
@@ -75,7 +75,7 @@ fn file(
     let number = next_number(txn, "version")?;
     let id = match versioning {
         Versioning::Enabled => opaque_id("version", number),
-        // At most one version of a key is called `null`, and a new one takes the place of the old.
+        // At most one version of a key has the id `null`, and a new one replaces it.
         Versioning::Never | Versioning::Suspended => {
             remove_null(txn, bucket, key)?;
             NULL_VERSION.to_owned()
@@ -89,8 +89,8 @@ fn file(
     Ok(Written { version_id, is_delete_marker })
 }
 
-/// Changes a version where it stands: the current one, or the one with this id. False if there is
-/// no such version, or a delete marker.
+/// Changes a version in place: the current one, or the one with this id. False if there is no such
+/// version, or a delete marker.
 pub(crate) fn amend(
     txn: &WriteTransaction,
     bucket: &str,

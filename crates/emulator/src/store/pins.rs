@@ -29,7 +29,7 @@ impl Pins {
     }
 }
 
-/// Keeps bodies from being cleared away while it lives.
+/// Keeps bodies from being deleted until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Pinned {
     pins: Pins,

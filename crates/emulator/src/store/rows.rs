@@ -74,7 +74,7 @@ pub(crate) fn table(txn: &ReadTransaction, name: &str) -> Result<Option<Table>> 
     found(txn.open_table(OTS_TABLES).map_err(internal)?.get(name).map_err(internal)?)
 }
 
-/// Returns a table, on the way to changing it.
+/// Returns a table, in a transaction that writes.
 pub(crate) fn table_for_write(txn: &WriteTransaction, name: &str) -> Result<Option<Table>> {
     found(txn.open_table(OTS_TABLES).map_err(internal)?.get(name).map_err(internal)?)
 }
@@ -84,7 +84,7 @@ pub(crate) fn row(txn: &ReadTransaction, table: &str, key: &[u8]) -> Result<Opti
     found(txn.open_table(OTS_ROWS).map_err(internal)?.get((table, key)).map_err(internal)?)
 }
 
-/// Returns a row, on the way to changing it.
+/// Returns a row, in a transaction that writes.
 pub(crate) fn row_for_write(
     txn: &WriteTransaction,
     table: &str,

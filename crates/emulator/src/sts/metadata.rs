@@ -7,19 +7,19 @@ use s3s::{Body, HttpResponse};
 
 use super::{Sts, utc};
 
-/// Whether the metadata service of the pretended instance wants a token.
+/// Whether the metadata service of the emulated instance requires a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MetadataMode {
-    /// It gives tokens out and does without: the service's default.
+    /// It issues tokens, and does not require them: the default of the service.
     Normal,
-    /// It refuses whoever comes without one.
+    /// It refuses requests without a token.
     Hardened,
-    /// It knows of none, as it did at first.
+    /// It issues no tokens, as in its first version.
     Old,
 }
 
-/// A role of the pretended instance.
+/// The role of the emulated instance.
 #[derive(Debug, Clone)]
 pub(crate) struct InstanceRole {
     pub(crate) name: String,
@@ -28,11 +28,10 @@ pub(crate) struct InstanceRole {
 
 const TOKEN_PATH: &str = "/latest/api/token";
 const ROLES_PATH: &str = "/latest/meta-data/ram/security-credentials/";
-/// What is given out as a token. It guards against requests forged through others, not against
-/// guesses.
+/// The token. It protects against forged requests through other programs, and need not be secret.
 const TOKEN: &str = "a-token-of-the-emulators-metadata";
 
-/// Whether a request is one for the metadata service.
+/// Returns whether a request is for the metadata service.
 pub(super) fn is_addressed(head: &Parts) -> bool {
     let path = head.uri.path();
     !head.headers.contains_key(AUTHORIZATION)

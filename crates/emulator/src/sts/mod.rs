@@ -1,5 +1,5 @@
-//! Where temporary keys come from: STS, and the metadata of a pretended ECS instance. The location
-//! service is here too, for it speaks as STS does.
+//! The sources of temporary keys: STS, and the metadata of an emulated ECS instance. The location
+//! service is here too, since it has the same protocol as STS.
 //!
 //! See <https://www.alibabacloud.com/help/en/ram/developer-reference/api-sts-2015-04-01-overview>.
 
@@ -36,16 +36,17 @@ const ACCOUNT: &str = "1234567890123456";
 /// The longest request. A policy may have 2 KiB, a token of an identity provider more.
 const REQUEST_BYTES: usize = 64 << 10;
 
-/// How long a session lasts if nobody says: <https://www.alibabacloud.com/help/en/ram/developer-reference/api-sts-2015-04-01-assumerole>.
+/// How long a session lasts by default:
+/// <https://www.alibabacloud.com/help/en/ram/developer-reference/api-sts-2015-04-01-assumerole>.
 pub(crate) const DEFAULT_LIFETIME: Duration = Duration::from_secs(3600);
 
 /// Answers requests for temporary keys.
 #[derive(Debug, Clone)]
 pub(crate) struct Sts {
     pub(crate) keys: Keyring,
-    /// The roles that one may assume, by their ARN.
+    /// The roles that clients may assume, by their ARN.
     pub(crate) roles: Arc<Vec<String>>,
-    /// Identity providers by their ARN, each with the one token that it vouches for.
+    /// Identity providers by their ARN, each with the token that it accepts.
     pub(crate) providers: Arc<Vec<(String, String)>>,
     pub(crate) instance_role: Option<InstanceRole>,
     /// How long the keys of an instance last, and those of a role at most.
@@ -213,7 +214,7 @@ impl Sts {
         }))
     }
 
-    /// What the location service knows: that OSS of every region is here.
+    /// The answer of the location service: OSS of every region is at the emulator's address.
     fn endpoints(&self) -> Value {
         json!({"Endpoints": {"Endpoint": [{
             "Type": "openAPI",
@@ -223,7 +224,7 @@ impl Sts {
     }
 }
 
-/// A time without parts of a second, which the services do not write.
+/// Formats a time in whole seconds, as the services do.
 fn utc(ms: u64) -> String {
     let time = i64::try_from(ms)
         .ok()

@@ -1,6 +1,6 @@
 //! Errors of STS and of the location service.
 
-/// Why a request is refused.
+/// An error in the words of STS.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) status: u16,

@@ -12,7 +12,7 @@ use sha1::Sha1;
 use super::refusal::Refusal;
 use crate::keyring::{Keyring, Rejection};
 
-/// What stays as it is.
+/// Characters that are not encoded.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// How far a client's clock may be off.
@@ -39,7 +39,8 @@ impl Parameters {
         )
     }
 
-    /// Returns a parameter's value; empty if it is missing, which the services do not tell apart.
+    /// Returns a parameter's value, or an empty text if it is missing: the services treat both
+    /// alike.
     pub(super) fn get(&self, name: &str) -> &str {
         self.0.get(name).map_or("", String::as_str)
     }
@@ -55,7 +56,7 @@ impl Parameters {
         }
     }
 
-    /// Refuses a call unless it was signed, at about this time, with a key of the ring.
+    /// Refuses a call unless it was signed, at about this time, with a key of `keys`.
     pub(super) fn check(
         &self,
         method: &str,

@@ -8,10 +8,10 @@ use super::plain_buffer::Value;
 use super::refusal::Refusal;
 use crate::store::rows::Columns;
 
-/// How deep filters may stand within filters. The service allows ten.
+/// How deep filters may be nested. The service allows ten.
 const DEPTH: usize = 10;
 
-/// A condition, understood as a whole before anything is done.
+/// A condition, parsed completely before anything is changed.
 #[derive(Debug)]
 pub(super) struct Check {
     existence: Existence,
@@ -25,7 +25,7 @@ enum Existence {
     Excluded,
 }
 
-/// A filter, understood.
+/// A parsed filter.
 #[derive(Debug)]
 pub(super) enum Test {
     All(Vec<Self>),

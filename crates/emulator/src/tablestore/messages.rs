@@ -1,7 +1,9 @@
 //! The messages, in protocol buffers.
 //!
-//! See <https://www.alibabacloud.com/help/en/tablestore/developer-reference/api-reference-data-types>. Whatever a message has beyond these fields is left out by the
-//! decoder, so fields that ask for something that is not done here are listed, to be refused.
+//! See
+//! <https://www.alibabacloud.com/help/en/tablestore/developer-reference/api-reference-data-types>.
+//! Whatever a message has beyond these fields is left out by the decoder, so the messages have
+//! fields that the emulator refuses.
 
 use prost::Message;
 

@@ -76,7 +76,7 @@ impl Protocol for Tablestore {
     }
 
     fn target(&self, call: &Call) -> Target {
-        // The first column of the primary key, if it is a text.
+        // The first column of the primary key, if it is a string.
         let key = |row: &[u8]| match Row::decode(row).ok()?.primary_key.into_iter().next()?.value? {
             Value::String(key) => Some(key),
             _ => None,
@@ -213,7 +213,7 @@ impl Tablestore {
                 capacity_unit: CapacityUnit { read: Some(0), write: Some(0) },
                 last_increase_time: 0,
             },
-            // Nothing is ever forgotten.
+            // Rows never expire.
             table_options: TableOptions {
                 time_to_live: Some(-1),
                 max_versions: Some(1),

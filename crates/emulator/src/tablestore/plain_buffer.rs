@@ -25,7 +25,7 @@ pub(crate) enum Value {
     Binary(Vec<u8>),
 }
 
-/// What an update does to a column that it does not set.
+/// How an update removes a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CellOperation {
     DeleteAll,
@@ -33,7 +33,7 @@ pub(super) enum CellOperation {
     Increment,
 }
 
-/// A column with its value, or with what is to become of it.
+/// A column with its value, or with the operation on it.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Cell {
     pub(super) name: String,
@@ -42,7 +42,7 @@ pub(super) struct Cell {
     pub(super) timestamp_ms: Option<i64>,
 }
 
-/// A row, or what is to become of it.
+/// A row, or a change of one.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Row {
     pub(super) primary_key: Vec<Cell>,
@@ -50,7 +50,7 @@ pub(super) struct Row {
     pub(super) is_deleted: bool,
 }
 
-/// Why bytes are no row.
+/// The reason why bytes are no row.
 pub(super) type Malformed = &'static str;
 
 impl Row {
@@ -198,7 +198,7 @@ impl Value {
     }
 }
 
-/// What is left to read.
+/// The bytes that are not read yet.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -261,7 +261,7 @@ impl<'a> Reader<'a> {
 }
 
 fn put_bytes(bytes: &mut Vec<u8>, data: &[u8]) {
-    // Requests are bounded far below this, and answers hold what came in requests.
+    // Requests are much shorter, and answers hold what was in requests.
     bytes.extend(u32::try_from(data.len()).unwrap_or(u32::MAX).to_le_bytes());
     bytes.extend_from_slice(data);
 }

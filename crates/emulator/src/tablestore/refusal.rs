@@ -3,7 +3,7 @@
 use super::plain_buffer::Malformed;
 use crate::store::Error;
 
-/// Why a request is refused.
+/// An error in the words of Tablestore.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) status: u16,

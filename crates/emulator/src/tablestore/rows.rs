@@ -14,7 +14,7 @@ use super::{Tablestore, table_of};
 use crate::store::now_ms;
 use crate::store::rows::{self, Column, Columns, KeyKind, Table};
 
-/// What becomes of a row.
+/// The change of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
     Delete,
@@ -69,8 +69,7 @@ impl Tablestore {
                 ..Cell::new(name, column.value.clone())
             })
             .collect();
-        // Of a row that has none of the columns asked for nothing is said, unless its key is among
-        // them.
+        // A row without any of the requested columns is left out, unless its key is among them.
         let names_key = table.primary_key.iter().any(|(name, _)| wanted.contains(name));
         let is_shown =
             present.is_some() && (wanted.is_empty() || names_key || !attributes.is_empty());
@@ -95,7 +94,7 @@ impl Tablestore {
         if !matches!(returned, 0 | 1) {
             return Err(Refusal::unsupported("the return of columns"));
         }
-        // Read even if it is not followed, so that what is not understood never passes.
+        // Read even if it is ignored, so that an unknown condition is always refused.
         let check =
             Some(Check::parse(&request.condition)?).filter(|_| conditions == Conditions::Heeded);
         let row = Row::decode(&request.row)?;
@@ -169,7 +168,7 @@ fn set(mut columns: Columns, cells: &[Cell]) -> Result<Columns, Refusal> {
     Ok(columns)
 }
 
-/// The values by which a row is found, if they are what the table wants.
+/// Returns the key of a row, if it has the columns that the table requires.
 fn key_of(table: &Table, row: &Row) -> Result<Vec<u8>, Refusal> {
     let names = |names: Vec<&str>| names.join(",");
     let given = names(row.primary_key.iter().map(|cell| &*cell.name).collect());
@@ -214,7 +213,7 @@ fn refuse_doubles(row: &Row) -> Result<(), Refusal> {
     }
 }
 
-/// What a request cost. The Go SDK does without the units of neither kind.
+/// The capacity that a request consumed. The Go SDK requires both kinds of units.
 fn consumed(read: i32, write: i32) -> ConsumedCapacity {
     ConsumedCapacity { capacity_unit: CapacityUnit { read: Some(read), write: Some(write) } }
 }

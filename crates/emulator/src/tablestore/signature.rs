@@ -1,4 +1,5 @@
-//! Who asks, and proof of who answers: <https://www.alibabacloud.com/help/en/tablestore/developer-reference/http-message>.
+//! Signatures of requests and of answers:
+//! <https://www.alibabacloud.com/help/en/tablestore/developer-reference/http-message>.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -15,7 +16,7 @@ use crate::keyring::{Keyring, Rejection};
 /// How far a client's clock may be off.
 const SKEW_SECONDS: u64 = 15 * 60;
 
-/// The two headers in which a signature may stand. They are no part of what is signed.
+/// The two headers that may hold a signature. The signature does not cover them.
 const SIGNATURES: [&str; 2] = ["x-ots-signature", "x-ots-signaturev4"];
 
 /// The key that signed a request and signs the answer.
@@ -25,7 +26,7 @@ pub(super) struct Signer {
     signing_key: String,
 }
 
-/// Refuses a request unless it was signed, at about this time, with a key of the ring.
+/// Refuses a request unless it was signed, at about this time, with a key of `keys`.
 pub(super) fn check(
     headers: &HeaderMap,
     path: &str,
@@ -75,7 +76,7 @@ pub(super) fn check(
 }
 
 impl Signer {
-    /// The `Authorization` of an answer, of which these are the other headers.
+    /// Returns the `Authorization` of an answer with these headers.
     pub(super) fn authorize(&self, headers: &HeaderMap, path: &str) -> String {
         let text = format!("{}{path}", sorted(headers));
         format!("OTS {}:{}", self.access_key, sha1(&self.signing_key, &text))
@@ -86,7 +87,7 @@ fn string_to_sign(headers: &HeaderMap, path: &str) -> String {
     format!("{path}\nPOST\n\n{}", sorted(headers))
 }
 
-/// The headers of the protocol, each on a line.
+/// Returns the headers of the protocol, each on a line.
 fn sorted(headers: &HeaderMap) -> String {
     let mut found: Vec<(&str, String)> = headers
         .iter()
@@ -99,7 +100,7 @@ fn sorted(headers: &HeaderMap) -> String {
     found.into_iter().map(|(name, value)| format!("{name}:{value}\n")).collect()
 }
 
-/// The key of the newer kind of signature, which is good for a day and a region.
+/// Returns the key of the newer kind of signature, which is valid for a day and a region.
 fn signing_key(secret: &str, day: &str, region: &str) -> String {
     let first = format!("aliyun_v4{secret}").into_bytes();
     let key = [day, region, "ots", "aliyun_v4_request"]

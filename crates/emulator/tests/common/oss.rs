@@ -1,4 +1,4 @@
-//! A client of OSS that signs with version 1 and says what it got.
+//! A client of OSS that signs with version 1.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ impl Answer {
         self.headers.get(name).map_or("", String::as_str)
     }
 
-    /// What stands between the first `<name>` and its end.
+    /// Returns the text between the first `<name>` and its end.
     pub(crate) fn element(&self, name: &str) -> &str {
         self.elements(name).first().copied().unwrap_or_default()
     }
@@ -83,8 +83,8 @@ impl Oss {
         self.send("DELETE", target, &[], "").await
     }
 
-    /// Sends a request. `target` is a bucket, perhaps with a key, perhaps with parameters, nothing
-    /// of it in need of encoding.
+    /// Sends a request. `target` is a bucket, with or without a key and parameters, that needs no
+    /// encoding.
     pub(crate) async fn send(
         &self,
         method: &str,
@@ -95,7 +95,7 @@ impl Oss {
         self.try_send(method, target, headers, body).await.unwrap()
     }
 
-    /// Sends a request whose bucket stands before the name of the host and not in the path.
+    /// Sends a request with the bucket in the name of the host and not in the path.
     pub(crate) async fn send_to_host(&self, host: &str, method: &str, target: &str) -> Answer {
         self.try_send(method, target, &[("host", host)], "").await.unwrap()
     }
@@ -138,7 +138,7 @@ impl Oss {
         let mut mac = Hmac::<Sha1>::new_from_slice(b"testtest").unwrap();
         mac.update(text.as_bytes());
         let signature = BASE64.encode(mac.finalize().into_bytes());
-        // With the bucket in the host, the path has the key alone. What is signed is the same.
+        // With the bucket in the host, the path has only the key. The signed text is the same.
         let sent_path = match path.trim_start_matches('/').split_once('/') {
             Some((_, key)) if !named("host").is_empty() => format!("/{key}"),
             _ => path,

@@ -25,14 +25,14 @@ pub(crate) async fn emulator() -> Emulator {
     emulator_with(Quirks::None).await
 }
 
-/// The same with Ceph's manners.
+/// The same with Ceph's quirks.
 pub(crate) async fn ceph_emulator() -> Emulator {
     emulator_with(Quirks::Ceph).await
 }
 
-async fn emulator_with(manners: Quirks) -> Emulator {
+async fn emulator_with(quirks: Quirks) -> Emulator {
     Emulator::builder()
-        .with_quirks(manners)
+        .with_quirks(quirks)
         .with_credentials("test", "testtest")
         .with_bucket(BUCKET)
         .with_versioned_bucket("versioned")

@@ -1,7 +1,7 @@
-//! Who asks: both versions of the signature, in the `Authorization` header.
+//! Both versions of the signature in the `Authorization` header.
 //!
-//! Written from the vendor's documents and tested on what its SDKs compute, apart from any client
-//! in this repository.
+//! Written from the vendor's documentation and tested with signatures of its SDKs. It shares no
+//! code with the clients in this repository.
 
 mod v1;
 mod v4;
@@ -36,7 +36,7 @@ pub(super) fn check(
     }
 }
 
-/// Whether an `Authorization` header is one of OSS.
+/// Returns whether an `Authorization` header is one of OSS.
 pub(super) fn is_claimed(authorization: &str) -> bool {
     authorization.starts_with("OSS ") || authorization.starts_with("OSS4-HMAC-SHA256")
 }

@@ -77,7 +77,7 @@ const SIGNED: [&str; 66] = [
     "worm",
 ];
 
-/// More of them, which have a prefix or came later.
+/// Further parameters, which have a prefix or were added later.
 const SIGNED_TOO: [&str; 10] = [
     "wormExtend",
     "wormId",
@@ -91,7 +91,7 @@ const SIGNED_TOO: [&str; 10] = [
     "x-oss-write-get-object-response",
 ];
 
-/// The text that is signed. The date is that of `x-oss-date`, if there is one.
+/// Returns the text to sign. The date is that of `x-oss-date`, if there is one.
 pub(super) fn string_to_sign(call: &Call) -> String {
     let date = call.header("x-oss-date").or_else(|| call.header("date")).unwrap_or_default();
     let mut text = format!(

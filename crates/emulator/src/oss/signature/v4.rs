@@ -7,10 +7,10 @@ use sha2::{Digest as _, Sha256};
 use crate::oss::call::Call;
 use crate::store::hex;
 
-/// What stays as it is in a parameter.
+/// Characters that are not encoded in a parameter.
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// What stays as it is in a path.
+/// Characters that are not encoded in a path.
 const PLAIN_PATH: &AsciiSet = &PLAIN.remove(b'/');
 
 /// The parts of an `Authorization` header of this version.
@@ -45,7 +45,7 @@ impl<'a> Claim<'a> {
     }
 }
 
-/// What the hash in the signed text is of.
+/// Returns the canonical request, whose hash is in the text to sign.
 pub(super) fn canonical_request(call: &Call, claim: &Claim<'_>) -> String {
     let encode = |text: &str| utf8_percent_encode(text, PLAIN).to_string();
     let mut parameters: Vec<_> =
@@ -78,7 +78,7 @@ pub(super) fn canonical_request(call: &Call, claim: &Claim<'_>) -> String {
     )
 }
 
-/// The text that is signed.
+/// Returns the text to sign.
 pub(super) fn string_to_sign(canonical_request: &str, time: &str, claim: &Claim<'_>) -> String {
     let hash = hex(&Sha256::digest(canonical_request.as_bytes()));
     format!("OSS4-HMAC-SHA256\n{time}\n{}\n{hash}", claim.scope())
