@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::config::{ForeignEndpoint, ProviderSpec, ResolvedConfig};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::identity::Identity;
 use crate::store::StateStore;
 
@@ -47,17 +47,24 @@ pub trait Backend: Debug + Send + Sync {
     /// Returns what a person should know before anything is done with this configuration, beside
     /// the [`notes`](ResolvedConfig::notes) on it: that certificates are not checked, that a
     /// variable has an old name.
-    fn warnings(&self) -> &[String];
+    fn warnings(&self) -> &[String] {
+        &[]
+    }
 
     /// Returns the services other than the vendor's to which files of the directory send requests.
-    fn foreign_endpoints(&self) -> &[ForeignEndpoint];
+    fn foreign_endpoints(&self) -> &[ForeignEndpoint] {
+        &[]
+    }
 
     /// Looks for the credentials and asks the provider whose they are.
     ///
     /// # Errors
-    /// `CredentialInvalid` without credentials, or if they are not accepted; `Unavailable` if the
+    /// `Unsupported` if the provider knows no accounts; `CredentialInvalid` without credentials, or if they are not accepted; `Unavailable` if the
     /// provider cannot be reached.
-    async fn identity(&self) -> Result<Identity>;
+    async fn identity(&self) -> Result<Identity> {
+        let message = "this provider knows no accounts";
+        Err(Error::new(ErrorKind::Unsupported, "identify", message))
+    }
 
     /// Opens the store. Nothing is sent before its first operation.
     ///

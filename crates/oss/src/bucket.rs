@@ -113,10 +113,6 @@ impl ObjectBackend for Bucket {
         LONGEST_KEY
     }
 
-    fn how_to_look(&self, _key: &str) -> String {
-        "look at what is stored".to_owned()
-    }
-
     async fn get(
         &self,
         operation: &'static str,
@@ -183,10 +179,6 @@ impl ObjectBackend for Bucket {
 
     fn lock_object<'a>(&'a self, place: &'a StatePlace) -> Box<dyn LockMechanism + 'a> {
         Box::new(LockObject { bucket: self, place })
-    }
-
-    fn lock_object_name(&self) -> &'static str {
-        LockObject::NAME
     }
 
     fn release_caveat(&self) -> Option<String> {

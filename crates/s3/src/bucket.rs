@@ -30,10 +30,6 @@ use crate::versions::Listed;
 const LOCK_HINT: &str = "set `use_lockfile = true` or `dynamodb_table` for every client of this \
                          state, or pass `--backend-config use_lockfile=true`";
 
-/// The longest key of an object, in bytes:
-/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html>.
-const LONGEST_KEY: usize = 1024;
-
 impl S3Config {
     /// Makes the store. Nothing is sent before the first operation.
     pub fn store(&self) -> ObjectStateStore {
@@ -107,10 +103,6 @@ impl ObjectBackend for Bucket {
                 self.dialect.updates_conditionally() && self.dialect.versioned == Versioned::Same,
             )
             .with_versions(true)
-    }
-
-    fn longest_key(&self) -> usize {
-        LONGEST_KEY
     }
 
     fn how_to_look(&self, key: &str) -> String {

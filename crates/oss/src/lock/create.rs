@@ -56,7 +56,7 @@ pub(crate) struct LockObject<'a> {
 #[async_trait]
 impl LockMechanism for LockObject<'_> {
     fn name(&self) -> &'static str {
-        Self::NAME
+        "lock object"
     }
 
     fn object(&self) -> String {
@@ -164,8 +164,6 @@ impl FoundLock for FoundObject<'_> {
 }
 
 impl LockObject<'_> {
-    pub(crate) const NAME: &'static str = "lock object";
-
     fn key(&self) -> &str {
         &self.place.lock_key
     }

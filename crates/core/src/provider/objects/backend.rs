@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::names::VersionId;
 use crate::outgoing::Outgoing;
 use crate::provider::{Failure, LockMechanism, Md5Sum, Outcome, Page, Present, StateObject};
@@ -124,12 +124,17 @@ pub trait ObjectBackend: Debug + Send + Sync + 'static {
     /// Returns what the store can do, as configured and without regard to locks and digests.
     fn capabilities(&self) -> Capabilities;
 
-    /// Returns the length of the longest key in bytes.
-    fn longest_key(&self) -> usize;
+    /// Returns the length of the longest key in bytes: 1,024 in
+    /// [Amazon S3](https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html).
+    fn longest_key(&self) -> usize {
+        1024
+    }
 
     /// Returns how to look at an object without this library, as a sentence goes on:
     /// ``look at what is stored with `…` ``.
-    fn how_to_look(&self, key: &str) -> String;
+    fn how_to_look(&self, _key: &str) -> String {
+        "look at what is stored".to_owned()
+    }
 
     /// Opens an object for reading. One of zero bytes is an object.
     ///
@@ -169,14 +174,23 @@ pub trait ObjectBackend: Debug + Send + Sync + 'static {
     /// Lists the versions of one object, newest first.
     ///
     /// # Errors
-    /// Why this page could not be had.
-    async fn versions(&self, key: &str, at: Option<Cursor>) -> Result<Page<StateVersion, Cursor>>;
+    /// `Unsupported` if the store keeps none; why this page could not be had.
+    async fn versions(
+        &self,
+        _key: &str,
+        _at: Option<Cursor>,
+    ) -> Result<Page<StateVersion, Cursor>> {
+        let message = format!("{} keeps no versions", self.store());
+        Err(Error::new(ErrorKind::Unsupported, "list versions", message))
+    }
 
     /// Returns the lock object of a state, which only one client can create.
     fn lock_object<'a>(&'a self, place: &'a StatePlace) -> Box<dyn LockMechanism + 'a>;
 
     /// Returns what a lock object is called here: `lock file`.
-    fn lock_object_name(&self) -> &'static str;
+    fn lock_object_name(&self) -> &'static str {
+        "lock object"
+    }
 
     /// Looks whether a state is there.
     ///
