@@ -1,9 +1,8 @@
 //! How the program ends: the one list of exit codes, and the one place where errors become words.
 
-use remote_state::{Error, ErrorKind, LockId, LockInfo};
+use remote_state::{Error, ErrorKind, LockInfo};
 
-use crate::args::operand;
-use crate::ui::{Ui, harmless};
+use crate::ui::Ui;
 
 /// What the program says to whoever started it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +79,8 @@ impl Failure {
     /// Tells what failed.
     pub(crate) fn report(&self, ui: &Ui) {
         if let Self::Error(error) = self {
-            ui.error(error.message(), &lines(error), &hints(error, ui.selection()), &causes(error));
+            let hints = ui.commands().hints(error);
+            ui.error(error.message(), &lines(error), &hints, &causes(error));
         }
     }
 }
@@ -124,30 +124,6 @@ pub(crate) fn lines(error: &Error) -> Vec<(String, String)> {
     }
     lines.extend(error.context().iter().map(|(label, value)| ((*label).to_owned(), value.clone())));
     lines
-}
-
-/// Commands in hints are about the state that the failed command was about, so they name it in the
-/// same way.
-pub(crate) fn hints(error: &Error, selection: &str) -> Vec<String> {
-    let command = format!("`remote-state{selection} ");
-    let mut hints: Vec<_> =
-        error.hints().iter().map(|hint| hint.replace("`remote-state ", &command)).collect();
-    if let Some(holder) = error.holder() {
-        hints.push(match holder.id().map(LockId::as_str) {
-            // Whoever wrote the lock chose the id, and this goes to a shell.
-            Some(id) if harmless(id) == id => {
-                format!("if that run is gone, release it with {command}unlock {}`", operand(id))
-            }
-            Some(_) => format!(
-                "if that run is gone, release it by its id, which cannot be shown as it is: see \
-                 {command}locks --json`"
-            ),
-            None => {
-                format!("if no client is at work, remove it with {command}unlock --unreadable`")
-            }
-        });
-    }
-    hints
 }
 
 fn causes(error: &Error) -> Vec<String> {

@@ -1,59 +1,105 @@
 //! Files that people take for a state, told by their first bytes.
 
+use crate::advice::Commands;
+
 /// What a file is instead of a state, and what to do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Foreign {
     /// To be put after "it is".
     pub(crate) what: &'static str,
-    pub(crate) hint: &'static str,
+    pub(crate) remedy: Remedy,
 }
 
-const NONE_OF_OURS: &str =
-    "push the state itself: the file that `remote-state pull -o FILE` writes";
-const UTF_8: &str = "write it as UTF-8 without a byte order mark: `remote-state pull -o FILE` \
-                     does, and so does `cmd /c` in place of `>` in PowerShell";
+/// What to do about a file that is no state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Remedy {
+    /// Do what the sentence says.
+    Do(&'static str),
+    /// Push another file.
+    PushTheState,
+    /// Write the file anew, as UTF-8.
+    WriteUtf8,
+}
+
+impl Remedy {
+    pub(crate) fn hint(self, commands: &Commands) -> String {
+        let pull = commands.named("pull -o FILE");
+        match self {
+            Self::Do(sentence) => sentence.to_owned(),
+            Self::PushTheState => format!("push the state itself: the file that {pull} writes"),
+            Self::WriteUtf8 => format!(
+                "write it as UTF-8 without a byte order mark: {pull} does, and so does `cmd /c` in \
+                 place of `>` in PowerShell"
+            ),
+        }
+    }
+}
 
 /// What begins so.
 const BEGINNINGS: [(&[u8], Foreign); 16] = [
-    (b"\xef\xbb\xbf", Foreign { what: "a text with a byte order mark", hint: UTF_8 }),
-    (b"\xff\xfe", Foreign { what: "a text in UTF-16", hint: UTF_8 }),
-    (b"\xfe\xff", Foreign { what: "a text in UTF-16", hint: UTF_8 }),
-    (b"{\0", Foreign { what: "a text in UTF-16", hint: UTF_8 }),
-    (b"\0{", Foreign { what: "a text in UTF-16", hint: UTF_8 }),
-    (b"\x1f\x8b", Foreign { what: "compressed with gzip", hint: "pass it through `gunzip`" }),
+    (b"\xef\xbb\xbf", Foreign { what: "a text with a byte order mark", remedy: Remedy::WriteUtf8 }),
+    (b"\xff\xfe", Foreign { what: "a text in UTF-16", remedy: Remedy::WriteUtf8 }),
+    (b"\xfe\xff", Foreign { what: "a text in UTF-16", remedy: Remedy::WriteUtf8 }),
+    (b"{\0", Foreign { what: "a text in UTF-16", remedy: Remedy::WriteUtf8 }),
+    (b"\0{", Foreign { what: "a text in UTF-16", remedy: Remedy::WriteUtf8 }),
+    (
+        b"\x1f\x8b",
+        Foreign { what: "compressed with gzip", remedy: Remedy::Do("pass it through `gunzip`") },
+    ),
     (
         b"\x28\xb5\x2f\xfd",
-        Foreign { what: "compressed with zstd", hint: "pass it through `unzstd`" },
+        Foreign { what: "compressed with zstd", remedy: Remedy::Do("pass it through `unzstd`") },
     ),
-    (b"BZh", Foreign { what: "compressed with bzip2", hint: "pass it through `bunzip2`" }),
-    (b"\xfd7zXZ", Foreign { what: "compressed with xz", hint: "pass it through `unxz`" }),
-    (b"PK\x03\x04", Foreign { what: "a zip archive, as a saved plan is", hint: NONE_OF_OURS }),
+    (
+        b"BZh",
+        Foreign { what: "compressed with bzip2", remedy: Remedy::Do("pass it through `bunzip2`") },
+    ),
+    (
+        b"\xfd7zXZ",
+        Foreign { what: "compressed with xz", remedy: Remedy::Do("pass it through `unxz`") },
+    ),
+    (
+        b"PK\x03\x04",
+        Foreign { what: "a zip archive, as a saved plan is", remedy: Remedy::PushTheState },
+    ),
     (
         b"version https://git-lfs",
-        Foreign { what: "a pointer of Git LFS", hint: "fetch the file with `git lfs pull`" },
+        Foreign {
+            what: "a pointer of Git LFS",
+            remedy: Remedy::Do("fetch the file with `git lfs pull`"),
+        },
     ),
     (
         b"$ANSIBLE_VAULT",
         Foreign {
             what: "encrypted by Ansible Vault",
-            hint: "decrypt it with `ansible-vault view`",
+            remedy: Remedy::Do("decrypt it with `ansible-vault view`"),
         },
     ),
-    (b"age-encryption.org", Foreign { what: "encrypted by age", hint: "decrypt it with `age -d`" }),
+    (
+        b"age-encryption.org",
+        Foreign { what: "encrypted by age", remedy: Remedy::Do("decrypt it with `age -d`") },
+    ),
     (
         b"-----BEGIN PGP",
-        Foreign { what: "encrypted or signed by PGP", hint: "decrypt it with `gpg -d`" },
+        Foreign {
+            what: "encrypted or signed by PGP",
+            remedy: Remedy::Do("decrypt it with `gpg -d`"),
+        },
     ),
     (
         b"tfstate",
         Foreign {
             what: "in the binary format of Terraform 0.6 and older",
-            hint: "let a Terraform of that time write it again, as JSON",
+            remedy: Remedy::Do("let a Terraform of that time write it again, as JSON"),
         },
     ),
     (
         b"<<<<<<<",
-        Foreign { what: "a text with conflict markers", hint: "resolve the conflict first" },
+        Foreign {
+            what: "a text with conflict markers",
+            remedy: Remedy::Do("resolve the conflict first"),
+        },
     ),
 ];
 
@@ -66,7 +112,7 @@ pub(crate) fn recognised(beginning: &[u8]) -> Option<Foreign> {
     let inner = beginning.strip_prefix(b"{")?.trim_ascii_start();
     inner.starts_with(b"\"format_version\"").then_some(Foreign {
         what: "what `terraform show -json` prints, for programs to read",
-        hint: NONE_OF_OURS,
+        remedy: Remedy::PushTheState,
     })
 }
 

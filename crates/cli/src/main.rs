@@ -1,5 +1,6 @@
 //! The command `remote-state`.
 
+mod advice;
 mod args;
 mod client;
 mod commands;
@@ -68,7 +69,7 @@ fn main() -> ExitCode {
     start_log(&cli);
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
         let runtime = runtime(&cli.command);
-        let outcome = runtime.block_on(commands::run(cli, ui, env));
+        let outcome = runtime.block_on(commands::run(cli, ui.clone(), env));
         // A thread that still waits for standard input waits for nobody any more.
         runtime.shutdown_background();
         outcome

@@ -74,7 +74,7 @@ fn dev_backend(_: Dev, _: &Global, _: &Environment) -> Result<Discovered, Failur
 }
 
 /// Says that the state that is read may be that of another run.
-pub(crate) fn tell_not_compared(ui: Ui, error: &Error) {
+pub(crate) fn tell_not_compared(ui: &Ui, error: &Error) {
     ui.note(error.message());
     for (label, value) in error.context() {
         ui.note(&format!("  {label}  {value}"));
@@ -137,7 +137,7 @@ impl Session {
             self.ui.warn_error(error);
         }
         if let Some(error) = &self.not_compared {
-            tell_not_compared(self.ui, error);
+            tell_not_compared(&self.ui, error);
         }
     }
 
@@ -169,7 +169,7 @@ impl Session {
         workspace: &Workspace,
         info: &LockInfo,
     ) -> Result<LockGuard, Failure> {
-        let waiting = Waiting::new(self.ui, self.lock_wait.timeout);
+        let waiting = Waiting::new(self.ui.clone(), self.lock_wait.timeout);
         let mut attempt =
             std::pin::pin!(self.store.lock(workspace, info, self.lock_wait, &waiting));
         let first = interruption();
@@ -275,7 +275,8 @@ impl Session {
             "the work itself was done, but others may have written at the same time",
         )
         .with_hint(format!(
-            "make sure that what is stored is what it should be with `remote-state pull{other}`"
+            "make sure that what is stored is what it should be with {}",
+            self.ui.command(&format!("pull{other}"))
         ))
     }
 
@@ -316,7 +317,8 @@ impl Session {
             .with_context("lock", self.store.location(workspace).locks.join(" and "))
             .with_context("lock id", lock)
             .with_hint(format!(
-                "the lock {held}: release it with `remote-state unlock{other} {lock}`"
+                "the lock {held}: release it with {}",
+                self.ui.command(&format!("unlock{other} {lock}"))
             ))
     }
 
@@ -338,11 +340,13 @@ impl Session {
         .with_context("lock", location.locks.join(" and "))
         .with_context("lock id", lock)
         .with_hint(format!(
-            "see what is stored with `remote-state pull{other}`, and what is held with \
-             `remote-state locks`"
+            "see what is stored with {}, and what is held with {}",
+            self.ui.command(&format!("pull{other}")),
+            self.ui.command("locks")
         ))
         .with_hint(format!(
-            "the lock may still be held: release it with `remote-state unlock{other} {lock}`"
+            "the lock may still be held: release it with {}",
+            self.ui.command(&format!("unlock{other} {lock}"))
         ));
         Failure::Error(error).report(&self.ui);
         Failure::Interrupted(signal)

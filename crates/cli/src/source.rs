@@ -13,6 +13,7 @@ use remote_state::{
 use tempfile::TempPath;
 use tokio::task::spawn_blocking;
 
+use crate::advice::Commands;
 use crate::exit::Failure;
 use crate::foreign::recognised;
 use crate::session::interruption;
@@ -37,7 +38,7 @@ pub(crate) struct Pushed {
 
 impl Pushed {
     /// Reads the file, or standard input for `-`.
-    pub(crate) async fn read(ui: Ui, path: &Path) -> Result<Self, Failure> {
+    pub(crate) async fn read(ui: &Ui, path: &Path) -> Result<Self, Failure> {
         let is_stdin = path.as_os_str() == "-";
         let name =
             if is_stdin { "standard input".to_owned() } else { format!("`{}`", path.display()) };
@@ -47,7 +48,7 @@ impl Pushed {
             let file = File::open(path).map_err(|error| cannot_read(&name, error))?;
             let meta = file.metadata().map_err(|error| cannot_read(&name, error))?;
             if meta.is_file() && meta.len() > IN_MEMORY_BYTES {
-                let (file, header) = examine(path, &name)?;
+                let (file, header) = examine(ui.commands(), path, &name)?;
                 return Ok(Self {
                     name,
                     new: NewState { source: file.into(), header },
@@ -56,10 +57,11 @@ impl Pushed {
             }
             Box::new(file)
         };
-        // Whoever interrupts here leaves no copy of a state behind.
+        let commands = ui.commands().clone();
+        // An interruption here leaves no copy of a state behind.
         let interruption = interruption();
         tokio::select! {
-            read = spawn_blocking(move || Self::read_stream(name, input)) => match read {
+            read = spawn_blocking(move || Self::read_stream(&commands, name, input)) => match read {
                 Ok(read) => read,
                 Err(panic) => std::panic::resume_unwind(panic.into_panic()),
             },
@@ -93,7 +95,11 @@ impl Pushed {
         })
     }
 
-    fn read_stream(name: String, mut input: impl Read) -> Result<Self, Failure> {
+    fn read_stream(
+        commands: &Commands,
+        name: String,
+        mut input: impl Read,
+    ) -> Result<Self, Failure> {
         let mut bytes = Vec::new();
         let beginning = input.by_ref().take(IN_MEMORY_BYTES + 1).read_to_end(&mut bytes);
         beginning.map_err(|error| cannot_read(&name, error))?;
@@ -104,21 +110,21 @@ impl Pushed {
                 format!("{name} is not a Terraform state: it is empty"),
             )
             .with_context("note", "nothing was written")
-            .with_hint(
-                "the command that should have written it may have failed; to drop a state, use \
-                 `remote-state workspace delete`",
-            )
+            .with_hint(format!(
+                "the command that should have written it may have failed; to drop a state, use {}",
+                commands.named("workspace delete")
+            ))
             .into());
         }
         if bytes.len() as u64 <= IN_MEMORY_BYTES {
-            let header =
-                StateHeader::parse(&bytes).map_err(|error| not_a_state(&name, &bytes, &error))?;
+            let header = StateHeader::parse(&bytes)
+                .map_err(|error| not_a_state(commands, &name, &bytes, &error))?;
             let new = NewState { source: Bytes::from(bytes).into(), header };
             return Ok(Self { name, new, _spool: None });
         }
         let spool = spool(&bytes, input).map_err(|error| cannot_read(&name, error))?;
         drop(bytes);
-        let (file, header) = examine(&spool, &name)?;
+        let (file, header) = examine(commands, &spool, &name)?;
         Ok(Self { name, new: NewState { source: file.into(), header }, _spool: Some(spool) })
     }
 }
@@ -132,14 +138,18 @@ fn spool(beginning: &[u8], mut rest: impl Read) -> io::Result<TempPath> {
 }
 
 /// Reads a file from end to end without holding it.
-fn examine(path: &Path, name: &str) -> Result<(StateFile, StateHeader), Failure> {
+fn examine(
+    commands: &Commands,
+    path: &Path,
+    name: &str,
+) -> Result<(StateFile, StateHeader), Failure> {
     let mut reader = HeaderReader::whole();
     let file = StateFile::read(path, |bytes| {
         let _: Progress = reader.feed(bytes)?;
         Ok(())
     });
     let refused = |error: Error| match error.kind() {
-        ErrorKind::InvalidState => not_a_state(name, &beginning(path), &error),
+        ErrorKind::InvalidState => not_a_state(commands, name, &beginning(path), &error),
         _ => error,
     };
     let file = file.map_err(refused)?;
@@ -164,14 +174,14 @@ fn beginning(path: &Path) -> Vec<u8> {
     bytes
 }
 
-fn not_a_state(name: &str, beginning: &[u8], error: &Error) -> Error {
+fn not_a_state(commands: &Commands, name: &str, beginning: &[u8], error: &Error) -> Error {
     match recognised(beginning) {
         Some(foreign) => Error::new(
             ErrorKind::InvalidState,
             "push",
             format!("{name} is not a Terraform state: it is {}", foreign.what),
         )
-        .with_hint(foreign.hint),
+        .with_hint(foreign.remedy.hint(commands)),
         None => {
             Error::new(ErrorKind::InvalidState, "push", format!("{name} is {}", error.message()))
         }

@@ -8,6 +8,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use remote_state::{Error, ErrorKind};
 use serde::Serialize;
 
+use crate::advice::Commands;
 use crate::args::{Color, Global};
 use crate::exit::Failure;
 
@@ -17,14 +18,13 @@ const GREEN: Style = AnsiColor::Green.on_default();
 const CYAN: Style = AnsiColor::Cyan.on_default().bold();
 
 /// The voice of the program.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ui {
     color: ColorChoice,
     pub(crate) is_json: bool,
     is_quiet: bool,
     is_verbose: bool,
-    /// The flags that name the state, for commands in hints.
-    selection: &'static str,
+    commands: Commands,
 }
 
 impl Ui {
@@ -38,14 +38,18 @@ impl Ui {
             is_json: global.json,
             is_quiet: global.quiet,
             is_verbose: global.verbose > 0,
-            // There is one voice, and it lives as long as the program.
-            selection: global.selection().leak(),
+            commands: Commands::new(global),
         }
     }
 
-    /// Returns the flags by which this command names its state, for hints that name another one.
-    pub(crate) fn selection(&self) -> &'static str {
-        self.selection
+    /// Returns the commands that hints may name.
+    pub(crate) fn commands(&self) -> &Commands {
+        &self.commands
+    }
+
+    /// Returns a command for a hint, in backticks and with the flags that name the state.
+    pub(crate) fn command(&self, words: &str) -> String {
+        self.commands.named(words)
     }
 
     /// Returns whether more is to be said than what one must know.
@@ -171,7 +175,7 @@ impl Ui {
         for (label, value) in crate::exit::lines(error) {
             self.note(&format!("  {label}  {value}"));
         }
-        for hint in crate::exit::hints(error, self.selection()) {
+        for hint in self.commands.hints(error) {
             self.say_lines(CYAN, "hint: ", &harmless_lines(&hint));
         }
     }

@@ -1,7 +1,9 @@
 //! The one error type of the workspace.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use crate::advice::Advice;
 use crate::lock_info::LockRecord;
 
 /// The result of every fallible operation here.
@@ -49,8 +51,8 @@ pub enum ErrorKind {
 /// An error that says what failed, on which object, what is in the way and what to do next.
 ///
 /// [`Display`](fmt::Display) gives the first line only. [`context`](Self::context) and
-/// [`hints`](Self::hints) hold the rest for whoever lays out a message. Neither ever contains a
-/// secret or a piece of a state.
+/// [`advice`](Self::advice) hold the rest for the program that lays out the message. Neither ever
+/// contains a secret or a piece of a state.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -58,7 +60,7 @@ struct Inner {
     operation: &'static str,
     message: String,
     context: Vec<(&'static str, String)>,
-    hints: Vec<String>,
+    advice: Vec<Advice>,
     holder: Option<LockRecord>,
     leftovers: Vec<Leftover>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -70,7 +72,7 @@ struct Inner {
 struct Leftover {
     label: &'static str,
     value: String,
-    hint: String,
+    advice: Advice,
 }
 
 impl Error {
@@ -81,7 +83,7 @@ impl Error {
             operation,
             message: message.into(),
             context: Vec::new(),
-            hints: Vec::new(),
+            advice: Vec::new(),
             holder: None,
             leftovers: Vec::new(),
             source: None,
@@ -112,11 +114,23 @@ impl Error {
         self
     }
 
-    /// Adds what a person could do next.
+    /// Adds what a person could do next. Advice that was given already is not repeated.
     #[must_use]
-    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.0.hints.push(hint.into());
+    pub fn with_advice(mut self, advice: impl Into<Advice>) -> Self {
+        self.advise(advice.into());
         self
+    }
+
+    /// Adds what a person could do next, in words that are right in every program.
+    #[must_use]
+    pub fn with_hint(self, hint: impl Into<Cow<'static, str>>) -> Self {
+        self.with_advice(Advice::Text(hint.into()))
+    }
+
+    fn advise(&mut self, advice: Advice) {
+        if !self.0.advice.contains(&advice) {
+            self.0.advice.push(advice);
+        }
     }
 
     /// Says what was left in the store, or may have been, as a labelled line and as what a person
@@ -126,13 +140,13 @@ impl Error {
         mut self,
         label: &'static str,
         value: impl fmt::Display,
-        hint: impl Into<String>,
+        advice: impl Into<Advice>,
     ) -> Self {
-        self.leave(Leftover { label, value: value.to_string(), hint: hint.into() });
+        self.leave(Leftover { label, value: value.to_string(), advice: advice.into() });
         self
     }
 
-    /// Says also what an earlier attempt left, which nobody has been told of yet.
+    /// Carries over what an earlier attempt left in the store and did not report.
     #[must_use]
     pub fn with_leftovers_of(mut self, earlier: &Self) -> Self {
         for leftover in &earlier.0.leftovers {
@@ -146,9 +160,7 @@ impl Error {
             return;
         }
         self.0.context.push((leftover.label, leftover.value.clone()));
-        if !self.0.hints.contains(&leftover.hint) {
-            self.0.hints.push(leftover.hint.clone());
-        }
+        self.advise(leftover.advice.clone());
         self.0.leftovers.push(leftover);
     }
 
@@ -195,8 +207,13 @@ impl Error {
     }
 
     /// Returns what a person could do next, most promising first.
-    pub fn hints(&self) -> &[String] {
-        &self.0.hints
+    pub fn advice(&self) -> &[Advice] {
+        &self.0.advice
+    }
+
+    /// Returns the [`advice`](Self::advice) in the words that it has for users of the libraries.
+    pub fn hints(&self) -> Vec<String> {
+        self.0.advice.iter().map(ToString::to_string).collect()
     }
 
     /// Returns the lock that is in the way, for [`ErrorKind::LockHeld`].

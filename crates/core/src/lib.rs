@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod advice;
 mod backend;
 pub mod config;
 pub mod directory;
@@ -19,6 +20,7 @@ mod state;
 mod store;
 mod workspace;
 
+pub use advice::Advice;
 pub use backend::{Backend, Embedded, EmbeddedService, EmbeddedVariables, Provider};
 pub use error::{Error, ErrorKind, Result};
 pub use identity::{Caller, Identity};

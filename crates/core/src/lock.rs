@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use tokio::time::{Instant, sleep};
 
+use crate::advice::Advice;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock_info::LockInfo;
 use crate::names::LockId;
@@ -278,7 +279,7 @@ where
         }
         let Some(pause) = pauses.next(started.elapsed()) else {
             return Err(if wait.timeout.is_zero() {
-                error.with_hint("to wait for it, pass `--lock-timeout 5m`")
+                error.with_advice(Advice::WaitForLock)
             } else {
                 error.with_context("waited", format!("{} s", wait.timeout.as_secs()))
             });

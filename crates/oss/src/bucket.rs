@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use remote_state_core::advice::KeyValue;
 use remote_state_core::provider::{
     Cursor, LockMechanism, ObjectBackend, ObjectStateStore, Page, StatePlace, StateWrite, Written,
 };
 use remote_state_core::{
-    Capabilities, ETag, Error, ErrorKind, Result, StateMeta, StateRead, StateVersion, VersionId,
+    Advice, Capabilities, ETag, Error, ErrorKind, Result, StateMeta, StateRead, StateVersion,
+    VersionId,
 };
 
 use crate::client::{Client, EverVersioned};
@@ -23,8 +25,10 @@ use crate::tablestore::Table;
 use crate::xml::{Entry, ListedVersion, decode};
 
 /// What to configure so that locks are taken.
-const LOCK_HINT: &str = "take `lock = false` out of the configuration, for every client of this \
-                         state, or pass `--backend-config lock=true`";
+const LOCK_ADVICE: &[Advice] = &[
+    Advice::text("remove `lock = false` from the configuration of every client of this state"),
+    Advice::OverrideKey(KeyValue::literal("lock", "true")),
+];
 
 /// The longest key of an object, in bytes:
 /// <https://www.alibabacloud.com/help/en/oss/user-guide/object-naming-conventions>.
@@ -44,7 +48,7 @@ impl OssConfig {
             has_versions: AtomicBool::default(),
         };
         let layout = Arc::new(self.layout.clone());
-        let store = ObjectStateStore::new(Arc::new(bucket), layout, LOCK_HINT)
+        let store = ObjectStateStore::new(Arc::new(bucket), layout, LOCK_ADVICE)
             .with_lock_object(self.uses_lock_object);
         Ok(match table {
             Some(table) => store.with_table(Arc::new(table), self.locks_in_table),

@@ -6,8 +6,9 @@ use std::error::Error as StdError;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use remote_state_core::advice::KeyValue;
 pub(crate) use remote_state_core::provider::{Failure, Outcome};
-use remote_state_core::{Error, ErrorKind};
+use remote_state_core::{Advice, Error, ErrorKind};
 use serde::Deserialize;
 
 use crate::config::Origins;
@@ -43,9 +44,7 @@ impl About<'_> {
             .error(ErrorKind::Unavailable, &format!("cannot reach {}", self.store))
             .with_context("because", last_reason(error))
             .with_context("set in", &self.origins.endpoint)
-            .with_hint(
-                "check the network, and `endpoint` and `region` with `remote-state config show`",
-            );
+            .with_advice(Advice::CheckNetwork(vec!["endpoint", "region"]));
         Failure { outcome, error: told }
     }
 
@@ -54,9 +53,7 @@ impl About<'_> {
         let error = self
             .error(ErrorKind::Unavailable, &format!("{} does not answer", self.store))
             .with_context("set in", &self.origins.endpoint)
-            .with_hint(
-                "check the network, and `endpoint` and `region` with `remote-state config show`",
-            );
+            .with_advice(Advice::CheckNetwork(vec!["endpoint", "region"]));
         Failure { outcome: Outcome::Unknown, error }
     }
 }
@@ -155,9 +152,7 @@ impl Refusal {
                     format!("bucket `{}` does not exist at {}", about.bucket, about.store),
                 )
                 .with_context("set in", &about.origins.bucket)
-                .with_hint(
-                    "check `bucket`, `region` and `endpoint` with `remote-state config show`",
-                ),
+                .with_advice(Advice::CheckKeys(vec!["bucket", "region", "endpoint"])),
             ),
             // "You do not have permission to access": without `oss:ListObjects` the service says
             // this of missing objects too.
@@ -181,7 +176,7 @@ impl Refusal {
                         &format!("{} does not accept the credentials ({code})", about.store),
                     )
                     .with_context("credentials", about.credentials)
-                    .with_hint("see which credentials are used with `remote-state config show`"),
+                    .with_advice(Advice::CheckCredentials),
             ),
             // "The difference between the request time and the current time is too large."
             "RequestTimeTooSkewed" => (
@@ -297,7 +292,9 @@ impl Refusal {
                 && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
         };
         if is_host(&self.endpoint) {
-            error.with_hint(format!("set `endpoint = \"{}\"`", self.endpoint))
+            error.with_advice(Advice::SetKey(
+                KeyValue::new("endpoint").with_value(self.endpoint.clone()),
+            ))
         } else {
             error.with_hint(
                 "set `region` or `endpoint` to that of the bucket; the public service takes the \

@@ -53,7 +53,7 @@ struct ShelfConfig {
 impl Backend for ShelfConfig {
     fn open(&self) -> Result<Arc<dyn StateStore>> {
         let layout = Arc::new(ShelfLayout { key: self.key.clone() });
-        let store = ObjectStateStore::new(Arc::new(Objects), layout, "a shelf always locks");
+        let store = ObjectStateStore::new(Arc::new(Objects), layout, &[]);
         Ok(Arc::new(store.with_lock_object(true)))
     }
 }

@@ -8,11 +8,12 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::DateTime;
+use remote_state_core::advice::KeyValue;
 use remote_state_core::provider::{
     Cursor, LockMechanism, ObjectBackend, ObjectStateStore, Page, StatePlace, StateWrite, Written,
 };
 use remote_state_core::{
-    Capabilities, ETag, Result, StateMeta, StateRead, StateVersion, VersionId,
+    Advice, Capabilities, ETag, Result, StateMeta, StateRead, StateVersion, VersionId,
 };
 
 use crate::client::{Client, Select};
@@ -27,8 +28,10 @@ use crate::lock::{Claiming, LockFile, Memory};
 use crate::payload::Payload;
 use crate::versions::Listed;
 
-const LOCK_HINT: &str = "set `use_lockfile = true` or `dynamodb_table` for every client of this \
-                         state, or pass `--backend-config use_lockfile=true`";
+const LOCK_ADVICE: &[Advice] = &[
+    Advice::text("set `use_lockfile = true` or `dynamodb_table` for every client of this state"),
+    Advice::OverrideKey(KeyValue::literal("use_lockfile", "true")),
+];
 
 impl S3Config {
     /// Makes the store. Nothing is sent before the first operation.
@@ -38,7 +41,7 @@ impl S3Config {
         let store = ObjectStateStore::new(
             Arc::new(Bucket::new(&shared, self)),
             Arc::new(layout),
-            LOCK_HINT,
+            LOCK_ADVICE,
         )
         .with_lock_object(self.use_lockfile);
         match &self.dynamodb_table {

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
-use remote_state_core::ErrorKind;
 use remote_state_core::config::unprintable;
 use remote_state_core::provider::ProxyFailed;
+use remote_state_core::{Advice, ErrorKind};
 
-use crate::advice::Advice;
+use crate::logins::Logins;
 use crate::sts::Denied;
 
 /// Longer answers are cut in messages.
@@ -39,7 +39,7 @@ impl Found {
 pub(crate) struct Chain {
     links: Vec<Link>,
     found: Found,
-    hint: &'static str,
+    advice: Advice,
 }
 
 #[derive(Debug)]
@@ -51,18 +51,18 @@ enum Link {
         /// The name in words, such as `` profile `ci` ``.
         name: String,
         provider: SharedCredentialsProvider,
-        advice: Advice,
+        logins: Logins,
     },
 }
 
 impl Chain {
     pub(crate) fn new(found: &Found) -> Self {
-        Self { links: Vec::new(), found: found.clone(), hint: HOW_TO_GIVE_SOME }
+        Self { links: Vec::new(), found: found.clone(), advice: GIVE_KEYS }
     }
 
-    /// Has another way told to give credentials, if there are none.
-    pub(crate) fn with_hint(self, hint: &'static str) -> Self {
-        Self { hint, ..self }
+    /// Sets what to do if no source has credentials.
+    pub(crate) fn with_advice(self, advice: Advice) -> Self {
+        Self { advice, ..self }
     }
 
     /// Adds a source that has nothing, and why.
@@ -78,34 +78,34 @@ impl Chain {
         name: String,
         provider: impl ProvideCredentials + 'static,
     ) -> Self {
-        self.or_advised(label, name, provider, Advice::default())
+        self.or_profile(label, name, provider, Logins::default())
     }
 
-    /// Adds a source, and what to do if it fails.
-    pub(crate) fn or_advised(
+    /// Adds a profile, and the logins that it may need.
+    pub(crate) fn or_profile(
         mut self,
         label: &'static str,
         name: String,
         provider: impl ProvideCredentials + 'static,
-        advice: Advice,
+        logins: Logins,
     ) -> Self {
         let provider = SharedCredentialsProvider::new(provider);
-        self.links.push(Link::Source { label, name, provider, advice });
+        self.links.push(Link::Source { label, name, provider, logins });
         self
     }
 
     async fn ask(&self) -> Result<Credentials, CredentialsError> {
         let mut answers = Vec::new();
         let mut message = "no credentials were found".to_owned();
-        let (mut hint, mut origin) = (Box::<str>::from(self.hint), None);
+        let (mut advice, mut origin) = (self.advice.clone(), None);
         let mut kind = ErrorKind::CredentialInvalid;
         for link in &self.links {
-            let (label, name, provider, advice) = match link {
+            let (label, name, provider, logins) = match link {
                 Link::Empty(answer) => {
                     answers.push(answer.clone());
                     continue;
                 }
-                Link::Source { label, name, provider, advice } => (*label, name, provider, advice),
+                Link::Source { label, name, provider, logins } => (*label, name, provider, logins),
             };
             match provider.provide_credentials().await {
                 Ok(credentials) => {
@@ -115,8 +115,8 @@ impl Chain {
                         let message = format!(
                             "the access key or the token of {name} cannot be used: {reason}"
                         );
-                        let hint = "see what the source hands out";
-                        return Err(Denied::new(ErrorKind::ConfigInvalid, message, hint)
+                        let advice = "see what the source hands out";
+                        return Err(Denied::new(ErrorKind::ConfigInvalid, message, advice)
                             .into_credentials_error());
                     }
                     self.found.set(name);
@@ -129,16 +129,16 @@ impl Chain {
                     if !matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
                         message = format!("no credentials: {name} failed");
                         if let Some(denied) = Denied::in_chain(&error) {
-                            hint = denied.hint.clone();
+                            advice = denied.advice.clone();
                             origin = denied.origin.clone();
                         }
-                        if let Some((reason, what_to_do)) = advice.about(&error) {
+                        if let Some((reason, what_to_do)) = logins.about(&error) {
                             message = format!("no credentials: {reason}");
-                            hint = what_to_do.into();
+                            advice = what_to_do.into();
                         }
                         if let Some(failed) = ProxyFailed::in_chain(&error) {
                             message = format!("no credentials: {}", failed.fault);
-                            (kind, hint, origin) =
+                            (kind, advice, origin) =
                                 (failed.kind, failed.hint.into(), Some(failed.origin.clone()));
                         }
                         break;
@@ -146,14 +146,14 @@ impl Chain {
                 }
             }
         }
-        let denied = Denied { origin, ..Denied::new(kind, message, hint) };
+        let denied = Denied { origin, ..Denied::new(kind, message, advice) };
         Err(denied.with_answers(answers).into_credentials_error())
     }
 }
 
-/// What to do about credentials that are nowhere.
-pub(crate) const HOW_TO_GIVE_SOME: &str = "set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, \
-                                           or name a `profile` with `--backend-config profile=…`";
+/// What to do where no source has credentials.
+pub(crate) const GIVE_KEYS: Advice =
+    Advice::GiveCredentials(&["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]);
 
 impl ProvideCredentials for Chain {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>

@@ -13,12 +13,13 @@ use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
+use remote_state_core::Advice;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use crate::advice::Advice;
 use crate::chain::{Chain, Found};
 use crate::guard::{Guard, Guarded};
+use crate::logins::Logins;
 use crate::process::Process;
 use crate::role::WebIdentity;
 use crate::sts::AssumeRoleWithWebIdentity;
@@ -52,13 +53,13 @@ pub(crate) struct Machine {
     pub(crate) own_keys: Option<OwnKeys>,
 }
 
-/// The access keys of a store that has keys of its own, in words for whoever has none.
+/// The access keys of a store that has keys of its own, for messages about credentials.
 #[derive(Clone, Copy, Debug)]
 pub struct OwnKeys {
-    /// What is said of its variables where they are not set.
+    /// A sentence about its variables where they are not set.
     pub unset: &'static str,
-    /// What to type to give it keys.
-    pub how_to_give_some: &'static str,
+    /// The variables to set, access key first.
+    pub variables: &'static [&'static str],
 }
 
 /// One of the files that AWS tools share.
@@ -85,7 +86,7 @@ pub(crate) struct Profiles {
     /// source.
     pub(crate) processes: Vec<(String, Process)>,
     /// What to do if the profile gives no credentials.
-    pub(crate) advice: Advice,
+    pub(crate) logins: Logins,
 }
 
 impl CredentialConfig {
@@ -100,7 +101,7 @@ impl CredentialConfig {
         found: &Found,
     ) -> SharedCredentialsProvider {
         let begun = match machine.own_keys {
-            Some(own) => Chain::new(found).with_hint(own.how_to_give_some),
+            Some(own) => Chain::new(found).with_advice(Advice::GiveCredentials(own.variables)),
             None => Chain::new(found),
         };
         match self {
@@ -118,9 +119,9 @@ impl CredentialConfig {
             }
             Self::Profile(name) => {
                 let profile = machine.profile(&settings(), Some(name));
-                let advice = machine.profiles.advice.clone();
+                let logins = machine.profiles.logins.clone();
                 let chain =
-                    begun.or_advised("profile", format!("profile `{name}`"), profile, advice);
+                    begun.or_profile("profile", format!("profile `{name}`"), profile, logins);
                 SharedCredentialsProvider::new(chain)
             }
             Self::Chain { profile, web_identity } => {
@@ -193,12 +194,12 @@ impl Machine {
         profile: Option<&str>,
     ) -> Chain {
         let name = profile.unwrap_or("default");
-        let advice = self.profiles.advice.clone();
-        chain.or_advised(
+        let logins = self.profiles.logins.clone();
+        chain.or_profile(
             "profile",
             format!("profile `{name}`"),
             self.profile(settings, profile),
-            advice,
+            logins,
         )
     }
 

@@ -8,9 +8,11 @@ use std::fmt;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use remote_state_core::advice::KeyValue;
 use remote_state_core::shell::quoted;
-use remote_state_core::{Error, ErrorKind};
+use remote_state_core::{Advice, Error, ErrorKind};
 
+use crate::chain::GIVE_KEYS;
 use crate::config::Origins;
 use crate::encrypted;
 use crate::sts::Denied;
@@ -149,17 +151,12 @@ where
                     "no credentials were found, or their source failed",
                 )
                 .with_context("credentials", &about.origins.credentials)
-                .with_hint(
-                    "set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or name a `profile` \
-                     with `--backend-config profile=…`",
-                ),
+                .with_advice(GIVE_KEYS),
         ),
         SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => (
             if is_about_connecting(&cause) { Outcome::Unsent } else { Outcome::Unknown },
-            unreachable(about, &cause).with_hint(format!(
-                "check the network, and `{}` and `region` with `remote-state config show`",
-                about.endpoint.0
-            )),
+            unreachable(about, &cause)
+                .with_advice(Advice::CheckNetwork(vec![about.endpoint.0, "region"])),
         ),
         _ => {
             let error = about.error(ErrorKind::Unavailable, "the answer cannot be read");
@@ -302,10 +299,8 @@ fn service(
                 format!("bucket `{}` does not exist at {}", about.bucket, about.store),
             )
             .with_context("set in", &about.origins.bucket)
-            .with_hint(
-                "check `bucket`, `region` and `endpoints.s3` with `remote-state config show`; a \
-                 bucket that was just made may take a minute",
-            ),
+            .with_advice(Advice::CheckKeys(vec!["bucket", "region", "endpoints.s3"]))
+            .with_hint("a bucket that was just created may take a minute to appear"),
         ),
         // "Access Denied". Without `s3:ListBucket` the store says this of missing objects too.
         "AccessDenied" | "AllAccessDisabled" | "AccountProblem" => (
@@ -330,7 +325,7 @@ fn service(
                     &format!("{} does not accept the credentials ({code})", about.store),
                 )
                 .with_context("credentials", &about.origins.credentials)
-                .with_hint("see which credentials are used with `remote-state config show`"),
+                .with_advice(Advice::CheckCredentials),
         ),
         // "The difference between the request time and the server's time is too large."
         "RequestTimeTooSkewed" => clocks_differ(about),
@@ -432,9 +427,9 @@ fn wrong_region(about: About<'_>, sentence: Option<&str>, hinted_region: Option<
     )
     .with_context("set in", &about.origins.region);
     match expected.filter(is_name) {
-        Some(region) => error.with_hint(format!(
-            "set `region = \"{region}\"`, or pass `--backend-config region={region}`"
-        )),
+        Some(region) => {
+            error.with_advice(Advice::SetKey(KeyValue::new("region").with_value(region.to_owned())))
+        }
         None => error.with_hint("set `region` to the region of the bucket"),
     }
 }

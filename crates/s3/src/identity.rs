@@ -4,7 +4,7 @@ use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsP
 use aws_sdk_sts::error::{ProvideErrorMetadata as _, SdkError};
 use remote_state_core::{Caller, Error, ErrorKind, Identity, Result};
 
-use crate::chain::HOW_TO_GIVE_SOME;
+use crate::chain::GIVE_KEYS;
 use crate::config::S3Config;
 use crate::connect;
 use crate::dialect::{Dialect, DialectName};
@@ -143,7 +143,7 @@ impl S3Config {
                 "no credentials were found, or their source failed",
             )
             .with_context("credentials", &self.origins.credentials)
-            .with_hint(HOW_TO_GIVE_SOME),
+            .with_advice(GIVE_KEYS),
         }
     }
 }

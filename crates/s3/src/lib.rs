@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod advice;
 mod bucket;
 mod chain;
 mod checksum;
@@ -17,6 +16,7 @@ mod guard;
 mod identity;
 mod layout;
 mod lock;
+mod logins;
 mod payload;
 mod process;
 mod provider;

@@ -13,10 +13,10 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::types::{PolicyDescriptorType, Tag};
 use remote_state_core::provider::ProxyFailed;
-use remote_state_core::{Error, ErrorKind};
+use remote_state_core::{Advice, Error, ErrorKind};
 use secrecy::ExposeSecret as _;
 
-use crate::chain::{Answer, HOW_TO_GIVE_SOME};
+use crate::chain::{Answer, GIVE_KEYS};
 use crate::guard::check_token;
 use crate::role::{Role, Session, Token, TokenFile, WebIdentity};
 
@@ -31,7 +31,7 @@ pub(crate) struct Denied {
     pub(crate) origin: Option<String>,
     /// What the sources of credentials answered that were asked.
     pub(crate) answers: Vec<Answer>,
-    pub(crate) hint: Box<str>,
+    pub(crate) advice: Advice,
 }
 
 impl fmt::Display for Denied {
@@ -43,8 +43,9 @@ impl fmt::Display for Denied {
 impl StdError for Denied {}
 
 impl Denied {
-    pub(crate) fn new(kind: ErrorKind, message: String, hint: impl Into<Box<str>>) -> Self {
-        Self { kind, message, because: None, origin: None, answers: Vec::new(), hint: hint.into() }
+    pub(crate) fn new(kind: ErrorKind, message: String, advice: impl Into<Advice>) -> Self {
+        let advice = advice.into();
+        Self { kind, message, because: None, origin: None, answers: Vec::new(), advice }
     }
 
     pub(crate) fn with_answers(self, answers: Vec<Answer>) -> Self {
@@ -70,7 +71,7 @@ impl Denied {
         let answers = self.answers.iter();
         answers
             .fold(error, |error, (source, answer)| error.with_context(source, answer))
-            .with_hint(&*self.hint)
+            .with_advice(self.advice.clone())
     }
 
     /// Returns the reason that an error of the SDK carries.
@@ -102,7 +103,7 @@ where
 {
     // The credentials to ask with are missing themselves: that is the reason.
     let because_of_source = causes(&error).any(|error| error.is::<CredentialsError>());
-    let (kind, because, hint) = match &error {
+    let (kind, because, advice) = match &error {
         SdkError::ServiceError(answer) => {
             let status = answer.raw().status().as_u16();
             let sentence = answer.err().message().unwrap_or_default();
@@ -111,22 +112,20 @@ where
                 Some(code) => reason(code, sentence),
                 None => format!("it answered {status} without saying why"),
             };
-            let (kind, hint) = match answer.err().code().unwrap_or_default() {
+            let (kind, advice) = match answer.err().code().unwrap_or_default() {
                 "AccessDenied" | "" if status == 403 => (
                     ErrorKind::PermissionDenied,
                     "check the trust policy of the role, `external_id`, and that the credentials \
-                     may call `sts:AssumeRole`",
+                     may call `sts:AssumeRole`"
+                        .into(),
                 ),
                 "ValidationError" | "MalformedPolicyDocument" | "PackedPolicyTooLarge" => {
-                    (ErrorKind::ConfigInvalid, "see what is set with `remote-state config show`")
+                    (ErrorKind::ConfigInvalid, Advice::CheckConfiguration)
                 }
-                _ if status >= 500 => (ErrorKind::Unavailable, "try again later"),
-                _ => (
-                    ErrorKind::CredentialInvalid,
-                    "see which credentials are used with `remote-state config show`",
-                ),
+                _ if status >= 500 => (ErrorKind::Unavailable, "try again later".into()),
+                _ => (ErrorKind::CredentialInvalid, Advice::CheckCredentials),
             };
-            (kind, Some(because), hint)
+            (kind, Some(because), advice)
         }
         _ if because_of_source => (
             ErrorKind::CredentialInvalid,
@@ -134,25 +133,21 @@ where
                 || "there are no credentials to ask with".to_owned(),
                 |inner| inner.message.clone(),
             )),
-            HOW_TO_GIVE_SOME,
+            GIVE_KEYS,
         ),
         _ => match ProxyFailed::in_chain(&error) {
-            Some(failed) => (failed.kind, Some(failed.to_string()), failed.hint),
+            Some(failed) => (failed.kind, Some(failed.to_string()), failed.hint.into()),
             None => (
                 ErrorKind::Unavailable,
                 Some("STS cannot be reached".to_owned()),
-                "check the network, and `endpoints.sts` and `sts_region` with `remote-state \
-                 config show`",
+                Advice::CheckNetwork(vec!["endpoints.sts", "sts_region"]),
             ),
         },
     };
     let inner = Denied::in_chain(&error);
     let answers = inner.map(|inner| inner.answers.clone()).unwrap_or_default();
-    let hint = match inner {
-        Some(inner) => inner.hint.clone(),
-        None => hint.into(),
-    };
-    Denied { kind, message, because, origin: Some(origin.to_owned()), answers, hint }
+    let advice = inner.map_or(advice, |inner| inner.advice.clone());
+    Denied { kind, message, because, origin: Some(origin.to_owned()), answers, advice }
         .into_credentials_error()
 }
 

@@ -43,7 +43,7 @@ async fn failure(keys: &[(&str, &str)], env: &[(&str, &str)]) -> Error {
 /// All that a person is told.
 fn told(error: &Error) -> String {
     let context = error.context().iter().map(|(label, value)| format!("{label}: {value}\n"));
-    let hints = error.hints().iter().map(|hint| format!("hint: {hint}\n"));
+    let hints = error.hints().into_iter().map(|hint| format!("hint: {hint}\n"));
     std::iter::once(format!("{error}\n")).chain(context).chain(hints).collect()
 }
 

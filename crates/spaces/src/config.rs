@@ -58,8 +58,7 @@ const ENDPOINT: &str = "endpoint";
 const OWN_KEYS: OwnKeys = OwnKeys {
     unset: "neither `SPACES_ACCESS_KEY_ID` and `SPACES_SECRET_ACCESS_KEY` nor `AWS_ACCESS_KEY_ID` \
             and `AWS_SECRET_ACCESS_KEY` are set",
-    how_to_give_some: "set `SPACES_ACCESS_KEY_ID` and `SPACES_SECRET_ACCESS_KEY`, or name a \
-                       `profile` with `--backend-config profile=…`",
+    variables: &["SPACES_ACCESS_KEY_ID", "SPACES_SECRET_ACCESS_KEY"],
 };
 
 /// Where Spaces answers: `<region>.digitaloceanspaces.com`.

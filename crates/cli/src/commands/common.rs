@@ -23,7 +23,10 @@ pub(super) fn no_state(session: &Session, workspace: &Workspace) -> Failure {
         format!("no state has been written to `{}`", location.state),
     )
     .with_context("workspace", workspace)
-    .with_hint("see which workspaces have one with `remote-state workspace list`")
+    .with_hint(format!(
+        "see which workspaces have one with {}",
+        session.ui.command("workspace list")
+    ))
     .into()
 }
 
@@ -54,7 +57,12 @@ pub(super) fn not_readable(
 pub(super) fn unreadable(session: &Session, meta: &StateMeta, error: Error) -> Failure {
     let is_no_state = error.kind() == ErrorKind::InvalidState;
     let error = not_readable(session, &session.workspace, meta, error);
-    if is_no_state { error.with_hint("look at it with `remote-state pull`") } else { error }.into()
+    if is_no_state { error.with_hint(look_at_it(session)) } else { error }.into()
+}
+
+/// What to do about a state that only a person can make sense of.
+pub(super) fn look_at_it(session: &Session) -> String {
+    format!("look at it with {}", session.ui.command("pull"))
 }
 
 /// Makes sure that there is a lock to take.

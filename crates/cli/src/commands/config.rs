@@ -11,7 +11,7 @@ use crate::session;
 use crate::ui::Ui;
 
 pub(crate) fn run(
-    ui: Ui,
+    ui: &Ui,
     env: &Environment,
     global: &Global,
     args: &Config,
@@ -23,8 +23,8 @@ pub(crate) fn run(
     }
 }
 
-fn show(ui: Ui, env: &Environment, global: &Global) -> Result<(), Failure> {
-    let mut found = session::find(&ui, env, global)?;
+fn show(ui: &Ui, env: &Environment, global: &Global) -> Result<(), Failure> {
+    let mut found = session::find(ui, env, global)?;
     // The embedded store has endpoints of its own.
     if global.dev.is_none() {
         found.config = found.provider.complete(found.config)?;
@@ -65,7 +65,7 @@ fn show(ui: Ui, env: &Environment, global: &Global) -> Result<(), Failure> {
     ui.table(&["key", "value", "set in"], rows)
 }
 
-fn keys(ui: Ui, provider: Option<&str>) -> Result<(), Failure> {
+fn keys(ui: &Ui, provider: Option<&str>) -> Result<(), Failure> {
     let providers: Vec<_> =
         remote_state::providers().iter().map(|provider| provider.spec()).collect();
     let chosen: Vec<_> =
@@ -132,7 +132,7 @@ fn kind(kind: ValueKind) -> &'static str {
 
 /// Prints variables rather than a block: what stands in a block is copied into the data directory
 /// and into plan files, the token with it.
-fn client(ui: Ui, address: &str, plain_methods: bool) -> Result<(), Failure> {
+fn client(ui: &Ui, address: &str, plain_methods: bool) -> Result<(), Failure> {
     let mut variables = client::variables(address, plain_methods)?;
     // Without a user name the client sends no password either; which name it is does not matter.
     variables.push(("TF_HTTP_USERNAME", "remote-state".to_owned()));

@@ -42,7 +42,7 @@ pub(crate) async fn run(session: &mut Session, args: Exec) -> Result<(), Failure
     drop(session.warn_of_caveat().await);
 
     let secret = crate::random::hex(32)?;
-    let witness = Arc::new(Witness::new(session.ui));
+    let witness = Arc::new(Witness::new(session.ui.clone()));
     let patience = Patience::new(session.lock_wait.timeout);
     let server =
         Server::builder(States::only(Arc::clone(&session.store), session.workspace.clone()))
@@ -73,7 +73,8 @@ pub(crate) async fn run(session: &mut Session, args: Exec) -> Result<(), Failure
     }));
     // A client that is to end waits for no lock.
     let audience = terraform::audience(&args.command);
-    let ended = job::run(command, audience, &mut signals, session.ui, &|| patience.end()).await;
+    let ended =
+        job::run(command, audience, &mut signals, session.ui.clone(), &|| patience.end()).await;
     patience.end();
     drop(stop);
     finish(session, serving, &mut signals).await?;

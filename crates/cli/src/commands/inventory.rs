@@ -9,7 +9,7 @@ use crate::session::Session;
 
 pub(crate) async fn list(session: &Session) -> Result<(), Failure> {
     let instances = read(session).await?;
-    let ui = session.ui;
+    let ui = &session.ui;
     if ui.is_json {
         let resources: Vec<_> = instances
             .iter()

@@ -74,7 +74,10 @@ pub(crate) async fn unlock(session: &mut Session, args: Unlock) -> Result<(), Fa
                 "unlock",
                 format!("no lock is held on `{}`", location.state),
             )
-            .with_hint("see the locks of all workspaces with `remote-state locks`")
+            .with_hint(format!(
+                "see the locks of all workspaces with {}",
+                session.ui.command("locks")
+            ))
             .into());
         }
     }

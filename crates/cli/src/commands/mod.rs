@@ -26,8 +26,8 @@ use crate::ui::Ui;
 pub(crate) async fn run(cli: Cli, ui: Ui, env: Environment) -> Result<(), Failure> {
     // These need no store.
     match &cli.command {
-        Command::Completions(args) => return completions::run(ui, args),
-        Command::Config(args) => return config::run(ui, &env, &cli.global, args),
+        Command::Completions(args) => return completions::run(&ui, args),
+        Command::Config(args) => return config::run(&ui, &env, &cli.global, args),
         _ => {}
     }
     // What comes in a pipe is for the command that `exec` runs; a service has nobody to ask there.

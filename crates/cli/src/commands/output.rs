@@ -9,20 +9,20 @@ use remote_state::{
 };
 
 use crate::args::{Output, OutputFormat, is_variable, operand};
-use crate::commands::common::{no_state, unreadable};
+use crate::commands::common::{look_at_it, no_state, unreadable};
 use crate::exit::Failure;
 use crate::session::Session;
-use crate::ui::{harmless, harmless_lines};
+use crate::ui::{Ui, harmless, harmless_lines};
 use crate::values::{as_written, compact, pretty, readable};
 
 pub(crate) async fn run(session: &Session, args: &Output) -> Result<(), Failure> {
     session.may_read();
     let outputs = read(session).await?;
-    let ui = session.ui;
+    let ui = &session.ui;
     if let Some(name) = &args.name {
         let output = outputs.get(name).ok_or_else(|| missing(session, &outputs, name))?;
         return if args.raw {
-            ui.answer(plain(name, output)?.as_bytes())
+            ui.answer(plain(ui, name, output)?.as_bytes())
         } else if args.format == Some(OutputFormat::Env) {
             let variable = variable(args, name).map_err(|reason| no_variable(name, &reason))?;
             let line = env_line(&variable, output).map_err(|reason| no_variable(name, &reason))?;
@@ -110,7 +110,7 @@ fn missing(session: &Session, outputs: &Outputs, name: &str) -> Failure {
         let reason =
             format!("output `{name}` in `{}` has no form that an output can have", location.state);
         return Error::new(ErrorKind::InvalidState, "read outputs", reason)
-            .with_hint("look at it with `remote-state pull`")
+            .with_hint(look_at_it(session))
             .into();
     }
     let error = Error::new(
@@ -127,7 +127,11 @@ fn missing(session: &Session, outputs: &Outputs, name: &str) -> Failure {
     .into()
 }
 
-fn plain(name: &str, output: &StateOutput) -> Result<String, Failure> {
+fn plain(ui: &Ui, name: &str, output: &StateOutput) -> Result<String, Failure> {
+    let print_it = || {
+        let json = ui.command(&format!("output --json {}", operand(&harmless(name))));
+        format!("print it with {json}")
+    };
     output.as_plain_text().ok_or_else(|| {
         if is_null(output) {
             return Error::new(
@@ -135,10 +139,7 @@ fn plain(name: &str, output: &StateOutput) -> Result<String, Failure> {
                 "print",
                 format!("the value of output `{name}` is null"),
             )
-            .with_hint(format!(
-                "print it with `remote-state output --json {}`",
-                operand(&harmless(name))
-            ))
+            .with_hint(print_it())
             .into();
         }
         Error::new(
@@ -146,10 +147,7 @@ fn plain(name: &str, output: &StateOutput) -> Result<String, Failure> {
             "print",
             format!("output `{name}` is neither a string nor a number nor a bool"),
         )
-        .with_hint(format!(
-            "print it with `remote-state output --json {}`",
-            operand(&harmless(name))
-        ))
+        .with_hint(print_it())
         .into()
     })
 }
@@ -182,8 +180,8 @@ fn env_lines(session: &Session, args: &Output, outputs: &Outputs) -> Result<(), 
                 format!("outputs `{other}` and `{name}` would both be the variable `{variable}`"),
             )
             .with_hint(format!(
-                "print them one by one with `remote-state output --raw {}`",
-                operand(name)
+                "print them one by one with {}",
+                session.ui.command(&format!("output --raw {}", operand(name)))
             ))
             .into());
         }

@@ -23,10 +23,10 @@ pub(crate) async fn run(session: &Session, args: &Pull) -> Result<(), Failure> {
     }
     hand_out(session, args, &ReadOptions::default()).await.map_err(|failure| match failure {
         Failure::Error(error) if error.kind() == ErrorKind::DigestMismatch => error
-            .with_hint(
-                "to have it all the same, use `remote-state pull --ignore-digest`, which exits \
-                 with 5",
-            )
+            .with_hint(format!(
+                "to have it all the same, use {}, which exits with 5",
+                session.ui.command("pull --ignore-digest")
+            ))
             .into(),
         failure => failure,
     })
@@ -64,7 +64,7 @@ async fn hand_out(session: &Session, args: &Pull, options: &ReadOptions) -> Resu
         return Ok(());
     };
     let meta = read.meta.clone();
-    save(session.ui, read, path).await?;
+    save(&session.ui, read, path).await?;
     session.ui.done(&format!("wrote {} bytes to `{}`", meta.size_bytes, path.display()));
     if session.ui.is_json {
         session.ui.json(&json!({
@@ -118,7 +118,7 @@ fn behind_links(path: &Path) -> Option<PathBuf> {
     }
 }
 
-async fn save(ui: Ui, mut read: StateRead, path: &Path) -> Result<(), Failure> {
+async fn save(ui: &Ui, mut read: StateRead, path: &Path) -> Result<(), Failure> {
     let cannot = |source: io::Error| {
         Error::new(ErrorKind::Local, "pull", format!("cannot write `{}`: {source}", path.display()))
             .with_source(source)
@@ -149,7 +149,7 @@ async fn save(ui: Ui, mut read: StateRead, path: &Path) -> Result<(), Failure> {
 
 /// Writes a file that appears whole or not at all, and that only its owner can read.
 async fn replace(
-    ui: Ui,
+    ui: &Ui,
     mut read: StateRead,
     path: &Path,
     cannot: impl Fn(io::Error) -> Error,

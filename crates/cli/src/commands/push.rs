@@ -7,7 +7,7 @@ use remote_state::{
 use serde_json::json;
 
 use crate::args::Push;
-use crate::commands::common::{not_readable, with_warning};
+use crate::commands::common::{look_at_it, not_readable, with_warning};
 use crate::exit::Failure;
 use crate::session::Session;
 use crate::source::Pushed;
@@ -15,7 +15,7 @@ use crate::source::Pushed;
 pub(crate) async fn run(session: &mut Session, args: &Push) -> Result<(), Failure> {
     session.may_write()?;
     let session = &*session;
-    let pushed = Pushed::read(session.ui, &args.file).await?;
+    let pushed = Pushed::read(&session.ui, &args.file).await?;
     if !args.force {
         pushed.check().await?;
     }
@@ -55,10 +55,10 @@ async fn check_held(session: &Session, id: &LockId) -> Result<(), Failure> {
             "push",
             format!("the lock `{id}` is not held on `{state}`: someone released it"),
         )
-        .with_hint(
-            "take a new one with `remote-state lock`, after making sure that nobody wrote in \
-             between",
-        )
+        .with_hint(format!(
+            "take a new one with {}, after making sure that no client wrote in between",
+            session.ui.command("lock")
+        ))
         .into()),
     }
 }
@@ -125,9 +125,7 @@ async fn put(
 fn not_comparable(session: &Session, meta: &StateMeta, error: &Error) -> Failure {
     let error = Error::new(error.kind(), error.operation(), error.message());
     not_readable(session, &session.workspace, meta, error)
-        .with_hint(
-            "look at it with `remote-state pull`; to replace it all the same, pass `--force`",
-        )
+        .with_hint(format!("{}; to replace it all the same, pass `--force`", look_at_it(session)))
         .into()
 }
 
@@ -151,9 +149,10 @@ fn refused(session: &Session, pushed: &Pushed, refusal: &PushRefusal) -> Failure
     };
     error
         .with_context("stored at", session.store.location(&session.workspace).state)
-        .with_hint(
-            "compare the two with `remote-state pull`; to replace it all the same, pass `--force`",
-        )
+        .with_hint(format!(
+            "compare the two with {}; to replace it all the same, pass `--force`",
+            session.ui.command("pull")
+        ))
         .into()
 }
 

@@ -10,7 +10,7 @@ use crate::args::Show;
 use crate::commands::inventory;
 use crate::exit::Failure;
 use crate::session::Session;
-use crate::ui::harmless;
+use crate::ui::{Ui, harmless};
 use crate::values::{as_written, readable};
 
 /// An instance as JSON, its attributes as they were written.
@@ -30,7 +30,7 @@ pub(crate) async fn run(session: &Session, args: &Show) -> Result<(), Failure> {
         instance.has_address(&args.address) && instance.deposed.is_none()
     };
     let Some(instance) = instances.iter().find(is_asked_for) else {
-        return Err(missing(&instances, &args.address));
+        return Err(missing(&session.ui, &instances, &args.address));
     };
     if session.ui.is_json {
         return session.ui.json(&Shown {
@@ -67,7 +67,7 @@ pub(crate) async fn run(session: &Session, args: &Show) -> Result<(), Failure> {
     )
 }
 
-fn missing(instances: &[ResourceInstance], address: &str) -> Failure {
+fn missing(ui: &Ui, instances: &[ResourceInstance], address: &str) -> Failure {
     let error = Error::new(
         ErrorKind::NotFound,
         "show",
@@ -79,7 +79,7 @@ fn missing(instances: &[ResourceInstance], address: &str) -> Failure {
             "show",
             format!("`{address}` has only objects that wait to be destroyed"),
         )
-        .with_hint("see their keys with `remote-state list --json`")
+        .with_hint(format!("see their keys with {}", ui.command("list --json")))
         .into();
     }
     // All instances of a resource, or the whole list.
@@ -90,7 +90,7 @@ fn missing(instances: &[ResourceInstance], address: &str) -> Failure {
         .take(5)
         .collect();
     if similar.is_empty() {
-        error.with_hint("see which it tracks with `remote-state list`")
+        error.with_hint(format!("see which it tracks with {}", ui.command("list")))
     } else {
         error.with_hint(format!("it tracks {}", similar.join(", ")))
     }

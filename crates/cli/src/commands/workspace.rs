@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::args::{Workspace, flag, quoted};
 use crate::exit::Failure;
 use crate::session::Session;
+use crate::ui::Ui;
 
 pub(crate) async fn run(session: &mut Session, args: Workspace) -> Result<(), Failure> {
     match args {
@@ -120,11 +121,14 @@ async fn delete(
                     format!("there is no workspace `{name}`"),
                 )
                 .with_context("state", &state)
-                .with_hint("see which there are with `remote-state workspace list`")
+                .with_hint(format!(
+                    "see which workspaces have one with {}",
+                    session.ui.command("workspace list")
+                ))
                 .into());
             };
             if !is_forced {
-                check_unused(&name, &stored.bytes)
+                check_unused(&session.ui, &name, &stored.bytes)
                     .map_err(|error| error.with_context("state", &state))?;
             }
             Ok(session.store.delete(&name).await?)
@@ -138,13 +142,13 @@ async fn delete(
 }
 
 /// Makes sure that a state tracks nothing. What cannot be told is no "no".
-fn check_unused(name: &Name, bytes: &[u8]) -> Result<(), Error> {
+fn check_unused(ui: &Ui, name: &Name, bytes: &[u8]) -> Result<(), Error> {
     let refused = |message| Error::new(ErrorKind::PreconditionFailed, "workspace delete", message);
     let in_doubt = |reason: &str| {
         refused(format!("cannot tell whether workspace `{name}` tracks resources: {reason}"))
             .with_hint(format!(
-                "look at it with `remote-state pull{}`; to delete it all the same, pass `--force`",
-                flag("-w", name.as_str())
+                "look at it with {}; to delete it all the same, pass `--force`",
+                ui.command(&format!("pull{}", flag("-w", name.as_str())))
             ))
     };
     match StateHeader::parse(bytes) {

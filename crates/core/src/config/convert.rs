@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::advice::{Advice, KeyValue};
 use crate::config::setting::Setting;
 use crate::config::spec::{ConfigKeySpec, ValueKind};
 use crate::config::value::{ConfigValue, Origin, Sourced, without_userinfo};
@@ -63,7 +64,7 @@ pub(crate) fn deferred(name: &str, reason: &str, is_secret: bool, origin: &Origi
         .with_context("set in", origin)
         .with_context("evaluated by", format_args!("OpenTofu only; {terraform}"))
         .with_hint("run `tofu init` first: the value is then read from what it records")
-        .with_hint(format!("or pass `--backend-config {name}=…`"))
+        .with_advice(Advice::OverrideKey(KeyValue::new(name.to_owned())))
 }
 
 /// Terraform converts these four texts and no others. Variables are read more kindly, as the

@@ -1,5 +1,6 @@
 //! From names as written to the rows of a provider's table.
 
+use crate::advice::Advice;
 use crate::config::setting::{Layer, Setting};
 use crate::config::spec::ProviderSpec;
 use crate::config::value::{Origin, Sourced};
@@ -158,8 +159,7 @@ impl<'a> Flattener<'a> {
             if let Some(alike) = self.provider.most_alike(name) {
                 error = error.with_hint(format!("the key that is most like it is `{alike}`"));
             }
-            error =
-                error.with_hint(format!("see all keys with `remote-state config keys {scheme}`"));
+            error = error.with_advice(Advice::ListKeys(scheme));
         }
         error
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
+use crate::advice::{Advice, KeyValue};
 use crate::config::resolve::resolve;
 use crate::config::setting::Setting;
 use crate::config::spec::{ConfigKeySpec, ProviderSpec};
@@ -240,9 +241,7 @@ impl ResolvedConfig {
             Error::config(format!("`{name}` is not set for provider `{}`", self.provider.scheme));
         let env =
             self.provider.keys.iter().find(|key| key.name == name).map_or(&[][..], |key| key.env);
-        let error = error.with_hint(format!(
-            "pass `--backend-config {name}=…`, or set it in the `backend` block"
-        ));
+        let error = error.with_advice(Advice::SetKey(KeyValue::new(name.to_owned())));
         match env {
             [] => error,
             names => error

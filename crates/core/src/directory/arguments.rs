@@ -105,7 +105,7 @@ fn file_instead(
     Err(Error::config(format!("unknown key `{name}`, but there is a file `{file}`"))
         .with_context("set in", origin)
         .with_context("looked in", directory.display())
-        .with_hint(format!("to read the file, write `--backend-config {prefix}{file}`")))
+        .with_hint(format!("to read the file, give its name alone: `{prefix}{file}`")))
 }
 
 fn example(name: &str, provider: &ProviderSpec) -> String {
@@ -124,7 +124,7 @@ fn file(path: &str, origin: &Origin, directory: &Path, provider: &ProviderSpec) 
         return Err(Error::config(format!("there is no file `{path}`"))
             .with_context("set in", origin)
             .with_context("looked in", directory.display())
-            .with_hint("`--backend-config` takes a file, or a pair `key=value`"));
+            .with_hint("give the name of a file, or a pair `key=value`"));
     };
     let body =
         if path.ends_with(".json") { json::settings(&source)? } else { hcl::settings(&source)? };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::advice::{Advice, KeyValue};
 use crate::config::{
     ConfigValue, Layer, NAME_OR_CALL, Origin, ProviderSpec, Setting, Sourced, stated,
 };
@@ -63,10 +64,12 @@ impl Comparison<'_> {
                 side(there, there.map_or(&self.record.origin, |there| &there.origin), secret),
             );
             let changed = error.take().unwrap_or_else(|| {
-                block_has_changed().with_hint(format!(
-                    "if the recorded value came from `-backend-config`, pass it again: \
-                     `--backend-config {name}=…`"
-                ))
+                block_has_changed()
+                    .with_hint(
+                        "if the recorded value came from `-backend-config` of `init`, give it \
+                         again here",
+                    )
+                    .with_advice(Advice::OverrideKey(KeyValue::new(name.to_owned())))
             });
             error = Some(changed.with_context(name, line));
         }
@@ -114,7 +117,7 @@ impl Comparison<'_> {
                         "set in",
                         format_args!("{origin} (`{name}`), by an expression with {what}"),
                     )
-                    .with_hint(format!("or say which value is meant: `--backend-config {name}=…`")),
+                    .with_advice(Advice::OverrideKey(KeyValue::new(name.clone()))),
             );
         }
         Ok(error)

@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::path::Path;
 
+use crate::advice::Advice;
 use crate::backend::Provider;
 use crate::config::NAME_OR_CALL;
 use crate::config::{
@@ -377,7 +378,7 @@ impl Discovery<'_> {
                     self.data.shown()
                 ),
             )
-            .with_hint("pass `--backend TYPE` with `--backend-config key=value`")
+            .with_advice(Advice::NameBackend)
             .with_hint(format!("or add a file `{OWN_FILE}`, such as{}", self.example()))
     }
 

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::advice::Advice;
 use crate::config::{Environment, Layer, Origin, Setting, Sourced};
 use crate::directory::json;
 use crate::directory::source::{Accept, SourceText};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// The data directory of a Terraform directory.
 pub(super) struct DataDirectory<'a> {
@@ -38,8 +39,12 @@ impl<'a> DataDirectory<'a> {
         let Some(source) = SourceText::read(self.directory, path, Accept::RegularFile)? else {
             return Ok(None);
         };
-        let hint = "run `terraform init` or `tofu init` again, or pass `--backend`";
-        let Some(recorded) = json::recorded(&source).map_err(|error| error.with_hint(hint))? else {
+        let advised = |error: Error| {
+            error
+                .with_hint("run `terraform init` or `tofu init` again")
+                .with_advice(Advice::NameBackend)
+        };
+        let Some(recorded) = json::recorded(&source).map_err(advised)? else {
             return Ok(None);
         };
         let layer = recorded

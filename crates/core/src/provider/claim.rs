@@ -35,6 +35,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::advice::Advice;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock_info::LockInfo;
 use crate::names::{ClaimId, LockId};
@@ -528,7 +529,7 @@ fn perhaps_released(lock: &dyn LockMechanism) -> Error {
         "unlock",
         format!("the lock `{}` may or may not have been released", lock.object()),
     )
-    .with_hint("see whether it is still held with `remote-state locks`")
+    .with_advice(Advice::ListLocks)
 }
 
 fn unreadable(lock: &dyn LockMechanism, holder: &LockRecord) -> Error {

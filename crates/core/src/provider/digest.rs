@@ -12,6 +12,7 @@ use futures_util::future::join;
 use futures_util::stream::{self, StreamExt as _};
 use tokio::time::{Instant, sleep};
 
+use crate::advice::Advice;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::{Failure, Md5Sum, Outcome};
 use crate::store::{ReadOptions, StateBytes, StateMeta, StateRead};
@@ -169,10 +170,9 @@ impl<E: DigestEntry> StateDigest<E> {
         sum: Result<Md5Sum>,
     ) -> Result<StateMeta> {
         let meta = written.map_err(|error| match error.kind() {
-            ErrorKind::Unknown => error.with_hint(
-                "its digest was not recorded; if the state was written, store it again with \
-                 `remote-state push --repair-digest FILE`",
-            ),
+            ErrorKind::Unknown => error
+                .with_hint("if the state was written, its digest was not recorded")
+                .with_advice(Advice::RepairDigest),
             _ => error,
         })?;
         if meta.size_bytes == 0 {
@@ -219,10 +219,7 @@ impl<E: DigestEntry> StateDigest<E> {
             "until the digest is recorded, clients with this table refuse the state, and those \
              without it read the new one",
         )
-        .with_hint(
-            "store the same state again with `remote-state push --repair-digest FILE`, which \
-             records the digest",
-        )
+        .with_advice(Advice::RepairDigest)
         .with_retryable(false)
         .with_source(error))
     }

@@ -12,9 +12,10 @@
 
 use std::fmt;
 
+use crate::advice::{Advice, LeftLock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock_info::LockInfo;
-use crate::provider::single::{Taken, still_held, unlock};
+use crate::provider::single::{Taken, still_held};
 use crate::provider::{ClaimWait, LockMechanism, MAX_LOCK_RECORD_BYTES};
 use crate::store::{Capabilities, LockRecord, LockTarget, StateLocation};
 
@@ -102,7 +103,7 @@ impl<'a> StateLock<'a> {
                 error = error.with_leftover(
                     "left behind",
                     format!("{}: {left}", mechanism.object()),
-                    format!("release what was left with `{}`", unlock(info)),
+                    Advice::ReleaseLock(info.id.clone(), LeftLock::LeftBehind),
                 );
             }
         }

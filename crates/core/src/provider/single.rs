@@ -9,10 +9,10 @@
 
 use bytes::Bytes;
 
+use crate::advice::{Advice, LeftLock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock_info::LockInfo;
 use crate::provider::{Attempts, Failure, LockMechanism, Outcome, StateLock};
-use crate::shell::operand;
 use crate::store::{LockRecord, LockTarget, StateLocation};
 
 /// How a lock came to be ours: what this call did not create is not its to give back, since whoever
@@ -130,7 +130,7 @@ impl StateLock<'_> {
             Err(left) if error.kind() == ErrorKind::Unsupported => Err(error.with_leftover(
                 "left behind",
                 format!("{}: {left}", lock.object()),
-                format!("remove what was left behind with `{}`", unlock(info)),
+                Advice::ReleaseLock(info.id.clone(), LeftLock::LeftBehind),
             )),
             Err(_) => Err(self.unknown(lock, info, error)),
         }
@@ -145,8 +145,8 @@ impl StateLock<'_> {
         .with_context("because", &source)
         .with_context("lock", lock.object())
         .with_context("lock id", &info.id)
-        .with_hint("see whether it is held with `remote-state locks` when the store answers again")
-        .with_hint(format!("if it is held with this id, release it with `{}`", unlock(info)))
+        .with_advice(Advice::ListLocks)
+        .with_advice(Advice::ReleaseLock(info.id.clone(), LeftLock::MayBeHeld))
         .with_source(source)
     }
 }
@@ -165,21 +165,12 @@ pub(super) fn held(
     Error::lock_held(operation, message, holder.clone())
 }
 
-/// The command that releases a lock.
-pub(super) fn unlock(info: &LockInfo) -> String {
-    format!("remote-state unlock {}", operand(info.id.as_str()))
-}
-
 /// Says that a lock with our id stays where it is, although the call failed.
 pub(super) fn still_held(error: Error, lock: &dyn LockMechanism, info: &LockInfo) -> Error {
     error.with_leftover(
         "still held",
         format!("{}, with lock id {}", lock.object(), info.id),
-        format!(
-            "that lock may be older than this attempt: if nobody is at work under it, release it \
-             with `{}`",
-            unlock(info)
-        ),
+        Advice::ReleaseLock(info.id.clone(), LeftLock::MayBeOlder),
     )
 }
 
@@ -188,10 +179,6 @@ fn may_arrive(held: Error, info: &LockInfo) -> Error {
     held.with_leftover(
         "lock id",
         format!("{} (of this attempt)", info.id),
-        format!(
-            "an answer to this attempt was lost: should a lock with its id appear later, release \
-             it with `{}`",
-            unlock(info)
-        ),
+        Advice::ReleaseLock(info.id.clone(), LeftLock::MayArrive),
     )
 }

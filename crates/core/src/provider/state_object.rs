@@ -3,6 +3,7 @@
 
 use std::future::Future;
 
+use crate::advice::Advice;
 use crate::error::{Error, ErrorKind, Result};
 use crate::names::ETag;
 use crate::provider::{Failure, Outcome};
@@ -57,7 +58,7 @@ impl StateObject {
             self.url
         );
         Error::new(ErrorKind::PreconditionFailed, "write", message)
-            .with_hint("read it again with `remote-state pull`, and compare before you write")
+            .with_advice(Advice::CompareStored)
     }
 
     /// Finds out what became of a write that failed. `look` looks at what is stored now, and
@@ -90,10 +91,7 @@ impl StateObject {
                 Err(Error::new(ErrorKind::Unknown, "write", message)
                     .with_context("store", &self.store)
                     .with_context("because", &error)
-                    .with_hint(
-                        "keep your copy, and compare it with `remote-state pull` when the store \
-                         answers again",
-                    )
+                    .with_advice(Advice::KeepAndCompare)
                     .with_source(error))
             }
         }

@@ -1,5 +1,6 @@
 //! What a store can do, and where it keeps things.
 
+use crate::advice::Advice;
 use crate::error::{Error, ErrorKind};
 
 /// Where a workspace's state and lock are kept, in the words of the store.
@@ -28,9 +29,8 @@ impl StateLocation {
 pub struct Capabilities {
     /// Locks are configured.
     pub locking: bool,
-    /// What to configure so that locks are taken, as a sentence that could follow "hint:". For
-    /// where none are.
-    pub lock_hint: Option<&'static str>,
+    /// What to configure so that locks are taken, for where none are.
+    pub lock_advice: &'static [Advice],
     /// [`WriteMode::Create`](crate::WriteMode::Create) and [`WriteMode::Update`](crate::WriteMode::Update) are decided by the store itself,
     /// atomically. Without this the provider looks before it writes, and the lock alone keeps
     /// others out in between.
@@ -52,8 +52,8 @@ impl Capabilities {
 
     /// Sets what to configure so that locks are taken.
     #[must_use]
-    pub fn with_lock_hint(mut self, hint: &'static str) -> Self {
-        self.lock_hint = Some(hint);
+    pub fn with_lock_advice(mut self, advice: &'static [Advice]) -> Self {
+        self.lock_advice = advice;
         self
     }
 
@@ -61,10 +61,7 @@ impl Capabilities {
     pub fn no_lock(&self, operation: &'static str, location: &StateLocation) -> Error {
         let message = format!("no lock is configured for `{}`", location.state);
         let error = Error::new(ErrorKind::ConfigInvalid, operation, message);
-        match self.lock_hint {
-            Some(hint) => error.with_hint(hint),
-            None => error,
-        }
+        self.lock_advice.iter().cloned().fold(error, Error::with_advice)
     }
 
     /// Sets whether the store decides write conditions itself.

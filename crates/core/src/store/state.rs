@@ -7,6 +7,7 @@ use futures_util::TryStreamExt as _;
 use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 
+use crate::advice::Advice;
 use crate::error::{Error, ErrorKind, Result};
 use crate::names::{ETag, VersionId};
 
@@ -134,7 +135,7 @@ impl StateRead {
                 "read",
                 format!("the state is longer than {LONGEST_IN_MEMORY} bytes"),
             )
-            .with_hint("stream it into a file with `remote-state pull -o FILE`")
+            .with_advice(Advice::StreamState)
         };
         if self.meta.size_bytes > LONGEST_IN_MEMORY {
             return Err(too_long());

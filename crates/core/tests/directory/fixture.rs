@@ -150,7 +150,7 @@ pub(crate) fn value(found: &Discovered, name: &str) -> Option<String> {
 /// Lays out an error as text: the message, then context and hints, a line each.
 pub(crate) fn message(error: &Error) -> String {
     let context = error.context().iter().map(|(label, value)| format!("{label}: {value}"));
-    let hints = error.hints().iter().map(|hint| format!("hint: {hint}"));
+    let hints = error.hints().into_iter().map(|hint| format!("hint: {hint}"));
     std::iter::once(error.message().to_owned())
         .chain(context)
         .chain(hints)

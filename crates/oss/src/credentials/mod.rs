@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use remote_state_core::{Error, ErrorKind, Result};
+use remote_state_core::{Advice, Error, ErrorKind, Result};
 use secrecy::SecretString;
 use tokio::sync::Mutex;
 
@@ -176,10 +176,8 @@ impl Source for Chain {
             .fold(no_credentials("no credentials were found"), |error, answer| {
                 error.with_context("asked", answer)
             });
-        Err(error.with_hint(
-            "set `ALICLOUD_ACCESS_KEY` and `ALICLOUD_SECRET_KEY`, or name a `profile` with \
-             `--backend-config profile=…`",
-        ))
+        Err(error
+            .with_advice(Advice::GiveCredentials(&["ALICLOUD_ACCESS_KEY", "ALICLOUD_SECRET_KEY"])))
     }
 }
 

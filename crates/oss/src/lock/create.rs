@@ -39,7 +39,7 @@ use remote_state_core::provider::{
     Failure, FoundLock, LockMechanism, ObjectBackend as _, Outcome, SecondCreate, StatePlace,
     read_lock_record, read_record_body, second_create,
 };
-use remote_state_core::{Error, ErrorKind, LockRecord, Result};
+use remote_state_core::{Advice, Error, ErrorKind, LockRecord, Result};
 
 use crate::body::chunk;
 use crate::bucket::Bucket;
@@ -222,12 +222,7 @@ impl LockObject<'_> {
     fn perhaps_replaced(&self) -> Error {
         let reason = "the bucket has just begun to suspend versions, and what was created may \
                       stand in the place of a lock";
-        self.error(ErrorKind::Unknown, reason)
-            .with_hint("see its lock id with `remote-state locks`")
-            .with_hint(
-                "make sure that nobody is at work on that state, and then release it with \
-                 `remote-state unlock LOCK_ID`",
-            )
+        self.error(ErrorKind::Unknown, reason).with_advice(Advice::ReleaseListedLock)
     }
 
     /// Reads what is there. What is too long for a record is not read to its end.

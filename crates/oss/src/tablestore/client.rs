@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use prost::Message;
 use remote_state_core::provider::{ProxyFailed, TableBackend, TableRow};
-use remote_state_core::{Error, ErrorKind};
+use remote_state_core::{Advice, Error, ErrorKind};
 use reqwest::Response;
 use tokio::time::{sleep, timeout};
 
@@ -233,9 +233,7 @@ impl Table {
                     &format!("cannot reach `{}`", endpoint.as_str()),
                 )
                 .with_context("because", reason)
-                .with_hint(
-                    "check the network, and `tablestore_endpoint` with `remote-state config show`",
-                );
+                .with_advice(Advice::CheckNetwork(vec!["tablestore_endpoint"]));
             Failure { outcome, error }
         };
         let mut response = match timeout(answer_timeout(0), request.body(body.to_vec()).send())
@@ -303,10 +301,7 @@ impl Table {
                     ),
                 )
                 .with_context("set in", &self.settings.origin)
-                .with_hint(
-                    "check `tablestore_table` and `tablestore_endpoint` with `remote-state config \
-                     show`",
-                )
+                .with_advice(Advice::CheckKeys(vec!["tablestore_table", "tablestore_endpoint"]))
                 .with_hint(NEEDS),
             ),
             // "You have no permission to access the requested resource."

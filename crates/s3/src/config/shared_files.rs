@@ -20,10 +20,10 @@ use remote_state_core::config::{ConfigValue, Origin, ResolvedConfig, unprintable
 use remote_state_core::{Error, Result};
 use secrecy::SecretString;
 
-use crate::advice::Advice;
 use crate::config::access;
 use crate::config::profile_text::{About, Parsed, Section, parse};
 use crate::credentials::{Profiles, SharedFile};
+use crate::logins::Logins;
 use crate::process::Process;
 
 /// The keys, and what their services are called in a section.
@@ -216,7 +216,7 @@ impl Files {
             usual: self.usual,
             selected: name.map(identifier),
             processes,
-            advice: self.advice(),
+            logins: self.logins(),
         }
     }
 
@@ -253,22 +253,22 @@ impl Files {
     }
 
     /// What the selected profile, or those that it names as its source, ask a person to do.
-    fn advice(&self) -> Advice {
-        let mut advice = Advice::default();
+    fn logins(&self) -> Logins {
+        let mut logins = Logins::default();
         for (name, profile) in self.path_to_source() {
             let has = |member: &str| profile.contains_key(member);
             if let Some(found) = profile.get("mfa_serial").filter(|_| has("role_arn")) {
                 let origin = Origin::file(&found.path, found.line);
-                let _ = advice.mfa.get_or_insert_with(|| (name.clone(), origin.to_string()));
+                let _ = logins.mfa.get_or_insert_with(|| (name.clone(), origin.to_string()));
             }
             if has("sso_session") || has("sso_start_url") {
-                advice.sso = Some(name.clone());
+                logins.sso = Some(name.clone());
             }
             if has("login_session") {
-                advice.login = Some(name.clone());
+                logins.login = Some(name.clone());
             }
         }
-        advice
+        logins
     }
 
     /// Leaves a profile the source of credentials that native clients would use, and no other.

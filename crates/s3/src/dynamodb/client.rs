@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
 use remote_state_core::provider::{TableBackend, TableRow};
-use remote_state_core::{Error, ErrorKind};
+use remote_state_core::{Advice, Error, ErrorKind};
 use url::Url;
 
 use crate::client::{AttemptCount, in_time, is_about_time};
@@ -354,10 +354,7 @@ fn meaning(about: About<'_>, status: u16, code: &str) -> (Outcome, Error) {
                 format!("table `{}` does not exist at {}", about.bucket, about.store),
             )
             .with_context("set in", about.origins.table.as_deref().unwrap_or("`dynamodb_table`"))
-            .with_hint(
-                "check `dynamodb_table`, `region` and `endpoints.dynamodb` with `remote-state \
-                 config show`",
-            )
+            .with_advice(Advice::CheckKeys(vec!["dynamodb_table", "region", "endpoints.dynamodb"]))
             .with_hint(
                 "a lock table needs the partition key `LockID` of type string, and no sort key",
             ),
@@ -385,7 +382,7 @@ fn meaning(about: About<'_>, status: u16, code: &str) -> (Outcome, Error) {
                     &format!("{} does not accept the credentials ({code})", about.store),
                 )
                 .with_context("credentials", &about.origins.credentials)
-                .with_hint("see which credentials are used with `remote-state config show`"),
+                .with_advice(Advice::CheckCredentials),
         ),
         // "You exceeded your maximum allowed provisioned throughput." These are refused before
         // anything is done.

@@ -8,7 +8,7 @@
 use std::ops::ControlFlow;
 
 use remote_state_core::provider::{Attempts, ObjectBackend as _, StatePlace};
-use remote_state_core::{Error, ErrorKind, LockRecord, Result};
+use remote_state_core::{Advice, Error, ErrorKind, LockRecord, Result};
 
 use crate::bucket::Bucket;
 use crate::dialect::Versioned;
@@ -118,10 +118,8 @@ impl Bucket {
         )
         .with_context("lock", file.url())
         .with_context("note", "nothing was written")
-        .with_hint(
-            "make sure that nobody has written in between, with `remote-state pull`; then lock \
-             again",
-        ))
+        .with_advice(Advice::CompareStored)
+        .with_hint("then take the lock again"))
     }
 
     fn taken_over(
@@ -139,10 +137,9 @@ impl Bucket {
         );
         Error::lock_held(operation, message, holder)
             .with_context("note", "nothing was written")
-            .with_hint(
-                "wait until that client has ended, compare with `remote-state pull`, and lock \
-                 again",
-            )
+            .with_hint("wait until that client has ended")
+            .with_advice(Advice::CompareStored)
+            .with_hint("then take the lock again")
     }
 
     fn walked_in(
@@ -159,9 +156,8 @@ impl Bucket {
         )
         .with_context("note", "nothing was written")
         .with_context("because", self.caveat())
-        .with_hint(
-            "wait until that client has ended, compare with `remote-state pull`, and try again",
-        )
+        .with_hint("wait until that client has ended")
+        .with_advice(Advice::CompareStored)
     }
 
     fn caveat(&self) -> String {

@@ -23,7 +23,9 @@ use remote_state_core::provider::{
     FoundLock, LockMechanism, ObjectBackend as _, SecondCreate, StatePlace, parse_lock_record,
     read_lock_record, second_create,
 };
-use remote_state_core::{Error, ErrorKind, LockId, LockRecord, LockTarget, Released, Result};
+use remote_state_core::{
+    Advice, Error, ErrorKind, LockId, LockRecord, LockTarget, Released, Result,
+};
 
 use crate::bucket::Bucket;
 use crate::client::{Condition, Object, Repeat, Select, Stored};
@@ -500,12 +502,13 @@ impl LockFile<'_> {
         if is_versioned {
             error
                 .with_hint(
-                    "if that store is a gateway of Ceph, say so with `--dialect ceph`: then the \
-                     order of versions decides who holds the lock",
+                    "if the store is a gateway of Ceph, name its dialect: the order of versions \
+                     then decides which client holds the lock",
                 )
+                .with_advice(Advice::NameDialect("ceph"))
                 .with_hint(
-                    "keep the state in a bucket without versioning, if the store honours the \
-                     condition there",
+                    "otherwise keep the state in a bucket without versioning, if the store \
+                     honours the condition there",
                 )
         } else {
             error.with_hint(
@@ -514,8 +517,8 @@ impl LockFile<'_> {
             )
         }
         .with_hint(
-            "or turn `use_lockfile` off, and make sure by other means that only one client writes \
-             at a time",
+            "or set `use_lockfile = false`, and make sure by other means that only one client \
+             writes at a time",
         )
     }
 }

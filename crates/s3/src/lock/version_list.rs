@@ -21,11 +21,11 @@
 
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use futures_util::stream::{self, TryStreamExt as _};
+use remote_state_core::advice::LeftLock;
 use remote_state_core::provider::{
     Attempts, ObjectBackend as _, Outcome, Page, pages, read_lock_record, read_record_body,
 };
-use remote_state_core::shell::operand;
-use remote_state_core::{Error, ErrorKind, LockId, LockRecord, Result};
+use remote_state_core::{Advice, Error, ErrorKind, LockId, LockRecord, Result};
 
 use crate::checksum::Recorded;
 use crate::client::{Repeat, Select};
@@ -330,11 +330,9 @@ impl LockFile<'_> {
         .with_context("left behind", format!("{}, version {version}", self.url()))
         .with_source(source);
         match id {
-            Some(id) => error.with_hint(format!(
-                "take it away with `remote-state unlock {}` when the store answers again: it \
-                 would be taken for a lock",
-                operand(id.as_str())
-            )),
+            Some(id) => error
+                .with_hint("other clients take what was left behind for a lock")
+                .with_advice(Advice::ReleaseLock(id.clone(), LeftLock::LeftBehind)),
             None => error,
         }
     }

@@ -80,11 +80,11 @@ impl Witness {
                 let is_told = seen.told == this;
                 seen.told = this;
                 if *is_about_a_lock && *action == Action::Lock {
-                    seen.refused_lock = Some(refusal(*action, message, *cause, *choice));
+                    seen.refused_lock = Some(refusal(&self.ui, *action, message, *cause, *choice));
                 }
                 drop(seen);
                 if !*is_about_a_lock && !is_told {
-                    self.ui.warn_error(&refusal(*action, message, *cause, *choice));
+                    self.ui.warn_error(&refusal(&self.ui, *action, message, *cause, *choice));
                 }
             }
             _ => {}
@@ -93,8 +93,9 @@ impl Witness {
 
     fn tell_emptied(&self, what: &str) {
         let error = Error::new(ErrorKind::PreconditionFailed, "exec", what);
+        let exec = self.ui.command("exec");
         self.ui.warn_error(
-            &error.with_hint("to refuse this, pass `--emptied deny` to `remote-state exec`"),
+            &error.with_hint(format!("to refuse this, pass `--emptied deny` to {exec}")),
         );
     }
 
@@ -122,7 +123,8 @@ impl Witness {
             Ok(Some(holder)) => {
                 let message = format!("the command was refused the lock on `{state}`");
                 let error = Error::lock_held("exec", message, holder);
-                let hint = "to wait for it, pass `--lock-timeout 5m` to `remote-state exec`";
+                let exec = self.ui.command("exec");
+                let hint = format!("to wait for it, pass `--lock-timeout 5m` to {exec}");
                 self.ui.warn_error(&error.with_hint(hint));
             }
             Ok(None) | Err(_) => self.ui.warn_error(refused),
@@ -142,10 +144,10 @@ impl Witness {
                 "if it is Terraform, see that the configuration says `backend \"http\" {}`, \
                  without an `address`, and that `init` has run with it",
             )
-            .with_hint(
-                "Terraform before 0.13.2 needs an `address` in the block: use `remote-state \
-                 serve` with it",
-            );
+            .with_hint(format!(
+                "Terraform before 0.13.2 needs an `address` in the block: use {} with it",
+                self.ui.command("serve")
+            ));
         self.ui.warn_error(&error);
     }
 
@@ -167,15 +169,16 @@ impl Witness {
         .with_context("lock", location.locks.join(" and "))
         .with_context("lock id", &id)
         .with_hint(format!(
-            "if it wrote an `errored.tfstate`, store that first: `remote-state push --lock-id \
-             {id} errored.tfstate`"
+            "if it wrote an `errored.tfstate`, store that first: {}",
+            self.ui.command(&format!("push --lock-id {id} errored.tfstate"))
         ))
-        .with_hint(format!("release it with `remote-state unlock {id}`"));
+        .with_hint(format!("release it with {}", self.ui.command(&format!("unlock {id}"))));
         self.ui.warn_error(&error);
     }
 }
 
 fn refusal(
+    ui: &Ui,
     action: Action,
     message: &str,
     cause: Option<&Error>,
@@ -189,10 +192,10 @@ fn refusal(
     for (label, value) in cause.map(Error::context).unwrap_or_default() {
         error = error.with_context(label, value);
     }
-    for hint in cause.map(Error::hints).unwrap_or_default() {
-        error = error.with_hint(hint.clone());
+    for advice in cause.map(Error::advice).unwrap_or_default() {
+        error = error.with_advice(advice.clone());
     }
-    if let Some(hint) = choice.and_then(flag) {
+    if let Some(hint) = choice.and_then(|choice| flag(ui, choice)) {
         error = error.with_hint(hint);
     }
     error
@@ -219,15 +222,16 @@ fn words(action: Action) -> &'static str {
 }
 
 /// What to give to `exec`, so that the same is granted.
-fn flag(choice: PolicyChoice) -> Option<&'static str> {
+fn flag(ui: &Ui, choice: PolicyChoice) -> Option<String> {
+    let exec = ui.command("exec");
     match choice {
         PolicyChoice::ForceWrite => {
-            Some("to store it all the same, pass `--force-write` to `remote-state exec`")
+            Some(format!("to store it all the same, pass `--force-write` to {exec}"))
         }
         PolicyChoice::RequireLock => {
-            Some("leave out `--require-lock`, or have the command take its lock")
+            Some("leave out `--require-lock`, or have the command take its lock".to_owned())
         }
-        PolicyChoice::Emptied => Some("to allow it, pass `--emptied allow` to `remote-state exec`"),
+        PolicyChoice::Emptied => Some(format!("to allow it, pass `--emptied allow` to {exec}")),
         _ => None,
     }
 }

@@ -1,5 +1,6 @@
 //! What is said of a state that does not match its digest.
 
+use crate::advice::Advice;
 use crate::error::{Error, ErrorKind};
 use crate::provider::{DigestEntry, Md5Sum};
 
@@ -40,16 +41,13 @@ impl Mismatch {
             None => error.with_context("computed", format!("none: there is no state at {state}")),
         };
         let error = error.with_hint("a write may still be settling; read again in a minute");
-        if computed.is_some() {
-            error.with_hint(format!(
-                "if it persists, {how_to_look}; the state that is right is put in order with \
-                 `remote-state push --repair-digest FILE`"
-            ))
+        let error = if computed.is_some() {
+            error.with_hint(format!("if it persists, {how_to_look}"))
         } else {
             error.with_hint(format!(
-                "if it persists and the state is gone for good, {how_to_remove}; else store it \
-                 again with `remote-state push --repair-digest FILE`"
+                "if it persists and the state is gone for good, {how_to_remove}"
             ))
-        }
+        };
+        error.with_advice(Advice::RepairDigest)
     }
 }

@@ -10,6 +10,7 @@ use super::backend::{
     DIGEST_SUFFIX, LOCK_SUFFIX, Layout, ObjectBackend, StatePlace, StateWrite, TableBackend,
 };
 use super::table::{TableDigest, TableLock};
+use crate::advice::Advice;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock_info::LockInfo;
 use crate::outgoing::Outgoing;
@@ -33,7 +34,7 @@ pub struct ObjectStateStore {
     /// The table of digests, and of locks if `locks_in_table`.
     table: Option<Arc<dyn TableBackend>>,
     locks_in_table: bool,
-    lock_hint: &'static str,
+    lock_advice: &'static [Advice],
     claim_wait: ClaimWait,
     digest_wait: DigestWait,
 }
@@ -41,12 +42,11 @@ pub struct ObjectStateStore {
 impl ObjectStateStore {
     /// Makes a store without any lock. Nothing is sent before the first operation.
     ///
-    /// `lock_hint` says what to configure so that locks are taken, as a sentence that could follow
-    /// "hint:".
+    /// `lock_advice` says what to configure so that locks are taken.
     pub fn new(
         objects: Arc<dyn ObjectBackend>,
         layout: Arc<dyn Layout>,
-        lock_hint: &'static str,
+        lock_advice: &'static [Advice],
     ) -> Self {
         Self {
             objects,
@@ -54,7 +54,7 @@ impl ObjectStateStore {
             uses_lock_object: false,
             table: None,
             locks_in_table: false,
-            lock_hint,
+            lock_advice,
             claim_wait: ClaimWait::default(),
             digest_wait: DigestWait::default(),
         }
@@ -189,7 +189,7 @@ impl StateStore for ObjectStateStore {
         self.objects
             .capabilities()
             .with_locking(self.uses_lock_object || self.locks_in_table)
-            .with_lock_hint(self.lock_hint)
+            .with_lock_advice(self.lock_advice)
             .with_digests(self.table.is_some())
     }
 

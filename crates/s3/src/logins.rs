@@ -10,7 +10,7 @@ use crate::sts::causes;
 /// What the profile that is used asks for, and a person has to do: found in the profile, or in
 /// those that it names as its source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Advice {
+pub(crate) struct Logins {
     /// The profile that signs in with SSO.
     pub(crate) sso: Option<String>,
     /// The profile whose role wants a code of a device, and where it says so.
@@ -19,7 +19,7 @@ pub(crate) struct Advice {
     pub(crate) login: Option<String>,
 }
 
-impl Advice {
+impl Logins {
     /// Says what a failure means, and what to do; nothing if it has other reasons than these.
     pub(crate) fn about(&self, error: &(dyn StdError + 'static)) -> Option<(String, String)> {
         let says = |words: &[&str]| {
