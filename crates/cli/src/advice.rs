@@ -80,6 +80,10 @@ impl Commands {
                 "set {}, or name a `profile` with `--backend-config profile=…`",
                 listed(variables)
             ),
+            Advice::AllowDirectoryPrograms => {
+                "if you trust the author of the directory, pass `--allow-directory-programs`"
+                    .to_owned()
+            }
             Advice::WaitForLock => "to wait for it, pass `--lock-timeout 5m`".to_owned(),
             Advice::ListLocks => format!(
                 "see whether it is held with {} when the store answers again",

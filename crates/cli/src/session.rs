@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use remote_state::config::Environment;
-use remote_state::directory::{DirectoryOptions, Discovered, discover};
+use remote_state::directory::{DirectoryOptions, Discovered, OptionNames, discover};
 use remote_state::{
     Backend, Error, ErrorKind, LockGuard, LockId, LockInfo, LockWait, Provider, Released,
     StateStore, StateStoreExt as _, Workspace,
@@ -53,7 +53,11 @@ pub(crate) fn find(ui: &Ui, env: &Environment, global: &Global) -> Result<Discov
 }
 
 fn options(global: &Global) -> DirectoryOptions {
-    let mut options = DirectoryOptions::default();
+    let mut options = DirectoryOptions::default().with_names(OptionNames {
+        backend: "--backend",
+        backend_config: "--backend-config",
+        workspace: "--workspace",
+    });
     options.backend.clone_from(&global.backend);
     options.backend_config.clone_from(&global.backend_config);
     options.backend_config.extend(global.dialect.iter().map(|name| format!("dialect={name}")));

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::config::PROGRAMS_VARIABLE;
 use crate::names::LockId;
 
 /// What a person could do about an error.
@@ -37,6 +38,8 @@ pub enum Advice {
     CheckCredentials,
     /// Give credentials in these variables or by a profile.
     GiveCredentials(&'static [&'static str]),
+    /// Let programs run that the files of the directory name, if their author is trusted.
+    AllowDirectoryPrograms,
     /// Wait for the lock.
     WaitForLock,
     /// See whether the lock is held, when the store answers again.
@@ -151,8 +154,10 @@ impl fmt::Display for Advice {
                 key.as_setting()
             ),
             Self::NameDialect(name) => write!(f, "to name the dialect, set `dialect = \"{name}\"`"),
-            Self::NameBackend => f.write_str("name the backend in the options"),
-            Self::ListKeys(scheme) => write!(f, "see the keys of provider `{scheme}`"),
+            Self::NameBackend => {
+                f.write_str("name the backend with the options `backend` and `backend_config`")
+            }
+            Self::ListKeys(scheme) => write!(f, "see all keys of provider `{scheme}`"),
             Self::CheckKeys(keys) => write!(f, "check {}", listed(keys)),
             Self::CheckNetwork(keys) => {
                 write!(f, "check the network, and {}", listed(keys))
@@ -161,6 +166,9 @@ impl fmt::Display for Advice {
             Self::CheckCredentials => f.write_str("check which credentials are used"),
             Self::GiveCredentials(variables) => {
                 write!(f, "set {}, or name a `profile`", listed(variables))
+            }
+            Self::AllowDirectoryPrograms => {
+                write!(f, "if you trust the author of the directory, set `{PROGRAMS_VARIABLE}=1`")
             }
             Self::WaitForLock => f.write_str("to wait for it, give the lock a timeout"),
             Self::ListLocks => f.write_str(

@@ -202,7 +202,7 @@ fn an_unknown_key_gets_the_nearest_name_or_its_owner() {
     {
         let [nearest, all] = hints(unknown).try_into().unwrap();
         assert_eq!(nearest, format!("the key that is most like it is `{alike}`"));
-        assert_eq!(all, "see all keys with `remote-state config keys alpha`");
+        assert_eq!(all, "see all keys of provider `alpha`");
     }
 }
 

@@ -10,7 +10,8 @@ use remote_state_core::provider::{
     Failure, FoundLock, LockMechanism, Outcome, StateLock, parse_lock_record,
 };
 use remote_state_core::{
-    Capabilities, Error, ErrorKind, LockInfo, LockRecord, LockTarget, Result, StateLocation,
+    Advice, Capabilities, Error, ErrorKind, LockId, LockInfo, LockRecord, LockTarget, Result,
+    StateLocation,
 };
 
 /// How a store answers one create, instead of simply carrying it out.
@@ -137,6 +138,17 @@ fn passing() -> Error {
 }
 
 /// The error says that a lock with this id stays, where, and how to release it.
+/// The ids of the locks that an error advises to release.
+fn advised_releases(error: &Error) -> Vec<&LockId> {
+    let advised = error.advice().iter();
+    advised
+        .filter_map(|advice| match advice {
+            Advice::ReleaseLock(id, _) => Some(id),
+            _ => None,
+        })
+        .collect()
+}
+
 fn assert_tells_what_stays(error: &Error, place: &str, info: &LockInfo) {
     let context = error.context();
     let stays = context.iter().find(|(label, _)| *label == "still held").map(|(_, text)| text);
@@ -144,13 +156,7 @@ fn assert_tells_what_stays(error: &Error, place: &str, info: &LockInfo) {
         stays.is_some_and(|text| text.contains(place) && text.contains(info.id.as_str())),
         "{error:?}"
     );
-    let unlock = format!("remote-state unlock {}", info.id);
-    assert_eq!(
-        error.hints().iter().filter(|hint| hint.contains(&unlock)).count(),
-        1,
-        "{:?}",
-        error.hints()
-    );
+    assert_eq!(advised_releases(error), [&info.id], "{:?}", error.advice());
 }
 
 #[tokio::test]
@@ -230,8 +236,7 @@ async fn lock_that_is_held_while_a_create_is_under_way_names_the_id_that_may_app
             .iter()
             .any(|(label, text)| *label == "lock id" && text.contains(ours.id.as_str()))
     );
-    let unlock = format!("remote-state unlock {}", ours.id);
-    assert!(error.hints().iter().any(|hint| hint.contains(&unlock)), "{:?}", error.hints());
+    assert_eq!(advised_releases(&error), [&ours.id], "{:?}", error.advice());
 
     let error = one.take(&ours).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LockHeld);

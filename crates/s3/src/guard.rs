@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, future};
-use remote_state_core::ErrorKind;
 use remote_state_core::config::is_web_token;
+use remote_state_core::{Advice, ErrorKind};
 
 use crate::sts::Denied;
 
@@ -17,12 +17,12 @@ pub(crate) struct Refusal {
     pub(crate) message: String,
     /// Where it was set.
     pub(crate) origin: String,
-    pub(crate) hint: &'static str,
+    pub(crate) advice: Advice,
 }
 
 impl Refusal {
     pub(crate) fn denied(self) -> Denied {
-        Denied::new(ErrorKind::CredentialInvalid, self.message, self.hint).set_in(&self.origin)
+        Denied::new(ErrorKind::CredentialInvalid, self.message, self.advice).set_in(&self.origin)
     }
 }
 
@@ -59,9 +59,11 @@ pub(crate) fn check_token(path: &Path, text: &str, origin: &str) -> Result<(), D
          holds none",
         path.display()
     );
-    let hint = "a token is three parts of base64url with dots between them; a file of another \
-                form must be named by you, in `AWS_WEB_IDENTITY_TOKEN_FILE`";
-    Err(Refusal { message, origin: origin.to_owned(), hint }.denied())
+    let advice = Advice::text(
+        "a token is three parts of base64url with dots between them; a file of another \
+                form must be named by you, in `AWS_WEB_IDENTITY_TOKEN_FILE`",
+    );
+    Err(Refusal { message, origin: origin.to_owned(), advice }.denied())
 }
 
 /// A source that is asked only if nothing is held against it.

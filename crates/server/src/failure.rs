@@ -7,6 +7,7 @@ use axum::response::Response;
 use remote_state_core::{Error, ErrorKind, LockRecord};
 
 use crate::action::Action;
+use crate::advice::for_operator;
 use crate::events::{Event, PolicyChoice};
 use crate::record::{UNREADABLE_LOCK_ID, holder_json};
 
@@ -137,7 +138,9 @@ impl Failure {
         if is_permanent(cause.kind())
             || matches!(cause.kind(), ErrorKind::Unsupported | ErrorKind::DigestMismatch)
         {
-            cause.hints().iter().for_each(|hint| text.push_str(&format!("; hint: {hint}")));
+            for advice in cause.advice() {
+                text.push_str(&format!("; hint: {}", for_operator(advice)));
+            }
         }
         text
     }

@@ -79,8 +79,8 @@ pub(crate) fn tests(suite: &mut Suite) {
             "",
             "error: bucket `no-such-bucket-anywhere` does not exist at `ENDPOINT`\n  set in  \
              --backend-config\n\nhint: check `bucket`, `region` and `endpoints.s3` with \
-             `remote-state --backend-config bucket=no-such-bucket-anywhere config show`; a bucket \
-             that was just made may take a minute\n",
+             `remote-state --backend-config bucket=no-such-bucket-anywhere config show`\nhint: a \
+             bucket that was just created may take a minute to appear\n",
         );
         for words in ["workspace list", "lock", "locks", "output", "exec -- true"] {
             let (command, rest) = words.split_once(" -- ").unwrap_or((words, ""));

@@ -116,8 +116,8 @@ fn programs() {
                 write(&sandbox, way, backend, &keys);
                 let refused = command(&sandbox, way, "whoami").run().code(1);
                 refused.says("was not run: a file of the directory names").says("conf/p").says(
-                    "hint: if you trust whoever wrote the directory, set \
-                     `REMOTE_STATE_ALLOW_DIRECTORY_PROGRAMS=1`",
+                    "hint: if you trust the author of the directory, pass \
+                     `--allow-directory-programs`",
                 );
                 for words in [
                     "output",

@@ -15,10 +15,6 @@ use crate::config::value::Origin;
 /// `0` and `false`.
 pub const PROGRAMS_VARIABLE: &str = "REMOTE_STATE_ALLOW_DIRECTORY_PROGRAMS";
 
-/// What to do for a program that was not run.
-pub const HOW_TO_ALLOW_PROGRAMS: &str =
-    "if you trust whoever wrote the directory, set `REMOTE_STATE_ALLOW_DIRECTORY_PROGRAMS=1`";
-
 /// The folders of a person's own files, which are free wherever they lie.
 const OWN_FOLDERS: [&str; 2] = [".aws", ".aliyun"];
 
@@ -177,7 +173,7 @@ mod tests {
             (Origin::file("../outside.hcl", 1), false),
             (Origin::file(outside, 1), false),
             (Origin::file("/dev/fd/63", 1), false),
-            (Origin::Flag("--backend-config".to_owned()), false),
+            (Origin::Flag("an option".to_owned()), false),
             (Origin::Program, false),
         ] {
             let config = config(&below, Some(origin.clone()), &[]);

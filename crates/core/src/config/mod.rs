@@ -21,7 +21,7 @@ mod spec;
 mod value;
 
 pub(crate) use convert::{NAME_OR_CALL, TEMPLATE_IN_JSON};
-pub use held::{ForeignEndpoint, HOW_TO_ALLOW_PROGRAMS, PROGRAMS_VARIABLE, is_web_token};
+pub use held::{ForeignEndpoint, PROGRAMS_VARIABLE, is_web_token};
 pub(crate) use resolve::stated;
 pub use resolve::{resolve, resolve_among};
 pub use resolved::{ResolvedConfig, unprintable};

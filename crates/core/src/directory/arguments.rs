@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 /// later one wins, although it is the more general one.
 const VARIABLES: [&str; 2] = ["TF_CLI_ARGS_init", "TF_CLI_ARGS"];
 
-/// Turns the arguments of `--backend-config` into layers, in order.
+/// Turns names of files and `key=value` pairs into layers, in order.
 ///
 /// # Errors
 /// `ConfigInvalid` or `Local` for a file that cannot be read or parsed.

@@ -124,7 +124,7 @@ struct Found {
 
 impl Discovery<'_> {
     fn with_options_only(&self, name: &str) -> Result<Discovered> {
-        let source = Origin::Flag("--backend".to_owned());
+        let source = Origin::Flag(self.options.names.backend.to_owned());
         let provider = self.provider(name).ok_or_else(|| self.foreign(name, &source))?;
         self.finish(
             Found {
@@ -313,7 +313,7 @@ impl Discovery<'_> {
         if let Some(given) = self.given.get() {
             return Ok(given);
         }
-        let origin = Origin::Flag("--backend-config".to_owned());
+        let origin = Origin::Flag(self.options.names.backend_config.to_owned());
         let given =
             arguments::layers(&self.options.backend_config, &origin, self.directory, provider)?;
         Ok(self.given.get_or_init(|| given))
@@ -321,7 +321,8 @@ impl Discovery<'_> {
 
     fn workspace(&self, may_read_directory: bool) -> Result<Sourced<Workspace>> {
         let named = if let Some(name) = &self.options.workspace {
-            Some(Sourced::new(name.clone(), Origin::Flag("--workspace".to_owned())))
+            let origin = Origin::Flag(self.options.names.workspace.to_owned());
+            Some(Sourced::new(name.clone(), origin))
         } else if let Some((variable, name)) = WORKSPACE_VARIABLES
             .iter()
             .find_map(|variable| Some((*variable, self.env.get(variable)?)))

@@ -29,4 +29,4 @@ mod scope;
 mod source;
 
 pub use discover::{Discovered, WORKSPACE_VARIABLE, declared_backend, discover};
-pub use options::DirectoryOptions;
+pub use options::{DirectoryOptions, OptionNames};

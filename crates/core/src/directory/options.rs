@@ -1,4 +1,4 @@
-//! What the command line says about the backend.
+//! What the caller says about the backend.
 
 /// What was asked for besides what the directory says.
 #[derive(Clone, Default)]
@@ -6,11 +6,33 @@
 pub struct DirectoryOptions {
     /// The backend's type. If given, the directory is not read at all.
     pub backend: Option<String>,
-    /// Files and `key=value` pairs, as typed after `--backend-config`, in order; the last one
-    /// wins.
+    /// Names of files and `key=value` pairs, in order; the last one wins.
     pub backend_config: Vec<String>,
     /// The workspace.
     pub workspace: Option<String>,
+    /// What the program calls these options.
+    pub names: OptionNames,
+}
+
+/// What a program calls the options, for messages that say where a value was set.
+#[derive(Clone, Copy, Debug)]
+pub struct OptionNames {
+    /// The name of [`DirectoryOptions::backend`].
+    pub backend: &'static str,
+    /// The name of [`DirectoryOptions::backend_config`].
+    pub backend_config: &'static str,
+    /// The name of [`DirectoryOptions::workspace`].
+    pub workspace: &'static str,
+}
+
+impl Default for OptionNames {
+    fn default() -> Self {
+        Self {
+            backend: "option `backend`",
+            backend_config: "option `backend_config`",
+            workspace: "option `workspace`",
+        }
+    }
 }
 
 impl DirectoryOptions {
@@ -25,6 +47,13 @@ impl DirectoryOptions {
     #[must_use]
     pub fn with_backend_config(mut self, argument: impl Into<String>) -> Self {
         self.backend_config.push(argument.into());
+        self
+    }
+
+    /// Sets what the program calls the options.
+    #[must_use]
+    pub fn with_names(mut self, names: OptionNames) -> Self {
+        self.names = names;
         self
     }
 

@@ -53,7 +53,7 @@ fn a_pair_is_taken_as_it_is_after_the_first_equals_sign() {
     ] {
         let found = Dir::block("").with_config(&[argument]).unwrap();
         assert_eq!(value(&found, "key").as_deref(), Some(expected), "{argument}");
-        assert_eq!(found.config.origin("key").to_string(), "--backend-config");
+        assert_eq!(found.config.origin("key").to_string(), "option `backend_config`");
     }
 }
 
@@ -71,7 +71,7 @@ fn a_pair_for_an_object_a_list_or_a_map_is_an_expression() {
     assert_eq!(value(&found, "role.arn").as_deref(), Some("x"));
     assert_eq!(value(&found, "config_files").as_deref(), Some("a,b"));
     assert_eq!(value(&found, "tags").as_deref(), Some("k=v"));
-    assert_eq!(found.config.origin("role.arn").to_string(), "--backend-config");
+    assert_eq!(found.config.origin("role.arn").to_string(), "option `backend_config`");
 }
 
 #[test]
@@ -85,7 +85,8 @@ fn a_pair_whose_expression_is_broken_is_an_error_that_does_not_quote_it() {
 fn an_empty_pair_is_refused_where_a_value_is_required() {
     let error = message(&Dir::block("").with_config(&["bucket="]).unwrap_err());
     assert!(
-        error.contains("`bucket` is not set") && error.contains("empty in: --backend-config"),
+        error.contains("`bucket` is not set")
+            && error.contains("empty in: option `backend_config`"),
         "{error}"
     );
     let error = message(&Dir::block("").with_config(&["kms_key_id="]).unwrap_err());
@@ -197,7 +198,7 @@ fn a_pair_that_is_a_file_or_holds_one_is_told_as_that() {
             error.starts_with(&format!("unknown key `{name}`, but there is a file `")),
             "{error}"
         );
-        assert!(error.contains(&format!("write `--backend-config {file}`")), "{error}");
+        assert!(error.contains(&format!("give its name alone: `{file}`")), "{error}");
     }
     for (given, region) in [("./env=prod.tfbackend", "r"), ("conf/a=b.hcl", "s"), ("region=u", "u")]
     {

@@ -153,7 +153,7 @@ fn what_cannot_be_evaluated_is_not_compared_and_says_so() {
             words.contains(&format!("main.tf:4 (`key`), by an expression with {what}")),
             "{words}"
         );
-        assert!(words.contains("--backend-config key=…"), "{words}");
+        assert!(words.contains("to set `key` for this run"), "{words}");
     }
     let block = "endpoints = { store = var.r }\n    tags = var.t\n    secret_key = hunter2";
     let (compared, words) = compared(&Dir::block(block).initialised("alpha", RECORDED), &[]);

@@ -21,7 +21,7 @@ fn with_a_type_as_option_nothing_else_is_read() {
     assert_eq!(value(&found, "bucket").as_deref(), Some("b"));
     assert_eq!(value(&found, "region").as_deref(), Some("e"));
     assert_eq!(found.workspace.value.as_str(), "default");
-    assert_eq!(found.source.to_string(), "--backend");
+    assert_eq!(found.source.to_string(), "option `backend`");
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn a_type_that_is_not_ours_is_named_with_those_that_are() {
     let error = message(&Dir::new().with(&[], &options("http", &[])).unwrap_err());
     assert!(
         error.contains("backend type `http` is not supported")
-            && error.contains("set in: --backend"),
+            && error.contains("set in: option `backend`"),
         "{error}"
     );
 }
@@ -126,7 +126,7 @@ fn the_workspace_comes_from_the_option_the_variable_the_file_or_is_default() {
     let env = [("TF_WORKSPACE", "from-env")];
     let option = DirectoryOptions::default().with_workspace("from-option");
     for (env, options, expected, origin) in [
-        (&env[..], option.clone(), "from-option", "--workspace"),
+        (&env[..], option.clone(), "from-option", "option `workspace`"),
         (&env[..], DirectoryOptions::default(), "from-env", "$TF_WORKSPACE"),
         (&[], DirectoryOptions::default(), "from-file", ".terraform/environment"),
         (
@@ -187,10 +187,10 @@ fn the_json_document_shows_each_value_with_its_origin_and_no_secret() {
             "workspace": "default",
             "values": {
                 "bucket": { "value": "tfstate", "origin": "main.tf:3" },
-                "key": { "value": "k", "origin": "--backend-config" },
+                "key": { "value": "k", "origin": "option `backend_config`" },
                 "prefix": { "value": "env:", "origin": "default" },
                 "secret_key": { "redacted": true, "origin": "main.tf:4" },
-                "use_lock": { "value": true, "origin": "--backend-config" },
+                "use_lock": { "value": true, "origin": "option `backend_config`" },
                 "retries": { "value": 5, "origin": "default" },
                 "config_files": { "value": ["a"], "origin": "main.tf:5" },
             },

@@ -104,7 +104,7 @@ fn a_name_or_a_call_is_an_error_that_says_who_evaluates_it() {
             "Terraform refuses",
             "OpenTofu",
             "tofu init",
-            "--backend-config region=…",
+            "to set `region` for this run",
         ] {
             assert!(error.contains(part), "{expression}: {part}: {error}");
         }
@@ -237,7 +237,7 @@ fn an_unknown_argument_is_an_error_with_file_and_line() {
     let error = Dir::block("tag_list = 1").error();
     assert!(error.contains("the key that is most like it is `tags`"), "{error}");
     assert!(
-        error.contains("`remote-state config keys alpha`") && !error.contains("`retries`"),
+        error.contains("see all keys of provider `alpha`") && !error.contains("`retries`"),
         "{error}"
     );
 }
@@ -279,7 +279,7 @@ fn a_required_value_that_is_nowhere_is_named() {
     let error =
         message(&Dir::block("role = {}\nregion = \"r\"").with_config(&["key="]).unwrap_err());
     assert!(
-        error.contains("`key` is not set") && error.contains("empty in: --backend-config"),
+        error.contains("`key` is not set") && error.contains("empty in: option `backend_config`"),
         "{error}"
     );
 }

@@ -187,7 +187,7 @@ fn without_a_block_the_error_says_what_was_looked_for_and_how_to_go_on() {
             "no backend is configured here",
             "remote-state.hcl",
             ".terraform/terraform.tfstate",
-            "--backend TYPE",
+            "the options `backend`",
         ] {
             assert!(error.contains(part), "{part}: {error}");
         }
@@ -197,7 +197,7 @@ fn without_a_block_the_error_says_what_was_looked_for_and_how_to_go_on() {
 #[test]
 fn backend_config_without_a_block_needs_a_type() {
     let error = message(&Dir::new().with_config(&["bucket=b", "key=k"]).unwrap_err());
-    assert!(error.contains("--backend TYPE"), "{error}");
+    assert!(error.contains("the options `backend`"), "{error}");
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use remote_state_core::config::{HOW_TO_ALLOW_PROGRAMS, unprintable};
-use remote_state_core::{Error, Result};
+use remote_state_core::config::unprintable;
+use remote_state_core::{Advice, Error, Result};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use url::Url;
@@ -191,7 +191,7 @@ fn source_at(profile: &Profile, wanted: &Wanted, depth: usize) -> Result<Arc<dyn
                     "the program of profile `{name}` was not run: a file of the directory names it"
                 ))
                 .with_context("set in", wanted.profiles_file.display())
-                .with_hint(HOW_TO_ALLOW_PROGRAMS));
+                .with_advice(Advice::AllowDirectoryPrograms));
             }
             Ok(Arc::new(Process {
                 command: profile.process_command.clone(),

@@ -5,8 +5,8 @@
 
 use std::path::PathBuf;
 
-use remote_state_core::Result;
-use remote_state_core::config::{ForeignEndpoint, HOW_TO_ALLOW_PROGRAMS, Origin, ResolvedConfig};
+use remote_state_core::config::{ForeignEndpoint, Origin, ResolvedConfig};
+use remote_state_core::{Advice, Result};
 use url::{Host, Url};
 
 use crate::config::endpoint;
@@ -149,7 +149,7 @@ fn program(profile: &str, found: &Found) -> Refusal {
              names the program"
         ),
         origin: place(found),
-        hint: HOW_TO_ALLOW_PROGRAMS,
+        advice: Advice::AllowDirectoryPrograms,
     }
 }
 
@@ -160,7 +160,7 @@ fn way(profile: &str, found: &Found) -> Refusal {
              STS is reached over plain `http`"
         ),
         origin: place(found),
-        hint: "use `https` for STS",
+        advice: "use `https` for STS".into(),
     }
 }
 
@@ -171,7 +171,8 @@ fn sign_in(profile: &str, origin: &Origin) -> Refusal {
              sent read on the way"
         ),
         origin: origin.to_string(),
-        hint: "set the proxy and the certificates yourself, in `HTTPS_PROXY` and `AWS_CA_BUNDLE`",
+        advice: "set the proxy and the certificates yourself, in `HTTPS_PROXY` and `AWS_CA_BUNDLE`"
+            .into(),
     }
 }
 
@@ -184,7 +185,7 @@ fn region(profile: &str, found: &Found) -> Refusal {
     Refusal {
         message: format!("profile `{profile}` was not used: its region is no name of a region"),
         origin: place(found),
-        hint: "write a name such as `eu-west-1`",
+        advice: "write a name such as `eu-west-1`".into(),
     }
 }
 

@@ -1,5 +1,8 @@
 //! The list of versions decides who holds the lock.
 
+use remote_state_core::Advice;
+use remote_state_core::advice::LeftLock;
+
 use super::*;
 
 #[tokio::test]
@@ -169,10 +172,7 @@ async fn contenders_of_ours_beside_the_lock_do_not_stop_a_write() {
     assert_eq!(error.kind(), ErrorKind::Unknown, "{error}");
     assert!(error.message().contains("could not be taken away again"), "{error}");
     assert!(
-        error
-            .hints()
-            .iter()
-            .any(|hint| hint.contains(&format!("remote-state unlock {}", theirs.id))),
+        error.advice().contains(&Advice::ReleaseLock(theirs.id.clone(), LeftLock::LeftBehind)),
         "{error}"
     );
     write(&ours, WriteMode::Create).await.unwrap();

@@ -1,5 +1,7 @@
 //! The digest of a state.
 
+use remote_state_core::Advice;
+
 use super::*;
 
 #[tokio::test]
@@ -44,7 +46,7 @@ async fn digest_that_cannot_be_recorded_is_an_error_that_says_what_is_true_and_w
             .iter()
             .any(|(label, value)| *label == "digest" && value.contains(DIGEST_ID))
     );
-    assert!(error.hints().iter().any(|hint| hint.contains("push --repair-digest")));
+    assert!(error.advice().contains(&Advice::RepairDigest));
     assert!(store.read_bytes(&here()).await.unwrap().is_some(), "there was no digest before");
 
     write(&store, STATE).await.unwrap();
