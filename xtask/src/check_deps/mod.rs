@@ -1,4 +1,4 @@
-//! `cargo xtask check-deps`: the architecture, as far as manifests and imports show it.
+//! `cargo xtask check-deps`: the architecture, as far as manifests, imports and strings show it.
 //!
 //! What may depend on what is a table in `rules`, and how many files may import each other in a
 //! circle is one in `circles`. They are changed together with `ARCHITECTURE.md`, never to make a
@@ -8,6 +8,7 @@ mod circles;
 mod imports;
 mod manifest;
 mod rules;
+mod words;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -25,8 +26,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
     }
     if violations.is_empty() {
         println!(
-            "edges, inherited settings, features, what packages need, and imports are as they \
-             should be"
+            "edges, inherited settings, features, what packages need, imports and strings of \
+             libraries are as they should be"
         );
         return Ok(ExitCode::SUCCESS);
     }
@@ -43,6 +44,12 @@ pub(crate) fn violations(workspace: &Workspace) -> Result<Vec<String>> {
         let folder = package.manifest_path.parent().unwrap_or(workspace.root());
         violations.extend(rules::published(&package.name, &manifest, folder, &workflow));
         violations.extend(circles::violations(&package.name, &folder.join("src"))?);
+    }
+    for package in &workspace.metadata().packages {
+        if words::LIBRARIES.contains(&package.name.as_str()) {
+            let folder = package.manifest_path.with_file_name("src");
+            violations.extend(words::violations(&folder, workspace.root())?);
+        }
     }
     for rule in rules::TREES {
         violations.extend(rule.violations(&tree(workspace, rule)?));
