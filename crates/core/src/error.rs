@@ -55,6 +55,9 @@ pub enum ErrorKind {
 /// contains a secret or a piece of a state.
 pub struct Error(Box<Inner>);
 
+/// The label of the line that says why.
+const BECAUSE: &str = "because";
+
 struct Inner {
     kind: ErrorKind,
     operation: &'static str,
@@ -167,6 +170,18 @@ impl Error {
     /// Returns whether something was left in the store, or may have been.
     pub fn has_leftovers(&self) -> bool {
         !self.0.leftovers.is_empty()
+    }
+
+    /// Says why, in a line below the message.
+    #[must_use]
+    pub fn because(self, reason: impl fmt::Display) -> Self {
+        self.with_context(BECAUSE, reason)
+    }
+
+    /// Returns the first reason that was given with [`because`](Self::because).
+    pub fn reason(&self) -> Option<&str> {
+        let reason = self.0.context.iter().find(|(label, _)| *label == BECAUSE);
+        reason.map(|(_, reason)| reason.as_str())
     }
 
     /// Keeps the error that caused this one.

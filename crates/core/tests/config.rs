@@ -187,6 +187,7 @@ fn an_unknown_key_gets_the_nearest_name_or_its_owner() {
             &[&ALPHA, &BETA],
             &Environment::default(),
             &[layer("f", &[(name, "x".into())])],
+            None,
         );
         let error = error.unwrap_err();
         assert_eq!(error.message(), format!("unknown key `{name}` for provider `alpha`"));

@@ -25,10 +25,11 @@ pub fn resolve(
     env: &Environment,
     layers: &[Layer],
 ) -> Result<ResolvedConfig> {
-    resolve_among(provider, &[provider], env, layers)
+    resolve_among(provider, &[provider], env, layers, None)
 }
 
-/// Does what [`resolve`] does, and can tell that an unknown key belongs to another of `providers`.
+/// Does what [`resolve`] does, and can tell that an unknown key belongs to another of `providers`,
+/// and where the backend was named whose required value is missing.
 ///
 /// # Errors
 /// As [`resolve`].
@@ -37,6 +38,7 @@ pub fn resolve_among(
     providers: &[&'static ProviderSpec],
     env: &Environment,
     layers: &[Layer],
+    backend_named_in: Option<&Origin>,
 ) -> Result<ResolvedConfig> {
     let mut flattener = Flattener::new(provider, providers);
     let changes = layers.iter().map(|layer| flattener.layer(layer)).collect::<Result<Vec<_>>>()?;
@@ -71,7 +73,7 @@ pub fn resolve_among(
     }
     let config = ResolvedConfig::new(provider, values, notes, env.clone());
     given.check_whole(provider)?;
-    given.check_required(&config)?;
+    given.check_required(&config, backend_named_in)?;
     Ok(config)
 }
 
@@ -199,7 +201,11 @@ impl Given {
 
     /// Checks that whatever is required has a value: a member of an object only if its object is in
     /// use.
-    fn check_required(&self, config: &ResolvedConfig) -> Result<()> {
+    fn check_required(
+        &self,
+        config: &ResolvedConfig,
+        backend_named_in: Option<&Origin>,
+    ) -> Result<()> {
         let missing = config.provider().keys.iter().filter(|key| {
             let needed = key.name.rsplit_once('.').is_none_or(|(object, _)| self.uses(object));
             key.required && needed && config.get(key.name).is_none()
@@ -207,13 +213,16 @@ impl Given {
         let mut names = missing.map(|key| key.name);
         let Some(first) = names.next() else { return Ok(()) };
         let mut error = config.missing(first);
-        if let Some(origin) = self.empty.get(first) {
+        let empty = self.empty.get(first);
+        let object = first.rsplit_once('.').and_then(|(object, _)| self.objects.get(object));
+        if let Some(origin) = empty {
             error = error.with_context("empty in", origin);
         }
-        if let Some(origin) =
-            first.rsplit_once('.').and_then(|(object, _)| self.objects.get(object))
-        {
+        if let Some(origin) = object {
             error = error.with_context("object in", origin);
+        }
+        if let (None, None, Some(origin)) = (empty, object, backend_named_in) {
+            error = error.with_context("backend named in", origin);
         }
         Err(names.fold(error, |error, name| {
             error.with_context("also not set", format_args!("`{name}`"))

@@ -289,11 +289,7 @@ impl Discovery<'_> {
     fn finish(&self, found: Found, may_read_directory: bool) -> Result<Discovered> {
         let Found { provider: spec, source, mut layers, changed, not_compared, notes } = found;
         layers.extend_from_slice(self.given(spec)?);
-        let config = resolve_among(spec, self.providers, self.env, &layers).map_err(|error| {
-            // What is wrong with a value has its own place; what is missing is missing here.
-            let is_placed = error.context().iter().any(|(label, _)| label.ends_with(" in"));
-            if is_placed { error } else { error.with_context("backend named in", &source) }
-        })?;
+        let config = resolve_among(spec, self.providers, self.env, &layers, Some(&source))?;
         let config = config.with_notes(notes).in_directory(self.directory);
         let workspace = self.workspace(may_read_directory)?;
         let named = self.known.iter().find(|provider| provider.spec().scheme == spec.scheme);

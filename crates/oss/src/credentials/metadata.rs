@@ -63,7 +63,7 @@ impl Source for Metadata {
         let (status, body) = self.get(surroundings, token.as_deref(), &role).await?;
         let refused = |because: String| {
             no_credentials(format!("the metadata service has no credentials for the role `{role}`"))
-                .with_context("because", because)
+                .because(because)
         };
         if status != 200 {
             return Err(refused(format!("it answered with status {status}")));
@@ -136,10 +136,7 @@ impl Metadata {
 
     fn silent(&self, reason: &str) -> Error {
         no_credentials("cannot reach the metadata service")
-            .with_context(
-                "because",
-                format!("{}: {reason}", self.endpoint.as_str().trim_end_matches('/')),
-            )
+            .because(format!("{}: {reason}", self.endpoint.as_str().trim_end_matches('/')))
             .with_retryable(true)
     }
 }

@@ -183,9 +183,8 @@ impl Source for Chain {
 
 /// What an error says, and why.
 fn whole(error: &Error) -> String {
-    let because = error.context().iter().find(|(label, _)| *label == "because");
-    match because {
-        Some((_, reason)) => format!("{error} ({reason})"),
+    match error.reason() {
+        Some(reason) => format!("{error} ({reason})"),
         None => error.to_string(),
     }
 }

@@ -45,8 +45,7 @@ impl Source for Oidc {
         }
         // Read each time: whoever gave the token out replaces it.
         let token = tokio::fs::read_to_string(file).await.map_err(|error| {
-            no_credentials(format!("cannot read the token in `{}`", file.display()))
-                .with_context("because", error)
+            no_credentials(format!("cannot read the token in `{}`", file.display())).because(error)
         })?;
         // A file of the directory may name any file of the machine.
         if let Some(origin) = named_by_directory.as_ref().filter(|_| !is_web_token(token.trim())) {

@@ -48,7 +48,7 @@ impl Source for Process {
             no_credentials(format!(
                 "the program `{name}` of profile `{profile}` gives no credentials"
             ))
-            .with_context("because", because)
+            .because(because)
         };
         let mut command = Command::new(name);
         command.args(words);

@@ -137,19 +137,16 @@ impl File {
     fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read(path).map_err(|error| {
             no_credentials(format!("cannot read the profiles in `{}`", path.display()))
-                .with_context("because", error)
+                .because(error)
         })?;
         // The parser's own message may quote the text: keep its place only.
         serde_json::from_slice(&text).map_err(|error| {
             no_credentials(format!("`{}` is not a file of profiles", path.display()))
-                .with_context(
-                    "because",
-                    format!(
-                        "malformed JSON, or no array `profiles` (line {}, column {})",
-                        error.line(),
-                        error.column()
-                    ),
-                )
+                .because(format!(
+                    "malformed JSON, or no array `profiles` (line {}, column {})",
+                    error.line(),
+                    error.column()
+                ))
                 .with_hint("make it anew with `aliyun configure`")
         })
     }

@@ -88,7 +88,7 @@ impl StsEndpoint {
         } else {
             format!("{url} answered {}", told(&code, &message))
         };
-        Err(no_credentials(what).with_context("because", because).with_retryable(status >= 500))
+        Err(no_credentials(what).because(because).with_retryable(status >= 500))
     }
 }
 
@@ -140,13 +140,12 @@ async fn exchange(
     url: &str,
     what: &str,
 ) -> Result<Sent> {
-    let by_proxy = |failed: ProxyFailed| {
-        no_credentials(what).with_context("because", &failed).with_hint(failed.hint)
-    };
+    let by_proxy =
+        |failed: ProxyFailed| no_credentials(what).because(&failed).with_hint(failed.hint);
     let client = http.client(url).map_err(by_proxy)?;
     let unreachable = |reason: String| {
         Error::new(ErrorKind::CredentialInvalid, "find credentials", what.to_owned())
-            .with_context("because", format!("cannot reach {url}: {reason}"))
+            .because(format!("cannot reach {url}: {reason}"))
             .with_retryable(true)
     };
     let mut answer = match tokio::time::timeout(answer_timeout(0), request(client).send()).await {

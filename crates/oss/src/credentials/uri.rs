@@ -41,10 +41,8 @@ impl Source for CredentialsUri {
         let answer =
             (status == 200).then(|| serde_json::from_slice::<Handed>(&body).ok()).flatten();
         answer.map(Credentials::from).ok_or_else(|| {
-            no_credentials(what).with_context(
-                "because",
-                format!("{place} answered with status {status} and no credentials"),
-            )
+            no_credentials(what)
+                .because(format!("{place} answered with status {status} and no credentials"))
         })
     }
 }
