@@ -100,8 +100,8 @@ pub(crate) fn tests(suite: &mut Suite) {
             2,
             "",
             "error: bucket `tfstate` is not in region `us-east-1`\n  set in  \
-             --backend-config\n\nhint: set `region = \"eu-central-1\"`, or pass `--backend-config \
-             region=eu-central-1`\n",
+             --backend-config\n\nhint: set `region = \"eu-central-1\"` in the `backend` block, or \
+             pass `--backend-config region=eu-central-1`\n",
         );
         case.run(case.remote_state("pull --backend-config region=eu-central-1")).code(4);
     });

@@ -18,8 +18,8 @@ pub(crate) fn tests(suite: &mut Suite) {
                 2,
                 "",
                 "error: `bucket` is not set for provider `s3`\n  backend named in  \
-                 main.tf:2\n\nhint: pass `--backend-config bucket=…`, or set it in the `backend` \
-                 block\n",
+                 main.tf:2\n\nhint: set `bucket` in the `backend` block, or pass \
+                 `--backend-config bucket=…`\n",
             );
         },
     );
@@ -95,8 +95,8 @@ pub(crate) fn tests(suite: &mut Suite) {
             "",
             "error: no backend is configured here\n  directory   .\n  looked for  \
              `remote-state.hcl`, `.terraform/terraform.tfstate`, and a `backend` block in `*.tf` \
-             and `*.tofu` files\n\nhint: pass `--backend TYPE` with `--backend-config \
-             key=value`\nhint: or add a file `remote-state.hcl`, such as\nbackend \"s3\" {\n  \
+             and `*.tofu` files\n\nhint: name the backend with `--backend TYPE` and \
+             `--backend-config key=value`\nhint: or add a file `remote-state.hcl`, such as\nbackend \"s3\" {\n  \
              bucket = \"…\"\n  key = \"…\"\n  region = \"…\"\n}\n",
         );
         case.expect(

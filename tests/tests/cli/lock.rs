@@ -115,7 +115,7 @@ fn held(suite: &mut Suite) {
                 "error: the lock of `s3://BUCKET/env:/dev/KEY` is not `not-the-id`; it stays \
                  held\n  held by  [..]@[..] for `lock`, version [..]\n  since    [..] UTC ([..] s \
                  ago)\n  lock     s3://BUCKET/env:/dev/KEY.tflock\n  lock id  {id}\n\nhint: if \
-                 that run is gone, release it with `remote-state -w dev unlock {id}`\n"
+                 that run has ended, release it with `remote-state -w dev unlock {id}`\n"
             ),
         );
         case.run(case.remote_state("unlock -w dev --unreadable --yes"))
@@ -208,8 +208,8 @@ fn unconfigured(suite: &mut Suite) {
                 2,
                 "",
                 "error: no lock is configured for `s3://BUCKET/KEY`\n\nhint: set `use_lockfile = \
-                 true` or `dynamodb_table` for every client of this state, or pass \
-                 `--backend-config use_lockfile=true`\n",
+                 true` or `dynamodb_table` for every client of this state\nhint: to set \
+                 `use_lockfile` for this run, pass `--backend-config use_lockfile=true`\n",
             );
         }
         case.expect(

@@ -251,7 +251,7 @@ fn under_a_lock(suite: &mut Suite) {
                 "error: state `s3://BUCKET/KEY` is locked\n  held by  [..]@[..] for `drill`, \
                  version [..]\n  since    [..] UTC ([..] s ago)\n  lock     \
                  s3://BUCKET/KEY.tflock\n  lock id  {id}\n\nhint: to wait for it, pass \
-                 `--lock-timeout 5m`\nhint: if that run is gone, release it with `remote-state \
+                 `--lock-timeout 5m`\nhint: if that run has ended, release it with `remote-state \
                  unlock {id}`\n"
             ),
         );
@@ -274,7 +274,7 @@ fn under_a_lock(suite: &mut Suite) {
             5,
             "",
             "error: the lock `gone` is not held on `s3://BUCKET/KEY`: someone released \
-             it\n\nhint: take a new one with `remote-state lock`, after making sure that nobody \
+             it\n\nhint: take a new one with `remote-state lock`, after making sure that no client \
              wrote in between\n",
         );
         assert_eq!(case.place.state("default").expect("it is still there"), state(3));

@@ -91,7 +91,7 @@ pub(crate) fn tests(suite: &mut Suite) {
                      lock     s3://BUCKET/KEY.tflock\n  \
                      lock id  {shown}\n\n\
                      hint: to wait for it, pass `--lock-timeout 5m`\n\
-                     hint: if that run is gone, {release}\n"
+                     hint: if that run has ended, {release}\n"
                     ),
                 );
                 let table = case.run(case.remote_state("locks")).code(0);

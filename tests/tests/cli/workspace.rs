@@ -135,7 +135,7 @@ pub(crate) fn tests(suite: &mut Suite) {
             4,
             "",
             "error: there is no workspace `nope`\n  state  s3://BUCKET/env:/nope/KEY\n\nhint: see \
-             which there are with `remote-state workspace list`\n",
+             which workspaces have one with `remote-state workspace list`\n",
         );
     });
     suite.on_each_server("a_workspace_name_that_leads_elsewhere_is_refused", &[], |server| {

@@ -187,7 +187,7 @@ fn none(suite: &mut Suite) {
             .file("main.tf", "terraform {\n}\n")
             .given("bucket=tfstate")
             .given("key=k")
-            .refused(&["no backend is configured here", "pass `--backend TYPE`"])
+            .refused(&["no backend is configured here", "`--backend TYPE`"])
             .terraform_finds_none(),
         Case::new("a_block_behind_number_signs_is_no_block")
             .file("main.tf", commented("#"))

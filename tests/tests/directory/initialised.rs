@@ -116,7 +116,7 @@ fn made_up(suite: &mut Suite) {
                 refused
                     .says(not_compared)
                     .says("main.tf:")
-                    .says("hint: or say which value is meant: `--backend-config key=…`");
+                    .says("hint: to set `key` for this run, pass `--backend-config key=…`");
             }
             directory.remote_state("push new.json --backend-config key=x/v").run().success();
             directory.remote_state("lock").arg("--backend-config=key=x/v").run().success();

@@ -136,7 +136,7 @@ fn not_evaluated(suite: &mut Suite) {
                 "main.tf:12",
                 "OpenTofu only; Terraform refuses",
                 "run `tofu init` first",
-                "or pass `--backend-config key=…`",
+                "to set `key` for this run, pass `--backend-config key=…`",
             ])
             .terraform_refuses(theirs)
             .add_to(suite);

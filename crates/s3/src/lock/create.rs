@@ -507,8 +507,8 @@ impl LockFile<'_> {
                 )
                 .with_advice(Advice::NameDialect("ceph"))
                 .with_hint(
-                    "otherwise keep the state in a bucket without versioning, if the store \
-                     honours the condition there",
+                    "keep the state in a bucket without versioning, if the store honours the \
+                     condition there",
                 )
         } else {
             error.with_hint(
