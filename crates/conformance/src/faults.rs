@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use remote_state_core::{
     Capabilities, Error, ErrorKind, LockInfo, LockRecord, LockTarget, Outgoing, ReadOptions,
-    Released, Result, StateLocation, StateMeta, StateRead, StateStore, StateVersion, Workspace,
-    WriteMode,
+    Released, Result, StateLocation, StateMeta, StateRead, StateSource, StateStore, StateVersion,
+    Workspace, WriteMode,
 };
 
 /// A store around another one that does what the other does, except for the [`Faults`] it is told
@@ -200,6 +200,10 @@ impl StateStore for FaultyStore {
         let delay = *lock(&self.faults.0.write_delay);
         tokio::time::sleep(delay).await;
         self.faults.around("write", self.inner.write(workspace, outgoing, mode)).await
+    }
+
+    async fn record_digest(&self, workspace: &Workspace, stored: &StateSource) -> Result<()> {
+        self.faults.around("record digest", self.inner.record_digest(workspace, stored)).await
     }
 
     async fn delete(&self, workspace: &Workspace) -> Result<()> {

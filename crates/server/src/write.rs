@@ -7,7 +7,7 @@ use axum::http::header::ETAG;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
-use remote_state_core::push::{NewState, PushError, PushRefusal, PushRules, Pushed};
+use remote_state_core::push::{DigestBefore, NewState, PushError, PushRefusal, PushRules, Pushed};
 use remote_state_core::{
     ErrorKind, LockId, LockInfo, LockRecord, StateHeader, StateMeta, StateSource,
     StateStoreExt as _,
@@ -106,6 +106,18 @@ async fn checked_write(
         }
         Err(_) => return Err(Failure::conflict("the state was not written")),
     };
+    let is_digest_repaired = matches!(
+        pushed,
+        Pushed::Written { is_digest_repaired: true, .. }
+            | Pushed::Unchanged { recorded_over: Some(DigestBefore::Wrong), .. }
+    );
+    if is_digest_repaired {
+        tracing::warn!(
+            state = name,
+            "the stored state did not match its digest, as an interrupted write leaves it; it \
+             does now"
+        );
+    }
     let (meta, overridden, empties) = match pushed {
         Pushed::Written { meta, overridden, empties, .. } => (meta, overridden, empties),
         Pushed::Unchanged { meta, .. } => return Ok(meta),

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use remote_state_core::{ContentHash, LockInfo};
-use remote_state_tests::{Proxy, Suite, block_on};
+use remote_state_tests::{Proxy, Suite, TABLE, block_on};
 
 use crate::support::{Case, LINEAGE, SECRET, empty_state, state};
 
@@ -66,6 +66,32 @@ fn accepted(suite: &mut Suite) {
             "",
             "serial 3 is stored at `s3://BUCKET/KEY` already; nothing to write\n",
         );
+    });
+    suite.on_emulator("a_missing_digest_of_the_same_bytes_is_recorded_alone", &[], |server| {
+        let mut case = Case::stored(server);
+        case.place = case.place.with("dynamodb_table", TABLE);
+        let push = || case.remote_state("push -").stdin(state(3));
+        drop(server.requests().take());
+        case.expect(
+            push(),
+            0,
+            "",
+            "serial 3 is stored at `s3://BUCKET/KEY` already; its digest was missing and is \
+             recorded\n",
+        );
+        let state_key = format!("/{}", case.place.key);
+        let requests = server.requests().take();
+        assert!(
+            !requests.iter().any(|sent| sent.method == "PUT" && sent.path.ends_with(&state_key)),
+            "the object is left as it is"
+        );
+        assert!(case.place.digest("default").is_some());
+        let json = case.run(push().arg("--json")).code(0).json();
+        assert_eq!((&json["written"], &json["digest_recorded"]), (&false.into(), &false.into()));
+        case.place = server.place().with("dynamodb_table", TABLE);
+        case.place.put_state("default", state(3));
+        let json = case.run(case.remote_state("push - --json").stdin(state(3))).code(0).json();
+        assert_eq!((&json["written"], &json["digest_recorded"]), (&false.into(), &true.into()));
     });
     suite.on_each_server(
         "a_state_that_was_altered_on_its_way_is_refused_and_not_stored",
@@ -186,6 +212,10 @@ fn not_states(suite: &mut Suite) {
              JSON object\n  size      19 bytes\n  modified  [..] UTC\n\nhint: look at it with \
              `remote-state pull`; to replace it all the same, pass `--force`\n",
         );
+        // What is to be repaired does not match its digest, and `pull` alone refuses it.
+        case.run(case.remote_state("push new.json --repair-digest"))
+            .code(1)
+            .says(" pull --ignore-digest`; to replace it all the same, pass `--force`\n");
         case.run(case.remote_state("push new.json --force")).code(0);
     });
 }

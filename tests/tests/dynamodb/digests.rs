@@ -87,7 +87,8 @@ fn repaired(server: &S3Server, locks: Locks) {
         .says("--repair-digest");
 
     project.sandbox.write("right.tfstate", &right);
-    project.ours("push --repair-digest right.tfstate").run().success();
+    let repaired = project.ours("push --repair-digest right.tfstate").run().success();
+    repaired.says(" already; its digest is recorded");
     assert_digest_is_kept(&project, "default");
     assert_eq!(project.place.state("default").expect("it is stored"), right);
     assert_eq!(project.terraform("output -raw a").run().success().stdout(), "2");

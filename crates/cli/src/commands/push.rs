@@ -1,13 +1,15 @@
 //! `push`: a state takes the place of the stored one, under the lock and by the rules.
 
-use remote_state::push::{HeldLock, PushError, PushRefusal, PushRules, Pushed as Outcome};
+use remote_state::push::{
+    DigestBefore, HeldLock, PushError, PushRefusal, PushRules, Pushed as Outcome,
+};
 use remote_state::{
     Error, ErrorKind, LockId, Refusal, StateFormat, StateHeader, StateMeta, StateStoreExt as _,
 };
 use serde_json::json;
 
 use crate::args::Push;
-use crate::commands::common::{look_at_it, not_readable, with_warning};
+use crate::commands::common::{not_readable, with_warning};
 use crate::exit::Failure;
 use crate::session::Session;
 use crate::source::Pushed;
@@ -25,17 +27,26 @@ pub(crate) async fn run(session: &mut Session, args: &Push) -> Result<(), Failur
         let caveat = session.warn_of_caveat().await;
         Ok((put(session, &pushed, args, &lock).await?, caveat))
     };
-    let (written, caveat) = if let Some(id) = &args.lock_id {
+    let (done, caveat) = if let Some(id) = &args.lock_id {
         let id = LockId::new(id);
         check_held(session, &id).await?;
         let done = session.finish(&session.workspace, &id, work).await?;
-        check_still_held(session, &id, done.0.is_some()).await?;
+        check_still_held(session, &id, &done.0).await?;
         done
     } else {
         let info = session.lock_info("state-push")?;
         session.under_lock(&session.workspace, &info, work).await?
     };
-    report(session, &pushed.new.header, written, caveat)
+    report(session, &pushed.new.header, &done, caveat)
+}
+
+/// What was done for a state to be the stored one.
+enum Done {
+    Written(StateMeta),
+    /// It is stored already, and its digest was recorded.
+    DigestRecorded(DigestBefore),
+    /// It is stored already.
+    Nothing,
 }
 
 /// Makes sure that the lock under which to write is held, by that id.
@@ -64,35 +75,36 @@ async fn check_held(session: &Session, id: &LockId) -> Result<(), Failure> {
 }
 
 /// Makes sure that the lock was held to the end: if not, others may have written at the same time.
-async fn check_still_held(session: &Session, id: &LockId, is_written: bool) -> Result<(), Failure> {
-    if !is_written {
-        return Ok(());
-    }
+async fn check_still_held(session: &Session, id: &LockId, done: &Done) -> Result<(), Failure> {
+    let what = match done {
+        Done::Written(_) => "the state was written",
+        Done::DigestRecorded(_) => "the digest of the stored state was recorded",
+        Done::Nothing => return Ok(()),
+    };
     let found = session.store.inspect(&session.workspace).await.map_err(|error| {
         error.with_context(
             "note",
-            "the state was written; whether the lock was held to the end is not known",
+            format!("{what}; whether the lock was held to the end is not known"),
         )
     })?;
     match found {
         Some(record) if record.id() == Some(id) => Ok(()),
         Some(record) => {
             let state = session.store.location(&session.workspace).state;
-            let message =
-                format!("the state was written, but `{state}` is locked with another id by now");
+            let message = format!("{what}, but `{state}` is locked with another id by now");
             Err(Error::lock_held("push", message, record).into())
         }
         None => Err(session.lock_was_broken(&session.workspace, id).into()),
     }
 }
 
-/// Writes the state if it may follow what is stored. Returns nothing if it is stored already.
+/// Writes the state if it may follow what is stored.
 async fn put(
     session: &Session,
     pushed: &Pushed,
     args: &Push,
     lock: &HeldLock,
-) -> Result<Option<StateMeta>, Failure> {
+) -> Result<Done, Failure> {
     let rules = PushRules::PUSH.with_force(args.force).with_repair_digest(args.repair_digest);
     match session.store.push(&session.workspace, &pushed.new, &rules, lock).await {
         Ok(Outcome::Written { meta, is_digest_repaired, .. }) => {
@@ -108,13 +120,16 @@ async fn put(
                      it; it does now",
                 );
             }
-            Ok(Some(meta))
+            Ok(Done::Written(meta))
         }
-        Ok(_) => Ok(None),
+        Ok(Outcome::Unchanged { recorded_over: Some(before), .. }) => {
+            Ok(Done::DigestRecorded(before))
+        }
+        Ok(_) => Ok(Done::Nothing),
         Err(PushError::NotComparable { error, meta, .. }) => {
-            Err(not_comparable(session, &meta, &error))
+            Err(not_comparable(session, &meta, &error, args))
         }
-        Err(PushError::Refused(refusal)) => Err(refused(session, pushed, &refusal)),
+        Err(PushError::Refused(refusal)) => Err(refused(session, pushed, &refusal, args)),
         Err(PushError::Store(error)) => Err(error.into()),
         Err(_) => {
             Err(Error::new(ErrorKind::Unexpected, "push", "the state was not written").into())
@@ -122,14 +137,23 @@ async fn put(
     }
 }
 
-fn not_comparable(session: &Session, meta: &StateMeta, error: &Error) -> Failure {
+fn not_comparable(session: &Session, meta: &StateMeta, error: &Error, args: &Push) -> Failure {
     let error = Error::new(error.kind(), error.operation(), error.message());
     not_readable(session, &session.workspace, meta, error)
-        .with_hint(format!("{}; to replace it all the same, pass `--force`", look_at_it(session)))
+        .with_hint(format!(
+            "look at it with {}; to replace it all the same, pass `--force`",
+            session.ui.command(how_to_look(args))
+        ))
         .into()
 }
 
-fn refused(session: &Session, pushed: &Pushed, refusal: &PushRefusal) -> Failure {
+/// Returns the command that prints what is stored. A state whose digest is to be repaired does not
+/// match it.
+fn how_to_look(args: &Push) -> &'static str {
+    if args.repair_digest { "pull --ignore-digest" } else { "pull" }
+}
+
+fn refused(session: &Session, pushed: &Pushed, refusal: &PushRefusal, args: &Push) -> Failure {
     let error = Error::new(
         ErrorKind::PreconditionFailed,
         "push",
@@ -151,7 +175,7 @@ fn refused(session: &Session, pushed: &Pushed, refusal: &PushRefusal) -> Failure
         .with_context("stored at", session.store.location(&session.workspace).state)
         .with_hint(format!(
             "compare the two with {}; to replace it all the same, pass `--force`",
-            session.ui.command("pull")
+            session.ui.command(how_to_look(args))
         ))
         .into()
 }
@@ -159,29 +183,37 @@ fn refused(session: &Session, pushed: &Pushed, refusal: &PushRefusal) -> Failure
 fn report(
     session: &Session,
     header: &StateHeader,
-    written: Option<StateMeta>,
+    done: &Done,
     caveat: Option<String>,
 ) -> Result<(), Failure> {
     let state = session.store.location(&session.workspace).state;
-    match &written {
-        Some(meta) => session.ui.done(&format!(
-            "wrote serial {} ({} bytes) to `{state}`",
-            header.serial, meta.size_bytes
-        )),
-        None => session.ui.done(&format!(
-            "serial {} is stored at `{state}` already; nothing to write",
-            header.serial
-        )),
-    }
+    let serial = header.serial;
+    session.ui.done(&match done {
+        Done::Written(meta) => {
+            format!("wrote serial {serial} ({} bytes) to `{state}`", meta.size_bytes)
+        }
+        Done::DigestRecorded(before) => {
+            let digest = match before {
+                DigestBefore::Missing => "its digest was missing and is recorded",
+                DigestBefore::Wrong => "its digest was wrong and is recorded",
+                _ => "its digest is recorded",
+            };
+            format!("serial {serial} is stored at `{state}` already; {digest}")
+        }
+        Done::Nothing => {
+            format!("serial {serial} is stored at `{state}` already; nothing to write")
+        }
+    });
     if !session.ui.is_json {
         return Ok(());
     }
-    let meta = written.as_ref();
+    let meta = if let Done::Written(meta) = done { Some(meta) } else { None };
     let answer = json!({
         "version": 1,
         "state": state,
         "workspace": session.workspace.as_str(),
-        "written": written.is_some(),
+        "written": meta.is_some(),
+        "digest_recorded": matches!(done, Done::DigestRecorded(_)),
         "serial": header.serial,
         "lineage": header.lineage,
         "etag": meta.and_then(|meta| meta.etag.as_ref()),

@@ -186,26 +186,13 @@ impl<E: DigestEntry> StateDigest<E> {
 
     async fn put(&self, meta: &StateMeta, sum: Result<Md5Sum>) -> Result<()> {
         let (sum, doubt, error) = match sum {
-            Ok(sum) => match self.entry.put("write", &sum.to_string()).await {
+            Ok(sum) => match self.put_sum(sum).await {
                 Ok(()) => return Ok(()),
-                Err(failure) => {
-                    let doubt = Doubt::of(&failure);
-                    if doubt == Doubt::Some
-                        && self.sees("write", |found| found.sum() == Some(sum)).await
-                    {
-                        return Ok(());
-                    }
-                    (format!("MD5 {sum}"), doubt, failure.error)
-                }
+                Err((doubt, error)) => (format!("MD5 {sum}"), doubt, error),
             },
             Err(error) => ("MD5 not known".to_owned(), Doubt::None, error),
         };
-        let (outcome, digest) = match doubt {
-            Doubt::None => ("could not be recorded", "the one before, if any"),
-            Doubt::Some => {
-                ("may or may not have been recorded", "the new one, or the one before, if any")
-            }
-        };
+        let (outcome, digest) = doubt.of_recording();
         let (state, place) = (self.entry.state(), self.entry.place());
         Err(Error::new(
             ErrorKind::DigestMismatch,
@@ -222,6 +209,35 @@ impl<E: DigestEntry> StateDigest<E> {
         .with_advice(Advice::RepairDigest)
         .with_retryable(false)
         .with_source(error))
+    }
+
+    /// Records the digest of a state that is stored and is not written.
+    ///
+    /// # Errors
+    /// Why the digest is not known to be recorded.
+    pub async fn record_of_stored(&self, sum: Md5Sum) -> Result<()> {
+        self.put_sum(sum).await.map_err(|(doubt, error)| {
+            let (outcome, digest) = doubt.of_recording();
+            error
+                .with_context(
+                    "note",
+                    format!(
+                        "the state `{}` is stored already and was not written, but its digest \
+                         {outcome}",
+                        self.entry.state()
+                    ),
+                )
+                .with_context("digest", format!("{digest}, in {}", self.entry.place()))
+        })
+    }
+
+    async fn put_sum(&self, sum: Md5Sum) -> Result<(), (Doubt, Error)> {
+        let Err(failure) = self.entry.put("write", &sum.to_string()).await else { return Ok(()) };
+        let doubt = Doubt::of(&failure);
+        if doubt == Doubt::Some && self.sees("write", |found| found.sum() == Some(sum)).await {
+            return Ok(());
+        }
+        Err((doubt, failure.error))
     }
 
     /// Forgets the digest of a state that was deleted.
@@ -292,5 +308,15 @@ enum Doubt {
 impl Doubt {
     fn of(failure: &Failure) -> Self {
         if failure.outcome == Outcome::Unknown { Self::Some } else { Self::None }
+    }
+
+    /// Returns what became of recording a digest, and which one is recorded.
+    fn of_recording(self) -> (&'static str, &'static str) {
+        match self {
+            Self::None => ("could not be recorded", "the one before, if any"),
+            Self::Some => {
+                ("may or may not have been recorded", "the new one, or the one before, if any")
+            }
+        }
     }
 }

@@ -6,9 +6,9 @@
 //!
 //! A stored state that does not match its digest is data here, not an error. Under its own lock a
 //! writer may go on if the stored bytes are the ones that it writes, or if it writes their direct
-//! successor: then the mismatch is what an interrupted write left behind, and the write puts it
+//! successor: then the mismatch is what an interrupted write left behind, and the push puts it
 //! right. Everything else is `DigestMismatch`. A digest that is missing is recorded under the same
-//! lock if the bytes are equal.
+//! lock if the bytes are equal. Where the bytes are equal, only the digest is recorded.
 
 mod compare;
 mod rules;
@@ -65,12 +65,26 @@ pub enum Pushed {
         /// [`PushRules::repair_digest`] nothing looks at the digest before it is recorded.
         is_digest_repaired: bool,
     },
-    /// The same state is stored already, and nothing was written.
+    /// The same state is stored already, and was not written.
     #[non_exhaustive]
     Unchanged {
         /// What the store says of it.
         meta: StateMeta,
+        /// What was there before, if the digest of the stored state was recorded.
+        recorded_over: Option<DigestBefore>,
     },
+}
+
+/// What was recorded of a state before its digest was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DigestBefore {
+    /// No digest.
+    Missing,
+    /// The digest of another state.
+    Wrong,
+    /// Not known: with [`PushRules::repair_digest`] nothing looks at it.
+    NotRead,
 }
 
 /// Why a push did not come to its end.
@@ -120,8 +134,8 @@ impl From<Error> for PushError {
 
 /// What to do, once the stored state is known.
 enum Plan {
-    /// The same state is stored already.
-    Keep,
+    /// The same state is stored already. As in [`Pushed::Unchanged`].
+    Keep { recorded_over: Option<DigestBefore> },
     /// Write it. Both as in [`Pushed::Written`].
     Write { overridden: Option<PushRefusal>, empties: bool },
 }
@@ -169,8 +183,14 @@ pub(crate) async fn push(
         Err(_) if rules.force => Plan::Write { overridden: None, empties: false },
         Err(error) => return Err(PushError::NotComparable { error, meta: stored.meta }),
     };
-    let Plan::Write { overridden, empties } = plan else {
-        return Ok(Pushed::Unchanged { meta: stored.meta });
+    let (overridden, empties) = match plan {
+        Plan::Keep { recorded_over } => {
+            if recorded_over.is_some() {
+                store.record_digest(workspace, &new.source).await?;
+            }
+            return Ok(Pushed::Unchanged { meta: stored.meta, recorded_over });
+        }
+        Plan::Write { overridden, empties } => (overridden, empties),
     };
     let mode = stored.meta.etag.map_or(WriteMode::Overwrite, WriteMode::Update);
     let meta = push.write(&mode).await?;
@@ -189,22 +209,19 @@ impl Push<'_> {
         }
         let goes_on = header
             .is_some_and(|header| goes_on_from(header, &self.new.header, stored.is_same_bytes()));
-        if *self.lock != HeldLock::Own || !goes_on {
-            return false;
-        }
-        tracing::warn!(
-            workspace = self.workspace.as_str(),
-            "the stored state does not match its digest; this write puts it right"
-        );
-        true
+        *self.lock == HeldLock::Own && goes_on
     }
 
-    /// Whether the digest of the stored bytes has to be recorded, for which writing them again is
-    /// the only way.
-    fn records_digest(&self, stored: &Stored, is_wrong: bool) -> bool {
-        is_wrong
-            || self.rules.repair_digest
-            || stored.meta.is_digest_missing && *self.lock == HeldLock::Own
+    /// Returns what the digest of the stored bytes is to be recorded over, if it is to be recorded.
+    fn records_over(&self, stored: &Stored, is_wrong: bool) -> Option<DigestBefore> {
+        if is_wrong {
+            Some(DigestBefore::Wrong)
+        } else if self.rules.repair_digest && self.store.capabilities().digests {
+            Some(DigestBefore::NotRead)
+        } else {
+            (stored.meta.is_digest_missing && *self.lock == HeldLock::Own)
+                .then_some(DigestBefore::Missing)
+        }
     }
 
     /// Decides what to do about a stored state with this header.
@@ -218,18 +235,20 @@ impl Push<'_> {
         let refusal = match decide(Some(header), &self.new.header, self.rules, self.lock) {
             Ok(Verdict::Write { empties }) => return Ok(Plan::Write { overridden: None, empties }),
             Ok(Verdict::Compare(of_others)) => {
-                let is_same = stored.is_same_bytes();
-                if is_same && (self.rules.force || self.records_digest(stored, is_wrong)) {
+                if stored.is_same_bytes() && self.rules.force {
                     return Ok(Plan::Write { overridden: None, empties: false });
                 }
                 // A writer that forces a state in does not ask whether it is there already.
                 if !self.rules.force {
                     match stored.equality(self.store, self.workspace, self.new).await? {
-                        Equality::Bytes => return Ok(Plan::Keep),
+                        Equality::Bytes => {
+                            let recorded_over = self.records_over(stored, is_wrong);
+                            return Ok(Plan::Keep { recorded_over });
+                        }
                         Equality::Meaning
                             if keeps_bytes(self.rules, self.lock) && !self.rules.repair_digest =>
                         {
-                            return Ok(Plan::Keep);
+                            return Ok(Plan::Keep { recorded_over: None });
                         }
                         Equality::Meaning => {
                             return Ok(Plan::Write { overridden: None, empties: false });

@@ -18,6 +18,7 @@ use crate::lock_info::LockInfo;
 pub(crate) use crate::lock_info::LockRecord;
 use crate::outgoing::Outgoing;
 use crate::provider::{Release, ReleaseStep};
+use crate::source::StateSource;
 use crate::workspace::Workspace;
 
 /// Terraform state, kept by some store under one state key: the states of all its workspaces, their
@@ -109,6 +110,16 @@ pub trait StateStore: Debug + Display + Send + Sync + 'static {
         outgoing: Outgoing,
         mode: &WriteMode,
     ) -> Result<StateMeta>;
+
+    /// Records the digest of the stored state, which is known to have these bytes, and does not
+    /// write the state. Where no digests are kept, this does nothing. The caller holds the lock.
+    ///
+    /// # Errors
+    /// Why the digest was not recorded, or is not known to be.
+    async fn record_digest(&self, workspace: &Workspace, stored: &StateSource) -> Result<()> {
+        let _ = (workspace, stored);
+        Ok(())
+    }
 
     /// Deletes the state of a workspace. Deleting one that does not exist succeeds. On a versioned
     /// bucket its versions stay.

@@ -8,7 +8,7 @@ use futures_util::TryStreamExt as _;
 use remote_state_core::config::ResolvedConfig;
 use remote_state_core::provider::DigestWait;
 use remote_state_core::provider::ObjectStateStore;
-use remote_state_core::push::{HeldLock, NewState, PushError, PushRules, Pushed};
+use remote_state_core::push::{DigestBefore, HeldLock, NewState, PushError, PushRules, Pushed};
 use remote_state_core::{
     Error, ErrorKind, ReadOptions, StateHeader, StateStore, StateStoreExt as _, Workspace,
     WriteMode,
@@ -182,16 +182,23 @@ async fn a_push_of_the_stored_bytes_records_a_digest_that_is_wrong_or_missing_un
         drop(emulator.requests().take());
         let without = push(HeldLock::None).await;
         match before {
-            None => assert!(matches!(without, Ok(Pushed::Unchanged { .. })), "{without:?}"),
+            None => assert!(
+                matches!(without, Ok(Pushed::Unchanged { recorded_over: None, .. })),
+                "{without:?}"
+            ),
             Some(_) => assert!(matches!(without, Err(PushError::Store(_))), "{without:?}"),
         }
         assert!(emulator.requests().take().iter().all(|request| request.method != "PUT"));
-        let under = push(HeldLock::Own).await;
-        assert!(matches!(under, Ok(Pushed::Written { .. })), "{under:?}");
+        let Ok(Pushed::Unchanged { recorded_over, .. }) = push(HeldLock::Own).await else {
+            panic!("the state was written again, or not at all")
+        };
+        let missing_or_wrong = before.map_or(DigestBefore::Missing, |_| DigestBefore::Wrong);
+        assert_eq!(recorded_over, Some(missing_or_wrong));
+        assert!(emulator.requests().take().iter().all(|request| request.method != "PUT"));
         // The digest is that of what is stored: the state of no other client goes unnoticed now.
         assert_eq!(read(&ours).await.unwrap().unwrap(), text);
         let again = push(HeldLock::Own).await;
-        assert!(matches!(again, Ok(Pushed::Unchanged { .. })), "{again:?}");
+        assert!(matches!(again, Ok(Pushed::Unchanged { recorded_over: None, .. })), "{again:?}");
         write(&other, state(2, "")).await;
         assert_eq!(read(&ours).await.unwrap_err().kind(), ErrorKind::DigestMismatch);
     }
@@ -233,7 +240,14 @@ async fn a_push_that_is_to_repair_a_digest_does_so_whatever_the_bytes_are() {
         let new = NewState::parse(Bytes::from((*pushed).to_owned())).unwrap();
         let rules = PushRules::PUSH.with_repair_digest(true);
         let done = ours.push(&Workspace::default(), &new, &rules, &HeldLock::Own).await;
-        assert!(matches!(done, Ok(Pushed::Written { .. })), "{done:?}");
+        let is_done = match &done {
+            Ok(Pushed::Unchanged { recorded_over, .. }) => {
+                pushed == text && *recorded_over == Some(DigestBefore::NotRead)
+            }
+            Ok(Pushed::Written { .. }) => pushed != text,
+            _ => false,
+        };
+        assert!(is_done, "{done:?}");
         assert_eq!(read(&ours).await.unwrap().unwrap(), *pushed);
     }
 }

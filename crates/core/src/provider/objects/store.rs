@@ -15,9 +15,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::lock_info::LockInfo;
 use crate::outgoing::Outgoing;
 use crate::provider::{
-    ClaimWait, DigestWait, LockMechanism, Outcome, Present, Release, ReleaseStep, StateDigest,
-    StateLock, locks_of, not_too_many, pages, release_in_steps,
+    ClaimWait, DigestWait, LockMechanism, Md5Sum, Outcome, Present, Release, ReleaseStep,
+    StateDigest, StateLock, locks_of, not_too_many, pages, release_in_steps,
 };
+use crate::source::StateSource;
 use crate::store::{
     Capabilities, LockRecord, LockTarget, ReadOptions, Released, StateLocation, StateMeta,
     StateRead, StateStore, StateVersion, WriteMode,
@@ -271,6 +272,13 @@ impl StateStore for ObjectStateStore {
         match (digest, written.md5) {
             (Some(digest), Some(md5)) => digest.record(written.meta, md5).await,
             _ => written.meta,
+        }
+    }
+
+    async fn record_digest(&self, workspace: &Workspace, stored: &StateSource) -> Result<()> {
+        match self.digest(&self.place(workspace)) {
+            Some(digest) => digest.record_of_stored(Md5Sum::of_source(stored.clone()).await?).await,
+            None => Ok(()),
         }
     }
 
