@@ -1,8 +1,67 @@
-//! The log: lines on stderr, of which each is one line whatever it says.
+//! The log: lines on stderr, of which each is one line whatever it says, or the warnings of a
+//! command.
 
+use std::collections::HashSet;
+use std::fmt::Debug;
 use std::io;
+use std::sync::{Mutex, PoisonError};
 
-use crate::ui::harmless;
+use tracing::field::{Field, Visit};
+use tracing_subscriber::layer::{Context, Layer};
+
+use crate::ui::{Ui, harmless};
+
+/// Prints events of the libraries as the command prints its own warnings, each once.
+#[derive(Debug)]
+pub(crate) struct Warnings {
+    ui: Ui,
+    printed: Mutex<HashSet<Warning>>,
+}
+
+impl Warnings {
+    pub(crate) fn new(ui: Ui) -> Self {
+        Self { ui, printed: Mutex::default() }
+    }
+}
+
+impl<S: tracing::Subscriber> Layer<S> for Warnings {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        let mut warning = Warning::default();
+        event.record(&mut warning);
+        let mut printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
+        if printed.insert(warning.clone()) {
+            self.ui.warn(&warning.message);
+            self.ui.lines(&warning.fields);
+        }
+    }
+}
+
+/// What an event says, and the values that it records beside.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+struct Warning {
+    message: String,
+    fields: Vec<(String, String)>,
+}
+
+impl Warning {
+    fn add(&mut self, field: &Field, value: String) {
+        match field.name() {
+            "message" => self.message = value,
+            "error" => self.fields.push(("because".to_owned(), value)),
+            name => self.fields.push((name.replace('_', " "), value)),
+        }
+    }
+}
+
+impl Visit for Warning {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.add(field, value.to_owned());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.add(field, format!("{value:?}"));
+    }
+}
 
 /// A writer of log lines that lets nothing through by which a terminal does more than show text, or
 /// by which one line looks like two.

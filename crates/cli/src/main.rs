@@ -66,7 +66,7 @@ fn main() -> ExitCode {
         job::prepare();
     }
     session::prepare();
-    start_log(&cli);
+    start_log(&cli, ui.clone());
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
         let runtime = runtime(&cli.command);
         let outcome = runtime.block_on(commands::run(cli, ui.clone(), env));
@@ -100,7 +100,10 @@ fn runtime(command: &Command) -> tokio::runtime::Runtime {
 
 /// Logs to stderr at the level that was asked for. Requests of the SDK are logged at `trace` only:
 /// at `debug` it prints headers.
-fn start_log(cli: &Cli) {
+///
+/// Where only warnings are asked for, the command prints them as its own. `serve` logs them with
+/// their time.
+fn start_log(cli: &Cli, ui: Ui) {
     let level = match cli.global.verbose {
         _ if cli.global.quiet => LevelFilter::OFF,
         0 | 1 => LevelFilter::WARN,
@@ -113,6 +116,10 @@ fn start_log(cli: &Cli) {
     // once more.
     if matches!(cli.command, Command::Exec(_)) && level <= LevelFilter::WARN {
         ours = ours.with_target("remote_state_server::observe", LevelFilter::OFF);
+    }
+    if level <= LevelFilter::WARN && !matches!(cli.command, Command::Serve(_)) {
+        let warnings = log::Warnings::new(ui).with_filter(ours);
+        return tracing_subscriber::registry().with(warnings).init();
     }
     let has_colours = cli.global.color == args::Color::Always;
     let lines = tracing_subscriber::fmt::layer()

@@ -80,9 +80,7 @@ fn dev_backend(_: Dev, _: &Global, _: &Environment) -> Result<Discovered, Failur
 /// Says that the state that is read may be that of another run.
 pub(crate) fn tell_not_compared(ui: &Ui, error: &Error) {
     ui.note(error.message());
-    for (label, value) in error.context() {
-        ui.note(&format!("  {label}  {value}"));
-    }
+    ui.lines(&crate::exit::lines(error));
 }
 
 impl Session {

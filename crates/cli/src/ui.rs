@@ -172,11 +172,16 @@ impl Ui {
     /// Warns with an error that does not end the command.
     pub(crate) fn warn_error(&self, error: &Error) {
         self.warn(error.message());
-        for (label, value) in crate::exit::lines(error) {
-            self.note(&format!("  {label}  {value}"));
-        }
+        self.lines(&crate::exit::lines(error));
         for hint in self.commands.hints(error) {
             self.say_lines(CYAN, "hint: ", &harmless_lines(&hint));
+        }
+    }
+
+    /// Prints what belongs to a warning.
+    pub(crate) fn lines(&self, lines: &[(String, String)]) {
+        for (label, value) in lines {
+            self.note(&format!("  {label}  {value}"));
         }
     }
 

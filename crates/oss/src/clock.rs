@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use remote_state_core::provider::warn_of_clock;
 
 /// What no service takes for a wrong clock.
 const SKEW: Duration = Duration::from_secs(4 * 60);
@@ -33,10 +34,7 @@ impl Clock {
     pub(crate) fn follow_time(&self, theirs: Timestamp) {
         let ahead = theirs.duration_since(Timestamp::now()).as_secs();
         self.ahead_seconds.store(ahead, Ordering::Relaxed);
-        tracing::warn!(
-            seconds = ahead,
-            "this machine's clock is wrong; the service's time is used"
-        );
+        warn_of_clock(ahead);
     }
 }
 

@@ -134,7 +134,7 @@ pub(crate) fn bucket(
     let mut builder = aws_sdk_s3::config::Builder::from(shared)
         .force_path_style(is_path_style)
         .interceptor(NeededHeaders)
-        .interceptor(ClockWarning::default())
+        .interceptor(ClockWarning)
         // Checksums go into headers, see `write.rs`. What the SDK would add by itself is a trailer,
         // which most other stores refuse.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
@@ -154,8 +154,7 @@ pub(crate) fn bucket(
 }
 
 pub(crate) fn table(shared: &SdkConfig, config: &S3Config) -> aws_sdk_dynamodb::Client {
-    let mut builder =
-        aws_sdk_dynamodb::config::Builder::from(shared).interceptor(ClockWarning::default());
+    let mut builder = aws_sdk_dynamodb::config::Builder::from(shared).interceptor(ClockWarning);
     if let Some(endpoint) = &config.dynamodb_endpoint {
         builder = builder.endpoint_url(endpoint.as_str().trim_end_matches('/'));
     }

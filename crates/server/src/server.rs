@@ -1,6 +1,7 @@
 //! Setting a server up, and running it.
 
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -144,8 +145,16 @@ impl ServerBuilder {
     pub async fn bind(self, address: SocketAddr) -> Result<BoundServer> {
         let auth = self.auth.ok_or_else(|| Error::config("a server needs a token"))?;
         let gate = Gate::new(&auth, address.ip())?;
-        let failed = |source: std::io::Error| {
-            Error::new(ErrorKind::Local, "serve", format!("cannot listen on `{address}`"))
+        let failed = |source: io::Error| {
+            let reason = match source.kind() {
+                io::ErrorKind::AddrInUse => "another program listens there".to_owned(),
+                io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
+                io::ErrorKind::PermissionDenied => {
+                    format!("this user may not listen on port {}", address.port())
+                }
+                _ => source.to_string(),
+            };
+            Error::new(ErrorKind::Local, "serve", format!("cannot listen on `{address}`: {reason}"))
                 .with_source(source)
         };
         let listener = TcpListener::bind(address).await.map_err(failed)?;

@@ -24,8 +24,11 @@ pub(crate) fn tests(suite: &mut Suite) {
                 }
                 let run = |words: &str| case.run(case.remote_state(words).stdin(state(3)));
                 let locked = run("lock").success();
-                let locked =
-                    locked.says("this machine's clock is wrong; the service's time is used");
+                let direction = if hours < 0 { "ahead of" } else { "behind" };
+                let warning = format!(" s {direction} that of the service, whose time is used\n");
+                let locked = locked.says("warning: the clock of this machine is ").says(&warning);
+                let times = locked.stderr().matches(&warning).count();
+                assert_eq!(times, 1, "two clients of one process warn once: {locked}");
                 let id = locked.stdout().trim().to_owned();
                 run("locks").success().mentions(&id);
                 run(&format!("push - --lock-id {id}")).success();

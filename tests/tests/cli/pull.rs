@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 
+use remote_state_emulator::{Fault, Misbehaviour};
 use remote_state_tests::{Signal, Suite, TABLE};
 
 use crate::support::{Case, state};
@@ -48,6 +49,21 @@ pub(crate) fn tests(suite: &mut Suite) {
         );
         case.run(case.remote_state("pull -o state.json")).code(4);
         assert!(!case.sandbox.path().join("state.json").exists());
+    });
+    suite.on_emulator("a_digest_that_may_not_be_read_is_a_warning_of_the_command", &[], |server| {
+        let mut case = Case::stored(server);
+        case.place = case.place.with("dynamodb_table", TABLE);
+        let denied = Misbehaviour::AnswerWithoutWork {
+            status: 400,
+            code: "AccessDeniedException".to_owned(),
+        };
+        server.faults().inject(Fault::new(denied).with_operation("GetItem"));
+        case.expect(
+            case.remote_state("pull"),
+            0,
+            &state(3),
+            "warning: the state is read without looking at its digest\n  because  [..]\n",
+        );
     });
     suite.on_emulator("pull_writes_into_what_is_no_file_and_leaves_it_there", &[], |server| {
         let case = Case::stored(server);

@@ -60,7 +60,8 @@ fn serve(suite: &mut Suite) {
             for token in ["x", "hunter2", "0123456789abcde", " x \n"] {
                 let warning = said(serve().env("REMOTE_STATE_TOKEN", token));
                 assert!(
-                    warning.contains("the token in `REMOTE_STATE_TOKEN` is short"),
+                    warning
+                        .contains("the token in `REMOTE_STATE_TOKEN` has fewer than 16 characters"),
                     "{token}: {warning}"
                 );
                 assert!(token.trim() == "x" || !warning.contains(token.trim()), "{warning}");
@@ -73,9 +74,12 @@ fn serve(suite: &mut Suite) {
                 (
                     0o666,
                     "x",
-                    &["can be read or changed by other users", "the token in `token` is short"],
+                    &[
+                        "can be read or changed by other users",
+                        "the token in `token` has fewer than 16 characters",
+                    ],
                 ),
-                (0o600, "x", &["the token in `token` is short"]),
+                (0o600, "x", &["the token in `token` has fewer than 16 characters"]),
                 (0o640, long, &[]),
                 (0o600, long, &[]),
             ] {
@@ -101,13 +105,28 @@ fn serve(suite: &mut Suite) {
              `0.0.0.0`\n\nhint: listen on 127.0.0.1, or set a token\n",
         );
     });
-    suite.on_emulator("an_address_that_is_taken_is_named", &[], |server| {
+    suite.on_emulator("an_address_that_cannot_be_had_is_named_with_the_reason", &[], |server| {
         let case = Case::new(server);
         let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = taken.local_addr().expect("it is bound").to_string();
-        case.run(case.remote_state("serve --no-auth --listen").arg(&address))
-            .code(1)
-            .says(&address);
+        let mut refused = vec![
+            (address, "another program listens there"),
+            // For documentation (RFC 5737): no machine has it.
+            ("192.0.2.1:0".to_owned(), "this machine has no such address"),
+        ];
+        // Root may listen on every port, and some systems let everyone.
+        if std::net::TcpListener::bind("127.0.0.1:80")
+            .is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
+        {
+            refused.push(("127.0.0.1:80".to_owned(), "this user may not listen on port 80"));
+        }
+        for (address, reason) in refused {
+            let serve = case.remote_state("serve --listen").arg(&address);
+            case.run(serve.env("REMOTE_STATE_TOKEN", "0123456789abcdef"))
+                .code(1)
+                .says(&format!("error: cannot listen on `{address}`: {reason}\n"))
+                .says("hint: pass another address: `--listen 127.0.0.1:0`");
+        }
         case.run(case.remote_state("serve --no-auth --listen nowhere"))
             .code(2)
             .says("'--listen <ADDRESS>'");

@@ -21,7 +21,7 @@ use crate::session::{Session, interruption};
 /// The variable that holds the token when no file does.
 const TOKEN_VARIABLE: &str = "REMOTE_STATE_TOKEN";
 
-/// Fewer characters can be tried one after another.
+/// A token of fewer characters can be guessed.
 const SHORT_TOKEN: usize = 16;
 
 /// How long the end may take without a word.
@@ -55,7 +55,12 @@ pub(crate) async fn run(session: &mut Session, args: Serve) -> Result<(), Failur
     let caveat = session.warn_of_caveat().await;
     // Whoever reads that we listen may ask us to end at once.
     let interruption = interruption();
-    let server = server.bind(args.listen).await?;
+    let server = server.bind(args.listen).await.map_err(|error| match error.kind() {
+        ErrorKind::Local => error.with_hint(
+            "pass another address: `--listen 127.0.0.1:0` listens on a port that is free",
+        ),
+        _ => error,
+    })?;
     let base = format!("http://{}", server.local_addr());
     let example = match args.names {
         Names::Workspaces => format!("{base}/state/{}", Workspace::DEFAULT),
@@ -160,12 +165,12 @@ fn auth(session: &Session, args: &Serve) -> Result<Auth, Failure> {
             .with_hint("on a loopback address, `--no-auth` goes without")
             .into());
     }
-    if token.len() < SHORT_TOKEN {
+    if token.chars().count() < SHORT_TOKEN {
         let place =
             args.token_file.as_deref().map_or(TOKEN_VARIABLE.into(), |path| path.to_string_lossy());
         session.ui.warn(&format!(
-            "the token in `{place}` is short, and whoever tries them all has the states: use one \
-             such as `openssl rand -hex 32` prints"
+            "the token in `{place}` has fewer than {SHORT_TOKEN} characters and can be guessed: \
+             use one such as `openssl rand -hex 32` prints"
         ));
     }
     Ok(Auth::Token(SecretString::from(token)))

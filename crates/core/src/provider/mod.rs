@@ -9,6 +9,7 @@
 
 mod attempts;
 mod claim;
+mod clock;
 mod digest;
 mod join;
 mod lock;
@@ -30,6 +31,7 @@ mod trust;
 
 pub use attempts::Attempts;
 pub use claim::{read_lock_record, release_in_steps};
+pub use clock::warn_of_clock;
 pub use digest::{DigestEntry, DigestWait, Recorded, StateDigest};
 pub use join::join_clean;
 pub use lock::StateLock;

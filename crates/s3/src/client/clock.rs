@@ -4,8 +4,6 @@
 //! on. It repeats a request that was refused for its time, but not one that is never to be
 //! repeated, nor where there are no retries.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -14,16 +12,14 @@ use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserialization
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
+use remote_state_core::provider::warn_of_clock;
 
 /// What no service takes for a wrong clock, in seconds.
 const SKEW_SECONDS: u64 = 4 * 60;
 
-/// Says once that a service refuses what this machine's clock says, and that the service's time is
-/// used.
-#[derive(Debug, Default)]
-pub(crate) struct ClockWarning {
-    is_told: AtomicBool,
-}
+/// Warns if a service refuses what this machine's clock says: the SDK uses the service's time then.
+#[derive(Debug)]
+pub(crate) struct ClockWarning;
 
 impl Intercept for ClockWarning {
     fn name(&self) -> &'static str {
@@ -45,8 +41,8 @@ impl Intercept for ClockWarning {
         let theirs = date.and_then(|date| DateTime::from_str(date, DateTimeFormat::HttpDate).ok());
         let Some(theirs) = theirs else { return Ok(()) };
         let seconds = theirs.secs() - jiff::Timestamp::now().as_second();
-        if seconds.unsigned_abs() > SKEW_SECONDS && !self.is_told.swap(true, Ordering::Relaxed) {
-            tracing::warn!(seconds, "this machine's clock is wrong; the service's time is used");
+        if seconds.unsigned_abs() > SKEW_SECONDS {
+            warn_of_clock(seconds);
         }
         Ok(())
     }
