@@ -72,6 +72,16 @@ const REFUSED: &[Row] = &[
     ("a version with white space", "top", r#""terraform_version":"1.2.3 ""#),
     ("check results that are no list", "top", r#""check_results":{}"#),
     ("resources that are no list", "top", r#""resources":{}"#),
+    (
+        "resources of another kind that come once more",
+        "top",
+        r#""resources":[{"instances":"x"}],"resources":null"#,
+    ),
+    (
+        "a mode that is none, under a name with capitals",
+        "top",
+        r#""Resources":[{"Mode":"manged","Type":"t","Name":"n"}]"#,
+    ),
 ];
 
 const STORED: &[Row] = &[
@@ -80,6 +90,16 @@ const STORED: &[Row] = &[
     ("an edition", "top", r#""terraform_version":"0.12.29+ent""#),
     ("lists that are null", "top", r#""resources":null,"outputs":null,"check_results":null"#),
     ("a member of the future", "top", r#""later":[1]"#),
+    (
+        "names with capitals",
+        "top",
+        r#""Resources":[{"Mode":"data","TYPE":"t","Name":"n","Instances":[{"Status":"tainted"}]}],"Outputs":{"o":{"Type":"number","VALUE":1}}"#,
+    ),
+    (
+        "a mode that is `null` the second time",
+        "top",
+        r#""resources":[{"mode":"data","mode":null,"type":"t","name":"n"}]"#,
+    ),
     ("a resource in two parts", "resources", r#"A,B"#),
     ("a resource and its data source", "resources", r#"R,D"#),
     (

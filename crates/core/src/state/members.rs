@@ -13,6 +13,21 @@ pub(super) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(bytes)
 }
 
+/// Returns the name of a member as Go takes it for a field of a record: capitals are small letters.
+/// Two letters outside of ASCII are taken for letters inside of it.
+pub(super) fn fold(name: &str) -> Cow<'_, str> {
+    let is_small = |c: char| c.is_ascii() && !c.is_ascii_uppercase();
+    if name.chars().all(is_small) {
+        return Cow::Borrowed(name);
+    }
+    let small = |c: char| match c {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        other => other.to_ascii_lowercase(),
+    };
+    Cow::Owned(name.chars().map(small).collect())
+}
+
 /// The members of one object, their values as they were written.
 #[derive(Default)]
 pub(super) struct Members<'a>(BTreeMap<String, &'a RawValue>);
@@ -29,9 +44,13 @@ impl<'a> Members<'a> {
             .map_err(|_| WrongType)
     }
 
-    /// Returns a member's value unless it is `null`.
+    /// Returns a member's value unless it is `null`. A name with capitals is found if the name in
+    /// small letters is not there.
     pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
-        self.0.get(name).copied().filter(|value| value.get() != "null")
+        let folded =
+            || self.0.iter().find(|(other, _)| fold(other) == name).map(|(_, value)| value);
+        let value = self.0.get(name).or_else(folded).copied();
+        value.filter(|value| value.get() != "null")
     }
 
     /// Returns a string; an empty one if it is not there.
@@ -120,6 +139,15 @@ mod tests {
         assert!(members.array("z").unwrap().is_empty());
         assert!(Members::parse("null").unwrap().into_all().is_empty());
         assert!(Members::parse("[]").is_err());
+    }
+
+    #[test]
+    fn a_name_with_capitals_is_the_name_in_small_letters() {
+        let members = Members::parse(r#"{"Mode":"data","ſtatus":"tainted","A":1,"a":2}"#);
+        let members = members.unwrap();
+        assert_eq!(members.text("mode").unwrap(), "data");
+        assert_eq!(members.text("status").unwrap(), "tainted");
+        assert_eq!(members.get("a").unwrap().get(), "2");
     }
 
     #[test]

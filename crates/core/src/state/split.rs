@@ -1,6 +1,9 @@
 //! Cutting a state into its top-level members as the bytes arrive, without building any of them.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
+
+use crate::state::members::fold;
 
 /// Why the bytes are not a JSON object. Never quotes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,7 +187,7 @@ impl Splitter {
                 }
                 At::Colon if is_space => {}
                 At::Colon if byte == b':' => {
-                    self.unescape_key();
+                    self.normalise_key();
                     self.wanted = std::str::from_utf8(&self.key).ok().and_then(self.want);
                     self.text.clear();
                     self.at = At::Value;
@@ -316,11 +319,14 @@ impl Splitter {
     }
 
     /// Two spellings of a name are one name to every parser that reads the state after us.
-    fn unescape_key(&mut self) {
+    fn normalise_key(&mut self) {
         if self.key.contains(&b'\\') {
             let quoted = [b"\"", &*self.key, b"\""].concat();
             // What is no string, or was cut off, is no name that is looked for.
             self.key = serde_json::from_slice::<String>(&quoted).unwrap_or_default().into_bytes();
+        }
+        if let Ok(Cow::Owned(small)) = std::str::from_utf8(&self.key).map(fold) {
+            self.key = small.into_bytes();
         }
     }
 
@@ -409,10 +415,12 @@ mod tests {
     }
 
     #[test]
-    fn names_are_recognised_however_they_are_escaped() {
-        let text = r#"{"\u0061":1,"\u0073":2,"\u0065":[],"\ud800":3,"\x":4,"a\"":5}"#;
+    fn names_are_recognised_however_they_are_escaped_and_with_capitals() {
+        let text =
+            r#"{"\u0061":1,"\u0073":2,"\u0065":[],"\ud800":3,"\x":4,"a\"":5,"A":6,"\u0053":7}"#;
         for step in 1..text.len() {
-            assert_eq!(split(text, step).unwrap(), ["a=1", "s=2", "e?true"], "step {step}");
+            let expected = ["a=1", "s=2", "e?true", "a=6", "s=7"];
+            assert_eq!(split(text, step).unwrap(), expected, "step {step}");
         }
     }
 
