@@ -90,7 +90,9 @@ fn made_up(suite: &mut Suite) {
         assert_eq!((&shown.json()["values"]["key"]["value"], shown.stderr()), (&"x/v".into(), ""));
         let other =
             directory.remote_state("config show --json").env("TF_VAR_x", "w").run().success();
-        other.says("the `backend` block has changed since `init`").says("`x/w` in main.tf:");
+        other
+            .says("the `backend` block has changed since `init`")
+            .says("`x/w` in main.tf:4 (`var.x` set in $TF_VAR_x), `x/v` in .terraform");
     });
     suite.on_emulator(
         "a_record_of_another_run_is_read_with_a_note_and_neither_written_nor_locked",

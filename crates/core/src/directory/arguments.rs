@@ -158,13 +158,19 @@ fn options(words: Vec<String>, names: &[&str]) -> Vec<(String, String)> {
     found
 }
 
-/// Returns the options that give values to variables, of every command: which one will run is not
-/// known.
-pub(super) fn words_of_variables(env: &Environment) -> Vec<(String, String)> {
+/// Returns the options that give values to variables, of every command, each with the environment
+/// variable that holds it: which command will run is not known.
+pub(super) fn words_of_variables(env: &Environment) -> Vec<(Origin, String, String)> {
     let general = VARIABLES[1];
     let special = env.names().filter(|name| name.starts_with(general) && *name != general);
-    let texts = special.chain([general]).filter_map(|name| split(env.get(name)?));
-    texts.flat_map(|words| options(words, &["var", "var-file"])).collect()
+    let texts = special.chain([general]).filter_map(|name| Some((name, split(env.get(name)?)?)));
+    texts
+        .flat_map(|(name, words)| {
+            let origin = Origin::Environment(name.to_owned());
+            let options = options(words, &["var", "var-file"]).into_iter();
+            options.map(move |(option, value)| (origin.clone(), option, value))
+        })
+        .collect()
 }
 
 /// Splits as a POSIX shell does, without expanding anything; `None` if a quote is not closed.

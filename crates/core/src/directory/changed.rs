@@ -7,6 +7,7 @@ use crate::config::{
     ConfigValue, Layer, NAME_OR_CALL, Origin, ProviderSpec, Setting, Sourced, stated,
 };
 use crate::directory::record::Record;
+use crate::directory::scope::Use;
 use crate::error::{Error, Result};
 
 /// What the block is compared with, and what explains a difference.
@@ -18,6 +19,8 @@ pub(super) struct Comparison<'a> {
     pub(super) given_to_init: &'a [Layer],
     /// What is laid over the record now: these keys are decided, whatever the block says.
     pub(super) given_here: &'a [Layer],
+    /// The names in the block whose values were used.
+    pub(super) names: &'a [Use],
 }
 
 impl Comparison<'_> {
@@ -58,9 +61,11 @@ impl Comparison<'_> {
                 .find(|(object, _)| name.split_once('.').is_some_and(|(of, _)| of == object));
             let block_origin =
                 here.map(|here| &here.origin).or(object.map(|(_, given)| &given.origin));
+            let block_origin = block_origin.unwrap_or(&Origin::Default);
             let line = format!(
-                "{}, {}",
-                side(here, block_origin.unwrap_or(&Origin::Default), secret),
+                "{}{}, {}",
+                side(here, block_origin, secret),
+                self.names_at(block_origin),
                 side(there, there.map_or(&self.record.origin, |there| &there.origin), secret),
             );
             let changed = error.take().unwrap_or_else(|| {
@@ -75,9 +80,17 @@ impl Comparison<'_> {
         }
         Ok(error)
     }
-}
 
-impl Comparison<'_> {
+    /// Names what a value of the block comes from, if it is set by names.
+    fn names_at(&self, place: &Origin) -> String {
+        let mut names: Vec<_> = (self.names.iter())
+            .filter(|used| used.place == *place)
+            .map(|used| format!("`{}` set in {}", used.name, used.origin))
+            .collect();
+        names.dedup();
+        if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) }
+    }
+
     /// Returns the error for values of the block that nobody here can evaluate: whether the
     /// recorded ones are meant now is not known.
     ///

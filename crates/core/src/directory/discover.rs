@@ -16,6 +16,7 @@ use crate::directory::files::{self, Declared};
 use crate::directory::hcl;
 use crate::directory::options::DirectoryOptions;
 use crate::directory::record::{DataDirectory, Record};
+use crate::directory::scope::Use;
 use crate::directory::source::{Accept, SourceText};
 use crate::error::{Error, Result};
 use crate::workspace::Workspace;
@@ -257,29 +258,32 @@ impl Discovery<'_> {
             Some(Declaration { kind: DeclarationKind::Backend { body, .. }, .. }) => body,
         };
         let given_to_init = arguments::layers_of_variables(self.env, self.directory, provider)?;
+        let mut block = body.into_layer(provider)?;
+        let mut names = Vec::new();
+        // Where what names stand for leads to no value, the block stays as it is, with its names.
+        if has_names(&block)
+            && let Ok(Some(of_now)) = self.block_of_now(provider)
+        {
+            (block, names) = of_now;
+        }
         let comparison = Comparison {
             provider,
             providers: self.providers,
             record,
             given_to_init: &given_to_init,
             given_here: self.given(provider)?,
+            names: &names,
         };
-        let mut block = body.into_layer(provider)?;
-        if has_names(&block) {
-            // Where what names stand for leads to no value, the block stays as it is, with its
-            // names.
-            block = self.block_of_now(provider).ok().flatten().unwrap_or(block);
-        }
         Ok((comparison.changed(&block)?, comparison.not_compared(&block)?))
     }
 
-    /// Reads the block once more, with what its names stand for now.
-    fn block_of_now(&self, provider: &'static ProviderSpec) -> Result<Option<Layer>> {
-        let workspace = self.workspace(true)?.value;
-        let declared = files::declared_now(self.directory, self.env, workspace.as_str())?;
+    /// Reads the block once more, with what its names stand for now, and returns the names too.
+    fn block_of_now(&self, provider: &'static ProviderSpec) -> Result<Option<(Layer, Vec<Use>)>> {
+        let workspace = self.workspace(true)?;
+        let (declared, names) = files::declared_now(self.directory, self.env, &workspace)?;
         match declared.declaration {
             Some(Declaration { kind: DeclarationKind::Backend { body, .. }, .. }) => {
-                body.into_layer(provider).map(Some)
+                Ok(Some((body.into_layer(provider)?, names)))
             }
             _ => Ok(None),
         }

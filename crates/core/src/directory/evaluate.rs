@@ -46,7 +46,7 @@ pub(super) fn evaluate(source: &SourceText, expression: &Expression) -> Result<S
 fn scalar(source: &SourceText, expression: &Expression) -> Result<Setting> {
     let place = origin(source, expression);
     match &source.scope {
-        Some(scope) => value(&scope.substitute(expression.clone()), &place),
+        Some(scope) => value(&scope.substitute(expression.clone(), &place), &place),
         None => value(expression, &place),
     }
 }

@@ -5,12 +5,13 @@ use std::fs;
 use std::path::Path;
 use std::rc::Rc;
 
-use crate::config::Environment;
+use crate::config::{Environment, Sourced};
 use crate::directory::block::{Declaration, DeclarationKind};
-use crate::directory::scope::Scope;
+use crate::directory::scope::{Scope, Use};
 use crate::directory::source::{Accept, SourceText};
 use crate::directory::{hcl, json};
 use crate::error::{Error, ErrorKind, Result};
+use crate::names::Workspace;
 
 /// What a directory's files say about its backend.
 pub(super) struct Declared {
@@ -95,18 +96,17 @@ pub(super) fn declared(directory: &Path) -> Result<Declared> {
 }
 
 /// Reads the files once more, with values for the names in them: of this environment and this
-/// workspace.
+/// workspace. Returns also the names whose values were used.
 ///
 /// # Errors
 /// As [`declared`].
 pub(super) fn declared_now(
     directory: &Path,
     env: &Environment,
-    workspace: &str,
-) -> Result<Declared> {
+    workspace: &Sourced<Workspace>,
+) -> Result<(Declared, Vec<Use>)> {
     let files = list(directory)?;
-    let is_read =
-        |file: &&ConfigFile| !file.json && !files.iter().any(|other| file.is_shadowed_by(other));
+    let is_read = |file: &&ConfigFile| !files.iter().any(|other| file.is_shadowed_by(other));
     let (overrides, ordinary): (Vec<_>, Vec<_>) =
         files.iter().filter(is_read).partition(|file| file.is_override());
     let texts: Vec<_> = ordinary
@@ -116,7 +116,9 @@ pub(super) fn declared_now(
             SourceText::read(directory, file.name.as_str(), Accept::RegularFile).ok()?
         })
         .collect();
-    declared_in(directory, Some(&Rc::new(Scope::gather(directory, &texts, env, workspace))))
+    let scope = Rc::new(Scope::gather(directory, &texts, env, workspace));
+    let declared = declared_in(directory, Some(&scope))?;
+    Ok((declared, scope.uses()))
 }
 
 fn declared_in(directory: &Path, scope: Option<&Rc<Scope>>) -> Result<Declared> {

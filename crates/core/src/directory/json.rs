@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use hcl_edit::parser::parse_template;
+use hcl_edit::expr::Expression;
+use hcl_edit::parser::{parse_expr, parse_template};
 use hcl_edit::template::StringTemplate;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -56,6 +57,51 @@ pub(super) fn declarations(source: &SourceText) -> Result<Vec<Declaration>> {
         }
     }
     Ok(declarations)
+}
+
+/// The variables and locals of a configuration.
+pub(super) struct Names {
+    pub(super) variables: Vec<(String, Variable)>,
+    pub(super) locals: Vec<(String, Sourced<Expression>)>,
+}
+
+/// What a configuration says of a variable.
+#[derive(Default)]
+pub(super) struct Variable {
+    pub(super) default: Option<Sourced<Setting>>,
+    /// Its type, an expression in a string.
+    pub(super) kind: Option<String>,
+}
+
+/// Returns the variables and locals that a Terraform file in JSON syntax declares. A default is
+/// taken as it is written; a local that is no expression is left out.
+pub(super) fn names(source: &SourceText) -> Result<Names> {
+    let (mut variables, mut locals) = (Vec::new(), Vec::new());
+    for declared in members(source, document(source)?, "variable")? {
+        for (name, value) in objects(source, declared)?.into_iter().flatten() {
+            let mut variable = Variable::default();
+            for (member, raw) in objects(source, value)?.into_iter().flatten() {
+                match member.as_str() {
+                    "default" => {
+                        let value = setting(source, raw, Strings::Text, 0)?;
+                        let origin = source.origin_of(raw.get());
+                        variable.default = Some(Sourced::new(value, origin));
+                    }
+                    "type" => variable.kind = parse(source, raw).ok(),
+                    _ => {}
+                }
+            }
+            variables.push((name, variable));
+        }
+    }
+    for declared in members(source, document(source)?, "locals")? {
+        for (name, raw) in objects(source, declared)?.into_iter().flatten() {
+            if let Ok(expression) = parse_expr(raw.get()) {
+                locals.push((name, Sourced::new(expression, source.origin_of(raw.get()))));
+            }
+        }
+    }
+    Ok(Names { variables, locals })
 }
 
 /// Returns the settings of a document that holds what would be inside a `backend` block.

@@ -6,8 +6,10 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 
+use hcl_edit::Span;
 use hcl_edit::expr::{
     Array, Expression, Object, ObjectKey, ObjectValue, Traversal, TraversalOperator,
 };
@@ -16,11 +18,12 @@ use hcl_edit::structure::Body;
 use hcl_edit::visit_mut::{self, VisitMut};
 use hcl_edit::{Ident, Number};
 
-use crate::config::{Environment, Layer, Origin, Setting};
+use crate::config::{Environment, Layer, Origin, Setting, Sourced};
 use crate::directory::arguments::words_of_variables;
 use crate::directory::evaluate::evaluate;
 use crate::directory::source::{Accept, Names, SourceText};
 use crate::directory::{hcl, json};
+use crate::workspace::Workspace;
 
 /// Longer values are not followed: two names that stand in each other twice would double them
 /// without end.
@@ -30,12 +33,26 @@ const MOST_BYTES: usize = 4096;
 const DEEPEST: usize = 16;
 
 /// What names stand for. What is not in it stays a name.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Scope {
-    variables: BTreeMap<String, Setting>,
-    locals: RefCell<BTreeMap<String, Local>>,
-    workspace: String,
+    variables: Variables,
+    locals: RefCell<BTreeMap<String, Sourced<Local>>>,
+    workspace: Sourced<String>,
+    uses: RefCell<Vec<Use>>,
 }
+
+/// A name in an expression that its value took the place of.
+#[derive(Clone, Debug)]
+pub(super) struct Use {
+    /// Where the expression is.
+    pub(super) place: Origin,
+    /// The name, such as `var.x`.
+    pub(super) name: String,
+    /// Where its value was set.
+    pub(super) origin: Origin,
+}
+
+type Variables = BTreeMap<String, Sourced<Setting>>;
 
 #[derive(Clone, Debug)]
 enum Local {
@@ -46,7 +63,7 @@ enum Local {
 /// What a configuration declares of a variable.
 #[derive(Debug, Default)]
 struct Declared {
-    default: Option<Setting>,
+    default: Option<Sourced<Setting>>,
     /// Its value in a variable or on a command line is an expression, and not text.
     is_expression: bool,
 }
@@ -57,37 +74,44 @@ impl Scope {
         directory: &Path,
         files: &[SourceText],
         env: &Environment,
-        workspace: &str,
+        workspace: &Sourced<Workspace>,
     ) -> Self {
         let mut declared = BTreeMap::new();
         let mut locals = BTreeMap::new();
         for file in files {
             // What cannot be parsed declares nothing here; whoever needs the file says so.
-            if let Ok(body) = parse_body(file.text()) {
+            if file.path.extension().is_some_and(|extension| extension == "json") {
+                if let Ok(found) = json::names(file) {
+                    json_declarations(found, &mut declared, &mut locals);
+                }
+            } else if let Ok(body) = parse_body(file.text()) {
                 declarations(file, &body, &mut declared, &mut locals);
             }
         }
-        let mut variables = BTreeMap::new();
-        let set = |variables: &mut BTreeMap<String, Setting>,
-                   name: &str,
-                   setting: Option<Setting>| match setting {
-            Some(setting) => drop(variables.insert(name.to_owned(), setting)),
-            None => drop(variables.remove(name)),
-        };
+        let mut variables = Variables::new();
+        let set =
+            |variables: &mut Variables, name: &str, value: Option<Sourced<Setting>>| match value {
+                Some(value) => drop(variables.insert(name.to_owned(), value)),
+                None => drop(variables.remove(name)),
+            };
         for (name, declared) in &declared {
             set(&mut variables, name, declared.default.clone());
         }
-        let text = |name: &str, text: &str| match declared.get(name) {
-            Some(declared) if declared.is_expression => expression(text),
-            _ => Some(Setting::from(text)),
+        let text = |name: &str, text: &str, origin: Origin| {
+            let setting = match declared.get(name) {
+                Some(declared) if declared.is_expression => expression(text)?,
+                _ => Setting::from(text),
+            };
+            Some(Sourced::new(setting, origin))
         };
         for variable in env.names() {
             if let (Some(name), Some(value)) = (variable.strip_prefix("TF_VAR_"), env.get(variable))
             {
-                set(&mut variables, name, text(name, value));
+                let origin = Origin::Environment(variable.to_owned());
+                set(&mut variables, name, text(name, value, origin));
             }
         }
-        let include = |variables: &mut BTreeMap<String, Setting>, file: &str, is_named: bool| {
+        let include = |variables: &mut Variables, file: &str, is_named: bool| {
             match definitions(directory, file, is_named) {
                 Some(settings) => variables.extend(settings),
                 // It may set any of them. What comes after it is known again.
@@ -97,15 +121,34 @@ impl Scope {
         for file in definition_files(directory) {
             include(&mut variables, &file, false);
         }
-        for (option, value) in words_of_variables(env) {
+        for (origin, option, value) in words_of_variables(env) {
             match (option.as_str(), value.split_once('=')) {
-                ("var", Some((name, value))) => set(&mut variables, name, text(name, value)),
+                ("var", Some((name, value))) => {
+                    set(&mut variables, name, text(name, value, origin));
+                }
                 ("var-file", _) => include(&mut variables, &value, true),
                 _ => {}
             }
         }
-        variables.retain(|_, setting| !matches!(setting, Setting::Deferred(_) | Setting::Null));
-        Self { variables, locals: RefCell::new(locals), workspace: workspace.to_owned() }
+        variables.retain(|_, given| !matches!(given.value, Setting::Deferred(_) | Setting::Null));
+        let workspace = Sourced::new(workspace.value.as_str().to_owned(), workspace.origin.clone());
+        let (locals, uses) = (RefCell::new(locals), RefCell::default());
+        Self { variables, locals, workspace, uses }
+    }
+
+    /// Puts values in the place of names, in an expression at this place.
+    pub(super) fn substitute(&self, expression: Expression, place: &Origin) -> Expression {
+        let before = self.uses.borrow().len();
+        let expression = self.substitute_below(expression, 0);
+        for found in self.uses.borrow_mut().iter_mut().skip(before) {
+            found.place = place.clone();
+        }
+        expression
+    }
+
+    /// Returns the names whose values were used.
+    pub(super) fn uses(&self) -> Vec<Use> {
+        self.uses.borrow().clone()
     }
 
     fn substitute_below(&self, mut expression: Expression, depth: usize) -> Expression {
@@ -114,28 +157,43 @@ impl Scope {
     }
 
     fn value(&self, root: &str, member: &str, depth: usize) -> Option<Setting> {
-        match (root, member) {
-            ("var", name) => self.variables.get(name).cloned(),
-            ("local", name) => self.local(name, depth),
-            ("path", "module" | "root") => Some(Setting::from(".")),
-            ("terraform" | "tofu", "workspace") => Some(Setting::from(self.workspace.as_str())),
-            _ => None,
+        let (value, origin) = match (root, member) {
+            ("var", name) => {
+                let given = self.variables.get(name)?;
+                (given.value.clone(), given.origin.clone())
+            }
+            ("local", name) => self.local(name, depth)?,
+            ("path", "module" | "root") => (Setting::from("."), Origin::Default),
+            ("terraform" | "tofu", "workspace") => {
+                (Setting::from(self.workspace.value.as_str()), self.workspace.origin.clone())
+            }
+            _ => return None,
+        };
+        if origin != Origin::Default {
+            let name = format!("{root}.{member}");
+            self.uses.borrow_mut().push(Use { place: Origin::Default, name, origin });
         }
+        Some(value)
     }
 
-    fn local(&self, name: &str, depth: usize) -> Option<Setting> {
-        let written = match self.locals.borrow().get(name)?.clone() {
-            Local::Known(value) => return value,
+    fn local(&self, name: &str, depth: usize) -> Option<(Setting, Origin)> {
+        let Sourced { value, origin } = self.locals.borrow().get(name)?.clone();
+        let written = match value {
+            Local::Known(value) => return Some((value?, origin)),
             Local::Written(_) if depth >= DEEPEST => return None,
             Local::Written(written) => written,
         };
+        let know = |value| {
+            let known = Sourced::new(Local::Known(value), origin.clone());
+            drop(self.locals.borrow_mut().insert(name.to_owned(), known));
+        };
         // While it is being evaluated it has no value: what refers to itself has none.
-        drop(self.locals.borrow_mut().insert(name.to_owned(), Local::Known(None)));
+        know(None);
         let value = evaluate(&SourceText::new("", ""), &self.substitute_below(written, depth + 1));
         let value =
             value.ok().filter(|value| !matches!(value, Setting::Deferred(_)) && is_short(value));
-        drop(self.locals.borrow_mut().insert(name.to_owned(), Local::Known(value.clone())));
-        value
+        know(value.clone());
+        Some((value?, origin))
     }
 }
 
@@ -225,14 +283,17 @@ fn declarations(
     source: &SourceText,
     body: &Body,
     variables: &mut BTreeMap<String, Declared>,
-    locals: &mut BTreeMap<String, Local>,
+    locals: &mut BTreeMap<String, Sourced<Local>>,
 ) {
+    let place = |span: Option<Range<usize>>| source.origin(span.map_or(0, |span| span.start));
     for block in body.blocks() {
         match (block.ident.as_str(), block.labels.as_slice()) {
             ("variable", [name]) => {
                 let declared = variables.entry(name.as_str().to_owned()).or_default();
                 if let Some(default) = block.body.get_attribute("default") {
-                    declared.default = evaluate(source, &default.value).ok();
+                    let value = evaluate(source, &default.value).ok();
+                    declared.default =
+                        value.map(|value| Sourced::new(value, place(default.span())));
                 }
                 if let Some(kind) = block.body.get_attribute("type") {
                     let is_string = matches!(&kind.value, Expression::Variable(name) if name.as_str() == "string");
@@ -242,11 +303,29 @@ fn declarations(
             ("locals", []) => {
                 for attribute in block.body.attributes() {
                     let written = Local::Written(attribute.value.clone());
+                    let written = Sourced::new(written, place(attribute.span()));
                     drop(locals.insert(attribute.key.as_str().to_owned(), written));
                 }
             }
             _ => {}
         }
+    }
+}
+
+fn json_declarations(
+    found: json::Names,
+    variables: &mut BTreeMap<String, Declared>,
+    locals: &mut BTreeMap<String, Sourced<Local>>,
+) {
+    for (name, variable) in found.variables {
+        let declared = variables.entry(name).or_default();
+        declared.default = variable.default.or(declared.default.take());
+        if let Some(kind) = variable.kind {
+            declared.is_expression = kind != "string";
+        }
+    }
+    for (name, Sourced { value, origin }) in found.locals {
+        locals.insert(name, Sourced::new(Local::Written(value), origin));
     }
 }
 
@@ -266,7 +345,11 @@ fn definition_files(directory: &Path) -> Vec<String> {
 /// Returns what a file of definitions says, or `None` if that is not known: it cannot be read, is
 /// no regular file, or cannot be parsed. A file that nobody named and that is not there says
 /// nothing.
-fn definitions(directory: &Path, file: &str, is_named: bool) -> Option<Vec<(String, Setting)>> {
+fn definitions(
+    directory: &Path,
+    file: &str,
+    is_named: bool,
+) -> Option<Vec<(String, Sourced<Setting>)>> {
     let Some(source) = SourceText::read(directory, file, Accept::RegularFile).ok()? else {
         return (!is_named).then(Vec::new);
     };
@@ -274,7 +357,7 @@ fn definitions(directory: &Path, file: &str, is_named: bool) -> Option<Vec<(Stri
         if file.ends_with(".json") { json::settings(&source) } else { hcl::settings(&source) };
     let attributes: Layer = body.ok()?.attributes;
     let unplaced = Origin::file("", None);
-    Some(
-        attributes.into_iter().map(|(name, given)| (name, given.value.placed(&unplaced))).collect(),
-    )
+    let unplaced =
+        |given: Sourced<Setting>| Sourced::new(given.value.placed(&unplaced), given.origin);
+    Some(attributes.into_iter().map(|(name, given)| (name, unplaced(given))).collect())
 }

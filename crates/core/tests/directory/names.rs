@@ -60,9 +60,12 @@ fn a_variable_is_compared_with_what_was_recorded_whoever_gives_it() {
     ] {
         let (what, words) = compared(&dir, &env);
         assert_eq!(what, "changed", "{env:?}: {words}");
-        let expected =
-            "key: `prod/terraform.tfstate` in main.tf:4, `dev/terraform.tfstate` in .terraform/";
-        assert!(words.contains(expected), "{env:?}: {words}");
+        for expected in [
+            "key: `prod/terraform.tfstate` in main.tf:4 (`var.env` set in ",
+            "), `dev/terraform.tfstate` in .terraform/",
+        ] {
+            assert!(words.contains(expected), "{env:?}: {words}");
+        }
     }
     for env in [
         ("NONE", ""),
@@ -191,4 +194,48 @@ fn names_that_grow_without_end_have_no_value() {
         doubled.lines().rev().fold(String::new(), |all, line| all + line + "\n")
     );
     assert_eq!(compared(&dir("local.a12", &more), &[]).0, "not compared");
+}
+
+#[test]
+fn variables_and_locals_that_a_file_in_json_declares_are_names_too() {
+    let json = r#"{"variable": [{"env": {"type": "string", "default": "dev"}}],
+        "locals": {"e": "${var.env}", "all": {"dev": ["${local.e}"]}}}"#;
+    for key in [
+        KEY,
+        "\"${local.e}/terraform.tfstate\"",
+        "\"${local.all.dev[0]}/terraform.tfstate\"",
+        "\"${local.all[\"dev\"][0]}/terraform.tfstate\"",
+    ] {
+        let dir = || dir(key, "").file("names.tf.json", json);
+        assert_eq!(compared(&dir(), &[]), ("same", String::new()), "{key}");
+        assert_eq!(compared(&dir(), &[("TF_VAR_env", "prod")]).0, "changed", "{key}");
+        let other = json.replace("dev\"}}]", "prod\"}}]");
+        let override_ = dir().file("override.tf.json", other);
+        assert_eq!(compared(&override_, &[]).0, "changed", "{key}");
+    }
+    // A default is what is written there, and no template.
+    let literal = json.replace("\"default\": \"dev\"", "\"default\": \"${path.root}\"");
+    let (compared, words) = compared(&dir(KEY, "").file("names.tf.json", literal), &[]);
+    assert!(compared == "changed" && words.contains("`${path.root}/"), "{compared}: {words}");
+}
+
+#[test]
+fn a_changed_value_is_told_with_the_places_of_the_names_that_it_comes_from() {
+    let more = "locals {\n  e = var.env\n}\n";
+    let names = |key: &str| dir(key, &format!("{DECLARED}{more}")).file("x.tfvars", "env = \"p\"");
+    for (key, env, says) in [
+        (KEY, ("TF_VAR_env", "p"), "main.tf:4 (`var.env` set in $TF_VAR_env), "),
+        (KEY, ("TF_CLI_ARGS_plan", "-var env=p"), "(`var.env` set in $TF_CLI_ARGS_plan), "),
+        (KEY, ("TF_CLI_ARGS", "-var-file=x.tfvars"), "(`var.env` set in x.tfvars:1), "),
+        ("\"${local.e}/terraform.tfstate\"", ("TF_VAR_env", "p"), "`local.e` set in main.tf:15"),
+        (
+            "\"${terraform.workspace}\"",
+            ("TF_WORKSPACE", "w"),
+            "(`terraform.workspace` set in $TF_WORKSPACE), ",
+        ),
+        ("\"x\"", ("NONE", ""), "`x` in main.tf:4, "),
+    ] {
+        let (compared, words) = compared(&names(key), &[env]);
+        assert!(compared == "changed" && words.contains(says), "{key}: {compared}: {words}");
+    }
 }
