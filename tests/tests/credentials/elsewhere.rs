@@ -17,6 +17,10 @@ pub(crate) fn tests(suite: &mut Suite) {
     test("elsewhere::a_program_beside_a_submodule_is_of_the_repository_too", submodule);
     test("elsewhere::a_region_does_not_end_the_name_of_a_host", region);
     test("elsewhere::a_token_is_not_sent_where_the_directory_lets_it_be_read", read_on_the_way);
+    test(
+        "elsewhere::a_proxy_that_the_directory_lets_read_on_the_way_is_warned_of",
+        keys_on_the_way,
+    );
     test("elsewhere::hosts_that_anybody_can_rent_are_not_the_vendors", rented);
 }
 
@@ -134,6 +138,33 @@ fn read_on_the_way() {
     let cmd =
         block(&sandbox, &keys).env("AWS_ROLE_ARN", ROLE).env("AWS_WEB_IDENTITY_TOKEN_FILE", &token);
     cmd.env("AWS_CA_BUNDLE", &bundle).env("HTTPS_PROXY", NOWHERE).run().success();
+}
+
+fn keys_on_the_way() {
+    let sandbox = Sandbox::new();
+    let bundle = sandbox.write("c.pem", certificate());
+    let warning = "that proxy can read and change states and session tokens";
+    let run = |keys: &str, env: &[(&str, &str)]| {
+        let keys = format!("region = \"us-east-1\"\nendpoints = {{ s3 = \"{NOWHERE}\" }}\n{keys}");
+        let cmd = block(&sandbox, &keys).env("AWS_ACCESS_KEY_ID", "AKIAX");
+        let cmd = cmd.env("AWS_SECRET_ACCESS_KEY", "s");
+        env.iter().fold(cmd, |cmd, (name, value)| cmd.env(name, value)).run().success()
+    };
+    for key in ["https_proxy", "http_proxy"] {
+        let both = format!("{key} = \"{NOWHERE}\"\ncustom_ca_bundle = \"c.pem\"\n");
+        let told = run(&both, &[]);
+        let told = told.says(&format!("warning: `{key}` in main.tf:")).says(warning);
+        assert_eq!(told.stderr().matches(warning).count(), 1, "{told}");
+    }
+    let bundle = bundle.to_str().expect("it is text");
+    for (keys, env) in [
+        (format!("https_proxy = \"{NOWHERE}\"\n"), ("AWS_CA_BUNDLE", bundle)),
+        ("custom_ca_bundle = \"c.pem\"\n".to_owned(), ("HTTPS_PROXY", NOWHERE)),
+        (String::new(), ("HTTPS_PROXY", NOWHERE)),
+    ] {
+        let told = run(&keys, &[env]);
+        assert!(!told.stderr().contains(warning), "{keys}: {told}");
+    }
 }
 
 /// A certificate of an authority that is nobody's.

@@ -75,11 +75,26 @@ fn read_on_the_way(config: &ResolvedConfig, files: &Files) -> Option<&'static st
     if config.bool("insecure") && names("insecure") {
         return Some("insecure");
     }
-    let has_proxy = ["https_proxy", "http_proxy"]
-        .into_iter()
-        .any(|key| config.string(key).is_some() && names(key));
-    let has_bundle = config.string("custom_ca_bundle").is_some() && names("custom_ca_bundle");
-    (has_proxy && has_bundle).then_some("custom_ca_bundle")
+    proxy_with_bundle(config, files).map(|_| "custom_ca_bundle")
+}
+
+/// Returns the key by which files of the directory name a proxy, if they name the certificates that
+/// are trusted too.
+fn proxy_with_bundle(config: &ResolvedConfig, files: &Files) -> Option<&'static str> {
+    let names = |key: &str| config.string(key).is_some() && is_of_directory(config, files, key);
+    let proxy = ["https_proxy", "http_proxy"].into_iter().find(|key| names(key));
+    proxy.filter(|_| names("custom_ca_bundle"))
+}
+
+/// Warns of a proxy that can read what goes over TLS, where files of the directory have it so.
+pub(super) fn note_of_way(config: &ResolvedConfig, files: &Files) -> Option<String> {
+    let proxy = proxy_with_bundle(config, files)?;
+    Some(format!(
+        "`{proxy}` in {} names a proxy, and `custom_ca_bundle` in {} the certificates that are \
+         trusted: that proxy can read and change states and session tokens",
+        config.origin(proxy),
+        config.origin("custom_ca_bundle")
+    ))
 }
 
 /// Nobody on the way can read what is sent there.

@@ -135,6 +135,7 @@ impl S3Config {
         }
         notes.extend(old_names(config));
         notes.extend_from_slice(files.notes());
+        notes.extend(held::note_of_way(config, &files));
         let credentials = access::credentials(config)?;
         held::check_tokens_way(config, &files, &credentials)?;
         let role = Role::from_resolved(config)?;
