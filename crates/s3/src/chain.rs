@@ -13,6 +13,7 @@ use remote_state_core::{Advice, ErrorKind};
 
 use crate::logins::Logins;
 use crate::sts::Denied;
+use crate::transport::Unanswered;
 
 /// Longer answers are cut in messages.
 const LONGEST_ANSWER: usize = 300;
@@ -123,18 +124,31 @@ impl Chain {
                     return Ok(credentials);
                 }
                 Err(error) => {
-                    answers.push((label, words(name, &error)));
                     // A source that is meant to have some, and fails, is not passed over: others
                     // could be for another account.
-                    if !matches!(error, CredentialsError::CredentialsNotLoaded(_)) {
+                    let is_passed_over = logins.missing.is_none()
+                        && matches!(error, CredentialsError::CredentialsNotLoaded(_));
+                    if logins.missing.is_none() {
+                        answers.push((label, words(name, &error)));
+                    }
+                    if !is_passed_over {
                         message = format!("no credentials: {name} failed");
                         if let Some(denied) = Denied::in_chain(&error) {
                             advice = denied.advice.clone();
                             origin = denied.origin.clone();
                         }
+                        if let Some(Unanswered { server, .. }) = Unanswered::in_chain(&error) {
+                            message = format!(
+                                "no credentials: `{server}` cannot be reached, which {name} needs"
+                            );
+                            kind = ErrorKind::Unavailable;
+                            advice = "check the network, and the URL of that service".into();
+                        }
                         if let Some((reason, what_to_do)) = logins.about(&error) {
                             message = format!("no credentials: {reason}");
                             advice = what_to_do.into();
+                            let missing = logins.missing.as_ref();
+                            origin = missing.map(|missing| missing.origin.clone()).or(origin);
                         }
                         if let Some(failed) = ProxyFailed::in_chain(&error) {
                             message = format!("no credentials: {}", failed.fault);

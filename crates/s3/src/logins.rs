@@ -17,6 +17,20 @@ pub(crate) struct Logins {
     pub(crate) mfa: Option<(String, String)>,
     /// The profile that uses a session of `aws login`.
     pub(crate) login: Option<String>,
+    /// The profile that is named and in none of the files.
+    pub(crate) missing: Option<Missing>,
+    /// Where the configuration names the profile. It goes before keys in the environment.
+    pub(crate) configured: Option<String>,
+}
+
+/// A profile that none of the shared files has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Missing {
+    pub(crate) name: String,
+    /// Where it was named.
+    pub(crate) origin: String,
+    /// The files that were looked into.
+    pub(crate) files: String,
 }
 
 impl Logins {
@@ -28,6 +42,13 @@ impl Logins {
                 words.iter().any(|word| sentence.contains(word))
             })
         };
+        if let Some(Missing { name, files, .. }) = &self.missing {
+            return Some((
+                format!("profile `{name}` is not in {files}"),
+                "name a profile that is there: `aws configure list-profiles` prints them"
+                    .to_owned(),
+            ));
+        }
         // These are the words of the SDK, and the codes of the services. Should they ever change,
         // less is told.
         if let Some(name) = &self.sso
@@ -50,24 +71,30 @@ impl Logins {
                 format!(
                     "{}, or export what `aws sts assume-role --serial-number … --token-code …` \
                      answers",
-                    exported(name)
+                    self.exported(name)
                 ),
             ));
         }
         let name = self.login.as_ref()?;
         Some((
             format!("profile `{name}` uses a session of `aws login`, which is not read here"),
-            exported(name),
+            self.exported(name),
         ))
     }
-}
 
-/// The command of the vendor's that asks whatever has to be asked, and sets the variables of a
-/// session.
-fn exported(profile: &str) -> String {
-    format!(
-        "let the vendor's tool ask, and name no `profile` beside it: `eval \"$(aws configure \
-         export-credentials --profile {} --format env)\"`",
-        quoted(profile)
-    )
+    /// The command of the vendor's that asks whatever has to be asked, and sets the variables of a
+    /// session.
+    fn exported(&self, profile: &str) -> String {
+        let command = format!(
+            "let the vendor's tool ask: `eval \"$(aws configure export-credentials --profile {} \
+             --format env)\"`",
+            quoted(profile)
+        );
+        match &self.configured {
+            Some(place) => {
+                format!("{command}, and take out `profile` in {place}, which goes before it")
+            }
+            None => command,
+        }
+    }
 }

@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::attributes::AccountId;
@@ -18,6 +18,11 @@ use remote_state_core::program;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 use tokio::process::Command;
+use tokio::time::timeout;
+
+/// How long a program may take: it may ask a person, where `remote_state_core::program` lets it. All
+/// sources of credentials together have a little longer.
+const PATIENCE: Duration = Duration::from_secs(58);
 
 /// Runs a program, with our standard error, and with our standard input where it is for us.
 #[derive(Clone, Debug)]
@@ -32,6 +37,7 @@ struct Settings {
     origin: String,
     /// The account of the profile, if the program names none.
     account: Option<String>,
+    patience: Duration,
 }
 
 /// Why a program gave no credentials.
@@ -63,17 +69,21 @@ impl Process {
             profile: profile.to_owned(),
             origin,
             account,
+            patience: PATIENCE,
         }))
     }
 
     async fn ask(&self) -> Result<Credentials, CredentialsError> {
-        let Settings { command, profile, origin, account } = &*self.0;
+        let Settings { command, profile, origin, account, patience } = &*self.0;
         let failed = |reason: String| {
             let (profile, origin) = (profile.clone(), origin.clone());
             CredentialsError::provider_error(Failed { profile, origin, reason })
         };
         let not_run = |error: std::io::Error| failed(format!("cannot be run: {error}"));
-        let output = program::output(shell(command.expose_secret())).await.map_err(not_run)?;
+        let output = timeout(*patience, program::output(shell(command.expose_secret())))
+            .await
+            .map_err(|_| failed(format!("took longer than {} s", patience.as_secs())))?
+            .map_err(not_run)?;
         if !output.status.success() {
             return Err(failed(format!("failed ({})", output.status)));
         }
@@ -140,6 +150,26 @@ fn credentials(printed: &[u8], account: Option<&str>) -> Result<Credentials, &'s
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_program_that_takes_too_long_is_named_by_its_profile_and_its_place() {
+        let process = Process(Arc::new(Settings {
+            command: "exec sleep 600 # hunter2".into(),
+            profile: "ci".to_owned(),
+            origin: "config:3".to_owned(),
+            account: None,
+            patience: Duration::from_millis(50),
+        }));
+        let error = process.ask().await.unwrap_err();
+        let said: Vec<_> = crate::sts::causes(&error).map(ToString::to_string).collect();
+        let said = said.join(": ");
+        assert!(
+            said.contains("`credential_process` of profile `ci` (config:3) took longer than"),
+            "{said}"
+        );
+        assert!(!said.contains("hunter2"), "{said}");
+    }
 
     #[test]
     fn everything_that_a_program_may_print_is_read() {

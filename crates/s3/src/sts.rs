@@ -19,6 +19,7 @@ use secrecy::ExposeSecret as _;
 use crate::chain::{Answer, GIVE_KEYS};
 use crate::guard::check_token;
 use crate::role::{Role, Session, Token, TokenFile, WebIdentity};
+use crate::transport::Unanswered;
 
 /// Why there are no credentials, in words of our own. It travels inside the SDK's error, see
 /// `error.rs`.
@@ -139,7 +140,12 @@ where
             Some(failed) => (failed.kind, Some(failed.to_string()), failed.hint.into()),
             None => (
                 ErrorKind::Unavailable,
-                Some("STS cannot be reached".to_owned()),
+                Some(match Unanswered::in_chain(&error) {
+                    Some(Unanswered { server, .. }) => {
+                        format!("STS cannot be reached at `{server}`")
+                    }
+                    None => "STS cannot be reached".to_owned(),
+                }),
                 Advice::CheckNetwork(vec!["endpoints.sts", "sts_region"]),
             ),
         },

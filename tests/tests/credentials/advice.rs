@@ -158,6 +158,8 @@ pub(crate) fn tests(suite: &mut Suite) {
                          env)\"`"
                     ))
                     .says("aws sts assume-role --serial-number");
+                // Keys in the environment do not count beside a configured profile.
+                let output = output.says(", and take out `profile` in --backend-config");
                 assert!(!output.to_string().contains("hunter2"), "{output}");
                 assert!(!output.to_string().contains("set `AWS_ACCESS_KEY_ID`"), "{output}");
             }
@@ -174,6 +176,53 @@ pub(crate) fn tests(suite: &mut Suite) {
             }
         },
     );
+    suite.test(
+        "advice::a_profile_that_no_file_has_is_told_with_the_variable_and_the_files",
+        &[],
+        || {
+            let config = "[profile ci]\naws_access_key_id = AKB\naws_secret_access_key = hunter2\n";
+            let client = || Client::new().home_file(".aws/config", config);
+            let says = |client: Client, origin: &str| {
+                client
+                    .fails(1)
+                    .says("no credentials: profile `nothere` is not in `")
+                    .says(".aws/config` or `")
+                    .says(".aws/credentials`")
+                    .mentions(origin)
+                    .says("hint: name a profile that is there: `aws configure list-profiles`");
+            };
+            says(client().env("AWS_PROFILE", "nothere"), "$AWS_PROFILE");
+            says(client().key("profile", "nothere"), "--backend-config");
+        },
+    );
+    suite.test("advice::a_service_that_cannot_be_reached_is_named_by_its_url", &[], || {
+        // Nothing listens on port 1.
+        let url = "http://127.0.0.1:1";
+        for config in profiles("ci") {
+            let client = Client::new().home_file(".aws/config", &config).key("profile", "ci");
+            let output = with_token(client, "2099-01-01T00:00:00Z")
+                .env("AWS_ENDPOINT_URL_SSO", url)
+                .fails(1)
+                .says("no credentials: `http://127.0.0.1:1` cannot be reached, which profile `ci`");
+            assert!(!output.stderr().contains("set `AWS_ACCESS_KEY_ID`"), "{output}");
+        }
+        let keys = "aws_access_key_id = AKB\naws_secret_access_key = hunter2\n";
+        let role = format!(
+            "[profile base]\n{keys}\n[profile ci]\nsource_profile = base\nrole_arn = {ROLE}\n"
+        );
+        let client = || Client::new().home_file(".aws/config", &role);
+        client()
+            .key("profile", "ci")
+            .env("AWS_ENDPOINT_URL_STS", url)
+            .fails(1)
+            .says("`http://127.0.0.1:1` cannot be reached, which profile `ci` needs");
+        client()
+            .key("profile", "base")
+            .key("role_arn", ROLE)
+            .env("AWS_ENDPOINT_URL_STS", url)
+            .fails(1)
+            .says("STS cannot be reached at `http://127.0.0.1:1`");
+    });
     suite.test("advice::a_session_of_aws_login_is_exported_by_the_vendors_tool", &[], || {
         let config = "[profile ci]\nlogin_session = arn:aws:iam::123456789012:user/me\n";
         let output = Client::new().home_file(".aws/config", config).key("profile", "ci").fails(1);

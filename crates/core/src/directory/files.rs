@@ -11,7 +11,7 @@ use crate::directory::scope::{Scope, Use};
 use crate::directory::source::{Accept, SourceText};
 use crate::directory::{hcl, json};
 use crate::error::{Error, ErrorKind, Result};
-use crate::names::Workspace;
+use crate::workspace::Workspace;
 
 /// What a directory's files say about its backend.
 pub(super) struct Declared {

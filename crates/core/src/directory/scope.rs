@@ -136,16 +136,6 @@ impl Scope {
         Self { variables, locals, workspace, uses }
     }
 
-    /// Puts values in the place of names, in an expression at this place.
-    pub(super) fn substitute(&self, expression: Expression, place: &Origin) -> Expression {
-        let before = self.uses.borrow().len();
-        let expression = self.substitute_below(expression, 0);
-        for found in self.uses.borrow_mut().iter_mut().skip(before) {
-            found.place = place.clone();
-        }
-        expression
-    }
-
     /// Returns the names whose values were used.
     pub(super) fn uses(&self) -> Vec<Use> {
         self.uses.borrow().clone()
@@ -198,8 +188,13 @@ impl Scope {
 }
 
 impl Names for Scope {
-    fn substitute(&self, expression: Expression) -> Expression {
-        self.substitute_below(expression, 0)
+    fn substitute(&self, expression: Expression, place: &Origin) -> Expression {
+        let before = self.uses.borrow().len();
+        let expression = self.substitute_below(expression, 0);
+        for found in self.uses.borrow_mut().iter_mut().skip(before) {
+            found.place = place.clone();
+        }
+        expression
     }
 }
 

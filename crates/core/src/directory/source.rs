@@ -26,8 +26,8 @@ pub(super) struct SourceText {
 
 /// The values of names in expressions.
 pub(super) trait Names {
-    /// Puts values in the place of names.
-    fn substitute(&self, expression: Expression) -> Expression;
+    /// Puts values in the place of names, in an expression at this place.
+    fn substitute(&self, expression: Expression, place: &Origin) -> Expression;
 }
 
 /// Whether a pipe will do.

@@ -23,8 +23,9 @@ use secrecy::SecretString;
 use crate::config::access;
 use crate::config::profile_text::{About, Parsed, Section, parse};
 use crate::credentials::{Profiles, SharedFile};
-use crate::logins::Logins;
+use crate::logins::{Logins, Missing};
 use crate::process::Process;
+use crate::role::is_configured;
 
 /// The keys, and what their services are called in a section.
 const SERVICES: [(&str, &str); 3] =
@@ -67,6 +68,9 @@ pub(super) struct Files {
     usual: [bool; 2],
     notes: Vec<String>,
     selected: String,
+    /// Where the profile was named, if it was, and whether that goes before keys in the
+    /// environment.
+    named: Option<(Origin, bool)>,
     /// The files that were looked for, each with whether it is the directory's.
     read: BTreeMap<PathBuf, bool>,
 }
@@ -75,7 +79,8 @@ impl Files {
     pub(super) fn read(config: &ResolvedConfig) -> Result<Self> {
         let machine = access::machine(config)?;
         let selected = config.string("profile").unwrap_or("default").to_owned();
-        let mut files = Self { selected, ..Self::default() };
+        let named = config.get("profile").map(|value| (value.origin.clone(), is_configured(value)));
+        let mut files = Self { selected, named, ..Self::default() };
         let kinds = [
             (
                 EnvConfigFileKind::Config,
@@ -252,9 +257,28 @@ impl Files {
         Ok(())
     }
 
+    /// The profile that was named, if none of the files has it. As with native clients, there need
+    /// be no `default`; and what is in a file that was not read is not known.
+    fn missing(&self) -> Option<Missing> {
+        let (origin, _) = self.named.as_ref()?;
+        let is_known = self.usual == [false; 2] && self.unread.is_empty();
+        if self.profile().is_some() || self.selected == "default" || !is_known {
+            return None;
+        }
+        let files: Vec<_> = self.read.keys().map(|path| format!("`{}`", path.display())).collect();
+        Some(Missing {
+            name: self.selected.clone(),
+            origin: origin.to_string(),
+            files: files.join(" or "),
+        })
+    }
+
     /// What the selected profile, or those that it names as its source, ask a person to do.
     fn logins(&self) -> Logins {
-        let mut logins = Logins::default();
+        let mut logins = Logins { missing: self.missing(), ..Logins::default() };
+        if let Some((origin, true)) = &self.named {
+            logins.configured = Some(origin.to_string());
+        }
         for (name, profile) in self.path_to_source() {
             let has = |member: &str| profile.contains_key(member);
             if let Some(found) = profile.get("mfa_serial").filter(|_| has("role_arn")) {

@@ -21,6 +21,7 @@ use pool::Kind;
 use proxy::Named;
 pub(crate) use proxy::Proxies;
 pub(crate) use trust::Trust;
+pub(crate) use unanswered::Unanswered;
 
 mod connector;
 mod pool;
@@ -29,6 +30,7 @@ mod secured;
 #[cfg(test)]
 mod tests;
 mod trust;
+mod unanswered;
 
 /// How much of an answer is read that is not a state: lists of 1,000 keys of 1,024 escaped bytes
 /// fit. The SDK itself would read on for as long as a broken or hostile server sends.
@@ -113,9 +115,11 @@ impl HttpConnector for Dispatcher {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let is_download = request.method() == "GET" && request.uri().contains("x-id=GetObject");
         let client = self.routes.to(request.uri());
+        let server = unanswered::server(request.uri());
         let answer = client.http_connector(&self.settings, &self.components).call(request);
         HttpConnectorFuture::new(async move {
-            let answer = with_credible_date(answer.await?);
+            let answer = answer.await.map_err(|error| Unanswered::wrap(error, server))?;
+            let answer = with_credible_date(answer);
             Ok(if is_download && answer.status().is_success() { answer } else { bounded(answer) })
         })
     }
