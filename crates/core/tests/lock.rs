@@ -159,7 +159,7 @@ fn assert_tells_what_stays(error: &Error, place: &str, info: &LockInfo) {
     assert_eq!(advised_releases(error), [&info.id], "{:?}", error.advice());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn attempt_that_fails_leaves_what_an_earlier_one_with_its_id_had_won() {
     let (file, table) = (Place::new("file"), Place::new("table"));
     let both = lock(&[&file, &table]);
@@ -173,7 +173,7 @@ async fn attempt_that_fails_leaves_what_an_earlier_one_with_its_id_had_won() {
     assert_eq!((file.holder(), table.holder()), (None, None));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn attempt_that_fails_gives_back_what_it_created() {
     let (file, table) = (Place::new("file"), Place::new("table"));
     let both = lock(&[&file, &table]);
@@ -183,7 +183,7 @@ async fn attempt_that_fails_gives_back_what_it_created() {
     assert!(!error.context().iter().any(|(label, _)| *label == "still held"), "{error:?}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn proof_that_fails_takes_away_what_was_created_for_it_and_nothing_older() {
     let (info, file) = (info(), Place::new("file"));
     let one = lock(&[&file]);
@@ -200,7 +200,7 @@ async fn proof_that_fails_takes_away_what_was_created_for_it_and_nothing_older()
     assert_tells_what_stays(&error, "place://file", &info);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn lock_whose_answer_was_lost_is_given_back_only_if_nothing_was_there_before() {
     let (file, table) = (Place::new("file"), Place::new("table"));
     let both = lock(&[&file, &table]);
@@ -221,7 +221,7 @@ async fn lock_whose_answer_was_lost_is_given_back_only_if_nothing_was_there_befo
     assert_eq!(file.holder(), None);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn lock_that_is_held_while_a_create_is_under_way_names_the_id_that_may_appear() {
     let (ours, theirs, file) = (info(), info(), Place::new("file"));
     let one = lock(&[&file]);

@@ -92,9 +92,7 @@ async fn carry_out<P: Protocol>(
     is_head: bool,
 ) -> Result<HttpResponse, StdError> {
     let id = next_request_id();
-    if !plan.delay.is_zero() {
-        tokio::time::sleep(plan.delay).await;
-    }
+    plan.wait().await;
     if plan.lose_request {
         return Err("the request is lost, as a fault asks".into());
     }

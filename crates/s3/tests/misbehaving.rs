@@ -2,12 +2,14 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{ceph_emulator, emulator, store, yes_to_everything};
 use remote_state_core::{
     ErrorKind, LockInfo, LockTarget, ReadOptions, Released, StateStoreExt as _, Workspace,
     WriteMode,
 };
-use remote_state_emulator::{Emulator, Fault, Misbehaviour};
+use remote_state_emulator::{Emulator, Fault, Gate, Misbehaviour};
 
 const STATE: &[u8] = br#"{"version":4,"serial":1,"lineage":"l","outputs":{},"resources":[]}"#;
 
@@ -22,6 +24,25 @@ fn workspace() -> Workspace {
 /// Makes the next `times` requests of one kind misbehave.
 fn inject(emulator: &Emulator, misbehaviour: Misbehaviour, method: &str, times: u32) {
     emulator.faults().inject(Fault::new(misbehaviour).with_method(method).with_times(times));
+}
+
+/// Does something while the next request of one kind has arrived and is held back.
+fn during(emulator: &Emulator, method: &str, work: impl FnOnce()) -> impl Future<Output = ()> {
+    let gate = Gate::default();
+    inject(emulator, Misbehaviour::Hold(gate.clone()), method, 1);
+    let armed = emulator.faults().count();
+    async move {
+        let arrives = async {
+            while emulator.faults().count() >= armed {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), arrives)
+            .await
+            .expect("the request should come");
+        work();
+        gate.open();
+    }
 }
 
 #[tokio::test]
@@ -241,12 +262,13 @@ async fn unlock_whose_answer_was_lost_and_cannot_be_looked_after_is_unknown() {
     let info = info();
     store.acquire(&workspace(), &info).await.unwrap();
     let (here, target) = (workspace(), LockTarget::Id(info.id));
-    inject(&emulator, Misbehaviour::Delay(std::time::Duration::from_millis(200)), "DELETE", 1);
     inject(&emulator, Misbehaviour::LoseReply, "DELETE", 1);
-    let (released, ()) = tokio::join!(store.release(&here, &target), async {
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        inject(&emulator, Misbehaviour::internal_error(), "GET", u32::MAX);
-    });
+    let (released, ()) = tokio::join!(
+        store.release(&here, &target),
+        during(&emulator, "DELETE", || {
+            inject(&emulator, Misbehaviour::internal_error(), "GET", u32::MAX);
+        })
+    );
     assert_eq!(released.unwrap_err().kind(), ErrorKind::Unknown);
 }
 
@@ -255,14 +277,12 @@ async fn conflict_proves_nothing() {
     let emulator = emulator().await;
     emulator.faults().inject(Fault::new(Misbehaviour::IgnoreConditions));
     let store = store(&emulator, &[]);
-    inject(&emulator, Misbehaviour::Delay(std::time::Duration::from_millis(200)), "PUT", 1);
     let (here, info) = (workspace(), info());
-    let (taken, ()) = tokio::join!(store.acquire(&here, &info), async {
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        let conflict =
-            Misbehaviour::AnswerWithoutWork { status: 409, code: "OperationAborted".into() };
-        inject(&emulator, conflict, "PUT", 2);
-    });
+    let conflict = Misbehaviour::AnswerWithoutWork { status: 409, code: "OperationAborted".into() };
+    let (taken, ()) = tokio::join!(
+        store.acquire(&here, &info),
+        during(&emulator, "PUT", || inject(&emulator, conflict, "PUT", 2))
+    );
     assert!(taken.is_err(), "a store that was busy has not refused a second create");
 }
 
@@ -273,7 +293,7 @@ async fn lock_at_a_store_that_is_not_there_fails_as_soon_as_the_retries_are_used
     let started = std::time::Instant::now();
     let error = store.acquire(&workspace(), &info()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "nothing was sent, so nothing is in doubt");
-    assert!(started.elapsed() < std::time::Duration::from_secs(8), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
 }
 #[tokio::test]
 async fn write_that_is_refused_and_then_cannot_be_read_is_unknown_and_not_refused() {
@@ -339,14 +359,10 @@ async fn write_that_was_done_before_its_repetition_was_refused_is_known_to_be_do
     // Credentials run out between the two.
     let expired = Misbehaviour::AnswerWithoutWork { status: 403, code: "ExpiredToken".into() };
     inject(&emulator, Misbehaviour::internal_error_after_work(), "PUT", 1);
-    inject(&emulator, Misbehaviour::Delay(std::time::Duration::from_millis(100)), "PUT", 1);
     let here = workspace();
     let (written, ()) = tokio::join!(
         store.write(&here, bytes::Bytes::from_static(STATE).into(), &WriteMode::Overwrite),
-        async {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            inject(&emulator, expired, "PUT", u32::MAX);
-        }
+        during(&emulator, "PUT", || inject(&emulator, expired, "PUT", u32::MAX))
     );
     assert_eq!(written.unwrap().etag, store.read_bytes(&here).await.unwrap().unwrap().meta.etag);
 }

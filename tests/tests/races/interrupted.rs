@@ -1,13 +1,8 @@
 //! Interruptions in the middle of taking a lock: nothing is left behind, and nothing is claimed
 //! that is not known.
 
-use std::time::Duration;
-
-use remote_state_emulator::{Fault, Misbehaviour};
-use remote_state_tests::{Running, S3Server, Sandbox, Signal, Suite};
-
-/// How long the store keeps a request waiting, and long enough to interrupt it.
-const DELAY: Duration = Duration::from_secs(2);
+use remote_state_emulator::{Fault, Gate, Misbehaviour};
+use remote_state_tests::{Place, Running, S3Server, Sandbox, Signal, Suite};
 
 pub(crate) fn add(suite: &mut Suite) {
     suite.on_emulator(
@@ -19,28 +14,30 @@ pub(crate) fn add(suite: &mut Suite) {
     suite.on_emulator("a_second_interrupt_is_heeded_and_names_the_lock", &[], twice);
 }
 
-/// Starts `lock` against a store that is slow to create the lock file, and waits until the request
-/// is there.
-fn taking(server: &S3Server, sandbox: &Sandbox) -> Running {
-    let slow = Fault::new(Misbehaviour::Delay(DELAY)).with_method("PUT").with_key_suffix(".tflock");
-    server.faults().inject(slow.with_times(1));
-    let place = server.place();
-    let lock = sandbox.remote_state().server(server).args(place.flags()).words("-vv lock").start();
+/// Starts `lock` against a store that does not create the lock file until the gate is open, and
+/// waits until the request is there.
+fn taking(server: &S3Server, sandbox: &Sandbox, place: &Place<'_>) -> (Running, Gate) {
+    let gate = Gate::default();
+    let held = Fault::new(Misbehaviour::Hold(gate.clone()));
+    let held = held.with_method("PUT").with_key_suffix(".tflock").with_times(1);
+    server.faults().inject(held);
+    let mut lock =
+        sandbox.remote_state().server(server).args(place.flags()).words("-vv lock").start();
     // The fault is used up when the request arrives, and by then the command listens for signals.
-    while server.faults().count() > 0 {
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    lock
+    lock.wait_until("the request arrives", || server.faults().count() == 0);
+    (lock, gate)
 }
 
 fn while_taking(server: &S3Server) {
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
         let sandbox = Sandbox::new();
-        let mut lock = taking(server, &sandbox);
+        let place = server.place();
+        let (mut lock, gate) = taking(server, &sandbox, &place);
         lock.signal(signal);
-        lock.wait().code(code).mentions("so that no lock is left behind");
-        std::thread::sleep(DELAY);
-        server.place().assert_unlocked();
+        lock.wait_for("so that no lock is left behind");
+        gate.open();
+        lock.wait().code(code);
+        place.assert_unlocked();
     }
 }
 
@@ -60,7 +57,7 @@ fn while_waiting(server: &S3Server) {
 
 fn twice(server: &S3Server) {
     let sandbox = Sandbox::new();
-    let mut lock = taking(server, &sandbox);
+    let (mut lock, _gate) = taking(server, &sandbox, &server.place());
     lock.signal(Signal::INT);
     lock.wait_for("once more to stop at once");
     lock.signal(Signal::INT);

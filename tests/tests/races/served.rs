@@ -9,10 +9,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use remote_state_conformance::HttpTarget;
-use remote_state_emulator::{Fault, Misbehaviour, Quirks};
+use remote_state_emulator::{Fault, Gate, Misbehaviour, Quirks};
 use remote_state_tests::{Cmd, OssServer, S3Server, Sandbox, Served, Suite, TABLE, block_on};
 
+use tokio::time::timeout;
+
 use crate::{serial_of, state};
+
+/// How long the server may take for what it does at once.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// More than is verified before the first byte is handed on.
 const LONG_BYTES: usize = 9 << 20;
@@ -117,19 +122,23 @@ fn overtaken(case: &Case<'_>) {
     block_on(async {
         assert_eq!(case.post(state(1)).await, 200);
         // The server reads the state, and looks at it once more before it writes: that look is
-        // late.
-        let delay = |delay| {
-            let fault = Fault::new(Misbehaviour::Delay(delay)).with_key_suffix("terraform.tfstate");
-            case.server.faults().inject(fault.with_times(1));
-        };
-        delay(Duration::ZERO);
-        delay(Duration::from_secs(3));
+        // held back until the other client has written.
+        let (first, second) = (Gate::default(), Gate::default());
+        first.open();
+        for gate in [&first, &second] {
+            let hold = Fault::new(Misbehaviour::Hold(gate.clone()));
+            case.server.faults().inject(hold.with_key_suffix("terraform.tfstate").with_times(1));
+        }
         let written = case.post(state(2));
         let other = async {
-            while case.server.faults().count() > 0 {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+            let looks = async {
+                while case.server.faults().count() > 0 {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            timeout(PATIENCE, looks).await.expect("the server should look twice");
             case.put(state(7)).await;
+            second.open();
         };
         let (status, ()) = tokio::join!(written, other);
         assert_eq!(serial_of(&case.stored().await), 7, "what came in between is kept");

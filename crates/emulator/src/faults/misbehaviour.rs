@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::gate::Gate;
+
 /// A way to misbehave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -23,6 +25,8 @@ pub enum Misbehaviour {
     /// Waits before doing anything, in addition to
     /// [`Faults::set_latency`](crate::Faults::set_latency).
     Delay(Duration),
+    /// Waits before doing anything until the gate is open.
+    Hold(Gate),
     /// Reports a bucket of OSS as one that never kept versions, as it was just before versioning
     /// was enabled.
     ForgetVersioning,

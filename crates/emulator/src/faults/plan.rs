@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use super::misbehaviour::Misbehaviour;
+use crate::gate::Gate;
 
 /// What goes wrong with one request.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     pub(crate) delay: Duration,
+    pub(crate) gate: Option<Gate>,
     pub(crate) slept: bool,
     pub(crate) answer_after: Option<(u16, String)>,
     pub(crate) answer_without: Option<(u16, String)>,
@@ -34,6 +36,16 @@ pub(crate) enum IgnoredConditions {
 }
 
 impl Plan {
+    /// Waits as long as was planned.
+    pub(crate) async fn wait(&self) {
+        if !self.delay.is_zero() {
+            tokio::time::sleep(self.delay).await;
+        }
+        if let Some(gate) = &self.gate {
+            gate.pass().await;
+        }
+    }
+
     /// Adds a misbehaviour; false if one of its kind is there already.
     pub(super) fn add(&mut self, misbehaviour: &Misbehaviour) -> bool {
         fn set<T>(slot: &mut Option<T>, value: T) -> bool {
@@ -55,6 +67,7 @@ impl Plan {
                 }
                 vacant
             }
+            Misbehaviour::Hold(gate) => set(&mut self.gate, gate.clone()),
             Misbehaviour::IgnoreConditions => {
                 let vacant = self.ignored != IgnoredConditions::Everywhere;
                 self.ignored = IgnoredConditions::Everywhere;
