@@ -13,9 +13,13 @@ pub mod http;
 
 mod faults;
 mod memory;
+mod resolved;
+mod socks;
 
 pub use faults::{Faults, FaultyStore};
 pub use http::{Answer, HttpTarget, Names};
 pub use memory::MemoryStore;
+pub use resolved::resolved;
 pub use setup::{Outcome, RawLocks, Scale, Setup};
+pub use socks::socks_proxy;
 pub use suites::{Behaviour, HttpBehaviour, http_behaviours, store_behaviours};

@@ -5,15 +5,13 @@
 mod common;
 #[path = "common/fake.rs"]
 mod fake;
-#[path = "common/socks.rs"]
-mod socks;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use common::{emulator, here};
 use fake::{fake, http};
-use remote_state_core::config::{Environment, Origin, Setting, Sourced, resolve};
+use remote_state_conformance::{resolved, socks_proxy};
 use remote_state_core::{Error, ErrorKind, StateStore, StateStoreExt as _};
 use remote_state_oss::{OssConfig, PROVIDER};
 use rustls::pki_types::PrivateKeyDer;
@@ -33,11 +31,7 @@ fn opened(keys: &[(&str, &str)], env: &[(&str, &str)]) -> Arc<dyn StateStore> {
         ("secret_key", "testtest"),
         ("max_retries", "0"),
     ];
-    let layer = always.iter().chain(keys).map(|(name, value)| {
-        ((*name).to_owned(), Sourced::new(Setting::from(*value), Origin::file("main.tf", 7)))
-    });
-    let env: Environment = env.iter().copied().collect();
-    let config = resolve(&PROVIDER, &env, &[layer.collect()]).expect("the keys are known");
+    let config = resolved(&PROVIDER, always.iter().chain(keys), env);
     let config = OssConfig::from_resolved(&config).expect("the configuration does");
     Arc::new(config.store().expect("the credentials do"))
 }
@@ -203,7 +197,7 @@ async fn proxy_that_refuses_or_wants_a_password_is_told_apart_from_the_store() {
 async fn socks_proxies_are_spoken_to_with_and_without_a_password() {
     let emulator = emulator().await;
     let target = emulator.endpoint().trim_start_matches("http://").parse().unwrap();
-    let (proxy, mut asked) = socks::socks(target, Some("test:p@ss")).await;
+    let (proxy, mut asked) = socks_proxy(target, Some("test:p@ss")).await;
     let endpoint = ("endpoint", "http://oss.test:9000");
     let style = ("address_style", "path");
     for scheme in ["socks5", "socks5h"] {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
-use remote_state_core::config::{Environment, Origin, Setting, Sourced, resolve};
+use remote_state_conformance::resolved;
 use remote_state_core::{Error, ErrorKind, ReadOptions, StateStore as _, Workspace};
 use remote_state_s3::{PROVIDER, S3Config};
 use rustls::pki_types::PrivateKeyDer;
@@ -112,16 +112,13 @@ async fn read(url: &str, trusted: &[&Made], by: By) -> Result<(), Error> {
         ("use_path_style", "true"),
         ("max_retries", "1"),
     ];
-    let mut env = Environment::default();
+    let mut env = Vec::new();
     match by {
         By::Key => keys.push(("custom_ca_bundle", &bundle)),
-        By::Variable => env = [("AWS_CA_BUNDLE", bundle.as_str())].into_iter().collect(),
-        By::Profile => env = [("AWS_CONFIG_FILE", profile.as_str())].into_iter().collect(),
+        By::Variable => env.push(("AWS_CA_BUNDLE", bundle.as_str())),
+        By::Profile => env.push(("AWS_CONFIG_FILE", profile.as_str())),
     }
-    let layer = keys.into_iter().map(|(name, value)| {
-        (name.to_owned(), Sourced::new(Setting::from(value), Origin::file("main.tf", 1)))
-    });
-    let config = S3Config::from_resolved(&resolve(&PROVIDER, &env, &[layer.collect()]).unwrap())?;
+    let config = S3Config::from_resolved(&resolved(&PROVIDER, &keys, &env))?;
     let read = config.store().read(&Workspace::default(), &ReadOptions::default()).await?;
     assert!(read.is_none(), "there is no state");
     Ok(())

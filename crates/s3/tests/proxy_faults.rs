@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use remote_state_core::config::{Environment, Origin, ResolvedConfig, Setting, Sourced, resolve};
+use remote_state_conformance::resolved;
+use remote_state_core::config::ResolvedConfig;
 use remote_state_core::{Error, ErrorKind, ReadOptions, StateStore as _, Workspace};
 use remote_state_s3::{PROVIDER, S3Config};
 use tokio::io::AsyncWriteExt as _;
@@ -26,11 +27,7 @@ fn config(keys: &[(&str, &str)], env: &[(&str, &str)]) -> ResolvedConfig {
         ("use_path_style", "true"),
         ("max_retries", "1"),
     ];
-    let layer = always.iter().chain(keys).map(|(name, value)| {
-        ((*name).to_owned(), Sourced::new(Setting::from(*value), Origin::file("main.tf", 7)))
-    });
-    let env: Environment = env.iter().copied().collect();
-    resolve(&PROVIDER, &env, &[layer.collect()]).expect("the keys are known")
+    resolved(&PROVIDER, always.iter().chain(keys), env)
 }
 
 async fn failure(keys: &[(&str, &str)], env: &[(&str, &str)]) -> Error {

@@ -1,13 +1,11 @@
 //! Ways to the store: through proxies, over TLS that nobody vouches for, and how much is read from
 //! whoever answers.
 
-#[path = "common/socks.rs"]
-mod socks;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use remote_state_core::config::{Environment, Origin, ResolvedConfig, Setting, Sourced, resolve};
+use remote_state_conformance::{resolved, socks_proxy};
+use remote_state_core::config::ResolvedConfig;
 use remote_state_core::{ErrorKind, ReadOptions, Result, StateRead, StateStore as _, Workspace};
 use remote_state_emulator::Emulator;
 use remote_state_s3::{PROVIDER, S3Config};
@@ -37,11 +35,7 @@ fn config(endpoint: &str, keys: &[(&str, &str)], env: &[(&str, &str)]) -> Resolv
         ("use_path_style", "true"),
         ("max_retries", "1"),
     ];
-    let layer = always.iter().chain(keys).map(|(name, value)| {
-        ((*name).to_owned(), Sourced::new(Setting::from(*value), Origin::file("main.tf", 1)))
-    });
-    let env: Environment = env.iter().copied().collect();
-    resolve(&PROVIDER, &env, &[layer.collect()]).expect("the keys are known")
+    resolved(&PROVIDER, always.iter().chain(keys), env)
 }
 
 async fn read(config: &ResolvedConfig) -> Result<Option<StateRead>> {
@@ -213,7 +207,7 @@ async fn certificate_that_nobody_vouches_for_is_taken_only_if_told_so() {
     let insecure = config(&endpoint, &[("insecure", "true")], &[]);
     assert!(read(&insecure).await.unwrap().is_none());
     let notes = S3Config::from_resolved(&insecure).unwrap().notes().to_vec();
-    assert!(notes[0].starts_with("`insecure` (main.tf:1) takes any certificate"), "{notes:?}");
+    assert!(notes[0].starts_with("`insecure` (main.tf:7) takes any certificate"), "{notes:?}");
 
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("ca.pem"), pem).unwrap();
@@ -228,7 +222,7 @@ async fn certificate_that_nobody_vouches_for_is_taken_only_if_told_so() {
 async fn socks_proxies_are_spoken_to_with_and_without_tls_and_a_password() {
     let emulator = emulator().await;
     let plain = format!("http://{STORE}:9000");
-    let (proxy, mut asked) = socks::socks(address(&emulator), None).await;
+    let (proxy, mut asked) = socks_proxy(address(&emulator), None).await;
     for scheme in ["socks5", "socks5h"] {
         let url = format!("{scheme}://{proxy}");
         for (keys, env) in
@@ -250,7 +244,7 @@ async fn socks_proxies_are_spoken_to_with_and_without_tls_and_a_password() {
     assert_eq!(asked.try_recv().unwrap(), format!("{STORE}:80"));
 
     let (tls, _) = tls(address(&emulator)).await;
-    let (proxy, mut asked) = socks::socks(tls, Some("alice:p@ss")).await;
+    let (proxy, mut asked) = socks_proxy(tls, Some("alice:p@ss")).await;
     let secure = format!("https://{STORE}");
     let with = |user: &str| format!("socks5h://{user}{proxy}");
     let insecure = ("insecure", "true");
