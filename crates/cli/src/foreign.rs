@@ -28,8 +28,8 @@ impl Remedy {
             Self::Do(sentence) => sentence.to_owned(),
             Self::PushTheState => format!("push the state itself: the file that {pull} writes"),
             Self::WriteUtf8 => format!(
-                "write it as UTF-8 without a byte order mark: {pull} does, and so does `cmd /c` in \
-                 place of `>` in PowerShell"
+                "save it as UTF-8 without a byte order mark, in an editor or with `iconv`; where \
+                 `>` of PowerShell wrote it, use {pull} instead"
             ),
         }
     }
@@ -134,6 +134,9 @@ mod tests {
         ] {
             let found = recognised(beginning).unwrap();
             assert!(found.what.contains(what), "{what}: {found:?}");
+            if what.contains("UTF-16") || what.contains("byte order mark") {
+                assert!(found.hint.contains("in an editor or with `iconv`"), "{found:?}");
+            }
         }
         for beginning in
             [&b"{\"version\":4}"[..], b"", b"{", b"hunter2", b"{\"serial\":1,\"format_version\":1}"]
