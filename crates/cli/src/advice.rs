@@ -6,7 +6,7 @@ use remote_state::advice::{Advice, KeyValue, LeftLock, listed};
 use remote_state::{Error, LockId};
 
 use crate::args::{Global, operand, quoted};
-use crate::ui::harmless;
+use crate::terminal::harmless;
 
 /// The commands that hints name. They are about the state that this command is about, so each of
 /// them names it by the same flags.
@@ -80,7 +80,7 @@ impl Commands {
                 "set {}, or name a `profile` with `--backend-config profile=…`",
                 listed(variables)
             ),
-            Advice::AllowDirectoryPrograms => {
+            Advice::AllowDirectoryPrograms(_) => {
                 "if you trust the author of the directory, pass `--allow-directory-programs`"
                     .to_owned()
             }

@@ -9,7 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer};
 
-use crate::ui::{Ui, harmless};
+use crate::terminal::harmless;
+use crate::ui::Ui;
 
 /// Prints events of the libraries as the command prints its own warnings, each once.
 #[derive(Debug)]

@@ -15,6 +15,7 @@ mod log;
 mod random;
 mod session;
 mod source;
+mod terminal;
 mod ui;
 mod values;
 mod waiting;

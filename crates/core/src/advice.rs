@@ -6,7 +6,6 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::config::PROGRAMS_VARIABLE;
 use crate::names::LockId;
 
 /// What a person could do about an error.
@@ -39,7 +38,9 @@ pub enum Advice {
     /// Give credentials in these variables or by a profile.
     GiveCredentials(&'static [&'static str]),
     /// Let programs run that the files of the directory name, if their author is trusted.
-    AllowDirectoryPrograms,
+    ///
+    /// A variable of this name allows them.
+    AllowDirectoryPrograms(&'static str),
     /// Wait for the lock.
     WaitForLock,
     /// See whether the lock is held, when the store answers again.
@@ -167,8 +168,8 @@ impl fmt::Display for Advice {
             Self::GiveCredentials(variables) => {
                 write!(f, "set {}, or name a `profile`", listed(variables))
             }
-            Self::AllowDirectoryPrograms => {
-                write!(f, "if you trust the author of the directory, set `{PROGRAMS_VARIABLE}=1`")
+            Self::AllowDirectoryPrograms(variable) => {
+                write!(f, "if you trust the author of the directory, set `{variable}=1`")
             }
             Self::WaitForLock => f.write_str("to wait for it, give the lock a timeout"),
             Self::ListLocks => f.write_str(

@@ -134,7 +134,7 @@ impl Chain {
                     if !is_passed_over {
                         message = format!("no credentials: {name} failed");
                         if let Some(denied) = Denied::in_chain(&error) {
-                            advice = denied.advice.clone();
+                            advice = (*denied.advice).clone();
                             origin = denied.origin.clone();
                         }
                         if let Some(Unanswered { server, .. }) = Unanswered::in_chain(&error) {

@@ -32,7 +32,8 @@ pub(crate) struct Denied {
     pub(crate) origin: Option<String>,
     /// What the sources of credentials answered that were asked.
     pub(crate) answers: Vec<Answer>,
-    pub(crate) advice: Advice,
+    /// Boxed, since errors are returned by value.
+    pub(crate) advice: Box<Advice>,
 }
 
 impl fmt::Display for Denied {
@@ -45,7 +46,7 @@ impl StdError for Denied {}
 
 impl Denied {
     pub(crate) fn new(kind: ErrorKind, message: String, advice: impl Into<Advice>) -> Self {
-        let advice = advice.into();
+        let advice = Box::new(advice.into());
         Self { kind, message, because: None, origin: None, answers: Vec::new(), advice }
     }
 
@@ -72,7 +73,7 @@ impl Denied {
         let answers = self.answers.iter();
         answers
             .fold(error, |error, (source, answer)| error.with_context(source, answer))
-            .with_advice(self.advice.clone())
+            .with_advice((*self.advice).clone())
     }
 
     /// Returns the reason that an error of the SDK carries.
@@ -152,7 +153,7 @@ where
     };
     let inner = Denied::in_chain(&error);
     let answers = inner.map(|inner| inner.answers.clone()).unwrap_or_default();
-    let advice = inner.map_or(advice, |inner| inner.advice.clone());
+    let advice = inner.map_or_else(|| Box::new(advice), |inner| inner.advice.clone());
     Denied { kind, message, because, origin: Some(origin.to_owned()), answers, advice }
         .into_credentials_error()
 }

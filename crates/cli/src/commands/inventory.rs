@@ -31,7 +31,7 @@ pub(crate) async fn list(session: &Session) -> Result<(), Failure> {
     for instance in &instances {
         // An instance that waits to be destroyed has the address of the one that replaced it.
         if instance.address != last {
-            ui.line(&crate::ui::harmless(&instance.address))?;
+            ui.line(&crate::terminal::harmless(&instance.address))?;
         }
         last = &instance.address;
     }

@@ -12,7 +12,8 @@ use crate::args::{Output, OutputFormat, is_variable, operand};
 use crate::commands::common::{look_at_it, no_state, unreadable};
 use crate::exit::Failure;
 use crate::session::Session;
-use crate::ui::{Ui, harmless, harmless_lines};
+use crate::terminal::{harmless, harmless_lines};
+use crate::ui::Ui;
 use crate::values::{as_written, compact, pretty, readable};
 
 pub(crate) async fn run(session: &Session, args: &Output) -> Result<(), Failure> {

@@ -10,7 +10,8 @@ use crate::args::Show;
 use crate::commands::inventory;
 use crate::exit::Failure;
 use crate::session::Session;
-use crate::ui::{Ui, harmless};
+use crate::terminal::harmless;
+use crate::ui::Ui;
 use crate::values::{as_written, readable};
 
 /// An instance as JSON, its attributes as they were written.

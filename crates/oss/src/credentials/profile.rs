@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use remote_state_core::config::unprintable;
+use remote_state_core::config::{PROGRAMS_VARIABLE, unprintable};
 use remote_state_core::{Advice, Error, Result};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
@@ -188,7 +188,7 @@ fn source_at(profile: &Profile, wanted: &Wanted, depth: usize) -> Result<Arc<dyn
                     "the program of profile `{name}` was not run: a file of the directory names it"
                 ))
                 .with_context("set in", wanted.profiles_file.display())
-                .with_advice(Advice::AllowDirectoryPrograms));
+                .with_advice(Advice::AllowDirectoryPrograms(PROGRAMS_VARIABLE)));
             }
             Ok(Arc::new(Process {
                 command: profile.process_command.clone(),

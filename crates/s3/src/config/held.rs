@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use remote_state_core::config::{ForeignEndpoint, Origin, ResolvedConfig};
+use remote_state_core::config::{ForeignEndpoint, Origin, PROGRAMS_VARIABLE, ResolvedConfig};
 use remote_state_core::{Advice, Result};
 use url::{Host, Url};
 
@@ -164,7 +164,7 @@ fn program(profile: &str, found: &Found) -> Refusal {
              names the program"
         ),
         origin: place(found),
-        advice: Advice::AllowDirectoryPrograms,
+        advice: Advice::AllowDirectoryPrograms(PROGRAMS_VARIABLE),
     }
 }
 
