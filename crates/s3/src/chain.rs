@@ -52,7 +52,7 @@ enum Link {
         /// The name in words, such as `` profile `ci` ``.
         name: String,
         provider: SharedCredentialsProvider,
-        logins: Logins,
+        logins: Box<Logins>,
     },
 }
 
@@ -91,6 +91,7 @@ impl Chain {
         logins: Logins,
     ) -> Self {
         let provider = SharedCredentialsProvider::new(provider);
+        let logins = Box::new(logins);
         self.links.push(Link::Source { label, name, provider, logins });
         self
     }
