@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use s3s::{HttpResponse, StdError};
@@ -47,6 +49,25 @@ pub(crate) trait Protocol: Sync {
 
     /// Replaces the checksum of the body in an answer, if the service writes one, by a wrong one.
     fn spoil_checksum(&self, _answer: &mut HttpResponse) {}
+}
+
+/// A request whose body has been read.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) head: Parts,
+    pub(crate) body: Bytes,
+}
+
+impl Call {
+    /// Reads a body of at most `limit_bytes`.
+    pub(crate) async fn read(
+        head: Parts,
+        body: Incoming,
+        limit_bytes: usize,
+    ) -> Result<Self, StdError> {
+        let body = Limited::new(body, limit_bytes).collect().await?.to_bytes();
+        Ok(Self { head, body })
+    }
 }
 
 /// What a request is about, as far as faults and the recorder need it.

@@ -10,8 +10,6 @@ mod signature;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Limited};
 use hyper::StatusCode;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -25,7 +23,7 @@ use self::refusal::Refusal;
 use crate::clock::Clock;
 use crate::database::Storage;
 use crate::faults::{IgnoredConditions, Plan};
-use crate::protocol::{Operation, Protocol, Target, Traits};
+use crate::protocol::{Call, Operation, Protocol, Target, Traits};
 use crate::store::tables::{self, Item};
 
 /// The part of `x-amz-target` before the name of the operation.
@@ -43,13 +41,6 @@ pub(crate) struct Tables {
     pub(crate) clock: Clock,
 }
 
-/// A request whose body has been read.
-#[derive(Debug)]
-pub(crate) struct Call {
-    head: Parts,
-    body: Bytes,
-}
-
 /// Returns the operation that a request is for, if it is one for a table.
 fn operation(headers: &HeaderMap) -> Option<&str> {
     headers.get("x-amz-target")?.to_str().ok()?.strip_prefix(TARGET_PREFIX)
@@ -63,8 +54,7 @@ impl Protocol for Tables {
     }
 
     async fn read(&self, head: Parts, body: Incoming) -> Result<Call, StdError> {
-        let body = Limited::new(body, REQUEST_BYTES).collect().await?.to_bytes();
-        Ok(Call { head, body })
+        Call::read(head, body, REQUEST_BYTES).await
     }
 
     fn target(&self, call: &Call) -> Target {

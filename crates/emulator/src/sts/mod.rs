@@ -11,8 +11,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Limited};
 use hyper::StatusCode;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -28,7 +26,7 @@ use self::rpc::Parameters;
 use crate::clock::Clock;
 use crate::faults::Plan;
 use crate::keyring::Keyring;
-use crate::protocol::{Protocol, Target};
+use crate::protocol::{Call, Protocol, Target};
 
 /// The account that everything belongs to.
 const ACCOUNT: &str = "1234567890123456";
@@ -55,19 +53,10 @@ pub(crate) struct Sts {
     pub(crate) clock: Clock,
 }
 
-/// A request whose body has been read.
-#[derive(Debug)]
-pub(crate) struct Call {
-    head: Parts,
-    body: Bytes,
-}
-
-impl Call {
-    /// The parameters, from the query and from a form.
-    fn parameters(&self) -> Parameters {
-        let form = String::from_utf8_lossy(&self.body);
-        Parameters::parse([self.head.uri.query().unwrap_or_default(), &form])
-    }
+/// Returns the parameters of a request, from its query and from its form.
+fn parameters(call: &Call) -> Parameters {
+    let form = String::from_utf8_lossy(&call.body);
+    Parameters::parse([call.head.uri.query().unwrap_or_default(), &form])
 }
 
 impl Protocol for Sts {
@@ -84,15 +73,14 @@ impl Protocol for Sts {
     }
 
     async fn read(&self, head: Parts, body: Incoming) -> Result<Call, StdError> {
-        let body = Limited::new(body, REQUEST_BYTES).collect().await?.to_bytes();
-        Ok(Call { head, body })
+        Call::read(head, body, REQUEST_BYTES).await
     }
 
     fn target(&self, call: &Call) -> Target {
         let operation = if metadata::is_addressed(&call.head) {
             "GetMetadata".into()
         } else {
-            call.parameters().get("Action").into()
+            parameters(call).get("Action").into()
         };
         Target { operation, ..Target::default() }
     }
@@ -101,7 +89,7 @@ impl Protocol for Sts {
         if metadata::is_addressed(&call.head) {
             return Ok(self.metadata(&call.head));
         }
-        Ok(match self.call(call.head.method.as_str(), &call.parameters()) {
+        Ok(match self.call(call.head.method.as_str(), &parameters(&call)) {
             Ok(mut answer) => {
                 answer["RequestId"] = id.into();
                 write(StatusCode::OK, &answer)

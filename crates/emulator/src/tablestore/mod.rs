@@ -12,8 +12,6 @@ mod signature;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, Limited};
 use hyper::StatusCode;
 use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, HeaderValue};
@@ -36,7 +34,7 @@ use crate::clock::Clock;
 use crate::database::Storage;
 use crate::faults::{IgnoredConditions, Plan};
 use crate::keyring::Keyring;
-use crate::protocol::{Protocol, Target, Traits};
+use crate::protocol::{Call, Protocol, Target, Traits};
 use crate::store::rows::{self as stored, KeyKind, Table};
 
 /// The longest request. A lock is a few hundred bytes.
@@ -50,17 +48,9 @@ pub(crate) struct Tablestore {
     pub(crate) clock: Clock,
 }
 
-/// A request whose body has been read.
-#[derive(Debug)]
-pub(crate) struct Call {
-    head: Parts,
-    body: Bytes,
-}
-
-impl Call {
-    fn operation(&self) -> &str {
-        self.head.uri.path().trim_start_matches('/')
-    }
+/// Returns the operation of a request.
+fn operation(call: &Call) -> &str {
+    call.head.uri.path().trim_start_matches('/')
 }
 
 impl Protocol for Tablestore {
@@ -71,8 +61,7 @@ impl Protocol for Tablestore {
     }
 
     async fn read(&self, head: Parts, body: Incoming) -> Result<Call, StdError> {
-        let body = Limited::new(body, REQUEST_BYTES).collect().await?.to_bytes();
-        Ok(Call { head, body })
+        Call::read(head, body, REQUEST_BYTES).await
     }
 
     fn target(&self, call: &Call) -> Target {
@@ -81,7 +70,7 @@ impl Protocol for Tablestore {
             Value::String(key) => Some(key),
             _ => None,
         };
-        let found = match call.operation() {
+        let found = match operation(call) {
             "GetRow" => GetRowRequest::decode(&*call.body).ok().map(|request| Target {
                 key: key(&request.primary_key),
                 bucket: Some(request.table_name),
@@ -109,7 +98,7 @@ impl Protocol for Tablestore {
             _ => None,
         }
         .unwrap_or_default();
-        Target { operation: call.operation().into(), ..found }
+        Target { operation: operation(call).into(), ..found }
     }
 
     /// Signs the answer if the request was signed.
@@ -128,7 +117,7 @@ impl Protocol for Tablestore {
             Ok(signer) => signer,
             Err(refusal) => return Ok(refused(refusal)),
         };
-        Ok(match self.carry_out(call.operation(), &call.body, conditions).await {
+        Ok(match self.carry_out(operation(&call), &call.body, conditions).await {
             Ok(body) => write(StatusCode::OK, body, id, Some((&signer, path))),
             Err(refusal) => refused(refusal),
         })
