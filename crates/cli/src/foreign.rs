@@ -135,7 +135,7 @@ mod tests {
             let found = recognised(beginning).unwrap();
             assert!(found.what.contains(what), "{what}: {found:?}");
             if what.contains("UTF-16") || what.contains("byte order mark") {
-                assert!(found.hint.contains("in an editor or with `iconv`"), "{found:?}");
+                assert_eq!(found.remedy, Remedy::WriteUtf8, "{found:?}");
             }
         }
         for beginning in
