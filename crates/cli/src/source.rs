@@ -49,11 +49,7 @@ impl Pushed {
             let meta = file.metadata().map_err(|error| cannot_read(&name, error))?;
             if meta.is_file() && meta.len() > IN_MEMORY_BYTES {
                 let (file, header) = examine(ui.commands(), path, &name)?;
-                return Ok(Self {
-                    name,
-                    new: NewState { source: file.into(), header },
-                    _spool: None,
-                });
+                return Ok(Self { name, new: NewState::new(file, header), _spool: None });
             }
             Box::new(file)
         };
@@ -119,13 +115,13 @@ impl Pushed {
         if bytes.len() as u64 <= IN_MEMORY_BYTES {
             let header = StateHeader::parse(&bytes)
                 .map_err(|error| not_a_state(commands, &name, &bytes, &error))?;
-            let new = NewState { source: Bytes::from(bytes).into(), header };
+            let new = NewState::new(Bytes::from(bytes), header);
             return Ok(Self { name, new, _spool: None });
         }
         let spool = spool(&bytes, input).map_err(|error| cannot_read(&name, error))?;
         drop(bytes);
         let (file, header) = examine(commands, &spool, &name)?;
-        Ok(Self { name, new: NewState { source: file.into(), header }, _spool: Some(spool) })
+        Ok(Self { name, new: NewState::new(file, header), _spool: Some(spool) })
     }
 }
 

@@ -11,7 +11,7 @@ use futures_util::stream::{self, BoxStream, StreamExt as _};
 use remote_state_core::{
     Capabilities, Error, ErrorKind, LockInfo, LockRecord, LockTarget, Outgoing, ReadOptions,
     Released, Result, StateLocation, StateMeta, StateRead, StateSource, StateStore, StateVersion,
-    Workspace, WriteMode,
+    Workspace, WriteMode, WriteOptions,
 };
 
 /// A store around another one that does what the other does, except for the [`Faults`] it is told
@@ -194,12 +194,12 @@ impl StateStore for FaultyStore {
         &self,
         workspace: &Workspace,
         outgoing: Outgoing,
-        mode: &WriteMode,
+        options: &WriteOptions,
     ) -> Result<StateMeta> {
-        lock(&self.faults.0.write_modes).push(mode.clone());
+        lock(&self.faults.0.write_modes).push(options.mode.clone());
         let delay = *lock(&self.faults.0.write_delay);
         tokio::time::sleep(delay).await;
-        self.faults.around("write", self.inner.write(workspace, outgoing, mode)).await
+        self.faults.around("write", self.inner.write(workspace, outgoing, options)).await
     }
 
     async fn record_digest(&self, workspace: &Workspace, stored: &StateSource) -> Result<()> {

@@ -254,7 +254,7 @@ pub async fn hand_over_loses_no_update(setup: &Setup) -> Outcome {
             tokio::task::yield_now().await;
             let state = state_with(count, "hand-over", "");
             store
-                .write(&ws, state.into(), &WriteMode::Overwrite)
+                .write(&ws, state.into(), &WriteMode::Overwrite.into())
                 .await
                 .unwrap_or_else(|error| panic!("the holder may write: {error:?}"));
             assert_eq!(holders.fetch_sub(1, Ordering::SeqCst), 1, "nobody else holds the lock");
@@ -325,7 +325,7 @@ pub async fn all_held_locks_are_listed(setup: &Setup) -> Outcome {
     let have_states = if setup.lists_locks_of_states_only { &names[1..] } else { &[] };
     for name in have_states.iter().chain(&["free"]) {
         store
-            .write(&workspace(name), state_with(1, "l", "").into(), &WriteMode::Overwrite)
+            .write(&workspace(name), state_with(1, "l", "").into(), &WriteMode::Overwrite.into())
             .await
             .unwrap_or_else(|error| panic!("writing should work: {error:?}"));
     }

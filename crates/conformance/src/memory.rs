@@ -9,9 +9,9 @@ use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use jiff::Timestamp;
 use remote_state_core::{
-    Capabilities, ETag, Error, ErrorKind, LockInfo, LockRecord, LockTarget, Outgoing, ReadOptions,
-    Released, Result, StateLocation, StateMeta, StateRead, StateStore, StateVersion, VersionId,
-    Workspace, WriteMode,
+    Annotations, Capabilities, ETag, Error, ErrorKind, LockInfo, LockRecord, LockTarget, Outgoing,
+    ReadOptions, Released, Result, StateLocation, StateMeta, StateRead, StateStore, StateVersion,
+    VersionId, Workspace, WriteMode, WriteOptions,
 };
 
 use crate::setup::RawLocks;
@@ -85,7 +85,8 @@ impl MemoryStore {
             capabilities: Capabilities::default()
                 .with_locking(true)
                 .with_conditional_write(true)
-                .with_versions(true),
+                .with_versions(true)
+                .with_annotations(true),
         }
     }
 
@@ -129,7 +130,7 @@ impl MemoryStore {
         &self,
         workspace: &Workspace,
         bytes: Option<Bytes>,
-        mode: &WriteMode,
+        options: &WriteOptions,
     ) -> Result<StateMeta> {
         let failed =
             |message: &str| Err(Error::new(ErrorKind::PreconditionFailed, "write", message));
@@ -137,7 +138,7 @@ impl MemoryStore {
         bucket.writes += 1;
         let number = bucket.writes;
         let slot = bucket.states.entry((self.state_key.clone(), workspace.clone())).or_default();
-        match (mode, slot.current()) {
+        match (&options.mode, slot.current()) {
             // An object of no bytes is no state, so creating one there is fine.
             (WriteMode::Create, Some((_, stored))) if !stored.is_empty() => {
                 return failed("a state exists already");
@@ -150,6 +151,11 @@ impl MemoryStore {
         }
         let mut meta = StateMeta::new(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             .with_modified(Some(Timestamp::now()))
+            .with_annotations(if self.capabilities.annotations {
+                options.annotations.clone()
+            } else {
+                Annotations::default()
+            })
             .with_etag(bytes.is_some().then(|| ETag::new(format!("\"{number:x}\""))));
         if self.capabilities.versions {
             meta = meta.with_version(Some(VersionId::new(format!("v{number}"))));
@@ -233,15 +239,15 @@ impl StateStore for MemoryStore {
         &self,
         workspace: &Workspace,
         outgoing: Outgoing,
-        mode: &WriteMode,
+        options: &WriteOptions,
     ) -> Result<StateMeta> {
         let bytes = outgoing.decided().await?.into_bytes().await?;
-        self.push(workspace, Some(bytes), mode)
+        self.push(workspace, Some(bytes), options)
     }
 
     async fn delete(&self, workspace: &Workspace) -> Result<()> {
         if self.with_slot(workspace, |slot| slot.current().is_some()) {
-            self.push(workspace, None, &WriteMode::Overwrite)?;
+            self.push(workspace, None, &WriteMode::Overwrite.into())?;
         }
         Ok(())
     }

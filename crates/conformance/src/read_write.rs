@@ -7,8 +7,8 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::{FutureExt as _, TryStreamExt as _};
 use remote_state_core::{
-    ETag, Error, ErrorKind, Outgoing, ReadOptions, Result, StateFile, StateMeta, StateStore,
-    Workspace, WriteMode,
+    Annotations, ETag, Error, ErrorKind, Outgoing, ReadOptions, Result, StateFile, StateMeta,
+    StateStore, Workspace, WriteMode, WriteOptions,
 };
 
 use tokio::sync::oneshot;
@@ -30,6 +30,7 @@ pub async fn declared_capabilities_are_there(setup: &Setup) -> Outcome {
         "conditional writes are declared"
     );
     assert!(has.versions || !declared.versions, "versions are declared");
+    assert!(has.annotations || !declared.annotations, "annotations are declared");
     Outcome::Kept
 }
 
@@ -44,7 +45,7 @@ pub async fn read_of_nothing_is_none(setup: &Setup) -> Outcome {
 /// An object of no bytes is no state.
 pub async fn empty_object_is_none(setup: &Setup) -> Outcome {
     let ws = Workspace::default();
-    if setup.store.write(&ws, Bytes::new().into(), &WriteMode::Overwrite).await.is_err() {
+    if setup.store.write(&ws, Bytes::new().into(), &WriteMode::Overwrite.into()).await.is_err() {
         return Outcome::Skipped("the store refuses to write an empty state");
     }
     assert!(read(&*setup.store, &ws).await.is_none(), "an object of no bytes is no state");
@@ -61,7 +62,7 @@ pub async fn write_waits_for_its_decision(setup: &Setup) -> Outcome {
         let decision = decided.map(|decision| decision.expect("the decision is sent"));
         (decide, Outgoing::new(bytes).with_decision(decision))
     };
-    for mode in [WriteMode::Create, WriteMode::Overwrite] {
+    for options in [WriteMode::Create, WriteMode::Overwrite].map(WriteOptions::from) {
         let before = read(&**store, &ws).await;
         let refused = || Error::new(ErrorKind::PreconditionFailed, "decide", "the writer says no");
         let (decide, outgoing) = undecided(state(2, "l"));
@@ -72,14 +73,14 @@ pub async fn write_waits_for_its_decision(setup: &Setup) -> Outcome {
             assert!(seen == before, "a write without a decision is visible");
             decide.send(Err(refused())).expect("the store waits for the decision");
         };
-        let (written, ()) = tokio::join!(store.write(&ws, outgoing, &mode), looked);
+        let (written, ()) = tokio::join!(store.write(&ws, outgoing, &options), looked);
         let error = written.expect_err("the decision is no");
         assert_eq!(error.message(), refused().message());
         assert!(read(&**store, &ws).await == before, "the decision was no, and nothing is written");
 
         let (decide, outgoing) = undecided(state(1, "l"));
         decide.send(Ok(())).expect("nobody has dropped it");
-        drop(store.write(&ws, outgoing, &mode).await.expect("the decision is yes"));
+        drop(store.write(&ws, outgoing, &options).await.expect("the decision is yes"));
         assert_stored(&**store, &ws, &state(1, "l"), "a write whose decision is yes").await;
     }
     Outcome::Kept
@@ -101,6 +102,44 @@ pub async fn large_state_round_trips(setup: &Setup) -> Outcome {
     round_trip(setup, setup.scale.large_bytes).await
 }
 
+/// What the writer noted beside a state comes back with it, whatever its size and characters, and
+/// is gone with the next write.
+pub async fn annotations_come_back_with_the_state_and_go_with_the_next_write(
+    setup: &Setup,
+) -> Outcome {
+    if !setup.declares.annotations {
+        return Outcome::Skipped("the store keeps no annotations");
+    }
+    let (store, ws) = (&setup.store, Workspace::default());
+    let mut notes = Annotations::default();
+    for (name, value) in [("who", "Jürgen@ci-7"), ("reason", " 100 %\n\"x\" "), ("lock-id", "")] {
+        notes.set(name, value).expect("the annotation is short");
+    }
+    for size in [200, setup.scale.large_bytes] {
+        let options = WriteOptions::from(WriteMode::Overwrite).with_annotations(notes.clone());
+        let bytes = state_of_size(1, "l", size);
+        let written = store.write(&ws, bytes.into(), &options).await;
+        assert!(written.is_ok(), "{written:?}");
+        assert_eq!(
+            annotations(&**store, &ws).await,
+            notes,
+            "the annotations of a state of {size} bytes"
+        );
+        overwrite(store, &ws, state(2, "l")).await;
+        assert_eq!(
+            annotations(&**store, &ws).await,
+            Annotations::default(),
+            "the annotations of the next state"
+        );
+    }
+    Outcome::Kept
+}
+
+async fn annotations(store: &dyn StateStore, ws: &Workspace) -> Annotations {
+    let read = store.read(ws, &ReadOptions::default()).await.expect("the state can be read");
+    read.expect("the state was written").meta.annotations
+}
+
 /// A state of many megabytes comes back as it was.
 pub async fn huge_state_round_trips(setup: &Setup) -> Outcome {
     round_trip(setup, setup.scale.huge_bytes).await
@@ -120,7 +159,8 @@ pub async fn file_is_written_as_it_is(setup: &Setup) -> Outcome {
     let path = std::env::temp_dir().join(unique("remote-state-conformance"));
     tokio::fs::write(&path, &bytes).await.expect("the temporary folder should be writable");
     let file = StateFile::read(&path, |_| Ok(())).expect("the file was just written");
-    let result = setup.store.write(&Workspace::default(), file.into(), &WriteMode::Overwrite).await;
+    let result =
+        setup.store.write(&Workspace::default(), file.into(), &WriteMode::Overwrite.into()).await;
     tokio::fs::remove_file(&path).await.expect("the file should be removable");
     result.unwrap_or_else(|error| panic!("writing from a file should work: {error:?}"));
     assert_stored(&*setup.store, &Workspace::default(), &bytes, "a state from a file").await;
@@ -203,7 +243,7 @@ pub async fn update_with_a_stale_etag_fails_and_writes_nothing(setup: &Setup) ->
     let second = etag(&put(store, &ws, state(2, "l"), WriteMode::Update(first.clone())).await);
     assert_ne!(first, second, "other bytes have another entity tag");
     for stale in [first, ETag::new("\"0123456789abcdef0123456789abcdef\"")] {
-        let result = store.write(&ws, state(3, "l").into(), &WriteMode::Update(stale)).await;
+        let result = store.write(&ws, state(3, "l").into(), &WriteMode::Update(stale).into()).await;
         assert_precondition_failed(result);
         assert_stored(&**store, &ws, &state(2, "l"), "the state after a refused write").await;
     }
@@ -221,7 +261,7 @@ pub async fn update_of_a_deleted_state_fails(setup: &Setup) -> Outcome {
     let gone = etag(&overwrite(store, &ws, state(1, "l")).await);
     delete(store, &ws).await;
     assert_precondition_failed(
-        store.write(&ws, state(2, "l").into(), &WriteMode::Update(gone)).await,
+        store.write(&ws, state(2, "l").into(), &WriteMode::Update(gone).into()).await,
     );
     assert!(read(&**store, &ws).await.is_none(), "a refused write writes nothing");
     Outcome::Kept
@@ -236,7 +276,7 @@ pub async fn create_on_an_existing_state_fails_and_writes_nothing(setup: &Setup)
     put(store, &ws, state(1, "l"), WriteMode::Create).await;
     for serial in 2..4 {
         assert_precondition_failed(
-            store.write(&ws, state(serial, "l").into(), &WriteMode::Create).await,
+            store.write(&ws, state(serial, "l").into(), &WriteMode::Create.into()).await,
         );
         assert_stored(&**store, &ws, &state(1, "l"), "the state after a refused write").await;
     }
@@ -248,7 +288,7 @@ pub async fn race_of_creates_has_one_winner(setup: &Setup) -> Outcome {
     if !setup.declares.conditional_write {
         return NO_CONDITIONS;
     }
-    race(setup, &WriteMode::Create).await;
+    race(setup, WriteMode::Create).await;
     Outcome::Kept
 }
 
@@ -258,17 +298,17 @@ pub async fn race_of_updates_has_one_winner(setup: &Setup) -> Outcome {
         return NO_CONDITIONS;
     }
     let base = etag(&overwrite(&setup.store, &Workspace::default(), state(0, "l")).await);
-    race(setup, &WriteMode::Update(base)).await;
+    race(setup, WriteMode::Update(base)).await;
     Outcome::Kept
 }
 
-async fn race(setup: &Setup, mode: &WriteMode) {
-    let ws = Workspace::default();
+async fn race(setup: &Setup, mode: WriteMode) {
+    let (ws, options) = (Workspace::default(), WriteOptions::from(mode));
     let attempts = (1..=setup.scale.racers as u64).map(|serial| {
-        let (store, ws, mode) = (Arc::clone(&setup.store), ws.clone(), mode.clone());
-        tokio::spawn(
-            async move { (serial, store.write(&ws, state(serial, "l").into(), &mode).await) },
-        )
+        let (store, ws, options) = (Arc::clone(&setup.store), ws.clone(), options.clone());
+        tokio::spawn(async move {
+            (serial, store.write(&ws, state(serial, "l").into(), &options).await)
+        })
     });
     let mut winners = Vec::new();
     for attempt in join_all(attempts).await {
@@ -372,7 +412,7 @@ async fn put(
     mode: WriteMode,
 ) -> StateMeta {
     store
-        .write(ws, bytes.into(), &mode)
+        .write(ws, bytes.into(), &mode.into())
         .await
         .unwrap_or_else(|error| panic!("writing to `{ws}` should work: {error:?}"))
 }

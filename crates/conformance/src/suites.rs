@@ -58,6 +58,7 @@ macro_rules! __store_behaviours {
                 file_is_written_as_it_is
                 write_and_read_agree_about_the_state
                 write_waits_for_its_decision
+                annotations_come_back_with_the_state_and_go_with_the_next_write
                 read_after_write_sees_it
                 readers_see_whole_writes
                 update_with_a_stale_etag_fails_and_writes_nothing

@@ -13,6 +13,7 @@ use remote_state_conformance::{MemoryStore, RawLocks as _, Setup, store_behaviou
 use remote_state_core::{
     LockId, LockInfo, LockRecord, LockTarget, Outgoing, ReadOptions, Released, Result,
     StateLocation, StateMeta, StateRead, StateStore, StateVersion, Workspace, WriteMode,
+    WriteOptions,
 };
 
 /// What a store does wrong.
@@ -34,6 +35,8 @@ enum Breach {
     SharesOneLock,
     /// Lists the oldest version first.
     VersionsOldestFirst,
+    /// Keeps no annotations.
+    AnnotationsAreLost,
     /// Writes before the writer has decided.
     WriteDoesNotWait,
     /// Ignores the conditions of a write.
@@ -93,18 +96,20 @@ impl StateStore for BrokenStore {
         &self,
         workspace: &Workspace,
         outgoing: Outgoing,
-        mode: &WriteMode,
+        options: &WriteOptions,
     ) -> Result<StateMeta> {
-        let mode = if self.breach == Breach::WriteIgnoresConditions {
-            &WriteMode::Overwrite
+        let options = if self.breach == Breach::WriteIgnoresConditions {
+            &WriteMode::Overwrite.into()
+        } else if self.breach == Breach::AnnotationsAreLost {
+            &options.mode.clone().into()
         } else {
-            mode
+            options
         };
         if self.breach != Breach::WriteDoesNotWait {
-            return self.inner.write(workspace, outgoing, mode).await;
+            return self.inner.write(workspace, outgoing, options).await;
         }
         let (source, decision) = outgoing.into_parts();
-        let written = self.inner.write(workspace, source.into(), mode).await;
+        let written = self.inner.write(workspace, source.into(), options).await;
         decision.await?;
         written
     }
@@ -214,6 +219,10 @@ async fn every_breach_is_noticed_where_it_belongs() {
         (
             Breach::VersionsOldestFirst,
             &["versions::newest_comes_first", "versions::older_version_is_readable"],
+        ),
+        (
+            Breach::AnnotationsAreLost,
+            &["read_write::annotations_come_back_with_the_state_and_go_with_the_next_write"],
         ),
         (Breach::WriteDoesNotWait, &["read_write::write_waits_for_its_decision"]),
         (

@@ -35,7 +35,7 @@ pub use state::{
     StateHeader, Succession, SuccessionRules, check_readable, mean_the_same,
 };
 pub use store::{
-    Capabilities, LockTarget, ReadOptions, Released, StateBytes, StateLocation, StateMeta,
-    StateRead, StateStore, StateVersion, WriteMode,
+    Annotations, Capabilities, LockTarget, ReadOptions, Released, StateBytes, StateLocation,
+    StateMeta, StateRead, StateStore, StateVersion, WriteMode, WriteOptions,
 };
 pub use workspace::Workspace;

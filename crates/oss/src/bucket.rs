@@ -9,8 +9,8 @@ use remote_state_core::provider::{
     Cursor, LockMechanism, ObjectBackend, ObjectStateStore, Page, StatePlace, StateWrite, Written,
 };
 use remote_state_core::{
-    Advice, Capabilities, ETag, Error, ErrorKind, Result, StateMeta, StateRead, StateVersion,
-    VersionId,
+    Advice, Annotations, Capabilities, ETag, Error, ErrorKind, Result, StateMeta, StateRead,
+    StateVersion, VersionId,
 };
 
 use crate::client::{Client, EverVersioned};
@@ -110,7 +110,10 @@ impl ObjectBackend for Bucket {
     /// No request replaces a state on a condition. Creating one can be left to the store on buckets
     /// without versions alone.
     fn capabilities(&self) -> Capabilities {
-        Capabilities::default().with_conditional_write(false).with_versions(true)
+        Capabilities::default()
+            .with_conditional_write(false)
+            .with_versions(true)
+            .with_annotations(true)
     }
 
     fn longest_key(&self) -> usize {
@@ -136,8 +139,11 @@ impl ObjectBackend for Bucket {
     }
 
     async fn put_state(&self, write: StateWrite<'_>) -> Result<Written> {
-        let payload = Payload::new(write.outgoing.decided().await?).await?;
-        let meta = self.write(write.place, &payload, write.mode).await;
+        let options = write.options;
+        let payload = Payload::new(write.outgoing.decided().await?)
+            .await?
+            .with_metadata(options.annotations.to_metadata());
+        let meta = self.write(write.place, &payload, &options.mode).await;
         Ok(Written { meta, md5: Some(Ok(payload.md5)) })
     }
 
@@ -199,6 +205,7 @@ fn meta_of(answer: &Answer, size_bytes: u64) -> StateMeta {
         .with_etag(answer.header("etag").map(ETag::new))
         .with_version(answer.header("x-oss-version-id").map(VersionId::new))
         .with_modified(answer.header("last-modified").and_then(parse_http_date))
+        .with_annotations(Annotations::from_metadata(answer.metadata()))
 }
 
 fn state_version(listed: ListedVersion, is_marker: bool) -> StateVersion {

@@ -13,6 +13,10 @@ use tokio::task::spawn_blocking;
 /// Bytes in memory up to this many are summed up where they are: another thread would cost more.
 const SMALL_BYTES: usize = 256 << 10;
 
+/// What the headers begin with of what is kept beside an object:
+/// <https://www.alibabacloud.com/help/en/oss/developer-reference/putobject>.
+pub(crate) const METADATA: &str = "x-oss-meta-";
+
 /// How many pieces of a file wait to be sent.
 const PIECES_AHEAD: usize = 2;
 
@@ -41,6 +45,8 @@ pub(crate) struct Payload {
     source: StateSource,
     pub(crate) md5: Md5Sum,
     pub(crate) crc64: u64,
+    /// The headers of what the store keeps beside it.
+    metadata: Vec<(String, String)>,
 }
 
 /// Why a file could not be read while it was being sent, if so.
@@ -79,6 +85,20 @@ impl Payload {
             Error::new(ErrorKind::Unexpected, "write", "hashing a state broke off")
                 .with_source(error)
         })?
+    }
+
+    /// Has the store keep this beside it, where it is sent by a `PUT`.
+    pub(crate) fn with_metadata(
+        mut self,
+        metadata: impl Iterator<Item = (String, String)>,
+    ) -> Self {
+        self.metadata =
+            metadata.map(|(name, value)| (format!("{METADATA}{name}"), value)).collect();
+        self
+    }
+
+    pub(crate) fn metadata(&self) -> &[(String, String)] {
+        &self.metadata
     }
 
     pub(crate) fn size_bytes(&self) -> u64 {
@@ -144,7 +164,7 @@ impl Sums {
     }
 
     fn of(self, source: StateSource) -> Payload {
-        Payload { source, md5: self.md5.finish(), crc64: self.crc.finish() }
+        Payload { source, md5: self.md5.finish(), crc64: self.crc.finish(), metadata: Vec::new() }
     }
 }
 

@@ -21,7 +21,7 @@ use crate::endpoint_lookup;
 use crate::error::{About, Failure, Outcome, Refusal};
 use crate::http::{Http, answer_timeout};
 use crate::layout::object_url;
-use crate::payload::{Broken, Payload};
+use crate::payload::{Broken, METADATA, Payload};
 use crate::sign::{Query, SignatureVersion, Signer, Unsigned};
 
 /// The longest document that is read as a whole, in bytes: a page of a listing.
@@ -118,6 +118,13 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.response.headers().get(name)?.to_str().ok()
+    }
+
+    /// Returns what is kept beside the object, without the beginning that all such headers have.
+    pub(crate) fn metadata(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.response.headers().iter().filter_map(|(name, value)| {
+            Some((name.as_str().strip_prefix(METADATA)?, value.to_str().ok()?))
+        })
     }
 }
 
@@ -267,8 +274,10 @@ impl Sender {
         let nothing_sent = |error| Failed::from(Failure { outcome: Outcome::Refused, error });
         let endpoint = self.endpoint(call.operation).await.map_err(nothing_sent)?;
         let credentials = self.credentials.credentials().await.map_err(nothing_sent)?;
-        let mut headers = call.headers.clone();
+        let mut headers: Vec<(&str, String)> = call.headers.clone();
         if let Some(payload) = call.payload {
+            let metadata = payload.metadata().iter();
+            headers.extend(metadata.map(|(name, value)| (&**name, value.clone())));
             headers.push(("content-type", "application/json".to_owned()));
             headers.push(("content-md5", BASE64.encode(payload.md5)));
         }

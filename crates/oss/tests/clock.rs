@@ -32,7 +32,7 @@ async fn lock_write_and_release_go_by_the_clock_of_the_service() {
             let keys: Vec<_> = keys.into_iter().chain(lock.map(|lock| ("lock", lock))).collect();
             let store = || store(&emulator, &keys);
             let held = store().acquire(&here(), &info()).await.unwrap();
-            drop(store().write(&here(), state(), &WriteMode::Create).await.unwrap());
+            drop(store().write(&here(), state(), &WriteMode::Create.into()).await.unwrap());
             assert!(store().read_bytes(&here()).await.unwrap().is_some());
             let released = store().release(&here(), &LockTarget::Id(held.id.clone())).await;
             assert!(released.is_ok(), "{ahead:?} {has_table} {lock:?}: {released:?}");
@@ -52,7 +52,7 @@ async fn clock_that_jumps_while_a_row_is_held_does_not_keep_it_from_being_releas
             let store = store(&emulator, &keys);
             let held = store.acquire(&here(), &info()).await.unwrap();
             emulator.faults().set_clock_ahead(jump);
-            drop(store.write(&here(), state(), &WriteMode::Create).await.unwrap());
+            drop(store.write(&here(), state(), &WriteMode::Create.into()).await.unwrap());
             emulator.faults().set_clock_ahead(SignedDuration::ZERO);
             drop(store.release(&here(), &LockTarget::Id(held.id.clone())).await.unwrap());
             assert!(store.inspect(&here()).await.unwrap().is_none(), "{jump:?} {has_table}");
@@ -90,7 +90,7 @@ async fn a_role_and_an_endpoint_are_had_with_the_clock_of_the_service() {
     let sts = emulator.endpoint();
     let keys = [("assume_role_role_arn", ROLE), ("sts_endpoint", sts.as_str())];
     let store = store(&emulator, &keys);
-    drop(store.write(&here(), state(), &WriteMode::Create).await.unwrap());
+    drop(store.write(&here(), state(), &WriteMode::Create.into()).await.unwrap());
     let operations: Vec<_> =
         emulator.requests().take().into_iter().map(|asked| asked.operation).collect();
     let roles = operations.iter().filter(|operation| operation.as_deref() == Some("AssumeRole"));

@@ -6,6 +6,7 @@ use common::{STATE, TABLE, emulator, here, info, state, store, table_keys};
 use futures_util::future::join_all;
 use remote_state_core::{
     ErrorKind, LockTarget, ReadOptions, Released, StateStoreExt as _, Workspace, WriteMode,
+    WriteOptions,
 };
 use remote_state_emulator::{Emulator, Fault, Misbehaviour};
 
@@ -99,12 +100,12 @@ async fn an_unlock_whose_answer_was_lost_never_deletes_the_next_holders_lock() {
 
 #[tokio::test]
 async fn a_write_whose_answer_was_lost_is_known_to_be_done() {
-    for mode in [WriteMode::Create, WriteMode::Overwrite] {
+    for options in [WriteMode::Create, WriteMode::Overwrite].map(WriteOptions::from) {
         for bucket in ["tfstate", "versioned"] {
             let emulator = emulator().await;
             let store = store(&emulator, &[("bucket", bucket)]);
             inject(&emulator, Misbehaviour::LoseReply, "PUT", 1);
-            let meta = store.write(&here(), state(), &mode).await.unwrap();
+            let meta = store.write(&here(), state(), &options).await.unwrap();
             let read = store.read_bytes(&here()).await.unwrap().unwrap();
             assert_eq!((read.bytes.as_ref(), read.meta.etag), (STATE, meta.etag));
         }
@@ -116,7 +117,7 @@ async fn a_write_that_never_arrived_is_not_reported_as_done() {
     let emulator = emulator().await;
     let store = store(&emulator, &[("max_retries", "0")]);
     inject(&emulator, Misbehaviour::LoseRequest, "PUT", 1);
-    let error = store.write(&here(), state(), &WriteMode::Create).await.unwrap_err();
+    let error = store.write(&here(), state(), &WriteMode::Create.into()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unknown);
     assert!(store.read_bytes(&here()).await.unwrap().is_none());
 }
@@ -128,7 +129,7 @@ async fn passing_failures_are_waited_out() {
     for method in ["PUT", "GET", "DELETE"] {
         inject(&emulator, Misbehaviour::slow_down(), method, 2);
     }
-    store.write(&here(), state(), &WriteMode::Overwrite).await.unwrap();
+    store.write(&here(), state(), &WriteMode::Overwrite.into()).await.unwrap();
     assert_eq!(store.read_bytes(&here()).await.unwrap().unwrap().bytes.as_ref(), STATE);
     store.delete(&here()).await.unwrap();
     assert!(store.read_bytes(&here()).await.unwrap().is_none());
@@ -138,7 +139,7 @@ async fn passing_failures_are_waited_out() {
 async fn a_failure_that_does_not_pass_is_never_no_state() {
     let emulator = emulator().await;
     let store = store(&emulator, &[]);
-    store.write(&here(), state(), &WriteMode::Overwrite).await.unwrap();
+    store.write(&here(), state(), &WriteMode::Overwrite.into()).await.unwrap();
     for (status, code, kind) in [
         (503, "ServiceUnavailable", ErrorKind::Unavailable),
         (403, "AccessDenied", ErrorKind::PermissionDenied),
@@ -157,7 +158,7 @@ async fn a_failure_that_does_not_pass_is_never_no_state() {
 async fn a_body_that_ends_early_or_is_damaged_is_an_error() {
     let emulator = emulator().await;
     let store = store(&emulator, &[]);
-    store.write(&here(), state(), &WriteMode::Overwrite).await.unwrap();
+    store.write(&here(), state(), &WriteMode::Overwrite.into()).await.unwrap();
     for misbehaviour in
         [Misbehaviour::TruncateBody { after_bytes: 10 }, Misbehaviour::MisstateChecksum]
     {
@@ -167,7 +168,7 @@ async fn a_body_that_ends_early_or_is_damaged_is_an_error() {
     }
     inject(&emulator, Misbehaviour::MisstateChecksum, "PUT", 1);
     // The store has it all the same, as looking shows.
-    store.write(&here(), state(), &WriteMode::Overwrite).await.unwrap();
+    store.write(&here(), state(), &WriteMode::Overwrite.into()).await.unwrap();
 }
 
 #[tokio::test]
@@ -236,14 +237,14 @@ async fn a_digest_whose_answers_are_lost_is_looked_for() {
         emulator.faults().inject(Fault::new(misbehaviour).with_operation(operation).with_times(1));
     };
     lose(Misbehaviour::LoseReply, "PutRow");
-    store.write(&here(), state(), &WriteMode::Overwrite).await.unwrap();
+    store.write(&here(), state(), &WriteMode::Overwrite.into()).await.unwrap();
     assert_eq!(store.read_bytes(&here()).await.unwrap().unwrap().bytes.as_ref(), STATE);
     lose(Misbehaviour::LoseReply, "DeleteRow");
     store.delete(&here()).await.unwrap();
     assert!(store.read_bytes(&here()).await.unwrap().is_none());
     // One that never arrived is not taken for recorded, whatever stands there.
     lose(Misbehaviour::LoseRequest, "PutRow");
-    let error = store.write(&here(), state(), &WriteMode::Overwrite).await.unwrap_err();
+    let error = store.write(&here(), state(), &WriteMode::Overwrite.into()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::DigestMismatch, "{error:?}");
     assert!(error.message().contains("may or may not have been recorded"), "{error}");
 }
@@ -268,7 +269,7 @@ async fn a_digest_whose_answer_was_lost_is_looked_for_whatever_its_repetition_is
             }
         };
         arm("PutRow");
-        store.write(&here(), state(), &WriteMode::Overwrite).await.unwrap();
+        store.write(&here(), state(), &WriteMode::Overwrite.into()).await.unwrap();
         assert_eq!(
             store.read_bytes(&here()).await.unwrap().unwrap().bytes.as_ref(),
             STATE,

@@ -68,7 +68,7 @@ async fn read_and_write_take_one_request() {
     assert!(store.read_bytes(&here()).await.unwrap().is_none());
     drop(
         store
-            .write(&here(), Bytes::from_static(b"{}").into(), &WriteMode::Overwrite)
+            .write(&here(), Bytes::from_static(b"{}").into(), &WriteMode::Overwrite.into())
             .await
             .unwrap(),
     );
@@ -89,7 +89,7 @@ async fn encryption_and_acl_go_with_whatever_is_written() {
         let store = store(&emulator, &keys);
         drop(
             store
-                .write(&here(), Bytes::from_static(b"{}").into(), &WriteMode::Overwrite)
+                .write(&here(), Bytes::from_static(b"{}").into(), &WriteMode::Overwrite.into())
                 .await
                 .unwrap(),
         );

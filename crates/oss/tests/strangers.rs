@@ -67,7 +67,8 @@ async fn a_page_in_place_of_the_table_is_no_digest_and_keeps_none() {
         let (store, _emulator) = behind(page).await;
         drop(store.read(&here(), &ReadOptions::default()).await.map(drop).unwrap_err());
         let state = Bytes::from_static(b"{}");
-        let error = store.write(&here(), state.into(), &WriteMode::Overwrite).await.unwrap_err();
+        let error =
+            store.write(&here(), state.into(), &WriteMode::Overwrite.into()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::DigestMismatch, "{page:?}: {error:?}");
         assert!(
             error.message().contains("its digest may or may not have been recorded"),
@@ -89,7 +90,8 @@ async fn a_page_in_place_of_the_bucket_is_neither_a_listing_nor_a_write() {
             "{listed:?}"
         );
         let state = Bytes::from_static(b"{}");
-        let error = store.write(&here(), state.into(), &WriteMode::Overwrite).await.unwrap_err();
+        let error =
+            store.write(&here(), state.into(), &WriteMode::Overwrite.into()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unknown, "{page:?}: {error:?}");
         assert!(is_told_as_a_stranger(&error), "{error:?}");
     }
@@ -103,7 +105,8 @@ async fn a_page_in_place_of_the_bucket_is_no_state_nor_says_that_there_is_none()
         assert_eq!(error.kind(), ErrorKind::Unexpected, "{page:?}: {error:?}");
         assert!(is_told_as_a_stranger(&error), "{error:?}");
         let state = Bytes::from_static(b"{}");
-        let error = store.write(&here(), state.into(), &WriteMode::Create).await.unwrap_err();
+        let error =
+            store.write(&here(), state.into(), &WriteMode::Create.into()).await.unwrap_err();
         assert_eq!(
             error.kind(),
             ErrorKind::Unexpected,

@@ -23,7 +23,7 @@ fn with_table(emulator: &Emulator, more: &[(&str, &str)]) -> Arc<dyn StateStore>
 async fn write(store: &Arc<dyn StateStore>, bytes: &'static [u8]) {
     drop(
         store
-            .write(&here(), Bytes::from_static(bytes).into(), &WriteMode::Overwrite)
+            .write(&here(), Bytes::from_static(bytes).into(), &WriteMode::Overwrite.into())
             .await
             .unwrap(),
     );

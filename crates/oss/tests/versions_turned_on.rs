@@ -50,14 +50,14 @@ async fn versions_that_are_turned_on_while_two_clients_create_a_state_replace_no
     let emulator = emulator().await;
     let open = || store(&emulator, &[("bucket", "versioned")]);
     forget_versioning(&emulator);
-    open().write(&here(), state(), &WriteMode::Create).await.unwrap();
+    open().write(&here(), state(), &WriteMode::Create.into()).await.unwrap();
     open().delete(&here()).await.unwrap();
     // A deletion below is nothing.
-    open().write(&here(), state(), &WriteMode::Create).await.unwrap();
+    open().write(&here(), state(), &WriteMode::Create.into()).await.unwrap();
     assert_eq!(open().versions(&here()).count().await, 3);
     come_in_between(&emulator);
     let other = Bytes::from_static(b"{}");
-    let error = open().write(&here(), other.into(), &WriteMode::Create).await.unwrap_err();
+    let error = open().write(&here(), other.into(), &WriteMode::Create.into()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PreconditionFailed, "{error:?}");
     assert_eq!(open().read_bytes(&here()).await.unwrap().unwrap().bytes.as_ref(), STATE);
     assert_eq!(open().versions(&here()).count().await, 3);
@@ -69,7 +69,7 @@ async fn a_create_that_was_repeated_does_not_take_its_first_attempt_for_someone_
     let store = store(&emulator, &[("bucket", "versioned")]);
     forget_versioning(&emulator);
     lose_first_answer(&emulator);
-    store.write(&here(), state(), &WriteMode::Create).await.unwrap();
+    store.write(&here(), state(), &WriteMode::Create.into()).await.unwrap();
     assert_eq!(store.read_bytes(&here()).await.unwrap().unwrap().bytes.as_ref(), STATE);
 }
 
@@ -77,12 +77,12 @@ async fn a_create_that_was_repeated_does_not_take_its_first_attempt_for_someone_
 async fn a_create_that_was_repeated_over_another_state_is_in_doubt_and_deletes_nothing() {
     let emulator = emulator().await;
     let open = || store(&emulator, &[("bucket", "versioned")]);
-    open().write(&here(), state(), &WriteMode::Create).await.unwrap();
+    open().write(&here(), state(), &WriteMode::Create.into()).await.unwrap();
     forget_versioning(&emulator);
     come_in_between(&emulator);
     lose_first_answer(&emulator);
     let other = Bytes::from_static(b"{}");
-    let error = open().write(&here(), other.into(), &WriteMode::Create).await.unwrap_err();
+    let error = open().write(&here(), other.into(), &WriteMode::Create.into()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unknown, "{error:?}");
     assert!(error.message().contains("perhaps over one that came in between"), "{error}");
     assert_eq!(
@@ -96,12 +96,12 @@ async fn a_create_that_was_repeated_over_another_state_is_in_doubt_and_deletes_n
 async fn what_a_create_stands_over_is_found_on_whichever_page_of_the_list_it_is() {
     let emulator = emulator().await;
     let open = || store(&emulator, &[("bucket", "versioned")]);
-    open().write(&here(), state(), &WriteMode::Create).await.unwrap();
+    open().write(&here(), state(), &WriteMode::Create.into()).await.unwrap();
     forget_versioning(&emulator);
     emulator.faults().inject(Fault::new(Misbehaviour::ShortPages { entries: 1 }));
     come_in_between(&emulator);
     let other = Bytes::from_static(b"{}");
-    let error = open().write(&here(), other.into(), &WriteMode::Create).await.unwrap_err();
+    let error = open().write(&here(), other.into(), &WriteMode::Create.into()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PreconditionFailed, "{error:?}");
     assert_eq!(open().read_bytes(&here()).await.unwrap().unwrap().bytes.as_ref(), STATE);
 }
@@ -111,7 +111,7 @@ async fn versions_that_are_suspended_in_that_moment_leave_in_doubt_what_a_state_
     let emulator = emulator().await;
     let open = || store(&emulator, &[("bucket", "suspended")]);
     forget_versioning(&emulator);
-    let written = open().write(&here(), state(), &WriteMode::Create).await.unwrap_err();
+    let written = open().write(&here(), state(), &WriteMode::Create.into()).await.unwrap_err();
     assert_eq!(written.kind(), ErrorKind::Unknown, "{written:?}");
     assert_eq!(
         open().read_bytes(&here()).await.unwrap().unwrap().bytes.as_ref(),
@@ -156,7 +156,7 @@ async fn a_create_that_the_list_of_versions_does_not_show_is_in_doubt() {
     .await;
     let emulator = emulator().await;
     let store = store(&emulator, &[("endpoint", &url)]);
-    let error = store.write(&here(), state(), &WriteMode::Create).await.unwrap_err();
+    let error = store.write(&here(), state(), &WriteMode::Create.into()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unknown, "{error:?}");
     assert!(
         format!("{error:?}").contains("that version is not in the list of versions"),

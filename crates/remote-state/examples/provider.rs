@@ -6,6 +6,7 @@
 //! its name. The tests hold it against everything that a store promises.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -157,7 +158,7 @@ impl ObjectBackend for Objects {
     async fn put_state(&self, write: StateWrite<'_>) -> Result<Written> {
         let key = &write.place.key;
         let bytes = write.outgoing.decided().await?.into_bytes().await?;
-        let stored = put_if(key, bytes, |found| match write.mode {
+        let stored = put_if(key, bytes, |found| match &write.options.mode {
             WriteMode::Overwrite => true,
             // An object without bytes is no state.
             WriteMode::Create => found.is_none_or(|(_, bytes)| bytes.is_empty()),
@@ -257,7 +258,7 @@ fn main() -> Result<()> {
         DirectoryOptions::default().with_backend("shelf").with_backend_config("key=network");
     let found = discover(".".as_ref(), &Environment::default(), &options, &providers)?;
     let store = found.provider.parse(&found.config)?.open()?;
-    println!("{store} on {}", found.provider.spec().title);
+    drop(writeln!(std::io::stdout(), "{store} on {}", found.provider.spec().title));
     Ok(())
 }
 

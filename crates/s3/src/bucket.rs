@@ -13,7 +13,7 @@ use remote_state_core::provider::{
     Cursor, LockMechanism, ObjectBackend, ObjectStateStore, Page, StatePlace, StateWrite, Written,
 };
 use remote_state_core::{
-    Advice, Capabilities, ETag, Result, StateMeta, StateRead, StateVersion, VersionId,
+    Advice, Annotations, Capabilities, ETag, Result, StateMeta, StateRead, StateVersion, VersionId,
 };
 
 use crate::client::{Client, Select};
@@ -106,6 +106,7 @@ impl ObjectBackend for Bucket {
                 self.dialect.updates_conditionally() && self.dialect.versioned == Versioned::Same,
             )
             .with_versions(true)
+            .with_annotations(true)
     }
 
     fn how_to_look(&self, key: &str) -> String {
@@ -132,9 +133,11 @@ impl ObjectBackend for Bucket {
     }
 
     async fn put_state(&self, write: StateWrite<'_>) -> Result<Written> {
-        let StateWrite { place, outgoing, mode, needs_md5, .. } = write;
-        let payload = Payload::new(outgoing.decided().await?).await?;
-        let put = self.write(place, &payload, mode);
+        let StateWrite { place, outgoing, options, needs_md5, .. } = write;
+        let payload = Payload::new(outgoing.decided().await?)
+            .await?
+            .with_metadata(options.annotations.to_metadata());
+        let put = self.write(place, &payload, &options.mode);
         if !needs_md5 {
             return Ok(Written { meta: put.await, md5: None });
         }
@@ -202,6 +205,9 @@ fn meta_of(answer: &GetObjectOutput, size_bytes: u64) -> StateMeta {
         .with_etag(answer.e_tag.as_deref().map(ETag::new))
         .with_version(answer.version_id.as_deref().map(VersionId::new))
         .with_modified(answer.last_modified.as_ref().and_then(timestamp))
+        .with_annotations(Annotations::from_metadata(
+            answer.metadata().into_iter().flatten().map(|(name, value)| (&**name, &**value)),
+        ))
 }
 
 fn state_version(listed: Listed) -> StateVersion {

@@ -264,6 +264,9 @@ impl Client {
             if !matches!(object, Object::State) && dialect.versioned == Versioned::ByList {
                 call = call.metadata(RULE.0, RULE.1);
             }
+            for (name, value) in payload.metadata() {
+                call = call.metadata(name, value);
+            }
             call = call.set_content_md5(md5.clone()).set_checksum_sha256(sha256.clone());
             match condition {
                 Condition::None => call,

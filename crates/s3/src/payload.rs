@@ -30,6 +30,8 @@ struct Inner {
     source: StateSource,
     hash: ContentHash,
     md5: OnceCell<Md5Sum>,
+    /// What the store keeps beside it.
+    metadata: Vec<(String, String)>,
     /// How often the file could not be read while it was being sent, and why.
     broken: Mutex<Option<(u32, Error)>>,
 }
@@ -53,7 +55,27 @@ impl Payload {
     }
 
     fn with_hash(source: StateSource, hash: ContentHash) -> Self {
-        Self(Arc::new(Inner { source, hash, md5: OnceCell::new(), broken: Mutex::default() }))
+        Self(Arc::new(Inner {
+            source,
+            hash,
+            md5: OnceCell::new(),
+            metadata: Vec::new(),
+            broken: Mutex::default(),
+        }))
+    }
+
+    /// Has the store keep this beside it.
+    pub(crate) fn with_metadata(self, metadata: impl Iterator<Item = (String, String)>) -> Self {
+        let Inner { source, hash, .. } = &*self.0;
+        let mut inner = Self::with_hash(source.clone(), *hash);
+        if let Some(inner) = Arc::get_mut(&mut inner.0) {
+            inner.metadata = metadata.collect();
+        }
+        inner
+    }
+
+    pub(crate) fn metadata(&self) -> &[(String, String)] {
+        &self.0.metadata
     }
 
     pub(crate) fn size_bytes(&self) -> u64 {

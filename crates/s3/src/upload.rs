@@ -59,7 +59,7 @@ impl Bucket {
             && is_decided_at_the_end
             && self.client.shortest_trip() >= SLOW_TRIP
         {
-            match self.client.create_upload(Object::State, key).await {
+            match self.client.create_upload(Object::State, key, payload).await {
                 Ok(id) => return self.send_in_parts(writing, id, condition).await,
                 // Whatever is wrong will show again, with nothing in doubt.
                 Err(failure) => {

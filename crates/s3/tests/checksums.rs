@@ -116,7 +116,10 @@ async fn last_bytes_are_not_passed_on_before_the_checksum_is_verified() {
     let emulator = emulator().await;
     let store = store(&emulator, &[("dialect", "minio")]);
     let bytes = Bytes::from(vec![b' '; 3 << 20]);
-    store.write(&Workspace::default(), bytes.clone().into(), &WriteMode::Overwrite).await.unwrap();
+    store
+        .write(&Workspace::default(), bytes.clone().into(), &WriteMode::Overwrite.into())
+        .await
+        .unwrap();
     misstate(&emulator);
     let mut state =
         store.read(&Workspace::default(), &ReadOptions::default()).await.unwrap().unwrap();
@@ -139,7 +142,7 @@ async fn state_that_comes_in_parts_is_verified_as_a_whole() {
         let store = store(&emulator, &[("dialect", "minio")]);
         let bytes = Bytes::from((0..12_u32 << 20).map(|at| (at >> 9) as u8).collect::<Vec<_>>());
         let here = Workspace::default();
-        drop(store.write(&here, bytes.clone().into(), &WriteMode::Overwrite).await.unwrap());
+        drop(store.write(&here, bytes.clone().into(), &WriteMode::Overwrite.into()).await.unwrap());
         drop(emulator.requests().take());
         if !is_right {
             misstate(&emulator);
@@ -169,8 +172,10 @@ async fn lock_file_and_version_of_a_state_are_verified() {
     let store = store(&emulator, &[("dialect", "minio"), ("bucket", "versioned")]);
     let info = LockInfo::new("test", "me@here", "1", jiff::Timestamp::UNIX_EPOCH).unwrap();
     drop(store.acquire(&here, &info).await.unwrap());
-    let meta =
-        store.write(&here, Bytes::from_static(STATE).into(), &WriteMode::Overwrite).await.unwrap();
+    let meta = store
+        .write(&here, Bytes::from_static(STATE).into(), &WriteMode::Overwrite.into())
+        .await
+        .unwrap();
     let options =
         ReadOptions::default().with_version(meta.version.expect("the bucket keeps versions"));
     assert!(store.read(&here, &options).await.unwrap().is_some());

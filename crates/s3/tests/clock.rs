@@ -49,7 +49,7 @@ async fn lock_write_and_release_go_by_the_clock_of_the_store() {
                 let here = Workspace::default();
                 let held = store().acquire(&here, &info()).await.unwrap();
                 let meta = store()
-                    .write(&here, Bytes::from_static(STATE).into(), &WriteMode::Create)
+                    .write(&here, Bytes::from_static(STATE).into(), &WriteMode::Create.into())
                     .await;
                 assert!(meta.is_ok(), "{ahead:?} {locks:?} {dialect}: {meta:?}");
                 assert_eq!(store().read_bytes(&here).await.unwrap().unwrap().bytes, STATE);
@@ -74,7 +74,7 @@ async fn clock_that_jumps_while_a_lock_is_held_does_not_keep_it_from_being_relea
             emulator.faults().set_clock_ahead(jump);
             drop(
                 store
-                    .write(&here, Bytes::from_static(STATE).into(), &WriteMode::Create)
+                    .write(&here, Bytes::from_static(STATE).into(), &WriteMode::Create.into())
                     .await
                     .unwrap(),
             );
@@ -124,7 +124,7 @@ async fn write_is_repeated_where_the_sdk_repeats_too() {
     let here = Workspace::default();
     drop(
         store()
-            .write(&here, Bytes::from_static(STATE).into(), &WriteMode::Overwrite)
+            .write(&here, Bytes::from_static(STATE).into(), &WriteMode::Overwrite.into())
             .await
             .unwrap(),
     );
@@ -152,8 +152,9 @@ async fn a_write_whose_answer_was_lost_before_the_time_was_refused_is_looked_for
             let mut bytes = STATE.to_vec();
             bytes.resize(size, b' ');
             lose_then_refuse(&emulator, |fault| fault.with_method("PUT"), last);
-            let written =
-                store.write(&here, Bytes::from(bytes.clone()).into(), &WriteMode::Overwrite).await;
+            let written = store
+                .write(&here, Bytes::from(bytes.clone()).into(), &WriteMode::Overwrite.into())
+                .await;
             assert!(written.is_ok(), "{last:?} {size}: the state is stored: {written:?}");
             emulator.faults().clear();
             assert!(store.read_bytes(&here).await.unwrap().unwrap().bytes == bytes);
@@ -166,7 +167,12 @@ async fn a_deletion_whose_answer_was_lost_before_the_time_was_refused_is_looked_
     let emulator = emulator().await;
     let keys = [("dialect", "aws"), ("max_retries", "2")];
     let (store, here) = (store(&emulator, &keys), Workspace::default());
-    drop(store.write(&here, Bytes::from_static(STATE).into(), &WriteMode::Create).await.unwrap());
+    drop(
+        store
+            .write(&here, Bytes::from_static(STATE).into(), &WriteMode::Create.into())
+            .await
+            .unwrap(),
+    );
     lose_then_refuse(&emulator, |fault| fault.with_method("DELETE"), (403, "AccessDenied"));
     store.delete(&here).await.unwrap();
 }
@@ -178,7 +184,12 @@ async fn a_digest_whose_answer_was_lost_before_the_time_was_refused_is_looked_fo
     let (store, here) = (store(&emulator, &keys), Workspace::default());
     let last = (400, "AccessDeniedException");
     lose_then_refuse(&emulator, |fault| fault.with_operation("PutItem"), last);
-    drop(store.write(&here, Bytes::from_static(STATE).into(), &WriteMode::Create).await.unwrap());
+    drop(
+        store
+            .write(&here, Bytes::from_static(STATE).into(), &WriteMode::Create.into())
+            .await
+            .unwrap(),
+    );
     emulator.faults().clear();
     assert_eq!(store.read_bytes(&here).await.unwrap().unwrap().bytes, STATE);
 }

@@ -18,7 +18,11 @@ async fn requests_of_everything(store: &ObjectStateStore) {
     let here = Workspace::default();
     let info = LockInfo::new("test", "me@here", "1", jiff::Timestamp::UNIX_EPOCH).unwrap();
     drop(store.read(&here, &ReadOptions::default()).await);
-    drop(store.write(&here, bytes::Bytes::from_static(b"{}").into(), &WriteMode::Overwrite).await);
+    drop(
+        store
+            .write(&here, bytes::Bytes::from_static(b"{}").into(), &WriteMode::Overwrite.into())
+            .await,
+    );
     drop(store.delete(&here).await);
     drop(store.acquire(&here, &info).await);
     drop(store.inspect(&here).await);

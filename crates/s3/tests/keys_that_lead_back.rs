@@ -91,7 +91,7 @@ async fn state_of_default_is_read_locked_and_written_where_it_is() {
         let held = store.acquire(&here, &info()).await.unwrap();
         drop(
             store
-                .write(&here, Bytes::from_static(b"{}").into(), &WriteMode::Overwrite)
+                .write(&here, Bytes::from_static(b"{}").into(), &WriteMode::Overwrite.into())
                 .await
                 .unwrap(),
         );
@@ -111,8 +111,10 @@ async fn no_workspace_is_made_below_such_a_key_and_one_that_is_there_is_read() {
         let store = store(&emulator, &[("key", key), ("dialect", "aws")]);
         let dev = Workspace::new("dev").unwrap();
         for mode in [WriteMode::Create, WriteMode::Overwrite] {
-            let error =
-                store.write(&dev, Bytes::from_static(STATE).into(), &mode).await.unwrap_err();
+            let error = store
+                .write(&dev, Bytes::from_static(STATE).into(), &mode.into())
+                .await
+                .unwrap_err();
             assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{key}: {error}");
             assert!(
                 error.to_string().contains("`dev`") && error.to_string().contains("`..`"),

@@ -137,7 +137,7 @@ async fn write_whose_answer_was_lost_is_known_to_be_done() {
         let store = store(&emulator, &[("dialect", "aws")]);
         inject(&emulator, Misbehaviour::LoseReply, "PUT", 2);
         let meta = store
-            .write(&workspace(), bytes::Bytes::from_static(STATE).into(), &mode)
+            .write(&workspace(), bytes::Bytes::from_static(STATE).into(), &mode.into())
             .await
             .unwrap();
         let read = store.read_bytes(&workspace()).await.unwrap().unwrap();
@@ -151,7 +151,7 @@ async fn write_that_never_arrived_is_not_reported_as_done() {
     let store = store(&emulator, &[("dialect", "aws"), ("max_retries", "1")]);
     inject(&emulator, Misbehaviour::LoseRequest, "PUT", 1);
     let error = store
-        .write(&workspace(), bytes::Bytes::from_static(STATE).into(), &WriteMode::Create)
+        .write(&workspace(), bytes::Bytes::from_static(STATE).into(), &WriteMode::Create.into())
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unknown);
@@ -213,7 +213,7 @@ async fn transfer_that_breaks_off_is_an_error_and_not_a_short_state() {
     let emulator = emulator().await;
     let store = store(&emulator, &[]);
     store
-        .write(&workspace(), bytes::Bytes::from_static(STATE).into(), &WriteMode::Overwrite)
+        .write(&workspace(), bytes::Bytes::from_static(STATE).into(), &WriteMode::Overwrite.into())
         .await
         .unwrap();
     emulator.faults().inject(Fault::new(Misbehaviour::TruncateBody { after_bytes: 10 }));
@@ -228,7 +228,11 @@ async fn stores_that_refuse_trailers_are_written_to() {
     for dialect in ["generic", "minio", "aws"] {
         let store = store(&emulator, &[("dialect", dialect)]);
         store
-            .write(&workspace(), bytes::Bytes::from_static(STATE).into(), &WriteMode::Overwrite)
+            .write(
+                &workspace(),
+                bytes::Bytes::from_static(STATE).into(),
+                &WriteMode::Overwrite.into(),
+            )
             .await
             .unwrap();
         let lock = store.acquire(&workspace(), &info()).await.unwrap();
@@ -302,7 +306,7 @@ async fn write_that_is_refused_and_then_cannot_be_read_is_unknown_and_not_refuse
     inject(&emulator, Misbehaviour::LoseReply, "PUT", 1);
     inject(&emulator, Misbehaviour::internal_error(), "GET", u32::MAX);
     let error = store
-        .write(&workspace(), bytes::Bytes::from_static(STATE).into(), &WriteMode::Create)
+        .write(&workspace(), bytes::Bytes::from_static(STATE).into(), &WriteMode::Create.into())
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unknown);
@@ -313,13 +317,13 @@ async fn delete_whose_answer_was_lost_is_looked_after() {
     let emulator = emulator().await;
     let store = store(&emulator, &[("max_retries", "1")]);
     store
-        .write(&workspace(), bytes::Bytes::from_static(STATE).into(), &WriteMode::Overwrite)
+        .write(&workspace(), bytes::Bytes::from_static(STATE).into(), &WriteMode::Overwrite.into())
         .await
         .unwrap();
     inject(&emulator, Misbehaviour::LoseReply, "DELETE", 1);
     store.delete(&workspace()).await.unwrap();
     store
-        .write(&workspace(), bytes::Bytes::from_static(STATE).into(), &WriteMode::Overwrite)
+        .write(&workspace(), bytes::Bytes::from_static(STATE).into(), &WriteMode::Overwrite.into())
         .await
         .unwrap();
     inject(&emulator, Misbehaviour::LoseReply, "DELETE", 1);
@@ -335,7 +339,7 @@ async fn write_waits_while_the_store_is_busy_with_another_request_for_the_state(
         Misbehaviour::AnswerWithoutWork { status: 409, code: "ConditionalRequestConflict".into() };
     inject(&emulator, conflict, "PUT", 2);
     store
-        .write(&workspace(), bytes::Bytes::from_static(STATE).into(), &WriteMode::Create)
+        .write(&workspace(), bytes::Bytes::from_static(STATE).into(), &WriteMode::Create.into())
         .await
         .unwrap();
     assert_eq!(store.read_bytes(&workspace()).await.unwrap().unwrap().bytes, STATE);
@@ -360,8 +364,9 @@ async fn write_that_was_done_before_its_repetition_was_refused_is_known_to_be_do
     let expired = Misbehaviour::AnswerWithoutWork { status: 403, code: "ExpiredToken".into() };
     inject(&emulator, Misbehaviour::internal_error_after_work(), "PUT", 1);
     let here = workspace();
+    let overwrite = WriteMode::Overwrite.into();
     let (written, ()) = tokio::join!(
-        store.write(&here, bytes::Bytes::from_static(STATE).into(), &WriteMode::Overwrite),
+        store.write(&here, bytes::Bytes::from_static(STATE).into(), &overwrite),
         during(&emulator, "PUT", || inject(&emulator, expired, "PUT", u32::MAX))
     );
     assert_eq!(written.unwrap().etag, store.read_bytes(&here).await.unwrap().unwrap().meta.etag);
@@ -385,8 +390,10 @@ async fn yes_of_something_that_is_no_store_is_neither_a_stored_state_nor_a_lock(
         let store =
             store(&emulator, &[("endpoint", &endpoint), ("dialect", "aws"), ("max_retries", "1")]);
         let state = bytes::Bytes::from_static(STATE);
-        let error =
-            store.write(&workspace(), state.into(), &WriteMode::Overwrite).await.unwrap_err();
+        let error = store
+            .write(&workspace(), state.into(), &WriteMode::Overwrite.into())
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unknown, "{error}");
         let because = error.context().iter().find(|(label, _)| *label == "because");
         assert!(
@@ -437,7 +444,7 @@ async fn yes_to_a_deletion_of_something_that_is_no_store_deletes_nothing() {
     let (here, held) = (workspace(), info());
     drop(
         store
-            .write(&here, bytes::Bytes::from_static(STATE).into(), &WriteMode::Overwrite)
+            .write(&here, bytes::Bytes::from_static(STATE).into(), &WriteMode::Overwrite.into())
             .await
             .unwrap(),
     );
@@ -478,7 +485,8 @@ async fn missing_key_in_answer_to_a_write_is_looked_into_where_nothing_was_to_be
                 1,
             );
             let state = bytes::Bytes::from_static(STATE);
-            let written = store.write(&workspace(), state.into(), &WriteMode::Overwrite).await;
+            let written =
+                store.write(&workspace(), state.into(), &WriteMode::Overwrite.into()).await;
             match written {
                 Ok(_) => assert!(is_done, "{dialect} {bucket}"),
                 Err(error) => {
@@ -507,7 +515,7 @@ async fn failure_of_the_store_under_a_200_is_not_a_refusal() {
             1,
         );
         let state = || bytes::Bytes::from_static(STATE).into();
-        let meta = store.write(&workspace(), state(), &WriteMode::Create).await.unwrap();
+        let meta = store.write(&workspace(), state(), &WriteMode::Create.into()).await.unwrap();
         assert_eq!(
             meta.etag,
             store.read_bytes(&workspace()).await.unwrap().unwrap().meta.etag,

@@ -55,7 +55,8 @@ async fn parts_are_put_together_to_the_very_bytes_and_carry_what_one_request_wou
     let (emulator, store) = far_away(&keys).await;
     let bytes = state(b' ');
     let (_on_disk, file) = file(&bytes);
-    let meta = store.write(&Workspace::default(), file.into(), &WriteMode::Create).await.unwrap();
+    let meta =
+        store.write(&Workspace::default(), file.into(), &WriteMode::Create.into()).await.unwrap();
     let requests = emulator.requests().take();
     assert_eq!(requests.len(), 6, "begin, four parts, put together: {requests:?}");
     assert!(is(&requests[0], "POST", "uploads") && is(&requests[5], "POST", "uploadId"));
@@ -90,7 +91,8 @@ async fn key_of_the_customer_goes_with_every_part() {
     // sent is all that counts.
     drop(store.read(&Workspace::default(), &ReadOptions::default()).await);
     drop(emulator.requests().take());
-    let written = store.write(&Workspace::default(), bytes(b' '), &WriteMode::Overwrite).await;
+    let written =
+        store.write(&Workspace::default(), bytes(b' '), &WriteMode::Overwrite.into()).await;
     assert!(written.is_err());
     let requests = emulator.requests().take();
     assert!(is(&requests[0], "POST", "uploads"), "{requests:?}");
@@ -107,7 +109,7 @@ fn bytes(fill: u8) -> remote_state_core::Outgoing {
 #[tokio::test]
 async fn store_of_which_nothing_is_known_gets_sums_of_its_parts() {
     let (emulator, store) = far_away(&[]).await;
-    store.write(&Workspace::default(), bytes(b' '), &WriteMode::Create).await.unwrap();
+    store.write(&Workspace::default(), bytes(b' '), &WriteMode::Create.into()).await.unwrap();
     let requests = emulator.requests().take();
     let parts: Vec<_> =
         requests.iter().filter(|request| is(request, "PUT", "partNumber")).collect();
@@ -120,7 +122,7 @@ async fn store_of_which_nothing_is_known_gets_sums_of_its_parts() {
 async fn one_request_is_enough_while_nothing_says_that_the_link_is_slow() {
     let emulator = emulator().await;
     let store = store(&emulator, &[("dialect", "aws")]);
-    store.write(&Workspace::default(), bytes(b' '), &WriteMode::Overwrite).await.unwrap();
+    store.write(&Workspace::default(), bytes(b' '), &WriteMode::Overwrite.into()).await.unwrap();
     assert_eq!(emulator.requests().take().len(), 1);
 }
 
@@ -139,8 +141,9 @@ async fn upload_that_fails_is_given_up_and_nothing_is_stored() {
         let denied =
             Misbehaviour::AnswerWithoutWork { status: 403, code: "AccessDenied".to_owned() };
         let here = Workspace::default();
+        let create = WriteMode::Create.into();
         let (written, ()) = tokio::join!(
-            store.write(&here, bytes(b' '), &WriteMode::Create),
+            store.write(&here, bytes(b' '), &create),
             inject_after_the_beginning(&emulator, Fault::new(denied).with_method(method)),
         );
         assert_eq!(written.unwrap_err().kind(), ErrorKind::PermissionDenied, "{method}");
@@ -163,8 +166,9 @@ async fn upload_whose_last_answer_was_lost_is_known_to_be_done() {
     ] {
         let (emulator, store) = far_away(&[("dialect", "aws"), ("max_retries", max_retries)]).await;
         let here = Workspace::default();
+        let create = WriteMode::Create.into();
         let (written, ()) = tokio::join!(
-            store.write(&here, bytes(b' '), &WriteMode::Create),
+            store.write(&here, bytes(b' '), &create),
             inject_after_the_beginning(
                 &emulator,
                 Fault::new(lost).with_method("POST").with_times(1)
@@ -182,10 +186,10 @@ async fn state_that_was_changed_meanwhile_is_not_overwritten_by_parts() {
         let (emulator, store) = far_away(&[("dialect", dialect)]).await;
         let here = Workspace::default();
         let small = || bytes::Bytes::from_static(b"{}").into();
-        store.write(&here, small(), &WriteMode::Create).await.unwrap();
+        store.write(&here, small(), &WriteMode::Create.into()).await.unwrap();
         drop(emulator.requests().take());
         for mode in [WriteMode::Create, WriteMode::Update(ETag::new("\"of another\""))] {
-            let error = store.write(&here, bytes(b' '), &mode).await.unwrap_err();
+            let error = store.write(&here, bytes(b' '), &mode.into()).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::PreconditionFailed);
             let requests = emulator.requests().take();
             assert_eq!(count(&requests, "POST", "uploads"), 1, "{requests:?}");
@@ -206,9 +210,10 @@ async fn without_a_condition_what_was_looked_at_is_looked_at_again_before_the_pa
     let (emulator, late) = far_away(&[("dialect", "generic")]).await;
     let other = store(&emulator, &[("dialect", "generic")]);
     let mut requests = Vec::new();
-    let (written, ()) = tokio::join!(late.write(&here, bytes(b' '), &WriteMode::Create), async {
+    let create = WriteMode::Create.into();
+    let (written, ()) = tokio::join!(late.write(&here, bytes(b' '), &create), async {
         until(emulator.requests(), &mut requests, "POST", "uploads").await;
-        other.write(&here, small(), &WriteMode::Create).await.unwrap();
+        other.write(&here, small(), &WriteMode::Create.into()).await.unwrap();
     });
     assert_eq!(written.unwrap_err().kind(), ErrorKind::PreconditionFailed);
     assert_eq!(other.read_bytes(&here).await.unwrap().unwrap().bytes.as_ref(), b"{}");
@@ -225,12 +230,12 @@ async fn without_a_condition_what_was_looked_at_is_looked_at_again_before_the_pa
     assert!(slow.read(&here, &ReadOptions::default()).await.unwrap().is_none());
     drop(emulator.requests().take());
     let native = raw::client(&emulator);
-    let (written, ()) =
-        tokio::join!(slow.write(&here, bytes(b' '), &WriteMode::Overwrite), async {
-            until(emulator.requests(), &mut Vec::new(), "POST", "uploads").await;
-            let put = native.put_object().bucket("versioned").key("net/terraform.tfstate.tflock");
-            drop(put.body(info.to_json().into_bytes().into()).send().await.unwrap());
-        });
+    let overwrite = WriteMode::Overwrite.into();
+    let (written, ()) = tokio::join!(slow.write(&here, bytes(b' '), &overwrite), async {
+        until(emulator.requests(), &mut Vec::new(), "POST", "uploads").await;
+        let put = native.put_object().bucket("versioned").key("net/terraform.tfstate.tflock");
+        drop(put.body(info.to_json().into_bytes().into()).send().await.unwrap());
+    });
     assert_eq!(written.unwrap_err().kind(), ErrorKind::LockHeld);
     assert!(
         slow.read(&here, &ReadOptions::default()).await.unwrap().is_none(),
@@ -249,8 +254,9 @@ async fn upload_that_is_dropped_in_the_middle_is_given_up_behind_it() {
     }
     let mut requests = Vec::new();
     let here = Workspace::default();
+    let create = WriteMode::Create.into();
     tokio::select! {
-        written = store.write(&here, bytes(b' '), &WriteMode::Create) => panic!("it waits for its parts: {written:?}"),
+        written = store.write(&here, bytes(b' '), &create) => panic!("it waits for its parts: {written:?}"),
         () = until(&recorder, &mut requests, "PUT", "partNumber") => {}
     }
     until(&recorder, &mut requests, "DELETE", "uploadId").await;
@@ -264,8 +270,9 @@ async fn giving_an_upload_up_is_tried_again() {
             Misbehaviour::AnswerWithoutWork { status: 403, code: "AccessDenied".to_owned() };
         let here = Workspace::default();
         emulator.faults().inject(Fault::new(failing).with_method("DELETE").with_times(1));
+        let create = WriteMode::Create.into();
         let (written, ()) = tokio::join!(
-            store.write(&here, bytes(b' '), &WriteMode::Create),
+            store.write(&here, bytes(b' '), &create),
             inject_after_the_beginning(&emulator, Fault::new(denied).with_method("PUT")),
         );
         assert_eq!(written.unwrap_err().kind(), ErrorKind::PermissionDenied);

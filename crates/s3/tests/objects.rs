@@ -22,7 +22,7 @@ fn workspace(name: &str) -> Workspace {
 
 async fn write(store: &dyn StateStore, workspace: &Workspace) {
     let state = bytes::Bytes::from_static(b"{}");
-    drop(store.write(workspace, state.into(), &WriteMode::Overwrite).await.unwrap());
+    drop(store.write(workspace, state.into(), &WriteMode::Overwrite.into()).await.unwrap());
 }
 
 async fn lock_and_unlock(store: &dyn StateStore, workspace: &Workspace) {

@@ -54,7 +54,7 @@ async fn push_takes_five_requests_and_two_for_each_item_of_a_table_and_a_look_wh
         let (here, state) = (Workspace::default(), bytes::Bytes::from_static(b"{}"));
         let info = store.acquire(&here, &info()).await.unwrap();
         assert!(store.read(&here, &ReadOptions::default()).await.unwrap().is_none());
-        store.write(&here, state.into(), &WriteMode::Create).await.unwrap();
+        store.write(&here, state.into(), &WriteMode::Create.into()).await.unwrap();
         drop(store.release(&here, &LockTarget::Id(info.id)).await.unwrap());
         let operation = |request: Request| request.operation.unwrap_or_default();
         let mut sent: Vec<_> = emulator.requests().take().into_iter().map(operation).collect();
@@ -92,7 +92,7 @@ async fn read_takes_one_request() {
         .write(
             &Workspace::default(),
             bytes::Bytes::from_static(b"{}").into(),
-            &WriteMode::Overwrite,
+            &WriteMode::Overwrite.into(),
         )
         .await
         .unwrap();
@@ -111,7 +111,7 @@ async fn key_of_the_customer_goes_with_reads_and_writes_of_state_and_lock_file_a
     // The emulator keeps nothing under such a key over plain HTTP, as Amazon does not. What it was
     // sent is all that counts.
     let (state, here) = (bytes::Bytes::from_static(b"{}"), Workspace::default());
-    drop(store.write(&here, state.into(), &WriteMode::Overwrite).await);
+    drop(store.write(&here, state.into(), &WriteMode::Overwrite.into()).await);
     drop(store.read(&here, &ReadOptions::default()).await);
     drop(store.acquire(&here, &info()).await);
     drop(store.inspect(&here).await);
@@ -161,7 +161,7 @@ async fn tags_go_with_what_is_written_and_each_object_has_its_own() {
     let (state, here) = (bytes::Bytes::from_static(b"{}"), Workspace::default());
     let store = store_with(&emulator, keys);
     let info = store.acquire(&here, &info()).await.unwrap();
-    drop(store.write(&here, state.into(), &WriteMode::Overwrite).await.unwrap());
+    drop(store.write(&here, state.into(), &WriteMode::Overwrite.into()).await.unwrap());
     assert!(store.read_bytes(&here).await.unwrap().is_some());
     drop(store.release(&here, &LockTarget::Id(info.id)).await.unwrap());
     let tagging =

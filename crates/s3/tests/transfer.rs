@@ -43,7 +43,10 @@ async fn file_goes_in_one_request_that_is_bound_to_its_bytes() {
         let store = store(&emulator, &[("dialect", dialect)]);
         let bytes = state(3 << 20);
         let (_on_disk, file) = file(&bytes);
-        store.write(&Workspace::default(), file.into(), &WriteMode::Overwrite).await.unwrap();
+        store
+            .write(&Workspace::default(), file.into(), &WriteMode::Overwrite.into())
+            .await
+            .unwrap();
         let requests = emulator.requests().take();
         assert_eq!(requests.len(), 1, "{requests:?}");
         let header = |name: &str| requests[0].headers.get(name).map(String::as_str);
@@ -71,10 +74,13 @@ async fn file_that_changed_since_it_was_looked_at_is_not_written() {
     let emulator = emulator().await;
     let store = store(&emulator, &[("dialect", "aws"), ("max_retries", "2")]);
     let here = Workspace::default();
-    store.write(&here, Bytes::from_static(b"{}").into(), &WriteMode::Overwrite).await.unwrap();
+    store
+        .write(&here, Bytes::from_static(b"{}").into(), &WriteMode::Overwrite.into())
+        .await
+        .unwrap();
     let (on_disk, file) = file(&state(1 << 20));
     std::fs::write(on_disk.path(), state((1 << 20) + 1)).unwrap();
-    let error = store.write(&here, file.into(), &WriteMode::Overwrite).await.unwrap_err();
+    let error = store.write(&here, file.into(), &WriteMode::Overwrite.into()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Local, "no attempt was whole, so nothing is in doubt");
     assert_eq!(store.read_bytes(&here).await.unwrap().unwrap().bytes.as_ref(), b"{}");
 }
@@ -88,7 +94,7 @@ async fn write_of_a_file_whose_answer_was_lost_is_known_to_be_done() {
             .faults()
             .inject(Fault::new(Misbehaviour::LoseReply).with_method("PUT").with_times(2));
         let (_on_disk, file) = file(&state(1 << 20));
-        let meta = store.write(&Workspace::default(), file.into(), &mode).await.unwrap();
+        let meta = store.write(&Workspace::default(), file.into(), &mode.into()).await.unwrap();
         assert_eq!(
             meta.etag,
             store.read_bytes(&Workspace::default()).await.unwrap().unwrap().meta.etag
@@ -103,7 +109,11 @@ async fn behind_a_slow_link(keys: &[(&str, &str)]) -> (Emulator, Arc<dyn StateSt
     let store = store(&emulator, keys);
     let bytes = state(12 << 20);
     store
-        .write(&Workspace::default(), Bytes::from(bytes.clone()).into(), &WriteMode::Overwrite)
+        .write(
+            &Workspace::default(),
+            Bytes::from(bytes.clone()).into(),
+            &WriteMode::Overwrite.into(),
+        )
         .await
         .unwrap();
     drop(emulator.requests().take());
@@ -151,7 +161,10 @@ async fn state_that_is_overwritten_while_its_parts_come_in_is_still_the_one_that
         if found.len() > 3 << 20 && !is_overwritten {
             is_overwritten = true;
             let other = Bytes::from_static(b"{}");
-            store.write(&Workspace::default(), other.into(), &WriteMode::Overwrite).await.unwrap();
+            store
+                .write(&Workspace::default(), other.into(), &WriteMode::Overwrite.into())
+                .await
+                .unwrap();
         }
     }
     assert!(found == bytes, "one state, and no mixture of two");

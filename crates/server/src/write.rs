@@ -9,8 +9,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use remote_state_core::push::{DigestBefore, NewState, PushError, PushRefusal, PushRules, Pushed};
 use remote_state_core::{
-    ErrorKind, LockId, LockInfo, LockRecord, StateHeader, StateMeta, StateSource,
-    StateStoreExt as _,
+    ErrorKind, LockId, LockInfo, LockRecord, StateHeader, StateMeta, StateStoreExt as _,
 };
 
 use crate::app::App;
@@ -94,7 +93,7 @@ async fn checked_write(
     body: Bytes,
 ) -> Result<StateMeta, Failure> {
     let lock = lock_for_write(&app.policy, place, id).await?;
-    let new = NewState { source: StateSource::Bytes(body), header: new.clone() };
+    let new = NewState::new(body, new.clone());
     let may_empty =
         app.policy.emptied != Emptied::Deny || Emptied::is_expected_of(lock.operation());
     let rules = PushRules::CLIENT.with_force(app.policy.force_write).with_may_empty(may_empty);

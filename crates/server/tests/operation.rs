@@ -130,7 +130,7 @@ async fn a_policy_against_emptied_states_is_not_evaded_by_deleting_them() {
     let write = async |bytes: Bytes| {
         server
             .memory
-            .write(&Workspace::default(), bytes.into(), &WriteMode::Overwrite)
+            .write(&Workspace::default(), bytes.into(), &WriteMode::Overwrite.into())
             .await
             .unwrap();
     };
@@ -242,7 +242,7 @@ async fn a_state_beyond_the_limit_is_still_read() {
     let long = state(1, "l", &format!("\"{}\"", "x".repeat(100_000)));
     let store = &server.memory;
     store
-        .write(&Workspace::default(), Bytes::from(long.clone()).into(), &WriteMode::Create)
+        .write(&Workspace::default(), Bytes::from(long.clone()).into(), &WriteMode::Create.into())
         .await
         .unwrap();
     let answer = server.send("GET", "/state/default", "").await;
@@ -256,7 +256,7 @@ async fn an_object_of_no_bytes_is_no_state_and_can_be_replaced() {
     let server = start(MemoryStore::new(), |it| it).await;
     server
         .memory
-        .write(&Workspace::default(), Bytes::new().into(), &WriteMode::Create)
+        .write(&Workspace::default(), Bytes::new().into(), &WriteMode::Create.into())
         .await
         .unwrap();
     assert_eq!(server.status("GET", "/state/default", "").await, 404);
@@ -269,7 +269,7 @@ async fn a_damaged_stored_state_is_neither_missing_nor_overwritten() {
     let damaged = Bytes::from_static(b"{\"version\":4,\"ser");
     server
         .memory
-        .write(&Workspace::default(), damaged.clone().into(), &WriteMode::Create)
+        .write(&Workspace::default(), damaged.clone().into(), &WriteMode::Create.into())
         .await
         .unwrap();
     assert_eq!(server.status("POST", "/state/default", &state(1, "l", "")).await, 500);
@@ -346,7 +346,7 @@ async fn the_server_closes_the_connection_of_a_client_that_takes_no_answer() {
     let length = long.len();
     server
         .memory
-        .write(&Workspace::default(), Bytes::from(long).into(), &WriteMode::Create)
+        .write(&Workspace::default(), Bytes::from(long).into(), &WriteMode::Create.into())
         .await
         .unwrap();
     let stalled = server.begin("GET", "/state/default", 0, "").await;

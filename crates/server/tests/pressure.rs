@@ -86,7 +86,7 @@ async fn reads_keep_to_the_limit_for_memory() {
     let long = state(1, 32 << 20);
     let length = long.len().to_string();
     let long = Bytes::from(long).into();
-    server.memory.write(&Workspace::default(), long, &WriteMode::Create).await.unwrap();
+    server.memory.write(&Workspace::default(), long, &WriteMode::Create.into()).await.unwrap();
     let readers =
         [server.begin(head("GET", PATH, 0)).await, server.begin(head("GET", PATH, 0)).await];
     until_answered(&server, 503, "GET", None).await;
@@ -147,7 +147,11 @@ async fn the_end_waits_a_little_for_clients_that_stopped_halfway() {
         Timeouts::default().with_head(NEVER).with_body(NEVER).with_write(NEVER).with_stop(NEVER);
     let server = start(|it| it.with_timeouts(timeouts)).await;
     let long = Bytes::from(state(1, 32 << 20));
-    server.memory.write(&Workspace::default(), long.into(), &WriteMode::Create).await.unwrap();
+    server
+        .memory
+        .write(&Workspace::default(), long.into(), &WriteMode::Create.into())
+        .await
+        .unwrap();
     let halfway = server.begin(head("POST", PATH, 100) + "{").await;
     let unread = server.begin(head("GET", PATH, 0)).await;
     let body = state(2, 10);

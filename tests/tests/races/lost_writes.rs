@@ -55,13 +55,13 @@ async fn write(place: &Place<'_>, dialect: &str, way: Way, fault: &Fault) {
         Way::Create => WriteMode::Create,
         Way::Overwrite => WriteMode::Overwrite,
         Way::Update => {
-            let first = store.write(&workspace, outgoing(1), &WriteMode::Create).await;
+            let first = store.write(&workspace, outgoing(1), &WriteMode::Create.into()).await;
             let meta = first.expect("the first state is stored");
             WriteMode::Update(meta.etag.expect("it has an entity tag"))
         }
     };
     place.server.faults().inject(fault.clone());
-    let written = store.write(&workspace, outgoing(2), &mode).await;
+    let written = store.write(&workspace, outgoing(2), &mode.into()).await;
     place.server.faults().clear();
     let stored = place.server.get_object(&place.bucket, &place.key).await;
     let is_new = stored.as_deref() == Some(state(2).as_bytes());
@@ -78,7 +78,7 @@ async fn write(place: &Place<'_>, dialect: &str, way: Way, fault: &Fault) {
         ),
     }
     // Trying again ends where it should, with the condition that a caller would take then.
-    let again = store.write(&workspace, outgoing(2), &WriteMode::Overwrite).await;
+    let again = store.write(&workspace, outgoing(2), &WriteMode::Overwrite.into()).await;
     again.unwrap_or_else(|error| panic!("{what}: the store answers again: {error:?}"));
 }
 

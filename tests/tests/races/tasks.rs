@@ -22,7 +22,8 @@ pub(crate) fn add(suite: &mut Suite) {
 async fn one_at_a_time(server: &S3Server) {
     let place = server.place();
     let first = place.store(&[]);
-    let written = first.write(&Workspace::default(), outgoing(0), &WriteMode::Overwrite).await;
+    let written =
+        first.write(&Workspace::default(), outgoing(0), &WriteMode::Overwrite.into()).await;
     written.expect("the first state can be written");
     let holders = Arc::new(AtomicUsize::new(0));
     let history = Arc::new(Mutex::new(Vec::new()));
@@ -69,7 +70,7 @@ async fn add_one(
     let read =
         store.read_bytes(&workspace).await.expect("the state can be read").expect("there is one");
     let next = serial_of(&read.bytes) + 1;
-    let written = store.write(&workspace, outgoing(next), &WriteMode::Overwrite).await;
+    let written = store.write(&workspace, outgoing(next), &WriteMode::Overwrite.into()).await;
     written.expect("the state can be written");
     history.lock().expect("no task failed").push(next);
     assert_eq!(holders.fetch_sub(1, Ordering::SeqCst), 1, "nobody else holds the lock");

@@ -62,7 +62,7 @@ async fn new(session: &Session, name: Name) -> Result<(), Failure> {
             if session.store.read_bytes(&name).await?.is_some() {
                 return Err(exists().into());
             }
-            Ok(session.store.write(&name, bytes.into(), &WriteMode::Create).await?)
+            Ok(session.store.write(&name, bytes.into(), &WriteMode::Create.into()).await?)
         })
         .await?;
     session

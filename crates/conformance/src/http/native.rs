@@ -13,7 +13,7 @@ pub async fn native_tflock_blocks_http_lock_and_back(server: &HttpTarget) {
     let native = store.acquire(&ws, &lock_info("native")).await.expect("the lock is free");
     at.lock(&lock_info("http")).await.assert_held_by(&native, "the native client holds the lock");
     at.write(None, state(1, "l")).await.assert_held_by(&native, "the native client holds the lock");
-    let written = store.write(&ws, state(1, "l").into(), &WriteMode::Overwrite).await;
+    let written = store.write(&ws, state(1, "l").into(), &WriteMode::Overwrite.into()).await;
     written.expect("the native client may write");
     at.assert_reads(&state(1, "l"), "the native client's state").await;
     let released = store

@@ -25,26 +25,41 @@ use crate::push::compare::{Equality, Stored};
 use crate::push::rules::{goes_on_from, keeps_bytes};
 use crate::source::StateSource;
 use crate::state::StateHeader;
-use crate::store::{StateMeta, StateStore, WriteMode};
+use crate::store::{Annotations, StateMeta, StateStore, WriteMode, WriteOptions};
 use crate::workspace::Workspace;
 
 /// A state that is to be written, and what it says of itself. The two must belong together.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct NewState {
     /// The bytes.
     pub source: StateSource,
     /// Their header.
     pub header: StateHeader,
+    /// What the store keeps beside them.
+    pub annotations: Annotations,
 }
 
 impl NewState {
+    /// Brings a state whose header was read already.
+    pub fn new(source: impl Into<StateSource>, header: StateHeader) -> Self {
+        Self { source: source.into(), header, annotations: Annotations::default() }
+    }
+
+    /// Has the store keep these notes beside the state.
+    #[must_use]
+    pub fn with_annotations(mut self, annotations: Annotations) -> Self {
+        self.annotations = annotations;
+        self
+    }
+
     /// Reads the header of a state in memory.
     ///
     /// # Errors
     /// `ConfigInvalid` or `Unsupported` if it is no state.
     pub fn parse(state: Bytes) -> Result<Self, Error> {
         let header = StateHeader::parse(&state)?;
-        Ok(Self { source: state.into(), header })
+        Ok(Self::new(state, header))
     }
 }
 
@@ -162,7 +177,7 @@ pub(crate) async fn push(
 ) -> Result<Pushed, PushError> {
     let push = Push { store, workspace, new, rules, lock };
     let Some((mut stored, header)) = Stored::read(store, workspace, new, rules).await? else {
-        let meta = push.write(&WriteMode::Create).await?;
+        let meta = push.write(WriteMode::Create).await?;
         return Ok(Pushed::Written {
             meta,
             overridden: None,
@@ -193,13 +208,15 @@ pub(crate) async fn push(
         Plan::Write { overridden, empties } => (overridden, empties),
     };
     let mode = stored.meta.etag.map_or(WriteMode::Overwrite, WriteMode::Update);
-    let meta = push.write(&mode).await?;
+    let meta = push.write(mode).await?;
     Ok(Pushed::Written { meta, overridden, empties, is_digest_repaired })
 }
 
 impl Push<'_> {
-    async fn write(&self, mode: &WriteMode) -> Result<StateMeta, Error> {
-        self.store.write(self.workspace, Outgoing::new(self.new.source.clone()), mode).await
+    async fn write(&self, mode: WriteMode) -> Result<StateMeta, Error> {
+        let outgoing = Outgoing::new(self.new.source.clone());
+        let options = WriteOptions::from(mode).with_annotations(self.new.annotations.clone());
+        self.store.write(self.workspace, outgoing, &options).await
     }
 
     /// Whether this write may put a wrong digest right.

@@ -40,6 +40,8 @@ pub struct Capabilities {
     pub digests: bool,
     /// The store can list and read older versions, if the bucket keeps them.
     pub versions: bool,
+    /// The store keeps the [`Annotations`](crate::Annotations) of a write, and a read returns them.
+    pub annotations: bool,
 }
 
 impl Capabilities {
@@ -75,6 +77,13 @@ impl Capabilities {
     #[must_use]
     pub fn with_digests(mut self, digests: bool) -> Self {
         self.digests = digests;
+        self
+    }
+
+    /// Sets whether the annotations of a write are kept.
+    #[must_use]
+    pub fn with_annotations(mut self, annotations: bool) -> Self {
+        self.annotations = annotations;
         self
     }
 

@@ -1,5 +1,6 @@
 //! The contract that every provider keeps.
 
+mod annotations;
 mod capabilities;
 mod lock;
 mod state;
@@ -10,9 +11,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
+pub use self::annotations::Annotations;
 pub use self::capabilities::{Capabilities, StateLocation};
 pub use self::lock::{LockTarget, Released};
-pub use self::state::{ReadOptions, StateBytes, StateMeta, StateRead, StateVersion, WriteMode};
+pub use self::state::{
+    ReadOptions, StateBytes, StateMeta, StateRead, StateVersion, WriteMode, WriteOptions,
+};
 use crate::error::Result;
 use crate::lock_info::LockInfo;
 pub(crate) use crate::lock_info::LockRecord;
@@ -103,12 +107,12 @@ pub trait StateStore: Debug + Display + Send + Sync + 'static {
     ///
     /// # Errors
     /// The decision, if it is no. `PreconditionFailed` if the stored state is not the one that
-    /// `mode` names and nothing was written; `Unknown` if it may have been.
+    /// its mode names and nothing was written; `Unknown` if it may have been.
     async fn write(
         &self,
         workspace: &Workspace,
         outgoing: Outgoing,
-        mode: &WriteMode,
+        options: &WriteOptions,
     ) -> Result<StateMeta>;
 
     /// Records the digest of the stored state, which is known to have these bytes, and does not

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use crate::advice::Advice;
 use crate::error::{Error, ErrorKind, Result};
 use crate::names::{ETag, VersionId};
+use crate::store::annotations::Annotations;
 
 /// How to read a state.
 #[derive(Clone, Debug, Default)]
@@ -58,6 +59,31 @@ pub enum WriteMode {
     Update(ETag),
 }
 
+/// How to write a state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WriteOptions {
+    /// When it may be written.
+    pub mode: WriteMode,
+    /// What the store keeps beside it.
+    pub annotations: Annotations,
+}
+
+impl WriteOptions {
+    /// Keeps these notes beside the state.
+    #[must_use]
+    pub fn with_annotations(mut self, annotations: Annotations) -> Self {
+        self.annotations = annotations;
+        self
+    }
+}
+
+impl From<WriteMode> for WriteOptions {
+    fn from(mode: WriteMode) -> Self {
+        Self { mode, annotations: Annotations::default() }
+    }
+}
+
 /// What the store says about a stored state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -73,6 +99,8 @@ pub struct StateMeta {
     /// Digests are kept here, and none is recorded for this state. Only a read that looks at
     /// digests can say so.
     pub is_digest_missing: bool,
+    /// The notes of its writer. A listing does not have them.
+    pub annotations: Annotations,
 }
 
 impl StateMeta {
@@ -92,6 +120,13 @@ impl StateMeta {
     #[must_use]
     pub fn with_version(mut self, version: Option<VersionId>) -> Self {
         self.version = version;
+        self
+    }
+
+    /// Sets the notes of its writer.
+    #[must_use]
+    pub fn with_annotations(mut self, annotations: Annotations) -> Self {
+        self.annotations = annotations;
         self
     }
 

@@ -60,7 +60,7 @@ impl LockMechanism for LockObject<'_> {
     }
 
     fn object(&self) -> String {
-        self.bucket.url(self.key())
+        self.bucket.url(self.lock_key())
     }
 
     fn is_proven(&self) -> bool {
@@ -97,7 +97,7 @@ impl LockMechanism for LockObject<'_> {
                 // The second version would stand over the first, which is given back by whoever
                 // asked.
                 if let Some(version) = stored.version.filter(|version| version != NULL_VERSION) {
-                    let (client, key) = (&self.bucket.client, self.key());
+                    let (client, key) = (&self.bucket.client, self.lock_key());
                     let undone =
                         client.delete("unlock", key, Some(&version), Repeat::AsConfigured).await;
                     if let Err(failure) = undone {
@@ -144,7 +144,7 @@ impl FoundLock for FoundObject<'_> {
     /// holder's too, if somebody released ours by force since it was read, or if an earlier
     /// delete of ours, given up for lost, arrives after that.
     async fn remove_once(&self) -> Result<(), Failure> {
-        let (client, key) = (&self.object.bucket.client, self.object.key());
+        let (client, key) = (&self.object.bucket.client, self.object.lock_key());
         if let Some(version) = &self.version {
             match client.delete("unlock", key, Some(version), Repeat::Never).await {
                 Err(failure)
@@ -164,13 +164,13 @@ impl FoundLock for FoundObject<'_> {
 }
 
 impl LockObject<'_> {
-    fn key(&self) -> &str {
+    fn lock_key(&self) -> &str {
         &self.place.lock_key
     }
 
     async fn create(&self, record: &Bytes) -> Result<Stored, Failure> {
         let client = &self.bucket.client;
-        let (key, payload) = (self.key(), Payload::from(record.clone()));
+        let (key, payload) = (self.lock_key(), Payload::from(record.clone()));
         match self.bucket.versioning("lock").await {
             Some(EverVersioned::Never) => {
                 let stored = client
@@ -227,7 +227,7 @@ impl LockObject<'_> {
 
     /// Reads what is there. What is too long for a record is not read to its end.
     async fn text(&self, operation: &'static str) -> Result<Option<Found>> {
-        let answer = match self.bucket.client.get(operation, self.key(), None).await {
+        let answer = match self.bucket.client.get(operation, self.lock_key(), None).await {
             Ok(answer) => answer,
             Err(failure) if failure.outcome == Outcome::Absent => return Ok(None),
             Err(failure) => return Err(failure.error),

@@ -61,7 +61,7 @@ pub(crate) struct Unsigned<'a> {
     pub(crate) key: Option<&'a str>,
     pub(crate) query: &'a Query,
     /// Headers in lower case. Only those that a signature covers are looked at.
-    pub(crate) headers: &'a [(&'static str, String)],
+    pub(crate) headers: &'a [(&'a str, String)],
 }
 
 /// With what to sign.
@@ -97,9 +97,10 @@ impl Unsigned<'_> {
         &'a self,
         added: &'a [(&'static str, String)],
         counts: impl Fn(&str) -> bool,
-    ) -> Vec<(&'static str, &'a str)> {
-        let all = self.headers.iter().chain(added).filter(|(name, _)| counts(name));
-        let mut signed: Vec<_> = all.map(|(name, value)| (*name, value.trim())).collect();
+    ) -> Vec<(&'a str, &'a str)> {
+        let own = self.headers.iter().map(|(name, value)| (*name, value.trim()));
+        let all = own.chain(added.iter().map(|(name, value)| (*name, value.trim())));
+        let mut signed: Vec<_> = all.filter(|(name, _)| counts(name)).collect();
         signed.sort_unstable();
         signed
     }

@@ -24,12 +24,20 @@ impl Client {
     /// Begins an upload and returns its id.
     ///
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html>
-    pub(crate) async fn create_upload(&self, object: Object, key: &str) -> Result<String, Failure> {
+    pub(crate) async fn create_upload(
+        &self,
+        object: Object,
+        key: &str,
+        payload: &Payload,
+    ) -> Result<String, Failure> {
         let operation = object.operation();
         let call = self.sdk.create_multipart_upload().bucket(self.bucket()).key(key);
         let mut call = with_attributes!(call, self.settings, object);
         if self.settings.checksum == Some(Checksum::Sha256) {
             call = call.checksum_algorithm(ChecksumAlgorithm::Sha256);
+        }
+        for (name, value) in payload.metadata() {
+            call = call.metadata(name, value);
         }
         let fail = |error| failure(self.about(operation, &self.url(key)), error);
         let answer = in_time(|| call.clone().send()).await.map_err(fail)?;

@@ -53,7 +53,7 @@ async fn clients() -> (Emulator, Arc<dyn StateStore>, Arc<dyn StateStore>) {
 async fn write(store: &Arc<dyn StateStore>, bytes: impl Into<Bytes>) {
     drop(
         store
-            .write(&Workspace::default(), bytes.into().into(), &WriteMode::Overwrite)
+            .write(&Workspace::default(), bytes.into().into(), &WriteMode::Overwrite.into())
             .await
             .unwrap(),
     );
@@ -149,8 +149,10 @@ async fn state_whose_digest_was_not_recorded_is_refused_until_it_is_stored_again
         Misbehaviour::AnswerWithoutWork { status: 400, code: "AccessDeniedException".into() };
     emulator.faults().inject(Fault::new(denied).with_operation("PutItem").with_times(1));
     let two = Bytes::from_static(b"two");
-    let error =
-        ours.write(&Workspace::default(), two.into(), &WriteMode::Overwrite).await.unwrap_err();
+    let error = ours
+        .write(&Workspace::default(), two.into(), &WriteMode::Overwrite.into())
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::DigestMismatch);
     assert_eq!(read(&ours).await.unwrap_err().kind(), ErrorKind::DigestMismatch);
     write(&ours, "two").await;
@@ -164,10 +166,7 @@ async fn a_push_of_the_stored_bytes_records_a_digest_that_is_wrong_or_missing_un
             r#"{{"version":4,"serial":{serial},"lineage":"l","outputs":{{}},"resources":[]}}{more}"#
         )
     };
-    let new = |text: &str| NewState {
-        source: Bytes::from(text.to_owned()).into(),
-        header: StateHeader::parse(text.as_bytes()).unwrap(),
-    };
+    let new = |text: &str| NewState::parse(Bytes::from(text.to_owned())).unwrap();
     let here = Workspace::default();
     let long = " ".repeat(9 << 20);
     for (before, after) in [(None, ""), (Some("other"), ""), (None, long.as_str())] {
@@ -207,10 +206,7 @@ async fn a_push_of_the_stored_bytes_records_a_digest_that_is_wrong_or_missing_un
 #[tokio::test]
 async fn a_forced_push_over_what_is_no_state_still_stops_at_a_wrong_digest() {
     let text = r#"{"version":4,"serial":1,"lineage":"l","outputs":{},"resources":[]}"#;
-    let new = NewState {
-        source: Bytes::from(text).into(),
-        header: StateHeader::parse(text.as_bytes()).unwrap(),
-    };
+    let new = NewState::parse(Bytes::from(text)).unwrap();
     for unreadable in ["no state", "{", "[]"] {
         let (_emulator, ours, other) = clients().await;
         write(&ours, "one").await;

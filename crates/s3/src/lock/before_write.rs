@@ -46,7 +46,7 @@ impl Bucket {
         file: &LockFile<'_>,
     ) -> Result<ControlFlow<()>> {
         const DONE: Result<ControlFlow<()>> = Ok(ControlFlow::Break(()));
-        let held = self.memory.held(file.key());
+        let held = self.memory.held(file.lock_key());
         let sought = held.as_ref().map(|held| held.version.as_str());
         let Some(list) = file.list_unless_off(operation, sought).await? else { return DONE };
         let live: Vec<&str> = list.live().collect();

@@ -147,12 +147,12 @@ impl LockMechanism for LockFile<'_> {
     /// a lock that another one took.
     async fn look(&self, operation: &'static str) -> Result<Option<Box<dyn FoundLock + '_>>> {
         // What is taken here from now on is not what the look is about.
-        let held = self.bucket.memory.held(self.key());
+        let held = self.bucket.memory.held(self.lock_key());
         let found = self.read(operation).await?;
         if let (Some(found), Some(held)) = (&found, held)
             && found.record().id().is_some_and(|id| *id != held.id)
         {
-            self.bucket.memory.forget(self.key(), &held.id);
+            self.bucket.memory.forget(self.lock_key(), &held.id);
         }
         Ok(found)
     }
@@ -162,18 +162,18 @@ impl LockMechanism for LockFile<'_> {
         // is not known yet.
         let memory = &self.bucket.memory;
         if self.goes_by_list()
-            && memory.held(self.key()).is_none_or(|held| held.id != *id)
+            && memory.held(self.lock_key()).is_none_or(|held| held.id != *id)
             && let Ok(Some((holder, _))) = self.read_holder("lock").await
             && holder.record.is_held_by(id)
             // That one is not ours alone: after us it is the next holder's.
             && holder.version != NULL_VERSION
         {
-            memory.set_held(self.key(), Held { id: id.clone(), version: holder.version });
+            memory.set_held(self.lock_key(), Held { id: id.clone(), version: holder.version });
         }
     }
 
     fn not_taken(&self, id: &LockId) {
-        self.bucket.memory.forget(self.key(), id);
+        self.bucket.memory.forget(self.lock_key(), id);
     }
 
     async fn released(&self, id: &LockId, released: &Released) {
@@ -181,7 +181,7 @@ impl LockMechanism for LockFile<'_> {
         // A delete marker of a native client may lie over ours: that frees the lock, and leaves our
         // version there for ever.
         if *released == Released::AlreadyFree
-            && let Some(held) = memory.held(self.key()).filter(|held| held.id == *id)
+            && let Some(held) = memory.held(self.lock_key()).filter(|held| held.id == *id)
             && let Err(failure) = self.delete_version("unlock", &held.version).await
         {
             tracing::warn!(
@@ -191,7 +191,7 @@ impl LockMechanism for LockFile<'_> {
                 "a version is left behind"
             );
         }
-        memory.forget(self.key(), id);
+        memory.forget(self.lock_key(), id);
     }
 
     async fn withdraw(&self, id: &LockId) -> Result<()> {
@@ -382,12 +382,12 @@ impl<'a> LockFile<'a> {
 }
 
 impl LockFile<'_> {
-    pub(super) fn key(&self) -> &str {
+    pub(super) fn lock_key(&self) -> &str {
         &self.place.lock_key
     }
 
     pub(super) fn url(&self) -> String {
-        self.bucket.url(self.key())
+        self.bucket.url(self.lock_key())
     }
 
     pub(super) fn about(&self, operation: &'static str, kind: ErrorKind, reason: &str) -> Error {
@@ -415,7 +415,7 @@ impl LockFile<'_> {
     async fn delete_object(&self, condition: Condition<'_>) -> Result<(), Failure> {
         let client = &self.bucket.client;
         if !self.may_go_by_list() {
-            return client.delete_once("unlock", self.key(), condition).await;
+            return client.delete_once("unlock", self.lock_key(), condition).await;
         }
         // Where versioning is suspended, a delete that names no version would leave a marker, and
         // that refuses every create from then on.
@@ -426,18 +426,19 @@ impl LockFile<'_> {
                 if failure.error.kind() == ErrorKind::PermissionDenied
                     && matches!(client.was_versioned("unlock").await, Ok(false)) =>
             {
-                client.delete_once("unlock", self.key(), condition).await
+                client.delete_once("unlock", self.lock_key(), condition).await
             }
             other => other,
         }
     }
 
     async fn see(&self, operation: &'static str) -> Result<Seen<'_>> {
-        let answer = match self.bucket.client.get(operation, self.key(), &Select::default()).await {
-            Ok(answer) => answer,
-            Err(failure) if failure.outcome == Outcome::Absent => return Ok(Seen::Nothing),
-            Err(failure) => return Err(failure.error),
-        };
+        let answer =
+            match self.bucket.client.get(operation, self.lock_key(), &Select::default()).await {
+                Ok(answer) => answer,
+                Err(failure) if failure.outcome == Outcome::Absent => return Ok(Seen::Nothing),
+                Err(failure) => return Err(failure.error),
+            };
         if answer.version_id.as_deref().is_some_and(|version| self.is_listed(version)) {
             return Ok(Seen::Version);
         }
@@ -478,7 +479,7 @@ impl LockFile<'_> {
         let payload = Payload::small(record);
         let bucket = self.bucket;
         let stored =
-            bucket.client.put(object, self.key(), &payload, condition, Repeat::Never).await?;
+            bucket.client.put(object, self.lock_key(), &payload, condition, Repeat::Never).await?;
         bucket.memory.note(&bucket.dialect, stored.version.as_deref());
         Ok(stored)
     }

@@ -90,7 +90,7 @@ impl LockFile<'_> {
         let lost = match self.list("lock", None).await {
             Ok(list) if list.holder() == Some(&version) => {
                 if let Some(id) = id {
-                    self.bucket.memory.set_held(self.key(), Held { id, version });
+                    self.bucket.memory.set_held(self.lock_key(), Held { id, version });
                 }
                 return Ok(());
             }
@@ -155,7 +155,7 @@ impl LockFile<'_> {
         operation: &'static str,
         sought: Option<&str>,
     ) -> Result<VersionList> {
-        let key = self.key();
+        let key = self.lock_key();
         let mut listing = pages(self.bucket.client.store(), move |after| async move {
             let page = self.bucket.client.list_versions(operation, key, after).await?;
             let first = page.entries.first().map(Listed::identity);
@@ -237,7 +237,7 @@ impl LockFile<'_> {
         version: &str,
     ) -> Result<Option<Standing>> {
         let select = Select { version: Some(version), ..Select::default() };
-        match self.bucket.client.get(operation, self.key(), &select).await {
+        match self.bucket.client.get(operation, self.lock_key(), &select).await {
             Ok(answer) => {
                 let goes_by_list = goes_by_list(&answer);
                 let record = self.record_of(operation, answer).await?;
@@ -275,7 +275,7 @@ impl LockFile<'_> {
         version: &str,
     ) -> Result<(), Failure> {
         let repeat = if version == NULL_VERSION { Repeat::Never } else { Repeat::AsConfigured };
-        match self.bucket.client.delete_version(operation, self.key(), version, repeat).await {
+        match self.bucket.client.delete_version(operation, self.lock_key(), version, repeat).await {
             Err(Failure { outcome: Outcome::Absent, .. }) => Ok(()),
             other => other,
         }

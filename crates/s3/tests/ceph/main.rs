@@ -45,7 +45,7 @@ async fn release(store: &Arc<dyn StateStore>, info: &LockInfo) -> Result<Release
 }
 
 async fn write(store: &Arc<dyn StateStore>, mode: WriteMode) -> Result<StateMeta> {
-    store.write(&here(), Bytes::from_static(STATE).into(), &mode).await
+    store.write(&here(), Bytes::from_static(STATE).into(), &mode.into()).await
 }
 
 /// A native client, which puts its record whatever is there and deletes without naming a version.

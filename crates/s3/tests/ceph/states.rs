@@ -15,11 +15,15 @@ async fn updates_are_decided_with_bare_entity_tags_or_by_looking() {
             let other = Bytes::from_static(
                 br#"{"version":4,"serial":2,"lineage":"l","outputs":{},"resources":[]}"#,
             );
-            let again =
-                ours.write(&here(), other.clone().into(), &WriteMode::Create).await.unwrap_err();
+            let again = ours
+                .write(&here(), other.clone().into(), &WriteMode::Create.into())
+                .await
+                .unwrap_err();
             assert_eq!(again.kind(), ErrorKind::PreconditionFailed, "{bucket}");
             let etag = first.etag.unwrap();
-            ours.write(&here(), other.into(), &WriteMode::Update(etag.clone())).await.unwrap();
+            ours.write(&here(), other.into(), &WriteMode::Update(etag.clone()).into())
+                .await
+                .unwrap();
             let stale = write(&ours, WriteMode::Update(etag)).await.unwrap_err();
             assert_eq!(stale.kind(), ErrorKind::PreconditionFailed, "{bucket}");
             let puts = emulator.requests().take();
@@ -43,7 +47,7 @@ async fn versioning_that_is_enabled_meanwhile_does_not_make_every_update_fail() 
     let other = Bytes::from_static(
         br#"{"version":4,"serial":2,"lineage":"l","outputs":{},"resources":[]}"#,
     );
-    ours.write(&here(), other.into(), &WriteMode::Update(etag.clone())).await.unwrap();
+    ours.write(&here(), other.into(), &WriteMode::Update(etag.clone()).into()).await.unwrap();
     let stale = write(&ours, WriteMode::Update(etag)).await.unwrap_err();
     assert_eq!(stale.kind(), ErrorKind::PreconditionFailed);
 }

@@ -209,7 +209,7 @@ async fn locks_of_all_workspaces_are_listed_each_once() {
     let free = Workspace::new("free").unwrap();
     for workspace in [&dev, &only, &free] {
         let source = Bytes::from_static(STATE).into();
-        drop(store.write(workspace, source, &WriteMode::Overwrite).await.unwrap());
+        drop(store.write(workspace, source, &WriteMode::Overwrite.into()).await.unwrap());
     }
     drop(store.acquire(&here(), &info()).await.unwrap());
     drop(store.acquire(&dev, &info()).await.unwrap());

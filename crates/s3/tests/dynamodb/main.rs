@@ -88,5 +88,8 @@ fn inject(emulator: &Emulator, misbehaviour: Misbehaviour, operation: &str, time
 }
 
 async fn write(store: &Arc<dyn StateStore>, bytes: &'static [u8]) -> remote_state_core::Result<()> {
-    store.write(&here(), Bytes::from_static(bytes).into(), &WriteMode::Overwrite).await.map(drop)
+    store
+        .write(&here(), Bytes::from_static(bytes).into(), &WriteMode::Overwrite.into())
+        .await
+        .map(drop)
 }

@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::names::VersionId;
 use crate::outgoing::Outgoing;
 use crate::provider::{Failure, LockMechanism, Md5Sum, Outcome, Page, Present, StateObject};
-use crate::store::{Capabilities, StateMeta, StateRead, StateVersion, WriteMode};
+use crate::store::{Capabilities, StateMeta, StateRead, StateVersion, WriteMode, WriteOptions};
 use crate::workspace::Workspace;
 
 /// Under which keys native clients keep the states of one state key.
@@ -94,8 +94,8 @@ pub struct StateWrite<'a> {
     pub place: &'a StatePlace,
     /// Its bytes, and the decision that makes them visible.
     pub outgoing: Outgoing,
-    /// When it may be written.
-    pub mode: &'a WriteMode,
+    /// When it may be written, and what is kept beside it.
+    pub options: &'a WriteOptions,
     /// The MD5 of its bytes is needed too.
     pub needs_md5: bool,
 }

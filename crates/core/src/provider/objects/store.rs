@@ -21,7 +21,7 @@ use crate::provider::{
 use crate::source::StateSource;
 use crate::store::{
     Capabilities, LockRecord, LockTarget, ReadOptions, Released, StateLocation, StateMeta,
-    StateRead, StateStore, StateVersion, WriteMode,
+    StateRead, StateStore, StateVersion, WriteOptions,
 };
 use crate::workspace::Workspace;
 
@@ -261,14 +261,14 @@ impl StateStore for ObjectStateStore {
         &self,
         workspace: &Workspace,
         outgoing: Outgoing,
-        mode: &WriteMode,
+        options: &WriteOptions,
     ) -> Result<StateMeta> {
         let place = &self.place(workspace);
         self.refuse_new(workspace, place).await?;
         let digest = self.digest(place);
         let needs_md5 = digest.is_some();
         let written =
-            self.objects.put_state(StateWrite { place, outgoing, mode, needs_md5 }).await?;
+            self.objects.put_state(StateWrite { place, outgoing, options, needs_md5 }).await?;
         match (digest, written.md5) {
             (Some(digest), Some(md5)) => digest.record(written.meta, md5).await,
             _ => written.meta,

@@ -1,0 +1,114 @@
+//! What a writer notes beside a state.
+
+use std::collections::BTreeMap;
+
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+
+use crate::error::{Error, Result};
+
+/// What every name begins with in the store, so that other metadata is left alone.
+const PREFIX: &str = "remote-state-";
+
+/// Amazon S3 accepts 2 KB of metadata in all, names included:
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html>.
+const MOST_BYTES: usize = 2048;
+
+/// What goes into a header as it is: printable ASCII without the percent sign. Blanks at the ends
+/// of a header's value would be lost.
+const ENCODED: &AsciiSet = &CONTROLS.add(b'%').add(b' ').add(b'"');
+
+/// Notes beside a state: who wrote it, by which operation, under which lock. The store keeps them
+/// as metadata of the object, and a read returns them.
+///
+/// Only writes of this library have them; other clients neither write nor remove them, since each
+/// write makes a new object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Annotations(BTreeMap<String, String>);
+
+impl Annotations {
+    /// Sets a note, in place of one with this name.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` for a name that has anything but lower-case letters, digits and hyphens, and
+    /// for more than 2 KB of notes in all.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
+        let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if name.is_empty() || !name.bytes().all(is_name) {
+            let reason = "expected lower-case letters, digits and hyphens";
+            return Err(Error::config(format!("{name:?} cannot name an annotation: {reason}")));
+        }
+        let before = self.0.insert(name.to_owned(), value.to_owned());
+        if self.size_bytes() <= MOST_BYTES {
+            return Ok(());
+        }
+        match before {
+            Some(before) => self.0.insert(name.to_owned(), before),
+            None => self.0.remove(name),
+        };
+        let message = format!("the annotations of a state have more than {MOST_BYTES} bytes");
+        Err(Error::config(message).with_context("annotation", name))
+    }
+
+    /// Returns a note.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// Returns all notes, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// Returns the notes as metadata of an object: names that begin with `remote-state-`, and
+    /// values in which percent signs stand for what a header does not carry.
+    pub fn to_metadata(&self) -> impl Iterator<Item = (String, String)> {
+        self.iter().map(|(name, value)| {
+            (format!("{PREFIX}{name}"), utf8_percent_encode(value, ENCODED).to_string())
+        })
+    }
+
+    /// Reads the notes among the metadata of an object. Other metadata is left out.
+    pub fn from_metadata<'a>(metadata: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let notes = metadata.into_iter().filter_map(|(name, value)| {
+            let name = name.to_ascii_lowercase().strip_prefix(PREFIX)?.to_owned();
+            Some((name, percent_decode_str(value).decode_utf8_lossy().into_owned()))
+        });
+        Self(notes.collect())
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.to_metadata().map(|(name, value)| name.len() + value.len()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_survive_headers_whatever_they_say() {
+        for value in ["ci@runner-7", "", " a b ", "100 %", "Jürgen\n\"x\"", "%41"] {
+            let mut notes = Annotations::default();
+            notes.set("who", value).unwrap();
+            let metadata: Vec<_> = notes.to_metadata().collect();
+            let [(name, sent)] = &*metadata else { panic!("{metadata:?}") };
+            assert_eq!(name, "remote-state-who");
+            assert!(sent.bytes().all(|byte| byte.is_ascii_graphic()), "{sent}");
+            let read = Annotations::from_metadata([(&**name, &**sent), ("other", "x")]);
+            assert_eq!(read, notes, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn names_and_sizes_that_a_store_does_not_keep_are_refused_and_change_nothing() {
+        let mut notes = Annotations::default();
+        notes.set("who", "me").unwrap();
+        for name in ["", "Who", "a b", "ä", "a_b"] {
+            assert!(notes.set(name, "x").is_err(), "{name:?}");
+        }
+        for name in ["who", "reason"] {
+            assert!(notes.set(name, &"x".repeat(2048)).is_err(), "{name}");
+        }
+        assert_eq!(notes.iter().collect::<Vec<_>>(), [("who", "me")]);
+    }
+}
