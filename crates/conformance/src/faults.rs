@@ -1,4 +1,4 @@
-//! A store that fails when told to.
+//! A store that fails on request.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,10 +14,9 @@ use remote_state_core::{
     Workspace, WriteMode, WriteOptions,
 };
 
-/// A store around another one that does what the other does, except for the [`Faults`] it is told
-/// to have.
+/// A store around another one, with the [`Faults`] that a test sets.
 ///
-/// Stores made of it by [`with_state_key`](StateStore::with_state_key) have the same faults.
+/// Stores that [`with_state_key`](StateStore::with_state_key) makes of it have the same faults.
 #[derive(Debug)]
 pub struct FaultyStore {
     inner: Arc<dyn StateStore>,
@@ -42,9 +41,9 @@ struct Plan {
 enum Fault {
     /// The call fails, and nothing is done.
     Refused(ErrorKind),
-    /// Nothing is wrong with this call.
+    /// The call has no fault.
     None,
-    /// The call is carried out, and its answer is lost.
+    /// The call does its work, and its answer is lost.
     ReplyLost,
 }
 
@@ -75,8 +74,7 @@ impl Faults {
         *lock(&self.0.write_delay) = delay;
     }
 
-    /// Makes the bytes of every read that is held against a digest end with a mismatch, as those of
-    /// a long state do.
+    /// Makes every read that verifies a digest end with a mismatch, as that of a long state can.
     pub fn end_reads_with_mismatch(&self) {
         self.0.ends_wrong.store(true, Ordering::Relaxed);
     }
@@ -114,7 +112,11 @@ impl Faults {
             Some(Fault::Refused(kind)) => Err(refused(operation, kind)),
             Some(Fault::ReplyLost) => {
                 call.await?;
-                Err(Error::new(ErrorKind::Unknown, operation, "the answer was lost, as asked for"))
+                Err(Error::new(
+                    ErrorKind::Unknown,
+                    operation,
+                    "the answer was lost, as the test asked",
+                ))
             }
         }
     }
@@ -135,16 +137,16 @@ impl Faults {
 }
 
 fn refused(operation: &'static str, kind: ErrorKind) -> Error {
-    Error::new(kind, operation, "the store failed, as asked for")
+    Error::new(kind, operation, "the store failed, as the test asked")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // Nothing panics while one is held.
+    // A panic cannot leave the faults half changed.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl FaultyStore {
-    /// Wraps a store, and returns it with its switch. It has no faults until told to.
+    /// Wraps a store, and returns it with its switch. It has no faults at first.
     pub fn wrap(inner: Arc<dyn StateStore>) -> (Arc<dyn StateStore>, Faults) {
         let faults = Faults::default();
         (Arc::new(Self { inner, faults: faults.clone() }), faults)

@@ -1,4 +1,4 @@
-//! States and lock records to work with, and comparisons that never print a state.
+//! States and lock records for tests, and comparisons that never print a state.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -21,7 +21,7 @@ pub(crate) fn state_with(serial: u64, lineage: &str, text: &str) -> Bytes {
     .into()
 }
 
-/// A state of exactly this many bytes, no two of whose pages are equal.
+/// A state of exactly this many bytes, all of whose pages differ.
 pub(crate) fn state_of_size(serial: u64, lineage: &str, size_bytes: usize) -> Bytes {
     let frame = state_with(serial, lineage, "").len();
     let mut text = String::with_capacity(size_bytes);
@@ -32,7 +32,7 @@ pub(crate) fn state_of_size(serial: u64, lineage: &str, size_bytes: usize) -> By
     state_with(serial, lineage, &text)
 }
 
-/// States that a careless keeper would not give back as they were.
+/// States that a careless store would change.
 pub(crate) fn delicate_states() -> Vec<(&'static str, Bytes)> {
     let with = |value: &str, end: &str| {
         Bytes::from(format!(
@@ -69,7 +69,7 @@ pub(crate) fn encrypted_state(serial: u64, lineage: &str) -> Bytes {
     .into()
 }
 
-/// A new lock record. What it says needs the escapes of Go's encoder.
+/// A new lock record. Its texts need the escapes of Go's encoder.
 pub(crate) fn lock_info(operation: &str) -> LockInfo {
     LockInfo::new(operation, "tester <ü>&co@conformance", "1.11.4", Timestamp::now())
         .expect("the system should yield random bytes")
@@ -88,7 +88,7 @@ pub(crate) fn unique(stem: &str) -> String {
     format!("{stem}-{now:x}-{:x}-{:x}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Reads a whole state, as it comes.
+/// Reads a whole state.
 pub(crate) async fn read(store: &dyn StateStore, workspace: &Workspace) -> Option<Bytes> {
     let read = store
         .read(workspace, &ReadOptions::default())
@@ -107,7 +107,7 @@ pub(crate) async fn read(store: &dyn StateStore, workspace: &Workspace) -> Optio
     Some(state.bytes)
 }
 
-/// Fails if the bytes differ, and says where without showing any.
+/// Fails if the bytes differ, and names the place without printing any.
 pub(crate) fn assert_same_bytes(got: &[u8], want: &[u8], what: &str) {
     if got != want {
         let at = got.iter().zip(want).take_while(|(got, want)| got == want).count();
@@ -119,7 +119,7 @@ pub(crate) fn assert_same_bytes(got: &[u8], want: &[u8], what: &str) {
     }
 }
 
-/// Fails unless the state of a workspace is this one.
+/// Fails unless this is the state of a workspace.
 pub(crate) async fn assert_stored(
     store: &dyn StateStore,
     workspace: &Workspace,

@@ -1,4 +1,4 @@
-//! Exclusion: one holder at a time, whoever asks.
+//! Exclusion: a lock has one holder at a time.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -20,8 +20,8 @@ use crate::setup::{Outcome, Setup};
 
 const NO_LOCKS: Outcome = Outcome::Skipped("the setup declares no locks");
 
-/// While a lock is held, taking it with another id fails and names the holder, twice over: some
-/// stores accept a condition and then ignore it.
+/// While a lock is held, taking it with another id fails and names the holder. The test tries
+/// twice: some stores accept a condition and then ignore it.
 pub async fn second_acquire_is_refused_and_names_the_holder(setup: &Setup) -> Outcome {
     if !setup.declares.locking {
         return NO_LOCKS;
@@ -30,7 +30,7 @@ pub async fn second_acquire_is_refused_and_names_the_holder(setup: &Setup) -> Ou
     let held = acquire(store, &ws, "first").await;
     for _ in 0..2 {
         let error = refused_acquire(store, &ws).await;
-        assert_eq!(holder(&error), held, "the holder that is named is the one that holds");
+        assert_eq!(holder(&error), held, "the error names the holder");
     }
     assert_eq!(shown(store, &ws).await.as_ref(), Some(&held), "a refused attempt changes nothing");
     Outcome::Kept
@@ -86,7 +86,7 @@ pub async fn acquire_with_the_own_id_succeeds(setup: &Setup) -> Outcome {
     Outcome::Kept
 }
 
-/// What is stored is what was asked for, with the path filled in, in the bytes of Go's encoder.
+/// The stored record is the given one with its path, in the bytes of Go's encoder.
 pub async fn record_is_stored_byte_for_byte(setup: &Setup) -> Outcome {
     if !setup.declares.locking {
         return NO_LOCKS;
@@ -139,13 +139,14 @@ pub async fn release_with_a_foreign_id_is_refused(setup: &Setup) -> Outcome {
     Outcome::Kept
 }
 
-/// Releasing what is free succeeds, and says that it was free: the first answer may have been lost.
+/// Releasing a free lock succeeds, and returns that it was free: the first answer may have been
+/// lost.
 pub async fn release_of_a_free_lock_says_so(setup: &Setup) -> Outcome {
     if !setup.declares.locking {
         return NO_LOCKS;
     }
     let (store, ws) = (&setup.store, Workspace::default());
-    for target in [LockTarget::Id(lock_info("nobody's").id), LockTarget::Unreadable] {
+    for target in [LockTarget::Id(lock_info("not held").id), LockTarget::Unreadable] {
         assert_eq!(release(store, &ws, &target).await, Released::AlreadyFree);
     }
     let held = acquire(store, &ws, "first").await;
@@ -156,7 +157,7 @@ pub async fn release_of_a_free_lock_says_so(setup: &Setup) -> Outcome {
     Outcome::Kept
 }
 
-/// A lock that was released can be taken by the next one.
+/// Another client can take a released lock.
 pub async fn released_lock_can_be_taken_again(setup: &Setup) -> Outcome {
     if !setup.declares.locking {
         return NO_LOCKS;
@@ -173,8 +174,8 @@ pub async fn released_lock_can_be_taken_again(setup: &Setup) -> Outcome {
     Outcome::Kept
 }
 
-/// A lock whose record cannot be read is held: it is shown, keeps others out, and goes only if it
-/// is named as what it is.
+/// A lock whose record cannot be read is held: it is shown, excludes others, and only
+/// [`LockTarget::Unreadable`] releases it.
 pub async fn unreadable_lock_is_held_until_released_as_such(setup: &Setup) -> Outcome {
     if !setup.declares.locking {
         return NO_LOCKS;
@@ -187,7 +188,7 @@ pub async fn unreadable_lock_is_held_until_released_as_such(setup: &Setup) -> Ou
         raw.put(&ws, Bytes::from_static(planted.as_bytes())).await;
         let record = inspect(store, &ws).await.unwrap_or_else(|| panic!("{planted:?} is a lock"));
         let reason = record.info.expect_err("it cannot be read");
-        assert!(!reason.contains("hunter2"), "why it cannot be read does not quote it");
+        assert!(!reason.contains("hunter2"), "the reason does not quote the record");
         let error = refused_acquire(store, &ws).await;
         assert!(
             error.holder().is_some_and(|holder| holder.info.is_err()),
@@ -203,7 +204,7 @@ pub async fn unreadable_lock_is_held_until_released_as_such(setup: &Setup) -> Ou
     Outcome::Kept
 }
 
-/// The lock of one workspace says nothing about another, nor about another state key.
+/// The lock of one workspace does not lock another one, nor another state key.
 pub async fn lock_of_one_state_leaves_others_free(setup: &Setup) -> Outcome {
     if !setup.declares.locking {
         return NO_LOCKS;
@@ -217,14 +218,14 @@ pub async fn lock_of_one_state_leaves_others_free(setup: &Setup) -> Outcome {
     let elsewhere = other_key(store, "locks");
     assert_eq!(inspect(&elsewhere, &dev).await, None);
     let third = acquire(&elsewhere, &dev, "elsewhere").await;
-    assert_ne!(third.path, second.path, "records tell what is locked");
+    assert_ne!(third.path, second.path, "records name what is locked");
     release(&elsewhere, &dev, &LockTarget::Id(third.id)).await;
     assert_eq!(shown(store, &dev).await, Some(second));
     Outcome::Kept
 }
 
-/// Many tasks count up one by one, each under the lock: nobody reads what another is about to
-/// replace.
+/// Many tasks count up one by one, each under the lock. No task reads a state that another one is
+/// about to replace.
 pub async fn hand_over_loses_no_update(setup: &Setup) -> Outcome {
     if !setup.declares.locking {
         return NO_LOCKS;
@@ -235,8 +236,7 @@ pub async fn hand_over_loses_no_update(setup: &Setup) -> Outcome {
         let (store, ws, holders) = (Arc::clone(&setup.store), ws.clone(), Arc::clone(&holders));
         tokio::spawn(async move {
             let info = lock_info(&format!("task {task}"));
-            // Uneven pauses, so that the same few do not always come first; and far shorter ones
-            // than people need.
+            // Different pauses, so that the first tasks differ, and shorter ones than in use.
             let pause = Duration::from_millis(5 + (task as u64 * 7) % 40);
             while let Err(error) = store.acquire(&ws, &info).await {
                 assert_eq!(
@@ -246,7 +246,7 @@ pub async fn hand_over_loses_no_update(setup: &Setup) -> Outcome {
                 );
                 sleep(pause).await;
             }
-            assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0, "nobody else holds the lock");
+            assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0, "no other task holds the lock");
             let count = match read(&*store, &ws).await {
                 Some(bytes) => counted(&bytes) + 1,
                 None => 1,
@@ -257,7 +257,7 @@ pub async fn hand_over_loses_no_update(setup: &Setup) -> Outcome {
                 .write(&ws, state.into(), &WriteMode::Overwrite.into())
                 .await
                 .unwrap_or_else(|error| panic!("the holder may write: {error:?}"));
-            assert_eq!(holders.fetch_sub(1, Ordering::SeqCst), 1, "nobody else holds the lock");
+            assert_eq!(holders.fetch_sub(1, Ordering::SeqCst), 1, "no other task holds the lock");
             assert_eq!(
                 release(&store, &ws, &LockTarget::Id(info.id.clone())).await,
                 Released::Freed(Some(info.with_path(store.location(&ws).path)))
@@ -272,7 +272,7 @@ pub async fn hand_over_loses_no_update(setup: &Setup) -> Outcome {
     Outcome::Kept
 }
 
-/// Counts how often it is told of the holder.
+/// Counts how often the wait reports the holder.
 struct Told {
     holder: LockId,
     times: AtomicUsize,
@@ -281,13 +281,13 @@ struct Told {
 #[async_trait]
 impl LockWaiting for Told {
     async fn pause(&self, holder: &LockRecord, pause: Duration) -> ControlFlow<()> {
-        assert_eq!(holder.id(), Some(&self.holder), "the one who holds is the one to wait for");
+        assert_eq!(holder.id(), Some(&self.holder), "the wait reports the holder");
         self.times.fetch_add(1, Ordering::SeqCst);
         Patience.pause(holder, pause).await
     }
 }
 
-/// Waiting for a lock ends when it is released, and tells about the holder meanwhile.
+/// Waiting for a lock ends when it is released, and reports the holder meanwhile.
 pub async fn waiting_ends_when_the_lock_is_released(setup: &Setup) -> Outcome {
     if !setup.declares.locking {
         return NO_LOCKS;
@@ -298,8 +298,8 @@ pub async fn waiting_ends_when_the_lock_is_released(setup: &Setup) -> Outcome {
     let next = lock_info("second");
     let wait = LockWait::new(Duration::from_secs(60));
     let (guard, released) = tokio::join!(store.lock(&ws, &next, wait, &waiting), async {
-        // The waiter has to have met the lock, however slow the store is; if it never does, that
-        // shows below.
+        // The wait must have met the lock, however slow the store is. If it never does, the test
+        // fails below.
         let deadline = Instant::now() + Duration::from_secs(30);
         while waiting.times.load(Ordering::SeqCst) == 0 && Instant::now() < deadline {
             sleep(Duration::from_millis(20)).await;
@@ -314,8 +314,8 @@ pub async fn waiting_ends_when_the_lock_is_released(setup: &Setup) -> Outcome {
     Outcome::Kept
 }
 
-/// Every lock that is held on any workspace is listed, whether its workspace has a state or not
-/// unless the setup says so; others are not.
+/// The held locks of all workspaces are listed, and no others. Locks of workspaces without a state
+/// count too, unless the setup says otherwise.
 pub async fn all_held_locks_are_listed(setup: &Setup) -> Outcome {
     if !setup.declares.locking {
         return NO_LOCKS;
@@ -335,8 +335,8 @@ pub async fn all_held_locks_are_listed(setup: &Setup) -> Outcome {
     }
     acquire(&other_key(store, "listing"), &workspace("elsewhere"), "elsewhere").await;
     held.sort_by(|a, b| a.0.cmp(&b.0));
-    // A listing may lag behind on some stores; a lock that was just taken is what people look for,
-    // so give it a moment only.
+    // The listings of some stores lag behind. People look for locks that were just taken, so the
+    // test waits only a moment.
     let deadline = Instant::now() + Duration::from_secs(10);
     while listed(store).await != held && Instant::now() < deadline {
         sleep(Duration::from_millis(250)).await;
@@ -359,7 +359,7 @@ async fn listed(store: &Arc<dyn StateStore>) -> Vec<(Workspace, LockInfo)> {
     found
 }
 
-/// The serial of a state of ours.
+/// The serial of a state of this test.
 fn counted(bytes: &[u8]) -> u64 {
     let header = remote_state_core::StateHeader::parse(bytes)
         .expect("what the last holder wrote is a state");

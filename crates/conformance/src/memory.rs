@@ -16,7 +16,7 @@ use remote_state_core::{
 
 use crate::setup::RawLocks;
 
-/// The pieces in which a state is read: small enough that most states of a test come in several.
+/// The size of the pieces of a read: small enough that most states of a test have several.
 const CHUNK_BYTES: usize = 8 << 10;
 
 /// A store in memory that keeps every promise, for tests without a network: conditional writes,
@@ -90,8 +90,7 @@ impl MemoryStore {
         }
     }
 
-    /// Takes abilities away, as a store has it that is configured without locks or cannot write
-    /// conditionally.
+    /// Sets what the store can do, such as less, for a store without locks or conditional writes.
     #[must_use]
     pub fn with_capabilities(mut self, capabilities: Capabilities) -> Self {
         self.capabilities = capabilities;
@@ -99,7 +98,7 @@ impl MemoryStore {
     }
 
     fn bucket(&self) -> MutexGuard<'_, Bucket> {
-        // A panic while it was held is a failed test already.
+        // A test that panicked with the lock has failed already.
         self.bucket.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -139,7 +138,7 @@ impl MemoryStore {
         let number = bucket.writes;
         let slot = bucket.states.entry((self.state_key.clone(), workspace.clone())).or_default();
         match (&options.mode, slot.current()) {
-            // An object of no bytes is no state, so creating one there is fine.
+            // An object of no bytes is no state, so a client may create one there.
             (WriteMode::Create, Some((_, stored))) if !stored.is_empty() => {
                 return failed("a state exists already");
             }
@@ -196,7 +195,7 @@ impl StateStore for MemoryStore {
         Ok(Arc::new(Self { state_key: key.to_owned(), ..self.clone() }))
     }
 
-    /// As in S3, where a digest and a lock have names made of the state's.
+    /// As in S3, where the names of a lock and of a digest are made of the state's.
     fn admit(&self, workspace: &Workspace) -> Result<()> {
         let name = format!("{workspace}/{}.tflock", self.state_key);
         if name.len() > 1024 || (self.capabilities.digests && self.state_key.ends_with("-md5")) {

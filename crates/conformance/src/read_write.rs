@@ -1,4 +1,4 @@
-//! States: what is written is what is read, and no write is lost.
+//! States: reads return what was written, and no write is lost.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::setup::{Outcome, Setup};
 
 const NO_CONDITIONS: Outcome = Outcome::Skipped("the setup declares no conditional writes");
 
-/// The store can do at least what the setup says it can.
+/// The store can do at least what the setup declares.
 pub async fn declared_capabilities_are_there(setup: &Setup) -> Outcome {
     let (has, declared) = (setup.store.capabilities(), setup.declares);
     assert!(has.locking || !declared.locking, "locks are declared");
@@ -34,7 +34,7 @@ pub async fn declared_capabilities_are_there(setup: &Setup) -> Outcome {
     Outcome::Kept
 }
 
-/// Where nothing was written, a read says so and is no error.
+/// Reading where no state was written returns `None`, and is no error.
 pub async fn read_of_nothing_is_none(setup: &Setup) -> Outcome {
     for ws in [Workspace::default(), workspace("dev")] {
         assert!(read(&*setup.store, &ws).await.is_none(), "nothing has been written to `{ws}`");
@@ -54,7 +54,7 @@ pub async fn empty_object_is_none(setup: &Setup) -> Outcome {
     Outcome::Kept
 }
 
-/// A write makes nothing visible before its decision is there, and never if the decision is no.
+/// A write makes nothing visible before its decision, and never if the decision is no.
 pub async fn write_waits_for_its_decision(setup: &Setup) -> Outcome {
     let (store, ws) = (&setup.store, Workspace::default());
     let undecided = |bytes: Bytes| {
@@ -67,7 +67,7 @@ pub async fn write_waits_for_its_decision(setup: &Setup) -> Outcome {
         let refused = || Error::new(ErrorKind::PreconditionFailed, "decide", "the writer says no");
         let (decide, outgoing) = undecided(state(2, "l"));
         let looked = async {
-            // A store that does not wait has written by then.
+            // A store that does not wait has written after this time.
             tokio::time::sleep(Duration::from_millis(50)).await;
             let seen = read(&**store, &ws).await;
             assert!(seen == before, "a write without a decision is visible");
@@ -79,14 +79,14 @@ pub async fn write_waits_for_its_decision(setup: &Setup) -> Outcome {
         assert!(read(&**store, &ws).await == before, "the decision was no, and nothing is written");
 
         let (decide, outgoing) = undecided(state(1, "l"));
-        decide.send(Ok(())).expect("nobody has dropped it");
+        decide.send(Ok(())).expect("the store waits for the decision");
         drop(store.write(&ws, outgoing, &options).await.expect("the decision is yes"));
         assert_stored(&**store, &ws, &state(1, "l"), "a write whose decision is yes").await;
     }
     Outcome::Kept
 }
 
-/// Every byte comes back as it was.
+/// Reads return the same bytes.
 pub async fn bytes_round_trip_exactly(setup: &Setup) -> Outcome {
     for (name, bytes) in delicate_states() {
         for ws in [Workspace::default(), workspace("dev")] {
@@ -97,7 +97,7 @@ pub async fn bytes_round_trip_exactly(setup: &Setup) -> Outcome {
     Outcome::Kept
 }
 
-/// A state of several megabytes comes back as it was.
+/// Reads return the same bytes of a state of several megabytes.
 pub async fn large_state_round_trips(setup: &Setup) -> Outcome {
     round_trip(setup, setup.scale.large_bytes).await
 }
@@ -140,7 +140,7 @@ async fn annotations(store: &dyn StateStore, ws: &Workspace) -> Annotations {
     read.expect("the state was written").meta.annotations
 }
 
-/// A state of many megabytes comes back as it was.
+/// Reads return the same bytes of a state of many megabytes.
 pub async fn huge_state_round_trips(setup: &Setup) -> Outcome {
     round_trip(setup, setup.scale.huge_bytes).await
 }
@@ -167,7 +167,7 @@ pub async fn file_is_written_as_it_is(setup: &Setup) -> Outcome {
     Outcome::Kept
 }
 
-/// What a write says about the state is what a read says.
+/// A write and a read describe a state alike.
 pub async fn write_and_read_agree_about_the_state(setup: &Setup) -> Outcome {
     let (store, ws, bytes) = (&setup.store, Workspace::default(), state(1, "l"));
     let written = overwrite(store, &ws, bytes.clone()).await;
@@ -191,7 +191,7 @@ pub async fn write_and_read_agree_about_the_state(setup: &Setup) -> Outcome {
     Outcome::Kept
 }
 
-/// Every read that starts after a write yields it, and after a deletion nothing.
+/// Every read that starts after a write returns it, and after a deletion `None`.
 pub async fn read_after_write_sees_it(setup: &Setup) -> Outcome {
     let ws = Workspace::default();
     for serial in 1..=20 {
@@ -206,7 +206,7 @@ pub async fn read_after_write_sees_it(setup: &Setup) -> Outcome {
     Outcome::Kept
 }
 
-/// While one writes, others read one state or the other, never a mixture.
+/// During a write, reads return one state or the other, never a mixture.
 pub async fn readers_see_whole_writes(setup: &Setup) -> Outcome {
     let (store, ws) = (&setup.store, Workspace::default());
     let long = state_of_size(1, "l", 512 << 10);
@@ -233,7 +233,7 @@ pub async fn readers_see_whole_writes(setup: &Setup) -> Outcome {
     Outcome::Kept
 }
 
-/// A write that names another state than the stored one is refused, and changes nothing.
+/// The store refuses a write that names another state than the stored one, and changes nothing.
 pub async fn update_with_a_stale_etag_fails_and_writes_nothing(setup: &Setup) -> Outcome {
     if !setup.declares.conditional_write {
         return NO_CONDITIONS;
@@ -252,7 +252,7 @@ pub async fn update_with_a_stale_etag_fails_and_writes_nothing(setup: &Setup) ->
     Outcome::Kept
 }
 
-/// A state that is gone cannot be updated.
+/// A deleted state cannot be updated.
 pub async fn update_of_a_deleted_state_fails(setup: &Setup) -> Outcome {
     if !setup.declares.conditional_write {
         return NO_CONDITIONS;
@@ -267,7 +267,7 @@ pub async fn update_of_a_deleted_state_fails(setup: &Setup) -> Outcome {
     Outcome::Kept
 }
 
-/// Creating where a state exists is refused, twice over, and changes nothing.
+/// The store refuses to create a state that exists, also a second time, and changes nothing.
 pub async fn create_on_an_existing_state_fails_and_writes_nothing(setup: &Setup) -> Outcome {
     if !setup.declares.conditional_write {
         return NO_CONDITIONS;
@@ -335,7 +335,7 @@ pub async fn deleted_state_can_be_created_again(setup: &Setup) -> Outcome {
     Outcome::Kept
 }
 
-/// Deleting what is not there succeeds.
+/// Deleting a state that does not exist succeeds.
 pub async fn delete_of_nothing_succeeds(setup: &Setup) -> Outcome {
     for ws in [Workspace::default(), workspace("dev")] {
         delete(&setup.store, &ws).await;
@@ -345,7 +345,7 @@ pub async fn delete_of_nothing_succeeds(setup: &Setup) -> Outcome {
     Outcome::Kept
 }
 
-/// A write or a deletion in one workspace does nothing to another.
+/// A write or a deletion in one workspace does not change another.
 pub async fn workspaces_do_not_see_each_other(setup: &Setup) -> Outcome {
     let names = ["default", "dev", "dev2", "env:", "terraform.tfstate"];
     for (serial, name) in (1..).zip(names) {

@@ -1,4 +1,4 @@
-//! What a provider brings to be judged.
+//! The store under test.
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use remote_state_core::{Capabilities, StateStore, Workspace};
 
-/// A store to be judged, and what its setup promises about it.
+/// A store under test, and what its setup declares.
 ///
 /// The state key must be fresh: no state, lock or version may be there.
 #[derive(Clone, Debug)]
@@ -16,15 +16,16 @@ use remote_state_core::{Capabilities, StateStore, Workspace};
 pub struct Setup {
     /// The store.
     pub store: Arc<dyn StateStore>,
-    /// What the store must be able to do. A behaviour that needs more than this is skipped; a
-    /// store that can do less than this fails.
+    /// What the store must be able to do. Behaviours that need more are skipped; a store that can
+    /// do less fails.
     pub declares: Capabilities,
-    /// How to get at locks behind the store's back; without it, unreadable locks cannot be tried.
+    /// Access to lock objects without the store. Without it, the behaviours with unreadable locks
+    /// are skipped.
     pub raw_locks: Option<Arc<dyn RawLocks>>,
-    /// How much to do.
+    /// The amount of work.
     pub scale: Scale,
-    /// Locks are listed for workspaces that have a state, and not for others: they cannot be
-    /// listed by themselves.
+    /// The store lists only locks of workspaces that have a state, since it cannot list locks by
+    /// themselves.
     pub lists_locks_of_states_only: bool,
     guard: Arc<dyn Any + Send + Sync>,
 }
@@ -36,7 +37,7 @@ impl Debug for dyn RawLocks {
 }
 
 impl Setup {
-    /// Brings a store.
+    /// Describes a store.
     pub fn new(store: Arc<dyn StateStore>, declares: Capabilities) -> Self {
         Self {
             store,
@@ -48,21 +49,21 @@ impl Setup {
         }
     }
 
-    /// Sets how to get at locks behind the store's back.
+    /// Sets the access to lock objects without the store.
     #[must_use]
     pub fn with_raw_locks(mut self, raw_locks: Arc<dyn RawLocks>) -> Self {
         self.raw_locks = Some(raw_locks);
         self
     }
 
-    /// Sets how much to do.
+    /// Sets the amount of work.
     #[must_use]
     pub fn with_scale(mut self, scale: Scale) -> Self {
         self.scale = scale;
         self
     }
 
-    /// Says that locks are listed for workspaces that have a state, and not for others.
+    /// Declares that the store lists only locks of workspaces that have a state.
     #[must_use]
     pub fn with_locks_of_states_only(mut self) -> Self {
         self.lists_locks_of_states_only = true;
@@ -77,7 +78,7 @@ impl Setup {
     }
 }
 
-/// How much the larger behaviours do.
+/// The amount of work of the larger behaviours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Scale {
@@ -127,34 +128,33 @@ impl Scale {
     }
 }
 
-/// Locks as other clients leave them: reading and writing a lock object without the store under
-/// test.
+/// Access to lock objects without the store under test, as other clients have it.
 ///
 /// # Panics
-/// Implementations panic where they fail: they are part of a test.
+/// Implementations panic if they fail, since they are part of a test.
 #[async_trait]
 pub trait RawLocks: Send + Sync {
-    /// Puts these bytes where the lock of a workspace stands.
+    /// Writes these bytes to the lock object of a workspace.
     async fn put(&self, workspace: &Workspace, bytes: Bytes);
 
-    /// Returns the bytes that stand where the lock of a workspace does, or `None` if there are
-    /// none.
+    /// Returns the bytes of the lock object of a workspace, or `None` if there is none.
     async fn get(&self, workspace: &Workspace) -> Option<Bytes>;
 }
 
-/// What came of a behaviour that did not fail.
+/// The outcome of a behaviour that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a skip has to be reported"]
 pub enum Outcome {
     /// The store kept the promise.
     Kept,
-    /// The setup does not have what it takes to try, and never said that it has.
+    /// The setup lacks what the behaviour needs, and does not declare it.
     Skipped(&'static str),
 }
 
 impl Outcome {
-    /// Says on standard error that a behaviour was skipped, so that no skip looks like a success.
-    #[expect(clippy::print_stderr, reason = "this is the voice of a test")]
+    /// Prints on standard error that a behaviour was skipped, so that a skip does not look like a
+    /// success.
+    #[expect(clippy::print_stderr, reason = "a test reports on standard error")]
     pub fn report(self, name: &str) {
         if let Self::Skipped(reason) = self {
             eprintln!("skipped {name}: {reason}");

@@ -1,5 +1,4 @@
-//! The list of all behaviours, for macros that make tests of them and for harnesses that make their
-//! own.
+//! The list of all behaviours, for macros that make tests of them and for other test harnesses.
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
@@ -27,7 +26,7 @@ pub struct HttpBehaviour {
     pub run: fn(&HttpTarget) -> BoxFuture<'_, ()>,
 }
 
-/// Passes all promises of a store to another macro: the one place where they are listed.
+/// Passes all promises of a store to another macro. Only this macro lists them.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __store_behaviours {
@@ -89,7 +88,7 @@ macro_rules! __store_behaviours {
     };
 }
 
-/// Passes all promises of a server to another macro: the one place where they are listed.
+/// Passes all promises of a server to another macro. Only this macro lists them.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __http_behaviours {

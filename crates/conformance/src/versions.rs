@@ -31,7 +31,7 @@ pub async fn newest_comes_first(setup: &Setup) -> Outcome {
     Outcome::Kept
 }
 
-/// An older version is read as it was.
+/// An older version can be read.
 pub async fn older_version_is_readable(setup: &Setup) -> Outcome {
     if !setup.declares.versions {
         return NO_VERSIONS;
@@ -47,7 +47,7 @@ pub async fn older_version_is_readable(setup: &Setup) -> Outcome {
     Outcome::Kept
 }
 
-/// A deletion is a version of its own, and what was there before stays readable.
+/// A deletion is a version of its own, and earlier versions stay readable.
 pub async fn deletion_is_shown_and_takes_nothing_away(setup: &Setup) -> Outcome {
     if !setup.declares.versions {
         return NO_VERSIONS;
@@ -69,7 +69,8 @@ pub async fn deletion_is_shown_and_takes_nothing_away(setup: &Setup) -> Outcome 
     Outcome::Kept
 }
 
-/// Only versions of this very state are listed, not those of one whose key begins alike.
+/// The store lists only versions of this state, and none of a state whose key has the same
+/// beginning.
 pub async fn those_of_other_states_are_not_listed(setup: &Setup) -> Outcome {
     if !setup.declares.versions {
         return NO_VERSIONS;
@@ -81,7 +82,7 @@ pub async fn those_of_other_states_are_not_listed(setup: &Setup) -> Outcome {
     let longer = setup
         .store
         .with_state_key(&longer)
-        .unwrap_or_else(|error| panic!("a longer key is a key: {error:?}"));
+        .unwrap_or_else(|error| panic!("a longer key should be a state key: {error:?}"));
     overwrite(&store, &Workspace::default(), state(1, "l")).await;
     overwrite(&longer, &Workspace::default(), state(1, "l")).await;
     overwrite(&store, &workspace("dev"), state(1, "l")).await;
@@ -92,7 +93,7 @@ pub async fn those_of_other_states_are_not_listed(setup: &Setup) -> Outcome {
     Outcome::Kept
 }
 
-/// Asking for a version that does not exist is an error, not a missing state.
+/// Reading a version that does not exist is an error, and not a missing state.
 pub async fn unknown_version_is_an_error(setup: &Setup) -> Outcome {
     if !setup.declares.versions {
         return NO_VERSIONS;
@@ -100,7 +101,7 @@ pub async fn unknown_version_is_an_error(setup: &Setup) -> Outcome {
     let ws = Workspace::default();
     let meta = overwrite(&setup.store, &ws, state(1, "l")).await;
     overwrite(&setup.store, &ws, state(2, "l")).await;
-    // The id of a version elsewhere has the right form and is still not one of this state.
+    // The id of a version of another state has the right form, and is not one of this state.
     let elsewhere = other_key(&setup.store, "unknown-version");
     let id = meta.version.expect("a store with versions returns their ids");
     let options = ReadOptions::default().with_version(id);

@@ -13,7 +13,7 @@ use crate::setup::{Outcome, Setup};
 /// How many writes are under way at a time.
 const WRITERS: usize = 16;
 
-/// However many there are, all are listed, each once, and `default` is not among them.
+/// All are listed, however many there are, each once, and `default` is not among them.
 pub async fn all_are_listed(setup: &Setup) -> Outcome {
     assert_listed(&setup.store, BTreeSet::new()).await;
     overwrite(&setup.store, &Workspace::default(), state(1, "l")).await;
@@ -43,7 +43,7 @@ pub async fn locks_are_not_workspaces(setup: &Setup) -> Outcome {
     Outcome::Kept
 }
 
-/// Names that Terraform allows are kept apart and listed as they are.
+/// All names that Terraform allows are separate workspaces, and are listed unchanged.
 pub async fn unusual_names_are_kept(setup: &Setup) -> Outcome {
     let names = [
         "a", "A", "a.b", "a+b", "a&b=c", "$x", "~", "a:b@c", "-", "...", "x.tflock", "env:",
@@ -59,7 +59,7 @@ pub async fn unusual_names_are_kept(setup: &Setup) -> Outcome {
     Outcome::Kept
 }
 
-/// A workspace whose state was deleted is listed no more.
+/// A workspace whose state was deleted is not listed any more.
 pub async fn deleted_ones_are_not_listed(setup: &Setup) -> Outcome {
     for name in ["kept", "deleted"] {
         overwrite(&setup.store, &workspace(name), state(1, "l")).await;
@@ -91,6 +91,6 @@ async fn assert_listed(store: &Arc<dyn StateStore>, want: BTreeSet<Workspace>) {
     let surplus: Vec<_> = got.difference(&want).take(5).collect();
     assert!(
         missing.is_empty() && surplus.is_empty(),
-        "not listed: {missing:?} …; listed though not there: {surplus:?} …"
+        "not listed: {missing:?} …; listed without a state: {surplus:?} …"
     );
 }

@@ -1,5 +1,4 @@
-//! The suite notices stores that break their promises: each breach here has to be found by the
-//! behaviour that is about it.
+//! The suite finds stores that break their promises: the behaviour for each promise fails.
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -16,12 +15,12 @@ use remote_state_core::{
     WriteOptions,
 };
 
-/// What a store does wrong.
+/// A promise that a store breaks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Breach {
-    /// Acknowledges a lock that someone else holds, as servers do that ignore `If-None-Match`.
+    /// Acknowledges a lock that another client holds, as servers do that ignore `If-None-Match`.
     AcquireOverwrites,
-    /// Looks first and locks then.
+    /// Looks for a lock first, and writes one then.
     AcquireLooksThenPuts,
     /// Adds something of its own to the record.
     AcquireChangesTheRecord,
@@ -29,7 +28,7 @@ enum Breach {
     LocksAreWorkspaces,
     /// Reads a state in another encoding than it was written.
     ReadReencodes,
-    /// Takes whatever id for the right one.
+    /// Accepts any id.
     ReleaseIgnoresTheId,
     /// Treats the lock as one for all workspaces.
     SharesOneLock,

@@ -1,4 +1,4 @@
-//! The store in memory keeps every promise; with less declared, so does one that can do less.
+//! The store in memory keeps every promise, also if it can do less and declares less.
 
 mod everything {
     use std::sync::Arc;
@@ -23,7 +23,7 @@ mod only_states {
 
     async fn setup() -> Setup {
         let store = MemoryStore::new().with_capabilities(Capabilities::default());
-        // A store that is told of no fault has none.
+        // Without a fault, the wrapped store keeps every promise too.
         let (store, _faults) = FaultyStore::wrap(Arc::new(store));
         let scale =
             Scale::default().with_workspaces(10).with_large_bytes(100_000).with_huge_bytes(200_000);
@@ -33,7 +33,7 @@ mod only_states {
     suite!(setup);
 }
 
-/// What `StateStoreExt::with_lock` makes of work and release, whatever becomes of each.
+/// The results of `StateStoreExt::with_lock` for each outcome of work and release.
 mod work_under_a_lock {
     use remote_state_conformance::{FaultyStore, MemoryStore};
     use remote_state_core::{
@@ -47,7 +47,7 @@ mod work_under_a_lock {
     }
 
     #[tokio::test]
-    async fn the_lock_is_held_during_the_work_and_given_back_whatever_came_of_it() {
+    async fn the_lock_is_held_during_the_work_and_released_after_success_and_failure() {
         let (store, _faults) = FaultyStore::wrap(Arc::new(MemoryStore::new()));
         let here = Workspace::default();
         for fails in [false, true] {
@@ -69,7 +69,7 @@ mod work_under_a_lock {
     }
 
     #[tokio::test]
-    async fn work_is_not_begun_without_the_lock_and_not_called_done_if_the_lock_was_broken() {
+    async fn work_does_not_begin_without_the_lock_and_fails_if_the_lock_was_broken() {
         let (store, _faults) = FaultyStore::wrap(Arc::new(MemoryStore::new()));
         let (here, other) = (Workspace::default(), info());
         drop(store.acquire(&here, &other).await.unwrap());
@@ -91,7 +91,7 @@ mod work_under_a_lock {
     }
 
     #[tokio::test]
-    async fn a_lock_that_cannot_be_given_back_is_named() {
+    async fn a_lock_that_cannot_be_released_is_named() {
         let (store, faults) = FaultyStore::wrap(Arc::new(MemoryStore::new()));
         let (here, ours) = (Workspace::default(), info());
         let unreleased: Result<()> = store

@@ -1,4 +1,4 @@
-//! A client as Terraform's is, and one name's worth of state to use it on.
+//! A client that sends what Terraform's sends, and one state to use it on.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +11,7 @@ use reqwest::header::HeaderMap;
 use crate::fixtures::{assert_same_bytes, unique};
 use crate::http::target::HttpTarget;
 
-/// What a server answered.
+/// The answer of a server.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Answer {
@@ -30,7 +30,7 @@ impl std::fmt::Debug for Answer {
 }
 
 impl Answer {
-    /// Returns a header's value, or nothing.
+    /// Returns the value of a header, or an empty text.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
@@ -41,7 +41,7 @@ impl Answer {
         self
     }
 
-    /// The answer is about a lock: `423` with the record of its holder.
+    /// Fails unless the answer is `423` with the record of this lock holder.
     #[track_caller]
     pub(super) fn assert_held_by(&self, holder: &LockInfo, what: &str) {
         self.assert_status(423, what);
@@ -53,32 +53,32 @@ impl Answer {
         );
     }
 
-    /// No client survives these: the redirects make it believe that it wrote, the others that
-    /// something went wrong for good.
+    /// Fails if clients cannot handle the answer: after a redirect they report success for a write
+    /// that did not happen, and after other unknown statuses they give up.
     #[track_caller]
     pub(super) fn assert_is_speakable(&self, what: &str) {
         assert!(!(300..400).contains(&self.status), "{what}: {} is a redirect", self.status);
         assert!(
             !matches!(self.status, 202 | 206 | 410),
-            "{what}: {} means nothing to the clients",
+            "{what}: {} is unknown to clients",
             self.status
         );
-        assert!(!self.headers.contains_key("location"), "{what}: an answer leads elsewhere");
+        assert!(!self.headers.contains_key("location"), "{what}: an answer is a redirect");
     }
 }
 
 impl HttpTarget {
-    /// Sends a request as Terraform does: authorised without being asked, with a digest where there
-    /// is a body.
+    /// Sends a request as Terraform does: with credentials from the start, and with a digest if
+    /// there is a body.
     ///
     /// # Panics
-    /// If it is not answered, or with something that no client survives.
+    /// If there is no answer, or one that clients cannot handle.
     pub async fn send(&self, method: &str, path_and_query: &str, body: Option<Bytes>) -> Answer {
         let digest = body.as_ref().map(|body| ("content-md5", content_md5(body)));
         self.send_with(method, path_and_query, body, digest.as_slice()).await
     }
 
-    /// Sends a request with these headers, and a digest only if it is among them.
+    /// Sends a request with these headers, and with no digest of its own.
     ///
     /// # Panics
     /// As [`send`](Self::send).
@@ -116,7 +116,7 @@ impl HttpTarget {
         answer
     }
 
-    /// Picks a name that no other test has.
+    /// Makes a name that no other test has.
     pub(super) fn state(&self, stem: &str) -> State<'_> {
         State { target: self, name: unique(stem) }
     }
@@ -155,13 +155,13 @@ impl State<'_> {
         self.send("UNLOCK", Some(info.to_json().into())).await
     }
 
-    /// The lock is held by this one: nobody else gets it.
+    /// Fails unless the lock has this holder, and no other client can take it.
     pub(super) async fn assert_locked_by(&self, holder: &LockInfo) {
         let other = crate::fixtures::lock_info("looking");
         self.lock(&other).await.assert_held_by(holder, "the lock is held");
     }
 
-    /// The lock is free: anybody gets it.
+    /// Fails unless the lock is free.
     pub(super) async fn assert_unlocked(&self) {
         let other = crate::fixtures::lock_info("looking");
         self.lock(&other).await.assert_status(200, "the lock is free");
@@ -177,8 +177,8 @@ impl State<'_> {
     pub(super) async fn assert_unwritten(&self) {
         let answer = self.get().await;
         answer.assert_status(404, "a state that was never written");
-        assert!(answer.body.is_empty(), "there is nothing to say about nothing");
-        assert_eq!(answer.header("content-md5"), "", "there is nothing to take a digest of");
+        assert!(answer.body.is_empty(), "there are no bytes without a state");
+        assert_eq!(answer.header("content-md5"), "", "there is no digest without a state");
     }
 }
 

@@ -1,4 +1,4 @@
-//! The edges: odd requests, long bodies, wrong names, and the server's end.
+//! Edge cases: odd requests, long bodies, wrong names, and the server's end.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use crate::fixtures::{lock_info, state};
 use crate::http::target::HttpTarget;
 
-/// The id counts wherever it stands in the query; nothing else in there does.
+/// The server finds the id wherever it is in the query, and ignores all other parameters.
 pub async fn query_order_and_foreign_parameters_are_ignored(server: &HttpTarget) {
     let at = server.state("query");
     let holder = lock_info("OperationTypeApply");
@@ -50,7 +50,7 @@ pub async fn query_order_and_foreign_parameters_are_ignored(server: &HttpTarget)
     at.assert_unlocked().await;
 }
 
-/// Who shows no token, or a wrong one, is told so before the body has come.
+/// The server answers a request with no token, or a wrong one, before its body has arrived.
 pub async fn unauthorised_large_body_is_not_read(server: &HttpTarget) {
     assert!(
         server.token.is_some(),
@@ -72,7 +72,7 @@ pub async fn unauthorised_large_body_is_not_read(server: &HttpTarget) {
             );
             assert!(
                 started.elapsed() < Duration::from_secs(10),
-                "the rest of the body is not waited for"
+                "the server does not wait for the rest of the body"
             );
         }
     }
@@ -83,10 +83,11 @@ pub async fn unauthorised_large_body_is_not_read(server: &HttpTarget) {
     server
         .send_raw("GET", &at.path(), &headers, b"")
         .await
-        .assert_status(404, "a bearer token is as good");
+        .assert_status(404, "a bearer token is accepted too");
 }
 
-/// A body beyond the limit is refused: at once if it says how long it is, else when it gets there.
+/// The server refuses a body beyond the limit: at once if it declares its length, and else when it
+/// exceeds the limit.
 pub async fn oversize_is_413(server: &HttpTarget) {
     let at = server.state("oversize");
     let too_long = server.max_state_bytes + 1;
@@ -111,7 +112,7 @@ pub async fn oversize_is_413(server: &HttpTarget) {
     at.assert_unlocked().await;
 }
 
-/// A name that a proxy, a store or a person could read in another way is refused.
+/// The server refuses names that a proxy, a store or a person could read in another way.
 pub async fn path_traversal_names_are_400(server: &HttpTarget) {
     let long = "x".repeat(1025);
     for name in [
@@ -151,8 +152,8 @@ pub async fn path_traversal_names_are_400(server: &HttpTarget) {
     }
 }
 
-/// Nothing is ever said to be elsewhere, unmodified or partial: clients believe then that they
-/// wrote, or read nothing.
+/// The server never redirects and never answers "not modified" or with a part: clients would report
+/// success without having written, or read nothing.
 pub async fn no_route_ever_answers_3xx(server: &HttpTarget) {
     let at = server.state("redirect");
     at.write(None, state(1, "l")).await.assert_status(200, "a write");
@@ -184,7 +185,7 @@ pub async fn no_route_ever_answers_3xx(server: &HttpTarget) {
             "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "LOCK", "UNLOCK", "OPTIONS",
             "PROPFIND",
         ] {
-            // Every answer is looked at where it is received.
+            // `send` checks every answer.
             let body = matches!(method, "POST" | "PUT" | "LOCK" | "UNLOCK")
                 .then(|| Bytes::from_static(b"{"));
             server.send(method, path, body).await;
@@ -206,7 +207,7 @@ pub async fn no_route_ever_answers_3xx(server: &HttpTarget) {
     }
 }
 
-/// A method that means nothing here is refused, and the answer says which do.
+/// The server refuses unknown methods, and names those that it accepts.
 pub async fn foreign_method_is_405(server: &HttpTarget) {
     let at = server.state("method");
     for (path, known) in [
@@ -226,11 +227,10 @@ pub async fn foreign_method_is_405(server: &HttpTarget) {
     }
 }
 
-/// A client that was told the methods of another server, by variables that stand for a whole CI
-/// project or by a block, asks for something else than it means: its unlock is a deletion, its lock
-/// a read. None of these is granted, so that no state is lost and nobody believes in a lock.
-/// What tells them apart is that a client's reads and deletions bring neither a body nor the digest
-/// of one.
+/// Variables of a CI project, or a block, may configure a client with the methods of another
+/// server. Then its unlock looks like a deletion, and its lock like a read. The server refuses all
+/// of these, so that no state is lost and no client believes that it holds a lock. It recognizes
+/// them since a client's reads and deletions have neither a body nor a digest.
 pub async fn methods_of_another_server_do_no_harm(server: &HttpTarget) {
     let at = server.state("foreign-methods");
     at.write(None, state(1, "l")).await.assert_status(200, "nothing is stored");
@@ -244,7 +244,7 @@ pub async fn methods_of_another_server_do_no_harm(server: &HttpTarget) {
         }
         headers
     };
-    // `unlock_method`: an unlock, and the two forms of a forced one, at the address of the state.
+    // `unlock_method`: an unlock, and both forms of a forced one, at the address of the state.
     at.send("DELETE", Some(record.clone().into())).await.assert_status(400, "an unlock by DELETE");
     for digest in [true, false] {
         let forced = server.send_raw("DELETE", &at.path(), &chunked(digest), b"0\r\n\r\n").await;
@@ -256,7 +256,7 @@ pub async fn methods_of_another_server_do_no_harm(server: &HttpTarget) {
         .send_raw("DELETE", &at.path(), &digest, b"")
         .await
         .assert_status(400, "the digest of nothing");
-    // `lock_method`: an answer of success would be taken for the lock.
+    // `lock_method`: after a success the client would believe that it holds the lock.
     for method in ["GET", "DELETE"] {
         at.send(method, Some(record.clone().into()))
             .await
@@ -270,11 +270,11 @@ pub async fn methods_of_another_server_do_no_harm(server: &HttpTarget) {
     }
     let at_the_lock = format!("/lock/{}", at.name);
     server.send("GET", &at_the_lock, Some(record.into())).await.assert_status(400, "a lock by GET");
-    // `update_method`: an answer of success would be taken for a write.
+    // `update_method`: after a success the client would believe that it wrote.
     for method in ["GET", "DELETE", "LOCK", "UNLOCK"] {
         at.send(method, Some(state(2, "l"))).await.assert_status(400, "a write by another method");
     }
-    at.assert_reads(&state(1, "l"), "none of these touches the state").await;
+    at.assert_reads(&state(1, "l"), "none of these changes the state").await;
     at.assert_unlocked().await;
     at.send("PATCH", Some(state(2, "l"))).await.assert_status(200, "the whole state, by PATCH");
     at.assert_reads(&state(2, "l"), "what was written by PATCH").await;
@@ -282,8 +282,8 @@ pub async fn methods_of_another_server_do_no_harm(server: &HttpTarget) {
     at.assert_unwritten().await;
 }
 
-/// A write that is under way when the server is told to stop is finished, stored and answered;
-/// nothing new is taken.
+/// When the server is asked to stop, it finishes and answers the write in flight, and accepts
+/// nothing new.
 pub async fn sigterm_finishes_write_in_flight(server: &HttpTarget) {
     let at = server.state("stop");
     let (store, ws) = server.native(&at.name);
@@ -292,7 +292,7 @@ pub async fn sigterm_finishes_write_in_flight(server: &HttpTarget) {
     let (answer, ()) = tokio::join!(at.write(None, bytes.clone()), async {
         sleep(Duration::from_millis(500)).await;
         server.stop();
-        // The address is given up at once; the request in flight goes on.
+        // The server closes its address at once, and goes on with the request in flight.
         let deadline = Instant::now() + Duration::from_millis(700);
         while TcpStream::connect(server.authority()).await.is_ok() {
             assert!(Instant::now() < deadline, "a server that stops takes no new connections");

@@ -1,4 +1,4 @@
-//! Locking and unlocking, with lost answers and all ways to force.
+//! Locking and unlocking, with lost answers and all forms of force-unlock.
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -7,7 +7,7 @@ use remote_state_core::LockInfo;
 use crate::fixtures::{self, lock_info};
 use crate::http::target::HttpTarget;
 
-/// Who comes second gets `423`, and learns who holds.
+/// A second client gets `423` with the record of the lock holder.
 pub async fn second_lock_gets_423_with_holder(server: &HttpTarget) {
     let state = server.state("second-lock");
     let holder = lock_info("OperationTypeApply");
@@ -23,7 +23,7 @@ pub async fn second_lock_gets_423_with_holder(server: &HttpTarget) {
     }
 }
 
-/// The holder may ask again: the first answer may have been lost.
+/// The holder may lock again: the first answer may have been lost.
 pub async fn relock_with_same_id_is_200(server: &HttpTarget) {
     let state = server.state("relock");
     let holder = lock_info("OperationTypeApply");
@@ -35,7 +35,7 @@ pub async fn relock_with_same_id_is_200(server: &HttpTarget) {
     state.assert_unlocked().await;
 }
 
-/// Of a hundred that ask at once one gets the lock, and the others learn which.
+/// One of a hundred simultaneous clients gets the lock, and the others learn which.
 pub async fn hundred_parallel_locks_one_winner(server: &HttpTarget) {
     let state = server.state("parallel");
     let racers: Vec<_> = (0..100).map(|racer| lock_info(&format!("racer {racer}"))).collect();
@@ -55,8 +55,8 @@ pub async fn hundred_parallel_locks_one_winner(server: &HttpTarget) {
     state.assert_locked_by(winner).await;
 }
 
-/// Terraform's force-unlock: no body, in no chunks, with the digest of nothing. It removes whatever
-/// lock there is.
+/// Terraform's force-unlock: an empty chunked body, with the digest of no bytes. It removes any
+/// lock.
 pub async fn empty_chunked_unlock_is_force_unlock(server: &HttpTarget) {
     let state = server.state("force-unlock");
     let holder = lock_info("OperationTypeApply");
@@ -77,7 +77,7 @@ pub async fn empty_chunked_unlock_is_force_unlock(server: &HttpTarget) {
     state.assert_unlocked().await;
 }
 
-/// OpenTofu's force-unlock: the id that a person typed, and nothing else that is true.
+/// OpenTofu's force-unlock: a record in which only the id, which a person typed, is meaningful.
 pub async fn opentofu_force_unlock_body_is_accepted(server: &HttpTarget) {
     let state = server.state("tofu-unlock");
     let holder = lock_info("OperationTypeApply");
@@ -104,7 +104,7 @@ pub async fn unlock_with_foreign_id_is_refused(server: &HttpTarget) {
     state.assert_unlocked().await;
 }
 
-/// Unlocking what is free is done already: the first answer may have been lost.
+/// Unlocking a free state succeeds: the first answer may have been lost.
 pub async fn repeated_unlock_is_200(server: &HttpTarget) {
     let state = server.state("repeated-unlock");
     let holder = lock_info("OperationTypeApply");
@@ -118,9 +118,9 @@ pub async fn repeated_unlock_is_200(server: &HttpTarget) {
     state.unlock(&holder).await.assert_held_by(&next, "a late repetition");
 }
 
-/// The same lock by methods that every proxy lets through, and by whatever pair of methods a client
-/// was told by variables or a block that were written for another server: GitLab's and Gitea's,
-/// Lynx's, the client's own. At these addresses none of them is a write or a deletion.
+/// The same lock by methods that every proxy passes on, and by the pairs of methods that are
+/// configured for other servers: GitLab's and Gitea's, Lynx's, the client's own. At these addresses
+/// none of them is a write or a deletion.
 pub async fn post_delete_lock_route_works(server: &HttpTarget) {
     for (method, away, door) in [
         ("POST", "DELETE", "lock"),
@@ -142,7 +142,7 @@ pub async fn post_delete_lock_route_works(server: &HttpTarget) {
         let release = async |info: Option<&LockInfo>| {
             server.send(away, &free, info.map(|info| info.to_json().into())).await
         };
-        send("GET", None).await.assert_status(204, "nobody holds the lock");
+        send("GET", None).await.assert_status(204, "the lock is not held");
         for _ in 0..2 {
             send(method, Some(&holder))
                 .await
@@ -159,23 +159,21 @@ pub async fn post_delete_lock_route_works(server: &HttpTarget) {
             .assert_status(200, "the holder may write");
         release(Some(&other)).await.assert_held_by(&holder, "a foreign id");
         for _ in 0..2 {
-            release(Some(&holder))
-                .await
-                .assert_status(200, "the holder may unlock, and say so again");
+            release(Some(&holder)).await.assert_status(200, "the holder may unlock, and repeat it");
         }
         state.assert_unlocked().await;
-        // By hand, without a body: the id in the query is as binding as one in a body; with
-        // neither, it is force.
+        // By hand, without a body: an id in the query counts like one in a body. A request with
+        // neither is a force-unlock.
         send(method, Some(&holder)).await.assert_status(200, "the lock is free");
         let foreign = server.send(away, &format!("{free}?ID={}", other.id), None).await;
         foreign.assert_held_by(&holder, "a foreign id in the query");
         release(None).await.assert_status(200, "force");
         state.assert_unlocked().await;
-        state.assert_reads(&fixtures::state(1, "l"), "no method of a lock touches the state").await;
+        state.assert_reads(&fixtures::state(1, "l"), "no method of a lock changes the state").await;
     }
 }
 
-/// A lock has an id, or it is none.
+/// The server refuses a lock record without an id.
 pub async fn malformed_lock_is_400(server: &HttpTarget) {
     let state = server.state("malformed-lock");
     for body in [
@@ -198,7 +196,7 @@ pub async fn malformed_lock_is_400(server: &HttpTarget) {
             state
                 .send("UNLOCK", Some(body))
                 .await
-                .assert_status(400, "an unlock without an id is not force");
+                .assert_status(400, "an unlock without an id is not a force-unlock");
         }
     }
     state.assert_unlocked().await;

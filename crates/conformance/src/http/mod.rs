@@ -1,5 +1,5 @@
-//! What a server of Terraform's `http` protocol promises: one function per promise, for any server,
-//! in this process or far away.
+//! The promises of a server of Terraform's `http` protocol: one function for each, for a server in
+//! this process or elsewhere.
 
 mod client;
 mod edges;

@@ -1,12 +1,12 @@
-//! The server beside other ways to the same store.
+//! The server beside native clients of the same store.
 
 use remote_state_core::{ErrorKind, LockTarget, Released, WriteMode};
 
 use crate::fixtures::{assert_stored, lock_info, state};
 use crate::http::target::HttpTarget;
 
-/// A client of the store and a client of the server lock each other out, and read what the other
-/// wrote.
+/// A client of the store and a client of the server exclude each other, and read each other's
+/// states.
 pub async fn native_tflock_blocks_http_lock_and_back(server: &HttpTarget) {
     let at = server.state("native");
     let (store, ws) = server.native(&at.name);
@@ -38,19 +38,19 @@ pub async fn native_tflock_blocks_http_lock_and_back(server: &HttpTarget) {
     at.write(Some(&http), state(2, "l")).await.assert_status(200, "the http client may write");
     assert_stored(&*store, &ws, &state(2, "l"), "the http client's state").await;
     at.unlock(&http).await.assert_status(200, "the holder may unlock");
-    assert_eq!(store.inspect(&ws).await.expect("the lock can be looked at"), None);
+    assert_eq!(store.inspect(&ws).await.expect("the lock can be read"), None);
 }
 
-/// When the store does its work and its answer is lost, the client tries again, as it would, and
-/// ends where it wanted to.
+/// If an answer of the store is lost after its work, the client repeats its request, and reaches
+/// its goal.
 pub async fn lost_replies_are_harmless(server: &HttpTarget) {
     let at = server.state("lost-reply");
     let holder = lock_info("OperationTypeApply");
     server.faults().lose_next_replies(1);
     at.lock(&holder).await.assert_status(503, "the answer to the lock is lost");
     at.lock(&holder).await.assert_status(200, "the lock, again");
-    // Looking at the lock and reading the state come before the write, so each of three answers can
-    // be lost.
+    // Before the write the server reads the lock and the state, so each of three answers can be
+    // lost.
     for lost in 0..3 {
         let next = state(lost as u64 + 1, "l");
         server.faults().lose_reply_after(lost);

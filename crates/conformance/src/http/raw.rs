@@ -13,15 +13,14 @@ use tokio::time::timeout;
 use crate::http::client::Answer;
 use crate::http::target::HttpTarget;
 
-/// A server that has not answered by then does not.
+/// The deadline for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl HttpTarget {
-    /// Sends a request whose target stands on the request line as it is, and returns the answer
-    /// once the connection has ended.
+    /// Sends a request with this target, unencoded, and returns the answer once the connection has
+    /// ended.
     ///
-    /// `body` is sent as it is: the headers say what it is. A server that stops reading midway is
-    /// no failure.
+    /// This sends `body` unchanged, so the headers must fit it. The server may stop reading midway.
     ///
     /// # Panics
     /// As [`send`](Self::send), and if the connection does not end.
@@ -48,7 +47,7 @@ impl HttpTarget {
         let (mut from, mut to) = stream.split();
         let mut received = Vec::new();
         let send = async {
-            // The answer says why, if the server does not want the rest.
+            // If the server refuses the rest, its answer has the reason.
             drop(to.write_all(body).await);
         };
         let receive = from.read_to_end(&mut received);
@@ -56,7 +55,7 @@ impl HttpTarget {
         let ((), ended) = timeout(PATIENCE, both)
             .await
             .unwrap_or_else(|_| panic!("{what} should be answered and ended"));
-        // A reset after the answer does no harm; one instead of an answer shows below.
+        // A reset after the answer is no failure. Without an answer the test fails below.
         drop(ended);
         let answer = parse(&received)
             .unwrap_or_else(|| panic!("{what}: {} bytes are no answer", received.len()));
@@ -64,8 +63,8 @@ impl HttpTarget {
         answer
     }
 
-    /// The header that authorises a request, if the server wants any, and the one that ends the
-    /// connection after the answer.
+    /// The header that authorises a request, if the server requires one, and the one that closes
+    /// the connection after the answer.
     pub fn raw_headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = vec![("Connection", "close".to_owned())];
         if let Some(token) = &self.token {
@@ -78,7 +77,7 @@ impl HttpTarget {
     }
 }
 
-/// Reads an answer whose body ends with the connection; a chunked one is not taken apart.
+/// Reads an answer whose body ends with the connection. This does not decode a chunked one.
 fn parse(received: &[u8]) -> Option<Answer> {
     let end = received.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = std::str::from_utf8(&received[..end]).ok()?;

@@ -1,4 +1,4 @@
-//! Reading: the bytes as they are, and never a missing state that is not missing.
+//! Reading: the stored bytes, and a missing state only if the store said so.
 
 use remote_state_core::ErrorKind;
 
@@ -11,8 +11,8 @@ use crate::http::target::HttpTarget;
 /// The longest state that is tried.
 const HUGE_BYTES: usize = 64 << 20;
 
-/// `404` means that the store said that the state was never written. No failure, and no wrong
-/// address, looks like that.
+/// `404` means that the store said that there is no state. No failure and no wrong address has this
+/// status.
 pub async fn unknown_state_is_404_and_store_failure_is_not(server: &HttpTarget) {
     let state = server.state("unknown");
     state.assert_unwritten().await;
@@ -47,10 +47,10 @@ pub async fn unknown_state_is_404_and_store_failure_is_not(server: &HttpTarget) 
     state.assert_unwritten().await;
 }
 
-/// A state of so many bytes may be handed on piece by piece.
+/// A server may stream a state of this many bytes.
 const LONG_BYTES: usize = 1 << 20;
 
-/// What was written is what is read, byte for byte, up to the longest state that is accepted.
+/// Reads return the written bytes, up to the longest state that the server accepts.
 pub async fn bytes_round_trip_exactly(server: &HttpTarget) {
     let longest =
         ("the longest state", state_of_size(1, "l", server.max_state_bytes.min(HUGE_BYTES)));
@@ -62,8 +62,7 @@ pub async fn bytes_round_trip_exactly(server: &HttpTarget) {
         assert_same_bytes(&answer.body, &bytes, what);
         assert_eq!(answer.header("content-type"), "application/json");
         assert_eq!(answer.header("cache-control"), "no-store");
-        // A digest stands before the bytes, so a server that hands on a long state as it comes has
-        // none.
+        // The header with the digest precedes the bytes, so a streamed state has none.
         if bytes.len() < LONG_BYTES || !answer.header("content-md5").is_empty() {
             assert_eq!(answer.header("content-md5"), content_md5(&bytes), "{what}");
         }
@@ -71,7 +70,7 @@ pub async fn bytes_round_trip_exactly(server: &HttpTarget) {
     }
 }
 
-/// OpenTofu's encrypted states have no `version`, and their serial counts all the same.
+/// OpenTofu's encrypted states have no `version`, and the server compares their serials too.
 pub async fn encrypted_opentofu_state_is_accepted(server: &HttpTarget) {
     let state = server.state("encrypted");
     let holder = lock_info("OperationTypeApply");
@@ -89,8 +88,8 @@ pub async fn encrypted_opentofu_state_is_accepted(server: &HttpTarget) {
     state.assert_reads(&encrypted_state(2, "l"), "the encrypted state").await;
 }
 
-/// A client that accepts `gzip`, as Go's does, reads the same as one that does not; a body that
-/// comes in encoded is refused.
+/// A client that accepts `gzip`, as Go's does, reads the same bytes as another. The server refuses
+/// an encoded body.
 pub async fn gzip_and_identity_reads_agree(server: &HttpTarget) {
     let state = server.state("gzip");
     let bytes = state_of_size(1, "l", 100_000);

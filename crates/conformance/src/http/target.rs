@@ -8,10 +8,10 @@ use remote_state_core::{StateStore, Workspace};
 
 use crate::faults::Faults;
 
-/// A server to be judged, and what the test may do behind its back.
+/// A server under test, and what the test may do without it.
 ///
-/// Every behaviour works on states with names of its own, so one server may serve many of them,
-/// even at the same time; all but `sigterm_finishes_write_in_flight`, and those that need
+/// Every behaviour works on states with names of its own, so many may use one server, even at the
+/// same time. The exceptions are `sigterm_finishes_write_in_flight`, and those that need
 /// [`Faults`].
 #[derive(Clone)]
 pub struct HttpTarget {
@@ -25,7 +25,7 @@ pub struct HttpTarget {
     guard: Arc<dyn Any + Send + Sync>,
 }
 
-/// What a server makes of the name in a URL.
+/// The meaning of the name in a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Names {
     /// A state key in the store's bucket.
@@ -51,8 +51,7 @@ impl HttpTarget {
         // No TLS is used. But where another crate of the build turns it on, a client cannot be made
         // without a provider for it.
         let _already_there = rustls::crypto::ring::default_provider().install_default();
-        // Following a redirect would hide that there was one; a proxy would be judged instead of
-        // the server.
+        // Following a redirect would hide it, and a proxy would answer instead of the server.
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
@@ -69,7 +68,7 @@ impl HttpTarget {
         }
     }
 
-    /// Sets the token that the server wants.
+    /// Sets the token that the server requires.
     #[must_use]
     pub fn with_token(mut self, token: impl Into<String>) -> Self {
         self.token = Some(token.into());
@@ -83,8 +82,7 @@ impl HttpTarget {
         self
     }
 
-    /// Sets another way to the server's states: a store such as a native client would use beside
-    /// the server.
+    /// Sets a store that a native client would use beside the server.
     #[must_use]
     pub fn with_native(mut self, store: Arc<dyn StateStore>, names: Names) -> Self {
         self.native = Some((store, names));
@@ -98,7 +96,7 @@ impl HttpTarget {
         self
     }
 
-    /// Sets what tells the server to stop, as SIGTERM does.
+    /// Sets a function that makes the server stop, as SIGTERM does.
     #[must_use]
     pub fn with_stop(mut self, stop: impl Fn() + Send + Sync + 'static) -> Self {
         self.stop = Some(Arc::new(stop));
@@ -131,7 +129,7 @@ impl HttpTarget {
             .unwrap_or_default()
     }
 
-    /// Returns where a native client finds the state that the server calls by this name.
+    /// Returns where a native client finds the state that has this name at the server.
     pub(super) fn native(&self, name: &str) -> (Arc<dyn StateStore>, Workspace) {
         let (store, names) =
             self.native.as_ref().expect("this behaviour needs `HttpTarget::with_native`");

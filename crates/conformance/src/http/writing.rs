@@ -1,4 +1,4 @@
-//! Writing: under the right lock, after the right state, and not twice.
+//! Writing: under the client's own lock, after the stored state, and once.
 
 use bytes::Bytes;
 
@@ -6,7 +6,7 @@ use crate::fixtures::{lock_info, state, state_with};
 use crate::http::client::content_md5;
 use crate::http::target::HttpTarget;
 
-/// Another id than the holder's does not write.
+/// The server refuses a write with another id than the holder's.
 pub async fn write_with_foreign_id_is_423(server: &HttpTarget) {
     let at = server.state("foreign-write");
     let holder = lock_info("OperationTypeApply");
@@ -22,7 +22,8 @@ pub async fn write_with_foreign_id_is_423(server: &HttpTarget) {
     at.assert_reads(&state(1, "l"), "the holder's state").await;
 }
 
-/// While someone holds the lock, a client without one does not write; when nobody does, it may.
+/// While the lock is held, the server refuses writes without an id; while it is free, it accepts
+/// them.
 pub async fn write_without_id_while_locked_is_423(server: &HttpTarget) {
     let at = server.state("write-without-lock");
     let holder = lock_info("OperationTypeApply");
@@ -34,11 +35,11 @@ pub async fn write_without_id_while_locked_is_423(server: &HttpTarget) {
         .assert_held_by(&holder, "an empty id");
     at.assert_unwritten().await;
     at.unlock(&holder).await.assert_status(200, "the holder may unlock");
-    at.write(None, state(1, "l")).await.assert_status(200, "nobody holds the lock");
+    at.write(None, state(1, "l")).await.assert_status(200, "the lock is not held");
     at.assert_reads(&state(1, "l"), "the state written without a lock").await;
 }
 
-/// Writing what is stored already succeeds, with or without a lock: the first answer may have been
+/// Writing the stored bytes again succeeds, with or without a lock: the first answer may have been
 /// lost.
 pub async fn identical_rewrite_is_200(server: &HttpTarget) {
     let at = server.state("rewrite");
@@ -55,7 +56,7 @@ pub async fn identical_rewrite_is_200(server: &HttpTarget) {
     at.assert_reads(&state(7, "l"), "the state").await;
 }
 
-/// An older state does not replace a newer one, nor does another of the same serial.
+/// Neither an older state nor another one of the same serial replaces the stored state.
 pub async fn lower_serial_is_409(server: &HttpTarget) {
     let at = server.state("serial");
     let holder = lock_info("OperationTypeApply");
@@ -69,7 +70,7 @@ pub async fn lower_serial_is_409(server: &HttpTarget) {
     at.assert_reads(&state(u64::MAX, "l"), "the newer state").await;
 }
 
-/// Another state altogether does not replace this one.
+/// A state of another lineage does not replace the stored one.
 pub async fn other_lineage_is_409(server: &HttpTarget) {
     let at = server.state("lineage");
     let holder = lock_info("OperationTypeApply");
@@ -79,7 +80,7 @@ pub async fn other_lineage_is_409(server: &HttpTarget) {
     at.assert_reads(&state(1, "one"), "the state after a refused write").await;
 }
 
-/// A body that does not match its digest was damaged on the way, and is not stored.
+/// The server does not store a body that does not match its digest.
 pub async fn wrong_content_md5_is_400_and_stores_nothing(server: &HttpTarget) {
     let at = server.state("digest");
     let wrong = content_md5(b"something else");
@@ -99,7 +100,7 @@ pub async fn wrong_content_md5_is_400_and_stores_nothing(server: &HttpTarget) {
     answer.assert_status(200, "no digest is fine");
 }
 
-/// `PUT` is the other usual method to write by.
+/// `PUT` writes like `POST`.
 pub async fn put_works_like_post(server: &HttpTarget) {
     let at = server.state("put");
     let holder = lock_info("OperationTypeApply");
@@ -111,8 +112,8 @@ pub async fn put_works_like_post(server: &HttpTarget) {
     at.assert_reads(&state(1, "l"), "the state that was put").await;
 }
 
-/// When the lock was broken, a write that follows directly is let through, since nobody wrote in
-/// between; any other is not.
+/// After a forced unlock, the server accepts a write only if it directly follows the stored state,
+/// since then no other client wrote in between.
 pub async fn write_under_a_broken_lock_must_follow_directly(server: &HttpTarget) {
     let at = server.state("broken-lock");
     let broken = lock_info("OperationTypeApply");
@@ -120,24 +121,24 @@ pub async fn write_under_a_broken_lock_must_follow_directly(server: &HttpTarget)
     at.send("UNLOCK", Some(Bytes::new())).await.assert_status(200, "force");
     at.write(Some(&broken), state(1, "l"))
         .await
-        .assert_status(200, "a first state: nobody wrote in between");
+        .assert_status(200, "a first state: no other write in between");
     at.write(Some(&broken), state(2, "l"))
         .await
-        .assert_status(200, "the next serial: nobody wrote in between");
+        .assert_status(200, "the next serial: no other write in between");
     at.write(Some(&broken), state(4, "l")).await.assert_status(409, "a serial is missing");
     at.write(None, state(3, "l")).await.assert_status(200, "another client");
     at.write(Some(&broken), state_with(3, "l", "late"))
         .await
-        .assert_status(409, "somebody wrote in between");
+        .assert_status(409, "another client wrote in between");
     at.assert_reads(&state(3, "l"), "the other client's state").await;
     let next = lock_info("OperationTypePlan");
     at.lock(&next).await.assert_status(200, "the lock is free");
     at.write(Some(&broken), state(4, "l"))
         .await
-        .assert_held_by(&next, "somebody else holds the lock now");
+        .assert_held_by(&next, "another client holds the lock now");
 }
 
-/// Only a state is stored.
+/// The server stores only states.
 pub async fn what_is_no_state_is_422(server: &HttpTarget) {
     let at = server.state("no-state");
     for body in [
@@ -169,12 +170,12 @@ pub async fn what_is_no_state_is_422(server: &HttpTarget) {
     }
 }
 
-/// Deleting a state is a change like any other.
+/// Deleting a state needs the lock like a write.
 pub async fn delete_respects_the_lock(server: &HttpTarget) {
     let at = server.state("delete");
     let holder = lock_info("deleting");
     at.send("DELETE", None).await.assert_status(200, "there was nothing");
-    at.write(None, state(1, "l")).await.assert_status(200, "nobody holds the lock");
+    at.write(None, state(1, "l")).await.assert_status(200, "the lock is not held");
     at.lock(&holder).await.assert_status(200, "the lock is free");
     at.send("DELETE", None).await.assert_held_by(&holder, "no id");
     at.assert_reads(&state(1, "l"), "the state after a refused deletion").await;

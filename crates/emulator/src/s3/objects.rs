@@ -285,7 +285,7 @@ impl Service {
             .metadata_directive
             .as_ref()
             .is_some_and(|directive| directive.as_str() == MetadataDirective::REPLACE);
-        // A missing source is told apart from a missing bucket by `find`; a failed condition of a
+        // `find` distinguishes a missing source from a missing bucket; a failed condition of a
         // copy is always 412.
         let source = self.storage.read(move |txn| select.find(txn)).await.map_err(|error| {
             match error.code() {
