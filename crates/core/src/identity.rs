@@ -18,7 +18,7 @@ pub struct Identity {
     pub region: String,
     /// The URL of the store, or its vendor's name for its own.
     pub endpoint: String,
-    /// The manners in which the store is spoken to, where there are several.
+    /// The dialect in which the provider speaks to the store, if there are several.
     pub dialect: Option<String>,
 }
 

@@ -59,15 +59,15 @@ pub enum Event<'a> {
 }
 
 /// A function that receives events.
-type Tell = dyn Fn(&Event<'_>) + Send + Sync;
+type Notify = dyn Fn(&Event<'_>) + Send + Sync;
 
 /// The receiver of events, if there is one.
 #[derive(Clone, Default)]
-pub(crate) struct Observer(Option<Arc<Tell>>);
+pub(crate) struct Observer(Option<Arc<Notify>>);
 
 impl Observer {
-    pub(crate) fn new(tell: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(tell)))
+    pub(crate) fn new(notify: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(notify)))
     }
 
     /// Returns whether there is a receiver.
@@ -76,9 +76,9 @@ impl Observer {
     }
 
     /// Passes an event on, and returns whether there is a receiver.
-    pub(crate) fn tell(&self, event: &Event<'_>) -> bool {
-        if let Some(tell) = &self.0 {
-            tell(event);
+    pub(crate) fn notify(&self, event: &Event<'_>) -> bool {
+        if let Some(notify) = &self.0 {
+            notify(event);
         }
         self.0.is_some()
     }

@@ -45,13 +45,13 @@ async fn guarded(State(app): State<Arc<App>>, request: Request) -> Response {
         Ok(response) => {
             if let (Some(state), Some(action)) = (&facts.state, facts.action) {
                 let lock = facts.lock_id.as_deref().map(LockId::new);
-                app.observer.tell(&Event::Done { state, action, lock: lock.as_ref() });
+                app.observer.notify(&Event::Done { state, action, lock: lock.as_ref() });
             }
             response
         }
         Err(failure) => {
             if let (Some(state), Some(action)) = (&facts.state, facts.action) {
-                app.observer.tell(&failure.event(state, action));
+                app.observer.notify(&failure.event(state, action));
             }
             facts.failure = Some(failure.for_log());
             failure.into_response()

@@ -99,8 +99,8 @@ impl ServerBuilder {
 
     /// Sets a function that receives the outcome of each request, at once and on the thread that
     /// serves the request. With an observer the log has no warnings about the same events.
-    pub fn with_observer(mut self, tell: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
-        self.observer = Observer::new(tell);
+    pub fn with_observer(mut self, notify: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+        self.observer = Observer::new(notify);
         self
     }
 

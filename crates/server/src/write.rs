@@ -134,11 +134,11 @@ async fn checked_write(
             "a client wrote a state under a lock that is gone; there was no other write in between"
         );
     }
-    let is_told = empties
+    let is_unobserved = empties
         && app.policy.emptied == Emptied::Warn
         && !Emptied::is_expected_of(lock.operation())
-        && !app.observer.tell(&Event::Emptied { state: name });
-    if is_told {
+        && !app.observer.notify(&Event::Emptied { state: name });
+    if is_unobserved {
         tracing::warn!(
             operation = lock.operation(),
             "a client replaced a state that had resources by one without any"

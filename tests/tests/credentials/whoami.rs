@@ -73,7 +73,7 @@ pub(crate) fn tests(suite: &mut Suite) {
             client.command("whoami").run().success();
         };
         unknown(Client::new().env_keys("env"), "no STS of its own is named");
-        // Amazon's manners make no Amazon of it, and its keys are nothing for Amazon's STS.
+        // An emulator without quirks is not Amazon, and Amazon's STS does not accept its keys.
         unknown(Client::new().env_keys("env").key("dialect", "aws"), "no STS of its own is named");
         // MinIO answers the request like this, other stores in ways of their own.
         for (status, body) in [

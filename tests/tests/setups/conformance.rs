@@ -25,14 +25,14 @@ const CROWDED: &str = "lock::hand_over_loses_no_update";
 
 pub(crate) fn add(suite: &mut Suite) {
     for setup in Setup::speaking_s3().filter(|setup| setup.shows.locks != Locks::Refused) {
-        let own = Manners {
+        let own = Variant {
             dialect: setup.shows.dialect.as_deref(),
             bucket: setup.shows.bucket,
             conditional_write: setup.shows.conditional_write,
             locks_in_table: false,
         };
         if setup.shows.table {
-            each(suite, setup, "table", Manners { locks_in_table: true, ..own });
+            each(suite, setup, "table", Variant { locks_in_table: true, ..own });
         }
         if setup.is_about_its_table {
             continue;
@@ -40,10 +40,10 @@ pub(crate) fn add(suite: &mut Suite) {
         each(suite, setup, "store", own);
         // Where versions decide about locks, every bucket has them.
         if setup.shows.versions && own.bucket == Bucket::Plain {
-            each(suite, setup, "versioned", Manners { bucket: Bucket::Versioned, ..own });
+            each(suite, setup, "versioned", Variant { bucket: Bucket::Versioned, ..own });
         }
         if setup.name == "s3/minio" {
-            let unknown = Manners { dialect: Some("generic"), conditional_write: false, ..own };
+            let unknown = Variant { dialect: Some("generic"), conditional_write: false, ..own };
             each(suite, setup, "generic", unknown);
         }
     }
@@ -51,7 +51,7 @@ pub(crate) fn add(suite: &mut Suite) {
 
 /// How a server is spoken to, and what is expected of it then.
 #[derive(Clone, Copy)]
-struct Manners {
+struct Variant {
     dialect: Option<&'static str>,
     bucket: Bucket,
     conditional_write: bool,
@@ -59,15 +59,15 @@ struct Manners {
 }
 
 /// Adds a test for every promise that the setup makes.
-fn each(suite: &mut Suite, setup: &'static Setup, module: &str, manners: Manners) {
+fn each(suite: &mut Suite, setup: &'static Setup, module: &str, variant: Variant) {
     for behaviour in store_behaviours() {
         // What is no lock is the same whatever holds them. Records that nobody can read are put
         // into an object, not into an item.
-        let is_about_it = !manners.locks_in_table
+        let is_about_it = !variant.locks_in_table
             || (behaviour.name.starts_with("lock::") && !behaviour.name.contains("unreadable"));
         let is_promised = is_about_it
-            && (manners.bucket == Bucket::Versioned || !behaviour.name.starts_with("versions::"))
-            && (manners.conditional_write || !CONDITIONAL.contains(&behaviour.name))
+            && (variant.bucket == Bucket::Versioned || !behaviour.name.starts_with("versions::"))
+            && (variant.conditional_write || !CONDITIONAL.contains(&behaviour.name))
             && !setup.shows.breaks.iter().any(|broken| broken == behaviour.name);
         if !is_promised {
             continue;
@@ -77,26 +77,26 @@ fn each(suite: &mut Suite, setup: &'static Setup, module: &str, manners: Manners
             let server = Arc::new(S3Server::of(setup));
             block_on(async {
                 let racers = if behaviour.name == CROWDED { 30 } else { Scale::default().racers };
-                let outcome = (behaviour.run)(&judged(server, manners, racers).await).await;
+                let outcome = (behaviour.run)(&judged(server, variant, racers).await).await;
                 assert_eq!(outcome, Outcome::Kept, "the setup has all that it takes");
             });
         });
     }
 }
 
-async fn judged(s3: Arc<S3Server>, manners: Manners, racers: usize) -> Judged {
-    let is_versioned = manners.bucket == Bucket::Versioned;
+async fn judged(s3: Arc<S3Server>, variant: Variant, racers: usize) -> Judged {
+    let is_versioned = variant.bucket == Bucket::Versioned;
     let bucket = if is_versioned { s3.make_versioned_bucket().await } else { s3.bucket.clone() };
     // The listing of one test's workspaces should not have to go through all others'.
     let mut place = s3.place_in(&bucket).with("workspace_key_prefix", &unique("env"));
-    if manners.locks_in_table {
+    if variant.locks_in_table {
         place = place.with("dynamodb_table", TABLE).with("use_lockfile", "false");
     }
-    let dialect: Vec<_> = manners.dialect.map(|dialect| ("dialect", dialect)).into_iter().collect();
+    let dialect: Vec<_> = variant.dialect.map(|dialect| ("dialect", dialect)).into_iter().collect();
     let store = place.store(&dialect);
     let declares = Capabilities::default()
         .with_locking(true)
-        .with_conditional_write(manners.conditional_write)
+        .with_conditional_write(variant.conditional_write)
         .with_versions(is_versioned);
     let lock_of = {
         let store = Arc::clone(&store);
@@ -111,12 +111,12 @@ async fn judged(s3: Arc<S3Server>, manners: Manners, racers: usize) -> Judged {
     // What takes long here and is the same for every server is done at full size once, or
     // elsewhere.
     let workspaces =
-        if manners.dialect == Some("generic") { Scale::default().workspaces } else { 60 };
+        if variant.dialect == Some("generic") { Scale::default().workspaces } else { 60 };
     let scale =
         Scale::default().with_racers(racers).with_workspaces(workspaces).with_huge_bytes(8 << 20);
     let judged = Judged::new(store, declares).with_scale(scale);
     // A table is not searched: which items are locks of this state is known from the states.
-    if manners.locks_in_table {
+    if variant.locks_in_table {
         judged.with_locks_of_states_only()
     } else {
         judged.with_raw_locks(Arc::new(raw_locks))
