@@ -10,8 +10,7 @@ use remote_state_core::provider::DigestWait;
 use remote_state_core::provider::ObjectStateStore;
 use remote_state_core::push::{DigestBefore, HeldLock, NewState, PushError, PushRules, Pushed};
 use remote_state_core::{
-    Error, ErrorKind, ReadOptions, StateHeader, StateStore, StateStoreExt as _, Workspace,
-    WriteMode,
+    Error, ErrorKind, ReadOptions, StateStore, StateStoreExt as _, Workspace, WriteMode,
 };
 use remote_state_emulator::{Emulator, Fault, Misbehaviour};
 
