@@ -1,4 +1,4 @@
-//! How often to try again where the store did not decide.
+//! How often to retry a request that the store did not decide.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio::time::sleep;
 const MOST: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
-/// Six attempts, with pauses between them that start at 50 ms and double.
+/// Up to six attempts. The pauses between them start at 50 ms and double.
 ///
 /// ```
 /// # async fn demo() {
@@ -24,12 +24,12 @@ pub struct Attempts {
 }
 
 impl Attempts {
-    /// Starts with none made.
+    /// Creates the attempts; none is made yet.
     pub fn new() -> Self {
         Self { made: 0, pause: FIRST_PAUSE }
     }
 
-    /// Pauses, unless the next attempt is the first, and returns whether there is to be one.
+    /// Pauses before every attempt but the first, and returns whether another attempt may be made.
     pub async fn next(&mut self) -> bool {
         if self.made == MOST {
             return false;
@@ -42,7 +42,7 @@ impl Attempts {
         true
     }
 
-    /// Returns whether the attempt that is being made is the last one.
+    /// Returns whether the current attempt is the last one.
     pub fn is_last(&self) -> bool {
         self.made == MOST
     }

@@ -1,31 +1,32 @@
-//! The release that claims: a lock is removed only by the release that was meant for it.
+//! Releases that claim the lock first, so that a release removes only the lock it was meant for.
 //!
-//! A release reads the lock, compares the id, and deletes what stands there. Where the store
-//! deletes on no condition, two releases of one id can both have read the lock before either
-//! deletes; the second then deletes whatever stands there by then, which may be the next holder's.
-//! So such a release first *claims* the lock: it replaces the record, on the condition that it
-//! still is the one that was read, by the same record with a mark. Only who made the mark deletes.
+//! A release reads the lock, compares the id, and deletes the lock object. If the store cannot
+//! delete on a condition, two releases of one id can both have read the lock before either deletes
+//! it; the second then deletes whatever lock is stored by then, which may be the next holder's. On
+//! such a store a release first *claims* the lock: it replaces the record by the same record with a
+//! mark, on the condition that the stored record still is the one that it read. Only the client
+//! that made the mark deletes the lock.
 //!
-//! Why no other lock is hit: while the mark stands the object exists, so every create is refused,
-//! and the record is nobody's own: an attempt to acquire with its id is refused, and so is a write
-//! under it. One release at most can make a mark out of the record that it read, since
-//! the replacement is conditional and changes the bytes and with them the entity tag. So from the
-//! mark to its deletion there is one client that deletes, and nothing else to be hit. What could
-//! break this is a second delete on its way: one whose answer was lost, or that of a release that
-//! has been taken over. Therefore
+//! Why a release cannot hit another lock: while the mark is stored the object exists, so the store
+//! refuses every create. A marked record belongs to no holder: the store refuses an attempt to
+//! acquire with its id, and a write under it. At most one release can mark the record that it read,
+//! since the replacement is conditional and changes the bytes and with them the entity tag. From
+//! the mark to its deletion exactly one client deletes, and there is no other lock to hit. Only a
+//! second delete under way could break this: one whose answer was lost, or that of a release that
+//! another one has taken over. Therefore
 //!
-//! - a delete under a mark is sent and answered before that mark can have been seen for
-//!   [`TAKE_OVER`], or it counts as lost; where the mark has become old before the delete is sent,
-//!   it is made anew first;
-//! - a delete whose answer was lost is repeated only after [`TAKE_OVER`], under a new mark, until
-//!   when the old one keeps everyone out;
-//! - whoever finds the mark of another release waits until the lock is gone, and takes it over only
-//!   when it has seen this one mark for [`TAKE_OVER`] by its own clock, again by a conditional
-//!   replacement.
+//! - a release sends its delete, and must have the answer, before another client can have seen the
+//!   mark for [`TAKE_OVER`]; otherwise the delete counts as lost. If the mark is too old before the
+//!   delete is sent, the release makes a new mark first;
+//! - a release repeats a delete whose answer was lost only after [`TAKE_OVER`] and under a new
+//!   mark; until then the old mark keeps every client out;
+//! - a release that finds the mark of another one waits until the lock is gone. It takes the lock
+//!   over only after it has seen the same mark for [`TAKE_OVER`] by its own clock, again by a
+//!   conditional replacement.
 //!
-//! What remains is a delete that the store carries out although we have given it up for longer than
-//! that, and clients that know nothing of marks: one that deletes without a condition frees the
-//! lock under our mark, and our delete can then hit the next holder's.
+//! Two risks remain: a delete that the store carries out more than [`TAKE_OVER`] after its release
+//! gave it up, and clients that do not know marks. Such a client may delete without a condition and
+//! free the lock under a mark; the release's own delete can then hit the next holder's lock.
 //!
 //! A release that deletes exactly what it read (by a condition or by the id of a version) needs no
 //! claim, and repeats its delete at once.
@@ -48,22 +49,22 @@ use crate::provider::{
 use crate::store::{LockRecord, LockTarget, Released, StateStore};
 use crate::workspace::Workspace;
 
-/// How often the time for a take-over is waited for at most, before a release gives up.
+/// How many take-over times a release waits before it gives up.
 const MOST_TAKE_OVERS: u32 = 3;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// The member of a lock record that holds the claim. No other client knows it, and all ignore it.
+/// The member of a lock record that holds the claim. Other clients do not know it and ignore it.
 const MARK: &str = "RemoteStateRelease";
 
 /// The most bytes that a mark adds to a record.
 const MARK_BYTES: usize = 128;
 
-/// A record and its mark. What is longer, in bytes, need not be read to its end.
+/// The most bytes of a record with its mark. Reading stops after that many.
 pub(super) const LONGEST_LOCK_OBJECT: usize = MAX_LOCK_RECORD_BYTES + MARK_BYTES;
 
-/// Describes what stands in a lock object, its claim included.
+/// Describes the record in a lock object, its claim included.
 pub fn read_lock_record(text: &[u8], object: impl Into<String>) -> LockRecord {
     match claim_in(text) {
         None => LockRecord::new(parse_lock_record(text), object),
@@ -79,13 +80,13 @@ pub fn read_lock_record(text: &[u8], object: impl Into<String>) -> LockRecord {
 }
 
 fn claim_in(text: &[u8]) -> Option<ClaimId> {
-    // Most records have none, and need not be read twice.
+    // Most records have no mark, and are not parsed twice.
     if text.len() > LONGEST_LOCK_OBJECT || !contains(text, MARK.as_bytes()) {
         return None;
     }
     let object: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(text).ok()?;
     let value = object.get(MARK)?;
-    // Whatever stands there says that somebody has claimed it.
+    // Any value under this name means that a release has claimed the lock.
     Some(ClaimId::new(value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
 }
 
@@ -93,8 +94,8 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
 
-/// The stored bytes with a mark before the last brace, in place of one that stands there: nothing
-/// else of them changes.
+/// Returns the stored bytes with a mark before the last brace, in place of an earlier mark. All
+/// other bytes stay as they are.
 fn with_mark(text: &[u8], claim: &ClaimId) -> Bytes {
     let text = without_mark(text);
     let end = text.iter().rposition(|byte| *byte == b'}').unwrap_or(text.len());
@@ -103,8 +104,8 @@ fn with_mark(text: &[u8], claim: &ClaimId) -> Bytes {
     [head, mark.as_bytes(), tail].concat().into()
 }
 
-/// The stored bytes as they were before they were marked. A mark of another form than ours stays:
-/// the last one counts.
+/// Returns the stored bytes without their mark. A mark of another form stays: of two members with
+/// one name the last counts.
 fn without_mark(text: &[u8]) -> Vec<u8> {
     let start = format!(",\"{MARK}\":\"");
     let found = || {
@@ -123,11 +124,12 @@ fn without_mark(text: &[u8]) -> Vec<u8> {
 
 /// What to do about a lock that was found.
 enum Next {
-    /// Delete exactly what was read, or, where the store cannot tell, what stands there.
+    /// Delete exactly what was read, or, if the store has no condition for that, whatever is
+    /// stored.
     Remove,
-    /// Replace the record by itself with our mark.
+    /// Replace the record by itself with this release's mark.
     Claim,
-    /// Delete what carries our mark.
+    /// Delete the record that carries this release's mark.
     RemoveClaimed,
     /// Look again later.
     Wait(Duration),
@@ -138,7 +140,7 @@ impl Watch {
         matches!((&self.mark, &record.claim), (Some((ours, _)), Some(found)) if ours == found)
     }
 
-    /// Whether what was found is the lock that this release is about.
+    /// Returns whether the record that was found is the lock that this release is for.
     fn is_meant(&self, record: &LockRecord, target: &LockTarget) -> bool {
         match (&record.info, target) {
             _ if self.is_ours(record) => true,
@@ -149,7 +151,8 @@ impl Watch {
         }
     }
 
-    /// What our mark stood on is gone, and a lock with the same id was taken anew.
+    /// Returns whether the marked record is gone and a client has taken a new lock with the same
+    /// id.
     fn is_another(&self, record: &LockRecord) -> bool {
         self.in_doubt.is_some() && !record.is_being_released()
     }
@@ -171,7 +174,7 @@ impl Watch {
                 (None, Some((_, made))) if made.elapsed() < wait.fresh() => {
                     return Next::RemoveClaimed;
                 }
-                // Others may be about to take it over.
+                // Other releases may be about to take it over.
                 (None, _) => return Next::Claim,
             }
         } else {
@@ -192,7 +195,8 @@ impl Watch {
     }
 }
 
-/// Releases a lock step by step, in silence: [`StateStore::release`] for a store that has steps.
+/// Releases a lock step by step, reporting nothing: [`StateStore::release`] for a store that has
+/// steps.
 ///
 /// # Errors
 /// Those of [`StateStore::release`].
@@ -210,7 +214,7 @@ pub async fn release_in_steps(
     }
 }
 
-/// What came of one step with one lock object.
+/// The result of one step with one lock object.
 enum Step {
     Done(Released),
     Wait(ReleaseWait),
@@ -231,7 +235,7 @@ impl StateLock<'_> {
         }
     }
 
-    /// Does of a release what can be done at once, as
+    /// Makes one step of a release without waiting, as
     /// [`StateStore::release_step`](crate::StateStore::release_step) promises it.
     ///
     /// # Errors
@@ -276,7 +280,7 @@ impl StateLock<'_> {
                     }
                     others.push(("free already", object));
                 }
-                // The same holder has both, and that they are not released is said once.
+                // One holder has both locks; the error names that holder once.
                 Err(error)
                     if failure.as_ref().is_some_and(|first| is_same_holder(first, &error)) => {}
                 Err(error) => match failure.take() {
@@ -295,8 +299,8 @@ impl StateLock<'_> {
         }
     }
 
-    /// Gives back what this attempt at a lock has taken. It does not wait: what cannot be released
-    /// at once is left to whoever is told of it.
+    /// Gives back the lock that this attempt has taken, without waiting. If the lock cannot be
+    /// released at once, the error leaves it to the caller.
     pub(super) async fn give_one_back(
         &self,
         lock: &dyn LockMechanism,
@@ -333,7 +337,8 @@ impl StateLock<'_> {
             let record = found.record();
             if !watch.is_meant(record, target) || watch.is_another(record) {
                 return match (watch.met.take(), &record.info) {
-                    // What was meant is gone, and the next holder has come: that is no failure.
+                    // The lock is gone, and the next holder has taken a new one: that is no
+                    // failure.
                     (Some(info), _) => Ok(Step::Done(Released::Freed(info))),
                     (None, Ok(_)) => Err(held(&self.location, "unlock", record)),
                     (None, Err(_)) => Err(unreadable(lock, record)),
@@ -347,7 +352,7 @@ impl StateLock<'_> {
                     None => break,
                 },
                 Next::Remove => match found.remove_once().await {
-                    // A version that was marked may lie over the one that it was made of.
+                    // A marked version may lie on top of the version that it was made of.
                     Ok(()) if found.removes_exactly() && record.is_being_released() => continue,
                     Err(Failure { outcome: Outcome::Refused, error })
                         if found.removes_exactly()
@@ -370,7 +375,7 @@ impl StateLock<'_> {
                 Ok(()) | Err(Failure { outcome: Outcome::Absent, .. }) => {
                     return Ok(Step::Done(Released::Freed(watch.met.take().flatten())));
                 }
-                // What is refused now says nothing of a delete that went out before.
+                // A refusal now does not decide about a delete that was sent before.
                 Err(Failure { outcome: Outcome::Refused, error }) => {
                     last = Some(error);
                     break;
@@ -382,15 +387,15 @@ impl StateLock<'_> {
             }
         }
         Err(match last {
-            // No delete went out, or the store decided against each.
+            // This release sent no delete, or the store decided against each.
             Some(error) if !watch.is_going => error,
             Some(source) => perhaps_released(lock).with_source(source),
             None => perhaps_released(lock),
         })
     }
 
-    /// Puts our mark in place of what was found, and deletes what carries it. The outer error is
-    /// none of the store's.
+    /// Replaces the record that was found by the marked one, and deletes that. The outer error does
+    /// not come from the store.
     async fn claim_and_remove(
         &self,
         lock: &dyn LockMechanism,
@@ -399,8 +404,8 @@ impl StateLock<'_> {
         watch: &mut Watch,
     ) -> Result<Result<(), Failure>> {
         let record = found.record();
-        // The same mark again for a record that has none, since an earlier request for it may still
-        // arrive; a new one for the next.
+        // An unmarked record gets the same mark again, since an earlier request with it may still
+        // arrive; any other record gets a new mark.
         let claim = match &watch.mark {
             Some((claim, made))
                 if !record.is_being_released() && made.elapsed() < self.claim_wait.fresh() =>
@@ -421,14 +426,14 @@ impl StateLock<'_> {
         if let Err(failure) = found.replace_once(marked).await {
             watch.is_going |= failure.outcome == Outcome::Unknown;
             return Ok(Err(match failure.outcome {
-                // The record is not as it was, or may not be: looking again shows which.
+                // The record has changed, or may have: the next look shows which.
                 Outcome::Absent | Outcome::Unknown => {
                     Failure { outcome: Outcome::Conflict, ..failure }
                 }
                 _ => failure,
             }));
         }
-        // Whatever was under way before was about the mark that this one has replaced.
+        // Earlier deletes were for the mark that this one has replaced.
         watch.in_doubt = None;
         watch.is_going = true;
         watch.original =
@@ -436,7 +441,7 @@ impl StateLock<'_> {
         Ok(self.remove_claimed(lock, found, target, watch).await)
     }
 
-    /// Deletes what carries our mark.
+    /// Deletes the record that carries this release's mark.
     async fn remove_claimed(
         &self,
         lock: &dyn LockMechanism,
@@ -446,7 +451,7 @@ impl StateLock<'_> {
     ) -> Result<(), Failure> {
         let age = watch.mark.as_ref().map_or(Duration::MAX, |(_, made)| made.elapsed());
         if age >= self.claim_wait.fresh() {
-            // Others may take it over before an answer comes: the mark is made anew.
+            // Other releases may take it over before the answer comes: make a new mark.
             let error =
                 Error::new(ErrorKind::Unavailable, "unlock", "the store answers too slowly");
             return Err(Failure { outcome: Outcome::Conflict, error });
@@ -468,8 +473,8 @@ impl StateLock<'_> {
         removed
     }
 
-    /// Makes the lock its holder's own again: we may not delete it, and nothing of ours is under
-    /// way.
+    /// Restores the holder's record: this release may not delete the lock, and none of its deletes
+    /// is under way.
     async fn take_mark_back(
         &self,
         lock: &dyn LockMechanism,
@@ -489,8 +494,8 @@ impl StateLock<'_> {
         }
     }
 
-    /// A whole record in place of one that cannot be read, so that it can be released by its id
-    /// should this release not come to its end.
+    /// Returns a whole record to replace an unreadable one, so that a client can release the lock
+    /// by id if this release does not finish.
     fn stand_in(&self) -> Result<LockInfo> {
         Ok(LockInfo {
             id: LockId::random()?,
@@ -506,7 +511,7 @@ impl StateLock<'_> {
 }
 
 impl Watch {
-    /// What to wait for, or nothing if it has been waited for long enough.
+    /// Returns what to wait for, or `None` if this release has waited long enough.
     fn pause(
         &mut self,
         record: &LockRecord,

@@ -1,10 +1,10 @@
-//! The warning of a clock that differs from that of a service.
+//! The warning about a clock that differs from a service's clock.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Warns that this machine's clock is behind that of a service by so many seconds, or ahead of it
-/// if they are negative, and that the service's time is used. A process warns once: its clients
-/// share the clock.
+/// Warns that this machine's clock is behind a service's by this many seconds (ahead of it if they
+/// are negative), and that the service's time is used. A process warns once: its clients share the
+/// clock.
 pub fn warn_of_clock(seconds_behind: i64) {
     static HAS_WARNED: AtomicBool = AtomicBool::new(false);
     if !HAS_WARNED.swap(true, Ordering::Relaxed) {

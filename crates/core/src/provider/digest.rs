@@ -1,9 +1,10 @@
-//! The digest of a state: the MD5 of its bytes, recorded beside it in an entry of a table.
+//! The digest of a state: the MD5 of its bytes, recorded in an entry of a table.
 //!
-//! It is recorded after each write of the state and deleted after its deletion, so between the two
-//! the state does not match it. A reader that comes in that moment waits and reads both again, as
-//! long as native clients do. A state without a recorded digest, or with an entry that holds
-//! none, is accepted, as they do: not every client that writes keeps one.
+//! A client records the digest after each write of the state and deletes it after the state's
+//! deletion, so for a moment the two do not match. A reader that comes in that moment waits and
+//! reads both again, for as long as native clients do. Like native clients it accepts a state
+//! without a recorded digest, or with an entry that holds none: not every client that writes keeps
+//! digests.
 
 use std::future::Future;
 use std::time::Duration;
@@ -27,37 +28,37 @@ pub use entry::{DigestEntry, Recorded};
 use mismatch::Mismatch;
 use verified::verified_stream;
 
-/// States up to this size are verified before their first byte is handed on, and read again if they
-/// do not match. Larger ones are verified while they stream: their last byte is followed by the
-/// error.
+/// The largest state, in bytes, to verify before the first byte is passed on, and to read again
+/// after a mismatch. Larger states are verified while they stream: an error follows their last
+/// byte.
 const COLLECTED_BYTES: u64 = 8 << 20;
 
 /// What a reader knows of the digest.
 enum Known {
     Sum(Mismatch),
-    /// None is recorded that a state could be held against.
+    /// No digest is recorded that the state could be compared with.
     Nothing,
-    /// The table may not be read, or is not there.
+    /// The client may not read the table, or the table does not exist.
     Unusable,
 }
 
-/// How long to wait for a state and its digest to agree.
+/// How long a reader waits for a state and its digest to agree.
 #[derive(Clone, Copy, Debug)]
 pub struct DigestWait {
-    /// How long to wait before both are read again.
+    /// The pause before both are read again.
     pub pause: Duration,
-    /// After how long to give up: what does not match then is an error.
+    /// When to give up: a mismatch after this time is an error.
     pub patience: Duration,
 }
 
 impl Default for DigestWait {
-    /// As native clients: every two seconds, for ten.
+    /// As native clients do: every two seconds, for ten.
     fn default() -> Self {
         Self { pause: Duration::from_secs(2), patience: Duration::from_secs(10) }
     }
 }
 
-/// The digest of one state: what is read is held against it, and what is written is recorded.
+/// The digest of one state: verifies what is read, and records what is written.
 #[derive(Debug)]
 pub struct StateDigest<E> {
     entry: E,
@@ -65,18 +66,17 @@ pub struct StateDigest<E> {
 }
 
 impl<E: DigestEntry> StateDigest<E> {
-    /// Names the entry, and how long a reader waits for it.
+    /// Creates the digest with its entry, and how long a reader waits for it.
     pub fn new(entry: E, wait: DigestWait) -> Self {
         Self { entry, wait }
     }
 
-    /// Reads a state that must match its digest, unless `options` ask for another version than the
-    /// current one, or for no look at it. `read` reads what is stored, whatever its digest
-    /// says.
+    /// Reads a state that must match its digest, unless `options` name an older version or skip the
+    /// digest. `read` reads the stored state without regard to its digest.
     ///
     /// # Errors
-    /// Those of `read`; `DigestMismatch` if the two do not agree in time; why the digest could not
-    /// be read, except for want of permission or of the table itself.
+    /// Those of `read`; `DigestMismatch` if the two do not agree in time; the reason if the digest
+    /// cannot be read, unless the table does not exist or permission is missing.
     pub async fn read<F>(
         &self,
         options: &ReadOptions,
@@ -90,8 +90,8 @@ impl<E: DigestEntry> StateDigest<E> {
         }
         let started = Instant::now();
         loop {
-            // At the same time: a writer may come between the two in either order, and the closer
-            // they are the more seldom it does.
+            // Read both at the same time: a writer may come between the two in either order, and is
+            // less likely to if they are close together.
             let (read, recorded) = join(read(), self.recorded()).await;
             let (read, recorded) = (read?, recorded?);
             let recorded = match recorded {
@@ -132,8 +132,8 @@ impl<E: DigestEntry> StateDigest<E> {
     async fn recorded(&self) -> Result<Known> {
         let recorded = match self.entry.get("read").await {
             Ok(recorded) => recorded,
-            // Whoever may only read the bucket reads on, as with native clients; and so does
-            // whoever has no table.
+            // A client that may only read the bucket still gets the state, as with native clients;
+            // so does a client without a table.
             Err(failure)
                 if matches!(
                     failure.error.kind(),
@@ -158,11 +158,10 @@ impl<E: DigestEntry> StateDigest<E> {
         })
     }
 
-    /// Records what the state is after a write, given what became of the write and the digest of
-    /// what was to be written.
-    ///
+    /// Records the digest after a write, given the result of the write and the digest of the bytes
+    /// that were to be written.
     /// # Errors
-    /// Why the state was not written; `DigestMismatch` if it was and its digest is not known to be
+    /// The error of the write; `DigestMismatch` if the state was written and the digest may not be
     /// recorded.
     pub async fn record(
         &self,
@@ -176,7 +175,8 @@ impl<E: DigestEntry> StateDigest<E> {
             _ => error,
         })?;
         if meta.size_bytes == 0 {
-            // That is no state, and native clients take any digest for that of another one.
+            // Zero bytes are no state, and native clients take any digest for that of another
+            // state.
             self.forget_after(Deed::Emptied).await?;
         } else {
             self.put(&meta, sum).await?;
@@ -211,10 +211,10 @@ impl<E: DigestEntry> StateDigest<E> {
         .with_source(error))
     }
 
-    /// Records the digest of a state that is stored and is not written.
+    /// Records the digest of a stored state without writing the state.
     ///
     /// # Errors
-    /// Why the digest is not known to be recorded.
+    /// The reason why the digest may not be recorded.
     pub async fn record_of_stored(&self, sum: Md5Sum) -> Result<()> {
         self.put_sum(sum).await.map_err(|(doubt, error)| {
             let (outcome, digest) = doubt.of_recording();
@@ -240,10 +240,10 @@ impl<E: DigestEntry> StateDigest<E> {
         Err((doubt, failure.error))
     }
 
-    /// Forgets the digest of a state that was deleted.
+    /// Deletes the digest of a state that was deleted.
     ///
     /// # Errors
-    /// `DigestMismatch` if the digest is not known to be gone.
+    /// `DigestMismatch` if the digest may still be recorded.
     pub async fn forget(&self) -> Result<()> {
         self.forget_after(Deed::Deleted).await
     }
@@ -279,8 +279,8 @@ impl<E: DigestEntry> StateDigest<E> {
         .with_source(failure.error))
     }
 
-    /// Looks whether the entry is as it was to be. If that cannot be seen either, it is not known
-    /// to be.
+    /// Checks whether the entry is as it should be. If the entry cannot be read, the result is
+    /// unknown.
     async fn sees(
         &self,
         operation: &'static str,
@@ -290,15 +290,15 @@ impl<E: DigestEntry> StateDigest<E> {
     }
 }
 
-/// What left a state without bytes.
+/// Why a state has no bytes.
 #[derive(Clone, Copy, Debug)]
 enum Deed {
     Deleted,
-    /// A state of no bytes was written, which is none.
+    /// A state of zero bytes was written, which is no state.
     Emptied,
 }
 
-/// Whether a request that failed may have been carried out.
+/// Returns whether a failed request may have been carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Doubt {
     None,
@@ -310,7 +310,7 @@ impl Doubt {
         if failure.outcome == Outcome::Unknown { Self::Some } else { Self::None }
     }
 
-    /// Returns what became of recording a digest, and which one is recorded.
+    /// Returns the result of recording a digest, and the digest that is recorded.
     fn of_recording(self) -> (&'static str, &'static str) {
         match self {
             Self::None => ("could not be recorded", "the one before, if any"),

@@ -1,7 +1,7 @@
-//! Names of objects as native clients put them together.
+//! Object names as native clients join them.
 
-/// Joins the parts that are not empty with slashes and cleans the result: no empty part, no `.`,
-/// and `..` takes back the part before it.
+/// Joins the non-empty parts with slashes and cleans the result: no empty part, no `.`, and `..`
+/// removes the part before it.
 ///
 /// See <https://pkg.go.dev/path#Join>.
 pub fn join_clean(parts: &[&str]) -> String {

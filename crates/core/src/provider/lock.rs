@@ -1,14 +1,15 @@
-//! The lock of one state, which may consist of several.
+//! The lock of one state, which may consist of several locks.
 //!
-//! Exclusion rests on one thing: the store carries out a conditional create for one of any number
-//! of clients, and refuses it to the others. Native clients use the same request on the same
-//! object, so they and we exclude each other.
+//! Exclusion depends on one property: of any number of conditional creates for an object the store
+//! carries out one and refuses the others. Native clients send the same request for the same
+//! object, so this crate and native clients exclude each other.
 //!
-//! With two mechanisms configured a lock is both, taken in the order given. So of two clients that
-//! use both, one stops at the first; and a client that uses only one of them meets the same object.
-//! Whoever creates the first and then does not get the second gives the first back; what
-//! stood there with the same id already stays, for an earlier attempt may have won it. An unlock
-//! always attempts both, so that what one of them left behind does not stand in the way for ever.
+//! With two mechanisms configured a lock consists of both, taken in the order given. Two clients
+//! that use both contend on the first; a client that uses only one contends on the object that they
+//! share. A client that creates the first lock and fails to get the second gives the first back. A
+//! lock that already existed with the same id stays, since an earlier attempt may have taken it. A
+//! release always attempts both, so that a leftover of one mechanism does not block clients for
+//! ever.
 
 use std::fmt;
 
@@ -19,7 +20,7 @@ use crate::provider::single::{Taken, still_held};
 use crate::provider::{ClaimWait, LockMechanism, MAX_LOCK_RECORD_BYTES};
 use crate::store::{Capabilities, LockRecord, LockTarget, StateLocation};
 
-/// The lock of one workspace's state: everything that has to be taken, in order.
+/// The lock of one workspace's state: all mechanisms that have to be taken, in order.
 pub struct StateLock<'a> {
     pub(super) location: StateLocation,
     pub(super) capabilities: Capabilities,
@@ -34,8 +35,8 @@ impl fmt::Debug for StateLock<'_> {
 }
 
 impl<'a> StateLock<'a> {
-    /// Puts together what a lock consists of. Without any mechanism no lock is configured, and
-    /// taking it fails.
+    /// Combines the mechanisms of a lock. Without any mechanism no lock is configured, and taking
+    /// it fails.
     pub fn new(
         location: StateLocation,
         capabilities: Capabilities,
@@ -44,7 +45,7 @@ impl<'a> StateLock<'a> {
         Self { location, capabilities, mechanisms, claim_wait: ClaimWait::default() }
     }
 
-    /// Sets how long a release waits for others.
+    /// Sets how long a release waits for other releases.
     #[must_use]
     pub fn with_claim_wait(mut self, wait: ClaimWait) -> Self {
         self.claim_wait = wait;
@@ -59,7 +60,7 @@ impl<'a> StateLock<'a> {
         self.require_any("lock")?;
         let info = info.clone().with_path(&*self.location.path);
         let size = info.to_json().len();
-        // Nobody would read it back, and then nobody could release it by its id.
+        // No client would read back a longer record, so no client could release the lock by its id.
         if size > MAX_LOCK_RECORD_BYTES {
             return Err(Error::new(
                 ErrorKind::Unsupported,
@@ -88,7 +89,8 @@ impl<'a> StateLock<'a> {
         Ok(info)
     }
 
-    /// Gives back what this call created before the rest could not be had, and says what stays.
+    /// Gives back the locks that this call created before a later one failed, and adds to the error
+    /// those that stay.
     async fn roll_back(
         &self,
         ours: &[(&(dyn LockMechanism + 'a), Taken)],
@@ -110,7 +112,7 @@ impl<'a> StateLock<'a> {
         error
     }
 
-    /// Returns whichever is held first, in order.
+    /// Returns the first lock that is held, in order.
     ///
     /// # Errors
     /// Those of [`StateStore::inspect`](crate::StateStore::inspect).
@@ -123,7 +125,7 @@ impl<'a> StateLock<'a> {
         Ok(None)
     }
 
-    /// Returns every lock that is held, but the same holder's once.
+    /// Returns every lock that is held, but a holder of several only once.
     ///
     /// # Errors
     /// Those of [`StateStore::inspect`](crate::StateStore::inspect).

@@ -1,4 +1,4 @@
-//! Looking at the locks of all workspaces.
+//! Reading the locks of all workspaces.
 
 use std::future::{Future, ready};
 
@@ -8,18 +8,18 @@ use crate::error::Result;
 use crate::store::LockRecord;
 use crate::workspace::Workspace;
 
-/// How many workspaces to look at at once.
+/// How many workspaces to read at the same time.
 const PARALLEL_READS: usize = 16;
 
-/// Looks at the lock of `default`, and of every workspace that has one or could have.
+/// Reads the lock of `default`, and of every workspace that has a lock or could have one.
 ///
-/// `workspace_of` says of which workspace a key is the lock object. Entries of a table show in no
-/// listing, and a table cannot be asked for those of one bucket without reading it whole: so where
-/// there is a table it says also of which workspace a key is the state, and that one's entry is
-/// asked for. `look` reads the locks of one workspace that are held; those that were listed may
-/// have been released by then.
+/// `workspace_of` returns the workspace whose lock object a key is. No listing shows the entries of
+/// a table, and finding those of one bucket takes a scan of the whole table. With a table,
+/// `workspace_of` therefore also returns the workspace whose state a key is, and the entry of that
+/// workspace is read. `look` reads the locks of one workspace that are held; locks that were listed
+/// may have been released by then.
 ///
-/// The keys of a workspace follow each other in a listing, so each is looked at once.
+/// The keys of a workspace follow each other in a listing, so each workspace is read once.
 pub fn locks_of<'a, F>(
     keys: BoxStream<'a, Result<String>>,
     workspace_of: impl Fn(&str) -> Option<Workspace> + Send + 'a,

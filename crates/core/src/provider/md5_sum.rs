@@ -1,4 +1,4 @@
-//! MD5, as digests of states and checksums of requests are.
+//! MD5, the hash of state digests and of request checksums.
 
 use std::fmt;
 
@@ -13,15 +13,15 @@ use crate::source::StateSource;
 pub struct Md5Sum([u8; 16]);
 
 impl Md5Sum {
-    /// Sums up bytes in memory.
+    /// Computes the sum of bytes in memory.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Md5::digest(bytes).into())
     }
 
-    /// Sums up a state, on a thread of its own.
+    /// Computes the sum of a state, on a thread of its own.
     ///
     /// # Errors
-    /// `Local` if a file cannot be read, or is not what it was.
+    /// `Local` if a file cannot be read, or has changed.
     pub async fn of_source(source: StateSource) -> Result<Self> {
         let summing = spawn_blocking(move || {
             let mut hasher = Md5Hasher::default();
@@ -39,7 +39,7 @@ impl Md5Sum {
         })?
     }
 
-    /// Reads 32 hexadecimal digits.
+    /// Parses 32 hexadecimal digits.
     pub fn parse(text: &str) -> Option<Self> {
         let is_hex = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let sum = is_hex.then(|| u128::from_str_radix(text, 16).ok()).flatten()?;
@@ -47,14 +47,14 @@ impl Md5Sum {
     }
 }
 
-/// The 16 bytes.
+/// Returns the 16 bytes.
 impl AsRef<[u8]> for Md5Sum {
     fn as_ref(&self) -> &[u8] {
         &self.0
     }
 }
 
-/// Lower-case hexadecimal.
+/// Writes lower-case hexadecimal digits.
 impl fmt::Display for Md5Sum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", u128::from_be_bytes(self.0))
@@ -66,7 +66,7 @@ impl fmt::Display for Md5Sum {
 pub struct Md5Hasher(Md5);
 
 impl Md5Hasher {
-    /// Takes the next bytes.
+    /// Adds the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }

@@ -1,4 +1,4 @@
-//! What a provider says of one object that can hold a lock.
+//! What a provider implements for one object that can hold a lock.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -9,14 +9,14 @@ use crate::names::LockId;
 use crate::provider::{Failure, Outcome};
 use crate::store::{LockTarget, Released};
 
-/// A lock record is a few hundred bytes. What is longer, in bytes, is none, and need not be read to
-/// its end.
+/// The most bytes of a lock record, which usually has a few hundred. Longer objects are no lock
+/// records, and are not read to their end.
 pub const MAX_LOCK_RECORD_BYTES: usize = 64 * 1024;
 
-/// Reads a record as it stands in a lock object, for [`LockRecord::new`].
+/// Parses the record in a lock object, for [`LockRecord::new`].
 ///
 /// # Errors
-/// Why it is none, in words that contain nothing of it.
+/// Why the text is no lock record, without quoting it.
 pub fn parse_lock_record(text: &[u8]) -> Result<LockInfo, String> {
     if text.len() > MAX_LOCK_RECORD_BYTES {
         return Err(format!("it is longer than {MAX_LOCK_RECORD_BYTES} bytes"));
@@ -27,30 +27,31 @@ pub fn parse_lock_record(text: &[u8]) -> Result<LockInfo, String> {
 /// One object that can hold the lock of one workspace's state: a lock file, or an item in a table.
 #[async_trait]
 pub trait LockMechanism: Send + Sync {
-    /// What it is, for messages: `lock file`.
+    /// The name of such an object in messages: `lock file`.
     fn name(&self) -> &'static str;
 
     /// The lock object, as a URL.
     fn object(&self) -> String;
 
-    /// The store is known to refuse a second create.
+    /// Returns whether the store is known to refuse a second create.
     fn is_proven(&self) -> bool;
 
-    /// Asks the store, once, to create it if nothing is there. Nothing below repeats the request.
+    /// Sends one request to create the object if it does not exist. The request is never repeated,
+    /// at any level below.
     async fn create_once(&self, record: Bytes) -> Result<(), Failure>;
 
-    /// Makes sure, after a create was carried out, that the store refuses a second one.
+    /// Verifies, after a create succeeded, that the store refuses a second one.
     async fn prove(&self, record: Bytes) -> Result<()>;
 
-    /// Learns, while a lock is held that this process has just created, what it takes to release
-    /// it. Nothing depends on it.
+    /// Learns what a release of the lock will need, while the lock is held that this process has
+    /// just created. Correctness does not depend on it.
     async fn learn(&self, _record: Bytes) {}
 
-    /// Reads what is there.
+    /// Reads the lock.
     async fn read(&self, operation: &'static str) -> Result<Option<Box<dyn FoundLock + '_>>>;
 
-    /// Reads what is to be released: where several records can stand side by side, the one that
-    /// `target` names, and else what is there.
+    /// Reads the lock to release: the one that `target` names if the store can hold several records
+    /// side by side, and otherwise the one that is stored.
     async fn find(
         &self,
         operation: &'static str,
@@ -59,22 +60,22 @@ pub trait LockMechanism: Send + Sync {
         self.read(operation).await
     }
 
-    /// Reads what is there for a caller that goes by the answer.
+    /// Reads the lock for a caller that relies on the answer.
     async fn look(&self, operation: &'static str) -> Result<Option<Box<dyn FoundLock + '_>>> {
         self.read(operation).await
     }
 
-    /// Called when the lock that this is a part of was taken under this id.
+    /// Reports that the lock that this object is a part of was taken under this id.
     async fn taken(&self, _id: &LockId) {}
 
-    /// Called when the lock that this is a part of could not be taken under this id.
+    /// Reports that the lock that this object is a part of could not be taken under this id.
     fn not_taken(&self, _id: &LockId) {}
 
-    /// Called when no lock with this id is here any more.
+    /// Reports that this object holds no lock with this id any more.
     async fn released(&self, _id: &LockId, _released: &Released) {}
 
-    /// Takes back a record of ours that may stand beside the holder's, where several can. `Ok` if
-    /// none stands there any more.
+    /// Removes a record of this client that may be stored beside the holder's, if the store can
+    /// hold several. `Ok` if none is left.
     async fn withdraw(&self, _id: &LockId) -> Result<()> {
         Ok(())
     }
@@ -83,40 +84,41 @@ pub trait LockMechanism: Send + Sync {
 /// A lock as it was found.
 #[async_trait]
 pub trait FoundLock: Send + Sync {
-    /// What it says.
+    /// Returns the record.
     fn record(&self) -> &LockRecord;
 
-    /// Reads what stands beside it and does not give way to it, where that can be.
+    /// Returns the records that are stored beside this one and do not give way to it, if the store
+    /// can hold several.
     async fn beside(&self) -> Result<Vec<LockRecord>> {
         Ok(Vec::new())
     }
 
-    /// Whether [`remove_once`](Self::remove_once) removes what was read and nothing else, whatever
-    /// stands there by then.
+    /// Returns whether [`remove_once`](Self::remove_once) removes exactly what was read, and never
+    /// a lock that has replaced it.
     fn removes_exactly(&self) -> bool {
         false
     }
 
-    /// The bytes that were read, if the store replaces them on the condition that they still stand
-    /// there, and decides that atomically.
+    /// Returns the bytes that were read, if the store can replace them atomically on the condition
+    /// that they are still stored.
     fn claimable(&self) -> Option<&[u8]> {
         None
     }
 
-    /// Asks the store, once, to put this in place of what was read, if that still stands there.
-    /// Where nothing is [`claimable`](Self::claimable) it is not called.
+    /// Sends one request to replace what was read, if it is still stored. Not called unless the
+    /// lock is [`claimable`](Self::claimable).
     async fn replace_once(&self, _record: Bytes) -> Result<(), Failure> {
         let error =
             Error::new(ErrorKind::Unsupported, "unlock", "nothing is replaced on a condition here");
         Err(Failure { outcome: Outcome::Refused, error })
     }
 
-    /// Asks the store, once, to remove what stands there: it carries our mark.
+    /// Sends one request to remove the stored record, which carries this release's mark.
     async fn remove_claimed_once(&self) -> Result<(), Failure> {
         self.remove_once().await
     }
 
-    /// Asks the store, once, to remove it, and nothing else that may stand there by then if the
-    /// store can tell them apart.
+    /// Sends one request to remove the lock. If the store has a condition for that, the request
+    /// removes no lock that has replaced it.
     async fn remove_once(&self) -> Result<(), Failure>;
 }

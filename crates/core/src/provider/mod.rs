@@ -1,11 +1,11 @@
-//! What providers share: what became of a request, which hosts are asked without a proxy, what a
-//! write may expect, walking through listings, naming objects as Go does, holding a state against
-//! its digest, and taking and giving back a lock whatever answers are lost.
+//! Building blocks of providers: results of requests, hosts to reach without a proxy, preconditions
+//! of writes, paging through listings, object names as Go joins them, verification of states
+//! against digests, and taking and releasing locks when answers are lost.
 //!
 //! A provider says how its store creates, reads and removes a lock ([`LockMechanism`]);
-//! [`StateLock`] does the rest, so the argument for exclusion stands in one place. Likewise with
-//! the entry of a table that holds a digest ([`DigestEntry`]) and [`StateDigest`]. Whoever only
-//! uses stores needs none of this.
+//! [`StateLock`] does the rest, so the argument for exclusion is made in one place.
+//! [`DigestEntry`], the entry of a table that holds a digest, and [`StateDigest`] divide the work
+//! in the same way. Programs that only use stores need none of this.
 
 mod attempts;
 mod claim;

@@ -1,11 +1,10 @@
-//! Which hosts are asked without a proxy: the rules of Go's `net/http`, which native clients
-//! follow.
+//! Hosts to reach without a proxy, by the rules of Go's `net/http`, which native clients follow.
 //!
 //! <https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config>
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// The hosts that a proxy is not for.
+/// The hosts to reach without a proxy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NoProxy(Vec<Exception>);
 
@@ -13,17 +12,17 @@ pub struct NoProxy(Vec<Exception>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Exception {
     hosts: Hosts,
-    /// Only this port, if one is named.
+    /// The only port that the item applies to, if it names one.
     port: Option<u16>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Hosts {
     All,
-    /// A network, by one of its addresses and the number of bits that all of them share.
+    /// A network: one of its addresses, and the number of leading bits that all of them share.
     Network(IpAddr, u32),
     Address(IpAddr),
-    /// A domain, with the dot before it, and whether the name itself is meant too.
+    /// A domain, with the dot before it, and whether the name itself is included.
     Domain {
         suffix: String,
         has_apex: bool,
@@ -31,14 +30,14 @@ enum Hosts {
 }
 
 impl NoProxy {
-    /// Reads a list that commas separate: hosts with all below them, addresses, networks such as
-    /// `10.0.0.0/8`, and `*` for everything. All but networks may name a port.
+    /// Parses a comma-separated list of hosts (each with its subdomains), addresses, networks such
+    /// as `10.0.0.0/8`, and `*` for everything. All except networks may name a port.
     pub fn parse(list: &str) -> Self {
         Self(list.split(',').filter_map(exception).collect())
     }
 
-    /// Returns whether this host is asked directly: it is named, or it is this machine itself, or
-    /// one of the neighbours that hand out credentials to it.
+    /// Returns whether to reach this host directly: the list names it, or it is this machine itself
+    /// or a neighbour that hands out credentials to it.
     pub fn covers(&self, host: &str, port: Option<u16>) -> bool {
         let host = host.to_ascii_lowercase();
         let address = address(&host);
@@ -47,12 +46,12 @@ impl NoProxy {
     }
 }
 
-/// What this machine and its neighbours say is for nobody in between.
+/// Requests to this machine and its neighbours never go through a proxy.
 fn is_near(host: &str, address: Option<IpAddr>) -> bool {
     match address {
         None => host == "localhost",
         Some(IpAddr::V4(address)) => address.is_loopback() || address.is_link_local(),
-        // `fd00:ec2::/32` is where instances and containers find their credentials over IPv6.
+        // Instances and containers find their credentials over IPv6 in `fd00:ec2::/32`.
         Some(IpAddr::V6(address)) => {
             address.is_loopback()
                 || address.is_unicast_link_local()
@@ -78,7 +77,7 @@ impl Exception {
     }
 }
 
-/// Returns whether a network has an address in it.
+/// Returns whether a network contains an address.
 fn has_in(network: IpAddr, bits: u32, address: IpAddr) -> bool {
     let number = |address: Ipv6Addr| u128::from(address);
     let (network, address, width) = match (network, address) {
@@ -88,7 +87,7 @@ fn has_in(network: IpAddr, bits: u32, address: IpAddr) -> bool {
         (IpAddr::V6(network), IpAddr::V6(address)) => (number(network), number(address), 128),
         _ => return false,
     };
-    // A shift by the whole width of the number leaves nothing to differ.
+    // A shift by the whole width of the number would overflow: all addresses match.
     (network ^ address).checked_shr(width - bits).unwrap_or(0) == 0
 }
 
@@ -104,8 +103,8 @@ fn network(item: &str) -> Option<Hosts> {
     (bits <= width).then_some(Hosts::Network(network, bits))
 }
 
-/// Reads one item: `*`, `10.0.0.0/8`, `10.1.2.3`, `example.com` with all below it, `.example.com`
-/// for what is below it alone; with a port or without.
+/// Parses one item: `*`, `10.0.0.0/8`, `10.1.2.3`, `example.com` with its subdomains, or
+/// `.example.com` for its subdomains alone; with or without a port.
 fn exception(item: &str) -> Option<Exception> {
     let item = item.trim().to_ascii_lowercase();
     let of = |hosts| Some(Exception { hosts, port: None });

@@ -1,4 +1,4 @@
-//! What became of a request.
+//! Results of failed requests.
 
 use crate::error::Error;
 
@@ -7,28 +7,29 @@ use crate::error::Error;
 pub enum Outcome {
     /// The object does not exist, and its bucket does.
     Absent,
-    /// The store refused because the object is not as the request demanded.
+    /// The store refused because the object does not meet the request's condition.
     ConditionFailed,
     /// The store is busy with another conditional request for this object, and decided nothing.
     Conflict,
     /// The store refused; nothing was done.
     Refused,
-    /// Nobody knows: the request may have been carried out.
+    /// It is unknown whether the store carried out the request.
     Unknown,
-    /// No connection came about, or the service turned the request away for now; nothing was done.
+    /// The client could not connect, or the service turned the request away for now; nothing was
+    /// done.
     Unsent,
 }
 
-/// A failed request: what it left behind, and the error for whoever is not interested in that.
+/// A failed request: its outcome, and the error for callers that ignore the outcome.
 #[derive(Debug)]
 pub struct Failure {
-    /// What it left behind.
+    /// What the request left behind.
     pub outcome: Outcome,
-    /// What to tell.
+    /// The error to report.
     pub error: Error,
 }
 
-/// Lets `?` drop the outcome where only success counts.
+/// Lets `?` drop the outcome in callers that ignore it.
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         failure.error

@@ -1,4 +1,4 @@
-//! Walking through listings, page after page.
+//! Paging through listings.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -11,16 +11,16 @@ use crate::workspace::Workspace;
 /// One page of a listing, and where the next one starts.
 #[derive(Clone, Debug)]
 pub struct Page<T, M> {
-    /// What is on the page.
+    /// The entries.
     pub items: Vec<T>,
-    /// What to ask the next page with; `None` on the last.
+    /// The marker to request the next page with; `None` on the last page.
     pub next: Option<M>,
-    /// The first entry that the store sent, wanted or not. No listing names one twice.
+    /// The first entry that the store sent, wanted or not. No listing returns one entry twice.
     first: Option<String>,
 }
 
 impl<T, M> Page<T, M> {
-    /// Describes a page. `marker` says where the next one starts, if the store says that there is
+    /// Creates a page. `marker` says where the next one starts, if the store says that there is
     /// one.
     ///
     /// # Errors
@@ -36,7 +36,7 @@ impl<T, M> Page<T, M> {
         Ok(Self { items, next: marker.filter(|_| is_truncated), first: None })
     }
 
-    /// Names the first entry that the store sent, so that a listing which begins again is noticed.
+    /// Sets the first entry that the store sent, so that a listing that starts over is noticed.
     #[must_use]
     pub fn with_first(mut self, entry: Option<String>) -> Self {
         self.first = entry;
@@ -44,19 +44,18 @@ impl<T, M> Page<T, M> {
     }
 }
 
-/// The most pages in a row that may be empty. Stores send some where much was deleted; one that
-/// sends them without end is not followed.
+/// The most consecutive empty pages. Some stores send such pages after many deletions; the limit
+/// stops a listing that never ends.
 const MOST_EMPTY: u32 = 1000;
 
 /// The most pages of one listing. With 1,000 entries on each, no bucket has as many.
 const MOST_PAGES: u64 = 1_000_000;
 
-/// The most workspaces of one state key. Whoever lists them holds them all in memory.
+/// The most workspaces of one state key. Callers that list them hold them all in memory.
 const MOST_WORKSPACES: usize = 100_000;
 
-/// What is remembered of the pages so far, to notice a listing that never ends: a page to which
-/// none may be equal, chosen anew at every power of two. So a circle of any length is noticed, and
-/// one page is all that is held.
+/// Detects a listing that never ends. It remembers one page, which no later page may equal, and
+/// replaces it at every power of two. So it detects a cycle of any length and holds only one page.
 struct Walk<M> {
     pages: u64,
     empty: u32,
@@ -69,10 +68,10 @@ impl<M: Clone + PartialEq> Walk<M> {
         Self { pages: 0, empty: 0, marker: None, first: None }
     }
 
-    /// Takes note of a page that was asked for at this marker.
+    /// Notes a page that was requested with this marker.
     ///
     /// # Errors
-    /// Says how the listing goes on without end.
+    /// Describes how the listing repeats without end.
     fn note<T>(&mut self, at: Option<&M>, page: &Page<T, M>) -> Result<(), String> {
         self.pages += 1;
         let is_again = |first: &String| self.first.as_ref() == Some(first);
@@ -101,10 +100,11 @@ impl<M: Clone + PartialEq> Walk<M> {
     }
 }
 
-/// Turns pages into items. A page is asked for when the one before it is used up, so memory stays
+/// Turns pages into items. The next page is requested once the current one is used up, so memory is
 /// bounded by one page.
 ///
-/// `store` names the store in errors. `fetch` is given where the page starts; `None` for the first.
+/// `store` names the store in errors. `fetch` receives the marker of the page; `None` for the
+/// first.
 pub fn pages<'a, T, M, F>(
     store: impl Into<String>,
     fetch: impl Fn(Option<M>) -> F + Send + 'a,
@@ -114,8 +114,8 @@ where
     M: Clone + PartialEq + Send + 'a,
     F: Future<Output = Result<Page<T, M>>> + Send + 'a,
 {
-    // The marker is doubly optional: there is none before the first page, and no page after the
-    // last.
+    // The marker is doubly optional: the first page has none, and after the last page there is no
+    // next one.
     let start = (VecDeque::new(), Some(None), Walk::new(), store.into(), fetch);
     stream::try_unfold(start, |(mut items, mut marker, mut walk, store, fetch)| async move {
         loop {
@@ -139,11 +139,11 @@ where
     .boxed()
 }
 
-/// The workspaces of a listing, of which there may not be more than any state has: a store that
-/// makes them up without end would fill the memory.
+/// Limits the workspaces of a listing to more than any state has: a store that invents them without
+/// end would fill the memory.
 ///
 /// # Errors
-/// `Unexpected` for the first one too many.
+/// `Unexpected` for the first one beyond the limit.
 pub fn not_too_many<'a>(
     store: impl Into<String>,
     workspaces: BoxStream<'a, Result<Workspace>>,
@@ -186,8 +186,7 @@ mod tests {
         assert_eq!(all.unwrap_err().kind(), ErrorKind::Unexpected);
     }
 
-    /// A listing of this many pages that then begins again, each time with tokens that were never
-    /// seen.
+    /// A listing that starts over after this many pages, each time with new tokens.
     async fn circle(length: u64) -> Result<Vec<u64>> {
         let listing = pages("`http://store`", move |at: Option<u64>| async move {
             let page = at.unwrap_or(0);

@@ -1,40 +1,40 @@
-//! Why nothing can be sent through a proxy, in words that are the same for every provider.
+//! Errors of proxies, worded alike for every provider.
 
 use std::fmt;
 
 use crate::error::{Error, ErrorKind};
 
-/// What messages say of a proxy. No user name and no password is in it.
+/// A proxy as messages describe it, without user name and password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProxyName {
     /// Its URL without user name and password.
     pub url: String,
-    /// Where it was named.
+    /// Where it was configured.
     pub origin: String,
-    /// Whether its URL holds a user name.
+    /// Whether its URL has a user name.
     pub has_user: bool,
 }
 
-/// Why nothing can be sent through a proxy. It is an error, so that it can travel inside those of
-/// clients.
+/// Why nothing can be sent through a proxy. It is an error type so that the errors of HTTP clients
+/// can carry it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProxyFailed {
     /// The category.
     pub kind: ErrorKind,
-    /// The proxy and what is wrong with it, in words.
+    /// The proxy and the failure, in words.
     pub fault: String,
     /// The reason, if it is known.
     pub because: Option<String>,
-    /// Where the proxy was named.
+    /// Where the proxy was configured.
     pub origin: String,
     /// What to do about it.
     pub hint: &'static str,
-    /// Whether it is certain that the request got no further than to the proxy.
+    /// Whether the request certainly reached no server beyond the proxy.
     pub is_unsent: bool,
 }
 
 impl ProxyName {
-    /// Says what is wrong with the proxy.
+    /// Creates a failure of the proxy.
     pub fn failed(&self, fault: &str) -> ProxyFailed {
         ProxyFailed {
             kind: ErrorKind::Unavailable,
@@ -46,12 +46,12 @@ impl ProxyName {
         }
     }
 
-    /// Says that the proxy cannot be reached.
+    /// Creates the failure for a proxy that cannot be reached.
     pub fn unreachable(&self, reason: impl Into<String>) -> ProxyFailed {
         self.failed("cannot be reached").because(reason)
     }
 
-    /// Says that the proxy does not connect us with a server.
+    /// Creates the failure for a proxy that does not connect to a server.
     pub fn refuses(&self, server: &str, status: Option<u16>) -> ProxyFailed {
         match status {
             Some(status) => {
@@ -61,7 +61,7 @@ impl ProxyName {
         }
     }
 
-    /// Says what is wrong with a SOCKS proxy, by what the HTTP client says of it.
+    /// Creates the failure for a SOCKS proxy, from the HTTP client's message.
     pub fn socks_failed(&self, words: &str) -> ProxyFailed {
         let reason = words.strip_prefix("SOCKS error: ").unwrap_or(words);
         if reason.contains("credentials not accepted") || reason.contains("user/pass") {
@@ -73,7 +73,7 @@ impl ProxyName {
         }
     }
 
-    /// Says that the proxy wants to know who asks, or does not accept what it is told.
+    /// Creates the failure for a proxy that requires credentials, or rejects the given ones.
     pub fn wants_user(&self) -> ProxyFailed {
         let (fault, hint) = if self.has_user {
             (
@@ -89,14 +89,15 @@ impl ProxyName {
         ProxyFailed { hint, kind: ErrorKind::CredentialInvalid, ..self.failed(fault) }
     }
 
-    /// Tells the answer of a proxy that sends whole requests on from the answer of a service.
+    /// Distinguishes the answer of a proxy that forwards whole requests from the answer of a
+    /// service.
     pub fn answered(&self, status: u16, is_services: bool) -> Option<ProxyFailed> {
         match status {
             407 => Some(self.wants_user()),
             502..=504 if !is_services => {
                 let failed =
                     self.failed(&format!("or the server behind it answers with status {status}"));
-                // Nobody knows whether the request was sent on.
+                // It is unknown whether the proxy forwarded the request.
                 Some(ProxyFailed { is_unsent: false, ..failed })
             }
             _ => None,
@@ -105,7 +106,7 @@ impl ProxyName {
 }
 
 impl ProxyFailed {
-    /// Says that what was named is no proxy, and why.
+    /// Creates the failure for a configured value that is no proxy, with the reason.
     pub fn unusable(origin: String, reason: &str, hint: &'static str) -> Self {
         Self {
             kind: ErrorKind::ConfigInvalid,
@@ -123,19 +124,19 @@ impl ProxyFailed {
         Self { because: Some(reason.into()), ..self }
     }
 
-    /// Returns whether the same request may succeed in a moment. A proxy that wants another user,
-    /// or that cannot be used at all, fails again until the configuration changes.
+    /// Returns whether the same request may succeed in a moment. A proxy that requires another
+    /// user, or that cannot be used at all, fails until the configuration changes.
     pub fn is_passing(&self) -> bool {
         self.kind == ErrorKind::Unavailable
     }
 
-    /// Returns the failure that an error carries.
+    /// Returns the failure inside an error.
     pub fn in_chain<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Self> {
         std::iter::successors(Some(error), |&error| error.source())
             .find_map(|error| error.downcast_ref::<Self>())
     }
 
-    /// Adds to an error what belongs to the failure.
+    /// Adds the failure's details to an error.
     pub fn explain(&self, error: Error) -> Error {
         let error = match &self.because {
             Some(because) => error.with_context("because", because),

@@ -1,4 +1,4 @@
-//! Reading the body of a lock object as it comes.
+//! Reading the body of a lock object as it arrives.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -10,15 +10,15 @@ use tokio::time::timeout;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::claim::LONGEST_LOCK_OBJECT;
 
-/// How long a record may take to come. Whoever waits for each piece alone waits for days where a
-/// store sends one byte at a time.
+/// How long a record may take to arrive. A timeout for each piece alone would let a store that
+/// sends one byte at a time take days.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Reads the body of a lock object, for [`parse_lock_record`](crate::provider::parse_lock_record).
-/// What is too long for a record is not read to its end.
+/// It stops reading at a body that is too long for a record.
 ///
 /// # Errors
-/// The body's own; `Unavailable` if it is not there after a minute.
+/// The body's own; `Unavailable` if the body is incomplete after a minute.
 pub async fn read_record_body(
     operation: &'static str,
     object: &str,
@@ -63,7 +63,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_millis(50);
 
     async fn read(body: impl Stream<Item = Result<Bytes>>) -> Result<Vec<u8>> {
-        // Without a limit of its own a test would wait as long as a client.
+        // Without a limit of its own, this test would wait as long as a client does.
         let read = read_within(PATIENCE, "lock", "s3://b/k.tflock", body);
         timeout(PATIENCE * 100, read).await.expect("it ends in time")
     }

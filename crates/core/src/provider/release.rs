@@ -1,4 +1,4 @@
-//! A release of a lock, as its caller sees it.
+//! A release of a lock, from its caller's side.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use crate::lock_info::{LockInfo, LockRecord};
 use crate::names::ClaimId;
 use crate::store::Released;
 
-/// Longer than any request takes: 5 s to connect, 20 s to be answered, and some more.
+/// Longer than any request takes: 5 s to connect, 20 s for the answer, and a margin.
 pub(super) const TAKE_OVER: Duration = Duration::from_secs(30);
 
-/// How long a release waits for others.
+/// How long a release waits for other releases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClaimWait {
-    /// How long one mark must have been seen before it is taken over.
+    /// How long a release must have seen one mark before it takes it over.
     pub take_over: Duration,
 }
 
@@ -26,7 +26,7 @@ impl Default for ClaimWait {
 }
 
 impl ClaimWait {
-    /// How old a mark may be under which a delete is sent: then most of the time is left for its
+    /// How old a mark may be when a delete is sent under it: most of the time is left for the
     /// answer.
     pub(super) fn fresh(self) -> Duration {
         self.take_over / 3
@@ -35,18 +35,18 @@ impl ClaimWait {
 
 /// One release of a lock, over as many steps as it takes.
 ///
-/// It remembers which claims it has seen and since when, and what became of its own, so it must be
-/// kept from one step to the next.
+/// It remembers which claims it has seen and since when, and the result of its own claim, so
+/// callers must keep it from one step to the next.
 #[derive(Debug, Default)]
 pub struct Release {
-    /// By lock object.
+    /// The progress for each lock object.
     pub(super) watches: HashMap<String, Watch>,
 }
 
-/// What came of one step of a release.
+/// The result of one step of a release.
 #[derive(Clone, Debug)]
 pub enum ReleaseStep {
-    /// It has come to its end.
+    /// The release is complete.
     Done(Released),
     /// Another step is needed, after a pause.
     Wait(ReleaseWait),
@@ -56,35 +56,35 @@ pub enum ReleaseStep {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ReleaseWait {
-    /// The lock, as it was found: held for everybody, and nobody's own.
+    /// The lock that was found: it blocks every client and belongs to no holder.
     pub record: LockRecord,
     /// How long to pause before the next step.
     pub pause: Duration,
-    /// How long it takes at most until the lock is taken over, if nothing changes.
+    /// The longest time until the release takes the lock over, if nothing changes.
     pub left: Duration,
 }
 
-/// What a release knows of one lock object.
+/// The progress of a release with one lock object.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
-    /// It is released, and what was found.
+    /// The object is released; this is the record that was found.
     pub(super) done: Option<Released>,
-    /// Our mark, and when it was first asked for.
+    /// This release's mark, and when it was first requested.
     pub(super) mark: Option<(ClaimId, Instant)>,
-    /// When a delete was sent, under our mark, of which nobody knows what became.
+    /// When the delete was sent under this release's mark whose result is unknown.
     pub(super) in_doubt: Option<Instant>,
-    /// The mark of another release, and since when we see it.
+    /// The mark of another release, and since when this release has seen it.
     pub(super) seen: Option<(ClaimId, Instant)>,
-    /// The lock that was meant, once it was found.
+    /// The lock to release, once it was found.
     pub(super) met: Option<Option<LockInfo>>,
-    /// It may be on its way to be gone, by what we or another release did.
+    /// This release or another one may have begun to delete the lock.
     pub(super) is_going: bool,
-    /// The bytes that our mark was put on.
+    /// The bytes that this release's mark was put on.
     pub(super) original: Option<Vec<u8>>,
-    /// A record that cannot be read was there: what another release makes of it is still what was
-    /// meant.
+    /// The record was unreadable: a readable record that another release put in its place is still
+    /// the lock to release.
     pub(super) was_unreadable: bool,
-    /// Deleting by the id of the version is not permitted.
+    /// The client may not delete by the id of a version.
     pub(super) needs_claim: bool,
     pub(super) waiting_since: Option<Instant>,
     pub(super) pauses: u32,

@@ -1,24 +1,24 @@
-//! Putting a store to the proof: a second create must be refused.
+//! Testing that a store refuses a second create.
 
 use std::future::Future;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::{Attempts, Failure, Outcome};
 
-/// What a store made of a second create.
+/// How a store answered a second create.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SecondCreate<T> {
-    /// It refused, as it must: what is there keeps others out.
+    /// It refused, as it must: the stored object keeps other clients out.
     Refused,
-    /// It carried it out, and so would it another client's.
+    /// It carried out the create, and so would it another client's.
     CarriedOut(T),
 }
 
-/// Asks for a create of what is there, until the store decides.
+/// Sends a create for an existing object until the store decides.
 ///
 /// # Errors
-/// Why the store did not decide: busy or lost is not refused, for a store that ignores the
-/// condition may answer so too.
+/// The reason why the store did not decide. Busy or lost does not count as refused, since a store
+/// that ignores the condition may answer so too.
 pub async fn second_create<T, F>(create: impl Fn() -> F) -> Result<SecondCreate<T>>
 where
     F: Future<Output = Result<T, Failure>>,
@@ -37,7 +37,7 @@ where
     Err(Error::new(ErrorKind::Unexpected, "lock", "no attempt was made"))
 }
 
-/// Another attempt would be answered alike. What is no store answers the same for ever.
+/// Another attempt would have the same result. A server that is no store answers the same for ever.
 fn is_final(failure: &Failure) -> bool {
     matches!(failure.outcome, Outcome::Absent | Outcome::Refused)
         || failure.error.kind() == ErrorKind::Unexpected
@@ -53,8 +53,8 @@ mod tests {
         Failure { outcome, error: Error::new(kind, "lock", "as answered") }
     }
 
-    /// Asks a store that gives these answers, one after the other, and returns what came of it and
-    /// how often it was asked.
+    /// Runs the test on a store that gives these answers in turn, and returns the result and the
+    /// number of requests.
     async fn ask(
         answers: &[fn() -> Result<u8, Failure>],
     ) -> (Result<SecondCreate<u8>, ErrorKind>, usize) {

@@ -1,11 +1,10 @@
-//! Taking one lock, whatever answers are lost on the way. Giving it back is
-//! [`claim`](super::claim).
+//! Taking one lock, whatever answers are lost. [`claim`](super::claim) gives it back.
 //!
-//! An answer that is lost leaves a lock that may be ours, or may be gone, without our knowing. So
-//! an answer that does not decide is resolved by reading the lock back and comparing ids; a lock
-//! that is being released is nobody's own, whatever its id. A create is never repeated behind our
-//! back: a refusal could then be our own lock's. Once an attempt is in doubt, nothing but the lock
-//! itself ends the doubt; without it, the outcome is `Unknown`.
+//! After a lost answer this client may hold the lock or not, without knowing. It therefore resolves
+//! an answer that does not decide by reading the lock back and comparing ids. A lock that is being
+//! released belongs to no holder, whatever its id. Lower layers never repeat a create, since the
+//! store could then refuse because of this client's own lock. Once an attempt is in doubt, only the
+//! lock itself can end the doubt; otherwise the outcome is `Unknown`.
 
 use bytes::Bytes;
 
@@ -15,13 +14,13 @@ use crate::lock_info::LockInfo;
 use crate::provider::{Attempts, Failure, LockMechanism, Outcome, StateLock};
 use crate::store::{LockRecord, LockTarget, StateLocation};
 
-/// How a lock came to be ours: what this call did not create is not its to give back, since whoever
-/// did may be at work under it.
+/// How this client came to hold the lock. A call gives back only a lock that it created, since the
+/// client that created another may be working under it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Taken {
     /// This call created it.
     Created,
-    /// It stands there with our id, and an earlier call created it or may have.
+    /// It has this id already; an earlier call created it, or may have.
     Found,
 }
 
@@ -32,10 +31,10 @@ impl StateLock<'_> {
         info: &LockInfo,
     ) -> Result<Taken> {
         let body = Bytes::from(info.to_json());
-        // Whether this call has seen that nothing was there.
+        // Whether this call has seen the lock free.
         let mut was_free = false;
-        // A store that ignores the condition would overwrite the lock of another client: look
-        // first, until it has proven itself.
+        // A store that ignores the condition would overwrite another client's lock: read the lock
+        // first, until the store is proven.
         if !lock.is_proven() {
             match lock.read("lock").await? {
                 Some(found) if found.record().is_held_by(&info.id) => {
@@ -46,7 +45,7 @@ impl StateLock<'_> {
             }
         }
         let mut last = None;
-        // Whether a create of ours may have been carried out although its answer did not say so.
+        // Whether the store may have carried out a create although its answer did not say so.
         let mut is_in_doubt = false;
         let mut attempts = Attempts::new();
         while attempts.next().await {
@@ -60,7 +59,7 @@ impl StateLock<'_> {
                 return Err(doubtful(failure.error));
             }
             match lock.read("lock").await {
-                // The first answer was lost, or this id holds already.
+                // The first answer was lost, or this id holds the lock already.
                 Ok(Some(found)) if found.record().is_held_by(&info.id) => {
                     let taken = if is_in_doubt && was_free { Taken::Created } else { Taken::Found };
                     return self.prove(lock, info, body, taken).await;
@@ -72,14 +71,14 @@ impl StateLock<'_> {
                     let held = held(&self.location, "lock", found.record());
                     return Err(if is_in_doubt { may_arrive(held, info) } else { held });
                 }
-                // Its holder has left in between, or the request never arrived: a conditional
-                // create can be repeated without harm.
+                // The holder has released it in between, or the request never arrived: repeating a
+                // conditional create does no harm.
                 Ok(None) => {
                     was_free = true;
                     last = Some(failure);
                 }
-                // Reading has been retried as often as is configured: the store has gone, or does
-                // not let us look.
+                // Reading was retried as often as configured: the store is unreachable, or refuses
+                // the read.
                 Err(error) => return Err(doubtful(error)),
             }
         }
@@ -103,7 +102,7 @@ impl StateLock<'_> {
         })
     }
 
-    /// Makes sure that the store refuses a second create, unless it is known to.
+    /// Verifies that the store refuses a second create, unless it is known to.
     async fn prove(
         &self,
         lock: &dyn LockMechanism,
@@ -121,11 +120,11 @@ impl StateLock<'_> {
         if taken == Taken::Found {
             return Err(still_held(error, lock, info));
         }
-        // Without proof there is no lock: give back what may be one.
+        // Without proof there is no lock: release the lock that may be held.
         match self.give_one_back(lock, &LockTarget::Id(info.id.clone())).await {
             Ok(()) => Err(error),
             // On a store that ignores conditions another client may have overwritten the lock by
-            // now: then it is not ours to delete.
+            // now: then this client must not delete it.
             Err(left) if left.kind() == ErrorKind::LockHeld => Err(error),
             Err(left) if error.kind() == ErrorKind::Unsupported => Err(error.with_leftover(
                 "left behind",
@@ -165,7 +164,7 @@ pub(super) fn held(
     Error::lock_held(operation, message, holder.clone())
 }
 
-/// Says that a lock with our id stays where it is, although the call failed.
+/// Adds to an error that a lock with this id is still held, although the call failed.
 pub(super) fn still_held(error: Error, lock: &dyn LockMechanism, info: &LockInfo) -> Error {
     error.with_leftover(
         "still held",
@@ -174,7 +173,8 @@ pub(super) fn still_held(error: Error, lock: &dyn LockMechanism, info: &LockInfo
     )
 }
 
-/// Says that a create of ours may still be carried out, once those who hold the lock have left.
+/// Adds to an error that the store may still carry out a create once the holder has released the
+/// lock.
 fn may_arrive(held: Error, info: &LockInfo) -> Error {
     held.with_leftover(
         "lock id",

@@ -1,5 +1,5 @@
-//! Writing and deleting a state: what a write expects to stand there, and what became of a request
-//! whose answer does not say so.
+//! Writing and deleting a state: the precondition of a write, and how to resolve a request whose
+//! answer does not decide.
 
 use std::future::Future;
 
@@ -9,14 +9,14 @@ use crate::names::ETag;
 use crate::provider::{Failure, Outcome};
 use crate::store::WriteMode;
 
-/// What stands under a state's key. An object of zero bytes is no state, but it exists.
+/// The object under a state's key. An object of zero bytes exists, but is no state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Present {
-    /// Nothing.
+    /// No object.
     No,
-    /// An object of zero bytes, with this entity tag if the store says one.
+    /// An object of zero bytes, with its entity tag if the store sends one.
     Empty(Option<ETag>),
-    /// A state, with this entity tag if the store says one.
+    /// A state, with its entity tag if the store sends one.
     State(Option<ETag>),
 }
 
@@ -32,17 +32,17 @@ impl Present {
     }
 }
 
-/// The object of a state, as messages name it.
+/// The object of a state, as messages describe it.
 #[derive(Clone, Debug)]
 pub struct StateObject {
     /// The object, as a URL.
     pub url: String,
-    /// The store that it is in, as errors name it.
+    /// The store that holds it, as errors name it.
     pub store: String,
 }
 
 impl StateObject {
-    /// Returns what stands there, if it is what the mode expects.
+    /// Returns the stored object if it is what the mode expects.
     ///
     /// # Errors
     /// `PreconditionFailed` if it is not.
@@ -50,8 +50,8 @@ impl StateObject {
         if present.is_expected_by(mode) { Ok(present) } else { Err(self.changed()) }
     }
 
-    /// Returns the error for a write that was not carried out, because something else stands there
-    /// than was expected.
+    /// Returns the error for a write that the store did not carry out because the stored object is
+    /// not the expected one.
     pub fn changed(&self) -> Error {
         let message = format!(
             "`{}` was changed by someone else since it was read; nothing was written",
@@ -61,15 +61,15 @@ impl StateObject {
             .with_advice(Advice::CompareStored)
     }
 
-    /// Finds out what became of a write that failed. `look` looks at what is stored now, and
+    /// Finds out whether a write that failed was carried out. `look` reads what is stored now, and
     /// returns it if it is what was to be written.
     ///
-    /// A failed condition is looked into too: a request whose answer was lost is repeated, and the
-    /// repetition then fails on our own write.
+    /// This also checks a failed condition: the client repeats a request whose answer was lost, and
+    /// the repetition then fails because of the client's own write.
     ///
     /// # Errors
-    /// Why it was refused or never sent; `PreconditionFailed` if the store decided against it;
-    /// `Unknown` if it may have been carried out.
+    /// The reason if the write was refused or never sent; `PreconditionFailed` if the store decided
+    /// against it; `Unknown` if it may have been carried out.
     pub async fn resolve_write<T>(
         &self,
         failure: Failure,
@@ -81,7 +81,7 @@ impl StateObject {
         }
         match look.await {
             Ok(Some(stored)) => Ok(stored),
-            // The store decided: something else stands there, and this write was not carried out.
+            // The store decided: it holds another object, and did not carry out this write.
             Ok(None) if outcome == Outcome::ConditionFailed => {
                 Err(self.changed().with_source(error))
             }
@@ -97,10 +97,10 @@ impl StateObject {
         }
     }
 
-    /// Finds out what became of a deletion that failed. `look` looks at what is there now.
+    /// Finds out whether a deletion that failed was carried out. `look` reads what is stored now.
     ///
     /// # Errors
-    /// Why it was refused or never sent; `Unknown` if it may have been carried out.
+    /// The reason if it was refused or never sent; `Unknown` if it may have been carried out.
     pub async fn resolve_delete(
         &self,
         failure: Failure,

@@ -1,4 +1,4 @@
-//! Whose word the certificate of a server is taken on.
+//! Which certificates of servers to trust.
 
 use std::sync::{Arc, OnceLock};
 
@@ -14,8 +14,8 @@ use rustls::{
 
 /// Returns the certificates that the system trusts, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
 ///
-/// They are read once, which takes a good part of a short command's time: call this only where TLS
-/// is spoken.
+/// Reading them takes a good part of a short command's time, so this function reads them once: call
+/// it only for connections with TLS.
 pub fn system_certificates() -> &'static [CertificateDer<'static>] {
     static FOUND: OnceLock<Vec<CertificateDer<'static>>> = OnceLock::new();
     FOUND.get_or_init(|| {
@@ -27,7 +27,7 @@ pub fn system_certificates() -> &'static [CertificateDer<'static>] {
     })
 }
 
-/// Makes the settings of TLS with servers whose certificates these vouch for.
+/// Creates the TLS settings for connections to servers whose certificates these vouch for.
 pub fn trusting(certificates: &[CertificateDer<'static>]) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     let (_, unusable) = roots.add_parsable_certificates(certificates.iter().cloned());
@@ -47,14 +47,14 @@ pub fn trusting(certificates: &[CertificateDer<'static>]) -> ClientConfig {
                 certificates: certificates.into(),
             }))
             .with_no_client_auth(),
-        // Where nobody is trusted there is nothing to add.
+        // With no trusted certificates there is nothing to add.
         Err(_) => builder.with_root_certificates(roots).with_no_client_auth(),
     }
 }
 
-/// Looks at certificates as usual, and besides takes one that is an authority's own, if it is
-/// listed byte for byte among those that are trusted: `openssl req -x509` makes such certificates,
-/// and clients of Go and `curl` take them.
+/// Verifies certificates as usual, and in addition accepts a certificate of an authority as a
+/// server's own if the trusted certificates contain it byte for byte. `openssl req -x509` makes
+/// such certificates, and clients of Go and `curl` accept them.
 #[derive(Debug)]
 struct Listed {
     usual: Arc<WebPkiServerVerifier>,
@@ -71,8 +71,8 @@ impl ServerCertVerifier for Listed {
         now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
         match self.usual.verify_server_cert(certificate, others, name, ocsp, now) {
-            // It comes after the look at the time for which the certificate is good, and before the
-            // one at the name.
+            // The verifier reports it after checking the validity period and before checking the
+            // name.
             Err(error) if is_about_authority(&error) && self.certificates.contains(certificate) => {
                 verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
                 Ok(ServerCertVerified::assertion())
@@ -104,7 +104,7 @@ impl ServerCertVerifier for Listed {
     }
 }
 
-/// Whether nothing but this is wrong so far: the certificate is one of an authority.
+/// Returns whether the only fault so far is that the certificate is that of an authority.
 fn is_about_authority(error: &TlsError) -> bool {
     let TlsError::InvalidCertificate(CertificateError::Other(other)) = error else { return false };
     format!("{:?}", other.0) == "CaUsedAsEndEntity"
@@ -137,7 +137,7 @@ mod tests {
         listed.verify_server_cert(shown, &[], &host, &[], UnixTime::now()).is_ok()
     }
 
-    /// The s3 provider is tested for the same over connections.
+    /// The tests of the s3 provider check the same over connections.
     #[test]
     fn certificate_that_is_its_own_authority_is_taken_if_it_is_listed_in_its_time_and_for_its_host()
     {

@@ -1,5 +1,5 @@
-//! The rules of a release that claims, one by one, in a place that replaces on a condition and
-//! deletes on none.
+//! The rules of a release that claims, one by one, on a store that replaces on a condition and
+//! deletes without one.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -10,28 +10,28 @@ use super::*;
 use crate::provider::release::TAKE_OVER;
 use crate::store::{Capabilities, StateLocation};
 
-/// What becomes of a request.
+/// What the store does with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    /// It is carried out, and so is the answer.
+    /// Carries it out and answers.
     Fine,
-    /// It is carried out, and the answer is lost.
+    /// Carries it out; the answer is lost.
     AnswerLost,
-    /// It is lost.
+    /// Never receives it.
     Lost,
-    /// The service turns it away for now.
+    /// Turns it away for now.
     Unsent,
-    /// It is refused for reasons of its own.
+    /// Refuses it for other reasons.
     Refused,
 }
 
-/// A place for one lock.
+/// A store for one lock.
 #[derive(Default)]
 struct Place {
     text: Mutex<Option<Vec<u8>>>,
     claims: bool,
-    /// Deletes remove what was read, or nothing; those that name no version are always carried
-    /// out.
+    /// Deletes remove exactly what was read, or nothing. Deletes that name no version always
+    /// succeed.
     exact: bool,
     replaces: Mutex<VecDeque<Fate>>,
     deletes: Mutex<VecDeque<Fate>>,
@@ -189,7 +189,7 @@ fn marked(text: &str, claim: &ClaimId) -> String {
     String::from_utf8(with_mark(text.as_bytes(), claim).to_vec()).unwrap()
 }
 
-/// The id of the lock that was freed.
+/// Returns the id of the lock that was freed.
 fn freed(released: &Released) -> Option<&str> {
     match released {
         Released::Freed(Some(info)) => Some(info.id.as_str()),
@@ -202,8 +202,8 @@ fn freed(released: &Released) -> Option<&str> {
 fn a_mark_changes_nothing_of_the_stored_bytes_but_is_one_member_more() {
     for text in [
         record("a"),
-        // Not as we or Go would render it: another order, spaces, a member of someone's own, a
-        // line at the end.
+        // Neither Go nor this crate renders it like this: another order, spaces, an unknown member,
+        // a newline at the end.
         "{ \"Extra\": {\"a\": \"}\"}, \"ID\" : \"a\" }\n".to_owned(),
         r#"{"id":"a","Info":"ends in }\"}"}"#.to_owned(),
     ] {
@@ -220,7 +220,7 @@ fn a_mark_changes_nothing_of_the_stored_bytes_but_is_one_member_more() {
         assert_eq!(read.claim.as_ref(), Some(&claim));
         assert!(!read.is_held_by(&LockId::new("a")), "it is nobody's own");
         assert_eq!(String::from_utf8(without_mark(marked.as_bytes())).unwrap(), text);
-        // A mark takes the place of another.
+        // A mark replaces another.
         let other = ClaimId::random().unwrap();
         assert_eq!(with_mark(marked.as_bytes(), &other), with_mark(text.as_bytes(), &other));
     }
@@ -302,7 +302,7 @@ async fn a_delete_whose_answer_is_lost_is_repeated_only_after_the_time_for_a_tak
     for (fate, log, waits) in [
         (Fate::AnswerLost, vec!["claim", "delete"], false),
         (Fate::Lost, vec!["claim", "delete", "claim", "delete"], true),
-        // Nothing is under way.
+        // No delete is under way.
         (Fate::Unsent, vec!["claim", "delete", "delete"], false),
     ] {
         let place = Place::with(&record("a"));
@@ -429,7 +429,7 @@ async fn an_unreadable_record_is_claimed_with_a_whole_one_that_can_be_released_b
         assert_eq!(freed(&lock(&place).release(&LockTarget::Unreadable).await.unwrap()), Some(""));
         assert_eq!((place.text(), place.log()), (None, vec!["claim", "delete"]));
 
-        // The process dies between claim and delete.
+        // The process dies between the claim and the delete.
         place.put(text);
         place.deletes.lock().unwrap().push_back(Fate::Lost);
         let mut release = Release::default();

@@ -1,31 +1,32 @@
-//! The entry of a table in which the digest of a state is recorded.
+//! The entry of a table that records the digest of a state.
 
 use async_trait::async_trait;
 
 use crate::provider::{Failure, Md5Sum};
 
-/// The entry of a table in which the digest of one state is recorded.
+/// The entry of a table that records the digest of one state.
 #[async_trait]
 pub trait DigestEntry: Send + Sync {
     /// The state object, as a URL.
     fn state(&self) -> String;
 
-    /// Where the entry is, for messages.
+    /// Where the entry is, as messages say it.
     fn place(&self) -> String;
 
-    /// How to look at what is stored, as a sentence goes on: ``look at what is stored with `…` ``.
+    /// How to look at the stored entry, as part of a sentence: ``look at what is stored with `…`
+    /// ``.
     fn how_to_look(&self) -> String;
 
-    /// How to remove the entry by hand, as a sentence goes on: ``remove the item with `…` ``.
+    /// How to remove the entry by hand, as part of a sentence: ``remove the item with `…` ``.
     fn how_to_remove(&self) -> String;
 
-    /// Reads the entry, and sees what was written last.
+    /// Reads the entry as it was last written.
     async fn get(&self, operation: &'static str) -> Result<Recorded, Failure>;
 
-    /// Writes the entry, whatever is there. The request may be repeated.
+    /// Writes the entry, replacing any earlier one. The request may be repeated.
     async fn put(&self, operation: &'static str, digest: &str) -> Result<(), Failure>;
 
-    /// Deletes the entry, if there is one. The request may be repeated.
+    /// Deletes the entry if there is one. The request may be repeated.
     async fn delete(&self, operation: &'static str) -> Result<(), Failure>;
 }
 
@@ -34,9 +35,9 @@ pub trait DigestEntry: Send + Sync {
 pub enum Recorded {
     /// There is no entry.
     Nothing,
-    /// There is one with this text in the place of a digest.
+    /// The entry has this text in place of a digest.
     Text(String),
-    /// There is one without any text in the place of a digest.
+    /// The entry has no text in place of a digest.
     NoText,
 }
 

@@ -1,10 +1,10 @@
-//! What is said of a state that does not match its digest.
+//! The error for a state that does not match its digest.
 
 use crate::advice::Advice;
 use crate::error::{Error, ErrorKind};
 use crate::provider::{DigestEntry, Md5Sum};
 
-/// A recorded digest, and all that is to be said should the state not match it.
+/// A recorded digest, and the details for an error if the state does not match it.
 #[derive(Clone, Debug)]
 pub(super) struct Mismatch {
     pub(super) sum: Md5Sum,
@@ -25,7 +25,7 @@ impl Mismatch {
         }
     }
 
-    /// `computed` is the digest and the length of what is stored; none if nothing is.
+    /// `computed` is the digest and the length of the stored state; `None` if no state is stored.
     pub(super) fn error(&self, computed: Option<(Md5Sum, u64)>) -> Error {
         let Self { sum, state, place, how_to_look, how_to_remove } = self;
         let error = Error::new(

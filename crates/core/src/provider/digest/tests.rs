@@ -1,4 +1,4 @@
-//! Digests in a table that is in memory, with less patience than native clients have.
+//! Digests in a table in memory, with shorter waits than those of native clients.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,7 +11,7 @@ use super::*;
 const SHORT: DigestWait =
     DigestWait { pause: Duration::from_millis(10), patience: Duration::from_millis(50) };
 
-/// What becomes of a request that changes the entry.
+/// What the table does with a request that changes the entry.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
     CarriedOut,
@@ -23,7 +23,7 @@ enum Fate {
 struct Entry {
     held: Mutex<Recorded>,
     fate: Fate,
-    /// Why the entry cannot be read, if it cannot.
+    /// Why the entry cannot be read, if so.
     unreadable: Option<ErrorKind>,
 }
 
@@ -122,8 +122,8 @@ async fn what_matches_or_has_no_digest_is_read() {
     }
 }
 
-/// Only what the service itself says of the digest's place lets a reader pass. A table that does
-/// not answer says nothing.
+/// A reader proceeds without a digest only if the service itself says that the table is missing or
+/// forbidden. A table that does not answer proves nothing.
 #[tokio::test]
 async fn a_digest_that_may_not_be_read_or_has_no_table_is_passed_over_and_no_other_is() {
     for (kind, is_read) in [

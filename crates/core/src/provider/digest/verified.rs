@@ -10,14 +10,14 @@ use crate::provider::Md5Hasher;
 use crate::provider::digest::mismatch::Mismatch;
 use crate::store::StateRead;
 
-/// How many pieces wait for the thread that sums them up.
+/// How many pieces may wait for the hashing thread.
 const PIECES_AHEAD: usize = 8;
 
-/// Passes the bytes on, and ends with an error if they were not those of the digest.
+/// Passes the bytes on, and ends with an error if they do not match the digest.
 pub(super) fn verified_stream(read: StateRead, recorded: Mismatch) -> StateRead {
     let size_bytes = read.meta.size_bytes;
-    // Summing up takes longer than receiving: each on a thread of its own, they take no longer than
-    // the slower of the two.
+    // Hashing takes longer than receiving: with a thread for each, the two together take as long as
+    // the slower one.
     let (sender, mut pieces) = mpsc::channel::<Bytes>(PIECES_AHEAD);
     let summing = spawn_blocking(move || {
         let mut hasher = Md5Hasher::default();
@@ -32,7 +32,7 @@ pub(super) fn verified_stream(read: StateRead, recorded: Mismatch) -> StateRead 
             let Some((sender, summing, recorded)) = checks else { return Ok(None) };
             if let Some(bytes) = body.next().await {
                 let bytes: Bytes = bytes?;
-                // The thread takes everything until the sender is gone.
+                // The thread reads until the sender is dropped.
                 drop(sender.send(bytes.clone()).await);
                 return Ok(Some((bytes, (body, Some((sender, summing, recorded))))));
             }

@@ -1,4 +1,4 @@
-//! What a provider implements.
+//! The traits and types that a provider implements.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -13,32 +13,32 @@ use crate::provider::{Failure, LockMechanism, Md5Sum, Outcome, Page, Present, St
 use crate::store::{Capabilities, StateMeta, StateRead, StateVersion, WriteMode, WriteOptions};
 use crate::workspace::Workspace;
 
-/// Under which keys native clients keep the states of one state key.
+/// The keys under which native clients keep the states of one state key.
 pub trait Layout: Debug + Send + Sync + 'static {
     /// Returns the key of a workspace's state.
     fn state_key(&self, workspace: &Workspace) -> String;
 
-    /// Returns what every key of a named workspace starts with, or an empty text where all keys of
-    /// the bucket have to be looked through.
+    /// Returns the prefix of every key of a named workspace, or an empty text if all keys of the
+    /// bucket have to be listed.
     fn listing_prefix(&self) -> String;
 
-    /// Returns the named workspace whose state is kept under `key`, if there can be one.
+    /// Returns the named workspace whose state has this key, if there can be one.
     fn workspace_of(&self, key: &str) -> Option<Workspace>;
 
     /// Returns the layout of another state key in the same bucket.
     ///
     /// # Errors
-    /// Why no state can be kept under that key.
+    /// The reason why no state can be kept under that key.
     fn with_state_key(&self, key: &str) -> Result<Arc<dyn Layout>, String>;
 
-    /// Returns why a new workspace cannot be kept beside the others, if so. One that exists is
-    /// left alone.
+    /// Returns the reason why a new workspace cannot be added beside the others, if there is one.
+    /// Existing workspaces are not affected.
     fn refuses_new(&self, _workspace: &Workspace) -> Option<String> {
         None
     }
 }
 
-/// Where one workspace's state and its lock are kept.
+/// The keys of one workspace's state and its lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StatePlace {
@@ -57,14 +57,14 @@ impl StatePlace {
     }
 }
 
-/// What a lock object's key ends with.
+/// The end of a lock object's key.
 pub(super) const LOCK_SUFFIX: &str = ".tflock";
 
-/// What the id of a digest's row ends with.
+/// The end of the id of a digest's row.
 pub(super) const DIGEST_SUFFIX: &str = "-md5";
 
-/// Where a listing goes on: behind this key, and behind this version of it. Only the store that
-/// named it understands it.
+/// Where a listing continues: after this key, and after this version of it. Only the store that
+/// returned it understands it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Cursor {
@@ -75,53 +75,55 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// Names where a listing of keys goes on.
+    /// Creates the marker of a listing of keys.
     pub fn new(key: impl Into<String>) -> Self {
         Self { key: key.into(), version: None }
     }
 
-    /// Names where a listing of versions goes on.
+    /// Creates the marker of a listing of versions.
     pub fn behind_version(key: impl Into<String>, version: impl Into<String>) -> Self {
         Self { key: key.into(), version: Some(version.into()) }
     }
 }
 
-/// A state that is to be written.
+/// A state to write.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct StateWrite<'a> {
-    /// Where it goes.
+    /// The place to write to.
     pub place: &'a StatePlace,
-    /// Its bytes, and the decision that makes them visible.
+    /// The bytes, and the decision that makes them visible.
     pub outgoing: Outgoing,
-    /// When it may be written, and what is kept beside it.
+    /// The precondition of the write, and the annotations to store with it.
     pub options: &'a WriteOptions,
-    /// The MD5 of its bytes is needed too.
+    /// Whether to compute the MD5 of the bytes.
     pub needs_md5: bool,
 }
 
-/// What became of a state that was written.
+/// The result of writing a state.
 #[derive(Debug)]
 pub struct Written {
-    /// What the store says about it, or why it was not stored or may not have been.
+    /// The store's description of the state, or the error if it was not stored or may not have
+    /// been.
     pub meta: Result<StateMeta>,
-    /// The MD5 of its bytes, or why it could not be computed; `None` if it was not asked for.
+    /// The MD5 of the bytes, or the error if it could not be computed; `None` if it was not
+    /// requested.
     pub md5: Option<Result<Md5Sum>>,
 }
 
-/// A bucket, as [`ObjectStateStore`](super::ObjectStateStore) needs it.
+/// A bucket, as [`ObjectStateStore`](super::ObjectStateStore) uses it.
 #[async_trait]
 pub trait ObjectBackend: Debug + Send + Sync + 'static {
     /// Returns the name of the bucket.
     fn bucket(&self) -> &str;
 
-    /// Names the store in errors.
+    /// Returns the name of the store for errors.
     fn store(&self) -> &str;
 
-    /// Names an object for people, as a URL such as `s3://bucket/key`.
+    /// Returns the name of an object for people, as a URL such as `s3://bucket/key`.
     fn url(&self, key: &str) -> String;
 
-    /// Returns what the store can do, as configured and without regard to locks and digests.
+    /// Returns what the store can do as configured, locks and digests aside.
     fn capabilities(&self) -> Capabilities;
 
     /// Returns the length of the longest key in bytes: 1,024 in
@@ -130,17 +132,17 @@ pub trait ObjectBackend: Debug + Send + Sync + 'static {
         1024
     }
 
-    /// Returns how to look at an object without this library, as a sentence goes on:
-    /// ``look at what is stored with `…` ``.
+    /// Returns how to look at an object without this library, as part of a sentence: ``look at what
+    /// is stored with `…` ``.
     fn how_to_look(&self, _key: &str) -> String {
         "look at what is stored".to_owned()
     }
 
-    /// Opens an object for reading. One of zero bytes is an object.
+    /// Opens an object for reading. An object of zero bytes exists.
     ///
     /// # Errors
-    /// [`Absent`](crate::provider::Outcome::Absent) if there is no such object, or no such version
-    /// of it, in a bucket that exists.
+    /// [`Absent`](crate::provider::Outcome::Absent) if the bucket exists and has no such object, or
+    /// no such version of it.
     async fn get(
         &self,
         operation: &'static str,
@@ -148,13 +150,13 @@ pub trait ObjectBackend: Debug + Send + Sync + 'static {
         version: Option<&VersionId>,
     ) -> Result<StateRead, Failure>;
 
-    /// Writes a state, and finds out what became of a request whose answer was lost.
+    /// Writes a state. If the answer is lost, finds out whether the store carried out the request.
     ///
     /// # Errors
-    /// The decision, if it is no; and whatever kept the state from being sent at all.
+    /// The decision, if it is no; the reason if the state could not be sent at all.
     async fn put_state(&self, write: StateWrite<'_>) -> Result<Written>;
 
-    /// Deletes a state, and finds out what became of a request whose answer was lost.
+    /// Deletes a state. If the answer is lost, finds out whether the store carried out the request.
     ///
     /// # Errors
     /// Those of [`StateStore::delete`](crate::StateStore::delete).
@@ -163,7 +165,7 @@ pub trait ObjectBackend: Debug + Send + Sync + 'static {
     /// Lists the keys that begin with `prefix`.
     ///
     /// # Errors
-    /// Why this page could not be had.
+    /// The reason if this page cannot be read.
     async fn list(
         &self,
         operation: &'static str,
@@ -174,7 +176,7 @@ pub trait ObjectBackend: Debug + Send + Sync + 'static {
     /// Lists the versions of one object, newest first.
     ///
     /// # Errors
-    /// `Unsupported` if the store keeps none; why this page could not be had.
+    /// `Unsupported` if the store keeps no versions; the reason if this page cannot be read.
     async fn versions(
         &self,
         _key: &str,
@@ -187,18 +189,18 @@ pub trait ObjectBackend: Debug + Send + Sync + 'static {
     /// Returns the lock object of a state, which only one client can create.
     fn lock_object<'a>(&'a self, place: &'a StatePlace) -> Box<dyn LockMechanism + 'a>;
 
-    /// Returns what a lock object is called here: `lock file`.
+    /// Returns the name of a lock object in messages: `lock file`.
     fn lock_object_name(&self) -> &'static str {
         "lock object"
     }
 
-    /// Looks whether a state is there.
+    /// Returns whether a state exists.
     ///
-    /// A HEAD has no body to say which of bucket and key is missing. A GET has, and its body need
-    /// not be read.
+    /// A HEAD has no body that says whether the bucket or the key is missing. A GET has one, and
+    /// the client need not read it.
     ///
     /// # Errors
-    /// If that could not be found out.
+    /// The reason if that cannot be determined.
     async fn present(&self, operation: &'static str, key: &str) -> Result<Present> {
         match self.get(operation, key, None).await {
             Ok(read) if read.meta.size_bytes == 0 => Ok(Present::Empty(read.meta.etag)),
@@ -208,17 +210,17 @@ pub trait ObjectBackend: Debug + Send + Sync + 'static {
         }
     }
 
-    /// Returns what is there, if it is what a write in this mode expects. For where the store
-    /// does not decide that: the lock, not this, keeps others out until the write.
-    ///
+    /// Returns the stored object if it is what a write in this mode expects. For stores that do not
+    /// check the precondition themselves: the lock, not this check, keeps others out until the
+    /// write.
     /// # Errors
-    /// `PreconditionFailed` if it is not; and if it could not be found out.
+    /// `PreconditionFailed` if it is not; the reason if that cannot be determined.
     async fn expect_present(&self, key: &str, mode: &WriteMode) -> Result<Present> {
         self.state_object(key).require(mode, self.present("write", key).await?)
     }
 
-    /// Reads back what a write may have left, if it is `size_bytes` long, and passes its bytes to
-    /// `each`. `None` if there is nothing, or something of another length.
+    /// Reads back what a write may have stored, if it is `size_bytes` long, and passes its bytes to
+    /// `each`. `None` if there is no object, or one of another length.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -241,7 +243,7 @@ pub trait ObjectBackend: Debug + Send + Sync + 'static {
         Ok(Some(read.meta))
     }
 
-    /// Names the object of a state for messages about a write.
+    /// Returns the state's object for messages about a write.
     fn state_object(&self, key: &str) -> StateObject {
         StateObject { url: self.url(key), store: self.store().to_owned() }
     }
@@ -249,42 +251,42 @@ pub trait ObjectBackend: Debug + Send + Sync + 'static {
     /// Describes clients that a lock object here cannot exclude; `None` if it excludes all.
     ///
     /// # Errors
-    /// If the store was asked and did not answer.
+    /// The reason if the store was needed and did not answer.
     async fn lock_caveat(&self) -> Result<Option<String>> {
         Ok(None)
     }
 
-    /// Describes what can happen if a lock object is released twice at the same time; `None` if
-    /// each release removes the lock that it was meant for and no other.
+    /// Describes what can go wrong if two clients release a lock object at the same time; `None` if
+    /// each release removes only the lock that it was meant for.
     fn release_caveat(&self) -> Option<String> {
         None
     }
 }
 
-/// A table of locks and digests. A row has a text as its id, and one column beside it.
+/// A table of locks and digests. A row has a text as its id, and one more column.
 #[async_trait]
 pub trait TableBackend: Debug + Send + Sync + 'static {
-    /// Returns what a lock in this table is called: `lock item`.
+    /// Returns the name of a lock in this table: `lock item`.
     fn lock_name(&self) -> &'static str;
 
-    /// Returns what a digest in this table is called: `digest item`.
+    /// Returns the name of a digest in this table: `digest item`.
     fn digest_name(&self) -> &'static str;
 
     /// Returns the length of the longest id in bytes.
     fn longest_id(&self) -> usize;
 
-    /// Names a row for people, as a URL.
+    /// Returns the name of a row for people, as a URL.
     fn url(&self, id: &str) -> String;
 
-    /// Says in a few words where a row is.
+    /// Returns in a few words where a row is.
     fn place(&self, id: &str) -> String;
 
-    /// Returns how to remove a row without this library, as a sentence goes on:
-    /// ``remove the item with `…` ``.
+    /// Returns how to remove a row without this library, as part of a sentence: ``remove the item
+    /// with `…` ``.
     fn how_to_remove(&self, id: &str) -> String;
 
-    /// Creates a row if there is none with its id, without ever repeating the request: the second
-    /// could fail on the first.
+    /// Creates a row if its id is free. The request is never repeated: the second could fail
+    /// because of the first.
     async fn create_once(
         &self,
         operation: &'static str,
@@ -293,7 +295,7 @@ pub trait TableBackend: Debug + Send + Sync + 'static {
         text: &str,
     ) -> Result<(), Failure>;
 
-    /// Reads a row, and sees what was written last; `None` if there is none.
+    /// Reads a row as it was last written; `None` if it does not exist.
     async fn get<'a>(
         &'a self,
         operation: &'static str,
@@ -301,7 +303,7 @@ pub trait TableBackend: Debug + Send + Sync + 'static {
         column: &'static str,
     ) -> Result<Option<Box<dyn TableRow + 'a>>, Failure>;
 
-    /// Writes a row, whatever is there. The request may be repeated.
+    /// Writes a row, replacing any earlier one. The request may be repeated.
     async fn put(
         &self,
         operation: &'static str,
@@ -310,7 +312,7 @@ pub trait TableBackend: Debug + Send + Sync + 'static {
         text: &str,
     ) -> Result<(), Failure>;
 
-    /// Deletes a row, if there is one. The request may be repeated.
+    /// Deletes a row if it exists. The request may be repeated.
     async fn delete(
         &self,
         operation: &'static str,
@@ -322,13 +324,13 @@ pub trait TableBackend: Debug + Send + Sync + 'static {
 /// A row of a table, as it was read.
 #[async_trait]
 pub trait TableRow: Send + Sync {
-    /// Returns the column as it was read.
+    /// Returns the column's text.
     ///
     /// # Errors
-    /// Why it holds no text.
+    /// The reason why it holds no text.
     fn text(&self) -> Result<&[u8], String>;
 
-    /// Deletes the row if its column still is exactly what was read, absent included, without
-    /// ever repeating the request.
+    /// Deletes the row if its column still is exactly what was read, or still is absent. The
+    /// request is never repeated.
     async fn delete_if_unchanged(&self, operation: &'static str) -> Result<(), Failure>;
 }

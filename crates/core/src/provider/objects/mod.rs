@@ -1,11 +1,11 @@
-//! One state store over object stores: what a state is there, how it is read, listed and held
-//! against its digest, and what its lock consists of.
+//! One state store for all object stores: how states are read, listed and compared with their
+//! digests, and what locks them.
 //!
-//! A provider implements [`ObjectBackend`], and [`TableBackend`] if its locks or digests can be
-//! kept in a table; [`Layout`] says under which keys its native clients keep states.
-//! [`ObjectStateStore`] is the [`StateStore`](crate::StateStore) over them. What differs from store
-//! to store stays in the backend: how a create is made exclusive, which conditions a write can
-//! carry, and what has to be looked at before and after it.
+//! A provider implements [`ObjectBackend`], and [`TableBackend`] if a table can keep its locks or
+//! digests; [`Layout`] defines the keys under which its native clients keep states.
+//! [`ObjectStateStore`] implements [`StateStore`](crate::StateStore) with them. The backend
+//! contains what differs between stores: how a create is made exclusive, which conditions a write
+//! can have, and which checks a write needs before and after it.
 
 mod backend;
 mod store;

@@ -1,4 +1,4 @@
-//! The contract, in terms of a backend.
+//! The [`StateStore`] that an [`ObjectBackend`] provides.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,8 +25,8 @@ use crate::store::{
 };
 use crate::workspace::Workspace;
 
-/// Terraform state in one bucket, under one state key. Clones share what they have learned of the
-/// bucket.
+/// Terraform state in one bucket, under one state key. Clones share what they have learned about
+/// the bucket.
 #[derive(Clone, Debug)]
 pub struct ObjectStateStore {
     objects: Arc<dyn ObjectBackend>,
@@ -41,9 +41,9 @@ pub struct ObjectStateStore {
 }
 
 impl ObjectStateStore {
-    /// Makes a store without any lock. Nothing is sent before the first operation.
+    /// Creates a store without any lock. It sends nothing before the first operation.
     ///
-    /// `lock_advice` says what to configure so that locks are taken.
+    /// `lock_advice` says which configuration enables locking.
     pub fn new(
         objects: Arc<dyn ObjectBackend>,
         layout: Arc<dyn Layout>,
@@ -61,7 +61,7 @@ impl ObjectStateStore {
         }
     }
 
-    /// Sets whether a lock is, or is also, an object beside the state.
+    /// Sets whether an object beside the state is a lock, alone or with others.
     #[must_use]
     pub fn with_lock_object(mut self, uses_lock_object: bool) -> Self {
         self.uses_lock_object = uses_lock_object;
@@ -94,19 +94,20 @@ impl ObjectStateStore {
         StatePlace::new(self.objects.bucket(), self.layout.state_key(workspace))
     }
 
-    /// The lock as it is configured.
+    /// Returns the configured lock.
     fn lock<'a>(&'a self, workspace: &Workspace, place: &'a StatePlace) -> StateLock<'a> {
         self.state_lock(workspace, self.mechanisms(place, true))
     }
 
-    /// What may show a lock: also what this configuration does not take, since another client may.
+    /// Returns all places that may hold a lock, also those that this configuration does not use,
+    /// since another client may.
     fn visible_lock<'a>(&'a self, workspace: &Workspace, place: &'a StatePlace) -> StateLock<'a> {
         let mut mechanisms = self.mechanisms(place, true);
         mechanisms.extend(self.mechanisms(place, false));
         self.state_lock(workspace, mechanisms)
     }
 
-    /// The lock object and the lock row, as far as they are configured or are not.
+    /// Returns those of the lock object and the lock row that are configured, or those that are not.
     fn mechanisms<'a>(
         &'a self,
         place: &'a StatePlace,
@@ -133,7 +134,7 @@ impl ObjectStateStore {
             .with_claim_wait(self.claim_wait)
     }
 
-    /// The digest of a state, where a table is configured.
+    /// Returns the digest of a state, if a table is configured.
     fn digest(&self, place: &StatePlace) -> Option<StateDigest<TableDigest<'_>>> {
         let table = &**self.table.as_ref()?;
         let (state, look) = (self.objects.url(&place.key), self.objects.how_to_look(&place.key));
@@ -141,14 +142,14 @@ impl ObjectStateStore {
         Some(StateDigest::new(entry, self.digest_wait))
     }
 
-    /// Reads what is stored, whatever its digest says.
+    /// Reads the stored state without regard to its digest.
     async fn read_object(
         &self,
         place: &StatePlace,
         options: &ReadOptions,
     ) -> Result<Option<StateRead>> {
         match self.objects.get("read", &place.key, options.version.as_ref()).await {
-            // Native clients take an object without bytes for no state.
+            // Native clients treat an object without bytes as no state.
             Ok(read) => Ok(Some(read).filter(|read| read.meta.size_bytes > 0)),
             Err(failure) if failure.outcome == Outcome::Absent && options.version.is_none() => {
                 Ok(None)
@@ -157,7 +158,7 @@ impl ObjectStateStore {
         }
     }
 
-    /// Refuses a workspace that the layout does not take, unless it exists.
+    /// Refuses a workspace that the layout does not accept, unless it exists.
     async fn refuse_new(&self, workspace: &Workspace, place: &StatePlace) -> Result<()> {
         let Some(reason) = self.layout.refuses_new(workspace) else { return Ok(()) };
         if self.objects.present("write", &place.key).await? != Present::No {
@@ -231,8 +232,8 @@ impl StateStore for ObjectStateStore {
                 ));
             }
         }
-        // The one who locks would find what belongs to another state, and the other one would take
-        // it for damaged.
+        // A client that locks the other state would find this state as its lock, and clients of this
+        // state would find a lock record and take the state for damaged.
         let lock_object = self.uses_lock_object.then(|| self.objects.lock_object_name());
         let taken =
             [(LOCK_SUFFIX, lock_object), (DIGEST_SUFFIX, table.map(TableBackend::digest_name))];

@@ -1,9 +1,9 @@
 //! The lock and the digest of a state as rows of a table.
 //!
-//! A lock row holds the lock record in its column `Info`, under the id `<bucket>/<state key>`. It
-//! is deleted only while `Info` is, byte for byte, what was read: so neither a delayed request nor
-//! a repeated one can hit the next holder's lock. Native clients compare ids first too; Terraform
-//! then deletes whatever is there, OpenTofu on this same condition.
+//! A lock row holds the lock record in its column `Info`, under the id `<bucket>/<state key>`. A
+//! release deletes it only if `Info` still is, byte for byte, what it read, so neither a delayed
+//! request nor a repeated one can hit the next holder's lock. Native clients compare ids first too;
+//! Terraform then deletes the row without a condition, OpenTofu with this same condition.
 //!
 //! A digest row holds the MD5 of the state in its column `Digest`, in lower-case hexadecimal, under
 //! the id of the lock row followed by `-md5`.
@@ -37,7 +37,7 @@ impl LockMechanism for TableLock<'_> {
         self.table.url(self.id)
     }
 
-    /// The condition is part of the protocol: nothing that speaks it ignores it.
+    /// The condition is part of the protocol: every service that speaks it checks the condition.
     fn is_proven(&self) -> bool {
         true
     }
