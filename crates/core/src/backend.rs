@@ -59,8 +59,8 @@ pub trait Backend: Debug + Send + Sync {
     /// Looks for the credentials and asks the provider whose they are.
     ///
     /// # Errors
-    /// `Unsupported` if the provider knows no accounts; `CredentialInvalid` without credentials, or if they are not accepted; `Unavailable` if the
-    /// provider cannot be reached.
+    /// `Unsupported` if the provider knows no accounts; `CredentialInvalid` without credentials, or
+    /// if they are not accepted; `Unavailable` if the provider cannot be reached.
     async fn identity(&self) -> Result<Identity> {
         let message = "this provider knows no accounts";
         Err(Error::new(ErrorKind::Unsupported, "identify", message))

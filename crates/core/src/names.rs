@@ -36,11 +36,13 @@ text! {
     ETag
 }
 text! {
-    /// The random text, made when a state is born, that tells it from every other state. May be empty in old states.
+    /// The random text, made when a state is born, that tells it from every other state. May be
+    /// empty in old states.
     Lineage
 }
 text! {
-    /// The id of a lock. Terraform makes it look like a UUID, but neither version nor variant bits are set: compare it, never parse it.
+    /// The id of a lock. Terraform makes it look like a UUID, but neither version nor variant bits
+    /// are set: compare it, never parse it.
     LockId
 }
 text! {

@@ -1,13 +1,13 @@
-//! Ids that are made at random.
+//! Random ids.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::names::{ClaimId, Lineage, LockId};
 
-/// Text that is made at random when the thing is born that it names.
+/// Random text, made together with the item that it names.
 macro_rules! random {
     ($name:ident) => {
         impl $name {
-            /// Makes one as Terraform does: 16 random bytes, shaped like a UUID but without its
+            /// Creates one as Terraform does: 16 random bytes in the form of a UUID, without its
             /// version and variant bits.
             ///
             /// # Errors

@@ -1,17 +1,17 @@
-//! Words of a command line as a shell reads them, for messages that say what to type: none of what
-//! a store or another client said is ever more than a word.
+//! Words of a command line, quoted for a shell, for messages that say what to type. A text from a
+//! store or another client always stays one word.
 
-/// A flag and its value, after a space. A value that looks like a flag stands behind `=`.
+/// Returns a flag and its value, separated by a space; by `=` if the value looks like a flag.
 pub fn flag(name: &str, value: &str) -> String {
     format!(" {name}{}{}", if value.starts_with('-') { '=' } else { ' ' }, quoted(value))
 }
 
-/// A word of someone else's as the last argument of a command, whatever it begins with.
+/// Returns a text of another program as the last argument of a command, whatever it begins with.
 pub fn operand(word: &str) -> String {
     format!("{}{}", if word.starts_with('-') { "-- " } else { "" }, quoted(word))
 }
 
-/// Quotes a word for a shell, if it needs it.
+/// Quotes a word for a shell if necessary.
 pub fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "-_./:=@+,%".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {

@@ -1,4 +1,4 @@
-//! What is written: bytes in memory, or a file that is read once to know it and once more to send
+//! What to write: bytes in memory, or a file that is read once to inspect it and once more to send
 //! it.
 
 use std::fmt;
@@ -16,18 +16,18 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// How much of a file is in one piece.
+/// How many bytes one piece of a file has.
 const PIECE_BYTES: usize = 256 << 10;
 
-/// How many pieces wait for the thread that hashes them.
+/// How many pieces may wait for the hashing thread.
 const PIECES_AHEAD: usize = 4;
 
-/// The SHA-256 of a state's bytes: two states with the same one are the same state.
+/// The SHA-256 of a state's bytes: states with the same hash are the same state.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ContentHash([u8; 32]);
 
 impl ContentHash {
-    /// Hashes bytes in memory.
+    /// Computes the hash of bytes in memory.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
@@ -38,7 +38,7 @@ impl ContentHash {
     }
 }
 
-/// Lower-case hexadecimal.
+/// Writes lower-case hexadecimal digits.
 impl fmt::Display for ContentHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
@@ -56,7 +56,7 @@ impl fmt::Debug for ContentHash {
 pub struct ContentHasher(Sha256);
 
 impl ContentHasher {
-    /// Takes the next bytes.
+    /// Adds the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
@@ -67,7 +67,7 @@ impl ContentHasher {
     }
 }
 
-/// What to write: something that can be read again if a request has to be repeated.
+/// What to write. It can be read again to repeat a request.
 #[derive(Clone)]
 pub enum StateSource {
     /// Bytes in memory.
@@ -94,7 +94,7 @@ impl StateSource {
         }
     }
 
-    /// Returns the hash of the bytes. Those in memory are hashed now.
+    /// Returns the hash of the bytes. It is computed now for bytes in memory.
     pub fn content_hash(&self) -> ContentHash {
         match self {
             Self::Bytes(bytes) => ContentHash::of(bytes),
@@ -102,10 +102,10 @@ impl StateSource {
         }
     }
 
-    /// Returns all bytes in memory.
+    /// Reads all bytes into memory.
     ///
     /// # Errors
-    /// `Local` if the file cannot be read, or is not what it was.
+    /// `Local` if the file cannot be read, or has changed.
     pub async fn into_bytes(self) -> Result<Bytes> {
         match self {
             Self::Bytes(bytes) => Ok(bytes),
@@ -137,8 +137,7 @@ impl From<StateFile> for StateSource {
     }
 }
 
-/// A file that has been read from end to end once: its length and its hash are known, and that it
-/// must stay so.
+/// A file that was read from end to end once: its length and hash are known, and must not change.
 #[derive(Clone, Debug)]
 pub struct StateFile {
     path: PathBuf,
@@ -146,13 +145,13 @@ pub struct StateFile {
     hash: ContentHash,
 }
 
-/// What tells a file that was read from one that has been written, or put in its place, since.
+/// Properties by which a changed or replaced file differs from the one that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Identity {
     size_bytes: u64,
     modified: Option<SystemTime>,
-    /// Device, inode, and the time (seconds, nanoseconds) of its last change, which no program can
-    /// set back as it can the time of the last write.
+    /// Device, inode, and the time (seconds, nanoseconds) of the inode's last change. No program
+    /// can set that time back, unlike the time of the last write.
     #[cfg(unix)]
     inode: (u64, u64, i64, i64),
 }
@@ -169,14 +168,14 @@ impl Identity {
 }
 
 impl StateFile {
-    /// Reads a file to its end, which takes as long as the disk does; `look` sees all of its bytes,
-    /// in order. Asynchronous callers do this on a thread for blocking work.
+    /// Reads a file to its end, which takes as long as the disk does; `look` receives all of its
+    /// bytes in order. Asynchronous callers call this on a thread for blocking work.
     ///
-    /// The file is read again for each time it is sent, so a pipe cannot be one.
+    /// Each request reads the file again, so it cannot be a pipe.
     ///
     /// # Errors
-    /// `NotFound` or `Local` if the file cannot be read, or changes meanwhile; and whatever `look`
-    /// returns.
+    /// `NotFound` or `Local` if the file cannot be read, or changes meanwhile; the error that
+    /// `look` returns.
     pub fn read(
         path: impl Into<PathBuf>,
         mut look: impl FnMut(&[u8]) -> Result<()>,
@@ -187,7 +186,7 @@ impl StateFile {
         let mut unhashed = Self { path, identity, hash: ContentHash([0; 32]) };
         let read = std::thread::scope(|scope| {
             let (sender, pieces) = mpsc::sync_channel::<Bytes>(PIECES_AHEAD);
-            // Hashing takes about as long as looking: side by side, both take half of the time.
+            // Hashing takes about as long as `look`: in parallel, the two take half of the time.
             let hashing = scope.spawn(move || {
                 let mut hasher = ContentHasher::default();
                 pieces.iter().for_each(|piece| hasher.update(&piece));
@@ -197,7 +196,7 @@ impl StateFile {
             while left > 0 {
                 let piece = unhashed.piece(&mut file, left)?;
                 left -= piece.len() as u64;
-                // The thread takes everything until the sender is gone.
+                // The thread reads until the sender is dropped.
                 drop(sender.send(piece.clone()));
                 look(&piece)?;
             }
@@ -211,21 +210,21 @@ impl StateFile {
         Ok(unhashed)
     }
 
-    /// Where it is.
+    /// Returns the path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Its length in bytes.
+    /// Returns the length in bytes.
     pub fn size_bytes(&self) -> u64 {
         self.identity.size_bytes
     }
 
-    /// Opens it again, and returns a part of it piece by piece. This blocks.
+    /// Opens the file again, and returns a part of it piece by piece. This blocks.
     ///
-    /// The last piece is handed out only if the file still is the one that was read first,
-    /// unchanged: whoever sends the pieces never sends the end of a mixture. That shows by its
-    /// length and the time of its last write, and on Unix by its inode and that one's last change.
+    /// It yields the last piece only if the file still is the one that was read first, unchanged,
+    /// so a sender never sends the end of mixed contents. A change shows in the length and the time
+    /// of the last write, and on Unix in the inode and the time of the inode's last change.
     ///
     /// # Errors
     /// `NotFound` or `Local` if the file cannot be read, or has changed.
@@ -256,7 +255,7 @@ impl StateFile {
         }))
     }
 
-    /// Reads the next bytes, of which there must be some.
+    /// Reads the next bytes; there must be some.
     fn piece(&self, file: &mut File, left: u64) -> Result<Bytes> {
         let length = usize::try_from(left).unwrap_or(usize::MAX).min(PIECE_BYTES);
         let mut piece = BytesMut::zeroed(length);
@@ -337,7 +336,7 @@ mod tests {
         let size = read.size_bytes();
         let mut pieces = read.pieces(0..size).unwrap();
         assert!(pieces.next().unwrap().is_ok());
-        // The clocks of file systems tick slowly: a write of the same length must be seen too.
+        // File systems have coarse clocks: a write of the same length must be detected too.
         let later = SystemTime::now() + std::time::Duration::from_secs(1);
         std::fs::write(on_disk.path(), vec![2; 2 * PIECE_BYTES]).unwrap();
         File::options().append(true).open(on_disk.path()).unwrap().set_modified(later).unwrap();
@@ -367,7 +366,7 @@ mod tests {
         let on_disk = file(b"one state");
         let read = StateFile::read(on_disk.path(), |_| Ok(())).unwrap();
         let time = std::fs::metadata(on_disk.path()).unwrap().modified().unwrap();
-        // The clocks of file systems tick slowly, and this one cannot be set.
+        // File systems have coarse clocks, and no program can set this time.
         std::thread::sleep(std::time::Duration::from_millis(50));
         std::fs::write(on_disk.path(), b"new state").unwrap();
         File::options().append(true).open(on_disk.path()).unwrap().set_modified(time).unwrap();

@@ -7,8 +7,8 @@ use crate::error::{Error, Result};
 /// The name of a workspace.
 ///
 /// `default` always exists. Other names hold only the characters that Terraform allows: letters,
-/// digits and `-_.~$&+:=@`. `.` and `..`, which Terraform lets through and then stores over another
-/// workspace's state, are refused.
+/// digits and `-_.~$&+:=@`. This type refuses `.` and `..`, which Terraform accepts and then stores
+/// over another workspace's state.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Workspace(String);
 

@@ -338,8 +338,7 @@ fn an_expression_that_is_not_evaluated_matters_only_if_it_wins() {
     assert!(error.message().ends_with("is set by an expression with the name `var.x`"), "{error}");
 }
 
-/// The kind: whatever a secret becomes when its quotes are forgotten. A word is a name, `a(b)` is a
-/// call.
+/// All forms that a secret takes without its quotes. A word is a name, `a(b)` is a call.
 #[test]
 fn a_secret_without_its_quotes_is_not_told_as_a_name() {
     for reason in ["the name `hunter2`", "the name `hunter2.x`", "a call of `hunter2`"] {
@@ -408,7 +407,7 @@ fn object_with_a_required_member_is_not_mixed_with_older_names_from_outside() {
         error.hints(),
         ["write `role_name` as `role.name`", "write `role_reason` as `role.reason`"]
     );
-    // A dotted name is the object too; of a mere collection, old and new names go together.
+    // A dotted name means the object too; for a mere collection, old and new names can be combined.
     layers(&[layer("f", &[("role_arn", "a".into())]), layer("g", &[("role.name", "n".into())])])
         .unwrap_err();
     layers(&[layer("f", &[("role_arn", "a".into()), ("role_name", "n".into())])]).unwrap();

@@ -1,5 +1,5 @@
-//! What one attempt at a lock leaves behind, whatever stood there before it and whatever answers
-//! are lost.
+//! What one attempt at a lock leaves behind, for every earlier content of the store and every lost
+//! answer.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -14,23 +14,23 @@ use remote_state_core::{
     StateLocation,
 };
 
-/// How a store answers one create, instead of simply carrying it out.
+/// How a store treats one create that it does not simply carry out.
 enum Create {
-    /// It is carried out, and the answer is lost.
+    /// It carries out the create, and the answer is lost.
     AnswerLost,
-    /// It is under way, and not carried out yet.
+    /// The create is under way and not carried out yet.
     Delayed,
-    /// It is refused for reasons of its own.
+    /// It refuses for other reasons.
     Denied,
 }
 
-/// A place for one lock that creates on a condition.
+/// A store for one lock that checks the condition of a create.
 #[derive(Default)]
 struct Place {
     name: &'static str,
     held: Mutex<Option<Bytes>>,
     creates: Mutex<VecDeque<Create>>,
-    /// What a proof ends with; a place without any is proven.
+    /// The results of the proofs; with none left, the store is proven.
     proofs: Mutex<VecDeque<Result<()>>>,
 }
 
@@ -137,8 +137,7 @@ fn passing() -> Error {
     Error::new(ErrorKind::Unavailable, "lock", "not now")
 }
 
-/// The error says that a lock with this id stays, where, and how to release it.
-/// The ids of the locks that an error advises to release.
+/// Returns the ids of the locks that an error advises to release.
 fn advised_releases(error: &Error) -> Vec<&LockId> {
     let advised = error.advice().iter();
     advised
@@ -149,6 +148,7 @@ fn advised_releases(error: &Error) -> Vec<&LockId> {
         .collect()
 }
 
+/// Asserts that the error says that a lock with this id stays, where, and how to release it.
 fn assert_tells_what_stays(error: &Error, place: &str, info: &LockInfo) {
     let context = error.context();
     let stays = context.iter().find(|(label, _)| *label == "still held").map(|(_, text)| text);
@@ -204,7 +204,7 @@ async fn proof_that_fails_takes_away_what_was_created_for_it_and_nothing_older()
 async fn lock_whose_answer_was_lost_is_given_back_only_if_nothing_was_there_before() {
     let (file, table) = (Place::new("file"), Place::new("table"));
     let both = lock(&[&file, &table]);
-    // It may have stood there before, for all that this attempt has seen.
+    // This attempt cannot know whether the lock is older.
     let first = info();
     file.answers(Create::AnswerLost);
     table.answers(Create::Denied);
@@ -213,7 +213,7 @@ async fn lock_whose_answer_was_lost_is_given_back_only_if_nothing_was_there_befo
     assert_tells_what_stays(&error, "place://file", &first);
     drop(both.release(&LockTarget::Id(first.id)).await.unwrap());
 
-    // This attempt has looked, because the place was yet to be proven.
+    // This attempt has read the store, because it was not proven yet.
     file.is_to_be_proven(Ok(()));
     file.answers(Create::AnswerLost);
     table.answers(Create::Denied);

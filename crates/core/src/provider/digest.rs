@@ -52,7 +52,7 @@ pub struct DigestWait {
 }
 
 impl Default for DigestWait {
-    /// As native clients do: every two seconds, for ten.
+    /// Waits as native clients do: every two seconds, for ten.
     fn default() -> Self {
         Self { pause: Duration::from_secs(2), patience: Duration::from_secs(10) }
     }
@@ -298,7 +298,7 @@ enum Deed {
     Emptied,
 }
 
-/// Returns whether a failed request may have been carried out.
+/// Whether a failed request may have been carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Doubt {
     None,

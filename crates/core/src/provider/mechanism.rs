@@ -27,10 +27,10 @@ pub fn parse_lock_record(text: &[u8]) -> Result<LockInfo, String> {
 /// One object that can hold the lock of one workspace's state: a lock file, or an item in a table.
 #[async_trait]
 pub trait LockMechanism: Send + Sync {
-    /// The name of such an object in messages: `lock file`.
+    /// Returns the name of such an object in messages: `lock file`.
     fn name(&self) -> &'static str;
 
-    /// The lock object, as a URL.
+    /// Returns the lock object, as a URL.
     fn object(&self) -> String;
 
     /// Returns whether the store is known to refuse a second create.

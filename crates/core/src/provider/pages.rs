@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(all.unwrap_err().kind(), ErrorKind::Unexpected);
     }
 
-    /// A listing that starts over after this many pages, each time with new tokens.
+    /// Reads a listing that starts over after this many pages, each time with new tokens.
     async fn circle(length: u64) -> Result<Vec<u64>> {
         let listing = pages("`http://store`", move |at: Option<u64>| async move {
             let page = at.unwrap_or(0);

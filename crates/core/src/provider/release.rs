@@ -26,8 +26,8 @@ impl Default for ClaimWait {
 }
 
 impl ClaimWait {
-    /// How old a mark may be when a delete is sent under it: most of the time is left for the
-    /// answer.
+    /// Returns how old a mark may be when a delete is sent under it: most of the time is left for
+    /// the answer.
     pub(super) fn fresh(self) -> Duration {
         self.take_over / 3
     }

@@ -1,4 +1,4 @@
-//! What is stored, as far as it decides whether another state may follow.
+//! The parts of the stored state that decide whether another state may follow it.
 
 use std::sync::Arc;
 
@@ -12,29 +12,29 @@ use crate::state::{HeaderReader, Progress, StateHeader, mean_the_same};
 use crate::store::{ReadOptions, StateMeta, StateStore};
 use crate::workspace::Workspace;
 
-/// What is left of a stored state is read to its end if it is at most this long: that is cheaper
-/// than a new connection to the store.
+/// The most bytes of a stored state to read to the end: reading this much costs less than a new
+/// connection to the store.
 const CHEAP_REST_BYTES: u64 = 64 << 10;
 
-/// States up to this size are compared by what they mean, for which both are held in memory. Longer
-/// ones are equal only if their bytes are.
+/// The largest states, in bytes, to compare by meaning, which holds both in memory. Larger ones are
+/// equal only if their bytes are.
 const LONGEST_MEANING_BYTES: u64 = 64 << 20;
 
 /// How two states are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Equality {
     Bytes,
-    /// The bytes differ, and what they say does not.
+    /// The bytes differ, and the meaning does not.
     Meaning,
     None,
 }
 
-/// See the module.
+/// The stored state, as far as it decides whether another one may follow it.
 #[derive(Debug)]
 pub(super) struct Stored {
     pub(super) meta: StateMeta,
     is_same: bool,
-    /// Why it does not match its digest, if it does not.
+    /// The error if the state does not match its digest.
     pub(super) mismatch: Option<Error>,
 }
 
@@ -52,7 +52,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// Takes the next bytes, and returns whether the whole may still be equal.
+    /// Takes the next bytes, and returns whether the two may still be equal.
     fn feed(&mut self, bytes: &[u8]) -> bool {
         match self {
             Self::InMemory { expected, at } => {
@@ -76,8 +76,8 @@ impl Comparison<'_> {
 }
 
 impl Stored {
-    /// Reads what decides, and no further: of most states that is their beginning. Where a digest
-    /// is kept, that is all.
+    /// Reads as much of the stored state as the decision needs: usually the beginning, but the
+    /// whole state if the store keeps a digest.
     pub(super) async fn read(
         store: &Arc<dyn StateStore>,
         workspace: &Workspace,
@@ -96,7 +96,7 @@ impl Stored {
             }
         };
         let Some(mut read) = read else {
-            // There is a digest of a state that is not there.
+            // A digest is recorded, and the state does not exist.
             return mismatch.map_or(Ok(None), Err);
         };
         let is_verified_at_its_end =
@@ -153,7 +153,7 @@ impl Stored {
         self.is_same
     }
 
-    /// Compares the two by what they mean, if their bytes differ.
+    /// Compares the two by meaning if their bytes differ.
     pub(super) async fn equality(
         &self,
         store: &Arc<dyn StateStore>,
@@ -168,7 +168,7 @@ impl Stored {
             return Ok(Equality::None);
         }
         let read = store.read(workspace, &ReadOptions::default().ignoring_digest()).await?;
-        // What came in between is refused by the write.
+        // The state was deleted in between, and the write's condition will fail.
         let Some(stored) = read else { return Ok(Equality::None) };
         let stored = stored.collect().await?.bytes;
         let new = new.source.clone().into_bytes().await?;

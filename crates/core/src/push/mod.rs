@@ -1,14 +1,14 @@
 //! The write protocol: the one place that combines a read of the stored state with a write.
 //!
-//! [`decide`] says what the two headers settle, `compare` looks at the bytes where the headers do
-//! not, and [`StateStoreExt::push`](crate::StateStoreExt::push) writes. Commands and the server
-//! give the rules and put the outcome into words.
+//! [`decide`] applies the rules to the two headers, `compare` compares the bytes if the headers do
+//! not decide, and [`StateStoreExt::push`](crate::StateStoreExt::push) writes. Commands and the
+//! server supply the rules and report the result.
 //!
-//! A stored state that does not match its digest is data here, not an error. Under its own lock a
-//! writer may go on if the stored bytes are the ones that it writes, or if it writes their direct
-//! successor: then the mismatch is what an interrupted write left behind, and the push puts it
-//! right. Everything else is `DigestMismatch`. A digest that is missing is recorded under the same
-//! lock if the bytes are equal. Where the bytes are equal, only the digest is recorded.
+//! A stored state that does not match its digest is data here, not an error. A writer that holds
+//! the lock may continue if it writes the stored bytes again or their direct successor: then an
+//! interrupted write left the mismatch behind, and the push repairs it. Every other mismatch is
+//! `DigestMismatch`. If the bytes are equal, the push records only the digest, also one that is
+//! missing, under the same lock.
 
 mod compare;
 mod rules;
@@ -28,25 +28,25 @@ use crate::state::StateHeader;
 use crate::store::{Annotations, StateMeta, StateStore, WriteMode, WriteOptions};
 use crate::workspace::Workspace;
 
-/// A state that is to be written, and what it says of itself. The two must belong together.
+/// A state to write, with its header. The two must belong together.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct NewState {
     /// The bytes.
     pub source: StateSource,
-    /// Their header.
+    /// The header of the bytes.
     pub header: StateHeader,
-    /// What the store keeps beside them.
+    /// The annotations to store with the state.
     pub annotations: Annotations,
 }
 
 impl NewState {
-    /// Brings a state whose header was read already.
+    /// Creates a state from a header that was read already.
     pub fn new(source: impl Into<StateSource>, header: StateHeader) -> Self {
         Self { source: source.into(), header, annotations: Annotations::default() }
     }
 
-    /// Has the store keep these notes beside the state.
+    /// Sets the annotations to store with the state.
     #[must_use]
     pub fn with_annotations(mut self, annotations: Annotations) -> Self {
         self.annotations = annotations;
@@ -56,41 +56,42 @@ impl NewState {
     /// Reads the header of a state in memory.
     ///
     /// # Errors
-    /// `ConfigInvalid` or `Unsupported` if it is no state.
+    /// `ConfigInvalid` or `Unsupported` if the bytes are not a state.
     pub fn parse(state: Bytes) -> Result<Self, Error> {
         let header = StateHeader::parse(&state)?;
         Ok(Self::new(state, header))
     }
 }
 
-/// What became of a push.
+/// The result of a push.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Pushed {
     /// The state was written.
     #[non_exhaustive]
     Written {
-        /// What the store says of it.
+        /// The store's description of the state.
         meta: StateMeta,
-        /// The rule that it broke, where the rules may be broken.
+        /// The rule that the state broke, if the caller allowed that.
         overridden: Option<PushRefusal>,
-        /// It has taken the place of a state that had resources, and has none.
+        /// Whether the state has no resources and replaced one that had some.
         empties: bool,
-        /// The stored state was found not to match its digest, and does now. With
-        /// [`PushRules::repair_digest`] nothing looks at the digest before it is recorded.
+        /// Whether the stored state did not match its digest before, and does now. With
+        /// [`PushRules::repair_digest`] the push does not read the digest before it records a new
+        /// one.
         is_digest_repaired: bool,
     },
-    /// The same state is stored already, and was not written.
+    /// The store holds the same state already; the push did not write it.
     #[non_exhaustive]
     Unchanged {
-        /// What the store says of it.
+        /// The store's description of the state.
         meta: StateMeta,
-        /// What was there before, if the digest of the stored state was recorded.
+        /// The earlier record, if the push recorded the digest of the stored state.
         recorded_over: Option<DigestBefore>,
     },
 }
 
-/// What was recorded of a state before its digest was.
+/// The recorded digest before a push recorded the right one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DigestBefore {
@@ -98,22 +99,22 @@ pub enum DigestBefore {
     Missing,
     /// The digest of another state.
     Wrong,
-    /// Not known: with [`PushRules::repair_digest`] nothing looks at it.
+    /// Unknown: with [`PushRules::repair_digest`] the push does not read it.
     NotRead,
 }
 
-/// Why a push did not come to its end.
+/// Why a push failed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum PushError {
     /// The rules forbid it. Nothing was written.
     Refused(PushRefusal),
-    /// What is stored is not a state that can be compared. Nothing was written.
+    /// The stored bytes are not a state that can be compared. Nothing was written.
     #[non_exhaustive]
     NotComparable {
-        /// Why.
+        /// The reason.
         error: Error,
-        /// What the store says of it.
+        /// The store's description of the state.
         meta: StateMeta,
     },
     /// The store failed.
@@ -147,15 +148,15 @@ impl From<Error> for PushError {
     }
 }
 
-/// What to do, once the stored state is known.
+/// What to do after reading the stored state.
 enum Plan {
-    /// The same state is stored already. As in [`Pushed::Unchanged`].
+    /// The store holds the same state already. The field is that of [`Pushed::Unchanged`].
     Keep { recorded_over: Option<DigestBefore> },
-    /// Write it. Both as in [`Pushed::Written`].
+    /// Write the state. Both fields are those of [`Pushed::Written`].
     Write { overridden: Option<PushRefusal>, empties: bool },
 }
 
-/// One push: what is written, where, by which rules.
+/// One push: the state, the workspace and the rules.
 struct Push<'a> {
     store: &'a Arc<dyn StateStore>,
     workspace: &'a Workspace,
@@ -194,7 +195,7 @@ pub(crate) async fn push(
     }
     let plan = match header {
         Ok(header) => push.plan(&stored, &header, is_digest_repaired).await?,
-        // A writer that forces a state in does not ask what is there.
+        // A forced push does not depend on the stored state.
         Err(_) if rules.force => Plan::Write { overridden: None, empties: false },
         Err(error) => return Err(PushError::NotComparable { error, meta: stored.meta }),
     };
@@ -219,7 +220,7 @@ impl Push<'_> {
         self.store.write(self.workspace, outgoing, &options).await
     }
 
-    /// Whether this write may put a wrong digest right.
+    /// Returns whether this write may repair a wrong digest.
     fn may_repair(&self, stored: &Stored, header: Option<&StateHeader>) -> bool {
         if self.rules.repair_digest {
             return true;
@@ -229,7 +230,8 @@ impl Push<'_> {
         *self.lock == HeldLock::Own && goes_on
     }
 
-    /// Returns what the digest of the stored bytes is to be recorded over, if it is to be recorded.
+    /// Returns which earlier record the digest of the stored bytes replaces; `None` if the push
+    /// does not record it.
     fn records_over(&self, stored: &Stored, is_wrong: bool) -> Option<DigestBefore> {
         if is_wrong {
             Some(DigestBefore::Wrong)
@@ -241,7 +243,7 @@ impl Push<'_> {
         }
     }
 
-    /// Decides what to do about a stored state with this header.
+    /// Decides what to do, given a stored state with this header.
     async fn plan(
         &self,
         stored: &Stored,
@@ -255,7 +257,7 @@ impl Push<'_> {
                 if stored.is_same_bytes() && self.rules.force {
                     return Ok(Plan::Write { overridden: None, empties: false });
                 }
-                // A writer that forces a state in does not ask whether it is there already.
+                // A forced push writes even if the store holds the same state already.
                 if !self.rules.force {
                     match stored.equality(self.store, self.workspace, self.new).await? {
                         Equality::Bytes => {

@@ -1,4 +1,4 @@
-//! Which state may follow which, by what the two say of themselves.
+//! Which state may follow which, by their headers.
 
 use std::fmt;
 
@@ -8,16 +8,16 @@ use crate::state::{Refusal, StateHeader, SuccessionRules};
 /// The lock under which a write happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HeldLock {
-    /// The writer's own, and it is held.
+    /// The writer holds its own lock.
     Own,
-    /// The writer held this one, and it is not held any more. It may write the direct successor of
-    /// what is stored.
+    /// The writer held this lock and has lost it. It may write the direct successor of the stored
+    /// state.
     Gone(LockId),
-    /// None, and the writer claims none.
+    /// The writer has no lock and claims none.
     None,
 }
 
-/// What to do with a state that has other bytes than the stored one and means the same.
+/// What to do with a state whose bytes differ from the stored one and whose meaning does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SameMeaning {
     /// Leave the stored bytes.
@@ -32,13 +32,15 @@ pub enum SameMeaning {
 pub struct PushRules {
     /// Which state may follow which.
     pub succession: SuccessionRules,
-    /// What to do with other bytes that mean the same.
+    /// What to do with other bytes of the same meaning.
     pub same_meaning: SameMeaning,
-    /// Write whatever the rules say. What they said is in [`Pushed::Written`](crate::push::Pushed::Written).
+    /// Write despite the rules. [`Pushed::Written`](crate::push::Pushed::Written) names the rule
+    /// that the state broke.
     pub force: bool,
-    /// Write over a state that does not match its digest, whatever it is, and record the new one.
+    /// Write over a state that does not match its digest, whatever it holds, and record the digest
+    /// of the new one.
     pub repair_digest: bool,
-    /// A state that has resources may be replaced by one that has none.
+    /// A state without resources may replace one with resources.
     pub may_empty: bool,
 }
 
@@ -51,28 +53,28 @@ impl PushRules {
         repair_digest: false,
         may_empty: true,
     };
-    /// The rules for a client that goes on from the state that it has read.
+    /// The rules for a client that continues from the state that it has read.
     pub const CLIENT: Self = Self {
         succession: SuccessionRules::CLIENT,
         same_meaning: SameMeaning::Store,
         ..Self::PUSH
     };
 
-    /// Sets whether the rules may be broken.
+    /// Sets whether to write despite the rules.
     #[must_use]
     pub fn with_force(mut self, force: bool) -> Self {
         self.force = force;
         self
     }
 
-    /// Sets whether a wrong digest is put right.
+    /// Sets whether to repair a wrong digest.
     #[must_use]
     pub fn with_repair_digest(mut self, repair_digest: bool) -> Self {
         self.repair_digest = repair_digest;
         self
     }
 
-    /// Sets whether a state may lose its resources.
+    /// Sets whether a state without resources may replace one with resources.
     #[must_use]
     pub fn with_may_empty(mut self, may_empty: bool) -> Self {
         self.may_empty = may_empty;
@@ -84,9 +86,9 @@ impl PushRules {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PushRefusal {
-    /// It has no resources, and the stored one has.
+    /// The new state has no resources, and the stored one has.
     Emptied,
-    /// The lock is gone, and the new state is not the direct successor of the stored one.
+    /// The lock is lost, and the new state is not the direct successor of the stored one.
     LockGone {
         /// The lock.
         id: LockId,
@@ -95,7 +97,7 @@ pub enum PushRefusal {
         /// The serial of the new state.
         new: Serial,
     },
-    /// It may not follow the stored one.
+    /// The new state may not follow the stored one.
     Succession(Refusal),
 }
 
@@ -113,22 +115,23 @@ impl fmt::Display for PushRefusal {
     }
 }
 
-/// What the headers settle.
+/// What the headers decide.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The state may be written. `empties` as in [`Pushed::Written`](crate::push::Pushed::Written).
     Write {
-        /// It takes away all resources.
+        /// Whether the new state removes all resources.
         empties: bool,
     },
-    /// Both have the same serial: equal states need no write, and this is to be done about others.
+    /// Both have the same serial. An equal state needs no write; the field says what to do with
+    /// others.
     Compare(Result<(), PushRefusal>),
 }
 
 /// Decides by the headers alone whether a state may follow the stored one.
 ///
 /// # Errors
-/// The rule that it breaks, whatever the bytes are.
+/// The rule that the state breaks, whatever its bytes are.
 pub fn decide(
     stored: Option<&StateHeader>,
     new: &StateHeader,
@@ -145,8 +148,8 @@ pub fn decide(
     };
     let check_lock = || match lock {
         HeldLock::Gone(id) => {
-            // Somebody broke the lock. If nobody has written since, to refuse would only lose an
-            // apply.
+            // Another client broke the lock. If no client has written since, a refusal would only
+            // lose an apply.
             let gone =
                 || PushRefusal::LockGone { id: id.clone(), stored: stored.serial, new: new.serial };
             if follows_directly(stored, new) { Ok(()) } else { Err(gone()) }
@@ -166,19 +169,20 @@ pub fn decide(
     Ok(Verdict::Write { empties })
 }
 
-/// Whether a state may be written over one that does not match its digest, under the writer's own
-/// lock.
+/// Returns whether a writer that holds its own lock may write this state over one that does not
+/// match its digest.
 pub(super) fn goes_on_from(stored: &StateHeader, new: &StateHeader, is_same: bool) -> bool {
     is_same || follows_directly(stored, new)
 }
 
-/// Whether a state is the next one after the stored one, so that nobody has written in between.
+/// Returns whether a state is the next one after the stored one, so that no other client has
+/// written in between.
 fn follows_directly(stored: &StateHeader, new: &StateHeader) -> bool {
     stored.lineage == new.lineage && stored.serial.0.checked_add(1) == Some(new.serial.0)
 }
 
-/// Whether other bytes that mean the same are left unwritten. Without the lock there is no reason
-/// to touch them.
+/// Returns whether to leave other bytes of the same meaning unwritten. Without the lock there is no
+/// reason to write them.
 pub(super) fn keeps_bytes(rules: &PushRules, lock: &HeldLock) -> bool {
     matches!(lock, HeldLock::Gone(_)) || rules.same_meaning == SameMeaning::Keep
 }

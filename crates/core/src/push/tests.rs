@@ -19,7 +19,7 @@ fn under_a_lock_that_is_gone_only_the_very_next_serial_is_accepted() {
     let check = |new| decide(Some(&at_three), &new, &PushRules::CLIENT, &gone());
     assert_eq!(check(header(4, "l", "")), Ok(Verdict::Write { empties: false }));
     assert!(matches!(check(header(5, "l", "")), Err(PushRefusal::LockGone { .. })));
-    // A client repeats what is stored: whether it is the same is still to be seen.
+    // A client sends the stored state again: only a comparison shows whether it is the same.
     assert!(matches!(check(header(3, "l", "")), Ok(Verdict::Compare(Err(_)))));
     assert!(matches!(check(header(4, "m", "")), Err(PushRefusal::Succession(_))));
     assert!(matches!(check(header(4, "", "")), Err(PushRefusal::LockGone { .. })));

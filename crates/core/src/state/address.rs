@@ -1,22 +1,22 @@
-//! Addresses of resource instances: one writer, one order, and a reader of what people type.
+//! Addresses of resource instances: writing, ordering, and parsing what people type.
 
 use serde_json::value::RawValue;
 
 use crate::state::members;
 
-/// What tells the instances of a module or a resource apart, in the order in which Terraform lists
-/// them.
+/// The key by which the instances of a module or a resource differ, in the order in which Terraform
+/// lists them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Key {
     None,
     Number(i64),
     Text(String),
-    /// What no program writes there, as it stands in the state.
+    /// A value that no program writes as a key, as the state has it.
     Other(String),
 }
 
 impl Key {
-    /// Reads `index_key`. Go reads a number as a float and cuts off what is behind its point.
+    /// Parses `index_key`. Like Go, it reads a number as a float and drops the fraction.
     pub(super) fn of(value: Option<&RawValue>) -> Self {
         let Some(json) = value.map(RawValue::get) else { return Self::None };
         if let Some(text) = members::text(json) {
@@ -46,8 +46,9 @@ impl Key {
     }
 }
 
-/// Where an instance is. Its order is that of `terraform state list`: the root first and deeper
-/// modules after all shallower ones, data sources before resources, then type, name and key.
+/// The address of an instance. Addresses sort as in `terraform state list`: the root first and
+/// deeper modules after all shallower ones, data sources before resources, then by type, name and
+/// key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Address {
     depth: usize,
@@ -96,8 +97,8 @@ impl Address {
     }
 }
 
-/// Reads the address of a module, such as `module.net["a"].module.sub[0]`. What cannot be read
-/// stays one step, as it stands.
+/// Parses the address of a module, such as `module.net["a"].module.sub[0]`. A text that cannot be
+/// parsed becomes one step, unchanged.
 pub(super) fn modules(address: &str) -> Vec<(String, Key)> {
     let mut steps = Vec::new();
     let mut rest = address;
@@ -118,9 +119,8 @@ pub(super) fn modules(address: &str) -> Vec<(String, Key)> {
     steps
 }
 
-/// Writes an address that somebody typed or copied in the one way in which addresses are written
-/// here: with a key that is escaped as JSON does it, or not at all, or whose quotes a shell left a
-/// backslash before.
+/// Returns an address in this library's spelling. The input may have been typed or copied: its key
+/// may be escaped as in JSON, or not at all, or have quotes that a shell left a backslash before.
 pub(super) fn normalised(typed: &str) -> String {
     let unquoted;
     let mut rest = typed;
@@ -144,7 +144,7 @@ pub(super) fn normalised(typed: &str) -> String {
     address
 }
 
-/// Reads `[0]` or `["a"]` at the beginning, and returns what follows.
+/// Parses `[0]` or `["a"]` at the start, and returns the rest.
 fn read_key(text: &str) -> Option<(Key, &str)> {
     let inner = text.strip_prefix('[')?;
     let Some(quoted) = inner.strip_prefix('"') else {
@@ -174,7 +174,7 @@ fn read_key(text: &str) -> Option<(Key, &str)> {
     }
 }
 
-/// Reads what follows a backslash, in the spelling of HCL or of JSON.
+/// Parses the text after a backslash, in the spelling of HCL or of JSON.
 fn read_escape(text: &str) -> Option<(char, &str)> {
     let letter = text.chars().next()?;
     let rest = &text[letter.len_utf8()..];
@@ -209,7 +209,7 @@ fn read_escape(text: &str) -> Option<(char, &str)> {
     })
 }
 
-/// Writes text as it stands between quotes in HCL.
+/// Writes text as HCL has it between quotes.
 fn push_quoted(address: &mut String, text: &str) {
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
@@ -226,10 +226,10 @@ fn push_quoted(address: &mut String, text: &str) {
     }
 }
 
-/// Whether a character leaves a mark: a letter, a number, a sign, or the space. Others only seem
-/// not to be there.
+/// Returns whether a character is visible, such as a letter, a number or a symbol, or is the space.
 fn is_printable(c: char) -> bool {
-    // Behind another character the library escapes exactly those, and quotes, which leave a mark.
+    // After another character `escape_debug` escapes exactly the invisible ones and quotes, which
+    // are visible.
     matches!(c, '\'' | '"' | '\\') || format!("a{c}").escape_debug().eq(['a', c])
 }
 
@@ -244,8 +244,8 @@ mod tests {
         text
     }
 
-    /// The kind: whatever JSON spells in more than one way, and whatever HCL must escape. Each
-    /// expectation was printed by `terraform state list` 1.11.4.
+    /// All texts that JSON spells in more than one way, and all that HCL must escape. `terraform
+    /// state list` 1.11.4 printed each expectation.
     #[test]
     fn keys_are_written_as_terraform_writes_them() {
         for (json, expected) in [
@@ -272,8 +272,7 @@ mod tests {
         }
     }
 
-    /// The kind: every spelling of a key that a person may have from an older release, a JSON
-    /// document or a shell.
+    /// All spellings of a key that may come from an older release, a JSON document or a shell.
     #[test]
     fn other_spellings_mean_the_same_address() {
         for (typed, expected) in [

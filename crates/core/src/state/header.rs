@@ -13,17 +13,17 @@ use crate::state::outputs::Progress;
 use crate::state::split::{Malformed, Piece, Splitter, Want};
 use crate::state::validate::{NotJson, Validator};
 
-/// The newest version of the state format that exists.
+/// The newest version of the state format.
 const NEWEST_VERSION: u64 = 4;
 
-/// How many objects are open between the members of a state.
+/// The nesting depth at the members of a state.
 const TOP: usize = 1;
 
 /// The format of a state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StateFormat {
-    /// Encrypted by OpenTofu: serial and lineage are in clear, everything else is not.
+    /// Encrypted by OpenTofu: only serial and lineage are readable.
     Encrypted,
     /// A plain JSON document of format version 1 to 4.
     Plain {
@@ -32,7 +32,7 @@ pub enum StateFormat {
     },
 }
 
-/// What can be known about a state without building it.
+/// Facts about a state that are known without parsing it as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StateHeader {
@@ -44,20 +44,20 @@ pub struct StateHeader {
     pub lineage: Lineage,
     /// The version of the program that wrote it.
     pub terraform_version: Option<String>,
-    /// Whether it holds neither resources nor outputs. `false` where that cannot be seen: in
-    /// encrypted states and in versions before 4.
+    /// Whether it holds neither resources nor outputs. `false` if that is unknown: in encrypted
+    /// states and in versions before 4.
     pub is_empty: bool,
-    /// Whether it holds resources. `true` where that cannot be seen.
+    /// Whether it holds resources. `true` if that is unknown.
     pub has_resources: bool,
 }
 
 impl StateHeader {
-    /// Reads the header of a whole state, and makes sure that all of it is JSON.
+    /// Reads the header of a whole state, and checks that all of it is JSON.
     ///
     /// # Errors
     /// `InvalidState` if the bytes are not a state of a known version, or are the file in which
-    /// `init` records the backend of a directory: it has the form of a state, and must not take
-    /// the place of one.
+    /// `init` records the backend of a directory: that file has the form of a state, and must not
+    /// replace one.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         let mut reader = HeaderReader::whole();
         let _: Progress = reader.feed(bytes)?;
@@ -73,9 +73,9 @@ impl StateHeader {
     }
 }
 
-/// Whether this is what `init` keeps in the data directory: a document of version 3 that names a
-/// backend, with no modules, or with modules in which nothing is. States of Terraform before 0.9
-/// may name a backend and hold something.
+/// Returns whether this is the file that `init` keeps in the data directory: a document of version
+/// 3 that names a backend, with no modules or only empty ones. States of Terraform before 0.9 may
+/// name a backend too, but are not empty.
 fn is_backend_record(bytes: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Document {
@@ -104,12 +104,12 @@ fn is_backend_record(bytes: &[u8]) -> bool {
         && !holds(&document.outputs)
 }
 
-/// Reads a [`StateHeader`] from the bytes as they arrive, and says when it has seen enough.
+/// Reads a [`StateHeader`] from bytes as they arrive, and reports when it has read enough.
 #[derive(Debug)]
 pub struct HeaderReader {
     splitter: Splitter,
     fields: Fields,
-    /// Looks at every byte; none where the reader stops early.
+    /// Validates every byte; `None` if the reader stops early.
     validator: Option<Validator>,
 }
 
@@ -144,7 +144,8 @@ impl Fields {
         }
     }
 
-    /// Programs write these fields in this order, so the answer is known when the resources begin.
+    /// Programs write these fields in this order, so the header is complete at the start of the
+    /// resources.
     fn are_complete(&self) -> bool {
         self.version.is_some()
             && self.serial.is_some()
@@ -161,13 +162,13 @@ impl Default for HeaderReader {
 }
 
 impl HeaderReader {
-    /// Starts at the first byte of a state.
+    /// Creates a reader for a state from its first byte on.
     pub fn new() -> Self {
         Self { splitter: Splitter::new(want), fields: Fields::default(), validator: None }
     }
 
-    /// Goes on to the end, and makes sure that all of it is JSON. A name may occur twice, and then
-    /// the last one counts, as in Go.
+    /// Makes the reader continue to the end, and check that all of it is JSON. If a name occurs
+    /// twice, the last one counts, as in Go.
     pub fn whole() -> Self {
         Self { validator: Some(Validator::new()), ..Self::new() }
     }
@@ -193,14 +194,15 @@ impl HeaderReader {
         let mut rest = bytes;
         while !rest.is_empty() {
             let taken = if splitter.is_passing() {
-                // Most of a state is in here, and one look at it is enough.
+                // Most of a state is in here, and only the validator needs to read it.
                 let taken = validator.feed_within(rest, TOP).map_err(not_json)?;
                 if validator.depth() == TOP {
                     splitter.passed();
                 }
                 taken
             } else {
-                // A text that is no object from its first byte on is not told where it is no JSON.
+                // If a text does not start as an object, the error does not say where it stops
+                // being JSON ends.
                 let flow = splitter.feed_until_passing(rest, |piece| {
                     fields.take(piece);
                     ControlFlow::<Infallible>::Continue(())
@@ -238,7 +240,7 @@ impl HeaderReader {
             let ended = self.splitter.finish();
             if let (Some(validator), Ok(()) | Err(Malformed::EndsEarly)) = (&self.validator, &ended)
             {
-                // It knows the place.
+                // The validator knows the place.
                 validator.finish().map_err(not_json)?;
             }
             ended.map_err(|malformed| invalid(malformed.reason()))?;
@@ -291,7 +293,7 @@ fn want(key: &str) -> Option<Want> {
     }
 }
 
-/// Two states in one file, or a piece of another program's output behind one.
+/// Creates the error for two states in one file, or for a state followed by other output.
 fn followed(NotJson { line, column }: NotJson) -> Error {
     invalid(&format!("something follows it (line {line}, column {column})"))
 }
@@ -300,7 +302,7 @@ fn not_json(NotJson { line, column }: NotJson) -> Error {
     invalid(&format!("it is not JSON (line {line}, column {column})"))
 }
 
-/// Reads a number; `null` stands for none, as in Go.
+/// Parses a number; `null` means none, as in Go.
 pub(super) fn number_field(name: &str, text: &[u8]) -> Result<Option<u64>> {
     serde_json::from_slice(text)
         .map_err(|_| invalid(&format!("`{name}` is not a whole number of at most 64 bits")))
@@ -396,8 +398,7 @@ mod tests {
         }
     }
 
-    /// Of the same kind: the records of every client since 0.9, with and without modules, and of
-    /// other backends.
+    /// Also the records of every client since 0.9, with and without modules, and of other backends.
     #[test]
     fn the_record_of_a_backend_is_no_state() {
         for text in [
@@ -443,8 +444,8 @@ mod tests {
             text.chunks(step).try_for_each(|chunk| reader.feed(chunk).map(drop)).is_ok()
                 && reader.finish().is_ok()
         };
-        // What begins in the values of which nothing is wanted is all that changes here, so it is a
-        // state where it is JSON.
+        // The change affects only values that the reader skips, so the text is a state exactly if
+        // it is JSON.
         let end = text.find("\"check_results").unwrap();
         for at in text.find("[ {").unwrap()..end - 1 {
             for byte in b"\"\\{}[],:0 x\x01\n" {
@@ -466,7 +467,7 @@ mod tests {
         }
     }
 
-    /// The kind: what editors, merges and people leave in a file that was a state once.
+    /// All that editors, merges and people make of a file that was a state once.
     #[test]
     fn every_syntax_error_has_a_place() {
         for (text, expected) in [

@@ -1,15 +1,16 @@
 //! Whether two states mean the same although their bytes differ.
 //!
 //! Programs write the same state in different ways: an upgrade of the client changes
-//! `terraform_version`, a formatter the white space and the order of members, Terraform 0.12 the
-//! whole format. A client that posts such a state again under the same serial has changed nothing.
+//! `terraform_version`, a formatter changes the white space and the order of members, Terraform
+//! 0.12 changes the whole format. A client that posts such a state again under the same serial has
+//! changed nothing.
 //!
-//! Compared are the members and their values: numbers by their exact decimal value, strings by
-//! their characters. The order of members, white space, escapes and `terraform_version` do not
-//! count; of members with one name the last counts, and `null` or nothing stands for an empty
-//! member of the state itself. A state of format 3 equals one of format 4 if both have the same
-//! outputs and the same instances with the same flat attributes, which is what Terraform 0.12 makes
-//! of a state that it has read and not changed.
+//! The comparison covers the members and their values: numbers by their exact decimal value,
+//! strings by their characters. The order of members, white space, escapes and `terraform_version`
+//! do not count; of members with one name the last counts, and a `null` or missing member of the
+//! state itself equals an empty one. A state of format 3 equals one of format 4 if both have the
+//! same outputs and the same instances with the same flat attributes, as when Terraform 0.12 has
+//! read a state and not changed it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,14 +20,14 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// Deeper values than any program writes are not followed.
+/// The greatest depth of values to compare. No program writes deeper ones.
 const DEEPEST: usize = 256;
 
-/// Whether two states mean the same: the same members with the same values.
+/// Returns whether two states mean the same: they have the same members with the same values.
 ///
 /// White space, escapes, the order of members and `terraform_version` do not count. A state of
-/// format 3 equals the one of format 4 that Terraform 0.12 makes of it. `false` if one of the two
-/// cannot be read.
+/// format 3 equals the one of format 4 that Terraform 0.12 makes of it. Returns `false` if one of
+/// the two cannot be parsed.
 pub fn mean_the_same(one: &[u8], other: &[u8]) -> bool {
     if one == other {
         return true;
@@ -39,7 +40,7 @@ pub fn mean_the_same(one: &[u8], other: &[u8]) -> bool {
     }
 }
 
-/// The members of an object: of those with one name, the last.
+/// The members of an object; of several with one name, the last.
 struct Members<'a>(BTreeMap<String, &'a RawValue>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
@@ -76,7 +77,7 @@ fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     serde_json::from_str::<Cow<'_, str>>(value.get()).ok()
 }
 
-/// Whether two JSON values are equal.
+/// Returns whether two JSON values are equal.
 fn equal(one: &RawValue, other: &RawValue, depth: usize) -> bool {
     let (a, b) = (one.get(), other.get());
     if a == b {
@@ -114,7 +115,7 @@ fn all_equal(
         })
 }
 
-/// A number, exactly: its digits without zeros at either end, and the power of ten of the last one.
+/// An exact number: its digits without zeros at either end, and the power of ten of the last one.
 #[derive(Debug, PartialEq, Eq)]
 struct Decimal {
     is_negative: bool,
@@ -146,17 +147,17 @@ impl Decimal {
 
 struct State<'a>(BTreeMap<String, &'a RawValue>);
 
-/// What a state of format 3 and one of format 4 have in common.
+/// The common part of states of format 3 and of format 4.
 #[derive(Debug, PartialEq, Eq)]
 struct Common {
     serial: Option<u64>,
     lineage: String,
-    /// Each with its value in one form, and whether it is sensitive.
+    /// Each output with its value in one form, and whether it is sensitive.
     outputs: BTreeMap<String, (String, bool)>,
     instances: BTreeMap<Instance, BTreeMap<String, String>>,
 }
 
-/// Module, mode, type, name, index, and the number among the deposed ones.
+/// Module, mode, type, name, index, and the number among the deposed instances.
 type Instance = (String, &'static str, String, String, Option<u64>, Option<usize>);
 
 impl<'a> State<'a> {
@@ -198,7 +199,7 @@ impl<'a> State<'a> {
         }
     }
 
-    /// What Terraform 0.12 makes of a state of format 3.
+    /// Converts a state of format 3 as Terraform 0.12 does.
     fn upgraded(&self) -> Option<Common> {
         let mut common = self.common();
         for module in self.0.get("modules").map_or(Some(Vec::new()), |modules| items(modules))? {
@@ -245,8 +246,8 @@ impl<'a> State<'a> {
         Some(common)
     }
 
-    /// A state of format 4 all of whose instances are as Terraform 0.12 has read them from format
-    /// 3.
+    /// Converts a state of format 4 if all its instances are as Terraform 0.12 reads them from
+    /// format 3.
     fn flat(&self) -> Option<Common> {
         let mut common = self.common();
         if let Some(outputs) = self.0.get("outputs") {
@@ -305,7 +306,7 @@ fn flat(attributes: Option<&RawValue>) -> Option<BTreeMap<String, String>> {
     }
 }
 
-/// One text for all texts that mean the same value.
+/// Returns one text for all texts of the same value.
 fn canonical(value: &RawValue, depth: usize) -> Option<String> {
     if depth > DEEPEST {
         return None;
@@ -343,7 +344,7 @@ mod tests {
         result
     }
 
-    /// What clients and tools do to a state without changing it.
+    /// What clients and tools do to a state without changing its meaning.
     #[test]
     fn form_is_not_meaning() {
         let pretty = serde_json::to_string_pretty(

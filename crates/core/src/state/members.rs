@@ -1,20 +1,18 @@
-//! Objects of a state, read as Go reads them: `null` stands for a member that is not there, and of
-//! two members of one name the last counts. Serialisers of other languages and bad merges write
-//! both.
+//! Objects of a state, parsed as Go parses them: `null` equals a missing member, and of two members
+//! with one name the last counts. Serialisers of other languages and bad merges write both.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-/// The text of a state. Bytes that are no UTF-8 are replaced, as clients replace them when they
-/// read.
+/// Returns the text of a state. Invalid UTF-8 is replaced, as clients replace it when they read.
 pub(super) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(bytes)
 }
 
-/// Returns the name of a member as Go takes it for a field of a record: capitals are small letters.
-/// Two letters outside of ASCII are taken for letters inside of it.
+/// Returns the name of a member as Go matches it with a field of a record: in lower case. Two
+/// letters outside of ASCII count as letters inside of it.
 pub(super) fn fold(name: &str) -> Cow<'_, str> {
     let is_small = |c: char| c.is_ascii() && !c.is_ascii_uppercase();
     if name.chars().all(is_small) {
@@ -28,24 +26,24 @@ pub(super) fn fold(name: &str) -> Cow<'_, str> {
     Cow::Owned(name.chars().map(small).collect())
 }
 
-/// The members of one object, their values as they were written.
+/// The members of one object, with their values as they were written.
 #[derive(Default)]
 pub(super) struct Members<'a>(BTreeMap<String, &'a RawValue>);
 
-/// A member is not of the type that it must have.
+/// The error for a member of the wrong type.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WrongType;
 
 impl<'a> Members<'a> {
-    /// Reads an object. `null` is one without members.
+    /// Parses an object. `null` is one without members.
     pub(super) fn parse(json: &'a str) -> Result<Self, WrongType> {
         serde_json::from_str::<Option<BTreeMap<String, &RawValue>>>(json)
             .map(|members| Self(members.unwrap_or_default()))
             .map_err(|_| WrongType)
     }
 
-    /// Returns a member's value unless it is `null`. A name with capitals is found if the name in
-    /// small letters is not there.
+    /// Returns a member's value unless it is `null`. A name in upper case matches if the name in
+    /// lower case is missing.
     pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
         let folded =
             || self.0.iter().find(|(other, _)| fold(other) == name).map(|(_, value)| value);
@@ -53,7 +51,7 @@ impl<'a> Members<'a> {
         value.filter(|value| value.get() != "null")
     }
 
-    /// Returns a string; an empty one if it is not there.
+    /// Returns a string; an empty one if it is missing.
     pub(super) fn text(&self, name: &str) -> Result<String, WrongType> {
         self.get(name).map_or(Ok(String::new()), |value| text(value.get()).ok_or(WrongType))
     }
@@ -62,35 +60,35 @@ impl<'a> Members<'a> {
         self.get(name).map_or(Ok(false), |value| value.get().parse().map_err(|_| WrongType))
     }
 
-    /// Returns an object; one without members if it is not there.
+    /// Returns an object; one without members if it is missing.
     pub(super) fn object(&self, name: &str) -> Result<Self, WrongType> {
         self.get(name).map_or(Ok(Self::default()), |value| Self::parse(value.get()))
     }
 
-    /// Returns an array; one without elements if it is not there.
+    /// Returns an array; one without elements if it is missing.
     pub(super) fn array(&self, name: &str) -> Result<Vec<&'a RawValue>, WrongType> {
         self.get(name).map_or(Ok(Vec::new()), |value| elements(value.get()))
     }
 
-    /// Returns all members in the order of their names, `null` ones too.
+    /// Returns all members sorted by name, `null` ones too.
     pub(super) fn into_all(self) -> BTreeMap<String, &'a RawValue> {
         self.0
     }
 }
 
-/// Reads an array. `null` is one without elements.
+/// Parses an array. `null` is one without elements.
 pub(super) fn elements(json: &str) -> Result<Vec<&RawValue>, WrongType> {
     serde_json::from_str::<Option<Vec<&RawValue>>>(json)
         .map(Option::unwrap_or_default)
         .map_err(|_| WrongType)
 }
 
-/// Reads a string. Half of a surrogate pair becomes U+FFFD, as in Go.
+/// Parses a string. Half of a surrogate pair becomes U+FFFD, as in Go.
 pub(super) fn text(json: &str) -> Option<String> {
     serde_json::from_str(json).ok().or_else(|| serde_json::from_str(&without_halves(json)).ok())
 }
 
-/// Puts `\ufffd` where an escape is half of a surrogate pair.
+/// Replaces each escape of half a surrogate pair by `\ufffd`.
 fn without_halves(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     let mut rest = json;
@@ -105,7 +103,7 @@ fn without_halves(json: &str) -> String {
                 continue;
             }
             (Some(_), _) => 6,
-            // What is escaped may be any character.
+            // The escaped character may be any.
             (None, _) => 1 + rest.chars().nth(1).map_or(0, char::len_utf8),
         };
         text.push_str(&rest[..taken]);
@@ -115,7 +113,7 @@ fn without_halves(json: &str) -> String {
     text
 }
 
-/// Reads `\uXXXX` at the beginning.
+/// Parses `\uXXXX` at the start.
 fn unit(text: &str) -> Option<u16> {
     let digits = text.strip_prefix("\\u")?.get(..4)?;
     u16::from_str_radix(digits, 16).ok()

@@ -1,4 +1,4 @@
-//! What is inside a state, as far as a keeper of states needs to know.
+//! Contents of a state, as far as a program that stores states needs them.
 
 mod address;
 mod header;

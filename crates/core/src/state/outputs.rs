@@ -11,13 +11,13 @@ use crate::state::header::{invalid, number_field, text_field};
 use crate::state::members::{self, Members, WrongType};
 use crate::state::split::{Piece, Splitter, Want};
 
-/// Whether a reader has seen enough.
+/// Whether a reader has read enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Progress {
     /// The rest of the bytes does not matter.
     Done,
-    /// More bytes are needed, if there are any.
+    /// The reader needs more bytes, if there are any.
     NeedsMore,
 }
 
@@ -35,8 +35,8 @@ pub struct Output {
 
 impl Output {
     /// Returns the value's text if it is a string, number or bool, as `terraform output -raw`
-    /// prints it: numbers have no exponent, those that were stored as strings no zeros that
-    /// mean nothing, and half of a surrogate pair is U+FFFD.
+    /// prints it: numbers have no exponent, numbers that were stored as strings have no redundant
+    /// zeros, and half of a surrogate pair is U+FFFD.
     pub fn as_plain_text(&self) -> Option<String> {
         let is_number = self
             .type_expression
@@ -55,11 +55,11 @@ impl Output {
     }
 }
 
-/// More zeros than this are no longer easier to read than an exponent.
+/// The most zeros to write; with more of them an exponent is easier to read.
 const MOST_DIGITS: usize = 4096;
 
-/// Writes a decimal number without an exponent and without zeros that mean nothing, and never as a
-/// float. What is no such number stays as it is.
+/// Writes a decimal number without an exponent and without redundant zeros, and never as a float.
+/// Other texts stay as they are.
 fn plain_number(text: String) -> String {
     let (sign, unsigned) = text.strip_prefix('-').map_or(("", text.as_str()), |rest| ("-", rest));
     let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
@@ -71,7 +71,7 @@ fn plain_number(text: String) -> String {
         return text;
     }
     let digits = [whole, fraction].concat();
-    // Where the point stands once the exponent is gone: before the digits if that is negative.
+    // The position of the point without the exponent: before the digits if it is negative.
     let point = whole.len().cast_signed() + exponent;
     let (whole, fraction) = match usize::try_from(point) {
         Err(_) => (String::new(), "0".repeat(point.unsigned_abs()) + &digits),
@@ -114,8 +114,7 @@ impl Outputs {
         self.readable.iter().map(|(name, output)| (name.as_str(), output))
     }
 
-    /// Returns the names of outputs that are there but have no form that an output can have. They
-    /// spoil no others.
+    /// Returns the names of outputs whose form is invalid. They do not affect the others.
     pub fn unreadable(&self) -> impl ExactSizeIterator<Item = &str> {
         self.unreadable.iter().map(String::as_str)
     }
@@ -130,7 +129,7 @@ impl Outputs {
         self.readable.is_empty()
     }
 
-    /// Adds the outputs of another object, and replaces those that are here already.
+    /// Adds the outputs of another object, replacing outputs of the same name.
     fn add(&mut self, all: Members<'_>, read: impl Fn(&RawValue) -> Result<Output, WrongType>) {
         for (name, value) in all.into_all() {
             match read(value) {
@@ -147,12 +146,13 @@ impl Outputs {
     }
 }
 
-/// Reads the root outputs from a state as its bytes arrive, skips everything else, and says when it
-/// has seen enough.
+/// Reads the root outputs from a state as its bytes arrive, skips everything else, and reports when
+/// it has read enough.
 ///
-/// Programs write the outputs before the resources, so a state of a hundred megabytes is left after
-/// its first kilobytes: where the resources begin. Two members `outputs` before that, as bad merges
-/// leave them, are merged; one behind the resources is read only if there was none before.
+/// Programs write the outputs before the resources, so the reader stops where the resources begin:
+/// after the first kilobytes of a state of a hundred megabytes. It merges two members `outputs`
+/// before the resources, as bad merges leave them; it reads one after the resources only if there
+/// was none before.
 #[derive(Debug)]
 pub struct OutputReader {
     splitter: Splitter,
@@ -170,7 +170,7 @@ impl Default for OutputReader {
 }
 
 impl OutputReader {
-    /// Starts at the first byte of a state.
+    /// Creates a reader for a state from its first byte on.
     pub fn new() -> Self {
         Self {
             splitter: Splitter::new(want),
@@ -273,7 +273,7 @@ fn want(key: &str) -> Option<Want> {
     }
 }
 
-/// Reads what the member `outputs` holds. Two of one name are merged, as in Go, so this adds.
+/// Parses the member `outputs`. As in Go, two of one name are merged, so this adds to the outputs.
 fn parse_outputs(text: &[u8], outputs: &mut Outputs) -> Result<()> {
     let unreadable = || invalid("its outputs cannot be read");
     let text = &*members::lossy(text);
@@ -297,7 +297,7 @@ fn null() -> Box<RawValue> {
     RawValue::NULL.to_owned()
 }
 
-/// Reads the outputs of format versions 1 to 3, which keep them in the module with the path
+/// Parses the outputs of format versions 1 to 3, which keep them in the module with the path
 /// `["root"]`. Version 1 has bare strings.
 fn parse_root_module(text: &[u8]) -> Result<Outputs> {
     let unreadable = |_: WrongType| invalid("its modules cannot be read");
@@ -426,8 +426,7 @@ mod tests {
         );
     }
 
-    /// The kind: members that are `null` or there twice, and outputs that nobody can read beside
-    /// those that can be.
+    /// Members that are `null` or repeated, and invalid outputs beside valid ones.
     #[test]
     fn one_unreadable_output_spoils_one_output() {
         let outputs = read(
@@ -460,7 +459,7 @@ mod tests {
         }
     }
 
-    /// Each expectation was printed by `terraform output -raw` 1.11.4.
+    /// `terraform output -raw` 1.11.4 printed each expectation.
     #[test]
     fn plain_text_is_that_of_the_command_line() {
         for (value, kind, expected) in [

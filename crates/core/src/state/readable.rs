@@ -1,9 +1,10 @@
-//! Whether clients can read a state of version 4: what each of them makes sure of before it stores
-//! one.
+//! Whether clients can read a state of version 4: the checks that every client makes before it
+//! stores a state.
 //!
-//! A state that breaks one of these rules can be stored, and from then on every plan of everybody
-//! fails. What clients pass over or put right themselves is no reason to refuse it: a provider's
-//! address that is none, say, or an attribute. The suite `terraform` holds this against a real client.
+//! A store accepts a state that breaks one of these rules, and from then on every plan of every
+//! client fails. Faults that clients ignore or repair themselves, such as an invalid provider
+//! address or an attribute, are no reason to refuse a state. The suite `terraform` compares these
+//! rules with a real client.
 
 mod address;
 mod document;
@@ -28,8 +29,8 @@ use super::address::{Address, Key, modules};
 use super::members::lossy;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Reads what is to be checked. Bytes that are no UTF-8 clients replace: such a state is read once
-/// more, into memory, as they read it.
+/// Parses the members to check. Clients replace invalid UTF-8: such a state is read again, into
+/// memory, as they read it.
 fn read(mut state: impl Read + Seek) -> Result<Option<Document>> {
     let failed = |error| {
         Error::new(ErrorKind::Local, "read state", "the state cannot be read").with_source(error)
@@ -52,16 +53,16 @@ fn read(mut state: impl Read + Seek) -> Result<Option<Document>> {
     match serde_json::from_str(&lossy(&bytes)) {
         Ok(document) => Ok(Some(document)),
         Err(error) if error.is_data() => Err(of_another_kind(&error)),
-        // That it is JSON was seen before; what is left is deeper, or has larger numbers, than is
-        // followed here.
+        // An earlier check found that it is JSON; it is only deeper than this parser follows, or
+        // has larger numbers.
         Err(_) => Ok(None),
     }
 }
 
-/// Makes sure that clients can read a state of version 4.
+/// Checks that clients can read a state of version 4.
 ///
 /// # Errors
-/// `InvalidState` with the first thing that no client can read, and where it is; `Local` if `state`
+/// `InvalidState` with the first fault that clients reject, and its place; `Local` if `state`
 /// cannot be read.
 pub fn check_readable(state: impl Read + Seek) -> Result<()> {
     let Some(document) = read(state)? else { return Ok(()) };
@@ -92,8 +93,7 @@ pub fn check_readable(state: impl Read + Seek) -> Result<()> {
     Ok(())
 }
 
-/// Makes sure that a check result names what it is about. Kinds of objects that are not known here
-/// are passed over.
+/// Checks that a check result names its object. Unknown kinds of objects are skipped.
 fn check_checked(at: usize, checked: Checked) -> Result<()> {
     let kind = checked.object_kind.unwrap_or_default();
     let address = checked.config_addr.unwrap_or_default();
@@ -141,7 +141,7 @@ fn check_resource(at: usize, resource: Option<Resource>, seen: &mut Seen) -> Res
     if !module.is_empty() && !is_module(&module) {
         return Err(unreadable(&format!("the `module` of {place} is no address of a module")));
     }
-    // A resource may be there twice, if no instance of it is.
+    // A resource may occur twice, but none of its instances may.
     for instance in instances.into_iter().flatten() {
         let instance = instance.unwrap_or_default();
         let key = match &instance.index_key {
@@ -166,7 +166,7 @@ fn check_resource(at: usize, resource: Option<Resource>, seen: &mut Seen) -> Res
     Ok(())
 }
 
-/// Clients drop what stands behind the point of a number.
+/// Clients drop the fraction of a number.
 #[expect(clippy::cast_possible_truncation, reason = "as Go does")]
 fn whole(number: &serde_json::Number) -> i64 {
     number.as_i64().unwrap_or_else(|| number.as_f64().unwrap_or_default() as i64)

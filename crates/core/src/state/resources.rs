@@ -15,7 +15,7 @@ use crate::state::secrets;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ResourceInstance {
-    /// The address, as the command line of Terraform spells it:
+    /// The address in the spelling of Terraform's command line:
     /// `module.net["a"].data.aws_vpc.main[0]`.
     pub address: String,
     /// The type, such as `aws_vpc`.
@@ -24,12 +24,12 @@ pub struct ResourceInstance {
     pub provider: String,
     /// The attributes as JSON, with numbers as they were written.
     pub attributes: BTreeMap<String, Box<RawValue>>,
-    /// The top-level attributes of which the state says that a part or all is sensitive.
+    /// The top-level attributes that the state marks as sensitive, in part or as a whole.
     pub sensitive_attributes: Vec<String>,
-    /// The instance is marked to be replaced.
+    /// Whether the instance is marked to be replaced.
     pub is_tainted: bool,
-    /// The key under which a replaced instance waits to be destroyed; in format version 3, which
-    /// has no keys, its number.
+    /// The key of a deposed instance, which was replaced and is still to be destroyed; in format
+    /// version 3, which has no keys, its number.
     pub deposed: Option<String>,
 }
 
@@ -55,20 +55,21 @@ impl ResourceInstance {
             StateFormat::Plain { .. } => v3(&members::lossy(state)).map_err(|_| unreadable()),
         }?;
         instances.sort_by(|(address, one), (other_address, other)| {
-            // `None` first: what waits to be destroyed stands behind what replaced it.
+            // `None` sorts first: a deposed instance follows the one that replaced it.
             address.cmp(other_address).then_with(|| one.deposed.cmp(&other.deposed))
         });
         Ok(instances.into_iter().map(|(_, instance)| instance).collect())
     }
 
-    /// Whether an address means this instance, in whatever spelling it was typed or printed before.
+    /// Returns whether an address, in any spelling that a person may type or copy, is the address
+    /// of this instance.
     pub fn has_address(&self, address: &str) -> bool {
         self.address == address
             || address::normalised(&self.address) == address::normalised(address)
     }
 
-    /// Whether the state says of an attribute that it is sensitive, or it is one that providers are
-    /// known to hide.
+    /// Returns whether the state marks an attribute as sensitive, or providers are known to hide
+    /// it.
     pub fn is_sensitive(&self, attribute: &str) -> bool {
         self.sensitive_attributes.iter().any(|name| name == attribute)
             || secrets::of(&self.kind).contains(&attribute)
@@ -92,15 +93,15 @@ fn v4(state: &str) -> Result<Vec<Placed>, WrongType> {
 fn v4_resource(resource: &Members<'_>, all: &mut Vec<Placed>) -> Result<(), WrongType> {
     let modules = address::modules(&resource.text("module")?);
     let (mode, provider) = (resource.text("mode")?, resource.text("provider")?);
-    // Clients store and read resources without these too.
+    // Clients store and read resources without these members too.
     let (kind, name) = (resource.text("type")?, resource.text("name")?);
     for instance in resource.array("instances")? {
         let instance = Members::parse(instance.get())?;
         let key = Key::of(instance.get("index_key"));
         let address = Address::new(modules.clone(), &mode, &kind, &name, key);
         let attributes = match instance.get("attributes") {
-            // Clients look at them when they know the provider. What is no object has no
-            // attributes.
+            // Clients parse the attributes only once they know the provider. A value that is no
+            // object has no attributes.
             Some(_) => instance.object("attributes").unwrap_or_default(),
             None => instance.object("attributes_flat")?,
         };
@@ -129,13 +130,14 @@ fn owned(attributes: Members<'_>) -> BTreeMap<String, Box<RawValue>> {
 }
 
 /// Returns the attributes that the paths name. A path that names none, such as the empty one, is
-/// about all of them.
+/// about all attributes.
 fn sensitive(paths: &[&RawValue], attributes: &BTreeMap<String, Box<RawValue>>) -> Vec<String> {
     let named: Option<Vec<_>> = paths.iter().map(|path| first_step(path)).collect();
     named.unwrap_or_else(|| attributes.keys().cloned().collect())
 }
 
-/// A path is a list of steps such as `{"type":"get_attr","value":"input"}`.
+/// Returns the name in a path's first step. A path is a list of steps such as
+/// `{"type":"get_attr","value":"input"}`.
 fn first_step(path: &RawValue) -> Option<String> {
     let steps = members::elements(path.get()).ok()?;
     let step = Members::parse(steps.first()?.get()).ok()?;
@@ -192,8 +194,8 @@ fn v3_resource(
     Ok(())
 }
 
-/// Cuts `aws_instance.web.0` or `data.aws_vpc.main`: version 3 counts instances behind a dot, and a
-/// name may be a number.
+/// Splits `aws_instance.web.0` or `data.aws_vpc.main`: version 3 numbers instances after a dot, and
+/// a name may be a number.
 fn v3_address(key: &str) -> (&'static str, &str, &str, Key) {
     let (mode, rest) = key.strip_prefix("data.").map_or(("managed", key), |rest| ("data", rest));
     let (kind, name) = rest.split_once('.').unwrap_or((rest, ""));
@@ -277,8 +279,7 @@ mod tests {
         all.into_iter().map(|instance| instance.address).collect()
     }
 
-    /// The kind: members that are there in name only, and members that are there twice, at every
-    /// level.
+    /// Members that are `null` or empty, and repeated members, at every level.
     #[test]
     fn null_is_not_there_and_the_last_of_two_members_counts() {
         for resource in [
@@ -304,8 +305,7 @@ mod tests {
         assert_eq!(addresses(old), ["t.n"]);
     }
 
-    /// The kind: objects that wait to be destroyed, and names that only the oldest releases
-    /// allowed.
+    /// Deposed objects, and names that only the oldest releases allowed.
     #[test]
     fn version_3_shows_deposed_objects_and_odd_names() {
         let state = br#"{"version":3,"modules":[{"path":["root"],"resources":{

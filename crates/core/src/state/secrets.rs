@@ -1,9 +1,9 @@
-//! Attributes that hold a secret whatever the state says of them.
+//! Attributes that hold a secret whether or not the state marks them.
 
 /// Returns the attributes of a type that its provider hides.
 ///
-/// Terraform before 1.9 and states of format version 3 record no marks of providers, and the
-/// provider is not here to be asked. These are the usual ones; there may be others.
+/// Terraform before 1.9 and states of format version 3 do not record the marks of providers, and no
+/// provider is available here. These are the usual attributes; there may be others.
 pub(super) fn of(kind: &str) -> &'static [&'static str] {
     match kind {
         "random_password" => &["result", "bcrypt_hash"],

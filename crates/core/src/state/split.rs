@@ -1,20 +1,21 @@
-//! Cutting a state into its top-level members as the bytes arrive, without building any of them.
+//! Splitting a state into its top-level members as the bytes arrive, without parsing them.
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use crate::state::members::fold;
 
-/// Why the bytes are not a JSON object. Never quotes them.
+/// Why the bytes are not a JSON object. It never quotes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Malformed {
-    /// The text does not start with an object, or something follows it, or a separator is missing.
+    /// The text does not start with an object, something follows the object, or a separator is
+    /// missing.
     NotAnObject,
     /// The text ends inside the object.
     EndsEarly,
-    /// There is no text.
+    /// The text is empty.
     Empty,
-    /// A member that should be short is not.
+    /// A member is longer than it should be.
     TooLong,
 }
 
@@ -32,28 +33,28 @@ impl Malformed {
 /// What to do with a top-level member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Want {
-    /// Hand over its text if it is short, as header fields are.
+    /// Return its text if it is short, as header fields are.
     Short,
-    /// Hand over its text, however long.
+    /// Return its text, however long.
     Whole,
-    /// Say only whether it holds anything.
+    /// Report only whether it is empty.
     Emptiness,
 }
 
 /// A piece of the object.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Piece<'a> {
-    /// A wanted member's text.
+    /// The text of a wanted member.
     Member(&'a str, &'a [u8]),
-    /// A member began that is wanted for its emptiness alone. Said at its first token, long before
-    /// its end.
+    /// The start of a member of which only the emptiness is wanted. It comes with the member's
+    /// first token, long before its end.
     Emptiness(&'a str, bool),
 }
 
-/// A member whose text is wanted [`Want::Short`] may have this many bytes.
+/// The most bytes of a member that is wanted [`Want::Short`].
 const SHORT_BYTES: usize = 4096;
 
-/// The bytes that mean something outside of strings, to whoever looks for the end of a value only.
+/// The bytes outside of strings that matter for finding the end of a value.
 const IS_STRUCTURE: [bool; 256] = {
     let mut table = [false; 256];
     let mut structure: &[u8] = b"\"{}[]";
@@ -73,7 +74,7 @@ enum At {
     Value,
     Scalar,
     Text,
-    /// Inside an array or object; the first token within is still to come.
+    /// Inside an array or object, before its first token.
     JustOpened,
     Nested,
     TextInNested,
@@ -81,18 +82,17 @@ enum At {
     End,
 }
 
-/// Who finds the end of an array or object of which nothing is wanted.
+/// Who finds the end of an array or object that the caller does not want.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Within {
     Follow,
     Leave,
 }
 
-/// Cuts a JSON object into its top-level members.
+/// Splits a JSON object into its top-level members.
 ///
-/// This does not validate what it skips: it follows strings and brackets only, so that reading one
-/// output from a state of a hundred megabytes costs no more than looking at each byte up to it
-/// once.
+/// It does not validate skipped parts: it follows only strings and brackets, so reading one output
+/// from a state of a hundred megabytes costs one look at each byte before it.
 #[derive(Debug)]
 pub(crate) struct Splitter {
     want: fn(&str) -> Option<Want>,
@@ -117,7 +117,7 @@ impl Splitter {
         }
     }
 
-    /// Takes the next bytes. `sink` may break, and then nothing more is looked at.
+    /// Takes the next bytes. If `sink` breaks, the rest is ignored.
     pub(crate) fn feed<B>(
         &mut self,
         bytes: &[u8],
@@ -129,9 +129,9 @@ impl Splitter {
         })
     }
 
-    /// As [`feed`](Self::feed), for a caller who follows the brackets too: returns after how many
-    /// bytes it stopped, at the latest where an array or object began of which nothing is
-    /// wanted. What is in there is not to be fed, see [`is_passing`](Self::is_passing).
+    /// Works as [`feed`](Self::feed) for a caller that follows the brackets too: returns how many
+    /// bytes it took, and stops at the latest where an unwanted array or object begins. The caller
+    /// must not feed its contents, see [`is_passing`](Self::is_passing).
     pub(crate) fn feed_until_passing<B>(
         &mut self,
         bytes: &[u8],
@@ -140,13 +140,13 @@ impl Splitter {
         self.run(bytes, Within::Leave, sink)
     }
 
-    /// Whether nothing is wanted of what comes until the array or object in hand ends, which the
-    /// caller says by [`passed`](Self::passed).
+    /// Returns whether the rest of the current array or object is unwanted. The caller reports its
+    /// end with [`passed`](Self::passed).
     pub(crate) fn is_passing(&self) -> bool {
         self.at == At::Nested && !matches!(self.wanted, Some(Want::Short | Want::Whole))
     }
 
-    /// Says that the array or object in hand has ended.
+    /// Reports that the current array or object has ended.
     pub(crate) fn passed(&mut self) {
         self.at = At::AfterValue;
     }
@@ -205,7 +205,7 @@ impl Splitter {
                         _ => At::Scalar,
                     };
                     if self.at != At::JustOpened && self.wanted == Some(Want::Emptiness) {
-                        // `null`, or a type that no state has there: nothing is held.
+                        // `null`, or a type that no state has there, counts as empty.
                         if let ControlFlow::Break(value) =
                             sink(Piece::Emptiness(key(&self.key), true))
                         {
@@ -216,7 +216,7 @@ impl Splitter {
                 }
                 At::Scalar if is_space || matches!(byte, b',' | b'}' | b']') => {
                     self.at = At::AfterValue;
-                    // It belongs to what follows.
+                    // The byte belongs to what follows.
                     at -= 1;
                 }
                 At::Scalar => self.keep(byte)?,
@@ -278,7 +278,7 @@ impl Splitter {
         Ok(ControlFlow::Continue(at))
     }
 
-    /// Says that no more bytes come.
+    /// Reports the end of the bytes.
     pub(crate) fn finish(&self) -> Result<(), Malformed> {
         match self.at {
             At::End => Ok(()),
@@ -287,17 +287,17 @@ impl Splitter {
         }
     }
 
-    /// Whether the object has begun.
+    /// Returns whether the object has begun.
     pub(crate) fn has_begun(&self) -> bool {
         self.at != At::Start
     }
 
-    /// Whether the object has ended.
+    /// Returns whether the object has ended.
     pub(crate) fn has_ended(&self) -> bool {
         self.at == At::End
     }
 
-    /// Counts the bytes that follow and change nothing: they are most of a state.
+    /// Counts the following bytes that change nothing: they are most of a state.
     fn skippable(&self, rest: &[u8]) -> usize {
         if matches!(self.wanted, Some(Want::Short | Want::Whole)) {
             return 0;
@@ -311,18 +311,17 @@ impl Splitter {
     }
 
     fn push_key(&mut self, byte: u8) {
-        // No name that is looked for is this long, every letter of it escaped: what follows cannot
-        // make it one.
+        // No wanted name is this long, even with every letter escaped: the rest cannot make it one.
         if self.key.len() < 128 {
             self.key.push(byte);
         }
     }
 
-    /// Two spellings of a name are one name to every parser that reads the state after us.
+    /// Unifies spellings: every later parser of the state treats two spellings of a name as one.
     fn normalise_key(&mut self) {
         if self.key.contains(&b'\\') {
             let quoted = [b"\"", &*self.key, b"\""].concat();
-            // What is no string, or was cut off, is no name that is looked for.
+            // A key that is no string, or was cut off, is no wanted name.
             self.key = serde_json::from_slice::<String>(&quoted).unwrap_or_default().into_bytes();
         }
         if let Ok(Cow::Owned(small)) = std::str::from_utf8(&self.key).map(fold) {
@@ -349,7 +348,7 @@ impl Splitter {
     }
 }
 
-/// A key that is not UTF-8 is never wanted, so its text does not matter.
+/// Returns the key's text. A key that is not UTF-8 is never wanted, so its text does not matter.
 fn key(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap_or_default()
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::names::{Lineage, Serial};
 use crate::state::header::StateHeader;
 
-/// The rules by which a new state may take the place of the stored one.
+/// The rules by which a new state may replace the stored one.
 ///
 /// | stored state | new state | verdict |
 /// |---|---|---|
@@ -18,25 +18,26 @@ use crate::state::header::StateHeader;
 /// | same lineage | same serial, same bytes | nothing to write |
 /// | same lineage | same serial, other bytes | refused |
 ///
-/// These are the rules of `terraform state push`. Unlike it, we store the pushed bytes as they are:
-/// serial and lineage stay those of the pushed file, into an empty location too.
+/// These are the rules of `terraform state push`. Unlike Terraform, this library stores the pushed
+/// bytes as they are: serial and lineage stay those of the pushed file, also where no state was
+/// stored before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SuccessionRules {
-    /// A stored state without resources and outputs may be replaced by any other.
+    /// Any state may replace a stored state without resources and outputs.
     pub may_replace_empty: bool,
 }
 
-/// What to do about a state that does not break a rule.
+/// What to do about a state that breaks no rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Succession {
-    /// It may be written.
+    /// Write it.
     Follows,
-    /// The very same bytes are stored already.
+    /// Nothing: the store holds the same bytes already.
     Unchanged,
 }
 
-/// Why a state may not take the place of the stored one.
+/// Why a state may not replace the stored one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -52,14 +53,14 @@ pub enum Refusal {
         /// The lineage that is stored.
         stored: Lineage,
     },
-    /// The two are different states.
+    /// The two have different lineages.
     OtherLineage {
         /// The lineage that is stored.
         stored: Lineage,
         /// The lineage of the new state.
         new: Lineage,
     },
-    /// Both claim to be the same write, and differ.
+    /// Both have the same serial, and their bytes differ.
     SameSerialOtherBytes {
         /// The serial of both.
         serial: Serial,
@@ -103,15 +104,16 @@ impl fmt::Display for Refusal {
 impl SuccessionRules {
     /// The rules for a person or a script that pushes a file.
     pub const PUSH: Self = Self { may_replace_empty: true };
-    /// The rules for a client that holds the lock and goes on from the state it has read.
+    /// The rules for a client that holds the lock and continues from the state that it has
+    /// read.
     pub const CLIENT: Self = Self { may_replace_empty: false };
 
     /// Returns the verdict on `new`.
     ///
-    /// `is_same` compares the bytes of both; it is called only where their serials are equal.
+    /// `is_same` compares the bytes of both; it is called only if their serials are equal.
     ///
     /// # Errors
-    /// The rule that is broken.
+    /// The rule that `new` breaks.
     pub fn check(
         self,
         stored: Option<&StateHeader>,
@@ -134,8 +136,8 @@ impl SuccessionRules {
                 new: new.lineage.clone(),
             });
         }
-        // A file without a lineage is seldom a successor: an early record, or something that is no
-        // state at all.
+        // A file without a lineage is seldom a successor: it may be an early record, or no state at
+        // all.
         if new.lineage.as_str().is_empty()
             && !stored.lineage.as_str().is_empty()
             && stored.has_resources
@@ -146,8 +148,8 @@ impl SuccessionRules {
         match new.serial.cmp(&stored.serial) {
             std::cmp::Ordering::Greater => Ok(Succession::Follows),
             std::cmp::Ordering::Equal if is_same() => Ok(Succession::Unchanged),
-            // Before lineages existed there was nothing to compare: native clients let such states
-            // through.
+            // Before lineages existed there was nothing to compare, and native clients accept such
+            // states.
             _ if !lineages_are_known => Ok(Succession::Follows),
             std::cmp::Ordering::Equal => Err(Refusal::SameSerialOtherBytes { serial: new.serial }),
             std::cmp::Ordering::Less => {

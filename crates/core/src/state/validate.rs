@@ -1,14 +1,15 @@
-//! Whether a text is JSON, told as its bytes arrive.
+//! Whether a text is JSON, checked as its bytes arrive.
 //!
-//! States of a hundred megabytes are checked before they are stored, and never held in memory: so
-//! the rules of <https://www.rfc-editor.org/rfc/rfc8259> are followed byte by byte, with short cuts through strings and indentation, which are most of a state.
+//! States of a hundred megabytes are checked before they are stored, and never held in memory. The
+//! checker therefore follows the rules of <https://www.rfc-editor.org/rfc/rfc8259> byte by byte,
+//! with short cuts through strings and indentation, which are most of a state.
 
-/// Where a text stops being JSON. Never quotes it.
+/// The place where a text stops being JSON. It never quotes the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NotJson {
-    /// Counted from 1.
+    /// The line, counted from 1.
     pub(crate) line: u64,
-    /// Bytes in the line up to and with the one that does not fit.
+    /// The number of bytes in the line up to the first wrong one, inclusive.
     pub(crate) column: u64,
 }
 
@@ -21,13 +22,13 @@ enum At {
     NameOrEnd,
     Name,
     Colon,
-    /// After a value: a comma, the end of what it is in, or the end of the text.
+    /// After a value: before a comma, the end of the enclosing value, or the end of the text.
     Next,
     Text,
     Escape,
-    /// Inside `\u`, with so many digits to come.
+    /// Inside `\u`, with this many digits to come.
     Digits(u8),
-    /// Inside `true`, `false` or `null`: what is still to come.
+    /// Inside `true`, `false` or `null`, with these bytes to come.
     Word(&'static [u8]),
     Minus,
     Zero,
@@ -39,15 +40,15 @@ enum At {
     ExponentDigits,
 }
 
-/// Follows a text from its first byte to its last.
+/// Checks a text from its first byte to its last.
 #[derive(Debug)]
 pub(crate) struct Validator {
     at: At,
-    /// What the text is inside of, innermost last: an object or, if false, an array.
+    /// The open objects (true) and arrays (false), innermost last.
     inside: Vec<bool>,
-    /// The string that is being read is a name.
+    /// Whether the current string is a name.
     is_name: bool,
-    /// Lines that ended, and where the current one began.
+    /// The number of lines that ended, and where the current one began.
     lines: u64,
     line_start: u64,
     passed: u64,
@@ -73,7 +74,7 @@ impl Validator {
         Ok(())
     }
 
-    /// Takes the next bytes, up to and with one that leaves no more than `depth` arrays and objects
+    /// Takes the next bytes, up to and including one that leaves at most `depth` arrays and objects
     /// open, and returns how many it took.
     pub(crate) fn feed_within(&mut self, bytes: &[u8], depth: usize) -> Result<usize, NotJson> {
         let mut at = 0;
@@ -97,12 +98,12 @@ impl Validator {
         Ok(taken.len())
     }
 
-    /// How many arrays and objects are open.
+    /// Returns how many arrays and objects are open.
     pub(crate) fn depth(&self) -> usize {
         self.inside.len()
     }
 
-    /// Says that no more bytes come.
+    /// Reports the end of the bytes.
     pub(crate) fn finish(&self) -> Result<(), NotJson> {
         let is_number = matches!(self.at, At::Zero | At::Whole | At::Fraction | At::ExponentDigits);
         if self.inside.is_empty() && (self.at == At::Next || is_number) {
@@ -124,7 +125,7 @@ impl Validator {
         NotJson { line: self.lines + 1, column: self.passed - self.line_start + further }
     }
 
-    /// Takes one byte; false if it does not fit.
+    /// Takes one byte; returns false if it is wrong.
     fn step(&mut self, byte: u8) -> bool {
         let next = match (self.at, byte) {
             (At::Value | At::ValueOrEnd, _) => return self.value(byte),
@@ -159,7 +160,7 @@ impl Validator {
             (At::Exponent | At::ExponentSign | At::ExponentDigits, b'0'..=b'9') => {
                 At::ExponentDigits
             }
-            // A number has no end of its own.
+            // A number ends only at the next byte.
             (At::Zero | At::Whole | At::Fraction | At::ExponentDigits, _) => {
                 return self.next(byte);
             }
@@ -219,15 +220,15 @@ impl Validator {
 const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
 const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
 
-/// Returns the eight bytes at a place, the first of them lowest.
+/// Returns the eight bytes at a position, the first one lowest.
 fn eight(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
 /// Returns where a string's plain bytes end: at a quote, a backslash, or a control character.
 fn in_text(bytes: &[u8], mut at: usize) -> usize {
-    // A byte's top bit is set where it is zero, or below a bound; higher ones may be set too then,
-    // so the lowest is the one that counts.
+    // A byte's top bit is set if it is zero, or below a bound. Bits of higher bytes may then be set
+    // too, so only the lowest set bit counts.
     let has_zero = |word: u64| word.wrapping_sub(ONES) & !word & TOPS;
     while let Some(word) = eight(bytes, at) {
         let control = word.wrapping_sub(ONES * 0x20) & !word & TOPS;
@@ -241,7 +242,7 @@ fn in_text(bytes: &[u8], mut at: usize) -> usize {
     at + rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20)).unwrap_or(rest.len())
 }
 
-/// Passes over spaces where they mean nothing.
+/// Skips white space between tokens.
 fn spaces(bytes: &[u8], mut at: usize, place: At) -> usize {
     if !matches!(
         place,
@@ -251,7 +252,7 @@ fn spaces(bytes: &[u8], mut at: usize, place: At) -> usize {
     }
     while let Some(byte) = bytes.get(at) {
         match byte {
-            // Lines begin with many.
+            // Lines begin with many spaces.
             b' ' => match eight(bytes, at).map(|word| word ^ (ONES * 0x20)) {
                 Some(0) => at += 8,
                 Some(others) => at += others.trailing_zeros() as usize / 8,

@@ -1,4 +1,4 @@
-//! What a writer notes beside a state.
+//! Annotations that a writer stores with a state.
 
 use std::collections::BTreeMap;
 
@@ -6,31 +6,31 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_enco
 
 use crate::error::{Error, Result};
 
-/// What every name begins with in the store, so that other metadata is left alone.
+/// The prefix of every name in the store, so that other metadata stays separate.
 const PREFIX: &str = "remote-state-";
 
 /// Amazon S3 accepts 2 KB of metadata in all, names included:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html>.
 const MOST_BYTES: usize = 2048;
 
-/// What goes into a header as it is: printable ASCII without the percent sign. Blanks at the ends
-/// of a header's value would be lost.
+/// Characters that a header carries unchanged: printable ASCII except the percent sign. A header
+/// loses blanks at the ends of its value.
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%').add(b' ').add(b'"');
 
-/// Notes beside a state: who wrote it, by which operation, under which lock. The store keeps them
+/// Annotations of a state: who wrote it, by which operation, under which lock. The store keeps them
 /// as metadata of the object, and a read returns them.
 ///
-/// Only writes of this library have them; other clients neither write nor remove them, since each
-/// write makes a new object.
+/// Only this library writes them. Other clients neither write nor remove them, since each write
+/// makes a new object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Annotations(BTreeMap<String, String>);
 
 impl Annotations {
-    /// Sets a note, in place of one with this name.
+    /// Sets an annotation, replacing one with this name.
     ///
     /// # Errors
-    /// `ConfigInvalid` for a name that has anything but lower-case letters, digits and hyphens, and
-    /// for more than 2 KB of notes in all.
+    /// `ConfigInvalid` for a name with characters other than lower-case letters, digits and
+    /// hyphens, and for more than 2 KB of annotations in all.
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
         let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         if name.is_empty() || !name.bytes().all(is_name) {
@@ -49,25 +49,25 @@ impl Annotations {
         Err(Error::config(message).with_context("annotation", name))
     }
 
-    /// Returns a note.
+    /// Returns an annotation.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
 
-    /// Returns all notes, by name.
+    /// Returns all annotations, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 
-    /// Returns the notes as metadata of an object: names that begin with `remote-state-`, and
-    /// values in which percent signs stand for what a header does not carry.
+    /// Returns the annotations as metadata of an object: names that begin with `remote-state-`, and
+    /// values in which percent escapes replace characters that a header does not carry.
     pub fn to_metadata(&self) -> impl Iterator<Item = (String, String)> {
         self.iter().map(|(name, value)| {
             (format!("{PREFIX}{name}"), utf8_percent_encode(value, ENCODED).to_string())
         })
     }
 
-    /// Reads the notes among the metadata of an object. Other metadata is left out.
+    /// Reads the annotations from the metadata of an object. Other metadata is ignored.
     pub fn from_metadata<'a>(metadata: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let notes = metadata.into_iter().filter_map(|(name, value)| {
             let name = name.to_ascii_lowercase().strip_prefix(PREFIX)?.to_owned();

@@ -1,9 +1,9 @@
-//! What a store can do, and where it keeps things.
+//! What a store can do, and where it keeps states and locks.
 
 use crate::advice::Advice;
 use crate::error::{Error, ErrorKind};
 
-/// Where a workspace's state and lock are kept, in the words of the store.
+/// Where the store keeps a workspace's state and lock, in the store's own names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StateLocation {
@@ -11,13 +11,13 @@ pub struct StateLocation {
     pub path: String,
     /// The state object, as a URL such as `s3://bucket/key`.
     pub state: String,
-    /// The lock objects, as URLs, in the order in which they are taken. None if no lock is
+    /// The lock objects, as URLs, in the order in which a client takes them. Empty if no lock is
     /// configured.
     pub locks: Vec<String>,
 }
 
 impl StateLocation {
-    /// Names a state and its locks.
+    /// Creates a location from a state and its locks.
     pub fn new(path: impl Into<String>, state: impl Into<String>, locks: Vec<String>) -> Self {
         Self { path: path.into(), state: state.into(), locks }
     }
@@ -27,20 +27,21 @@ impl StateLocation {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capabilities {
-    /// Locks are configured.
+    /// Whether locks are configured.
     pub locking: bool,
-    /// What to configure so that locks are taken, for where none are.
+    /// What to configure so that clients take locks, if none are configured.
     pub lock_advice: &'static [Advice],
-    /// [`WriteMode::Create`](crate::WriteMode::Create) and [`WriteMode::Update`](crate::WriteMode::Update) are decided by the store itself,
-    /// atomically. Without this the provider looks before it writes, and the lock alone keeps
-    /// others out in between.
+    /// Whether the store itself checks [`WriteMode::Create`](crate::WriteMode::Create) and
+    /// [`WriteMode::Update`](crate::WriteMode::Update), atomically. Otherwise the provider reads
+    /// before it writes, and only the lock keeps others out in between.
     pub conditional_write: bool,
-    /// A digest of each state is kept beside it: a state is verified when its body has been read
-    /// to the end, and not before.
+    /// Whether the store keeps a digest of each state. It verifies a state only when the body has
+    /// been read to the end.
     pub digests: bool,
-    /// The store can list and read older versions, if the bucket keeps them.
+    /// Whether the store can list and read older versions, if the bucket keeps them.
     pub versions: bool,
-    /// The store keeps the [`Annotations`](crate::Annotations) of a write, and a read returns them.
+    /// Whether the store keeps the [`Annotations`](crate::Annotations) of a write, and a read
+    /// returns them.
     pub annotations: bool,
 }
 
@@ -52,42 +53,42 @@ impl Capabilities {
         self
     }
 
-    /// Sets what to configure so that locks are taken.
+    /// Sets what to configure so that clients take locks.
     #[must_use]
     pub fn with_lock_advice(mut self, advice: &'static [Advice]) -> Self {
         self.lock_advice = advice;
         self
     }
 
-    /// Returns the error for an operation that needs a lock where none is configured.
+    /// Returns the error for an operation that needs a lock if none is configured.
     pub fn no_lock(&self, operation: &'static str, location: &StateLocation) -> Error {
         let message = format!("no lock is configured for `{}`", location.state);
         let error = Error::new(ErrorKind::ConfigInvalid, operation, message);
         self.lock_advice.iter().cloned().fold(error, Error::with_advice)
     }
 
-    /// Sets whether the store decides write conditions itself.
+    /// Sets whether the store checks write conditions itself.
     #[must_use]
     pub fn with_conditional_write(mut self, conditional_write: bool) -> Self {
         self.conditional_write = conditional_write;
         self
     }
 
-    /// Sets whether states are verified by a digest that is kept beside them.
+    /// Sets whether the store keeps digests and verifies states with them.
     #[must_use]
     pub fn with_digests(mut self, digests: bool) -> Self {
         self.digests = digests;
         self
     }
 
-    /// Sets whether the annotations of a write are kept.
+    /// Sets whether the store keeps the annotations of a write.
     #[must_use]
     pub fn with_annotations(mut self, annotations: bool) -> Self {
         self.annotations = annotations;
         self
     }
 
-    /// Sets whether older versions can be listed and read.
+    /// Sets whether the store can list and read older versions.
     #[must_use]
     pub fn with_versions(mut self, versions: bool) -> Self {
         self.versions = versions;

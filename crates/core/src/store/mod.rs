@@ -1,4 +1,4 @@
-//! The contract that every provider keeps.
+//! The contract that every provider fulfils.
 
 mod annotations;
 mod capabilities;
@@ -25,32 +25,32 @@ use crate::provider::{Release, ReleaseStep};
 use crate::source::StateSource;
 use crate::workspace::Workspace;
 
-/// Terraform state, kept by some store under one state key: the states of all its workspaces, their
-/// locks and their versions.
+/// Terraform state under one state key of a store: the states of all its workspaces, their locks
+/// and their versions.
 ///
 /// # Atomicity
-/// A write is seen whole or not at all. A read yields the bytes of one write, never a mixture of
-/// two.
+/// Readers see a write as a whole or not at all. A read yields the bytes of one write, never a
+/// mixture of two.
 ///
 /// # Visibility
-/// After [`write`](Self::write) returns, every read that starts later yields what was written, or
-/// something newer.
+/// After [`write`](Self::write) returns, every read that starts later yields the written state or a
+/// newer one.
 ///
 /// # Exclusion
 /// Between a successful [`acquire`](Self::acquire) and the matching [`release`](Self::release), no
-/// other `acquire` for that workspace succeeds, whoever asks and through whatever client: the lock
-/// is the one that Terraform's own backend for this store uses. It never expires. A store
-/// that cannot promise this answers `Unsupported` instead of pretending.
+/// other `acquire` for that workspace succeeds, for any caller of any client: the lock is the one
+/// that Terraform's own backend for this store uses. It never expires. A store that cannot promise
+/// this returns `Unsupported`.
 ///
 /// # What a lost reply means
-/// A request whose answer was lost is resolved by looking at the store again. Only where that fails
-/// too is the error `Unknown`; it is never reported as "not there" or as "done".
+/// If the answer to a request is lost, the store is read again to find out the result. Only if that
+/// fails too is the error `Unknown`; a lost reply is never reported as "not there" or as "done".
 ///
 /// # Cancellation
 /// Dropping a future does not take back a request that is under way: the store may still carry it
-/// out, even after a later look found nothing. Reads and listings can be dropped at any time.
-/// `write`, `delete`, `acquire` and `release` should be let finish, in a task of their own if their
-/// caller may go away; whoever drops one knows as little as after a lost reply.
+/// out, even after a later read found no trace of it. Reads and listings can be dropped at any
+/// time. Let `write`, `delete`, `acquire` and `release` finish, in a task of their own if their
+/// caller may go away; a caller that drops one knows as little as after a lost reply.
 ///
 /// # Absence
 /// A state is absent only if the store itself said so, for that object, in a bucket that exists.
@@ -60,22 +60,21 @@ pub trait StateStore: Debug + Display + Send + Sync + 'static {
     /// Returns what this store, as configured, can do.
     fn capabilities(&self) -> Capabilities;
 
-    /// Returns the names under which a workspace's state and lock are kept, for messages and for
-    /// [`LockInfo::path`].
+    /// Returns the names under which the store keeps a workspace's state and lock, for messages and
+    /// for [`LockInfo::path`].
     fn location(&self, workspace: &Workspace) -> StateLocation;
 
-    /// Returns a store like this one, in the same bucket and with the same connections, for another
-    /// state key.
+    /// Returns a store for another state key in the same bucket, over the same connections.
     ///
     /// # Errors
     /// `ConfigInvalid` if the store cannot keep a state under that key.
     fn with_state_key(&self, key: &str) -> Result<Arc<dyn StateStore>>;
 
-    /// Makes sure that the state of a workspace can be kept beside all others: that the store takes
-    /// each of the names under which it, its lock and its digest would be, and that none of
-    /// them is the lock or the digest of another state. This asks nobody.
+    /// Checks that the store can keep the state of a workspace beside all others: that it accepts
+    /// the names of the state, its lock and its digest, and that none of them is the lock or the
+    /// digest of another state. This sends no request.
     ///
-    /// Whoever lets others choose workspaces or state keys asks this first: see
+    /// Programs that let others choose workspaces or state keys call this first: see
     /// [`with_state_key`](Self::with_state_key).
     ///
     /// # Errors
@@ -89,25 +88,25 @@ pub trait StateStore: Debug + Display + Send + Sync + 'static {
     /// object of zero bytes is no state.
     ///
     /// # Errors
-    /// `NotFound` for a version that does not exist, and for a bucket that does not.
-    /// `DigestMismatch` if the store keeps a digest of the state and this is another; of a large
-    /// state that shows only when its body ends.
+    /// `NotFound` if the version or the bucket does not exist. `DigestMismatch` if the store keeps
+    /// a digest of the state and it differs; for a large state this error comes at the end of the
+    /// body.
     async fn read(&self, workspace: &Workspace, options: &ReadOptions)
     -> Result<Option<StateRead>>;
 
     /// Writes the state of a workspace, bytes as given, and returns once the store has acknowledged
     /// them.
     ///
-    /// Nothing is visible in the store before the [decision](Outgoing::with_decision) is there, and
-    /// never if it is no.
+    /// Nothing becomes visible in the store before the [decision](Outgoing::with_decision), and
+    /// nothing ever does if it is no.
     ///
     /// This takes no lock and compares no serial: see
     /// [`StateStoreExt::lock`](crate::StateStoreExt::lock) and
     /// [`SuccessionRules`](crate::SuccessionRules).
     ///
     /// # Errors
-    /// The decision, if it is no. `PreconditionFailed` if the stored state is not the one that
-    /// its mode names and nothing was written; `Unknown` if it may have been.
+    /// The decision, if it is no. `PreconditionFailed` if the stored state is not the one that the
+    /// mode names and nothing was written; `Unknown` if it may have been.
     async fn write(
         &self,
         workspace: &Workspace,
@@ -115,11 +114,11 @@ pub trait StateStore: Debug + Display + Send + Sync + 'static {
         options: &WriteOptions,
     ) -> Result<StateMeta>;
 
-    /// Records the digest of the stored state, which is known to have these bytes, and does not
-    /// write the state. Where no digests are kept, this does nothing. The caller holds the lock.
+    /// Records the digest of the stored state, which is known to have these bytes, without writing
+    /// the state. If the store keeps no digests, this does nothing. The caller holds the lock.
     ///
     /// # Errors
-    /// Why the digest was not recorded, or is not known to be.
+    /// The reason why the digest was not recorded, or may not have been.
     async fn record_digest(&self, workspace: &Workspace, stored: &StateSource) -> Result<()> {
         let _ = (workspace, stored);
         Ok(())
@@ -139,25 +138,25 @@ pub trait StateStore: Debug + Display + Send + Sync + 'static {
     /// Takes the lock of a workspace and returns the record as it was stored, its
     /// [`path`](LockInfo::path) filled in.
     ///
-    /// Acquiring again with the id that already holds succeeds: the answer to the first attempt may
-    /// have been lost. A lock that is being released is nobody's own.
+    /// Acquiring again with the id that already holds the lock succeeds, since the answer to the
+    /// first attempt may have been lost. A lock that is being released belongs to no holder.
     ///
     /// # Errors
-    /// `LockHeld` with the holder; `Unsupported` if the store does not exclude; `Unknown` if the
-    /// lock may or may not have been taken.
+    /// `LockHeld` with the holder; `Unsupported` if the store cannot exclude others; `Unknown` if
+    /// the lock may or may not have been taken.
     async fn acquire(&self, workspace: &Workspace, info: &LockInfo) -> Result<LockInfo>;
 
-    /// Releases a lock, if it is the one that `target` names. What another release is about to
-    /// remove counts as released once it is gone.
+    /// Releases a lock, if it is the one that `target` names. A lock that another release is about
+    /// to remove counts as released once it is gone.
     ///
     /// # Errors
-    /// `LockHeld` with the holder if the lock is another one; nothing is changed then. `Unknown` if
-    /// it may or may not have been released.
+    /// `LockHeld` with the holder if the lock is another one; nothing changes then. `Unknown` if
+    /// the lock may or may not have been released.
     async fn release(&self, workspace: &Workspace, target: &LockTarget) -> Result<Released>;
 
-    /// Does of a release what can be done at once. A release that has claimed the lock may have to
-    /// be waited for: then this says so, and is to be called again with the same `release`
-    /// after the pause. [`release`](Self::release) does that in silence.
+    /// Makes one step of a release. If another release has claimed the lock, the result is a pause:
+    /// the caller waits, and then calls this again with the same `release`.
+    /// [`release`](Self::release) does so by itself, without reporting the wait.
     ///
     /// # Errors
     /// Those of [`release`](Self::release).
@@ -173,21 +172,21 @@ pub trait StateStore: Debug + Display + Send + Sync + 'static {
     /// Returns the lock of a workspace, or `None` if it is free.
     async fn inspect(&self, workspace: &Workspace) -> Result<Option<LockRecord>>;
 
-    /// Lists the locks that are held on any workspace. Where locks cannot be listed by themselves,
-    /// those of `default` and of workspaces that have a state.
+    /// Lists the locks that are held on any workspace. If the store cannot list locks by
+    /// themselves, those of `default` and of workspaces that have a state.
     fn locks(&self) -> BoxStream<'static, Result<(Workspace, LockRecord)>>;
 
-    /// Says what a lock of this store does not keep out, for people who rely on it; nothing if it
-    /// keeps everyone out. This may ask the store.
+    /// Describes clients that this store's lock cannot exclude, for people who rely on it; `None`
+    /// if it excludes all. This may send requests to the store.
     ///
     /// # Errors
-    /// If the store was asked and did not answer.
+    /// The reason if the store was needed and did not answer.
     async fn lock_caveat(&self) -> Result<Option<String>> {
         Ok(None)
     }
 
-    /// Describes what can happen here if one lock is released twice at the same time; `None` if
-    /// each release removes the lock that it was meant for and no other.
+    /// Describes what can go wrong if two clients release one lock at the same time; `None` if each
+    /// release removes only the lock that it was meant for.
     fn release_caveat(&self) -> Option<String> {
         None
     }
@@ -195,7 +194,7 @@ pub trait StateStore: Debug + Display + Send + Sync + 'static {
     /// Lists the stored versions of a workspace's state, newest first.
     ///
     /// # Errors
-    /// `Unsupported` if the store keeps none. A bucket without versioning yields the current one
-    /// alone.
+    /// `Unsupported` if the store keeps no versions. A bucket without versioning yields only the
+    /// current one.
     fn versions(&self, workspace: &Workspace) -> BoxStream<'static, Result<StateVersion>>;
 }

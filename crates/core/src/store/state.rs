@@ -1,4 +1,4 @@
-//! What is read and written, and how.
+//! Options and results of reads and writes.
 
 use std::fmt::{self, Debug};
 
@@ -18,10 +18,10 @@ use crate::store::annotations::Annotations;
 pub struct ReadOptions {
     /// Read this version instead of the current one.
     pub version: Option<VersionId>,
-    /// Read the state even if it does not match the digest that is recorded for it, where one is.
+    /// Read the state even if it does not match its recorded digest.
     pub ignores_digest: bool,
-    /// Take a state that does not match its digest for one that never will: do not read both again
-    /// for as long as another writer may be between the two. For readers that hold the lock.
+    /// Report a mismatch with the digest at once, without waiting for another writer that may be
+    /// between state and digest. For readers that hold the lock.
     pub does_not_wait: bool,
 }
 
@@ -48,14 +48,14 @@ impl ReadOptions {
     }
 }
 
-/// When a write may happen.
+/// The precondition of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WriteMode {
-    /// Only if no state exists.
+    /// No state exists.
     Create,
-    /// Whatever is there.
+    /// None: the write replaces any state.
     Overwrite,
-    /// Only if the stored state still is the one that was read with this entity tag.
+    /// The stored state still is the one that was read with this entity tag.
     Update(ETag),
 }
 
@@ -63,14 +63,14 @@ pub enum WriteMode {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WriteOptions {
-    /// When it may be written.
+    /// The precondition.
     pub mode: WriteMode,
-    /// What the store keeps beside it.
+    /// The annotations to store with the state.
     pub annotations: Annotations,
 }
 
 impl WriteOptions {
-    /// Keeps these notes beside the state.
+    /// Sets the annotations to store with the state.
     #[must_use]
     pub fn with_annotations(mut self, annotations: Annotations) -> Self {
         self.annotations = annotations;
@@ -84,27 +84,27 @@ impl From<WriteMode> for WriteOptions {
     }
 }
 
-/// What the store says about a stored state.
+/// The store's description of a stored state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StateMeta {
-    /// The entity tag, for [`WriteMode::Update`]. Not a digest of the bytes.
+    /// The entity tag, for [`WriteMode::Update`]. It is no digest of the bytes.
     pub etag: Option<ETag>,
     /// The version's id, on a bucket that keeps versions.
     pub version: Option<VersionId>,
-    /// When it was stored, UTC, as the store's clock has it.
+    /// When it was stored, UTC, by the store's clock.
     pub modified: Option<Timestamp>,
     /// Its length in bytes.
     pub size_bytes: u64,
-    /// Digests are kept here, and none is recorded for this state. Only a read that looks at
-    /// digests can say so.
+    /// Whether the store keeps digests and has none for this state. Only a read that checks digests
+    /// sets this.
     pub is_digest_missing: bool,
-    /// The notes of its writer. A listing does not have them.
+    /// The annotations of its writer. Listings omit them.
     pub annotations: Annotations,
 }
 
 impl StateMeta {
-    /// Describes a state of `size_bytes` bytes.
+    /// Creates the description of a state of `size_bytes` bytes.
     pub fn new(size_bytes: u64) -> Self {
         Self { size_bytes, ..Self::default() }
     }
@@ -123,7 +123,7 @@ impl StateMeta {
         self
     }
 
-    /// Sets the notes of its writer.
+    /// Sets the annotations of its writer.
     #[must_use]
     pub fn with_annotations(mut self, annotations: Annotations) -> Self {
         self.annotations = annotations;
@@ -138,9 +138,9 @@ impl StateMeta {
     }
 }
 
-/// A state that is being read: what the store says about it, and its bytes as they arrive.
+/// A state that is being read: the store's description, and the bytes as they arrive.
 pub struct StateRead {
-    /// What the store says about it.
+    /// The store's description of it.
     pub meta: StateMeta,
     /// The bytes, exactly as stored. An error in the middle means that the rest is missing;
     /// dropping the stream ends the transfer.
@@ -153,16 +153,16 @@ impl Debug for StateRead {
     }
 }
 
-/// How long a state may be that is read into memory as a whole, in bytes. A store may claim
-/// anything.
+/// The largest state, in bytes, to read into memory as a whole. The size that a store reports may
+/// be wrong.
 const LONGEST_IN_MEMORY: u64 = 2 << 30;
 
 impl StateRead {
     /// Reads to the end and keeps everything in memory.
     ///
     /// # Errors
-    /// Whatever ends the [`body`](Self::body) before its end; `Unsupported` for a state of more
-    /// than 2 GiB, which no program writes.
+    /// Any error of the [`body`](Self::body); `Unsupported` for a state of more than 2 GiB, which
+    /// no program writes.
     pub async fn collect(mut self) -> Result<StateBytes> {
         let too_long = || {
             Error::new(
@@ -175,7 +175,7 @@ impl StateRead {
         if self.meta.size_bytes > LONGEST_IN_MEMORY {
             return Err(too_long());
         }
-        // The size is the store's claim: believe it for the first allocation only within reason.
+        // The size is the store's claim: trust it for the first allocation only within reason.
         let mut bytes = BytesMut::with_capacity(
             usize::try_from(self.meta.size_bytes).unwrap_or(0).min(1 << 24),
         );
@@ -192,7 +192,7 @@ impl StateRead {
 /// A whole state in memory.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StateBytes {
-    /// What the store says about it.
+    /// The store's description of it.
     pub meta: StateMeta,
     /// The bytes, exactly as stored.
     pub bytes: Bytes,
@@ -208,21 +208,21 @@ impl Debug for StateBytes {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StateVersion {
-    /// What the store says about it.
+    /// The store's description of it.
     pub meta: StateMeta,
-    /// It is what a read without a version yields.
+    /// Whether a read without a version yields this one.
     pub is_latest: bool,
-    /// It records that the state was deleted, and has no bytes.
+    /// Whether it records a deletion of the state, and so has no bytes.
     pub is_delete_marker: bool,
 }
 
 impl StateVersion {
-    /// Describes a version that holds a state.
+    /// Creates a version that holds a state.
     pub fn new(meta: StateMeta, is_latest: bool) -> Self {
         Self { meta, is_latest, is_delete_marker: false }
     }
 
-    /// Describes a version that records a deletion.
+    /// Creates a version that records a deletion.
     pub fn delete_marker(meta: StateMeta, is_latest: bool) -> Self {
         Self { meta, is_latest, is_delete_marker: true }
     }

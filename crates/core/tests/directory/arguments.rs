@@ -1,4 +1,4 @@
-//! `-backend-config`, ours and Terraform's.
+//! `-backend-config` of this program and of Terraform's variables.
 
 use crate::fixture::{Dir, message, value};
 
@@ -141,7 +141,7 @@ fn a_file_that_does_not_exist_is_an_error() {
     );
 }
 
-/// The kind: whatever people copy around the settings, in either syntax, by whichever option.
+/// All text that people copy along with the settings, in either syntax, through either option.
 #[test]
 fn a_file_holds_what_is_inside_the_block() {
     let block = "backend \"alpha\" {\n  bucket = \"x\"\n}\n";
@@ -182,7 +182,8 @@ fn a_file_holds_what_is_inside_the_block() {
     );
 }
 
-/// A pair that names no key may be the name of a file, or hold one; a key goes before any file.
+/// A pair that names no key may be the name of a file, or hold one; a known key takes precedence
+/// over any file.
 #[test]
 fn a_pair_that_is_a_file_or_holds_one_is_told_as_that() {
     let dir = Dir::block("")

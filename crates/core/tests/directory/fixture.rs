@@ -1,4 +1,4 @@
-//! A directory to fill, and two providers that do not exist.
+//! A directory to fill, and two invented providers.
 
 use std::fs;
 use std::path::Path;
@@ -45,7 +45,7 @@ static BETA: ProviderSpec = ProviderSpec {
     ],
 };
 
-/// A provider that has keys and nothing else.
+/// A provider that only has keys.
 #[derive(Debug)]
 struct Known(&'static ProviderSpec);
 
@@ -69,13 +69,13 @@ impl Dir {
         Self(tempfile::tempdir().unwrap())
     }
 
-    /// Starts with one file, `main.tf`.
+    /// Creates a directory with one file, `main.tf`.
     pub(crate) fn main(content: &str) -> Self {
         Self::new().file("main.tf", content)
     }
 
-    /// Starts with `main.tf`, whose `alpha` block holds these lines after the two required ones, so
-    /// that they start on line 5.
+    /// Creates a directory with `main.tf`, whose `alpha` block holds these lines after the two
+    /// required ones, so that they start on line 5.
     pub(crate) fn block(lines: &str) -> Self {
         Self::main(&format!(
             "terraform {{\n  backend \"alpha\" {{\n    bucket = \"b\"\n    key = \
@@ -90,7 +90,7 @@ impl Dir {
         self
     }
 
-    /// Adds what `init` records.
+    /// Adds the record of `init`.
     pub(crate) fn initialised(self, backend: &str, config: &str) -> Self {
         let record = format!(
             "{{\n  \"version\": 3,\n  \"terraform_version\": \"1.11.4\",\n  \"backend\": {{\n    \
@@ -147,7 +147,7 @@ pub(crate) fn value(found: &Discovered, name: &str) -> Option<String> {
     })
 }
 
-/// Lays out an error as text: the message, then context and hints, a line each.
+/// Formats an error as text: the message, then context and hints, a line each.
 pub(crate) fn message(error: &Error) -> String {
     let context = error.context().iter().map(|(label, value)| format!("{label}: {value}"));
     let hints = error.hints().into_iter().map(|hint| format!("hint: {hint}"));

@@ -1,4 +1,4 @@
-//! Input that nobody writes by accident: always an error, never a crash.
+//! Input that occurs only as an attack: always an error, never a crash.
 
 use crate::fixture::{Dir, message};
 

@@ -1,5 +1,4 @@
-//! How a directory names its backend: each rule that Terraform and OpenTofu follow, and what we
-//! add.
+//! How a directory names its backend: each rule of Terraform and OpenTofu, and the additional ones.
 
 mod arguments;
 mod fixture;

@@ -1,9 +1,9 @@
-//! Names that OpenTofu evaluates in a block: what they stand for now is compared with what `init`
-//! recorded.
+//! Names that OpenTofu evaluates in a block: their present values are compared with those that
+//! `init` recorded.
 //!
-//! Of this kind are variables from every place that gives them one, their defaults, locals, the
-//! workspace and paths, in HCL and in JSON. What takes a function, or a name that nobody gives a
-//! value, is not compared.
+//! These are variables from every source of values, their defaults, locals, the workspace and
+//! paths, in HCL and in JSON. Expressions that need a function, or a name without a value, are not
+//! compared.
 
 use remote_state_core::directory::DirectoryOptions;
 
@@ -14,7 +14,7 @@ const RECORDED: &str = r#"{"bucket":"b","key":"dev/terraform.tfstate","region":"
 const DECLARED: &str = "variable \"env\" {\n  type = string\n  default = \"dev\"\n}\nvariable \
                         \"n\" {\n  type = number\n}\n";
 
-/// A directory whose key is an expression on line 4, initialised for `dev`.
+/// Creates a directory whose key is an expression on line 4, initialised for `dev`.
 fn dir(key: &str, more: &str) -> Dir {
     let block = format!(
         "terraform {{\n  backend \"alpha\" {{\n    bucket = \"b\"\n    key = {key}\n  }}\n}}\n"
@@ -22,7 +22,7 @@ fn dir(key: &str, more: &str) -> Dir {
     Dir::main(&format!("{block}{more}")).initialised("alpha", RECORDED)
 }
 
-/// What is known of the comparison: the same, changed, or not compared, with the words.
+/// Returns the result of the comparison: the same, changed, or not compared, with the message.
 fn compared(dir: &Dir, env: &[(&str, &str)]) -> (&'static str, String) {
     let found = dir.with(env, &DirectoryOptions::default()).unwrap();
     match (&found.changed_since_init, &found.not_compared) {
@@ -105,7 +105,7 @@ fn a_file_of_definitions_that_cannot_be_read_makes_what_it_may_set_unknown() {
     ] {
         assert_eq!(compared(&dir, &env).0, "not compared", "{env:?}");
     }
-    // What goes before the file decides.
+    // Sources that take precedence over the file decide.
     let broken = plain().file("x.auto.tfvars", conflict);
     assert_eq!(compared(&broken, &[("TF_CLI_ARGS", "-var env=dev")]).0, "same");
     assert_eq!(compared(&broken, &[("TF_CLI_ARGS", "-var env=prod")]).0, "changed");
@@ -181,7 +181,7 @@ fn an_option_that_says_which_value_is_meant_settles_it() {
     assert!(object.with_config(&["endpoints={ store = \"s\" }"]).unwrap().not_compared.is_none());
 }
 
-/// A hostile directory must not make us compute without end.
+/// A hostile directory must not make the library compute without end.
 #[test]
 fn names_that_grow_without_end_have_no_value() {
     let doubled: String = (1..60)
@@ -213,7 +213,7 @@ fn variables_and_locals_that_a_file_in_json_declares_are_names_too() {
         let override_ = dir().file("override.tf.json", other);
         assert_eq!(compared(&override_, &[]).0, "changed", "{key}");
     }
-    // A default is what is written there, and no template.
+    // A default is literal text, not a template.
     let literal = json.replace("\"default\": \"dev\"", "\"default\": \"${path.root}\"");
     let (compared, words) = compared(&dir(KEY, "").file("names.tf.json", literal), &[]);
     assert!(compared == "changed" && words.contains("`${path.root}/"), "{compared}: {words}");

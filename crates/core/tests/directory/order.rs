@@ -1,4 +1,4 @@
-//! Which place is asked first, and which workspace is selected.
+//! Which place takes precedence, and which workspace is selected.
 
 use remote_state_core::directory::DirectoryOptions;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! What `init` leaves behind, and whether the block has changed since.
+//! The record of `init`, and whether the block has changed since.
 
 use crate::fixture::{Dir, message, value};
 

@@ -1,4 +1,4 @@
-//! What may be written as a value.
+//! Which expressions a value may have.
 
 use crate::fixture::{Dir, message};
 

@@ -13,15 +13,15 @@ use crate::store::{Capabilities, StateLocation};
 /// What the store does with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    /// Carries it out and answers.
+    /// The store carries it out and answers.
     Fine,
-    /// Carries it out; the answer is lost.
+    /// The store carries it out; the answer is lost.
     AnswerLost,
-    /// Never receives it.
+    /// The store never receives it.
     Lost,
-    /// Turns it away for now.
+    /// The store turns it away for now.
     Unsent,
-    /// Refuses it for other reasons.
+    /// The store refuses it for other reasons.
     Refused,
 }
 

@@ -7,17 +7,18 @@ use crate::provider::{Failure, Md5Sum};
 /// The entry of a table that records the digest of one state.
 #[async_trait]
 pub trait DigestEntry: Send + Sync {
-    /// The state object, as a URL.
+    /// Returns the state object, as a URL.
     fn state(&self) -> String;
 
-    /// Where the entry is, as messages say it.
+    /// Returns where the entry is, for messages.
     fn place(&self) -> String;
 
-    /// How to look at the stored entry, as part of a sentence: ``look at what is stored with `…`
-    /// ``.
+    /// Returns how to look at the stored entry, as part of a sentence: ``look at what is stored
+    /// with `…` ``.
     fn how_to_look(&self) -> String;
 
-    /// How to remove the entry by hand, as part of a sentence: ``remove the item with `…` ``.
+    /// Returns how to remove the entry by hand, as part of a sentence: ``remove the item with `…`
+    /// ``.
     fn how_to_remove(&self) -> String;
 
     /// Reads the entry as it was last written.

@@ -107,7 +107,8 @@ impl ObjectStateStore {
         self.state_lock(workspace, mechanisms)
     }
 
-    /// Returns those of the lock object and the lock row that are configured, or those that are not.
+    /// Returns those of the lock object and the lock row that are configured, or those that are
+    /// not.
     fn mechanisms<'a>(
         &'a self,
         place: &'a StatePlace,
@@ -232,8 +233,8 @@ impl StateStore for ObjectStateStore {
                 ));
             }
         }
-        // A client that locks the other state would find this state as its lock, and clients of this
-        // state would find a lock record and take the state for damaged.
+        // A client that locks the other state would find this state as its lock, and clients of
+        // this state would find a lock record and take the state for damaged.
         let lock_object = self.uses_lock_object.then(|| self.objects.lock_object_name());
         let taken =
             [(LOCK_SUFFIX, lock_object), (DIGEST_SUFFIX, table.map(TableBackend::digest_name))];

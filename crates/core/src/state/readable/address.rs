@@ -1,15 +1,15 @@
-//! Addresses that clients take apart before they store a state.
+//! Addresses that clients parse before they store a state.
 
-/// Names that mean something else than a kind of resource where they begin an address.
+/// Names that do not mean a type of resource at the start of an address.
 const RESERVED: [&str; 10] =
     ["arg", "count", "each", "lazy", "local", "path", "self", "template", "terraform", "var"];
 
-/// Whether a text is the address of a module: `module.a.module.b["key"].module.c[0]`.
+/// Returns whether a text is the address of a module: `module.a.module.b["key"].module.c[0]`.
 pub(super) fn is_module(text: &str) -> bool {
     modules(&without_space(text)).is_some_and(|(count, rest)| count > 0 && rest.is_empty())
 }
 
-/// Whether a text is the address of a resource in a configuration: `aws_vpc.a`,
+/// Returns whether a text is the address of a resource in a configuration: `aws_vpc.a`,
 /// `module.m.data.aws_ami.b`, without a key.
 pub(super) fn is_configured_resource(text: &str) -> bool {
     modules(&without_space(text)).is_some_and(|(_, rest)| is_resource(rest))
@@ -27,8 +27,8 @@ fn is_resource(text: &str) -> bool {
     }
 }
 
-/// Whether a text is the address of something that is checked, whose kind this is. Other kinds are
-/// passed over.
+/// Returns whether a text is the address of a checked object of this kind. Other kinds are
+/// accepted.
 pub(super) fn is_checked_object(kind: &str, text: &str) -> bool {
     let text = without_space(text);
     let Some((_, rest)) = modules(&text) else {
@@ -43,7 +43,7 @@ pub(super) fn is_checked_object(kind: &str, text: &str) -> bool {
     }
 }
 
-/// Leaves white space out where it means nothing: everywhere but in quotes.
+/// Removes white space outside of quotes, where it has no meaning.
 fn without_space(text: &str) -> String {
     let (mut is_quoted, mut is_escaped) = (false, false);
     let keep = |c: &char| {
@@ -58,8 +58,8 @@ fn without_space(text: &str) -> String {
     text.chars().filter(keep).collect()
 }
 
-/// Returns how many modules an address begins with, and what is behind them; nothing if a module
-/// has no name or a bad key.
+/// Returns the number of modules at the start of an address, and the rest; `None` if a module has
+/// no name or a bad key.
 fn modules(text: &str) -> Option<(usize, &str)> {
     let mut rest = text;
     let mut count = 0;
@@ -87,7 +87,7 @@ fn is_name(text: &str) -> bool {
         && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
 }
 
-/// Returns where what follows the `]` begins.
+/// Returns the position after the `]`.
 fn end_of_key(key: &str) -> Option<usize> {
     let Some(text) = key.strip_prefix('"') else {
         let end = key.find(']')?;
@@ -111,9 +111,9 @@ fn end_of_key(key: &str) -> Option<usize> {
                     return None;
                 }
             }
-            // Twice it is meant itself.
+            // Doubled, the character stands for itself.
             '$' | '%' if after.starts_with(c) && after[1..].starts_with('{') => drop(chars.next()),
-            // A template has no place in an address.
+            // An address must not hold a template.
             '$' | '%' if after.starts_with('{') => return None,
             '\n' | '\r' => return None,
             _ => {}
@@ -123,7 +123,7 @@ fn end_of_key(key: &str) -> Option<usize> {
 }
 
 fn is_index(text: &str) -> bool {
-    /// The first number that is too large.
+    /// The smallest number that is too large.
     const TOO_LARGE: f64 = 9_223_372_036_854_775_808.0;
     let is_whole =
         || text.parse::<f64>().is_ok_and(|index| index.fract() == 0.0 && index < TOO_LARGE);

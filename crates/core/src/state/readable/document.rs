@@ -1,8 +1,8 @@
-//! The members of a state that are checked, read as Go reads them.
+//! The checked members of a state, parsed as Go parses them.
 //!
-//! A name with capitals is the name in small letters. Of a member that is there twice the last one
-//! counts, and each must be of the right kind. A text that is `null` leaves what was there before.
-//! Attributes of resources are passed over as they stream by.
+//! Names match without regard to case. Of a repeated member the last one counts, and each must be
+//! of the right type. A `null` in place of a text keeps the earlier value. Attributes of resources
+//! are skipped as they stream by.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,7 +27,7 @@ pub(super) struct Document {
 #[derive(Default)]
 pub(super) struct Output {
     pub(super) kind: Option<Value>,
-    /// A value that is `null` is there.
+    /// The value; a `null` is a value.
     pub(super) value: Option<Value>,
 }
 
@@ -69,13 +69,13 @@ pub(super) struct CheckedObject {
     pub(super) object_addr: Option<String>,
 }
 
-/// An object that is read member by member.
+/// An object that is parsed member by member.
 trait Members: Default {
-    /// Reads the value of a member.
+    /// Parses the value of a member.
     fn read<'de, A: MapAccess<'de>>(&mut self, name: &str, from: &mut A) -> Result<(), A::Error>;
 }
 
-/// Reads a text, a number or a bool. `null` changes nothing.
+/// Parses a text, a number or a bool. `null` changes nothing.
 fn set<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
     place: &mut Option<T>,
     from: &mut A,
@@ -86,7 +86,7 @@ fn set<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
     Ok(())
 }
 
-/// Makes sure of what kind a value is.
+/// Checks the type of a value.
 fn expect<'de, T: Deserialize<'de>, A: MapAccess<'de>>(from: &mut A) -> Result<(), A::Error> {
     from.next_value::<Option<T>>().map(drop)
 }

@@ -46,9 +46,9 @@ fn resource(members: &str) -> String {
     format!(r#"{{"mode":"managed","type":"t","name":"n","provider":"p",{members}}}"#)
 }
 
-/// Each was refused by a native client's `state push`. What else is of the kind: whatever is
-/// decoded strictly before a state is stored, which is addresses, keys, output types and
-/// the version, and no attribute.
+/// A native client's `state push` refused each of these. They cover everything that a client
+/// decodes strictly before it stores a state: addresses, keys, output types and the version, but no
+/// attribute.
 #[test]
 fn what_no_client_can_read_is_refused() {
     let twice = format!(r#""resources":[{0},{0}]"#, resource(r#""instances":[{"index_key":0}]"#));

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-/// Whether a value names a type.
+/// Returns whether a value names a type.
 pub(super) fn is_type(kind: &Value) -> bool {
     match kind {
         Value::String(name) => matches!(&**name, "bool" | "number" | "string" | "dynamic"),
@@ -25,7 +25,7 @@ pub(super) fn is_type(kind: &Value) -> bool {
     }
 }
 
-/// Whether a value can be read as a type.
+/// Returns whether a value can be parsed as a type.
 pub(super) fn conforms(kind: &Value, value: &Value) -> bool {
     if value.is_null() {
         return true;
@@ -65,7 +65,7 @@ pub(super) fn conforms(kind: &Value, value: &Value) -> bool {
     }
 }
 
-/// Whether this is a value together with its type, and nothing besides.
+/// Returns whether this is a value together with its type, and nothing else.
 fn is_described(members: &Map<String, Value>) -> bool {
     match (members.get("type"), members.get("value"), members.len()) {
         (Some(kind), Some(value), 2) => is_type(kind) && conforms(kind, value),
@@ -73,8 +73,8 @@ fn is_described(members: &Map<String, Value>) -> bool {
     }
 }
 
-/// Whether a text is a number, however large: digits with a point at most, and an exponent of ten
-/// or of two.
+/// Returns whether a text is a number of any size: digits with at most a point, and an exponent of
+/// ten or of two.
 fn is_number(text: &str) -> bool {
     let text = text.strip_prefix(['+', '-']).unwrap_or(text);
     let (mantissa, exponent) = match text.split_once(['e', 'E', 'p', 'P']) {

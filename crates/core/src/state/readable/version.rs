@@ -1,7 +1,7 @@
-//! The names of releases.
+//! Names of releases.
 
-/// Whether a text is a version: `1.11.4`, `1.17.0-dev`, `0.12.29+ent`, `1.0beta1`. Numbers between
-/// dots, then what a release is called, then what it was built from.
+/// Returns whether a text is a version: `1.11.4`, `1.17.0-dev`, `0.12.29+ent`, `1.0beta1`. It
+/// consists of numbers between dots, the name of a prerelease, and build metadata.
 pub(super) fn is_version(text: &str) -> bool {
     let text = text.strip_prefix('v').unwrap_or(text);
     let (release, build) = match text.split_once('+') {
