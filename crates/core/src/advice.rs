@@ -1,6 +1,6 @@
-//! What a person could do about an error, as data.
+//! What a person can do about an error, as data.
 //!
-//! A library does not know how its caller is operated. An error therefore carries [`Advice`], and
+//! A library does not know how people run its caller. An error therefore carries [`Advice`], and
 //! the program that shows it words the advice in terms of its own options and commands.
 
 use std::borrow::Cow;
@@ -8,73 +8,73 @@ use std::fmt;
 
 use crate::names::LockId;
 
-/// What a person could do about an error.
+/// What a person can do about an error.
 ///
 /// [`Display`](fmt::Display) words it for users of the libraries, in terms of keys, variables and
-/// methods. A program that words it itself falls back to that for what it does not know.
+/// methods. A program with its own words falls back to that for advice it does not know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Advice {
     /// A sentence that is right in every program: a permission to grant, a vendor's command.
     Text(Cow<'static, str>),
-    /// Set a key where all clients of the state find it.
+    /// Set a key in a place that all clients of the state read.
     SetKey(KeyValue),
     /// Give a key a value for this run only.
     OverrideKey(KeyValue),
     /// Name the dialect of a store that speaks S3.
     NameDialect(&'static str),
-    /// Name the backend without the help of the directory.
+    /// Name the backend, so that the directory need not.
     NameBackend,
-    /// Look at the keys that a provider has; this is its scheme.
+    /// List the keys of a provider; this is its scheme.
     ListKeys(&'static str),
-    /// Look at the values of these keys.
+    /// Check the values of these keys.
     CheckKeys(Vec<&'static str>),
-    /// Look at the network, and at the values of these keys.
+    /// Check the network, and the values of these keys.
     CheckNetwork(Vec<&'static str>),
-    /// Look at the whole configuration.
+    /// Check the whole configuration.
     CheckConfiguration,
-    /// Look at which credentials are used.
+    /// Check which credentials are used.
     CheckCredentials,
-    /// Give credentials in these variables or by a profile.
+    /// Set credentials in these variables or by a profile.
     GiveCredentials(&'static [&'static str]),
-    /// Let programs run that the files of the directory name, if their author is trusted.
+    /// Allow programs that files of the directory name, if their author is trusted.
     ///
     /// A variable of this name allows them.
     AllowDirectoryPrograms(&'static str),
     /// Wait for the lock.
     WaitForLock,
-    /// See whether the lock is held, when the store answers again.
+    /// Check whether the lock is held, when the store answers again.
     ListLocks,
     /// Release the lock with this id.
     ReleaseLock(LockId, LeftLock),
-    /// Find out the id of the lock, and release it if no client works under it.
+    /// Find the id of the lock, and release it if no client works under it.
     ReleaseListedLock,
-    /// Read the state again and compare, before anything is written.
+    /// Read the state again and compare, before writing.
     CompareStored,
     /// Keep the state that was to be written, and compare it with the stored one when the store
     /// answers again.
     KeepAndCompare,
-    /// Store the right state again, so that its digest is recorded.
+    /// Store the right state again, to record its digest.
     RepairDigest,
     /// Read the state as a stream instead of into memory.
     StreamState,
 }
 
-/// A key, and the value that it needs where that is known.
+/// A key, and its required value if that is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeyValue {
     /// The key's name.
     pub key: Cow<'static, str>,
-    /// The value, as it would stand behind `key=`.
+    /// The value, as it is written after `key=`.
     pub value: Option<Cow<'static, str>>,
 }
 
-/// What is known of a lock that should be released.
+/// What is known about a lock to release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LeftLock {
-    /// The lock may have been taken with this id.
+    /// A client may have taken the lock with this id.
     MayBeHeld,
     /// The lock with this id is held, and may be older than the attempt that failed.
     MayBeOlder,
@@ -85,12 +85,12 @@ pub enum LeftLock {
 }
 
 impl KeyValue {
-    /// Names a key whose value is not known here.
+    /// Creates an entry for a key whose value is not known.
     pub fn new(key: impl Into<Cow<'static, str>>) -> Self {
         Self { key: key.into(), value: None }
     }
 
-    /// Names a key and its value.
+    /// Creates an entry for a key and its value.
     pub const fn literal(key: &'static str, value: &'static str) -> Self {
         Self { key: Cow::Borrowed(key), value: Some(Cow::Borrowed(value)) }
     }
@@ -113,7 +113,7 @@ impl KeyValue {
     }
 }
 
-/// Lists names as a sentence does: `` `a`, `b` and `c` ``.
+/// Formats names as in a sentence: `` `a`, `b` and `c` ``.
 pub fn listed(names: &[&str]) -> String {
     let quoted = |names: &[&str]| {
         names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")

@@ -1,4 +1,4 @@
-//! A provider as a value: its keys, and what a configuration of it can do.
+//! A provider as a value: its keys, and what its configurations can do.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -10,29 +10,29 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::identity::Identity;
 use crate::store::StateStore;
 
-/// Something that keeps state, such as Amazon S3: what a `backend` block names.
+/// A service that stores state, such as Amazon S3: the type that a `backend` block names.
 ///
-/// Programs hold the providers that they offer in a list, and find one by its
+/// Programs keep a list of the providers that they offer, and find one by its
 /// [`scheme`](ProviderSpec::scheme): see [`discover`](crate::directory::discover).
 pub trait Provider: Debug + Send + Sync + 'static {
-    /// Returns the table of its keys.
+    /// Returns the table of the provider's keys.
     fn spec(&self) -> &'static ProviderSpec;
 
-    /// Fills in what the provider finds where neither the configuration nor the environment says,
-    /// in files that all its clients share. [`parse`](Self::parse) does so by itself; this is for
-    /// showing the values, also those of a configuration that cannot be parsed.
+    /// Adds values from files that all clients of the provider share, for keys that neither the
+    /// configuration nor the environment sets. [`parse`](Self::parse) does this by itself; call it
+    /// to show the values, also those of a configuration that cannot be parsed.
     ///
     /// # Errors
-    /// `ConfigInvalid` if such a file cannot be read or understood.
+    /// `ConfigInvalid` if such a file cannot be read or parsed.
     fn complete(&self, config: ResolvedConfig) -> Result<ResolvedConfig> {
         Ok(config)
     }
 
-    /// Checks the values of a configuration. Nothing is sent.
+    /// Checks the values of a configuration. It sends nothing.
     ///
     /// # Errors
-    /// `ConfigInvalid` with the key and where its value was set; `CredentialInvalid` for
-    /// credentials of which a part is missing.
+    /// `ConfigInvalid` with the key and where its value was set; `CredentialInvalid` for incomplete
+    /// credentials.
     fn parse(&self, config: &ResolvedConfig) -> Result<Box<dyn Backend>>;
 
     /// Describes the embedded store that can stand in for this provider; `None` if none can.
@@ -41,22 +41,23 @@ pub trait Provider: Debug + Send + Sync + 'static {
     }
 }
 
-/// A configuration of a provider, its values checked.
+/// A configuration of a provider with checked values.
 #[async_trait]
 pub trait Backend: Debug + Send + Sync {
-    /// Returns what a person should know before anything is done with this configuration, beside
-    /// the [`notes`](ResolvedConfig::notes) on it: that certificates are not checked, that a
-    /// variable has an old name.
+    /// Returns what a person should know before using this configuration, in addition to the
+    /// [`notes`](ResolvedConfig::notes) on it: that certificates are not checked, that a variable
+    /// has an old name.
     fn warnings(&self) -> &[String] {
         &[]
     }
 
-    /// Returns the services other than the vendor's to which files of the directory send requests.
+    /// Returns the services, other than the vendor's, to which files of the directory send
+    /// requests.
     fn foreign_endpoints(&self) -> &[ForeignEndpoint] {
         &[]
     }
 
-    /// Looks for the credentials and asks the provider whose they are.
+    /// Finds the credentials and asks the provider whose they are.
     ///
     /// # Errors
     /// `Unsupported` if the provider knows no accounts; `CredentialInvalid` without credentials, or
@@ -66,53 +67,53 @@ pub trait Backend: Debug + Send + Sync {
         Err(Error::new(ErrorKind::Unsupported, "identify", message))
     }
 
-    /// Opens the store. Nothing is sent before its first operation.
+    /// Opens the store. It sends nothing before the first operation.
     ///
     /// # Errors
-    /// `CredentialInvalid` for credentials of which a part is missing.
+    /// `CredentialInvalid` for incomplete credentials.
     fn open(&self) -> Result<Arc<dyn StateStore>>;
 }
 
-/// An embedded store, as a program that brings one along has to start and configure it.
+/// An embedded store: how a program that includes one has to start and configure it.
 #[derive(Clone, Copy, Debug)]
 pub struct Embedded {
-    /// The service that it has to speak as.
+    /// The service whose protocol it has to speak.
     pub service: EmbeddedService,
-    /// Settings that lie below those of the user. `bucket` is among them.
+    /// Settings below those of the user, `bucket` included.
     pub settings: &'static [(&'static str, &'static str)],
     /// The keys that name its URL.
     pub endpoint_keys: &'static [&'static str],
-    /// The key that names a table of locks and digests, if there can be one.
+    /// The key that names a table of locks and digests, if the provider has one.
     pub table_key: Option<&'static str>,
-    /// The keys that name its URL where there is a table.
+    /// The keys that name its URL if a table is used.
     pub table_endpoint_keys: &'static [&'static str],
-    /// Switches that are set, unless the user set them, where there is no table.
+    /// Switches to set, unless the user set them, if no table is used.
     pub switches_without_table: &'static [(&'static str, bool)],
-    /// The variables by which native clients use the same store.
+    /// The variables that direct native clients to the same store.
     pub variables: EmbeddedVariables,
 }
 
-/// What an embedded store speaks.
+/// The service that an embedded store imitates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EmbeddedService {
-    /// Amazon S3, in a bucket that keeps versions, and DynamoDB.
+    /// Amazon S3 with a versioned bucket, and DynamoDB.
     S3,
-    /// S3 as Ceph's family speaks it, in a bucket without versions.
+    /// S3 as Ceph and related stores speak it, with an unversioned bucket.
     Ceph,
-    /// Alibaba Cloud OSS, in a bucket that keeps versions, and Tablestore.
+    /// Alibaba Cloud OSS with a versioned bucket, and Tablestore.
     Oss,
 }
 
-/// The variables by which native clients use an embedded store.
+/// The variables that direct native clients to an embedded store.
 #[derive(Clone, Copy, Debug)]
 pub struct EmbeddedVariables {
-    /// Those that hold its URL.
+    /// The variables for its URL.
     pub endpoints: &'static [&'static str],
-    /// The one that holds the id of the access key.
+    /// The variable for the id of the access key.
     pub access_key: &'static str,
-    /// The one that holds its secret.
+    /// The variable for its secret.
     pub secret_key: &'static str,
-    /// The one that holds the region.
+    /// The variable for the region.
     pub region: &'static str,
 }

@@ -6,10 +6,10 @@ use std::fmt;
 use crate::advice::Advice;
 use crate::lock_info::LockRecord;
 
-/// The result of every fallible operation here.
+/// The result of every fallible operation of these libraries.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What kind of thing went wrong: the part of an [`Error`] that a program decides by.
+/// The kind of an [`Error`], by which programs decide what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -21,12 +21,11 @@ pub enum ErrorKind {
     DigestMismatch,
     /// A document is not a state (or a lock file is not a lock record).
     InvalidState,
-    /// Somebody else holds the lock; [`Error::holder`] says who.
+    /// Another client holds the lock; [`Error::holder`] says which.
     LockHeld,
-    /// The named thing does not exist, and the store said so.
+    /// The named object does not exist, and the store said so.
     NotFound,
-    /// The request itself could not be carried out on this machine: a file that cannot be read, a
-    /// pipe that closed.
+    /// This machine could not carry out the request: a file cannot be read, a pipe closed.
     Local,
     /// The store knows the caller and refuses the operation.
     PermissionDenied,
@@ -36,26 +35,26 @@ pub enum ErrorKind {
     /// A table that the configuration names does not exist, and the service said so. The state
     /// itself may well exist.
     TableMissing,
-    /// The store asks for fewer requests.
+    /// The store demands fewer requests.
     RateLimited,
-    /// The store could not be reached or answered with a failure of its own.
+    /// The store could not be reached, or reported a failure of its own.
     Unavailable,
-    /// The outcome is unknown: the request may or may not have been carried out.
+    /// The outcome is unknown: the store may or may not have carried out the request.
     Unknown,
     /// The store cannot do this.
     Unsupported,
-    /// Anything else; likely a bug here or in the store.
+    /// Any other error; likely a bug here or in the store.
     Unexpected,
 }
 
-/// An error that says what failed, on which object, what is in the way and what to do next.
+/// An error: what failed, on which object, what is in the way and what to do next.
 ///
 /// [`Display`](fmt::Display) gives the first line only. [`context`](Self::context) and
-/// [`advice`](Self::advice) hold the rest for the program that lays out the message. Neither ever
+/// [`advice`](Self::advice) hold the rest for the program that formats the message. Neither ever
 /// contains a secret or a piece of a state.
 pub struct Error(Box<Inner>);
 
-/// The label of the line that says why.
+/// The label of the line with the reason.
 const BECAUSE: &str = "because";
 
 struct Inner {
@@ -99,7 +98,7 @@ impl Error {
         Self::new(ErrorKind::ConfigInvalid, "configure", message)
     }
 
-    /// Creates the error for a lock that someone else holds.
+    /// Creates the error for a lock that another client holds.
     pub fn lock_held(
         operation: &'static str,
         message: impl Into<String>,
@@ -117,14 +116,14 @@ impl Error {
         self
     }
 
-    /// Adds what a person could do next. Advice that was given already is not repeated.
+    /// Adds advice. Advice that the error has already is not repeated.
     #[must_use]
     pub fn with_advice(mut self, advice: impl Into<Advice>) -> Self {
         self.advise(advice.into());
         self
     }
 
-    /// Adds what a person could do next, in words that are right in every program.
+    /// Adds advice as a sentence that is right in every program.
     #[must_use]
     pub fn with_hint(self, hint: impl Into<Cow<'static, str>>) -> Self {
         self.with_advice(Advice::Text(hint.into()))
@@ -136,8 +135,7 @@ impl Error {
         }
     }
 
-    /// Says what was left in the store, or may have been, as a labelled line and as what a person
-    /// could do about it.
+    /// Adds what was left in the store, or may have been: a labelled line, and advice about it.
     #[must_use]
     pub fn with_leftover(
         mut self,
@@ -149,7 +147,7 @@ impl Error {
         self
     }
 
-    /// Carries over what an earlier attempt left in the store and did not report.
+    /// Carries over leftovers of an earlier attempt that were not reported.
     #[must_use]
     pub fn with_leftovers_of(mut self, earlier: &Self) -> Self {
         for leftover in &earlier.0.leftovers {
@@ -167,24 +165,24 @@ impl Error {
         self.0.leftovers.push(leftover);
     }
 
-    /// Returns whether something was left in the store, or may have been.
+    /// Returns whether the error reports leftovers in the store, certain or possible.
     pub fn has_leftovers(&self) -> bool {
         !self.0.leftovers.is_empty()
     }
 
-    /// Says why, in a line below the message.
+    /// Adds the reason, in a line below the message.
     #[must_use]
     pub fn because(self, reason: impl fmt::Display) -> Self {
         self.with_context(BECAUSE, reason)
     }
 
-    /// Returns the first reason that was given with [`because`](Self::because).
+    /// Returns the first reason that was added with [`because`](Self::because).
     pub fn reason(&self) -> Option<&str> {
         let reason = self.0.context.iter().find(|(label, _)| *label == BECAUSE);
         reason.map(|(_, reason)| reason.as_str())
     }
 
-    /// Keeps the error that caused this one.
+    /// Sets the error that caused this one.
     #[must_use]
     pub fn with_source(
         mut self,
@@ -194,7 +192,7 @@ impl Error {
         self
     }
 
-    /// Says whether the same call may succeed if it is made again.
+    /// Sets whether the same call may succeed if it is repeated.
     #[must_use]
     pub fn with_retryable(mut self, retryable: bool) -> Self {
         self.0.retryable = retryable;
@@ -221,12 +219,12 @@ impl Error {
         &self.0.context
     }
 
-    /// Returns what a person could do next, most promising first.
+    /// Returns the advice, most promising first.
     pub fn advice(&self) -> &[Advice] {
         &self.0.advice
     }
 
-    /// Returns the [`advice`](Self::advice) in the words that it has for users of the libraries.
+    /// Returns the [`advice`](Self::advice), worded for users of the libraries.
     pub fn hints(&self) -> Vec<String> {
         self.0.advice.iter().map(ToString::to_string).collect()
     }
@@ -236,7 +234,7 @@ impl Error {
         self.0.holder.as_ref()
     }
 
-    /// Returns whether the same call may succeed if it is made again.
+    /// Returns whether the same call may succeed if it is repeated.
     pub fn is_retryable(&self) -> bool {
         self.0.retryable
     }

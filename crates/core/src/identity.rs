@@ -1,29 +1,30 @@
-//! Whom a provider takes us for.
+//! The identity that a provider attributes to the caller.
 
 use jiff::Timestamp;
 
-/// Whom a provider takes the holder of the configured credentials for, and how it is reached.
+/// The identity that a provider attributes to the configured credentials, and how to reach the
+/// provider.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Identity {
-    /// Whose the credentials are.
+    /// The owner of the credentials.
     pub caller: Caller,
-    /// Which source gave the credentials, and where that was set.
+    /// The source of the credentials, and where it was set.
     pub source: String,
     /// The id of the access key, which is no secret.
     pub access_key_id: String,
-    /// When the credentials end, if they do.
+    /// When the credentials expire, if they do.
     pub expires: Option<Timestamp>,
-    /// The region, as requests are signed for it.
+    /// The region that requests are signed for.
     pub region: String,
-    /// The URL of the store, or its vendor's name for its own.
+    /// The URL of the store, or the vendor's name for its own store.
     pub endpoint: String,
-    /// The dialect in which the provider speaks to the store, if there are several.
+    /// The dialect for the store, if the provider has several.
     pub dialect: Option<String>,
 }
 
 impl Identity {
-    /// Creates one without an end and without a dialect.
+    /// Creates an identity without an expiry and without a dialect.
     pub fn new(
         caller: Caller,
         source: impl Into<String>,
@@ -42,14 +43,14 @@ impl Identity {
         }
     }
 
-    /// Says when the credentials end.
+    /// Sets when the credentials expire.
     #[must_use]
     pub fn with_expiry(mut self, expires: Option<Timestamp>) -> Self {
         self.expires = expires;
         self
     }
 
-    /// Names the dialect.
+    /// Sets the dialect.
     #[must_use]
     pub fn with_dialect(mut self, dialect: impl Into<String>) -> Self {
         self.dialect = Some(dialect.into());
@@ -57,10 +58,10 @@ impl Identity {
     }
 }
 
-/// Whose credentials are.
+/// The owner of credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Caller {
-    /// The provider said so.
+    /// The owner, as the provider reported it.
     Known {
         /// The account.
         account: String,
@@ -69,6 +70,7 @@ pub enum Caller {
         /// The unique id of the user, or of the role and its session.
         user_id: String,
     },
-    /// Nobody can be asked, for this reason. It does not mean that the credentials are good.
+    /// Unknown, since no service can be asked, for this reason. It does not mean that the
+    /// credentials are valid.
     Unknown(String),
 }

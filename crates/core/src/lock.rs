@@ -1,4 +1,4 @@
-//! Holding a lock: waiting for it, and giving it back.
+//! Holding a lock: waiting for it, and releasing it.
 
 use std::future::Future;
 use std::ops::ControlFlow;
@@ -17,11 +17,11 @@ use crate::push::{HeldLock, NewState, PushError, PushRules, Pushed, push};
 use crate::store::{LockRecord, LockTarget, ReadOptions, Released, StateBytes, StateStore};
 use crate::workspace::Workspace;
 
-/// How long to wait for a lock that someone else holds.
+/// How long to wait for a lock that another client holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LockWait {
-    /// How long to go on trying; zero means one attempt.
+    /// How long to keep trying; zero means one attempt.
     pub timeout: Duration,
 }
 
@@ -37,8 +37,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(16);
 
 /// A lock that is held until [`release`](Self::release).
 ///
-/// Dropping an unreleased guard leaves the lock held and logs its id: giving it back takes a
-/// request, which a destructor cannot make.
+/// Dropping an unreleased guard leaves the lock held and logs its id: a release needs a request,
+/// which a destructor cannot send.
 #[derive(Debug)]
 #[must_use = "the lock stays held until it is released"]
 pub struct LockGuard {
@@ -49,7 +49,7 @@ pub struct LockGuard {
 }
 
 impl LockGuard {
-    /// Returns the record that was stored.
+    /// Returns the stored record.
     pub fn info(&self) -> &LockInfo {
         &self.info
     }
@@ -59,20 +59,20 @@ impl LockGuard {
         &self.info.id
     }
 
-    /// Gives the lock back.
+    /// Releases the lock.
     ///
     /// # Errors
     /// As [`StateStore::release`]. The lock may still be held then.
     pub async fn release(mut self) -> Result<Released> {
         let released =
             self.store.release(&self.workspace, &LockTarget::Id(self.info.id.clone())).await;
-        // Whatever came of it is told by the result: the destructor has something to add only if
-        // nobody waited for it.
+        // The result reports the outcome: the destructor adds a message only if the release was
+        // dropped before its result.
         self.is_released = true;
         released
     }
 
-    /// Leaves the lock held and returns its record, for whoever releases it by its id later.
+    /// Leaves the lock held and returns its record, for a later release by its id.
     pub fn keep(mut self) -> LockInfo {
         self.is_released = true;
         self.info.clone()
@@ -91,18 +91,18 @@ impl Drop for LockGuard {
     }
 }
 
-/// What to do between two attempts to take a lock that someone else holds.
+/// What to do between two attempts to take a lock that another client holds.
 ///
-/// A waiter that wants to give up breaks here, where no request is under way. Dropping the future
-/// of [`StateStoreExt::lock`] instead may cut off an attempt in the middle, and the lock may then
-/// be taken without anybody knowing.
+/// A waiter that wants to give up breaks here, while no request is under way. Dropping the future
+/// of [`StateStoreExt::lock`] instead may interrupt an attempt, and the client may then hold the
+/// lock without knowing.
 #[async_trait]
 pub trait LockWaiting: Send + Sync {
-    /// Waits for `pause`, or for less, and then says whether to try again.
+    /// Waits for `pause` or less, and then says whether to try again.
     async fn pause(&self, holder: &LockRecord, pause: Duration) -> ControlFlow<()>;
 }
 
-/// Waits in silence for as long as it takes.
+/// Waits as long as necessary and reports nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Patience;
 
@@ -120,13 +120,13 @@ impl LockWaiting for Patience {
     }
 }
 
-/// Comforts on top of [`StateStore`].
+/// Convenience methods for every [`StateStore`].
 #[async_trait]
 pub trait StateStoreExt {
-    /// Takes the lock of a workspace, waiting while someone else holds it.
+    /// Takes the lock of a workspace, waiting while another client holds it.
     ///
     /// Attempts follow after 1, 2, 4, 8, 16, 16 … seconds, as in Terraform's own clients. `waiting`
-    /// is told of the holder before each pause, and may give up there.
+    /// receives the holder before each pause, and may give up there.
     ///
     /// # Errors
     /// `LockHeld` with the last holder when the time is up; every other failure at once.
@@ -138,13 +138,13 @@ pub trait StateStoreExt {
         waiting: &dyn LockWaiting,
     ) -> Result<LockGuard>;
 
-    /// Takes the lock of a workspace as [`lock`](Self::lock) does, waits for `work`, and gives the
-    /// lock back, whatever came of the work.
+    /// Takes the lock of a workspace as [`lock`](Self::lock) does, waits for `work`, and releases
+    /// the lock, whether or not the work succeeded.
     ///
     /// # Errors
-    /// Those of `lock`; what the work returned. If the work was done, `PreconditionFailed` if the
-    /// lock was released meanwhile, and why the lock could not be released. A lock that could not
-    /// be released after work that failed is logged as a warning with its id.
+    /// Those of `lock`; the error of the work. If the work succeeded: `PreconditionFailed` if the
+    /// lock was released meanwhile, and the reason if the lock could not be released. If the work
+    /// failed and the lock cannot be released, a warning with the lock's id is logged.
     async fn with_lock<T: Send, E: From<Error> + Send>(
         &self,
         workspace: &Workspace,
@@ -268,7 +268,7 @@ where
     loop {
         let error = match attempt().await {
             Ok(taken) => return Ok(taken),
-            // Whatever ends the waiting, what an attempt left in the store is told.
+            // The error reports what an attempt left in the store, however the wait ends.
             Err(error) => match &earlier {
                 Some(earlier) => error.with_leftovers_of(earlier),
                 None => error,
@@ -309,7 +309,7 @@ impl Pauses {
 
     /// Returns how long to pause now, or `None` if the time is up.
     ///
-    /// The last pause is cut short, so that the final attempt falls on the deadline and not before
+    /// The last pause is shortened, so that the final attempt comes at the deadline and not before
     /// it.
     fn next(&mut self, elapsed: Duration) -> Option<Duration> {
         let left = self.timeout.saturating_sub(elapsed);

@@ -1,4 +1,4 @@
-//! The record that a holder writes into a lock.
+//! The lock record that a holder stores.
 
 use std::fmt;
 
@@ -9,28 +9,28 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use crate::error::Result;
 use crate::names::{ClaimId, LockId};
 
-/// Who holds a lock and why: the record that Terraform, OpenTofu and we write into lock files and
-/// lock items.
+/// A lock record: who holds a lock and why. Terraform, OpenTofu and this library write it into lock
+/// files and lock items.
 ///
-/// [`to_json`](Self::to_json) yields the very bytes that Go's encoder makes of the same values.
+/// [`to_json`](Self::to_json) yields exactly the bytes that Go's encoder makes of the same values.
 /// That matters: OpenTofu removes a DynamoDB lock only if the stored text equals its own rendering
-/// of it. The record has exactly these seven fields, in this order.
+/// of the record. The record has exactly these seven fields, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockInfo {
     /// The lock's id.
     pub id: LockId,
-    /// What the holder is doing, such as `OperationTypeApply`. Free text, for people.
+    /// The holder's operation, such as `OperationTypeApply`. Free text, for people.
     pub operation: String,
-    /// More words from the holder; usually empty.
+    /// More information from the holder; usually empty.
     pub info: String,
-    /// `user@host` as the holder believes; not authenticated.
+    /// `user@host`, as the holder reports it; not authenticated.
     pub who: String,
     /// The version of the holder's program.
     pub version: String,
-    /// When the lock was taken, UTC, by the holder's clock. [`LockInfo::NO_TIME`] if the record
-    /// has none.
+    /// When the holder took the lock, UTC, by the holder's clock. [`LockInfo::NO_TIME`] if the
+    /// record has no time.
     pub created: Timestamp,
-    /// What is locked: `<bucket>/<state key>`, set by the store.
+    /// The locked object: `<bucket>/<state key>`, set by the store.
     pub path: String,
 }
 
@@ -47,7 +47,7 @@ impl fmt::Display for LockInfoError {
 impl std::error::Error for LockInfoError {}
 
 impl LockInfo {
-    /// The time that Go writes where none was set: `0001-01-01T00:00:00Z`.
+    /// The time that Go writes if none was set: `0001-01-01T00:00:00Z`.
     pub const NO_TIME: Timestamp = Timestamp::constant(-62_135_596_800, 0);
 
     /// Creates a record with a new random id.
@@ -71,21 +71,21 @@ impl LockInfo {
         })
     }
 
-    /// Sets the words for people.
+    /// Sets the information for people.
     #[must_use]
     pub fn with_info(mut self, info: impl Into<String>) -> Self {
         self.info = info.into();
         self
     }
 
-    /// Sets what is locked.
+    /// Sets the path of the locked object.
     #[must_use]
     pub fn with_path(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
         self
     }
 
-    /// Renders the record as Go's `encoding/json` does: compact, no newline at the end.
+    /// Renders the record as Go's `encoding/json` does: compact, without a newline at the end.
     pub fn to_json(&self) -> String {
         let created = self.created.to_string();
         let fields = [
@@ -108,8 +108,8 @@ impl LockInfo {
         json
     }
 
-    /// Reads a record as tolerantly as Go does: unknown fields are ignored, missing ones are empty,
-    /// names match in any case.
+    /// Parses a record as tolerantly as Go does: unknown fields are ignored, missing ones are
+    /// empty, names match in any case.
     ///
     /// # Errors
     /// If the text is not a JSON object, a field is not a string, `Created` is not RFC 3339, or
@@ -118,7 +118,7 @@ impl LockInfo {
         if json.is_empty() {
             return Err(LockInfoError("it is empty".into()));
         }
-        // The parser's own message may quote the text: keep its place only.
+        // The parser's own message may quote the text: keep only the position.
         let Members(members) = serde_json::from_slice(json).map_err(|error| {
             LockInfoError(format!(
                 "not a JSON object (line {}, column {})",
@@ -135,7 +135,7 @@ impl LockInfo {
             created: Self::NO_TIME,
             path: String::new(),
         };
-        // Of fields that differ in case only, or not at all, the last in the text counts.
+        // Of fields with one name, in any case, the last in the text counts.
         for (name, value) in members {
             let name = name.to_ascii_lowercase();
             let text = match value {
@@ -171,8 +171,8 @@ impl LockInfo {
     }
 }
 
-/// Reads a time. The last hours of the year 9999, which people write for "never", are more than a
-/// [`Timestamp`] holds: they are its last moment.
+/// Parses a time. A [`Timestamp`] cannot hold the last hours of the year 9999, which people write
+/// for "never": they become the last moment that it can.
 fn time(text: &str) -> Option<Timestamp> {
     text.parse().ok().or_else(|| {
         let pieces = Pieces::parse(text).ok()?;
@@ -221,7 +221,7 @@ fn push_go_string(json: &mut String, text: &str) {
             '\n' => json.push_str("\\n"),
             '\r' => json.push_str("\\r"),
             '\t' => json.push_str("\\t"),
-            // Short since Go 1.22, with which every Terraform from 1.8 on is built.
+            // Short since Go 1.22, which builds every Terraform from 1.8 on.
             '\u{8}' => json.push_str("\\b"),
             '\u{c}' => json.push_str("\\f"),
             '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..='\u{1f}' => {
@@ -237,39 +237,40 @@ fn push_go_string(json: &mut String, text: &str) {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LockRecord {
-    /// The record, or why what stands there cannot be read as one.
+    /// The record, or why the stored text cannot be parsed as one.
     pub info: Result<LockInfo, String>,
     /// The lock object, as a URL.
     pub object: String,
-    /// The release that has claimed it and is about to remove it. Such a lock is held for
-    /// everybody, and nobody's own.
+    /// The claim of the release that is about to remove the lock. Such a lock blocks every client
+    /// and belongs to no holder.
     pub claim: Option<ClaimId>,
 }
 
 impl LockRecord {
-    /// Describes a lock that was found at `object`.
+    /// Creates the description of a lock that was found at `object`.
     pub fn new(info: Result<LockInfo, String>, object: impl Into<String>) -> Self {
         Self { info, object: object.into(), claim: None }
     }
 
-    /// Sets the release that has claimed it.
+    /// Sets the claim of a release.
     #[must_use]
     pub fn with_claim(mut self, claim: ClaimId) -> Self {
         self.claim = Some(claim);
         self
     }
 
-    /// Whether a release has claimed it: it keeps everyone out, and nobody may go by it any more.
+    /// Returns whether a release has claimed the lock: it blocks every client, and no client may
+    /// work under it any more.
     pub fn is_being_released(&self) -> bool {
         self.claim.is_some()
     }
 
-    /// Whether whoever has this id holds the lock, and may go by it.
+    /// Returns whether the client with this id holds the lock, and may work under it.
     pub fn is_held_by(&self, id: &LockId) -> bool {
         !self.is_being_released() && self.id() == Some(id)
     }
 
-    /// Returns the id, if the record could be read.
+    /// Returns the id, if the record could be parsed.
     pub fn id(&self) -> Option<&LockId> {
         self.info.as_ref().ok().map(|info| &info.id)
     }

@@ -1,4 +1,4 @@
-//! Names and numbers of the field, parsed once.
+//! Types for names and numbers, parsed once.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ macro_rules! text {
         pub struct $name(String);
 
         impl $name {
-            /// Wraps the text as it is.
+            /// Creates it from a text, unchanged.
             pub fn new(text: impl Into<String>) -> Self {
                 Self(text.into())
             }
@@ -36,13 +36,13 @@ text! {
     ETag
 }
 text! {
-    /// The random text, made when a state is born, that tells it from every other state. May be
+    /// The random text, created with a state, that distinguishes it from every other state. May be
     /// empty in old states.
     Lineage
 }
 text! {
-    /// The id of a lock. Terraform makes it look like a UUID, but neither version nor variant bits
-    /// are set: compare it, never parse it.
+    /// The id of a lock. Terraform makes it look like a UUID, but sets neither version nor variant
+    /// bits: compare it, never parse it.
     LockId
 }
 text! {

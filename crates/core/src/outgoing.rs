@@ -1,4 +1,4 @@
-//! What a store is given to write: the bytes, and the decision that makes them visible.
+//! A state to write: the bytes, and the decision that makes them visible.
 
 use std::fmt;
 use std::future::Future;
@@ -12,21 +12,21 @@ use crate::source::{StateFile, StateSource};
 
 /// A state on its way into a store.
 ///
-/// The writer may decide while the store already prepares the write: until the decision is there,
-/// and unless it is yes, a store makes nothing of it visible.
+/// The caller may decide while the store already prepares the write. The store makes nothing
+/// visible before the decision, nor if the decision is no.
 pub struct Outgoing {
     source: StateSource,
     decision: Option<BoxFuture<'static, Result<()>>>,
 }
 
 impl Outgoing {
-    /// A state that may be stored at once.
+    /// Creates a state that may be stored at once.
     pub fn new(source: impl Into<StateSource>) -> Self {
         Self { source: source.into(), decision: None }
     }
 
-    /// Sets the decision: `Ok` makes the state visible, and an error is what the write returns
-    /// after having stored nothing.
+    /// Sets the decision: `Ok` makes the state visible; with an error the write stores nothing and
+    /// returns that error.
     #[must_use]
     pub fn with_decision(
         mut self,
@@ -42,12 +42,12 @@ impl Outgoing {
     }
 
     /// Returns the bytes and the decision, for a store that sends the bytes while it waits and
-    /// withholds what makes them visible.
+    /// holds back the request that makes them visible.
     pub fn into_parts(self) -> (StateSource, BoxFuture<'static, Result<()>>) {
         (self.source, self.decision.unwrap_or_else(|| std::future::ready(Ok(())).boxed()))
     }
 
-    /// Waits for the decision, and returns the bytes that may be stored.
+    /// Waits for the decision, and returns the bytes if they may be stored.
     ///
     /// # Errors
     /// The decision, if it is no.

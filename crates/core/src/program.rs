@@ -1,8 +1,9 @@
-//! Programs that print credentials, and whose terminal and standard input they use.
+//! Programs that print credentials, and their use of the terminal and of standard input.
 //!
-//! Such a program may ask a person. A process that reads from a terminal in the background is
-//! stopped by `SIGTTIN`, and so is its whole process group: the program must not be in the group of
-//! a server that others depend on, and must not take what another process is meant to read.
+//! Such a program may ask a person. The system stops a background process that reads from a
+//! terminal, and its whole process group, with `SIGTTIN`. The program must therefore not be in the
+//! group of a server that others depend on, and must not take input that another process is meant
+//! to read.
 
 use std::io;
 use std::process::{Output, Stdio};
@@ -10,17 +11,18 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::process::{Child, Command};
 
-/// Whose the standard input of this process is. It is one per process, and so is the setting.
+/// The owner of this process's standard input. A process has one standard input, and so one such
+/// setting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StandardInput {
-    /// It is for this process alone, and so for the programs that this process starts.
+    /// Only this process, and so the programs that it starts.
     #[default]
     Own,
-    /// It belongs to nobody or to another process. A program may read from it only if it is a
-    /// terminal in whose foreground this process is.
+    /// No process, or another one. A program may read from it only if it is a terminal and this
+    /// process is in its foreground.
     Shared,
-    /// Another process reads from it and from the terminal now. No program may.
+    /// Another process, which reads from it and from the terminal now. No program may read from it.
     Taken,
 }
 
@@ -43,38 +45,38 @@ fn shared<T>(work: impl FnOnce(&mut Shared) -> T) -> T {
     work(&mut SHARED.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Says whose the standard input is, for every program that starts from now on.
+/// Sets the owner of standard input for every program that starts from now on.
 pub fn set_standard_input(whose: StandardInput) {
     shared(|shared| shared.standard_input = whose);
 }
 
-/// Returns whether a process group was made for a program. Who waits for processes by their group
-/// leaves those to the runtime.
+/// Returns whether a process group was made for a program. Code that waits for processes by their
+/// group leaves such groups to the runtime.
 ///
-/// Ask after having seen the group: a program that is being started counts already.
+/// Call this after seeing the group: a program counts as soon as it is being started.
 pub fn is_group_of_program(group: u32) -> bool {
     shared(|shared| shared.groups.contains(&group))
 }
 
-/// Runs a program to its end, with the standard error of this process, and returns what it prints.
+/// Runs a program to its end, with the standard error of this process, and returns its output.
 ///
 /// The program reads from standard input if [`StandardInput`] and the terminal allow it, and from
-/// nothing otherwise. Unless this process is in the foreground of its terminal, the program has a
-/// process group of its own, so that one that opens the terminal itself stops alone. A program that
-/// is no longer waited for, because the future is dropped, is killed with its group.
+/// nothing otherwise. Unless this process is in the foreground of its terminal, the program gets
+/// its own process group, so that only that group stops if the program opens the terminal itself.
+/// Dropping the future kills the program with its group.
 ///
 /// # Errors
 /// If the program cannot be started or waited for.
 pub async fn output(mut command: Command) -> io::Result<Output> {
-    // `Command::output` would keep back standard error.
+    // `Command::output` would capture standard error.
     command.stderr(Stdio::inherit()).stdout(Stdio::piped()).kill_on_drop(true);
     let (child, group) = shared(|shared| start(command, shared))?;
     wait_for(child, group).await
 }
 
-/// Waits for a program, and kills it and its group if it is no longer waited for.
+/// Waits for a program; kills it and its group if the future is dropped.
 async fn wait_for(child: Child, group: Option<u32>) -> io::Result<Output> {
-    // Declared before the group, so that the group goes first.
+    // Declared before the group, so that the group is dropped first.
     let ended = std::pin::pin!(child.wait_with_output());
     let mut group = Group(group);
     let output = ended.await?;
@@ -97,7 +99,7 @@ fn start(mut command: Command, shared: &mut Shared) -> io::Result<(Child, Option
     Ok((child, group))
 }
 
-/// Kills the group of a program that nobody waits for any more.
+/// Kills the group of a program when dropped.
 #[derive(Debug)]
 struct Group(Option<u32>);
 
@@ -119,18 +121,18 @@ mod system {
     use super::StandardInput;
 
     /// Returns whether a program may read from standard input without being stopped and without
-    /// taking what is another's.
+    /// taking another process's input.
     pub(super) fn may_read(whose: StandardInput) -> bool {
         match (whose, tcgetpgrp(std::io::stdin())) {
             (StandardInput::Taken, _) => false,
             (_, Ok(front)) => front == getpgrp(),
-            // It is no terminal, or none that controls this process and could stop it.
+            // It is no terminal, or not the one that controls this process and could stop it.
             (whose, Err(_)) => whose == StandardInput::Own,
         }
     }
 
-    /// Returns whether a program that opens the terminal could stop this process. Where no terminal
-    /// controls this process, none can.
+    /// Returns whether a program that opens the terminal could stop this process. Without a
+    /// controlling terminal, none can.
     pub(super) fn needs_own_group(whose: StandardInput) -> bool {
         let Ok(terminal) = File::open("/dev/tty") else { return false };
         whose == StandardInput::Taken || tcgetpgrp(terminal).ok() != Some(getpgrp())
@@ -150,7 +152,8 @@ mod system {
 
     use super::StandardInput;
 
-    /// Nothing here stops a process that reads from the terminal.
+    /// Returns whether a program may read from standard input. This system stops no process for
+    /// that.
     pub(super) fn may_read(whose: StandardInput) -> bool {
         match whose {
             StandardInput::Own => true,
@@ -193,14 +196,15 @@ mod tests {
         assert!(output(Command::new("/no/such/program")).await.is_err());
     }
 
-    /// One that sleeps, one that has been stopped, as by a terminal, and one that a child keeps.
+    /// A program that sleeps, one that was stopped as by a terminal, and one whose child keeps
+    /// running.
     #[tokio::test]
     async fn a_program_that_is_not_waited_for_is_killed_with_its_group() {
         let keeps = "sh -c 'echo; exec sleep 1000'; true";
         for script in ["exec sleep 1000", "kill -STOP $$", keeps] {
             let folder = tempfile::tempdir().unwrap();
             let mut command = shell(&format!("echo $$ > pid; {script}"), folder.path());
-            // As where the terminal is another's.
+            // As when the terminal belongs to another process.
             command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
             let mut child = command.kill_on_drop(true).spawn().unwrap();
             let mut read_by_all = child.stdin.take().unwrap();
@@ -213,7 +217,7 @@ mod tests {
             }
             assert!(timeout(Duration::from_millis(50), &mut running).await.is_err(), "{script}");
             drop(running);
-            // Nobody is left who could read.
+            // No process is left that could read.
             while read_by_all.write_all(b"x").await.is_ok() {
                 assert!(started.elapsed() < LONGEST, "{script}");
                 sleep(POLL).await;

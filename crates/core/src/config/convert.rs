@@ -1,4 +1,4 @@
-//! Conversion of what was written to the type of its key.
+//! Conversion of settings to the types of their keys.
 
 use std::collections::BTreeMap;
 
@@ -8,17 +8,17 @@ use crate::config::spec::{ConfigKeySpec, ValueKind};
 use crate::config::value::{ConfigValue, Origin, Sourced, without_userinfo};
 use crate::error::{Error, Result};
 
-/// What is in the way of evaluating a JSON string with `${` or `%{` in it.
+/// What prevents the evaluation of a JSON string that contains `${` or `%{`.
 pub(crate) const TEMPLATE_IN_JSON: &str = "a template in JSON";
 
-/// Longer values are cut in messages.
+/// The most characters of a value that messages show.
 const MAX_SHOWN: usize = 60;
 
 /// Converts a setting to the type of its key; `None` is null.
 ///
 /// # Errors
-/// `ConfigInvalid` naming the key, where the value was set and the expected form. The value is
-/// shown unless the key is secret.
+/// `ConfigInvalid` with the key, where the value was set and the expected form. The error shows the
+/// value unless the key is secret.
 pub(crate) fn convert(
     key: &ConfigKeySpec,
     given: &Sourced<Setting>,
@@ -32,12 +32,12 @@ pub(crate) fn convert(
         (ValueKind::Bool, value) => bool(value, from_environment).map(ConfigValue::Bool),
         (ValueKind::Number, value) => number(value).map(ConfigValue::Number),
         (ValueKind::String, value) => text(value).map(ConfigValue::String),
-        // A variable names one path or one word; nothing in it says where to split.
+        // A variable holds one path or one word; nothing in it says where to split.
         (ValueKind::StringList, Setting::String(one)) if from_environment => {
             Some(ConfigValue::List(vec![one.clone()]))
         }
         (ValueKind::StringList, Setting::List(items)) => {
-            // The clients let a null stand in a set and then pass over it.
+            // Native clients accept a null in a set and then ignore it.
             let items = items.iter().filter(|item| **item != Setting::Null);
             items.map(text).collect::<Option<_>>().map(ConfigValue::List)
         }
@@ -47,11 +47,11 @@ pub(crate) fn convert(
     converted.map(Some).ok_or_else(|| invalid(key, given))
 }
 
-/// What stands in messages for the names in an expression of a secret key: a secret without its
-/// quotes is a name.
+/// The replacement for names in messages about an expression of a secret key: a secret without its
+/// quotes parses as a name.
 pub(crate) const NAME_OR_CALL: &str = "a name or a call";
 
-/// Creates the error for an expression that has to be evaluated by somebody else.
+/// Creates the error for an expression that this library cannot evaluate.
 pub(crate) fn deferred(name: &str, reason: &str, is_secret: bool, origin: &Origin) -> Error {
     let is_template = reason == TEMPLATE_IN_JSON;
     let reason = if is_secret && !is_template { NAME_OR_CALL } else { reason };
@@ -67,8 +67,8 @@ pub(crate) fn deferred(name: &str, reason: &str, is_secret: bool, origin: &Origi
         .with_advice(Advice::OverrideKey(KeyValue::new(name.to_owned())))
 }
 
-/// Terraform converts these four texts and no others. Variables are read more kindly, as the
-/// vendors' tools read them.
+/// Converts a text to a bool. Terraform converts these four texts and no others. Variables may hold
+/// more texts, as by the vendors' tools.
 fn bool(value: &Setting, any_case: bool) -> Option<bool> {
     match value {
         Setting::Bool(value) => Some(*value),
@@ -125,7 +125,7 @@ fn invalid(key: &ConfigKeySpec, given: &Sourced<Setting>) -> Error {
         .with_hint(format!("write it as `{name} = {example}`"))
 }
 
-/// Prepares a value for a message: no control characters, not too long.
+/// Prepares a value for a message: removes control characters and shortens it.
 fn shown(text: &str) -> String {
     let text = without_userinfo(text);
     let mut shown: String = text.chars().take(MAX_SHOWN).collect();

@@ -1,4 +1,4 @@
-//! From names as written to the rows of a provider's table.
+//! Mapping names as written to the rows of a provider's table.
 
 use crate::advice::Advice;
 use crate::config::setting::{Layer, Setting};
@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 /// What a layer does to the ones below it.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
-    /// Forgets every member of the object: it is given anew, or is null.
+    /// Removes every member of the object: a layer sets it anew, or to null.
     ReplaceObject(String),
     /// Sets one row, by its name as written, which may be an alias.
     Set(String, Sourced<Setting>),
@@ -22,12 +22,13 @@ pub(crate) struct Flattener<'a> {
     pub(crate) notes: Vec<String>,
 }
 
-/// No configuration of ours nests deeper; the bound keeps recursion finite on hostile input.
+/// The deepest nesting to follow. No provider's configuration nests deeper; the limit keeps
+/// recursion finite on hostile input.
 const MAX_DEPTH: usize = 8;
 
 impl<'a> Flattener<'a> {
-    /// Creates one for a provider; `providers` are all that are known, to say whose a strange key
-    /// is.
+    /// Creates one for a provider. `providers` are all known ones, to name the provider that an
+    /// unknown key belongs to.
     pub(crate) fn new(
         provider: &'static ProviderSpec,
         providers: &'a [&'static ProviderSpec],
@@ -38,7 +39,7 @@ impl<'a> Flattener<'a> {
     /// Flattens one layer.
     ///
     /// # Errors
-    /// `ConfigInvalid` for an unknown key, and for a plain value where an object is expected.
+    /// `ConfigInvalid` for an unknown key, and for a plain value in place of an object.
     pub(crate) fn layer(&mut self, layer: &Layer) -> Result<Vec<Change>> {
         let mut changes = Vec::new();
         for (name, setting) in layer {
@@ -70,15 +71,14 @@ impl<'a> Flattener<'a> {
         }
         let unset = given.value == Setting::Null || given.value == Setting::List(Vec::new());
         if unset && matches!(given.origin, Origin::Initialised { .. }) {
-            // A newer client knows the key, records every key that it knows, and was not told a
-            // value.
+            // A newer client knows the key and got no value for it: it records every key that it
+            // knows.
             return Ok(());
         }
         if depth == 0 {
             return Err(self.unknown(name, &given.origin));
         }
-        // Native clients convert the object to the type they know and drop what is left over,
-        // without a word.
+        // Native clients convert the object to the type that they know, and silently drop the rest.
         let scheme = self.provider.scheme;
         self.notes.push(format!(
             "`{name}` ({}) is not a key of provider `{scheme}` and is ignored",
@@ -98,7 +98,8 @@ impl<'a> Flattener<'a> {
         match &given.value {
             Setting::Null => Ok(()),
             Setting::Object(members) => {
-                // Leaves a trace even if it is empty, since it may have required members.
+                // The object leaves an entry even if it is empty, since it may have required
+                // members.
                 let empty = Sourced::new(Setting::Object(Vec::new()), given.origin.clone());
                 changes.push(Change::Set(name.to_owned(), empty));
                 for (member, value) in members {
@@ -108,8 +109,7 @@ impl<'a> Flattener<'a> {
             }
             Setting::List(blocks) if blocks.len() <= 1 && self.provider.is_block(name) => {
                 match blocks.first() {
-                    // What was written as a block is recorded, and written in JSON, as a list of at
-                    // most one object.
+                    // A block is recorded, and written in JSON, as a list of at most one object.
                     None => Ok(()),
                     Some(block @ (Setting::Object(_) | Setting::Null)) => self.object(
                         name,
@@ -120,7 +120,7 @@ impl<'a> Flattener<'a> {
                     Some(other) => Err(self.not_an_object(name, other, &given.origin)),
                 }
             }
-            // Kept under the object's own name: a layer above may still replace it.
+            // The object's own name is its key here: a layer above may still replace it.
             Setting::Deferred(_) => {
                 changes.push(Change::Set(name.to_owned(), given.clone()));
                 Ok(())

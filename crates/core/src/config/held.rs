@@ -1,9 +1,9 @@
-//! What a file of a directory may make us do.
+//! Limits on what a file of a directory may make this library do.
 //!
-//! Whoever writes a repository writes its configuration. Values that stand in a file of the
-//! directory, and files that lie inside it, are therefore held to less than what a person types or
-//! exports: no program of theirs runs, and a token goes only where it is a token and cannot be read
-//! on the way.
+//! The author of a repository writes its configuration. Values from files of the directory, and
+//! files inside it, therefore have fewer rights than values that a person types or exports: they
+//! run no programs, and a token goes only to a service that takes tokens, over a connection that
+//! others cannot read.
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
@@ -11,15 +11,15 @@ use std::path::{Component, Path, PathBuf};
 use crate::config::resolved::ResolvedConfig;
 use crate::config::value::Origin;
 
-/// The variable by which a person lets the programs of a directory's profiles run: any value but
-/// `0` and `false`.
+/// The variable by which a person allows the programs of a directory's profiles: any value but `0`
+/// and `false`.
 pub const PROGRAMS_VARIABLE: &str = "REMOTE_STATE_ALLOW_DIRECTORY_PROGRAMS";
 
-/// The folders of a person's own files, which are free wherever they lie.
+/// The folders of a person's own files, which the limits exempt wherever they are.
 const OWN_FOLDERS: [&str; 2] = [".aws", ".aliyun"];
 
 impl ResolvedConfig {
-    /// Lets programs run that profiles name whose files lie inside the directory.
+    /// Allows programs of profiles whose files are inside the directory.
     #[must_use]
     pub fn with_directory_programs(mut self, are_allowed: bool) -> Self {
         self.directory_programs |= are_allowed;
@@ -33,9 +33,8 @@ impl ResolvedConfig {
             || variable.is_some_and(|value| value != "0" && !value.eq_ignore_ascii_case("false"))
     }
 
-    /// Returns whether a key's value stands in a file of the directory, the record of `init`
-    /// included. A file outside of it, such as one in `~/.aws`, is not of the directory, nor is a
-    /// flag or a variable.
+    /// Returns whether a file of the directory sets the key, the record of `init` included. Files
+    /// outside of it, such as one in `~/.aws`, do not count, nor do flags and variables.
     pub fn is_of_directory(&self, key: &str) -> bool {
         match self.origin(key) {
             Origin::Initialised { .. } => true,
@@ -44,20 +43,21 @@ impl ResolvedConfig {
         }
     }
 
-    /// Returns whether a file lies inside the directory, or inside the Git repository that it is
-    /// part of. Links are followed: what they lead to counts.
+    /// Returns whether a file is inside the directory, or inside the Git repository that contains
+    /// it. Links are followed: their targets count.
     pub fn lies_in_directory(&self, path: &Path) -> bool {
         let canonical = |path: &Path| path.canonicalize().ok();
         let (Some(path), Some(directory)) = (canonical(path), canonical(self.directory())) else {
             return false;
         };
         let is_repository = |folder: &&Path| folder.join(".git").exists();
-        // The outermost: a submodule is a part of the repository around it.
+        // The outermost repository: a submodule is a part of the repository around it.
         let root = directory.ancestors().filter(is_repository).last().unwrap_or(&directory);
         path.starts_with(root) && !self.is_of_person(&path)
     }
 
-    /// A file that the directory has under its own name is its own, whatever a link leads to.
+    /// Returns whether the directory has a file under this name, even if it is a link that leads
+    /// out.
     fn has_file(&self, path: &Path) -> bool {
         let is_below =
             path.is_relative() && !path.components().any(|part| part == Component::ParentDir);
@@ -86,7 +86,7 @@ pub fn is_web_token(text: &str) -> bool {
     text.split('.').count() == 3 && text.split('.').all(is_part)
 }
 
-/// A file of the directory sends requests to a service that is not the vendor's.
+/// A service, not the vendor's, to which a file of the directory sends requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ForeignEndpoint {
@@ -96,14 +96,14 @@ pub struct ForeignEndpoint {
     pub origin: Origin,
     /// The service.
     pub url: String,
-    /// Whose the service is not.
+    /// The vendor.
     pub vendor: &'static str,
-    /// The credentials are the vendor's, or may be: a person should be told.
+    /// Whether the credentials are the vendor's, or may be: the program should warn.
     pub is_sent_vendors_credentials: bool,
 }
 
 impl ForeignEndpoint {
-    /// Describes a service that a key names, if a file of the directory did.
+    /// Returns the service that a key names, if a file of the directory set the key.
     pub fn of(
         config: &ResolvedConfig,
         key: &'static str,

@@ -1,8 +1,8 @@
-//! Which layer wins, decided by the `config` crate.
+//! Precedence of layers, decided by the `config` crate.
 //!
-//! That crate's values have no room for an [`Origin`](super::Origin), for a number with its digits
-//! or for an expression that is not evaluated. So it is given the settings' positions in a list to
-//! layer, and the settings themselves stay here.
+//! That crate's values cannot hold an [`Origin`](super::Origin), a number with its digits or an
+//! expression that is not evaluated. So this module passes it the settings' positions in a list,
+//! and keeps the settings themselves.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +42,7 @@ pub(super) fn merge(
     let config = builder.build().map_err(unexpected)?;
     let merged = match config.get_table(ROOT) {
         Ok(merged) => merged,
-        // No layer says anything.
+        // No layer sets anything.
         Err(ConfigError::NotFound(_)) => Map::new(),
         Err(error) => return Err(unexpected(error)),
     };
@@ -53,8 +53,8 @@ pub(super) fn merge(
     Ok(merged.into_iter().filter_map(|(name, value)| Some((name, take(value)?))).collect())
 }
 
-/// The one key that the crate sees at its top, where it would take a dotted name apart. Below it a
-/// name is a name.
+/// The one top-level key that the crate sees. At the top it would split a dotted name; below it
+/// does not.
 const ROOT: &str = "settings";
 
 /// One layer as a source of the `config` crate.
@@ -80,8 +80,8 @@ impl Source for Steps {
 
     /// Applies the layer to those below it.
     ///
-    /// The default merges tables deeply. Here an object that is given replaces the whole object
-    /// below, as it does in Terraform.
+    /// The default merges tables deeply. Here, as in Terraform, a given object replaces the whole
+    /// object below.
     fn collect_to(&self, below: &mut Value) -> Result<(), ConfigError> {
         let ValueKind::Table(root) = &mut below.kind else { return Ok(()) };
         let names =

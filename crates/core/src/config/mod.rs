@@ -1,13 +1,13 @@
 //! Configuration keys, where their values come from, and how the sources are layered.
 //!
-//! A provider describes each of its keys in one row of a table, a [`ProviderSpec`]. Everything that
-//! is known about a key comes from its row: how it is read, what it falls back to, how it is
-//! documented, and what to suggest when it is misspelt. [`resolve`] layers the sources and yields a
-//! [`ResolvedConfig`], in which every value remembers its [`Origin`].
+//! A provider describes each of its keys in one row of a table, a [`ProviderSpec`]. Each row says
+//! everything about its key: how to parse it, what its default is, how to document it, and what to
+//! suggest if it is misspelt. [`resolve`] layers the sources and yields a [`ResolvedConfig`], in
+//! which every value has its [`Origin`].
 //!
-//! A value passes through three shapes: a [`Setting`] is what a source says, before anybody knows
-//! the key's type; a [`ConfigValue`] has that type; a [`ResolvedConfig`] holds one `ConfigValue`
-//! for each key that has one.
+//! A value passes through three shapes: a [`Setting`] is what a source says, before the key's type
+//! is known; a [`ConfigValue`] has that type; a [`ResolvedConfig`] holds one `ConfigValue` for each
+//! key that has one.
 
 mod convert;
 mod flatten;

@@ -1,4 +1,4 @@
-//! Names of files, in which `$VAR`, `${VAR}` and a leading `~` stand for something.
+//! File names with `$VAR`, `${VAR}` and a leading `~`.
 
 use std::path::PathBuf;
 
@@ -7,14 +7,14 @@ use crate::config::value::Environment;
 use crate::error::Result;
 
 impl ResolvedConfig {
-    /// Expands the name of a file that a key holds: variables first, then the home folder, both as
-    /// the environment of the configuration has them. What is relative then begins in the
+    /// Expands the file name that a key holds: first variables, then the home folder, both from the
+    /// environment of the configuration. A relative name then starts in the
     /// [`directory`](Self::directory) of the configuration, as it does for native clients with
     /// `-chdir`.
     ///
     /// # Errors
-    /// `ConfigInvalid` for a variable that is not set. Native clients put nothing in its place, and
-    /// then look for a file that nobody meant.
+    /// `ConfigInvalid` for a variable that is not set. Native clients replace it by an empty text,
+    /// and then read a file that the user did not mean.
     pub fn path(&self, key: &str, text: &str) -> Result<PathBuf> {
         let expanded = expand(self.environment(), text).map_err(|missing| {
             self.invalid(key, &format!("it refers to `{missing}`, which is not set")).with_hint(
@@ -24,13 +24,13 @@ impl ResolvedConfig {
             )
         })?;
         let path = PathBuf::from(expanded);
-        // A name is shown as it was written where nothing has to stand before it.
+        // A name without a prefix is shown as it was written.
         let is_complete = path.is_absolute() || self.directory().as_os_str() == ".";
         Ok(if is_complete { path } else { self.directory().join(path) })
     }
 }
 
-/// Returns the name of the variable that is not there, if one is not.
+/// Returns the name of the first variable that is not set.
 fn expand<'a>(env: &Environment, text: &'a str) -> Result<String, &'a str> {
     let is_part_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let mut expanded = String::new();

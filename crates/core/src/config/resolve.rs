@@ -1,4 +1,4 @@
-//! Layering.
+//! Layering of configuration sources.
 
 use std::collections::BTreeMap;
 
@@ -13,13 +13,13 @@ use crate::error::{Error, Result};
 
 /// Layers a provider's defaults, the environment and the given layers, the last of which wins.
 ///
-/// `null`, and the empty string where its row says so, count as not set: the environment and the
-/// default then apply. An object that is given replaces the object of a lower layer as a whole; a
-/// dotted name changes one member.
+/// `null`, and the empty string if the row says so, count as not set: the environment and the
+/// default then apply. A given object replaces the object of a lower layer as a whole; a dotted
+/// name changes one member.
 ///
 /// # Errors
-/// `ConfigInvalid` for a key that the provider does not have, a value that does not do, a name
-/// given together with its alias, and a required value that is nowhere.
+/// `ConfigInvalid` for a key that the provider does not have, an invalid value, a name given
+/// together with its alias, and a required value that no source sets.
 pub fn resolve(
     provider: &'static ProviderSpec,
     env: &Environment,
@@ -28,8 +28,8 @@ pub fn resolve(
     resolve_among(provider, &[provider], env, layers, None)
 }
 
-/// Does what [`resolve`] does, and can tell that an unknown key belongs to another of `providers`,
-/// and where the backend was named whose required value is missing.
+/// Works as [`resolve`]. Its errors also say which other one of `providers` an unknown key belongs
+/// to, and where the backend with a missing required value was named.
 ///
 /// # Errors
 /// As [`resolve`].
@@ -77,8 +77,8 @@ pub fn resolve_among(
     Ok(config)
 }
 
-/// Returns what the layers alone say, by the canonical names of the rows; `None` for what cannot be
-/// evaluated.
+/// Returns the values of the layers alone, by the canonical names of the rows; `None` for an
+/// expression that cannot be evaluated.
 pub(crate) fn stated(
     provider: &'static ProviderSpec,
     providers: &[&'static ProviderSpec],
@@ -103,13 +103,13 @@ pub(crate) fn stated(
     Ok(stated)
 }
 
-/// What the layers say, by the canonical names of the rows.
+/// The values of the layers, by the canonical names of the rows.
 #[derive(Default)]
 struct Given {
     settings: BTreeMap<&'static str, Written>,
     /// Where an object was given, even an empty one.
     objects: BTreeMap<String, Origin>,
-    /// Where a value was set to the empty string that counts as absent.
+    /// Where a value was set to an empty string that counts as absent.
     empty: BTreeMap<&'static str, Origin>,
 }
 
@@ -127,8 +127,8 @@ impl Given {
         notes: &mut Vec<String>,
     ) -> Result<()> {
         let Some(key) = provider.row(&name) else {
-            // Under a name that is no row there is only an object: the trace of one, or one that
-            // cannot be evaluated.
+            // A name without a row belongs to an object: the entry of one, or one that cannot be
+            // evaluated.
             if let Setting::Deferred(reason) = &setting.value {
                 return Err(deferred(&name, reason, provider.holds_secret(&name), &setting.origin));
             }
@@ -172,9 +172,9 @@ impl Given {
         Ok(())
     }
 
-    /// Checks that an object with a required member, which is one thing and no mere collection, is
-    /// not put together from members and from older names that stand outside of it: which of
-    /// them somebody has forgotten about cannot be told.
+    /// Checks that an object with a required member, which is one unit and no mere collection, does
+    /// not combine members with older names outside of it: the user may have forgotten about
+    /// either, and this library cannot know which.
     fn check_whole(&self, provider: &'static ProviderSpec) -> Result<()> {
         let whole = provider.keys.iter().filter(|key| key.required);
         for object in whole.filter_map(|key| Some(key.name.rsplit_once('.')?.0)) {
@@ -199,8 +199,8 @@ impl Given {
         Ok(())
     }
 
-    /// Checks that whatever is required has a value: a member of an object only if its object is in
-    /// use.
+    /// Checks that every required key has a value; for a member of an object, only if the object is
+    /// used.
     fn check_required(
         &self,
         config: &ResolvedConfig,

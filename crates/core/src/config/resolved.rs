@@ -1,4 +1,4 @@
-//! A provider's configuration with every value in its place.
+//! A provider's resolved configuration.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,8 +13,7 @@ use crate::config::value::{ConfigValue, Environment, Origin, Sourced};
 use crate::error::{Error, Result};
 use crate::workspace::Workspace;
 
-/// A provider's configuration: each value converted to its key's type and paired with where it came
-/// from.
+/// A provider's configuration: each value with its key's type and its origin.
 #[derive(Clone, Debug)]
 pub struct ResolvedConfig {
     provider: &'static ProviderSpec,
@@ -28,7 +27,7 @@ pub struct ResolvedConfig {
 /// What to do about a line break.
 const WITHOUT_LINE_BREAK: &str = "set it again without one: `printf %s` writes none, `echo` does";
 
-/// Says why a text cannot go into a header; nothing if it can.
+/// Returns the reason why a text cannot go into a header; `None` if it can.
 pub fn unprintable(text: &str) -> Option<&'static str> {
     if text.trim_end_matches(['\r', '\n']) != text {
         Some("it ends with a line break")
@@ -56,7 +55,7 @@ impl ResolvedConfig {
         }
     }
 
-    /// Resolves names and texts that a program gives, without looking at the environment.
+    /// Resolves names and texts from a program, without reading the environment.
     ///
     /// # Errors
     /// As [`resolve`](crate::config::resolve).
@@ -70,24 +69,24 @@ impl ResolvedConfig {
         resolve(provider, &Environment::default(), &[pairs.into_iter().map(setting).collect()])
     }
 
-    /// Returns the provider whose keys these are.
+    /// Returns the provider that has these keys.
     pub fn provider(&self) -> &'static ProviderSpec {
         self.provider
     }
 
-    /// Returns the environment that the configuration was resolved in, for what stands in no key:
-    /// `$HOME` in the name of a file.
+    /// Returns the environment that the configuration was resolved in, for values without a key:
+    /// `$HOME` in a file name.
     pub fn environment(&self) -> &Environment {
         &self.env
     }
 
-    /// Returns the directory in which the names of files begin: the one whose configuration it is,
-    /// or else the current one.
+    /// Returns the directory that relative file names start in: the one that the configuration is
+    /// for, or else the current one.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Sets the directory in which the names of files begin.
+    /// Sets the directory that relative file names start in.
     #[must_use]
     pub fn in_directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = directory.into();
@@ -114,7 +113,7 @@ impl ResolvedConfig {
         self.values.get(name)
     }
 
-    /// Returns where a key's value was set; a key without a value has its default.
+    /// Returns where a key's value was set; for a key without a value, its default.
     pub fn origin(&self, name: &str) -> Origin {
         self.get(name).map_or(Origin::Default, |value| value.origin.clone())
     }
@@ -127,10 +126,10 @@ impl ResolvedConfig {
         }
     }
 
-    /// Returns a text that must be there.
+    /// Returns a required text.
     ///
     /// # Errors
-    /// `ConfigInvalid` if it is not.
+    /// `ConfigInvalid` if it is missing.
     pub fn required(&self, name: &str) -> Result<&str> {
         self.string(name).ok_or_else(|| self.missing(name))
     }
@@ -170,9 +169,9 @@ impl ResolvedConfig {
         self
     }
 
-    /// Checks that no text holds a line break or another control character, but for the keys that
-    /// are named: texts go into headers, where such a character ends them or is refused without
-    /// a word.
+    /// Checks that no text holds a line break or another control character, except in the named
+    /// keys. Texts go into headers, where such a character ends them or makes the request fail
+    /// without an explanation.
     ///
     /// # Errors
     /// `ConfigInvalid` with the key and where its value was set.
@@ -186,7 +185,7 @@ impl ResolvedConfig {
         Ok(())
     }
 
-    /// Checks the same of variables that are no keys.
+    /// Checks variables that are no keys in the same way.
     ///
     /// # Errors
     /// `ConfigInvalid` with the name of the variable.
@@ -203,7 +202,7 @@ impl ResolvedConfig {
         Ok(())
     }
 
-    /// Returns the whole configuration as a document with a version, secrets left out.
+    /// Returns the whole configuration as a versioned document without secrets.
     pub fn to_json(&self, workspace: &Workspace) -> Value {
         let entry = |(key, sourced): (&ConfigKeySpec, &Sourced<ConfigValue>)| {
             let origin = sourced.origin.to_string();
@@ -228,14 +227,14 @@ impl ResolvedConfig {
         Some(self.get(key.name)?.value.shown())
     }
 
-    /// Creates the error for a value that does not do, naming the key and where the value was set,
-    /// never the value.
+    /// Creates the error for an invalid value, with the key and where the value was set, but never
+    /// the value.
     pub fn invalid(&self, name: &str, reason: &str) -> Error {
         Error::config(format!("invalid value for `{name}`: {reason}"))
             .with_context("set in", self.origin(name))
     }
 
-    /// Creates the error for a value that is not there.
+    /// Creates the error for a missing value.
     pub fn missing(&self, name: &str) -> Error {
         let error =
             Error::config(format!("`{name}` is not set for provider `{}`", self.provider.scheme));

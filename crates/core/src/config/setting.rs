@@ -4,15 +4,15 @@ use std::fmt;
 
 use crate::config::value::{Origin, Sourced};
 
-/// One source of configuration: a block, a file, an option. Names are as written; a member of an
-/// object may be named with a dot.
+/// One source of configuration: a block, a file, an option. Names are as written; a dotted name may
+/// name a member of an object.
 pub type Layer = Vec<(String, Sourced<Setting>)>;
 
 /// A value as its source has it.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Setting {
-    /// Not set here, and hides what a lower layer says.
+    /// Unset here, hiding the values of lower layers.
     Null,
     /// `true` or `false`.
     Bool(bool),
@@ -22,15 +22,15 @@ pub enum Setting {
     String(String),
     /// Several values.
     List(Vec<Self>),
-    /// Named values, each with its own place.
+    /// Named values, each with its own origin.
     Object(Vec<(String, Sourced<Self>)>),
-    /// An expression that this library does not evaluate. The text names what is in the way, such
-    /// as `var.bucket`.
+    /// An expression that this library does not evaluate. The text names the obstacle, such as
+    /// `var.bucket`.
     Deferred(String),
 }
 
 impl Setting {
-    /// Makes a list, which cannot be evaluated if one of its items cannot.
+    /// Creates a list. If an item cannot be evaluated, neither can the list.
     pub(crate) fn list(items: Vec<Self>) -> Self {
         match items.iter().find(|item| matches!(item, Self::Deferred(_))) {
             Some(deferred) => deferred.clone(),
@@ -38,7 +38,7 @@ impl Setting {
         }
     }
 
-    /// Gives every member, however deep, the same place.
+    /// Sets the same origin for every member at any depth.
     pub(crate) fn placed(self, origin: &Origin) -> Self {
         match self {
             Self::List(items) => {
@@ -54,7 +54,7 @@ impl Setting {
         }
     }
 
-    /// Names the shape for a message, with its article.
+    /// Returns the name of the shape for a message, with its article.
     pub(crate) fn shape(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -98,7 +98,7 @@ impl<T: Into<Self>> From<Vec<T>> for Setting {
     }
 }
 
-/// Hides the value: whether it is a secret is known to its key, not to itself.
+/// Hides the value: only its key knows whether it is a secret.
 impl fmt::Debug for Setting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

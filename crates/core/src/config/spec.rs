@@ -1,10 +1,10 @@
-//! One row for each configuration key.
+//! Descriptions of configuration keys, one row for each.
 
-/// Everything that there is to know about a provider's configuration.
+/// The description of a provider's configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct ProviderSpec {
-    /// The provider's name in a `backend` block, as a feature, as a folder and as the scheme of
-    /// its URLs.
+    /// The provider's name in a `backend` block, as a feature, as a folder and as the scheme of its
+    /// URLs.
     pub scheme: &'static str,
     /// The provider's name for people.
     pub title: &'static str,
@@ -19,14 +19,13 @@ impl ProviderSpec {
         named.or_else(|| self.keys.iter().find(|key| key.aliases.contains(&name)))
     }
 
-    /// Returns whether the name is that of a secret, or of an object with a secret among its
-    /// members.
+    /// Returns whether the name is that of a secret, or of an object with a secret member.
     pub(crate) fn holds_secret(&self, name: &str) -> bool {
         self.row(name).is_some_and(|key| key.secret)
             || self.keys.iter().any(|key| key.secret && member_of(key.name, name).is_some())
     }
 
-    /// Returns whether the name is that of an object whose members are rows.
+    /// Returns whether the name is that of an object whose members have rows.
     pub fn is_object(&self, name: &str) -> bool {
         self.keys.iter().any(|key| member_of(key.name, name).is_some())
     }
@@ -36,7 +35,7 @@ impl ProviderSpec {
         self.keys.iter().filter_map(|key| member_of(key.name, object)).collect()
     }
 
-    /// Returns whether the name means anything here.
+    /// Returns whether the provider knows the name.
     pub(crate) fn knows(&self, name: &str) -> bool {
         self.row(name).is_some_and(|key| key.refused.is_none()) || self.is_object(name)
     }
@@ -51,15 +50,15 @@ impl ProviderSpec {
         self.offered().flat_map(|key| key.aliases.iter().copied().chain([key.name])).chain(objects)
     }
 
-    /// Returns the known name that is most like another one, however little that is.
+    /// Returns the most similar known name, even if it is hardly similar.
     pub(crate) fn most_alike(&self, name: &str) -> Option<&'static str> {
         let alike = |known: &str| strsim::jaro_winkler(known, name);
         self.known_names().max_by(|one, other| alike(one).total_cmp(&alike(other)))
     }
 
-    /// Returns the known name that a misspelt one most likely stands for.
+    /// Returns the known name that a misspelt one most likely means.
     pub(crate) fn nearest(&self, name: &str) -> Option<&'static str> {
-        // Three edits turn any short name into any other, so at least half of it must stay.
+        // Three edits turn any short name into any other, so at least half of the name must match.
         let near = |known: &str| {
             let distance = strsim::damerau_levenshtein(known, name);
             (distance <= 3 && distance * 2 <= known.len().max(name.len())).then_some(distance)
@@ -70,7 +69,7 @@ impl ProviderSpec {
             .map(|(_, known)| known)
     }
 
-    /// Returns the rows of the keys that there are.
+    /// Returns the rows of all usable keys.
     pub fn offered(&self) -> impl Iterator<Item = &'static ConfigKeySpec> + use<> {
         self.keys.iter().filter(|key| key.refused.is_none())
     }
@@ -85,28 +84,28 @@ fn member_of<'a>(name: &'a str, object: &str) -> Option<&'a str> {
 /// A member of an object-valued key is a row of its own, with a dotted name: `endpoints.s3`.
 #[derive(Clone, Copy, Debug)]
 pub struct ConfigKeySpec {
-    /// The name. Dotted for the member of an object.
+    /// The name. Dotted for a member of an object.
     pub name: &'static str,
-    /// Older names that mean the same, accepted with a note.
+    /// Older names for the same key, accepted with a note.
     pub aliases: &'static [&'static str],
-    /// The environment variables that stand in for an absent value, first one first.
+    /// The environment variables to use if no value is set, in order.
     pub env: &'static [&'static str],
     /// The type of its value.
     pub kind: ValueKind,
-    /// What holds if nothing else says otherwise, in the words of a configuration file.
+    /// The default, as a configuration file would have it.
     pub default: Option<&'static str>,
-    /// There must be a value, from wherever.
+    /// Some source must set a value.
     pub required: bool,
-    /// The value must not be shown.
+    /// The value must never be shown.
     pub secret: bool,
     /// What the empty string means.
     pub empty: EmptyRule,
     /// Why the key is deprecated and what to use instead.
     pub deprecated: Option<&'static str>,
-    /// Why the key, which other providers have, cannot be used with this one. It is no key then,
-    /// and is shown nowhere but in the error.
+    /// Why the key, which other providers have, cannot be used with this one. Such a key is only
+    /// mentioned in the error.
     pub refused: Option<&'static str>,
-    /// The object that the key is a member of is written as a block, `role { … }`, and not as an
+    /// The object that contains the key is written as a block, `role { … }`, and not as an
     /// attribute.
     pub block: bool,
     /// One or more sentences for the documentation.
@@ -114,7 +113,7 @@ pub struct ConfigKeySpec {
 }
 
 impl ConfigKeySpec {
-    /// Starts a row: an optional string without fallbacks, whose empty value counts as absent.
+    /// Creates a row: an optional string without fallbacks, whose empty value counts as absent.
     pub const fn new(name: &'static str, kind: ValueKind, doc: &'static str) -> Self {
         Self {
             name,
@@ -153,14 +152,14 @@ impl ConfigKeySpec {
         self
     }
 
-    /// Demands a value.
+    /// Requires a value.
     #[must_use]
     pub const fn required(mut self) -> Self {
         self.required = true;
         self
     }
 
-    /// Keeps the value out of everything that is shown.
+    /// Marks the value as secret, so that it is never shown.
     #[must_use]
     pub const fn secret(mut self) -> Self {
         self.secret = true;
@@ -181,14 +180,14 @@ impl ConfigKeySpec {
         self
     }
 
-    /// Refuses the key, and whatever object has its name, with the reason.
+    /// Refuses the key, and any object of its name, with the reason.
     #[must_use]
     pub const fn refused(mut self, reason: &'static str) -> Self {
         self.refused = Some(reason);
         self
     }
 
-    /// Says that the object that this key is a member of is written as a block.
+    /// Marks the object that contains this key as written as a block.
     #[must_use]
     pub const fn block(mut self) -> Self {
         self.block = true;
@@ -212,10 +211,10 @@ pub enum ValueKind {
     StringMap,
 }
 
-/// What a text's empty string means. Elsewhere the empty string is malformed.
+/// The meaning of an empty string in a text. In other types the empty string is malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EmptyRule {
-    /// As if the key were absent: fallbacks apply.
+    /// As if the key were absent: the fallbacks apply.
     Absent,
     /// The empty string is a value of its own.
     Value,

@@ -1,4 +1,4 @@
-//! Values and where they came from.
+//! Values and their origins.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-/// A value of a configuration key, after conversion to the key's type.
+/// A configuration key's value, converted to the key's type.
 #[derive(Clone, PartialEq, Eq)]
 pub enum ConfigValue {
     /// `true` or `false`.
@@ -23,8 +23,8 @@ pub enum ConfigValue {
 }
 
 impl ConfigValue {
-    /// Returns the value as JSON, without what stands before the host of a URL. A number keeps its
-    /// type, if JSON can express it.
+    /// Returns the value as JSON, without the user and password of a URL. A number keeps its type
+    /// if JSON can express it.
     pub(crate) fn to_json(&self) -> Value {
         match self {
             Self::Bool(value) => Value::from(*value),
@@ -40,7 +40,7 @@ impl ConfigValue {
         }
     }
 
-    /// Returns the value as text for people: a string as it is, everything else as JSON.
+    /// Returns the value as text for people: a string as it is, any other value as JSON.
     pub(crate) fn shown(&self) -> String {
         match self {
             Self::String(text) | Self::Number(text) => without_userinfo(text).into_owned(),
@@ -49,13 +49,13 @@ impl ConfigValue {
     }
 }
 
-/// Hides the user and the password in a URL, whatever key it is set for.
+/// Hides the user and the password in a URL, for any key.
 pub(crate) fn without_userinfo(text: &str) -> Cow<'_, str> {
     let Some((scheme, rest)) = text.split_once("://") else { return text.into() };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let port = authority.split_once(':').map_or("", |(_, port)| port);
-    // A password with a slash in it ends the authority too early. Where there may be one, too much
-    // is hidden rather than too little.
+    // A password with a slash in it ends the authority too early. If the text may contain one, hide
+    // too much rather than too little.
     let searched = if port.bytes().all(|byte| byte.is_ascii_digit()) { authority } else { rest };
     match searched.rfind('@') {
         Some(at) => format!("{scheme}://<secret>{}", &rest[at..]).into(),
@@ -63,7 +63,7 @@ pub(crate) fn without_userinfo(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Hides the value: whether it is a secret is known to its key, not to itself.
+/// Hides the value: only its key knows whether it is a secret.
 impl fmt::Debug for ConfigValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -84,7 +84,7 @@ pub enum Origin {
     Default,
     /// An environment variable.
     Environment(String),
-    /// A configuration file, with the line where it is known.
+    /// A configuration file, with the line if it is known.
     File {
         /// The file, as it should be shown.
         path: PathBuf,
@@ -98,14 +98,14 @@ pub enum Origin {
         /// The line, counted from 1.
         line: Option<usize>,
     },
-    /// A command-line option, as it was typed but without the value.
+    /// A command-line option, as typed but without the value.
     Flag(String),
     /// A program that called the library.
     Program,
 }
 
 impl Origin {
-    /// Names a place in a file.
+    /// Creates an origin from a place in a file.
     pub fn file(path: impl AsRef<Path>, line: impl Into<Option<usize>>) -> Self {
         Self::File { path: path.as_ref().to_owned(), line: line.into() }
     }
@@ -126,7 +126,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A value and where it was set.
+/// A value and its origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sourced<T> {
     /// The value.
@@ -142,7 +142,7 @@ impl<T> Sourced<T> {
     }
 }
 
-/// A snapshot of the environment: the only one that anything below the command line sees.
+/// A snapshot of the environment. Code below the command line reads variables only from here.
 #[derive(Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
@@ -154,7 +154,7 @@ impl Environment {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// Returns the names of all variables, of those that are set to nothing too.
+    /// Returns the names of all variables, also of those that are set to an empty text.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.variables.keys().map(String::as_str)
     }
@@ -171,7 +171,7 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Environment {
     }
 }
 
-/// Shows names only: values may be secrets.
+/// Prints names only: values may be secrets.
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.variables.keys()).finish()
@@ -182,7 +182,7 @@ impl fmt::Debug for Environment {
 mod tests {
     use super::*;
 
-    /// The kind: every text that is printed and may be a URL, in values of any shape.
+    /// Every printed text that may be a URL, in values of any shape.
     #[test]
     fn what_is_shown_of_a_url_has_no_password() {
         for (text, expected) in [

@@ -1,4 +1,4 @@
-//! `-backend-config`, from our command line and from `TF_CLI_ARGS`.
+//! `-backend-config`, from this program's command line and from `TF_CLI_ARGS`.
 
 use std::path::Path;
 
@@ -8,11 +8,11 @@ use crate::directory::source::{Accept, SourceText};
 use crate::directory::{hcl, json};
 use crate::error::{Error, Result};
 
-/// The variables whose options Terraform puts before those of the command line, in its order: the
-/// later one wins, although it is the more general one.
+/// The variables whose options Terraform puts before those of the command line, in Terraform's
+/// order: the later one wins, although it is the more general one.
 const VARIABLES: [&str; 2] = ["TF_CLI_ARGS_init", "TF_CLI_ARGS"];
 
-/// Turns names of files and `key=value` pairs into layers, in order.
+/// Converts file names and `key=value` pairs to layers, in order.
 ///
 /// # Errors
 /// `ConfigInvalid` or `Local` for a file that cannot be read or parsed.
@@ -25,7 +25,7 @@ pub(super) fn layers(
     arguments.iter().map(|argument| layer(argument, origin, directory, provider)).collect()
 }
 
-/// Returns the layers that Terraform's own variables give to its `init`.
+/// Returns the layers that Terraform's own variables add to its `init`.
 ///
 /// # Errors
 /// As [`layers`], and `ConfigInvalid` for a variable that a shell could not split.
@@ -55,21 +55,20 @@ fn layer(
     directory: &Path,
     provider: &ProviderSpec,
 ) -> Result<Layer> {
-    // Scripts pass `-backend-config=$FILE` with nothing in `FILE`, and Terraform takes that for
-    // nothing.
+    // Scripts pass `-backend-config=$FILE` with an empty `FILE`, and Terraform ignores that.
     if argument.is_empty() {
         return Ok(Layer::new());
     }
     let (name, value) = match argument.split_once('=') {
-        // No key has a slash in its name.
+        // Names of keys contain no slash.
         Some((name, value)) if !name.contains('/') => (name, value),
         _ => return file(argument, origin, directory, provider),
     };
     if provider.row(name).is_none() && !provider.is_object(name) {
         file_instead(argument, name, value, origin, directory)?;
     }
-    // Text is taken as it is, quotes and further `=` included. Only where text will not do is it an
-    // expression.
+    // A text is used as it is, quotes and further `=` included. Only if the key does not take text
+    // is it parsed as an expression.
     let plain = match provider.row(name) {
         Some(key) => !matches!(key.kind, ValueKind::StringList | ValueKind::StringMap),
         None => !provider.is_object(name),
@@ -77,7 +76,7 @@ fn layer(
     let setting = if plain {
         Setting::from(value)
     } else {
-        // The text has no file of its own, so the option stands in for the places inside it.
+        // The text has no file of its own, so positions inside it point to the option.
         hcl::expression(&SourceText::new("", value)).map(|setting| setting.placed(origin)).map_err(
             |_| {
                 Error::config(format!("the value of `{name}` is not a valid expression"))
@@ -89,7 +88,7 @@ fn layer(
     Ok(vec![(name.to_owned(), Sourced::new(setting, origin.clone()))])
 }
 
-/// Refuses a pair whose name is no key, if the pair or its value is the name of a file.
+/// Refuses a pair with an unknown key if the pair or its value is the name of a file.
 fn file_instead(
     argument: &str,
     name: &str,
@@ -138,12 +137,12 @@ fn backend_configs(words: Vec<String>) -> Vec<String> {
     options(words, &["backend-config"]).into_iter().map(|(_, value)| value).collect()
 }
 
-/// Returns the options of these names with their values, in order.
+/// Returns the values of options with these names, in order.
 fn options(words: Vec<String>, names: &[&str]) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
-        // One dash or two, joined or not: whatever Go's parser of options takes.
+        // One dash or two, joined or not, as Go's option parser accepts them.
         let option = word.strip_prefix("--").or_else(|| word.strip_prefix('-')).unwrap_or_default();
         let (name, joined) = match option.split_once('=') {
             Some((name, value)) => (name, Some(value.to_owned())),
@@ -158,8 +157,8 @@ fn options(words: Vec<String>, names: &[&str]) -> Vec<(String, String)> {
     found
 }
 
-/// Returns the options that give values to variables, of every command, each with the environment
-/// variable that holds it: which command will run is not known.
+/// Returns the options of every command that set variables, each with the environment variable that
+/// holds it: which command will run is not known.
 pub(super) fn words_of_variables(env: &Environment) -> Vec<(Origin, String, String)> {
     let general = VARIABLES[1];
     let special = env.names().filter(|name| name.starts_with(general) && *name != general);
@@ -173,7 +172,7 @@ pub(super) fn words_of_variables(env: &Environment) -> Vec<(Origin, String, Stri
         .collect()
 }
 
-/// Splits as a POSIX shell does, without expanding anything; `None` if a quote is not closed.
+/// Splits a text as a POSIX shell does, without expansions; `None` if a quote is not closed.
 fn split(text: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;

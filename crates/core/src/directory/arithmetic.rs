@@ -1,7 +1,8 @@
 //! Operations that the evaluator of `hcl-rs` gets wrong.
 //!
-//! It computes in 64 bits unchecked: it overflows, and panics where a result is no number. So every
-//! operation on literal numbers is carried out here, checked, before an expression is handed to it.
+//! `hcl-rs` computes in 64 bits unchecked: it overflows, and panics if a result is no number. So
+//! this module computes every operation on literal numbers first, with checks, before `hcl-rs`
+//! evaluates the expression.
 
 use hcl::eval::{Context, Evaluate};
 use hcl_edit::Number;
@@ -9,7 +10,7 @@ use hcl_edit::expr::{BinaryOperator, Expression, UnaryOperator};
 use hcl_edit::template::Interpolation;
 use hcl_edit::visit_mut::{self, VisitMut};
 
-/// Replaces each operation on numbers by its result; `None` if one has no result.
+/// Replaces each operation on numbers by its result; returns `None` if one has no result.
 pub(super) fn fold(mut expression: Expression) -> Option<Expression> {
     let mut folder = Folder::default();
     folder.visit_expr_mut(&mut expression);
@@ -23,7 +24,7 @@ struct Folder {
 
 impl VisitMut for Folder {
     fn visit_expr_mut(&mut self, expression: &mut Expression) {
-        // From the inside out, so that an operand is never an operation.
+        // Innermost first, so that no operand is an operation.
         visit_mut::visit_expr_mut(self, expression);
         if self.failed {
             return;
@@ -43,12 +44,12 @@ impl VisitMut for Folder {
         match result {
             Some(Some(result)) => *expression = Expression::from(result),
             Some(None) => self.failed = true,
-            // Not numbers, or not known: the evaluator says what is wrong.
+            // The operands are no numbers, or unknown: the evaluator reports the error.
             None => {}
         }
     }
 
-    /// Terraform refuses a null inside a string; the evaluator would write it out as a word.
+    /// Rejects a null inside a string, as Terraform does; the evaluator would print it as a word.
     fn visit_interpolation_mut(&mut self, interpolation: &mut Interpolation) {
         visit_mut::visit_interpolation_mut(self, interpolation);
         let expression = hcl::Expression::from(interpolation.expr.clone());
@@ -93,7 +94,7 @@ fn exact_quotient(left: i128, right: i128) -> Option<i128> {
     (left.checked_rem(right)? == 0).then(|| left.checked_div(right))?
 }
 
-/// Computes with whole numbers as long as they fit, else with fractions; `None` for what is no
+/// Computes with whole numbers as long as they fit, else with fractions; `None` if the result is no
 /// finite number.
 fn compute(
     left: Number,

@@ -1,4 +1,4 @@
-//! What a directory's files declare, before anything is known about providers.
+//! What a directory's files declare, before any provider interprets it.
 
 use crate::config::{Layer, Origin, ProviderSpec, Setting, Sourced};
 use crate::error::{Error, Result};
@@ -21,11 +21,11 @@ pub(super) enum DeclarationKind {
     Cloud,
 }
 
-/// The inside of a block, or of a file that holds what would be inside.
+/// The contents of a block, or of a file that holds only such contents.
 #[derive(Clone, Debug, Default)]
 pub(super) struct BlockBody {
     pub(super) attributes: Layer,
-    /// Nested blocks: whether one is allowed depends on the provider.
+    /// Nested blocks. The provider decides which are allowed.
     pub(super) blocks: Vec<(String, Origin, Layer)>,
 }
 
@@ -58,17 +58,18 @@ impl BlockBody {
     }
 }
 
-/// Creates the error for a block where none can be.
+/// Creates the error for a block in a place that allows none.
 pub(super) fn unsupported_block(name: &str, origin: &Origin) -> Error {
     Error::config(format!("unsupported block type `{name}`")).with_context("found in", origin)
 }
 
-/// What stands around the settings of a backend, and has no place in a file that holds them alone.
+/// Returns whether a name is that of a block around the settings, which a file of settings alone
+/// must not have.
 pub(super) fn is_around_settings(name: &str) -> bool {
     matches!(name, "backend" | "terraform")
 }
 
-/// Creates the error for a file that holds a whole block where only its inside is wanted.
+/// Creates the error for a file that holds a whole block instead of only its contents.
 pub(super) fn whole_block(name: &str, origin: &Origin) -> Error {
     Error::config(format!("a file of backend settings holds a whole `{name}` block"))
         .with_context("found in", origin)

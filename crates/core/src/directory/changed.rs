@@ -10,16 +10,16 @@ use crate::directory::record::Record;
 use crate::directory::scope::Use;
 use crate::error::{Error, Result};
 
-/// What the block is compared with, and what explains a difference.
+/// The data to compare the block with, and to explain a difference.
 pub(super) struct Comparison<'a> {
     pub(super) provider: &'static ProviderSpec,
     pub(super) providers: &'a [&'static ProviderSpec],
     pub(super) record: &'a Record,
-    /// What Terraform's variables give to `init`: a recorded value may come from there.
+    /// What Terraform's variables add to `init`: a recorded value may come from there.
     pub(super) given_to_init: &'a [Layer],
-    /// What is laid over the record now: these keys are decided, whatever the block says.
+    /// The layers above the record: these keys are decided, whatever the block says.
     pub(super) given_here: &'a [Layer],
-    /// The names in the block whose values were used.
+    /// The names in the block that were replaced by values.
     pub(super) names: &'a [Use],
 }
 
@@ -35,7 +35,7 @@ impl Comparison<'_> {
         let given_to_init = stated(self.given_to_init)?;
         let given_here = stated(self.given_here)?;
 
-        // An object is set as a whole, so a recorded member that the block leaves out was changed,
+        // A block sets an object as a whole, so a recorded member that the block omits has changed
         // too.
         let whole =
             block.iter().filter(|(_, setting)| !matches!(setting.value, Setting::Deferred(_)));
@@ -81,7 +81,7 @@ impl Comparison<'_> {
         Ok(error)
     }
 
-    /// Names what a value of the block comes from, if it is set by names.
+    /// Returns the sources of a value in the block that consists of names, for a message.
     fn names_at(&self, place: &Origin) -> String {
         let mut names: Vec<_> = (self.names.iter())
             .filter(|used| used.place == *place)
@@ -91,8 +91,8 @@ impl Comparison<'_> {
         if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) }
     }
 
-    /// Returns the error for values of the block that nobody here can evaluate: whether the
-    /// recorded ones are meant now is not known.
+    /// Returns the error for values of the block that this library cannot evaluate: it cannot know
+    /// whether the recorded values are still current.
     ///
     /// # Errors
     /// As [`changed`](Self::changed).
@@ -137,7 +137,7 @@ impl Comparison<'_> {
     }
 }
 
-/// Finds the values that were not evaluated: their names, what is in the way, and their places.
+/// Finds the values that were not evaluated: their names, the obstacles, and their places.
 fn deferred(layer: &Layer) -> Vec<(String, &str, &Origin)> {
     fn below<'a>(prefix: &str, layer: &'a Layer, found: &mut Vec<(String, &'a str, &'a Origin)>) {
         for (name, given) in layer {
@@ -154,12 +154,12 @@ fn deferred(layer: &Layer) -> Vec<(String, &str, &Origin)> {
     found
 }
 
-/// Returns whether a layer holds what was not evaluated.
+/// Returns whether a layer contains a value that was not evaluated.
 pub(super) fn has_names(layer: &Layer) -> bool {
     !deferred(layer).is_empty()
 }
 
-/// Creates the error for a block of another type than the recorded one, or none.
+/// Creates the error for a block whose type differs from the recorded one, or for a missing block.
 pub(super) fn another_type(block: Option<(&str, &Origin)>, record: &Record) -> Error {
     let block = match block {
         Some((name, origin)) => format!("`{name}` in {origin}"),
@@ -181,11 +181,11 @@ fn same(
     let value =
         |side: Option<&Sourced<Option<ConfigValue>>>| side.and_then(|side| side.value.clone());
     match (value(one), value(other)) {
-        // Terraform keeps these as sets, which it records sorted and without repetition.
+        // Terraform keeps these as sets, and records them sorted and without repetition.
         (Some(ConfigValue::List(one)), Some(ConfigValue::List(other))) => {
             one.iter().collect::<BTreeSet<_>>() == other.iter().collect::<BTreeSet<_>>()
         }
-        // Recorded numbers are written differently: `5.0` as `5`.
+        // The record writes numbers differently: `5.0` as `5`.
         (Some(ConfigValue::Number(one)), Some(ConfigValue::Number(other))) => {
             one == other || one.parse::<f64>().ok() == other.parse::<f64>().ok()
         }

@@ -1,4 +1,4 @@
-//! The order in which places are asked.
+//! Finding a directory's backend: the places to read, in order.
 
 use std::cell::OnceCell;
 use std::path::Path;
@@ -21,14 +21,15 @@ use crate::directory::source::{Accept, SourceText};
 use crate::error::{Error, Result};
 use crate::workspace::Workspace;
 
-/// The file that goes before everything that Terraform reads.
+/// The file that takes precedence over everything that Terraform reads.
 const OWN_FILE: &str = "remote-state.hcl";
 
-/// The variable that names the workspace of our own commands, before Terraform's: where a command
-/// of ours runs Terraform, that one is told `default`, since its `http` backend takes no other.
+/// The variable that names the workspace for this program, before Terraform's: a command of this
+/// program that runs Terraform sets Terraform's own variable to `default`, since the `http` backend
+/// accepts no other.
 pub const WORKSPACE_VARIABLE: &str = "REMOTE_STATE_WORKSPACE";
 
-/// The variables that name the workspace, the first one that is set.
+/// The variables that name the workspace. The first one that is set wins.
 const WORKSPACE_VARIABLES: [&str; 2] = [WORKSPACE_VARIABLE, "TF_WORKSPACE"];
 
 /// A directory's backend.
@@ -41,29 +42,29 @@ pub struct Discovered {
     pub config: ResolvedConfig,
     /// The selected workspace and what selected it.
     pub workspace: Sourced<Workspace>,
-    /// Where the backend's type is named.
+    /// Where the backend's type was named.
     pub source: Origin,
-    /// The configuration was recorded by `init`, and the block in the files has changed since.
+    /// The error if `init` recorded the configuration and the block in the files has changed since.
     ///
-    /// Terraform would neither read nor write. A command that reads should warn, one that writes
-    /// should fail with this error.
+    /// Terraform would then refuse to read and to write. A command that reads should warn, one that
+    /// writes should fail with this error.
     pub changed_since_init: Option<Error>,
-    /// The configuration was recorded by `init`, and the block in the files sets values by names
-    /// that cannot be evaluated here.
+    /// The error if `init` recorded the configuration and the block in the files sets values by
+    /// names that this library cannot evaluate.
     ///
-    /// Whether the recorded values are still meant is not known: another run may have recorded
-    /// them. A command that reads should say so, one that writes or locks should fail with this
-    /// error.
+    /// It is then unknown whether the recorded values are still current: another run may have
+    /// recorded them. A command that reads should warn, one that writes or locks should fail with
+    /// this error.
     pub not_compared: Option<Error>,
 }
 
-/// Finds a directory's backend and workspace, without running anything.
+/// Finds a directory's backend and workspace, without running any program.
 ///
 /// Paths in the origins and in the options are relative to the directory.
 ///
 /// # Errors
-/// `ConfigInvalid` if no backend is named, it is none of `providers`, or its configuration does not
-/// do; `Local` if a file cannot be read.
+/// `ConfigInvalid` if no backend is named, it is none of `providers`, or its configuration is
+/// invalid; `Local` if a file cannot be read.
 pub fn discover(
     directory: &Path,
     env: &Environment,
@@ -90,8 +91,8 @@ pub fn discover(
     discovery.finish(found, true)
 }
 
-/// Returns the type of the `backend` block in a directory's files, if there is one: what the client
-/// itself speaks there.
+/// Returns the type of the `backend` block in a directory's files, if there is one. Native clients
+/// use this backend there.
 ///
 /// # Errors
 /// As [`discover`].
@@ -113,7 +114,7 @@ struct Discovery<'a> {
     given: OnceCell<Vec<Layer>>,
 }
 
-/// What one of the places says.
+/// What one of the places defines.
 struct Found {
     provider: &'static ProviderSpec,
     source: Origin,
@@ -147,7 +148,7 @@ impl Discovery<'_> {
         let mut declarations = hcl::bare_declarations(&source)?.into_iter();
         let found = match (declarations.next(), declarations.next()) {
             (Some(Declaration { origin, kind: DeclarationKind::Backend { name, body } }), None) => {
-                // Here `http` gets no advice to write this very file.
+                // Here the error for `http` must not advise writing this very file.
                 let provider =
                     self.provider(&name).ok_or_else(|| self.not_spoken(&name, &origin))?;
                 let layer = body.into_layer(provider)?;
@@ -209,7 +210,8 @@ impl Discovery<'_> {
         Ok(found)
     }
 
-    /// Uses the block in the files: `init` has not run, or with a backend that is none of ours.
+    /// Uses the block in the files: `init` has not run, or it recorded a backend that is none of
+    /// `providers`.
     fn block(&self, declaration: Declaration, record: Option<&Record>) -> Result<Found> {
         let Declaration { origin, kind } = declaration;
         let DeclarationKind::Backend { name, body } = kind else {
@@ -244,8 +246,8 @@ impl Discovery<'_> {
         any_file: bool,
     ) -> Result<(Option<Error>, Option<Error>)> {
         let body: BlockBody = match declaration {
-            // A data directory alone may have been put there on purpose; files without a block mean
-            // that the block was removed.
+            // A data directory alone may be there on purpose; files without a block mean that the
+            // block was removed.
             None => return Ok((any_file.then(|| another_type(None, record)), None)),
             Some(Declaration { origin, kind: DeclarationKind::Cloud }) => {
                 return Ok((Some(another_type(Some(("cloud", &origin)), record)), None));
@@ -260,7 +262,7 @@ impl Discovery<'_> {
         let given_to_init = arguments::layers_of_variables(self.env, self.directory, provider)?;
         let mut block = body.into_layer(provider)?;
         let mut names = Vec::new();
-        // Where what names stand for leads to no value, the block stays as it is, with its names.
+        // If the names' values lead to no result, the block keeps its names.
         if has_names(&block)
             && let Ok(Some(of_now)) = self.block_of_now(provider)
         {
@@ -277,7 +279,7 @@ impl Discovery<'_> {
         Ok((comparison.changed(&block)?, comparison.not_compared(&block)?))
     }
 
-    /// Reads the block once more, with what its names stand for now, and returns the names too.
+    /// Reads the block again with the present values of its names, and returns these names too.
     fn block_of_now(&self, provider: &'static ProviderSpec) -> Result<Option<(Layer, Vec<Use>)>> {
         let workspace = self.workspace(true)?;
         let (declared, names) = files::declared_now(self.directory, self.env, &workspace)?;
@@ -289,7 +291,7 @@ impl Discovery<'_> {
         }
     }
 
-    /// Lays our own options on top and resolves everything.
+    /// Adds this program's options on top and resolves everything.
     fn finish(&self, found: Found, may_read_directory: bool) -> Result<Discovered> {
         let Found { provider: spec, source, mut layers, changed, not_compared, notes } = found;
         layers.extend_from_slice(self.given(spec)?);
@@ -308,7 +310,7 @@ impl Discovery<'_> {
         })
     }
 
-    /// Returns our own options as layers; read once, since a file may be a pipe.
+    /// Returns this program's options as layers. They are read once, since a file may be a pipe.
     fn given(&self, provider: &ProviderSpec) -> Result<&[Layer]> {
         if let Some(given) = self.given.get() {
             return Ok(given);
@@ -383,7 +385,7 @@ impl Discovery<'_> {
             .with_hint(format!("or add a file `{OWN_FILE}`, such as{}", self.example()))
     }
 
-    /// Writes a block with the required keys of the first provider, to be put after a word.
+    /// Formats a block with the required keys of the first provider, to follow a word.
     fn example(&self) -> String {
         let Some(provider) = self.providers.first() else {
             return " `backend \"TYPE\" { … }`".to_owned();
@@ -394,8 +396,8 @@ impl Discovery<'_> {
     }
 }
 
-/// Finds a value that cannot be evaluated: its name, what is in the way, and its place. A secret
-/// without its quotes is a name, and no name of a secret key is told.
+/// Finds a value that cannot be evaluated: its name, the obstacle, and its place. A secret without
+/// its quotes parses as a name, so names in a secret key are not returned.
 fn first_deferred<'a>(
     layer: &'a Layer,
     provider: &ProviderSpec,

@@ -1,4 +1,4 @@
-//! Expressions, as far as they can be evaluated without names.
+//! Evaluation of expressions that need no names.
 
 use hcl::eval::{Context, Evaluate};
 use hcl_edit::Span;
@@ -11,12 +11,10 @@ use crate::directory::arithmetic::fold;
 use crate::directory::source::SourceText;
 use crate::error::{Error, Result};
 
-/// Evaluates an expression of a file to a setting. An object written out keeps the line of each
-/// member.
+/// Evaluates an expression of a file to a setting. In an object literal each member keeps its line.
 ///
 /// # Errors
-/// `ConfigInvalid` for an expression that holds only literals and still has no value, such as `1 +
-/// "a"`.
+/// `ConfigInvalid` for an expression of literals that has no value, such as `1 + "a"`.
 pub(super) fn evaluate(source: &SourceText, expression: &Expression) -> Result<Setting> {
     Ok(match expression {
         Expression::Parenthesis(inner) => evaluate(source, inner.inner())?,
@@ -57,7 +55,7 @@ fn value(expression: &Expression, place: &Origin) -> Result<Setting> {
     if names.for_expression {
         return Ok(Setting::Deferred("`for`".to_owned()));
     }
-    // A name does no harm where it is not looked at, as in the other arm of a conditional.
+    // A name does no harm if it is not evaluated, as in the other arm of a conditional.
     let value = fold(expression.clone()).and_then(|folded| {
         // The evaluator's own message may quote the value, which may be a secret.
         hcl::Expression::from(folded).evaluate(&Context::new()).ok()
@@ -87,8 +85,8 @@ fn setting(value: hcl::Value, origin: &Origin) -> Setting {
     }
 }
 
-/// Writes a number as Terraform converts it to a string: no fraction where there is none, no
-/// exponent.
+/// Formats a number as Terraform converts it to a string: without an exponent, and without a
+/// fraction if it is whole.
 fn number_text(number: &hcl::Number) -> String {
     match number.as_f64() {
         Some(float) if number.is_f64() => float.to_string(),
@@ -108,11 +106,11 @@ fn valueless(origin: &Origin) -> Error {
         .with_hint("write the value itself")
 }
 
-/// Finds the first thing in an expression that takes a name or a call to evaluate.
+/// Finds the first part of an expression that is a name or a call.
 #[derive(Default)]
 struct Names {
     first: Option<String>,
-    /// There is a loop. Nested ones would let a short text run for ever.
+    /// Whether there is a loop. Nested loops would let a short text run for ever.
     for_expression: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The files of a directory, and the one declaration that they amount to.
+//! The files of a directory, and the one declaration that they result in.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -17,12 +17,12 @@ use crate::workspace::Workspace;
 pub(super) struct Declared {
     /// The block that counts.
     pub(super) declaration: Option<Declaration>,
-    /// There is at least one configuration file.
+    /// Whether there is at least one configuration file.
     pub(super) any_file: bool,
     pub(super) notes: Vec<String>,
 }
 
-/// One configuration file by name.
+/// A configuration file, by its name.
 struct ConfigFile {
     name: String,
     /// The name without its suffix.
@@ -32,7 +32,7 @@ struct ConfigFile {
 }
 
 impl ConfigFile {
-    /// Recognises a configuration file as the clients do; backups and lock files of editors are
+    /// Recognises a configuration file as native clients do; backups and lock files of editors are
     /// none.
     fn parse(name: &str) -> Option<Self> {
         if name.starts_with('.')
@@ -61,7 +61,8 @@ impl ConfigFile {
         self.stem == "override" || self.stem.ends_with("_override")
     }
 
-    /// OpenTofu reads a `.tofu` file in place of the `.tf` file with the same name and syntax.
+    /// Returns whether OpenTofu reads another file instead: it prefers a `.tofu` file to the `.tf`
+    /// file with the same name and syntax.
     fn is_shadowed_by(&self, other: &Self) -> bool {
         !self.tofu && other.tofu && self.stem == other.stem && self.json == other.json
     }
@@ -72,7 +73,7 @@ impl ConfigFile {
         scope: Option<&Rc<Scope>>,
     ) -> Result<Vec<Declaration>> {
         match SourceText::read(directory, self.name.as_str(), Accept::RegularFile)? {
-            // The directory lists it, so it is a link that leads nowhere.
+            // The directory lists it, so it is a dangling link.
             None => Err(Error::new(
                 ErrorKind::Local,
                 "configure",
@@ -86,17 +87,17 @@ impl ConfigFile {
     }
 }
 
-/// Reads the files of the directory itself, never below it.
+/// Reads the files of the directory itself, not of its subfolders.
 ///
 /// # Errors
-/// `ConfigInvalid` for two blocks where one can count and for files that cannot be parsed, `Local`
-/// for those that cannot be read.
+/// `ConfigInvalid` for two blocks of which only one may exist and for files that cannot be parsed,
+/// `Local` for files that cannot be read.
 pub(super) fn declared(directory: &Path) -> Result<Declared> {
     declared_in(directory, None)
 }
 
-/// Reads the files once more, with values for the names in them: of this environment and this
-/// workspace. Returns also the names whose values were used.
+/// Reads the files again with values for the names in them, from this environment and this
+/// workspace. Also returns the names that were replaced by values.
 ///
 /// # Errors
 /// As [`declared`].
@@ -138,8 +139,7 @@ fn declared_in(directory: &Path, scope: Option<&Rc<Scope>>) -> Result<Declared> 
             declaration = Some(found);
         }
     }
-    // An override replaces the block as a whole, type included; the last file by name has the last
-    // word.
+    // An override replaces the block as a whole, type included; the last file by name wins.
     for file in overrides {
         let mut found = file.declarations(directory, scope)?.into_iter();
         if let Some(first) = found.next() {
@@ -152,7 +152,7 @@ fn declared_in(directory: &Path, scope: Option<&Rc<Scope>>) -> Result<Declared> 
 
     let mut notes = Vec::new();
     for file in shadowed {
-        // Not read by whoever wrote the `.tofu` file, so no reason to fail.
+        // OpenTofu does not read this file, so its errors do not matter.
         for hidden in file.declarations(directory, scope).unwrap_or_default() {
             notes.push(format!(
                 "the block in {} is not used: OpenTofu reads `{}.tofu{}` in its place; Terraform \

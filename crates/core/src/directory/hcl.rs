@@ -14,8 +14,8 @@ use crate::error::{Error, Result};
 
 /// Returns the backends that a Terraform file declares.
 pub(super) fn declarations(source: &SourceText) -> Result<Vec<Declaration>> {
-    // Most files of a directory say nothing about backends. They are not ours to check, and a state
-    // must stay within reach while some unrelated file is being edited.
+    // Most files of a directory declare no backend. This library does not check them: a state must
+    // stay accessible while the user edits an unrelated file.
     if !source.text().contains("backend") && !source.text().contains("cloud") {
         return Ok(Vec::new());
     }
@@ -27,7 +27,7 @@ pub(super) fn declarations(source: &SourceText) -> Result<Vec<Declaration>> {
     Ok(declarations)
 }
 
-/// Returns the backends of a file that holds `backend` blocks and nothing around them.
+/// Returns the backends of a file that holds only `backend` blocks.
 pub(super) fn bare_declarations(source: &SourceText) -> Result<Vec<Declaration>> {
     let body = parse(source)?;
     for structure in &body {
@@ -48,7 +48,7 @@ pub(super) fn bare_declarations(source: &SourceText) -> Result<Vec<Declaration>>
     Ok(declarations)
 }
 
-/// Returns the settings of a file that holds what would be inside a `backend` block.
+/// Returns the settings of a file that holds the contents of a `backend` block.
 pub(super) fn settings(source: &SourceText) -> Result<BlockBody> {
     let body = parse(source)?;
     if let Some(block) = body.blocks().find(|block| is_around_settings(block.ident.as_str())) {
@@ -67,7 +67,7 @@ fn parse(source: &SourceText) -> Result<Body> {
     parse_body(source.text()).map_err(|error| unreadable(source, &error))
 }
 
-/// Keeps the parser's position and reason; its display would quote the line, which may hold a
+/// Keeps the parser's position and reason; its `Display` would quote the line, which may hold a
 /// secret.
 fn unreadable(source: &SourceText, error: &ParseError) -> Error {
     if error.message().contains("redefined") {

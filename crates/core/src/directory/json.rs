@@ -1,7 +1,7 @@
 //! Blocks and values in JSON.
 //!
-//! The document is taken apart level by level, each piece borrowed from the text, so that every
-//! value's line is known.
+//! The parser takes the document apart level by level and borrows each piece from the text, so that
+//! every value's line is known.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,16 +18,16 @@ use crate::directory::evaluate::evaluate;
 use crate::directory::source::SourceText;
 use crate::error::{Error, Result};
 
-/// What a string in the document is.
+/// How to read a string in the document.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Strings {
-    /// Perhaps a template: it depends on who reads it.
+    /// Possibly a template: that depends on the client.
     Templates,
-    /// Just text, as in what `init` records.
+    /// Plain text, as in the record of `init`.
     Text,
 }
 
-/// Deeper documents are refused rather than followed.
+/// The deepest nesting; deeper documents are refused.
 const MAX_DEPTH: usize = 32;
 
 /// Returns the backends that a Terraform file in JSON syntax declares.
@@ -65,7 +65,7 @@ pub(super) struct Names {
     pub(super) locals: Vec<(String, Sourced<Expression>)>,
 }
 
-/// What a configuration says of a variable.
+/// The declaration of a variable.
 #[derive(Default)]
 pub(super) struct Variable {
     pub(super) default: Option<Sourced<Setting>>,
@@ -73,8 +73,8 @@ pub(super) struct Variable {
     pub(super) kind: Option<String>,
 }
 
-/// Returns the variables and locals that a Terraform file in JSON syntax declares. A default is
-/// taken as it is written; a local that is no expression is left out.
+/// Returns the variables and locals that a Terraform file in JSON syntax declares. A default stays
+/// as written; a local that is no expression is omitted.
 pub(super) fn names(source: &SourceText) -> Result<Names> {
     let (mut variables, mut locals) = (Vec::new(), Vec::new());
     for declared in members(source, document(source)?, "variable")? {
@@ -104,20 +104,20 @@ pub(super) fn names(source: &SourceText) -> Result<Names> {
     Ok(Names { variables, locals })
 }
 
-/// Returns the settings of a document that holds what would be inside a `backend` block.
+/// Returns the settings of a document that holds the contents of a `backend` block.
 pub(super) fn settings(source: &SourceText) -> Result<BlockBody> {
     let entries = objects(source, document(source)?)?.into_iter().flatten().collect::<Vec<_>>();
     Ok(BlockBody { attributes: layer(source, &entries, Strings::Templates)?, blocks: Vec::new() })
 }
 
-/// The pieces of `{"backend": {"type": …, "config": {…}}}`, as `init` records it.
+/// The parts of `{"backend": {"type": …, "config": {…}}}`, as `init` records it.
 pub(super) struct RecordedBackend {
     pub(super) name: String,
     pub(super) origin: Origin,
     pub(super) config: Layer,
 }
 
-/// Returns the backend that a data directory's record holds, if it holds one.
+/// Returns the backend in a data directory's record, if it has one.
 pub(super) fn recorded(source: &SourceText) -> Result<Option<RecordedBackend>> {
     let Some(backend) =
         members(source, document(source)?, "backend")?.into_iter().find(|raw| raw.get() != "null")
@@ -179,7 +179,7 @@ fn parse<'a, T: Deserialize<'a>>(source: &SourceText, raw: &'a RawValue) -> Resu
     serde_json::from_str(raw.get()).map_err(|error| unreadable(source, offset, &error))
 }
 
-/// Keeps the position only: the parser's message may quote a value.
+/// Keeps only the position: the parser's message may quote a value.
 fn unreadable(source: &SourceText, offset: usize, error: &serde_json::Error) -> Error {
     let reason = match error.classify() {
         serde_json::error::Category::Eof => "the JSON ends too early",
@@ -194,7 +194,7 @@ fn unreadable(source: &SourceText, offset: usize, error: &serde_json::Error) -> 
     source.unreadable(line, column, reason)
 }
 
-/// Returns an object, or each object of an array of them, as HCL lets blocks be written.
+/// Returns an object, or each object of an array of them, as HCL allows for blocks.
 fn objects<'a>(source: &SourceText, raw: &'a RawValue) -> Result<Vec<Vec<(String, &'a RawValue)>>> {
     match raw.get().as_bytes().first() {
         Some(b'[') => {
@@ -215,7 +215,7 @@ fn layer(source: &SourceText, entries: &[(String, &RawValue)], strings: Strings)
     let mut layer: Layer = Vec::with_capacity(entries.len());
     let mut places = BTreeMap::new();
     for (name, raw) in entries {
-        // The one way to write a comment in Terraform's JSON syntax.
+        // This is the only form of a comment in Terraform's JSON syntax.
         if name == "//" && strings == Strings::Templates {
             continue;
         }
@@ -233,8 +233,8 @@ fn layer(source: &SourceText, entries: &[(String, &RawValue)], strings: Strings)
     Ok(layer)
 }
 
-/// Writes a number as Terraform converts it to a string: no exponent, no zero at the end of a
-/// fraction.
+/// Formats a number as Terraform converts it to a string: without an exponent, and without zeros at
+/// the end of a fraction.
 fn number_text(text: &str) -> String {
     match text.parse::<f64>() {
         Ok(float) if float.is_finite() && text.contains(['.', 'e', 'E']) => float.to_string(),
@@ -254,8 +254,8 @@ fn setting(source: &SourceText, raw: &RawValue, strings: Strings, depth: usize) 
         Some(b'"') => {
             let text: String = parse(source, raw)?;
             match strings {
-                // Terraform takes the template literally, OpenTofu evaluates it: the two would use
-                // two states.
+                // Terraform takes the template literally, OpenTofu evaluates it: the two clients
+                // would use two states.
                 Strings::Templates if text.contains("${") || text.contains("%{") => {
                     match source.scope.as_ref().and(parse_template(&text).ok()) {
                         Some(template) => evaluate(source, &StringTemplate::from(template).into())?,

@@ -1,20 +1,20 @@
-//! What the caller says about the backend.
+//! Options of the caller that name the backend.
 
-/// What was asked for besides what the directory says.
+/// The caller's options, in addition to the directory.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct DirectoryOptions {
-    /// The backend's type. If given, the directory is not read at all.
+    /// The backend's type. If it is set, the directory is not read at all.
     pub backend: Option<String>,
-    /// Names of files and `key=value` pairs, in order; the last one wins.
+    /// File names and `key=value` pairs, in order; the last one wins.
     pub backend_config: Vec<String>,
     /// The workspace.
     pub workspace: Option<String>,
-    /// What the program calls these options.
+    /// The program's names for these options.
     pub names: OptionNames,
 }
 
-/// What a program calls the options, for messages that say where a value was set.
+/// A program's names for the options, for messages that say where a value was set.
 #[derive(Clone, Copy, Debug)]
 pub struct OptionNames {
     /// The name of [`DirectoryOptions::backend`].
@@ -50,7 +50,7 @@ impl DirectoryOptions {
         self
     }
 
-    /// Sets what the program calls the options.
+    /// Sets the program's names for the options.
     #[must_use]
     pub fn with_names(mut self, names: OptionNames) -> Self {
         self.names = names;
@@ -65,7 +65,7 @@ impl DirectoryOptions {
     }
 }
 
-/// Leaves out the values of `backend_config`, which may be secrets.
+/// Omits the values of `backend_config`, which may be secrets.
 impl std::fmt::Debug for DirectoryOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names = self

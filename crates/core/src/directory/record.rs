@@ -1,4 +1,4 @@
-//! What `init` leaves in a data directory.
+//! The record that `init` leaves in a data directory.
 
 use std::path::{Path, PathBuf};
 
@@ -20,20 +20,20 @@ pub(super) struct Record {
     pub(super) name: String,
     /// The record.
     pub(super) origin: Origin,
-    /// What was configured, options included. What came from the environment is not recorded.
+    /// The recorded settings, options included. `init` does not record values from the environment.
     pub(super) layer: Layer,
 }
 
 impl<'a> DataDirectory<'a> {
-    /// Finds it: `TF_DATA_DIR`, else `.terraform`.
+    /// Finds the data directory: `TF_DATA_DIR`, else `.terraform`.
     pub(super) fn new(directory: &'a Path, env: &Environment) -> Self {
         Self { directory, path: env.get("TF_DATA_DIR").unwrap_or(".terraform").into() }
     }
 
-    /// Returns what `init` recorded, if it ran.
+    /// Returns the record of `init`, if it ran.
     ///
     /// # Errors
-    /// `ConfigInvalid` or `Local` if there is a record that cannot be read.
+    /// `ConfigInvalid` or `Local` if the record cannot be read.
     pub(super) fn record(&self) -> Result<Option<Record>> {
         let path = self.path.join("terraform.tfstate");
         let Some(source) = SourceText::read(self.directory, path, Accept::RegularFile)? else {
@@ -55,10 +55,10 @@ impl<'a> DataDirectory<'a> {
         Ok(Some(Record { name: recorded.name, origin: recorded_at(recorded.origin), layer }))
     }
 
-    /// Returns the name of the selected workspace and where it is written.
+    /// Returns the name of the selected workspace and the file that holds it.
     ///
     /// # Errors
-    /// `ConfigInvalid` or `Local` if there is a name that cannot be read.
+    /// `ConfigInvalid` or `Local` if the name cannot be read.
     pub(super) fn selected_workspace(&self) -> Result<Option<Sourced<String>>> {
         let path = self.path.join("environment");
         let Some(source) = SourceText::read(self.directory, path, Accept::RegularFile)? else {
@@ -69,7 +69,7 @@ impl<'a> DataDirectory<'a> {
             .then(|| Sourced::new(name.to_owned(), Origin::file(&source.path, None))))
     }
 
-    /// Names the record for a message.
+    /// Returns the record's name for a message.
     pub(super) fn shown(&self) -> String {
         self.path.join("terraform.tfstate").display().to_string()
     }

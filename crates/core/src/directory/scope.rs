@@ -1,8 +1,9 @@
-//! The names that OpenTofu evaluates in a `backend` block, as far as they are known here: variables
-//! and their defaults, locals, the paths and the workspace.
+//! The names that OpenTofu evaluates in a `backend` block, as far as this library knows their
+//! values: variables and their defaults, locals, paths and the workspace.
 //!
-//! Only a block that is compared with what `init` recorded is evaluated so, never one that is used.
-//! See <https://opentofu.org/docs/language/values/variables/#variable-definition-precedence>.
+//! Only a block that is compared with the record of `init` is evaluated in this way, never one that
+//! is used. See
+//! <https://opentofu.org/docs/language/values/variables/#variable-definition-precedence>.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -25,14 +26,14 @@ use crate::directory::source::{Accept, Names, SourceText};
 use crate::directory::{hcl, json};
 use crate::workspace::Workspace;
 
-/// Longer values are not followed: two names that stand in each other twice would double them
-/// without end.
+/// The most bytes of a value to follow: two names that occur twice in each other's values would
+/// double them without end.
 const MOST_BYTES: usize = 4096;
 
-/// How many names may stand behind one another.
+/// How many names may refer to one another in a chain.
 const DEEPEST: usize = 16;
 
-/// What names stand for. What is not in it stays a name.
+/// The values of names. A name without a value here stays a name.
 #[derive(Debug)]
 pub(super) struct Scope {
     variables: Variables,
@@ -41,7 +42,7 @@ pub(super) struct Scope {
     uses: RefCell<Vec<Use>>,
 }
 
-/// A name in an expression that its value took the place of.
+/// A name in an expression that was replaced by its value.
 #[derive(Clone, Debug)]
 pub(super) struct Use {
     /// Where the expression is.
@@ -60,16 +61,16 @@ enum Local {
     Known(Option<Setting>),
 }
 
-/// What a configuration declares of a variable.
+/// The declaration of a variable.
 #[derive(Debug, Default)]
 struct Declared {
     default: Option<Sourced<Setting>>,
-    /// Its value in a variable or on a command line is an expression, and not text.
+    /// Whether its value in a variable or on a command line is an expression instead of text.
     is_expression: bool,
 }
 
 impl Scope {
-    /// Gathers the names of a directory. `files` are its configuration, overrides last.
+    /// Collects the names of a directory. `files` are its configuration, overrides last.
     pub(super) fn gather(
         directory: &Path,
         files: &[SourceText],
@@ -79,7 +80,8 @@ impl Scope {
         let mut declared = BTreeMap::new();
         let mut locals = BTreeMap::new();
         for file in files {
-            // What cannot be parsed declares nothing here; whoever needs the file says so.
+            // A file that cannot be parsed declares nothing here; the code that needs the file
+            // reports the error.
             if file.path.extension().is_some_and(|extension| extension == "json") {
                 if let Ok(found) = json::names(file) {
                     json_declarations(found, &mut declared, &mut locals);
@@ -114,7 +116,7 @@ impl Scope {
         let include = |variables: &mut Variables, file: &str, is_named: bool| {
             match definitions(directory, file, is_named) {
                 Some(settings) => variables.extend(settings),
-                // It may set any of them. What comes after it is known again.
+                // The file may set any of them. Values that are read later are known again.
                 None => variables.clear(),
             }
         };
@@ -136,7 +138,7 @@ impl Scope {
         Self { variables, locals, workspace, uses }
     }
 
-    /// Returns the names whose values were used.
+    /// Returns the names that were replaced by values.
     pub(super) fn uses(&self) -> Vec<Use> {
         self.uses.borrow().clone()
     }
@@ -177,7 +179,8 @@ impl Scope {
             let known = Sourced::new(Local::Known(value), origin.clone());
             drop(self.locals.borrow_mut().insert(name.to_owned(), known));
         };
-        // While it is being evaluated it has no value: what refers to itself has none.
+        // A name has no value while it is being evaluated, so a name that refers to itself has
+        // none.
         know(None);
         let value = evaluate(&SourceText::new("", ""), &self.substitute_below(written, depth + 1));
         let value =
@@ -228,7 +231,7 @@ impl Substitution<'_> {
     }
 }
 
-/// Writes a value as an expression.
+/// Converts a value to an expression.
 fn literal(value: &Setting) -> Option<Expression> {
     Some(match value {
         Setting::Bool(value) => Expression::from(*value),
@@ -324,7 +327,7 @@ fn json_declarations(
     }
 }
 
-/// The files of definitions that are read without being named, in the order in which they are.
+/// Returns the files of definitions that clients read by default, in their order.
 fn definition_files(directory: &Path) -> Vec<String> {
     let mut named = vec!["terraform.tfvars".to_owned(), "terraform.tfvars.json".to_owned()];
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
@@ -337,9 +340,9 @@ fn definition_files(directory: &Path) -> Vec<String> {
     named
 }
 
-/// Returns what a file of definitions says, or `None` if that is not known: it cannot be read, is
-/// no regular file, or cannot be parsed. A file that nobody named and that is not there says
-/// nothing.
+/// Returns the settings of a file of definitions, or `None` if they are unknown: the file cannot be
+/// read, is no regular file, or cannot be parsed. A missing file that no option names has no
+/// settings.
 fn definitions(
     directory: &Path,
     file: &str,

@@ -1,4 +1,4 @@
-//! The text of one file, bounded, checked and with its lines known.
+//! The text of one file: limited in size, checked, and with known lines.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -10,7 +10,8 @@ use hcl_edit::expr::Expression;
 use crate::config::Origin;
 use crate::error::{Error, ErrorKind, Result};
 
-/// Configuration is written by people; more than this is something else.
+/// The most bytes of a configuration file. People write these files; larger ones are something
+/// else.
 const MAX_BYTES: u64 = 16 << 20;
 
 /// A file's text.
@@ -18,29 +19,29 @@ pub(super) struct SourceText {
     /// The file, as it should be shown.
     pub(super) path: PathBuf,
     text: String,
-    /// Where each line ends, so that a place is found without counting from the start.
+    /// Where each line ends, to find a position's line without counting from the start.
     line_ends: Vec<usize>,
-    /// What the names in its expressions stand for, where that is to be known.
+    /// The values of names in its expressions, if they are to be replaced.
     pub(super) scope: Option<Rc<dyn Names>>,
 }
 
 /// The values of names in expressions.
 pub(super) trait Names {
-    /// Puts values in the place of names, in an expression at this place.
+    /// Replaces names by their values in an expression at this place.
     fn substitute(&self, expression: Expression, place: &Origin) -> Expression;
 }
 
-/// Whether a pipe will do.
+/// Whether a file may be a pipe.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Accept {
-    /// Somebody named this very file: `<(…)` of a shell is fine.
+    /// Any file: the user named it, and a shell's `<(…)` is fine.
     Anything,
-    /// The file was found by its name: opening a pipe would wait for ever.
+    /// A regular file: it was found by its name, and opening a pipe would block for ever.
     RegularFile,
 }
 
 impl SourceText {
-    /// Wraps a text.
+    /// Creates a source from a text.
     pub(super) fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
         let text = text.into();
         let line_ends = text.match_indices('\n').map(|(offset, _)| offset).collect();
@@ -87,7 +88,7 @@ impl SourceText {
             return Err(Error::config(format!("cannot read `{}`: it is {kind}", path.display())));
         }
         let mut bytes = Vec::new();
-        // The size is checked on what is read, since a pipe has none and a file may grow.
+        // The size is checked while reading, since a pipe has none and a file may grow.
         let read =
             File::open(&full).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes));
         read.map_err(unreadable)?;
@@ -111,7 +112,7 @@ impl SourceText {
             ))
             .with_context("found in", Origin::file(&path, line_at(text.as_bytes(), offset))));
         }
-        // Only one byte order mark, and only at the start, is not content.
+        // One byte order mark at the start is not content; any other is.
         let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
         Ok(Some(Self::new(path, text)))
     }
@@ -120,12 +121,12 @@ impl SourceText {
         &self.text
     }
 
-    /// Returns the place of a byte.
+    /// Returns the place of the byte at an offset.
     pub(super) fn origin(&self, offset: usize) -> Origin {
         Origin::file(&self.path, 1 + self.line_ends.partition_point(|end| *end < offset))
     }
 
-    /// Returns the place of a piece of the text that was borrowed from it.
+    /// Returns the place of a piece that was borrowed from the text.
     pub(super) fn origin_of(&self, piece: &str) -> Origin {
         self.origin((piece.as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize))
     }

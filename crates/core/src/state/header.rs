@@ -202,7 +202,7 @@ impl HeaderReader {
                 taken
             } else {
                 // If a text does not start as an object, the error does not say where it stops
-                // being JSON ends.
+                // being JSON.
                 let flow = splitter.feed_until_passing(rest, |piece| {
                     fields.take(piece);
                     ControlFlow::<Infallible>::Continue(())
