@@ -54,7 +54,7 @@ text! {
     VersionId
 }
 
-/// The number of a state's write, counted by whoever writes it: a full 64-bit number.
+/// The number of a state's write, counted by its writers: a full 64-bit number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Serial(pub u64);

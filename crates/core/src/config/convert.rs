@@ -68,7 +68,7 @@ pub(crate) fn deferred(name: &str, reason: &str, is_secret: bool, origin: &Origi
 }
 
 /// Converts a text to a bool. Terraform converts these four texts and no others. Variables may hold
-/// more texts, as by the vendors' tools.
+/// more texts, as in the vendors' tools.
 fn bool(value: &Setting, any_case: bool) -> Option<bool> {
     match value {
         Setting::Bool(value) => Some(*value),

@@ -96,7 +96,7 @@ pub struct ForeignEndpoint {
     pub origin: Origin,
     /// The service.
     pub url: String,
-    /// The vendor.
+    /// The vendor, who does not run this service.
     pub vendor: &'static str,
     /// Whether the credentials are the vendor's, or may be: the program should warn.
     pub is_sent_vendors_credentials: bool,

@@ -8,12 +8,12 @@
 //! that made the mark deletes the lock.
 //!
 //! Why a release cannot hit another lock: while the mark is stored the object exists, so the store
-//! refuses every create. A marked record belongs to no holder: the store refuses an attempt to
-//! acquire with its id, and a write under it. At most one release can mark the record that it read,
-//! since the replacement is conditional and changes the bytes and with them the entity tag. From
-//! the mark to its deletion exactly one client deletes, and there is no other lock to hit. Only a
-//! second delete under way could break this: one whose answer was lost, or that of a release that
-//! another one has taken over. Therefore
+//! refuses every create. A marked record belongs to no holder: this library refuses to acquire
+//! with its id, and to write under it. At most one release can mark the record that it read, since
+//! the replacement is conditional and changes the bytes and with them the entity tag. From the mark
+//! to its deletion exactly one client deletes, and there is no other lock to hit. Only a second
+//! delete under way could break this: one whose answer was lost, or that of a release that another
+//! one has taken over. Therefore
 //!
 //! - a release sends its delete, and must have the answer, before another client can have seen the
 //!   mark for [`TAKE_OVER`]; otherwise the delete counts as lost. If the mark is too old before the

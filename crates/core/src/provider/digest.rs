@@ -71,7 +71,7 @@ impl<E: DigestEntry> StateDigest<E> {
         Self { entry, wait }
     }
 
-    /// Reads a state that must match its digest, unless `options` name an older version or skip the
+    /// Reads a state that must match its digest, unless `options` name a version or skip the
     /// digest. `read` reads the stored state without regard to its digest.
     ///
     /// # Errors

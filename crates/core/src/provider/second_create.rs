@@ -37,7 +37,8 @@ where
     Err(Error::new(ErrorKind::Unexpected, "lock", "no attempt was made"))
 }
 
-/// Another attempt would have the same result. A server that is no store answers the same for ever.
+/// Returns whether another attempt would have the same result. A server that is no store answers
+/// the same for ever.
 fn is_final(failure: &Failure) -> bool {
     matches!(failure.outcome, Outcome::Absent | Outcome::Refused)
         || failure.error.kind() == ErrorKind::Unexpected
