@@ -1,11 +1,11 @@
-//! How the stores that speak S3 differ, in one table.
+//! A table of how the stores that speak S3 differ.
 
 use std::fmt;
 use std::str::FromStr;
 
 use url::Url;
 
-/// A store whose manners are known.
+/// A store whose behaviour is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DialectName {
@@ -21,120 +21,121 @@ pub enum DialectName {
     R2,
     /// Garage.
     Garage,
-    /// A store of which nothing is known: nothing is taken for granted.
+    /// An unknown store: nothing is assumed about it.
     Generic,
 }
 
-/// How a store wants to be spoken to, and what it can be trusted with.
+/// How to send requests to a store, and which guarantees it gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Dialect {
-    /// Its name.
+    /// The dialect's name.
     pub name: DialectName,
-    /// Its name as it is written: `aws`.
+    /// The name as users write it: `aws`.
     pub label: &'static str,
-    /// What it is called in sentences.
+    /// The store's name in messages.
     pub title: &'static str,
-    /// The ends of host names that give it away.
+    /// The suffixes of host names that identify the store.
     pub hosts: &'static [&'static str],
-    /// The ends of host names of caches in front of it, which are refused: a state that is old is
-    /// a wrong state.
+    /// The suffixes of host names of caches in front of the store, which are refused: a cache may
+    /// return an old state, and an old state is a wrong state.
     pub caches: &'static [&'static str],
-    /// Which checksum goes with what is written.
+    /// The checksum that is sent with each write.
     pub checksum: Checksum,
-    /// A GET asks for the checksum that the store recorded. Not every store takes such a request.
+    /// Whether a GET asks for the checksum that the store recorded. Not every store accepts such a
+    /// request.
     pub asks_for_checksums: bool,
-    /// What binds a body to the signature of its request.
+    /// How the signature of a request covers its body.
     pub body_signature: BodySignature,
-    /// What becomes of `If-None-Match: *` on a PUT.
+    /// How the store treats `If-None-Match: *` on a PUT.
     pub creates: Creates,
-    /// What becomes of `If-Match` on a PUT.
+    /// How the store treats `If-Match` on a PUT.
     pub updates: Updates,
-    /// Both are honoured when a multipart upload is completed.
+    /// Whether the store honours both when a multipart upload is completed.
     pub completes_conditionally: bool,
-    /// `If-Match` on a DELETE is honoured.
+    /// Whether the store honours `If-Match` on a DELETE.
     pub deletes_conditionally: bool,
-    /// How a lock file is claimed by the release that removes it.
+    /// How a release claims a lock file before it deletes the file.
     pub claims: Claims,
-    /// How the bucket is named, unless the configuration asks for its name in the path.
+    /// How requests name the bucket, unless the configuration asks for the bucket's name in the
+    /// path.
     pub addressing: Addressing,
     /// The region of the signature.
     pub region: SigningRegion,
-    /// What it does with conditions and versions on a bucket with versioning enabled.
+    /// How the store treats conditions and versions in a bucket with versioning enabled.
     pub versioned: Versioned,
 }
 
-/// A checksum that goes with what is written. Always a header over the whole body, never a trailer:
-/// most stores refuse those.
+/// A checksum that is sent with a write: always a header over the whole body, never a trailer,
+/// since most stores refuse trailers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Checksum {
     /// `Content-MD5`, which every store has known since 2006.
     Md5,
-    /// `x-amz-checksum-sha256`, which is stored beside the object.
+    /// `x-amz-checksum-sha256`, which the store keeps beside the object.
     Sha256,
 }
 
-/// What binds a body to the signature of its request, so that no other body can take its place on
-/// the way.
+/// How the signature of a request covers its body, so that no other body can replace it in transit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BodySignature {
-    /// Its hash in `x-amz-content-sha256`. Policies of buckets may demand it.
+    /// The hash of the body in `x-amz-content-sha256`. Bucket policies may demand it.
     Hash,
-    /// Its SHA-256 in `x-amz-checksum-sha256`, a header that is signed, where the store is known to
-    /// hold the body against it. It hashes the body a second time for the hash in
-    /// `x-amz-content-sha256`, so that is `UNSIGNED-PAYLOAD`. Without a checksum it is the hash all
-    /// the same.
+    /// The body's SHA-256 in `x-amz-checksum-sha256`, a signed header, for stores that are known to
+    /// verify the body against it. The hash in `x-amz-content-sha256` would need a second pass over
+    /// the body, so that header is `UNSIGNED-PAYLOAD`. Without a checksum the request carries the
+    /// hash nevertheless.
     Checksum,
 }
 
-/// What becomes of `If-None-Match: *` on a PUT.
+/// How a store treats `If-None-Match: *` on a PUT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Creates {
-    /// It is known to be decided atomically.
+    /// The store is known to decide it atomically.
     Atomic,
-    /// Nothing is known: each store is put to the proof before its first lock counts.
+    /// Unknown: each store is tested before its first lock counts.
     Unproven,
 }
 
-/// What becomes of `If-Match` on a PUT.
+/// How a store treats `If-Match` on a PUT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Updates {
-    /// It is honoured with the entity tag in quotes, as it was received.
+    /// The store honours it if the entity tag is in quotes, as received.
     Quoted,
-    /// It is honoured with the entity tag without its quotes. With them it is never met, not even
-    /// by the tag that the store itself returned.
+    /// The store honours it if the entity tag has no quotes. In quotes no tag matches, not even the
+    /// one that the store itself returned.
     Bare,
-    /// It is ignored, or nothing is known: it is not sent.
+    /// The store ignores it, or its behaviour is unknown: it is not sent.
     Unsent,
 }
 
-/// How a lock file is claimed: by a PUT with `If-Match` that puts a mark in its place, which has to
-/// be decided atomically.
+/// How a lock file is claimed: by a PUT with `If-Match` that replaces the lock record with a marked
+/// one. The store has to decide it atomically.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Claims {
-    /// Not at all: there is no need, since a DELETE honours `If-Match`; or no condition on a PUT is
-    /// honoured, and a claim would overwrite the next holder's lock.
+    /// Never: either a DELETE honours `If-Match` and no claim is needed, or a PUT honours no
+    /// condition and a claim would overwrite the next holder's lock.
     Never,
-    /// With the entity tag in quotes, as it was received.
+    /// With the entity tag in quotes, as received.
     Quoted,
     /// With the entity tag without its quotes.
     Bare,
-    /// Nothing is known: each store is put to the proof while a first lock is held.
+    /// Unknown: each store is tested while a first lock is held.
     Unproven,
 }
 
-/// How the bucket is named.
+/// Where a request names the bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Addressing {
-    /// In the host.
+    /// In the host name.
     Host,
-    /// In the path: a host for each bucket takes a set-up that few have.
+    /// In the path: few stores are set up with a host name for each bucket.
     Path,
 }
 
@@ -142,29 +143,29 @@ pub enum Addressing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SigningRegion {
-    /// It must be the bucket's, or the store refuses.
+    /// The bucket's region; the store refuses any other.
     OfBucket,
-    /// Any name will do.
+    /// Any name.
     Any,
-    /// It is always this one.
+    /// Always this one.
     Always(&'static str),
 }
 
-/// What a store does on a bucket with versioning enabled.
+/// How a store behaves in a bucket with versioning enabled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Versioned {
-    /// What it does elsewhere, as far as is known.
+    /// As in other buckets, as far as is known.
     Same,
-    /// It carries out every create and no conditional update, and lists the versions of a key in
-    /// the order in which they were linked, newest first. So the list decides who was first;
-    /// see the module `lock`.
+    /// The store carries out every create and no conditional update, and lists the versions of a
+    /// key in the order in which it linked them, newest first. So the version list decides which
+    /// client was first; see the module `lock`.
     ByList,
 }
 
 impl Dialect {
-    /// The table. The first row is what is meant without an endpoint, the last what is meant by an
-    /// endpoint that gives nothing away.
+    /// The table. The first row applies if no endpoint is configured, the last to an endpoint that
+    /// does not identify the store.
     pub const ALL: [Self; 7] = [
         // <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html>
         Self {
@@ -185,9 +186,9 @@ impl Dialect {
             region: SigningRegion::OfBucket,
             versioned: Versioned::Same,
         },
-        // Measured on the release of February 2026: 100 races of 20 contenders had one winner
-        // each; `If-Match` on DELETE is ignored; a body that does not have its checksum is
-        // refused, and one hash less takes 60 ms off a PUT of 100 MB.
+        // Measured on the release of February 2026: 100 races of 20 contenders had one winner each;
+        // MinIO ignores `If-Match` on a DELETE; it refuses a body that does not match its checksum,
+        // and one hash less saves 60 ms in a PUT of 100 MB.
         Self {
             name: DialectName::Minio,
             label: "minio",
@@ -206,10 +207,9 @@ impl Dialect {
             region: SigningRegion::Any,
             versioned: Versioned::Same,
         },
-        // Measured on 16.2.15: 200 races of 20 contenders on a bucket without versioning had one
-        // winner each. On one with versioning every create is carried out, and every
-        // `If-Match` refused. The completion of a multipart upload takes no notice of conditions
-        // anywhere.
+        // Measured on 16.2.15: 200 races of 20 contenders in a bucket without versioning had one
+        // winner each. In a bucket with versioning Ceph carries out every create and refuses every
+        // `If-Match`. Completing a multipart upload ignores conditions in any bucket.
         Self {
             name: DialectName::Ceph,
             label: "ceph",
@@ -228,7 +228,7 @@ impl Dialect {
             region: SigningRegion::Any,
             versioned: Versioned::ByList,
         },
-        // Of Ceph's family, and not measured: what a reply cannot prove is not taken for granted,
+        // Of Ceph's family, and not measured. The row assumes nothing that a reply cannot prove,
         // see <https://docs.digitalocean.com/products/spaces/reference/s3-compatibility/>.
         Self {
             name: DialectName::Spaces,
@@ -267,8 +267,8 @@ impl Dialect {
             region: SigningRegion::Always("auto"),
             versioned: Versioned::Same,
         },
-        // Measured on 2.5.0: no condition on a write is looked at. Should a later one look, the
-        // proof will show.
+        // Measured on 2.5.0: Garage ignores every condition on a write. If a later release honours
+        // them, the test of the first lock will show it.
         Self {
             name: DialectName::Garage,
             label: "garage",
@@ -307,7 +307,7 @@ impl Dialect {
         },
     ];
 
-    /// Returns the dialect that was named, or the one that the endpoint gives away.
+    /// Returns the named dialect, or the one that the endpoint identifies.
     pub fn choose(name: Option<DialectName>, endpoint: Option<&Url>) -> Self {
         let [aws, .., generic] = Self::ALL;
         match (name, endpoint) {
@@ -323,20 +323,19 @@ impl Dialect {
         }
     }
 
-    /// Whether an endpoint is that of a cache in front of a known service: what it answers may be
-    /// old.
+    /// Whether an endpoint is a cache in front of a known service, which may return old data.
     pub fn is_cache(endpoint: &Url) -> bool {
         let host = host(endpoint);
         Self::ALL.iter().any(|row| row.caches.iter().any(|end| host.ends_with(end)))
     }
 
-    /// An update can be decided by the store. On a bucket with versioning it may not be, see
-    /// [`versioned`](Self::versioned).
+    /// Whether the store can decide a conditional update. In a bucket with versioning it may not,
+    /// see [`versioned`](Self::versioned).
     pub(crate) fn updates_conditionally(&self) -> bool {
         self.updates != Updates::Unsent
     }
 
-    /// Writes an entity tag as the store wants it in `If-Match`.
+    /// Formats an entity tag as the store expects it in `If-Match`.
     pub(crate) fn if_match<'a>(&self, etag: &'a str) -> &'a str {
         match self.updates {
             Updates::Bare => etag.trim_matches('"'),

@@ -1,4 +1,4 @@
-//! What the store's answers mean: one `match` from its codes to [`ErrorKind`].
+//! What the store's replies mean: one `match` from its codes to [`ErrorKind`].
 //!
 //! Codes and sentences: <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>.
 
@@ -23,24 +23,24 @@ pub(crate) use remote_state_core::provider::{Failure, Outcome};
 /// What a request was about, for messages.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct About<'a> {
-    /// What was being done: `read`, `lock`.
+    /// The operation: `read`, `lock`.
     pub(crate) operation: &'static str,
     /// The object, as a URL.
     pub(crate) object: &'a str,
     /// The bucket, or the table.
     pub(crate) bucket: &'a str,
-    /// The endpoint, or the region where it is Amazon's.
+    /// The endpoint, or the region for Amazon's own.
     pub(crate) store: &'a str,
     pub(crate) region: &'a str,
-    /// Where that was set.
+    /// Where these were set.
     pub(crate) origins: &'a Origins,
     /// The key that sets the endpoint, and where it was set.
     pub(crate) endpoint: (&'static str, Option<&'a str>),
 }
 
-/// The words of the SDK's error and of what caused it.
+/// The words of the SDK's error and of its causes.
 ///
-/// Nothing else of it is kept: its `Debug` holds the answer's body, in which Amazon repeats the
+/// Nothing else of it is kept: its `Debug` holds the reply's body, in which Amazon repeats the
 /// request that it refused, session token included.
 #[derive(Debug)]
 struct Cause {
@@ -83,8 +83,8 @@ where
     })
 }
 
-/// A command of the vendor's tool, for whoever has to do something by hand. What others have named
-/// is no more than a word of it.
+/// Returns a command of the vendor's tool, for a person who has to act by hand. A name that others
+/// chose is quoted, and cannot be more than one word of it.
 pub(crate) fn aws_command(words: &[&str], region: &str, endpoint: Option<&str>) -> String {
     let place = ["--region", region]
         .into_iter()
@@ -96,7 +96,7 @@ pub(crate) fn aws_command(words: &[&str], region: &str, endpoint: Option<&str>) 
         .fold("aws".to_owned(), |command, word| command + " " + &quoted(word))
 }
 
-/// Says of a refused request about versions what it takes to be allowed.
+/// Adds to the refusal of a request about versions which permission it takes.
 pub(crate) fn about_versions(failure: Failure) -> Failure {
     if failure.error.kind() != ErrorKind::PermissionDenied {
         return failure;
@@ -108,8 +108,8 @@ pub(crate) fn about_versions(failure: Failure) -> Failure {
     Failure { error: failure.error.with_hint(hint), ..failure }
 }
 
-/// Sorts a failure; what the codes of a service's answers mean is given by `meaning`: status, code,
-/// sentence, and the region that it hints at.
+/// Classifies a failure. `meaning` interprets the service's reply: status, code, sentence, and the
+/// region that it hints at.
 pub(crate) fn failure_by<E>(
     about: About<'_>,
     error: SdkError<E, HttpResponse>,
@@ -183,7 +183,7 @@ fn is_about_credentials(error: &(dyn StdError + 'static)) -> bool {
     false
 }
 
-/// These are the words of the HTTP client. Should they ever change, the outcome is unknown again,
+/// These are the words of the HTTP client. If they ever change, the outcome becomes unknown again,
 /// and that is safe.
 fn is_about_connecting(cause: &Cause) -> bool {
     cause.chain().any(|words| words == "client error (Connect)")
@@ -204,7 +204,7 @@ fn unreachable(about: About<'_>, cause: &Cause) -> Error {
     }
 }
 
-/// The words of the TLS library that a person has to translate, with what to do about them.
+/// Explains the TLS library's words, and how to fix the cause.
 fn explained(reason: &str) -> Option<(&'static str, &'static str)> {
     if reason.contains("InvalidContentType") {
         return Some((
@@ -228,7 +228,7 @@ fn explained(reason: &str) -> Option<(&'static str, &'static str)> {
     None
 }
 
-/// Adds what the store itself says of a request that it refused.
+/// Adds the store's own sentence about a request that it refused.
 fn with_sentence(error: Error, sentence: Option<&str>) -> Error {
     match sentence {
         Some(sentence) if !sentence.trim().is_empty() => {
@@ -240,13 +240,13 @@ fn with_sentence(error: Error, sentence: Option<&str>) -> Error {
     }
 }
 
-/// What to use instead where a store refuses the condition of a lock file.
+/// What to use instead of a store that refuses the condition of a lock file.
 const LOCK_ELSEWHERE: &str = "if it refuses `If-None-Match`, keep the state in a store that \
                               honours conditional writes (Amazon S3, MinIO, Ceph without \
                               versioning), or turn `use_lockfile` off";
 
 impl About<'_> {
-    /// Says why there are no credentials.
+    /// Explains why there are no credentials.
     fn denied(&self, denied: &Denied) -> Error {
         denied.explain(self.error(denied.kind, &denied.message), &self.origins.credentials)
     }
@@ -284,8 +284,8 @@ fn service(
         "NoSuchVersion" => {
             (Outcome::Refused, about.error(ErrorKind::NotFound, "that version does not exist"))
         }
-        // "The specified method is not allowed against this resource": so it answers for a version
-        // that records a deletion.
+        // "The specified method is not allowed against this resource": the store's reply for a
+        // version that records a deletion.
         "MethodNotAllowed" if about.operation == "read" => (
             Outcome::Refused,
             about.error(ErrorKind::NotFound, "that version records a deletion, and has no bytes"),
@@ -302,7 +302,7 @@ fn service(
             .with_advice(Advice::CheckKeys(vec!["bucket", "region", "endpoints.s3"]))
             .with_hint("a bucket that was just created may take a minute to appear"),
         ),
-        // "Access Denied". Without `s3:ListBucket` the store says this of missing objects too.
+        // "Access Denied". Without `s3:ListBucket` the store returns this for missing objects too.
         "AccessDenied" | "AllAccessDisabled" | "AccountProblem" => (
             Outcome::Refused,
             about.error(ErrorKind::PermissionDenied, "access denied").with_hint(
@@ -310,7 +310,7 @@ fn service(
                  `s3:DeleteObject` on state and lock file",
             ),
         ),
-        // "The AWS access key ID you provided does not exist in our records." and its kin.
+        // "The AWS access key ID you provided does not exist in our records." and similar.
         "InvalidAccessKeyId"
         | "SignatureDoesNotMatch"
         | "InvalidToken"
@@ -342,8 +342,8 @@ fn service(
             Outcome::ConditionFailed,
             about.error(ErrorKind::PreconditionFailed, "it is not what it was expected to be"),
         ),
-        // "A conflicting operation occurred during processing": the store decided nothing. That is
-        // not a 412, which is a decision.
+        // "A conflicting operation occurred during processing": the store decided nothing, unlike
+        // with a 412, which is a decision.
         "ConditionalRequestConflict" | "OperationAborted" => (
             Outcome::Conflict,
             about.error(ErrorKind::Unavailable, "the store is busy with another request for it"),
@@ -368,8 +368,8 @@ fn service(
                 if about.operation == "lock" { error.with_hint(LOCK_ELSEWHERE) } else { error },
             )
         }
-        // A 200 is sent before the work is done that takes long, and its body may then tell of a
-        // failure: "We encountered an internal error. Please try again."
+        // For slow requests the store sends a 200 before the work is done, and the body may then
+        // report a failure: "We encountered an internal error. Please try again."
         "InternalError" | "ServiceUnavailable" => failed(about, status, code),
         _ if !(300..500).contains(&status) => {
             let (outcome, error) = failed(about, status, code);
@@ -385,7 +385,8 @@ fn service(
     }
 }
 
-/// The service refused the time of a request, and once more with its own time: nothing was done.
+/// The service refused the time of the request, and again with the service's own time: nothing was
+/// done.
 pub(crate) fn clocks_differ(about: About<'_>) -> (Outcome, Error) {
     let reason = "this machine's clock and the store's are too far apart";
     let error =
@@ -393,14 +394,14 @@ pub(crate) fn clocks_differ(about: About<'_>) -> (Outcome, Error) {
     (Outcome::Refused, error)
 }
 
-/// The service failed, and what became of the request it does not know itself.
+/// The service failed, and does not know itself what became of the request.
 fn failed(about: About<'_>, status: u16, code: &str) -> (Outcome, Error) {
     let reason = format!("{} failed (status {status}, {code})", about.store);
     (Outcome::Unknown, about.error(ErrorKind::Unavailable, &reason))
 }
 
-/// Names the code that goes with a status, for answers without a body. A bare 404 stays a 404: it
-/// does not say that the bucket exists.
+/// Returns the code that goes with a status, for replies without a body. A bare 404 stays a 404: it
+/// does not show that the bucket exists.
 fn code_of_status(status: u16) -> &'static str {
     match status {
         301 | 307 => "PermanentRedirect",

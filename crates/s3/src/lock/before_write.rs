@@ -1,9 +1,9 @@
-//! Looking at the lock again before a write, where the list of versions decides about locks.
+//! Checks the lock again before a write, where the version list decides who holds it.
 //!
-//! A client that does not go by the list walks in, see [`version_list`](super::version_list): it cannot be
-//! kept out, but it can be noticed, and nothing is written over its head. Between the look and the
-//! write there is a moment in which it could still come: this narrows the danger, and does not
-//! end it.
+//! A client that ignores the version list takes the lock too, see
+//! [`version_list`](super::version_list). The store cannot refuse that client, but this check finds
+//! it, and then the write does not happen. Another client can still come between the check and the
+//! write: the check narrows that window, and does not close it.
 
 use std::ops::ControlFlow;
 
@@ -20,7 +20,7 @@ impl Bucket {
         self.dialect.versioned == Versioned::ByList && self.uses_lock_file
     }
 
-    /// Fails if somebody has walked into the lock under which a state is about to be changed.
+    /// Fails if another client has also taken the lock under which a state is about to be changed.
     pub(crate) async fn look_again(
         &self,
         operation: &'static str,
@@ -39,7 +39,8 @@ impl Bucket {
         Err(file.too_fast(operation))
     }
 
-    /// Looks at the list; goes on if it has changed meanwhile, so that another one is needed.
+    /// Checks the version list once; continues if it has changed meanwhile, so that another check
+    /// is needed.
     async fn look_once(
         &self,
         operation: &'static str,
@@ -64,7 +65,7 @@ impl Bucket {
             && !is_ours
         {
             self.buried(operation, file, held, list.buried_above(&held.version)).await?;
-            // Somebody gave ours back by its id, and another came.
+            // Another client released this lock by its id, and a third one took the lock.
             let Some(standing) = file.read_version(operation, holder).await? else {
                 return Ok(ControlFlow::Continue(()));
             };
@@ -74,8 +75,8 @@ impl Bucket {
                 self.walked_in(operation, file, standing.record)
             });
         }
-        // Without a lock of our own to look for, this is about the holder's, if it is one that goes
-        // by the list.
+        // Without a lock of this process to look for, the check is about the holder's lock, if the
+        // holder follows the version list.
         if !is_ours && !others.is_empty() {
             match file.read_version(operation, holder).await? {
                 Some(standing) if standing.goes_by_list => {}
@@ -89,7 +90,7 @@ impl Bucket {
         }
     }
 
-    /// Says who put a delete marker over our lock, as far as can be told.
+    /// Names, as far as possible, the client that put a delete marker over this process's lock.
     async fn buried(
         &self,
         operation: &'static str,
@@ -97,8 +98,8 @@ impl Bucket {
         held: &Held,
         above: Option<Vec<&str>>,
     ) -> Result<()> {
-        // Ours is not there any more: it was given back by its id, and that is for the caller to
-        // judge.
+        // The lock is not in the list any more: it was released by its id. The caller decides what
+        // that means.
         let Some(above) = above else { return Ok(()) };
         if let Some(stranger) = file.strangers(operation, &above).await?.into_iter().next() {
             return Err(self.walked_in(operation, file, stranger).with_context(
@@ -170,7 +171,8 @@ impl Bucket {
         )
     }
 
-    /// Says what native clients risk on this bucket; nothing where they see our locks.
+    /// Describes what native clients risk in this bucket; `None` if they see the locks of this
+    /// crate.
     pub(crate) async fn lock_caveat_of_bucket(&self) -> Result<Option<String>> {
         if !self.decides_by_list() {
             return Ok(None);
@@ -178,8 +180,7 @@ impl Bucket {
         Ok(self.is_versioned("look at").await?.then(|| self.caveat()))
     }
 
-    /// Whether the bucket keeps versions. The store is asked if nothing that was written has shown
-    /// it.
+    /// Whether the bucket keeps versions. Asks the store only if no write has shown it yet.
     async fn is_versioned(&self, operation: &'static str) -> Result<bool> {
         match self.memory.versioning() {
             Versioning::Enabled => Ok(true),
@@ -192,8 +193,8 @@ impl Bucket {
         }
     }
 
-    /// Whether a bucket that was taken for one without versioning has it by now. If that cannot be
-    /// found out, it has not.
+    /// Whether versioning is enabled by now in a bucket that seemed to have none. `false` if that
+    /// cannot be determined.
     pub(crate) async fn has_become_versioned(&self) -> bool {
         if self.dialect.versioned != Versioned::ByList {
             return false;
@@ -205,8 +206,7 @@ impl Bucket {
         is_versioned
     }
 
-    /// Whether the store honours the conditions of a write. If that cannot be found out, it does
-    /// not.
+    /// Whether the store honours the conditions of a write. `false` if that cannot be determined.
     pub(crate) async fn honours_conditions(&self) -> bool {
         match self.dialect.versioned {
             Versioned::Same => true,
@@ -216,7 +216,7 @@ impl Bucket {
 }
 
 impl LockFile<'_> {
-    /// The records, of these versions, whose owners do not go by the list.
+    /// Returns those of these versions whose owners ignore the version list.
     pub(super) async fn strangers(
         &self,
         operation: &'static str,

@@ -1,17 +1,17 @@
-//! How a lock file is claimed by the release that removes it: see [`remote_state_core::provider`]
+//! How a release claims a lock file before it deletes the file: see [`remote_state_core::provider`]
 //! for what a claim is, and why.
 //!
-//! A claim is a `PUT` with `If-Match`, and the store has to decide it atomically; on one that
+//! A claim is a `PUT` with `If-Match`, and the store has to decide it atomically; on a store that
 //! ignores the condition a claim would overwrite the next holder's lock. MinIO and Ceph are known
-//! to, see the [table](crate::Dialect::ALL). Of others nothing is known, and each is put to the
-//! proof while a first lock is held: a `PUT` of the same record with a wrong entity tag must be
-//! refused, and then one with the right tag carried out; first with the tag in quotes, then
-//! without. That shows that the store looks at the condition, not that looking and writing are one
-//! step.
+//! to decide it atomically, see the [table](crate::Dialect::ALL). Other stores are unknown, and
+//! each is tested while a first lock is held: it must refuse a `PUT` of the same record with a
+//! wrong entity tag, and then carry out one with the right tag; first with the tag in quotes, then
+//! without. The test shows that the store checks the condition, not that checking and writing are
+//! one step.
 //!
-//! Where a file has a version of its own, that version is deleted, and nothing is claimed: a claim
-//! would be a version over it, and whoever deleted that one would uncover it. On Ceph, where
-//! versioning is enabled every `If-Match` is refused: there nothing is claimed either.
+//! If a lock file has a version of its own, the release deletes that version and claims nothing:
+//! the claim would be a version above it, and deleting the claim would uncover the lock again.
+//! Where versioning is enabled, Ceph refuses every `If-Match`: there, too, nothing is claimed.
 
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -26,7 +26,7 @@ use crate::error::{Failure, Outcome};
 use crate::lock::create::{FoundFile, LockFile};
 use crate::lock::memory::NULL_VERSION;
 
-/// How a store wants an entity tag in `If-Match`.
+/// How a store expects an entity tag in `If-Match`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tags {
     Quoted,
@@ -34,7 +34,7 @@ pub(crate) enum Tags {
 }
 
 impl Tags {
-    /// Writes a tag that was received.
+    /// Formats a received entity tag.
     pub(super) fn write(self, etag: &str) -> &str {
         match self {
             Self::Quoted => etag,
@@ -43,7 +43,7 @@ impl Tags {
     }
 }
 
-/// What is known of claims on a store.
+/// What this process knows about claims on a store.
 #[derive(Debug)]
 pub(crate) struct Claiming {
     known: AtomicU8,
@@ -87,11 +87,12 @@ impl Claiming {
     }
 }
 
-/// No object has this entity tag.
+/// An entity tag that no object has.
 const WRONG: &str = "\"00000000000000000000000000000000\"";
 
 impl Bucket {
-    /// What two releases of one lock at once can do here, as far as this process knows the store.
+    /// Describes what two concurrent releases of one lock risk here, as far as this process knows
+    /// the store.
     pub(crate) fn what_releases_risk(&self) -> Option<String> {
         let is_at_risk = self.uses_lock_file && self.claiming.is_unproven();
         is_at_risk.then(|| {
@@ -106,18 +107,20 @@ impl Bucket {
 }
 
 impl LockFile<'_> {
-    /// How the store wants the entity tag in a claim of this; nothing if it cannot be claimed.
+    /// How the store expects the entity tag in a claim of this lock file; `None` if the file cannot
+    /// be claimed.
     pub(super) async fn tags_for(&self, found: &FoundFile<'_>) -> Option<Tags> {
         let tags = self.bucket.claiming.tags().filter(|_| found.is_object())?;
         self.bucket.honours_conditions().await.then_some(tags)
     }
 
-    /// Puts a mark in place of the record with this entity tag, written as the store wants it.
+    /// Replaces the record that has this entity tag with a marked one. The tag is written as the
+    /// store expects it.
     pub(super) async fn claim(&self, record: Bytes, etag: &str) -> Result<(), Failure> {
         match self.put_as(Object::Mark, record, Condition::IfMatchAs(etag)).await {
             Ok(Stored { version: Some(version), .. }) if self.is_listed(&version) => {
-                // Versioning has been enabled meanwhile: this stands beside the record, and not in
-                // its place.
+                // Versioning has been enabled meanwhile: the mark is a version beside the record
+                // and has not replaced it.
                 self.delete_version("unlock", &version).await?;
                 let reason = "the bucket has just begun to keep versions";
                 let error = self.about("unlock", ErrorKind::Unavailable, reason);
@@ -126,8 +129,8 @@ impl LockFile<'_> {
             Ok(_) => Ok(()),
             Err(failure) => {
                 if failure.outcome == Outcome::ConditionFailed {
-                    // Where versioning has been enabled meanwhile no claim succeeds. That is the
-                    // store's word; the refusal alone says nothing.
+                    // If versioning has been enabled meanwhile, no claim succeeds. Only the store's
+                    // versioning status shows that; the refusal alone does not.
                     let _is_versioned = self.bucket.has_become_versioned().await;
                 }
                 Err(failure)
@@ -135,8 +138,8 @@ impl LockFile<'_> {
         }
     }
 
-    /// Puts the store to the proof with the lock that was just created here, unless it is known
-    /// what it does.
+    /// Tests with the lock that was just created whether the store supports claims, unless that is
+    /// already known.
     pub(super) async fn learn_to_claim(&self, record: Bytes) {
         let created = self.created.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(Stored { etag: Some(etag), version }) = created else { return };
@@ -150,8 +153,8 @@ impl LockFile<'_> {
                 let condition = Condition::IfMatchAs(tags.write(tag));
                 match self.put_as(Object::Lock, record.clone(), condition).await {
                     Ok(Stored { version: Some(version), .. }) if version != NULL_VERSION => {
-                        // Versioning has been enabled meanwhile, and what lies over the lock would
-                        // uncover it when that is deleted.
+                        // Versioning has been enabled meanwhile. This version lies above the lock,
+                        // and deleting it after the release would uncover the lock again.
                         if let Err(failure) = self.delete_version("lock", &version).await {
                             tracing::warn!(error = ?failure.error.message(), "a second version of the lock file is left behind");
                         }
@@ -162,7 +165,7 @@ impl LockFile<'_> {
                     Err(Failure { outcome: Outcome::Refused, .. }) => {
                         return self.bucket.claiming.learn(None);
                     }
-                    // Not decided: the next lock asks again.
+                    // Undecided: the next lock repeats the test.
                     Err(_) => return,
                 }
             }

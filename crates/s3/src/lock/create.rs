@@ -1,18 +1,19 @@
 //! The lock file: an object that only one client can create.
 //!
-//! Exclusion rests on the store carrying out `PUT` with `If-None-Match: *` for one of any number of
-//! clients, and answering 412 to the others. A store that ignores the condition would let every
-//! client win. So on a store that is not known to honour it, the first lock that is won is
-//! put to the proof: a second conditional create must be refused. If it is not, the lock file is
-//! taken away again and the lock refused. Until then we look before we create, so that no other
-//! client's lock file is overwritten. That shows that the store looks at the condition, not that
-//! looking and writing are one step: only a store's own word can show that.
+//! Exclusion relies on the store: of any number of clients that send a `PUT` with `If-None-Match:
+//! *`, it must carry out one and answer 412 to the others. A store that ignores the condition would
+//! let every client win. So a store that is not known to honour it is tested with the first lock
+//! that is won: it must refuse a second conditional create. If it does not, the lock file is
+//! deleted again and the lock is refused. Until the test has succeeded, a lock file is looked for
+//! before one is created, so that no other client's lock file is overwritten. The test shows that
+//! the store checks the condition, not that checking and writing are one step: only the vendor's
+//! documentation can show that.
 //!
-//! A store of Ceph's family ignores the condition where versioning is enabled, and says so by the
-//! version that its answer names: there the list of versions decides, see
-//! [`version_list`](super::version_list). The two rules do not get into each other's way when versioning is
-//! switched: a create that names no version was honoured, and what stood there before versioning
-//! was enabled is the oldest in the list.
+//! A store of Ceph's family ignores the condition where versioning is enabled, and shows this by
+//! the version that its reply names: there the version list decides, see
+//! [`version_list`](super::version_list). The two rules do not conflict when versioning is
+//! switched: the store honoured the condition of a create whose reply names no version, and a lock
+//! file from before versioning was enabled is the oldest in the list.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -40,10 +41,10 @@ use crate::payload::Payload;
 pub(crate) struct LockFile<'a> {
     pub(crate) bucket: &'a Bucket,
     pub(crate) place: &'a StatePlace,
-    /// The list of versions has decided, and there is nothing to prove.
+    /// Whether the version list has decided, so that the store needs no test.
     is_decided_by_list: AtomicBool,
-    /// What the store said of the file that was created, for as long as nobody else can have
-    /// changed it.
+    /// What the store returned for the created file, as long as no other client can have changed
+    /// it.
     pub(super) created: Mutex<Option<Stored>>,
 }
 
@@ -64,8 +65,8 @@ impl LockMechanism for LockFile<'_> {
 
     async fn create_once(&self, record: Bytes) -> Result<(), Failure> {
         let id = parse_lock_record(&record).ok().map(|info| info.id);
-        // Where every create is carried out, a record that cannot win is not put: should its owner
-        // die, it would hold the lock later.
+        // Where the store carries out every create, a record that cannot win is not written: if its
+        // owner died, the record would hold the lock later.
         if self.may_go_by_list() && self.bucket.memory.versioning() == Versioning::Enabled {
             let list = self.list("lock", None).await.map_err(unlisted)?;
             if list.holder().is_some() {
@@ -82,8 +83,8 @@ impl LockMechanism for LockFile<'_> {
                 *self.created.lock().unwrap_or_else(PoisonError::into_inner) = Some(stored);
                 Ok(())
             }
-            // Ceph's answer to a PUT whose object came or went in the hands of others meanwhile. It
-            // may have been linked all the same.
+            // Ceph replies so to a PUT if other clients created or deleted the object meanwhile.
+            // Ceph may have linked the version nevertheless.
             Err(failure) if failure.outcome == Outcome::Absent && self.may_go_by_list() => {
                 self.contend_in_doubt(id, failure).await
             }
@@ -100,7 +101,7 @@ impl LockMechanism for LockFile<'_> {
                 self.bucket.is_proven.store(true, Ordering::Release);
                 Ok(())
             }
-            // Versioning has been enabled since: what was put first stands before this one in the
+            // Versioning has been enabled since: the first record comes before this one in the
             // list.
             SecondCreate::CarriedOut(Stored { version: Some(version), .. })
                 if self.is_listed(&version) =>
@@ -109,8 +110,7 @@ impl LockMechanism for LockFile<'_> {
                 Ok(self.delete_version("lock", &version).await?)
             }
             SecondCreate::CarriedOut(stored) => {
-                // The second version would stand over the first, which is given back by whoever
-                // asked.
+                // The second version would lie above the first, which the caller releases.
                 if let Some(version) = stored.version.filter(|version| version != NULL_VERSION)
                     && let Err(failure) = self.delete_version("lock", &version).await
                 {
@@ -142,11 +142,11 @@ impl LockMechanism for LockFile<'_> {
         Ok(Some(found))
     }
 
-    /// The caller goes by the answer. So a lock of ours that was released elsewhere, and taken by
-    /// another since, is not looked for any more: a replica of a server may be asked to write under
-    /// a lock that another one took.
+    /// The caller relies on the answer. So if another process released this process's lock and a
+    /// third one has taken it since, this process's lock is not looked for any more: a replica of a
+    /// server may have to write under a lock that another replica took.
     async fn look(&self, operation: &'static str) -> Result<Option<Box<dyn FoundLock + '_>>> {
-        // What is taken here from now on is not what the look is about.
+        // The check does not cover locks that this process takes from now on.
         let held = self.bucket.memory.held(self.lock_key());
         let found = self.read(operation).await?;
         if let (Some(found), Some(held)) = (&found, held)
@@ -158,14 +158,14 @@ impl LockMechanism for LockFile<'_> {
     }
 
     async fn taken(&self, id: &LockId) {
-        // If the answer to our create was lost, the lock was recognised by its id, and its version
+        // If the reply to the create was lost, the lock was recognised by its id, and its version
         // is not known yet.
         let memory = &self.bucket.memory;
         if self.goes_by_list()
             && memory.held(self.lock_key()).is_none_or(|held| held.id != *id)
             && let Ok(Some((holder, _))) = self.read_holder("lock").await
             && holder.record.is_held_by(id)
-            // That one is not ours alone: after us it is the next holder's.
+            // The version `null` is not this lock's alone: the next holder's lock has it too.
             && holder.version != NULL_VERSION
         {
             memory.set_held(self.lock_key(), Held { id: id.clone(), version: holder.version });
@@ -178,8 +178,8 @@ impl LockMechanism for LockFile<'_> {
 
     async fn released(&self, id: &LockId, released: &Released) {
         let memory = &self.bucket.memory;
-        // A delete marker of a native client may lie over ours: that frees the lock, and leaves our
-        // version there for ever.
+        // A native client's delete marker may lie above this lock's version: that frees the lock,
+        // and would leave the version there for ever.
         if *released == Released::AlreadyFree
             && let Some(held) = memory.held(self.lock_key()).filter(|held| held.id == *id)
             && let Err(failure) = self.delete_version("unlock", &held.version).await
@@ -210,8 +210,7 @@ impl LockFile<'_> {
     async fn read_file(&self, operation: &'static str) -> Result<Option<Box<FoundFile<'_>>>> {
         match self.see(operation).await? {
             Seen::Object(found) => Ok(Some(found)),
-            // Ceph may say so for a moment while versions come and go: there the list has the last
-            // word.
+            // Ceph may briefly return this while versions come and go: there the list decides.
             Seen::Nothing if self.goes_by_list() => self.find_holder(operation).await,
             Seen::Nothing => Ok(None),
             Seen::Version => self.find_holder(operation).await,
@@ -227,8 +226,8 @@ impl LockFile<'_> {
         if !self.may_go_by_list() {
             return self.read_file(operation).await;
         }
-        // What has no version of its own stands alone, and needs no list, which not everyone may
-        // read.
+        // A lock file without a version of its own is the only one, and needs no list, which not
+        // every client may read.
         let seen = self.see(operation).await?;
         if let Seen::Object(found) = seen
             && found.record.id() == Some(id)
@@ -236,7 +235,7 @@ impl LockFile<'_> {
             return Ok(Some(found));
         }
         if let Some(list) = self.list_unless_off(operation, None).await? {
-            // A repetition of ours whose answer was lost has the same id.
+            // A repetition of this process's create whose reply was lost has the same id.
             let mut found = self.live_with(operation, &list, id).await?;
             if let Some(first) = found.pop() {
                 let versions = found.into_iter().map(|standing| standing.version);
@@ -257,9 +256,9 @@ impl LockFile<'_> {
 /// What a GET of the lock file shows.
 enum Seen<'a> {
     Nothing,
-    /// An object that stands alone.
+    /// An object without versions.
     Object(Box<FoundFile<'a>>),
-    /// One of several versions, of which the list decides.
+    /// One of several versions, among which the list decides.
     Version,
 }
 
@@ -267,20 +266,20 @@ pub(super) struct FoundFile<'a> {
     file: &'a LockFile<'a>,
     record: LockRecord,
     place: Found,
-    /// How the store wants its entity tag in a claim, if it can be claimed.
+    /// How the store expects the entity tag in a claim, if the lock can be claimed.
     tags: Option<Tags>,
 }
 
 /// Where a lock was found.
 pub(super) enum Found {
-    /// As the object.
+    /// In an object.
     Object {
         etag: Option<String>,
-        /// The version that it is, where each has an id of its own.
+        /// The object's version, where each version has an id of its own.
         version: Option<String>,
         text: Vec<u8>,
     },
-    /// As these versions in a list.
+    /// In these versions of a list.
     Versions { versions: Vec<String>, list: VersionList },
 }
 
@@ -352,7 +351,8 @@ impl FoundLock for FoundFile<'_> {
             }
             Found::Object { version: Some(version), .. } => {
                 match file.delete_version("unlock", version).await {
-                    // To name a version takes another permission, and a retention rule keeps each.
+                    // Naming a version takes another permission, and a retention rule keeps every
+                    // version.
                     Err(Failure { outcome: Outcome::Refused, error }) if self.tags.is_none() => {
                         tracing::debug!(
                             error = error.to_string(),
@@ -394,34 +394,34 @@ impl LockFile<'_> {
         self.bucket.client.about(operation, &self.url()).error(kind, reason)
     }
 
-    /// The list of versions decides if the store makes one.
+    /// Whether the version list may decide, which depends on the store.
     pub(super) fn may_go_by_list(&self) -> bool {
         self.bucket.dialect.versioned == Versioned::ByList
     }
 
-    /// The list of versions decides about this one. The one that is called `null` is nobody's own:
-    /// every write where versioning is not enabled replaces it, so two clients that were both
-    /// let in would both find it in the list.
+    /// Whether the version list decides about this version. The version `null` does not belong to
+    /// one client: where versioning is not enabled every write replaces it, so two clients that had
+    /// both won would both find it in the list.
     pub(super) fn is_listed(&self, version: &str) -> bool {
         self.may_go_by_list() && version != NULL_VERSION
     }
 
-    /// The list of versions decides, as far as is known.
+    /// Whether the version list decides, as far as is known.
     fn goes_by_list(&self) -> bool {
         self.may_go_by_list() && self.bucket.memory.versioning() != Versioning::Off
     }
 
-    /// Deletes what stands there, whatever it is, unless the condition says what it must be.
+    /// Deletes the current object, whatever it is, unless the condition says what it must be.
     async fn delete_object(&self, condition: Condition<'_>) -> Result<(), Failure> {
         let client = &self.bucket.client;
         if !self.may_go_by_list() {
             return client.delete_once("unlock", self.lock_key(), condition).await;
         }
-        // Where versioning is suspended, a delete that names no version would leave a marker, and
-        // that refuses every create from then on.
+        // Where versioning is suspended, a delete without a version would leave a delete marker,
+        // and that would refuse every create from then on.
         match self.delete_version("unlock", NULL_VERSION).await {
-            // To name a version takes another permission. Where there never was any, there is no
-            // marker to be afraid of.
+            // Naming a version takes another permission. A bucket that never had versions cannot
+            // get a delete marker.
             Err(failure)
                 if failure.error.kind() == ErrorKind::PermissionDenied
                     && matches!(client.was_versioned("unlock").await, Ok(false)) =>
@@ -443,7 +443,7 @@ impl LockFile<'_> {
             return Ok(Seen::Version);
         }
         let etag = answer.e_tag.clone();
-        // By the name `null` the next holder's could be deleted.
+        // A delete that names `null` could delete the next holder's lock.
         let version = answer.version_id.clone().filter(|version| version != NULL_VERSION);
         let text = self.text_of(operation, answer).await?;
         let record = read_lock_record(&text, self.url());
@@ -453,8 +453,8 @@ impl LockFile<'_> {
 
     async fn find_holder(&self, operation: &'static str) -> Result<Option<Box<FoundFile<'_>>>> {
         let Some((holder, list)) = self.read_holder(operation).await? else { return Ok(None) };
-        // An empty list has decided nothing: what is created next may be without any version, and
-        // is to be proven then.
+        // An empty list has decided nothing: the next create may have no version, and then needs
+        // the test.
         if self.is_listed(&holder.version) {
             self.set_decided_by_list();
         }
@@ -484,11 +484,11 @@ impl LockFile<'_> {
         Ok(stored)
     }
 
-    /// Says why a lock file is none here, and what to use instead.
+    /// Explains why a lock file does not work here, and what to use instead.
     async fn cannot_lock(&self) -> Error {
         let (bucket, store) = (self.bucket.client.bucket(), self.bucket.client.store());
-        // Ceph honours the condition on buckets without versioning only; what the answer is worth
-        // if it fails is nothing.
+        // Ceph honours the condition in buckets without versioning only. The check is for the
+        // message alone, so its failure does not matter.
         let is_versioned = self.bucket.client.is_versioned("lock").await.unwrap_or(false);
         let where_ = if is_versioned { " on this versioned bucket" } else { "" };
         let error = Error::new(

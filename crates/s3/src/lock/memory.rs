@@ -1,5 +1,5 @@
-//! What a store remembers of its own locks and of its bucket, for as long as the process lives.
-//! Nothing rests on it alone.
+//! What a store's process remembers of its own locks and of its bucket. Correctness never depends
+//! on it alone.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,20 +8,20 @@ use remote_state_core::LockId;
 
 use crate::dialect::{Dialect, Versioned};
 
-/// What is known of a bucket whose store does otherwise where versioning is enabled.
+/// What is known of a bucket whose store behaves differently where versioning is enabled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Versioning {
-    /// Nothing was written yet.
+    /// Nothing has been written yet.
     #[default]
     Unknown,
-    /// What was written last got no version of its own: versioning was never enabled, or is
-    /// suspended. Conditions are honoured.
+    /// The last write got no version of its own: versioning was never enabled, or is suspended. The
+    /// store honours conditions.
     Off,
-    /// What was written last got a version of its own: conditions are not honoured.
+    /// The last write got a version of its own: the store does not honour conditions.
     Enabled,
 }
 
-/// A lock that was taken here.
+/// A lock that this process took.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Held {
     pub(crate) id: LockId,
@@ -41,7 +41,7 @@ struct Remembered {
 }
 
 impl Memory {
-    /// Learns from the answer to a write, which names the version that was made.
+    /// Learns from the reply to a write, which names the version that was made.
     pub(crate) fn note(&self, dialect: &Dialect, version: Option<&str>) {
         if dialect.versioned == Versioned::ByList {
             let is_own = version.is_some_and(|version| version != NULL_VERSION);
@@ -49,7 +49,7 @@ impl Memory {
         }
     }
 
-    /// Learns from the store's own word.
+    /// Records the versioning status that the store reported.
     pub(crate) fn set_versioning(&self, is_enabled: bool) {
         self.lock().versioning = if is_enabled { Versioning::Enabled } else { Versioning::Off };
     }
@@ -78,5 +78,5 @@ impl Memory {
     }
 }
 
-/// The version that an object has in a bucket whose versioning is not enabled.
+/// The version of an object in a bucket without versioning, or with versioning suspended.
 pub(crate) const NULL_VERSION: &str = "null";

@@ -1,11 +1,11 @@
 //! Locks: the lock file, the lock item in a DynamoDB table, or both, the file first, as native
 //! clients take them.
 //!
-//! How a lock is taken and given back whatever answers are lost is the same for all providers: see
-//! [`remote_state_core::provider`]. On a versioned bucket of Ceph's family the list of versions
-//! decides, see [`version_list`], and [`before_write`] looks again before each write. [`claim`] is how a lock
-//! file is released where a delete carries no condition. See [`create`] and
-//! [`dynamodb::lock`](crate::dynamodb) for what each of the two rests on.
+//! How a lock is taken and released when replies are lost is the same for all providers: see
+//! [`remote_state_core::provider`]. In a versioned bucket of Ceph's family the version list
+//! decides, see [`version_list`], and [`before_write`] checks the lock again before each write.
+//! [`claim`] is how a lock file is released if the store ignores conditions on a delete. See
+//! [`create`] and [`dynamodb::lock`](crate::dynamodb) for what each of the two relies on.
 
 mod before_write;
 mod claim;

@@ -1,23 +1,24 @@
-//! The lock file on a bucket with versioning, of a store that carries out every create there
-//! (Ceph): the list of versions decides.
+//! The lock file in a bucket with versioning, of a store that carries out every create there
+//! (Ceph): the version list decides.
 //!
 //! Each contender puts its record, which makes a version, and then lists the versions of the lock
 //! file. The store lists them newest first, in the order in which it linked them, one after
-//! another. *Live* are those that stand before the newest delete marker. The last of the live ones,
-//! the oldest, holds the lock; everyone else has lost, and deletes its own version by its id, which
-//! leaves no marker. So does the holder to release the lock.
+//! another. The versions before the newest delete marker are *live*. The last of the live ones, the
+//! oldest, holds the lock. Every other contender has lost, and deletes its own version by its id,
+//! which leaves no marker. The holder releases the lock in the same way.
 //!
-//! Why one holder at most: the answer to a PUT comes after its version was linked, so a contender's
-//! list holds its own version and every one that was linked before. If two held at once, the one
-//! that was linked later has listed while the earlier one was live, as a holder's version is until
-//! it is released; then it was not the last. Nothing is linked behind: what comes later is listed
-//! before. Times play no part in this: clocks are not exact enough, and stores that order by them
-//! let two in.
+//! Why there is at most one holder: the store replies to a PUT after it has linked the version, so
+//! a contender's list holds its own version and every one that was linked before. Suppose that two
+//! clients held the lock at once. The one that was linked later listed the versions while the
+//! earlier one was live, since a holder's version is live until the release; so its own version was
+//! not the last. New versions are only ever added at the head of the list. Times play no part:
+//! clocks are not exact enough, and stores that order versions by time would let two clients win.
 //!
-//! This holds between clients that go by it. A native client puts its record without looking at the
-//! list, believes the store's 200, and on release deletes the lock file without naming a version,
-//! which puts a delete marker over everybody's. Nothing can stop it, but it shows: our
-//! records carry [`RULE`] in their metadata, its own does not. See [`before_write`](super::before_write).
+//! This holds between clients that follow the version list. A native client puts its record without
+//! looking at the list, believes the store's 200, and on release deletes the lock file without
+//! naming a version, which puts a delete marker above all versions. Nothing can prevent that, but
+//! it can be detected: records of this crate carry [`RULE`] in their metadata, and those of native
+//! clients do not. See [`before_write`](super::before_write).
 
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use futures_util::stream::{self, TryStreamExt as _};
@@ -34,19 +35,20 @@ use crate::lock::create::LockFile;
 use crate::lock::memory::{Held, NULL_VERSION};
 use crate::versions::{Listed, NOT_UNDERSTOOD};
 
-/// The metadata of a lock file whose owner goes by the list.
+/// The metadata of a lock file whose owner follows the version list.
 pub(crate) const RULE: (&str, &str) = ("remote-state-lock", "by-version-list");
 
-/// The most versions and delete markers of a lock file that are looked at. Who goes by the list
-/// leaves none behind, so it is short; a store that makes up entries without end is not followed.
+/// The maximum number of versions and delete markers of a lock file that are read. Clients that
+/// follow the version list leave none behind, so the list is short; the limit is for a store that
+/// returns entries without end.
 const MOST_LISTED: usize = 10_000;
 
-/// A record that stands as a version of the lock file.
+/// A lock record in a version of the lock file.
 #[derive(Debug)]
 pub(super) struct Standing {
     pub(super) version: String,
     pub(super) record: LockRecord,
-    /// Whoever put it goes by the list.
+    /// Whether the owner of the record follows the version list.
     pub(super) goes_by_list: bool,
 }
 
@@ -55,19 +57,19 @@ pub(super) struct Standing {
 pub(super) struct VersionList(Vec<Listed>);
 
 impl VersionList {
-    /// Those before the newest delete marker, newest first.
+    /// Returns the versions before the newest delete marker, newest first.
     pub(super) fn live(&self) -> impl DoubleEndedIterator<Item = &str> {
         let end = self.0.iter().position(|listed| listed.is_marker).unwrap_or(self.0.len());
         self.0[..end].iter().filter_map(|listed| listed.version.as_deref())
     }
 
-    /// The one that holds the lock.
+    /// Returns the version that holds the lock.
     pub(super) fn holder(&self) -> Option<&str> {
         self.live().next_back()
     }
 
-    /// The versions that a delete marker lies over, newest first, down to and without the one that
-    /// is named; nothing if that one is not there.
+    /// Returns the versions below a delete marker, newest first, down to and without the named one;
+    /// `None` if the named one is not in the list.
     pub(super) fn buried_above(&self, version: &str) -> Option<Vec<&str>> {
         let start = self.0.iter().position(|listed| listed.is_marker)?;
         let end = self.0.iter().position(|listed| listed.version.as_deref() == Some(version))?;
@@ -83,8 +85,8 @@ impl VersionList {
 }
 
 impl LockFile<'_> {
-    /// Decides, after this version was put, whether it holds the lock. One that does not is deleted
-    /// again.
+    /// Decides, after this version was put, whether it holds the lock. A version that does not is
+    /// deleted again.
     pub(super) async fn contend(&self, id: Option<LockId>, version: String) -> Result<(), Failure> {
         self.set_decided_by_list();
         let lost = match self.list("lock", None).await {
@@ -106,7 +108,7 @@ impl LockFile<'_> {
         };
         match self.delete_version("lock", &version).await {
             Ok(()) => Err(lost),
-            // Left there it holds the lock as soon as those before it have left.
+            // If the version stays, it holds the lock as soon as those before it are deleted.
             Err(failure) => Err(Failure {
                 outcome: Outcome::Refused,
                 error: self.left_behind(id.as_ref(), &version, failure.error),
@@ -114,8 +116,8 @@ impl LockFile<'_> {
         }
     }
 
-    /// Decides after a PUT that failed and may have made a version all the same: by now it is in
-    /// the list, or it never will be.
+    /// Decides after a PUT that failed but may have made a version: if it did, the version is in
+    /// the list by now.
     pub(super) async fn contend_in_doubt(
         &self,
         id: Option<LockId>,
@@ -129,7 +131,7 @@ impl LockFile<'_> {
         match own.await {
             // The oldest is the one that counts; a release finds the others too.
             Ok(mut found) => match found.pop() {
-                // The store decided about that one, if it decides.
+                // The store decided about this one, if it decides conditions at all.
                 Some(own) if own.version == NULL_VERSION && own.record.is_being_released() => {
                     Err(Failure {
                         outcome: Outcome::ConditionFailed,
@@ -148,8 +150,8 @@ impl LockFile<'_> {
         }
     }
 
-    /// Lists the versions of the lock file, down to the newest delete marker, and further down to a
-    /// version that is looked for.
+    /// Lists the versions of the lock file, down to the newest delete marker, and further down to
+    /// the version that is looked for, if there is one.
     pub(super) async fn list(
         &self,
         operation: &'static str,
@@ -165,7 +167,7 @@ impl LockFile<'_> {
         let (mut entries, mut has_marker, mut is_found) = (Vec::new(), false, sought.is_none());
         while !(has_marker && is_found)
             && let Some(listed) = listing.try_next().await?
-            // Keys that merely begin like ours come after it.
+            // Keys that merely begin with this one come after it.
             && listed.key == key
         {
             if listed.version.is_none() {
@@ -190,8 +192,8 @@ impl LockFile<'_> {
         Ok(VersionList(entries))
     }
 
-    /// Lists the versions; nothing where that is not permitted and the bucket makes none, so that
-    /// there is nothing to see.
+    /// Lists the versions; `None` if the client may not list them and the bucket keeps none, so
+    /// that there is nothing to see.
     pub(super) async fn list_unless_off(
         &self,
         operation: &'static str,
@@ -209,7 +211,7 @@ impl LockFile<'_> {
         }
     }
 
-    /// Reads the record that holds the lock, as the list says.
+    /// Reads the record that holds the lock according to the list.
     pub(super) async fn read_holder(
         &self,
         operation: &'static str,
@@ -218,7 +220,7 @@ impl LockFile<'_> {
         while attempts.next().await {
             let Some(list) = self.list_unless_off(operation, None).await? else { return Ok(None) };
             let Some(holder) = list.holder() else { return Ok(None) };
-            // It may have been released since it was listed.
+            // The version may have been deleted since it was listed.
             if let Some(standing) = self.read_version(operation, holder).await? {
                 return Ok(Some((standing, list)));
             }
@@ -230,7 +232,7 @@ impl LockFile<'_> {
         self.about(operation, ErrorKind::Unavailable, "its holders come and go too fast to be read")
     }
 
-    /// Reads one version; nothing if it is gone.
+    /// Reads one version; `None` if it is gone.
     pub(super) async fn read_version(
         &self,
         operation: &'static str,
@@ -243,13 +245,13 @@ impl LockFile<'_> {
                 let record = self.record_of(operation, answer).await?;
                 Ok(Some(Standing { version: version.to_owned(), record, goes_by_list }))
             }
-            // The bucket is there, or it could not have been listed.
+            // The bucket exists, since its versions could be listed.
             Err(failure) if failure.error.kind() == ErrorKind::NotFound => Ok(None),
             Err(failure) => Err(failure.error),
         }
     }
 
-    /// The live versions that carry this id, whoever holds the lock.
+    /// Returns the live versions that carry this id, whether or not they hold the lock.
     pub(super) async fn live_with(
         &self,
         operation: &'static str,
@@ -267,8 +269,8 @@ impl LockFile<'_> {
         Ok(found)
     }
 
-    /// Deletes a version for good. A version's id is never given out again, so this can be
-    /// repeated, but for the one that is called `null`.
+    /// Deletes a version for good. The store never reuses a version's id, so the deletion can be
+    /// repeated, except that of the version `null`.
     pub(super) async fn delete_version(
         &self,
         operation: &'static str,
@@ -338,8 +340,8 @@ impl LockFile<'_> {
     }
 }
 
-/// Nothing was decided, since the list could not be had. Who may not have it does not get it by
-/// asking again.
+/// Returns the failure of a list that could not be read: nothing was decided. A client without the
+/// permission does not get the list by asking again.
 pub(super) fn unlisted(error: Error) -> Failure {
     let outcome = if error.kind() == ErrorKind::PermissionDenied {
         Outcome::Refused
