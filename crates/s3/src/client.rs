@@ -1,5 +1,5 @@
-//! One method for each call of the API. No policy here: what an answer means for a state or a lock
-//! is decided by the callers.
+//! One method for each call of the API. No policy here: the callers decide what a reply means for a
+//! state or a lock.
 
 mod clock;
 mod customer_key;
@@ -48,7 +48,7 @@ struct Settings {
     bucket: String,
     region: String,
     store: String,
-    /// The URL of a store that is not Amazon's, or not where it is by default.
+    /// The URL of a store that is not Amazon's, or not at its default address.
     endpoint: Option<String>,
     origins: Origins,
     encryption: Encryption,
@@ -58,19 +58,19 @@ struct Settings {
     asks_for_checksums: bool,
     verifies: bool,
     dialect: Dialect,
-    /// The shortest time between a small request and its answer so far, in microseconds; none yet
-    /// is the most there is.
+    /// The shortest round trip of a small request so far, in microseconds; `u64::MAX` if there was
+    /// none.
     shortest_trip: AtomicU64,
 }
 
-/// A store that takes this long to answer is far away, or slow. On one machine or in one network it
-/// takes a few milliseconds.
+/// A store with a round trip this long is far away, or slow. On one machine or in one network a
+/// round trip takes a few milliseconds.
 pub(crate) const SLOW_TRIP: Duration = Duration::from_millis(15);
 
-/// Bodies up to this size take no time to send.
+/// The size up to which the time to send a body is negligible.
 const SMALL_BYTES: u64 = 16 << 10;
 
-/// Says with what an object is stored: the same, whether it is sent at once or in parts.
+/// Sets the attributes of a stored object, the same for a single PUT and for an upload in parts.
 macro_rules! with_attributes {
     ($call:expr, $settings:expr, $object:expr) => {{
         let Settings { encryption, tags, acl, .. } = &*$settings;
@@ -125,8 +125,7 @@ impl Client {
         }
     }
 
-    /// Returns the shortest time between a request and its answer so far, or zero if there was
-    /// none.
+    /// Returns the shortest round trip so far, or zero if there was none.
     pub(crate) fn shortest_trip(&self) -> Duration {
         match self.settings.shortest_trip.load(Ordering::Relaxed) {
             u64::MAX => Duration::ZERO,
@@ -134,13 +133,13 @@ impl Client {
         }
     }
 
-    /// Notes how long an answer to a small request took.
+    /// Records the round trip of a small request.
     fn note_trip(&self, started: Instant) {
         let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         let _before = self.settings.shortest_trip.fetch_min(micros, Ordering::Relaxed);
     }
 
-    /// Names the store, for messages.
+    /// Returns the store's name for messages.
     pub(crate) fn store(&self) -> &str {
         &self.settings.store
     }
@@ -149,7 +148,7 @@ impl Client {
         &self.sdk
     }
 
-    /// A command of the vendor's tool that does something by hand with this store.
+    /// Returns a command of the vendor's tool, for manual work on this store.
     pub(crate) fn aws_command(&self, words: &[&str]) -> String {
         aws_command(words, &self.settings.region, self.settings.endpoint.as_deref())
     }
@@ -187,7 +186,7 @@ impl Client {
                 .sse_customer_key(key)
                 .sse_customer_key_md5(md5);
         }
-        // What the store may say of the whole object is not true of a part.
+        // The store's checksum of the whole object does not apply to a part.
         let asks = select.range.is_none() && self.settings.asks_for_checksums;
         let started = Instant::now();
         let sent = in_time(|| {
@@ -216,7 +215,7 @@ impl Client {
         let whole = format!("bytes 0-{}/{length}", length - 1);
         let is_part = answer.content_range.as_ref().is_some_and(|range| *range != whole);
         if select.range.is_none() && is_part {
-            // A cache or a proxy may answer so. What comes would be taken for the whole.
+            // A cache or a proxy may reply so. A part would pass for the whole.
             let reason = "the store sent a part of it, and was asked for the whole";
             let error = self.about(operation, &self.url(key)).error(ErrorKind::Unavailable, reason);
             return Err(Failure { outcome: Outcome::Unknown, error });
@@ -224,13 +223,13 @@ impl Client {
         Ok(answer)
     }
 
-    /// Returns the checksum that the answer to a GET of a whole object names, unless checksums are
-    /// not wanted.
+    /// Returns the checksum that the reply to a GET of a whole object names, unless checksums are
+    /// disabled.
     pub(crate) fn recorded(&self, answer: &GetObjectOutput) -> Option<Recorded> {
         self.settings.verifies.then(|| Recorded::of(answer)).flatten()
     }
 
-    /// Writes a state at once, repeating the request as configured.
+    /// Writes a state in one request, which is repeated as configured.
     pub(crate) async fn put_state(
         &self,
         key: &str,
@@ -279,7 +278,7 @@ impl Client {
         let attempts = AttemptCount::default();
         let started = Instant::now();
         let sent = in_time(|| {
-            // What an earlier request broke off at is not about this one.
+            // This is the error of an earlier request's body, and not about this request.
             drop(payload.take_broken());
             attempts.begin_call();
             let call = call()
@@ -300,8 +299,8 @@ impl Client {
         self.stored(operation, key, answer.e_tag, answer.version_id)
     }
 
-    /// Takes a success for one only if it names an entity tag, as that of every store does: a proxy
-    /// or a login page says yes to everything.
+    /// Accepts a success only if it names an entity tag, as that of every store does: a proxy or a
+    /// login page accepts every request.
     fn stored(
         &self,
         operation: &'static str,
@@ -316,7 +315,8 @@ impl Client {
         }
     }
 
-    /// Something answered, but not the store: what became of the request is not known.
+    /// Returns the failure for a reply that is not from an S3 store: the outcome of the request is
+    /// unknown.
     fn stranger(&self, operation: &'static str, key: &str) -> Failure {
         let error = self
             .about(operation, &self.url(key))
@@ -326,13 +326,13 @@ impl Client {
         Failure { outcome: Outcome::Unknown, error }
     }
 
-    /// Deletes what stands under a key, repeating the request as configured.
+    /// Deletes the object under a key; the request is repeated as configured.
     pub(crate) async fn delete(&self, operation: &'static str, key: &str) -> Result<(), Failure> {
         self.send_delete(operation, key, self.sdk.delete_object(), Repeat::AsConfigured).await
     }
 
-    /// Deletes without ever repeating the request: what stands there the second time may belong to
-    /// someone else.
+    /// Deletes an object and never repeats the request: the second could delete an object of
+    /// another client.
     pub(crate) async fn delete_once(
         &self,
         operation: &'static str,
@@ -378,8 +378,8 @@ impl Client {
         drop(sent.map_err(|error| {
             attempts.in_view_of(failure(self.about(operation, &self.url(key)), error))
         })?);
-        // Stores answer without a body. A proxy or a login page says yes to everything, and has
-        // one.
+        // Stores reply without a body. A proxy or a login page accepts every request, and its
+        // replies have one.
         if status.get() == NO_CONTENT { Ok(()) } else { Err(self.stranger(operation, key)) }
     }
 
@@ -405,8 +405,8 @@ impl Client {
         Ok(self.versioning(operation).await? == Some(BucketVersioningStatus::Enabled))
     }
 
-    /// Returns whether the bucket makes versions or ever made any: versioning that was enabled once
-    /// can be suspended, and not taken back.
+    /// Returns whether the bucket makes versions or ever made any: versioning can be suspended, but
+    /// never disabled again.
     pub(crate) async fn was_versioned(&self, operation: &'static str) -> Result<bool, Failure> {
         Ok(self.versioning(operation).await?.is_some())
     }

@@ -1,4 +1,4 @@
-//! Where credentials come from, once the configuration has decided.
+//! The sources of credentials that the configuration has chosen.
 
 use std::path::PathBuf;
 
@@ -27,17 +27,17 @@ use crate::sts::AssumeRoleWithWebIdentity;
 /// Which credentials to use.
 #[derive(Clone, Debug)]
 pub(crate) enum CredentialConfig {
-    /// What the machine offers, asked in the order of [`Machine::chain`].
+    /// The sources on the machine, in the order of [`Machine::chain`].
     Chain { profile: Option<String>, web_identity: Option<WebIdentity> },
     /// One profile of the shared AWS files.
     Profile(String),
-    /// Keys that were given.
+    /// Keys from the configuration.
     Static { access_key: String, secret_key: SecretString, token: Option<SecretString> },
-    /// A role for a token.
+    /// A role that a token allows to assume.
     WebIdentity(WebIdentity),
 }
 
-/// What the sources of credentials on a machine are told.
+/// The settings of the sources of credentials on a machine.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Machine {
     pub(crate) credentials_files: Vec<SharedFile>,
@@ -47,16 +47,16 @@ pub(crate) struct Machine {
     pub(crate) skip_metadata: bool,
     /// What the files say.
     pub(crate) profiles: Profiles,
-    /// What is held against the profile that is used.
+    /// Why the selected profile must not be used.
     pub(crate) guard: Guard,
-    /// Set for a store whose keys have nothing to do with Amazon.
+    /// Set for a store whose keys are unrelated to Amazon's.
     pub(crate) own_keys: Option<OwnKeys>,
 }
 
 /// The access keys of a store that has keys of its own, for messages about credentials.
 #[derive(Clone, Copy, Debug)]
 pub struct OwnKeys {
-    /// A sentence about its variables where they are not set.
+    /// A sentence about its variables, for when they are not set.
     pub unset: &'static str,
     /// The variables to set, access key first.
     pub variables: &'static [&'static str],
@@ -67,7 +67,7 @@ pub struct OwnKeys {
 pub(crate) struct SharedFile {
     pub(crate) path: PathBuf,
     pub(crate) may_be_missing: bool,
-    /// A file of the directory names it, and it lies inside the directory.
+    /// Whether a file of the directory names it and it lies inside the directory.
     pub(crate) is_held: bool,
 }
 
@@ -80,7 +80,7 @@ pub(crate) struct Profiles {
     pub(crate) unread: Vec<(EnvConfigFileKind, PathBuf)>,
     /// Whether the SDK shall look for the usual config file and the usual credentials file.
     pub(crate) usual: [bool; 2],
-    /// The profile that was named, as it is called in the text.
+    /// The named profile, as the text calls it.
     pub(crate) selected: Option<String>,
     /// The programs that print credentials, each under the name by which the text calls it a
     /// source.
@@ -90,9 +90,9 @@ pub(crate) struct Profiles {
 }
 
 impl CredentialConfig {
-    /// Makes the provider. `settings` connects to whatever service hands credentials out, `sts` to
-    /// STS without credentials; static keys need none. Which of several sources has them is
-    /// written to `found`.
+    /// Makes the provider. `settings` is for connections to services that give out credentials,
+    /// `sts` for STS without credentials; static keys need none. If one of several sources has
+    /// credentials, the provider writes its name to `found`.
     pub(crate) fn provider(
         &self,
         machine: &Machine,
@@ -145,8 +145,8 @@ impl CredentialConfig {
                     Some(identity) => {
                         chain.or(label, name, AssumeRoleWithWebIdentity::new(&sts(), identity))
                     }
-                    // Whoever configures us may not have handed in the environment; the SDK has one
-                    // of its own.
+                    // The program that embeds this crate may not have passed on the environment;
+                    // the SDK has one of its own.
                     None => {
                         let builder = WebIdentityTokenCredentialsProvider::builder();
                         chain.or(label, name, builder.configure(&settings).build())
@@ -159,15 +159,15 @@ impl CredentialConfig {
 }
 
 impl Machine {
-    /// Adds the sources that a machine has, in the order in which they are asked. Keys in the
+    /// Adds the sources that a machine has, in the order in which they are tried. Keys in the
     /// environment come before all of these, see `config`.
     ///
     /// 1. Web identity, which the chain begins with: `AWS_WEB_IDENTITY_TOKEN_FILE` with
     ///    `AWS_ROLE_ARN`.
-    /// 2. The profile that was named, or `default`, with everything that a profile can say (roles,
-    ///    SSO, `credential_process`).
+    /// 2. The named profile, or `default`, with everything that a profile can say (roles, SSO,
+    ///    `credential_process`).
     /// 3. The container's endpoint (ECS, EKS).
-    /// 4. The instance's metadata service, unless it is to be left alone.
+    /// 4. The instance's metadata service, unless it is disabled.
     fn chain(&self, chain: Chain, settings: &ProviderConfig, profile: Option<&str>) -> Chain {
         let container = EcsCredentialsProvider::builder().configure(settings).build();
         let chain = self.with_profile(chain, settings, profile).or(
@@ -216,14 +216,14 @@ impl Machine {
         for (name, process) in &self.profiles.processes {
             builder = builder.with_custom_provider(name.clone(), process.clone());
         }
-        // Named always: left to itself the SDK would take an empty variable for a name.
+        // Always named, since the SDK by itself would use an empty variable as a name.
         let selected = self.profiles.selected.as_deref().or(name);
         let source = builder.profile_name(selected.unwrap_or("default")).build();
         Guarded { guard: self.guard.clone(), source }
     }
 
     fn metadata(&self, settings: &ProviderConfig) -> ImdsCredentialsProvider {
-        // Where there is no such service, nobody answers, and that takes a second each time.
+        // Without such a service no reply comes, and each attempt takes a second.
         let mut client = imds::Client::builder().configure(settings).max_attempts(2);
         if let Some(mode) = &self.metadata_mode {
             client = client.endpoint_mode(mode.clone());
@@ -234,14 +234,14 @@ impl Machine {
         ImdsCredentialsProvider::builder().configure(settings).imds_client(client.build()).build()
     }
 
-    /// The shared files, in a text that the SDK understands.
+    /// Returns the shared files as a text that the SDK understands.
     fn files(&self) -> EnvConfigFiles {
         let Profiles { text, unread, usual: [config, credentials], .. } = &self.profiles;
         let builder = EnvConfigFiles::builder()
             .include_default_config_file(*config)
             .include_default_credentials_file(*credentials)
             .with_contents(EnvConfigFileKind::Config, text.expose_secret());
-        // The SDK says why it cannot read them.
+        // The SDK reports why it cannot read them.
         unread.iter().fold(builder, |builder, (kind, path)| builder.with_file(*kind, path)).build()
     }
 }

@@ -1,15 +1,15 @@
-//! The bytes of an object as they arrive: through one connection, and through several where one is
+//! The bytes of an object as they arrive: through one connection, or through several if one is
 //! slow.
 //!
-//! Every read begins as one plain GET, which is all that most states take. While its bytes arrive,
-//! the pace of the connection shows. Where the rest would take long at that pace, it is fetched in
-//! parts over several connections at once, each on the condition that the object still is the one
-//! that the first answer was about. The parts are handed on in order, and only so many are under
-//! way that a bounded amount of memory holds them.
+//! Every read begins as one plain GET, which is enough for most states. While its bytes arrive, the
+//! pace of the connection shows. If the rest would take long at that pace, it is fetched in parts
+//! over several connections at once, each on the condition that the object is still the one of the
+//! first reply. The reader gets the parts in order, and the number of parts under way is limited,
+//! so that the memory for them is bounded.
 //!
-//! The first answer stays open meanwhile, because it is the one stream that is certainly whole. A
-//! store that ignores the range or the condition, or an object that was overwritten, costs the time
-//! that was hoped to be won: the first answer goes on where the parts ended.
+//! The first reply stays open meanwhile, because it is the one stream that is certainly whole. If a
+//! store ignores the range or the condition, or the object was overwritten, the parts save no time:
+//! the first reply continues where the parts ended.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -24,48 +24,48 @@ use remote_state_core::{Error, ErrorKind, Result};
 use crate::checksum::Recorded;
 use crate::client::{Client, Select};
 
-/// The length of a part. Short, because as many as there are connections are held in memory.
+/// The length of a part. It is short, because one part for each connection is held in memory.
 const PART_BYTES: u64 = 512 << 10;
 
 /// How many parts are under way at once.
 const CONNECTIONS: usize = 16;
 
-/// How many times a part is asked for whose transfer breaks off.
+/// How many times a part is requested if its transfer breaks off.
 const PART_ATTEMPTS: u32 = 3;
 
-/// How much has to arrive before the pace says anything.
+/// How many bytes have to arrive before the pace is judged.
 const PROBE_BYTES: u64 = 1 << 20;
 
-/// A connection that is faster than this, in bytes per second, is limited by the two ends of it,
-/// which several would share.
+/// The pace, in bytes per second, above which the two ends limit a connection, and several
+/// connections would share that limit.
 const FAST: f64 = 80e6;
 
-/// Less than this is not worth new connections.
+/// The minimum gain that is worth new connections.
 const LEAST_GAIN: Duration = Duration::from_millis(250);
 
 /// What to do about a checksum that differs.
 const DAMAGED: &str = "read it again: if it differs every time, the object is damaged in the \
                        store or on the way, and an older version or a backup is what is left";
 
-/// How an answer comes in.
+/// How a reply arrives.
 #[derive(Clone, Copy, Debug)]
 struct Pace {
-    /// From the request to the head of its answer.
+    /// The time from the request to the head of its reply.
     head: Duration,
-    /// Spent waiting for bytes; the time that their reader takes for itself does not count.
+    /// The time spent waiting for bytes; the reader's own time does not count.
     waited: Duration,
     bytes: u64,
 }
 
 impl Pace {
-    /// Whether the bytes that are left come sooner through several connections.
+    /// Whether several connections would fetch the remaining bytes sooner.
     fn is_slow_for(&self, left: u64) -> bool {
         if self.bytes < PROBE_BYTES || left < PART_BYTES * 4 {
             return false;
         }
         let rate = self.bytes as f64 / self.waited.as_secs_f64().max(1e-6);
         let rest = Duration::from_secs_f64((left as f64 / rate).min(1e9));
-        // New connections take a few trips until their first byte.
+        // New connections need a few round trips until their first byte.
         rate < FAST && rest > LEAST_GAIN && rest > self.head * 4
     }
 }
@@ -82,7 +82,7 @@ struct Object {
     size_bytes: u64,
 }
 
-/// An answer whose body is still to be read.
+/// A reply whose body has not been read yet.
 pub(crate) struct Download {
     answer: GetObjectOutput,
     object: Object,
@@ -90,7 +90,7 @@ pub(crate) struct Download {
 }
 
 impl Download {
-    /// Takes over the answer to a GET of a whole object, which took `head` to begin.
+    /// Takes over the reply to a GET of a whole object, whose head came after `head`.
     pub(crate) fn new(
         client: Client,
         key: String,
@@ -119,8 +119,8 @@ impl Download {
         self.object.size_bytes
     }
 
-    /// Returns the bytes, and makes sure that none is missing at the end, and that they have the
-    /// checksum that the store recorded of them.
+    /// Returns the bytes, and checks that none is missing at the end and that they match the
+    /// checksum that the store recorded.
     pub(crate) fn body(self) -> BoxStream<'static, Result<Bytes>> {
         let recorded = self.object.client.recorded(&self.answer);
         let reader = Reader {
@@ -144,11 +144,11 @@ impl Download {
 
 struct Reader {
     object: Arc<Object>,
-    /// The checksum of the whole, until the last bytes have been held against it.
+    /// The checksum of the whole object, until the last bytes have been checked against it.
     recorded: Option<Recorded>,
-    /// The body of the first answer.
+    /// The body of the first reply.
     first: ByteStream,
-    /// How much of it was taken.
+    /// How many bytes of it were taken.
     taken: u64,
     passed_on: u64,
     parts: Option<BoxStream<'static, Result<Bytes>>>,
@@ -206,7 +206,7 @@ impl Reader {
             if self.taken <= self.passed_on {
                 continue;
             }
-            // What the parts have brought already is not passed on twice.
+            // Bytes that the parts have already delivered are not passed on twice.
             let new = usize::try_from(self.passed_on.saturating_sub(began)).unwrap_or(bytes.len());
             self.passed_on = self.taken;
             if self.may_split
@@ -222,8 +222,8 @@ impl Reader {
 }
 
 impl Reader {
-    /// Sums up what is passed on, and makes sure that the last bytes are passed on only if all of
-    /// them are those that the store recorded a checksum of.
+    /// Adds the bytes to the checksum, and fails before the last ones are passed on unless all of
+    /// them match the checksum that the store recorded.
     fn verify(&mut self, bytes: &[u8]) -> Result<()> {
         if let Some(recorded) = &mut self.recorded {
             recorded.update(bytes);

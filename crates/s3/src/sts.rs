@@ -1,6 +1,6 @@
-//! Credentials that the Security Token Service hands out, and whose they are.
+//! Credentials from the Security Token Service, and the accounts that they belong to.
 //!
-//! Refreshing is left to the SDK: its cache asks again before what it has expires.
+//! The SDK refreshes them: its cache requests new ones before the old ones expire.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -21,16 +21,16 @@ use crate::guard::check_token;
 use crate::role::{Role, Session, Token, TokenFile, WebIdentity};
 use crate::transport::Unanswered;
 
-/// Why there are no credentials, in words of our own. It travels inside the SDK's error, see
-/// `error.rs`.
+/// Why there are no credentials, in this crate's own words. It is carried inside the SDK's error,
+/// see `error.rs`.
 #[derive(Debug)]
 pub(crate) struct Denied {
     pub(crate) kind: ErrorKind,
     pub(crate) message: String,
     pub(crate) because: Option<String>,
-    /// Where what failed was set.
+    /// Where the setting that failed was set.
     pub(crate) origin: Option<String>,
-    /// What the sources of credentials answered that were asked.
+    /// What the sources of credentials answered, for those that were tried.
     pub(crate) answers: Vec<Answer>,
     /// Boxed, since errors are returned by value.
     pub(crate) advice: Box<Advice>,
@@ -62,7 +62,7 @@ impl Denied {
         Self { origin: Some(origin.to_owned()), ..self }
     }
 
-    /// Adds to an error what belongs to the reason.
+    /// Adds the details of the reason to an error.
     pub(crate) fn explain(&self, error: Error, credentials: &str) -> Error {
         let add = |error: Error, label, value: &Option<String>| match value {
             Some(value) => error.with_context(label, value),
@@ -86,7 +86,7 @@ impl Denied {
     }
 }
 
-/// An error and what caused it, from the outside in.
+/// Returns an error and its causes, outermost first.
 pub(crate) fn causes<'a>(
     error: &'a (dyn StdError + 'static),
 ) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
@@ -98,18 +98,18 @@ pub(crate) fn causes<'a>(
     })
 }
 
-/// Turns an answer of STS into the reason why there are no credentials.
+/// Turns a reply of STS into the reason why there are no credentials.
 pub(crate) fn denied<E>(message: String, origin: &str, error: SdkError<E>) -> CredentialsError
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
-    // The credentials to ask with are missing themselves: that is the reason.
+    // The credentials for the request are missing themselves: that is the reason.
     let because_of_source = causes(&error).any(|error| error.is::<CredentialsError>());
     let (kind, because, advice) = match &error {
         SdkError::ServiceError(answer) => {
             let status = answer.raw().status().as_u16();
             let sentence = answer.err().message().unwrap_or_default();
-            // A proxy, or a store that speaks its own form of errors, may give no code.
+            // A reply of a proxy, or of a store with its own form of errors, may have no code.
             let because = match answer.err().code() {
                 Some(code) => reason(code, sentence),
                 None => format!("it answered {status} without saying why"),
@@ -158,15 +158,15 @@ where
         .into_credentials_error()
 }
 
-/// How much of a service's sentence is passed on, in characters.
+/// How many characters of a service's sentence are passed on.
 const MOST_OF_A_SENTENCE: usize = 300;
 
-/// Where a sentence begins to repeat the request that was signed, in lower case.
+/// The words, in lower case, with which a sentence begins to repeat the signed request.
 const REPETITIONS: [&str; 4] =
     ["string to sign", "string-to-sign", "canonical string", "canonical request"];
 
-/// Tells an answer of STS in one line, without what it repeats of the request: the headers that
-/// were signed hold the session's token.
+/// Summarises a reply of STS in one line, without what it repeats of the request: the signed
+/// headers hold the session's token.
 fn reason(code: &str, sentence: &str) -> String {
     let is_about_signature = matches!(code, "SignatureDoesNotMatch" | "IncompleteSignature");
     if sentence.is_empty() || is_about_signature || code.starts_with("InvalidSignature") {
@@ -227,7 +227,7 @@ pub(crate) struct AssumeRole {
 }
 
 impl AssumeRole {
-    /// Takes a configuration that holds the credentials to ask with.
+    /// Takes a configuration that holds the credentials for the request.
     pub(crate) fn new(sdk: &SdkConfig, role: &Role) -> Self {
         Self { client: client(sdk), role: role.clone() }
     }
@@ -332,10 +332,10 @@ impl ProvideCredentials for AssumeRoleWithWebIdentity {
     }
 }
 
-/// Which accounts may be worked in.
+/// Which accounts may be used.
 #[derive(Clone, Debug)]
 pub(crate) struct Accounts {
-    /// Whether the list is of those that may, and not of those that may not.
+    /// Whether the list is of allowed accounts, and not of forbidden ones.
     pub(crate) is_allowed: bool,
     pub(crate) ids: Vec<String>,
     /// Where the list was set, for messages.
@@ -362,7 +362,7 @@ impl Accounts {
     }
 }
 
-/// Passes credentials on only if they belong to an account that may be worked in.
+/// Passes credentials on only if they belong to an allowed account.
 #[derive(Debug)]
 pub(crate) struct Admitted {
     source: SharedCredentialsProvider,

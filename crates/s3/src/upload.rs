@@ -1,16 +1,15 @@
-//! Sending a large state in parts, where the link makes that faster.
+//! Sends a large state in parts, where the link makes that faster.
 //!
-//! One PUT over one connection is the rule: it takes one request, and on a fast link nothing is
-//! faster. A link is taken for slow where the quickest of this process's requests took
-//! [`SLOW_TRIP`] or longer to be answered: over such a distance one connection rarely fills the
-//! line, and the two requests more that an upload in parts takes are soon made up for. Whoever
-//! writes has read or locked before, so there is something to judge by; where there is not, it is
-//! one PUT.
+//! Usually a state is one PUT over one connection: it takes one request, and on a fast link nothing
+//! is faster. A link counts as slow if the shortest round trip of this process's requests was
+//! [`SLOW_TRIP`] or longer: over such a distance one connection rarely fills the line, and the gain
+//! soon outweighs the two additional requests of an upload in parts. A client that writes has read
+//! or locked before, so there is a round trip to judge by; if there is none, the state is one PUT.
 //!
-//! Nothing is stored until the parts are put together, and that is one request, which carries the
-//! condition. Where a store does not look at conditions there, a write that has one is one PUT. A
-//! write without any rests on what was looked at before it, and that is minutes ago when all
-//! parts are sent: it is looked at again.
+//! The store stores nothing until the parts are put together, and that is one request, which
+//! carries the condition. If a store ignores conditions there, a conditional write is one PUT. An
+//! unconditional write relies on the check before it, which is minutes old when all parts are sent:
+//! the check is repeated.
 
 use aws_sdk_s3::types::CompletedPart;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -21,22 +20,22 @@ use crate::client::{Client, Condition, Object, SLOW_TRIP, Stored};
 use crate::error::{Failure, Outcome};
 use crate::write::Writing;
 
-/// Shorter states are sent at once.
+/// Shorter states are sent in one request.
 const LARGE_BYTES: u64 = 16 << 20;
 
 /// How many parts are under way at once.
 const CONNECTIONS: u64 = 8;
 
-/// The length of a part that is aimed at: connections reach their speed, and one that breaks off
-/// costs little.
+/// The target length of a part: long enough for connections to reach their speed, and short enough
+/// that one that breaks off costs little.
 const PART_BYTES: u64 = 8 << 20;
 
 /// S3's limits, <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>. The last part may be shorter.
 const LEAST_PART_BYTES: u64 = 5 << 20;
 const MOST_PARTS: u64 = 10_000;
 
-/// Returns the length of the parts of a body: all but the last as long, and as many that every
-/// connection has the same number of them.
+/// Returns the length of the parts of a body: all but the last have it, and every connection gets
+/// the same number of parts.
 fn part_bytes(size_bytes: u64) -> u64 {
     let rounds = size_bytes.div_ceil(CONNECTIONS * PART_BYTES).max(1);
     size_bytes
@@ -46,7 +45,7 @@ fn part_bytes(size_bytes: u64) -> u64 {
 }
 
 impl Bucket {
-    /// Sends a state at once or in parts, whatever is faster.
+    /// Sends a state in one request or in parts, whichever is faster.
     pub(crate) async fn send(
         &self,
         writing: Writing<'_>,
@@ -61,7 +60,7 @@ impl Bucket {
         {
             match self.client.create_upload(Object::State, key, payload).await {
                 Ok(id) => return self.send_in_parts(writing, id, condition).await,
-                // Whatever is wrong will show again, with nothing in doubt.
+                // The single PUT will show any fault again, with nothing in doubt.
                 Err(failure) => {
                     tracing::debug!(error = failure.error.to_string(), "the state is sent at once");
                 }
@@ -114,11 +113,11 @@ impl Bucket {
     }
 }
 
-/// An upload that has to be given up unless it is finished.
+/// An upload that has to be aborted unless it is completed.
 struct Unfinished {
     client: Client,
     key: String,
-    /// None when there is nothing to give up any more.
+    /// `None` if there is nothing to abort any more.
     id: Option<String>,
 }
 
@@ -134,7 +133,8 @@ impl Unfinished {
     }
 }
 
-/// Whoever drops a write in the middle does not wait; what can be done is done behind it.
+/// Aborts the upload of a dropped write in the background, as far as possible: a caller that drops
+/// the write does not wait.
 impl Drop for Unfinished {
     fn drop(&mut self) {
         let Some(id) = self.id.take() else { return };
@@ -147,7 +147,7 @@ impl Drop for Unfinished {
 
 async fn abort(client: &Client, key: &str, id: &str) {
     if let Err(failure) = client.abort_upload(key, id).await {
-        // It does no harm but for what the store charges for keeping the parts.
+        // The upload does no harm, except that the store charges for keeping the parts.
         tracing::warn!(
             error = failure.error.to_string(),
             bucket = client.bucket(),

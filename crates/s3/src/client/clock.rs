@@ -1,8 +1,8 @@
-//! Requests that were refused for the time that they were signed with.
+//! Requests that a service refused because of the time in their signature.
 //!
-//! The SDK learns the service's time from the `Date` of every answer, and signs with it from then
-//! on. It repeats a request that was refused for its time, but not one that is never to be
-//! repeated, nor where there are no retries.
+//! The SDK learns the service's time from the `Date` of every reply, and signs with it from then
+//! on. It repeats a request that was refused because of its time, except if the request must never
+//! be repeated or retries are off.
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
@@ -14,10 +14,10 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use remote_state_core::provider::warn_of_clock;
 
-/// What no service takes for a wrong clock, in seconds.
+/// The difference between clocks that every service tolerates, in seconds.
 const SKEW_SECONDS: u64 = 4 * 60;
 
-/// Warns if a service refuses what this machine's clock says: the SDK uses the service's time then.
+/// Warns if a service refuses this machine's clock: from then on the SDK uses the service's time.
 #[derive(Debug)]
 pub(crate) struct ClockWarning;
 
@@ -33,7 +33,7 @@ impl Intercept for ClockWarning {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let answer = context.response();
-        // A cached answer says an old time.
+        // A cached reply holds an old time.
         if !matches!(answer.status().as_u16(), 400 | 403) || answer.headers().get("age").is_some() {
             return Ok(());
         }
@@ -48,8 +48,8 @@ impl Intercept for ClockWarning {
     }
 }
 
-/// Sends a request, and once more if it was refused for its time: then nothing was done, and the
-/// SDK has learned the service's time from that answer and signs with it.
+/// Sends a request, and sends it again if the service refused its time: then nothing was done, and
+/// the SDK has learned the service's time from that reply and signs with it.
 pub(crate) async fn in_time<T, E, F>(
     mut send: impl FnMut() -> F,
 ) -> Result<T, SdkError<E, HttpResponse>>
@@ -66,8 +66,9 @@ where
     }
 }
 
-/// Whether a service refuses a request because of the time that it was signed with: S3 by a code of
-/// its own, other services by the sentence of a code that stands for every fault of a signature.
+/// Whether a service refuses a request because of the time in its signature. S3 has a code for
+/// this; other services have one code for every fault of a signature, and only the sentence shows
+/// it.
 pub(crate) fn is_about_time(code: Option<&str>, sentence: Option<&str>) -> bool {
     let is_said = || sentence.is_some_and(|words| TIMES.iter().any(|said| words.contains(said)));
     match code {

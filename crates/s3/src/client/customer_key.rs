@@ -1,4 +1,4 @@
-//! A key for the encryption of an object that goes along with each request about it.
+//! A key for the encryption of an object that is sent with each request about it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -7,10 +7,10 @@ use secrecy::ExposeSecret as _;
 
 use crate::config::Encryption;
 
-/// The only algorithm that there is for keys which are sent along.
+/// The only algorithm for keys that are sent with a request.
 pub(super) const CUSTOMER_ALGORITHM: &str = "AES256";
 
-/// A key that is sent along, as the headers have it.
+/// A key that is sent with a request, in the form of its headers.
 pub(super) struct CustomerKey<'a> {
     pub(super) key: &'a str,
     pub(super) md5: String,

@@ -1,9 +1,8 @@
-//! The headers of an answer that count.
+//! The headers of a reply that are read.
 //!
-//! The SDK reads every header that the API has, and refuses an answer if one of them has another
-//! form than it expects: metadata that are not UTF-8, a `Content-Type` that a proxy has added once
-//! more. Most of them say nothing that is needed here, so an answer keeps only the headers that
-//! are.
+//! The SDK reads every header that the API has, and rejects a reply if one of them has another form
+//! than it expects: metadata that are not UTF-8, a second `Content-Type` from a proxy. Most of them
+//! are not needed, so a reply keeps only the needed headers.
 
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -17,9 +16,9 @@ use crate::lock::RULE;
 
 const LAST_MODIFIED: &str = "last-modified";
 
-/// What is read from an answer, here or by the SDK.
+/// The headers of a reply that this crate or the SDK reads.
 const NEEDED: [&str; 12] = [
-    // A cached answer says an old time.
+    // A cached reply holds an old time.
     "age",
     "content-length",
     "content-range",
@@ -34,10 +33,10 @@ const NEEDED: [&str; 12] = [
     "x-amz-version-id",
 ];
 
-/// The beginning of the headers that hold checksums of the body.
+/// The prefix of the headers that hold checksums of the body.
 const CHECKSUM: &str = "x-amz-checksum-";
 
-/// Drops the headers of an answer that nobody needs.
+/// Drops the headers of a reply that are not needed.
 #[derive(Debug)]
 pub(crate) struct NeededHeaders;
 
@@ -58,10 +57,10 @@ impl Intercept for NeededHeaders {
     }
 }
 
-/// Returns the headers that count.
+/// Returns the needed headers.
 ///
 /// # Errors
-/// A header that counts and comes twice with different values.
+/// A needed header that comes twice with different values.
 fn needed(headers: &Headers) -> Result<Headers, String> {
     let rule = format!("x-amz-meta-{}", RULE.0);
     let mut kept = Headers::new();

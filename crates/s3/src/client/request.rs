@@ -1,44 +1,44 @@
-//! What is asked of a store, and what it says of what it was given.
+//! Request and response types of `Client`.
 
 use std::ops::Range;
 
-/// What an object must be for a request to be carried out.
+/// The condition on which the store carries out a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Condition<'a> {
     None,
-    /// It must not exist.
+    /// The object must not exist.
     IfAbsent,
-    /// It must have this entity tag.
+    /// The object must have this entity tag.
     IfMatch(&'a str),
-    /// It must have this entity tag, which is sent as it stands here.
+    /// The object must have this entity tag, which is sent exactly as given.
     IfMatchAs(&'a str),
 }
 
-/// Which bytes of an object are wanted.
+/// Which bytes of an object to read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Select<'a> {
-    /// Those of this version, instead of the current one.
+    /// The bytes of this version, instead of the current one.
     pub(crate) version: Option<&'a str>,
-    /// These alone.
+    /// These bytes alone.
     pub(crate) range: Option<Range<u64>>,
     /// Only if the object still has this entity tag.
     pub(crate) if_match: Option<&'a str>,
 }
 
-/// Whether a request may be sent again whose answer does not decide.
+/// Whether a request may be sent again if its reply decides nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Repeat {
-    /// As often as is configured. The caller does not learn of it.
+    /// As often as configured. The caller does not see the repetitions.
     AsConfigured,
-    /// Never: the caller looks at the store before it asks again.
+    /// Never: the caller checks the store before it sends another request.
     Never,
 }
 
-/// What is written.
+/// The kind of object to write.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Object {
     Lock,
-    /// The lock file, marked by whoever is about to remove it.
+    /// The lock file with the mark of the client that is about to delete it.
     Mark,
     State,
 }
@@ -53,7 +53,7 @@ impl Object {
     }
 }
 
-/// What the store says of an object that was written.
+/// What the store returns for a written object.
 #[derive(Debug)]
 pub(crate) struct Stored {
     pub(crate) etag: Option<String>,

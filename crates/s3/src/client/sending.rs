@@ -1,4 +1,4 @@
-//! What the SDK is told of a request before it sends it, and what it does not tell of its attempts.
+//! SDK interceptors: payload signing, attempt count, last status.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
@@ -19,12 +19,12 @@ use super::Repeat;
 use crate::dialect::{BodySignature, Checksum, Dialect};
 use crate::error::{Failure, Outcome};
 
-/// A body that breaks off on this side has never arrived whole, and so was not stored.
+/// A body that breaks off on the client's side never arrived whole, so the store has not stored it.
 pub(super) fn unsent(error: Error) -> Failure {
     Failure { outcome: Outcome::Unsent, error }
 }
 
-/// The settings of a request that may be repeated like this.
+/// Returns the settings of a request with this repetition.
 pub(super) fn repeated(repeat: Repeat) -> aws_sdk_s3::config::Builder {
     let settings = aws_sdk_s3::config::Builder::new();
     match repeat {
@@ -33,34 +33,34 @@ pub(super) fn repeated(repeat: Repeat) -> aws_sdk_s3::config::Builder {
     }
 }
 
-/// Counts the attempts at a request, of which the SDK itself tells nothing.
+/// Counts the attempts at a request, which the SDK does not report.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AttemptCount(Arc<Attempted>);
 
 #[derive(Debug, Default)]
 struct Attempted {
-    /// The attempts of the call that is under way.
+    /// The attempts of the current call.
     count: AtomicU32,
-    /// A call before it may have been carried out: it had an attempt besides the one that was
-    /// refused for its time.
+    /// Whether an earlier call may have been carried out: it had another attempt besides the one
+    /// that was refused because of its time.
     in_doubt: AtomicBool,
 }
 
 impl AttemptCount {
-    /// Counts the attempts of a further call for the same request.
+    /// Starts counting a further call for the same request.
     pub(crate) fn begin_call(&self) {
         if self.0.count.swap(0, Ordering::Relaxed) > 1 {
             self.0.in_doubt.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Returns the attempts of the last call.
+    /// Returns the number of attempts of the last call.
     pub(super) fn count(&self) -> u32 {
         self.0.count.load(Ordering::Relaxed)
     }
 
-    /// The SDK reports the last attempt alone. That it did nothing says nothing of the attempts
-    /// before.
+    /// The SDK reports only the last attempt. That the last one did nothing does not show that the
+    /// earlier ones did nothing.
     pub(crate) fn in_view_of(&self, failure: Failure) -> Failure {
         let is_in_doubt = self.count() > 1 || self.0.in_doubt.load(Ordering::Relaxed);
         match failure.outcome {
@@ -88,10 +88,10 @@ impl Intercept for AttemptCount {
     }
 }
 
-/// The status of an answer to a deletion that was carried out.
+/// The status of the reply to a deletion that was carried out.
 pub(super) const NO_CONTENT: u16 = 204;
 
-/// Learns the status of the last answer, of which the SDK tells nothing if it is a success.
+/// Records the status of the last reply, which the SDK does not report for a success.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LastStatus(Arc<AtomicU16>);
 
@@ -117,15 +117,15 @@ impl Intercept for LastStatus {
     }
 }
 
-/// Tells the signature what stands for the body. The SDK would sign a streamed body as one that may
-/// be anything, which some stores refuse.
+/// Sets what the signature covers instead of the body. By itself the SDK would sign a streamed body
+/// as an unsigned payload, which some stores refuse.
 ///
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>
 #[derive(Debug)]
 pub(super) enum Signed {
-    /// Its hash.
+    /// The hash of the body.
     Hash(ContentHash),
-    /// Its checksum, which is a header and signed with the others.
+    /// The checksum of the body, a header that is signed with the others.
     Checksum,
 }
 

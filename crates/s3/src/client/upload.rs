@@ -1,5 +1,5 @@
-//! The calls of a multipart upload: an object that is sent in parts, and that is there once they
-//! are put together.
+//! The calls of a multipart upload: the object is sent in parts, and exists once they are put
+//! together.
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html>
 
@@ -105,7 +105,7 @@ impl Client {
             .build())
     }
 
-    /// Puts the parts together: now, and not before, the object is there.
+    /// Puts the parts together: only now the object exists.
     ///
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
     pub(crate) async fn complete_upload(
@@ -149,8 +149,8 @@ impl Client {
         self.stored(operation, key, answer.e_tag, answer.version_id)
     }
 
-    /// Gives an upload up, so that its parts are not kept and charged. One that is not there any
-    /// more is given up.
+    /// Aborts an upload, so that its parts are not kept and charged. Succeeds if the upload does
+    /// not exist any more.
     ///
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html>
     pub(crate) async fn abort_upload(&self, key: &str, id: &str) -> Result<(), Failure> {
@@ -163,7 +163,7 @@ impl Client {
         }
     }
 
-    /// The command that gives an upload up by hand.
+    /// Returns the command that aborts an upload by hand.
     pub(crate) fn abort_command(&self, key: &str, id: &str) -> String {
         let bucket = self.bucket();
         self.aws_command(&[

@@ -1,5 +1,4 @@
-//! The configuration of a store, from resolved values to checked ones. What keys there are says
-//! `keys.rs`.
+//! The configuration of a store, from resolved values to checked ones. `keys.rs` lists the keys.
 
 use remote_state_core::Result;
 use remote_state_core::config::{ForeignEndpoint, Origin, ResolvedConfig};
@@ -28,8 +27,8 @@ pub(crate) use encryption::Tags;
 use endpoints::endpoint;
 pub use keys::PROVIDER;
 
-/// The keys whose texts may have several lines: what is sent as a document, cut where it is used,
-/// or escaped in a URL.
+/// The keys whose values may have several lines: those that are sent as a document, cut where they
+/// are used, or escaped in a URL.
 const SEVERAL_LINES: [&str; 5] = [
     "key",
     "workspace_key_prefix",
@@ -38,7 +37,7 @@ const SEVERAL_LINES: [&str; 5] = [
     "assume_role_with_web_identity.web_identity_token",
 ];
 
-/// The variables by which a container hands out credentials. The SDK reads them itself.
+/// The variables by which a container gives out credentials. The SDK reads them itself.
 const CONTAINER: [&str; 4] = [
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
@@ -46,7 +45,7 @@ const CONTAINER: [&str; 4] = [
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
 ];
 
-/// The configuration of a store, its values checked.
+/// The checked configuration of a store.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct S3Config {
@@ -62,37 +61,37 @@ pub struct S3Config {
     pub dynamodb_table: Option<String>,
     /// DynamoDB's URL, if it is not Amazon's own for the region.
     pub dynamodb_endpoint: Option<Url>,
-    /// What stands before a workspace's name in its key.
+    /// The prefix of a workspace's name in its state key.
     pub workspace_key_prefix: String,
     /// Whether the lock file is used.
     pub use_lockfile: bool,
-    /// Whether the bucket is named in the path.
+    /// Whether requests name the bucket in the path.
     pub use_path_style: bool,
     /// How the store encrypts what is written.
     pub encryption: Encryption,
     pub(crate) tags: Tags,
     /// The canned ACL for what is written.
     pub acl: Option<String>,
-    /// How often a request is attempted in all.
+    /// The total number of attempts at a request, the first included.
     pub max_attempts: u32,
     /// Whether checksums are left out.
     pub skip_checksum: bool,
-    /// Which store this is; `None` to tell by the endpoint.
+    /// The store's dialect; `None` to choose it by the endpoint.
     pub dialect: Option<DialectName>,
     pub(crate) connection: Connection,
     pub(crate) credentials: CredentialConfig,
-    /// What the sources of credentials are told.
+    /// The settings of the sources of credentials.
     pub(crate) machine: Machine,
     /// The role to assume with the credentials.
     pub(crate) role: Option<Role>,
-    /// The accounts that may be worked in, or may not.
+    /// The accounts that are allowed, or those that are forbidden.
     pub(crate) accounts: Option<Accounts>,
     pub(crate) origins: Origins,
     foreign: Vec<ForeignEndpoint>,
     notes: Vec<String>,
 }
 
-/// Where the values were set by which a store is found and entered, for messages.
+/// Where the values were set by which a store is found and accessed, for messages.
 #[derive(Clone, Debug)]
 pub(crate) struct Origins {
     pub(crate) bucket: String,
@@ -189,17 +188,17 @@ impl S3Config {
         })
     }
 
-    /// Says that the store has access keys of its own, which are configured or stand in a profile
-    /// of the shared files. What else a machine offers, for a token, to a container or to an
-    /// instance, is Amazon's and is not asked for.
+    /// Declares that the store has access keys of its own, from the configuration or from a profile
+    /// of the shared files. Other sources on a machine (a token, a container, an instance) give
+    /// Amazon's credentials and are not used.
     #[must_use]
     pub fn with_own_keys(mut self, own: OwnKeys) -> Self {
         self.machine.own_keys = Some(own);
         self
     }
 
-    /// Fills in what neither the configuration nor the environment says, but the shared AWS files
-    /// do, and takes out keys of the environment that are not used.
+    /// Fills in what the shared AWS files say and neither the configuration nor the environment
+    /// does, and removes keys of the environment that are not used.
     /// [`from_resolved`](Self::from_resolved) does so by itself; this is for showing the values.
     ///
     /// # Errors
@@ -214,14 +213,14 @@ impl S3Config {
         &self.foreign
     }
 
-    /// Returns what a person should be told before anything is done with it: old names of
-    /// variables, certificates that nobody looks at.
+    /// Returns notes for the user that should appear before the configuration is used: old names of
+    /// variables, certificates that are not checked.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 }
 
-/// Says what is accepted, but written differently today.
+/// Returns notes about spellings that are accepted but out of date.
 fn old_names(config: &ResolvedConfig) -> Vec<String> {
     let mut notes = Vec::new();
     for (key, value) in config.iter() {
@@ -230,7 +229,7 @@ fn old_names(config: &ResolvedConfig) -> Vec<String> {
         {
             notes.push(format!("`{name}` is an older name of `{new}`"));
         }
-        // Terraform takes it as it is, and then cannot make a request of it.
+        // Terraform accepts the value as it is, and then cannot make a request from it.
         let is_endpoint = key.name.starts_with("endpoints.") && key.name != "endpoints.iam";
         if is_endpoint
             && config.string(key.name).is_some_and(|text| !text.contains("://"))
@@ -246,7 +245,7 @@ fn old_names(config: &ResolvedConfig) -> Vec<String> {
     notes
 }
 
-/// Whether the store is Amazon's own, as far as its name or its endpoint tells.
+/// Whether the store is Amazon's own, judging by its name or its endpoint.
 pub(crate) fn is_amazons(config: &ResolvedConfig) -> Result<bool> {
     let endpoint = endpoint(config, "endpoints.s3")?;
     Ok(Dialect::choose(dialect(config)?, endpoint.as_ref()).name == DialectName::Aws)
@@ -261,7 +260,7 @@ fn dialect(config: &ResolvedConfig) -> Result<Option<DialectName>> {
     }
 }
 
-/// Whether this is the ARN of an access point, which may be separated by slashes:
+/// Whether this is the ARN of an access point, whose parts slashes may separate:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-naming.html>.
 fn is_access_point(bucket: &str) -> bool {
     let mut parts = bucket.splitn(6, ':');
@@ -274,8 +273,8 @@ fn is_access_point(bucket: &str) -> bool {
         && (resource.starts_with("accesspoint/") || resource.starts_with("outpost/"))
 }
 
-/// Returns the region. Where no endpoint is configured it becomes part of a host's name, which it
-/// must not end.
+/// Returns the region. Without a configured endpoint the region becomes part of a host name, and
+/// must not contain characters that end one.
 fn region(config: &ResolvedConfig) -> Result<String> {
     let region = config.required("region")?;
     let is_name =
@@ -287,7 +286,7 @@ fn region(config: &ResolvedConfig) -> Result<String> {
     }
 }
 
-/// Says why no state can be kept under a key.
+/// Fails, with the reason, if no state can be kept under this key.
 fn check_key(key: &str) -> Result<(), &'static str> {
     if key.trim().is_empty() {
         Err("it is empty")
@@ -300,16 +299,16 @@ fn check_key(key: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Says why a key that somebody asks for by its name is not one: what is read where it is may not
-/// be made anew.
+/// Fails, with the reason, if no new state may be created under this key. A state that exists under
+/// such a key can be read.
 pub(crate) fn check_new_key(key: &str) -> Result<(), &'static str> {
     check_key(key)?;
     if leads_back(key) { Err("it must not contain `..` as a part") } else { Ok(()) }
 }
 
-/// Whether a key has a part `..`, which takes back the name of a workspace before it. Native
-/// clients keep the state of `default` under such a key as it stands, and those of other workspaces
-/// under what is left, several of them under one key.
+/// Whether a key has a part `..`, which cancels the workspace name before it. Native clients keep
+/// the state of `default` under such a key unchanged, and those of other workspaces under the rest
+/// of it, several of them under one key.
 pub(crate) fn leads_back(key: &str) -> bool {
     key.split('/').any(|part| part == "..")
 }

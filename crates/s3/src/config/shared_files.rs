@@ -1,14 +1,14 @@
-//! What the shared AWS files say: `~/.aws/config` and `~/.aws/credentials`, or what takes their
-//! place.
+//! What the shared AWS files say: `~/.aws/config` and `~/.aws/credentials`, or the files that
+//! replace them.
 //!
-//! They are read once, here (see `profile_text.rs`). The SDK, which has the sources of credentials,
-//! is handed a text of its own form that says the same: one profile after another, of each only the
-//! source that native clients would use. Besides, a profile has settings that stand in where
+//! They are read once, here (see `profile_text.rs`). The SDK, which implements the sources of
+//! credentials, gets a text in its own form with the same contents: one profile after another, each
+//! with only the source that native clients would use. A profile also has settings that apply where
 //! neither the configuration nor the environment says anything: `ca_bundle`, `use_fips_endpoint`,
 //! `use_dualstack_endpoint`, and `endpoint_url` for all services, or the name of a section
 //! `[services NAME]` with one for each:
-//! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>. To miss one would
-//! mean to look for a state at Amazon's that is elsewhere.
+//! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>. If one of these
+//! were missed, a state that is elsewhere would be looked for at Amazon's.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -27,13 +27,14 @@ use crate::logins::{Logins, Missing};
 use crate::process::Process;
 use crate::role::is_configured;
 
-/// The keys, and what their services are called in a section.
+/// The keys, and the names of their services in a section.
 const SERVICES: [(&str, &str); 3] =
     [("endpoints.s3", "s3"), ("endpoints.dynamodb", "dynamodb"), ("endpoints.sts", "sts")];
 
 const ENDPOINT: &str = "endpoint_url";
 
-/// In a profile, and in capitals as a variable: leaves those endpoints alone.
+/// The name of the setting that disables those endpoints: in a profile as written, as a variable in
+/// capitals.
 const IGNORE: &str = "ignore_configured_endpoint_urls";
 
 /// The variable that names one endpoint for all services.
@@ -47,7 +48,7 @@ fn is_true(text: &str) -> bool {
     text.eq_ignore_ascii_case("true")
 }
 
-/// A property with the file that has it.
+/// A property, and the file that has it.
 #[derive(Clone)]
 pub(super) struct Found {
     pub(super) value: String,
@@ -58,20 +59,20 @@ pub(super) struct Found {
 
 pub(super) type Merged = BTreeMap<String, Found>;
 
-/// The shared files, put together.
+/// The shared files, merged.
 #[derive(Default)]
 pub(super) struct Files {
     sections: BTreeMap<(About, String), Merged>,
-    /// Files that cannot be read, which is told when credentials are looked for in them.
+    /// Files that cannot be read. The error appears when credentials are looked for in them.
     unread: Vec<(EnvConfigFileKind, PathBuf)>,
-    /// Whether the usual files are left to the SDK, since nobody said where they are.
+    /// Whether the SDK reads the usual files, since no setting names others.
     usual: [bool; 2],
     notes: Vec<String>,
     selected: String,
-    /// Where the profile was named, if it was, and whether that goes before keys in the
+    /// Where the profile was named, if it was, and whether it takes precedence over keys in the
     /// environment.
     named: Option<(Origin, bool)>,
-    /// The files that were looked for, each with whether it is the directory's.
+    /// The files that were looked for, each with whether it belongs to the directory.
     read: BTreeMap<PathBuf, bool>,
 }
 
@@ -120,7 +121,8 @@ impl Files {
         Ok(files)
     }
 
-    /// What comes later goes before what is there. Keys come in pairs, and their token with them.
+    /// Adds the sections of a file; later values replace earlier ones. Keys come in pairs, and
+    /// their token with them.
     fn add(&mut self, path: &Path, parsed: Parsed) {
         for line in parsed.skipped {
             self.notes.push(format!(
@@ -129,7 +131,7 @@ impl Files {
             ));
         }
         for (about, mut section) in parsed.sections {
-            // Native clients pass over what has no value, and over half a pair.
+            // Native clients ignore settings without a value, and half a pair.
             section
                 .retain(|_, property| !property.value.is_empty() || !property.members.is_empty());
             let merged = self.sections.entry(about).or_default();
@@ -152,12 +154,12 @@ impl Files {
         self.sections.get(&(About::Profile, self.selected.clone()))
     }
 
-    /// Returns whether it is one of the files.
+    /// Returns whether this is one of the files.
     pub(super) fn has_read(&self, path: &Path) -> bool {
         self.read.contains_key(path)
     }
 
-    /// Returns whether it is one of the files, and the directory's.
+    /// Returns whether this is one of the files and belongs to the directory.
     pub(super) fn is_held(&self, path: &Path) -> bool {
         self.read.get(path).copied().unwrap_or_default()
     }
@@ -172,12 +174,12 @@ impl Files {
         Some(self.with_one_source(profile, section.clone()))
     }
 
-    /// Returns what a person should know of the files.
+    /// Returns notes for the user about the files.
     pub(super) fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// Returns what the SDK is handed.
+    /// Returns the profiles as the SDK gets them.
     pub(super) fn profiles(&self, name: Option<&str>) -> Profiles {
         let mut text = String::new();
         let mut processes = Vec::new();
@@ -185,7 +187,7 @@ impl Files {
             let word = match about {
                 About::Profile => "profile",
                 About::SsoSession => "sso-session",
-                // Endpoints are looked up here.
+                // This module resolves endpoints itself.
                 About::Services => continue,
             };
             let section = match about {
@@ -196,11 +198,11 @@ impl Files {
                 }
                 _ => Cow::Borrowed(section),
             };
-            // To write to a string never fails.
+            // Writing to a string never fails.
             let _ = writeln!(text, "[{word} {}]", identifier(name));
             for (name, found) in &*section {
-                // A session's token goes to the endpoint of its profile, and only a person says
-                // which.
+                // A session's token goes to the endpoint of its profile, and only the user may
+                // choose that endpoint.
                 if name == "endpoint_url" && self.is_held(&found.path) {
                     continue;
                 }
@@ -225,8 +227,8 @@ impl Files {
         }
     }
 
-    /// The selected profile and those that lead from it to its source, each with the source that it
-    /// uses.
+    /// Returns the selected profile and those that lead from it to its source, each with the source
+    /// that it uses.
     fn path_to_source(&self) -> Vec<(String, Merged)> {
         let mut path: Vec<(String, Merged)> = Vec::new();
         let mut next = Some(self.selected.clone());
@@ -240,7 +242,7 @@ impl Files {
         path
     }
 
-    /// Checks that the keys of the profile that is used hold nothing that ends a header.
+    /// Checks that the keys of the selected profile hold nothing that ends a header.
     pub(super) fn check_printable(&self) -> Result<()> {
         for (name, profile) in self.path_to_source() {
             for key in [KEY_ID, SECRET, TOKEN] {
@@ -257,8 +259,8 @@ impl Files {
         Ok(())
     }
 
-    /// The profile that was named, if none of the files has it. As with native clients, there need
-    /// be no `default`; and what is in a file that was not read is not known.
+    /// Returns the named profile if none of the files has it. As with native clients, `default` may
+    /// be missing; and a file that was not read may have any profile.
     fn missing(&self) -> Option<Missing> {
         let (origin, _) = self.named.as_ref()?;
         let is_known = self.usual == [false; 2] && self.unread.is_empty();
@@ -273,7 +275,7 @@ impl Files {
         })
     }
 
-    /// What the selected profile, or those that it names as its source, ask a person to do.
+    /// Returns the logins that the selected profile, or those that it names as its source, need.
     fn logins(&self) -> Logins {
         let mut logins = Logins { missing: self.missing(), ..Logins::default() };
         if let Some((origin, true)) = &self.named {
@@ -295,9 +297,9 @@ impl Files {
         logins
     }
 
-    /// Leaves a profile the source of credentials that native clients would use, and no other.
+    /// Keeps only the source of credentials that native clients would use.
     fn with_one_source(&self, name: &str, mut profile: Merged) -> Merged {
-        // The session has these, and a profile may say the same once more.
+        // The session has these settings, and a profile may repeat them.
         let session =
             profile.get("sso_session").map(|found| (About::SsoSession, found.value.clone()));
         if let Some(session) = session.and_then(|session| self.sections.get(&session)) {
@@ -328,7 +330,8 @@ impl Files {
                 profile.retain(|name, _| !members.contains(&name.as_str()));
             }
         }
-        // A role beside a source of the same profile is assumed with that. The SDK wants it said.
+        // A role beside a source in the same profile is assumed with that source. The SDK needs
+        // this to be explicit.
         let is_role_of_own = !matches!(used, 0 | 2 | 3) && profile.contains_key("role_arn");
         if let Some(role) = profile.get("role_arn").filter(|_| is_role_of_own).cloned() {
             profile.insert("source_profile".to_owned(), Found { value: name.to_owned(), ..role });
@@ -339,8 +342,8 @@ impl Files {
 
 const PROCESS: &str = "credential_process";
 
-/// Has the SDK ask us for what a program prints, if that is the source of a profile: by a name that
-/// the profile calls its source.
+/// Makes the SDK call back for the output of a program, if a program is the source of a profile:
+/// under a name that the profile gives as its source.
 fn as_named_source(name: &str, profile: &mut Merged, index: usize) -> Option<(String, Process)> {
     let found = profile.remove(PROCESS)?;
     let others =
@@ -348,7 +351,7 @@ fn as_named_source(name: &str, profile: &mut Merged, index: usize) -> Option<(St
     if others.iter().any(|other| profile.contains_key(*other)) {
         return None;
     }
-    // The profile that it would lead to is this one.
+    // That source would be this profile.
     if profile.get("source_profile").is_some_and(|source| source.value == name) {
         profile.remove("source_profile");
     }
@@ -360,8 +363,8 @@ fn as_named_source(name: &str, profile: &mut Merged, index: usize) -> Option<(St
     Some((source, process))
 }
 
-/// The SDK takes letters of ASCII, digits and a few signs in names: everything else is written as
-/// in a URL.
+/// Makes a name that the SDK accepts: ASCII letters, digits and a few signs. Other characters are
+/// percent-encoded.
 fn identifier(name: &str) -> String {
     name.bytes().fold(String::new(), |mut text, byte| {
         if byte.is_ascii_alphanumeric() || b"_-/.@:+".contains(&byte) {
@@ -373,8 +376,8 @@ fn identifier(name: &str) -> String {
     })
 }
 
-/// Fills in what neither the configuration nor the environment says, and takes out the variables
-/// that do not count.
+/// Fills in what neither the configuration nor the environment says, and removes the variables that
+/// do not count.
 pub(super) fn completed(config: &ResolvedConfig, files: &Files) -> ResolvedConfig {
     let mut config = config.clone();
     let nothing = Merged::new();
@@ -384,7 +387,8 @@ pub(super) fn completed(config: &ResolvedConfig, files: &Files) -> ResolvedConfi
             || profile.get(IGNORE).is_some_and(|found| is_true(&found.value));
     for (key, service) in SERVICES {
         if ignored {
-            // The variable is one of those endpoints; the ones of services are the backend's own.
+            // This variable is one of the endpoints to ignore; those of single services are the
+            // backend's own.
             if matches!(config.origin(key), Origin::Environment(name) if name == EVERY_ENDPOINT) {
                 config = config.without(key);
             }
@@ -402,13 +406,13 @@ pub(super) fn completed(config: &ResolvedConfig, files: &Files) -> ResolvedConfi
         ("use_fips_endpoint", "use_fips_endpoint"),
         ("use_dualstack_endpoint", "use_dualstack_endpoint"),
     ] {
-        // A key with a default has a value although nobody has set one.
+        // A key with a default always has a value.
         let is_unset = config.get(key).is_none_or(|value| matches!(value.origin, Origin::Default));
         let Some(found) = profile.get(name).filter(|_| is_unset) else { continue };
         let origin = Origin::file(&found.path, found.line);
         let value = match name {
             "ca_bundle" => ConfigValue::String(found.value.clone()),
-            // They choose among Amazon's hosts.
+            // These choose among Amazon's hosts.
             _ if has_own_host || !is_true(&found.value) => continue,
             _ => ConfigValue::Bool(true),
         };

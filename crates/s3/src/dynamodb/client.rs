@@ -1,4 +1,4 @@
-//! One method for each call of the API, and what its error codes mean. No policy here.
+//! One method for each call of the API, and the meaning of its error codes. No policy here.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,11 +20,11 @@ use crate::transport::Trust;
 /// The partition key of the table. There is no sort key.
 const KEY: &str = "LockID";
 
-/// The longest partition key, in bytes:
+/// The maximum length of a partition key, in bytes:
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>.
 const LONGEST_ID: usize = 2048;
 
-/// Said of a proxy or a login page that says yes.
+/// For the reply of a proxy or a login page that accepts every request.
 const NO_TABLE: &str = "what answers there does not answer as DynamoDB does";
 
 /// A connection to one table.
@@ -44,13 +44,13 @@ struct Settings {
     witness: Witness,
 }
 
-/// Who says that what answers is DynamoDB.
+/// What proves that the replies come from DynamoDB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Witness {
-    /// Its certificate: it is Amazon's.
+    /// Its certificate: the endpoint is Amazon's.
     Tls,
-    /// Nobody. A success has nothing in it that only DynamoDB would say, so what was created is
-    /// read back.
+    /// Nothing. A success holds nothing that only DynamoDB would return, so a created item is read
+    /// back.
     None,
 }
 
@@ -87,8 +87,8 @@ impl Table {
         &self.settings.name
     }
 
-    /// Where nobody vouches for what answered, looks at the item, and fails, with nothing known,
-    /// unless its attribute is as it was to be.
+    /// If no certificate proves that DynamoDB replied, reads the item and fails with an unknown
+    /// outcome unless its attribute is as expected.
     async fn witnessed(
         &self,
         operation: &'static str,
@@ -116,7 +116,7 @@ impl Table {
         Err(Failure { outcome: Outcome::Unknown, error })
     }
 
-    /// Reads an item's id and one other attribute; none if there is no such item.
+    /// Reads an item's id and one other attribute; `None` if there is no such item.
     ///
     /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_GetItem.html>
     async fn item(
@@ -197,9 +197,9 @@ impl TableBackend for Table {
         format!("remove the item with `{}`", aws_command(&words, region, endpoint.as_deref()))
     }
 
-    /// Creates an item of two attributes if there is none with its id, without ever repeating the
-    /// request: the second could fail on the first. Where nobody vouches for what answers, the
-    /// item is read back.
+    /// Creates an item of two attributes if there is none with its id. Never repeats the request,
+    /// since the second could fail because of the first. Reads the item back if no certificate
+    /// proves that DynamoDB replied.
     ///
     /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html>
     async fn create_once(
@@ -220,8 +220,8 @@ impl TableBackend for Table {
         self.witnessed(operation, id, attribute, |found| found == Some(&value)).await
     }
 
-    /// Writes an item of two attributes, whatever is there. Where nobody vouches for what answers,
-    /// the item is read back.
+    /// Writes an item of two attributes unconditionally. Reads the item back if no certificate
+    /// proves that DynamoDB replied.
     ///
     /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_PutItem.html>
     async fn put(
@@ -257,8 +257,8 @@ impl TableBackend for Table {
         }))
     }
 
-    /// Deletes an item with this attribute. Deleting one that does not exist succeeds. Where nobody
-    /// vouches for what answers, it is looked for.
+    /// Deletes an item with this attribute. Deleting one that does not exist succeeds. Looks for
+    /// the item afterwards if no certificate proves that DynamoDB replied.
     ///
     /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DeleteItem.html>
     async fn delete(
@@ -282,7 +282,7 @@ impl TableBackend for Table {
     }
 }
 
-/// An item, as it was read.
+/// An item as it was read.
 struct Item<'a> {
     table: &'a Table,
     id: String,
@@ -300,7 +300,7 @@ impl TableRow for Item<'_> {
         }
     }
 
-    /// Where nobody vouches for what answers, the item is looked for.
+    /// Looks for the item afterwards if no certificate proves that DynamoDB replied.
     ///
     /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_DeleteItem.html>
     async fn delete_if_unchanged(&self, operation: &'static str) -> Result<(), Failure> {
@@ -321,7 +321,7 @@ impl TableRow for Item<'_> {
         };
         let sent = in_time(|| call.clone().customize().config_override(once()).send()).await;
         drop(sent.map_err(|error| table.failure(operation, id, error))?);
-        // The next holder's may stand there by now.
+        // By now the item may be the next holder's.
         let is_gone = |found: Option<&AttributeValue>| found.is_none() || found != value.as_ref();
         table.witnessed(operation, id, attribute, is_gone).await
     }
@@ -344,8 +344,7 @@ fn meaning(about: About<'_>, status: u16, code: &str) -> (Outcome, Error) {
             Outcome::Conflict,
             about.error(ErrorKind::Unavailable, "the table is busy with another request for it"),
         ),
-        // "Requested resource not found": items that do not exist are no error, so this is the
-        // table.
+        // "Requested resource not found": a missing item is no error, so this is about the table.
         "ResourceNotFoundException" => (
             Outcome::Refused,
             Error::new(
@@ -367,7 +366,7 @@ fn meaning(about: About<'_>, status: u16, code: &str) -> (Outcome, Error) {
                  the table",
             ),
         ),
-        // "The request must contain a valid (registered) AWS Access Key ID." and its kin.
+        // "The request must contain a valid (registered) AWS Access Key ID." and similar.
         "UnrecognizedClientException"
         | "InvalidSignatureException"
         | "IncompleteSignatureException"
@@ -384,8 +383,8 @@ fn meaning(about: About<'_>, status: u16, code: &str) -> (Outcome, Error) {
                 .with_context("credentials", &about.origins.credentials)
                 .with_advice(Advice::CheckCredentials),
         ),
-        // "You exceeded your maximum allowed provisioned throughput." These are refused before
-        // anything is done.
+        // "You exceeded your maximum allowed provisioned throughput." DynamoDB refuses these
+        // requests before it does anything.
         "ProvisionedThroughputExceededException"
         | "RequestLimitExceeded"
         | "ThrottlingException"
@@ -396,7 +395,7 @@ fn meaning(about: About<'_>, status: u16, code: &str) -> (Outcome, Error) {
                 .error(ErrorKind::RateLimited, "the table asks for fewer requests")
                 .with_hint("raise the table's capacity, or let it bill on demand"),
         ),
-        // "One or more of the required parameters was missing": the table's key is another one.
+        // "One or more of the required parameters was missing": the table has another key.
         "ValidationException" => (
             Outcome::Refused,
             about
@@ -408,7 +407,7 @@ fn meaning(about: About<'_>, status: u16, code: &str) -> (Outcome, Error) {
                     "a lock table needs the partition key `LockID` of type string, and no sort key",
                 ),
         ),
-        // A 200 with something in it that is not DynamoDB's.
+        // A 200 with contents that are not DynamoDB's.
         _ if status < 300 => (Outcome::Unknown, about.error(ErrorKind::Unavailable, NO_TABLE)),
         _ if status >= 500 => (
             Outcome::Unknown,

@@ -1,4 +1,4 @@
-//! States that do not match their digest, with less patience than native clients have.
+//! States that do not match their digest, with shorter waits than native clients have.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,8 +40,8 @@ fn open(emulator: &Emulator, more: &[(&str, &str)]) -> ObjectStateStore {
     S3Config::from_resolved(&config).unwrap().store()
 }
 
-/// Two clients of one state: the first keeps digests and is impatient, the second knows nothing of
-/// them.
+/// Returns two clients of one state: the first keeps digests and waits briefly, the second ignores
+/// digests.
 async fn clients() -> (Emulator, Arc<dyn StateStore>, Arc<dyn StateStore>) {
     let emulator = emulator().await;
     let with_table = open(&emulator, &[("dynamodb_table", "locks")]).with_digest_wait(SHORT);
@@ -193,7 +193,7 @@ async fn a_push_of_the_stored_bytes_records_a_digest_that_is_wrong_or_missing_un
         let missing_or_wrong = before.map_or(DigestBefore::Missing, |_| DigestBefore::Wrong);
         assert_eq!(recorded_over, Some(missing_or_wrong));
         assert!(emulator.requests().take().iter().all(|request| request.method != "PUT"));
-        // The digest is that of what is stored: the state of no other client goes unnoticed now.
+        // The digest is that of the stored state: from now on a state of another client is noticed.
         assert_eq!(read(&ours).await.unwrap().unwrap(), text);
         let again = push(HeldLock::Own).await;
         assert!(matches!(again, Ok(Pushed::Unchanged { recorded_over: None, .. })), "{again:?}");
