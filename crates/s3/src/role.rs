@@ -1,4 +1,4 @@
-//! The roles of the configuration, their values checked.
+//! The checked roles of the configuration.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,11 +8,12 @@ use remote_state_core::config::{ConfigValue, Origin, ResolvedConfig, Sourced};
 use remote_state_core::{Error, Result};
 use secrecy::{ExposeSecret as _, SecretString};
 
-/// How long a session may be, <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>.
+/// The limits of a session's duration,
+/// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>.
 const SHORTEST: Duration = Duration::from_secs(15 * 60);
 const LONGEST: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// A role to assume with the credentials that the rest of the configuration gives.
+/// A role to assume with the credentials from the rest of the configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct Role {
     pub(crate) session: Session,
@@ -22,7 +23,7 @@ pub(crate) struct Role {
     pub(crate) transitive_tag_keys: Vec<String>,
 }
 
-/// A role to assume with a token that somebody else gave out.
+/// A role to assume with a token that another service issued.
 #[derive(Clone, Debug)]
 pub(crate) struct WebIdentity {
     pub(crate) session: Session,
@@ -32,17 +33,16 @@ pub(crate) struct WebIdentity {
 /// Where the token is.
 #[derive(Clone, Debug)]
 pub(crate) enum Token {
-    /// Here.
+    /// In the configuration.
     Given(SecretString),
-    /// In a file, which is read each time that the role is assumed: whoever gave it out replaces
-    /// it.
+    /// In a file, which is read each time the role is assumed, since the issuer replaces the token.
     File(TokenFile),
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct TokenFile {
     pub(crate) path: PathBuf,
-    /// The place in a file of the directory that names it, if one does.
+    /// The place in a file of the directory that names the token file, if one does.
     pub(crate) named_by_directory: Option<String>,
 }
 
@@ -85,8 +85,8 @@ impl Role {
 impl WebIdentity {
     pub(crate) fn from_resolved(config: &ResolvedConfig) -> Result<Option<Self>> {
         const OBJECT: &str = "assume_role_with_web_identity";
-        // The environment completes what the configuration says. By itself it is one of the sources
-        // that the machine offers.
+        // The environment completes the configuration. Without one it is one of the machine's
+        // sources of credentials.
         let is_used = config.iter().any(|(key, value)| {
             key.name.strip_prefix(OBJECT).is_some_and(|rest| rest.starts_with('.'))
                 && is_configured(value)
@@ -122,7 +122,7 @@ impl WebIdentity {
 }
 
 impl WebIdentity {
-    /// Returns what the environment alone asks for.
+    /// Returns the role that the environment alone configures.
     pub(crate) fn of_environment(config: &ResolvedConfig) -> Result<Option<Self>> {
         let file_key = "assume_role_with_web_identity.web_identity_token_file";
         let Some(file) = config.string(file_key) else { return Ok(None) };
@@ -169,13 +169,13 @@ impl Session {
     }
 }
 
-/// Returns whether a value was written down somewhere, and is not what the environment has for
-/// everybody.
+/// Returns whether a value was configured, and is neither a default nor from the environment, which
+/// is meant for every program.
 pub(crate) fn is_configured(value: &Sourced<ConfigValue>) -> bool {
     !matches!(value.origin, Origin::Environment(_) | Origin::Default)
 }
 
-/// Creates the error for two keys of which only one may be set.
+/// Returns the error for two keys of which only one may be set.
 pub(crate) fn both(config: &ResolvedConfig, one: &str, other: &str) -> Error {
     Error::config(format!("`{one}` and `{other}` are both set, but exclude each other"))
         .with_context("set in", format_args!("{} (`{one}`)", config.origin(one)))
@@ -183,7 +183,7 @@ pub(crate) fn both(config: &ResolvedConfig, one: &str, other: &str) -> Error {
         .with_hint("keep one of them")
 }
 
-/// Returns texts by name; absent means none.
+/// Returns a map of texts by name; empty if the key is not set.
 pub(crate) fn map(config: &ResolvedConfig, name: &str) -> BTreeMap<String, String> {
     match config.get(name) {
         Some(Sourced { value: ConfigValue::Map(map), .. }) => map.clone(),
@@ -191,7 +191,7 @@ pub(crate) fn map(config: &ResolvedConfig, name: &str) -> BTreeMap<String, Strin
     }
 }
 
-/// The characters of session names.
+/// Whether a session name may hold this character.
 fn is_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || "_+=,.@-".contains(c)
 }
@@ -213,7 +213,8 @@ fn text(
     Ok(Some(text.to_owned()))
 }
 
-/// Says why a text is no ARN of the expected kind: `arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE`.
+/// Fails, with the reason, if a text is not an ARN of the expected kind:
+/// `arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE`.
 fn check_arn(text: &str, resource: &str, example: &str) -> Result<(), String> {
     let parts: Vec<_> = text.splitn(6, ':').collect();
     match parts[..] {
@@ -239,7 +240,7 @@ fn check_policy(text: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Reads `1h30m`, as Go writes it. Seconds without a unit are those of
+/// Parses `1h30m`, in Go's format. A number without a unit is in seconds, as in
 /// `assume_role_duration_seconds`.
 fn duration(text: &str) -> Option<Duration> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -1,12 +1,12 @@
 //! The configuration, and the configuration of the s3 provider that follows from it.
 //!
-//! The s3 provider is given three things, and nothing else of what is configured here:
+//! The s3 provider gets three things, and nothing else of what is configured here:
 //!
-//! - the keys in [`SHARED`], as they are and with where they were set, so that its errors point
-//!   there;
-//! - the keys that follow from others: the endpoint and how it is spoken to, from [`ENDPOINT`] and
-//!   `region`; encryption, which follows from its key;
-//! - the variables in [`VARIABLES`], out of which it reads what is no key: files, certificates,
+//! - the keys in [`SHARED`], unchanged and with the places where they were set, so that its errors
+//!   point there;
+//! - the keys that follow from others: the endpoint and how to send requests to it, from
+//!   [`ENDPOINT`] and `region`; encryption, which follows from its key;
+//! - the variables in [`VARIABLES`], from which it reads what has no key: files, certificates,
 //!   proxies.
 
 use remote_state_core::config::{
@@ -18,9 +18,9 @@ use remote_state_core::{Error, ErrorKind, Result};
 use remote_state_s3::{Dialect, DialectName, OwnKeys, S3Config};
 use url::Url;
 
-/// What is handed on of the environment: this machine's files, certificates and proxies. The rest
-/// is not: credentials are resolved here, where the variables of Spaces go before Amazon's, and
-/// everything else is about Amazon.
+/// The variables of the environment that are passed on: this machine's files, certificates and
+/// proxies. The others are not: credentials are resolved here, where the variables of Spaces take
+/// precedence over Amazon's, and everything else is about Amazon.
 const VARIABLES: [&str; 12] = [
     "HOME",
     "AWS_CA_BUNDLE",
@@ -36,7 +36,7 @@ const VARIABLES: [&str; 12] = [
     "no_proxy",
 ];
 
-/// The keys that mean the same in both providers: they are handed on as they are.
+/// The keys that mean the same in both providers: they are passed on unchanged.
 const SHARED: [&str; 10] = [
     "bucket",
     "key",
@@ -50,21 +50,21 @@ const SHARED: [&str; 10] = [
     "profile",
 ];
 
-/// The one key that is not handed on: it decides about those that are.
+/// The one key that is not passed on: other keys follow from it.
 const ENDPOINT: &str = "endpoint";
 
-/// The keys of Spaces, for whoever has none. There are no other credentials, and what a machine
-/// offers is Amazon's.
+/// How to set keys of Spaces, for messages about missing ones. There are no other credentials:
+/// those that a machine offers are Amazon's.
 const OWN_KEYS: OwnKeys = OwnKeys {
     unset: "neither `SPACES_ACCESS_KEY_ID` and `SPACES_SECRET_ACCESS_KEY` nor `AWS_ACCESS_KEY_ID` \
             and `AWS_SECRET_ACCESS_KEY` are set",
     variables: &["SPACES_ACCESS_KEY_ID", "SPACES_SECRET_ACCESS_KEY"],
 };
 
-/// Where Spaces answers: `<region>.digitaloceanspaces.com`.
+/// The domain of Spaces: `<region>.digitaloceanspaces.com`.
 const DOMAIN: &str = "digitaloceanspaces.com";
 
-/// The configuration of a store in Spaces, its values checked.
+/// The checked configuration of a store in Spaces.
 #[derive(Clone, Debug)]
 pub struct SpacesConfig {
     s3: S3Config,
@@ -97,7 +97,7 @@ impl SpacesConfig {
         let mut layer: Layer = vec![
             ("endpoints.s3".to_owned(), Sourced::new(Setting::from(endpoint.url), endpoint.origin)),
             derived("dialect", Setting::from(DialectName::Spaces.to_string())),
-            // A domain of one's own and a test server have no host for each bucket.
+            // A custom domain or a test server has no host for each bucket.
             derived("use_path_style", Setting::Bool(endpoint.is_own)),
             derived("encrypt", Setting::Bool(config.get("sse_customer_key").is_some())),
         ];
@@ -133,12 +133,12 @@ impl SpacesConfig {
         &self.foreign
     }
 
-    /// Returns what a person should be told before anything is done with it.
+    /// Returns notes for the user that should appear before the configuration is used.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// Returns the configuration of the s3 provider that this is.
+    /// Returns the configuration of the s3 provider that follows from this one.
     pub fn s3(&self) -> &S3Config {
         &self.s3
     }
@@ -149,7 +149,7 @@ impl SpacesConfig {
     }
 }
 
-/// An endpoint, where it comes from, and whether it is someone's own.
+/// An endpoint, where it was set, and whether it is outside the vendor's domain.
 struct Endpoint {
     url: String,
     origin: Origin,
@@ -200,7 +200,7 @@ impl Endpoint {
 }
 
 /// Returns the endpoint if a file of the directory names it and it is not in the vendor's domain.
-/// The vendor's own keys begin with `DO`; what a profile has is not known yet.
+/// The vendor's own keys begin with `DO`; the key of a profile is not known yet.
 fn foreign(config: &ResolvedConfig, endpoint: &Endpoint) -> Vec<ForeignEndpoint> {
     let may_be_vendors = config.string("access_key").is_none_or(|id| id.starts_with("DO"));
     let is_foreign = endpoint.is_own && config.is_of_directory(ENDPOINT);
@@ -223,8 +223,8 @@ fn check_region(config: &ResolvedConfig, region: &str) -> Result<()> {
             config.invalid("region", "expected the name of a region, such as `nyc3` or `fra1`")
         );
     }
-    // Amazon's are made of three parts. People bring this one along from the vendor's block for
-    // `backend "s3"`, where it is only signed.
+    // Regions of Amazon's have three parts. Users copy one from the vendor's block for `backend
+    // "s3"`, where it is used only in the signature.
     if region.split('-').count() == 3 && config.string(ENDPOINT).is_none() {
         return Err(config.invalid("region", "it is a region of Amazon's").with_hint(
             "write the region of the bucket, such as `nyc3`: it stands in the bucket's URL",
@@ -233,7 +233,7 @@ fn check_region(config: &ResolvedConfig, region: &str) -> Result<()> {
     Ok(())
 }
 
-/// Half of a key pair for Spaces and half of one for Amazon make none.
+/// Refuses half of a key pair for Spaces with half of one for Amazon.
 fn check_pair(config: &ResolvedConfig) -> Result<()> {
     let family = |name: &str| match &config.get(name)?.origin {
         Origin::Environment(variable) => Some(variable.starts_with("SPACES_")),

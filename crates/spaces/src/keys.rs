@@ -1,5 +1,5 @@
-//! The table of keys: those that there are, and those that people bring along from `backend "s3"`
-//! and that mean nothing here.
+//! The table of keys: the provider's own, and those of `backend "s3"` that users copy and that mean
+//! nothing here.
 
 use remote_state_core::config::{ConfigKeySpec, EmptyRule, ProviderSpec, ValueKind};
 

@@ -1,4 +1,4 @@
-//! What every provider promises, on a store with Ceph's quirks.
+//! The conformance suite of every provider, on a store with Ceph's quirks.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
-//! What is not done for a file of the directory: see `remote_state_core::config` for which files
-//! those are. A profile in one runs no program, a token that one names is sent only if it is a
-//! token and only where nobody can read it on the way, and whoever is sent elsewhere than to Amazon
-//! is told by which file.
+//! The limits on what a file of the directory may cause: see `remote_state_core::config` for which
+//! files those are. A profile in one runs no program. A token file that one names is sent only if
+//! it holds a token, and only over a connection that others cannot read. If one sends requests
+//! elsewhere than to Amazon, the user learns which file does.
 
 use std::path::PathBuf;
 
@@ -18,11 +18,11 @@ use crate::role::Role;
 
 const STS: &str = "endpoints.sts";
 
-/// The key ids that Amazon gives out: those of users, and those of sessions.
+/// The prefixes of the key ids that Amazon gives out: those of users, and those of sessions.
 const OF_AMAZON: [&str; 2] = ["AKIA", "ASIA"];
 
-/// Returns whether a key's value comes from a file of the directory, a shared AWS file that lies
-/// there included.
+/// Returns whether a key's value comes from a file of the directory, including a shared AWS file
+/// that lies there.
 pub(super) fn is_of_directory(config: &ResolvedConfig, files: &Files, key: &str) -> bool {
     match config.origin(key) {
         Origin::File { path, .. } if files.has_read(&path) => files.is_held(&path),
@@ -30,8 +30,8 @@ pub(super) fn is_of_directory(config: &ResolvedConfig, files: &Files, key: &str)
     }
 }
 
-/// Refuses to send a token to a service that a file of the directory names and that everybody on
-/// the way can listen to.
+/// Refuses to send a token to a service that a file of the directory names, if others can read the
+/// connection.
 ///
 /// # Errors
 /// `ConfigInvalid` with the place of the endpoint.
@@ -68,8 +68,8 @@ pub(super) fn check_tokens_way(
         .with_hint("use `https`, or name the endpoint yourself, in `AWS_ENDPOINT_URL_STS`"))
 }
 
-/// Returns the key by which files of the directory let somebody on the way read what goes over TLS:
-/// they ask for no certificate, or name a proxy and the certificates that are trusted.
+/// Returns the key by which files of the directory let others read what goes over TLS: they turn
+/// the check of certificates off, or name a proxy and the trusted certificates.
 fn read_on_the_way(config: &ResolvedConfig, files: &Files) -> Option<&'static str> {
     let names = |key: &str| is_of_directory(config, files, key);
     if config.bool("insecure") && names("insecure") {
@@ -78,15 +78,15 @@ fn read_on_the_way(config: &ResolvedConfig, files: &Files) -> Option<&'static st
     proxy_with_bundle(config, files).map(|_| "custom_ca_bundle")
 }
 
-/// Returns the key by which files of the directory name a proxy, if they name the certificates that
-/// are trusted too.
+/// Returns the key by which files of the directory name a proxy, if they also name the trusted
+/// certificates.
 fn proxy_with_bundle(config: &ResolvedConfig, files: &Files) -> Option<&'static str> {
     let names = |key: &str| config.string(key).is_some() && is_of_directory(config, files, key);
     let proxy = ["https_proxy", "http_proxy"].into_iter().find(|key| names(key));
     proxy.filter(|_| names("custom_ca_bundle"))
 }
 
-/// Warns of a proxy that can read what goes over TLS, where files of the directory have it so.
+/// Warns of a proxy that can read what goes over TLS because files of the directory allow it.
 pub(super) fn note_of_way(config: &ResolvedConfig, files: &Files) -> Option<String> {
     let proxy = proxy_with_bundle(config, files)?;
     Some(format!(
@@ -97,7 +97,7 @@ pub(super) fn note_of_way(config: &ResolvedConfig, files: &Files) -> Option<Stri
     ))
 }
 
-/// Nobody on the way can read what is sent there.
+/// Whether a connection to this URL cannot be read by others.
 fn is_private(url: &Url) -> bool {
     url.scheme() == "https"
         || match url.host() {
@@ -108,7 +108,7 @@ fn is_private(url: &Url) -> bool {
         }
 }
 
-/// Returns what is held against the profile that is used, and against those that it builds on.
+/// Returns the reasons not to use the selected profile, or those that it builds on.
 pub(super) fn guard(config: &ResolvedConfig, files: &Files) -> Guard {
     let mut guard = Guard::default();
     let sts = endpoint(config, STS).ok().flatten();
@@ -191,7 +191,7 @@ fn sign_in(profile: &str, origin: &Origin) -> Refusal {
     }
 }
 
-/// A region becomes part of a host's name, and must not end it.
+/// A region becomes part of a host name, and must not contain characters that end one.
 fn is_label(region: &str) -> bool {
     region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
@@ -223,12 +223,12 @@ pub(super) fn foreign(
     Ok(foreign)
 }
 
-/// Whether Amazon gave the credentials out, as far as is known before they are asked for.
+/// Whether the credentials may be Amazon's, as far as is known before they are requested.
 fn may_be_amazons(config: &ResolvedConfig, files: &Files, credentials: &CredentialConfig) -> bool {
     let is_of_amazon = |id: &str| OF_AMAZON.iter().any(|prefix| id.starts_with(prefix));
     let of_profile = |name: &str| {
         let profile = files.source_of(name);
-        // Without keys it is signed in, or takes a role, or a program of the machine answers.
+        // A profile without keys uses SSO, a role or a program of the machine.
         profile
             .as_ref()
             .and_then(|profile| profile.get(KEY_ID))
@@ -245,8 +245,8 @@ fn may_be_amazons(config: &ResolvedConfig, files: &Files, credentials: &Credenti
     }
 }
 
-/// Whether a URL leads to one of the services that are used here. Under the same domains are hosts
-/// that anybody can rent.
+/// Whether a URL leads to one of the services that are used here. The same domains also have hosts
+/// that anyone can rent.
 fn is_amazons_host(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_end_matches('.');
     let domains = [".amazonaws.com", ".amazonaws.com.cn", ".api.aws"];

@@ -1,4 +1,4 @@
-//! Making a connection: directly, or through a proxy.
+//! Makes a connection: directly, or through a proxy.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -29,14 +29,14 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 /// A connection to the proxy, or to the server if there is none.
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
-/// How much is read of what a proxy answers before the tunnel begins, in bytes.
+/// The maximum length of a proxy's reply before the tunnel begins, in bytes.
 const MOST_OF_A_HEAD: usize = 16 << 10;
 
-/// Makes connections that carry no TLS with the server yet, see `secured.rs`.
+/// Makes connections that have no TLS with the server yet, see `secured.rs`.
 #[derive(Clone, Debug)]
 pub(super) struct Connector {
     tcp: TcpConnector,
-    /// With TLS where the URL of the proxy says so.
+    /// With TLS if the proxy's URL says so.
     to_proxy: HttpsConnector<TcpConnector>,
     proxy: Option<Named>,
     patience: Duration,
@@ -94,7 +94,7 @@ impl Connector {
     }
 }
 
-/// What did not come about in time.
+/// A step that did not finish in time.
 #[derive(Debug)]
 pub(super) struct Late {
     pub(super) missing: &'static str,
@@ -116,12 +116,12 @@ fn has_timed_out(error: &(dyn StdError + 'static)) -> bool {
         .any(|error| error.kind() == io::ErrorKind::TimedOut)
 }
 
-/// The innermost reason.
+/// Returns the innermost cause.
 fn last(error: &(dyn StdError + 'static)) -> String {
     causes(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
-/// Has a SOCKS proxy connect us with the server.
+/// Makes a SOCKS proxy connect to the server.
 ///
 /// <https://www.rfc-editor.org/rfc/rfc1928>
 async fn socks(stream: Stream, proxy: &Proxy, server: &Uri) -> Result<Stream, ProxyFailed> {
@@ -138,7 +138,7 @@ async fn socks(stream: Stream, proxy: &Proxy, server: &Uri) -> Result<Stream, Pr
     socks.call(server).await.map_err(|error| name.socks_failed(&error.to_string()))
 }
 
-/// A connection that is there already.
+/// A connection that exists already.
 pub(super) struct Made<S>(pub(super) Option<S>);
 
 impl<S> Service<Uri> for Made<S> {
@@ -155,7 +155,7 @@ impl<S> Service<Uri> for Made<S> {
     }
 }
 
-/// Has the proxy connect us with the server.
+/// Makes the proxy connect to the server.
 ///
 /// <https://www.rfc-editor.org/rfc/rfc9110#name-connect>
 async fn tunnel(stream: Stream, proxy: &Proxy, server: &Uri) -> Result<Stream, ProxyFailed> {
@@ -174,7 +174,7 @@ async fn tunnel(stream: Stream, proxy: &Proxy, server: &Uri) -> Result<Stream, P
     let mut stream = TokioIo::new(stream);
     stream.write_all(&request).await.map_err(broken)?;
     stream.flush().await.map_err(broken)?;
-    // What comes behind the head is the server's: not a byte more may be read.
+    // The bytes after the head are the server's, and must not be read here.
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         if head.len() == MOST_OF_A_HEAD {
@@ -209,16 +209,16 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, server: Uri) -> Self::Future {
-        // What was asked whether it is ready is what is called.
+        // The call has to use the service that reported that it is ready, and not its clone.
         let next = self.clone();
         Box::pin(std::mem::replace(self, next).connect(server))
     }
 }
 
-/// A way to a server.
+/// A connection to a server.
 pub(super) struct Way {
     stream: Stream,
-    /// Whether it ends at a proxy that is sent whole requests, to send them on.
+    /// Whether it ends at a proxy that gets whole requests, and forwards them.
     is_forward: bool,
 }
 

@@ -1,5 +1,5 @@
-//! The way to a service: through which proxy, with which certificates, and how much of an answer is
-//! read.
+//! The connection to a service: through which proxy, with which certificates, and how much of a
+//! reply is read.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -32,14 +32,14 @@ mod tests;
 mod trust;
 mod unanswered;
 
-/// How much of an answer is read that is not a state: lists of 1,000 keys of 1,024 escaped bytes
-/// fit. The SDK itself would read on for as long as a broken or hostile server sends.
+/// The maximum size of a reply that is not a state: lists of 1,000 keys of 1,024 escaped bytes fit.
+/// The SDK itself would read on for as long as a broken or hostile server sends.
 const MOST_OF_AN_ANSWER: usize = 16 << 20;
 
-/// Makes the client that everything here is asked through.
+/// Makes the HTTP client for all requests of this crate.
 ///
 /// No connection may take longer than `connect_timeout`, TLS included, whatever the SDK allows. The
-/// exception is plain HTTP without a proxy: there the limit of the SDK holds.
+/// exception is plain HTTP without a proxy: there the SDK's limit applies.
 pub(crate) fn client(
     trust: &Trust,
     proxies: &Proxies,
@@ -51,7 +51,7 @@ pub(crate) fn client(
     let route = |proxy: Option<&Named>| Route { plain: pool(proxy, false), tls: pool(proxy, true) };
     SharedHttpClient::new(Transport(Arc::new(Routes {
         // The sources of credentials on this machine have timeouts of their own, which the SDK's
-        // client heeds.
+        // client obeys.
         direct: Route { plain: Builder::new().build_http(), ..route(None) },
         http: proxies.http().map(|proxy| route(Some(proxy))),
         https: proxies.https().map(|proxy| route(Some(proxy))),
@@ -59,7 +59,7 @@ pub(crate) fn client(
     })))
 }
 
-/// Clients for one way, by the scheme of what is asked.
+/// The HTTP clients of one route, by the scheme of the requested URL.
 #[derive(Debug)]
 struct Route {
     plain: SharedHttpClient,
@@ -76,7 +76,7 @@ struct Routes {
 
 impl Routes {
     fn to(&self, uri: &str) -> &SharedHttpClient {
-        // What is no URL fails where it is asked for.
+        // A text that is not a URL fails later, when the request is sent.
         let url = Url::parse(uri).ok();
         let is_tls = url.as_ref().is_some_and(|url| url.scheme() == "https");
         let proxied = url.is_some_and(|url| self.proxies.applies_to(&url));
@@ -86,7 +86,7 @@ impl Routes {
     }
 }
 
-/// Chooses the way for each request: where a request goes is known only when it is made.
+/// Chooses the route for each request: its destination is known only when the request is made.
 #[derive(Debug)]
 struct Transport(Arc<Routes>);
 
@@ -125,12 +125,12 @@ impl HttpConnector for Dispatcher {
     }
 }
 
-/// The times that are believed of a service, in seconds since 1970: those of this century from 2020
-/// on. The SDK signs with whatever time an answer says, and does not get over years that a
-/// signature has no room for.
+/// The range of a service's times that are accepted, in seconds since 1970: those of this century
+/// from 2020 on. The SDK signs with the time of any reply, and panics on years that a signature
+/// cannot hold.
 const CREDIBLE_SECONDS: Range<i64> = 1_577_836_800..4_102_444_800;
 
-/// Drops a `Date` that no service has. One that cannot be read is passed over by all who look.
+/// Drops a `Date` that no service can have. All readers ignore one that cannot be parsed.
 fn with_credible_date(mut answer: HttpResponse) -> HttpResponse {
     let date = answer.headers().get("date");
     let date = date.and_then(|date| DateTime::from_str(date, DateTimeFormat::HttpDate).ok());

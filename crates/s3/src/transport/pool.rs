@@ -1,5 +1,5 @@
-//! Connections of our own: the SDK's client looks at certificates in its own way alone, and does
-//! not say what a proxy answered.
+//! The crate's own connections: the SDK's client checks certificates only in its own way, and does
+//! not report a proxy's reply.
 
 use std::error::Error as StdError;
 use std::sync::OnceLock;
@@ -29,18 +29,18 @@ use crate::sts::causes;
 
 type Connections = Client<Secured, SdkBody>;
 
-/// Which connections are made, and by what they are trusted.
+/// Which connections are made, and which certificates they trust.
 #[derive(Clone, Debug)]
 pub(super) struct Kind {
     pub(super) trust: Trust,
     pub(super) proxy: Option<Named>,
-    /// Whether the servers are spoken to by TLS.
+    /// Whether the connections to the servers use TLS.
     pub(super) is_tls: bool,
-    /// How long TCP, the proxy and TLS may take together.
+    /// The time limit for TCP, the proxy and TLS together.
     pub(super) connect_timeout: Duration,
 }
 
-/// Makes a client. Nothing is read and nothing connected before its first request.
+/// Makes a client. It reads and connects nothing before its first request.
 pub(super) fn client(kind: Kind) -> SharedHttpClient {
     SharedHttpClient::new(Pool { kind, connections: OnceLock::new() })
 }
@@ -88,7 +88,7 @@ impl HttpClient for Pool {
 #[derive(Debug)]
 struct Sender {
     connections: Connections,
-    /// The proxy that is sent whole requests, to send them on.
+    /// The proxy that gets whole requests, and forwards them.
     forward: Option<Proxy>,
     read_timeout: Option<Duration>,
 }
@@ -104,7 +104,8 @@ impl HttpConnector for Sender {
         if let Some(value) = self.forward.as_ref().and_then(Proxy::authorization) {
             request.headers_mut().insert(PROXY_AUTHORIZATION, value);
         }
-        // A connection on which a request failed is not used for the next one: the SDK asks for it.
+        // A connection on which a request failed is not used for the next one: the SDK requests
+        // this.
         let captured = capture_connection(&mut request);
         if let Some(capture) = request.extensions().get::<CaptureSmithyConnection>() {
             capture.set_connection_retriever(move || Some(metadata(&captured)));
@@ -121,7 +122,7 @@ impl HttpConnector for Sender {
             let answer = answer.map_err(sorted)?;
             let status = answer.status().as_u16();
             let form = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-            // Services answer in XML or in JSON whatever they say.
+            // Services reply in XML or in JSON, with any status.
             let is_services =
                 form.is_some_and(|form| form.contains("xml") || form.contains("json"));
             match forward.and_then(|proxy| proxy.name().answered(status, is_services)) {
@@ -147,7 +148,7 @@ fn metadata(captured: &CaptureConnection) -> ConnectionMetadata {
         .build()
 }
 
-/// Sorts an error by what the SDK asks of it: whether the same request may be sent again.
+/// Classifies an error for the SDK: whether the same request may be sent again.
 fn sorted(error: ClientError) -> ConnectorError {
     if ProxyFailed::in_chain(&error).is_some_and(|failed| !failed.is_passing()) {
         return ConnectorError::other(error.into(), None);

@@ -1,4 +1,4 @@
-//! Which requests go through a proxy, and through which.
+//! Which requests go through a proxy, and through which one.
 
 use std::fmt;
 
@@ -13,10 +13,10 @@ use url::Url;
 
 use crate::role::is_configured;
 
-/// A proxy, or why what was named as one cannot be used.
+/// A proxy, or why the configured one cannot be used.
 pub(super) type Named = Result<Proxy, ProxyFailed>;
 
-/// The proxies, and what is asked without one.
+/// The proxies, and the hosts that are reached without one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Proxies {
     http: Option<Named>,
@@ -39,13 +39,12 @@ impl fmt::Debug for Proxy {
 }
 
 impl Proxies {
-    /// Reads `http_proxy`, `https_proxy` and `no_proxy`; what is worth knowing is added to the
-    /// notes.
+    /// Reads `http_proxy`, `https_proxy` and `no_proxy`; adds warnings to the notes.
     pub(crate) fn from_resolved(config: &ResolvedConfig, notes: &mut Vec<String>) -> Result<Self> {
         let (http_key, https_key) = ("http_proxy", "https_proxy");
         let http = proxy(config, http_key)?;
         let mut https = proxy(config, https_key)?;
-        // As in Terraform. OpenTofu connects directly then.
+        // As in Terraform. OpenTofu connects directly in this case.
         let is_for_both =
             config.get(http_key).is_some_and(is_configured) && config.get(https_key).is_none();
         if http.is_some() && is_for_both {
@@ -70,17 +69,17 @@ impl Proxies {
         self.https.as_ref()
     }
 
-    /// Returns whether a request there is one that a proxy is for.
+    /// Returns whether a request to this URL goes through a proxy.
     pub(super) fn applies_to(&self, url: &Url) -> bool {
         url.host_str()
             .is_some_and(|host| !self.exceptions.covers(host, url.port_or_known_default()))
     }
 }
 
-/// Reads the URL of a proxy. The empty string is none, whatever the environment says.
+/// Reads the URL of a proxy. The empty string means none, whatever the environment says.
 ///
-/// What the environment names is for every program, and may be for hosts that nobody asks here: it
-/// is refused only when a request would go through it.
+/// A value from the environment is meant for every program, and may be for hosts that are not used
+/// here: a faulty one is an error only when a request would go through it.
 fn proxy(config: &ResolvedConfig, key: &str) -> Result<Option<Named>> {
     let Some(text) = config.string(key).filter(|text| !text.is_empty()) else { return Ok(None) };
     let origin = config.origin(key).to_string();
@@ -93,12 +92,12 @@ fn proxy(config: &ResolvedConfig, key: &str) -> Result<Option<Named>> {
     }
 }
 
-/// What to do about a URL that is none of a proxy.
+/// How to fix a URL that does not name a proxy.
 const NAME_A_PROXY: &str =
     "name a proxy such as `http://proxy.example.com:3128`, or the host in `no_proxy`";
 
 impl Proxy {
-    /// Reads a URL, or says why it is none of a proxy, and what to do about it.
+    /// Parses a URL; fails, with the reason and advice, if it does not name a proxy.
     fn parse(text: &str, origin: &str) -> Result<Self, (&'static str, &'static str)> {
         let with_scheme =
             if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
@@ -108,7 +107,7 @@ impl Proxy {
                     && url.has_host() =>
             {
                 let proxy = Self { url, origin: origin.to_owned() };
-                // Names that a URL may have are more than those that can be asked for.
+                // A URL may have host names that a request cannot have.
                 if proxy.bare().is_some() {
                     return Ok(proxy);
                 }
@@ -122,7 +121,7 @@ impl Proxy {
         }
     }
 
-    /// What messages say of it.
+    /// Returns the proxy's name for messages.
     pub(super) fn name(&self) -> ProxyName {
         let host = self.url.host_str().unwrap_or_default();
         let port = self.url.port().map(|port| format!(":{port}")).unwrap_or_default();
@@ -133,13 +132,13 @@ impl Proxy {
         }
     }
 
-    /// Returns whether it is reached by TLS itself.
+    /// Returns whether connections to the proxy itself use TLS.
     pub(super) fn has_tls(&self) -> bool {
         self.url.scheme() == "https"
     }
 
-    /// Returns whether it speaks SOCKS. As in Go, it is the proxy that looks names up, by either
-    /// name of the scheme.
+    /// Returns whether the proxy speaks SOCKS. As in Go, the proxy looks up names, with either name
+    /// of the scheme.
     pub(super) fn is_socks(&self) -> bool {
         self.url.scheme().starts_with("socks")
     }
@@ -148,8 +147,8 @@ impl Proxy {
         self.bare().expect("it was checked when the configuration was read")
     }
 
-    /// The URL without user and password, which are told in another way; none if there is no such
-    /// URI.
+    /// Returns the URL without user name and password, which are sent separately; `None` if it is
+    /// not a valid URI.
     fn bare(&self) -> Option<Uri> {
         if self.is_socks() {
             let port = self.url.port().unwrap_or(1080);
@@ -161,7 +160,7 @@ impl Proxy {
         url.as_str().parse().ok()
     }
 
-    /// User name and password, if the URL names a user.
+    /// Returns user name and password, if the URL names a user.
     pub(super) fn user(&self) -> Option<(String, String)> {
         let user = percent_decode_str(self.url.username()).decode_utf8_lossy();
         let password =
@@ -170,7 +169,7 @@ impl Proxy {
         is_named.then(|| (user.into_owned(), password.into_owned()))
     }
 
-    /// The header by which the proxy knows us, if the URL names a user.
+    /// Returns the header with the proxy's user name and password, if the URL names a user.
     pub(super) fn authorization(&self) -> Option<HeaderValue> {
         let (user, password) = self.user()?;
         let encoded = BASE64.encode(format!("{user}:{password}"));

@@ -1,4 +1,4 @@
-//! TLS with the server, and the limit for all that making a connection takes.
+//! TLS with the server, and the time limit for a whole connection.
 
 use std::error::Error as StdError;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use super::connector::{Connector, Late, Made, Way};
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// Makes connections on which requests can be sent, with TLS where the server is asked by it.
+/// Makes connections that are ready for requests, with TLS if the URL is `https`.
 #[derive(Clone, Debug)]
 pub(super) struct Secured {
     connector: Connector,
@@ -32,7 +32,7 @@ impl Secured {
 
     async fn connect(mut self, server: Uri) -> Result<MaybeHttpsStream<Way>, BoxError> {
         let deadline = Instant::now() + self.patience;
-        // The connector keeps to the same limit, and says itself what it waits for.
+        // The connector has the same limit, and its own error says what it waits for.
         let way = self.connector.call(server.clone()).await?;
         let mut tls = HttpsConnector::from((Made(Some(way)), self.tls));
         match timeout_at(deadline, tls.call(server)).await {
@@ -52,7 +52,7 @@ impl Service<Uri> for Secured {
     }
 
     fn call(&mut self, server: Uri) -> Self::Future {
-        // What was asked whether it is ready is what is called.
+        // The call has to use the service that reported that it is ready, and not its clone.
         let next = self.clone();
         Box::pin(std::mem::replace(self, next).connect(server))
     }

@@ -28,7 +28,7 @@ fn proxies(keys: &[(&str, &str)], env: &[(&str, &str)]) -> (Proxies, Vec<String>
     (proxies, notes)
 }
 
-/// The proxies for `http` and for `https`, by their hosts; empty for none.
+/// Returns the proxies for `http` and for `https`, by their hosts; empty for none.
 fn hosts(proxies: &Proxies) -> (String, String) {
     let host = |named: Option<&Named>| match named {
         Some(proxy) => proxy.as_ref().unwrap().uri().host().unwrap().to_owned(),
@@ -184,7 +184,7 @@ fn proxy_is_a_url_whose_password_does_not_show() {
     }
 }
 
-/// How a peer begins before it says nothing any more.
+/// How a peer begins before it falls silent.
 #[derive(Clone, Copy, Debug)]
 enum Opening {
     Nothing,
@@ -204,7 +204,7 @@ impl Opening {
                 stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await
             }
             Self::Socks => {
-                // Version 5 and one method, which is taken.
+                // Version 5 and one method, which the proxy accepts.
                 stream.read_exact(&mut [0; 3]).await?;
                 stream.write_all(&[5, 0]).await?;
                 // A name of seven bytes, and a port.
@@ -215,7 +215,7 @@ impl Opening {
     }
 }
 
-/// Something that falls silent, and its address.
+/// Starts a peer that falls silent, and returns its address.
 async fn silent(opening: Opening) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -229,7 +229,7 @@ async fn silent(opening: Opening) -> String {
     address
 }
 
-/// Why nothing can be read at an endpoint where a connection may take a tenth of a second.
+/// Returns the failure of a read at an endpoint where a connection may take a tenth of a second.
 async fn failure_in_a_tenth(endpoint: &str, env: &[(&str, &str)]) -> Failure {
     let (proxies, _) = proxies(&[], env);
     let credentials = Credentials::new("a", "b", None, None, "test");

@@ -1,4 +1,4 @@
-//! Whose word the certificate of a server is taken on.
+//! Which authorities' certificates of servers are trusted.
 
 use std::sync::Arc;
 
@@ -8,20 +8,20 @@ use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error as TlsError, SignatureScheme};
 
-/// Whose word a server's certificate is taken on.
+/// The authorities that may sign a server's certificate.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Trust {
-    /// That of the authorities that the system trusts.
+    /// The authorities that the system trusts.
     #[default]
     System,
-    /// That of these alone: certificates that are known to be good.
+    /// These alone: certificates that are known to be good.
     Bundle(Arc<[CertificateDer<'static>]>),
-    /// Nobody's: any certificate does.
+    /// None: every certificate is accepted.
     Anybody,
 }
 
 impl Trust {
-    /// Makes the settings of TLS. To read the system's certificates is a good part of a short
+    /// Makes the settings of TLS. Reading the system's certificates takes a large part of a short
     /// command's time.
     pub(super) fn settings(&self) -> ClientConfig {
         match self {
@@ -40,8 +40,8 @@ impl Trust {
     }
 }
 
-/// Asks nobody whose a certificate is. That the server has the key to it is checked all the same:
-/// it costs nothing.
+/// Accepts every certificate. It still checks that the server has the certificate's key, since that
+/// costs nothing.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

@@ -1,5 +1,5 @@
-//! The server that did not answer. The SDK names none: for a source of credentials it chooses the
-//! server itself.
+//! The server that did not reply. The SDK's error does not name it: for a source of credentials the
+//! SDK itself chooses the server.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::sts::causes;
 
-/// A failed request, with the server that it was for. It says what the error says that it holds.
+/// A failed request, and its server. Its message is that of the error it holds.
 #[derive(Debug)]
 pub(crate) struct Unanswered {
     /// Scheme, host and port as a URL.
@@ -18,7 +18,7 @@ pub(crate) struct Unanswered {
 }
 
 impl Unanswered {
-    /// Puts the server into an error, which stays of its kind.
+    /// Adds the server to an error, which keeps its kind.
     pub(super) fn wrap(error: ConnectorError, server: String) -> ConnectorError {
         let connection = error.connection_metadata().cloned();
         let rebuild: fn(Box<dyn StdError + Send + Sync>) -> ConnectorError = if error.is_timeout() {
@@ -28,7 +28,7 @@ impl Unanswered {
         } else if error.is_io() {
             ConnectorError::io
         } else {
-            // What a proxy says names the proxy.
+            // A proxy's error already names the proxy.
             return error;
         };
         let error = rebuild(Box::new(Self { server, error: error.into_source() }));
@@ -56,7 +56,7 @@ impl StdError for Unanswered {
     }
 }
 
-/// Returns scheme, host and port of what is asked.
+/// Returns scheme, host and port of a request's URI.
 pub(super) fn server(uri: &str) -> String {
     match Url::parse(uri) {
         Ok(url) => url.origin().ascii_serialization(),

@@ -21,7 +21,7 @@ fn config(more: &[(&str, &str)], env: &[(&str, &str)]) -> Result<SpacesConfig> {
     SpacesConfig::from_resolved(&resolved(more, env)?)
 }
 
-/// The whole text of an error, hints included.
+/// Returns the whole text of an error, hints included.
 fn text(error: &Error) -> String {
     let context: Vec<_> =
         error.context().iter().map(|(label, value)| format!("{label}: {value}")).collect();
@@ -58,7 +58,7 @@ fn regions_that_are_new_are_known_and_what_is_none_is_not() {
         );
     }
     refused(&[("region", "us-east-1")], "invalid value for `region`: it is a region of Amazon's");
-    // With an endpoint it may be whatever is signed.
+    // With an endpoint the region may be any name that can be signed.
     config(&[("region", "us-east-1"), ("endpoint", "http://127.0.0.1:9000")], &[]).unwrap();
 }
 
