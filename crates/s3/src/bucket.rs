@@ -53,21 +53,21 @@ impl S3Config {
         }
     }
 
-    /// Returns how the store is spoken to.
+    /// Returns the store's dialect.
     pub fn dialect(&self) -> Dialect {
         Dialect::choose(self.dialect, self.endpoint.as_ref())
     }
 }
 
-/// A bucket, and what was learned of it: of the store, and of our locks in it.
+/// A bucket, and what is known of it: of the store, and of this process's locks in it.
 #[derive(Debug)]
 pub(crate) struct Bucket {
     pub(crate) client: Client,
     pub(crate) dialect: Dialect,
     pub(crate) uses_lock_file: bool,
-    /// The store has been seen to refuse a second create.
+    /// Whether the store has refused a second create.
     pub(crate) is_proven: AtomicBool,
-    /// How a lock file is claimed by its release.
+    /// How a release claims a lock file.
     pub(crate) claiming: Claiming,
     pub(crate) memory: Memory,
 }
@@ -141,7 +141,7 @@ impl ObjectBackend for Bucket {
         if !needs_md5 {
             return Ok(Written { meta: put.await, md5: None });
         }
-        // The digest is computed while the state is on its way.
+        // The digest is computed while the state is being sent.
         let (meta, md5) = tokio::join!(put, payload.md5());
         Ok(Written { meta, md5: Some(md5) })
     }
@@ -170,7 +170,7 @@ impl ObjectBackend for Bucket {
 
     async fn versions(&self, key: &str, at: Option<Cursor>) -> Result<Page<StateVersion, Cursor>> {
         let page = self.client.list_versions("list versions", key, at).await?;
-        // Keys that merely begin like ours come after it.
+        // Keys that merely begin with this one come after it.
         let is_over = page.entries.last().is_some_and(|last| last.key != key);
         let is_truncated = page.is_truncated == Some(true) && !is_over;
         let first = page.entries.first().map(Listed::identity);
@@ -259,8 +259,8 @@ mod tests {
     }
 
     /// The item of a digest is the item of a lock with another name, and a lock file is an object
-    /// like a state. Who may choose the name of a state could otherwise lock what is another's
-    /// digest, or store where another's lock is.
+    /// like a state. Otherwise a client that may choose the name of a state could lock the digest
+    /// of another state, or store a state in the place of another state's lock.
     #[test]
     fn two_names_never_lead_to_one_object_or_item() {
         let admit = |use_lockfile, has_table, key: &str| {

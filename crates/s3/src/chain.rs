@@ -1,5 +1,5 @@
-//! Sources of credentials that are asked one after another. What each of them answered is
-//! remembered: whoever ends without credentials is told.
+//! Sources of credentials that are tried one after another. Each source's answer is kept for the
+//! error if none has credentials.
 
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,13 +15,13 @@ use crate::logins::Logins;
 use crate::sts::Denied;
 use crate::transport::Unanswered;
 
-/// Longer answers are cut in messages.
+/// The length, in characters, to which messages cut an answer.
 const LONGEST_ANSWER: usize = 300;
 
-/// What a source answered, under its name.
+/// A source's name and its answer.
 pub(crate) type Answer = (&'static str, String);
 
-/// The source that gave the credentials last, in words.
+/// The name of the source that gave the credentials last.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Found(Arc<Mutex<Option<String>>>);
 
@@ -35,7 +35,7 @@ impl Found {
     }
 }
 
-/// Sources in the order in which they are asked, until one has credentials or fails.
+/// Sources in the order in which they are tried, until one has credentials or fails.
 #[derive(Debug)]
 pub(crate) struct Chain {
     links: Vec<Link>,
@@ -45,11 +45,11 @@ pub(crate) struct Chain {
 
 #[derive(Debug)]
 enum Link {
-    /// It is known beforehand that there is nothing.
+    /// A source that is known to have no credentials.
     Empty(Answer),
     Source {
         label: &'static str,
-        /// The name in words, such as `` profile `ci` ``.
+        /// The name in messages, such as `` profile `ci` ``.
         name: String,
         provider: SharedCredentialsProvider,
         logins: Box<Logins>,
@@ -61,12 +61,12 @@ impl Chain {
         Self { links: Vec::new(), found: found.clone(), advice: GIVE_KEYS }
     }
 
-    /// Sets what to do if no source has credentials.
+    /// Sets the advice for when no source has credentials.
     pub(crate) fn with_advice(self, advice: Advice) -> Self {
         Self { advice, ..self }
     }
 
-    /// Adds a source that has nothing, and why.
+    /// Adds a source that has no credentials, with the reason.
     pub(crate) fn without(mut self, label: &'static str, reason: &str) -> Self {
         self.links.push(Link::Empty((label, reason.to_owned())));
         self
@@ -111,7 +111,7 @@ impl Chain {
             };
             match provider.provide_credentials().await {
                 Ok(credentials) => {
-                    // The SDK does not get over what cannot go into a header.
+                    // The SDK cannot handle characters that a header must not hold.
                     let texts = [Some(credentials.access_key_id()), credentials.session_token()];
                     if let Some(reason) = texts.into_iter().flatten().find_map(unprintable) {
                         let message = format!(
@@ -125,8 +125,8 @@ impl Chain {
                     return Ok(credentials);
                 }
                 Err(error) => {
-                    // A source that is meant to have some, and fails, is not passed over: others
-                    // could be for another account.
+                    // A source that is meant to have credentials and fails is not skipped: those of
+                    // other sources could be for another account.
                     let is_passed_over = logins.missing.is_none()
                         && matches!(error, CredentialsError::CredentialsNotLoaded(_));
                     if logins.missing.is_none() {
@@ -166,7 +166,7 @@ impl Chain {
     }
 }
 
-/// What to do where no source has credentials.
+/// The advice for when no source has credentials.
 pub(crate) const GIVE_KEYS: Advice =
     Advice::GiveCredentials(&["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]);
 
@@ -179,8 +179,8 @@ impl ProvideCredentials for Chain {
     }
 }
 
-/// What a source says of itself, in a line. The SDK's own sentence stands above the reason and says
-/// less.
+/// Returns a source's own words on one line. The SDK's sentence, which wraps them, says less and is
+/// left out.
 fn words(name: &str, error: &CredentialsError) -> String {
     let mut sentences = Vec::new();
     let mut cause = error.source();

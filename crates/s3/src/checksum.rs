@@ -1,8 +1,8 @@
-//! The checksum that a store recorded of a whole object, held against the bytes that arrive.
+//! The checksum that a store recorded of a whole object, checked against the bytes that arrive.
 //!
-//! The SDK would do this too, but it would not see what arrives in parts, and would call a
-//! difference a transfer that broke off. So it is told to verify nothing, and the header that asks
-//! for the checksum is set here.
+//! The SDK would do this too, but would not see bytes that arrive in parts, and would report a
+//! difference as a transfer that broke off. So its verification is off, and the header that
+//! requests the checksum is set here.
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html>
 
@@ -14,13 +14,13 @@ use aws_smithy_checksums::http::HttpChecksum;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-/// The header that asks for the checksum, and its only value.
+/// The header that requests the checksum, and its only value.
 pub(crate) const ASKED: (&str, &str) = ("x-amz-checksum-mode", "ENABLED");
 
-/// A checksum of a whole object, and that of the bytes that have arrived so far.
+/// The checksum of a whole object, and that of the bytes that have arrived so far.
 pub(crate) struct Recorded {
     title: &'static str,
-    /// As the header has it, in base64.
+    /// The header's value, in base64.
     expected: String,
     hasher: Box<dyn HttpChecksum>,
 }
@@ -36,9 +36,9 @@ impl fmt::Debug for Recorded {
 }
 
 impl Recorded {
-    /// Returns the checksum that an answer names, the one that is the fastest to compute if it
-    /// names several. There is none if all that it names are checksums of the checksums of
-    /// parts: those say nothing without the parts.
+    /// Returns the checksum that a reply names; if it names several, the one that is the fastest to
+    /// compute. `None` if all of them are checksums of the checksums of parts: those prove nothing
+    /// without the parts.
     pub(crate) fn of(answer: &GetObjectOutput) -> Option<Self> {
         let named = [
             ("CRC64NVME", answer.checksum_crc64_nvme(), ChecksumAlgorithm::Crc64Nvme),
@@ -57,7 +57,7 @@ impl Recorded {
         self.hasher.update(bytes);
     }
 
-    /// Makes sure that the bytes are those that the store recorded the checksum of.
+    /// Checks that the bytes have the checksum that the store recorded.
     ///
     /// # Errors
     /// What is wrong, as a reason.
@@ -70,7 +70,7 @@ impl Recorded {
     }
 }
 
-/// A checksum of the checksums of parts ends with their number: `…-3`.
+/// Whether this is a checksum of the checksums of parts, which ends with their number: `…-3`.
 fn is_composite(value: &str) -> bool {
     let parts = value.rsplit_once('-').map(|(_, parts)| parts);
     parts.is_some_and(|parts| !parts.is_empty() && parts.bytes().all(|byte| byte.is_ascii_digit()))
@@ -82,7 +82,8 @@ mod tests {
 
     use super::*;
 
-    /// What the store recorded of `Hello world`, by each algorithm, computed by other programs.
+    /// Returns what the store recorded of `Hello world`, by each algorithm, computed by other
+    /// programs.
     fn answers() -> [(&'static str, GetObjectOutputBuilder); 5] {
         let answer = GetObjectOutput::builder;
         [

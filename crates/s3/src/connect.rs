@@ -1,4 +1,4 @@
-//! Making the SDK's clients.
+//! Makes the SDK's clients.
 
 use std::time::Duration;
 
@@ -22,18 +22,19 @@ use crate::transport;
 /// How long to wait for a connection before the next attempt.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long to wait for the first byte of an answer to a small request. A store that takes longer
-/// is as good as gone, and a lock may wait with us.
+/// How long to wait for the first byte of a reply to a small request. A store that takes longer is
+/// as good as gone, and others may be waiting for the lock.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The slowest link on which a state can still be written, in bytes per second: sending counts
-/// towards the wait for the answer.
+/// towards the wait for the reply.
 const SLOWEST_LINK: u64 = 64 * 1024;
 
 /// How long to wait for credentials, repetitions included.
 const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long to wait for a connection, and for the answer to a request with a body of this size.
+/// Returns how long to wait for a connection, and for the reply to a request with a body of this
+/// size.
 pub(crate) fn timeouts(body_bytes: u64) -> TimeoutConfig {
     let sending = Duration::from_secs(body_bytes / SLOWEST_LINK);
     TimeoutConfig::builder()
@@ -42,20 +43,20 @@ pub(crate) fn timeouts(body_bytes: u64) -> TimeoutConfig {
         .build()
 }
 
-/// What the clients of all services share: credentials are looked for once, connections are kept in
-/// one pool.
+/// Returns what the clients of all services share: one search for credentials, and one pool of
+/// connections.
 pub(crate) fn shared(config: &S3Config) -> SdkConfig {
     access(config).shared
 }
 
-/// The ways to the services.
+/// The SDK's configurations for the services.
 #[derive(Debug)]
 pub(crate) struct Access {
     /// With the credentials of the configuration.
     pub(crate) shared: SdkConfig,
-    /// To STS, without credentials.
+    /// For STS, without credentials.
     pub(crate) sts: SdkConfig,
-    /// The source that has given the credentials, where there are several to choose from.
+    /// The source that has given the credentials, if there are several to choose from.
     pub(crate) found: Found,
 }
 
@@ -91,8 +92,8 @@ pub(crate) fn access(config: &S3Config) -> Access {
     let retry =
         if connection.is_adaptive { RetryConfig::adaptive() } else { RetryConfig::standard() };
     let cache = IdentityCache::lazy();
-    // The SDK allows five seconds for all sources together, after which nobody knows what any of
-    // them answered.
+    // The SDK allows five seconds for all sources together, and after that the answers of the
+    // sources are lost.
     let cache = cache.load_timeout(CREDENTIALS_TIMEOUT);
     let sts = sts();
     let shared = plain
@@ -109,7 +110,8 @@ pub(crate) fn access(config: &S3Config) -> Access {
     Access { shared, sts, found }
 }
 
-/// What is needed to ask STS, but for credentials. It has retries of its own, as in native clients.
+/// Returns the configuration for STS, without credentials. It has retries of its own, as in native
+/// clients.
 fn sts(plain: &SdkConfig, config: &S3Config) -> SdkConfig {
     let connection = &config.connection;
     let region = connection.sts_region.as_ref().unwrap_or(&config.region);
@@ -135,18 +137,18 @@ pub(crate) fn bucket(
         .force_path_style(is_path_style)
         .interceptor(NeededHeaders)
         .interceptor(ClockWarning)
-        // Checksums go into headers, see `write.rs`. What the SDK would add by itself is a trailer,
+        // Checksums are sent in headers, see `write.rs`. The SDK by itself would add a trailer,
         // which most other stores refuse.
         .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
-        // What comes back is verified here, see `checksum.rs`.
+        // Received bytes are verified here, see `checksum.rs`.
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
     if let SigningRegion::Always(region) = dialect.region {
         builder = builder.region(Region::from_static(region));
     }
     if let Some(endpoint) = &config.endpoint {
         let base = endpoint.as_str().trim_end_matches('/');
-        // The SDK puts the name of the bucket right behind the path, and a `/` between them only if
-        // there is no path.
+        // The SDK appends the bucket's name to the path directly, and adds a `/` only if there is
+        // no path.
         let has_path = is_path_style && !matches!(endpoint.path(), "" | "/");
         builder = builder.endpoint_url(if has_path { format!("{base}/") } else { base.to_owned() });
     }

@@ -1,5 +1,5 @@
-//! What a store answers about encryption, above all about an object that is encrypted with a key
-//! which has to be sent along (SSE-C).
+//! What a store replies about encryption, above all about an object that is encrypted with a key
+//! that has to be sent with each request (SSE-C).
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html>
 
@@ -9,15 +9,15 @@ use remote_state_core::{Error, ErrorKind};
 
 use crate::error::{About, Failure, Outcome, failure};
 
-/// The key that went with a request.
+/// The key that was sent with a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum SentKey<'a> {
     None,
-    /// One did, and this is where it was set.
+    /// A key was sent; this is where it was set.
     Some(&'a str),
 }
 
-/// Sorts the failure of a request that reads an object.
+/// Classifies the failure of a request that reads an object.
 pub(crate) fn read_failure<E>(
     about: About<'_>,
     error: SdkError<E, HttpResponse>,
@@ -41,9 +41,9 @@ where
 }
 
 fn explain(about: About<'_>, code: &str, sentence: &str, key: SentKey<'_>) -> Option<Error> {
-    // The codes are those of any bad request. What it is about stands in the sentence:
-    // "encryption", "encrypted", "SSE". Ceph's says of another key: "The calculated MD5 hash of
-    // the key did not match the hash that was provided."
+    // The codes are those of any bad request, and only the sentence names the cause: "encryption",
+    // "encrypted", "SSE". Ceph's sentence about a wrong key: "The calculated MD5 hash of the key
+    // did not match the hash that was provided."
     let sentence_is_about = |words: &str| sentence.to_ascii_lowercase().contains(words);
     let names_encryption = sentence_is_about("encrypt")
         || sentence.contains("SSE")
@@ -109,7 +109,7 @@ fn wrong(about: About<'_>, origin: &str) -> Error {
         )
 }
 
-/// What is wrong with a request that asks for encryption, if it is that.
+/// Returns the error for a request that asks for encryption, if the encryption is what failed.
 pub(crate) fn unable(about: About<'_>, code: &str) -> Option<Error> {
     match code {
         // "A header you provided implies functionality that is not implemented."

@@ -1,5 +1,5 @@
-//! What is looked at before a source of credentials may act on what a file of the directory says.
-//! What those files are held to is decided in `config/held.rs`.
+//! Checks that run before a source of credentials may act on what a file of the directory says.
+//! `config/held.rs` decides what those files may cause.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use remote_state_core::{Advice, ErrorKind};
 
 use crate::sts::Denied;
 
-/// Why a source is not asked.
+/// Why a source is not used.
 #[derive(Clone, Debug)]
 pub(crate) struct Refusal {
     pub(crate) message: String,
@@ -26,11 +26,11 @@ impl Refusal {
     }
 }
 
-/// What is held against a profile.
+/// The reasons against a profile.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Guard {
     pub(crate) refusal: Option<Refusal>,
-    /// The files of tokens that files of the directory name, and where they do.
+    /// The token files that files of the directory name, and where they do.
     pub(crate) tokens: Vec<(PathBuf, String)>,
 }
 
@@ -40,7 +40,7 @@ impl Guard {
             return Err(refusal.clone().denied());
         }
         for (path, origin) in &self.tokens {
-            // What cannot be read is not sent either, and its reader says why.
+            // A file that cannot be read is not sent either, and its reader reports why.
             if let Ok(text) = tokio::fs::read(path).await {
                 check_token(path, &String::from_utf8_lossy(&text), origin)?;
             }
@@ -49,7 +49,7 @@ impl Guard {
     }
 }
 
-/// Refuses to send what is no token: a file of the directory may name any file of the machine.
+/// Refuses to send anything but a token: a file of the directory may name any file of the machine.
 pub(crate) fn check_token(path: &Path, text: &str, origin: &str) -> Result<(), Denied> {
     if is_web_token(text.trim()) {
         return Ok(());
@@ -66,7 +66,7 @@ pub(crate) fn check_token(path: &Path, text: &str, origin: &str) -> Result<(), D
     Err(Refusal { message, origin: origin.to_owned(), advice }.denied())
 }
 
-/// A source that is asked only if nothing is held against it.
+/// A source that is used only if its guard has no reason against it.
 #[derive(Debug)]
 pub(crate) struct Guarded<P> {
     pub(crate) guard: Guard,

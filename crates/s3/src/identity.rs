@@ -1,4 +1,4 @@
-//! Whose the credentials are.
+//! The account that the credentials belong to.
 
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use aws_sdk_sts::error::{ProvideErrorMetadata as _, SdkError};
@@ -12,8 +12,8 @@ use crate::sts::{Denied, client, denied};
 
 const OPERATION: &str = "identify";
 
-/// What STS says of credentials that are not good: these are answers about us. Any other refusal
-/// comes from something that is no STS.
+/// The codes with which STS refuses credentials: these are answers about the client. Any other
+/// refusal comes from a service that is not STS.
 ///
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html>
 const ABOUT_US: &[&str] = &[
@@ -33,10 +33,10 @@ const ABOUT_US: &[&str] = &[
 ];
 
 impl S3Config {
-    /// Looks for the credentials and asks STS whose they are.
+    /// Looks for the credentials and asks STS for their account.
     ///
-    /// A store that is not Amazon's has accounts of its own: without an STS that was named for it
-    /// (`endpoints.sts`) nobody is asked.
+    /// A store that is not Amazon's has accounts of its own: unless an STS is configured for it
+    /// (`endpoints.sts`), no service is asked.
     ///
     /// # Errors
     /// `CredentialInvalid` without credentials, or if STS does not accept them; `Unavailable` if
@@ -86,7 +86,8 @@ impl S3Config {
 
     /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>
     async fn caller(&self, sts: &aws_config::SdkConfig) -> Result<Caller> {
-        // A store that speaks as Amazon's does is not Amazon's for that: only its host tells.
+        // The configured dialect does not matter here: a store with Amazon's dialect need not be
+        // Amazon's, and only its host shows that.
         let is_amazons = Dialect::choose(None, self.endpoint.as_ref()).name == DialectName::Aws;
         let endpoint = self.connection.sts_endpoint.as_ref();
         if endpoint.is_none() && !is_amazons {

@@ -1,4 +1,4 @@
-//! Under which keys a workspace's state is kept: the one place that knows the layout.
+//! The keys under which the states of workspaces are kept: only this module defines the layout.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ use crate::config::{check_new_key, leads_back};
 pub(crate) struct Layout {
     /// The key of the default workspace's state.
     pub(crate) key: String,
-    /// What stands before the name of any other workspace; may be empty.
+    /// The prefix of the name of any other workspace; may be empty.
     pub(crate) prefix: String,
 }
 
 impl provider::Layout for Layout {
-    /// `<key>` for `default`, else `<prefix>/<workspace>/<key>`, joined and cleaned as Go's
+    /// Returns `<key>` for `default`, else `<prefix>/<workspace>/<key>`, joined and cleaned as Go's
     /// `path.Join` does.
     fn state_key(&self, workspace: &Workspace) -> String {
         if workspace.is_default() {
@@ -27,8 +27,8 @@ impl provider::Layout for Layout {
         }
     }
 
-    /// Native clients list by the prefix as it is configured, and so never find what they store
-    /// under a prefix that is not clean.
+    /// Native clients list by the configured prefix, and so never find what they store under a
+    /// prefix that is not clean.
     fn listing_prefix(&self) -> String {
         let prefix = join_clean(&[&self.prefix]);
         if prefix.is_empty() { prefix } else { prefix + "/" }
@@ -49,7 +49,7 @@ impl provider::Layout for Layout {
         Ok(Arc::new(Self { key: key.to_owned(), ..self.clone() }))
     }
 
-    /// Below a key that leads back out of the workspace its state would be where another one's is.
+    /// Under a key with a part `..` a workspace's state would be in the place of another one's.
     fn refuses_new(&self, workspace: &Workspace) -> Option<String> {
         (!workspace.is_default() && leads_back(&self.key)).then(|| {
             format!(
@@ -60,12 +60,12 @@ impl provider::Layout for Layout {
     }
 }
 
-/// Names an item of a table for people.
+/// Returns the name of a table's item for messages.
 pub(crate) fn item_url(table: &str, id: &str) -> String {
     format!("dynamodb://{table}/{id}")
 }
 
-/// Names an object for people.
+/// Returns the name of an object for messages.
 pub(crate) fn object_url(bucket: &str, key: &str) -> String {
     format!("s3://{bucket}/{key}")
 }

@@ -7,19 +7,20 @@ use remote_state_core::shell::quoted;
 
 use crate::sts::causes;
 
-/// What the profile that is used asks for, and a person has to do: found in the profile, or in
-/// those that it names as its source.
+/// The steps that the selected profile needs from a person, found in that profile or in those that
+/// it names as its source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Logins {
     /// The profile that signs in with SSO.
     pub(crate) sso: Option<String>,
-    /// The profile whose role wants a code of a device, and where it says so.
+    /// The profile whose role needs a code from a device, and where it says so.
     pub(crate) mfa: Option<(String, String)>,
     /// The profile that uses a session of `aws login`.
     pub(crate) login: Option<String>,
-    /// The profile that is named and in none of the files.
+    /// The profile that is named but in none of the files.
     pub(crate) missing: Option<Missing>,
-    /// Where the configuration names the profile. It goes before keys in the environment.
+    /// Where the configuration names the profile, which then takes precedence over keys in the
+    /// environment.
     pub(crate) configured: Option<String>,
 }
 
@@ -29,12 +30,12 @@ pub(crate) struct Missing {
     pub(crate) name: String,
     /// Where it was named.
     pub(crate) origin: String,
-    /// The files that were looked into.
+    /// The files that were searched.
     pub(crate) files: String,
 }
 
 impl Logins {
-    /// Says what a failure means, and what to do; nothing if it has other reasons than these.
+    /// Explains a failure and returns advice; `None` if it has another reason.
     pub(crate) fn about(&self, error: &(dyn StdError + 'static)) -> Option<(String, String)> {
         let says = |words: &[&str]| {
             causes(error).any(|error| {
@@ -49,8 +50,8 @@ impl Logins {
                     .to_owned(),
             ));
         }
-        // These are the words of the SDK, and the codes of the services. Should they ever change,
-        // less is told.
+        // These are the words of the SDK, and the codes of the services. If they ever change, the
+        // error says less.
         if let Some(name) = &self.sso
             && says(&["SSO token", "sso/cache", "UnauthorizedException"])
         {
@@ -82,7 +83,7 @@ impl Logins {
         ))
     }
 
-    /// The command of the vendor's that asks whatever has to be asked, and sets the variables of a
+    /// Returns the vendor's command that asks for whatever is needed, and sets the variables of a
     /// session.
     fn exported(&self, profile: &str) -> String {
         let command = format!(

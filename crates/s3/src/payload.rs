@@ -1,4 +1,4 @@
-//! What is sent: bytes whose length and hash are known beforehand, and that can be sent again.
+//! Request bodies: bytes whose length and hash are known beforehand, and that can be sent again.
 
 use std::ops::Range;
 use std::pin::Pin;
@@ -15,13 +15,13 @@ use remote_state_core::{
 use tokio::sync::{OnceCell, mpsc};
 use tokio::task::spawn_blocking;
 
-/// Bytes in memory up to this many are hashed where they are: another thread would cost more.
+/// The size up to which bytes in memory are hashed on the same thread: another one would cost more.
 const SMALL_BYTES: u64 = 256 << 10;
 
 /// How many pieces of a file wait to be sent.
 const PIECES_AHEAD: usize = 2;
 
-/// A body. Clones are the same one.
+/// A body. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Payload(Arc<Inner>);
 
@@ -30,9 +30,9 @@ struct Inner {
     source: StateSource,
     hash: ContentHash,
     md5: OnceCell<Md5Sum>,
-    /// What the store keeps beside it.
+    /// The metadata that the store keeps with the object.
     metadata: Vec<(String, String)>,
-    /// How often the file could not be read while it was being sent, and why.
+    /// How often reading the file failed while it was being sent, and why.
     broken: Mutex<Option<(u32, Error)>>,
 }
 
@@ -48,7 +48,7 @@ impl Payload {
         Ok(Self::with_hash(source, hash))
     }
 
-    /// Makes one of bytes that are few.
+    /// Makes a body of a few bytes.
     pub(crate) fn small(bytes: Bytes) -> Self {
         let hash = ContentHash::of(&bytes);
         Self::with_hash(bytes.into(), hash)
@@ -64,7 +64,7 @@ impl Payload {
         }))
     }
 
-    /// Has the store keep this beside it.
+    /// Adds metadata that the store keeps with the object.
     pub(crate) fn with_metadata(self, metadata: impl Iterator<Item = (String, String)>) -> Self {
         let Inner { source, hash, .. } = &*self.0;
         let mut inner = Self::with_hash(source.clone(), *hash);
@@ -127,7 +127,7 @@ impl Payload {
         hashing.await.map_err(broke_off)?
     }
 
-    /// Returns a part, to be sent as often as it takes.
+    /// Returns a part, which can be sent repeatedly.
     pub(crate) fn body(&self, part: Range<u64>) -> ByteStream {
         let file = match self.slice(&part) {
             Ok(bytes) => return ByteStream::from(bytes),
@@ -145,12 +145,13 @@ impl Payload {
         }))
     }
 
-    /// Returns how many bodies broke off by no fault of the network, and why the last one did.
+    /// Returns how many bodies broke off for other reasons than the network, and why the last one
+    /// did.
     pub(crate) fn take_broken(&self) -> Option<(u32, Error)> {
         self.0.broken.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Returns a part of what is in memory, or the file.
+    /// Returns a part of the bytes in memory, or the file.
     fn slice(&self, part: &Range<u64>) -> Result<Bytes, &StateFile> {
         match &self.0.source {
             StateSource::File(file) => Err(file),
@@ -164,7 +165,7 @@ impl Payload {
     }
 }
 
-/// What sums a body up.
+/// A hash or checksum of a body.
 trait Hasher: Send + 'static {
     type Sum: Send + 'static;
     fn take(&mut self, bytes: &[u8]);
@@ -199,10 +200,10 @@ fn broke_off(error: tokio::task::JoinError) -> Error {
     Error::new(ErrorKind::Unexpected, "write", "hashing a state broke off").with_source(error)
 }
 
-/// A part of a file on its way out, read by another thread a few pieces ahead.
+/// A part of a file that is being sent. Another thread reads it, a few pieces ahead.
 struct Pieces {
     payload: Payload,
-    /// Until the first piece is asked for.
+    /// `None` once the first piece has been requested.
     file: Option<StateFile>,
     part: Range<u64>,
     left: u64,
@@ -251,7 +252,7 @@ impl Body for Pieces {
     }
 }
 
-/// Reads until the end, or until nobody wants more.
+/// Reads until the end, or until the receiver is gone.
 fn read_ahead(file: &StateFile, part: Range<u64>, sender: &mpsc::Sender<Result<Bytes>>) {
     match file.pieces(part) {
         Ok(mut pieces) => {

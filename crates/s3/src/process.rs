@@ -2,8 +2,8 @@
 //!
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html>
 //!
-//! The SDK runs such programs too, but keeps back what they write to standard error, and that may
-//! be a question.
+//! The SDK runs such programs too, but hides what they write to standard error, and that may be a
+//! question.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,17 +20,18 @@ use serde_json::{Map, Value};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-/// How long a program may take: it may ask a person, where `remote_state_core::program` lets it. All
-/// sources of credentials together have a little longer.
+/// How long a program may take: it may ask a person, where `remote_state_core::program` allows
+/// that. The limit for all sources of credentials together is a little longer.
 const PATIENCE: Duration = Duration::from_secs(58);
 
-/// Runs a program, with our standard error, and with our standard input where it is for us.
+/// Runs a program with this process's standard error, and with its standard input if that is free
+/// to use.
 #[derive(Clone, Debug)]
 pub(crate) struct Process(Arc<Settings>);
 
 #[derive(Debug)]
 struct Settings {
-    /// For a shell. There may be a secret in it.
+    /// The command for a shell. It may hold a secret.
     command: SecretString,
     profile: String,
     /// Where the command was set.
@@ -87,7 +88,7 @@ impl Process {
         if !output.status.success() {
             return Err(failed(format!("failed ({})", output.status)));
         }
-        // What it prints is a secret even if it is malformed.
+        // The output is a secret even if it is malformed.
         credentials(&output.stdout, account.as_deref()).map_err(|reason| failed(reason.to_owned()))
     }
 }
@@ -111,16 +112,16 @@ fn shell(command: &str) -> Command {
 #[cfg(windows)]
 fn shell(command: &str) -> Command {
     let mut shell = Command::new("cmd.exe");
-    // The shell takes off one pair of quotes round the whole, and leaves alone those within.
+    // The shell removes one pair of quotes around the whole, and keeps those within.
     shell.arg("/C").raw_arg(format!("\"{command}\""));
     shell
 }
 
-/// Reads what a program has printed. The names of members may be in capitals or not.
+/// Reads a program's output. The names of members may be in capitals or not.
 fn credentials(printed: &[u8], account: Option<&str>) -> Result<Credentials, &'static str> {
     let members: Map<String, Value> =
         serde_json::from_slice(printed).map_err(|_| "does not print an object in JSON")?;
-    // Of what is there several times the last counts.
+    // If a member comes several times, the last one counts.
     let member = |name: &str| {
         let mut found = members.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
         found.next_back().map(|(_, value)| value)

@@ -10,7 +10,7 @@ use remote_state_core::{
 
 use crate::config::{PROVIDER, S3Config};
 
-/// Amazon S3 and what speaks its protocol.
+/// Amazon S3 and stores that speak its protocol.
 #[derive(Clone, Copy, Debug)]
 pub struct S3;
 

@@ -33,7 +33,7 @@ pub(crate) struct WebIdentity {
 /// Where the token is.
 #[derive(Clone, Debug)]
 pub(crate) enum Token {
-    /// In the configuration.
+    /// The token itself.
     Given(SecretString),
     /// In a file, which is read each time the role is assumed, since the issuer replaces the token.
     File(TokenFile),
@@ -85,8 +85,8 @@ impl Role {
 impl WebIdentity {
     pub(crate) fn from_resolved(config: &ResolvedConfig) -> Result<Option<Self>> {
         const OBJECT: &str = "assume_role_with_web_identity";
-        // The environment completes the configuration. Without one it is one of the machine's
-        // sources of credentials.
+        // The environment completes what is configured. Alone, it is one of the machine's sources
+        // of credentials.
         let is_used = config.iter().any(|(key, value)| {
             key.name.strip_prefix(OBJECT).is_some_and(|rest| rest.starts_with('.'))
                 && is_configured(value)

@@ -17,7 +17,7 @@ use crate::client::{Client, in_time};
 use crate::error::{about_versions, failure};
 use crate::layout::object_url;
 
-/// A version or a delete marker, as it is listed.
+/// A version or a delete marker, as the store lists it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Listed {
     pub(crate) key: String,
@@ -31,26 +31,26 @@ pub(crate) struct Listed {
 }
 
 impl Listed {
-    /// No listing names the same one twice.
+    /// Returns an identity that no listing repeats.
     pub(crate) fn identity(&self) -> String {
         format!("{} {}", self.key, self.version.as_deref().unwrap_or_default())
     }
 }
 
-/// What is said of a list that does not have what such lists have.
+/// For a list that lacks what such lists have.
 pub(crate) const NOT_UNDERSTOOD: &str = "the store's list of versions cannot be understood";
 
 /// A page of a listing of versions.
 #[derive(Debug)]
 pub(crate) struct VersionPage {
-    /// In the order in which they are listed.
+    /// In the order in which the store lists them.
     pub(crate) entries: Vec<Listed>,
     pub(crate) is_truncated: Option<bool>,
     pub(crate) next: Option<Cursor>,
 }
 
 impl Client {
-    /// Lists versions and delete markers of keys that begin like this.
+    /// Lists the versions and delete markers of keys that begin with a prefix.
     ///
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html>
     pub(crate) async fn list_versions(
@@ -78,8 +78,8 @@ impl Client {
     }
 }
 
-/// Puts versions and delete markers, which the SDK sorts apart, into one order again. Nothing if
-/// the kinds are not those of the entries.
+/// Merges versions and delete markers, which the SDK separates, into one order again. `None` if the
+/// kinds are not those of the entries.
 fn page(answer: ListObjectVersionsOutput, are_markers: &[bool]) -> Option<VersionPage> {
     let mut versions = answer.versions.unwrap_or_default().into_iter();
     let mut markers = answer.delete_markers.unwrap_or_default().into_iter();
@@ -118,7 +118,7 @@ fn page(answer: ListObjectVersionsOutput, are_markers: &[bool]) -> Option<Versio
     })
 }
 
-/// Learns from an answer's document in which order versions and delete markers stand in it: of each
+/// Learns from a reply's document in which order it lists versions and delete markers: for each
 /// entry, whether it is a marker.
 #[derive(Clone, Debug, Default)]
 struct Kinds(Arc<Mutex<Vec<bool>>>);

@@ -1,5 +1,5 @@
-//! Writing and deleting a state. What a write may expect, and what became of one whose answer was
-//! lost, is decided alike for all providers: see
+//! Writing and deleting a state. The rules for what a write may expect, and for a write whose reply
+//! was lost, are the same for all providers: see
 //! [`StateObject`](remote_state_core::provider::StateObject).
 
 use std::sync::atomic::Ordering;
@@ -22,7 +22,7 @@ pub(crate) struct Writing<'a> {
 }
 
 impl Bucket {
-    /// Writes a state, as [`StateStore::write`](remote_state_core::StateStore::write) promises it.
+    /// Writes a state, as [`StateStore::write`](remote_state_core::StateStore::write) promises.
     pub(crate) async fn write(
         &self,
         place: &StatePlace,
@@ -40,8 +40,8 @@ impl Bucket {
         if *mode != WriteMode::Overwrite {
             let is_asked = self.dialect.updates_conditionally() && self.honours_conditions().await;
             if !is_asked || !self.is_proven.load(Ordering::Acquire) {
-                // The store would not look, or would look wrongly: look ourselves. The lock, not
-                // this, keeps others out in between.
+                // The store would not check the condition, or would check it wrongly, so it is
+                // checked here. The lock, and not this check, excludes other clients in between.
                 self.expect_present(key, mode).await?;
             }
             if !is_asked {
@@ -52,13 +52,13 @@ impl Bucket {
         let has_condition = !matches!(condition, Condition::None);
         let mut sent = self.put_when_free(writing, condition).await;
         if let (WriteMode::Create, Err(Failure { outcome: Outcome::ConditionFailed, .. })) = (mode, &sent)
-            // If looking fails, looking again below says what is known.
+            // If this check fails, the one below reports what is known.
             && let Ok(Present::Empty(Some(etag))) = self.present("write", key).await
         {
             sent = self.put_when_free(writing, Condition::IfMatch(etag.as_str())).await;
         }
-        // Where versions are made by now, such a store meets no condition at all: look ourselves,
-        // as where that was known.
+        // If versioning has been enabled meanwhile, such a store refuses every condition. So the
+        // condition is checked here, as where versioning was known.
         if let (true, Err(Failure { outcome: Outcome::ConditionFailed, .. })) =
             (has_condition, &sent)
             && self.has_become_versioned().await
@@ -77,8 +77,8 @@ impl Bucket {
             .with_version(stored.version.map(VersionId::new)))
     }
 
-    /// Tries again while the store is busy with another request for the object. That may be our
-    /// own, whose answer was lost.
+    /// Tries again while the store is busy with another request for the object. That request may be
+    /// this client's own, whose reply was lost.
     async fn put_when_free(
         &self,
         writing: Writing<'_>,
@@ -94,8 +94,8 @@ impl Bucket {
         }
     }
 
-    /// Looks again at all that keeps others out, as late as can be, where the store does not look
-    /// for us.
+    /// Repeats all checks that exclude other clients, as late as possible, for a store that does
+    /// not check conditions itself.
     pub(crate) async fn look_before_the_end(&self, writing: Writing<'_>) -> Result<()> {
         let Writing { place, mode, .. } = writing;
         self.look_again("write", place).await?;
@@ -115,9 +115,9 @@ impl Bucket {
         condition: Condition<'_>,
         failure: Failure,
     ) -> Result<Stored> {
-        // What was to be replaced is gone. Where nothing was to be, that explains nothing; and
-        // Ceph, which makes an object of versions, answers so too to a PUT during which
-        // others came and went, and which may have been carried out all the same.
+        // The object to be replaced is gone. Without a condition that explains nothing; and Ceph,
+        // which builds an object from versions, replies so too to a PUT during which other clients
+        // wrote and deleted, and may have carried it out.
         let is_explained =
             !matches!(condition, Condition::None) && self.dialect.versioned != Versioned::ByList;
         let object = self.state_object(key);

@@ -1,5 +1,5 @@
-//! Who we are to the services: which credentials the configuration asks for, and where they are
-//! looked for.
+//! Access to the services: which credentials the configuration selects, and where they are looked
+//! for.
 
 use aws_config::imds::client::EndpointMode;
 use remote_state_core::config::ResolvedConfig;
@@ -15,7 +15,7 @@ use crate::sts::Accounts;
 pub(super) fn machine(config: &ResolvedConfig) -> Result<Machine> {
     let (one, several) = ("shared_credentials_file", "shared_credentials_files");
     let files = |name: &str, names: &[String]| -> Result<Vec<SharedFile>> {
-        // A variable may name a file that is not there; all of Amazon's tools pass over that.
+        // A variable may name a file that does not exist; all of Amazon's tools ignore that.
         let may_be_missing = config.get(name).is_some_and(|value| !is_configured(value));
         let file = |text: &String| {
             let path = config.path(name, text)?;
@@ -65,8 +65,8 @@ pub(super) fn accounts(config: &ResolvedConfig) -> Result<Option<Accounts>> {
     Ok(Some(Accounts { is_allowed, ids, origin: config.origin(name).to_string() }))
 }
 
-/// Leaves an access key, its secret and its token of one source: a token of another would be sent
-/// to a store that it is not meant for.
+/// Keeps an access key, its secret and its token only if they come from one source: otherwise a
+/// token of another source would be sent to a store that it is not meant for.
 pub(super) fn of_one_source(config: &ResolvedConfig, notes: &mut Vec<String>) -> ResolvedConfig {
     const KEYS: [&str; 3] = ["access_key", "secret_key", "token"];
     let is_configured = |name: &str| config.get(name).is_some_and(is_configured);
@@ -139,7 +139,7 @@ pub(super) fn credentials(config: &ResolvedConfig) -> Result<CredentialConfig> {
     Ok(CredentialConfig::Chain { profile, web_identity: WebIdentity::of_environment(config)? })
 }
 
-/// Says in words which credentials are used.
+/// Describes which credentials are used.
 pub(super) fn credentials_origin(config: &ResolvedConfig) -> Result<String> {
     Ok(match credentials(config)? {
         CredentialConfig::Static { .. } => {

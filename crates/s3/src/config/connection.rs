@@ -26,7 +26,7 @@ pub(super) fn max_attempts(config: &ResolvedConfig) -> Result<u32> {
         None => Ok(5),
         Some(text) => match text.parse::<f64>() {
             Ok(0.0) => attempts_of_environment(config),
-            // Up to here every whole number is exact.
+            // Up to this limit every whole number is exact.
             Ok(number)
                 if number.fract() == 0.0 && (1.0..=f64::from(u32::MAX)).contains(&number) =>
             {
@@ -50,7 +50,8 @@ pub(super) fn max_attempts(config: &ResolvedConfig) -> Result<u32> {
     }
 }
 
-/// What `max_retries = 0` leaves it to: the variable of all AWS tools, or their default.
+/// Returns what `max_retries = 0` leaves to the environment: the variable of all AWS tools, or
+/// their default.
 fn attempts_of_environment(config: &ResolvedConfig) -> Result<u32> {
     const VARIABLE: &str = "AWS_MAX_ATTEMPTS";
     let Some(text) = config.environment().get(VARIABLE) else { return Ok(3) };
@@ -63,11 +64,11 @@ fn attempts_of_environment(config: &ResolvedConfig) -> Result<u32> {
     })
 }
 
-/// Reads how services are reached; what is worth knowing is added to the notes.
+/// Reads how services are reached; adds warnings to the notes.
 pub(super) fn connection(config: &ResolvedConfig, notes: &mut Vec<String>) -> Result<Connection> {
     let sts_endpoint = endpoint(config, "endpoints.sts")?;
     for key in ["use_fips_endpoint", "use_dualstack_endpoint"] {
-        // Where Amazon would choose the host, nothing else may.
+        // If Amazon is to choose the host, no endpoint may be set.
         let own = ["endpoints.s3", "endpoints.dynamodb", "endpoints.sts"].into_iter();
         if let Some(own) =
             own.into_iter().find(|own| config.bool(key) && config.string(own).is_some())
@@ -105,7 +106,7 @@ fn trust(config: &ResolvedConfig, notes: &mut Vec<String>) -> Result<Trust> {
     Ok(bundle.map_or(Trust::System, |certificates| Trust::Bundle(certificates.into())))
 }
 
-/// Reads the certificates, and makes sure that they are some.
+/// Reads the certificates, and checks that there are any.
 fn ca_bundle(config: &ResolvedConfig) -> Result<Option<Vec<CertificateDer<'static>>>> {
     let Some(file) = config.string("custom_ca_bundle") else { return Ok(None) };
     let pem = std::fs::read(config.path("custom_ca_bundle", file)?).map_err(|error| {

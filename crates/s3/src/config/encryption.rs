@@ -1,4 +1,4 @@
-//! How the store is to encrypt, and what is to stand beside the objects.
+//! How the store is to encrypt, and which tags it keeps with the objects.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -13,18 +13,18 @@ use crate::role::{both, map};
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub enum Encryption {
-    /// As the bucket is set up.
+    /// As the bucket is configured.
     #[default]
     Bucket,
     /// With a key of the key management service.
     Kms(String),
     /// With a key of the store's own.
     Store,
-    /// With a key that is sent along, 32 bytes in base64. Reading takes it too.
+    /// With a key that is sent with each request, 32 bytes in base64. Reading needs it too.
     Customer(SecretString),
 }
 
-/// The tags of what is written, as the header `x-amz-tagging` has them.
+/// The tags of what is written, in the form of the header `x-amz-tagging`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tags {
     pub(crate) state: Option<String>,
@@ -36,7 +36,7 @@ pub(super) fn encryption(config: &ResolvedConfig) -> Result<Encryption> {
     if config.string(kms).is_some() && config.string(customer).is_some() {
         return Err(both(config, kms, customer));
     }
-    // Terraform ignores the key then, and stores the state unencrypted.
+    // Terraform ignores the key in this case, and stores the state unencrypted.
     if let Some(ignored) = [kms, customer].into_iter().find(|name| config.string(name).is_some())
         && !config.bool("encrypt")
     {
@@ -53,7 +53,7 @@ pub(super) fn encryption(config: &ResolvedConfig) -> Result<Encryption> {
         return Ok(Encryption::Customer(key.into()));
     }
     if let Some(key) = config.string(kms)
-        // Other stores name their keys as they like.
+        // Other stores have their own forms of key names.
         && (key.starts_with("arn:") || is_amazons(config)?)
     {
         check_kms_key(key).map_err(|reason| config.invalid(kms, reason))?;
@@ -65,9 +65,10 @@ pub(super) fn encryption(config: &ResolvedConfig) -> Result<Encryption> {
     })
 }
 
-/// Says why no key of AWS KMS is meant.
+/// Fails, with the reason, if a text does not name a key of AWS KMS.
 ///
-/// As loosely as native clients look at it, so that what they take is taken here: <https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#key-id>.
+/// The check is as loose as that of native clients, so that it accepts what they accept:
+/// <https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#key-id>.
 fn check_kms_key(text: &str) -> Result<(), &'static str> {
     let alias = |name: &str| {
         !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "/_-".contains(c))
@@ -100,7 +101,7 @@ fn check_kms_key(text: &str) -> Result<(), &'static str> {
     }
 }
 
-/// A UUID of the versions 1 to 5, in lower case.
+/// Whether a text begins with a UUID of the versions 1 to 5, in lower case.
 fn starts_with_uuid(text: &str) -> bool {
     let Some(id) = text.as_bytes().get(..36) else { return false };
     id.iter().enumerate().all(|(at, byte)| match at {

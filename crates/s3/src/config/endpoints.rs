@@ -1,4 +1,4 @@
-//! Endpoints: what is one, and what names more than a service.
+//! Endpoints: their syntax, and those that name more than a service.
 
 use remote_state_core::Result;
 use remote_state_core::config::ResolvedConfig;
@@ -12,7 +12,7 @@ pub(super) fn endpoint(config: &ResolvedConfig, key: &str) -> Result<Option<Url>
     let with_scheme =
         if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
     match Url::parse(&with_scheme) {
-        // It would be shown wherever the endpoint is.
+        // Messages would show it wherever they show the endpoint.
         Ok(url) if !url.username().is_empty() || url.password().is_some() => Err(config.invalid(
             key,
             "it must not hold a user name or a password, which no service here has a use for",
@@ -25,7 +25,8 @@ pub(super) fn endpoint(config: &ResolvedConfig, key: &str) -> Result<Option<Url>
     }
 }
 
-/// Reads the URL of the store, which must not name the bucket: requests would name it once more.
+/// Reads the URL of the store, which must not name the bucket: requests would name it a second
+/// time.
 pub(super) fn of_store(config: &ResolvedConfig, bucket: &str) -> Result<Option<Url>> {
     const KEY: &str = "endpoints.s3";
     let Some(url) = endpoint(config, KEY)? else { return Ok(None) };
@@ -34,8 +35,8 @@ pub(super) fn of_store(config: &ResolvedConfig, bucket: &str) -> Result<Option<U
     Err(config.invalid(KEY, reason).with_hint(format!("write `{service}`")))
 }
 
-/// Returns the URL of a service whose host or path names a bucket too. Of hosts that are not known,
-/// nobody can tell what they name.
+/// Returns the URL of a service whose host or path names a bucket too; `None` for unknown hosts,
+/// whose names have no known form.
 fn service_without_bucket(url: &Url, bucket: &str) -> Option<String> {
     let host = url.host_str()?.trim_end_matches('.').to_ascii_lowercase();
     let domain = Dialect::ALL.iter().flat_map(|row| row.hosts).find(|end| host.ends_with(**end))?;
@@ -63,8 +64,8 @@ fn service_without_bucket(url: &Url, bucket: &str) -> Option<String> {
     Some(format!("{}://{}{domain}", url.scheme(), labels[named..].join(".")))
 }
 
-/// `s3-fips` and the older names of regions, such as `s3-eu-west-1`. Other services have names that
-/// begin alike.
+/// Whether this is `s3-fips` or an older name of a region, such as `s3-eu-west-1`. Names of other
+/// services begin alike.
 fn is_regional(label: &str) -> bool {
     label.strip_prefix("s3-").is_some_and(|rest| {
         rest == "fips"

@@ -1,4 +1,4 @@
-//! The table of keys: the only place that knows their spellings, variables, defaults and meanings.
+//! The table of keys: only this module defines their spellings, variables, defaults and meanings.
 
 use remote_state_core::config::{ConfigKeySpec, EmptyRule, ProviderSpec, ValueKind};
 
@@ -10,7 +10,7 @@ pub static PROVIDER: ProviderSpec = ProviderSpec {
     keys: KEYS,
 };
 
-/// Variables that have had another name since AWS tools agreed on one.
+/// Variables that have had another name since AWS tools agreed on one, with that name.
 pub(super) const OLD_VARIABLES: &[(&str, &str)] = &[
     ("AWS_S3_ENDPOINT", "AWS_ENDPOINT_URL_S3"),
     ("AWS_DYNAMODB_ENDPOINT", "AWS_ENDPOINT_URL_DYNAMODB"),

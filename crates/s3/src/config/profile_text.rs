@@ -1,13 +1,13 @@
-//! The text of a shared AWS file, read as forgivingly as native clients do.
+//! The text of a shared AWS file, read as tolerantly as native clients do.
 //!
 //! The SDK's own reader stops at the first line that it does not understand, knows `=` but not `:`,
-//! keeps quotes, and passes over profiles with a blank in their name. Here a line that is neither a
-//! header, nor a property, nor a comment, nor the continuation of a property is passed over, and
-//! its number is kept for a warning.
+//! keeps quotes, and ignores profiles with a blank in their name. This reader skips a line that is
+//! neither a header, nor a property, nor a comment, nor the continuation of a property, and keeps
+//! its number for a warning.
 
 use std::collections::BTreeMap;
 
-/// What a section is about.
+/// The kind of a section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum About {
     Profile,
@@ -19,25 +19,25 @@ pub(super) enum About {
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Property {
     pub(super) value: String,
-    /// What stands indented below a property without a value, with the lines.
+    /// The indented lines below a property without a value, with their line numbers.
     pub(super) members: BTreeMap<String, (String, usize)>,
     pub(super) line: usize,
 }
 
 pub(super) type Section = BTreeMap<String, Property>;
 
-/// A file's sections, and the lines that were passed over.
+/// A file's sections, and the lines that were skipped.
 #[derive(Default)]
 pub(super) struct Parsed {
     pub(super) sections: BTreeMap<(About, String), Section>,
     pub(super) skipped: Vec<usize>,
 }
 
-/// Reads a file. Only in `config` do the names of profiles stand behind the word `profile`.
+/// Parses a file. Only in `config` does the word `profile` precede the names of profiles.
 pub(super) fn parse(bytes: &[u8], is_config: bool) -> Parsed {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut parsed = Parsed::default();
-    // The section that is open; its inner `None` is one that is of no use here.
+    // The current section; its inner `None` is a section that is not used.
     let mut section: Option<Option<(About, String)>> = None;
     let mut property: Option<String> = None;
     for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
@@ -120,7 +120,8 @@ fn about(name: &str, is_config: bool) -> Option<(About, String)> {
     (name == "default").then(|| (About::Profile, name.to_owned()))
 }
 
-/// Takes a property apart: its name in lower case, its value without a comment and without quotes.
+/// Splits a property into its name in lower case, and its value without a comment and without
+/// quotes.
 fn split(line: &str) -> Option<(String, String)> {
     let (name, value) = line.split_once(['=', ':'])?;
     let name = name.trim();

@@ -1,4 +1,4 @@
-//! Which store is spoken to how, and how it is told by its host.
+//! How requests are sent to each store, and how a store's host identifies it.
 
 use super::*;
 
@@ -49,7 +49,7 @@ fn only_what_wants_bare_entity_tags_gets_them_bare() {
     }
 }
 
-/// The table of the README.
+/// Returns a row as the README's table shows it.
 fn described(row: &Dialect) -> String {
     let hosts: Vec<_> = row.hosts.iter().map(|end| format!("`*{end}`")).collect();
     let yes_no = |yes: bool| if yes { "yes" } else { "no" };

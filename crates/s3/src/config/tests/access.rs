@@ -1,4 +1,4 @@
-//! Which credentials the configuration asks for, and where they are looked for.
+//! Which credentials the configuration selects, and where they are looked for.
 
 use super::*;
 use crate::credentials::SharedFile;
@@ -67,8 +67,8 @@ fn half_a_pair_in_the_environment_is_passed_over_and_older_names_are_read() {
     );
 }
 
-/// Values go into headers, where a line break is a panic of the signer or an answer about something
-/// else.
+/// Values become headers, in which a line break makes the signer panic, or the service reply about
+/// something else.
 #[test]
 fn line_breaks_are_refused_with_the_name_of_the_variable() {
     let good =
@@ -128,7 +128,7 @@ fn historic_keys_without_effect_are_accepted_with_a_note() {
         S3Config::from_resolved(&resolved).unwrap();
         assert!(resolved.notes()[0].contains(&format!("`{key}`")), "{:?}", resolved.notes());
     }
-    // The one that has an effect.
+    // With a profile, `use_legacy_workflow` has an effect.
     let env = [("AWS_ACCESS_KEY_ID", "env"), ("AWS_SECRET_ACCESS_KEY", "s")];
     let legacy =
         with_environment(&[("use_legacy_workflow", "true"), ("profile", "p")], &env).unwrap();

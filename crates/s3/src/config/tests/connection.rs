@@ -71,7 +71,7 @@ fn switches_in_the_environment_mean_what_they_say() {
     }
     assert!(!has_fips(&[("use_fips_endpoint", "false")], "true").unwrap());
     assert!(has_fips(&[("use_fips_endpoint", "true")], "false").unwrap());
-    // Terraform 1.14 takes this for true, 1.15 for nothing: neither may be what was meant.
+    // Terraform 1.14 takes this value as true, 1.15 ignores it: neither may be what the user meant.
     let error = has_fips(&[], "yes").unwrap_err();
     assert!(
         error.context().contains(&("set in", "$AWS_USE_FIPS_ENDPOINT".to_owned())),
@@ -90,7 +90,7 @@ fn old_names_of_variables_and_endpoints_without_a_scheme_are_noted() {
         notes(&[], &[("AWS_S3_ENDPOINT", "http://old")]),
         ["`AWS_S3_ENDPOINT` is an older name of `AWS_ENDPOINT_URL_S3`"]
     );
-    // The one that counts is the new one.
+    // The new one takes precedence.
     assert!(
         notes(&[], &[("AWS_S3_ENDPOINT", "http://old"), ("AWS_ENDPOINT_URL_S3", "http://new")])
             .is_empty()

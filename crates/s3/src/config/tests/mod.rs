@@ -1,4 +1,4 @@
-//! What is read, what is refused, and in what words.
+//! What configurations mean, which are refused, and with which messages.
 
 use aws_config::imds::client::EndpointMode;
 use base64::Engine as _;

@@ -1,5 +1,5 @@
-//! The cases that the native clients' own tests tell apart; `tests/README.md` maps their names to
-//! ours.
+//! The cases that the native clients' own tests distinguish; `tests/README.md` maps their names to
+//! the tests here.
 
 use super::roles::ROLE;
 use super::*;
@@ -14,7 +14,7 @@ fn block(settings: Vec<(&str, Setting)>, env: &[(&str, &str)]) -> Result<S3Confi
     S3Config::from_resolved(&resolve(&PROVIDER, &env, &[layer])?)
 }
 
-/// The three keys that every block has, but for one that is another, or is not there.
+/// Returns the three keys that every block has, except that one has another value or is missing.
 fn needed_but(name: &str, value: Option<Setting>) -> Vec<(&str, Setting)> {
     let others = NEEDED.into_iter().filter(|(other, _)| *other != name);
     let mut settings: Vec<_> = others.map(|(name, value)| (name, Setting::from(value))).collect();
@@ -87,7 +87,7 @@ fn region_is_that_of_the_configuration_then_that_of_either_variable() {
     assert_eq!(region(None, &both[..1]).unwrap(), "r1");
     assert_eq!(region(None, &default).unwrap(), "r2");
     assert_eq!(region(Some(""), &default).unwrap(), "r2");
-    // A region of next year is one too.
+    // A region of next year is accepted too.
     assert_eq!(region(Some("mars-north-1"), &[]).unwrap(), "mars-north-1");
     assert!(
         region(None, &[]).unwrap_err().hints().iter().any(|hint| hint.contains("`AWS_REGION`"))
@@ -127,7 +127,7 @@ fn endpoints_of_all_services_are_looked_for_in_the_same_order() {
         ];
         let found = |keys: &[(&str, &str)], env: &[(&str, &str)]| url(keys, env).unwrap().0;
         assert_eq!(found(&[], &[]), None, "{service}");
-        // IAM is asked nothing, so where it is does not matter.
+        // No request goes to IAM, so its endpoint does not matter.
         let base = (service != "iam").then(|| "https://base".to_owned());
         assert_eq!(found(&[], &env[..1]), base, "{service}");
         assert_eq!(found(&[], &env[..2]).as_deref(), Some("https://old-variable"));

@@ -1,4 +1,4 @@
-//! Roles: their names, their members, and what goes with them.
+//! Roles: their names, their members, and the keys that belong to them.
 
 use super::*;
 use crate::role::Token;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A home folder with such files.
+/// A home folder with shared AWS files.
 struct Home(tempfile::TempDir);
 
 impl Home {
@@ -83,7 +83,7 @@ fn file_and_line_that_set_an_endpoint_are_named() {
     );
 }
 
-/// What the SDK is handed for a profile.
+/// Returns the text that the SDK gets for a profile.
 fn handed(config: &S3Config) -> String {
     use secrecy::ExposeSecret as _;
     config.machine.profiles.text.expose_secret().to_owned()
@@ -103,8 +103,8 @@ fn broken_line_is_named_without_what_stands_in_it_and_stops_nothing() {
     assert!(!format!("{config:?}").contains("AK"));
 }
 
-/// Of several sources in one profile native clients use the first of their order. The kind:
-/// whatever the SDK would prefer or refuse.
+/// Native clients use the first of several sources in one profile, in their order. Of the same kind
+/// are sources that the SDK would prefer or refuse.
 #[test]
 fn profile_keeps_the_source_that_native_clients_would_use() {
     for (config, credentials, expected) in [
