@@ -24,8 +24,8 @@ use tokio::time::timeout;
 /// that. The limit for all sources of credentials together is a little longer.
 const PATIENCE: Duration = Duration::from_secs(58);
 
-/// Runs a program with this process's standard error, and with its standard input if that is free
-/// to use.
+/// Runs a program with this process's standard error, and with its standard input if the program
+/// may read it.
 #[derive(Clone, Debug)]
 pub(crate) struct Process(Arc<Settings>);
 

@@ -1,6 +1,6 @@
-//! Answers that say less, or say it in other words, than a person needs.
+//! Replies that say less than a person needs, or say it in other words.
 //!
-//! Of the same kind are answers of caches, of servers behind another protocol, and of stores that
+//! Of the same kind are replies of caches, of servers behind another protocol, and of stores that
 //! lack a feature.
 
 mod common;
@@ -18,7 +18,7 @@ use remote_state_s3::{PROVIDER, S3Config};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 
-/// Answers everything with these bytes, and returns its address.
+/// Starts a server that replies to every request with these bytes, and returns its address.
 async fn answering(answer: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -54,7 +54,7 @@ fn told(error: &Error) -> String {
     format!("{error} {:?} {:?}", error.context(), error.hints())
 }
 
-/// The SDK signs with the time of an answer, and ends the program over a year that it cannot write.
+/// The SDK signs with the time of a reply, and panics on a year that it cannot write.
 #[tokio::test]
 async fn a_time_that_no_service_has_is_not_believed() {
     for date in [
@@ -133,7 +133,7 @@ async fn a_server_without_tls_is_told_as_one() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("https://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
-        // It reads something that is no request, and says so.
+        // It reads something that is not a request, and its reply says so.
         while let Ok((mut client, _)) = listener.accept().await {
             let answer =
                 b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
@@ -173,8 +173,8 @@ fn the_arn_of_an_access_point_is_a_bucket_whatever_separates_it() {
     }
 }
 
-/// A service that lists the same keys again and again, each time with a token that was never seen;
-/// returns its endpoint and counts what it was asked.
+/// Starts a service that lists the same keys again and again, each time with a new token; returns
+/// its endpoint and the number of requests.
 async fn endless(
     page: impl Fn(usize) -> String + Send + Sync + 'static,
 ) -> (String, Arc<AtomicUsize>) {

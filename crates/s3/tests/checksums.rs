@@ -1,8 +1,8 @@
-//! The checksum that a store recorded of an object, held against the bytes that arrive.
+//! The checksum that a store recorded of an object, checked against the bytes that arrive.
 //!
 //! Of the same kind are lock files, versions of a state, states that arrive in parts over a slow
 //! link, objects that other programs wrote with a checksum of their own choice, and stores that
-//! name a checksum without being asked.
+//! name a checksum without a request for it.
 
 mod common;
 

@@ -1,6 +1,7 @@
-//! Where a delete carries no condition, the release of a lock file claims it first: by a `PUT` with
-//! `If-Match` that puts a mark in its place. What that takes, and what is done where it cannot be,
-//! store by store; the kind is every release of a lock *file*.
+//! If a store ignores conditions on a delete, the release of a lock file claims it first: by a
+//! `PUT` with `If-Match` that replaces the lock record with a marked one. These tests show, store
+//! by store, which requests that takes, and what happens if a claim is impossible; the kind is
+//! every release of a lock *file*.
 
 mod common;
 
@@ -25,7 +26,7 @@ async fn release(store: &Arc<dyn StateStore>, target: &LockTarget) -> Released {
     store.release(&Workspace::default(), target).await.unwrap()
 }
 
-/// The requests: the method, and what they demand.
+/// Returns the requests: the method, and their conditions.
 fn requests(emulator: &Emulator) -> Vec<String> {
     let shown = |request: Request| {
         let mut shown = request.method.clone();
@@ -51,8 +52,8 @@ fn requests(emulator: &Emulator) -> Vec<String> {
     emulator.requests().take().into_iter().map(shown).collect()
 }
 
-/// What a release takes, in a process that has taken no lock before and in one that has taken this
-/// one.
+/// Which requests a release takes, in a process that has taken no lock before and in one that has
+/// taken this one.
 #[tokio::test]
 async fn release_takes_what_its_store_needs() {
     for (dialect, bucket, fresh, proven) in [
@@ -68,10 +69,10 @@ async fn release_takes_what_its_store_needs() {
         // The version that was read, and nothing else.
         ("minio", "versioned", &["GET", "DELETE of version"], &["GET", "DELETE of version"]),
         ("generic", "versioned", &["GET", "DELETE of version"], &["GET", "DELETE of version"]),
-        // Proven by the lock that was taken before.
+        // The lock that was taken before has tested the store.
         ("generic", "tfstate", &["GET", "DELETE"], &["GET", "PUT if \"tag\"", "DELETE"]),
         ("r2", "tfstate", &["GET", "DELETE"], &["GET", "PUT if \"tag\"", "DELETE"]),
-        // Known to honour nothing.
+        // Known to ignore every condition.
         ("garage", "tfstate", &["GET", "DELETE"], &["GET", "DELETE"]),
     ] {
         let emulator = emulator().await;
@@ -100,7 +101,7 @@ async fn proof_asks_with_a_wrong_tag_first_and_learns_which_form_is_met() {
     for (dialect, bucket, fault, proof, claims) in [
         ("generic", "tfstate", None, &wrong_then_right[..], true),
         ("r2", "tfstate", None, &wrong_then_right, true),
-        // A tag that is wrong was taken for right: what it is said to be worth is nothing.
+        // The store accepted a wrong tag, so its conditions are worthless.
         (
             "generic",
             "tfstate",
@@ -108,7 +109,7 @@ async fn proof_asks_with_a_wrong_tag_first_and_learns_which_form_is_met() {
             &["PUT if \"wrong\""],
             false,
         ),
-        // It knows no such header.
+        // The store does not support the header.
         (
             "generic",
             "tfstate",
@@ -123,7 +124,7 @@ async fn proof_asks_with_a_wrong_tag_first_and_learns_which_form_is_met() {
             &["PUT if \"wrong\""],
             false,
         ),
-        // Tags in quotes are never met.
+        // Tags in quotes never match.
         (
             "generic",
             "tfstate",
@@ -131,7 +132,7 @@ async fn proof_asks_with_a_wrong_tag_first_and_learns_which_form_is_met() {
             &["PUT if \"wrong\"", "PUT if \"tag\"", "PUT if wrong", "PUT if tag"],
             true,
         ),
-        // Each attempt would be a version, and there is no need for any.
+        // Each attempt would be a version, and no claim is needed.
         ("generic", "versioned", None, &[], false),
         ("minio", "tfstate", None, &[], true),
         ("garage", "tfstate", None, &[], false),
@@ -221,12 +222,12 @@ async fn version_that_may_not_be_deleted_is_claimed_and_then_deleted_without_nam
         release(&store, &target).await;
         let expected = match dialect {
             "minio" => &["GET", "DELETE of version", "PUT if \"tag\"", "DELETE"][..],
-            // Nothing is known of its conditions.
+            // The store's conditions are unknown.
             _ => &["GET", "DELETE of version", "DELETE"],
         };
         assert_eq!(requests(&emulator), expected);
         assert_eq!(store.inspect(&Workspace::default()).await.unwrap(), None);
-        // And it can be taken again.
+        // The lock can be taken again.
         acquire(&store).await;
     }
 }
@@ -248,7 +249,7 @@ async fn marked_version_does_not_uncover_the_record_that_it_was_made_of() {
     emulator.faults().clear();
     let held = store.inspect(&Workspace::default()).await.unwrap().expect("it is marked");
     assert!(held.is_being_released());
-    // Another process may delete versions: it waits, and takes away both.
+    // Another process may delete versions: it waits, and deletes both.
     let other = common::store(&emulator, &[("dialect", "minio"), ("bucket", "versioned")]);
     release(&other, &target).await;
     assert_eq!(store.inspect(&Workspace::default()).await.unwrap(), None);

@@ -1,5 +1,5 @@
-//! A clock that is not the store's: a request that was refused for its time alone is sent once more
-//! with the store's, and nothing was done by the first.
+//! A clock that differs from the store's: a request that was refused for its time alone is sent
+//! again with the store's time, and the first one did nothing.
 //!
 //! Of the same kind are clocks that jump while a lock is held (a machine that slept), ahead and
 //! behind, the parts of an upload, lock items and digests of a table, and deletions.
@@ -16,7 +16,7 @@ use remote_state_emulator::{Emulator, Fault, Misbehaviour};
 
 const STATE: &[u8] = br#"{"version":4,"serial":1,"lineage":"l","outputs":{},"resources":[]}"#;
 
-/// Ahead and behind, by a little more than services bear and by much more.
+/// Returns differences ahead and behind, a little above the tolerance of services and far above it.
 fn clocks() -> [SignedDuration; 4] {
     [16, -16, 26 * 60, -60 * 24 * 400].map(SignedDuration::from_mins)
 }
@@ -29,7 +29,7 @@ fn info() -> LockInfo {
     LockInfo::new("test", "me@here", "1", jiff::Timestamp::UNIX_EPOCH).unwrap()
 }
 
-/// The statuses of what was asked, in order.
+/// Returns the statuses of the replies, in order.
 fn statuses(emulator: &Emulator) -> Vec<Option<u16>> {
     emulator.requests().take().iter().map(|request| request.status).collect()
 }
@@ -41,10 +41,10 @@ async fn lock_write_and_release_go_by_the_clock_of_the_store() {
             for dialect in ["aws", "minio", "ceph", "generic"] {
                 let emulator = emulator().await;
                 emulator.faults().set_clock_ahead(ahead);
-                // Without retries of the SDK's, which would pause before each.
+                // Without the SDK's retries, each of which would begin with a pause.
                 let more = [("dialect", dialect), ("max_retries", "1")];
                 let keys: Vec<_> = locks.iter().copied().chain(more).collect();
-                // Each begins anew, as each command does.
+                // Each store begins anew, as each command does.
                 let store = || store(&emulator, &keys);
                 let here = Workspace::default();
                 let held = store().acquire(&here, &info()).await.unwrap();
@@ -96,7 +96,7 @@ async fn create_is_repeated_once_and_only_for_the_time() {
     drop(store.release(&here, &LockTarget::Id(held.id.clone())).await.unwrap());
     assert!(!statuses(&emulator).contains(&Some(403)), "the time is known by now");
 
-    // A store that refuses every time is believed the second time.
+    // The second refusal of a store that refuses every time is final.
     let skewed =
         Misbehaviour::AnswerWithoutWork { status: 403, code: "RequestTimeTooSkewed".to_owned() };
     emulator.faults().inject(Fault::new(skewed).with_method("PUT"));
@@ -131,8 +131,8 @@ async fn write_is_repeated_where_the_sdk_repeats_too() {
     assert_eq!(store().read_bytes(&here).await.unwrap().unwrap().bytes, STATE);
 }
 
-/// The first attempt is carried out and its answer is lost, the second is refused for its time, and
-/// what follows is refused.
+/// Injects faults: the first attempt is carried out and its reply is lost, the second is refused
+/// for its time, and the one after that is refused.
 fn lose_then_refuse(emulator: &Emulator, narrowed: impl Fn(Fault) -> Fault, last: (u16, &str)) {
     let answer =
         |status, code: &str| Misbehaviour::AnswerWithoutWork { status, code: code.to_owned() };

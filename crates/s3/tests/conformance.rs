@@ -1,4 +1,4 @@
-//! What every provider promises, over S3 as it should be and as it often is.
+//! The conformance suite of every provider, over S3 as it should be and as it often is.
 
 mod common;
 #[path = "common/lock_files.rs"]
@@ -16,7 +16,8 @@ use lock_items::LockItems;
 use remote_state_conformance::{RawLocks, Scale, Setup};
 use remote_state_core::Capabilities;
 
-/// Enough to see a difference between quirks; what takes a crowd or a large state is seen once.
+/// Large enough to show a difference between quirks; one other run covers what takes many clients
+/// or a large state.
 fn small() -> Scale {
     Scale::default().with_racers(12).with_workspaces(30).with_huge_bytes(7 << 20)
 }
@@ -70,7 +71,7 @@ mod ceph {
     remote_state_conformance::suite!(plain);
 }
 
-/// Ceph's quirks, bucket with versions, of which the list decides about locks.
+/// Ceph's quirks, bucket with versions, where the version list decides about locks.
 mod ceph_versioned {
     use super::*;
 
@@ -81,7 +82,7 @@ mod ceph_versioned {
     remote_state_conformance::suite!(versioned);
 }
 
-/// A store of which nothing is known.
+/// An unknown store.
 mod generic {
     use super::*;
 
@@ -92,7 +93,7 @@ mod generic {
     remote_state_conformance::suite!(plain);
 }
 
-/// A prefix of one's own, and no prefix at all.
+/// A configured prefix, and an empty one.
 mod prefixes {
     use super::*;
 

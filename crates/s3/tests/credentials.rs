@@ -1,4 +1,4 @@
-//! Where credentials are found, and what is said when they are not.
+//! Where credentials are found, and the errors if there are none.
 
 #[path = "common/wire.rs"]
 mod wire;
@@ -121,7 +121,7 @@ async fn sts_that_cannot_be_reached_is_named_and_the_store_is_not_asked() {
     }
 }
 
-/// Answers every request as STS does when it hands out a session, and returns what it was asked.
+/// Replies to every request as STS does when it gives out a session, and returns the requests.
 async fn session_service() -> (String, tokio::sync::mpsc::UnboundedReceiver<String>) {
     use tokio::io::AsyncWriteExt as _;
     const ANSWER: &str = "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><Credentials>\
@@ -153,7 +153,7 @@ async fn session_service() -> (String, tokio::sync::mpsc::UnboundedReceiver<Stri
     (endpoint, receiver)
 }
 
-/// The form of a request, its fields in order.
+/// Returns the form of a request, its fields in order.
 fn form(request: &str) -> Vec<(String, String)> {
     let body = request.split_once("\r\n\r\n").unwrap().1;
     let mut fields: Vec<_> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();

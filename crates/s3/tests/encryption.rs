@@ -1,5 +1,5 @@
-//! Objects that are encrypted with a key which has to be sent along, and what is said about a key
-//! that is missing or wrong.
+//! Objects that are encrypted with a key that has to be sent with each request, and the errors
+//! about a key that is missing or wrong.
 
 use remote_state_core::config::{Environment, Layer, Origin, Setting, Sourced, resolve};
 use remote_state_core::provider::ObjectStateStore;
@@ -10,8 +10,8 @@ use tokio::net::TcpListener;
 
 const KEY: &str = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
 
-/// Answers every request with an error, as stores do; the emulator has no such keys, and others
-/// have sentences of their own.
+/// Starts a server that replies to every request with an error, as stores do; the emulator has no
+/// such keys, and other stores have sentences of their own.
 async fn store_that_answers(status: u16, code: &'static str, sentence: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -54,7 +54,7 @@ fn store(endpoint: &str, key: Option<&str>) -> ObjectStateStore {
     S3Config::from_resolved(&resolve(&PROVIDER, &env, &[layer]).unwrap()).unwrap().store()
 }
 
-/// The errors of reading the state and of looking at the lock.
+/// Returns the errors of reading the state and of reading the lock.
 async fn errors(store: &ObjectStateStore) -> [Error; 2] {
     let here = Workspace::default();
     [

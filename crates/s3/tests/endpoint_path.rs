@@ -1,9 +1,8 @@
-//! Endpoints with a path: the path is a prefix of every request, whatever is asked for and however
-//! the bucket is named.
+//! Endpoints with a path: the path is a prefix of every request, of whatever kind and however the
+//! request names the bucket.
 //!
 //! Of the same kind are the endpoints of DynamoDB and STS, with and without a slash at the end, and
-//! every request that goes beside the ordinary ones: listings, versions, parts of an upload, the
-//! lock file.
+//! every request besides the ordinary ones: listings, versions, parts of an upload, the lock file.
 
 mod common;
 

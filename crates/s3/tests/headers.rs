@@ -1,7 +1,7 @@
-//! Headers of an answer that nobody needs: whatever they hold, the answer counts.
+//! Headers of a reply that are not needed: the reply is accepted whatever they hold.
 //!
 //! Of the same kind are values that are not UTF-8, headers that come twice, headers whose value has
-//! another form than the API gives it, and headers of which the SDK has never heard.
+//! another form than the API defines, and headers that the SDK does not know.
 
 mod common;
 
@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 
 const STATE: &str = r#"{"version":4,"serial":1,"lineage":"l"}"#;
 
-/// A store whose one answer has these headers beside the necessary ones.
+/// Reads from a store whose one reply has these headers beside the necessary ones.
 async fn read(headers: &'static [u8]) -> Result<Option<StateRead>> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());

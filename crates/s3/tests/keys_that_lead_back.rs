@@ -1,9 +1,9 @@
 //! State keys with a part `..`, as Terragrunt makes them of a folder that lies outside: the state
-//! of `default` is where native clients have it, under the key as it stands.
+//! of `default` is where native clients have it, under the unchanged key.
 //!
-//! Of the same kind are `.` parts, the lock file and the lock item beside such a state, and
-//! whatever passes requests on and could fold the path: none of ours does. Another one that does is
-//! noticed, since the path is a part of the signature.
+//! Of the same kind are `.` parts, the lock file and the lock item beside such a state, and every
+//! program that forwards requests and could normalise the path: none of this project's does.
+//! Another program that does is noticed, since the signature covers the path.
 
 mod common;
 
@@ -46,7 +46,7 @@ async fn path_of_such_a_key_is_sent_as_it_stands() {
         for is_path_style in ["true", "false"] {
             for is_proxied in [false, true] {
                 if is_path_style == "false" && !is_proxied {
-                    // A host for each bucket takes a name that leads somewhere.
+                    // A host name for each bucket needs a name that resolves.
                     continue;
                 }
                 let (address, asked) = recorder().await;
@@ -121,7 +121,7 @@ async fn no_workspace_is_made_below_such_a_key_and_one_that_is_there_is_read() {
                 "{error}"
             );
         }
-        // What is left of the key is where a native client has put it.
+        // A native client stores the state under the rest of the key.
         let place = store.location(&dev).state.replace(&format!("s3://{BUCKET}/"), "");
         let put = raw::client(&emulator).put_object().bucket(BUCKET).key(&place);
         drop(put.body(Bytes::from_static(STATE).into()).send().await.expect("the state is stored"));

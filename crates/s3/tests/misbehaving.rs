@@ -1,4 +1,4 @@
-//! Stores that lose answers, fail, or ignore what they are asked.
+//! Stores that lose replies, fail, or ignore parts of a request.
 
 mod common;
 
@@ -26,7 +26,7 @@ fn inject(emulator: &Emulator, misbehaviour: Misbehaviour, method: &str, times: 
     emulator.faults().inject(Fault::new(misbehaviour).with_method(method).with_times(times));
 }
 
-/// Does something while the next request of one kind has arrived and is held back.
+/// Runs `work` while the next request of one kind has arrived and is held back.
 fn during(emulator: &Emulator, method: &str, work: impl FnOnce()) -> impl Future<Output = ()> {
     let gate = Gate::default();
     inject(emulator, Misbehaviour::Hold(gate.clone()), method, 1);
@@ -85,7 +85,7 @@ async fn lock_whose_answer_was_lost_is_ours_and_is_released() {
             );
         }
     }
-    // Side by side: each waits between its attempts.
+    // Concurrently: each waits between its attempts.
     drop(futures_util::future::join_all(cases).await);
 }
 
@@ -111,8 +111,8 @@ async fn unlock_whose_answer_was_lost_never_deletes_the_next_holders_lock() {
     store.acquire(&workspace(), &mine).await.unwrap();
     inject(&emulator, Misbehaviour::LoseReply, "DELETE", 1);
     let next = info();
-    // The next holder comes in the moment the lock is free, while the unlock is still finding out
-    // what became of it.
+    // The next holder takes the lock as soon as it is free, while the unlock is still finding out
+    // its own outcome.
     let (here, target) = (workspace(), LockTarget::Id(mine.id.clone()));
     let (released, taken) = tokio::join!(store.release(&here, &target), async {
         loop {
@@ -172,7 +172,7 @@ async fn lock_that_cannot_be_settled_is_unknown_and_names_its_id() {
             .iter()
             .any(|(label, value)| *label == "lock id" && value == info.id.as_str())
     );
-    // Once the store answers again, the lock can be found and released by that id.
+    // Once the store replies again, the lock can be found and released by that id.
     emulator.faults().clear();
     assert!(matches!(
         store.release(&workspace(), &LockTarget::Id(info.id)).await.unwrap(),
@@ -244,8 +244,8 @@ async fn stores_that_refuse_trailers_are_written_to() {
 async fn lock_that_is_refused_and_then_cannot_be_read_is_unknown_and_not_refused() {
     let emulator = emulator().await;
     let store = store(&emulator, &[("dialect", "aws")]);
-    // The request is repeated after the lost answer, and the repetition fails on the lock that the
-    // first one took.
+    // The request is repeated after the lost reply, and the repetition fails because of the lock
+    // that the first one took.
     inject(&emulator, Misbehaviour::LoseReply, "PUT", 1);
     inject(&emulator, Misbehaviour::internal_error(), "GET", u32::MAX);
     let info = info();
@@ -360,7 +360,7 @@ async fn lock_file_of_another_client_stays_where_the_store_would_overwrite_it() 
 async fn write_that_was_done_before_its_repetition_was_refused_is_known_to_be_done() {
     let emulator = emulator().await;
     let store = store(&emulator, &[("dialect", "aws")]);
-    // Credentials run out between the two.
+    // The credentials expire between the two.
     let expired = Misbehaviour::AnswerWithoutWork { status: 403, code: "ExpiredToken".into() };
     inject(&emulator, Misbehaviour::internal_error_after_work(), "PUT", 1);
     let here = workspace();
@@ -412,7 +412,7 @@ async fn yes_of_something_that_is_no_store_is_neither_a_stored_state_nor_a_lock(
 async fn lock_record_that_nobody_could_read_back_is_not_stored() {
     let emulator = emulator().await;
     let store = store(&emulator, &[]);
-    // Six bytes for each in the record.
+    // Each character takes six bytes in the record.
     let info = LockInfo { info: "<".repeat(12_000), ..info() };
     let error = store.acquire(&workspace(), &info).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}");
@@ -430,7 +430,7 @@ async fn refusal_of_an_unlock_says_nothing_of_the_one_before_whose_answer_was_lo
     inject(&emulator, answer(403, "AccessDenied"), "DELETE", 1);
     let error = store.release(&workspace(), &LockTarget::Id(held.id.clone())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unknown, "{error:?}");
-    // A refusal alone is one.
+    // A refusal without an earlier attempt is final.
     inject(&emulator, answer(403, "AccessDenied"), "DELETE", 1);
     let error = store.release(&workspace(), &LockTarget::Id(held.id)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error:?}");
@@ -456,7 +456,7 @@ async fn yes_to_a_deletion_of_something_that_is_no_store_deletes_nothing() {
     let error = store.delete(&here).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unknown, "{error:?}");
     emulator.faults().clear();
-    // Once is looked into and repeated.
+    // After a single such reply the client checks the object and repeats the deletion.
     inject(&emulator, page(), "DELETE", 1);
     assert!(matches!(
         store.release(&here, &LockTarget::Id(held.id)).await.unwrap(),

@@ -1,4 +1,4 @@
-//! Large states that go over slow links in parts.
+//! Large states that are sent over slow links in parts.
 
 mod common;
 #[path = "common/raw.rs"]
@@ -31,7 +31,7 @@ fn file(bytes: &[u8]) -> (NamedTempFile, StateFile) {
     (on_disk, file)
 }
 
-/// A store that has seen that its link is slow.
+/// Returns a store that has measured that its link is slow.
 async fn far_away(keys: &[(&str, &str)]) -> (Emulator, Arc<dyn StateStore>) {
     let emulator = emulator().await;
     let store = store(&emulator, keys);
@@ -87,8 +87,8 @@ async fn key_of_the_customer_goes_with_every_part() {
     let emulator = emulator().await;
     let store = store(&emulator, &keys);
     emulator.faults().set_latency(Duration::from_millis(20));
-    // The emulator keeps nothing under such a key over plain HTTP, as Amazon does not. What it was
-    // sent is all that counts.
+    // Like Amazon, the emulator stores nothing under such a key over plain HTTP. Only the requests
+    // that it got matter.
     drop(store.read(&Workspace::default(), &ReadOptions::default()).await);
     drop(emulator.requests().take());
     let written =
@@ -126,7 +126,7 @@ async fn one_request_is_enough_while_nothing_says_that_the_link_is_slow() {
     assert_eq!(emulator.requests().take().len(), 1);
 }
 
-/// Arms a fault once the upload has begun, so that it acts on what follows.
+/// Injects a fault once the upload has begun, so that it acts on the requests that follow.
 async fn inject_after_the_beginning(emulator: &Emulator, fault: Fault) {
     while emulator.requests().count() == 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -156,7 +156,7 @@ async fn upload_that_fails_is_given_up_and_nothing_is_stored() {
 
 #[tokio::test]
 async fn upload_whose_last_answer_was_lost_is_known_to_be_done() {
-    // The answer begins with 200 before the parts are put together, and may end in an error.
+    // The reply begins with 200 before the parts are put together, and may end in an error.
     let late = Misbehaviour::AnswerAfterWork { status: 200, code: "InternalError".to_owned() };
     for (lost, max_retries) in [
         (Misbehaviour::LoseReply, "3"),
@@ -200,8 +200,8 @@ async fn state_that_was_changed_meanwhile_is_not_overwritten_by_parts() {
     }
 }
 
-/// Whoever comes while the parts are on their way is not overwritten either where the store does
-/// not look at conditions.
+/// A client that writes while the parts are being sent is not overwritten, even if the store
+/// ignores conditions.
 #[tokio::test]
 async fn without_a_condition_what_was_looked_at_is_looked_at_again_before_the_parts_are_put_together()
  {
@@ -247,7 +247,7 @@ async fn without_a_condition_what_was_looked_at_is_looked_at_again_before_the_pa
 async fn upload_that_is_dropped_in_the_middle_is_given_up_behind_it() {
     let (emulator, store) = far_away(&[("dialect", "aws")]).await;
     let recorder = emulator.requests().clone();
-    // One part gets through, the others take for ever.
+    // One part arrives, the others never do.
     for (delay, times) in [(0, 1), (600, u32::MAX)] {
         let delay = Misbehaviour::Delay(Duration::from_secs(delay));
         emulator.faults().inject(Fault::new(delay).with_method("PUT").with_times(times));

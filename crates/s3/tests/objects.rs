@@ -1,4 +1,4 @@
-//! Which objects there are, and with which headers they are written and read.
+//! Which objects exist, and with which headers they are written and read.
 
 mod common;
 
@@ -128,7 +128,7 @@ async fn checksums_are_headers_unless_they_are_not_wanted() {
         assert!(put.headers.contains_key("x-amz-checksum-sha256"), "{put:?}");
         assert_eq!(get.headers.get("x-amz-checksum-mode").map(String::as_str), Some("ENABLED"));
         for request in [put, get, without("PUT", is_lock), without("GET", is_lock)] {
-            // Never a trailer, always the hash of what is really sent.
+            // Never a trailer, always the hash of the body that is really sent.
             for absent in ["content-encoding", "x-amz-trailer", "x-amz-decoded-content-length"] {
                 assert!(!request.headers.contains_key(absent), "{request:?}");
             }

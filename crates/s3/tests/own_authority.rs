@@ -1,7 +1,7 @@
-//! A server whose certificate is its own authority, as `openssl req -x509` makes them: it is taken
-//! if it stands byte for byte among the certificates that are trusted, and then only in its time,
-//! for its hosts, and from a server that has its key. Of the same kind are bundles that a variable
-//! or a profile names, several certificates in one bundle, and the system's own store.
+//! A server whose certificate is its own authority, as `openssl req -x509` makes them: it is
+//! accepted if the trusted certificates contain it byte for byte, and then only within its
+//! validity, for its hosts, and from a server that has its key. Of the same kind are bundles that a
+//! variable or a profile names, several certificates in one bundle, and the system's own store.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ struct Made {
     key: KeyPair,
 }
 
-/// Makes a certificate that has signed itself, as this says.
+/// Makes a self-signed certificate for these names, with these changes.
 fn made(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Made {
     let names = names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let mut params = CertificateParams::new(names).unwrap();
@@ -33,7 +33,7 @@ fn made(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Made {
     Made { certificate: params.self_signed(&key).unwrap(), key }
 }
 
-/// Shows one certificate, whoever its key belongs to.
+/// Shows one certificate, with whatever key.
 #[derive(Debug)]
 struct Always(Arc<CertifiedKey>);
 
@@ -43,7 +43,7 @@ impl ResolvesServerCert for Always {
     }
 }
 
-/// A store over TLS without any state. Returns its URL.
+/// Starts a store over TLS without any state. Returns its URL.
 async fn store(shown: &Made, key: &KeyPair) -> String {
     const BODY: &str = "<Error><Code>NoSuchKey</Code></Error>";
     let provider = rustls::crypto::ring::default_provider();
@@ -64,7 +64,7 @@ async fn store(shown: &Made, key: &KeyPair) -> String {
         while let Ok((client, _)) = listener.accept().await {
             let acceptor = acceptor.clone();
             tokio::spawn(async move {
-                // Who does not trust us hangs up.
+                // A client that does not trust the certificate hangs up.
                 let Ok(mut client) = acceptor.accept(client).await else { return };
                 let mut head = Vec::new();
                 while !head.ends_with(b"\r\n\r\n")
@@ -124,7 +124,7 @@ async fn read(url: &str, trusted: &[&Made], by: By) -> Result<(), Error> {
     Ok(())
 }
 
-/// Expects that the server is not trusted, and says why.
+/// Expects that the server is not trusted, and returns the reason.
 async fn refused(url: &str, trusted: &[&Made]) -> String {
     let error = read(url, trusted, By::Key).await.expect_err("the server is not trusted");
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");

@@ -1,6 +1,6 @@
-//! A proxy that is down, refuses, or wants to know who asks: the error names it, and where it was
-//! named. Of the same kind are proxies on the way to STS and to DynamoDB, and values of variables
-//! that name no proxy at all. A password in the URL of a proxy is never shown.
+//! A proxy that is down, refuses, or requires a user name: the error names it, and where it was
+//! configured. Of the same kind are proxies on the way to STS and to DynamoDB, and values of
+//! variables that name no proxy at all. A password in the URL of a proxy is never shown.
 
 #[path = "common/wire.rs"]
 mod wire;
@@ -37,19 +37,20 @@ async fn failure(keys: &[(&str, &str)], env: &[(&str, &str)]) -> Error {
     read.expect_err("nothing can be read")
 }
 
-/// All that a person is told.
+/// Returns the whole text of an error for a person.
 fn told(error: &Error) -> String {
     let context = error.context().iter().map(|(label, value)| format!("{label}: {value}\n"));
     let hints = error.hints().into_iter().map(|hint| format!("hint: {hint}\n"));
     std::iter::once(format!("{error}\n")).chain(context).chain(hints).collect()
 }
 
-/// A proxy that answers every request with this.
+/// Starts a proxy that replies to every request with this, and returns its address.
 async fn proxy(answer: &'static str) -> String {
     counted_proxy(answer).await.0
 }
 
-/// A proxy that answers every request with this, and how many it was sent.
+/// Starts a proxy that replies to every request with this, and returns its address and the number
+/// of requests.
 async fn counted_proxy(answer: &'static str) -> (String, Arc<AtomicUsize>) {
     let count = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&count);
@@ -69,7 +70,7 @@ async fn counted_proxy(answer: &'static str) -> (String, Arc<AtomicUsize>) {
     (address.to_string(), count)
 }
 
-/// An address at which nobody listens.
+/// Returns an address without a listener.
 async fn nobody() -> String {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string()
 }
@@ -200,7 +201,7 @@ async fn variable_that_names_no_proxy_is_refused_only_by_a_request_that_would_go
         let told = told(&error);
         assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{value}: {told}");
         assert!(told.contains("proxy set in: $HTTPS_PROXY"), "{value}: {told}");
-        // What is asked directly fails for a reason of its own.
+        // A request without a proxy fails for a reason of its own.
         for env in
             [[("HTTPS_PROXY", value), ("NO_PROXY", "*")], [("HTTP_PROXY", value), ("X", "y")]]
         {
@@ -228,7 +229,7 @@ async fn what_a_proxy_refuses_for_good_is_not_asked_again() {
         (WANTS_USER, "", &store[..], 1),
         (WANTS_USER, "alice:hunter2@", &store[..], 1),
         (WANTS_USER, "", &sts[..], 1),
-        // What may pass is asked again.
+        // A failure that may pass is tried again.
         (BUSY, "", &store[..], 3),
     ] {
         let (address, count) = counted_proxy(answer).await;
@@ -244,7 +245,7 @@ async fn what_a_proxy_refuses_for_good_is_not_asked_again() {
 async fn value_that_names_no_proxy_is_told_at_once() {
     for value in ["socks4://proxy.test:1080", "ftp://proxy.test", "http://a{b}:3128"] {
         let keys = [("endpoint", "https://s3.test"), ("max_retries", "20")];
-        // With that many attempts the pauses between them are minutes.
+        // With that many attempts the pauses between them take minutes.
         let env = [("HTTPS_PROXY", value)];
         let error = tokio::time::timeout(Duration::from_secs(20), failure(&keys, &env)).await;
         let error = error.expect("nothing is asked again");

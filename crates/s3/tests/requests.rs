@@ -34,8 +34,7 @@ async fn push_takes_five_requests_and_two_for_each_item_of_a_table_and_a_look_wh
     let with_digest = [
         "PutObject",
         "PutItem",
-        // The table is not at an endpoint of the vendor's, and so what was done there is looked at
-        // again.
+        // The table is not at one of the vendor's endpoints, so changes are read back there.
         "GetItem",
         "GetItem",
         "GetObject",
@@ -71,8 +70,8 @@ async fn proof_takes_a_look_and_a_second_create_and_only_once() {
     let emulator = emulator().await;
     let store = store(&emulator, &[]);
     let first = [
-        "GET", "PUT", "PUT", // It creates on a condition …
-        "PUT", "PUT", // … and replaces on one.
+        "GET", "PUT", "PUT", // The create is conditional …
+        "PUT", "PUT", // … and so is the replacement.
         "GET", "PUT", "DELETE",
     ];
     for expected in [&first[..], &["PUT", "GET", "PUT", "DELETE"]] {
@@ -108,8 +107,8 @@ async fn key_of_the_customer_goes_with_reads_and_writes_of_state_and_lock_file_a
     let key = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
     let store =
         store(&emulator, &[("dialect", "aws"), ("encrypt", "true"), ("sse_customer_key", key)]);
-    // The emulator keeps nothing under such a key over plain HTTP, as Amazon does not. What it was
-    // sent is all that counts.
+    // Like Amazon, the emulator stores nothing under such a key over plain HTTP. Only the requests
+    // that it got matter.
     let (state, here) = (bytes::Bytes::from_static(b"{}"), Workspace::default());
     drop(store.write(&here, state.into(), &WriteMode::Overwrite.into()).await);
     drop(store.read(&here, &ReadOptions::default()).await);

@@ -1,13 +1,13 @@
-//! The tables in `README.md` cannot rot: each test that they name exists, and no row is without a
-//! test or an answer. Those of core and of the server are held against the tests here too, where
-//! the whole workspace is at hand.
+//! Keeps the tables in `README.md` true: each test that they name exists, and no row is without a
+//! test or an answer. The tables of core and of the server are checked against the tests here too,
+//! where the whole workspace is available.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 const TABLES: &str = include_str!("README.md");
 
-/// The folder of the workspace; none if this crate stands alone, as in a package.
+/// Returns the folder of the workspace; `None` if this crate is alone, as in a package.
 fn workspace() -> Option<&'static Path> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?.parent()?;
     root.join("tests/tests").is_dir().then_some(root)
@@ -26,14 +26,14 @@ fn sources(folder: &Path, found: &mut Vec<String>) {
     }
 }
 
-/// The name of the function that a line begins, if it does.
+/// Returns the name of the function that a line begins, if it begins one.
 fn function(line: &str) -> Option<&str> {
     let (_, rest) = line.split_once("fn ")?;
     rest.split(['(', '<']).next()
 }
 
-/// The names of all tests: functions with the attribute, promises of the conformance suite, and
-/// what the end-to-end suites are told by name.
+/// Returns the names of all tests: functions with the attribute, promises of the conformance suite,
+/// and the names that the end-to-end suites get.
 fn tests(root: &Path) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let mut files = Vec::new();
@@ -67,7 +67,7 @@ fn tests(root: &Path) -> BTreeSet<String> {
     names
 }
 
-/// The rows, as what is covered and by what.
+/// Returns the rows: what is covered, and by which tests.
 fn rows(tables: &str) -> impl Iterator<Item = (&str, &str)> {
     let cells = tables
         .lines()

@@ -17,7 +17,7 @@ use remote_state_core::{
 use remote_state_emulator::{Emulator, Fault, Misbehaviour};
 use tempfile::NamedTempFile;
 
-/// A state of many pieces, none like another.
+/// Returns a state of many pieces, all different.
 fn state(size_bytes: usize) -> Vec<u8> {
     let mut bytes = br#"{"version":4,"serial":1,"lineage":"l","outputs":{},"resources":["#.to_vec();
     let mut number = 0_u64;
@@ -52,8 +52,8 @@ async fn file_goes_in_one_request_that_is_bound_to_its_bytes() {
         let header = |name: &str| requests[0].headers.get(name).map(String::as_str);
         let hash = ContentHash::of(&bytes);
         if dialect == "minio" {
-            // It checks the checksum, whose header is signed: hashing the body once more would
-            // prove nothing.
+            // The store checks the checksum, whose header is signed: a second hash of the body
+            // would prove nothing more.
             assert_eq!(header("x-amz-content-sha256"), Some("UNSIGNED-PAYLOAD"));
             assert_eq!(
                 header("x-amz-checksum-sha256"),
@@ -102,8 +102,8 @@ async fn write_of_a_file_whose_answer_was_lost_is_known_to_be_done() {
     }
 }
 
-/// Stores a state of 12 MiB behind a link on which it takes seconds through one connection, and
-/// forgets the request.
+/// Stores a state of 12 MiB behind a link on which one connection takes seconds for it, and drops
+/// the recorded request.
 async fn behind_a_slow_link(keys: &[(&str, &str)]) -> (Emulator, Arc<dyn StateStore>, Vec<u8>) {
     let emulator = emulator().await;
     let store = store(&emulator, keys);

@@ -1,5 +1,5 @@
-//! Ways to the store: through proxies, over TLS that nobody vouches for, and how much is read from
-//! whoever answers.
+//! Connections to the store: through proxies, over TLS with untrusted certificates, and how much of
+//! a reply is read.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ async fn emulator() -> Emulator {
     builder.start().await.expect("the emulator starts")
 }
 
-/// A name that only a proxy can make something of.
+/// A name that only a proxy can resolve.
 const STORE: &str = "s3.store.test";
 
 fn config(endpoint: &str, keys: &[(&str, &str)], env: &[(&str, &str)]) -> ResolvedConfig {
@@ -47,8 +47,8 @@ fn address(emulator: &Emulator) -> SocketAddr {
     emulator.endpoint().trim_start_matches("http://").parse().expect("it listens on an address")
 }
 
-/// A proxy that takes every name for one address, and tells the head of each request that it was
-/// sent.
+/// Starts a proxy that resolves every name to one address, and returns the head of each request
+/// that it got.
 async fn proxy(target: SocketAddr) -> (String, UnboundedReceiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://alice:hunter2@{}", listener.local_addr().unwrap());
@@ -84,8 +84,8 @@ fn as_origin_sees_it(head: &str) -> String {
     format!("{method} {}", path.replacen("\r\n", "\r\nconnection: close\r\n", 1))
 }
 
-/// Speaks TLS with a certificate that nobody vouches for, passes on what it hears, and returns the
-/// certificate.
+/// Starts a server that terminates TLS with an untrusted certificate and forwards the bytes;
+/// returns its address and the certificate.
 async fn tls(target: SocketAddr) -> (SocketAddr, String) {
     let names = ["127.0.0.1".to_owned(), STORE.to_owned()];
     let certified = rcgen::generate_simple_self_signed(names).unwrap();
@@ -105,7 +105,7 @@ async fn tls(target: SocketAddr) -> (SocketAddr, String) {
         while let Ok((client, _)) = listener.accept().await {
             let acceptor = acceptor.clone();
             tokio::spawn(async move {
-                // Who does not trust us hangs up.
+                // A client that does not trust the certificate hangs up.
                 let Ok(client) = acceptor.accept(client).await else { return };
                 join(client, TcpStream::connect(target).await.unwrap()).await;
             });
@@ -160,7 +160,7 @@ async fn proxy_that_is_not_wanted_is_not_used() {
     let endpoint = format!("http://{STORE}:9000");
     let env = [("HTTP_PROXY", proxy.as_str())];
     for keys in [[("http_proxy", "")], [("no_proxy", "store.test")]] {
-        // Without the proxy nobody knows the name.
+        // Without the proxy the name does not resolve.
         let error = read(&config(&endpoint, &keys, &env)).await.err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
         assert!(heads.try_recv().is_err());
@@ -287,7 +287,7 @@ async fn socks_proxies_are_spoken_to_with_and_without_tls_and_a_password() {
     }
 }
 
-/// Answers every request with a status and a body that does not end.
+/// Starts a server that replies to every request with a status and an endless body.
 async fn endless(status: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());

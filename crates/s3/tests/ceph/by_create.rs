@@ -1,5 +1,5 @@
-//! No versions are kept, or the store honours conditions where they are: the create decides who
-//! holds the lock.
+//! The create decides who holds the lock: the bucket keeps no versions, or the store honours
+//! conditions although the bucket keeps them.
 
 use super::*;
 
@@ -8,12 +8,12 @@ async fn lock_of_a_bucket_without_versions_is_deleted_by_whoever_found_it_and_no
     let emulator = ceph_emulator().await;
     let (ours, operator, mine) =
         (on(&emulator, BUCKET, "ceph"), on(&emulator, BUCKET, "ceph"), info("me@here"));
-    // The answer that would have told that there are no versions is lost.
+    // The reply that would have shown that there are no versions is lost.
     emulator.faults().inject(Fault::new(Misbehaviour::LoseReply).with_method("PUT").with_times(1));
     ours.acquire(&here(), &mine).await.unwrap();
     release(&operator, &mine).await.unwrap();
     drop(emulator.requests().take());
-    // The next holder may come at any moment, so there is nothing to delete.
+    // The next holder may take the lock at any moment, so nothing may be deleted.
     assert_eq!(release(&ours, &mine).await.unwrap(), Released::AlreadyFree);
     assert!(emulator.requests().take().iter().all(|request| request.method != "DELETE"));
 }
@@ -75,8 +75,8 @@ async fn where_versioning_is_suspended_the_create_decides_and_unlocking_leaves_n
     }
     assert_eq!(ours.lock_caveat().await.unwrap(), None);
 
-    // A native client's release leaves a marker, over which this store refuses every create: that
-    // is said, and not taken for a lock.
+    // A native client's release leaves a delete marker, above which this store refuses every
+    // create. The error says so, and does not report a lock.
     let theirs = info("terraform@there");
     native.lock(VERSIONED, &theirs).await;
     native.unlock(VERSIONED).await;
@@ -103,7 +103,7 @@ async fn store_that_honours_conditions_is_not_judged_by_its_list() {
 #[tokio::test]
 async fn version_that_is_called_null_is_nobodys_own() {
     for dialect in ["ceph", "spaces"] {
-        // A store that names `null` in its answers, as Amazon's does where versioning is suspended.
+        // A store that names `null` in its replies, as Amazon's does where versioning is suspended.
         let emulator = emulator().await;
         let native = Native(client(&emulator));
         native.set_versioning(VERSIONED, BucketVersioningStatus::Suspended).await;
@@ -140,7 +140,7 @@ async fn without_versioning_who_may_lock_may_unlock() {
             (on(&emulator, BUCKET, dialect), on(&emulator, BUCKET, dialect), info("me@here"));
         ours.acquire(&here(), &mine).await.unwrap();
         drop(emulator.requests().take());
-        // To name a version when deleting is denied.
+        // The store denies a deletion that names a version.
         emulator.faults().inject(Fault::new(denied()).with_method("DELETE").with_times(1));
         assert!(matches!(release(&other, &mine).await.unwrap(), Released::Freed(_)));
         assert!(
@@ -148,17 +148,18 @@ async fn without_versioning_who_may_lock_may_unlock() {
             "no list is needed for what stands alone"
         );
         assert_eq!(Native(client(&emulator)).left(BUCKET).await, (0, 0));
-        // The list is denied where nothing is found.
+        // The lock file is not found, and the store denies the list.
         emulator.faults().inject(Fault::new(absent()).with_method("GET").with_times(1));
         emulator.faults().inject(Fault::new(denied()).with_method("GET").with_times(1));
         assert_eq!(on(&emulator, BUCKET, dialect).inspect(&here()).await.unwrap(), None);
-        // Nor is it needed for a write by a process that has not locked.
+        // A write by a process that has not locked does not need the list either.
         let mine = info("me@here");
         ours.acquire(&here(), &mine).await.unwrap();
         emulator.faults().inject(Fault::new(denied()).with_parameter("versions").with_times(1));
         write(&on(&emulator, BUCKET, dialect), WriteMode::Overwrite).await.unwrap();
         release(&ours, &mine).await.unwrap();
-        // Who may not delete at all is told what it takes, and of versions too if it was about one.
+        // The error for a client that may not delete at all names the permissions that it needs,
+        // those for versions too if the deletion named one.
         ours.acquire(&here(), &mine).await.unwrap();
         emulator.faults().inject(Fault::new(denied()).with_method("DELETE").with_times(2));
         let error = release(&ours, &mine).await.unwrap_err();

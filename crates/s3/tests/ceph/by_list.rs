@@ -1,4 +1,4 @@
-//! The list of versions decides who holds the lock.
+//! The version list decides who holds the lock.
 
 use remote_state_core::Advice;
 use remote_state_core::advice::LeftLock;
@@ -13,7 +13,7 @@ async fn on_a_versioned_bucket_one_client_holds_the_lock_and_leaves_nothing_behi
         let (one, other) = (on(&emulator, VERSIONED, dialect), on(&emulator, VERSIONED, dialect));
         let mine = info("me@here");
         assert_eq!(one.acquire(&here(), &mine).await.unwrap().id, mine.id);
-        // The same id again, as after a lost answer.
+        // The same id again, as after a lost reply.
         one.acquire(&here(), &mine).await.unwrap();
         let error = other.acquire(&here(), &info("you@there")).await.unwrap_err();
         assert_eq!(
@@ -24,7 +24,7 @@ async fn on_a_versioned_bucket_one_client_holds_the_lock_and_leaves_nothing_behi
         let error = release(&other, &info("you@there")).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LockHeld);
         assert_eq!(native.left(VERSIONED).await, (1, 0), "losers take away what they put");
-        // Whoever knows the id may release it, from a process that knows nothing else.
+        // A process that knows only the id may release the lock.
         assert!(matches!(release(&other, &mine).await.unwrap(), Released::Freed(Some(_))));
         assert_eq!(native.left(VERSIONED).await, (0, 0), "{dialect}");
         assert_eq!(release(&one, &mine).await.unwrap(), Released::AlreadyFree);
@@ -77,7 +77,8 @@ async fn native_client_that_walks_in_is_named_before_anything_is_written_over_it
     write(&ours, WriteMode::Create).await.unwrap();
 
     native.lock(VERSIONED, &theirs).await;
-    // The process that took the lock sees it, and so does another that serves the same client.
+    // The process that took the lock sees the native client's lock, and so does another process
+    // that serves the same client.
     for store in [&ours, &replica] {
         let error = write(store, WriteMode::Overwrite).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LockHeld, "{error}");
@@ -88,14 +89,14 @@ async fn native_client_that_walks_in_is_named_before_anything_is_written_over_it
         );
         assert_eq!(store.delete(&here()).await.unwrap_err().kind(), ErrorKind::LockHeld);
     }
-    // Both are shown, ours as the holder.
+    // Both locks are listed, and this process's lock is the holder's.
     assert_eq!(replica.inspect(&here()).await.unwrap().unwrap().id(), Some(&mine.id));
     let shown: Vec<_> =
         futures_util::TryStreamExt::try_collect::<Vec<_>>(replica.locks()).await.unwrap();
     let ids: Vec<_> = shown.iter().map(|(_, record)| record.id()).collect();
     assert_eq!(ids, [Some(&mine.id), Some(&theirs.id)]);
 
-    // It goes, and leaves a marker over ours.
+    // The native client leaves, and its delete marker lies above this process's lock.
     native.unlock(VERSIONED).await;
     let error = write(&ours, WriteMode::Overwrite).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::LockHeld, "{error}");
@@ -134,10 +135,10 @@ async fn lock_that_went_by_another_replica_is_not_looked_for_and_who_holds_it_no
     assert_eq!(error.holder().and_then(|holder| holder.id()), Some(&next.id), "{error}");
     assert!(error.message().contains(&format!("the lock `{}`", mine.id)), "{error}");
     assert!(error.message().contains("is not held any more: it was released by its id"), "{error}");
-    // Whoever has asked who holds the lock knows under which one it writes.
+    // A process that has read the new holder knows under which lock it writes.
     assert_eq!(ours.inspect(&here()).await.unwrap().unwrap().id(), Some(&next.id));
     write(&ours, WriteMode::Create).await.unwrap();
-    // And a native client beside that lock is noticed all the same.
+    // A native client beside that lock is noticed too.
     let theirs = info("terraform@there");
     Native(client(&emulator)).lock(VERSIONED, &theirs).await;
     let error = write(&ours, WriteMode::Overwrite).await.unwrap_err();
@@ -163,7 +164,8 @@ async fn contenders_of_ours_beside_the_lock_do_not_stop_a_write() {
     let emulator = ceph_emulator().await;
     let (ours, other) = (on(&emulator, VERSIONED, "ceph"), on(&emulator, VERSIONED, "ceph"));
     ours.acquire(&here(), &info("me@here")).await.unwrap();
-    // The other cannot take its record away again: it stays beside the lock, and goes by the list.
+    // The other client cannot delete its own record: the record stays beside the lock, and follows
+    // the version list.
     emulator
         .faults()
         .inject(Fault::new(Misbehaviour::internal_error()).with_method("DELETE").with_times(3));
@@ -176,7 +178,7 @@ async fn contenders_of_ours_beside_the_lock_do_not_stop_a_write() {
         "{error}"
     );
     write(&ours, WriteMode::Create).await.unwrap();
-    // The hint works although it is not the holder's id.
+    // The hint works although it does not name the holder's id.
     assert!(matches!(release(&ours, &theirs).await.unwrap(), Released::Freed(_)));
     assert_eq!(Native(client(&emulator)).left(VERSIONED).await, (1, 0));
 }
@@ -238,7 +240,7 @@ async fn what_native_clients_risk_is_said_of_a_versioned_bucket() {
     assert!(caveat.contains("bucket `versioned` keeps versions"), "{caveat}");
     assert!(caveat.contains("native Terraform and OpenTofu do not see them"), "{caveat}");
     assert_eq!(on(&emulator, VERSIONED, "aws").lock_caveat().await.unwrap(), None);
-    // The answer to a lock tells it too, and the store is not asked.
+    // The reply to a lock shows it too, and the store gets no further request.
     let ours = on(&emulator, VERSIONED, "ceph");
     ours.acquire(&here(), &info("me@here")).await.unwrap();
     drop(emulator.requests().take());

@@ -1,5 +1,5 @@
-//! Locks and writes on a store of Ceph's family, where the list of versions decides if the bucket
-//! keeps versions.
+//! Locks and writes on a store of Ceph's family, where the version list decides if the bucket keeps
+//! versions.
 
 mod by_create;
 mod by_list;
@@ -48,7 +48,7 @@ async fn write(store: &Arc<dyn StateStore>, mode: WriteMode) -> Result<StateMeta
     store.write(&here(), Bytes::from_static(STATE).into(), &mode.into()).await
 }
 
-/// A native client, which puts its record whatever is there and deletes without naming a version.
+/// A native client, which puts its record unconditionally and deletes without naming a version.
 struct Native(Client);
 
 impl Native {
@@ -69,7 +69,7 @@ impl Native {
         );
     }
 
-    /// Versions and delete markers of the lock file.
+    /// Returns the numbers of versions and delete markers of the lock file.
     async fn left(&self, bucket: &str) -> (usize, usize) {
         let listed =
             self.0.list_object_versions().bucket(bucket).prefix(LOCK_KEY).send().await.unwrap();

@@ -1,4 +1,4 @@
-//! Writing a state on condition.
+//! Conditional writes of a state.
 
 use super::*;
 

@@ -8,7 +8,7 @@ use remote_state_conformance::RawLocks;
 use remote_state_core::{StateStore, Workspace};
 use remote_state_emulator::Emulator;
 
-/// Locks as other clients leave them, through a client of the vendor's own.
+/// Creates lock files as other clients leave them, with the vendor's own client.
 #[derive(Debug)]
 pub(crate) struct LockFiles {
     client: aws_sdk_s3::Client,

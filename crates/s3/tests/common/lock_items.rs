@@ -9,7 +9,7 @@ use remote_state_conformance::RawLocks;
 use remote_state_core::{StateStore, Workspace};
 use remote_state_emulator::Emulator;
 
-/// Items of a table, through a client of the vendor's own.
+/// Creates items of a table, with the vendor's own client.
 #[derive(Debug)]
 pub(crate) struct LockItems {
     client: aws_sdk_dynamodb::Client,

@@ -14,10 +14,10 @@ use remote_state_emulator::{Emulator, Quirks};
 use remote_state_s3::{PROVIDER, S3Config};
 use wire::read_request;
 
-/// The bucket that every emulator here has. `versioned` is another one, which keeps versions.
+/// A bucket that every emulator here has. Another one, `versioned`, keeps versions.
 pub(crate) const BUCKET: &str = "tfstate";
 
-/// The table that every emulator here has; used only where a key names it.
+/// A table that every emulator here has; used only if a key names it.
 pub(crate) const TABLE: &str = "locks";
 
 /// Starts an emulator in memory with both buckets and the table.
@@ -25,7 +25,7 @@ pub(crate) async fn emulator() -> Emulator {
     emulator_with(Quirks::None).await
 }
 
-/// The same with Ceph's quirks.
+/// Starts the same emulator with Ceph's quirks.
 pub(crate) async fn ceph_emulator() -> Emulator {
     emulator_with(Quirks::Ceph).await
 }
@@ -42,12 +42,12 @@ async fn emulator_with(quirks: Quirks) -> Emulator {
         .expect("the emulator starts")
 }
 
-/// Opens a store on it; later keys take the place of earlier ones.
+/// Opens a store on the emulator; later keys replace earlier ones.
 pub(crate) fn store(emulator: &Emulator, keys: &[(&str, &str)]) -> Arc<dyn StateStore> {
     store_with(emulator, keys.iter().map(|(name, value)| (*name, Setting::from(*value))))
 }
 
-/// The same for keys whose values are more than texts.
+/// Opens a store with keys whose values are not only texts.
 pub(crate) fn store_with<'a>(
     emulator: &'a Emulator,
     keys: impl IntoIterator<Item = (&'a str, Setting)>,
@@ -69,15 +69,15 @@ pub(crate) fn store_with<'a>(
     Arc::new(opened(always.into_iter().chain(keys)))
 }
 
-/// Opens a store with these keys and no others; later ones take the place of earlier ones.
+/// Opens a store with these keys and no others; later keys replace earlier ones.
 pub(crate) fn opened<'a>(keys: impl IntoIterator<Item = (&'a str, Setting)>) -> ObjectStateStore {
     let keys: BTreeMap<_, _> = keys.into_iter().collect();
     let config = ResolvedConfig::from_pairs(&PROVIDER, keys).expect("the keys are known");
     S3Config::from_resolved(&config).expect("the keys are valid").store()
 }
 
-/// Answers every request with `200 OK` and this body, as proxies and login pages do that are no
-/// store; returns its endpoint.
+/// Starts a server that replies to every request with `200 OK` and this body, as proxies and login
+/// pages do; returns its endpoint.
 pub(crate) async fn yes_to_everything(body: &'static str) -> String {
     use tokio::io::AsyncWriteExt as _;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
@@ -89,7 +89,7 @@ pub(crate) async fn yes_to_everything(body: &'static str) -> String {
                 "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
                 body.len()
             );
-            // Whoever hung up is not answered.
+            // A client that hung up gets no reply.
             drop(client.write_all((head + body).as_bytes()).await);
         }
     });

@@ -1,8 +1,8 @@
-//! The vendor's own client, to act and to look behind the back of what is under test.
+//! The vendor's own client, for changes and checks that bypass the code under test.
 
 use remote_state_emulator::Emulator;
 
-/// A client that names buckets in the path.
+/// Returns a client that names buckets in the path.
 pub(crate) fn client(emulator: &Emulator) -> aws_sdk_s3::Client {
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(aws_sdk_s3::config::BehaviorVersion::latest())

@@ -1,4 +1,4 @@
-//! Requests as services of a test's own read them.
+//! Requests as a test's own services read them.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Reads a request to its end; nothing if it breaks off.
+/// Reads a request to its end; `None` if it breaks off.
 pub(crate) async fn read_request(stream: &mut TcpStream) -> Option<String> {
     let mut bytes = Vec::new();
     loop {
@@ -27,8 +27,7 @@ pub(crate) async fn read_request(stream: &mut TcpStream) -> Option<String> {
     }
 }
 
-/// Answers every request as a store does that has nothing, and returns its address with what it was
-/// asked for.
+/// Starts a store without objects, and returns its address and the requests that it gets.
 pub(crate) async fn recorder() -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();

@@ -90,8 +90,8 @@ async fn refusal_of_a_repetition_says_nothing_of_a_digest_that_was_recorded_befo
         &[("dynamodb_table", TABLE), ("use_lockfile", "false"), ("max_retries", "2")],
     );
     for operation in ["PutItem", "DeleteItem"] {
-        // The first attempt is carried out without our knowing, and the second is said to be
-        // refused.
+        // The first attempt is carried out without the client's knowledge, and the second is
+        // reported as refused.
         for (status, code) in
             [(500, "InternalServerError"), (400, "ProvisionedThroughputExceededException")]
         {
@@ -129,7 +129,7 @@ async fn digest_whose_last_answer_was_lost_is_looked_for() {
     store.delete(&here()).await.unwrap();
     assert_eq!(all_items(&emulator).await.len(), 0);
 
-    // What was not done is not said to be, nor that it never will be.
+    // The error claims neither that the lost request was carried out, nor that it never will be.
     inject(&emulator, Misbehaviour::LoseRequest, "PutItem", 1);
     let error = write(&store, STATE).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::DigestMismatch);

@@ -79,7 +79,7 @@ async fn unlock_attempts_both_whatever_is_left() {
             Released::AlreadyFree
         );
     }
-    // One of the two is someone else's.
+    // One of the two belongs to another client.
     let (mine, theirs) = (info(), info());
     drop(items(&emulator).acquire(&here(), &mine).await.unwrap());
     drop(files(&emulator).acquire(&here(), &theirs).await.unwrap());

@@ -30,17 +30,17 @@ fn here() -> Workspace {
     Workspace::default()
 }
 
-/// Locks in the table alone, on a store whose conditional writes are known to work.
+/// Returns a store with locks in the table alone, whose conditional writes are known to work.
 fn items(emulator: &Emulator) -> Arc<dyn StateStore> {
     store(emulator, &[("dynamodb_table", TABLE), ("use_lockfile", "false"), ("dialect", "aws")])
 }
 
-/// Lock file and table.
+/// Returns a store with lock file and table.
 fn both(emulator: &Emulator) -> Arc<dyn StateStore> {
     store(emulator, &[("dynamodb_table", TABLE), ("dialect", "aws")])
 }
 
-/// The lock file alone.
+/// Returns a store with the lock file alone.
 fn files(emulator: &Emulator) -> Arc<dyn StateStore> {
     store(emulator, &[("dialect", "aws")])
 }
@@ -58,7 +58,7 @@ fn table(emulator: &Emulator) -> aws_sdk_dynamodb::Client {
     aws_sdk_dynamodb::Client::from_conf(config)
 }
 
-/// Everything in the table: the attributes of each item as text, sorted.
+/// Returns the attributes of all items in the table as text, sorted.
 async fn all_items(emulator: &Emulator) -> Vec<Vec<(String, String)>> {
     let found = table(emulator).scan().table_name(TABLE).send().await.unwrap();
     let text = |value: AttributeValue| value.as_s().cloned().unwrap();

@@ -1,4 +1,4 @@
-//! What is sent, and what stands in the table then.
+//! The requests, and the resulting items of the table.
 
 use super::*;
 
@@ -31,8 +31,8 @@ async fn items_are_those_of_native_clients_byte_for_byte() {
 async fn requests_are_what_the_protocol_needs_and_no_more() {
     let emulator = emulator().await;
     for (store, lock, unlock) in [
-        // What answers at an endpoint of one's own may say yes to everything: the item is looked
-        // at again there. At Amazon's it is not.
+        // The server at a custom endpoint may accept every request, so the item is read back there.
+        // At Amazon's endpoint it is not.
         (items(&emulator), &["PutItem", "GetItem"][..], &["GetItem", "DeleteItem", "GetItem"][..]),
         (
             both(&emulator),
