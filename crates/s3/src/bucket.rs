@@ -176,7 +176,8 @@ impl ObjectBackend for Bucket {
         let first = page.entries.first().map(Listed::identity);
         let ours = page.entries.into_iter().filter(|listed| listed.key == key);
         let mut items: Vec<_> = ours.map(state_version).collect();
-        // Not every store lists versions and markers in one order: only the time is left then.
+        // Not every store lists versions and markers in one order; if not, only their times order
+        // them.
         if self.dialect.versioned == Versioned::Same {
             items.sort_by_key(|item| std::cmp::Reverse((item.is_latest, item.meta.modified)));
         }

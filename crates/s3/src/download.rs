@@ -36,8 +36,8 @@ const PART_ATTEMPTS: u32 = 3;
 /// How many bytes have to arrive before the pace is judged.
 const PROBE_BYTES: u64 = 1 << 20;
 
-/// The pace, in bytes per second, above which the two ends limit a connection, and several
-/// connections would share that limit.
+/// The maximum pace, in bytes per second, at which several connections can help. Above it the two
+/// ends are the limit, and several connections would share that.
 const FAST: f64 = 80e6;
 
 /// The minimum gain that is worth new connections.

@@ -223,8 +223,8 @@ fn check_region(config: &ResolvedConfig, region: &str) -> Result<()> {
             config.invalid("region", "expected the name of a region, such as `nyc3` or `fra1`")
         );
     }
-    // Regions of Amazon's have three parts. Users copy one from the vendor's block for `backend
-    // "s3"`, where it is used only in the signature.
+    // Regions of Amazon's have three parts. Users copy one from the vendor's block for
+    // `backend "s3"`, where it is used only in the signature.
     if region.split('-').count() == 3 && config.string(ENDPOINT).is_none() {
         return Err(config.invalid("region", "it is a region of Amazon's").with_hint(
             "write the region of the bucket, such as `nyc3`: it stands in the bucket's URL",

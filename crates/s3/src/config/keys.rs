@@ -2,8 +2,9 @@
 
 use remote_state_core::config::{ConfigKeySpec, EmptyRule, ProviderSpec, ValueKind};
 
-/// The keys of the `s3` provider. Names, order of fallbacks and defaults are those of `backend
-/// "s3"` in Terraform 1.11, see <https://developer.hashicorp.com/terraform/language/backend/s3>.
+/// The keys of the `s3` provider. Names, order of fallbacks and defaults are those of
+/// `backend "s3"` in Terraform 1.11, see
+/// <https://developer.hashicorp.com/terraform/language/backend/s3>.
 pub static PROVIDER: ProviderSpec = ProviderSpec {
     scheme: "s3",
     title: "Amazon S3 and stores that speak its protocol",

@@ -299,8 +299,8 @@ fn check_key(key: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Fails, with the reason, if no new state may be created under this key. A state that exists under
-/// such a key can be read.
+/// Fails, with the reason, if no new state may be created under this key. An existing state under a
+/// key with a part `..` can still be read.
 pub(crate) fn check_new_key(key: &str) -> Result<(), &'static str> {
     check_key(key)?;
     if leads_back(key) { Err("it must not contain `..` as a part") } else { Ok(()) }

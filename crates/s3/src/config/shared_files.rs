@@ -275,7 +275,7 @@ impl Files {
         })
     }
 
-    /// Returns the logins that the selected profile, or those that it names as its source, need.
+    /// Returns the logins that the selected profile, or its sources, need.
     fn logins(&self) -> Logins {
         let mut logins = Logins { missing: self.missing(), ..Logins::default() };
         if let Some((origin, true)) = &self.named {

@@ -216,7 +216,7 @@ impl Bucket {
 }
 
 impl LockFile<'_> {
-    /// Returns those of these versions whose owners ignore the version list.
+    /// Returns the records of those versions whose owners ignore the version list.
     pub(super) async fn strangers(
         &self,
         operation: &'static str,

@@ -1,13 +1,13 @@
 //! The lock file: an object that only one client can create.
 //!
-//! Exclusion relies on the store: of any number of clients that send a `PUT` with `If-None-Match:
-//! *`, it must carry out one and answer 412 to the others. A store that ignores the condition would
-//! let every client win. So a store that is not known to honour it is tested with the first lock
-//! that is won: it must refuse a second conditional create. If it does not, the lock file is
-//! deleted again and the lock is refused. Until the test has succeeded, a lock file is looked for
-//! before one is created, so that no other client's lock file is overwritten. The test shows that
-//! the store checks the condition, not that checking and writing are one step: only the vendor's
-//! documentation can show that.
+//! Exclusion relies on the store: of any number of clients that send a `PUT` with
+//! `If-None-Match: *`, it must carry out one and answer 412 to the others. A store that ignores the
+//! condition would let every client win. So a store that is not known to honour it is tested with
+//! the first lock that is won: it must refuse a second conditional create. If it does not, the lock
+//! file is deleted again and the lock is refused. Until the test has succeeded, the client looks
+//! for a lock file before it creates one, so that it does not overwrite another client's. The test
+//! shows that the store checks the condition, not that checking and writing are one step: only the
+//! vendor's documentation can show that.
 //!
 //! A store of Ceph's family ignores the condition where versioning is enabled, and shows this by
 //! the version that its reply names: there the version list decides, see

@@ -1,4 +1,4 @@
-//! Which authorities' certificates of servers are trusted.
+//! Which certificates of servers are trusted.
 
 use std::sync::Arc;
 
