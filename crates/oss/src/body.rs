@@ -1,4 +1,4 @@
-//! Reading the body of an answer, piece by piece and in time.
+//! Reads the body of an answer, piece by piece and within a time limit.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use tokio::time::timeout;
 use crate::error::last_reason;
 use crate::http::answer_timeout;
 
-/// Reads a body as a whole, in the time that the slowest link takes for `most_bytes`.
+/// Reads a whole body, in the time that the slowest link takes for `most_bytes`.
 ///
 /// # Errors
-/// Why there is not all of it; a body that is longer than `most_bytes` is cut off.
+/// Why the body is incomplete. A body longer than `most_bytes` is cut off.
 pub(crate) async fn read(response: &mut Response, most_bytes: usize) -> Result<Vec<u8>, String> {
     read_within(answer_timeout(most_bytes as u64), response, most_bytes).await
 }
@@ -39,7 +39,7 @@ async fn read_within(
 /// Reads the next piece of a body; `None` at its end.
 ///
 /// # Errors
-/// Why it does not come.
+/// Why the piece does not arrive.
 pub(crate) async fn chunk(response: &mut Response) -> Result<Option<Bytes>, String> {
     match timeout(answer_timeout(0), response.chunk()).await {
         Ok(Ok(bytes)) => Ok(bytes),
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
     use crate::http::Http;
 
-    /// A connection on which an answer comes byte by byte, without end.
+    /// A connection on which an answer arrives byte by byte, without end.
     async fn dripping() -> Response {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

@@ -24,7 +24,7 @@ use crate::request::{Answer, Repeat, Sender};
 use crate::tablestore::Table;
 use crate::xml::{Entry, ListedVersion, decode};
 
-/// What to configure so that locks are taken.
+/// What to configure so that the store can lock.
 const LOCK_ADVICE: &[Advice] = &[
     Advice::text("remove `lock = false` from the configuration of every client of this state"),
     Advice::OverrideKey(KeyValue::literal("lock", "true")),
@@ -35,10 +35,11 @@ const LOCK_ADVICE: &[Advice] = &[
 const LONGEST_KEY: usize = 1023;
 
 impl OssConfig {
-    /// Makes the store. Nothing is sent before the first operation.
+    /// Creates the store. It sends nothing before the first operation.
     ///
     /// # Errors
-    /// `CredentialInvalid` for half of a pair of keys, and for a profile that cannot be used here.
+    /// `CredentialInvalid` for half of a pair of keys, and for a profile that this provider cannot
+    /// use.
     pub fn store(&self) -> Result<ObjectStateStore> {
         let sender = Sender::new(self)?;
         let table = self.tablestore.as_ref().map(|table| Table::new(sender.clone(), table, self));
@@ -57,26 +58,25 @@ impl OssConfig {
     }
 }
 
-/// A bucket, and what was learned of it.
+/// A bucket, and what this process has learned about it.
 #[derive(Debug)]
 pub(crate) struct Bucket {
     pub(crate) client: Client,
-    /// The store has been seen to refuse a second create.
+    /// The store has refused a second create, so its lock object works.
     pub(crate) is_proven: AtomicBool,
-    /// The bucket has been seen to keep versions. It never stops to have done so.
+    /// The bucket keeps versions, or did once. That never changes back.
     pub(crate) has_versions: AtomicBool,
 }
 
 impl Bucket {
-    /// Returns whether the bucket keeps versions, or did; `None` if that could not be found out.
+    /// Returns whether the bucket keeps versions, or did; `None` if that could not be determined.
     pub(crate) async fn versioning(&self, operation: &'static str) -> Option<EverVersioned> {
         if self.has_versions.load(Ordering::Acquire) {
             return Some(EverVersioned::EnabledOrSuspended);
         }
         match self.client.versioning(operation).await {
             Ok(versioning) => {
-                // The other answer is good for the moment only: versions can be turned on at any
-                // time.
+                // `Never` holds for the moment only: somebody can turn versions on at any time.
                 if versioning == EverVersioned::EnabledOrSuspended {
                     self.has_versions.store(true, Ordering::Release);
                 }
@@ -107,8 +107,8 @@ impl ObjectBackend for Bucket {
         self.client.url(key)
     }
 
-    /// No request replaces a state on a condition. Creating one can be left to the store on buckets
-    /// without versions alone.
+    /// OSS replaces no state on a condition. It makes a create conditional only on buckets without
+    /// versions.
     fn capabilities(&self) -> Capabilities {
         Capabilities::default()
             .with_conditional_write(false)
@@ -161,7 +161,7 @@ impl ObjectBackend for Bucket {
     ) -> Result<Page<String, Cursor>> {
         let page = self.client.list(operation, prefix, at.map(|at| at.key)).await?;
         let keys: Vec<_> = page.contents.iter().map(|listed| decode(&listed.key)).collect();
-        // The marker may be left out where the last key says the same.
+        // The service may leave the marker out where the last key says the same.
         let marker = page.next_marker.as_deref().map(decode).filter(|marker| !marker.is_empty());
         let marker = marker.or_else(|| keys.last().cloned()).map(Cursor::new);
         let first = keys.first().cloned();
@@ -180,7 +180,7 @@ impl ObjectBackend for Bucket {
         let ours = listed.filter(|(entry, _)| decode(&entry.key) == key);
         let items = ours.map(|(entry, is_marker)| state_version(entry, is_marker)).collect();
         let next_key = page.next_key_marker.as_deref().map(decode);
-        // Keys that merely begin like ours come after it.
+        // Keys that only share the prefix come after the key itself.
         let is_over = next_key.as_deref().is_some_and(|marker| marker != key);
         let version = page.next_version_id_marker.as_deref().map(decode);
         let next = next_key.zip(version).map(|(key, version)| Cursor::behind_version(key, version));
@@ -247,9 +247,9 @@ mod tests {
         OssConfig::from_resolved(&config).unwrap().store().unwrap()
     }
 
-    /// The row of a digest is the row of a lock with another name, and a lock object is an object
-    /// like a state. Who may choose the name of a state could otherwise lock what is another's
-    /// digest, or store where another's lock is.
+    /// A digest row is a lock row with another name, and a lock object is an object like a state.
+    /// Otherwise a client that may choose the name of a state could lock the digest of another
+    /// state, or store its state at the lock of another.
     #[test]
     fn two_names_never_lead_to_one_object_or_row() {
         let admit = |lock, has_table, key: &str| {

@@ -1,5 +1,5 @@
-//! One method for each call of the API. No policy here: what an answer means for a state or a lock
-//! is decided by the callers.
+//! One method for each call of the API. No policy here: the callers decide what an answer means for
+//! a state or a lock.
 
 use std::sync::Arc;
 
@@ -14,19 +14,18 @@ use crate::payload::Payload;
 use crate::request::{Answer, Call, Reads, Repeat, Sender};
 use crate::xml::{self, Listing, VersioningConfiguration, Versions};
 
-/// What the version is called that was there before versions were kept, and the one that takes its
-/// place while they are suspended: unlike the others' this name is given out again, and stands for
-/// another object then.
+/// The id of the version from before versioning, and of the version that replaces it while
+/// versioning is suspended. Unlike other ids, the service reuses this one for another object.
 pub(crate) const NULL_VERSION: &str = "null";
 
-/// How many objects a page of a listing has at most.
+/// The maximum number of objects on a page of a listing.
 const PAGE: &str = "1000";
 
 /// A connection to one bucket.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     pub(crate) sender: Sender,
-    /// The headers that go with everything that is written.
+    /// The headers of every write.
     written_as: Arc<WrittenAs>,
 }
 
@@ -39,14 +38,14 @@ struct WrittenAs {
 /// How an object is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PutMode {
-    /// Whatever is there.
+    /// Replaces any object.
     Overwrite,
-    /// Unless something is there. On a bucket that keeps versions, or did, the service does not
-    /// look.
+    /// Refuses to replace an object. The service ignores this on a bucket that keeps versions, or
+    /// did.
     ForbidOverwrite,
 }
 
-/// What the store says of an object that was written.
+/// What the store reports about an object that it wrote.
 #[derive(Debug)]
 pub(crate) struct Stored {
     pub(crate) etag: Option<String>,
@@ -56,9 +55,9 @@ pub(crate) struct Stored {
 /// Whether a bucket keeps versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum EverVersioned {
-    /// It keeps them, or did once.
+    /// The bucket keeps versions, or did once.
     EnabledOrSuspended,
-    /// It never has.
+    /// The bucket never kept versions.
     Never,
 }
 
@@ -69,8 +68,8 @@ impl Client {
         Self { sender, written_as: Arc::new(written_as) }
     }
 
-    /// Reads an object, or exactly one version of it, and makes sure that it was the store that
-    /// answered: that never leaves out the entity tag.
+    /// Reads an object, or exactly one version of it, and checks that the store answered: the store
+    /// always sends the entity tag.
     ///
     /// <https://www.alibabacloud.com/help/en/oss/developer-reference/getobject>
     pub(crate) async fn get(
@@ -110,11 +109,11 @@ impl Client {
         self.stored(operation, key, payload, &answer, "etag")
     }
 
-    /// Creates an object by appending to what must not be there, without ever repeating the
-    /// request: the second could fail on the first.
+    /// Creates an object by appending to a missing one. Never repeats the request: the second could
+    /// fail because of the first.
     ///
-    /// Unlike `x-oss-forbid-overwrite` this is create-only on buckets that keep versions too.
-    /// Nothing empty must be created so, for the next one would not be refused.
+    /// Unlike `x-oss-forbid-overwrite`, this is create-only also on buckets that keep versions.
+    /// Never create an empty object this way: the store would accept the next append.
     ///
     /// <https://www.alibabacloud.com/help/en/oss/developer-reference/appendobject>
     pub(crate) async fn append_once(
@@ -129,7 +128,7 @@ impl Client {
         );
         let mut call = Call::new(operation, Method::POST, Some(key));
         call.query = vec![("append", None), ("position", Some("0".to_owned()))];
-        // The call takes no key of one's choice: the bucket's own is used.
+        // The call accepts no KMS key: the store uses the bucket's own.
         call.headers = self.headers(false);
         call.payload = Some(payload);
         call.repeat = Repeat::Never;
@@ -145,13 +144,13 @@ impl Client {
                 headers.push(("x-oss-server-side-encryption-key-id", key.clone()));
             }
         }
-        // Native clients send `x-oss-acl`, the header of buckets, which does nothing here.
+        // Native clients send `x-oss-acl`, the header for buckets, which has no effect on objects.
         headers.extend(self.written_as.acl.clone().map(|acl| ("x-oss-object-acl", acl)));
         headers
     }
 
-    /// Makes sure that it was the store that answered, which never leaves out the header `sign`,
-    /// and that it has what was sent.
+    /// Checks that the store answered, which always sends the header `sign`, and that it has the
+    /// bytes that were sent.
     fn stored(
         &self,
         operation: &'static str,
@@ -171,15 +170,15 @@ impl Client {
                 ErrorKind::Unavailable,
                 "the store has something else than what was sent (CRC-64)",
             );
-            // It has been written: the caller looks.
+            // The store has written the object: the caller reads it back.
             return Err(Failure { outcome: Outcome::Unknown, error });
         }
         let text = |name: &str| answer.header(name).map(str::to_owned);
         Ok(Stored { etag: text("etag"), version: text("x-oss-version-id") })
     }
 
-    /// Deletes an object, or exactly one version of it, and makes sure that it was the store that
-    /// answered: it says 204, whether there was one or not.
+    /// Deletes an object, or exactly one version of it, and checks that the store answered: it
+    /// sends a 204, whether the object existed or not.
     ///
     /// <https://www.alibabacloud.com/help/en/oss/developer-reference/deleteobject>
     pub(crate) async fn delete(
@@ -265,7 +264,8 @@ impl Client {
         xml::parse(text).ok_or_else(|| self.stranger(operation, key))
     }
 
-    /// Something answered, but not the store: what became of the request is not known.
+    /// Creates the failure for an answer that is not the store's: the outcome of the request is
+    /// unknown.
     fn stranger(&self, operation: &'static str, key: &str) -> Failure {
         let object = self.url(key);
         let error = self

@@ -1,4 +1,4 @@
-//! The time as the service has it.
+//! The service's time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -7,10 +7,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use remote_state_core::provider::warn_of_clock;
 
-/// What no service takes for a wrong clock.
+/// A difference that every service tolerates.
 const SKEW: Duration = Duration::from_secs(4 * 60);
 
-/// This machine's clock, put right by what the service says. Clones share the correction.
+/// This machine's clock, corrected by the service's answers. Clones share the correction.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Clock {
     ahead_seconds: Arc<AtomicI64>,
@@ -23,14 +23,14 @@ impl Clock {
         Timestamp::now().checked_add(ahead).unwrap_or_else(|_| Timestamp::now())
     }
 
-    /// Takes over the time of an answer, in the form that HTTP gives it. Returns whether it is one.
+    /// Adopts the time of an answer, in HTTP's form. Returns whether the text is such a time.
     pub(crate) fn follow(&self, date: &str) -> bool {
         let Some(theirs) = parse_http_date(date) else { return false };
         self.follow_time(theirs);
         true
     }
 
-    /// Takes over the time of an answer.
+    /// Adopts the time of an answer.
     pub(crate) fn follow_time(&self, theirs: Timestamp) {
         let ahead = theirs.duration_since(Timestamp::now()).as_secs();
         self.ahead_seconds.store(ahead, Ordering::Relaxed);
@@ -38,8 +38,8 @@ impl Clock {
     }
 }
 
-/// Whether the time that a request was signed with is so far from the service's that this may be
-/// why it was refused.
+/// Returns whether the time in a signature is so far from the service's that the service may have
+/// refused the request because of it.
 pub(crate) fn are_far_apart(signed: Timestamp, theirs: Timestamp) -> bool {
     theirs.duration_since(signed).unsigned_abs() > SKEW
 }

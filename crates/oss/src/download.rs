@@ -8,12 +8,12 @@ use reqwest::Response;
 use crate::body::chunk;
 use crate::payload::Crc64;
 
-/// A transfer that is under way.
+/// A running transfer.
 struct Transfer {
     response: Response,
     left_bytes: u64,
     crc: Crc64,
-    /// What the sum of all bytes must be, if the store says.
+    /// The expected checksum of all bytes, if the store sends one.
     expected: Option<u64>,
     object: String,
 }
@@ -51,7 +51,7 @@ impl Transfer {
     }
 }
 
-/// Passes the bytes on, and makes sure that none is missing or damaged at the end.
+/// Passes the bytes on, and checks at the end that none is missing or damaged.
 pub(crate) fn body(
     response: Response,
     size_bytes: u64,

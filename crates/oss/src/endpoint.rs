@@ -1,4 +1,4 @@
-//! Where a bucket is: its host, the path to its objects, and the region that an endpoint names.
+//! The address of a bucket: its host, the path to its objects, and the region in an endpoint.
 //!
 //! <https://www.alibabacloud.com/help/en/oss/user-guide/regions-and-endpoints>
 
@@ -10,7 +10,7 @@ use crate::sign::{Query, encode, encode_path};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AddressStyle {
-    /// Not at all: the domain stands for the bucket.
+    /// Not at all: the domain belongs to the bucket.
     Cname,
     /// As the first part of the path. The public service refuses it.
     Path,
@@ -18,7 +18,7 @@ pub enum AddressStyle {
     Virtual,
 }
 
-/// An endpoint, with or without a path below which everything is.
+/// An endpoint, with or without a base path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     scheme: &'static str,
@@ -28,16 +28,16 @@ pub(crate) struct Endpoint {
     base: String,
     style: AddressStyle,
     region: Option<String>,
-    /// It is one of the vendor's own.
+    /// It is one of the vendor's own endpoints.
     pub(crate) is_public: bool,
 }
 
 impl Endpoint {
-    /// Reads an endpoint, which without a scheme is reached over HTTPS. `style` is `None` to tell
-    /// by the host: IP addresses have no subdomains.
+    /// Reads an endpoint; HTTPS is the default scheme. A `style` of `None` means that the host
+    /// decides: IP addresses have no subdomains.
     ///
     /// # Errors
-    /// Says why it is none.
+    /// Says why the text is no endpoint.
     pub(crate) fn parse(text: &str, style: Option<AddressStyle>) -> Result<Self, &'static str> {
         const EXPECTED: &str = "expected a host such as `oss-cn-beijing.aliyuncs.com`, or a URL such as `http://127.0.0.1:8080`";
         let with_scheme =
@@ -50,7 +50,7 @@ impl Endpoint {
         };
         let host = url.host().ok_or(EXPECTED)?;
         if !url.username().is_empty() || url.password().is_some() {
-            // It would be shown wherever the endpoint is.
+            // Messages that name the endpoint would show it.
             return Err(
                 "it must not hold a user name or a password, which the service has no use for",
             );
@@ -76,7 +76,7 @@ impl Endpoint {
         })
     }
 
-    /// The public endpoint of a region.
+    /// Returns the public endpoint of a region.
     pub(crate) fn of_region(
         region: &str,
         style: Option<AddressStyle>,
@@ -84,9 +84,8 @@ impl Endpoint {
         Self::parse(&format!("oss-{region}.aliyuncs.com"), style)
     }
 
-    /// The endpoint without the bucket that it names too, if it does. Of hosts that are not the
-    /// vendor's nobody can tell what they name, and one that stands for the bucket (`cname`)
-    /// may.
+    /// Returns the endpoint without the bucket that it also names, if it does. What a host outside
+    /// the vendor's domains names is unknown; one that stands for the bucket (`cname`) may name it.
     pub(crate) fn without_bucket(&self, bucket: &str) -> Option<String> {
         if !self.is_public || self.style == AddressStyle::Cname {
             return None;
@@ -104,12 +103,12 @@ impl Endpoint {
             .then(|| format!("{}://{}", self.scheme, labels[named..].join(".")))
     }
 
-    /// The region that the host names, if it does.
+    /// Returns the region that the host names, if it does.
     pub(crate) fn region(&self) -> Option<&str> {
         self.region.as_deref()
     }
 
-    /// The URL of an object, or of the bucket.
+    /// Returns the URL of an object, or of the bucket.
     pub(crate) fn url(&self, bucket: &str, key: Option<&str>, query: &Query) -> String {
         let Self { scheme, authority, base, style, .. } = self;
         let key = encode_path(key.unwrap_or_default());

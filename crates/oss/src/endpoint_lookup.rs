@@ -1,4 +1,4 @@
-//! Asking the vendor for a region's endpoint.
+//! Looks up a region's endpoint at the vendor.
 //!
 //! <https://www.alibabacloud.com/help/en/oss/user-guide/regions-and-endpoints>
 
@@ -14,7 +14,7 @@ use crate::http::answer_timeout;
 use crate::request::Sender;
 use crate::sign::sign_rpc;
 
-/// The longest answer that is read, in bytes.
+/// The maximum length of an answer, in bytes.
 const MOST_BYTES: usize = 64 << 10;
 
 #[derive(Deserialize)]
@@ -39,8 +39,8 @@ struct Offered {
     endpoint: String,
 }
 
-/// Asks a location service. Unlike native clients, which go on without a word, whoever asked for
-/// this is told if it fails.
+/// Queries a location service. Native clients ignore a failure; here it is an error, since the
+/// configuration names the service.
 pub(crate) async fn endpoint(
     sender: &Sender,
     operation: &'static str,

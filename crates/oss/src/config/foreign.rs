@@ -1,4 +1,4 @@
-//! Which services other than the vendor's own a file of the directory names.
+//! Finds services outside the vendor's domains that a file of the directory names.
 
 use remote_state_core::Result;
 use remote_state_core::config::{ForeignEndpoint, ResolvedConfig};
@@ -8,11 +8,12 @@ use url::Url;
 use crate::config::url;
 use crate::credentials::Wanted;
 
-/// The services that are sent credentials, a session's token or an identity provider's.
+/// The keys of the services that receive credentials, a session token or an identity provider's
+/// token.
 const SERVICES: [&str; 4] =
     ["endpoint", "tablestore_endpoint", "sts_endpoint", "location_endpoint"];
 
-/// The key ids that the vendor gives out: those of users, and those of sessions.
+/// The prefixes of the vendor's key ids: of users, and of sessions.
 const OF_VENDOR: [&str; 2] = ["LTAI", "STS."];
 
 pub(super) fn foreign(config: &ResolvedConfig, wanted: &Wanted) -> Result<Vec<ForeignEndpoint>> {
@@ -28,7 +29,8 @@ pub(super) fn foreign(config: &ResolvedConfig, wanted: &Wanted) -> Result<Vec<Fo
     Ok(foreign)
 }
 
-/// Whether the vendor gave the credentials out, as far as is known before they are asked for.
+/// Returns whether the vendor may have issued the credentials, as far as is known before they are
+/// loaded.
 fn may_be_vendors(wanted: &Wanted) -> bool {
     let of_profile = wanted.profile.as_ref().filter(|profile| profile.holds_keys());
     let key = match of_profile {
@@ -41,8 +43,8 @@ fn may_be_vendors(wanted: &Wanted) -> bool {
     takes_role || !has_keys || OF_VENDOR.iter().any(|prefix| key.starts_with(prefix))
 }
 
-/// Whether a URL leads to one of the services that are used here. Under the same domain are hosts
-/// that anybody can rent.
+/// Returns whether a URL names one of the vendor's services used here. Anybody can rent other hosts
+/// under the same domain.
 fn is_vendors_host(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_end_matches('.');
     let Some(name) = host.strip_suffix(".aliyuncs.com") else { return false };

@@ -1,4 +1,4 @@
-//! What the configuration says about credentials and roles.
+//! Reads credentials and roles from the configuration.
 
 use std::path::PathBuf;
 
@@ -12,16 +12,17 @@ use crate::credentials::{
     Held, OidcToken, Profile, Role, SESSION_NAME, SESSION_SECONDS, StsEndpoint, Wanted,
 };
 
-/// How long a session may be that is configured, in seconds.
+/// The session durations that may be configured, in seconds.
 const SESSION_RANGE: std::ops::RangeInclusive<u32> = 900..=3600;
 
-/// Reads the profile that is named, if one is.
+/// Reads the configured profile, if there is one.
 pub(super) fn profile(config: &ResolvedConfig) -> Result<Option<Profile>> {
     let Some(name) = nonempty(config, "profile") else { return Ok(None) };
     let file = profiles_file(config)?;
     match Profile::read(&file, name) {
         Ok(profile) => Ok(Some(profile)),
-        // A variable names it for every tool on the machine, and here nothing of it may be needed.
+        // A variable names the profile for every tool on the machine, and this store may not need
+        // it.
         Err(error)
             if !is_configured(config, "profile")
                 && nonempty(config, "access_key").is_some()
@@ -36,7 +37,7 @@ pub(super) fn profile(config: &ResolvedConfig) -> Result<Option<Profile>> {
 
 const PROFILES_FILE: &str = "shared_credentials_file";
 
-/// Returns where a file of the directory names an STS that everybody on the way can listen to.
+/// Returns where a file of the directory names an STS endpoint without encryption.
 fn open_sts(config: &ResolvedConfig) -> Result<Option<String>> {
     let Some(url) = url(config, "sts_endpoint", "sts.cn-beijing.aliyuncs.com")? else {
         return Ok(None);
@@ -51,8 +52,8 @@ fn open_sts(config: &ResolvedConfig) -> Result<Option<String>> {
     Ok(is_open.then(|| config.origin("sts_endpoint").to_string()))
 }
 
-/// Takes out a token that is none: only the first proposal of the backend knew this name of the
-/// variable, which others use for other things.
+/// Removes a value that is no security token: only the first proposal of the backend knew this
+/// variable, which other tools use for other things.
 pub(super) fn without_foreign_token(config: &ResolvedConfig) -> ResolvedConfig {
     const KEY: &str = "security_token";
     let is_foreign =
@@ -65,7 +66,7 @@ fn profiles_file(config: &ResolvedConfig) -> Result<PathBuf> {
     const KEY: &str = PROFILES_FILE;
     let text = nonempty(config, KEY).unwrap_or("~/.aliyun/config.json");
     match config.path(KEY, text) {
-        // Whoever gave no environment has no home folder, and so no such file.
+        // Without an environment there is no home folder, and so no such file.
         Err(_) if !is_configured(config, KEY) => Ok(PathBuf::from(text)),
         other => other,
     }
@@ -124,8 +125,8 @@ fn keys_origin(config: &ResolvedConfig) -> String {
     if origins.is_empty() { "nowhere".to_owned() } else { origins.join(" and ") }
 }
 
-/// The role as the configuration has it: the single keys go before the block, and both before the
-/// environment. Whatever is left open, the profile says.
+/// Returns the configured role: the single keys take precedence over the block, and both over the
+/// environment. The profile supplies the rest.
 fn role(
     config: &ResolvedConfig,
     profile: Option<&Profile>,
@@ -178,7 +179,7 @@ fn role(
     }))
 }
 
-/// As in native clients, the variable comes last, and is not checked.
+/// As in native clients, the variable comes last and is not checked.
 fn duration(config: &ResolvedConfig, profile: Option<&Profile>) -> Result<u32> {
     let single = "assume_role_session_expiration";
     for name in [single, "assume_role.session_expiration"] {
@@ -213,7 +214,7 @@ fn oidc(
                 open_sts: open_sts.cloned(),
             }))
         }
-        // Half of it in the environment is what other tools may do with.
+        // Other tools may set half of the pair in the environment.
         _ if !is_configured(config, arn) && !is_configured(config, file) => Ok(None),
         (Some(_), None) => Err(needed(config, file, arn)),
         (None, Some(_)) => Err(needed(config, arn, file)),

@@ -3,11 +3,12 @@
 use remote_state_core::config::{ConfigKeySpec, EmptyRule, ProviderSpec, ValueKind};
 
 /// The keys of the `oss` provider: those of `backend "oss"` in its first proposal (`path`, `name`,
-/// `lock`) and in every release (`prefix`, `key`, `tablestore_*`), and some of our own. See <https://developer.hashicorp.com/terraform/language/backend/oss>.
+/// `lock`) and in every release (`prefix`, `key`, `tablestore_*`), and some of this project. See
+/// <https://developer.hashicorp.com/terraform/language/backend/oss>.
 pub static PROVIDER: ProviderSpec =
     ProviderSpec { scheme: "oss", title: "Alibaba Cloud OSS", keys: KEYS };
 
-/// An optional text. As in Terraform, an explicit empty string keeps the environment out.
+/// A text that may be absent. As in Terraform, an explicit empty string overrides the environment.
 const fn text(name: &'static str, doc: &'static str) -> ConfigKeySpec {
     ConfigKeySpec::new(name, ValueKind::String, doc).empty(EmptyRule::Value)
 }

@@ -1,5 +1,4 @@
-//! The configuration of a store, from resolved values to checked ones. What keys there are says
-//! `keys.rs`.
+//! The configuration of a store, from resolved values to checked ones. `keys.rs` lists the keys.
 
 use remote_state_core::config::{ConfigValue, ForeignEndpoint, Origin, ResolvedConfig};
 use remote_state_core::{Error, Result};
@@ -19,11 +18,11 @@ mod tests;
 
 pub use keys::PROVIDER;
 
-/// The folder and the name of a state that nobody gave them, as in the releases of native clients.
+/// The default folder and name of a state, as in the releases of native clients.
 const DEFAULT_PREFIX: &str = "env:";
 const DEFAULT_NAME: &str = "terraform.tfstate";
 
-/// The keys whose texts may have several lines: what is sent as a document, or escaped in a URL.
+/// The keys whose values may span lines: documents, and values that are escaped in a URL.
 const SEVERAL_LINES: [&str; 6] =
     ["path", "name", "prefix", "key", "assume_role_policy", "assume_role.policy"];
 
@@ -35,17 +34,17 @@ pub struct OssConfig {
     pub bucket: String,
     /// Whether the lock object is used.
     pub uses_lock_object: bool,
-    /// Whether the Tablestore table is locked in, if there is one.
+    /// Whether the store locks in the Tablestore table, if there is one.
     pub locks_in_table: bool,
     /// The Tablestore table of locks and digests, if there is one.
     pub tablestore: Option<Tablestore>,
     /// The plain name of the region, if it is known.
     pub region: Option<String>,
-    /// Which signature to make.
+    /// The version of the signature.
     pub signature_version: SignatureVersion,
-    /// How the store encrypts what is written.
+    /// How the store encrypts the objects that it writes.
     pub encryption: Option<Encryption>,
-    /// The ACL for what is written.
+    /// The ACL of the objects that the store writes.
     pub acl: Option<String>,
     /// How often a failed request is repeated.
     pub max_retries: usize,
@@ -61,9 +60,9 @@ pub struct OssConfig {
 /// Where the endpoint comes from.
 #[derive(Clone, Debug)]
 pub(crate) enum EndpointChoice {
-    /// It is known.
+    /// The configuration names the endpoint.
     Known(Endpoint),
-    /// A location service is asked for that of the region.
+    /// A location service reports the endpoint of the region.
     Asked { service: Url, region: String, style: Option<AddressStyle> },
 }
 
@@ -73,23 +72,23 @@ pub(crate) enum EndpointChoice {
 pub struct Tablestore {
     /// The table.
     pub table: String,
-    /// The instance it is in.
+    /// The instance of the table.
     pub instance: String,
     /// The instance's URL.
     pub endpoint: Url,
 }
 
-/// How the store encrypts what is written.
+/// How the store encrypts the objects that it writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Encryption {
     /// `AES256`, `KMS` or `SM4`.
     pub algorithm: &'static str,
-    /// The KMS key; none for the bucket's own.
+    /// The KMS key; `None` for the bucket's own.
     pub kms_key_id: Option<String>,
 }
 
-/// Where the values were set by which a store is found and entered, for messages.
+/// Where the endpoint and the credentials were set, for messages.
 #[derive(Clone, Debug)]
 pub(crate) struct Origins {
     pub(crate) bucket: String,
@@ -123,7 +122,7 @@ impl OssConfig {
             .or_else(|| profile.as_ref().map(|profile| profile.region_id.as_str()))
             .filter(|region| !region.is_empty())
             .or_else(|| given.as_ref().and_then(Endpoint::region));
-        // Tools disagree about what a region is called; in a signature it has no prefix.
+        // Tools disagree on the name of a region; in a signature it has no prefix.
         let region = named.map(|region| region.strip_prefix("oss-").unwrap_or(region).to_owned());
         let signature_version = match config.string("signature_version") {
             None | Some("v4") => SignatureVersion::V4,
@@ -178,7 +177,7 @@ impl OssConfig {
     }
 }
 
-/// A text that is set and not empty.
+/// Returns a value that is set and not empty.
 fn nonempty<'a>(config: &'a ResolvedConfig, name: &str) -> Option<&'a str> {
     config.string(name).filter(|text| !text.is_empty())
 }
@@ -197,7 +196,7 @@ fn check_bucket(name: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Decides by the keys that are set which of the two layouts is meant.
+/// Chooses one of the two layouts by the keys that are set.
 fn layout(config: &ResolvedConfig) -> Result<Layout> {
     let original = ["path", "name"].into_iter().find(|key| config.get(key).is_some());
     let released = ["prefix", "key"].into_iter().find(|key| config.get(key).is_some());
@@ -252,7 +251,7 @@ fn endpoint_of_region(
     }
 }
 
-/// Reads a URL, which without a scheme is reached over HTTPS.
+/// Reads a URL; HTTPS is the default scheme.
 fn url(config: &ResolvedConfig, key: &str, example: &str) -> Result<Option<Url>> {
     let Some(text) = nonempty(config, key) else { return Ok(None) };
     let with_scheme =
@@ -269,7 +268,7 @@ fn url(config: &ResolvedConfig, key: &str, example: &str) -> Result<Option<Url>>
 fn tablestore(config: &ResolvedConfig) -> Result<Option<Tablestore>> {
     const EXAMPLE: &str = "https://tf-lock.cn-beijing.ots.aliyuncs.com";
     let Some(table) = nonempty(config, "tablestore_table") else {
-        // As in native clients, an endpoint alone is no table.
+        // As in native clients, an endpoint alone does not name a table.
         return Ok(None);
     };
     let Some(endpoint) = url(config, "tablestore_endpoint", EXAMPLE)? else {
@@ -286,18 +285,18 @@ fn tablestore(config: &ResolvedConfig) -> Result<Option<Tablestore>> {
     Ok(Some(Tablestore { table: table.to_owned(), instance, endpoint }))
 }
 
-/// Which locks are taken: the object, and the row of the table.
+/// Returns which locks the store takes: the object, and the row of the table.
 ///
-/// A table is what native clients lock in, so with one the object is left alone, unless it is asked
-/// for too.
+/// Native clients lock in the table, so with a table the store uses the object only if the
+/// configuration says so.
 fn locks(config: &ResolvedConfig, has_table: bool) -> (bool, bool) {
     let is_on = config.bool("lock");
     let is_asked_for = config.get("lock").is_some_and(|lock| lock.origin != Origin::Default);
     (is_on && (is_asked_for || !has_table), is_on && has_table)
 }
 
-/// In the layout of the releases there may be native clients beside us, and without a table they
-/// know no lock.
+/// With the layout of the releases, native clients may use the same state; without a table they
+/// take no lock.
 fn notes(config: &ResolvedConfig, has_table: bool) -> Vec<String> {
     let is_released = config.get("path").is_none();
     let is_decided = config.get("lock").is_some_and(|lock| lock.origin != Origin::Default);
@@ -354,22 +353,21 @@ fn max_retries(config: &ResolvedConfig) -> Result<usize> {
         .map_err(|_| config.invalid("max_retries", "expected a whole number that is not negative"))
 }
 
-/// Creates the error for two keys of which only one may be set.
+/// Creates the error for two keys that exclude each other.
 fn both(config: &ResolvedConfig, one: &str, other: &str) -> Error {
     Error::config(format!("`{one}` and `{other}` are both set, but exclude each other"))
         .with_context("set in", format_args!("{} (`{one}`)", config.origin(one)))
         .with_context("and in", format_args!("{} (`{other}`)", config.origin(other)))
 }
 
-/// Returns whether a value was written down somewhere, and is not what the environment has for
-/// everybody.
+/// Returns whether a value comes from a file or a flag, and not from the environment of all tools.
 fn is_configured(config: &ResolvedConfig, name: &str) -> bool {
     config
         .get(name)
         .is_some_and(|value| !matches!(value.origin, Origin::Environment(_) | Origin::Default))
 }
 
-/// A number of seconds; absent and zero stand for none.
+/// Reads a number of seconds; absent and zero mean none.
 fn seconds(config: &ResolvedConfig, name: &str) -> Result<Option<u32>> {
     match config.get(name).map(|value| &value.value) {
         Some(ConfigValue::Number(text)) => match text.parse() {

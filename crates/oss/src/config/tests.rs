@@ -1,4 +1,4 @@
-//! What is read, what is refused, and in what words.
+//! Accepted and refused values, and the error messages.
 
 use remote_state_core::ErrorKind;
 use remote_state_core::config::{Environment, Layer, Setting, Sourced, resolve};
@@ -31,7 +31,7 @@ fn config(keys: &[(&str, &str)]) -> Result<OssConfig> {
     with_environment(keys, &[])
 }
 
-/// Without the keys that every other test has.
+/// Parses a configuration without the keys that all other tests share.
 fn alone(keys: &[(&str, &str)], env: &[(&str, &str)]) -> Result<OssConfig> {
     OssConfig::from_resolved(&resolved(keys, env)?)
 }
@@ -144,7 +144,7 @@ fn values_that_do_not_do_are_refused_with_their_key() {
     }
 }
 
-/// Native clients end with a panic.
+/// Native clients panic here.
 #[test]
 fn a_table_without_an_endpoint_is_a_configuration_error() {
     let error = config(&[("tablestore_table", "locks")]).unwrap_err();
@@ -154,7 +154,7 @@ fn a_table_without_an_endpoint_is_a_configuration_error() {
         "{error:?}"
     );
     assert!(error.hints().iter().any(|hint| hint.contains(".ots.aliyuncs.com")), "{error:?}");
-    // An endpoint alone locks nothing, as in native clients, and the lock object is taken.
+    // As in native clients, an endpoint alone locks nothing, so the store uses the lock object.
     let config =
         config(&[("tablestore_endpoint", "https://tf.cn-beijing.ots.aliyuncs.com")]).unwrap();
     assert!(config.tablestore.is_none() && config.uses_lock_object);

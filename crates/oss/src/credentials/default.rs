@@ -1,23 +1,23 @@
-//! Which sources there are, and in which order they are asked.
+//! The sources of credentials and their order.
 //!
-//! As in `backend "oss"`, which takes the first of these that gives an access key:
+//! As in `backend "oss"`, the first source that yields an access key wins:
 //!
-//! 1. `access_key`, `secret_key` and `security_token`, each completed from the profile that is
-//!    named, if it holds keys.
-//! 2. The instance's role that is named (`ecs_role_name`, or a profile of mode `EcsRamRole`).
+//! 1. `access_key`, `secret_key` and `security_token`, each completed from the named profile, if it
+//!   holds keys.
+//! 2. The named role of the instance (`ecs_role_name`, or a profile of mode `EcsRamRole`).
 //!
-//! Where neither says anything, native clients send requests that nobody signed. Here the search
-//! goes on, as in the vendor's own tools:
+//! If neither is set, native clients send unsigned requests. This crate searches on, as the
+//! vendor's own tools do:
 //!
-//! 3. The profile that is named, if it is of another mode: a token (`OIDC`), a program
-//!    (`External`), a URL, another profile's role.
+//! 3. The named profile, if it is of another mode: a token (`OIDC`), a program (`External`), a URL,
+//!   another profile's role.
 //! 4. A token of an identity provider (`oidc_provider_arn`, `oidc_token_file`) with the role.
 //! 5. The profile that the CLI has chosen (`current`).
 //! 6. `credentials_uri`.
-//! 7. The instance's metadata service, with whatever role the instance has.
+//! 7. The instance's metadata service, with any role that the instance has.
 //!
-//! With a role to assume (`assume_role_role_arn`, or a profile of mode `RamRoleArn`), all of this
-//! is what it is assumed with.
+//! With a role to assume (`assume_role_role_arn`, or a profile of mode `RamRoleArn`), these are the
+//! credentials that assume it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ use crate::credentials::sts::StsEndpoint;
 use crate::credentials::uri::CredentialsUri;
 use crate::credentials::{Chain, Credentials, Source, Static, no_credentials};
 
-/// What the configuration says about credentials. Empty texts stand for none.
+/// The configured credentials. Empty texts mean none.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
     pub(crate) access_key: String,
@@ -42,7 +42,7 @@ pub(crate) struct Wanted {
     pub(crate) security_token: SecretString,
     /// Where the keys were set, for messages.
     pub(crate) origin: String,
-    /// The profile that is named.
+    /// The named profile.
     pub(crate) profile: Option<Profile>,
     /// The CLI's file.
     pub(crate) profiles_file: PathBuf,
@@ -57,23 +57,23 @@ pub(crate) struct Wanted {
     pub(crate) held: Held,
 }
 
-/// What files of the directory are held to: see `remote_state_core::config`.
+/// Restrictions on files of the directory: see `remote_state_core::config`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Held {
     /// The CLI's file lies inside the directory, and a file of the directory names it.
     pub(crate) profiles_file: bool,
-    /// Its programs run all the same.
+    /// The CLI's file may run programs all the same.
     pub(crate) allows_programs: bool,
-    /// Where a file of the directory names an STS that is reached without encryption.
+    /// Where a file of the directory names an STS endpoint without encryption.
     pub(crate) open_sts: Option<String>,
 }
 
-/// Whose token it is, and where it is.
+/// The identity provider of a token, and the token's file.
 #[derive(Clone, Debug)]
 pub(crate) struct OidcToken {
     pub(crate) provider_arn: String,
     pub(crate) file: PathBuf,
-    /// The place in a file of the directory that names the token's file, if one does.
+    /// The place in a file of the directory that names the token's file, if there is one.
     pub(crate) named_by_directory: Option<String>,
     /// See [`Held::open_sts`].
     pub(crate) open_sts: Option<String>,
@@ -82,10 +82,10 @@ pub(crate) struct OidcToken {
 /// Chooses the source.
 ///
 /// # Errors
-/// `CredentialInvalid` for half of a pair of keys, and for a profile that cannot be used here.
+/// `CredentialInvalid` for half of a pair of keys, and for a profile that this provider cannot use.
 pub(crate) fn choose(wanted: &Wanted) -> Result<Arc<dyn Source>> {
     let role = match &wanted.profile {
-        // A role in the configuration goes before the profile's.
+        // A role in the configuration overrides the profile's.
         Some(profile) => wanted.role.clone().or_else(|| profile.role(&wanted.sts)),
         None => wanted.role.clone(),
     };
@@ -109,7 +109,7 @@ pub(crate) fn choose(wanted: &Wanted) -> Result<Arc<dyn Source>> {
     }
     if let Some(profile) = &wanted.profile {
         let source = source_of(profile, wanted)?;
-        // The role of such a profile is part of its source already.
+        // The source of such a profile already includes its role.
         return Ok(match wanted.role.clone() {
             Some(role) => Arc::new(AssumedRole { base: source, role }),
             None => source,
@@ -129,11 +129,11 @@ pub(crate) fn choose(wanted: &Wanted) -> Result<Arc<dyn Source>> {
         sources.push(Arc::new(metadata(None)));
     }
     let chain: Arc<dyn Source> = Arc::new(Chain(sources));
-    // With a token the role is assumed in the chain.
+    // With a token, the chain itself assumes the role.
     Ok(if uses_role { assumed(chain) } else { chain })
 }
 
-/// The keys that are set, each completed from the profile, as native clients mix them.
+/// Returns the configured keys, each completed from the profile, as native clients do.
 fn keys(wanted: &Wanted) -> Result<Option<Static>> {
     let profile = wanted.profile.as_ref().filter(|profile| profile.holds_keys());
     let either = |given: &str, of_profile: Option<&str>| {

@@ -1,5 +1,5 @@
 //! The role of the ECS instance, from its metadata service: hardened mode first, and the older mode
-//! where that is not known.
+//! if the service does not know that.
 //!
 //! <https://www.alibabacloud.com/help/en/ecs/user-guide/view-instance-metadata>
 
@@ -16,20 +16,20 @@ use crate::body::read;
 use crate::credentials::sts::Handed;
 use crate::credentials::{Credentials, Source, Surroundings, no_credentials};
 
-/// The service is on the machine itself: where there is none, nobody should wait for it.
+/// The service runs on the machine itself: where it is missing, a command must not wait long.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long the service's own token is good for.
+/// The lifetime of the service's own token.
 const TOKEN_SECONDS: &str = "21600";
 
-/// The longest answer that is read, in bytes.
+/// The maximum length of an answer, in bytes.
 const MOST_BYTES: usize = 64 * 1024;
 
 /// The credentials of an instance's role.
 #[derive(Debug)]
 pub(super) struct Metadata {
     pub(super) endpoint: Url,
-    /// The role; `None` to ask which one there is.
+    /// The role; `None` to use the role that the service names.
     pub(super) role_name: Option<String>,
 }
 
@@ -88,7 +88,7 @@ struct Said {
 }
 
 impl Metadata {
-    /// Asks for a token; `None` where the service is of the older mode, which knows none.
+    /// Requests a token; `None` if the service knows only the older mode, which has none.
     async fn token(&self, surroundings: &Surroundings) -> Result<Option<String>> {
         let url = self.url("latest/api/token");
         let request = surroundings

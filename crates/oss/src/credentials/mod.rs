@@ -1,4 +1,4 @@
-//! Credentials, and where they come from. The order of sources says `default.rs`.
+//! Credentials and their sources. `default.rs` defines the order of the sources.
 
 mod default;
 mod metadata;
@@ -29,17 +29,17 @@ pub(crate) use profile::{Profile, SESSION_NAME, SESSION_SECONDS};
 pub(crate) use role::Role;
 pub(crate) use sts::{Common, StsEndpoint, common_parameters, is_about_time};
 
-/// Temporary credentials are asked for anew this long before they expire.
+/// Temporary credentials are renewed this long before they expire.
 const MARGIN: SignedDuration = SignedDuration::from_mins(5);
 
-/// What a request is signed with.
+/// The keys that sign a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Credentials {
     pub(crate) access_key: String,
     pub(crate) secret_key: SecretString,
     /// The token of temporary credentials.
     pub(crate) security_token: Option<SecretString>,
-    /// Until when they are good; none if they are for ever.
+    /// When they expire; `None` if they do not.
     pub(crate) expires: Option<Timestamp>,
 }
 
@@ -75,11 +75,11 @@ pub(crate) struct Surroundings {
     pub(crate) clock: Clock,
 }
 
-/// One place that credentials come from. Its [`Display`](fmt::Display) names it for messages.
+/// One source of credentials. Its [`Display`](fmt::Display) names it for messages.
 #[async_trait]
 pub(crate) trait Source: fmt::Debug + fmt::Display + Send + Sync {
     /// # Errors
-    /// `CredentialInvalid` with what the source answered, never with a secret.
+    /// `CredentialInvalid` with the source's answer, never with a secret.
     async fn load(&self, surroundings: &Surroundings) -> Result<Credentials>;
 }
 
@@ -96,12 +96,12 @@ impl Provider {
         Self { source, surroundings, known: Arc::default() }
     }
 
-    /// Returns credentials that will last for the next request.
+    /// Returns credentials that are valid for the next request.
     ///
     /// # Errors
     /// `CredentialInvalid` if there are none.
     pub(crate) async fn credentials(&self) -> Result<Credentials> {
-        // Held while the source is asked, so that many requests at once ask it once.
+        // Held while the source loads, so that concurrent requests load once.
         let mut known = self.known.lock().await;
         let now = self.surroundings.clock.now();
         if let Some(credentials) = known.as_ref().filter(|known| known.last_a_while(now)) {
@@ -109,7 +109,7 @@ impl Provider {
         }
         match (self.source.load(&self.surroundings).await, known.as_ref()) {
             (Ok(credentials), _) => Ok(known.insert(credentials).clone()),
-            // They are about to expire, but have not yet.
+            // The credentials expire soon, but are still valid.
             (Err(error), Some(credentials)) if credentials.are_good_at(now) => {
                 tracing::warn!(
                     error = error.to_string(),
@@ -123,12 +123,12 @@ impl Provider {
     }
 }
 
-/// Creates the error of a source that has no credentials to give.
+/// Creates the error of a source without credentials.
 fn no_credentials(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::CredentialInvalid, "find credentials", message)
 }
 
-/// Keys that were given.
+/// Fixed keys.
 #[derive(Clone, Debug)]
 struct Static {
     credentials: Credentials,
@@ -148,7 +148,7 @@ impl Source for Static {
     }
 }
 
-/// Several sources, the first of which that has credentials counts.
+/// Several sources; the first that has credentials wins.
 #[derive(Debug)]
 struct Chain(Vec<Arc<dyn Source>>);
 
@@ -181,7 +181,7 @@ impl Source for Chain {
     }
 }
 
-/// What an error says, and why.
+/// An error's message and reason.
 fn whole(error: &Error) -> String {
     match error.reason() {
         Some(reason) => format!("{error} ({reason})"),

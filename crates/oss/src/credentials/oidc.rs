@@ -1,5 +1,5 @@
-//! Assuming a role with the token of an identity provider (RRSA, GitHub, GitLab). The request is
-//! not signed: the token is what counts.
+//! Assumes a role with the token of an identity provider (RRSA, GitHub, GitLab). The request is
+//! unsigned: the token authenticates it.
 //!
 //! <https://www.alibabacloud.com/help/en/ram/developer-reference/api-sts-2015-04-01-assumerolewithoidc>
 
@@ -15,7 +15,7 @@ use crate::credentials::sts::{Common, Session, StsEndpoint, VERSION};
 use crate::credentials::{Credentials, Source, Surroundings, no_credentials};
 use crate::sign::encode;
 
-/// The session of a role, for a token.
+/// A role's session in exchange for a token.
 #[derive(Debug)]
 pub(super) struct Oidc {
     pub(super) token: OidcToken,
@@ -43,7 +43,7 @@ impl Source for Oidc {
                 "use `https`, or name the endpoint yourself, in `ALIBABA_CLOUD_STS_ENDPOINT`",
             ));
         }
-        // Read each time: whoever gave the token out replaces it.
+        // Read each time: the identity provider replaces the file.
         let token = tokio::fs::read_to_string(file).await.map_err(|error| {
             no_credentials(format!("cannot read the token in `{}`", file.display())).because(error)
         })?;

@@ -12,11 +12,10 @@ use tokio::time::timeout;
 
 use crate::credentials::{Credentials, Source, Surroundings, no_credentials};
 
-/// How long a program may take: it may ask a person, where `remote_state_core::program` lets it.
+/// The time limit of a program: it may prompt, where `remote_state_core::program` allows that.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Runs a program. As the CLI does, its arguments are told apart by blanks, and no shell looks at
-/// them.
+/// Runs a program. As in the CLI, blanks separate its arguments, without a shell.
 #[derive(Debug)]
 pub(super) struct Process {
     pub(super) command: String,
@@ -59,7 +58,7 @@ impl Source for Process {
         if !output.status.success() {
             return Err(failed(output.status.to_string()));
         }
-        // What it prints is a secret even if it is malformed.
+        // The output is a secret even if it is malformed.
         let printed: Printed = serde_json::from_slice(&output.stdout).map_err(|_| {
             failed("it does not print `access_key_id` and `access_key_secret` in JSON".to_owned())
         })?;

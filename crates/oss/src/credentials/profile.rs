@@ -21,16 +21,16 @@ use crate::credentials::sts::StsEndpoint;
 use crate::credentials::uri::CredentialsUri;
 use crate::credentials::{Credentials, Source, Surroundings, no_credentials};
 
-/// How many profiles may name each other as the source of a role's credentials.
+/// The maximum length of a chain of profiles, each the source of the next one's role.
 const DEEPEST: usize = 8;
 
-/// The name of a session that nobody gave one, as in native clients.
+/// The default name of a session, as in native clients.
 pub(crate) const SESSION_NAME: &str = "terraform";
 
-/// How long a session lasts that nobody gave a time, in seconds, as in native clients.
+/// The default duration of a session in seconds, as in native clients.
 pub(crate) const SESSION_SECONDS: u32 = 3600;
 
-/// One profile. Empty texts stand for none.
+/// One profile. Empty texts mean none.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Profile {
@@ -62,7 +62,7 @@ impl Profile {
     /// Reads a profile by its name.
     ///
     /// # Errors
-    /// `CredentialInvalid` if the file or the profile is not there, or the file is malformed.
+    /// `CredentialInvalid` if the file or the profile is missing, or the file is malformed.
     pub(crate) fn read(file: &Path, name: &str) -> Result<Self> {
         let found = File::read(file)?;
         let names: Vec<_> =
@@ -79,7 +79,7 @@ impl Profile {
         Ok(found)
     }
 
-    /// What goes into a header must not hold what ends one.
+    /// Refuses characters that would end a header.
     fn check_printable(&self, file: &Path) -> Result<()> {
         for (name, text) in [
             ("access_key_id", self.access_key_id.as_str()),
@@ -94,7 +94,7 @@ impl Profile {
         Ok(())
     }
 
-    /// Its keys are what native clients complete missing ones with.
+    /// Returns whether it has keys; native clients complete missing keys with them.
     pub(crate) fn holds_keys(&self) -> bool {
         matches!(self.mode.as_str(), "AK" | "StsToken" | "RamRoleArn")
     }
@@ -103,14 +103,14 @@ impl Profile {
         (self.mode == "StsToken").then(|| self.sts_token.expose_secret())
     }
 
-    /// The role of the instance that it names.
+    /// Returns the role of the instance that it names.
     pub(super) fn ecs_role_name(&self) -> Option<&str> {
         (self.mode == "EcsRamRole")
             .then_some(self.ram_role_name.as_str())
             .filter(|name| !name.is_empty())
     }
 
-    /// The role to assume with its keys.
+    /// Returns the role to assume with its keys.
     pub(crate) fn role(&self, sts: &StsEndpoint) -> Option<Role> {
         (self.mode == "RamRoleArn" && !self.ram_role_arn.is_empty()).then(|| self.as_role(sts))
     }
@@ -139,7 +139,7 @@ impl File {
             no_credentials(format!("cannot read the profiles in `{}`", path.display()))
                 .because(error)
         })?;
-        // The parser's own message may quote the text: keep its place only.
+        // The parser's own message may quote the text: keep only the position.
         serde_json::from_slice(&text).map_err(|error| {
             no_credentials(format!("`{}` is not a file of profiles", path.display()))
                 .because(format!(
@@ -152,10 +152,10 @@ impl File {
     }
 }
 
-/// What a profile that is no pair of keys stands for.
+/// Returns the source for a profile that is not a pair of keys.
 ///
 /// # Errors
-/// `CredentialInvalid` if the mode is not known here, or lacks what it needs.
+/// `CredentialInvalid` if the mode is unknown here, or lacks a value that it needs.
 pub(super) fn source_of(profile: &Profile, wanted: &Wanted) -> Result<Arc<dyn Source>> {
     source_at(profile, wanted, 0)
 }
@@ -229,7 +229,7 @@ fn source_at(profile: &Profile, wanted: &Wanted, depth: usize) -> Result<Arc<dyn
 }
 
 impl Wanted {
-    /// What is wanted if nothing but this profile says anything.
+    /// Returns what to load if only this profile is configured.
     fn for_profile(&self, profile: Profile) -> Self {
         Self {
             access_key: String::new(),
@@ -246,7 +246,7 @@ impl Wanted {
     }
 }
 
-/// The profile that the CLI has chosen, read when it is asked for.
+/// The profile that the CLI has chosen, read when the credentials load.
 #[derive(Debug)]
 pub(super) struct Current {
     pub(super) wanted: Wanted,

@@ -1,4 +1,4 @@
-//! Assuming a role with other credentials.
+//! Assumes a role with other credentials.
 //!
 //! <https://www.alibabacloud.com/help/en/ram/developer-reference/api-sts-2015-04-01-assumerole>
 
@@ -18,10 +18,10 @@ use crate::sign::sign_rpc;
 pub(crate) struct Role {
     pub(crate) arn: String,
     pub(crate) session_name: String,
-    /// In JSON; empty for none.
+    /// The policy in JSON; empty for none.
     pub(crate) policy: String,
     pub(crate) duration_seconds: u32,
-    /// Where to ask.
+    /// The STS endpoint.
     pub(crate) sts: StsEndpoint,
 }
 

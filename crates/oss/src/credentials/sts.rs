@@ -1,4 +1,4 @@
-//! The service that hands out temporary credentials.
+//! STS, the service that issues temporary credentials.
 
 use jiff::Timestamp;
 use remote_state_core::provider::ProxyFailed;
@@ -11,20 +11,20 @@ use crate::body::read;
 use crate::credentials::{Credentials, Surroundings, no_credentials};
 use crate::http::{Http, answer_timeout};
 
-/// The version of the calls.
+/// The version of the API.
 pub(super) const VERSION: &str = "2015-04-01";
 
-/// The longest answer that is read, in bytes.
+/// The maximum length of an answer, in bytes.
 const MOST_BYTES: usize = 64 * 1024;
 
-/// Where the service is.
+/// The address of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum StsEndpoint {
-    /// As configured.
+    /// The configured endpoint.
     Given(String),
-    /// That of a region.
+    /// The endpoint of a region.
     OfRegion(String),
-    /// No region is known either.
+    /// Neither an endpoint nor a region is known.
     Unknown,
 }
 
@@ -36,7 +36,7 @@ impl StsEndpoint {
                 return Ok(format!("{}/", endpoint.trim_end_matches('/')));
             }
             Self::Given(endpoint) => endpoint.trim_end_matches('/').to_owned(),
-            // These two are not called as the others are.
+            // The hosts of these two regions do not follow the pattern.
             Self::OfRegion(region) if region == "cn-hangzhou-finance" => {
                 "sts.aliyuncs.com".to_owned()
             }
@@ -54,8 +54,8 @@ impl StsEndpoint {
         Ok(format!("https://{host}/"))
     }
 
-    /// Asks with a form of these parameters, and once more with the service's time if it refuses
-    /// ours. `what` is the message if there is no answer of the kind that is wanted.
+    /// Sends a form with these parameters, and once more with the service's time if the service
+    /// refuses ours. `what` is the message if no answer of the expected kind arrives.
     pub(crate) async fn ask<T: DeserializeOwned>(
         &self,
         surroundings: &Surroundings,
@@ -92,11 +92,11 @@ impl StsEndpoint {
     }
 }
 
-/// The longest sentence of the service that is shown, in characters.
+/// The maximum length of the service's message in an error, in characters.
 const MOST_TOLD: usize = 300;
 
-/// What may be shown of a refusal. Sentences about signatures repeat what was to be signed, and so
-/// the security token.
+/// Returns what an error may show of a refusal. Messages about signatures repeat the signed text,
+/// and so the security token.
 fn told(code: &str, message: &str) -> String {
     let is_of_signature = matches!(code, "SignatureDoesNotMatch" | "IncompleteSignature")
         || code.starts_with("InvalidSignature");
@@ -110,14 +110,14 @@ fn told(code: &str, message: &str) -> String {
     if is_of_signature || safe.is_empty() { code.to_owned() } else { format!("{code}: {safe}") }
 }
 
-/// Whether the service refuses a request for the time in it, as an answer says.
+/// Returns whether the service refuses a request because of its time.
 pub(crate) fn is_about_time(body: &[u8]) -> bool {
     // "Specified time stamp or date value is expired."
     serde_json::from_slice::<Refusal>(body)
         .is_ok_and(|refusal| refusal.code == "InvalidTimeStamp.Expired")
 }
 
-/// An answer, read to its end.
+/// A complete answer.
 struct Sent {
     status: u16,
     body: Vec<u8>,
@@ -158,7 +158,7 @@ async fn exchange(
     Ok(Sent { status: answer.status().as_u16(), body, date })
 }
 
-/// The parameters that every call has.
+/// The parameters of every call.
 pub(crate) struct Common {
     nonce: String,
     timestamp: String,
@@ -189,7 +189,7 @@ impl Common {
     }
 }
 
-/// An answer that hands out credentials.
+/// An answer with credentials.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Session {

@@ -1,4 +1,4 @@
-//! Where credentials are found, in which order, and what is said if they are not.
+//! The sources of credentials, their order, and the errors if there are none.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -133,13 +133,13 @@ async fn profiles_of_every_mode_are_understood() {
         assert_eq!(error.kind(), ErrorKind::CredentialInvalid, "{name}");
         assert!(error.message().contains(part), "{name}: {error}");
     }
-    // Each value that is set goes before the profile's.
+    // Each value that is set overrides the profile's.
     let mixed =
         [("shared_credentials_file", path.as_str()), ("profile", "sts"), ("access_key", "own")];
     assert_eq!(found(&mixed).await.unwrap(), ["own", "pb", "pc"]);
 }
 
-/// Native clients end with a panic.
+/// Native clients panic here.
 #[tokio::test]
 async fn a_malformed_file_of_profiles_is_told_and_nothing_of_it_is() {
     for text in [
@@ -234,7 +234,7 @@ async fn the_instance_is_asked_in_hardened_mode_and_in_the_older_one() {
     }
 }
 
-/// Native clients end with a panic.
+/// Native clients panic here.
 #[tokio::test]
 async fn malformed_metadata_is_told() {
     for (body, part) in [

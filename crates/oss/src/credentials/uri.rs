@@ -10,7 +10,7 @@ use url::Url;
 use crate::credentials::sts::{Handed, send};
 use crate::credentials::{Credentials, Source, Surroundings, no_credentials};
 
-/// Asks a URL.
+/// Requests credentials from a URL.
 pub(super) struct CredentialsUri(pub(super) Url);
 
 impl fmt::Debug for CredentialsUri {
@@ -26,7 +26,7 @@ impl fmt::Display for CredentialsUri {
 }
 
 impl CredentialsUri {
-    /// The URL without what may be a secret in it.
+    /// Returns the URL without the parts that may be secret.
     fn place(&self) -> String {
         format!("{}{}", self.0.origin().ascii_serialization(), self.0.path())
     }

@@ -1,11 +1,11 @@
-//! A service that hands out what it is told to.
+//! A fake service that issues credentials.
 
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-/// A request as the fake service saw it: method and path, headers in lower case, body.
+/// A request as the fake service received it: method and path, headers in lower case, body.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
     pub(super) line: String,
@@ -13,7 +13,7 @@ pub(super) struct Asked {
     pub(super) body: String,
 }
 
-/// A service that answers as it is told, and keeps what it was asked.
+/// A service that sends prepared answers and records the requests.
 pub(super) struct Fake {
     pub(super) url: String,
     asked: Arc<Mutex<Vec<Asked>>>,
