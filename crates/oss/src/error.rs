@@ -1,6 +1,7 @@
-//! What the store's answers mean: one `match` from its codes to [`ErrorKind`].
+//! Interprets the store's answers: one `match` from its codes to [`ErrorKind`].
 //!
-//! Codes and sentences: <https://www.alibabacloud.com/help/en/oss/developer-reference/error-codes-1>.
+//! Codes and sentences:
+//! <https://www.alibabacloud.com/help/en/oss/developer-reference/error-codes-1>.
 
 use std::error::Error as StdError;
 
@@ -13,17 +14,17 @@ use serde::Deserialize;
 
 use crate::config::Origins;
 
-/// What a request was about, for messages.
+/// The subject of a request, for messages.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct About<'a> {
-    /// What was being done: `read`, `lock`.
+    /// The operation: `read`, `lock`.
     pub(crate) operation: &'static str,
     /// The object, as a URL.
     pub(crate) object: &'a str,
     pub(crate) bucket: &'a str,
     /// The endpoint.
     pub(crate) store: &'a str,
-    /// The credentials' source.
+    /// The source of the credentials.
     pub(crate) credentials: &'a str,
     pub(crate) origins: &'a Origins,
 }
@@ -37,7 +38,7 @@ impl About<'_> {
         )
     }
 
-    /// Nobody answered, or the connection broke.
+    /// Creates the failure for a missing answer or a broken connection.
     pub(crate) fn unreachable(&self, error: &reqwest::Error) -> Failure {
         let outcome = if error.is_connect() { Outcome::Unsent } else { Outcome::Unknown };
         let told = self
@@ -48,7 +49,7 @@ impl About<'_> {
         Failure { outcome, error: told }
     }
 
-    /// Nobody answered in time.
+    /// Creates the failure for an answer that did not arrive in time.
     pub(crate) fn timed_out(&self) -> Failure {
         let error = self
             .error(ErrorKind::Unavailable, &format!("{} does not answer", self.store))
@@ -58,8 +59,8 @@ impl About<'_> {
     }
 }
 
-/// The innermost reason of a failed request. The outer ones repeat the URL, in which a signature
-/// may stand.
+/// Returns the innermost reason of a failed request. The outer ones repeat the URL, which may
+/// contain a signature.
 pub(crate) fn last_reason(error: &(dyn StdError + 'static)) -> String {
     let mut reason = error;
     while let Some(deeper) = reason.source() {
@@ -71,15 +72,15 @@ pub(crate) fn last_reason(error: &(dyn StdError + 'static)) -> String {
     }
 }
 
-/// An answer that is an error.
+/// An answer that reports an error.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) status: u16,
-    /// The service's word for it; empty if it gave none.
+    /// The service's error code; empty if there is none.
     pub(crate) code: String,
-    /// By which the vendor's support finds the request.
+    /// The id by which the vendor's support finds the request.
     pub(crate) request_id: String,
-    /// The endpoint of the bucket, where another one was asked.
+    /// The endpoint of the bucket, if the request went to another one.
     endpoint: String,
 }
 
@@ -92,8 +93,8 @@ struct Body {
 }
 
 impl Refusal {
-    /// Reads an answer. `header` looks up a header; the body is empty for `HEAD`, and the error
-    /// then stands in a header.
+    /// Reads an answer. `header` looks up a header; the body is empty for `HEAD`, and a header then
+    /// holds the error.
     pub(crate) fn read<'a>(
         status: u16,
         header: impl Fn(&str) -> Option<&'a str>,
@@ -101,14 +102,14 @@ impl Refusal {
     ) -> Self {
         let of_header = || BASE64.decode(header("x-oss-err")?).ok();
         let text = if body.is_empty() { of_header().unwrap_or_default() } else { body.to_vec() };
-        // Nothing else is kept of the body: the service repeats the request in it.
+        // Keep nothing else of the body: the service repeats the request in it.
         let body: Body =
             quick_xml::de::from_str(&String::from_utf8_lossy(&text)).unwrap_or_default();
         let request_id = header("x-oss-request-id").map_or(body.request_id, str::to_owned);
         Self { status, code: body.code, request_id, endpoint: body.endpoint }
     }
 
-    /// Says what it means.
+    /// Interprets the answer.
     pub(crate) fn failure(&self, about: About<'_>) -> Failure {
         let (outcome, error) = self.meaning(about);
         let error = if self.request_id.is_empty() {
@@ -125,8 +126,8 @@ impl Refusal {
         match code {
             // "The specified key does not exist."
             "NoSuchKey" => (Outcome::Absent, about.error(ErrorKind::NotFound, "it does not exist")),
-            // "The specified version does not exist.": somebody has removed it, and it was to be
-            // removed.
+            // "The specified version does not exist.": another client has already removed the
+            // version that this one was to remove.
             "NoSuchVersion" if about.operation == "unlock" => {
                 (Outcome::Absent, about.error(ErrorKind::NotFound, "that version does not exist"))
             }
@@ -134,8 +135,8 @@ impl Refusal {
             "NoSuchVersion" => {
                 (Outcome::Refused, about.error(ErrorKind::NotFound, "that version does not exist"))
             }
-            // "The specified method is not allowed against this resource": so it answers for a
-            // version that records a deletion.
+            // "The specified method is not allowed against this resource": the service's answer for
+            // a version that records a deletion.
             "MethodNotAllowed" if about.operation == "read" => (
                 Outcome::Refused,
                 about.error(
@@ -154,8 +155,8 @@ impl Refusal {
                 .with_context("set in", &about.origins.bucket)
                 .with_advice(Advice::CheckKeys(vec!["bucket", "region", "endpoint"])),
             ),
-            // "You do not have permission to access": without `oss:ListObjects` the service says
-            // this of missing objects too.
+            // "You do not have permission to access": without `oss:ListObjects` the service also
+            // sends this for missing objects.
             "AccessDenied" | "UserDisable" => (
                 Outcome::Refused,
                 about.error(ErrorKind::PermissionDenied, "access denied").with_hint(
@@ -163,7 +164,7 @@ impl Refusal {
                      `oss:PutObject`, `oss:DeleteObject` on state and lock object",
                 ),
             ),
-            // "The OSS Access Key Id you provided does not exist in our records." and its kin.
+            // "The OSS Access Key Id you provided does not exist in our records." and similar.
             "InvalidAccessKeyId"
             | "SignatureDoesNotMatch"
             | "InvalidSecurityToken"
@@ -186,8 +187,8 @@ impl Refusal {
                     "this machine's clock and the store's are too far apart",
                 ),
             ),
-            // "Authorization header is invalid": so do private clouds answer that know V1 alone,
-            // and the service if there are no credentials.
+            // "Authorization header is invalid": sent by private clouds that know only V1, and by
+            // the service to a request without credentials.
             "InvalidArgument" | "AuthorizationHeaderMalformed" if status == 400 => (
                 Outcome::Refused,
                 about
@@ -206,8 +207,8 @@ impl Refusal {
             "SecondLevelDomainForbidden" | "PermanentRedirect" | "Redirect" => {
                 (Outcome::Refused, self.elsewhere(about))
             }
-            // "Please send all future requests to this endpoint": a bucket in another region is
-            // refused so.
+            // "Please send all future requests to this endpoint": the answer for a bucket in
+            // another region.
             "AccessDeniedEndpoint" => (Outcome::Refused, self.elsewhere(about)),
             // "The object you specified already exists and can not be overwritten."
             "FileAlreadyExists" => (
@@ -215,7 +216,7 @@ impl Refusal {
                 about.error(ErrorKind::PreconditionFailed, "something is there already"),
             ),
             // "Position is not equal to file length", "The object is not appendable": an append at
-            // 0 finds something there.
+            // 0 found an object.
             "PositionNotEqualToLength" | "ObjectNotAppendable" => (
                 Outcome::ConditionFailed,
                 about.error(ErrorKind::PreconditionFailed, "something is there already"),
@@ -225,7 +226,7 @@ impl Refusal {
                 Outcome::ConditionFailed,
                 about.error(ErrorKind::PreconditionFailed, "it is not what it was expected to be"),
             ),
-            // "The object you specified is immutable": a retention policy is on the bucket.
+            // "The object you specified is immutable": the bucket has a retention policy.
             "FileImmutable" => (
                 Outcome::Refused,
                 about
@@ -303,14 +304,14 @@ impl Refusal {
         }
     }
 
-    /// The request may be sent again as it is, as the vendor's own clients do.
+    /// Returns whether the request may be repeated unchanged, as the vendor's own clients do.
     pub(crate) fn is_passing(&self) -> bool {
         self.status >= 500 || matches!(self.status, 401 | 408 | 429) || self.code == "BadRequest"
     }
 }
 
-/// Names the code that goes with a status, for answers without one. A bare 404 stays a 404: it does
-/// not say that the bucket exists.
+/// Returns the code for a status, for answers without a code. A bare 404 stays a 404: it does not
+/// say that the bucket exists.
 fn code_of_status(status: u16) -> &'static str {
     match status {
         301 | 302 | 307 => "Redirect",

@@ -1,4 +1,4 @@
-//! Making connections: which client a URL takes, through which proxy, and how long to wait.
+//! Connections: the HTTP client and the proxy for a URL, and the timeouts.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -12,23 +12,23 @@ use url::Url;
 use crate::error::last_reason;
 use crate::proxy::{Proxies, Proxy};
 
-/// How long to wait for a connection.
+/// The time limit for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long to wait for the first byte of an answer to a small request, and for each byte after it.
-/// A store that takes longer is as good as gone, and a lock may wait with us.
+/// The time limit for the first byte of an answer to a small request, and for each byte after it. A
+/// slower store is as good as down, and a lock may be waiting too.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The slowest link on which a state can still be written, in bytes per second: sending counts
-/// towards the wait for the answer.
+/// The slowest link on which a client can still write a state, in bytes per second: the time for
+/// the answer includes sending.
 const SLOWEST_LINK: u64 = 64 * 1024;
 
-/// How long to wait for the answer to a request with a body of this size.
+/// Returns the time limit for the answer to a request with a body of this size.
 pub(crate) fn answer_timeout(body_bytes: u64) -> Duration {
     ANSWER_TIMEOUT + Duration::from_secs(body_bytes / SLOWEST_LINK)
 }
 
-/// The connections of a store, kept in one pool for each kind.
+/// The connections of a store, in one pool for each kind.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Http {
     proxies: Proxies,
@@ -47,11 +47,11 @@ impl Http {
         Self { proxies, clients: Arc::default() }
     }
 
-    /// The client for a URL. TLS means reading the system's certificates, a good part of a short
-    /// command's time: only for those who need it.
+    /// Returns the HTTP client for a URL. A TLS client reads the system's certificates, which takes
+    /// much of a short command's time, so it is created only when needed.
     ///
     /// # Errors
-    /// The URL is for a proxy that cannot be used.
+    /// The URL needs a proxy that cannot be used.
     pub(crate) fn client(&self, url: &str) -> Result<&Client, ProxyFailed> {
         let proxy = self.proxies.for_url(url).transpose()?;
         Ok(if url.starts_with("https:") || proxy.is_some_and(Proxy::has_tls) {
@@ -61,31 +61,30 @@ impl Http {
         })
     }
 
-    /// The client for a service that is this machine's own, whatever proxy there is.
+    /// Returns the HTTP client for a service on this machine, which uses no proxy.
     pub(crate) fn direct(&self) -> &Client {
         self.clients.direct.get_or_init(|| build(None, &[]))
     }
 
-    /// Returns what is wrong with the proxy, if it is the proxy by which a request to this URL
-    /// failed.
+    /// Returns what is wrong with the proxy, if a request to this URL failed because of the proxy.
     pub(crate) fn proxy_failed(&self, url: &str, error: &reqwest::Error) -> Option<ProxyFailed> {
         self.proxies.for_url(url)?.ok()?.failed(url, error)
     }
 
-    /// Returns what a proxy says in place of the service: of that, `is_services` knows its own
-    /// answers.
+    /// Returns what a proxy answers in place of the service. `is_services` recognizes the service's
+    /// own answers.
     pub(crate) fn proxy_answered(
         &self,
         url: &str,
         status: u16,
         is_services: bool,
     ) -> Option<ProxyFailed> {
-        // To TLS a proxy has nothing to add.
+        // A proxy cannot answer inside TLS.
         let proxy = self.proxies.for_url(url).filter(|_| url.starts_with("http:"))?.ok()?;
         if proxy.is_socks() { None } else { proxy.name().answered(status, is_services) }
     }
 
-    /// Says in a line why a request failed.
+    /// Returns on one line why a request failed.
     pub(crate) fn reason(&self, url: &str, error: &reqwest::Error) -> String {
         match self.proxy_failed(url, error) {
             Some(failed) => failed.to_string(),
@@ -98,7 +97,7 @@ fn build(proxies: Option<&Proxies>, trusted: &[CertificateDer<'static>]) -> Clie
     let mut builder = Client::builder()
         .user_agent(concat!("remote-state/", env!("CARGO_PKG_VERSION")))
         .tls_backend_preconfigured(trusting(trusted))
-        // A redirect would be followed with a signature that is for another place.
+        // The HTTP client would follow a redirect with the signature for another URL.
         .redirect(Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
         .no_proxy();

@@ -1,4 +1,4 @@
-//! Whose the credentials are.
+//! The identity behind the credentials.
 //!
 //! <https://www.alibabacloud.com/help/en/ram/developer-reference/api-sts-2015-04-01-getcalleridentity>
 
@@ -23,14 +23,13 @@ struct Answer {
 }
 
 impl OssConfig {
-    /// Looks for the credentials and asks STS whose they are.
+    /// Loads the credentials and asks STS for their identity.
     ///
-    /// A store that is not the vendor's own has accounts of its own: without an STS that was named
-    /// for it (`sts_endpoint`) nobody is asked.
+    /// A store outside the vendor's domains has accounts of its own: without an STS endpoint for it
+    /// (`sts_endpoint`) this sends no request.
     ///
     /// # Errors
-    /// `CredentialInvalid` without credentials, or if STS does not accept them or cannot be
-    /// reached.
+    /// `CredentialInvalid` without credentials, or if STS refuses them or cannot be reached.
     pub async fn identity(&self) -> Result<Identity> {
         let sender = Sender::new(self)?;
         let credentials = sender.credentials.credentials().await?;
@@ -85,7 +84,7 @@ impl OssConfig {
         &self.foreign
     }
 
-    /// Returns what a person should be told before anything is done.
+    /// Returns notes that a program should show before it does anything.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }

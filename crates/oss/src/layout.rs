@@ -1,8 +1,8 @@
-//! Where a workspace's state and lock are kept: the one place that knows the layouts.
+//! The keys of a workspace's state and lock. Only this file knows the layouts.
 //!
 //! Both layouts keep the state of `default` at `<folder>/<name>` and that of another workspace at
-//! `<folder>/<workspace>/<name>`, joined and cleaned as Go's `path.Join` does. They differ in what
-//! their keys are called, and in what they default to.
+//! `<folder>/<workspace>/<name>`, joined and cleaned as Go's `path.Join` does. They differ in the
+//! names of their configuration keys and in their defaults.
 
 use std::sync::Arc;
 
@@ -20,12 +20,12 @@ pub(crate) struct Layout {
 
 impl Layout {
     /// # Errors
-    /// Says why no state can be kept there.
+    /// Says why no state can have this key.
     pub(crate) fn new(folder: &str, name: &str) -> Result<Self, &'static str> {
         let layout = Self { folder: join_clean(&[folder]), name: join_clean(&[name]) };
         let leads_out = |path: &str| path == ".." || path.starts_with("../");
         if leads_out(&layout.folder) || leads_out(&layout.name) {
-            // Native clients let it through, and then store several workspaces under one key.
+            // Native clients allow it, and then store several workspaces under one key.
             Err("it must not lead out with `..`, for then workspaces share one object")
         } else if layout.folder.is_empty() && layout.name.is_empty() {
             Err("the state's object would have no name")
@@ -36,7 +36,7 @@ impl Layout {
 }
 
 impl provider::Layout for Layout {
-    /// `<folder>/<name>` for `default`, else `<folder>/<workspace>/<name>`.
+    /// Returns `<folder>/<name>` for `default`, else `<folder>/<workspace>/<name>`.
     fn state_key(&self, workspace: &Workspace) -> String {
         if workspace.is_default() {
             join_clean(&[&self.folder, &self.name])
@@ -49,8 +49,8 @@ impl provider::Layout for Layout {
         if self.folder.is_empty() { String::new() } else { format!("{}/", self.folder) }
     }
 
-    /// Native clients of the releases take every object below the prefix for a workspace, whatever
-    /// follows its first part.
+    /// Native clients of the releases treat every object below the prefix as a workspace, named by
+    /// the first part of its key.
     fn workspace_of(&self, key: &str) -> Option<Workspace> {
         let rest = key.strip_prefix(&self.listing_prefix())?;
         let (workspace, name) = rest.split_once('/').unwrap_or((rest, ""));
@@ -58,7 +58,7 @@ impl provider::Layout for Layout {
             return None;
         }
         let workspace = Workspace::new(workspace).ok()?;
-        // `default` below the folder is an object that no client ever opens.
+        // No client ever opens an object for `default` below the folder.
         (!workspace.is_default()).then_some(workspace)
     }
 
@@ -71,7 +71,7 @@ impl provider::Layout for Layout {
     }
 }
 
-/// Says why a state's name does not do.
+/// Says why the name of a state is invalid.
 pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
     if name.starts_with('/') || name.ends_with('/') {
         Err("it must not start or end with a slash")
@@ -80,13 +80,13 @@ pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
     }
 }
 
-/// A folder as it is used: without slashes at its ends, and without one `./` before it.
+/// Returns a folder without slashes at its ends, and without one leading `./`.
 pub(crate) fn trim_folder(folder: &str) -> &str {
     let trimmed = folder.trim_matches('/');
     trimmed.strip_prefix("./").unwrap_or(trimmed)
 }
 
-/// Names an object for people.
+/// Formats an object for messages.
 pub(crate) fn object_url(bucket: &str, key: &str) -> String {
     format!("oss://{bucket}/{key}")
 }

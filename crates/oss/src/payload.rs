@@ -1,4 +1,4 @@
-//! What is sent: bytes or a file, looked through once for its sums and then sent as it is.
+//! Request bodies: bytes or a file, read once for the checksums and then sent unchanged.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,17 +10,18 @@ use remote_state_core::{Error, ErrorKind, Result, StateFile, StateSource};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
-/// Bytes in memory up to this many are summed up where they are: another thread would cost more.
+/// Up to this size, bytes in memory are hashed on the calling thread: another thread would cost
+/// more.
 const SMALL_BYTES: usize = 256 << 10;
 
-/// What the headers begin with of what is kept beside an object:
+/// The prefix of the headers for an object's metadata:
 /// <https://www.alibabacloud.com/help/en/oss/developer-reference/putobject>.
 pub(crate) const METADATA: &str = "x-oss-meta-";
 
-/// How many pieces of a file wait to be sent.
+/// The number of pieces of a file that are read ahead.
 const PIECES_AHEAD: usize = 2;
 
-/// CRC-64 as the service computes it, of bytes as they come.
+/// CRC-64 as the service computes it, over bytes as they arrive.
 pub(crate) struct Crc64(Crc);
 
 impl Default for Crc64 {
@@ -39,17 +40,17 @@ impl Crc64 {
     }
 }
 
-/// A body with its sums.
+/// A body with its checksums.
 #[derive(Clone, Debug)]
 pub(crate) struct Payload {
     source: StateSource,
     pub(crate) md5: Md5Sum,
     pub(crate) crc64: u64,
-    /// The headers of what the store keeps beside it.
+    /// The headers of the object's metadata.
     metadata: Vec<(String, String)>,
 }
 
-/// Why a file could not be read while it was being sent, if so.
+/// Why a file could not be read while it was sent, if so.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Broken(Arc<Mutex<Option<Error>>>);
 
@@ -60,10 +61,10 @@ impl Broken {
 }
 
 impl Payload {
-    /// Looks the source through.
+    /// Reads the source for its checksums.
     ///
     /// # Errors
-    /// `Local` if a file cannot be read, or is not what it was.
+    /// `Local` if a file cannot be read, or has changed.
     pub(crate) async fn new(source: StateSource) -> Result<Self> {
         if let StateSource::Bytes(bytes) = &source
             && bytes.len() <= SMALL_BYTES
@@ -87,7 +88,7 @@ impl Payload {
         })?
     }
 
-    /// Has the store keep this beside it, where it is sent by a `PUT`.
+    /// Adds metadata for the object, which a `PUT` sends.
     pub(crate) fn with_metadata(
         mut self,
         metadata: impl Iterator<Item = (String, String)>,
@@ -105,7 +106,7 @@ impl Payload {
         self.source.size_bytes()
     }
 
-    /// A body for one request, and what tells why it broke off.
+    /// Returns a body for one request, and the reason in case it breaks off.
     pub(crate) fn body(&self) -> (reqwest::Body, Broken) {
         let broken = Broken::default();
         let body = match &self.source {
@@ -116,7 +117,7 @@ impl Payload {
     }
 }
 
-/// Sums up a small body.
+/// Hashes a small body.
 impl From<Bytes> for Payload {
     fn from(bytes: Bytes) -> Self {
         let mut sums = Sums::default();
@@ -125,11 +126,11 @@ impl From<Bytes> for Payload {
     }
 }
 
-/// Reads a file on another thread, a few pieces ahead of what is sent.
+/// Reads a file on another thread, a few pieces ahead of sending.
 fn stream_of(file: StateFile, broken: Broken) -> reqwest::Body {
     let (sender, pieces) = mpsc::channel(PIECES_AHEAD);
     drop(spawn_blocking(move || {
-        // It ends when nobody wants more.
+        // The thread ends when the receiver is dropped.
         match file.pieces(0..file.size_bytes()) {
             Ok(mut all) => {
                 while all.next().is_some_and(|piece| sender.blocking_send(piece).is_ok()) {}

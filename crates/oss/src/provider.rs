@@ -30,7 +30,7 @@ impl Provider for Oss {
             endpoint_keys: &["endpoint"],
             table_key: Some("tablestore_table"),
             table_endpoint_keys: &["tablestore_endpoint"],
-            // It says that no native client without a table writes the same state: such a client
+            // It asserts that no native client without a table writes the same state: such a client
             // would neither take nor see the lock.
             switches_without_table: &[("lock", true)],
             variables: EmbeddedVariables {

@@ -1,4 +1,4 @@
-//! Which requests go through a proxy.
+//! Chooses the proxy of a request.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -8,10 +8,10 @@ use remote_state_core::config::{Origin, ResolvedConfig};
 use remote_state_core::provider::{NoProxy, ProxyFailed, ProxyName};
 use url::Url;
 
-/// A proxy, or why what was named as one cannot be used.
+/// A proxy, or why the configured value cannot be used.
 type Named = Result<Proxy, ProxyFailed>;
 
-/// The proxy for everything, and what is asked without it.
+/// The configured proxies, and the hosts that are reached directly.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Proxies {
     proxy: Option<Named>,
@@ -25,7 +25,7 @@ pub(crate) struct Proxy {
     origin: String,
 }
 
-/// Hides user name and password.
+/// Omits user name and password.
 impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name().url)
@@ -33,8 +33,8 @@ impl fmt::Debug for Proxy {
 }
 
 impl Proxies {
-    /// Reads `proxy` and `no_proxy`. What the environment names is for every program, and may be
-    /// for hosts that nobody asks here: it is refused only when a request would go through it.
+    /// Reads `proxy` and `no_proxy`. The environment configures every program, perhaps for hosts
+    /// that this store never contacts: a bad value there fails only when a request needs it.
     pub(crate) fn from_resolved(config: &ResolvedConfig) -> Result<Self> {
         const KEY: &str = "proxy";
         let proxy = match config.string(KEY).filter(|text| !text.is_empty()) {
@@ -59,14 +59,14 @@ impl Proxies {
     /// Returns the proxy that a request to this URL goes through.
     pub(crate) fn for_url(&self, url: &str) -> Option<Result<&Proxy, ProxyFailed>> {
         let proxy = self.proxy.as_ref()?;
-        // What is no URL fails where it is asked for.
+        // An invalid URL fails when it is requested.
         let url = Url::parse(url).ok()?;
         let is_direct = self.exceptions.covers(url.host_str()?, url.port_or_known_default());
         (!is_direct).then(|| proxy.as_ref().map_err(ProxyFailed::clone))
     }
 }
 
-/// What to do about a URL that is none of a proxy.
+/// The remedy for a URL that is not a proxy's.
 const NAME_A_PROXY: &str =
     "name a proxy such as `http://proxy.example.com:3128`, or the host in `no_proxy`";
 
@@ -77,9 +77,9 @@ impl Proxy {
         let mut url = Url::parse(&with_scheme).map_err(|_| "it is not a URL")?;
         match url.scheme() {
             "http" | "https" => {}
-            // As in Go, it is the proxy that looks names up, by either name of the scheme.
+            // As in Go, the proxy resolves names, with either scheme.
             "socks5" | "socks5h" if url.has_host() => {
-                // `Url::set_scheme` would refuse it.
+                // `Url::set_scheme` would refuse the change.
                 let rest = &url.as_str()[url.scheme().len()..];
                 url = Url::parse(&format!("socks5h{rest}")).map_err(|_| "it is not a URL")?;
                 if url.port().is_none() && url.set_port(Some(1080)).is_err() {
@@ -88,7 +88,7 @@ impl Proxy {
             }
             _ => return Err("proxies of that scheme are not spoken to here"),
         }
-        // Names that a URL may have are more than those that can be asked for.
+        // A URL may contain more characters than a host name that can be resolved.
         let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
         if !url.host_str().is_some_and(|host| !host.is_empty() && host.bytes().all(is_letter)) {
             return Err("no proxy can have that host name");
@@ -100,7 +100,7 @@ impl Proxy {
         &self.url
     }
 
-    /// Returns whether it is reached by TLS itself.
+    /// Returns whether the connection to the proxy itself uses TLS.
     pub(crate) fn has_tls(&self) -> bool {
         self.url.scheme() == "https"
     }
@@ -110,7 +110,7 @@ impl Proxy {
         self.url.scheme().starts_with("socks")
     }
 
-    /// What messages say of it.
+    /// Returns its name for messages.
     pub(crate) fn name(&self) -> ProxyName {
         let host = self.url.host_str().unwrap_or_default();
         let port = self.url.port().map(|port| format!(":{port}")).unwrap_or_default();
@@ -121,14 +121,14 @@ impl Proxy {
         }
     }
 
-    /// Says what is wrong with it, if a request failed by it. Once a tunnel is made, what fails is
-    /// the server's TLS, and no fault of the proxy.
+    /// Returns what is wrong with the proxy, if a request failed because of it. Once there is a
+    /// tunnel, a failure comes from the server's TLS and not from the proxy.
     pub(crate) fn failed(&self, url: &str, error: &reqwest::Error) -> Option<ProxyFailed> {
         if !error.is_connect() {
             return None;
         }
         let name = self.name();
-        // These are the words of the HTTP client. Should they ever change, less is told.
+        // These are the HTTP client's words. If they ever change, the error says less.
         let words = words(error);
         let reason = words.last().cloned().unwrap_or_default();
         if let Some(words) = words.iter().find(|words| words.starts_with("SOCKS error")) {
@@ -146,16 +146,16 @@ impl Proxy {
             });
         }
         if url.starts_with("http:") && !self.is_socks() {
-            // The proxy is sent the whole request: nobody else is connected with.
+            // The proxy receives the whole request: there is no connection to the server itself.
             return Some(name.unreachable(reason));
         }
-        // The limit is for all steps together, and does not say which of them it ended.
+        // The time limit covers all steps together, so the step that it ended is unknown.
         let silent = || name.failed("or the server behind it does not answer").because(reason);
         error.is_timeout().then(silent)
     }
 }
 
-/// Host and port of a URL.
+/// Returns host and port of a URL.
 fn authority(url: &str) -> String {
     let url = Url::parse(url).ok();
     let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
@@ -163,7 +163,7 @@ fn authority(url: &str) -> String {
     format!("{host}:{port}")
 }
 
-/// What an error and its causes say, from the outside in.
+/// Returns the messages of an error and its causes, outermost first.
 fn words(error: &reqwest::Error) -> Vec<String> {
     let error: &(dyn StdError + 'static) = error;
     std::iter::successors(Some(error), |&error| error.source()).map(ToString::to_string).collect()

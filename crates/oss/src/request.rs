@@ -1,4 +1,4 @@
-//! Sending one request: signed, in time, and again if nothing was decided.
+//! Sends one request: signed, in time, and again if the outcome is open.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,26 +24,26 @@ use crate::layout::object_url;
 use crate::payload::{Broken, METADATA, Payload};
 use crate::sign::{Query, SignatureVersion, Signer, Unsigned};
 
-/// The longest document that is read as a whole, in bytes: a page of a listing.
+/// The maximum length of a document that is read whole, in bytes: a page of a listing.
 const MOST_TEXT_BYTES: usize = 16 << 20;
 
-/// The longest error that is read, in bytes.
+/// The maximum length of an error document, in bytes.
 const MOST_ERROR_BYTES: usize = 64 << 10;
 
-/// The first pause before a request is repeated, and the longest.
+/// The first pause before a request is repeated. The next constant is the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Whether a request may be sent again whose answer does not decide.
+/// Whether to repeat a request whose answer does not decide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Repeat {
-    /// As often as is configured. The caller does not learn of it.
+    /// As often as is configured, without telling the caller.
     AsConfigured,
-    /// Never: the caller looks at the store before it asks again.
+    /// Never: the caller checks the store before it sends the request again.
     Never,
 }
 
-/// Whether an attempt before the last one may have been carried out.
+/// Whether the store may have carried out an attempt before the last one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Doubt {
     #[default]
@@ -52,15 +52,15 @@ pub(crate) enum Doubt {
 }
 
 impl Doubt {
-    /// Takes note of an attempt that is repeated.
+    /// Records an attempt that is repeated.
     pub(crate) fn note(&mut self, failure: &Failure) {
         if failure.outcome == Outcome::Unknown {
             *self = Self::Some;
         }
     }
 
-    /// Says what all attempts leave behind, given the last: that this one did nothing is no word on
-    /// those before.
+    /// Combines the outcomes of all attempts, given the last one: if that one had no effect, an
+    /// earlier one may have had.
     pub(crate) fn settle(self, last: Failure) -> Failure {
         let did_nothing =
             matches!(last.outcome, Outcome::Conflict | Outcome::Refused | Outcome::Unsent);
@@ -70,12 +70,12 @@ impl Doubt {
     }
 }
 
-/// What an answer's body is.
+/// How the body of an answer is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reads {
-    /// Something long, which the caller reads.
+    /// A long body, which the caller reads.
     Stream,
-    /// A document, read with the answer: one that breaks off is asked for again.
+    /// A document, read with the answer: the request is repeated if the document breaks off.
     Text,
 }
 
@@ -107,11 +107,11 @@ impl<'a> Call<'a> {
     }
 }
 
-/// An answer that is a success.
+/// A successful answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) response: Response,
-    /// The body, if it was to be read with the answer.
+    /// The body, if it is read with the answer.
     pub(crate) text: String,
 }
 
@@ -120,7 +120,7 @@ impl Answer {
         self.response.headers().get(name)?.to_str().ok()
     }
 
-    /// Returns what is kept beside the object, without the beginning that all such headers have.
+    /// Returns the object's metadata, without the prefix of the headers.
     pub(crate) fn metadata(&self) -> impl Iterator<Item = (&str, &str)> {
         self.response.headers().iter().filter_map(|(name, value)| {
             Some((name.as_str().strip_prefix(METADATA)?, value.to_str().ok()?))
@@ -143,7 +143,7 @@ struct Settings {
     region: String,
     store: String,
     choice: EndpointChoice,
-    /// Where the bucket is, once it is known.
+    /// The bucket's endpoint, once it is known.
     endpoint: OnceCell<Endpoint>,
     version: SignatureVersion,
     max_retries: usize,
@@ -201,12 +201,12 @@ impl Sender {
         &self.settings.bucket
     }
 
-    /// Names the store, for messages.
+    /// Returns the store's name for messages.
     pub(crate) fn store(&self) -> &str {
         &self.settings.store
     }
 
-    /// Names the source of the credentials, for messages.
+    /// Returns the name of the credentials' source for messages.
     pub(crate) fn credentials_source(&self) -> &str {
         &self.settings.credentials
     }
@@ -216,8 +216,8 @@ impl Sender {
         About { operation, object, bucket, store, credentials, origins }
     }
 
-    /// The bucket is known to be in the vendor's own service. Where a location service is to be
-    /// asked, that is known only once it has answered.
+    /// Returns whether the bucket is known to be in the vendor's own service. With a location
+    /// service, that is known only after its answer.
     pub(crate) fn is_public(&self) -> bool {
         match &self.settings.choice {
             EndpointChoice::Known(endpoint) => endpoint.is_public,
@@ -227,7 +227,7 @@ impl Sender {
         }
     }
 
-    /// Where the bucket is.
+    /// Returns the bucket's endpoint.
     pub(crate) async fn endpoint(&self, operation: &'static str) -> Result<&Endpoint> {
         let find = async || match &self.settings.choice {
             EndpointChoice::Known(endpoint) => Ok(endpoint.clone()),
@@ -238,7 +238,7 @@ impl Sender {
         self.settings.endpoint.get_or_try_init(find).await
     }
 
-    /// Sends a request until it is answered, or as often as it may be.
+    /// Sends a request until there is a decisive answer, or no attempt is left.
     pub(crate) async fn send(&self, call: &Call<'_>) -> Result<Answer, Failure> {
         let retries = match call.repeat {
             Repeat::AsConfigured => self.settings.max_retries,
@@ -252,7 +252,8 @@ impl Sender {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
-            // Refused before anything was done: with the right time it is another request.
+            // The service refused before it did anything: with the right time it is another
+            // request.
             if let Some(time) = service_time
                 && !has_followed_clock
                 && self.clock.follow(&time)
@@ -326,7 +327,7 @@ impl Sender {
                 .into());
             }
             Ok(Err(error)) => {
-                // What was announced is not all there, so nothing was done with it.
+                // The body was incomplete, so the service did nothing with it.
                 let failed = || match self.http.proxy_failed(&url, &error) {
                     Some(failed) => failed_by_proxy(failed),
                     None => passing(about.unreachable(&error)),
@@ -350,7 +351,7 @@ impl Sender {
             };
             return Ok(Answer { response, text: String::from_utf8_lossy(&text).into_owned() });
         }
-        // Whatever of the body is missing, the status is known.
+        // The status is known even if the body is incomplete.
         let body = read(&mut response, MOST_ERROR_BYTES).await.unwrap_or_default();
         let header = |name: &str| response.headers().get(name)?.to_str().ok();
         let is_services = header("x-oss-request-id").is_some();
@@ -368,8 +369,8 @@ impl Sender {
     }
 }
 
-/// The pauses before a request is repeated: they double, and are spread so that clients do not
-/// march in step.
+/// Returns the pauses before a request is repeated: they double, with jitter so that clients do not
+/// retry in step.
 pub(crate) fn pauses(retries: usize) -> impl Iterator<Item = Duration> {
     ExponentialBuilder::default()
         .with_min_delay(FIRST_PAUSE)

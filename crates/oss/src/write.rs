@@ -1,6 +1,5 @@
-//! Writing and deleting a state. What a write may expect, and what became of one whose answer was
-//! lost, is decided alike for all providers: see
-//! [`StateObject`](remote_state_core::provider::StateObject).
+//! Writes and deletes a state. All providers share the conditions of a write, and the check after a
+//! lost answer: see [`StateObject`](remote_state_core::provider::StateObject).
 
 use std::sync::atomic::Ordering;
 
@@ -15,21 +14,22 @@ use crate::client::{EverVersioned, NULL_VERSION, PutMode, Stored};
 use crate::payload::{Crc64, Payload};
 use crate::request::Repeat;
 
-/// What the version stands over that a create of ours made.
+/// What lies below the version that this process created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum StandsOver {
-    /// Nothing that is a state, or nothing but the same state.
+    /// No state, or only the same state.
     NoState,
-    /// The state of someone else.
+    /// Another client's state.
     OtherState,
-    /// The same state, perhaps by an attempt whose answer was lost, and that over someone else's.
+    /// The same state, perhaps from an attempt whose answer was lost, and below it another
+    /// client's.
     SameThenOther,
-    /// Nobody knows: the version itself is not listed.
+    /// Unknown: the version itself is not listed.
     NotListed,
 }
 
 impl Bucket {
-    /// Writes a state, as [`StateStore::write`](remote_state_core::StateStore::write) promises it.
+    /// Writes a state, as [`StateStore::write`](remote_state_core::StateStore::write) promises.
     pub(crate) async fn write(
         &self,
         StatePlace { key, .. }: &StatePlace,
@@ -38,14 +38,13 @@ impl Bucket {
     ) -> Result<StateMeta> {
         let how = match mode {
             WriteMode::Overwrite => PutMode::Overwrite,
-            // The service replaces nothing on a condition: look ourselves. The lock, not this,
-            // keeps others out in between.
+            // The service replaces nothing on a condition, so read and compare here. The lock, not
+            // this check, excludes other clients in between.
             WriteMode::Update(_) => {
                 self.expect_present(key, mode).await.map(|_| PutMode::Overwrite)?
             }
             WriteMode::Create => match self.expect_present(key, mode).await? {
-                // Nothing is there, and on a bucket without versions the service makes sure of
-                // that.
+                // There is no object, and on a bucket without versions the service enforces that.
                 Present::No if self.versioning("write").await == Some(EverVersioned::Never) => {
                     PutMode::ForbidOverwrite
                 }
@@ -70,9 +69,9 @@ impl Bucket {
             .with_version(stored.version.map(VersionId::new)))
     }
 
-    /// A version means that versions were turned on since the bucket was asked, and that the
-    /// service did not look whether something was there. So we look for what came in between,
-    /// and take the write back if something did.
+    /// A version means that versioning was enabled after the bucket was asked, and that the service
+    /// did not check for an object. So this looks for a write in between, and takes its own back if
+    /// there was one.
     async fn take_back_if_void(&self, key: &str, version: &str, payload: &Payload) -> Result<()> {
         self.has_versions.store(true, Ordering::Release);
         let in_doubt = |source: Error| self.in_doubt(key, version, source);
@@ -112,8 +111,8 @@ impl Bucket {
             .with_source(source)
     }
 
-    /// Looks at what a version of ours stands over. A write whose answer was lost is repeated, so
-    /// that may be our own.
+    /// Finds what lies below a version that this process wrote. A write whose answer was lost is
+    /// repeated, so that may be its own too.
     async fn stands_over(&self, key: &str, version: &str, payload: &Payload) -> Result<StandsOver> {
         let mut versions = pages(self.store(), |at| self.versions(key, at));
         let is_ours = |found: &StateVersion| {
@@ -142,7 +141,7 @@ impl Bucket {
         Ok(StandsOver::NoState)
     }
 
-    /// Returns what is stored, or one version of it, if it is what was to be written.
+    /// Returns the stored object, or one version of it, if it equals what was to be written.
     async fn stored_if_same(
         &self,
         key: &str,

@@ -1,11 +1,11 @@
-//! The documents in answers.
+//! The XML documents in answers.
 
 use percent_encoding::percent_decode_str;
 use quick_xml::events::Event;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-/// A document, known by its root.
+/// A document, identified by its root.
 pub(crate) trait Document: DeserializeOwned {
     const ROOT: &'static str;
 }
@@ -26,14 +26,14 @@ impl Document for VersioningConfiguration {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Listing {
-    /// Always there: without it nobody could say that the page is the last.
+    /// Required: without it nothing says that the page is the last.
     pub(crate) is_truncated: bool,
     pub(crate) next_marker: Option<String>,
     #[serde(default)]
     pub(crate) contents: Vec<Listed>,
 }
 
-/// An object in a listing. Keys are in URL encoding, which is asked for: XML cannot hold every
+/// An object in a listing. Keys are URL-encoded, as the request demands: XML cannot hold every
 /// character.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -48,7 +48,7 @@ pub(crate) struct Versions {
     pub(crate) is_truncated: bool,
     pub(crate) next_key_marker: Option<String>,
     pub(crate) next_version_id_marker: Option<String>,
-    /// In the order of the page, which mixes versions and deletions.
+    /// In the order of the page, which mixes versions and delete markers.
     #[serde(rename = "$value", default)]
     pub(crate) entries: Vec<Entry>,
 }
@@ -82,15 +82,15 @@ pub(crate) struct VersioningConfiguration {
     pub(crate) status: Option<String>,
 }
 
-/// Undoes the encoding of `encoding-type=url`, in which a space is a plus sign or `%20`.
+/// Decodes `encoding-type=url`, in which a space is a plus sign or `%20`.
 pub(crate) fn decode(text: &str) -> String {
     percent_decode_str(&text.replace('+', "%20")).decode_utf8_lossy().into_owned()
 }
 
-/// Reads a document; `None` if it is none of that kind. The parser's words are not kept, since they
-/// may quote it.
+/// Reads a document; `None` if it is not of that kind. The parser's message is dropped, since it
+/// may quote the text.
 pub(crate) fn parse<T: Document>(text: &str) -> Option<T> {
-    // The names of fields are looked at below, that of the root is not.
+    // The parser checks the names of fields, but not that of the root.
     (root(text)? == T::ROOT).then(|| quick_xml::de::from_str(text).ok()).flatten()
 }
 

@@ -1,9 +1,9 @@
-//! A clock that is not the service's: a request that was refused for its time alone is sent once
-//! more with the service's, and nothing was done by the first.
+//! A wrong clock: if the service refuses a request only because of its time, the client sends it
+//! once more with the service's time. The first request had no effect.
 //!
-//! Of the same kind are clocks that jump while a lock is held, ahead and behind, rows of a table,
-//! whose service has no word for it but that of a wrong signature, and the services that hand out
-//! temporary keys and endpoints.
+//! Related tests: clocks that jump ahead and back while a lock is held, rows of a table, whose
+//! service only reports a wrong signature, and the services that issue temporary keys and
+//! endpoints.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! What every provider promises, over OSS on every kind of bucket and in both layouts.
+//! The promises of every provider, over OSS on every kind of bucket and in both layouts.
 
 mod common;
 #[path = "common/raw.rs"]
@@ -12,7 +12,7 @@ use remote_state_conformance::{Scale, Setup};
 use remote_state_core::Capabilities;
 use remote_state_emulator::Emulator;
 
-/// Enough to see a difference between quirks; what takes a crowd or a large state is seen once.
+/// Enough to see a difference between quirks; another suite tests crowds and large states.
 fn small() -> Scale {
     Scale::default().with_racers(12).with_workspaces(30).with_huge_bytes(7 << 20)
 }

@@ -1,4 +1,4 @@
-//! Stores that lose answers, fail, damage what they send, or ignore what they are asked.
+//! Stores that lose answers, fail, damage what they send, or ignore parts of a request.
 
 mod common;
 
@@ -10,7 +10,7 @@ use remote_state_core::{
 };
 use remote_state_emulator::{Emulator, Fault, Misbehaviour};
 
-/// Makes the next `times` requests for locks, of one method, misbehave.
+/// Makes the next `times` requests of one method for locks misbehave.
 fn inject(emulator: &Emulator, misbehaviour: Misbehaviour, method: &str, times: u32) {
     emulator.faults().inject(Fault::new(misbehaviour).with_method(method).with_times(times));
 }
@@ -45,7 +45,7 @@ async fn a_lock_whose_answer_was_lost_is_ours_and_is_released() {
             }
         }
     }
-    // Side by side: each waits between its attempts.
+    // Concurrently: each waits between its attempts.
     drop(join_all(cases).await);
 }
 
@@ -79,8 +79,8 @@ async fn an_unlock_whose_answer_was_lost_never_deletes_the_next_holders_lock() {
         store.acquire(&here(), &mine).await.unwrap();
         inject(&emulator, Misbehaviour::LoseReply, "DELETE", 1);
         let next = info();
-        // The next holder comes in the moment the lock is free, while the unlock is still finding
-        // out what became of it.
+        // The next holder takes the lock the moment it is free, while the unlock still determines
+        // its own outcome.
         let (workspace, target) = (here(), LockTarget::Id(mine.id.clone()));
         let (released, taken) = tokio::join!(store.release(&workspace, &target), async {
             loop {
@@ -167,7 +167,7 @@ async fn a_body_that_ends_early_or_is_damaged_is_an_error() {
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     }
     inject(&emulator, Misbehaviour::MisstateChecksum, "PUT", 1);
-    // The store has it all the same, as looking shows.
+    // The store has written it all the same, as reading it back shows.
     store.write(&here(), state(), &WriteMode::Overwrite.into()).await.unwrap();
 }
 
@@ -182,7 +182,7 @@ async fn a_lock_that_cannot_be_settled_is_unknown_and_names_its_id() {
             .chain([("max_retries", "0")])
             .collect();
         let store = store(&emulator, &keys);
-        // So that nothing but the lock itself is asked for.
+        // So that the requests that follow are for the lock only.
         drop(store.acquire(&Workspace::new("other").unwrap(), &info()).await.unwrap());
         emulator.faults().inject(Fault::new(Misbehaviour::LoseReply));
         let info = info();
@@ -194,7 +194,7 @@ async fn a_lock_that_cannot_be_settled_is_unknown_and_names_its_id() {
                 .iter()
                 .any(|(label, value)| *label == "lock id" && value == info.id.as_str())
         );
-        // Once the store answers again, the lock can be found and released by that id.
+        // Once the store answers again, the id finds and releases the lock.
         emulator.faults().clear();
         if let Some(found) = store.inspect(&here()).await.unwrap() {
             assert_eq!(found.id(), Some(&info.id));
@@ -242,7 +242,7 @@ async fn a_digest_whose_answers_are_lost_is_looked_for() {
     lose(Misbehaviour::LoseReply, "DeleteRow");
     store.delete(&here()).await.unwrap();
     assert!(store.read_bytes(&here()).await.unwrap().is_none());
-    // One that never arrived is not taken for recorded, whatever stands there.
+    // A digest whose request was lost does not count as recorded, whatever the row holds.
     lose(Misbehaviour::LoseRequest, "PutRow");
     let error = store.write(&here(), state(), &WriteMode::Overwrite.into()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::DigestMismatch, "{error:?}");
@@ -259,7 +259,8 @@ async fn a_digest_whose_answer_was_lost_is_looked_for_whatever_its_repetition_is
         let keys: Vec<_> = keys.iter().map(|(key, value)| (*key, value.as_str())).collect();
         let keys: Vec<_> = keys.into_iter().chain([("max_retries", "1")]).collect();
         let store = store(&emulator, &keys);
-        // The first attempt is carried out and fails all the same, the second is turned away.
+        // The store carries out the first attempt and reports a failure, then turns the second
+        // away.
         let arm = |operation| {
             for (status, code) in [(500, "OTSInternalServerError"), (status, code)] {
                 let answer = Misbehaviour::AnswerAfterWork { status, code: code.to_owned() };
@@ -307,7 +308,7 @@ async fn an_unlock_removes_the_version_it_read_and_leaves_nothing() {
     drop(store.release(&here(), &LockTarget::Id(held.id)).await.unwrap());
     let sent = deletes();
     assert!(sent.len() == 1 && sent[0].query.starts_with("versionId="), "{sent:?}");
-    // Who may not delete a version deletes what is there.
+    // A client that may not delete a version deletes the object.
     let held = store.acquire(&here(), &info()).await.unwrap();
     let denied = Misbehaviour::AnswerWithoutWork { status: 403, code: "AccessDenied".to_owned() };
     inject(&emulator, denied, "DELETE", 1);

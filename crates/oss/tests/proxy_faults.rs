@@ -1,6 +1,6 @@
-//! A proxy that is down, refuses, or wants to know who asks: the error names it, and where it was
-//! named. Of the same kind are proxies on the way to STS, to the location service and to
-//! Tablestore, and values of variables that name no proxy at all.
+//! A proxy that is down, refuses, or demands authentication: the error names it, and where it was
+//! configured. Related tests: proxies on the way to STS, to the location service and to Tablestore,
+//! and variables whose values are no proxy.
 
 mod common;
 #[path = "common/fake.rs"]
@@ -36,20 +36,20 @@ fn opened(keys: &[(&str, &str)], env: &[(&str, &str)]) -> Arc<dyn StateStore> {
     Arc::new(config.store().expect("the credentials do"))
 }
 
-/// What comes behind the tunnel that a proxy has made.
+/// What is behind the tunnel of a proxy.
 #[derive(Clone, Copy, Debug)]
 enum Behind {
-    /// The server refuses by an alert of TLS.
+    /// The server refuses with a TLS alert.
     Alert,
-    /// The connection is closed without a word, the request for TLS unread.
+    /// The server closes the connection without reading the TLS request.
     Close,
-    /// The same, once the request for TLS was read.
+    /// The server closes the connection after it has read the TLS request.
     CloseLater,
     /// Nothing at all.
     Silence,
 }
 
-/// A proxy that makes every tunnel, and what is behind it.
+/// A proxy that opens every tunnel, and what is behind it.
 async fn tunnel(behind: Behind) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -63,11 +63,11 @@ async fn tunnel(behind: Behind) -> String {
             client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
             let mut hello = vec![0; 16 << 10];
             match behind {
-                // Closed with bytes unread, the connection is reset.
+                // Closing a connection with unread bytes resets it.
                 Behind::Close => drop(client.peek(&mut hello).await),
                 Behind::Silence => {
                     drop(client.read(&mut hello).await);
-                    // The tunnel is made. The clock jumps over what is left to wait.
+                    // The tunnel is open. The clock jumps over the rest of the time limit.
                     tokio::time::pause();
                     kept.push(client);
                 }
@@ -83,7 +83,7 @@ async fn tunnel(behind: Behind) -> String {
     url
 }
 
-/// A proxy that is reached by TLS, with a certificate that nobody vouches for.
+/// A proxy that uses TLS, with a certificate from no trusted authority.
 async fn untrusted() -> String {
     let certified = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
@@ -99,14 +99,14 @@ async fn untrusted() -> String {
     let url = format!("https://{}", listener.local_addr().unwrap());
     drop(tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
-            // Who does not trust us hangs up.
+            // A client that does not trust the certificate hangs up.
             drop(acceptor.accept(client).await);
         }
     }));
     url
 }
 
-/// Why a table is not asked for a lock through a proxy.
+/// Returns why a lock in a table fails through a proxy.
 async fn table_failure(table: &str, proxy: &str, retries: (&str, &str)) -> Error {
     let keys = [
         ("endpoint", "http://127.0.0.1:1"),
@@ -118,14 +118,14 @@ async fn table_failure(table: &str, proxy: &str, retries: (&str, &str)) -> Error
     store.inspect(&here()).await.expect_err("no lock can be read")
 }
 
-/// All that a person is told.
+/// Returns everything that the error says.
 fn told(error: &Error) -> String {
     let context = error.context().iter().map(|(label, value)| format!("{label}: {value}\n"));
     let hints = error.hints().into_iter().map(|hint| format!("hint: {hint}\n"));
     std::iter::once(format!("{error}\n")).chain(context).chain(hints).collect()
 }
 
-/// An address at which nobody listens.
+/// Returns an address without a listener.
 async fn nobody() -> String {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string()
 }
@@ -183,7 +183,7 @@ async fn proxy_that_refuses_or_wants_a_password_is_told_apart_from_the_store() {
         assert!(error.message().contains(&format!("the proxy `{proxy}` {fault}")), "{told}");
         assert!(told.contains("proxy set in: $HTTPS_PROXY"), "{told}");
     }
-    // What the service itself answers is not the proxy's.
+    // An answer of the service itself is not the proxy's.
     let of_service = "x-oss-request-id: R1\r\ncontent-type: application/xml\r\n";
     let (proxy, _asked) = fake(move |_, _| {
         http("503 Busy", of_service, "<Error><Code>ServiceUnavailable</Code></Error>")
@@ -270,7 +270,7 @@ async fn what_a_proxy_refuses_for_good_is_not_asked_again() {
         (WANTS_USER, "https://oss.test", "", 1),
         (WANTS_USER, "https://oss.test", "alice:hunter2@", 1),
         (WANTS_USER, "http://oss.test", "", 1),
-        // What may pass is asked again.
+        // A transient failure is retried.
         ("503 Service Unavailable", "https://oss.test", "", 3),
         ("503 Service Unavailable", "http://oss.test", "", 3),
     ] {
@@ -295,7 +295,7 @@ async fn what_a_proxy_refuses_for_good_is_not_asked_again() {
 #[tokio::test]
 async fn value_that_names_no_proxy_is_told_at_once_by_a_table_too() {
     for value in ["socks4://proxy.test:1080", "ftp://proxy.test", "http://a{b}:3128"] {
-        // With that many attempts the pauses between them are minutes.
+        // With that many attempts the pauses between them take minutes.
         let failed = table_failure("https://ots.test", value, ("max_retries", "60"));
         let error = tokio::time::timeout(Duration::from_secs(20), failed).await;
         let error = error.expect("nothing is asked again");

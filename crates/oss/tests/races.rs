@@ -1,5 +1,5 @@
-//! Two hundred rounds of a crowd for one lock, on every kind of bucket and in a table: each has one
-//! winner.
+//! Two hundred rounds of many clients and one lock, on every kind of bucket and in a table: each
+//! round has one winner.
 
 mod common;
 

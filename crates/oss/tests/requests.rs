@@ -1,4 +1,4 @@
-//! What is sent, how often, and by which way.
+//! Requests: their content, their number, and their route.
 
 mod common;
 #[path = "common/fake.rs"]
@@ -16,7 +16,7 @@ fn operations(emulator: &Emulator) -> Vec<String> {
     emulator.requests().take().into_iter().filter_map(|request| request.operation).collect()
 }
 
-/// The first lock on a store that is not known is put to the proof.
+/// Takes the first lock, with which the client tests an unknown store.
 async fn prove(store: &Arc<dyn remote_state_core::StateStore>) {
     let held = store.acquire(&here(), &info()).await.unwrap();
     drop(store.release(&here(), &LockTarget::Id(held.id)).await.unwrap());
@@ -99,7 +99,7 @@ async fn encryption_and_acl_go_with_whatever_is_written() {
         for (method, expected_key) in [("PUT", key), ("POST", None)] {
             let request = asked.iter().find(|request| request.method == method).unwrap();
             assert_eq!(sent(request, "x-oss-server-side-encryption").as_deref(), Some(algorithm));
-            // An append takes the bucket's own key only.
+            // An append uses only the bucket's own key.
             let sent_key = sent(request, "x-oss-server-side-encryption-key-id");
             assert_eq!(sent_key.as_deref(), expected_key, "{method}");
             assert_eq!(sent(request, "x-oss-object-acl").as_deref(), Some("private"));

@@ -1,5 +1,5 @@
-//! What answers is not the service: a proxy, a login page, a service of another kind. Its yes is no
-//! yes.
+//! Answers that are not the service's: from a proxy, a login page, a service of another kind. Their
+//! success is no success.
 
 mod common;
 #[path = "common/fake.rs"]
@@ -12,8 +12,8 @@ use common::{emulator, here, info, store};
 use fake::{fake, http};
 use remote_state_core::{Error, ErrorKind, LockTarget, ReadOptions, StateStore, WriteMode};
 
-/// What stands behind a proxy or a captive portal: an empty page, one in HTML, one that happens to
-/// begin as a message does.
+/// Pages of a proxy or a captive portal: an empty one, one in HTML, one that happens to begin like
+/// a message.
 const PAGES: [&str; 3] = ["", "<html><body>Sign in</body></html>", "\n\u{3}abc"];
 
 /// A store whose bucket is behind `page`.
@@ -25,7 +25,7 @@ async fn bucket_behind(
     (store(&emulator, &[("endpoint", &url), ("max_retries", "0")]), emulator)
 }
 
-/// The error says, itself or as its reason, that it is not OSS that answers.
+/// Returns whether the error, or its reason, says that the answer is not from OSS.
 fn is_told_as_a_stranger(error: &Error) -> bool {
     let because = error
         .context()
@@ -37,7 +37,7 @@ fn is_told_as_a_stranger(error: &Error) -> bool {
         .any(|text| text.contains("what answers there does not answer as OSS does"))
 }
 
-/// A store whose bucket is right, and whose table is behind `page`.
+/// A store whose bucket is real, and whose table is behind `page`.
 async fn behind(page: &'static str) -> (Arc<dyn StateStore>, remote_state_emulator::Emulator) {
     let emulator = emulator().await;
     let (url, _) = fake(move |_, _| http("200 OK", "", page)).await;

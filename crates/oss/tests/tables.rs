@@ -1,4 +1,4 @@
-//! The tables in `README.md` cannot rot: each test that they name exists.
+//! The tables in `README.md` stay true: each test that they name exists.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ fn sources(folder: &Path, found: &mut String) {
 #[test]
 fn every_test_that_the_tables_name_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    // A package has neither the other crates nor the suites.
+    // The published package has neither the other crates nor the suites.
     if !root.join("tests/tests").is_dir() {
         return;
     }

@@ -111,10 +111,10 @@ async fn a_state_that_is_not_the_one_of_its_digest_is_refused_and_both_sums_are_
     let read =
         checked.read(&here(), &ReadOptions::default().ignoring_digest()).await.unwrap().unwrap();
     assert_eq!(read.collect().await.unwrap().bytes.as_ref(), b"{}");
-    // A state that is gone although its digest is there is missed, not absent.
+    // A state that is gone although its digest exists is missing, not absent.
     unchecked.delete(&here()).await.unwrap();
     assert_eq!(checked.read_bytes(&here()).await.unwrap_err().kind(), ErrorKind::DigestMismatch);
-    // Writing again puts it in order, and deleting forgets the digest.
+    // Writing again repairs the digest, and deleting removes it.
     write(&checked, STATE).await;
     assert!(checked.read_bytes(&here()).await.unwrap().is_some());
     checked.delete(&here()).await.unwrap();

@@ -1,5 +1,4 @@
-//! Versions that are turned on between the look at the bucket and the create, which is carried out
-//! then whatever stands there.
+//! Versioning that is enabled between the check and the create, which then replaces any object.
 
 mod common;
 #[path = "common/fake.rs"]
@@ -12,19 +11,19 @@ use futures_util::StreamExt as _;
 use remote_state_core::{ErrorKind, LockTarget, Released, StateStoreExt as _, WriteMode};
 use remote_state_emulator::{Emulator, Fault, Misbehaviour};
 
-/// Says of a bucket that keeps versions that it does not, as it was a moment before.
+/// Makes a bucket that keeps versions deny it, as a moment before it was enabled.
 fn forget_versioning(emulator: &Emulator) {
     let fault = Fault::new(Misbehaviour::ForgetVersioning).with_operation("GetBucketVersioning");
     emulator.faults().inject(fault);
 }
 
-/// Lets the next look find nothing, as before another client came in between.
+/// Makes the next check find nothing, as before another client wrote in between.
 fn come_in_between(emulator: &Emulator) {
     let gone = Misbehaviour::AnswerWithoutWork { status: 404, code: "NoSuchKey".to_owned() };
     emulator.faults().inject(Fault::new(gone).with_operation("GetObject").with_times(1));
 }
 
-/// Lets the next write be carried out without an answer, so that it is repeated.
+/// Carries out the next write without an answer, so that the client repeats it.
 fn lose_first_answer(emulator: &Emulator) {
     emulator.faults().inject(Fault::new(Misbehaviour::LoseReply).with_method("PUT").with_times(1));
 }
@@ -52,7 +51,7 @@ async fn versions_that_are_turned_on_while_two_clients_create_a_state_replace_no
     forget_versioning(&emulator);
     open().write(&here(), state(), &WriteMode::Create.into()).await.unwrap();
     open().delete(&here()).await.unwrap();
-    // A deletion below is nothing.
+    // A delete marker below does not count.
     open().write(&here(), state(), &WriteMode::Create.into()).await.unwrap();
     assert_eq!(open().versions(&here()).count().await, 3);
     come_in_between(&emulator);

@@ -3,14 +3,14 @@
 //! As in `backend "oss"`, the first source that yields an access key wins:
 //!
 //! 1. `access_key`, `secret_key` and `security_token`, each completed from the named profile, if it
-//!   holds keys.
+//!    holds keys.
 //! 2. The named role of the instance (`ecs_role_name`, or a profile of mode `EcsRamRole`).
 //!
 //! If neither is set, native clients send unsigned requests. This crate searches on, as the
 //! vendor's own tools do:
 //!
 //! 3. The named profile, if it is of another mode: a token (`OIDC`), a program (`External`), a URL,
-//!   another profile's role.
+//!    another profile's role.
 //! 4. A token of an identity provider (`oidc_provider_arn`, `oidc_token_file`) with the role.
 //! 5. The profile that the CLI has chosen (`current`).
 //! 6. `credentials_uri`.

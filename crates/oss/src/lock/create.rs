@@ -4,31 +4,32 @@
 //!
 //! - `PUT` with `x-oss-forbid-overwrite: true`. On a bucket that keeps versions, or did once, the
 //!   service ignores that header.
-//! - `AppendObject` at position 0. It is carried out only if nothing is there, or the newest
-//!   version records a deletion, on every bucket.
+//! - `AppendObject` at position 0. On every bucket, it succeeds only if there is no object, or if
+//!   the newest version records a deletion.
 //!
-//! Each refuses what the other created, so clients may differ in which they take. We ask whether
-//! the bucket keeps versions before each lock, take the first where it never has, and the second
-//! where it has or where we may not ask. An *empty* object would let an append through, so a
-//! lock object never is: its record has at least an id.
+//! Each refuses what the other created, so clients may use either. Before each lock, this crate
+//! asks whether the bucket keeps versions. It uses the first request if the bucket never did, and
+//! the second if it does or did, or if the client may not ask. The service would append to an
+//! *empty* object, so a lock object is never empty: its record has at least an id.
 //!
-//! | versions, as the bucket says | request | answer | what it means |
+//! | versions, as the bucket says | request | answer | meaning |
 //! |---|---|---|---|
 //! | never kept | `PUT`, forbidding to overwrite | a success that names no version | created |
-//! | | | a success that names a version | they were turned on meanwhile, so nobody looked: that version is deleted, and the lock is created again by an append |
-//! | | | a success that names the version `null` | they were suspended again besides, and a lock may have been replaced: nothing is deleted, and the lock is not taken |
-//! | | | `FileAlreadyExists` | a lock is there |
-//! | kept, suspended, or not to be known | `AppendObject` at 0 | a success | created |
-//! | | | `PositionNotEqualToLength`, `ObjectNotAppendable` | a lock is there |
-//! | any | either | none, a failure, or not an answer of OSS | not known: whoever asked looks |
+//! | | | a success that names a version | versioning was enabled meanwhile, so the service did not check: the client deletes that version and creates the lock again by an append |
+//! | | | a success that names the version `null` | versioning was also suspended again, and the create may have replaced a lock: the client deletes nothing, and does not have the lock |
+//! | | | `FileAlreadyExists` | another client holds the lock |
+//! | kept, suspended, or unknown | `AppendObject` at 0 | a success | created |
+//! | | | `PositionNotEqualToLength`, `ObjectNotAppendable` | another client holds the lock |
+//! | any | either | none, a failure, or not an answer of OSS | unknown: the caller reads the object |
 //!
-//! After a create that was carried out, the object is read back and must be ours. On a store that
-//! is not the vendor's own, the first lock that is won is put to the proof besides: a second create
-//! must be refused. If it is not, the lock is given back and refused.
+//! After a successful create, the client reads the object back and compares it with its own record.
+//! On a store outside the vendor's domains, the client also tests the store with the first lock
+//! that it wins: the store must refuse a second create. If it does not, the client releases the
+//! lock and fails.
 //!
-//! The first proposal of `backend "oss"` looked and then put, so two of its clients may both win;
-//! but it sees our object, and our create is refused by its object. Its records have an empty
-//! `Path`.
+//! Clients of the first proposal of `backend "oss"` looked and then put, so two of them may both
+//! win; but they see the object of this crate, and their object makes the store refuse its create.
+//! Their records have an empty `Path`.
 
 use std::sync::atomic::Ordering;
 
@@ -67,7 +68,7 @@ impl LockMechanism for LockObject<'_> {
         self.bucket.client.sender.is_public() || self.bucket.is_proven.load(Ordering::Acquire)
     }
 
-    /// Creates it and reads it back.
+    /// Creates the lock object and reads it back.
     async fn create_once(&self, record: Bytes) -> Result<(), Failure> {
         self.create(&record).await.map(drop)?;
         let stored = self
@@ -76,8 +77,8 @@ impl LockMechanism for LockObject<'_> {
             .map_err(|error| Failure { outcome: Outcome::Unknown, error })?;
         match stored {
             Some(Found { text, .. }) if text == record => Ok(()),
-            // Someone else's stands there now, or nothing: whoever asked looks at it. Ours was
-            // created all the same, and may come to light.
+            // The object is another client's, or is gone: the caller reads it. Ours was created all
+            // the same, and may still appear.
             _ => Err(Failure {
                 outcome: Outcome::Unknown,
                 error: self
@@ -94,8 +95,7 @@ impl LockMechanism for LockObject<'_> {
                 Ok(())
             }
             SecondCreate::CarriedOut(stored) => {
-                // The second version would stand over the first, which is given back by whoever
-                // asked.
+                // The second version would hide the first, which the caller releases.
                 if let Some(version) = stored.version.filter(|version| version != NULL_VERSION) {
                     let (client, key) = (&self.bucket.client, self.lock_key());
                     let undone =
@@ -119,10 +119,10 @@ impl LockMechanism for LockObject<'_> {
     }
 }
 
-/// What stands in the lock object.
+/// The content of the lock object.
 struct Found {
     text: Vec<u8>,
-    /// The version that it is, if it can be deleted by that.
+    /// The version, if the client can delete the object by it.
     version: Option<String>,
 }
 
@@ -138,11 +138,11 @@ impl FoundLock for FoundObject<'_> {
         &self.record
     }
 
-    /// OSS deletes nothing on a condition. Where the bucket keeps versions the one that was read is
-    /// deleted, which is never the next holder's and leaves no record of a deletion. Without
-    /// versions, or without the right to delete one, whatever stands there is deleted: the next
-    /// holder's too, if somebody released ours by force since it was read, or if an earlier
-    /// delete of ours, given up for lost, arrives after that.
+    /// OSS deletes nothing on a condition. On a bucket that keeps versions, this deletes the
+    /// version that was read, which is never the next holder's, and leaves no delete marker.
+    /// Without versions, or without the right to delete one, it deletes any object at this key.
+    /// That can be the next holder's, if another client released ours by force since this one read
+    /// it, or if an earlier delete, whose answer was lost, arrives after that.
     async fn remove_once(&self) -> Result<(), Failure> {
         let (client, key) = (&self.object.bucket.client, self.object.lock_key());
         if let Some(version) = &self.version {
@@ -187,9 +187,9 @@ impl LockObject<'_> {
         }
     }
 
-    /// A version means that versions were turned on since the bucket was asked, and that the
-    /// service did not look whether a lock was there: what was created is none. Taken back, it
-    /// uncovers the lock that may be below it.
+    /// A version means that versioning was enabled after the bucket was asked, and that the service
+    /// did not check for a lock: the new object is no lock. Deleting it uncovers the lock that may
+    /// be below it.
     async fn take_back(&self, key: &str, version: &str) -> Failure {
         self.bucket.has_versions.store(true, Ordering::Release);
         if version == NULL_VERSION {
@@ -217,22 +217,22 @@ impl LockObject<'_> {
         }
     }
 
-    /// While versions are suspended a create leaves nothing of the lock that it replaces. Without
-    /// what was created the state would seem to be free, so it stays.
+    /// While versioning is suspended, a create leaves nothing of the lock that it replaces. Without
+    /// the new object the state would seem unlocked, so the object stays.
     fn perhaps_replaced(&self) -> Error {
         let reason = "the bucket has just begun to suspend versions, and what was created may \
                       stand in the place of a lock";
         self.error(ErrorKind::Unknown, reason).with_advice(Advice::ReleaseListedLock)
     }
 
-    /// Reads what is there. What is too long for a record is not read to its end.
+    /// Reads the lock object. It does not read to the end what is too long for a record.
     async fn text(&self, operation: &'static str) -> Result<Option<Found>> {
         let answer = match self.bucket.client.get(operation, self.lock_key(), None).await {
             Ok(answer) => answer,
             Err(failure) if failure.outcome == Outcome::Absent => return Ok(None),
             Err(failure) => return Err(failure.error),
         };
-        // By that name the next holder's could be deleted.
+        // Deleting by that id could delete the next holder's object.
         let version = answer.header("x-oss-version-id").filter(|version| *version != NULL_VERSION);
         let version = version.map(str::to_owned);
         let object = self.object();
@@ -254,7 +254,7 @@ impl LockObject<'_> {
         self.bucket.client.sender.about("lock", &object).error(kind, reason)
     }
 
-    /// Says why a lock object is none here, and what to use instead.
+    /// Says why the lock object is not a lock on this store, and what to use instead.
     fn cannot_lock(&self) -> Error {
         let sender = &self.bucket.client.sender;
         Error::new(

@@ -1,5 +1,5 @@
-//! The lock object beside a state. How a lock is taken and released whatever answers are lost is the
-//! same for all providers: see [`remote_state_core::provider`].
+//! The lock object beside a state. All providers take and release locks alike, also if answers are
+//! lost: see [`remote_state_core::provider`].
 
 mod create;
 

@@ -1,5 +1,4 @@
-//! Signatures: of OSS in both versions, and of the services that are called by parameters (STS,
-//! location). No I/O here.
+//! Signatures: both versions of OSS, and that of the RPC services (STS, location). No I/O here.
 //!
 //! <https://www.alibabacloud.com/help/en/oss/developer-reference/authorization-signature>
 
@@ -20,11 +19,11 @@ use crate::credentials::Credentials;
 
 pub(crate) use rpc::sign_rpc;
 
-/// Everything but what RFC 3986 calls unreserved.
+/// All characters except those that RFC 3986 calls unreserved.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// The same, with the slashes of a path kept: the service takes `%2F` for a slash, but signs with
-/// one.
+/// The same without the slash, which paths keep: the service treats `%2F` as a slash, but signs a
+/// slash.
 const PATH: &AsciiSet = &UNRESERVED.remove(b'/');
 
 /// Encodes a name or a value of a query.
@@ -37,12 +36,12 @@ pub(crate) fn encode_path(key: &str) -> String {
     utf8_percent_encode(key, PATH).to_string()
 }
 
-/// Which signature to make.
+/// The version of the signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SignatureVersion {
-    /// The one of old: HMAC-SHA1. Not available to new accounts and buckets; some private clouds
-    /// know no other.
+    /// The older one: HMAC-SHA1. Not available to new accounts and buckets; some private clouds
+    /// support no other.
     V1,
     /// HMAC-SHA256 with a scope of day and region.
     V4,
@@ -57,26 +56,25 @@ pub(crate) type Query = Vec<(&'static str, Option<String>)>;
 pub(crate) struct Unsigned<'a> {
     pub(crate) method: &'a str,
     pub(crate) bucket: &'a str,
-    /// The object; none for a call about the bucket.
+    /// The object; `None` for a call about the bucket.
     pub(crate) key: Option<&'a str>,
     pub(crate) query: &'a Query,
-    /// Headers in lower case. Only those that a signature covers are looked at.
+    /// Headers in lower case. The signature covers only some of them.
     pub(crate) headers: &'a [(&'a str, String)],
 }
 
-/// With what to sign.
+/// The credentials and the scope of a signature.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Signer<'a> {
     pub(crate) version: SignatureVersion,
-    /// The plain name of the region, such as `cn-beijing`. V1 does without.
+    /// The plain name of the region, such as `cn-beijing`. V1 does not use it.
     pub(crate) region: &'a str,
     pub(crate) credentials: &'a Credentials,
     pub(crate) now: Timestamp,
 }
 
 impl Signer<'_> {
-    /// Returns the headers that have to be sent along with those of the request, `authorization`
-    /// among them.
+    /// Returns the headers to send along with those of the request, `authorization` among them.
     pub(crate) fn sign(&self, request: Unsigned<'_>) -> Vec<(&'static str, String)> {
         match self.version {
             SignatureVersion::V1 => v1::sign(self, request),
@@ -91,8 +89,8 @@ impl Signer<'_> {
 }
 
 impl Unsigned<'_> {
-    /// The headers of the request and those that are added, of which only some count, sorted by
-    /// name.
+    /// Returns the headers that the signature covers, of the request and of those that signing
+    /// adds, sorted by name.
     fn signed_headers<'a>(
         &'a self,
         added: &'a [(&'static str, String)],
@@ -110,7 +108,7 @@ impl Unsigned<'_> {
     }
 }
 
-/// The time as HTTP has it: `Tue, 02 Jan 2024 03:04:05 GMT`.
+/// Formats the time as HTTP does: `Tue, 02 Jan 2024 03:04:05 GMT`.
 pub(crate) fn http_date(now: Timestamp) -> String {
     now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
@@ -127,7 +125,7 @@ fn hmac_sha256(key: &[u8], text: &[u8]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// Renders bytes in lower-case hexadecimal.
+/// Formats bytes in lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,4 +1,4 @@
-//! The signature of services that are called by parameters, such as STS.
+//! The signature of RPC services such as STS.
 //!
 //! <https://www.alibabacloud.com/help/en/sdk/product-overview/rpc-mechanism>
 
@@ -7,8 +7,7 @@ use secrecy::ExposeSecret as _;
 use crate::credentials::Credentials;
 use crate::sign::{encode, hmac_sha1};
 
-/// Returns the parameters in encoded form with the signature behind them, as they stand in a URL or
-/// in a form.
+/// Returns the encoded parameters with the signature appended, for a URL or a form.
 pub(crate) fn sign_rpc(
     method: &str,
     parameters: &[(&str, &str)],

@@ -4,7 +4,7 @@ use secrecy::ExposeSecret as _;
 
 use crate::sign::{Signer, Unsigned, hmac_sha1, http_date};
 
-/// The parameters that name a resource, and so are signed; all others are not.
+/// The parameters that name a resource. The signature covers only these.
 const SUB_RESOURCES: &[&str] = &[
     "acl",
     "append",
@@ -43,7 +43,7 @@ pub(super) fn sign(signer: &Signer<'_>, request: Unsigned<'_>) -> Vec<(&'static 
     added
 }
 
-/// `/bucket/key?sub=resource`, nothing of it encoded.
+/// Returns `/bucket/key?sub=resource`, without encoding.
 fn resource(request: Unsigned<'_>) -> String {
     let mut named: Vec<_> =
         request.query.iter().filter(|(name, _)| SUB_RESOURCES.contains(name)).collect();

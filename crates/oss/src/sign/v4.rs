@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::sign::{Signer, Unsigned, encode, encode_path, hex, hmac_sha256};
 
-/// What stands for the hash of the body: it is not signed. `Content-MD5` protects it instead.
+/// The placeholder for the hash of the body, which is unsigned: `Content-MD5` protects it instead.
 const PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
 pub(super) fn sign(signer: &Signer<'_>, request: Unsigned<'_>) -> Vec<(&'static str, String)> {

@@ -1,4 +1,4 @@
-//! Signatures as the vendor's SDKs compute them, and as real clients were seen to send them.
+//! Signatures from the vendor's SDKs, and from requests of real clients.
 
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};

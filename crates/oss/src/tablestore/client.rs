@@ -1,4 +1,4 @@
-//! One method for each call of the API, and what its error codes mean. No policy here.
+//! One method for each call of the API, and the meaning of its error codes. No policy here.
 
 use std::sync::Arc;
 
@@ -30,10 +30,10 @@ const KEY: &str = "LockID";
 /// <https://www.alibabacloud.com/help/en/tablestore/product-overview/general-limits>.
 const LONGEST_ID: usize = 1024;
 
-/// The longest answer that is read, in bytes: a row of a lock is a few hundred.
+/// The maximum length of an answer, in bytes: a lock row has a few hundred.
 const MOST_BYTES: usize = 1 << 20;
 
-/// What a lock table must be, for hints.
+/// The requirements of a lock table, for hints.
 const NEEDS: &str = "a lock table needs a primary key of one column, `LockID` of type string";
 
 /// A connection to one table.
@@ -55,7 +55,7 @@ struct Failed {
     failure: Failure,
     /// The same request may succeed in a moment.
     is_passing: bool,
-    /// The service's time, if it refused the signature and ours is far from it.
+    /// The service's time, if it refused the signature and ours differs much.
     service_time: Option<Timestamp>,
 }
 
@@ -69,7 +69,7 @@ impl From<Failure> for Failed {
     }
 }
 
-/// When the service answered, as it says itself.
+/// Returns the time in the service's answer.
 fn time_of(answer: &Response) -> Option<Timestamp> {
     let header = |name: &str| answer.headers().get(name)?.to_str().ok();
     let own = header("x-ots-date").and_then(|date| date.parse().ok());
@@ -140,7 +140,7 @@ impl Table {
         WriteRowRequest { table_name: self.name().to_owned(), row, condition }.encode_to_vec()
     }
 
-    /// Sends a request about a row, and makes sure that it was the service that answered.
+    /// Sends a request about a row, and checks that the service answered.
     async fn row(
         &self,
         operation: &'static str,
@@ -182,7 +182,8 @@ impl Table {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
-            // Refused before anything was done: with the right time it is another request.
+            // The service refused before it did anything: with the right time it is another
+            // request.
             if let Some(time) = service_time
                 && !has_followed_clock
             {
@@ -219,7 +220,7 @@ impl Table {
         };
         let http = &self.sender.http;
         let mut request = http.client(&url).map_err(by_proxy)?.post(&url);
-        // Other requests may put the clock right meanwhile.
+        // Other requests may correct the clock meanwhile.
         let signed = self.sender.clock.now();
         for (name, value) in sign::headers(call, instance, body, &credentials, signed) {
             request = request.header(name, value);
@@ -262,7 +263,7 @@ impl Table {
         if let Some(failed) = http.proxy_answered(&url, status, !refusal.code.is_empty()) {
             return Err(by_proxy(failed));
         }
-        // A wrong time has no code of its own.
+        // The service has no code for a wrong time.
         let service_time = (refusal.code == "OTSAuthFailed").then(|| time_of(&response)).flatten();
         let service_time = service_time.filter(|time| are_far_apart(signed, *time));
         let failure = self.failure(operation, id, status, &refusal.code);
@@ -289,7 +290,7 @@ impl Table {
                 Outcome::Conflict,
                 say(ErrorKind::Unavailable, "the table is busy with another request for it"),
             ),
-            // "Requested table does not exist.": rows that do not exist are no error.
+            // "Requested table does not exist.": a missing row is not an error.
             "OTSObjectNotExist" => (
                 Outcome::Refused,
                 Error::new(
@@ -311,7 +312,7 @@ impl Table {
                     "needed are `ots:GetRow`, `ots:PutRow` and `ots:DeleteRow` on the table",
                 ),
             ),
-            // "The AccessKeyID does not exist", "Signature mismatch" and their kin.
+            // "The AccessKeyID does not exist", "Signature mismatch" and similar.
             "OTSAuthFailed" => (
                 Outcome::Refused,
                 say(
@@ -326,14 +327,14 @@ impl Table {
                     "check `tablestore_instance_name`: the instance is part of what is signed",
                 ),
             ),
-            // "Validate PK name fail" and its kin: the table's key is another one.
+            // "Validate PK name fail" and similar: the table has another primary key.
             "OTSParameterInvalid" | "OTSInvalidPK" => (
                 Outcome::Refused,
                 say(ErrorKind::Unsupported, &format!("table `{table}` does not take it ({code})"))
                     .with_hint(NEEDS),
             ),
-            // "Capacity unit is not enough.", "Server is busy." and their kin are refused before
-            // anything is done.
+            // "Capacity unit is not enough.", "Server is busy." and similar: the service refuses
+            // before it does anything.
             "OTSNotEnoughCapacityUnit"
             | "OTSQuotaExhausted"
             | "OTSServerBusy"
@@ -361,7 +362,7 @@ impl Table {
         Failure { outcome, error }
     }
 
-    /// Where a table does not take a row, looks at what table it is and says so.
+    /// Explains a refused row by the kind of table: reads the table's description.
     async fn explained(&self, operation: &'static str, id: &str, failure: Failure) -> Failure {
         if failure.error.kind() != ErrorKind::Unsupported {
             return failure;
@@ -423,8 +424,8 @@ impl TableBackend for Table {
         format!("remove the row `{id}` of table `{}`", self.name())
     }
 
-    /// Creates a row if there is none with its id, without ever repeating the request: the second
-    /// could fail on the first.
+    /// Creates a row if there is none with its id. Never repeats the request: the second could fail
+    /// because of the first.
     ///
     /// <https://www.alibabacloud.com/help/en/tablestore/developer-reference/putrow>
     async fn create_once(
@@ -438,7 +439,7 @@ impl TableBackend for Table {
         self.put_row(operation, id, (column, text), create, Repeat::Never).await
     }
 
-    /// Writes a row, whatever is there.
+    /// Writes a row, replacing any other.
     ///
     /// <https://www.alibabacloud.com/help/en/tablestore/developer-reference/putrow>
     async fn put(
@@ -477,7 +478,7 @@ impl TableBackend for Table {
     }
 }
 
-/// A row, as it was read.
+/// A row as it was read.
 struct Row<'a> {
     table: &'a Table,
     id: String,
@@ -503,8 +504,8 @@ impl TableRow for Row<'_> {
         let condition = Condition::row(RowExistence::ExpectExist);
         let condition = match value {
             Some(value) => condition.with_column(column, value, IfMissing::Fails),
-            // There is no condition that a column be absent. An empty text in its place is no lock
-            // record either.
+            // No condition can demand that a column be absent. An empty text in its place is no
+            // lock record either.
             None => condition.with_column(column, &Value::string(""), IfMissing::Holds),
         };
         let body = table.write(row, condition);

@@ -5,7 +5,7 @@ use prost::Message;
 
 use crate::tablestore::plain_buffer::Value;
 
-/// Which row must be there.
+/// The condition on the existence of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RowExistence {
     Ignore = 0,
@@ -13,7 +13,7 @@ pub(super) enum RowExistence {
     ExpectNotExist = 2,
 }
 
-/// What becomes of a condition on a column if the row has no such column.
+/// How a condition on a column evaluates if the row has no such column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum IfMissing {
     Holds,
@@ -69,8 +69,8 @@ impl Condition {
         Self { row_existence: existence as i32, column_condition: None }
     }
 
-    /// Demands besides that a column has this value, byte for byte, or is not there at all where
-    /// that will do.
+    /// Adds the condition that a column has this value, byte for byte, or is absent if `if_missing`
+    /// allows that.
     pub(super) fn with_column(self, column: &str, value: &Value, if_missing: IfMissing) -> Self {
         let filter = SingleColumnValueFilter {
             comparator: COMPARATOR_EQUAL,
@@ -127,26 +127,26 @@ pub(super) struct GetRowRequest {
 pub(super) struct RowResponse {
     #[prost(message, optional, tag = "1")]
     consumed: Option<ConsumedCapacity>,
-    /// Of `GetRow`: empty if there is no such row.
+    /// The row of `GetRow`: empty if there is no such row.
     #[prost(bytes = "vec", optional, tag = "2")]
     pub(super) row: Option<Vec<u8>>,
 }
 
-/// What a request cost. The service names it in every answer about a row, and the vendor's clients
-/// cannot do without.
+/// The cost of a request. The service sends it in every answer about a row, and the vendor's
+/// clients require it.
 #[derive(Clone, PartialEq, Message)]
 struct ConsumedCapacity {
     #[prost(message, optional, tag = "1")]
     capacity_unit: Option<CapacityUnit>,
 }
 
-/// How much of it is of no interest here.
+/// The amount is not needed here.
 #[derive(Clone, PartialEq, Message)]
 struct CapacityUnit {}
 
 impl RowResponse {
-    /// Reads an answer; `None` if the service did not give it. A proxy's empty page would else be a
-    /// row that is not there, or a write that was done.
+    /// Reads an answer; `None` if it is not the service's. Otherwise a proxy's empty page would
+    /// mean a missing row or a completed write.
     pub(super) fn read(answer: &[u8]) -> Option<Self> {
         let answer = Self::decode(answer).ok()?;
         let says_cost =
@@ -155,7 +155,7 @@ impl RowResponse {
     }
 }
 
-/// `PutRow`, and with a delete marker in its row `DeleteRow`.
+/// The request of `PutRow`, and of `DeleteRow` with a delete marker in its row.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct WriteRowRequest {
     #[prost(string, required, tag = "1")]

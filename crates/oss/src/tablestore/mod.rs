@@ -9,7 +9,7 @@ mod vectors;
 
 pub(crate) use client::Table;
 
-/// Reads the answer to a request about a row, and the row in it.
+/// Reads the answer to a request about a row, and its row.
 #[cfg(feature = "fuzzing")]
 pub(crate) fn fuzz_answer(bytes: &[u8]) {
     if let Some(row) = message::RowResponse::read(bytes).and_then(|answer| answer.row) {

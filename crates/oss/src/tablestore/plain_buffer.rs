@@ -1,8 +1,8 @@
-//! PlainBuffer, in which rows travel: tags, lengths, cells, and a CRC-8 behind each cell and each
+//! PlainBuffer, the encoding of rows: tags, lengths, cells, and a CRC-8 after each cell and each
 //! row. All numbers are little-endian.
 //!
-//! Only what rows of locks and digests need is written: one column of primary key, attributes of
-//! type string. Whatever else a row that is read has is passed over.
+//! It writes only what lock rows and digest rows need: one column of primary key, attributes of
+//! type string. It skips everything else in a row that it reads.
 
 const HEADER: u32 = 0x75;
 
@@ -26,14 +26,13 @@ fn crc8(crc: u8, bytes: &[u8]) -> u8 {
     })
 }
 
-/// The value of a column, as it is sent: its type and its data. In conditions it stands in the same
-/// bytes, so what was read can be demanded again whatever its type is, and whether or not a string
-/// of it is UTF-8.
+/// The encoded value of a column: its type and its data. Conditions use the same bytes, so a client
+/// can demand the value that it read, whatever its type, and even if a string is not UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Value(Vec<u8>);
 
 impl Value {
-    /// A string.
+    /// Encodes a string.
     pub(super) fn string(text: &str) -> Self {
         let mut value = vec![TYPE_STRING];
         value.extend_from_slice(&length(text.as_bytes()));
@@ -45,7 +44,7 @@ impl Value {
         &self.0
     }
 
-    /// The bytes of a string; `None` for a value of another type, and for what is none.
+    /// Returns the bytes of a string; `None` for a value of another type, and for an invalid one.
     pub(super) fn text(&self) -> Option<&[u8]> {
         let (kind, rest) = self.0.split_first()?;
         let mut rest = Reader { bytes: rest };
@@ -57,16 +56,16 @@ fn length(bytes: &[u8]) -> [u8; 4] {
     u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes()
 }
 
-/// What is done with a row.
+/// The operation on a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RowKind {
-    /// It is written, or only named.
+    /// The row is written, or only named.
     Plain,
-    /// It is deleted.
+    /// The row is deleted.
     Deleted,
 }
 
-/// Writes a row: the column of its primary key, and its attributes.
+/// Encodes a row: the column of its primary key, and its attributes.
 pub(super) fn encode(key: (&str, &str), attributes: &[(&str, &str)], kind: RowKind) -> Vec<u8> {
     let mut row = HEADER.to_le_bytes().to_vec();
     let mut crc = 0;
@@ -97,10 +96,10 @@ fn push_cell(row: &mut Vec<u8>, row_crc: &mut u8, (name, text): (&str, &str)) {
     *row_crc = crc8(*row_crc, &[crc]);
 }
 
-/// Reads the attributes of a row.
+/// Decodes the attributes of a row.
 ///
 /// # Errors
-/// If the bytes are no row, or were damaged on their way.
+/// If the bytes are no row, or were damaged in transit.
 pub(super) fn decode(bytes: &[u8]) -> Result<Vec<(String, Value)>, &'static str> {
     let mut reader = Reader { bytes };
     if reader.number()? != HEADER {
@@ -152,7 +151,7 @@ impl<'a> Reader<'a> {
         self.take(count)
     }
 
-    /// Reads a cell behind its tag, and checks it.
+    /// Reads a cell after its tag, and checks it.
     fn cell(&mut self) -> Result<((String, Value), u8), &'static str> {
         let (mut name, mut value, mut crc) = (&[][..], &[][..], 0);
         loop {

@@ -36,7 +36,7 @@ pub(super) fn headers_at(
     credentials: &Credentials,
     date: String,
 ) -> Vec<(&'static str, String)> {
-    // In the order of their names, as they are signed.
+    // Sorted by name, as the signature requires.
     let mut headers = vec![
         ("x-ots-accesskeyid", credentials.access_key.clone()),
         ("x-ots-apiversion", API_VERSION.to_owned()),

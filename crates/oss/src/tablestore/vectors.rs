@@ -1,4 +1,4 @@
-//! Requests and signatures as real clients were seen to send them.
+//! Requests and signatures of real clients.
 
 use prost::Message as _;
 

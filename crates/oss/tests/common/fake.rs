@@ -1,14 +1,14 @@
-//! Something that answers as a test wants it: a proxy, a login page, a service that is none.
+//! A server that answers as a test wants: a proxy, a login page, something that is not the service.
 
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What was asked, whole requests in their order.
+/// The requests received, whole and in order.
 pub(crate) type Asked = Arc<Mutex<Vec<String>>>;
 
-/// Starts it. `answer` is given how many requests came before, and the request.
+/// Starts the server. `answer` gets the number of earlier requests, and the request.
 pub(crate) async fn fake(
     answer: impl Fn(usize, &str) -> String + Send + 'static,
 ) -> (String, Asked) {
@@ -21,7 +21,7 @@ pub(crate) async fn fake(
         while let Ok((mut stream, _)) = listener.accept().await {
             let request = request(&mut stream).await;
             let answer = answer(count, &request);
-            // Who has the answer finds the request here.
+            // Record before answering: a test that has the answer finds the request here.
             kept.lock().unwrap().push(request);
             drop(stream.write_all(answer.as_bytes()).await);
             count += 1;
@@ -30,7 +30,7 @@ pub(crate) async fn fake(
     (url, asked)
 }
 
-/// Reads a request to its end, for a connection that is closed before is a broken one.
+/// Reads a request to its end: closing the connection before would break it.
 async fn request(stream: &mut TcpStream) -> String {
     let mut read = Vec::new();
     loop {
@@ -50,7 +50,7 @@ async fn request(stream: &mut TcpStream) -> String {
     }
 }
 
-/// An answer.
+/// Formats an answer.
 pub(crate) fn http(status: &str, headers: &str, body: &str) -> String {
     format!(
         "HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}",

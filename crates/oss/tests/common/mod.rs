@@ -15,25 +15,25 @@ use remote_state_oss::{OssConfig, PROVIDER};
 /// `suspended`.
 pub(crate) const BUCKET: &str = "tfstate";
 
-/// The table that every emulator here has; used only where a key names it. `legacy` is another one,
-/// as Terraform 0.12 wanted it.
+/// The table of every emulator here; a store uses it only if a key names it. `legacy` is a table as
+/// Terraform 0.12 created it.
 pub(crate) const TABLE: &str = "locks";
 
 /// A state.
 pub(crate) const STATE: &[u8] =
     br#"{"version":4,"serial":1,"lineage":"l","outputs":{},"resources":[]}"#;
 
-/// [`STATE`], to be written.
+/// Returns [`STATE`] to write.
 pub(crate) fn state() -> Outgoing {
     Bytes::from_static(STATE).into()
 }
 
-/// The default workspace.
+/// Returns the default workspace.
 pub(crate) fn here() -> Workspace {
     Workspace::default()
 }
 
-/// A lock with an id of its own.
+/// Returns a lock record with a new id.
 pub(crate) fn info() -> LockInfo {
     LockInfo::new("test", "me@here", "1", jiff::Timestamp::UNIX_EPOCH).unwrap()
 }
@@ -52,7 +52,7 @@ pub(crate) async fn emulator() -> Emulator {
         .expect("the emulator starts")
 }
 
-/// Opens a store on it; later keys take the place of earlier ones.
+/// Opens a store on it; later keys override earlier ones.
 pub(crate) fn store(emulator: &Emulator, keys: &[(&str, &str)]) -> Arc<dyn StateStore> {
     let config =
         OssConfig::from_resolved(&config(&emulator.endpoint(), keys)).expect("the keys do");
@@ -72,7 +72,7 @@ fn config(endpoint: &str, keys: &[(&str, &str)]) -> ResolvedConfig {
     ResolvedConfig::from_pairs(&PROVIDER, all).expect("the keys are known")
 }
 
-/// The keys by which the table is used.
+/// Returns the keys that configure the table.
 pub(crate) fn table_keys(emulator: &Emulator) -> Vec<(&'static str, String)> {
     vec![("tablestore_endpoint", emulator.endpoint()), ("tablestore_table", TABLE.to_owned())]
 }

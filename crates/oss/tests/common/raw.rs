@@ -1,4 +1,4 @@
-//! Objects as other clients leave them: a client that signs with version 1, by hand.
+//! Objects of other clients: a client with its own code for signature V1.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use remote_state_core::{StateStore, Workspace};
 use remote_state_emulator::Emulator;
 use reqwest::{Method, Response};
 
-/// A client that knows nothing of the store under test.
+/// A client that is independent of the store under test.
 #[derive(Debug)]
 pub(crate) struct RawObjects {
     endpoint: String,
@@ -64,7 +64,7 @@ impl RawObjects {
     }
 }
 
-/// Lock objects through it.
+/// Lock objects through such a client.
 #[derive(Debug)]
 pub(crate) struct LockObjects {
     objects: RawObjects,
