@@ -1,4 +1,4 @@
-//! What a person could do next, as commands and flags to type.
+//! Hints: commands and flags that the user can type next.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use remote_state::{Error, LockId};
 use crate::args::{Global, operand, quoted};
 use crate::terminal::harmless;
 
-/// The commands that hints name. They are about the state that this command is about, so each of
-/// them names it by the same flags.
+/// The commands in hints. A hint concerns the same state as the command that failed, so it repeats
+/// the flags that select the state.
 #[derive(Clone, Debug)]
 pub(crate) struct Commands {
     selection: Arc<str>,
@@ -25,11 +25,11 @@ impl Commands {
         format!("`remote-state{} {words}`", self.selection)
     }
 
-    /// Words what an error advises; how to release the lock that is in the way comes last.
+    /// Words the advice of an error; how to release the lock that is in the way comes last.
     pub(crate) fn hints(&self, error: &Error) -> Vec<String> {
         let advised = error.advice().iter().map(|advice| self.hint(advice));
         let about_holder = error.holder().map(|holder| match holder.id().map(LockId::as_str) {
-            // Another client chose the id, and this goes to a shell.
+            // Another client chose the id, and the user passes it to a shell.
             Some(id) if harmless(id) == id => {
                 format!("if that run has ended, release it with {}", self.unlock(id))
             }
@@ -132,7 +132,7 @@ impl Commands {
     }
 }
 
-/// The flag that sets a key, with `…` for a value that is not known.
+/// Formats the flag that sets a key, with `…` for an unknown value.
 fn backend_config(KeyValue { key, value, .. }: &KeyValue) -> String {
     match value {
         Some(value) => format!("--backend-config {}", quoted(&format!("{key}={value}"))),

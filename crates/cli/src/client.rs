@@ -1,9 +1,9 @@
-//! What points a client's `http` backend at a state of ours.
+//! The variables that configure a client's `http` backend for a state behind `serve` or `exec`.
 //!
-//! Every variable that the backend reads is decided here, also where the value is the client's own
-//! default: what is exported for another server, for a whole CI project often, would otherwise
-//! stay. GitLab's, Gitea's and Lynx's documents tell people to export methods by which our server
-//! would take a lock for a state, or an unlock for a deletion.
+//! This sets every variable that the backend reads, even to the client's own default: otherwise a
+//! variable exported for another server, often for a whole CI project, would still apply. The
+//! documentation of GitLab, Gitea and Lynx recommends exporting methods with which this server
+//! would treat a lock as a state, or an unlock as a deletion.
 
 use remote_state::Error;
 use url::Url;
@@ -11,10 +11,10 @@ use url::Url;
 /// Names and values.
 pub(crate) type Variables = Vec<(&'static str, String)>;
 
-/// Returns the variables for the state at this address, other than those of its credentials.
+/// Returns the variables for the state at this address, without its credentials.
 ///
-/// Locking and unlocking have addresses of their own, at which every method means the same: methods
-/// that are written in the block, which go before variables, do no harm there.
+/// Locking and unlocking have addresses of their own, at which every method means the same. So
+/// methods in the backend block, which override variables, do no harm.
 ///
 /// # Errors
 /// `ConfigInvalid` if the address is not one of a state.
@@ -25,7 +25,7 @@ pub(crate) fn variables(address: &str, plain_methods: bool) -> Result<Variables,
     };
     let url = Url::parse(address).map_err(|_| invalid("it is no URL"))?;
     let is_http = matches!(url.scheme(), "http" | "https");
-    // A proxy may have the server below a path of its own, which it strips.
+    // A proxy may serve the server below a path of its own, which it strips.
     let Some((above, name)) =
         url.path().split_once("/state/").filter(|(_, name)| is_http && !name.is_empty())
     else {
@@ -44,7 +44,7 @@ pub(crate) fn variables(address: &str, plain_methods: bool) -> Result<Variables,
         ("TF_HTTP_UPDATE_METHOD", "POST".to_owned()),
         ("TF_HTTP_LOCK_METHOD", lock.to_owned()),
         ("TF_HTTP_UNLOCK_METHOD", unlock.to_owned()),
-        // Together these survive half a minute without the server.
+        // Together these bridge half a minute without the server.
         ("TF_HTTP_RETRY_MAX", "6".to_owned()),
         ("TF_HTTP_RETRY_WAIT_MIN", "1".to_owned()),
         ("TF_HTTP_RETRY_WAIT_MAX", "30".to_owned()),

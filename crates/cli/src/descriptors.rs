@@ -1,18 +1,18 @@
-//! How many files and connections this process may have open at once.
+//! The limit on files and connections of this process.
 
-/// What is kept back for the store at least, and for files.
+/// The minimum reserve for the store and for files.
 const LEAST_KEPT_BACK: u64 = 64;
 
-/// A connection that has sent no more than the start of a request may still hold some memory, so
-/// there is an end to what more descriptors bring.
+/// A connection may hold memory even if it has sent only the start of a request, so more
+/// descriptors do not always allow more connections.
 const MOST_CONNECTIONS: u64 = 4096;
 
-/// What a process has on most systems, where it cannot be found out.
+/// The limit on most systems, for systems that do not report one.
 const USUAL: u64 = 1024;
 
-/// Raises the limit to what the system lets us have, as programs in Go do when they start.
+/// Raises the limit as far as the system allows, as Go programs do at their start.
 ///
-/// Processes that are started later inherit it, so this is nothing for a command that runs another.
+/// Child processes inherit the limit, so a command that runs another must not call this.
 pub(crate) fn raise() {
     #[cfg(unix)]
     {
@@ -28,8 +28,8 @@ pub(crate) fn raise() {
     }
 }
 
-/// Returns how many connections a server of this process may take, so that some descriptors are
-/// left for the store.
+/// Returns how many connections a server in this process may accept, so that some descriptors
+/// remain for the store.
 pub(crate) fn connections() -> usize {
     #[cfg(unix)]
     let limit =

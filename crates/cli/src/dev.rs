@@ -1,5 +1,5 @@
-//! The embedded store behind `--dev`: a real provider against the emulator, on a folder that
-//! survives.
+//! The embedded store behind `--dev`: a real provider against the emulator, with its data in a
+//! folder.
 
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind::{
@@ -17,24 +17,24 @@ use remote_state_emulator::{Emulator, EmulatorBuilder, Quirks, Storage};
 use crate::args::{Dev, Global};
 use crate::exit::Failure;
 
-/// Where the store lives, below the directory that a command acts in.
+/// The folder of the store, below the directory of the command.
 const FOLDER: &str = ".remote-state/dev";
 
-/// The file in it that holds everything.
+/// The file in that folder with all data.
 const FILE: &str = "store.redb";
 
 /// A running embedded store.
 #[derive(Debug)]
 pub(crate) struct DevStore {
     emulator: Emulator,
-    /// What a native client needs to use the same store.
+    /// The variables with which a native client uses the same store.
     pub(crate) client_env: Vec<(&'static str, String)>,
 }
 
-/// Describes the embedded store, which is not running yet. Of the environment only the choice of
-/// the workspace counts.
+/// Describes the embedded store, which is not running yet. Of the environment, only the choice of
+/// the workspace applies.
 ///
-/// Each provider has a bucket of its own: they lay out workspaces and locks differently.
+/// Each provider has a bucket of its own, since their layouts of workspaces and locks differ.
 pub(crate) fn backend(
     kind: Dev,
     global: &Global,
@@ -65,8 +65,8 @@ pub(crate) fn backend(
 impl DevStore {
     /// Starts the store and completes its configuration.
     ///
-    /// Every process starts its own endpoint on a port and with keys of its own; what they share is
-    /// the file.
+    /// Every process starts an endpoint of its own, on a new port and with new keys; the processes
+    /// share only the file.
     pub(crate) async fn start(
         kind: Dev,
         directory: &Path,
@@ -86,11 +86,12 @@ impl DevStore {
         make_private(&folder).map_err(|error| {
             cannot(error).with_hint("use a directory of your own, or move what is there away")
         })?;
-        // The store may hold secrets, and a repository must not. Whatever is there already is the
-        // user's.
+        // The store may hold secrets, which must not enter a repository. An existing file belongs
+        // to the user.
         match create_file(&folder.join(".gitignore")) {
             Ok(mut file) => file.write_all(b"*\n").map_err(cannot)?,
-            // Where nothing can be written, nothing new is to be kept out of a repository.
+            // A file system without write access takes no new file either, so nothing new can enter
+            // a repository.
             Err(error) if matches!(error.kind(), AlreadyExists | ReadOnlyFilesystem) => {}
             Err(error) => return Err(cannot(error)),
         }
@@ -113,7 +114,7 @@ impl DevStore {
     }
 }
 
-/// Says why the store in a folder cannot be used, and what to do about it.
+/// Explains why the store in a folder cannot be used, and how to fix it.
 fn unusable(folder: &Path, error: &std::io::Error) -> Error {
     let message = format!("cannot start the embedded store: {error}");
     let file = folder.join(FILE);
@@ -135,8 +136,8 @@ fn unusable(folder: &Path, error: &std::io::Error) -> Error {
     }
 }
 
-/// Has the bucket created. In Spaces a new one keeps no versions, and one that does is no place for
-/// locks of native clients.
+/// Adds the bucket. A new bucket in Spaces keeps no versions, and in one that does, the locks of
+/// native clients exclude no one.
 fn with_bucket(embedded: &Embedded, emulator: EmulatorBuilder, bucket: &str) -> EmulatorBuilder {
     match embedded.service {
         EmbeddedService::Ceph => emulator.with_quirks(Quirks::Ceph).with_bucket(bucket),
@@ -144,7 +145,7 @@ fn with_bucket(embedded: &Embedded, emulator: EmulatorBuilder, bucket: &str) -> 
     }
 }
 
-/// Has the lock table created that the configuration names.
+/// Adds the lock table that the configuration names.
 fn with_table(
     embedded: &Embedded,
     emulator: EmulatorBuilder,
@@ -157,7 +158,7 @@ fn with_table(
     }
 }
 
-/// What it takes to reach the running store.
+/// The endpoint and the keys of the running store.
 struct Access {
     endpoint: String,
     access_key: String,
@@ -165,8 +166,8 @@ struct Access {
 }
 
 impl Access {
-    /// Completes the configuration, and returns it with what a native client needs to use the same
-    /// store.
+    /// Completes the configuration, and returns it with the variables with which a native client
+    /// uses the same store.
     fn apply(
         self,
         embedded: &Embedded,
@@ -181,7 +182,8 @@ impl Access {
         for key in endpoint_keys.iter().chain(table_keys) {
             config = config.with(key, text(&endpoint), origin.clone());
         }
-        // Nobody has written these down anywhere, which some providers warn of.
+        // The user did not write these keys anywhere, so they need an origin about which no
+        // provider warns.
         for (key, value) in [("access_key", &access_key), ("secret_key", &secret_key)] {
             config = config.with(key, text(value), Origin::Program);
         }
@@ -200,8 +202,8 @@ impl Access {
     }
 }
 
-/// Refuses a folder that someone else may have prepared, in a repository that was cloned for
-/// example, to have us write elsewhere.
+/// Refuses links in the folder: someone else, such as the author of a cloned repository, may have
+/// prepared them to redirect writes.
 fn refuse_links(directory: &Path) -> Result<()> {
     let refuse_link = |path: &Path| {
         if !path.symlink_metadata().is_ok_and(|found| found.is_symlink()) {
@@ -218,12 +220,12 @@ fn refuse_links(directory: &Path) -> Result<()> {
         path.push(part);
         refuse_link(&path)?;
     }
-    // What cannot be listed is missing, or the next step says what is the matter.
+    // An unreadable folder counts as empty; the next step reports the error.
     let entries = std::fs::read_dir(&path).into_iter().flatten().flatten();
     entries.map(|entry| entry.path()).try_for_each(|path| refuse_link(&path))
 }
 
-/// Creates a folder that is for its owner only, unless it is there.
+/// Creates a folder that only its owner can access, unless it exists.
 fn create_folder(folder: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
@@ -232,7 +234,7 @@ fn create_folder(folder: &Path) -> std::io::Result<()> {
     builder.create(folder)
 }
 
-/// Keeps others out of a folder of ours, also of one that came with a clone.
+/// Restricts an existing folder of the store to its owner, even if it came with a clone.
 ///
 /// # Errors
 /// `PermissionDenied` if it belongs to another user.
@@ -251,7 +253,7 @@ fn make_private(folder: &Path) -> std::io::Result<()> {
     }
     permissions.set_mode(0o700);
     match std::fs::set_permissions(folder, permissions) {
-        // Nothing new comes into it.
+        // A read-only folder receives nothing new.
         Err(error) if error.kind() == ReadOnlyFilesystem => Ok(()),
         other => other,
     }
@@ -262,7 +264,7 @@ fn make_private(_: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Creates a file that is for its owner only, and was not there before, not even as a link.
+/// Creates a file that only its owner can access, and fails if the path exists, even as a link.
 fn create_file(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

@@ -1,8 +1,8 @@
-//! The environment of this process, for what reads it without asking us.
+//! Removes empty environment variables that libraries would read by themselves.
 
-/// Variables that libraries read by themselves: the sources of credentials of the AWS SDK, and the
-/// certificates of the system. To them an empty variable is a value, and to everybody else it is
-/// none.
+/// Variables that libraries read by themselves: the credential sources of the AWS SDK, and the
+/// certificates of the system. These libraries treat an empty variable as a value; other programs
+/// treat it as unset.
 #[cfg(unix)]
 const READ_BY_LIBRARIES: [&str; 16] = [
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
@@ -23,9 +23,9 @@ const READ_BY_LIBRARIES: [&str; 16] = [
     "SSL_CERT_FILE",
 ];
 
-/// Makes sure that none of those variables is empty. Where one is, this process starts the same
-/// program anew without it, in its own place: to change the environment of a running process is not
-/// safe. If that cannot be done, the variables stay.
+/// Makes sure that none of those variables is empty. If one is, this process replaces itself by the
+/// same program without it: changing the environment of a running process is not safe. If that
+/// fails, the variables stay.
 #[cfg(unix)]
 pub(crate) fn without_empty_variables() {
     use std::os::unix::process::CommandExt as _;
@@ -41,10 +41,10 @@ pub(crate) fn without_empty_variables() {
     for name in empty {
         command.env_remove(name);
     }
-    // It comes back only with an error.
+    // `exec` returns only with an error.
     drop(command.exec());
 }
 
-/// Nothing is to be done: this system has no empty variables.
+/// Does nothing: this system has no empty variables.
 #[cfg(not(unix))]
 pub(crate) fn without_empty_variables() {}

@@ -1,10 +1,10 @@
-//! How the program ends: the one list of exit codes, and the one place where errors become words.
+//! The exit codes, and the formatting of errors.
 
 use remote_state::{Error, ErrorKind, LockInfo};
 
 use crate::ui::Ui;
 
-/// What the program says to whoever started it.
+/// The exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum ExitCode {
@@ -12,19 +12,19 @@ pub(crate) enum ExitCode {
     Done = 0,
     /// Failed.
     Failed = 1,
-    /// The command line or the configuration does not do.
+    /// Invalid command line or configuration.
     Usage = 2,
-    /// Someone else holds the lock.
+    /// Another client holds the lock.
     LockHeld = 3,
-    /// What was asked for does not exist.
+    /// The requested object does not exist.
     NotFound = 4,
     /// The stored state is not the expected one.
     Unexpected = 5,
-    /// A bug of ours.
+    /// A bug in this program.
     Bug = 70,
 }
 
-/// The signal by which a user, or whoever runs us, asked us to end.
+/// The signal by which a user or a supervisor asked this process to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Interruption {
     /// Ctrl-C.
@@ -32,12 +32,12 @@ pub(crate) enum Interruption {
     /// The terminal was closed.
     #[cfg_attr(not(unix), expect(dead_code, reason = "there is no such signal"))]
     Hangup,
-    /// The request to end that a supervisor sends.
+    /// A supervisor's request to end.
     Terminate,
 }
 
 impl Interruption {
-    /// As shells count it: 128 and the signal's number.
+    /// Returns 128 plus the number of the signal, as shells do.
     fn code(self) -> u8 {
         128 + match self {
             Self::Hangup => 1,
@@ -47,16 +47,16 @@ impl Interruption {
     }
 }
 
-/// Why a command did not end well.
+/// Why a command failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The answer's reader has gone. That is its right.
+    /// The reader of standard output has closed it, which is not an error.
     BrokenPipe,
-    /// A command that was run ended like this; it has said why itself.
+    /// The child command ended with this code, and has reported why.
     Child(u8),
-    /// Something failed, and this is what.
+    /// An error to report.
     Error(Error),
-    /// The user interrupted, and was told so.
+    /// The user interrupted; the messages are printed already.
     Interrupted(Interruption),
 }
 
@@ -76,7 +76,7 @@ impl Failure {
         }
     }
 
-    /// Tells what failed.
+    /// Prints what failed.
     pub(crate) fn report(&self, ui: &Ui) {
         if let Self::Error(error) = self {
             let hints = ui.commands().hints(error);
@@ -95,7 +95,7 @@ fn code_of(kind: ErrorKind) -> ExitCode {
     }
 }
 
-/// Lays out what belongs to an error: the holder of a lock first, then what the library said.
+/// Returns the lines below an error: the holder of a lock first, then the library's facts.
 pub(crate) fn lines(error: &Error) -> Vec<(String, String)> {
     let mut lines = Vec::new();
     if let Some(holder) = error.holder() {
@@ -145,7 +145,7 @@ pub(crate) fn holder_words(info: &LockInfo) -> String {
     words
 }
 
-/// `OperationTypeApply` is Go's name for it; people say `apply`.
+/// Shortens Go's name `OperationTypeApply` to `apply`.
 pub(crate) fn operation_words(operation: &str) -> String {
     match operation.strip_prefix("OperationType") {
         Some("Invalid") | None => operation.to_owned(),
@@ -161,7 +161,7 @@ fn since(info: &LockInfo) -> String {
     format!("{} ({})", info.created.strftime("%Y-%m-%d %H:%M:%S UTC"), age(info))
 }
 
-/// How long ago a lock was taken, by this machine's clock.
+/// Returns how long ago a lock was taken, by this machine's clock.
 pub(crate) fn age(info: &LockInfo) -> String {
     if info.created == LockInfo::NO_TIME {
         return "unknown".to_owned();

@@ -1,23 +1,23 @@
-//! Files that people take for a state, told by their first bytes.
+//! Recognizes files that users mistake for a state by their first bytes.
 
 use crate::advice::Commands;
 
-/// What a file is instead of a state, and what to do about it.
+/// What a file is instead of a state, and the remedy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Foreign {
-    /// To be put after "it is".
+    /// The end of a sentence that begins with "it is".
     pub(crate) what: &'static str,
     pub(crate) remedy: Remedy,
 }
 
-/// What to do about a file that is no state.
+/// The remedy for a file that is no state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Remedy {
-    /// Do what the sentence says.
+    /// Follow this sentence.
     Do(&'static str),
     /// Push another file.
     PushTheState,
-    /// Write the file anew, as UTF-8.
+    /// Write the file again, as UTF-8.
     WriteUtf8,
 }
 
@@ -35,7 +35,7 @@ impl Remedy {
     }
 }
 
-/// What begins so.
+/// The beginnings of such files.
 const BEGINNINGS: [(&[u8], Foreign); 16] = [
     (b"\xef\xbb\xbf", Foreign { what: "a text with a byte order mark", remedy: Remedy::WriteUtf8 }),
     (b"\xff\xfe", Foreign { what: "a text in UTF-16", remedy: Remedy::WriteUtf8 }),
@@ -103,7 +103,7 @@ const BEGINNINGS: [(&[u8], Foreign); 16] = [
     ),
 ];
 
-/// Recognises a file by its first bytes; white space before them does not matter.
+/// Recognizes a file by its first bytes, after any white space.
 pub(crate) fn recognised(beginning: &[u8]) -> Option<Foreign> {
     let beginning = beginning.trim_ascii_start();
     if let Some((_, foreign)) = BEGINNINGS.iter().find(|(start, _)| beginning.starts_with(start)) {

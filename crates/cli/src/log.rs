@@ -1,5 +1,4 @@
-//! The log: lines on stderr, of which each is one line whatever it says, or the warnings of a
-//! command.
+//! The log: events as single lines on stderr, or as the warnings of a command.
 
 use std::collections::HashSet;
 use std::fmt::Debug;
@@ -12,7 +11,7 @@ use tracing_subscriber::layer::{Context, Layer};
 use crate::terminal::harmless;
 use crate::ui::Ui;
 
-/// Prints events of the libraries as the command prints its own warnings, each once.
+/// Prints events of the libraries like the command's own warnings, each once.
 #[derive(Debug)]
 pub(crate) struct Warnings {
     ui: Ui,
@@ -37,7 +36,7 @@ impl<S: tracing::Subscriber> Layer<S> for Warnings {
     }
 }
 
-/// What an event says, and the values that it records beside.
+/// The message of an event, and the values that it records.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Warning {
     message: String,
@@ -64,20 +63,20 @@ impl Visit for Warning {
     }
 }
 
-/// A writer of log lines that lets nothing through by which a terminal does more than show text, or
-/// by which one line looks like two.
+/// A writer of log lines that removes everything that makes a terminal do more than show text, or
+/// that makes one line look like two.
 ///
-/// Clients, stores and states have a say in what is logged. The calls record their words as values,
-/// which are escaped; this is for those that do not, in the libraries too.
+/// Clients, stores and states influence what is logged. The calls record such text as values, which
+/// are escaped; this covers calls that do not, in the libraries too.
 #[derive(Debug)]
 pub(crate) struct Lines<W> {
     pub(crate) to: W,
-    /// Colours are let through: they are our own.
+    /// Keeps colours: only this program writes them.
     pub(crate) has_colours: bool,
 }
 
 impl<W: io::Write> io::Write for Lines<W> {
-    /// Each call brings one whole event, with the end of its line.
+    /// Each call writes one whole event, with its line end.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(event);
         let mut rest = text.strip_suffix('\n').unwrap_or(&text);
@@ -119,8 +118,8 @@ mod tests {
         String::from_utf8(lines.to).unwrap()
     }
 
-    /// A line of its own, a cleared screen, the clipboard (OSC 52), a title, and text that runs
-    /// backwards.
+    /// A line of its own, a cleared screen, the clipboard (OSC 52), a title, and right-to-left
+    /// text.
     #[test]
     fn an_event_is_one_line_and_does_nothing_to_a_terminal() {
         for event in [

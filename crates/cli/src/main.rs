@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         Err(error) => {
             let is_answer =
                 matches!(error.kind(), UsageError::DisplayHelp | UsageError::DisplayVersion);
-            // Nobody is left to be told that the terminal has gone.
+            // If the terminal is closed, there is nowhere to report that.
             drop(error.print());
             return ExitCode::from(if is_answer {
                 exit::ExitCode::Done
@@ -52,14 +52,14 @@ fn main() -> ExitCode {
         }
     };
     let ui = Ui::new(&cli.global);
-    // Before there are threads, and before anything reads a relative path.
+    // Before any thread starts, and before any code reads a relative path.
     if let Err(error) = cli.global.enter_directory() {
         let failure = exit::Failure::from(error);
         failure.report(&ui);
         return ExitCode::from(failure.code());
     }
-    // The one place where the environment is read. Names and values that are not text cannot be
-    // meant for us.
+    // The only place that reads the environment. This program uses no names or values that are not
+    // text.
     let env: Environment = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
@@ -71,7 +71,7 @@ fn main() -> ExitCode {
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| {
         let runtime = runtime(&cli.command);
         let outcome = runtime.block_on(commands::run(cli, ui.clone(), env));
-        // A thread that still waits for standard input waits for nobody any more.
+        // A thread that still reads standard input is no longer needed.
         runtime.shutdown_background();
         outcome
     }));
@@ -81,12 +81,12 @@ fn main() -> ExitCode {
             failure.report(&ui);
             failure.code()
         }
-        // The panic has said on stderr what and where.
+        // The panic message on stderr has said what and where.
         Err(_) => exit::ExitCode::Bug as u8,
     })
 }
 
-/// Short commands live on one thread: starting more costs more than they bring.
+/// Short commands run on one thread: starting more costs more than it saves.
 #[expect(
     clippy::expect_used,
     reason = "without a runtime there is nothing to say and nobody to say it"
@@ -99,11 +99,10 @@ fn runtime(command: &Command) -> tokio::runtime::Runtime {
     builder.enable_all().build().expect("the system grants a thread and a poll handle")
 }
 
-/// Logs to stderr at the level that was asked for. Requests of the SDK are logged at `trace` only:
-/// at `debug` it prints headers.
+/// Logs to stderr at the chosen level. Requests of the SDK are logged at `trace` only: at `debug`
+/// it prints headers.
 ///
-/// Where only warnings are asked for, the command prints them as its own. `serve` logs them with
-/// their time.
+/// At the level of warnings, the command prints them as its own. `serve` logs them with their time.
 fn start_log(cli: &Cli, ui: Ui) {
     let level = match cli.global.verbose {
         _ if cli.global.quiet => LevelFilter::OFF,
@@ -111,10 +110,9 @@ fn start_log(cli: &Cli, ui: Ui) {
         2 => LevelFilter::INFO,
         _ => LevelFilter::DEBUG,
     };
-    // Targets are matched by how they begin: these are all of our own.
+    // Targets match by prefix: this one covers all crates of this project.
     let mut ours = Targets::new().with_target("remote_state", level);
-    // `exec` tells in its own words what its server refuses; the line of each request would say it
-    // once more.
+    // `exec` words the refusals of its server itself; a line for each request would repeat them.
     if matches!(cli.command, Command::Exec(_)) && level <= LevelFilter::WARN {
         ours = ours.with_target("remote_state_server::observe", LevelFilter::OFF);
     }

@@ -1,4 +1,4 @@
-//! What a command works with: the store, the workspace, and who we are.
+//! What a command works with: the store, the workspace, and the lock holder's identity.
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -27,10 +27,10 @@ pub(crate) struct Session {
     pub(crate) provider: &'static dyn Provider,
     pub(crate) backend: Box<dyn Backend>,
     pub(crate) workspace: Workspace,
-    /// The directory that is acted in.
+    /// The directory that the command acts in.
     pub(crate) directory: PathBuf,
-    /// Which state is meant depends on the directory, and was not said by flags alone. The
-    /// embedded store is in the directory.
+    /// The directory takes part in selecting the state, not flags alone. The embedded store is in
+    /// the directory.
     pub(crate) backend_is_of_directory: bool,
     pub(crate) lock_wait: LockWait,
     changed_since_init: Option<Error>,
@@ -77,7 +77,7 @@ fn dev_backend(_: Dev, _: &Global, _: &Environment) -> Result<Discovered, Failur
         .into())
 }
 
-/// Says that the state that is read may be that of another run.
+/// Warns that the state may be that of another run.
 pub(crate) fn tell_not_compared(ui: &Ui, error: &Error) {
     ui.note(error.message());
     ui.lines(&crate::exit::lines(error));
@@ -125,7 +125,7 @@ impl Session {
         })
     }
 
-    /// Ends what the session has started.
+    /// Stops what the session has started.
     pub(crate) async fn close(self) {
         #[cfg(feature = "dev")]
         if let Some(dev) = self.dev {
@@ -133,7 +133,7 @@ impl Session {
         }
     }
 
-    /// Goes on even if the block has changed since `init`, with a warning.
+    /// Warns if the block has changed since `init`, and goes on.
     pub(crate) fn may_read(&self) {
         if let Some(error) = &self.changed_since_init {
             self.ui.warn_error(error);
@@ -143,28 +143,28 @@ impl Session {
         }
     }
 
-    /// Refuses if the block has changed since `init`, or cannot be compared: nobody knows which
-    /// state is meant.
+    /// Refuses if the block has changed since `init`, or cannot be compared: it is unclear which
+    /// state the user means.
     pub(crate) fn may_write(&mut self) -> Result<(), Failure> {
         let error = self.changed_since_init.take().or_else(|| self.not_compared.take());
         error.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    /// Makes the record of a lock of ours.
+    /// Creates a lock record for this process.
     pub(crate) fn lock_info(&self, operation: &str) -> Result<LockInfo, Failure> {
         Ok(LockInfo::new(operation, self.who(), env!("CARGO_PKG_VERSION"), jiff::Timestamp::now())?)
     }
 
     fn who(&self) -> String {
-        // The account's name, as native clients have it; containers often set no variable.
+        // The account's name, as in native clients; containers often set no variable.
         let user = whoami::username().unwrap_or_default();
         format!("{user}@{}", gethostname::gethostname().to_string_lossy())
     }
 
     /// Takes the lock, waiting as long as the user allows.
     ///
-    /// An interruption never cuts off an attempt: the store may carry it out all the same, and then
-    /// nobody would know. It ends the waiting between attempts, and gives back a lock that was
+    /// An interruption never cuts off an attempt: the store may carry it out all the same, and the
+    /// outcome would be unknown. It ends the waiting between attempts, and releases a lock that was
     /// won by then.
     pub(crate) async fn lock(
         &self,
@@ -193,7 +193,7 @@ impl Session {
                 Err(error) if error.kind() == ErrorKind::Unknown || error.has_leftovers() => {
                     Err(error)
                 }
-                // Someone else holds it, or the store refused: nothing of ours is there.
+                // Another client holds it, or the store refused: this attempt left nothing.
                 Err(_) => Ok(()),
             }
         };
@@ -207,7 +207,7 @@ impl Session {
         Err(Failure::Interrupted(signal))
     }
 
-    /// Warns of what a lock does not keep out here, and returns the warning.
+    /// Prints the warning about clients that the lock cannot exclude, and returns it.
     pub(crate) async fn warn_of_caveat(&self) -> Option<String> {
         match self.store.lock_caveat().await {
             Ok(caveat) => caveat.inspect(|caveat| self.ui.warn(caveat)),
@@ -218,10 +218,10 @@ impl Session {
         }
     }
 
-    /// Does a piece of work under the lock and gives the lock back, whatever came of it.
+    /// Does work under the lock and releases the lock, whatever the outcome.
     ///
-    /// An interruption waits for the work: a write that is cut off in the middle leaves nobody
-    /// knowing what is stored.
+    /// An interruption waits for the work: cutting off a write would leave the content of the store
+    /// unknown.
     pub(crate) async fn under_lock<T>(
         &self,
         workspace: &Workspace,
@@ -239,7 +239,7 @@ impl Session {
         let lock = guard.id().clone();
         let result = self.finish(workspace, &lock, work).await;
         if matches!(result, Err(Failure::Interrupted(_))) {
-            // Nobody wants to wait for a release either; its id has been told.
+            // The user does not want to wait for a release either; a message has named the id.
             drop(guard.keep());
             return result;
         }
@@ -262,7 +262,7 @@ impl Session {
         }
     }
 
-    /// Says that nobody knows who else wrote under a lock that was to keep them out.
+    /// Creates the error for a broken lock: other clients may have written.
     pub(crate) fn lock_was_broken(&self, workspace: &Workspace, lock: &LockId) -> Error {
         let state = self.store.location(workspace).state;
         let other = self.flag_for(workspace);
@@ -282,8 +282,8 @@ impl Session {
         ))
     }
 
-    /// Goes on to the end under a lock, and tells an impatient user so. Who asks a second time is
-    /// let go, and told what is unknown then.
+    /// Finishes work under a lock, and tells an impatient user so. On a second interruption it
+    /// stops waiting and reports what is unknown.
     pub(crate) async fn finish<T>(
         &self,
         workspace: &Workspace,
@@ -306,9 +306,9 @@ impl Session {
         }
     }
 
-    /// Names the lock that stays behind, and how to release it: nobody else knows its id.
+    /// Names the lock that remains, and how to release it: no other program knows its id.
     fn not_released(&self, workspace: &Workspace, lock: &LockId, error: Error) -> Error {
-        // It is somebody else's by now; the error says whose.
+        // Another client holds the lock now; the error names it.
         if error.kind() == ErrorKind::LockHeld {
             return error;
         }
@@ -324,13 +324,13 @@ impl Session {
             ))
     }
 
-    /// What the hints add to a command about this workspace: the flags that they repeat name the
+    /// Returns the flag that hints about this workspace add: the flags that they repeat name the
     /// selected one.
     fn flag_for(&self, workspace: &Workspace) -> String {
         if *workspace == self.workspace { String::new() } else { format!(" -w {workspace}") }
     }
 
-    /// Says what is unknown when somebody did not want to wait, and what to do about it.
+    /// Reports what is unknown after the user stopped waiting, and what to do about it.
     fn stopped(&self, workspace: &Workspace, lock: &LockId, signal: Interruption) -> Failure {
         let location = self.store.location(workspace);
         let other = self.flag_for(workspace);
@@ -355,17 +355,17 @@ impl Session {
     }
 }
 
-/// Waits for Ctrl-C, or for a signal by which a process is asked to end.
+/// Waits for Ctrl-C, or for another signal that requests the end.
 pub(crate) async fn interrupted() -> Interruption {
     interruption().await
 }
 
-/// Listens for an interruption from now on, and returns what waits for it: what comes in between is
-/// not missed.
+/// Starts listening for an interruption, and returns a future of it: it also reports a signal that
+/// arrives before the first poll.
 #[cfg(unix)]
 pub(crate) fn interruption() -> impl Future<Output = Interruption> {
     use tokio::signal::unix::{SignalKind, signal};
-    // Under `nohup` a terminal that is closed is nothing to end for.
+    // Under `nohup`, closing the terminal is no request to end.
     let hangup = (!hangups_are_ignored()).then(|| signal(SignalKind::hangup()).ok()).flatten();
     let others = [SignalKind::interrupt(), SignalKind::terminate()].map(|kind| signal(kind).ok());
     async move {
@@ -378,7 +378,7 @@ pub(crate) fn interruption() -> impl Future<Output = Interruption> {
     }
 }
 
-/// Waits for a signal; for ever, if it cannot be listened for.
+/// Waits for a signal; forever, if listening failed.
 #[cfg(unix)]
 async fn received(signal: Option<tokio::signal::unix::Signal>) {
     if let Some(mut signal) = signal
@@ -389,7 +389,7 @@ async fn received(signal: Option<tokio::signal::unix::Signal>) {
     std::future::pending::<()>().await;
 }
 
-/// Listens for an interruption from now on, and returns what waits for it.
+/// Starts listening for an interruption, and returns a future of it.
 #[cfg(not(unix))]
 pub(crate) fn interruption() -> impl Future<Output = Interruption> {
     async move {
@@ -400,11 +400,11 @@ pub(crate) fn interruption() -> impl Future<Output = Interruption> {
     }
 }
 
-/// Whether whoever started us wants us to outlive the terminal, as `nohup` does.
+/// Returns whether this process should outlive the terminal, as under `nohup`.
 #[cfg(unix)]
 pub(crate) fn hangups_are_ignored() -> bool {
     static ARE_IGNORED: std::sync::LazyLock<bool> = std::sync::LazyLock::new(|| {
-        // Where the system does not tell, they are a request to end.
+        // If the system does not say, a closed terminal is a request to end.
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
         ignored
@@ -418,10 +418,11 @@ pub(crate) fn hangups_are_ignored() -> bool {
 pub(crate) fn prepare() {
     #[cfg(unix)]
     {
-        // Before a handler takes the place of what was inherited.
+        // Before a handler replaces the inherited disposition.
         let _: bool = hangups_are_ignored();
-        // A file that may not grow is an error of the write, which cleans up after itself, and not
-        // our end. Handled rather than ignored: commands that we run would inherit that.
+        // Exceeding the file size limit is an error of the write, which cleans up after itself, and
+        // must not end the process. The signal is handled rather than ignored, since child commands
+        // would inherit that.
         let seen = Arc::default();
         if let Err(error) = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, seen) {
             tracing::debug!(%error, "a limit on the size of files will end this process");

@@ -1,4 +1,4 @@
-//! The state that is pushed: from a file, a pipe, or standard input.
+//! The state to push: from a file, a pipe, or standard input.
 
 use std::fs::File;
 use std::io::{self, Read, Write as _};
@@ -19,20 +19,20 @@ use crate::foreign::recognised;
 use crate::session::interruption;
 use crate::ui::Ui;
 
-/// A state up to this size is kept in memory; a longer one is streamed from its file. What comes
-/// through a pipe gets a file for that.
+/// A state up to this size stays in memory; a longer one is streamed from its file. Input from a
+/// pipe goes to a temporary file for that.
 const IN_MEMORY_BYTES: u64 = 4 << 20;
 
-/// So many bytes are enough to recognise what is no state.
+/// Enough bytes to recognize what is not a state.
 const BEGINNING_BYTES: u64 = 4096;
 
-/// A state that was read once: it is a state, and what it says of itself is known.
+/// A state that was read once: it is valid, and its header is known.
 #[derive(Debug)]
 pub(crate) struct Pushed {
-    /// For messages.
+    /// Its name for messages.
     pub(crate) name: String,
     pub(crate) new: NewState,
-    /// The file of what came through a pipe. It goes with this value.
+    /// The temporary file for input from a pipe. It is removed with this value.
     _spool: Option<TempPath>,
 }
 
@@ -68,7 +68,7 @@ impl Pushed {
         }
     }
 
-    /// Makes sure that clients will be able to read the state.
+    /// Checks that clients will be able to read the state.
     pub(crate) async fn check(&self) -> Result<(), Failure> {
         let StateFormat::Plain { version: 4 } = self.new.header.format else { return Ok(()) };
         let source = self.new.source.clone();
@@ -125,7 +125,7 @@ impl Pushed {
     }
 }
 
-/// Keeps what comes through a pipe in a file that only its owner can read.
+/// Copies input from a pipe to a file that only its owner can read.
 fn spool(beginning: &[u8], mut rest: impl Read) -> io::Result<TempPath> {
     let mut file = tempfile::NamedTempFile::new()?;
     file.write_all(beginning)?;
@@ -133,7 +133,7 @@ fn spool(beginning: &[u8], mut rest: impl Read) -> io::Result<TempPath> {
     Ok(file.into_temp_path())
 }
 
-/// Reads a file from end to end without holding it.
+/// Reads a whole file in pieces.
 fn examine(
     commands: &Commands,
     path: &Path,
@@ -161,7 +161,7 @@ fn cannot_read(name: &str, source: io::Error) -> Error {
     Error::new(kind, "push", format!("cannot read {name}: {source}")).with_source(source)
 }
 
-/// Reads what is looked at to say what a file is. What cannot be read says nothing.
+/// Reads the bytes that identify a file's kind. An unreadable file yields none.
 fn beginning(path: &Path) -> Vec<u8> {
     let mut bytes = Vec::new();
     if let Ok(file) = File::open(path) {

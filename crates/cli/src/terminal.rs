@@ -1,18 +1,18 @@
-//! Text that makes a terminal do nothing but show it.
+//! Makes text safe to print on a terminal.
 
-/// Replaces what could make a terminal do things, and what could look like a line of ours: a lock
-/// file or an output may come from anyone.
+/// Replaces characters that could control a terminal or imitate a line of this program: anyone may
+/// have written a lock file or an output.
 pub(crate) fn harmless(text: &str) -> String {
     text.chars().map(|c| if is_harmful(c) { '\u{fffd}' } else { c }).collect()
 }
 
-/// The same for text of ours, whose lines are ours too.
+/// The same for text of this program, whose line ends stay.
 pub(crate) fn harmless_lines(text: &str) -> String {
     text.chars().map(|c| if is_harmful(c) && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
-/// Escapes in JSON what could make a terminal do things. It can only stand inside strings, so the
-/// value stays the same.
+/// Escapes characters in JSON that could control a terminal. They can only occur inside strings, so
+/// the value stays the same.
 pub(crate) fn escaped(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
@@ -27,7 +27,7 @@ pub(crate) fn escaped(json: &str) -> String {
 
 fn is_harmful(c: char) -> bool {
     c.is_control()
-        // Ends of lines and of paragraphs, and marks that reorder what is shown.
+        // Line and paragraph separators, and marks that reorder text.
         || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

@@ -1,4 +1,4 @@
-//! Everything that is printed: answers on stdout, the conversation on stderr.
+//! All output: answers on stdout, messages on stderr.
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -18,7 +18,7 @@ const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 const GREEN: Style = AnsiColor::Green.on_default();
 const CYAN: Style = AnsiColor::Cyan.on_default().bold();
 
-/// The voice of the program.
+/// The output of the program.
 #[derive(Clone, Debug)]
 pub(crate) struct Ui {
     color: ColorChoice,
@@ -43,17 +43,17 @@ impl Ui {
         }
     }
 
-    /// Returns the commands that hints may name.
+    /// Returns the commands for hints.
     pub(crate) fn commands(&self) -> &Commands {
         &self.commands
     }
 
-    /// Returns a command for a hint, in backticks and with the flags that name the state.
+    /// Returns a command for a hint, in backticks and with the flags that select the state.
     pub(crate) fn command(&self, words: &str) -> String {
         self.commands.named(words)
     }
 
-    /// Returns whether more is to be said than what one must know.
+    /// Returns whether to print more than the essential messages.
     pub(crate) fn is_verbose(&self) -> bool {
         self.is_verbose
     }
@@ -90,13 +90,12 @@ impl Ui {
         self.json_text(&text)
     }
 
-    /// Writes an answer that is JSON already.
+    /// Writes an answer that is already JSON.
     pub(crate) fn json_text(&self, text: &str) -> Result<(), Failure> {
         self.line(&escaped(text))
     }
 
-    /// Writes the answer as a table. Whatever comes from a store is made harmless for the terminal
-    /// first.
+    /// Writes the answer as a table. Text from a store is made safe for the terminal first.
     pub(crate) fn table(&self, head: &[&str], rows: Vec<Vec<String>>) -> Result<(), Failure> {
         let mut table = Table::new();
         let _: &mut Table = table
@@ -113,17 +112,17 @@ impl Ui {
         self.line(&text.join("\n"))
     }
 
-    /// Tells what was done.
+    /// Reports a completed action.
     pub(crate) fn done(&self, text: &str) {
         self.say(GREEN, "", text);
     }
 
-    /// Tells what goes on.
+    /// Reports progress.
     pub(crate) fn note(&self, text: &str) {
         self.say(Style::new(), "", text);
     }
 
-    /// Tells what to be careful about.
+    /// Prints a warning.
     pub(crate) fn warn(&self, text: &str) {
         self.say(YELLOW, "warning: ", text);
     }
@@ -132,7 +131,7 @@ impl Ui {
         self.say_lines(style, label, &harmless(text));
     }
 
-    /// Says what is harmless already.
+    /// Prints text that is already safe.
     fn say_lines(&self, style: Style, label: &str, text: &str) {
         if !self.is_quiet {
             self.converse(&if label.is_empty() {
@@ -143,7 +142,7 @@ impl Ui {
         }
     }
 
-    /// Tells what failed: the message, what belongs to it, and what to do next.
+    /// Prints an error: the message, its details, and what to do next.
     pub(crate) fn error(
         &self,
         message: &str,
@@ -170,7 +169,7 @@ impl Ui {
         self.converse(&text);
     }
 
-    /// Warns with an error that does not end the command.
+    /// Prints an error that does not end the command as a warning.
     pub(crate) fn warn_error(&self, error: &Error) {
         self.warn(error.message());
         self.lines(&crate::exit::lines(error));
@@ -179,14 +178,14 @@ impl Ui {
         }
     }
 
-    /// Prints what belongs to a warning.
+    /// Prints the details of a warning.
     pub(crate) fn lines(&self, lines: &[(String, String)]) {
         for (label, value) in lines {
             self.note(&format!("  {label}  {value}"));
         }
     }
 
-    /// Asks for consent. Where nobody can be asked, there is none.
+    /// Asks for consent. Without a user to ask, there is none.
     pub(crate) fn confirm(&self, question: &str, is_agreed: bool) -> Result<(), Failure> {
         if is_agreed {
             return Ok(());
@@ -208,13 +207,13 @@ impl Ui {
         }
     }
 
-    /// Whether to show progress: a person looks at it, and nothing else is written there.
+    /// Returns whether to show progress: only if a person watches, and no other output goes there.
     pub(crate) fn shows_progress(&self) -> bool {
         !self.is_quiet && !self.is_json && !self.is_verbose && io::stderr().is_terminal()
     }
 
     fn converse(&self, text: &str) {
-        // Nobody is left to be told that stderr is closed.
+        // If stderr is closed, there is nowhere to report that.
         drop(AutoStream::new(io::stderr().lock(), self.color).write_all(text.as_bytes()));
     }
 }

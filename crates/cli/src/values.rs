@@ -1,33 +1,34 @@
-//! Values of a state as text, as they were written but for the white space between them.
+//! Formats values of a state as text, unchanged except for white space.
 
 use serde_json::value::RawValue;
 
-/// How many levels of a value stand on lines of their own. Deeper ones would be mostly indentation.
+/// The number of nesting levels with lines of their own. Deeper ones would be mostly indentation.
 const LEVELS: usize = 32;
 
-/// On one line.
+/// Formats a value on one line.
 pub(crate) fn compact(value: &RawValue) -> String {
     laid_out(value.get(), 0)
 }
 
-/// For JSON that goes out: the same value without the indentation that it had in the state.
+/// Returns the same JSON value without the indentation that it had in the state.
 pub(crate) fn as_written(value: &RawValue) -> Box<RawValue> {
-    // Compact text of a value is a value.
+    // The compact text of a value is valid.
     RawValue::from_string(compact(value)).unwrap_or_else(|_| value.to_owned())
 }
 
-/// On one line for people: as [`compact`], without the escapes that only HTML needs.
+/// Formats a value on one line for people: as [`compact`], without the escapes that only HTML
+/// needs.
 pub(crate) fn readable(value: &RawValue) -> String {
     without_html_escapes(&compact(value))
 }
 
-/// Strings in quotes, everything else indented, for people.
+/// Formats a value for people: strings in quotes, everything else indented.
 pub(crate) fn pretty(value: &RawValue) -> String {
     without_html_escapes(&laid_out(value.get(), LEVELS))
 }
 
-/// Go escapes what has a meaning in HTML, in every URL with two parameters. All other escapes stay:
-/// what they stand for may be no character that a terminal can show.
+/// Undoes the escapes that Go writes for HTML, in every URL with two parameters. All others stay:
+/// they may represent characters that a terminal cannot show.
 fn without_html_escapes(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     let mut rest = json;
@@ -39,7 +40,7 @@ fn without_html_escapes(json: &str) -> String {
             Some("\\u0026") => ("&", 6),
             Some("\\u003c") => ("<", 6),
             Some("\\u003e") => (">", 6),
-            // Both bytes of an escape, so that the second of two backslashes begins none.
+            // Copy both bytes of an escape, so that the second of two backslashes begins none.
             _ => {
                 let end = 1 + rest.chars().nth(1).map_or(0, char::len_utf8);
                 (&rest[..end], end)
@@ -52,7 +53,7 @@ fn without_html_escapes(json: &str) -> String {
     text
 }
 
-/// Goes over the text once, and never calls itself: whoever wrote the state chose how deep the
+/// Formats the text in one pass, without recursion: the author of the state chose how deep the
 /// value is.
 fn laid_out(json: &str, levels: usize) -> String {
     let breaks = |depth: usize| (1..=levels).contains(&depth);
@@ -62,7 +63,7 @@ fn laid_out(json: &str, levels: usize) -> String {
     };
     let mut text = String::with_capacity(json.len());
     let mut depth = 0_usize;
-    // Right behind an opening bracket: nothing may be in it.
+    // Right after an opening bracket: it may be empty.
     let mut is_fresh = false;
     let mut chars = json.chars();
     while let Some(c) = chars.next() {
@@ -90,7 +91,7 @@ fn laid_out(json: &str, levels: usize) -> String {
     text
 }
 
-/// Takes the rest of a string, its last quote included.
+/// Copies the rest of a string, including its closing quote.
 fn push_string(text: &mut String, chars: &mut std::str::Chars<'_>) {
     while let Some(c) = chars.next() {
         text.push(c);
@@ -128,7 +129,7 @@ mod tests {
         }
     }
 
-    /// The kind: escapes that Go writes for the sake of HTML only, and those that look like them.
+    /// Escapes that Go writes only for HTML, and those that look like them.
     #[test]
     fn people_see_what_only_html_must_not() {
         for (json, expected) in [

@@ -1,4 +1,4 @@
-//! Waiting for a lock, in words.
+//! Messages while waiting for a lock.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::exit::{age, holder_words};
 use crate::ui::Ui;
 
-/// Tells about the holder of a lock once, and ends the waiting when asked to.
+/// Reports the holder of a lock once, and ends the waiting on request.
 #[derive(Debug)]
 pub(crate) struct Waiting {
     ui: Ui,
@@ -33,7 +33,7 @@ impl Waiting {
         }
     }
 
-    /// Ends the waiting, and says whether it was under way: then no request is.
+    /// Ends the waiting, and returns whether it was under way: if so, no request is.
     pub(crate) fn give_up(&self) -> bool {
         self.gives_up.send_modify(|gives_up| *gives_up = true);
         self.is_pausing.load(Ordering::SeqCst)

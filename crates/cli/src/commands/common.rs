@@ -1,4 +1,4 @@
-//! What several commands print or check alike.
+//! Output and checks that several commands share.
 
 use remote_state::{Error, ErrorKind, StateMeta, Workspace};
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::exit::Failure;
 use crate::session::Session;
 
-/// Adds what was warned of to an answer, if there was something.
+/// Adds a warning to a JSON answer, if there is one.
 pub(super) fn with_warning(mut answer: Value, warning: Option<String>) -> Value {
     if let Some(warning) = warning {
         answer["warning"] = warning.into();
@@ -14,7 +14,7 @@ pub(super) fn with_warning(mut answer: Value, warning: Option<String>) -> Value 
     answer
 }
 
-/// The error for a workspace that has no state.
+/// Creates the failure for a workspace without a state.
 pub(super) fn no_state(session: &Session, workspace: &Workspace) -> Failure {
     let location = session.store.location(workspace);
     Error::new(
@@ -30,7 +30,7 @@ pub(super) fn no_state(session: &Session, workspace: &Workspace) -> Failure {
     .into()
 }
 
-/// The error for an object that is there but cannot be read as a state.
+/// Creates the failure for an object that exists but is not a readable state.
 pub(super) fn not_readable(
     session: &Session,
     workspace: &Workspace,
@@ -53,19 +53,19 @@ pub(super) fn not_readable(
     }
 }
 
-/// The same, with what to do about it.
+/// The same, with hints.
 pub(super) fn unreadable(session: &Session, meta: &StateMeta, error: Error) -> Failure {
     let is_no_state = error.kind() == ErrorKind::InvalidState;
     let error = not_readable(session, &session.workspace, meta, error);
     if is_no_state { error.with_hint(look_at_it(session)) } else { error }.into()
 }
 
-/// What to do about a state that only a person can make sense of.
+/// Returns the hint for a state that needs a person's judgement.
 pub(super) fn look_at_it(session: &Session) -> String {
     format!("look at it with {}", session.ui.command("pull"))
 }
 
-/// Makes sure that there is a lock to take.
+/// Checks that the configuration enables locking.
 pub(super) fn require_lock(session: &Session, operation: &'static str) -> Result<(), Failure> {
     let capabilities = session.store.capabilities();
     if capabilities.locking {

@@ -1,4 +1,4 @@
-//! `completions`: what a shell needs to complete our words.
+//! `completions`: prints the completion script for a shell.
 
 use clap::CommandFactory as _;
 

@@ -1,4 +1,5 @@
-//! `config`: what is set and where, what can be set, and what a client needs.
+//! `config`: prints the configuration and its origins, the available keys, and the variables for a
+//! client.
 
 use remote_state::config::{ConfigKeySpec, Environment, ProviderSpec, ValueKind};
 use remote_state::{Error, ErrorKind};
@@ -39,7 +40,7 @@ fn show(ui: &Ui, env: &Environment, global: &Global) -> Result<(), Failure> {
         return ui.json(&found.config.to_json(&found.workspace.value));
     }
     if global.dev.is_none() {
-        // What is wrong with other values is for the commands that need them; here it is shown.
+        // Commands that need a value report what is wrong with it; here it is only printed.
         if let Ok(backend) = found.provider.parse(&found.config) {
             for foreign in backend.foreign_endpoints() {
                 ui.note(&foreign.to_string());
@@ -130,11 +131,11 @@ fn kind(kind: ValueKind) -> &'static str {
     }
 }
 
-/// Prints variables rather than a block: what stands in a block is copied into the data directory
-/// and into plan files, the token with it.
+/// Prints variables rather than a block: Terraform copies the content of a block, and so the token,
+/// into the data directory and into plan files.
 fn client(ui: &Ui, address: &str, plain_methods: bool) -> Result<(), Failure> {
     let mut variables = client::variables(address, plain_methods)?;
-    // Without a user name the client sends no password either; which name it is does not matter.
+    // Without a user name the client sends no password; any name will do.
     variables.push(("TF_HTTP_USERNAME", "remote-state".to_owned()));
     if ui.is_json {
         let variables: serde_json::Map<_, _> = variables

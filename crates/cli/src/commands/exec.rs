@@ -1,4 +1,4 @@
-//! `exec`: a command whose Terraform keeps its state here.
+//! `exec`: runs a command whose Terraform stores its state through this process.
 
 mod terraform;
 mod witness;
@@ -28,7 +28,7 @@ use crate::session::Session;
 
 use witness::Witness;
 
-/// How long the end of the server may take without a word.
+/// How long stopping the server may take before a message appears.
 const SILENCE: Duration = Duration::from_millis(200);
 
 pub(crate) async fn run(session: &mut Session, args: Exec) -> Result<(), Failure> {
@@ -49,7 +49,7 @@ pub(crate) async fn run(session: &mut Session, args: Exec) -> Result<(), Failure
             .with_auth(Auth::Path(SecretString::from(secret.as_str())))
             .with_policy(policy(&args.policy))
             .with_patience(patience.clone())
-            // What has been made has to be stored: a limit would only lose it. The state comes from
+            // The command's result must be stored: a limit would only lose it. The state comes from
             // this machine.
             .with_max_state_bytes(usize::MAX)
             .with_max_connections(descriptors::connections())
@@ -61,17 +61,16 @@ pub(crate) async fn run(session: &mut Session, args: Exec) -> Result<(), Failure
             .await?;
     let command = command(session, &args.command, &server, &secret)?;
 
-    // From here on a signal is for the command, and so is standard input. A program that asks for
-    // credentials must not stop the server.
+    // From here on signals and standard input belong to the command. A credentials program that
+    // prompts must not block the server.
     set_standard_input(StandardInput::Taken);
     let mut signals = Signals::listen()?;
     let (stop, stopped) = oneshot::channel::<()>();
     let serving = tokio::spawn(server.run_until(async {
-        // The sender is dropped or used: either way everything has ended that may ask for
-        // something.
+        // The sender is dropped or used: either way all requests have ended.
         drop(stopped.await);
     }));
-    // A client that is to end waits for no lock.
+    // A client that is about to end must not wait for a lock.
     let audience = terraform::audience(&args.command);
     let ended =
         job::run(command, audience, &mut signals, session.ui.clone(), &|| patience.end()).await;
@@ -83,12 +82,12 @@ pub(crate) async fn run(session: &mut Session, args: Exec) -> Result<(), Failure
     if code == 0 { Ok(()) } else { Err(Failure::Child(code)) }
 }
 
-/// Asks the store once: our error says more than what the command would make of a failing server,
-/// and says it at once.
+/// Sends the store one request: this program's error is better than what the command would report
+/// about a failing server, and comes at once.
 async fn check_store(session: &Session) -> Result<()> {
     match session.store.inspect(&session.workspace).await {
-        // A store that does not show what is missing refuses to show a lock that is not held.
-        // Whether it lets us in is seen when it matters.
+        // A store that hides what is missing refuses to show a lock that is not held. Later
+        // requests show whether access is granted.
         Err(error) if error.kind() == ErrorKind::PermissionDenied => {
             tracing::info!(%error, "whether the lock is held is not known");
             Ok(())
@@ -111,13 +110,14 @@ fn command(
     for name in session.env.names().filter(|name| is_of_another_server(name)) {
         let _: &mut Command = command.env_remove(name);
     }
-    // The secret is in the path: the client's own credentials are for other servers, and stay as
-    // they are.
+    // The secret is in the path: the client's own credentials are for other servers, and stay
+    // unchanged.
     let address =
         format!("http://{}/exec/{secret}/state/{}", server.local_addr(), session.workspace);
     let _: &mut Command = command.envs(client::variables(&address, false)?);
-    // The workspace is chosen here. Terraform's `http` backend refuses any but `default`, also one
-    // that was selected before; our own commands mean the one that is served.
+    // `exec` has already chosen the workspace. Terraform's `http` backend refuses any but
+    // `default`, even if the directory selects one; the commands of this program use the served
+    // one.
     let _: &mut Command = command
         .env("TF_WORKSPACE", "default")
         .env(remote_state::directory::WORKSPACE_VARIABLE, session.workspace.as_str());
@@ -129,7 +129,8 @@ fn command(
     Ok(command)
 }
 
-/// Whether a variable tells the `http` backend of another server, other than who we are there.
+/// Returns whether a variable configures the `http` backend for another server, other than its
+/// credentials.
 fn is_of_another_server(name: &str) -> bool {
     name.starts_with("TF_HTTP_") && !matches!(name, "TF_HTTP_USERNAME" | "TF_HTTP_PASSWORD")
 }
@@ -146,8 +147,8 @@ fn cannot_run(words: &[OsString], source: std::io::Error) -> Failure {
         .into()
 }
 
-/// Waits for requests in flight: a write that the command has given up on may still matter. Who
-/// does not want to wait is let go.
+/// Waits for requests in flight: a write that the command has given up on may still matter. A user
+/// who interrupts again ends the waiting.
 async fn finish(
     session: &Session,
     mut serving: JoinHandle<Result<()>>,

@@ -1,4 +1,4 @@
-//! `list`: what the state tracks.
+//! `list`: prints the resources in the state.
 
 use remote_state::{ResourceInstance, StateStoreExt as _};
 use serde_json::json;
@@ -29,7 +29,7 @@ pub(crate) async fn list(session: &Session) -> Result<(), Failure> {
     }
     let mut last = "";
     for instance in &instances {
-        // An instance that waits to be destroyed has the address of the one that replaced it.
+        // A deposed instance has the address of the one that replaced it.
         if instance.address != last {
             ui.line(&crate::terminal::harmless(&instance.address))?;
         }

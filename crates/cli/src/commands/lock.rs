@@ -21,14 +21,14 @@ pub(crate) async fn lock(session: &mut Session, args: &Lock) -> Result<(), Failu
         let record = LockRecord::new(Ok(guard.info().clone()), lock_object(session));
         session.ui.json(&with_warning(record_json(&session.workspace, &record), caveat))
     } else {
-        // A script keeps it: nothing else goes to stdout.
+        // Scripts capture the id: print nothing else to stdout.
         session.ui.line(guard.id().as_str())
     };
     let Err(failure) = told else {
         drop(guard.keep());
         return Ok(());
     };
-    // A lock whose id nobody has would stay for ever.
+    // Without its id no client could release the lock.
     guard.release().await?;
     Err(match failure {
         Failure::BrokenPipe => Error::new(
@@ -87,7 +87,7 @@ pub(crate) async fn unlock(session: &mut Session, args: Unlock) -> Result<(), Fa
     Ok(())
 }
 
-/// Releases a lock, and says so if another release has to be waited for.
+/// Releases a lock, and prints a message if it has to wait for another release.
 async fn release(session: &Session, target: &LockTarget) -> Result<Released, Error> {
     let mut release = Release::default();
     let mut told = None;
@@ -97,7 +97,7 @@ async fn release(session: &Session, target: &LockTarget) -> Result<Released, Err
                 ReleaseStep::Done(released) => return Ok(released),
                 ReleaseStep::Wait(wait) => wait,
             };
-        // Once for each claim: a new one starts the time anew.
+        // Once for each claim: a new claim restarts the time.
         if told != wait.record.claim {
             session.ui.note(&format!(
                 "the lock `{}` is being released already; if that does not come to its end, it is \
@@ -111,7 +111,7 @@ async fn release(session: &Session, target: &LockTarget) -> Result<Released, Err
     }
 }
 
-/// Says what is different about the lock that is held.
+/// Explains how the held lock differs from the one to release.
 fn not_that_one(error: Error, state: &str, target: &LockTarget) -> Error {
     let Some(holder) = error.holder().cloned() else { return error };
     let message = match target {

@@ -22,15 +22,15 @@ use crate::exit::Failure;
 use crate::session::Session;
 use crate::ui::Ui;
 
-/// Runs a command to its end.
+/// Runs a command.
 pub(crate) async fn run(cli: Cli, ui: Ui, env: Environment) -> Result<(), Failure> {
-    // These need no store.
+    // These commands need no store.
     match &cli.command {
         Command::Completions(args) => return completions::run(&ui, args),
         Command::Config(args) => return config::run(&ui, &env, &cli.global, args),
         _ => {}
     }
-    // What comes in a pipe is for the command that `exec` runs; a service has nobody to ask there.
+    // Standard input belongs to the command of `exec`; a service has no user to prompt.
     if matches!(cli.command, Command::Serve(_) | Command::Exec(_)) {
         set_standard_input(StandardInput::Shared);
     }

@@ -1,4 +1,4 @@
-//! `output`: root outputs, read from the stream and no further.
+//! `output`: prints root outputs, reading the state no further than necessary.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -68,7 +68,7 @@ pub(crate) async fn run(session: &Session, args: &Output) -> Result<(), Failure>
     )
 }
 
-/// Outputs in the form of `terraform output -json`, values as they were written.
+/// Outputs in the form of `terraform output -json`, with unchanged values.
 type Listing<'a> = BTreeMap<&'a str, Described<'a>>;
 
 struct Described<'a>(&'a StateOutput);
@@ -153,7 +153,7 @@ fn plain(ui: &Ui, name: &str, output: &StateOutput) -> Result<String, Failure> {
     })
 }
 
-/// Prints a line for each output that a shell can name.
+/// Prints a line for each output whose name is valid in a shell.
 fn env_lines(session: &Session, args: &Output, outputs: &Outputs) -> Result<(), Failure> {
     let mut seen = BTreeMap::new();
     let mut lines = String::new();
@@ -190,18 +190,18 @@ fn env_lines(session: &Session, args: &Output, outputs: &Outputs) -> Result<(), 
     session.ui.answer(lines.as_bytes())
 }
 
-/// Why an output is no variable.
+/// Why an output cannot become a variable.
 enum NoVariable {
-    /// No shell can have it.
+    /// The name is invalid in every shell.
     Impossible,
-    /// Shells or programs act on it.
+    /// Shells or programs act on the variable.
     Taken(String),
-    /// Without a prefix, a name with capitals may be one that shells or programs act on. Nobody
-    /// knows them all.
+    /// Without a prefix, shells or programs may act on a name in capitals. No list of such names is
+    /// complete.
     Capitals(String),
-    /// A variable that is set to nothing is set all the same.
+    /// The value is `null`: a variable set to nothing would still be set.
     Null,
-    /// A NUL in the value, which a shell drops.
+    /// The value contains a NUL, which a shell drops.
     Nul,
 }
 
@@ -230,7 +230,7 @@ impl fmt::Display for NoVariable {
     }
 }
 
-/// Returns the name of the variable for an output. Whoever wrote the state chose the output's name,
+/// Returns the name of the variable for an output. The author of the state chose the output's name,
 /// and the line goes to a shell.
 fn variable(args: &Output, name: &str) -> Result<String, NoVariable> {
     let variable =
@@ -246,10 +246,10 @@ fn variable(args: &Output, name: &str) -> Result<String, NoVariable> {
     }
 }
 
-/// Whether shells, or programs that they start, act on a variable. Nobody knows them all; a prefix
-/// keeps out of their way.
+/// Returns whether shells, or programs that they start, act on a variable. The list cannot be
+/// complete; a prefix avoids such names.
 fn is_taken(variable: &str) -> bool {
-    /// Some are numbers to a shell, which evaluates what is assigned to them, commands included.
+    /// Some are numbers to a shell, which evaluates the assigned value, including commands in it.
     const NAMES: &str = " BROWSER CDPATH COLUMNS EDITOR ENV EUID FCEDIT FIGNORE FPATH GLOBIGNORE \
                          HISTCMD HISTFILE HISTSIZE HOME IFS GCONV_PATH JAVA_TOOL_OPTIONS KSHEGID \
                          KSHGID KSHUID KUBECONFIG PGRP PIPESTATUS REQUESTS_CA_BUNDLE USER_ID \
@@ -295,7 +295,7 @@ fn no_variable(name: &str, reason: &NoVariable) -> Failure {
         .into()
 }
 
-/// A line that a POSIX shell reads back as the same text, whatever is in it.
+/// Returns a line that a POSIX shell reads back as the same text, whatever the text contains.
 fn env_line(variable: &str, output: &StateOutput) -> Result<String, NoVariable> {
     if is_null(output) {
         return Err(NoVariable::Null);

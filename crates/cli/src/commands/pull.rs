@@ -1,4 +1,4 @@
-//! `pull`: the state, byte for byte.
+//! `pull`: prints the state, byte for byte.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -32,8 +32,8 @@ pub(crate) async fn run(session: &Session, args: &Pull) -> Result<(), Failure> {
     })
 }
 
-/// Holds what was handed out against its digest. Whoever repairs a state needs both: the bytes, and
-/// what is wrong.
+/// Compares the bytes that were printed with their digest. To repair a state, the user needs both
+/// the bytes and the error.
 async fn verify(session: &Session) -> Result<(), Failure> {
     let checked = async {
         let read = session
@@ -69,7 +69,7 @@ async fn hand_out(session: &Session, args: &Pull, options: &ReadOptions) -> Resu
     if session.ui.is_json {
         session.ui.json(&json!({
             "version": 1,
-            // JSON has no place for a name that is no text.
+            // JSON cannot represent a path that is not text.
             "file": path.to_string_lossy(),
             "size_bytes": meta.size_bytes,
             "etag": meta.etag,
@@ -79,11 +79,11 @@ async fn hand_out(session: &Session, args: &Pull, options: &ReadOptions) -> Resu
     Ok(())
 }
 
-/// Where the bytes go.
+/// The destination of the bytes.
 enum Target {
-    /// A file that is replaced, or not there yet.
+    /// A file to create or replace.
     File(PathBuf),
-    /// A device or a pipe, which can only be written into.
+    /// A device or a pipe, which can only be written to.
     Stream(File),
 }
 
@@ -91,7 +91,7 @@ impl Target {
     fn of(path: &Path) -> io::Result<Self> {
         let is_file = match std::fs::metadata(path) {
             Ok(meta) => meta.is_file(),
-            // A link to nothing may stand there all the same.
+            // The path may be a dangling link all the same.
             Err(error) if error.kind() == io::ErrorKind::NotFound => true,
             Err(error) => return Err(error),
         };
@@ -102,11 +102,11 @@ impl Target {
     }
 }
 
-/// Follows a path to the last link's target, which need not be there. There is no circle: the
-/// system has looked.
+/// Follows a path to the target of the last link, which need not exist. There is no cycle: the
+/// system has resolved the path.
 ///
-/// Returns nothing for what is open already, such as `/dev/stdout`: that is meant itself, whatever
-/// file is behind it.
+/// Returns `None` for a descriptor that is already open, such as `/dev/stdout`: the bytes go to the
+/// descriptor, whatever file is behind it.
 fn behind_links(path: &Path) -> Option<PathBuf> {
     let mut path = path.to_owned();
     loop {
@@ -125,7 +125,7 @@ async fn save(ui: &Ui, mut read: StateRead, path: &Path) -> Result<(), Failure> 
     };
     match Target::of(path).map_err(cannot)? {
         Target::File(target) => {
-            // Dropped, the transfer takes its temporary file with it.
+            // Dropping the transfer removes its temporary file.
             let interruption = interruption();
             tokio::select! {
                 replaced = replace(ui, read, &target, cannot) => replaced,
@@ -147,7 +147,7 @@ async fn save(ui: &Ui, mut read: StateRead, path: &Path) -> Result<(), Failure> 
     }
 }
 
-/// Writes a file that appears whole or not at all, and that only its owner can read.
+/// Writes a file atomically, readable only by its owner.
 async fn replace(
     ui: &Ui,
     mut read: StateRead,
@@ -156,8 +156,7 @@ async fn replace(
 ) -> Result<(), Failure> {
     let folder =
         path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // The temporary file is made with mode 0600 and lies in the same folder, so that the rename is
-    // atomic.
+    // The temporary file has mode 0600 and is in the same folder, so that the rename is atomic.
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(&cannot)?;
     let progress =
         if ui.shows_progress() { bar(read.meta.size_bytes) } else { ProgressBar::hidden() };

@@ -1,4 +1,4 @@
-//! `push`: a state takes the place of the stored one, under the lock and by the rules.
+//! `push`: replaces the stored state, under the lock and by the rules.
 
 use remote_state::push::{
     DigestBefore, HeldLock, PushError, PushRefusal, PushRules, Pushed as Outcome,
@@ -40,16 +40,16 @@ pub(crate) async fn run(session: &mut Session, args: &Push) -> Result<(), Failur
     report(session, &pushed.new.header, &done, caveat)
 }
 
-/// What was done for a state to be the stored one.
+/// The outcome of a push.
 enum Done {
     Written(StateMeta),
-    /// It is stored already, and its digest was recorded.
+    /// The state was already stored; this push recorded its digest.
     DigestRecorded(DigestBefore),
-    /// It is stored already.
+    /// The state was already stored.
     Nothing,
 }
 
-/// Makes sure that the lock under which to write is held, by that id.
+/// Checks that the lock with this id is held.
 async fn check_held(session: &Session, id: &LockId) -> Result<(), Failure> {
     let state = session.store.location(&session.workspace).state;
     match session.store.inspect(&session.workspace).await? {
@@ -60,7 +60,7 @@ async fn check_held(session: &Session, id: &LockId) -> Result<(), Failure> {
             record,
         )
         .into()),
-        // What is being released is nobody's own any more.
+        // A lock that is being released has no holder any more.
         Some(_) | None => Err(Error::new(
             ErrorKind::PreconditionFailed,
             "push",
@@ -74,7 +74,8 @@ async fn check_held(session: &Session, id: &LockId) -> Result<(), Failure> {
     }
 }
 
-/// Makes sure that the lock was held to the end: if not, others may have written at the same time.
+/// Checks that the lock was held to the end: otherwise other clients may have written at the same
+/// time.
 async fn check_still_held(session: &Session, id: &LockId, done: &Done) -> Result<(), Failure> {
     let what = match done {
         Done::Written(_) => "the state was written",
@@ -98,7 +99,7 @@ async fn check_still_held(session: &Session, id: &LockId, done: &Done) -> Result
     }
 }
 
-/// Writes the state if it may follow what is stored.
+/// Writes the state if it may follow the stored one.
 async fn put(
     session: &Session,
     pushed: &Pushed,
@@ -147,7 +148,7 @@ fn not_comparable(session: &Session, meta: &StateMeta, error: &Error, args: &Pus
         .into()
 }
 
-/// Returns the command that prints what is stored. A state whose digest is to be repaired does not
+/// Returns the command that prints the stored state. A state whose digest needs repair does not
 /// match it.
 fn how_to_look(args: &Push) -> &'static str {
     if args.repair_digest { "pull --ignore-digest" } else { "pull" }
@@ -160,7 +161,8 @@ fn refused(session: &Session, pushed: &Pushed, refusal: &PushRefusal, args: &Pus
         format!("{} may not replace the stored state: {refusal}", pushed.name),
     );
     let error = match refusal {
-        // Its serial is outside, and inside once more where nobody can raise it by hand.
+        // The serial is outside the encryption, and once more inside, where no user can raise it by
+        // hand.
         PushRefusal::Succession(_) if pushed.new.header.format == StateFormat::Encrypted => error
             .with_hint(
                 "it is encrypted: use `tofu state push`, which knows the key and checks both \

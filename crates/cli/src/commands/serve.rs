@@ -1,4 +1,4 @@
-//! `serve`: Terraform's `http` backend over the store.
+//! `serve`: serves Terraform's `http` backend from the store.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,13 +18,13 @@ use crate::descriptors;
 use crate::exit::{Failure, Interruption};
 use crate::session::{Session, interruption};
 
-/// The variable that holds the token when no file does.
+/// The variable that holds the token if no file does.
 const TOKEN_VARIABLE: &str = "REMOTE_STATE_TOKEN";
 
-/// A token of fewer characters can be guessed.
+/// A shorter token, in characters, is easy to guess.
 const SHORT_TOKEN: usize = 16;
 
-/// How long the end may take without a word.
+/// How long shutting down may take before a message appears.
 const SILENCE: Duration = Duration::from_millis(200);
 
 pub(crate) async fn run(session: &mut Session, args: Serve) -> Result<(), Failure> {
@@ -38,7 +38,7 @@ pub(crate) async fn run(session: &mut Session, args: Serve) -> Result<(), Failur
         .with_hint("give the option to the client, such as `terraform apply -lock-timeout=5m`")
         .into());
     }
-    // A server that answered LOCK without a real lock would be worse than none.
+    // Answering LOCK without a real lock would be worse than not serving.
     require_lock(session, "serve")?;
     let states = match args.names {
         Names::Workspaces => States::workspaces(Arc::clone(&session.store)),
@@ -53,7 +53,7 @@ pub(crate) async fn run(session: &mut Session, args: Serve) -> Result<(), Failur
         .with_max_connections(descriptors::connections());
     check_store(session).await?;
     let caveat = session.warn_of_caveat().await;
-    // Whoever reads that we listen may ask us to end at once.
+    // A supervisor that reads the listening message may send a signal at once.
     let interruption = interruption();
     let server = server.bind(args.listen).await.map_err(|error| match error.kind() {
         ErrorKind::Local => error.with_hint(
@@ -80,17 +80,16 @@ pub(crate) async fn run(session: &mut Session, args: Serve) -> Result<(), Failur
     run_until(session, server, interruption).await
 }
 
-/// Asks the store once, so that a failure that will not pass is ours to tell, and not for each
-/// client to find out.
+/// Sends the store one request, so that this command reports a permanent failure before each client
+/// meets it.
 async fn check_store(session: &Session) -> Result<(), Failure> {
     let Err(error) = session.store.inspect(&session.workspace).await else { return Ok(()) };
     let may_pass = matches!(
         error.kind(),
         ErrorKind::RateLimited | ErrorKind::Unavailable | ErrorKind::Unknown
     );
-    // A store that does not show what is missing refuses to show a lock that is not held. Besides,
-    // the key that is configured may be none that is served, and then nobody has to be allowed
-    // to read it.
+    // A store that hides what is missing refuses to show a lock that is not held. Besides, clients
+    // may never use the configured key, and then no account needs the right to read it.
     let is_not_known = error.kind() == ErrorKind::PermissionDenied;
     if !may_pass && !is_not_known {
         return Err(error.into());
@@ -99,8 +98,8 @@ async fn check_store(session: &Session) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Serves until the first interruption, then to the end of the requests in flight or to the second
-/// one.
+/// Serves until the first interruption, then until the requests in flight have ended, or until the
+/// second interruption.
 async fn run_until(
     session: &Session,
     server: BoundServer,
@@ -176,13 +175,13 @@ fn auth(session: &Session, args: &Serve) -> Result<Auth, Failure> {
     Ok(Auth::Token(SecretString::from(token)))
 }
 
-/// Returns whether everyone may read a file, or somebody else may change it. A group that may read
-/// it has been given that.
+/// Returns whether every user may read a file, or another user may change it. A group that may read
+/// it has that right on purpose.
 fn is_open_to_others(path: &Path) -> bool {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        // A pipe, as of a shell's `<(…)`, is nobody else's.
+        // A pipe, such as a shell's `<(…)`, belongs to this process alone.
         std::fs::metadata(path)
             .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o026 != 0)
     }

@@ -1,4 +1,4 @@
-//! `show`: one resource of the state.
+//! `show`: prints one resource of the state.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::terminal::harmless;
 use crate::ui::Ui;
 use crate::values::{as_written, readable};
 
-/// An instance as JSON, its attributes as they were written.
+/// An instance as JSON, with unchanged attributes.
 #[derive(Serialize)]
 struct Shown<'a> {
     version: u32,

@@ -1,4 +1,4 @@
-//! `whoami`: whom the store takes us for.
+//! `whoami`: prints the identity that the store sees.
 
 use remote_state::Caller;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! `workspace`: list, make, delete.
+//! `workspace`: lists, creates and deletes workspaces.
 
 use bytes::Bytes;
 use remote_state::{
@@ -54,7 +54,7 @@ async fn new(session: &Session, name: Name) -> Result<(), Failure> {
     if name.is_default() {
         return Err(exists().into());
     }
-    // Native clients take the lock with this word when they make a workspace.
+    // Native clients use this operation for the lock when they create a workspace.
     let info = session.lock_info("init")?;
     let bytes = empty_state(&Lineage::random()?);
     session
@@ -81,8 +81,8 @@ async fn new(session: &Session, name: Name) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What a native client stores when it makes a workspace, in its own form: version 4, two spaces, a
-/// newline at the end.
+/// Returns the state that a native client stores when it creates a workspace, in its own form:
+/// version 4, two spaces, a newline at the end.
 fn empty_state(lineage: &Lineage) -> Bytes {
     format!(
         "{{\n  \"version\": 4,\n  \"terraform_version\": \"\",\n  \"serial\": 1,\n  \"lineage\": \
@@ -111,7 +111,7 @@ async fn delete(
     session
         .under_lock(&name, &info, async {
             let Some(stored) = session.store.read_bytes(&name).await? else {
-                // An object without a byte is no state, but it is listed.
+                // An object of zero bytes is not a state, but the list includes it.
                 if session.store.workspace_names().await?.contains(&name) {
                     return Ok(session.store.delete(&name).await?);
                 }
@@ -141,7 +141,7 @@ async fn delete(
     Ok(())
 }
 
-/// Makes sure that a state tracks nothing. What cannot be told is no "no".
+/// Checks that a state tracks nothing. A state that cannot be read does not count as empty.
 fn check_unused(ui: &Ui, name: &Name, bytes: &[u8]) -> Result<(), Error> {
     let refused = |message| Error::new(ErrorKind::PreconditionFailed, "workspace delete", message);
     let in_doubt = |reason: &str| {

@@ -1,4 +1,4 @@
-//! Where there are no process groups: the command is waited for, and that is all.
+//! Systems without process groups: this only waits for the command.
 
 use std::io;
 use std::process::Command;
@@ -9,7 +9,7 @@ use crate::ui::Ui;
 /// Runs a command to its end, and returns its exit code.
 ///
 /// # Errors
-/// Of starting it, and of waiting for it.
+/// Those of starting it, and of waiting for it.
 pub(crate) async fn run(
     command: Command,
     _: Audience,

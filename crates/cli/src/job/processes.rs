@@ -1,13 +1,13 @@
 //! The processes that a command has started.
 //!
-//! On Linux this process is told to be the reaper of what loses its parent, so everything that the
-//! command has started, however far down and in whatever group, stays below it and shows in
-//! `/proc`. Elsewhere only the command's group is known.
+//! On Linux this process becomes the reaper of orphans, so everything that the command has started,
+//! however far down and in whatever group, stays below it and appears in `/proc`. Elsewhere only
+//! the command's group is known.
 
 use remote_state::program::is_group_of_program;
 use rustix::process::{Pid, WaitOptions, getpgrp, getpid, test_kill_process_group, waitpid};
 
-/// A process that lives.
+/// A running process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Process {
     pub(super) pid: Pid,
@@ -15,7 +15,7 @@ pub(super) struct Process {
     pub(super) name: String,
 }
 
-/// What the system says of a process.
+/// The system's entry for a process.
 #[derive(Clone, Debug)]
 struct Entry {
     process: Process,
@@ -23,7 +23,7 @@ struct Entry {
     is_dead: bool,
 }
 
-/// Has what loses its parent become a child of ours, where the system can.
+/// Makes this process adopt orphans, if the system allows it.
 pub(super) fn adopt_orphans() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::set_child_subreaper(Some(getpid())) {
@@ -31,10 +31,10 @@ pub(super) fn adopt_orphans() {
     }
 }
 
-/// Whether we are the only one in our process group.
+/// Returns whether this process is alone in its process group.
 pub(super) fn is_alone() -> bool {
     let (us, ours) = (getpid(), getpgrp());
-    // Where nobody can tell, somebody may be there.
+    // If the system does not list processes, assume others.
     entries().is_some_and(|all| {
         all.iter().all(|Entry { process, is_dead, .. }| {
             process.group != ours || process.pid == us || *is_dead
@@ -42,8 +42,7 @@ pub(super) fn is_alone() -> bool {
     })
 }
 
-/// Takes note of the end of processes that we have adopted. Those that we started ourselves are
-/// waited for by whoever started them.
+/// Reaps adopted processes that have ended. The code that started a process itself waits for it.
 pub(super) fn reap(leader: Pid) {
     let us = getpid().as_raw_nonzero().get();
     let adopted = entries().into_iter().flatten().filter(|entry| {
@@ -57,10 +56,9 @@ pub(super) fn reap(leader: Pid) {
     }
 }
 
-/// Returns what the command has started and what still lives, without what we have started for
-/// ourselves.
+/// Returns the processes of the command that still run, without the helpers of this program.
 ///
-/// Where there is no `/proc` it is the group alone, told by its leader.
+/// Without `/proc` that is only the group, identified by its leader.
 pub(super) fn living(leader: Pid) -> Vec<Process> {
     let Some(all) = entries() else {
         let is_there = test_kill_process_group(leader).is_ok();
@@ -76,7 +74,7 @@ pub(super) fn living(leader: Pid) -> Vec<Process> {
         found.extend(all.iter().filter(|entry| entry.parent == parent));
         next += 1;
     }
-    // Without a reaper, what has lost its parent is still of the group.
+    // Without a reaper, an orphan still belongs to the group.
     let of_group = all.iter().filter(|entry| entry.process.group == leader);
     let of_group: Vec<_> = of_group
         .filter(|entry| !found.iter().any(|known| known.process.pid == entry.process.pid))
@@ -85,14 +83,14 @@ pub(super) fn living(leader: Pid) -> Vec<Process> {
     lives.map(|entry| entry.process.clone()).collect()
 }
 
-/// Returns whether a group holds what we started for ourselves: our own, and those of programs that
-/// print credentials.
+/// Returns whether a group belongs to this program: its own group, and those of programs that print
+/// credentials.
 fn is_ours(group: Pid) -> bool {
     group == getpgrp() || is_group_of_program(group.as_raw_nonzero().get().unsigned_abs())
 }
 
-/// Returns whether nobody would bring us back if we stopped: no process of our session but another
-/// group is above us.
+/// Returns whether no process could resume this one if it stopped: no ancestor is in the same
+/// session but another group.
 pub(super) fn is_orphaned() -> bool {
     use rustix::process::{getpgid, getppid, getsid};
     let (Ok(session), ours) = (getsid(None), getpgrp()) else { return true };
@@ -110,7 +108,7 @@ pub(super) fn is_orphaned() -> bool {
     true
 }
 
-/// Returns what `/proc` lists, or nothing where there is none.
+/// Returns the entries of `/proc`, or `None` without it.
 fn entries() -> Option<Vec<Entry>> {
     let listed = std::fs::read_dir("/proc").ok()?;
     let found: Vec<_> = listed
@@ -124,13 +122,13 @@ fn entry(pid: i32) -> Option<Entry> {
     parse(pid, &std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// Reads a line of `/proc/PID/stat`. The name in brackets may hold anything.
+/// Parses a line of `/proc/PID/stat`. The name in brackets may contain anything.
 fn parse(pid: i32, stat: &str) -> Option<Entry> {
     let (start, rest) = stat.rsplit_once(')')?;
     let (_, name) = start.split_once('(')?;
     let mut fields = rest.split_ascii_whitespace();
     let (state, parent, group) = (fields.next()?, fields.next()?, fields.next()?.parse().ok()?);
-    // A process that is just being removed has none.
+    // A process that is being removed has no group.
     let group = Some(group).filter(|group: &i32| *group > 0).and_then(Pid::from_raw)?;
     Some(Entry {
         process: Process { pid: Pid::from_raw(pid)?, group, name: name.to_owned() },

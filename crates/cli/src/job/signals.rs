@@ -1,15 +1,15 @@
-//! The signals that we receive.
+//! The signals that this process receives.
 
-/// What was caught.
+/// A signal that was caught.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Caught {
-    /// Something happened to a process that we started.
+    /// A child process has changed its state.
     Child,
-    /// We are to go on after we were stopped.
+    /// A request to continue after a stop.
     Continue,
-    /// A signal by which a process is asked to end, by its number.
+    /// A request to end, with the number of the signal.
     End(i32),
-    /// We are to stop until we are told to go on.
+    /// A request to stop until a request to continue.
     Stop,
 }
 
@@ -28,23 +28,23 @@ mod imp {
 
     use super::Caught;
 
-    /// How long the same signal, sent again, is the same. `timeout` signals its command and then
-    /// its group, which the command is in; where a whole group is signalled, the `make` or the
-    /// shell in it passes the signal on besides.
+    /// Within this time the same signal is a repetition. `timeout` signals its command and then its
+    /// group, which the command is in; if a sender signals a whole group, the `make` or the shell
+    /// in it passes the signal on as well.
     const SAME: Duration = Duration::from_secs(1);
 
-    /// What is caught, in order.
+    /// The caught signals, in order.
     #[derive(Debug)]
     pub(crate) struct Signals(mpsc::UnboundedReceiver<Caught>);
 
     impl Signals {
-        /// Listens from now on; the signals that would end this process no longer do.
+        /// Starts listening; the signals that would end this process no longer do.
         ///
         /// # Errors
         /// `Local` if the system does not allow it.
         pub(crate) fn listen() -> Result<Self> {
             let mut caught = vec![SIGCHLD, SIGCONT, SIGINT, SIGQUIT, SIGTERM, SIGTSTP];
-            // Under `nohup` a terminal that is closed is nothing to end for.
+            // Under `nohup`, closing the terminal is no request to end.
             if !crate::session::hangups_are_ignored() {
                 caught.push(SIGHUP);
             }
@@ -57,7 +57,7 @@ mod imp {
             drop(std::thread::spawn(move || {
                 let mut seen = Seen::default();
                 for Origin { signal, process, .. } in signals.forever() {
-                    // The terminal is no process.
+                    // The terminal is not a process.
                     let is_sent = process.is_some();
                     let caught = match signal {
                         SIGCHLD => Caught::Child,
@@ -74,7 +74,7 @@ mod imp {
             Ok(Self(receiver))
         }
 
-        /// Waits for the next one.
+        /// Waits for the next signal.
         pub(crate) async fn next(&mut self) -> Caught {
             match self.0.recv().await {
                 Some(caught) => caught,
@@ -82,7 +82,7 @@ mod imp {
             }
         }
 
-        /// Waits for the next one that asks us to end.
+        /// Waits for the next request to end.
         pub(crate) async fn next_end(&mut self) -> i32 {
             loop {
                 if let Caught::End(signal) = self.next().await {
@@ -92,12 +92,13 @@ mod imp {
         }
     }
 
-    /// The signal that was passed on last.
+    /// The last signal that was passed on.
     #[derive(Debug, Default)]
     struct Seen(Option<(i32, Instant)>);
 
     impl Seen {
-        /// Whether this signal was sent a moment ago. Whoever presses Ctrl-C twice means it.
+        /// Returns whether the same signal was sent a moment ago. A user who presses Ctrl-C twice
+        /// means it.
         fn is_a_repetition(&mut self, signal: i32, is_sent: bool, now: Instant) -> bool {
             let is_same = self.0.is_some_and(|(last, at)| {
                 is_sent && last == signal && now.saturating_duration_since(at) < SAME
@@ -131,11 +132,11 @@ mod imp {
                     "{signal} {after:?}"
                 );
             }
-            // The second of two Ctrl-C is no repetition.
+            // The second of two Ctrl-C is not a repetition.
             let mut seen = Seen::default();
             assert!(!seen.is_a_repetition(SIGINT, false, now));
             assert!(!seen.is_a_repetition(SIGINT, false, now));
-            // Who goes on asking is heard, each time.
+            // Each later request counts.
             assert!(!seen.is_a_repetition(SIGTERM, true, now));
             assert!(seen.is_a_repetition(SIGTERM, true, now + SAME / 2));
             assert!(!seen.is_a_repetition(SIGTERM, true, now + SAME));
@@ -149,7 +150,7 @@ mod imp {
 
     use super::Caught;
 
-    /// Ctrl-C reaches the command by itself; all there is to do is to outlive it.
+    /// Ctrl-C reaches the command by itself; this process only has to survive it.
     #[derive(Debug)]
     pub(crate) struct Signals;
 

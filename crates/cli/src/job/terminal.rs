@@ -1,12 +1,13 @@
-//! The terminal, and whose turn it is to read from it.
+//! The terminal, and which process group is in its foreground.
 //!
 //! A command in a group of its own is in the background of the terminal: it may not read from it,
-//! and Ctrl-C does not reach it. So where our own group is in front, it is put there. It may ask
-//! for passwords and for approval then, whatever its own streams are.
+//! and Ctrl-C does not reach it. So if this process's group is in the foreground, the command's
+//! group replaces it. The command may then ask for passwords and for approval, wherever its own
+//! streams lead.
 //!
-//! Where others share our group, the pager of `exec -- terraform plan | less` or the script that
-//! runs us, the terminal is theirs as much as ours, and the command gets it only when it asks for
-//! it.
+//! If other processes share the group, such as the pager of `exec -- terraform plan | less` or the
+//! script that runs this program, they use the terminal too, and the command gets it only when it
+//! tries to use it.
 
 use std::fs::File;
 
@@ -16,21 +17,21 @@ use rustix::termios::{tcgetpgrp, tcsetpgrp};
 
 use crate::job::processes::is_alone;
 
-/// Who is in front at the terminal.
+/// The process group in the foreground of the terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Front {
-    /// We, and whoever shares our group.
+    /// This process's group.
     Us,
-    /// The command.
+    /// The command's group.
     Command,
-    /// Another job: we are in the background.
+    /// Another job: this process is in the background.
     Others,
     /// There is no terminal.
     Nobody,
 }
 
-/// Lets this process write to the terminal, and take it back, while the command is in front.
-/// Commands do not inherit it.
+/// Lets this process write to the terminal, and take it back, while the command is in the
+/// foreground. Commands do not inherit this.
 pub(super) fn prepare() {
     let mut signals = SigSet::empty();
     signals.add(Blocked::SIGTTOU);
@@ -39,7 +40,7 @@ pub(super) fn prepare() {
     }
 }
 
-/// The terminal that controls this process, if one does.
+/// The controlling terminal of this process, if it has one.
 #[derive(Debug)]
 pub(super) struct Terminal {
     file: Option<File>,
@@ -47,7 +48,7 @@ pub(super) struct Terminal {
 }
 
 impl Terminal {
-    /// Opens it for a command, which gets it at once if nobody else needs it.
+    /// Opens the terminal for a command, which gets it at once if no other process needs it.
     pub(super) fn open(command: Pid) -> Self {
         let file = File::options().read(true).write(true).open("/dev/tty").ok();
         let terminal = Self { file, command };
@@ -67,13 +68,14 @@ impl Terminal {
         }
     }
 
-    /// Puts the command in front, and has it go on if it has stopped because it was not.
+    /// Puts the command in the foreground, and continues it if it has stopped for lack of the
+    /// terminal.
     pub(super) fn hand_over(&self) {
         self.put_in_front(self.command);
     }
 
-    /// Puts our own group in front again. Whoever in it wanted to read meanwhile has stopped, and
-    /// goes on.
+    /// Puts this process's group in the foreground again, and continues its processes that stopped
+    /// on reading meanwhile.
     pub(super) fn take_back(&self) {
         if self.front() == Front::Command {
             self.put_in_front(getpgrp());

@@ -1,4 +1,4 @@
-//! Where there are process groups.
+//! Systems with process groups.
 
 use std::io;
 use std::os::unix::process::CommandExt as _;
@@ -15,20 +15,20 @@ use crate::job::terminal::{Front, Terminal};
 use crate::job::{Audience, Caught, Signals};
 use crate::ui::Ui;
 
-/// How long the end of what the command has started may take without a word.
+/// How long the remaining processes may take to end before a message appears.
 const SILENCE: Duration = Duration::from_millis(500);
 
-/// How often what is left is looked for. The end of a process that is no child of ours is announced
-/// by nobody.
+/// The interval of checks for remaining processes. The system does not report the end of a process
+/// that is not a child.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Runs a command to its end and to that of what it has started, and returns its exit code, as
-/// shells count it.
+/// Runs a command and waits for all processes that it started. Returns its exit code, as shells
+/// count it.
 ///
-/// `on_end` is called when we are asked to end, before the command is told.
+/// A request to end calls `on_end` before the command gets it.
 ///
 /// # Errors
-/// Of starting it, and of waiting for it.
+/// Those of starting it, and of waiting for it.
 pub(crate) async fn run(
     mut command: Command,
     audience: Audience,
@@ -42,7 +42,7 @@ pub(crate) async fn run(
         i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidData)?;
     let mut job = Job { leader, audience, asked: 0, terminal: Terminal::open(leader) };
     let code = loop {
-        // Before anything is waited for: it may have ended already.
+        // Check before waiting: the command may have ended already.
         if let Some(code) = job.look()? {
             break code;
         }
@@ -64,13 +64,13 @@ pub(crate) async fn run(
 struct Job {
     leader: Pid,
     audience: Audience,
-    /// How many times we were asked to end.
+    /// How many requests to end have arrived.
     asked: usize,
     terminal: Terminal,
 }
 
 impl Job {
-    /// Looks what has become of the command, and returns its exit code if it has ended.
+    /// Checks the command, and returns its exit code if it has ended.
     fn look(&self) -> io::Result<Option<u8>> {
         loop {
             let options = WaitOptions::NOHANG | WaitOptions::UNTRACED;
@@ -87,16 +87,15 @@ impl Job {
         }
     }
 
-    /// The command has stopped: because it may not use the terminal, or because somebody wants it
-    /// so.
+    /// Handles a stop of the command: it may not use the terminal, or somebody stopped it.
     fn has_stopped(&self, signal: i32) {
         let wants_terminal = signal == Signal::TTIN.as_raw() || signal == Signal::TTOU.as_raw();
         match (self.terminal.front(), wants_terminal) {
             (Front::Us, true) => self.terminal.hand_over(),
-            // It was put in front a moment later than it looked.
+            // The command got the foreground a moment after it checked.
             (Front::Command, true) => self.tell_all(Signal::CONT),
-            // Ctrl-Z, or somebody's `fg` that has to come first. Whoever runs us has to see us
-            // stop.
+            // Ctrl-Z, or a command that needs an `fg` first. The parent of this process has to see
+            // it stop.
             (Front::Command, false) | (Front::Others, true) => {
                 if processes::is_orphaned() {
                     self.tell_all(Signal::CONT);
@@ -105,12 +104,12 @@ impl Job {
                     tell_group(getpgrp(), Signal::STOP);
                 }
             }
-            // We are about to stop too, or it is between the command and whoever stopped it.
+            // This process is about to stop too, or the stop is between the command and its sender.
             (Front::Us | Front::Others | Front::Nobody, _) => {}
         }
     }
 
-    /// Stops, as we were told, and the command with us.
+    /// Stops this process as requested, and the command with it.
     fn stop(&self) {
         if !processes::is_orphaned() {
             self.tell_all(Signal::TSTP);
@@ -118,7 +117,7 @@ impl Job {
         }
     }
 
-    /// Goes on, and the command with us: in front if we are.
+    /// Continues the command: in the foreground if this process is.
     fn go_on(&self) {
         if self.terminal.front() == Front::Us && processes::is_alone() {
             self.terminal.hand_over();
@@ -130,7 +129,7 @@ impl Job {
         self.asked += 1;
         let Some(signal) = passed_on(signal) else { return };
         match self.audience {
-            // Ctrl-C reaches everybody at a terminal, and everybody is prepared for it.
+            // Ctrl-C reaches all processes at a terminal, and all are prepared for it.
             _ if signal == Signal::INT => self.tell_all(signal),
             Audience::Command => tell(self.leader, signal),
             Audience::Everybody => self.tell_all(signal),
@@ -142,8 +141,7 @@ impl Job {
         tell_group(self.leader, signal);
     }
 
-    /// Serves on while anything lives that the command has started. A second request to end is
-    /// heard.
+    /// Keeps serving while processes of the command run. A second request to end still counts.
     async fn wait_for_the_rest(
         &mut self,
         signals: &mut Signals,
@@ -199,7 +197,7 @@ impl Job {
     }
 }
 
-/// A closed terminal is a request to end. Terraform would end at once at the signal itself, its
+/// A closed terminal is a request to end. The signal itself would end Terraform at once, with its
 /// state unsaved and its lock held.
 fn passed_on(signal: i32) -> Option<Signal> {
     let signal = Signal::from_named_raw(signal)?;

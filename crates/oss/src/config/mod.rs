@@ -360,7 +360,7 @@ fn both(config: &ResolvedConfig, one: &str, other: &str) -> Error {
         .with_context("and in", format_args!("{} (`{other}`)", config.origin(other)))
 }
 
-/// Returns whether a value comes from a file or a flag, and not from the environment of all tools.
+/// Returns whether a value was set explicitly, and not by the environment of all tools or a default.
 fn is_configured(config: &ResolvedConfig, name: &str) -> bool {
     config
         .get(name)

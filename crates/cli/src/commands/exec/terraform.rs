@@ -1,4 +1,4 @@
-//! What can be seen of a command that is Terraform itself. Inside wrappers nothing can.
+//! Recognizes a command that is Terraform itself. Wrappers hide their commands.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -10,7 +10,7 @@ use remote_state::{Error, Result};
 
 use crate::job::Audience;
 
-/// Commands that never ask for a state.
+/// Commands that never read a state.
 const STATELESS: [&str; 12] = [
     "fmt",
     "get",
@@ -26,7 +26,8 @@ const STATELESS: [&str; 12] = [
     "rpcapi",
 ];
 
-/// Whether a command is Terraform or OpenTofu by its name, `terraform-1.5.7` and `tofu.exe` too.
+/// Returns whether a program's name is that of Terraform or OpenTofu, such as `terraform-1.5.7` or
+/// `tofu.exe`.
 pub(super) fn is_terraform(program: &OsStr) -> bool {
     let name = Path::new(program).file_name().unwrap_or(program).to_string_lossy();
     ["terraform", "tofu"].iter().any(|client| {
@@ -34,11 +35,11 @@ pub(super) fn is_terraform(program: &OsStr) -> bool {
     })
 }
 
-/// Who of the command has to be told that it is to end.
+/// Returns which processes of the command get a request to end.
 ///
-/// Terraform takes a second signal for impatience, and one that is no Ctrl-C kills its providers in
-/// the middle of their work. `make` passes that on to what it runs, be it Terraform or a shell that
-/// dies of it and leaves Terraform behind.
+/// Terraform takes a second signal for impatience, and any signal other than Ctrl-C kills its
+/// providers in the middle of their work. `make` passes such a signal on to its children: to
+/// Terraform, or to a shell that dies of it and leaves Terraform behind.
 pub(super) fn audience(words: &[OsString]) -> Audience {
     let Some(program) = words.first() else { return Audience::Everybody };
     let name = Path::new(program).file_name().unwrap_or(program);
@@ -49,7 +50,7 @@ pub(super) fn audience(words: &[OsString]) -> Audience {
     }
 }
 
-/// Whether these are the arguments of a Terraform that does not look at any state.
+/// Returns whether Terraform reads no state with these arguments.
 pub(super) fn is_stateless(arguments: &[OsString]) -> bool {
     let is_asked = |word: &OsString| {
         ["-h", "-help", "--help", "-v", "-version", "--version"].iter().any(|flag| word == flag)
@@ -60,7 +61,7 @@ pub(super) fn is_stateless(arguments: &[OsString]) -> bool {
 }
 
 /// Refuses a Terraform that would work in another directory than the one whose state is served: it
-/// would plan the configuration there against the state from here, and destroy what is in it.
+/// would plan the configuration there against this state, and destroy the resources in it.
 ///
 /// # Errors
 /// `ConfigInvalid` if it would.
@@ -72,7 +73,7 @@ pub(super) fn refuse_elsewhere(here: &Path, words: &[OsString], env: &Environmen
     if let Some(there) = chdir(arguments) {
         refuse(here, program, &there, None)?;
     }
-    // As an option of a command Terraform refuses it; what it stands for is told better by us.
+    // Terraform refuses `-chdir` as an option of a command; the message here explains it better.
     for name in env.names().filter(|name| name.starts_with("TF_CLI_ARGS")) {
         let words = env.get(name).unwrap_or_default().split_whitespace();
         for word in words.map(|word| word.trim_matches(['"', '\''])) {
@@ -84,7 +85,8 @@ pub(super) fn refuse_elsewhere(here: &Path, words: &[OsString], env: &Environmen
     Ok(())
 }
 
-/// Returns the directory of `-chdir=DIR`. It is one only before the subcommand; the last one wins.
+/// Returns the directory of `-chdir=DIR`, which Terraform accepts only before the subcommand; the
+/// last one wins.
 fn chdir(arguments: &[OsString]) -> Option<String> {
     let global = arguments
         .iter()
@@ -98,11 +100,11 @@ fn option(word: &str) -> Option<&str> {
 }
 
 fn refuse(here: &Path, program: &OsStr, there: &str, variable: Option<&str>) -> Result<()> {
-    // What does not exist is Terraform's to complain about.
+    // Terraform itself reports a directory that does not exist.
     let (Ok(served), Ok(other)) = (here.canonicalize(), here.join(there).canonicalize()) else {
         return Ok(());
     };
-    // Where the block there is another one, Terraform does not speak to us.
+    // With another backend block there, Terraform does not use this server.
     let is_native = matches!(declared_backend(&other), Ok(Some(name)) if name != "http");
     if served == other || is_native {
         return Ok(());

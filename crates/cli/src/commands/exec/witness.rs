@@ -1,5 +1,5 @@
-//! What happened at the server while the command ran, in words: Terraform shows statuses, and not
-//! why.
+//! Messages about the requests to the server while the command runs: Terraform shows only their
+//! statuses.
 
 use std::ffi::OsString;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use crate::commands::exec::terraform::{is_stateless, is_terraform};
 use crate::session::Session;
 use crate::ui::Ui;
 
-/// Who watches the server.
+/// Observes the server.
 #[derive(Debug)]
 pub(super) struct Witness {
     ui: Ui,
@@ -20,15 +20,15 @@ pub(super) struct Witness {
 
 #[derive(Debug, Default)]
 struct Seen {
-    /// The state was asked for, or written.
+    /// A client read or wrote the state.
     state: bool,
-    /// Anything at all was asked for.
+    /// A client sent any request.
     anything: bool,
-    /// The locks that were taken and not given back.
+    /// The locks that were taken and not released.
     locks: Vec<LockId>,
-    /// Why the last attempt at the lock was refused, and no later one granted.
+    /// Why the server refused the last attempt to lock, if it granted no later one.
     refused_lock: Option<Error>,
-    /// What was told last. Clients repeat what fails.
+    /// The last message. Clients repeat what fails.
     told: Option<(Action, String)>,
 }
 
@@ -41,7 +41,7 @@ impl Witness {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes note of an event, and tells what Terraform does not.
+    /// Records an event, and prints what Terraform does not show.
     pub(super) fn see(&self, event: &Event<'_>) {
         match event {
             Event::Done { state, action, lock } => {
@@ -55,7 +55,7 @@ impl Witness {
                         seen.locks.push((*lock).clone());
                     }
                     (Action::Unlock, Some(lock)) => seen.locks.retain(|held| held != *lock),
-                    // By force: whatever lock there was.
+                    // Released by force: any lock.
                     (Action::Unlock, None) => seen.locks.clear(),
                     _ => {}
                 }
@@ -99,7 +99,7 @@ impl Witness {
         );
     }
 
-    /// Tells what became of the state and of the lock, after the command has ended.
+    /// Reports on the state and the lock after the command has ended.
     pub(super) async fn report(&self, session: &Session, words: &[OsString]) {
         let (state, anything, locks, refused_lock) = {
             let mut seen = self.seen();
@@ -115,7 +115,7 @@ impl Witness {
         }
     }
 
-    /// Names the holder of the lock that was refused: Terraform shows its id alone, beside the
+    /// Names the holder of the refused lock: Terraform shows only the holder's id, beside the
     /// record that Terraform itself would have stored.
     async fn tell_holder(&self, session: &Session, refused: &Error) {
         let state = session.store.location(&session.workspace).state;
@@ -151,8 +151,7 @@ impl Witness {
         self.ui.warn_error(&error);
     }
 
-    /// Names a lock of the command's that is left: nobody else knows that it will not come back for
-    /// it.
+    /// Names a lock that the command left: no other program knows that its holder has ended.
     async fn tell_left(&self, session: &Session, locks: &[LockId]) {
         let found = match session.store.inspect(&session.workspace).await {
             Ok(Some(found)) => found.id().cloned().filter(|id| locks.contains(id)),
@@ -205,7 +204,7 @@ fn is_about_the_state(action: Action) -> bool {
     matches!(action, Action::Read | Action::Write | Action::Delete)
 }
 
-/// Whether a command is one that does not look at any state.
+/// Returns whether a command reads no state.
 fn is_nothing_to_ask(words: &[OsString]) -> bool {
     words.split_first().is_none_or(|(program, rest)| is_terraform(program) && is_stateless(rest))
 }
@@ -221,7 +220,7 @@ fn words(action: Action) -> &'static str {
     }
 }
 
-/// What to give to `exec`, so that the same is granted.
+/// Returns the flag for `exec` that grants the same.
 fn flag(ui: &Ui, choice: PolicyChoice) -> Option<String> {
     let exec = ui.command("exec");
     match choice {
