@@ -1,4 +1,4 @@
-//! A command to run, and what came of it.
+//! A command to run, and its result.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -11,11 +11,11 @@ use serde_json::Value;
 use crate::process::Running;
 use crate::server::S3Server;
 
-/// How long a command may take unless set otherwise. Long enough for a busy machine: only a hang
-/// takes so long.
+/// The default time limit of a command. Long enough for a busy machine: only a hang takes so long.
 const TIMEOUT: Duration = Duration::from_secs(90);
 
-/// A command with nothing inherited but what [`Sandbox::command`](crate::Sandbox::command) sets.
+/// A command with the environment that [`Sandbox::command`](crate::Sandbox::command) sets, and no
+/// other.
 #[derive(Debug)]
 #[must_use = "nothing runs until `run` or `start`"]
 pub struct Cmd {
@@ -43,23 +43,23 @@ impl Cmd {
         self
     }
 
-    /// Adds the words of a command line that needs no quotes.
+    /// Adds the words of a command line without quotes.
     pub fn words(self, words: &str) -> Self {
         self.args(words.split_whitespace())
     }
 
-    /// Adds another command with its arguments, to be run by this one. The other's environment is
+    /// Adds another command with its arguments, which this one runs. The other's environment is
     /// dropped.
     pub fn words_of(self, other: &Self) -> Self {
         self.arg(other.command.get_program()).args(other.command.get_args())
     }
 
-    /// Adds `--` and another command, as [`words_of`](Self::words_of).
+    /// Adds `--` and another command, like [`words_of`](Self::words_of).
     pub fn then(self, other: &Self) -> Self {
         self.arg("--").words_of(other)
     }
 
-    /// Returns its program and its arguments, as text.
+    /// Returns its program and its arguments as text.
     pub fn line(&self) -> Vec<String> {
         let words = std::iter::once(self.command.get_program()).chain(self.command.get_args());
         words.map(|word| word.to_string_lossy().into_owned()).collect()
@@ -83,13 +83,13 @@ impl Cmd {
         self
     }
 
-    /// Sets what the command reads from standard input; without it, nothing.
+    /// Sets standard input, which is empty by default.
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = Some(bytes.into());
         self
     }
 
-    /// Sets how long it may take.
+    /// Sets its time limit.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -114,15 +114,15 @@ impl Cmd {
     }
 }
 
-/// What a command said, and how it ended.
+/// The output and exit status of a command.
 #[derive(Clone)]
 pub struct Output {
     pub(crate) description: String,
-    /// How it ended.
+    /// The exit status.
     pub status: ExitStatus,
-    /// Its answer.
+    /// Standard output, the answer.
     pub stdout: Vec<u8>,
-    /// Its conversation.
+    /// Standard error, the messages.
     pub stderr: Vec<u8>,
 }
 
@@ -136,7 +136,7 @@ impl Output {
     /// Expects exit code 0.
     ///
     /// # Panics
-    /// If it is another, with the output.
+    /// If the exit code is another, with the output.
     #[track_caller]
     pub fn success(self) -> Self {
         self.code(0)
@@ -145,7 +145,7 @@ impl Output {
     /// Expects an exit code.
     ///
     /// # Panics
-    /// If it is another, with the output.
+    /// If the exit code is another, with the output.
     #[track_caller]
     pub fn code(self, code: i32) -> Self {
         assert_eq!(self.status.code(), Some(code), "{self}");
@@ -155,17 +155,17 @@ impl Output {
     /// Expects a text on standard error.
     ///
     /// # Panics
-    /// If it is not there, with the output.
+    /// If the text is missing, with the output.
     #[track_caller]
     pub fn says(self, text: &str) -> Self {
         assert!(self.stderr().contains(text), "standard error should contain `{text}`: {self}");
         self
     }
 
-    /// Expects a text anywhere in the output, whatever way its lines are broken and framed.
+    /// Expects a text anywhere in the output, regardless of line breaks and frames.
     ///
     /// # Panics
-    /// If it is not there, with the output.
+    /// If the text is missing, with the output.
     #[track_caller]
     pub fn mentions(self, text: &str) -> Self {
         let words = |text: &str| {
@@ -179,30 +179,30 @@ impl Output {
         self
     }
 
-    /// Standard output as text.
+    /// Returns standard output as text.
     ///
     /// # Panics
-    /// If it is none.
+    /// If it is not text.
     #[track_caller]
     pub fn stdout(&self) -> &str {
         std::str::from_utf8(&self.stdout)
             .unwrap_or_else(|_| panic!("standard output should be text: {self}"))
     }
 
-    /// Standard error as text.
+    /// Returns standard error as text.
     ///
     /// # Panics
-    /// If it is none.
+    /// If it is not text.
     #[track_caller]
     pub fn stderr(&self) -> &str {
         std::str::from_utf8(&self.stderr)
             .unwrap_or_else(|_| panic!("standard error should be text: {self}"))
     }
 
-    /// Standard output as JSON.
+    /// Returns standard output as JSON.
     ///
     /// # Panics
-    /// If it is none.
+    /// If it is not JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.stdout)

@@ -1,4 +1,4 @@
-//! Objects on a server, read and written behind the back of what is under test.
+//! Reads and writes objects on a server without the program under test.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_s3::error::SdkError;
@@ -16,7 +16,7 @@ use crate::place::Place;
 use crate::server::{S3Server, TABLE, block_on};
 
 impl S3Server {
-    /// Reads an object; none if there is none.
+    /// Reads an object; `None` if there is none.
     ///
     /// # Panics
     /// If it cannot be read.
@@ -53,13 +53,13 @@ impl S3Server {
         sent.unwrap_or_else(|error| panic!("{key}: {error:?}"));
     }
 
-    /// Says how an object is encrypted, told by its headers; the key is the customer's, in base64.
+    /// Returns how an object is encrypted, from its headers; the key is the customer's, in base64.
     ///
     /// # Errors
-    /// The status with which the store refuses to say it.
+    /// The status with which the store refuses.
     ///
     /// # Panics
-    /// If the store does not answer, or the key is no base64.
+    /// If the store does not answer, or the key is not base64.
     pub async fn encryption(
         &self,
         bucket: &str,
@@ -82,10 +82,10 @@ impl S3Server {
         }
     }
 
-    /// Makes a bucket with versioning and returns its name.
+    /// Creates a bucket with versioning and returns its name.
     ///
     /// # Panics
-    /// If it cannot be made.
+    /// If it cannot be created.
     pub async fn make_versioned_bucket(&self) -> String {
         let name = crate::unique("versioned");
         self.client().create_bucket().bucket(&name).send().await.expect("a bucket can be made");
@@ -93,11 +93,10 @@ impl S3Server {
         name
     }
 
-    /// Lists what stands under a key: ids of versions and of delete markers, in no particular
-    /// order.
+    /// Lists the ids of a key's versions and delete markers, in no particular order.
     ///
     /// # Panics
-    /// If it cannot be listed.
+    /// If they cannot be listed.
     pub async fn versions(&self, bucket: &str, key: &str) -> Vec<String> {
         let listed = self.client().list_object_versions().bucket(bucket).prefix(key).send().await;
         let listed = listed.expect("versions can be listed");
@@ -116,7 +115,7 @@ impl S3Server {
 }
 
 impl S3Server {
-    /// Reads an attribute of an item in the table; none if there is no such item.
+    /// Reads an attribute of an item in the table; `None` if there is no such item.
     ///
     /// # Panics
     /// If the table cannot be read, or the item has no such attribute.
@@ -133,13 +132,13 @@ impl S3Server {
 }
 
 impl Place<'_> {
-    /// The digest that is recorded for a workspace's state.
+    /// Returns the recorded digest of a workspace's state.
     pub fn digest(&self, workspace: &str) -> Option<String> {
         let id = format!("{}/{}-md5", self.bucket, self.state_key(workspace));
         block_on(self.server.item(&id, "Digest"))
     }
 
-    /// Who holds a workspace's lock item; none if nobody does.
+    /// Returns the holder in a workspace's lock item; `None` if there is no item.
     ///
     /// # Panics
     /// If the item cannot be read.
@@ -152,15 +151,15 @@ impl Place<'_> {
         Some(holder)
     }
 
-    /// The bytes of a workspace's state; none if there is no object.
+    /// Returns the bytes of a workspace's state; `None` if there is no object.
     pub fn state(&self, workspace: &str) -> Option<Bytes> {
         block_on(self.server.get_object(&self.bucket, &self.state_key(workspace)))
     }
 
-    /// A workspace's state as JSON.
+    /// Returns a workspace's state as JSON.
     ///
     /// # Panics
-    /// If there is none, or it is no JSON.
+    /// If there is none, or it is not JSON.
     #[track_caller]
     pub fn state_json(&self, workspace: &str) -> Value {
         let bytes = self
@@ -174,7 +173,7 @@ impl Place<'_> {
         block_on(self.server.put_object(&self.bucket, &self.state_key(workspace), bytes.into()));
     }
 
-    /// Who holds a workspace's lock file; none if nobody does.
+    /// Returns the holder in a workspace's lock file; `None` if there is no lock file.
     ///
     /// # Panics
     /// If the lock file cannot be read.
@@ -184,10 +183,10 @@ impl Place<'_> {
         Some(LockInfo::parse(&bytes).expect("the lock file is a record"))
     }
 
-    /// Expects that nobody holds the lock of the default workspace.
+    /// Expects that the default workspace is not locked.
     ///
     /// # Panics
-    /// If somebody does, naming them.
+    /// If it is locked, naming the holder.
     #[track_caller]
     pub fn assert_unlocked(&self) {
         let holder = self.holder("default");

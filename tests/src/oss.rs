@@ -1,4 +1,4 @@
-//! OSS and Tablestore to run against: the emulator, since there is no other.
+//! OSS and Tablestore for tests: the emulator, since there is no other.
 
 use std::fmt::Write as _;
 
@@ -10,8 +10,8 @@ use crate::server::{S3Server, block_on};
 
 /// An emulator with buckets of each kind and a lock table. It stops with this value.
 ///
-/// S3 is spoken on the same port over the same buckets, so objects are looked at behind the back of
-/// what is under test with the client of [`S3Server`].
+/// The same port also serves the same buckets over S3, so a test can check objects independently
+/// with the client of [`S3Server`].
 #[derive(Debug)]
 pub struct OssServer {
     s3: S3Server,
@@ -37,7 +37,7 @@ impl OssServer {
         Self::emulator_with(|builder| builder)
     }
 
-    /// Starts one that is set up further.
+    /// Starts one with further settings.
     ///
     /// # Panics
     /// If it does not start.
@@ -53,37 +53,37 @@ impl OssServer {
         Self { s3 }
     }
 
-    /// The same server as one that speaks S3, over the same buckets.
+    /// Returns the same server as an S3 server, over the same buckets.
     pub fn as_s3(&self) -> &S3Server {
         &self.s3
     }
 
-    /// Such as `http://127.0.0.1:40123`, for OSS and for Tablestore.
+    /// Returns a URL such as `http://127.0.0.1:40123`, for OSS and for Tablestore.
     pub fn endpoint(&self) -> &str {
         &self.s3.endpoint
     }
 
-    /// The access key's id.
+    /// Returns the access key's id.
     pub fn access_key(&self) -> &str {
         self.s3.access_key()
     }
 
-    /// The secret that belongs to the access key.
+    /// Returns the secret of the access key.
     pub fn secret_key(&self) -> &str {
         self.s3.secret_key()
     }
 
-    /// What makes it misbehave.
+    /// Returns the faults to inject.
     pub fn faults(&self) -> &Faults {
         self.s3.faults()
     }
 
-    /// What it was asked.
+    /// Returns the recorded requests.
     pub fn requests(&self) -> &Recorder {
         self.s3.requests()
     }
 
-    /// Reads an object; none if there is none.
+    /// Reads an object; `None` if there is none.
     ///
     /// # Panics
     /// If it cannot be read.
@@ -99,8 +99,8 @@ impl OssServer {
         block_on(self.s3.put_object(bucket, key, bytes.into()));
     }
 
-    /// `terraform { backend "oss" { … } }` with a bucket, the region, the endpoint and further
-    /// strings. The keys to the server are not in it, see [`Cmd::oss_server`].
+    /// Returns `terraform { backend "oss" { … } }` with a bucket, the region, the endpoint and
+    /// further strings. It does not contain the keys to the server, see [`Cmd::oss_server`].
     pub fn backend_block(&self, bucket: &str, more: &[(&str, &str)]) -> String {
         let common = [("bucket", bucket), ("region", Self::REGION), ("endpoint", self.endpoint())];
         let mut block = "terraform {\n  backend \"oss\" {\n".to_owned();
@@ -110,7 +110,7 @@ impl OssServer {
         block + "  }\n}\n"
     }
 
-    /// The further strings that lock through Tablestore.
+    /// Returns the further strings for locks in Tablestore.
     pub fn tablestore(&self) -> [(&str, &str); 2] {
         [("tablestore_endpoint", self.endpoint()), ("tablestore_table", Self::TABLE)]
     }

@@ -1,4 +1,4 @@
-//! Places on a server that no other test has.
+//! Places on a server that no other test uses.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use remote_state_s3::{PROVIDER, S3Config};
 use crate::server::{REGION, S3Server, unique};
 
 impl S3Server {
-    /// A key in the bucket that no other test has.
+    /// Returns a key in the bucket that no other test uses.
     pub fn place(&self) -> Place<'_> {
         self.place_in(&self.bucket)
     }
 
-    /// A key in another bucket that no other test has.
+    /// Returns a key in another bucket that no other test uses.
     pub fn place_in(&self, bucket: &str) -> Place<'_> {
         Place {
             server: self,
@@ -27,7 +27,7 @@ impl S3Server {
     }
 }
 
-/// Where a state is kept: a bucket and a key on a server.
+/// The place of a state: a bucket and a key on a server.
 #[derive(Debug, Clone)]
 pub struct Place<'a> {
     /// The server.
@@ -41,8 +41,8 @@ pub struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Sets one more argument of the backend block that is no string, such as `("encrypt", "true")`
-    /// or an object, as HCL writes it. Our library does not see it; our command does, in a
+    /// Sets one more argument of the backend block that is not a string, such as `("encrypt",
+    /// "true")` or an object, as HCL writes it. The library ignores it; the command reads it, in a
     /// folder with the block.
     #[must_use]
     pub fn with_hcl(mut self, name: &str, value: &str) -> Self {
@@ -57,7 +57,7 @@ impl Place<'_> {
         self
     }
 
-    /// The backend's configuration, without secrets: names and values as HCL writes them.
+    /// Returns the backend's configuration, without secrets: names and values as HCL writes them.
     fn configuration(&self) -> Vec<(String, String)> {
         let quoted = |text: &str| format!("{text:?}");
         let mut configuration: Vec<_> = [
@@ -80,14 +80,14 @@ impl Place<'_> {
         let own =
             own.map(|(name, value)| (name.clone(), quoted(value))).chain(self.hcl.iter().cloned());
         for (name, value) in own {
-            // What is set once more takes the place of what was there.
+            // A value that is set again replaces the earlier one.
             configuration.retain(|(known, _)| *known != name);
             configuration.push((name, value));
         }
         configuration
     }
 
-    /// The server for each service that the configuration uses.
+    /// Returns the server for each service that the configuration uses.
     fn endpoints(&self) -> String {
         let mut services = vec![format!("s3 = {:?}", self.server.endpoint)];
         if self.arguments.iter().any(|(name, _)| name == "dynamodb_table") {
@@ -95,7 +95,7 @@ impl Place<'_> {
                 self.server.dynamodb_endpoint.iter().map(|url| format!("dynamodb = {url:?}")),
             );
         }
-        // A service that was set by itself, as in `endpoints.sts`.
+        // A service that the test set itself, as in `endpoints.sts`.
         let own = self
             .arguments
             .iter()
@@ -104,7 +104,7 @@ impl Place<'_> {
         format!("{{ {} }}", services.join(", "))
     }
 
-    /// `terraform { backend "s3" { … } }`. The keys to the server are not in it, see
+    /// Returns `terraform { backend "s3" { … } }`. It does not contain the keys to the server, see
     /// [`Cmd::server`](crate::Cmd::server).
     pub fn backend_block(&self) -> String {
         let mut block = "terraform {\n  backend \"s3\" {\n".to_owned();
@@ -114,7 +114,7 @@ impl Place<'_> {
         block + "  }\n}\n"
     }
 
-    /// The flags that say the same to `remote-state`, for a folder without a backend block.
+    /// Returns the equivalent flags of `remote-state`, for a folder without a backend block.
     pub fn flags(&self) -> Vec<String> {
         let plain = |value: &str| value.trim_matches('"').to_owned();
         let flag = |(name, value): &(String, String)| match name.as_str() {
@@ -126,7 +126,7 @@ impl Place<'_> {
             .collect()
     }
 
-    /// The object key of a workspace's state.
+    /// Returns the object key of a workspace's state.
     pub fn state_key(&self, workspace: &str) -> String {
         let prefix = self.arguments.iter().rev().find(|(name, _)| name == "workspace_key_prefix");
         let prefix = prefix.map_or("env:", |(_, value)| value.as_str());
@@ -137,24 +137,24 @@ impl Place<'_> {
         }
     }
 
-    /// The object key of a workspace's lock file.
+    /// Returns the object key of a workspace's lock file.
     pub fn lock_key(&self, workspace: &str) -> String {
         self.state_key(workspace) + ".tflock"
     }
 
-    /// A store at this place, as our library opens it, with more settings such as `("dialect",
+    /// Opens a store at this place with the library, with more settings such as `("dialect",
     /// "minio")`.
     ///
     /// # Panics
-    /// If the configuration does not do.
+    /// If the configuration is invalid.
     pub fn store(&self, more: &[(&str, &str)]) -> Arc<dyn StateStore> {
         self.store_with(more.iter().map(|(name, value)| (*name, Setting::from(*value))))
     }
 
-    /// A store at this place with one more setting, which is a list.
+    /// Opens a store at this place with one more setting, which is a list.
     ///
     /// # Panics
-    /// If the configuration does not do.
+    /// If the configuration is invalid.
     pub fn store_with_list(&self, name: &str, items: &[&str]) -> Arc<dyn StateStore> {
         self.store_with([(name, Setting::from(items.to_vec()))])
     }

@@ -1,4 +1,4 @@
-//! A process that runs, with its output at hand, and that never outlives its test.
+//! A running process, with its output at hand, that never outlives its test.
 
 use std::io::{Read, Write as _};
 use std::os::unix::process::CommandExt as _;
@@ -15,8 +15,7 @@ use crate::command::{Cmd, Output};
 
 const POLL: Duration = Duration::from_millis(5);
 
-/// A running command, in a process group of its own. The whole group is killed when this value
-/// goes.
+/// A running command, in a process group of its own. Dropping this value kills the whole group.
 #[derive(Debug)]
 pub struct Running {
     description: String,
@@ -35,13 +34,13 @@ impl Running {
         command.stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() });
         let (running, input) = Self::spawn(command, timeout);
         if let (Some(mut pipe), Some(bytes)) = (input, stdin) {
-            // The command may end without having read everything; what it says then is its own.
+            // The command may end without having read everything; its own output explains that.
             drop(std::thread::spawn(move || drop(pipe.write_all(&bytes))));
         }
         running
     }
 
-    /// Starts a command whose standard input is set already.
+    /// Starts a command with standard input already set.
     #[track_caller]
     pub(crate) fn spawn(
         mut command: std::process::Command,
@@ -70,7 +69,7 @@ impl Running {
         while !self.stdout.contains(text) && !self.stderr.contains(text) {
             let ended = self.child.try_wait().expect("our own child can be waited for");
             if let Some(status) = ended {
-                // What was said last may still be in the pipe.
+                // The last output may still be in the pipe.
                 self.stdout.join(self.deadline);
                 self.stderr.join(self.deadline);
                 if self.stdout.contains(text) || self.stderr.contains(text) {
@@ -83,7 +82,7 @@ impl Running {
         }
     }
 
-    /// Waits until standard output contains this text so many times.
+    /// Waits until standard output contains this text this many times.
     ///
     /// # Panics
     /// If the time is up.
@@ -95,7 +94,7 @@ impl Running {
         }
     }
 
-    /// Waits until something is the case.
+    /// Waits until a condition holds.
     ///
     /// # Panics
     /// If the command ends before, or the time is up.
@@ -110,12 +109,12 @@ impl Running {
         }
     }
 
-    /// What it has said so far on standard output.
+    /// Returns standard output so far.
     pub fn stdout_so_far(&self) -> String {
         String::from_utf8_lossy(&self.stdout.bytes()).into_owned()
     }
 
-    /// Tells whether it still runs.
+    /// Returns whether it still runs.
     ///
     /// # Panics
     /// If the system does not say.
@@ -123,12 +122,12 @@ impl Running {
         self.child.try_wait().expect("our own child can be waited for").is_none()
     }
 
-    /// Its process id.
+    /// Returns its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Sends a signal to the process alone, as `kill` does. One that has ended is left in peace.
+    /// Sends a signal to the process alone, as `kill` does. Does nothing if it has ended.
     pub fn signal(&mut self, signal: Signal) {
         if self.is_running() {
             let _gone = kill_process(self.pid, signal);
@@ -142,7 +141,7 @@ impl Running {
         }
     }
 
-    /// Reaches everything that the process has started, in process groups of their own too.
+    /// Signals everything that the process has started, also in process groups of their own.
     fn signal_all(&self, signal: Signal) {
         let groups = descendants(self.pid);
         let _gone = kill_process_group(self.pid, signal);
@@ -151,10 +150,10 @@ impl Running {
         }
     }
 
-    /// Kills the process and all that it has started, and returns what it said.
+    /// Kills the process and all that it has started, and returns its output.
     ///
     /// # Panics
-    /// If it does not go.
+    /// If it does not end.
     #[track_caller]
     pub fn kill(mut self) -> Output {
         self.signal_all(Signal::KILL);
@@ -170,7 +169,7 @@ impl Running {
         self.finish()
     }
 
-    /// Waits for its end, and for that of all that holds its output after it.
+    /// Waits for its end, and for the end of all processes that still hold its output.
     ///
     /// # Panics
     /// If the time is up.
@@ -218,7 +217,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // While a child has not been waited for, its id is nobody else's.
+        // Until this process has waited for a child, the system does not reuse its id.
         if matches!(self.child.try_wait(), Ok(None)) {
             self.signal_all(Signal::KILL);
             drop(self.child.wait());
@@ -226,11 +225,11 @@ impl Drop for Running {
     }
 }
 
-/// The processes that a process has started, and those that they have, where `/proc` tells.
+/// Returns the descendants of a process, if there is a `/proc`.
 fn descendants(root: Pid) -> Vec<Pid> {
     let parent_of = |pid: i32| {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The name in brackets may hold anything; the parent is the second field behind it.
+        // The name in brackets may contain anything; the parent is the second field after it.
         stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
     };
     let all: Vec<(i32, i32)> = std::fs::read_dir("/proc")
@@ -277,7 +276,7 @@ impl Stream {
         bytes.windows(text.len()).any(|window| window == text.as_bytes())
     }
 
-    /// Waits for the end of the stream; false if it does not come.
+    /// Waits for the end of the stream; returns false at the deadline.
     fn join(&mut self, deadline: Instant) -> bool {
         while self.reader.as_ref().is_some_and(|reader| !reader.is_finished()) {
             if Instant::now() > deadline {

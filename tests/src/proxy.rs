@@ -1,5 +1,5 @@
-//! A proxy that leads every name to one server: so a service's own host names can stand in a
-//! configuration, and so can what lies in wait on the way.
+//! A proxy that sends every name to one server: so a configuration can contain a service's own host
+//! names, and a test can interfere on the way.
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -13,7 +13,8 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Starts one that leads to the server at this URL, such as `http://127.0.0.1:9000`, whatever name is asked for. The name stays in the header `Host`.
+    /// Starts one that sends every request to the server at this URL, such as
+    /// `http://127.0.0.1:9000`, whatever its host name. The name stays in the header `Host`.
     ///
     /// # Panics
     /// If it cannot listen.
@@ -21,11 +22,11 @@ impl Proxy {
         Self::altering(server, Vec::new())
     }
 
-    /// The same, but it puts other words of the same length in the place of some, wherever they are
-    /// in a request.
+    /// Like [`to`](Self::to), but replaces words by others of the same length, anywhere in a
+    /// request.
     ///
     /// # Panics
-    /// If it cannot listen, or the words differ in their length.
+    /// If it cannot listen, or the words differ in length.
     pub fn altering(server: &str, words: Vec<(String, String)>) -> Self {
         assert!(
             words.iter().all(|(from, to)| from.len() == to.len()),
@@ -34,8 +35,8 @@ impl Proxy {
         Self::start(server, words, None)
     }
 
-    /// The same as [`to`](Self::to), but before it passes the first request of this kind, it does
-    /// something. It knows a request by its first line.
+    /// Like [`to`](Self::to), but acts before it passes on the first request of this kind. It
+    /// recognizes a request by its first line.
     ///
     /// # Panics
     /// If it cannot listen.
@@ -66,7 +67,7 @@ impl Proxy {
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let (server, words, look) = (server.clone(), words.clone(), look.clone());
-                // A connection that breaks off is for its client to notice.
+                // The client notices a broken connection.
                 std::thread::spawn(move || drop(pass(&client, &server, &words, look.as_ref())));
             }
         });
@@ -74,10 +75,10 @@ impl Proxy {
     }
 }
 
-/// Is shown the first line of each request before it is passed.
+/// Gets the first line of each request before the proxy passes it on.
 type Look = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// Passes requests on one connection, altered, and their answers.
+/// Passes on the requests of one connection, altered, and their answers.
 fn pass(
     client: &TcpStream,
     server: &str,
@@ -132,7 +133,8 @@ fn pass(
     }
 }
 
-/// Proxies are asked with the whole URL, servers with its path: <https://www.rfc-editor.org/rfc/rfc9112#section-3.2>.
+/// Requests to a proxy contain the whole URL, those to a server its path:
+/// <https://www.rfc-editor.org/rfc/rfc9112#section-3.2>.
 fn in_origin_form(line: &str) -> String {
     match line
         .split_once(" http://")

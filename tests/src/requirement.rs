@@ -1,21 +1,21 @@
-//! What a machine may not have.
+//! Requirements that a machine may lack.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::setup::Setup;
 
-/// Something that a test needs beside this workspace.
+/// Something that a test needs besides this workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Requirement {
     /// A program that most systems have, such as `make`.
     Command(&'static str),
-    /// Terraform of another age, by its name: `terraform-` and its version.
+    /// Another version of Terraform, by its name: `terraform-` and its version.
     Client(&'static str),
     /// `setsid` of util-linux, which gives a command a terminal of its own.
     Setsid,
-    /// A setup that is running, by its name: a folder of `.github/services`.
+    /// A running setup, by its name: a folder of `.github/services`.
     Setup(&'static str),
     /// The program `terraform`.
     Terraform,
@@ -24,7 +24,7 @@ pub enum Requirement {
 }
 
 impl Requirement {
-    /// Its name, as `cargo xtask test --require` takes it.
+    /// Returns its name, as `cargo xtask test --require` accepts it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Command(name) => name,
@@ -36,7 +36,7 @@ impl Requirement {
         }
     }
 
-    /// Says why it is not there; nothing if it is.
+    /// Returns why it is not available; `None` if it is.
     pub fn why_absent(self) -> Option<String> {
         match self {
             Self::Setup(name) => Setup::named(name).why_absent(),
@@ -48,7 +48,7 @@ impl Requirement {
         }
     }
 
-    /// Returns where the program is; none if it is not there, or no program.
+    /// Returns the path of the program; `None` if it is not available, or not a program.
     pub fn program(self) -> Option<PathBuf> {
         match self {
             Self::Command(name) => on_path(name),
@@ -61,7 +61,7 @@ impl Requirement {
     }
 }
 
-/// Looks a client up in what `cargo xtask test` fetched.
+/// Looks up a client that `cargo xtask test` fetched.
 fn client(name: &str) -> Option<PathBuf> {
     let fetched = std::env::var("REMOTE_STATE_TEST_CLIENTS").ok()?;
     let fetched: serde_json::Value =
@@ -78,7 +78,7 @@ fn named(variable: &str, program: &str) -> Option<PathBuf> {
     }
 }
 
-/// The binary under test.
+/// Returns the binary under test.
 ///
 /// # Panics
 /// If it has not been built.

@@ -1,4 +1,4 @@
-//! A clean room: folders of its own, and an environment that holds nothing of the caller's.
+//! A clean room: folders of its own, and an environment without anything of the caller's.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::command::Cmd;
 use crate::requirement::{Requirement, remote_state};
 
-/// A temporary folder to work in, and a home beside it. Both go with this value.
+/// A temporary folder to work in, and a home beside it. Dropping this value removes both.
 #[derive(Debug)]
 pub struct Sandbox {
     root: TempDir,
@@ -21,10 +21,10 @@ impl Default for Sandbox {
 }
 
 impl Sandbox {
-    /// Makes an empty one.
+    /// Creates an empty one.
     ///
     /// # Panics
-    /// If the folders cannot be made.
+    /// If the folders cannot be created.
     pub fn new() -> Self {
         let root = tempfile::Builder::new()
             .prefix("remote-state-test-")
@@ -39,27 +39,27 @@ impl Sandbox {
         Self { root }
     }
 
-    /// The folder that commands run in.
+    /// Returns the folder that commands run in.
     pub fn path(&self) -> PathBuf {
         self.root.path().join("work")
     }
 
-    /// The home of commands.
+    /// Returns the home of commands.
     pub fn home(&self) -> PathBuf {
         self.root.path().join("home")
     }
 
-    /// A folder in the working folder, made if it is missing.
+    /// Returns a folder in the working folder, and creates it if it is missing.
     ///
     /// # Panics
-    /// If it cannot be made.
+    /// If it cannot be created.
     pub fn folder(&self, name: impl AsRef<Path>) -> PathBuf {
         let path = self.path().join(name);
         std::fs::create_dir_all(&path).expect("a folder can be made in the working folder");
         path
     }
 
-    /// Writes a file in the working folder, and the folders above it, and returns its path.
+    /// Writes a file in the working folder, with the folders above it, and returns its path.
     ///
     /// # Panics
     /// If it cannot be written.
@@ -82,20 +82,20 @@ impl Sandbox {
         std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
-    /// The binary under test, in the working folder.
+    /// Returns the binary under test, in the working folder.
     pub fn remote_state(&self) -> Cmd {
         self.command(remote_state())
     }
 
-    /// `terraform`, in the working folder.
+    /// Returns `terraform`, in the working folder.
     ///
     /// # Panics
-    /// If it is not there: the test should require it.
+    /// If it is not available: the test should require it.
     pub fn terraform(&self) -> Cmd {
         self.command(Requirement::Terraform.program().expect("the test requires `terraform`"))
     }
 
-    /// Any program, in the working folder.
+    /// Returns any program, in the working folder.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Cmd {
         let home = self.home();
         let mut command = Cmd::new(program.as_ref())

@@ -1,11 +1,11 @@
-//! `remote-state serve`, for as long as a test needs it.
+//! A `remote-state serve` for a test.
 
 use std::time::Duration;
 
 use crate::command::Cmd;
 use crate::process::Running;
 
-/// A running server, which is killed when this value goes.
+/// A running server. Dropping this value kills it.
 #[derive(Debug)]
 pub struct Served {
     /// The process.
@@ -15,7 +15,7 @@ pub struct Served {
 }
 
 impl Served {
-    /// Starts the server that a command line with `serve` describes, and waits for its address.
+    /// Starts a command line with `serve`, and waits for the server's address.
     ///
     /// # Panics
     /// If it ends instead.
@@ -24,7 +24,7 @@ impl Served {
         let mut running = serve.start();
         running.wait_for("\n");
         let mut address = running.stdout_so_far();
-        // The first line may have been one of standard error.
+        // The first line may be from standard error.
         while !address.ends_with('\n') {
             assert!(running.is_running(), "the server should say its address");
             std::thread::sleep(Duration::from_millis(10));

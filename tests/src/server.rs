@@ -1,4 +1,4 @@
-//! S3 servers to run against.
+//! S3 servers for the tests.
 
 use std::future::Future;
 use std::sync::LazyLock;
@@ -17,32 +17,32 @@ use crate::setup::{Bucket, Setup};
 
 pub(crate) const REGION: &str = "us-east-1";
 
-/// The lock table that the emulator and moto have.
+/// The lock table of the emulator and of moto.
 pub const TABLE: &str = "tflock";
 
-/// An S3 server, and what it takes to use it.
+/// An S3 server, with its address and keys.
 #[derive(Debug)]
 pub struct S3Server {
     /// Its name in the names of tests.
     pub name: &'static str,
     /// Such as `http://127.0.0.1:9000`.
     pub endpoint: String,
-    /// A bucket that is there. It has no versioning, unless its setup says so.
+    /// An existing bucket. It has no versioning, unless its setup says so.
     pub bucket: String,
-    /// Where its lock table is, if it has one.
+    /// The endpoint of its lock table, if it has one.
     pub dynamodb_endpoint: Option<String>,
-    /// The dialect that it is known to speak.
+    /// Its known dialect.
     pub dialect: Option<&'static str>,
     pub(crate) access_key: String,
     pub(crate) secret_key: String,
-    /// The authority that its certificate comes from, if it speaks TLS.
+    /// The authority of its certificate, if it uses TLS.
     pub(crate) ca_file: Option<&'static str>,
     client: aws_sdk_s3::Client,
     tables: aws_sdk_dynamodb::Client,
     emulator: Option<Emulator>,
 }
 
-/// What is known of a server before anybody talks to it.
+/// The known facts about a server before the first request.
 struct Access {
     name: &'static str,
     endpoint: String,
@@ -61,7 +61,7 @@ impl S3Server {
         Self::emulator_with(|builder| builder)
     }
 
-    /// Starts an emulator that is set up further.
+    /// Starts an emulator with further settings.
     ///
     /// # Panics
     /// If it does not start.
@@ -87,7 +87,7 @@ impl S3Server {
         Self::new(access, Some(emulator))
     }
 
-    /// A setup that is running, with its bucket and, if it has one, its lock table.
+    /// Returns a running setup, with its bucket and, if it has one, its lock table.
     ///
     /// # Panics
     /// If it is not running: the test should require it.
@@ -113,7 +113,7 @@ impl S3Server {
         server
     }
 
-    /// The setup with a name; see [`of`](Self::of).
+    /// Returns the setup with a name; see [`of`](Self::of).
     ///
     /// # Panics
     /// If there is none, or it is not running: the test should require it.
@@ -121,7 +121,7 @@ impl S3Server {
         Self::of(Setup::named(setup))
     }
 
-    /// The setup `s3/minio`.
+    /// Returns the setup `s3/minio`.
     ///
     /// # Panics
     /// If it is not running: the test should require it.
@@ -129,7 +129,7 @@ impl S3Server {
         Self::named("s3/minio")
     }
 
-    /// The setup `s3/moto`: somebody else's S3 and DynamoDB.
+    /// Returns the setup `s3/moto`: an S3 and DynamoDB from outside this project.
     ///
     /// # Panics
     /// If it is not running: the test should require it.
@@ -137,7 +137,8 @@ impl S3Server {
         Self::named("s3/moto")
     }
 
-    /// The same server with the lock table of another. Clients use one set of keys for both.
+    /// Returns the same server with the lock table of another. Clients use one set of keys for
+    /// both.
     #[must_use]
     pub fn with_table_of(&self, other: &Self) -> Self {
         Self::new(
@@ -146,7 +147,7 @@ impl S3Server {
         )
     }
 
-    /// The same server for another user.
+    /// Returns the same server for another user.
     #[must_use]
     pub fn as_user(&self, access_key: &str, secret_key: &str) -> Self {
         let (access_key, secret_key) = (access_key.to_owned(), secret_key.to_owned());
@@ -211,7 +212,7 @@ impl S3Server {
         }
     }
 
-    /// Makes the bucket and the table unless they are there. Every test does so; the first one
+    /// Creates the bucket and the table unless they exist. Every test does so; the first one
     /// succeeds.
     fn make_ready(&self, bucket: Bucket) {
         block_on(async {
@@ -257,27 +258,27 @@ impl S3Server {
         }
     }
 
-    /// The vendor's own client for tables.
+    /// Returns the vendor's own client for tables.
     pub(crate) fn tables(&self) -> &aws_sdk_dynamodb::Client {
         &self.tables
     }
 
-    /// The vendor's own client, to look behind the back of what is under test.
+    /// Returns the vendor's own client, which is independent of the program under test.
     pub fn client(&self) -> &aws_sdk_s3::Client {
         &self.client
     }
 
-    /// The access key's id.
+    /// Returns the access key's id.
     pub fn access_key(&self) -> &str {
         &self.access_key
     }
 
-    /// The secret that belongs to the access key.
+    /// Returns the secret of the access key.
     pub fn secret_key(&self) -> &str {
         &self.secret_key
     }
 
-    /// What makes the emulator misbehave.
+    /// Returns the faults to inject into the emulator.
     ///
     /// # Panics
     /// If this is no emulator.
@@ -285,7 +286,7 @@ impl S3Server {
         self.running_emulator().faults()
     }
 
-    /// What the emulator was asked.
+    /// Returns the requests that the emulator recorded.
     ///
     /// # Panics
     /// If this is no emulator.
@@ -298,7 +299,7 @@ impl S3Server {
     }
 }
 
-/// Trusts an authority beside none, or speaks plain HTTP.
+/// Returns a client that trusts only this authority, or uses plain HTTP.
 fn http_client(ca_file: Option<&str>) -> SharedHttpClient {
     let Some(file) = ca_file else {
         return aws_smithy_http_client::Builder::new().build_http();
@@ -312,7 +313,7 @@ fn http_client(ca_file: Option<&str>) -> SharedHttpClient {
         .build_https()
 }
 
-/// The runtime that the emulators live on, and everything else in this process that is
+/// Returns the runtime of the emulators, and of everything else in this process that is
 /// asynchronous.
 pub fn runtime() -> &'static Runtime {
     static RUNTIME: LazyLock<Runtime> =
@@ -320,12 +321,12 @@ pub fn runtime() -> &'static Runtime {
     &RUNTIME
 }
 
-/// Runs something asynchronous to its end.
+/// Runs a future to its end.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     runtime().block_on(future)
 }
 
-/// A name that nothing else has, in this run or another.
+/// Returns a name that is unique, in this run and others.
 ///
 /// # Panics
 /// If the system has no randomness.

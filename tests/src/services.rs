@@ -1,4 +1,4 @@
-//! What hands out credentials, on loopback: the metadata service of an instance, the endpoint of a
+//! Fake sources of credentials, on loopback: the metadata service of an instance, the endpoint of a
 //! container, and STS.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// A service that answers by a function, and remembers what it was asked. It ends with the process.
+/// A service that answers by a function, and records the requests. It ends with the process.
 #[derive(Debug)]
 pub struct Service {
-    /// Where it listens.
+    /// Its URL.
     pub url: String,
     heard: Arc<Mutex<Vec<Heard>>>,
 }
@@ -21,9 +21,9 @@ pub struct Service {
 pub struct Heard {
     /// `GET /path`
     pub line: String,
-    /// In lower case, one on each line.
+    /// The headers in lower case, one on each line.
     pub headers: String,
-    /// As it was sent.
+    /// The body as it was sent.
     pub body: String,
 }
 
@@ -39,7 +39,7 @@ impl Service {
         let remembered = heard.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                // Who hangs up in the middle does not want to know.
+                // A client that hangs up early needs no answer.
                 let Some(request) = hear(&stream) else { continue };
                 let (status, body) = answer(&request);
                 remembered.lock().unwrap_or_else(PoisonError::into_inner).push(request);
@@ -55,7 +55,7 @@ impl Service {
         Self { url, heard }
     }
 
-    /// What was asked since the last call.
+    /// Returns the requests since the last call.
     pub fn heard(&self) -> Vec<Heard> {
         std::mem::take(&mut *self.heard.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -89,7 +89,7 @@ fn soon(lifetime: Duration) -> String {
     (Timestamp::now() + lifetime).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// The metadata service of an instance, which hands out this access key.
+/// Starts the metadata service of an instance, which issues this access key.
 ///
 /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-metadata-security-credentials.html>
 pub fn metadata(access_key: &'static str) -> Service {
@@ -107,7 +107,8 @@ pub fn metadata(access_key: &'static str) -> Service {
     })
 }
 
-/// The endpoint of a container, which hands out what `keys` returns, each time for so long.
+/// Starts the endpoint of a container, which issues the keys that `keys` returns, each time with
+/// this lifetime.
 ///
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>
 pub fn container(
@@ -126,8 +127,8 @@ pub fn container(
     })
 }
 
-/// STS. It names whoever asks by the access key, and hands out sessions called `assumed` and
-/// `webidentity`; but `denied` may not have one.
+/// Starts STS. It names a caller by the access key, and issues sessions called `assumed` and
+/// `webidentity`; but it refuses one to `denied`.
 ///
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/>
 pub fn sts() -> Service {

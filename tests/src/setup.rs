@@ -1,5 +1,5 @@
-//! What the end-to-end suites run against: the folders of `.github/services`, and what has been
-//! started of them.
+//! The setups of the end-to-end suites: the folders of `.github/services`, and those that are
+//! running.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,45 +7,47 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-/// A setup: a server, or several, of a certain kind and in a certain shape.
+/// A setup: a server, or several, of a certain kind and configuration.
 #[derive(Debug)]
 pub struct Setup {
     /// Such as `s3/minio`: the names of its folders.
     pub name: String,
-    /// What it must show.
+    /// The behaviour that its tests must confirm.
     pub shows: Shows,
     /// Its lock table is on a server of its own; its bucket is that of another setup.
     pub is_about_its_table: bool,
 }
 
-/// What a setup must show. What is declared here and missing there fails.
+/// The behaviour that a setup's tests must confirm. A test fails if the setup lacks a declared
+/// property.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Shows {
-    /// The `dialect` that its endpoint is spoken to in.
+    /// The `dialect` of its endpoint.
     pub dialect: Option<String>,
     /// What its bucket does with versions.
     #[serde(default)]
     pub bucket: Bucket,
-    /// How locks are held on it.
+    /// How clients hold locks on it.
     pub locks: Locks,
-    /// It looks at signatures.
+    /// It checks signatures.
     #[serde(default = "yes")]
     pub authentication: bool,
-    /// Writes that depend on what is there are kept.
+    /// It honours conditional writes.
     #[serde(default)]
     pub conditional_write: bool,
-    /// It keeps earlier versions in a bucket that is told to.
+    /// It keeps earlier versions in a bucket with versioning.
     #[serde(default)]
     pub versions: bool,
     /// It has a lock table.
     #[serde(default)]
     pub table: bool,
-    /// Promises that the server itself breaks, by the names of conformance; its README says how.
+    /// Promises that the server itself breaks, by the names of conformance; its README explains
+    /// how.
     #[serde(default)]
     pub breaks: Vec<String>,
-    /// What it encrypts with.
+    /// The encryption that it supports.
     #[serde(default)]
     pub encryption: Vec<Encryption>,
 }
@@ -54,56 +56,56 @@ fn yes() -> bool {
     true
 }
 
-/// What a bucket does with versions.
+/// The versioning of a bucket.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Bucket {
-    /// It forgets them.
+    /// It keeps no versions.
     #[default]
     Plain,
     /// It keeps them.
     Versioned,
 }
 
-/// How locks are held on a setup.
+/// How clients hold locks on a setup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Locks {
-    /// By an object that is created if, and only if, nothing is there.
+    /// By an object whose create succeeds only if there is none.
     ConditionalCreate,
-    /// Not at all, and that is said by name.
+    /// Not at all: clients refuse the store by name.
     Refused,
     /// By the order of an object's versions.
     VersionList,
 }
 
-/// What a setup encrypts with.
+/// The encryption of a setup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Encryption {
-    /// A key of the client's, which is sent along.
+    /// A key of the client's, sent with each request.
     SseC,
-    /// A key of the key service's, by its name.
+    /// A key in the key service, by its name.
     SseKms,
     /// A key of the store's own.
     SseS3,
 }
 
 impl Setup {
-    /// Every setup of a provider.
+    /// Returns every setup of a provider.
     pub fn of(provider: &'static str) -> impl Iterator<Item = &'static Self> {
         ALL.iter().filter(move |setup| setup.provider() == provider)
     }
 
-    /// Every setup that speaks S3.
+    /// Returns every setup with S3.
     pub fn speaking_s3() -> impl Iterator<Item = &'static Self> {
         Self::of("s3").chain(Self::of("spaces"))
     }
 
-    /// The setup with a name.
+    /// Returns the setup with a name.
     ///
     /// # Panics
     /// If there is no such folder.
@@ -115,13 +117,12 @@ impl Setup {
         })
     }
 
-    /// The first half of its name.
+    /// Returns the first half of its name.
     pub fn provider(&self) -> &str {
         self.name.split('/').next().unwrap_or_default()
     }
 
-    /// Something that is known of it since it was started, such as `endpoint`; nothing if it has no
-    /// such thing.
+    /// Returns a fact about it since its start, such as `endpoint`; `None` if it has no such fact.
     ///
     /// # Panics
     /// If it was not started: the test should require it.
@@ -134,10 +135,10 @@ impl Setup {
         facts.get(name).map(String::as_str)
     }
 
-    /// As [`fact`](Self::fact), for what it must have.
+    /// Like [`fact`](Self::fact), for a fact that it must have.
     ///
     /// # Panics
-    /// If it was not started, or has no such thing.
+    /// If it was not started, or has no such fact.
     #[track_caller]
     pub fn told(&self, name: &str) -> &'static str {
         self.fact(name).unwrap_or_else(|| panic!("`{}` should have told its `{name}`", self.name))
@@ -162,7 +163,7 @@ impl Setup {
 
 const STARTED_VARIABLE: &str = "REMOTE_STATE_TEST_SETUPS";
 
-/// What is known of the setups that run, by name.
+/// The facts about the running setups, by name.
 static STARTED: LazyLock<Option<BTreeMap<String, BTreeMap<String, String>>>> =
     LazyLock::new(|| {
         let text = std::env::var(STARTED_VARIABLE).ok()?;

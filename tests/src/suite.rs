@@ -1,4 +1,4 @@
-//! Named tests, each instantiated for what it runs against.
+//! Named tests, each instantiated for its servers.
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ use crate::requirement::Requirement;
 use crate::server::S3Server;
 use crate::setup::{Setup, Shows};
 
-/// Waiting is most of what these tests do, so more of them run at once than there are processors.
+/// These tests mostly wait, so more of them run at once than there are processors.
 const THREADS: usize = 6;
 
 /// The tests of one binary.
@@ -18,27 +18,28 @@ pub struct Suite {
     trials: Vec<Trial>,
     /// The setups that tests need.
     setups: BTreeSet<&'static str>,
-    /// If there are any, tests that need none of these are left out.
+    /// If not empty, leaves out tests that need none of these setups.
     only: Vec<String>,
     threads: usize,
 }
 
 impl Suite {
-    /// An empty suite.
+    /// Creates an empty suite.
     pub fn new() -> Self {
         let only = std::env::var("REMOTE_STATE_TEST_ONLY").unwrap_or_default();
         let only = only.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
         Self { only, threads: THREADS, ..Self::default() }
     }
 
-    /// Sets how many tests run at once, where each keeps a processor busy.
+    /// Sets how many tests run at once, for tests that keep a processor busy.
     #[must_use]
     pub fn with_threads(mut self, threads: usize) -> Self {
         self.threads = threads;
         self
     }
 
-    /// Adds a test. It fails by panicking. Without what it needs it is reported as ignored.
+    /// Adds a test. It fails by panicking. If a requirement is not available, it is reported as
+    /// ignored.
     pub fn test(
         &mut self,
         name: impl Into<String>,
@@ -70,8 +71,8 @@ impl Suite {
     /// Adds a test for the emulator and the same for MinIO, named `emulator::name` and
     /// `s3/minio::name`.
     ///
-    /// Each run on the emulator has one of its own; the runs on MinIO share a server and differ by
-    /// their keys.
+    /// Each run on the emulator has an emulator of its own; the runs on MinIO share a server and
+    /// differ in their keys.
     pub fn on_each_server(
         &mut self,
         name: &str,
@@ -83,7 +84,7 @@ impl Suite {
     }
 
     /// Adds a test for a setup, named for example `s3/minio::name`. All tests share its servers and
-    /// differ by their keys.
+    /// differ in their keys.
     pub fn on_setup(
         &mut self,
         setup: &'static Setup,
@@ -96,7 +97,7 @@ impl Suite {
         self.test(format!("{}::{name}", setup.name), &needs, move || test(&S3Server::of(setup)));
     }
 
-    /// Adds a test for each setup that speaks S3 and whose description fits.
+    /// Adds a test for each setup with S3 whose description matches.
     pub fn on_setups(
         &mut self,
         fits: impl Fn(&Shows) -> bool,
@@ -119,7 +120,7 @@ impl Suite {
         self.test(format!("emulator::{name}"), needs, move || test(&S3Server::emulator()));
     }
 
-    /// Runs the tests that the command line asks for, and returns how the program should end.
+    /// Runs the tests that the command line selects, and returns the exit code of the program.
     ///
     /// With `REMOTE_STATE_TEST_LISTS_SETUPS` in the environment it prints the setups that the tests
     /// need instead.

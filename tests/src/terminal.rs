@@ -1,4 +1,4 @@
-//! A terminal to run a command on, for what only terminals do.
+//! A terminal for commands that need one.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -17,11 +17,11 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Starts a command on a terminal of its own: its standard input. The output is collected as
-    /// ever.
+    /// Starts a command on a terminal of its own, which is its standard input. The output is
+    /// collected as usual.
     ///
     /// # Panics
-    /// If there is no terminal to be had; the test should require [`Requirement::Setsid`].
+    /// If there is no terminal; the test should require [`Requirement::Setsid`].
     #[track_caller]
     pub fn start(cmd: Cmd) -> (Self, Running) {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
@@ -55,15 +55,15 @@ impl Terminal {
     /// Types a line.
     ///
     /// # Panics
-    /// If the terminal has gone.
+    /// If the terminal is closed.
     pub fn type_line(&mut self, line: &str) {
         self.keyboard.write_all(format!("{line}\n").as_bytes()).expect("the terminal is there");
     }
 
-    /// Presses Ctrl-C: the terminal signals every process of its group.
+    /// Presses Ctrl-C: the terminal signals every process in its foreground group.
     ///
     /// # Panics
-    /// If the terminal has gone.
+    /// If the terminal is closed.
     pub fn press_ctrl_c(&mut self) {
         self.keyboard.write_all(b"\x03").expect("the terminal is there");
     }

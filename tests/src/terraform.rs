@@ -1,9 +1,9 @@
-//! Terraform configurations that need no provider to be downloaded.
+//! Terraform configurations without providers to download.
 
-/// A resource with an input, outputs of several kinds, and a provisioner that says `begun` and then
-/// waits: so long the lock is held.
+/// A resource with an input, outputs of several kinds, and a provisioner that prints `begun` and
+/// then waits, while the lock is held.
 ///
-/// Variables: `v`, which the resource keeps; `sleep` in seconds; `until`, a file whose appearance
+/// Variables: `v`, which the resource stores; `sleep` in seconds; `until`, a file whose appearance
 /// ends the waiting.
 pub const CONFIGURATION: &str = r#"variable "v" {
   default = "1"
@@ -44,5 +44,5 @@ output "secret" {
 }
 "#;
 
-/// What chooses the `http` backend; where it leads is in the environment.
+/// Selects the `http` backend; its address is in the environment.
 pub const HTTP_BACKEND: &str = "terraform {\n  backend \"http\" {}\n}\n";

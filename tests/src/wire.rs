@@ -1,5 +1,4 @@
-//! Requests as they go over the wire, signed by the vendor's SDK, for tests that send them in
-//! pieces.
+//! Requests as sent on the wire, signed by the vendor's SDK, for tests that send them in pieces.
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};
@@ -22,14 +21,14 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::server::{S3Server, TABLE};
 
-/// A request with nothing left to add.
+/// A complete request.
 #[derive(Debug, Clone)]
 pub struct Wire {
     bytes: Vec<u8>,
 }
 
 impl S3Server {
-    /// A PUT that has to create an object.
+    /// Returns a PUT that must create an object.
     pub async fn signed_create(&self, key: &str, body: &[u8]) -> Wire {
         let sent = Captured::default();
         let config = Config::builder()
@@ -47,7 +46,7 @@ impl S3Server {
         sent.wire(&self.endpoint)
     }
 
-    /// A `PutItem` that has to create an item with an attribute `Info`.
+    /// Returns a `PutItem` that must create an item with an attribute `Info`.
     ///
     /// # Panics
     /// If there is no table.
@@ -67,12 +66,12 @@ impl S3Server {
     /// Opens a connection of its own to one of the server's endpoints.
     ///
     /// # Panics
-    /// If there is no answer there.
+    /// If nothing listens there.
     pub fn connect(&self, endpoint: &str) -> Connection {
         let authority = authority(endpoint);
         let stream =
             TcpStream::connect(authority).unwrap_or_else(|error| panic!("{endpoint}: {error}"));
-        // Each piece goes out as it is written.
+        // Send each piece as it is written.
         stream.set_nodelay(true).expect("a connection takes options");
         stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a connection takes options");
         let Some(file) = self.ca_file.filter(|_| endpoint.starts_with("https:")) else {
@@ -112,7 +111,7 @@ impl Connection {
     /// Sends bytes at once.
     ///
     /// # Panics
-    /// If the server does not take them.
+    /// If the server does not accept them.
     pub fn send(&mut self, bytes: &[u8]) {
         self.0
             .write_all(bytes)
@@ -120,7 +119,7 @@ impl Connection {
             .expect("the server takes what is sent");
     }
 
-    /// Reads the answer's status and ends the connection.
+    /// Reads the answer's status and closes the connection.
     ///
     /// # Panics
     /// If there is no answer.
@@ -141,7 +140,7 @@ impl Connection {
 }
 
 impl Wire {
-    /// All but the last byte, and the last byte.
+    /// Returns all but the last byte, and the last byte.
     ///
     /// # Panics
     /// Never: no request is shorter than that.
@@ -150,7 +149,7 @@ impl Wire {
     }
 }
 
-/// What an SDK wanted to send.
+/// The request that an SDK would have sent.
 #[derive(Debug, Clone, Default)]
 struct Captured(Arc<Mutex<Option<HttpRequest>>>);
 

@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: every step of CI, all of them even if one fails, with one report at the end.
+//! `cargo xtask ci`: runs every step of CI, even after a failure, and prints one report at the end.
 
 use std::process::{Command, ExitCode};
 use std::time::Instant;

@@ -1,6 +1,6 @@
 //! Chores of this workspace, run as `cargo xtask …` from any folder.
 //!
-//! Each command is what CI runs, so that a red job can be repeated at home by typing one line.
+//! CI runs the same commands, so that a developer can repeat a failed job by typing one line.
 
 #![expect(
     clippy::print_stdout,
@@ -29,7 +29,7 @@ use clap::{Parser, Subcommand};
 
 use crate::workspace::Workspace;
 
-/// A chore fails with a sentence for the person who runs it; nobody matches on kinds here.
+/// A chore fails with a sentence for the user; no code matches on kinds here.
 type Error = Box<dyn std::error::Error + Send + Sync>;
 type Result<T> = std::result::Result<T, Error>;
 

@@ -19,7 +19,7 @@ pub(crate) struct Package {
     pub(crate) manifest_path: PathBuf,
     pub(crate) dependencies: Vec<Dependency>,
     pub(crate) targets: Vec<Target>,
-    /// The `default` feature's members; empty if there is no such feature.
+    /// The features that `default` enables; empty if there is no such feature.
     pub(crate) default_features: Vec<String>,
 }
 

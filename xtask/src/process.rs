@@ -1,4 +1,4 @@
-//! Running programs whose output is wanted, shown, or both.
+//! Runs programs, and captures or prints their output, or both.
 
 use std::io::{BufRead, BufReader, PipeReader, Write};
 use std::process::{Command, ExitStatus, Stdio};
@@ -7,33 +7,33 @@ use std::time::{Duration, Instant};
 
 use crate::Result;
 
-/// What a program said.
+/// The output of a program.
 #[derive(Debug)]
 pub(crate) struct Captured {
     pub(crate) status: ExitStatus,
-    /// The lines of both streams, as they came.
+    /// The lines of both streams, in order.
     pub(crate) lines: Vec<String>,
-    /// The lines of standard output alone; empty if the streams were joined.
+    /// The lines of standard output alone; empty if the streams are joined.
     pub(crate) stdout: Vec<String>,
     pub(crate) elapsed: Duration,
-    /// Something that the program started still held its output after it had ended.
+    /// A child of the program still held its output after it had ended.
     pub(crate) left_behind: bool,
 }
 
-/// How a program's two streams are read.
+/// How to read a program's two streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Streams {
-    /// As one, in their exact order.
+    /// As one, in exact order.
     Joined,
-    /// Apart; their order relative to each other is only nearly right.
+    /// Separately; their order relative to each other is approximate.
     Separate,
 }
 
-/// How long a finished program's own children may keep its output open before they count as left
+/// How long the children of a finished program may hold its output before they count as left
 /// behind.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Runs a program to its end, collecting its lines; `on_line` sees each as it comes.
+/// Runs a program to its end and collects its lines; `on_line` gets each as it arrives.
 pub(crate) fn capture(
     mut command: Command,
     streams: Streams,
@@ -60,7 +60,7 @@ pub(crate) fn capture(
     );
     command.stdin(Stdio::null()).stdout(out_writer);
     let mut child = command.spawn().map_err(|error| format!("cannot run `{program}`: {error}"))?;
-    // The command owns the writing ends; while it lives, the readers never see the end.
+    // The command owns the writing ends; until it is dropped, the readers never see the end.
     drop(command);
 
     let (mut lines, mut stdout) = (Vec::new(), Vec::new());
@@ -115,8 +115,7 @@ fn read_lines(reader: PipeReader, origin: Origin, sender: Sender<(Origin, String
     });
 }
 
-/// Says how long something has been going on: in place on a terminal, as a line now and then
-/// elsewhere.
+/// Prints the elapsed time: in place on a terminal, as an occasional line elsewhere.
 #[derive(Debug)]
 pub(crate) struct Progress {
     what: String,
@@ -161,7 +160,7 @@ pub(crate) fn tail(lines: &[String], count: usize) -> &[String] {
     &lines[lines.len().saturating_sub(count)..]
 }
 
-/// Waits for a program for a while.
+/// Waits a limited time for a program to end.
 pub(crate) fn wait_for_exit(
     child: &mut std::process::Child,
     limit: Duration,

@@ -1,9 +1,9 @@
-//! The table at the end of a run, and the one line that a machine reads.
+//! The table at the end of a run, and the summary line for machines.
 
 use std::fmt::Write;
 use std::time::Duration;
 
-/// What became of one suite, or of one step of `ci`.
+/// The result of one suite, or of one step of `ci`.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Row {
     pub(crate) name: String,
@@ -11,7 +11,7 @@ pub(crate) struct Row {
     pub(crate) failed: usize,
     /// Why each skipped test was skipped, one entry per test.
     pub(crate) skipped: Vec<String>,
-    /// What else a reader should know, such as that a binary crashed.
+    /// Other facts, such as that a binary crashed.
     pub(crate) notes: Vec<String>,
     pub(crate) elapsed: Duration,
 }
@@ -21,7 +21,7 @@ impl Row {
         Self { name: name.into(), ..Self::default() }
     }
 
-    /// A step that counts as one: it passed, or it failed for the reasons given.
+    /// Creates the row of a step that counts as one: it passed, or it failed for the given reasons.
     pub(crate) fn step(name: impl Into<String>, elapsed: Duration, failures: Vec<String>) -> Self {
         let failed = usize::from(!failures.is_empty());
         Self { passed: 1 - failed, failed, notes: failures, elapsed, ..Self::new(name) }

@@ -1,4 +1,5 @@
-//! `cargo xtask setup`: what setups need of the system's packages. Nothing else installs these.
+//! `cargo xtask setup`: installs the system packages that setups need. No other command installs
+//! any.
 
 use std::process::ExitCode;
 
@@ -46,7 +47,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The packages of Debian and its relatives that a kind of server is in.
+/// Returns the packages of Debian and its derivatives for a kind of server.
 fn packages(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::Ceph => &["radosgw", "ceph-mon", "ceph-osd", "ceph-common"],

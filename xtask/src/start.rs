@@ -1,4 +1,4 @@
-//! `cargo xtask start`: setups to play with, and to run single tests against.
+//! `cargo xtask start`: runs setups for trying things out, and for single tests.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -21,7 +21,7 @@ impl Args {
     }
 }
 
-/// Keeps servers running for a person.
+/// Keeps servers running for the user.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let all = Setup::all(workspace.root())?;
     let mut chosen = Vec::new();

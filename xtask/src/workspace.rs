@@ -1,4 +1,4 @@
-//! Where the workspace is, and how to call cargo in it.
+//! The location of the workspace, and cargo in it.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -57,18 +57,18 @@ impl Workspace {
         command
     }
 
-    /// Builds the command `remote-state` as a user gets it, and returns where it is.
+    /// Builds the command `remote-state` as a user gets it, and returns its path.
     pub(crate) fn build_product(&self) -> Result<PathBuf> {
         self.build(&["--package", "remote-state-cli", "--release"], "remote-state")
     }
 
-    /// Builds the binary `remote-state` beside the tests, so that both use the same build of what
-    /// they depend on, and returns where it is.
+    /// Builds the binary `remote-state` together with the tests, so that both use the same build of
+    /// their dependencies, and returns its path.
     pub(crate) fn build_product_as_tested(&self) -> Result<PathBuf> {
         self.build(&["--workspace", "--bins", "--tests"], "remote-state")
     }
 
-    /// Builds a program as it is shipped, which takes minutes, and returns where it is.
+    /// Builds a program as it is released, which takes minutes, and returns its path.
     pub(crate) fn build_dist(&self, what: &[&str], name: &str) -> Result<PathBuf> {
         self.build(&[what, &["--profile", "dist"]].concat(), name)
     }
@@ -84,8 +84,7 @@ impl Workspace {
         if !output.status.success() {
             return Err(format!("`{name}` does not build").into());
         }
-        // Cargo's own word is taken, because the folder depends on settings, such as a target
-        // system.
+        // Use the path that cargo reports: the folder depends on settings, such as a target system.
         let executable = String::from_utf8_lossy(&output.stdout)
             .lines()
             .filter_map(|line| serde_json::from_str::<Value>(line).ok())

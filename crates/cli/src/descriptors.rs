@@ -4,7 +4,7 @@
 const LEAST_KEPT_BACK: u64 = 64;
 
 /// A connection may hold memory even if it has sent only the start of a request, so more
-/// descriptors do not always allow more connections.
+/// descriptors help only up to this number.
 const MOST_CONNECTIONS: u64 = 4096;
 
 /// The limit on most systems, for systems that do not report one.

@@ -1,4 +1,4 @@
-//! What people and Terraform leave in a directory, and the files that all AWS programs share.
+//! Files that users and Terraform leave in a directory, and the files that all AWS programs share.
 
 use std::path::Path;
 
@@ -15,22 +15,22 @@ pub(crate) fn hcl(bytes: &[u8]) {
     with_file("main.tf", bytes);
 }
 
-/// The same in JSON.
+/// The same file in JSON.
 pub(crate) fn json(bytes: &[u8]) {
     with_file("main.tf.json", bytes);
 }
 
-/// The file that only we read.
+/// The file that only this project reads.
 pub(crate) fn own_file(bytes: &[u8]) {
     with_file("remote-state.hcl", bytes);
 }
 
-/// What `init` leaves behind.
+/// The record of `init`.
 pub(crate) fn record(bytes: &[u8]) {
     with_file(".terraform/terraform.tfstate", bytes);
 }
 
-/// A file named by `-backend-config`, beside a block that leaves everything open.
+/// A file named by `-backend-config`, beside an empty block.
 pub(crate) fn backend_config_file(bytes: &[u8]) {
     in_folder(|folder| {
         write(folder, "main.tf", b"terraform {\n  backend \"s3\" {}\n}\n");
@@ -44,7 +44,7 @@ pub(crate) fn backend_config_argument(bytes: &[u8]) {
     in_folder(|folder| {
         write(folder, "main.tf", b"terraform {\n  backend \"s3\" {}\n}\n");
         let argument = String::from_utf8_lossy(bytes);
-        // It may name a file, and then one of this machine's.
+        // The argument may name a file, and then one of this machine's.
         if argument.contains('=') {
             look(folder, &DirectoryOptions::default().with_backend_config(argument));
         }
@@ -81,12 +81,12 @@ fn with_file(name: &str, bytes: &[u8]) {
 }
 
 fn look(folder: &Path, options: &DirectoryOptions) {
-    // Nothing of this machine's: no home, no variable.
+    // Nothing of this machine: no home, no variable.
     let env = Environment::default();
     let Ok(found) = discover(folder, &env, options, PROVIDERS) else { return };
     let config: ResolvedConfig = found.config;
     if config.provider().scheme == remote_state_s3::PROVIDER.scheme {
-        // Whatever the values are, they are taken or refused.
+        // The parser must accept or refuse any values.
         drop(S3Config::completed(config.clone()));
         drop(S3Config::from_resolved(&config));
     }

@@ -1,12 +1,12 @@
-//! What is fuzzed: each parser that reads what others wrote, as a function of bytes that must come
-//! back.
+//! The fuzz targets: each parser of foreign input, as a function of bytes that must return.
 //!
-//! A target panics if the parser does, or if it breaks a promise that holds for every input: bytes
-//! mean the same however they are cut, what is called JSON is JSON, what was read and written again
-//! reads the same, and a server that was sent nonsense still serves.
+//! A target panics if the parser does, or if the parser breaks a promise that holds for every
+//! input: the pieces in which bytes arrive do not change their meaning, what passes as JSON is
+//! JSON, a value that is written and read again is the same, and a server still serves after
+//! invalid input.
 //!
-//! The targets stand here once. `tests/tests/fuzz` drives them on stable Rust, and
-//! `fuzz/fuzz_targets` hands them to `cargo fuzz`.
+//! Only this crate defines the targets. `tests/tests/fuzz` runs them on stable Rust, and
+//! `fuzz/fuzz_targets` passes them to `cargo fuzz`.
 
 mod directory;
 mod oss;
@@ -18,11 +18,11 @@ mod state;
 pub struct Target {
     /// Its name: the folder of its corpus, and the program of `cargo fuzz`.
     pub name: &'static str,
-    /// Gives it bytes.
+    /// Runs the parser on bytes.
     pub run: fn(&[u8]),
 }
 
-/// All of them, by name.
+/// All targets, sorted by name.
 pub const TARGETS: &[Target] = &[
     Target { name: "aws_config_file", run: directory::aws_config_file },
     Target { name: "aws_credentials_file", run: directory::aws_credentials_file },
@@ -47,7 +47,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "tablestore_row", run: oss::tablestore_row },
 ];
 
-/// Returns the target of a name.
+/// Returns the target with a name.
 ///
 /// # Panics
 /// If there is none.

@@ -1,4 +1,4 @@
-//! What comes over the wire to the server.
+//! Input of the server from the network.
 
 use std::cell::OnceCell;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ pub(crate) fn raw(bytes: &[u8]) {
     with_server(|running| drop(running.answer(&[bytes])));
 }
 
-/// A request that is one: the first line is `METHOD PATH`, the rest is the body.
+/// A valid request: the first line is `METHOD PATH`, the rest is the body.
 pub(crate) fn request(bytes: &[u8]) {
     let at = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
     let (line, body) = (&bytes[..at], bytes.get(at + 1..).unwrap_or_default());
@@ -44,7 +44,7 @@ struct Running {
 
 impl Running {
     fn start() -> Self {
-        // One thread, so that a panic of the server's is one of the thread's that sent the bytes.
+        // One thread, so that a panic in the server occurs on the thread that sent the bytes.
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let address = runtime.block_on(async {
@@ -59,7 +59,7 @@ impl Running {
         Self { runtime, address }
     }
 
-    /// Sends parts and nothing more, and returns what comes back until the server closes.
+    /// Sends only these parts, and returns the answer up to the server's close.
     fn answer(&self, parts: &[&[u8]]) -> Vec<u8> {
         let bytes = parts.concat();
         self.runtime.block_on(async {

@@ -5,20 +5,20 @@ use remote_state_core::{
     StateHeader, check_readable, mean_the_same,
 };
 
-/// The header, without looking at the rest.
+/// The header, without the rest.
 pub(crate) fn header(bytes: &[u8]) {
     let read = |step| read_header(HeaderReader::new(), bytes, step);
     same_however_cut(bytes, read);
 }
 
-/// The header of a state that is about to be stored: all of it must be JSON.
+/// The header of a state before it is stored: all of it must be JSON.
 pub(crate) fn validate(bytes: &[u8]) {
     let read = |step| read_header(HeaderReader::whole(), bytes, step);
     same_however_cut(bytes, read);
     if read(usize::MAX).is_ok()
         && let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(bytes)
     {
-        // It follows any depth, others do not.
+        // This parser accepts any depth, others do not.
         assert!(error.to_string().contains("recursion limit"), "this is called JSON: {error}");
     }
 }
@@ -49,7 +49,8 @@ pub(crate) fn resources(bytes: &[u8]) {
     }
 }
 
-/// What every client checks of a state of version 4: what passes has resources that can be listed.
+/// The checks of every client on a state of version 4: a state that passes has resources that can
+/// be listed.
 pub(crate) fn readable(bytes: &[u8]) {
     let is_followed =
         serde_json::from_str::<serde_json::Value>(&String::from_utf8_lossy(bytes)).is_ok();
@@ -62,10 +63,9 @@ pub(crate) fn readable(bytes: &[u8]) {
     }
 }
 
-/// Whether two states mean the same: the input is one of them, a line that says so, and the other.
+/// Whether two states mean the same: the input is one of them, a separator line, and the other.
 ///
-/// Either way round the answer is the same; a state means the same as itself with other white
-/// space.
+/// The order of the two does not change the answer; a state equals itself with other white space.
 pub(crate) fn equality(bytes: &[u8]) {
     let at = bytes.windows(SEPARATOR.len()).position(|window| window == SEPARATOR);
     let (one, other) =
@@ -83,14 +83,14 @@ pub(crate) fn equality(bytes: &[u8]) {
     }
 }
 
-/// What stands between the two states of [`equality`].
+/// The separator between the two states of [`equality`].
 const SEPARATOR: &[u8] = b"\n---\n";
 
 fn is_plain(state: &[u8]) -> bool {
     StateHeader::parse(state).is_ok_and(|header| matches!(header.format, StateFormat::Plain { .. }))
 }
 
-/// The record of a lock: what is read and written again reads the same.
+/// A lock record: reading it after writing yields the same record.
 pub(crate) fn lock_record(bytes: &[u8]) {
     if let Ok(info) = LockInfo::parse(bytes) {
         let again = LockInfo::parse(info.to_json().as_bytes()).expect("what we wrote can be read");
@@ -107,13 +107,13 @@ fn read_header(mut reader: HeaderReader, bytes: &[u8], step: usize) -> Result<St
     reader.finish()
 }
 
-/// Holds the reading of small pieces against the reading of all at once.
+/// Compares parsing in small pieces with parsing all at once.
 fn same_however_cut<T: PartialEq + std::fmt::Debug>(
     bytes: &[u8],
     read: impl Fn(usize) -> Result<T>,
 ) {
     let at_once = read(usize::MAX).ok();
-    // The steps are odd and even, so that escapes and characters are cut everywhere.
+    // Odd and even steps cut escapes and characters at every place.
     for step in [1, 2, 7] {
         assert_eq!(read(step).ok(), at_once, "cut into pieces of {step} bytes of {}", bytes.len());
     }

@@ -1,4 +1,4 @@
-//! What is said when the store cannot be entered, is not there, or breaks off.
+//! Messages if the store refuses access, does not exist, or breaks off.
 
 use remote_state_emulator::{Fault, Misbehaviour};
 use remote_state_tests::{S3Server, Suite};
@@ -127,7 +127,7 @@ pub(crate) fn tests(suite: &mut Suite) {
     suite.on_emulator("a_lock_that_may_have_been_taken_is_told_with_its_id", &[], |server| {
         let case = Case::new(server);
         server.faults().inject(Fault::new(Misbehaviour::LoseReply).with_key_suffix(".tflock"));
-        // A store that is known: elsewhere nothing is sent before a look, and nothing is in doubt.
+        // A known store: on others a look precedes every write, and nothing is in doubt.
         let cmd =
             case.remote_state("lock --backend-config max_retries=1 --backend-config dialect=aws");
         case.expect(
@@ -143,7 +143,7 @@ pub(crate) fn tests(suite: &mut Suite) {
              [..]`\n",
         );
         server.faults().clear();
-        // The id in the message is the one that releases it.
+        // The id in the message releases the lock.
         let holder = case.place.holder("default").expect("the reply was lost, not the request");
         case.run(case.remote_state("unlock").arg(holder.id.as_str())).code(0);
     });
@@ -172,7 +172,7 @@ pub(crate) fn tests(suite: &mut Suite) {
     suite.on_emulator("a_lock_that_cannot_be_released_is_told_with_its_id", &[], |server| {
         let case = Case::stored(server);
         case.sandbox.write("new.json", state(4));
-        // Such as when the keys expire in the middle.
+        // Such as keys that expire in the middle.
         let expired =
             Misbehaviour::AnswerWithoutWork { status: 403, code: "AccessDenied".to_owned() };
         server.faults().inject(Fault::new(expired).with_method("DELETE"));

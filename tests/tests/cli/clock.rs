@@ -1,8 +1,8 @@
-//! Commands on a machine whose clock is not the store's, and a server whose clock jumps, as that of
-//! a laptop does that slept.
+//! Commands on a machine whose clock differs from the store's, and a server whose clock jumps, like
+//! that of a laptop after sleep.
 //!
-//! Of the same kind are OSS and Tablestore, which have tests of their own in their crate, and
-//! `exec`, whose server is this one.
+//! Related: OSS and Tablestore, which have tests of their own in their crate, and `exec`, whose
+//! server is the same.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

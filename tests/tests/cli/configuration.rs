@@ -1,4 +1,4 @@
-//! What is said about the configuration, and when it does not do.
+//! Messages about the configuration, valid or not.
 
 use remote_state_tests::Suite;
 use serde_json::json;
@@ -144,7 +144,7 @@ pub(crate) fn tests(suite: &mut Suite) {
                 json!({"value": server.endpoint, "origin": "aws-config:2"})
             );
             assert_eq!(run("pull").stdout(), state(3));
-            // Names of files begin where the configuration is.
+            // File names are relative to the configuration.
             case.sandbox.write("infra/aws-config", case.sandbox.read("aws-config"));
             std::fs::remove_file(case.sandbox.path().join("aws-config")).expect("it was there");
             let shown = run("-C infra config show --json").json();
@@ -162,7 +162,7 @@ pub(crate) fn tests(suite: &mut Suite) {
         let cmd = case.sandbox.remote_state().words("config show --json --backend-config max_retries=2 -w prod");
         let output = case.run(cmd.env("AWS_REGION", "r").env("AWS_SESSION_TOKEN", "hunter2")).code(0);
         assert_eq!(output.stderr(), "");
-        // Every key with a default is there too; which ones there are is the provider's own affair.
+        // The output has every key with a default; which keys exist depends on the provider.
         let (mut shown, default) = (output.json(), |value| json!({"value": value, "origin": "default"}));
         let values = shown["values"].as_object_mut().expect("it is an object");
         for (key, value) in [("workspace_key_prefix", json!("env:")), ("encrypt", json!(false))] {
@@ -204,7 +204,7 @@ pub(crate) fn tests(suite: &mut Suite) {
             "bucket                       b                     main.tf:3",
             "secret_key                   <secret>              $AWS_SECRET_ACCESS_KEY",
         ] {
-            // How wide a column is depends on the longest value.
+            // The width of a column depends on the longest value.
             let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
             assert!(
                 output.stdout().lines().any(|said| words(said) == words(line)),

@@ -1,4 +1,4 @@
-//! `--dev`: the embedded store, which needs nothing and forgets nothing.
+//! `--dev`: the embedded store, which needs no setup and keeps its data.
 
 use remote_state_tests::terraform::{CONFIGURATION, HTTP_BACKEND};
 use remote_state_tests::{Cmd, Requirement, Sandbox, Suite};
@@ -44,7 +44,7 @@ pub(crate) fn tests(suite: &mut Suite) {
             .code(3)
             .says(&format!("`remote-state --dev=oss unlock {id}`"));
         oss(&format!("unlock {id}")).run().success();
-        // The same file holds both, and neither sees the other's.
+        // The same file holds both, and neither sees the other's states.
         dev(&sandbox, "pull").run().code(4);
         dev(&sandbox, "workspace list").run().success();
         dev(&sandbox, "pull --backend oss")
@@ -153,7 +153,7 @@ pub(crate) fn tests(suite: &mut Suite) {
         assert_eq!(names(&sandbox.path()), ["inner"]);
         assert_eq!(names(&inner), [".remote-state"]);
         assert_eq!(names(&inner.join(".remote-state")), ["dev"]);
-        // A repository must not get the states into it by accident.
+        // The states must not enter a repository by accident.
         assert_eq!(sandbox.read("inner/.remote-state/dev/.gitignore"), b"*\n");
         assert_eq!(names(&sandbox.home()), [""; 0]);
     });
@@ -182,7 +182,7 @@ pub(crate) fn tests(suite: &mut Suite) {
             .code(2)
             .says("the embedded store speaks `s3`, not `gcs`")
             .says("hint: leave out `--backend`");
-        // A directory that is not there is not made, whatever is to be done in it.
+        // No command creates a missing directory.
         for words in [
             "pull -C nowhere-at-all",
             "-C nowhere-at-all/below list",
@@ -210,7 +210,7 @@ pub(crate) fn tests(suite: &mut Suite) {
         sandbox.folder("c");
         dev(&sandbox, "-C c push -").stdin(state(3)).run().success();
         let intact = sandbox.read("c/.remote-state/dev/store.redb");
-        // The first page says what is where; the others hold it.
+        // The first page is the index; the others hold the data.
         for from in [16, 4096] {
             let mut damaged = intact.clone();
             damaged[from..].fill(0x5a);
@@ -270,7 +270,7 @@ pub(crate) fn tests(suite: &mut Suite) {
     suite.test("two_processes_use_the_embedded_store_at_once", &[], || {
         let sandbox = Sandbox::new();
         let waiting = sandbox.path().join("go");
-        // Held open by a command that waits, while others read and write.
+        // A waiting command holds the file open, while others read and write.
         let mut held = dev(&sandbox, "exec")
             .env("GO", &waiting)
             .args(["--", "sh", "-c", "echo begun; while ! test -e \"$GO\"; do sleep 0.05; done"])

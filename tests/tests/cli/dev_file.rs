@@ -1,8 +1,8 @@
-//! The file of the embedded store: who may read it, and what is said if it cannot be used.
+//! The file of the embedded store: its permissions, and the messages if it cannot be used.
 //!
-//! Of the same kind are its lock file and its folder; disks, quotas and limits that are full; and
-//! processes that were stopped, or that take long. What takes a file system of its own is tested
-//! only where one can be mounted, which takes a superuser.
+//! Related: its lock file and its folder; disks, quotas and limits that are full; and processes
+//! that are stopped or slow. Tests that need a file system of their own run only if it can be
+//! mounted, which takes a superuser.
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown};
@@ -37,7 +37,7 @@ pub(crate) fn tests(suite: &mut Suite) {
             let sandbox = stored();
             let path = at(&sandbox, name);
             if let Err(error) = chown(&path, Some(OTHER), None) {
-                // Only a superuser gives a file away.
+                // Only a superuser can give a file away.
                 assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
                 return;
             }
@@ -108,7 +108,7 @@ pub(crate) fn tests(suite: &mut Suite) {
         let output =
             run("push -").stdin(long_state()).run().code(1).says("No space left on device");
         assert!(!output.stderr().contains("InternalError"), "{output}");
-        // Nothing is left at all.
+        // Use up all remaining space.
         let filling = std::fs::write(folder.join("filling"), vec![0; 4 << 20]);
         assert!(filling.is_err(), "the disk should be full");
         assert_eq!(run("pull").run().success().stdout, state(3).as_bytes());
@@ -137,7 +137,7 @@ fn stored() -> Sandbox {
     sandbox
 }
 
-/// More than any disk or limit here takes, and nothing that could be made smaller.
+/// Larger than any disk or limit here, and not compressible.
 fn long_state() -> String {
     let long: String =
         (0..500_000).map(|number: u64| format!("{:x}", number.wrapping_mul(0x9e37_79b9))).collect();
@@ -148,7 +148,7 @@ fn at(sandbox: &Sandbox, name: &str) -> PathBuf {
     sandbox.path().join(format!(".remote-state/dev{name}"))
 }
 
-/// Holds the store as a process does that was stopped in the middle of something.
+/// Holds the store like a process that was stopped in the middle of an operation.
 fn held(sandbox: &Sandbox) -> File {
     let lock = OpenOptions::new().read(true).write(true).open(at(sandbox, "/store.redb.lock"));
     let lock = lock.expect("it is there");
@@ -156,7 +156,7 @@ fn held(sandbox: &Sandbox) -> File {
     lock
 }
 
-/// Mounts something at a folder; false where that is not permitted.
+/// Mounts a file system at a folder; false if that is not permitted.
 fn mount(folder: &Path, arguments: &[&str]) -> bool {
     let status = Command::new("mount")
         .args(arguments)
@@ -166,7 +166,7 @@ fn mount(folder: &Path, arguments: &[&str]) -> bool {
     status.is_ok_and(|status| status.success())
 }
 
-/// Something that is mounted here, for as long as this lives.
+/// A file system that stays mounted as long as this value lives.
 struct Mounted(PathBuf);
 
 impl Drop for Mounted {

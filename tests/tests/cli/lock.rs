@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::support::{Case, state};
 
-/// What a release says in a process that has not seen how the store replaces objects.
+/// The warning on a release, in a process that has not seen how the store replaces objects.
 const CAVEAT: &str = "it is not known here how `ENDPOINT` replaces objects: unless the bucket \
                       keeps versions, another release of this lock at the same time could remove \
                       the lock of the next holder\n";

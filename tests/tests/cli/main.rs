@@ -1,4 +1,4 @@
-//! The command line: what each command answers, what it says when things go wrong, and how it ends.
+//! The command line: the answers, messages and exit codes of each command.
 
 mod access;
 mod clock;

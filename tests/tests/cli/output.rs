@@ -1,4 +1,4 @@
-//! `output`, `list` and `show`: what a state says, for people, programs and shells.
+//! `output`, `list` and `show`: the content of a state, for people, programs and shells.
 
 use remote_state_tests::{Requirement, Suite, terraform};
 
@@ -124,8 +124,8 @@ fn for_programs(suite: &mut Suite) {
     });
 }
 
-/// Terraform is the judge of what a state means: of members that are `null` or there twice, of keys
-/// in every spelling, of the order, and of formats that only its oldest releases wrote.
+/// Terraform is the reference for the meaning of a state: for members that are `null` or duplicate,
+/// keys in every spelling, the order, and formats that only its oldest releases wrote.
 fn odd_states(suite: &mut Suite) {
     suite.on_emulator(
         "odd_states_are_listed_and_printed_as_terraform_does",
@@ -165,14 +165,14 @@ fn odd_states(suite: &mut Suite) {
                         "{name}: a line of a file of variables"
                     );
                 }
-                // A value may hold half a pair of surrogates, as it stands in the state. Readers
-                // that are strict refuse that.
+                // A value may hold half a pair of surrogates, as in the state. Strict readers
+                // refuse that.
                 let ours =
                     case.bare("output --json").run().success().stdout().replace("\\ud83d", "");
                 let ours: serde_json::Value = serde_json::from_str(&ours).expect("it is JSON");
                 assert_eq!(ours.as_object().unwrap().keys().cloned().collect::<Vec<_>>(), names);
             }
-            // What an older release of ours printed is still an address.
+            // The address that an older release of this project printed is still an address.
             case.place.put_state("default", include_str!("odd-state.json"));
             for address in [
                 "terraform_data.x[\"a\\u0026b\"]",
@@ -299,8 +299,8 @@ fn resources(suite: &mut Suite) {
             let all = case.run(case.remote_state(&format!("show {kind}.db --show-sensitive"))).code(0);
             assert!(all.stdout().contains("hunter2") && !all.stderr().contains(note), "{all}");
         }
-        // By type and attribute: the same name elsewhere is shown. One mark anywhere, and the state
-        // records them.
+        // By type and attribute: the command shows the same name elsewhere. If a state has any
+        // mark, it records marks.
         let plain = resource("terraform_data", r#"{"id":"none","result":"shown"}"#, "");
         case.place.put_state("default", stored(std::slice::from_ref(&plain)));
         case.run(case.remote_state("show terraform_data.db")).code(0).says(note).mentions("\"shown\"");
@@ -308,7 +308,7 @@ fn resources(suite: &mut Suite) {
         case.place.put_state("default", stored(&[plain, marked]));
         let shown = case.run(case.remote_state("show terraform_data.db")).code(0);
         assert!(!shown.stderr().contains(note), "{shown}");
-        // Version 3 has no place for marks.
+        // Version 3 cannot record marks.
         let old = r#"{"version":3,"serial":1,"lineage":"l","modules":[{"path":["root"],"outputs":{},"resources":{"random_password.db":{"type":"random_password","primary":{"id":"none","attributes":{"id":"none","result":"hunter2"}}}}}]}"#;
         case.place.put_state("default", old);
         let shown = case.run(case.remote_state("show random_password.db")).code(0).says(note);

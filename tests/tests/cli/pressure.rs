@@ -1,5 +1,4 @@
-//! `serve` when clients ask for more than there is: descriptors and memory, measured on the
-//! process.
+//! `serve` when clients demand more descriptors and memory than there are, measured on the process.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -15,11 +14,12 @@ const CONNECTIONS: usize = 1100;
 
 const STATE_BYTES: usize = 16 << 20;
 const CLIENTS: usize = 16;
-/// The ceiling that the server is given, and what a process needs besides.
+/// The server's ceiling, and what a process needs besides.
 const CEILING: &str = "64MiB";
 const CEILING_AND_PROCESS_KB: u64 = (64 + 128) << 10;
 
-/// An honest client is answered by then. A head that was sent in part is waited for much longer.
+/// The server answers an honest client by then. It waits much longer for the rest of a partial
+/// head.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) fn tests(suite: &mut Suite) {
@@ -34,7 +34,7 @@ fn connect(served: &Served) -> TcpStream {
     stream
 }
 
-/// Sends the rest of a request, and returns the whole answer, as far as it comes.
+/// Sends the rest of a request, and returns as much of the answer as arrives.
 fn answer(stream: &mut TcpStream, rest: &[u8]) -> String {
     // A server that has refused does not read on.
     drop(stream.write_all(rest));
@@ -92,7 +92,7 @@ fn memory() {
         .map(|name| {
             let mut stream = connect(&served);
             stream.write_all(head(name).as_bytes()).expect("the server takes a head");
-            // The last byte is held back, so that what the server has taken stays there.
+            // Hold the last byte back, so that the server keeps the bytes that it has.
             drop(stream.write_all(most));
             stream
         })
@@ -100,8 +100,7 @@ fn memory() {
     let answers: Vec<_> = uploads.iter_mut().map(|stream| answer(stream, last)).collect();
     let stored = answers.iter().filter(|answer| answer.starts_with("HTTP/1.1 200")).count();
     assert!(stored > 0, "{answers:?}");
-    // A connection that is reset before its answer is read counts as refused too: clients repeat
-    // both.
+    // A connection reset before the answer counts as refused too: clients retry both.
     let refused = answers
         .iter()
         .any(|answer| answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after"));
@@ -118,7 +117,7 @@ fn memory() {
         .map(|_| {
             let mut stream = connect(&served);
             stream.write_all(path.as_bytes()).expect("the server takes a head");
-            // The first bytes are there: the server has read what it sends next.
+            // The first bytes have arrived: the server has read what it sends next.
             let read = stream.read(&mut [0; 16]).expect("it is answered");
             assert!(read > 0);
             stream

@@ -10,8 +10,7 @@ use crate::support::{Case, state};
 pub(crate) fn tests(suite: &mut Suite) {
     suite.on_each_server("pull_prints_the_very_bytes", &[], |server| {
         let case = Case::new(server);
-        // No newline at the end, a carriage return, text beyond ASCII, and larger than any buffer
-        // on the way.
+        // No newline at the end, a carriage return, text beyond ASCII, and longer than any buffer.
         let filler = "ü\r\n".repeat(200_000);
         let bytes = format!("{}{filler} ", state(3));
         case.place.put_state("default", bytes.clone());
@@ -81,7 +80,7 @@ pub(crate) fn tests(suite: &mut Suite) {
         std::os::unix::fs::symlink("/dev/null", path.join("null")).expect("a link can be made");
         case.run(case.remote_state("pull -o null")).code(0);
         assert!(kind("null").is_symlink());
-        // A link of its own: a test that fails must not replace the system's.
+        // A link of the test's own: a failing test must not replace the system's.
         std::os::unix::fs::symlink("/proc/self/fd/1", path.join("stdout"))
             .expect("a link can be made");
         let to_stdout = case.remote_state("pull -q -o stdout");

@@ -1,4 +1,4 @@
-//! `push`: only a state, only if it follows, only under the lock.
+//! `push`: accepts only a state, only if it follows the stored one, only under the lock.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -41,7 +41,7 @@ fn accepted(suite: &mut Suite) {
     });
     suite.on_each_server("a_large_state_is_streamed_from_a_file_and_from_a_pipe", &[], |server| {
         let case = Case::new(server);
-        // Spaces after the document belong to it.
+        // Trailing spaces belong to the document.
         let large = |serial| state(serial) + &" ".repeat(5 << 20);
         case.sandbox.write("new.json", large(1));
         case.run(case.remote_state("push new.json")).code(0).says("wrote serial 1");
@@ -104,7 +104,7 @@ fn accepted(suite: &mut Suite) {
             for (words, reason) in [
                 (vec![], None),
                 (vec![body.clone()], Some("the store refused it")),
-                // Whoever alters the checksum too breaks the signature.
+                // Altering the checksum too breaks the signature.
                 (vec![body, (checksum(&sent), checksum(&altered))], Some("SignatureDoesNotMatch")),
             ] {
                 let proxy = Proxy::altering(&server.endpoint, words);
@@ -212,7 +212,7 @@ fn not_states(suite: &mut Suite) {
              JSON object\n  size      19 bytes\n  modified  [..] UTC\n\nhint: look at it with \
              `remote-state pull`; to replace it all the same, pass `--force`\n",
         );
-        // What is to be repaired does not match its digest, and `pull` alone refuses it.
+        // The state to repair does not match its digest, so `pull` refuses it.
         case.run(case.remote_state("push new.json --repair-digest"))
             .code(1)
             .says(" pull --ignore-digest`; to replace it all the same, pass `--force`\n");
@@ -332,7 +332,7 @@ fn under_a_lock(suite: &mut Suite) {
     });
 }
 
-/// An envelope of OpenTofu's with this serial.
+/// Returns an OpenTofu envelope with this serial.
 fn envelope(serial: u64, lineage: &str, data: &str) -> String {
     format!(
         "{{\"serial\":{serial},\"lineage\":\"{lineage}\",\"meta\":{{}},\"encrypted_data\":\"\
@@ -340,8 +340,7 @@ fn envelope(serial: u64, lineage: &str, data: &str) -> String {
     )
 }
 
-/// The kind: every refusal that a plain state would be helped out of by its `serial` or by looking
-/// inside.
+/// Covers every refusal whose advice, for a plain state, concerns its `serial` or its content.
 fn encrypted(suite: &mut Suite) {
     suite.on_each_server(
         "an_encrypted_state_that_does_not_follow_is_for_tofu_to_push",
@@ -380,8 +379,8 @@ fn encrypted(suite: &mut Suite) {
     );
 }
 
-/// The lock is broken when the state is on its way, past every look at the lock. The kind: a lock
-/// of our own and one that is held already, gone or somebody else's by then.
+/// Breaks the lock while the state is in transit, after every check of the lock. Covers a lock that
+/// the command took and one that was held before, gone or another client's by then.
 fn broken_lock(suite: &mut Suite) {
     suite.on_each_server("a_push_whose_lock_was_broken_meanwhile_says_so", &[], |server| {
         for (is_given, is_taken, code, says) in [
@@ -421,7 +420,7 @@ fn broken_lock(suite: &mut Suite) {
             let push = push.arg(format!("--backend-config=endpoints={{ s3 = {:?} }}", proxy.url));
             let output = case.run(push).code(code).says(says);
             assert!(!output.stderr().contains("wrote serial"), "{output}");
-            // What the lock's end could not keep from being written was written.
+            // Losing the lock could not stop this write.
             assert_eq!(case.place.state("default").expect("it is stored"), state(4));
             assert_eq!(case.place.holder("default").is_some(), is_taken);
         }

@@ -1,6 +1,6 @@
-//! What the README tells people to type, in the shells that are here.
+//! Commands from the README, in the shells on this machine.
 //!
-//! Of this kind is every line that is meant to stop when a command in it fails.
+//! Covers every line that should stop when a command in it fails.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -10,7 +10,7 @@ use crate::support::{Case, state};
 
 const README: &str = include_str!("../../../README.md");
 
-/// Shells that people have; the first two are on every system that runs the tests.
+/// Common shells; the first two are on every system that runs the tests.
 const SHELLS: [&str; 7] = ["sh", "bash", "dash", "zsh", "mksh", "ksh93", "yash"];
 
 pub(crate) fn tests(suite: &mut Suite) {
@@ -51,7 +51,7 @@ pub(crate) fn tests(suite: &mut Suite) {
                         .arg(&script)
                         .run()
                 };
-                // No state yet, then one that cannot be read.
+                // First no state, then one that cannot be read.
                 let nothing = run();
                 assert!(
                     nothing.status.code() != Some(0) && nothing.stdout().is_empty(),

@@ -1,4 +1,4 @@
-//! `serve` and `exec`, as far as the command line goes; the protocol has a suite of its own.
+//! The command line of `serve` and `exec`; the protocol has a suite of its own.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -111,10 +111,10 @@ fn serve(suite: &mut Suite) {
         let address = taken.local_addr().expect("it is bound").to_string();
         let mut refused = vec![
             (address, "another program listens there"),
-            // For documentation (RFC 5737): no machine has it.
+            // Reserved for documentation (RFC 5737): no machine has it.
             ("192.0.2.1:0".to_owned(), "this machine has no such address"),
         ];
-        // Root may listen on every port, and some systems let everyone.
+        // Root may listen on every port, and some systems allow everyone to.
         if std::net::TcpListener::bind("127.0.0.1:80")
             .is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
         {
@@ -156,14 +156,14 @@ fn serve(suite: &mut Suite) {
         running.wait_for("stop with Ctrl-C");
         let slow = Fault::new(Misbehaviour::Delay(Duration::from_secs(60)));
         server.faults().inject(slow.with_times(1));
-        // The two streams are collected each by itself.
+        // The two streams are collected separately.
         running.wait_for("http://127.0.0.1:");
         let url = running.stdout_so_far();
         let address = url.trim().strip_prefix("http://").expect("it says where it is").to_owned();
         let mut stream = TcpStream::connect(&address).expect("it listens");
         let request = format!("GET /state/default HTTP/1.1\r\nHost: {address}\r\n\r\n");
         stream.write_all(request.as_bytes()).expect("it reads");
-        // Used up when the request has come all the way to the store.
+        // The fault is used up once the request has reached the store.
         running.wait_until("the request arrives", || server.faults().count() == 0);
         running.signal(Signal::TERM);
         running.wait_for("waiting for requests in flight; once more to stop now\n");
@@ -202,8 +202,8 @@ fn serve(suite: &mut Suite) {
         running.signal(Signal::TERM);
         running.wait().code(0).says("warning: ");
     });
-    // A store without the right to list answers 403 for what is not there, a lock that is not held
-    // above all.
+    // Without the right to list, the store answers 403 for missing objects, such as a lock that is
+    // not held.
     suite.test("serve_and_exec_begin_where_the_lock_may_not_be_looked_at", &[], || {
         let server = &S3Server::emulator();
         let case = Case::new(server);
@@ -227,7 +227,7 @@ fn serve(suite: &mut Suite) {
     });
 }
 
-/// What is said when a command ends that never asked for the state.
+/// The warning if the command never requested the state.
 const UNASKED: &str = "warning: the command never asked for the state that is served to it\n  \
                        served  s3://BUCKET/KEY\nhint: if it is Terraform, see that the \
                        configuration says `backend \"http\" {}`, without an `address`, and that \
@@ -260,7 +260,8 @@ fn exec(suite: &mut Suite) {
     suite.on_emulator("the_command_is_given_what_a_client_needs_and_no_more", &[], |server| {
         let case = Case::stored(server);
         let cmd = case.remote_state("exec -w dev").env("TF_WORKSPACE", "dev");
-        // The keys to the store are inherited, as everything is, and not for the ears of a test.
+        // The command inherits the keys to the store, like everything else, but the test must not
+        // print them.
         let cmd =
             cmd.args(["--", "sh", "-c", "unset AWS_SECRET_ACCESS_KEY AWS_ACCESS_KEY_ID; env"]);
         let output = case.run(cmd).code(0);
@@ -298,7 +299,7 @@ fn exec(suite: &mut Suite) {
         let said = running.stdout_so_far();
         let url = said.trim().strip_prefix("http://").expect("it is told an address");
         let (address, path) = url.split_once('/').expect("the address has a path");
-        // Just over 64 MiB, which `serve` refuses unless it is told otherwise.
+        // Just over 64 MiB, which `serve` refuses by default.
         let body = state(1) + &" ".repeat(64 << 20);
         let mut stream = TcpStream::connect(address).expect("it listens");
         let head = format!(

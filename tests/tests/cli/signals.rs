@@ -1,6 +1,6 @@
-//! Signals that end a process unless it says otherwise: of a terminal that is closed, and of a file
-//! that may not grow. Neither leaves a lock, a part of a state or a temporary file behind. With
-//! `nohup` the terminal's is nothing to end for.
+//! Signals that end a process by default: of a closed terminal, and of the file size limit. Neither
+//! leaves a lock, a partial state or a temporary file behind. Under `nohup` a closed terminal does
+//! not end the process.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use remote_state_tests::{Cmd, Running, S3Server, Signal, Suite};
 
 use crate::support::{Case, state};
 
-/// How long the store keeps a request waiting.
+/// How long the store delays a request.
 const DELAY: Duration = Duration::from_secs(2);
 
 pub(crate) fn tests(suite: &mut Suite) {
@@ -66,7 +66,8 @@ pub(crate) fn tests(suite: &mut Suite) {
     });
 }
 
-/// Starts a command against a store that is slow with one request, and waits until that is there.
+/// Starts a command against a store that delays one request, and waits until that request has
+/// arrived.
 fn delayed(server: &S3Server, method: &str, suffix: &str, cmd: Cmd) -> Running {
     let slow = Fault::new(Misbehaviour::Delay(DELAY)).with_method(method).with_key_suffix(suffix);
     server.faults().inject(slow.with_times(1));

@@ -1,9 +1,8 @@
-//! A state at a server and a folder to work in, and the whole of what a command says compared with
-//! what it should say.
+//! A state on a server and a folder to work in, and comparisons of a command's whole output.
 
 use remote_state_tests::{Cmd, Output, Place, S3Server, Sandbox};
 
-/// Stands in states for what nobody may read in a message.
+/// A secret in states that no message may contain.
 pub(crate) const SECRET: &str = "hunter2";
 
 /// The lineage of [`state`].
@@ -68,7 +67,7 @@ pub(crate) fn state(serial: u64) -> String {
     .replace("LINEAGE", LINEAGE)
 }
 
-/// A state without anything in it.
+/// Returns an empty state.
 pub(crate) fn empty_state(serial: u64) -> String {
     format!(
         "{{\"version\":4,\"terraform_version\":\"1.11.4\",\"serial\":{serial},\"lineage\":\"\
@@ -76,7 +75,7 @@ pub(crate) fn empty_state(serial: u64) -> String {
     )
 }
 
-/// A folder and a place on a server.
+/// A folder, and a place on a server.
 pub(crate) struct Case<'a> {
     pub(crate) sandbox: Sandbox,
     pub(crate) server: &'a S3Server,
@@ -84,31 +83,31 @@ pub(crate) struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    /// Nothing is stored.
+    /// Creates a case without a state.
     pub(crate) fn new(server: &'a S3Server) -> Self {
         Self { sandbox: Sandbox::new(), server, place: server.place() }
     }
 
-    /// [`state`] with serial 3 is stored.
+    /// Creates a case with [`state`] of serial 3.
     pub(crate) fn stored(server: &'a S3Server) -> Self {
         let case = Self::new(server);
         case.place.put_state("default", state(3));
         case
     }
 
-    /// The binary with the keys to the server, its backend named by flags.
+    /// Returns the binary with the keys to the server, its backend named by flags.
     pub(crate) fn remote_state(&self, words: &str) -> Cmd {
         self.bare("").args(self.place.flags()).words(words)
     }
 
-    /// The binary with the keys to the server, its backend to be found in the folder.
+    /// Returns the binary with the keys to the server, its backend named in the folder.
     pub(crate) fn bare(&self, words: &str) -> Cmd {
         self.sandbox.remote_state().server(self.server).words(words)
     }
 
-    /// Runs a command and compares all that it says, with these words for what differs from run to
-    /// run: `ENDPOINT`, `BUCKET`, `KEY`, `DIR`. In what is expected, `[..]` stands for any text
-    /// on a line.
+    /// Runs a command and compares its whole output, with these words for what differs from run to
+    /// run: `ENDPOINT`, `BUCKET`, `KEY`, `DIR`. In the expected text, `[..]` matches any text on a
+    /// line.
     #[track_caller]
     pub(crate) fn expect(&self, cmd: Cmd, code: i32, stdout: &str, stderr: &str) -> Output {
         let output = self.run(cmd).code(code);
@@ -124,8 +123,8 @@ impl<'a> Case<'a> {
         output
     }
 
-    /// How hints repeat the flags of [`remote_state`](Self::remote_state). What is expected goes
-    /// without.
+    /// Returns the flags of [`remote_state`](Self::remote_state) as hints repeat them. Expected
+    /// texts omit them.
     pub(crate) fn selection(&self) -> String {
         let mut selection = String::new();
         for flag in self.place.flags() {
@@ -136,7 +135,7 @@ impl<'a> Case<'a> {
         selection
     }
 
-    /// Runs a command and makes sure that it betrays nothing.
+    /// Runs a command and checks that it reveals no secret.
     #[track_caller]
     pub(crate) fn run(&self, cmd: Cmd) -> Output {
         let output = cmd.run();
@@ -145,7 +144,8 @@ impl<'a> Case<'a> {
     }
 }
 
-/// Expects that neither stream holds the secret key, and that messages hold nothing of a state.
+/// Expects that neither stream contains the secret key, and that messages contain nothing of a
+/// state.
 #[track_caller]
 pub(crate) fn assert_discreet(output: &Output, server: &S3Server) {
     assert!(!output.stdout().contains(server.secret_key()), "{output}");

@@ -1,5 +1,5 @@
-//! What reaches a terminal or a pipe: colours only if asked for, nothing that makes a terminal do
-//! things, a quiet end.
+//! Output to a terminal or a pipe: colours only on request, no control characters, no error if the
+//! reader closes.
 
 use remote_state_tests::{Suite, block_on};
 use serde_json::json;
@@ -96,7 +96,7 @@ pub(crate) fn tests(suite: &mut Suite) {
                 );
                 let table = case.run(case.remote_state("locks")).code(0);
                 assert_eq!(table.stdout().lines().count(), 2, "{table}");
-                // For programs, it is what it is.
+                // For programs, the text is unchanged.
                 let json = case.run(case.remote_state("locks --json")).code(0).json();
                 assert_eq!(json["locks"][0]["id"], id);
             }
@@ -143,7 +143,7 @@ pub(crate) fn tests(suite: &mut Suite) {
         let name = "x\u{1b}[2J\u{1b}]0;pwned\u{7}";
         assert_harmless(&case.run(case.remote_state("output").arg(name)).code(0));
         assert_harmless(&case.run(case.remote_state("output --raw").arg(format!("{name}y"))).code(4));
-        // Raw output is the value, byte for byte: that is what it is for.
+        // Raw output is the value, byte for byte: that is its purpose.
         assert!(case.run(case.remote_state("output --raw").arg(name)).code(0).stdout().contains(ESCAPE));
     });
     suite.on_emulator("a_hostile_output_name_is_no_shell_command", &[], |server| {
@@ -201,7 +201,8 @@ pub(crate) fn tests(suite: &mut Suite) {
                 ),
             );
         }
-        // Of these a shell makes arithmetic, or a program its settings. Nobody knows them all, so capitals need a prefix.
+        // A shell evaluates some of these, and others configure programs. No list is complete, so
+        // capitals need a prefix.
         for name in ["KSHUID", "http_proxy", "KUBECONFIG", "Vpc", "NEXT_YEARS_VARIABLE"] {
             case.place.put_state("default", hostile.replace("\"TF_LOG\"", &format!("\"{name}\"")));
             let lines = case.run(case.remote_state("output --format env")).code(0);
@@ -213,7 +214,7 @@ pub(crate) fn tests(suite: &mut Suite) {
         assert_eq!(lines.stderr(), "");
         assert!(lines.stdout().contains("out_PATH='evil'\n") && lines.stdout().contains("out_pass_word="), "{lines}");
         case.expect(case.remote_state("output --format env --prefix=out_ big"), 0, "out_big='12345678901234567890.10'\n", "");
-        // What makes a name of a meaning of its own out of a harmless one is no better.
+        // A prefix that turns a harmless name into one with a meaning is no better.
         case.place.put_state("default", state(3).replace("\"big\"", "\"PRELOAD\""));
         let lines = case.run(case.remote_state("output --format env --prefix LD_")).code(0);
         assert!(!lines.stdout().contains("LD_PRELOAD"), "{lines}");
@@ -244,7 +245,7 @@ pub(crate) fn tests(suite: &mut Suite) {
         for words in
             ["pull", "output --json", "output --raw name", "config keys", "completions bash"]
         {
-            // The shell tells how the first command of the pipe ended.
+            // The shell prints how the first command of the pipe ended.
             let script =
                 "shift; (\"$@\" 2>err; echo $? >code) | head -c 10 >/dev/null; cat code err";
             let shell = case.sandbox.command("sh").server(server).args(["-c", script, "sh"]);
@@ -262,7 +263,7 @@ pub(crate) fn tests(suite: &mut Suite) {
 
 #[track_caller]
 fn assert_harmless(output: &remote_state_tests::Output) {
-    // The colours that were asked for are our own and come without what hostile text needs.
+    // The requested colours are the program's own, and differ from hostile sequences.
     let text = format!("{}{}", output.stdout(), output.stderr());
     for harmful in ["\u{1b}[2J", "\u{1b}]", "\u{7}", "\u{202e}", "\u{9b}", "\r"] {
         assert!(!text.contains(harmful), "{harmful:?}: {output}");

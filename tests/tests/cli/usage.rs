@@ -108,7 +108,7 @@ pub(crate) fn tests(suite: &mut Suite) {
         let given = format!(" --backend-config access_key={key} --backend-config secret_key=…");
         let refused =
             refused.says(&format!("`remote-state{}{given} unlock {id}`", case.selection()));
-        // Typed as it is, it acts on the same state; the secret comes from the environment here.
+        // Typed as it is, it acts on the same state; here the secret comes from the environment.
         let hint =
             refused.stderr().lines().find(|line| line.contains(" unlock ")).expect("it was said");
         let command = hint.split('`').nth(1).expect("a command is quoted").replace(&given, "");
@@ -141,8 +141,8 @@ pub(crate) fn tests(suite: &mut Suite) {
         let cmd = || case.remote_state("pull").env("AWS_SECRET_ACCESS_KEY", "not-the-secret");
         assert!(!case.run(cmd()).code(1).stderr().contains("caused by"));
         let verbose = case.run(cmd().arg("-v")).code(1).says("caused by: service error\n");
-        // What the SDK has of the answer goes no further: Amazon repeats the refused request in it,
-        // session token included.
+        // Details of the SDK's error stay out: Amazon repeats the refused request in them, session
+        // token included.
         assert!(
             !verbose.stderr().contains("SdkBody") && !verbose.stderr().contains("<Error>"),
             "{verbose}"

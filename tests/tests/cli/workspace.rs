@@ -1,4 +1,4 @@
-//! `workspace`: list, make, delete.
+//! `workspace`: list, create, delete.
 
 use remote_state_tests::{Requirement, Suite, Terminal};
 use serde_json::json;
@@ -175,7 +175,7 @@ pub(crate) fn tests(suite: &mut Suite) {
     suite.on_emulator("on_a_terminal_only_yes_is_consent", &[Requirement::Setsid], |server| {
         let case = Case::new(server);
         case.run(case.remote_state("workspace new dev")).code(0);
-        // Standard error is no terminal here, so there is nobody to read the question.
+        // Standard error is no terminal here, so no user can read the question.
         let (_terminal, running) = Terminal::start(case.remote_state("workspace delete dev"));
         running.wait().code(2).says("no terminal to ask on");
         assert!(case.place.state("dev").is_some());

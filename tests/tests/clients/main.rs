@@ -1,6 +1,6 @@
-//! Terraform of every age, and OpenTofu: what each keeps through us, and what it shares with us
-//! where both are native. [`table::CLIENTS`] says what is expected of whom; the page
-//! `docs/clients.md` is held against it.
+//! Many versions of Terraform, and OpenTofu: the states that each stores through `remote-state`,
+//! and those that it shares as a native client. [`table::CLIENTS`] defines what each must do; a
+//! test compares the page `docs/clients.md` with it.
 
 mod native;
 mod project;
@@ -15,7 +15,7 @@ use remote_state_tests::{Requirement, Setup, Suite};
 use crate::table::CLIENTS;
 
 fn main() -> ExitCode {
-    // A client keeps one processor busy.
+    // A client uses a whole processor.
     let mut suite = Suite::new().with_threads(2);
     for client in &CLIENTS {
         let needs = [client.requirement()];
@@ -29,8 +29,8 @@ fn main() -> ExitCode {
                 native::s3(client, s3);
             });
         }
-        // Not moto: its server closes connections that the clients still use, and their locks are
-        // left then.
+        // Not moto: its server closes connections that the clients still use, which leaves their
+        // locks behind.
         if client.dynamodb {
             let test = move |s3: &_| native::dynamodb(client, s3);
             suite.on_setup(Setup::named("s3/dynalite"), &name("dynamodb"), &needs, test);

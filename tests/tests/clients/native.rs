@@ -1,5 +1,5 @@
-//! A client that uses a backend of its own in the same place as we: states, workspaces and locks
-//! are each other's.
+//! A client with a backend of its own, at the same place as `remote-state`: they share states,
+//! workspaces and locks.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::project::{Project, json};
 use crate::table::Client;
 
-/// A native client in its folder, and what it needs in its environment.
+/// A native client in its folder, with its environment.
 struct Native<'a> {
     project: Project,
     keys: &'a dyn Fn(Cmd) -> Cmd,
@@ -41,7 +41,7 @@ pub(crate) fn oss(client: &'static Client) {
     native.shares(client.tablestore);
 }
 
-/// The block as it was written in a client's time.
+/// Returns the block as users wrote it for that client.
 fn s3_block(client: &Client, place: &Place<'_>, with_table: bool) -> String {
     let endpoint = &place.server.endpoint;
     let tables = place.server.dynamodb_endpoint.as_deref().unwrap_or(endpoint);
@@ -62,7 +62,7 @@ fn s3_block(client: &Client, place: &Place<'_>, with_table: bool) -> String {
             line(&format!("dynamodb_endpoint = {tables:?}"));
         }
     }
-    // It was taken away in 0.13 and came back in 1.6.1.
+    // It was removed in 0.13 and came back in 1.6.1.
     if client.age >= (1, 6) || client.age <= (0, 12) {
         line("skip_requesting_account_id = true");
     }
@@ -105,14 +105,14 @@ impl Native<'_> {
             self.excludes();
         }
 
-        // What we write, it goes on from.
+        // The client continues from the state that `remote-state` wrote.
         let mut state: Value = self.ours("pull").run().success().json();
         let serial = state["serial"].as_u64().expect("a serial") + 10;
         state["serial"] = serial.into();
         self.project.sandbox.write("raised.json", state.to_string());
         let push = if has_locks { "push raised.json" } else { "push --force raised.json" };
         self.ours(push).run().success();
-        // 0.11 counts on whenever it has rewritten the state for itself.
+        // 0.11 increments the serial whenever it has rewritten the state in its own form.
         let pulled = json(&run("state pull").success())["serial"].as_u64();
         assert!(pulled.is_some_and(|pulled| pulled >= serial), "{pulled:?}");
         self.project.change("3", run);

@@ -1,12 +1,12 @@
-//! A folder with a configuration that a client of any age understands, without a plugin.
+//! A folder with a configuration that every version of the client understands, without a plugin.
 
 use remote_state_tests::{Cmd, Output, Running, Sandbox};
 use serde_json::Value;
 
 use crate::table::Client;
 
-/// Outputs, and a data source that is built into every release. Its file is another one for each
-/// value: in 0.12 an apply that changes outputs alone does not store them.
+/// Outputs, and a data source that is built into every release. Each value has a file of its own:
+/// in 0.12 an apply that only changes outputs does not store them.
 const FOR_ALL: &str = r#"variable "v" {
   default = "1"
 }
@@ -33,7 +33,7 @@ pub(crate) struct Project {
 }
 
 impl Project {
-    /// A folder with a backend; not initialised.
+    /// Creates a folder with a backend; not initialised.
     pub(crate) fn new(client: &'static Client, backend: &str) -> Self {
         let project = Self { client, sandbox: Sandbox::new() };
         for value in ["1", "2", "3", "4"] {
@@ -48,31 +48,31 @@ impl Project {
         project
     }
 
-    /// The same folder with a newer client, as after an upgrade.
+    /// Returns the same folder with a newer client, as after an upgrade.
     pub(crate) fn upgraded(self, client: &'static Client) -> Self {
         let folder = self.sandbox.path().join(".terraform");
         std::fs::remove_dir_all(folder).expect("the older one has initialised it");
         Self { client, sandbox: self.sandbox }
     }
 
-    /// The client.
+    /// Returns the client.
     pub(crate) fn client(&self, words: &str) -> Cmd {
         let program = self.client.requirement().program().expect("the test requires it");
         self.sandbox.command(program).words(words)
     }
 
-    /// The words of an apply of a value.
+    /// Returns the words of an apply of a value.
     pub(crate) fn apply(value: &str) -> String {
         format!("apply -auto-approve -input=false -var v={value}")
     }
 
-    /// The words that destroy everything, without a question.
+    /// Returns the words that destroy everything, without a prompt.
     pub(crate) fn destroy(&self) -> &'static str {
         if self.client.age >= (0, 15) { "destroy -auto-approve" } else { "destroy -force" }
     }
 
     /// Stores another value, with a function that runs the client. In 0.12 an apply stores outputs
-    /// only where a resource changes, and no resource is built in; there the client pushes an
+    /// only if a resource changes, and no resource is built in; so there the client pushes an
     /// edited state.
     #[track_caller]
     pub(crate) fn change(&self, value: &str, run: impl Fn(&str) -> Output) {
@@ -87,9 +87,9 @@ impl Project {
         }
     }
 
-    /// Starts something that holds the lock until [`let_go`](Self::let_go): a destruction that asks
-    /// for an approval, which releases of every age do under the lock, and is refused. `with`
-    /// adds what the client needs.
+    /// Starts a command that holds the lock until [`let_go`](Self::let_go): a destruction that asks
+    /// for an approval, which every release does under the lock, and that is refused. `with` adds
+    /// what the client needs.
     pub(crate) fn hold(&self, with: impl Fn(Cmd) -> Cmd) -> Running {
         let program = self.client.requirement().program().expect("the test requires it");
         let script = "(until test -e gate; do sleep 0.05; done; echo no) | \"$@\"";
@@ -104,7 +104,7 @@ impl Project {
     }
 }
 
-/// The JSON in what a client prints: some builds say something of their own before it.
+/// Returns the JSON in a client's output: some builds print other lines before it.
 #[track_caller]
 pub(crate) fn json_text(output: &Output) -> &str {
     let text = output.stdout();
@@ -112,7 +112,7 @@ pub(crate) fn json_text(output: &Output) -> &str {
     &text[at..]
 }
 
-/// The same, understood.
+/// Parses that JSON.
 #[track_caller]
 pub(crate) fn json(output: &Output) -> Value {
     serde_json::from_str(json_text(output)).unwrap_or_else(|error| panic!("{error}: {output}"))

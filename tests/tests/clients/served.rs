@@ -1,4 +1,4 @@
-//! A client whose state is kept through us.
+//! A client that stores its state through `remote-state`.
 
 use remote_state_tests::terraform::HTTP_BACKEND;
 use remote_state_tests::{Cmd, Place, S3Server, Sandbox, Served};
@@ -8,12 +8,12 @@ use crate::table::Client;
 
 const TOKEN: &str = "a-token-of-the-test";
 
-/// A server of ours that is running.
+/// A running server.
 pub(crate) struct Serving<'a> {
     place: Place<'a>,
     sandbox: Sandbox,
     _server: Served,
-    /// The block that leads there, with everything written out.
+    /// The block for that server, with every argument.
     pub(crate) block: String,
 }
 
@@ -36,7 +36,7 @@ impl<'a> Serving<'a> {
         ours(&self.sandbox, &self.place, words)
     }
 
-    /// The output `value`, as we read it.
+    /// Returns the output `value`, as `remote-state` reads it.
     #[track_caller]
     pub(crate) fn value(&self) -> String {
         self.ours("output --raw value").run().success().stdout().to_owned()
@@ -53,7 +53,7 @@ fn ours(sandbox: &Sandbox, place: &Place<'_>, words: &str) -> Cmd {
     sandbox.remote_state().server(place.server).args(place.flags()).words(words)
 }
 
-/// The whole life of a state.
+/// Runs through the whole life of a state.
 pub(crate) fn through_serve(client: &'static Client) {
     let server = S3Server::emulator();
     let served = Serving::start(&server);
@@ -62,7 +62,7 @@ pub(crate) fn through_serve(client: &'static Client) {
     run("init -input=false").success();
     run(&Project::apply("1")).success();
     assert_eq!(served.value(), "1");
-    // Once more without a change: 0.12 stores what is stored already.
+    // Once more without a change: 0.12 writes the stored state again.
     run(&Project::apply("1")).success();
     run("plan -input=false -detailed-exitcode -var v=1").code(0);
     project.change("2", run);
@@ -82,7 +82,7 @@ pub(crate) fn through_serve(client: &'static Client) {
     let pulled = run("state pull").success();
     let state = json(&pulled);
     assert!(state["lineage"].as_str().is_some_and(|lineage| !lineage.is_empty()), "{state}");
-    // As it is: the oldest compare the attributes byte for byte.
+    // Unchanged: the oldest versions compare the attributes byte for byte.
     project.sandbox.write("pulled.json", json_text(&pulled));
     run("state push pulled.json").success();
     let listed = run("state list").success();
@@ -95,7 +95,7 @@ pub(crate) fn through_serve(client: &'static Client) {
         run("state rm terraform_data.b").success();
     }
     run(project.destroy()).success();
-    // Where it has no resource to destroy, 0.12 leaves the outputs.
+    // Without a resource to destroy, 0.12 leaves the outputs.
     if client.age != (0, 12) {
         served.ours("output --raw value").run().code(4);
     }
@@ -112,7 +112,7 @@ fn waits(served: &Serving<'_>, project: &Project) {
     assert_eq!(served.value(), "4");
 }
 
-/// The same without an address: everything comes from the environment that `exec` sets.
+/// The same without an address: the environment from `exec` supplies everything.
 pub(crate) fn through_exec(client: &'static Client) {
     let server = S3Server::emulator();
     let place = server.place();

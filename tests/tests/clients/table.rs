@@ -1,35 +1,35 @@
-//! Which client is expected to do what.
+//! The expected abilities of each client.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
 use remote_state_tests::Requirement;
 
-/// A release, and what it can do.
+/// A release and its abilities.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Client {
-    /// What the page calls it.
+    /// Its name on the page.
     title: &'static str,
     /// `terraform-` and the version; `terraform` and `tofu` are those on the `PATH`.
     program: &'static str,
     /// Its minor release.
     pub(crate) age: (u32, u32),
-    /// It takes its whole configuration from `TF_HTTP_*`.
+    /// It reads its whole configuration from `TF_HTTP_*`.
     pub(crate) exec: bool,
-    /// Its `http` backend tells a lock that is held from other errors, so that `-lock-timeout`
+    /// Its `http` backend distinguishes a held lock from other errors, so that `-lock-timeout`
     /// waits.
     pub(crate) waits: bool,
-    /// Its `s3` backend can be pointed at an endpoint.
+    /// Its `s3` backend accepts an endpoint.
     pub(crate) s3: bool,
-    /// The same for the table that it locks in.
+    /// The same for its lock table.
     pub(crate) dynamodb: bool,
     /// It has a backend `oss`.
     pub(crate) oss: bool,
-    /// It locks in a Tablestore table as we do.
+    /// It locks in a Tablestore table as `remote-state` does.
     pub(crate) tablestore: bool,
 }
 
-/// What a release of today can do.
+/// The abilities of a current release.
 const TODAY: Client = Client {
     title: "",
     program: "",
@@ -41,10 +41,10 @@ const TODAY: Client = Client {
     oss: true,
     tablestore: true,
 };
-/// What no release before 1.2 can do.
+/// The abilities of releases before 1.2.
 const BEFORE_1_2: Client = Client { waits: false, ..TODAY };
 
-/// All of them, the oldest first.
+/// All clients, oldest first.
 pub(crate) const CLIENTS: [Client; 13] = [
     Client {
         title: "Terraform 0.11.11",
@@ -83,7 +83,7 @@ pub(crate) const CLIENTS: [Client; 13] = [
 ];
 
 impl Client {
-    /// What a test of it needs.
+    /// Returns the requirement of its tests.
     pub(crate) fn requirement(&self) -> Requirement {
         match self.program {
             "terraform" => Requirement::Terraform,
@@ -96,22 +96,22 @@ impl Client {
         self.program
     }
 
-    /// Returns the client of a program.
+    /// Returns the client with a program's name.
     pub(crate) fn named(program: &str) -> &'static Self {
         CLIENTS.iter().find(|client| client.program == program).expect("there is a row for it")
     }
 
-    /// It has a resource that needs no plugin.
+    /// Returns whether it has a resource that needs no plugin.
     pub(crate) fn has_resources(&self) -> bool {
         self.age >= (1, 4)
     }
 
-    /// It can lock with an object beside the state.
+    /// Returns whether it can lock with an object beside the state.
     pub(crate) fn has_lock_file(&self) -> bool {
         self.age >= (1, 10)
     }
 
-    /// Its row of the page.
+    /// Returns its row of the page.
     fn row(&self) -> String {
         let mark = |can: bool| if can { "yes" } else { "–" };
         let serve = if self.waits { "yes" } else { "yes ¹" };
@@ -134,7 +134,7 @@ impl Client {
     }
 }
 
-/// A page that says something else than what is tested would be worth nothing.
+/// The page must say what the tests check.
 pub(crate) fn page() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/clients.md");
     let page = std::fs::read_to_string(&path)

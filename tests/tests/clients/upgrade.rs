@@ -1,5 +1,5 @@
-//! A project that goes up from release to release: what the older one wrote, the newer one rewrites
-//! in its own format, with the serial that it found.
+//! A project that is upgraded from release to release: the newer one rewrites the state of the
+//! older one in its own format, with the same serial.
 
 use remote_state_tests::S3Server;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::project::Project;
 use crate::served::Serving;
 use crate::table::Client;
 
-/// From the format 3 to the newest.
+/// From format 3 to the newest.
 pub(crate) const PATH: [&str; 6] = [
     "terraform-0.11.11",
     "terraform-0.12.29",
@@ -18,7 +18,7 @@ pub(crate) const PATH: [&str; 6] = [
     "terraform-1.15.5",
 ];
 
-/// 0.12 cannot read what 0.11 has stored of the data source that is built in.
+/// 0.12 cannot read what 0.11 stores for the built-in data source.
 const OUTPUTS_ALONE: &str =
     "variable \"v\" {\n  default = \"1\"\n}\n\noutput \"value\" {\n  value = \"${var.v}\"\n}\n";
 

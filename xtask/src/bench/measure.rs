@@ -1,4 +1,4 @@
-//! Running a program once: how long it took, and how much memory it had at most.
+//! Runs a program once, and measures its time and peak memory.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -16,7 +16,7 @@ pub(crate) struct Run {
     pub(crate) peak_bytes: u64,
 }
 
-/// A command line with its surroundings.
+/// A command line with its environment.
 #[derive(Debug, Clone)]
 pub(crate) struct Line {
     pub(crate) words: Vec<OsString>,
@@ -24,12 +24,12 @@ pub(crate) struct Line {
     pub(crate) output: Output,
 }
 
-/// Where a program's answer goes.
+/// The destination of a program's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Output {
-    /// Into nothing: only its making is measured.
+    /// Discarded: only producing it is measured.
     Null,
-    /// Into a file beside the others.
+    /// A file beside the others.
     File,
 }
 
@@ -52,12 +52,12 @@ impl Line {
         self
     }
 
-    /// Runs it in `folder` through this very program, because the peak is known only of all
-    /// children together: there must be one.
+    /// Runs it in `folder` through this same program: the system reports the peak of all children
+    /// together, so there must be only one.
     pub(crate) fn run(&self, folder: &Path) -> Result<Run> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("bench").arg("measure").arg("--").args(&self.words).current_dir(folder);
-        // Nothing of the person's own accounts, plugins or settings takes part.
+        // The user's own accounts, plugins and settings must not take part.
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
             if ["AWS_", "TF_", "REMOTE_STATE_"].iter().any(|prefix| text.starts_with(prefix)) {
@@ -83,7 +83,7 @@ impl Line {
     }
 }
 
-/// `bench measure`: runs one program and says what it took, as the last line on stderr.
+/// `bench measure`: runs one program and prints its measurements as the last line on stderr.
 pub(crate) fn child(words: &[OsString]) -> Result<ExitCode> {
     let (program, arguments) = words.split_first().ok_or("there is nothing to measure")?;
     let started = Instant::now();
@@ -101,7 +101,7 @@ pub(crate) fn child(words: &[OsString]) -> Result<ExitCode> {
 fn peak_of_children() -> Result<u64> {
     use nix::sys::resource::{UsageWho, getrusage};
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    // Linux counts kilobytes, Apple's systems bytes.
+    // Linux reports kilobytes, Apple's systems bytes.
     let unit = if cfg!(target_vendor = "apple") { 1 } else { 1024 };
     Ok(u64::try_from(usage.max_rss()).unwrap_or(0) * unit)
 }
@@ -111,7 +111,7 @@ fn peak_of_children() -> Result<u64> {
     Err("memory is measured on Unix only".into())
 }
 
-/// The middle one of some numbers, or the mean of the two in the middle.
+/// Returns the median: the middle number, or the mean of the two in the middle.
 pub(crate) fn median(mut numbers: Vec<f64>) -> Option<f64> {
     numbers.sort_by(f64::total_cmp);
     let middle = numbers.len().checked_sub(1)? / 2;

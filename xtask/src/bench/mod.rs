@@ -1,8 +1,8 @@
-//! `cargo xtask bench`: side by side with other programs that do the same, against the same server,
-//! in one run.
+//! `cargo xtask bench`: compares with other programs that do the same, against the same server, in
+//! one run.
 //!
-//! What counts are ratios of medians. The programs of a row take turns, so that whatever else the
-//! machine does hits all of them.
+//! The bars are ratios of medians. The programs of a row take turns, so that other load on the
+//! machine affects all of them.
 
 mod measure;
 mod places;
@@ -60,8 +60,8 @@ pub(crate) struct S3Args {
     emulator: Option<PathBuf>,
 }
 
-/// Runs it. The workspace is looked for only where it is needed: that starts a program, and the
-/// peak of memory is that of all children.
+/// Runs the benchmarks. Looking up the workspace starts a program, and the peak of memory is that
+/// of all children, so this does it only where needed.
 pub(crate) fn run(workspace: impl FnOnce() -> Result<Workspace>, args: Args) -> Result<ExitCode> {
     match args.what {
         What::Measure { words } => measure::child(&words),
@@ -100,12 +100,12 @@ fn s3(workspace: &Workspace, args: &S3Args) -> Result<ExitCode> {
     Ok(if is_missed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Lets the programs of a row take turns. The first round warms up and does not count.
+/// Runs the programs of a row in turns. The first round warms up and does not count.
 fn measured(places: &Places, row: &Row, rounds: Option<NonZeroUsize>) -> Result<Vec<Measured>> {
     let mut runs: Vec<Vec<Run>> = vec![Vec::new(); row.contenders.len()];
     for round in 0..=rounds.map_or(row.rounds, NonZeroUsize::get) {
         for (contender, runs) in row.contenders.iter().zip(&mut runs) {
-            // What takes long is run less often, and needs no warming up.
+            // A slow program runs less often, and needs no warming up.
             let is_over = contender.at_most.is_some_and(|most| runs.len() >= most);
             if is_over {
                 continue;

@@ -1,4 +1,4 @@
-//! The servers that are measured against, and the programs that are measured.
+//! The servers and the programs of the benchmarks.
 
 use std::cell::Cell;
 use std::ffi::OsString;
@@ -15,14 +15,14 @@ use crate::servers::{self, Facts, Kind, Server, Started};
 use crate::tools::python;
 use crate::workspace::{Workspace, exe, on_path};
 
-/// The slow link: 30 ms to each answer, 25 MB/s for each connection.
+/// The slow link: 30 ms before each answer, 25 MB/s for each connection.
 const LATENCY_MS: &str = "30";
 const BYTES_PER_SECOND: &str = "25000000";
 
 /// The command line of Amazon's tools, if there is none on the PATH.
 const AWS_CLI: &str = "awscli==1.45.11";
 
-/// What is stored under this name is small, and what is stored under that is large.
+/// The keys of a small and of a large state.
 pub(crate) const SMALL: &str = "small";
 pub(crate) const LARGE: &str = "large";
 
@@ -35,7 +35,7 @@ pub(crate) struct Place {
     dialect: &'static str,
 }
 
-/// An emulator in a process of its own. It ends when its standard input does.
+/// An emulator in a process of its own, which ends when its standard input does.
 #[derive(Debug)]
 struct Emulator {
     child: Child,
@@ -59,13 +59,14 @@ impl Emulator {
 impl Drop for Emulator {
     fn drop(&mut self) {
         drop(self.child.stdin.take());
-        // It holds nothing that anybody needs.
+        // It holds no data that matters.
         self.child.kill().unwrap_or_default();
         drop(self.child.wait());
     }
 }
 
-/// Everything that runs while measuring. It ends, and its files go, with this value.
+/// Everything that runs during the benchmarks. Dropping it ends the programs and removes their
+/// files.
 #[derive(Debug)]
 pub(crate) struct Places {
     binary: PathBuf,
@@ -86,7 +87,7 @@ impl Places {
         let minio_server =
             servers::start(workspace, &server).map_err(|error| format!("minio: {error}"))?;
         let minio = Place::minio(&minio_server.facts)?;
-        // One configuration names both, so both have the same credentials.
+        // One configuration names both, so both use the same credentials.
         let (access_key, secret_key) = (minio.access_key.clone(), minio.secret_key.clone());
         let table = Emulator::start(emulator, &[&access_key, &secret_key])?;
         let slow_emulator =
@@ -139,21 +140,21 @@ impl Places {
         &self.slow
     }
 
-    /// Why something is not measured.
+    /// Returns why some programs are not measured.
     pub(crate) fn absences(&self) -> Vec<String> {
         let aws = self.aws.as_ref().err().map(|reason| format!("aws: {reason}"));
         let terraform = self.terraform.is_none().then(|| "terraform: not on PATH".to_owned());
         aws.into_iter().chain(terraform).collect()
     }
 
-    /// Makes the large state follow what is stored.
+    /// Gives the large state a serial that follows the stored one.
     pub(crate) fn next_serial(&self) -> Result<()> {
-        // Terraform stores a serial that is one higher than the one it is given.
+        // Terraform increments the serial that it stores.
         self.serial.set(self.serial.get() + 10);
         state::set_serial(&self.folder().join(LARGE), self.serial.get())
     }
 
-    /// Our own command, on the state under `key`.
+    /// Returns this project's command, on the state under `key`.
     pub(crate) fn remote_state(&self, place: &Place, key: &str, words: &[&str]) -> Line {
         let Place { endpoint, access_key, secret_key, dialect } = place;
         let keys = [
@@ -173,7 +174,7 @@ impl Places {
         Line::new(before.into_iter().chain(keys.map(OsString::from)).chain(words))
     }
 
-    /// Lets our command keep digests, in a table on this machine.
+    /// Makes this project's command keep digests, in a table on this machine.
     pub(crate) fn with_table(&self, mut line: Line) -> Line {
         let endpoint = format!("endpoints.dynamodb={}", self.table.endpoint);
         for key in ["dynamodb_table=tflock", &endpoint] {
@@ -199,7 +200,7 @@ impl Places {
         Line::new(fixed.chain(words.iter().copied()).chain([url.as_str()]))
     }
 
-    /// `aws s3 cp`, if there is one.
+    /// Returns `aws s3 cp`, if it is installed.
     pub(crate) fn aws_copy(&self, place: &Place, from: &str, to: &str) -> Option<Line> {
         let aws = self.aws.as_ref().ok()?;
         let words = ["s3", "cp", "--only-show-errors", "--endpoint-url", &place.endpoint, from, to];
@@ -214,7 +215,8 @@ impl Places {
         )
     }
 
-    /// Terraform in a folder that is initialised for the state under `key`, if there is one.
+    /// Returns Terraform in a folder that is initialised for the state under `key`, if it is
+    /// installed.
     pub(crate) fn terraform_on(
         &self,
         place: &Place,

@@ -1,4 +1,4 @@
-//! The table at the end of a run, and the same as JSON.
+//! The table at the end of a run, also as JSON.
 
 use std::fmt::Write as _;
 
@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use crate::bench::places::Places;
 use crate::bench::rows::{Bar, Row};
 
-/// The longest that the program may be, in bytes.
+/// The maximum size of the program, in bytes.
 const LONGEST: u64 = 25_000_000;
 
-/// How one program did.
+/// The measurements of one program.
 #[derive(Debug, Clone)]
 pub(crate) struct Measured {
     pub(crate) name: &'static str,
@@ -19,12 +19,12 @@ pub(crate) struct Measured {
     pub(crate) peak_bytes: u64,
 }
 
-/// A row, held against its bar.
+/// A row, compared with its bar.
 #[derive(Debug)]
 struct Line {
     name: &'static str,
     measured: Vec<Measured>,
-    /// What was reached and what was asked for.
+    /// The result and the bar.
     bar: String,
     is_fast_enough: bool,
     peak_bytes: Option<u64>,
@@ -73,7 +73,7 @@ impl Report {
         self.size_bytes = Some(size_bytes);
     }
 
-    /// How many bars were missed.
+    /// Returns the number of missed bars.
     pub(crate) fn missed(&self) -> usize {
         let lines = self
             .lines

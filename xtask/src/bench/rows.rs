@@ -1,4 +1,4 @@
-//! What is measured, and the bar that each of it has to keep.
+//! The benchmarks, and the bar of each.
 
 use crate::Result;
 use crate::bench::measure::{Line, Output};
@@ -11,10 +11,10 @@ const MIB: u64 = 1 << 20;
 pub(crate) struct Row {
     pub(crate) name: &'static str,
     pub(crate) rounds: usize,
-    /// Ours, what the bar compares it with, and others.
+    /// The project's command first, then the one that the bar compares it with, then others.
     pub(crate) contenders: Vec<Contender>,
     pub(crate) bar: Bar,
-    /// How much memory ours may have at most.
+    /// The maximum peak memory of the project's command.
     pub(crate) peak_bytes: Option<u64>,
 }
 
@@ -23,26 +23,26 @@ pub(crate) struct Contender {
     pub(crate) name: &'static str,
     pub(crate) line: Line,
     pub(crate) before: Before,
-    /// What takes long is run only so often.
+    /// The maximum number of runs, for slow programs.
     pub(crate) at_most: Option<usize>,
 }
 
-/// What has to be done before each run.
+/// The preparation of each run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Before {
     Nothing,
-    /// The large state gets a serial that follows the stored one.
+    /// Gives the large state a serial that follows the stored one.
     NextSerial,
 }
 
-/// How the first contender has to do against the second.
+/// How the first contender must compare with the second.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Bar {
-    /// Its time is at most so many times the other's.
+    /// Its time is at most this multiple of the other's.
     AtMost(f64),
-    /// It is at least so many times as fast.
+    /// It is at least this many times as fast.
     TimesFaster(f64),
-    /// Its time is at most this, whatever others take.
+    /// Its time is at most this, regardless of others.
     Seconds(f64),
 }
 

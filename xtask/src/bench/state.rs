@@ -1,4 +1,4 @@
-//! States to measure with.
+//! States for the benchmarks.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Seek as _, SeekFrom, Write as _};
@@ -6,10 +6,10 @@ use std::path::Path;
 
 use crate::Result;
 
-/// Serials of one width, so that the next one takes the place of the last.
+/// Serials of equal width, so that replacing one changes no other byte.
 const FIRST_SERIAL: u64 = 1_000_000_000;
 
-/// What comes before the serial.
+/// The text before the serial.
 const HEAD: &str = "{\n  \"version\": 4,\n  \"terraform_version\": \"1.11.4\",\n  \"serial\": ";
 
 /// Writes a state as Terraform would, with resources for which it needs no plugin, of `size_bytes`
@@ -51,7 +51,7 @@ pub(crate) fn write(path: &Path, size_bytes: usize) -> Result<()> {
     Ok(())
 }
 
-/// Gives a state its `number`th serial. Nothing else of the file changes.
+/// Gives a state its `number`th serial, and changes nothing else in the file.
 pub(crate) fn set_serial(path: &Path, number: u64) -> Result<()> {
     let mut file = OpenOptions::new().write(true).open(path)?;
     file.seek(SeekFrom::Start(HEAD.len() as u64))?;

@@ -1,7 +1,7 @@
-//! Which files of a crate import each other in a circle.
+//! Finds the files of a crate that import each other in a circle.
 //!
-//! Files in a circle can only be understood, tested and changed together. Two that know each
-//! other by nature are no harm; more are one big file in pieces.
+//! Files in a circle can only be understood, tested and changed together. A circle of two related
+//! files is harmless; a larger one is really one big file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,8 +10,8 @@ use std::path::Path;
 use crate::Result;
 use crate::check_deps::imports::{self, Imports};
 
-/// How many files of a crate may import each other in a circle at most. The rows of crates that
-/// have larger circles are what they have today, so that these cannot grow.
+/// The maximum number of files in a circle of each crate. A crate with larger circles has its
+/// present number here, so that they cannot grow.
 const LARGEST: &[(&str, usize)] = &[
     ("remote-state-cli", 2),
     ("remote-state-conformance", 2),
@@ -38,7 +38,7 @@ pub(crate) fn violations(package: &str, source: &Path) -> Result<Vec<String>> {
 /// A file, by its path below the sources, with its text.
 type File = (String, String);
 
-/// Which files each file imports.
+/// The files that each file imports.
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
 fn collect(folder: &Path, prefix: &str, files: &mut Vec<File>) -> Result<()> {
@@ -58,7 +58,7 @@ fn collect(folder: &Path, prefix: &str, files: &mut Vec<File>) -> Result<()> {
     Ok(())
 }
 
-/// Returns the module that a file is.
+/// Returns the module of a file.
 fn module_of(file: &str) -> imports::Path {
     let path = file.strip_suffix(".rs").unwrap_or(file);
     let mut segments: imports::Path = path.split('/').map(str::to_owned).collect();
@@ -89,10 +89,10 @@ fn graph(files: &[File]) -> Result<Graph> {
 
 type Modules<'a> = BTreeMap<imports::Path, (&'a str, Imports)>;
 
-/// How many names may stand for each other one after the other.
+/// The maximum number of aliases in a row.
 const LONGEST_CHAIN: usize = 8;
 
-/// Returns the module in which a path ends, following the names that modules on the way bring in.
+/// Returns the module in which a path ends, following aliases in the modules on the way.
 fn resolve(path: &[String], modules: &Modules<'_>, depth: usize) -> imports::Path {
     let mut module = imports::Path::new();
     for (at, segment) in path.iter().enumerate() {
@@ -112,7 +112,7 @@ fn resolve(path: &[String], modules: &Modules<'_>, depth: usize) -> imports::Pat
     module
 }
 
-/// Returns the circles: each is a largest set of files in which each file reaches all others.
+/// Returns the circles: each is a maximal set of files in which each file reaches all others.
 fn circles(graph: &Graph) -> Vec<Vec<&str>> {
     let reached: BTreeMap<&str, BTreeSet<&str>> =
         graph.keys().map(|file| (file.as_str(), reach(file, graph))).collect();

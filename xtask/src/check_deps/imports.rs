@@ -1,7 +1,7 @@
-//! What one source file imports.
+//! The imports of one source file.
 //!
-//! The scan reads tokens, so that comments and strings do not count, and paths in macros do. It
-//! knows no macro that makes paths, and no names that `use x::*` brings in.
+//! The scan reads tokens, so it ignores comments and strings, and sees paths in macros. It does not
+//! see paths that macros create, nor names that `use x::*` imports.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,9 +17,9 @@ pub(crate) type Path = Vec<String>;
 pub(crate) struct Imports {
     /// The paths that the file uses or imports.
     pub(crate) uses: Vec<Path>,
-    /// The names that the file brings into its module, with what they stand for.
+    /// The names that the file imports into its module, with their paths.
     pub(crate) names: BTreeMap<String, Path>,
-    /// Which of the names the file offers to others.
+    /// The names that the file reexports.
     reexports: BTreeMap<String, Path>,
     /// The identifiers outside of imports.
     identifiers: BTreeSet<String>,
@@ -28,13 +28,13 @@ pub(crate) struct Imports {
 }
 
 impl Imports {
-    /// Scans a file that is the module `module` of its crate.
+    /// Scans the file of the module `module` of its crate.
     pub(crate) fn scan(source: &str, module: &[String]) -> Result<Self> {
         let tokens: TokenStream =
             source.parse().map_err(|error| format!("cannot read the tokens: {error}"))?;
         let mut imports = Self::default();
         imports.items(tokens, module);
-        // A name that a file only passes on is no import of its own.
+        // Reexporting a name is not an import of the file's own.
         for (name, path) in &imports.reexports {
             if imports.identifiers.contains(name) {
                 imports.uses.push(path.clone());
@@ -125,7 +125,7 @@ fn is_punct(token: &TokenTree, character: char) -> bool {
     matches!(token, TokenTree::Punct(punct) if punct.as_char() == character)
 }
 
-/// Reads the path at the beginning, and how many tokens it has.
+/// Returns the path at the beginning, and its number of tokens.
 fn path(tokens: &[TokenTree]) -> (Path, usize) {
     let mut segments = Path::new();
     let mut length = 0;
@@ -144,7 +144,7 @@ fn path(tokens: &[TokenTree]) -> (Path, usize) {
     (segments, length)
 }
 
-/// Returns the names that the tree of a `use` brings in, each with its path.
+/// Returns the names that the tree of a `use` imports, each with its path.
 fn tree(tokens: &[TokenTree]) -> Vec<(String, Path)> {
     let (prefix, length) = path(tokens);
     let rest: Vec<&TokenTree> =
@@ -173,7 +173,7 @@ fn tree(tokens: &[TokenTree]) -> Vec<(String, Path)> {
     }
 }
 
-/// Resolves `crate`, `self` and `super`. Other paths begin with a name: of the file, or of
+/// Resolves `crate`, `self` and `super`. Other paths begin with a name: from the file, or of
 /// another crate.
 fn absolute(path: &[String], module: &[String]) -> Option<Path> {
     match path.first()?.as_str() {

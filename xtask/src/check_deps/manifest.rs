@@ -1,10 +1,10 @@
-//! Just enough of `Cargo.toml` to see what is inherited, which `cargo metadata` has already
-//! resolved away.
+//! Parses just enough of `Cargo.toml` to see what is inherited, which `cargo metadata` no longer
+//! shows.
 //!
-//! It reads the form that this workspace writes, a key and its value on one line, and arrays over
-//! several lines. A manifest in another form shows up as a violation, not as a pass.
+//! It reads the form of this workspace: a key and its value on one line, and arrays over several
+//! lines. A manifest in another form appears as a violation, not as a pass.
 
-/// The settings of one manifest, in their order.
+/// The settings of one manifest, in order.
 #[derive(Debug)]
 pub(crate) struct Manifest {
     entries: Vec<Entry>,
@@ -47,7 +47,7 @@ impl Manifest {
         Some(&entry.value)
     }
 
-    /// Tells whether a key is taken from the workspace, in any of TOML's three spellings.
+    /// Returns whether a key is inherited from the workspace, in any of TOML's three spellings.
     pub(crate) fn inherits(&self, section: &str, key: &str) -> bool {
         let dotted = self.value(section, &format!("{key}.workspace"));
         let table = self.value(&format!("{section}.{key}"), "workspace");
@@ -86,7 +86,7 @@ fn is_dependencies(section: &str) -> bool {
     })
 }
 
-/// Cuts a comment off, unless its `#` stands in a string.
+/// Removes a comment, unless its `#` is in a string.
 fn without_comment(line: &str) -> &str {
     let mut in_string = false;
     for (index, character) in line.char_indices() {

@@ -1,7 +1,8 @@
-//! `cargo xtask check-deps`: the architecture, as far as manifests, imports and strings show it.
+//! `cargo xtask check-deps`: checks the architecture, as far as manifests, imports and strings show
+//! it.
 //!
-//! What may depend on what is a table in `rules`, and how many files may import each other in a
-//! circle is one in `circles`. They are changed together with `ARCHITECTURE.md`, never to make a
+//! The table in `rules` defines the allowed dependencies, and the one in `circles` how many files
+//! may import each other in a circle. Change them together with `ARCHITECTURE.md`, never to make a
 //! build pass.
 
 mod circles;
@@ -62,7 +63,7 @@ fn read(path: &Path) -> Result<String> {
         .map_err(|error| format!("cannot read {}: {error}", path.display()).into())
 }
 
-/// Returns the names of all crates that a choice of features pulls in.
+/// Returns the names of all crates that a set of features pulls in.
 fn tree(workspace: &Workspace, rule: &TreeRule) -> Result<BTreeSet<String>> {
     let mut cargo =
         workspace.cargo(["tree", "--edges", "normal", "--prefix", "none", "--format", "{p}"]);

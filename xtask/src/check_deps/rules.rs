@@ -1,4 +1,4 @@
-//! What the crates may be to each other.
+//! The allowed dependencies between the crates.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -20,8 +20,8 @@ const CORE: &str = "remote-state-core";
 const FACADE: &str = "remote-state";
 
 const EDGES: &[Edges] = &[
-    // Core names no provider, not even in its tests: what a provider must do is written down
-    // without looking at one.
+    // Core names no provider, not even in its tests: its contract for providers is independent of
+    // each.
     Edges { package: CORE, always: &[], optional: &[], dev: &[] },
     Edges {
         package: "remote-state-oss",
@@ -43,7 +43,7 @@ const EDGES: &[Edges] = &[
         dev: &["remote-state-conformance", "remote-state-emulator"],
     },
     Edges { package: "remote-state-conformance", always: &[CORE], optional: &[], dev: &[] },
-    // The emulator judges the providers, so it shares as little as possible with them.
+    // The emulator tests the providers, so it shares as little as possible with them.
     Edges { package: "remote-state-emulator", always: &[CORE], optional: &[], dev: &[] },
     Edges {
         package: "remote-state-server",
@@ -90,13 +90,13 @@ const EDGES: &[Edges] = &[
         optional: &[],
         dev: &[],
     },
-    // Chores must build when the product does not, and in seconds.
+    // The chores must build even if the product does not, and in seconds.
     Edges { package: "xtask", always: &[], optional: &[], dev: &[] },
 ];
 
-/// A choice of features, and crates that it must not pull in.
+/// A set of features, and crates that it must not pull in.
 pub(crate) struct TreeRule {
-    /// What follows `cargo tree -p`.
+    /// The arguments after `cargo tree -p`.
     pub(crate) selection: &'static [&'static str],
     forbidden: &'static [&'static str],
 }
@@ -110,7 +110,7 @@ pub(crate) const TREES: &[TreeRule] = &[
         selection: &[FACADE],
         forbidden: &["aws-config", "aws-sdk-s3", "remote-state-oss", "remote-state-s3", "reqwest"],
     },
-    // Whoever takes one provider gets nothing of another's.
+    // A user of one provider gets no dependency of another.
     TreeRule {
         selection: &[FACADE, "--features", "oss"],
         forbidden: &["aws-config", "aws-sdk-s3", "aws-smithy-types", "remote-state-s3"],
@@ -159,7 +159,7 @@ impl TreeRule {
     }
 }
 
-/// Checks who depends on whom.
+/// Checks the dependencies between crates.
 pub(crate) fn edges(metadata: &Metadata) -> Vec<String> {
     let mut violations = Vec::new();
     for package in &metadata.packages {
@@ -215,7 +215,7 @@ impl Edges {
     }
 }
 
-/// Checks that what the workspace decides is not decided again.
+/// Checks that no package overrides what the workspace decides.
 pub(crate) fn inheritance(name: &str, manifest: &Manifest) -> Vec<String> {
     let mut violations = Vec::new();
     for key in ["version", "edition", "rust-version", "license"] {
@@ -237,8 +237,8 @@ pub(crate) fn inheritance(name: &str, manifest: &Manifest) -> Vec<String> {
     violations
 }
 
-/// Checks that what goes to a registry stands by itself there, and that CI builds it alone.
-/// `folder` is the package's, `workflow` the text of CI's.
+/// Checks that each published package is self-contained, and that CI builds it alone. `folder` is
+/// the package's, `workflow` the text of CI's.
 pub(crate) fn published(
     name: &str,
     manifest: &Manifest,

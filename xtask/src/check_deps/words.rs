@@ -1,5 +1,6 @@
-//! A library names no command and no flag of the command's: another program may be using it. This
-//! looks at each string in the sources of the libraries, except in comments, docs and tests.
+//! Checks that no library names a command or a flag of `remote-state`: another program may be using
+//! the library. This reads each string in the sources of the libraries, except in comments, docs
+//! and tests.
 
 use std::path::{Path, PathBuf};
 
@@ -45,7 +46,7 @@ pub(crate) fn violations(folder: &Path, root: &Path) -> Result<Vec<String>> {
     Ok(violations)
 }
 
-/// Returns the source files below a folder, without those that hold tests only.
+/// Returns the source files below a folder, except test files.
 fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder)? {
@@ -64,7 +65,7 @@ fn sources(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Returns what the strings of a source file name, each with its line.
+/// Returns the commands and flags in the strings of a source file, each with its line.
 fn named_in(text: &str) -> Result<Vec<(usize, String)>> {
     let tokens: TokenStream = text.parse().map_err(|error| format!("{error}"))?;
     let mut found = Vec::new();
@@ -88,7 +89,7 @@ fn visit(tokens: TokenStream, found: &mut Vec<(usize, String)>) {
     }
 }
 
-/// Returns whether a group is that of `#[doc = "…"]`, as which doc comments are parsed.
+/// Returns whether a group is that of `#[doc = "…"]`, the parsed form of a doc comment.
 fn is_doc(attribute: &Group) -> bool {
     attribute.delimiter() == Delimiter::Bracket
         && attribute.stream().to_string().starts_with("doc =")
@@ -99,7 +100,7 @@ fn is_for_tests(attribute: &Group) -> bool {
         && attribute.stream().to_string().replace(' ', "") == "cfg(test)"
 }
 
-/// Passes over an item: to its braces, or to its semicolon.
+/// Skips an item: to its braces, or to its semicolon.
 fn skip_item(tokens: &mut impl Iterator<Item = TokenTree>) {
     for token in tokens {
         match token {

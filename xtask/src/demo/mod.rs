@@ -1,7 +1,7 @@
-//! `cargo xtask demo`: what the project is for, shown and checked.
+//! `cargo xtask demo`: shows and checks what the project is for.
 //!
-//! Each step runs the commands that a person would type, shows them with their output, and checks
-//! what came out. Anything else than what was expected ends the demo with exit code 1.
+//! Each step runs the commands that a user would type, shows them with their output, and checks the
+//! result. An unexpected result ends the demo with exit code 1.
 
 mod stage;
 mod with_terraform;
@@ -32,7 +32,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         Some(_) => without_terraform::play(&mut stage, "left out as asked"),
         None => without_terraform::play(&mut stage, "neither `terraform` nor `tofu` is on PATH"),
     };
-    // The folder goes in any case, and what was shown is said even if a later step failed.
+    // Remove the folder and print the summary even if a step failed.
     let closed = stage.close();
     result.and(closed)?;
     Ok(ExitCode::SUCCESS)

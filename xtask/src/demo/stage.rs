@@ -1,4 +1,4 @@
-//! A fresh folder, a clean environment, and commands that are shown as they run.
+//! A fresh folder, a clean environment, and commands that are printed as they run.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -14,10 +14,10 @@ use crate::Result;
 use crate::process::{Captured, Streams, capture, wait_for_exit};
 use crate::workspace::Workspace;
 
-/// Where the demo plays.
+/// The surroundings of the demo.
 #[derive(Debug)]
 pub(crate) struct Stage {
-    /// Holds every folder of the demo, and goes with it.
+    /// Contains every folder of the demo, and is removed with this value.
     home: TempDir,
     path: OsString,
     steps: usize,
@@ -25,8 +25,8 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Copies `examples/quickstart` into a fresh folder, and puts the product on the PATH of its
-    /// commands.
+    /// Copies `examples/quickstart` into a fresh folder, and puts the product on the PATH of the
+    /// demo's commands.
     pub(crate) fn new(workspace: &Workspace, product: &Path) -> Result<Self> {
         let home = tempfile::Builder::new().prefix("remote-state-demo-").tempdir()?;
         let binaries = product.parent().unwrap_or(product).to_path_buf();
@@ -51,7 +51,7 @@ impl Stage {
         self.home.path().join(name)
     }
 
-    /// Begins a step of the story.
+    /// Starts a step of the demo.
     pub(crate) fn step(&mut self, heading: &str) {
         self.steps += 1;
         println!("{}. {heading}\n", self.steps);
@@ -61,14 +61,14 @@ impl Stage {
         show("   ", text);
     }
 
-    /// Notes what the commands before have shown.
+    /// Records what the previous commands have shown.
     pub(crate) fn showed(&mut self, what: impl Into<String>) {
         let what = what.into();
         println!("   ✓ {what}\n");
         self.shown.push(what);
     }
 
-    /// Runs a command, showing it and its output.
+    /// Runs a command, printing it and its output.
     pub(crate) fn run(&self, line: &Line) -> Result<Ran> {
         println!("   $ {line}");
         let captured = capture(self.command(line), Streams::Separate, |text| show("   ", text))?;
@@ -79,13 +79,13 @@ impl Stage {
         Ok(Ran { line: line.to_string(), captured })
     }
 
-    /// Runs a command without showing it: only to find out when something has happened.
+    /// Runs a command without printing it, to wait for a condition.
     pub(crate) fn ask(&self, line: &Line) -> Result<Ran> {
         let captured = capture(self.command(line), Streams::Separate, |_| {})?;
         Ok(Ran { line: line.to_string(), captured })
     }
 
-    /// Starts a command that goes on while others run; its output is shown at its end.
+    /// Starts a command that runs beside others; its output is printed at its end.
     pub(crate) fn start(&self, line: &Line) -> Result<Background> {
         println!("   $ {line} &\n");
         let log = self.folder("background.log");
@@ -103,7 +103,7 @@ impl Stage {
         let program = line.words.first().map_or("", String::as_str);
         let mut command = Command::new(program);
         command.args(line.words.iter().skip(1)).current_dir(self.quickstart());
-        // Nothing of the person's own accounts, plugins or settings takes part.
+        // The user's own accounts, plugins and settings must not take part.
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
             if ["AWS_", "ALICLOUD_", "TF_", "REMOTE_STATE_"]
@@ -128,7 +128,7 @@ impl Stage {
         command
     }
 
-    /// Says what was shown, and makes sure that nothing stays.
+    /// Prints what was shown, and checks that nothing is left.
     pub(crate) fn close(self) -> Result<()> {
         println!("What was shown:\n");
         for shown in &self.shown {
@@ -149,7 +149,7 @@ impl Stage {
     }
 }
 
-/// A command as a person types it: variables, then words.
+/// A command as a user types it: variables, then words.
 #[derive(Debug, Clone)]
 pub(crate) struct Line {
     variables: Vec<(String, String)>,
@@ -157,7 +157,7 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// Splits at spaces; no word of the demo has one inside.
+    /// Splits at spaces; no word of the demo contains one.
     pub(crate) fn new(text: &str) -> Self {
         Self { variables: Vec::new(), words: text.split_whitespace().map(str::to_owned).collect() }
     }
@@ -177,7 +177,7 @@ impl fmt::Display for Line {
     }
 }
 
-/// A command that has ended.
+/// A finished command.
 #[derive(Debug)]
 pub(crate) struct Ran {
     line: String,
@@ -193,7 +193,7 @@ impl Ran {
         self.captured.status.success()
     }
 
-    /// Returns what it answered, without the conversation.
+    /// Returns standard output, without the messages.
     pub(crate) fn answer(&self) -> String {
         self.captured.stdout.join("\n").trim().to_owned()
     }
@@ -211,7 +211,7 @@ impl Ran {
             .into())
     }
 
-    /// Looks in both streams.
+    /// Checks both streams.
     pub(crate) fn expect_mention(&self, expected: &str) -> Result<&Self> {
         if self.captured.lines.iter().any(|line| line.contains(expected)) {
             return Ok(self);
@@ -242,7 +242,7 @@ impl Ran {
     }
 }
 
-/// A command that still runs.
+/// A running command.
 #[derive(Debug)]
 pub(crate) struct Background {
     line: String,
@@ -251,7 +251,7 @@ pub(crate) struct Background {
 }
 
 impl Background {
-    /// Waits for the end, shows what it said, and checks its exit code.
+    /// Waits for the end, prints the output, and checks the exit code.
     pub(crate) fn finish(mut self, code: i32) -> Result<()> {
         let status = self.child.wait()?;
         println!("   [{}] ended:", self.line);
@@ -265,8 +265,8 @@ impl Background {
 
 impl Drop for Background {
     fn drop(&mut self) {
-        // Only a step that failed comes here with the program still running. Ended by itself, it
-        // ends its own children too, so it is given the time.
+        // The program still runs only after a failed step. If it ends by itself, it also ends its
+        // own children, so give it time.
         if wait_for_exit(&mut self.child, Duration::from_secs(30)).is_none() {
             self.child.kill().unwrap_or_default();
             wait_for_exit(&mut self.child, Duration::from_secs(5));
@@ -274,8 +274,7 @@ impl Drop for Background {
     }
 }
 
-/// Prints a line of a program's output, without spaces at its end, so that a transcript can be
-/// kept.
+/// Prints a line of a program's output, without trailing spaces, so that a transcript can be kept.
 fn show(indent: &str, text: &str) {
     println!("{}", format!("{indent}{text}").trim_end_matches(' '));
 }
@@ -287,8 +286,8 @@ fn expect_code(line: &str, status: ExitStatus, code: i32) -> Result<()> {
     Err(format!("`{line}`: expected exit code {code}, got {status}").into())
 }
 
-/// Copies the files of a folder, not its subfolders: a tried-out example has `.terraform` and
-/// `.remote-state` in it.
+/// Copies the files of a folder, not its subfolders: a used example contains `.terraform` and
+/// `.remote-state`.
 pub(crate) fn copy_files(from: &Path, to: &Path) -> Result<()> {
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
@@ -301,7 +300,7 @@ pub(crate) fn copy_files(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Returns the programs that still work below a folder after a while, where the system can tell.
+/// Returns the programs that still run below a folder after a while, if the system can tell.
 fn wait_until_deserted(folder: &Path) -> Vec<String> {
     let started = Instant::now();
     loop {

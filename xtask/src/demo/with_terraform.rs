@@ -1,4 +1,4 @@
-//! The story with a real Terraform or OpenTofu.
+//! The demo with a real Terraform or OpenTofu.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::Result;
 use crate::demo::stage::{Line, Stage, copy_files};
 
-/// How long the first apply holds the lock: long enough for three refusals on a slow machine.
+/// How long the first apply holds the lock: enough for three refusals on a slow machine.
 const SLOW_SECONDS: u32 = 15;
 
 pub(crate) fn play(stage: &mut Stage, client: &str) -> Result<()> {
@@ -67,7 +67,7 @@ fn refuse_a_second_writer(stage: &mut Stage, apply: &Line) -> Result<()> {
 fn read(stage: &mut Stage) -> Result<()> {
     stage.step("Reading, with no Terraform and no init");
     let output = stage.run(&Line::new("remote-state --dev output"))?;
-    // The sensitive output is named in the table, its value is not.
+    // The table names the sensitive output, but does not show its value.
     output
         .expect_code(0)?
         .expect_mention("value")?
@@ -122,7 +122,7 @@ fn native(stage: &mut Stage, client: &str) -> Result<()> {
         Line::new(&format!("remote-state exec --dev -- {client} -chdir=../native {rest}"))
     };
     stage.run(&run("init"))?.expect_code(0)?;
-    // Exit code 2 would be a plan with changes, and a state that is not there plans to create
+    // Exit code 2 would be a plan with changes, and without a state the plan would create
     // everything.
     let plan = run("plan -detailed-exitcode").with_variable("TF_VAR_v", 2);
     stage.run(&plan)?.expect_code(0)?.expect_mention("No changes.")?;
@@ -134,7 +134,7 @@ fn native(stage: &mut Stage, client: &str) -> Result<()> {
 }
 
 fn write_backend(folder: &Path, minor: Option<u32>) -> Result<()> {
-    // Native lock files came with 1.10; before it the option is an error.
+    // Native lock files came with 1.10; older versions reject the option.
     let lock =
         if minor.is_some_and(|minor| minor < 10) { "" } else { "    use_lockfile   = true\n" };
     let text = format!(
@@ -156,7 +156,7 @@ fn write_backend(folder: &Path, minor: Option<u32>) -> Result<()> {
     Ok(())
 }
 
-/// Polls until somebody holds a lock, and returns its id.
+/// Polls until a client holds a lock, and returns its id.
 fn wait_for_lock(stage: &Stage) -> Result<String> {
     let started = Instant::now();
     loop {
@@ -178,7 +178,7 @@ fn wait_for_lock(stage: &Stage) -> Result<String> {
     }
 }
 
-/// Finds the first lock's id, wherever the answer holds it.
+/// Returns the first lock id anywhere in the answer.
 fn lock_id(value: &Value) -> Option<String> {
     match value {
         Value::Object(fields) => {
@@ -193,7 +193,7 @@ fn lock_id(value: &Value) -> Option<String> {
     }
 }
 
-/// Reads `10` from `Terraform v1.10.5` or `OpenTofu v1.10.0`; nothing from a version that is not 1.
+/// Reads `10` from `Terraform v1.10.5` or `OpenTofu v1.10.0`; `None` if the major version is not 1.
 fn minor_version(text: &str) -> Option<u32> {
     let (_, version) = text.lines().next()?.split_once(" v1.")?;
     version.split('.').next()?.parse().ok()

@@ -1,5 +1,4 @@
-//! The story where there is no Terraform: a state that the example ships is pushed, locked and
-//! read.
+//! The demo without Terraform: pushes, locks and reads a state that the example ships.
 
 use crate::Result;
 use crate::demo::stage::{Line, Stage};
@@ -31,7 +30,7 @@ pub(crate) fn play(stage: &mut Stage, why: &str) -> Result<()> {
 
     stage.step("Reading");
     let output = stage.run(&Line::new("remote-state --dev output"))?;
-    // The sensitive output is named in the table, its value is not.
+    // The table names the sensitive output, but does not show its value.
     output
         .expect_code(0)?
         .expect_mention("value")?
@@ -68,7 +67,7 @@ pub(crate) fn play(stage: &mut Stage, why: &str) -> Result<()> {
     Ok(())
 }
 
-/// Writes the state that would follow: the next serial, another value.
+/// Writes a state that may follow: the next serial, another value.
 fn write_next(example: &std::path::Path, next: &std::path::Path) -> Result<()> {
     let text = std::fs::read_to_string(example)?;
     let changed = text

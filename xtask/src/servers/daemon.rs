@@ -1,4 +1,4 @@
-//! A program that serves until it is ended.
+//! A server program that runs until it is killed.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -12,8 +12,8 @@ use crate::Result;
 use crate::process::wait_for_exit;
 use crate::servers::folder::RunFolder;
 
-/// A running program that writes a log, and that is killed, by its own id, when this value goes, or
-/// when a signal ends us.
+/// A running program that writes a log. Dropping this value, or a signal that ends xtask, kills it
+/// by its own id.
 #[derive(Debug)]
 pub(crate) struct Daemon {
     name: &'static str,
@@ -41,7 +41,7 @@ impl Daemon {
         Ok(Self { name, child, log })
     }
 
-    /// Asks `ready` again and again until it says yes.
+    /// Calls `ready` until it returns true.
     ///
     /// # Errors
     /// Says that the program ended, or was not ready within `limit`, with the end of its log.
@@ -52,8 +52,8 @@ impl Daemon {
     ) -> Result<()> {
         let started = Instant::now();
         loop {
-            // Whether it lives comes first: another program may answer at the port that this one
-            // did not get.
+            // First check that it runs: another program may answer at a port that this one did not
+            // get.
             let reason = match self.child.try_wait()? {
                 Some(status) => format!("{} ended while starting ({status})", self.name),
                 None if ready() => return Ok(()),
@@ -69,7 +69,7 @@ impl Daemon {
         }
     }
 
-    /// Tells whether the program has ended.
+    /// Returns whether the program has ended.
     pub(crate) fn has_ended(&mut self) -> Result<bool> {
         Ok(self.child.try_wait()?.is_some())
     }
@@ -89,8 +89,8 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // It may have ended already, by the same Ctrl-C that ends us; there is nobody to tell about
-        // a failure here.
+        // The Ctrl-C that ends xtask may have ended it already; there is nowhere to report a
+        // failure.
         self.child.kill().unwrap_or_default();
         wait_for_exit(&mut self.child, Duration::from_secs(10));
         running().remove(&self.child.id());
@@ -103,7 +103,7 @@ fn running() -> MutexGuard<'static, BTreeSet<u32>> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// From now on a signal that ends us ends the programs too: then no destructor runs.
+/// From now on, a signal that ends xtask also kills the programs: no destructor runs then.
 #[cfg(unix)]
 pub(crate) fn end_with_us() -> Result<()> {
     use rustix::process::{Pid, Signal, kill_process};
@@ -112,12 +112,11 @@ pub(crate) fn end_with_us() -> Result<()> {
     let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM])?;
     std::thread::spawn(move || {
         for signal in signals.forever() {
-            // The set stays locked: nothing more is to be started, and no id is to be given to
-            // another process.
+            // The set stays locked: no program may start now, and the system must not reuse an id.
             let running = running();
             for id in running.iter() {
                 let id = i32::try_from(*id).ok().and_then(Pid::from_raw);
-                // One that has ended already is what is wanted.
+                // The program may have ended already, which is fine.
                 id.map_or(Ok(()), |id| kill_process(id, Signal::KILL)).unwrap_or_default();
             }
             signal_hook::low_level::emulate_default_handler(signal).unwrap_or_default();
@@ -126,13 +125,13 @@ pub(crate) fn end_with_us() -> Result<()> {
     Ok(())
 }
 
-/// Elsewhere Ctrl-C reaches the programs as it reaches us, and nothing else ends us.
+/// On other systems Ctrl-C also reaches the programs, and no other signal ends xtask.
 #[cfg(not(unix))]
 pub(crate) fn end_with_us() -> Result<()> {
     Ok(())
 }
 
-/// Returns an address of this machine alone whose port was free a moment ago.
+/// Returns a loopback address whose port was free a moment ago.
 pub(crate) fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }

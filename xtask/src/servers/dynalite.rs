@@ -1,5 +1,4 @@
-//! dynalite for tests: DynamoDB in JavaScript, by other people than those who wrote moto and our
-//! emulator.
+//! dynalite for tests: DynamoDB in JavaScript, independent of moto and of this project's emulator.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,10 +11,10 @@ use crate::tools::node;
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-/// Starts a dynalite without a table; it takes any keys.
+/// Starts dynalite without a table; it accepts any keys.
 ///
 /// # Errors
-/// Says why there is none, in words that fit after `dynalite: `.
+/// Says why it could not start, as a sentence to follow `dynalite: `.
 pub(crate) fn start(target_dir: &Path) -> Result<Started> {
     let node = node::packages(target_dir, "dynalite-4.0.0", &["dynalite@4.0.0"])?;
     attempts(target_dir, Kind::Dynalite, |folder| {
@@ -23,7 +22,7 @@ pub(crate) fn start(target_dir: &Path) -> Result<Started> {
         let mut command = Command::new(&node.program);
         command.arg(node.folder.join("dynalite").join("cli.js"));
         command.args(["--host", &address.ip().to_string(), "--port", &address.port().to_string()]);
-        // Tables are there at once.
+        // Creating a table takes no time.
         command.args(["--createTableMs", "0", "--deleteTableMs", "0"]);
         let mut daemon = Daemon::start("dynalite", command, folder)?;
         daemon.wait_until(READY_WITHIN, || http::answers(address))?;

@@ -1,4 +1,4 @@
-//! Where a server of one run lives.
+//! The folder of one server in one run.
 
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 
 use crate::Result;
 
-/// A new folder below `target/servers`, which goes with this value; its logs stay if they are
+/// A new folder below `target/servers`, removed with this value; its logs stay if they are
 /// [kept](Self::keep_logs).
 ///
-/// After a signal no destructor of ours runs and the folder stays; the next one that is made sweeps
-/// it.
+/// After a signal no destructor runs and the folder stays; creating the next one removes it.
 #[derive(Debug)]
 pub(crate) struct RunFolder {
     path: PathBuf,
@@ -19,11 +18,11 @@ pub(crate) struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes a folder whose name begins with `stem`.
+    /// Creates a folder whose name begins with `stem`.
     pub(crate) fn new(target_dir: &Path, stem: &str) -> Result<Self> {
         let parent = target_dir.join("servers");
         std::fs::create_dir_all(&parent)?;
-        // One at a time: a folder that is made and not yet locked would look abandoned.
+        // One at a time: a folder that is not locked yet would look abandoned.
         let turn = File::create(parent.join("turn"))?;
         turn.lock()?;
         sweep(&parent);
@@ -38,12 +37,12 @@ impl RunFolder {
         &self.path
     }
 
-    /// Returns where a log is written.
+    /// Returns the path of a log.
     pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.path.join("log").join(format!("{name}.log"))
     }
 
-    /// Puts the logs where they outlive the folder, and returns the place.
+    /// Moves the logs to a place outside the folder, and returns it.
     pub(crate) fn keep_logs(&self) -> Result<PathBuf> {
         let name = self.path.file_name().unwrap_or_default();
         let kept = self.path.with_file_name("logs").join(name);
@@ -58,14 +57,14 @@ impl RunFolder {
 
 impl Drop for RunFolder {
     fn drop(&mut self) {
-        // There is nobody to tell about a failure here, and the next run sweeps what is left.
+        // There is nowhere to report a failure, and the next run removes the rest.
         std::fs::remove_dir_all(&self.path).unwrap_or_default();
     }
 }
 
 const IN_USE: &str = "in-use";
 
-/// Removes the folders of runs that ended without their destructor.
+/// Removes the folders of runs that ended without running their destructor.
 fn sweep(parent: &Path) {
     for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
         let Ok(marker) = File::open(entry.path().join(IN_USE)) else { continue };
@@ -75,7 +74,7 @@ fn sweep(parent: &Path) {
     }
 }
 
-/// Returns sixteen hexadecimal digits that nobody guesses in the life of a test run.
+/// Returns sixteen random hexadecimal digits.
 pub(crate) fn random_word() -> String {
     format!("{:016x}", RandomState::new().build_hasher().finish())
 }

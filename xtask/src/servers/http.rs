@@ -1,4 +1,4 @@
-//! The few requests that it takes to get a server ready.
+//! A minimal HTTP client, for preparing servers.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -15,7 +15,7 @@ pub(crate) struct Reply {
     pub(crate) body: String,
 }
 
-/// Sends one request over plain HTTP, and reads the answer to its end.
+/// Sends one request over plain HTTP, and reads the whole answer.
 pub(crate) fn ask(
     address: SocketAddr,
     method: &str,
@@ -38,7 +38,7 @@ pub(crate) fn ask(
     let mut reply = Vec::new();
     match stream.read_to_end(&mut reply) {
         Ok(_) => {}
-        // What came before a reset is all there is.
+        // The bytes before a reset are the answer.
         Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
         Err(error) => return Err(error.into()),
     }
@@ -49,7 +49,7 @@ pub(crate) fn ask(
     Ok(Reply { status, body })
 }
 
-/// As [`ask`], for what has to succeed.
+/// Like [`ask`], for requests that must succeed.
 pub(crate) fn demand(
     address: SocketAddr,
     method: &str,
@@ -65,7 +65,7 @@ pub(crate) fn demand(
         .into())
 }
 
-/// Tells whether something answers over HTTP, whatever it says.
+/// Returns whether a server answers over HTTP, with any status.
 pub(crate) fn answers(address: SocketAddr) -> bool {
     ask(address, "GET", "/", &[], "").is_ok()
 }

@@ -1,7 +1,7 @@
-//! The servers that the tests run against: external programs on the loopback interface, each with a
-//! folder of its own and a free port, ended by id.
+//! The servers for the tests: external programs on the loopback interface, each with a folder of
+//! its own and a free port, killed by id.
 //!
-//! A new kind is a module here, a variant of [`Kind`], and an arm in [`start`].
+//! To add a kind, add a module here, a variant of [`Kind`], and an arm in [`start`].
 
 mod ceph;
 mod daemon;
@@ -25,12 +25,12 @@ use crate::servers::daemon::Daemon;
 use crate::servers::folder::RunFolder;
 use crate::workspace::Workspace;
 
-/// The bucket that a server has when it is ready, if it has one.
+/// The bucket of a server that is ready, if it has one.
 const BUCKET: &str = "tfstate";
-/// The lock table that a server has when it is ready, if it has one.
+/// The lock table of a server that is ready, if it has one.
 const TABLE: &str = "tflock";
 
-/// What can be started.
+/// The kinds of servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Kind {
@@ -38,7 +38,7 @@ pub(crate) enum Kind {
     Ceph,
     /// A DynamoDB in JavaScript, from npm.
     Dynalite,
-    /// Ours. It runs inside the test, so there is nothing to start.
+    /// The project's own emulator. It runs inside the test, so there is nothing to start.
     Emulator,
     /// MinIO, found or built with Go.
     Minio,
@@ -67,24 +67,24 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A server, and how it is started. Setups that ask for the same share one.
+/// A server, and how to start it. Setups that name the same server share one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Server {
     pub(crate) kind: Kind,
-    /// Checks who asks, and whether they may. Only moto does without.
+    /// Checks signatures and policies. Only moto can also run without.
     #[serde(default)]
     pub(crate) authentication: bool,
-    /// Has a key service of its own. Only MinIO does without.
+    /// Has a key service of its own. Only MinIO can also run without.
     #[serde(default)]
     pub(crate) kms: bool,
-    /// Speaks TLS, with a certificate that is made for it and that nobody else trusts.
+    /// Uses TLS, with a new certificate that no other program trusts.
     #[serde(default)]
     pub(crate) tls: bool,
 }
 
-/// What a test is told about a server, by name: `endpoint`, `access_key`, `secret_key`, and what
-/// only some have.
+/// The facts that a test gets about a server, by name: `endpoint`, `access_key`, `secret_key`, and
+/// others that only some servers have.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Facts(BTreeMap<&'static str, String>);
 
@@ -110,11 +110,11 @@ impl Facts {
     }
 }
 
-/// A running server. It ends, and its folder goes, with this value.
+/// A running server. Dropping it ends the server and removes its folder.
 #[derive(Debug)]
 pub(crate) struct Started {
     pub(crate) facts: Facts,
-    /// Ended in this order: who asks before who answers. The first is the one that tests talk to.
+    /// Ended in this order: clients before the servers that they use. Tests talk to the first.
     daemons: Vec<Daemon>,
     folder: Option<RunFolder>,
 }
@@ -122,7 +122,7 @@ pub(crate) struct Started {
 /// Finds or installs a server, starts it, and waits until it answers.
 ///
 /// # Errors
-/// Says why there is none, in words that fit after its kind's name and a colon.
+/// Says why it could not start, as a sentence to follow the name of its kind and a colon.
 pub(crate) fn start(workspace: &Workspace, server: &Server) -> Result<Started> {
     let target = workspace.target_dir();
     match server.kind {
@@ -138,22 +138,22 @@ pub(crate) fn start(workspace: &Workspace, server: &Server) -> Result<Started> {
 }
 
 impl Started {
-    /// Saves the logs, which would go with the server's folder, and returns where they are; nothing
-    /// if there are none.
+    /// Saves the logs outside the server's folder, which is removed, and returns their place;
+    /// `None` if there are none.
     pub(crate) fn keep_logs(&self) -> Option<Result<PathBuf>> {
         self.folder.as_ref().map(RunFolder::keep_logs)
     }
 
-    /// Waits until the server ends by itself or by a signal, and says how; nothing if no program
-    /// runs beside us.
+    /// Waits until the server ends by itself or by a signal, and says how; `None` if it is not a
+    /// separate program.
     pub(crate) fn wait(&mut self) -> Option<Result<String>> {
         let daemon = self.daemons.first_mut()?;
         Some(daemon.wait().map(|status| format!("{status}\n{}", daemon.log_tail())))
     }
 }
 
-/// Starts a server in a folder of its own, up to three times if its port is taken by another
-/// program at the last moment. If it does not start, its logs are kept.
+/// Starts a server in a folder of its own, up to three times if another program takes its port at
+/// the last moment. Keeps the logs if it does not start.
 fn attempts(
     target_dir: &Path,
     kind: Kind,
@@ -174,7 +174,7 @@ fn attempts(
     }
 }
 
-/// Tells whether a server did not get its port.
+/// Returns whether the error means that a server did not get its port.
 fn is_taken(error: &str) -> bool {
     let error = error.to_lowercase();
     error.contains("address already in use") || error.contains("eaddrinuse")

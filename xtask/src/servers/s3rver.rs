@@ -1,5 +1,5 @@
-//! s3rver for tests: an S3 in JavaScript that ignores every condition, so that no lock can be held
-//! on it.
+//! s3rver for tests: an S3 server in JavaScript that ignores every condition, so that it cannot
+//! hold a lock.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,13 +12,13 @@ use crate::tools::node;
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-/// Its only user, who cannot be changed: <https://github.com/jamhall/s3rver#readme>.
+/// Its only user, which cannot be changed: <https://github.com/jamhall/s3rver#readme>.
 const KEY: &str = "S3RVER";
 
-/// Starts an s3rver with one bucket.
+/// Starts s3rver with one bucket.
 ///
 /// # Errors
-/// Says why there is none, in words that fit after `s3rver: `.
+/// Says why it could not start, as a sentence to follow `s3rver: `.
 pub(crate) fn start(target_dir: &Path) -> Result<Started> {
     let node = node::packages(target_dir, "s3rver-3.7.1", &["s3rver@3.7.1"])?;
     attempts(target_dir, Kind::S3rver, |folder| {

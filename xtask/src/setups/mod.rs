@@ -1,8 +1,8 @@
-//! What the tests run against: each setup is a folder `.github/services/<provider>/<setup>/`.
+//! The setups for the tests: each is a folder `.github/services/<provider>/<setup>/`.
 //!
-//! Its `setup.toml` says in `[server]` which server holds the objects, in `[table]` which one holds
-//! the lock table if that is another, and in `[clients]` which programs of the vendor's judge us.
-//! What else stands there, `[shows]` above all, is for the tests.
+//! In its `setup.toml`, `[server]` names the server for the objects, `[table]` the one for the lock
+//! table if that is another, and `[clients]` the vendor's programs that test this project. The
+//! tests read the rest, above all `[shows]`.
 
 mod running;
 
@@ -32,7 +32,7 @@ struct Description {
     clients: Clients,
 }
 
-/// Programs that nobody here wrote, in exact versions.
+/// Programs from outside this project, in exact versions.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Clients {
@@ -48,7 +48,7 @@ impl Setup {
     /// Reads all folders.
     ///
     /// # Errors
-    /// Names the file that is not understood.
+    /// Names the file that cannot be parsed.
     pub(crate) fn all(root: &Path) -> Result<Vec<Self>> {
         let mut setups = Vec::new();
         for provider in folders(&root.join(".github").join("services"))? {
@@ -71,23 +71,23 @@ impl Setup {
         Ok(Self { name: format!("{provider}/{}", name(folder)), description })
     }
 
-    /// The kinds of its servers.
+    /// Returns the kinds of its servers.
     pub(crate) fn kinds(&self) -> impl Iterator<Item = Kind> {
         self.servers().map(|server| server.kind)
     }
 
-    /// The servers that it consists of.
+    /// Returns its servers.
     fn servers(&self) -> impl Iterator<Item = Server> {
         std::iter::once(self.description.server).chain(self.description.table)
     }
 }
 
-/// What `--setup` and `--require` may name beside programs.
+/// Returns the setup that `--setup` or `--require` names, if it is one.
 pub(crate) fn named<'a>(setups: &'a [Setup], name: &str) -> Option<&'a Setup> {
     setups.iter().find(|setup| setup.name == name)
 }
 
-/// Returns the kinds of servers that setups are made of.
+/// Returns the kinds of the servers in setups.
 pub(crate) fn kinds(setups: &[Setup]) -> BTreeSet<Kind> {
     setups.iter().flat_map(Setup::kinds).collect()
 }

@@ -1,4 +1,4 @@
-//! The setups of one run: what is there, and why the rest is not.
+//! The setups of one run: those that run, and why the others do not.
 
 use std::collections::BTreeMap;
 
@@ -10,22 +10,23 @@ use crate::setups::Setup;
 use crate::tools::{node, python};
 use crate::workspace::Workspace;
 
-/// Why a setup is not there.
+/// Why a setup is not available.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Absence {
-    /// What of it could not be had; none if it was not asked for.
+    /// The server that is not available; `None` if the setup was not requested.
     pub(crate) kind: Option<Kind>,
     pub(crate) reason: String,
 }
 
 impl Absence {
-    /// The reason on one line, as test binaries repeat it; the end of a log may follow it.
+    /// Returns the reason as one line, which test binaries repeat; the end of a log may follow it
+    /// in the full text.
     pub(crate) fn summary(&self) -> &str {
         self.reason.lines().next().unwrap_or_default()
     }
 }
 
-/// Servers that run as long as this value, and what tests are told about them.
+/// Running servers, which end with this value, and their facts for the tests.
 #[derive(Debug, Default)]
 pub(crate) struct Running {
     setups: BTreeMap<String, std::result::Result<Facts, Absence>>,
@@ -33,7 +34,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts what some setups need, each server once and all of them at the same time.
+    /// Starts the servers of setups, each once and all at the same time.
     pub(crate) fn start<'a>(
         workspace: &Workspace,
         setups: impl IntoIterator<Item = &'a Setup>,
@@ -57,7 +58,7 @@ impl Running {
         Self { setups: told, servers: started.into_values().filter_map(Result::ok).collect() }
     }
 
-    /// Says of a setup that it was not asked for.
+    /// Records that a setup was not requested.
     pub(crate) fn leave_out(&mut self, setup: &Setup, reason: &str) {
         let absence = Absence { kind: None, reason: reason.to_owned() };
         self.setups.entry(setup.name.clone()).or_insert(Err(absence));
@@ -71,13 +72,13 @@ impl Running {
         self.setups.get(name)?.as_ref().ok()
     }
 
-    /// Returns the setups that could not be had, with their names.
+    /// Returns the setups that are not available, with their names.
     pub(crate) fn absent(&self) -> impl Iterator<Item = (&str, &Absence)> {
         self.setups.iter().filter_map(|(name, facts)| Some((name.as_str(), facts.as_ref().err()?)))
     }
 
-    /// What test binaries read: by setup an object with the facts, or with `absent` and the reason
-    /// alone.
+    /// Returns the JSON for test binaries: for each setup an object with its facts, or with
+    /// `absent` and the reason.
     pub(crate) fn json(&self) -> Value {
         let object = |facts: &std::result::Result<Facts, Absence>| -> Map<String, Value> {
             match facts {
@@ -93,7 +94,7 @@ impl Running {
             .collect()
     }
 
-    /// Saves what would go with the servers' folders.
+    /// Saves the logs from the servers' folders.
     pub(crate) fn keep_logs(&self) {
         for kept in self.servers.iter().filter_map(Started::keep_logs) {
             match kept {
@@ -103,8 +104,8 @@ impl Running {
         }
     }
 
-    /// Waits until a server ends by itself or by a signal, and says how; nothing if no program runs
-    /// beside us.
+    /// Waits until a server ends by itself or by a signal, and says how; `None` if none is a
+    /// separate program.
     pub(crate) fn wait(&mut self) -> Option<Result<String>> {
         self.servers.iter_mut().find_map(Started::wait)
     }
@@ -116,7 +117,7 @@ fn facts_of(
     started: &BTreeMap<Server, Result<Started>>,
 ) -> std::result::Result<Facts, Absence> {
     let mut all = Facts::default();
-    // The table's server comes last: it is the one that is asked for the table.
+    // The table's server comes last, so that its facts name the table.
     for server in setup.servers() {
         let kind = server.kind;
         let absence =
@@ -134,12 +135,12 @@ fn facts_of(
     Ok(all)
 }
 
-/// Installs the clients: the fact `python` is an interpreter that has the packages, `node` is the
+/// Installs the clients: the fact `python` is an interpreter with the packages, `node` is the
 /// program, and `node_modules` the folder.
 fn clients(workspace: &Workspace, setup: &Setup, facts: &mut Facts) -> Result<()> {
     let clients = &setup.description.clients;
     let folder = |ecosystem: &str, packages: &[String]| {
-        // Another list is another folder, so that an older checkout keeps its own.
+        // Each list has a folder of its own, so that an older checkout keeps its packages.
         format!("{}-{ecosystem}-{:08x}", setup.name.replace('/', "-"), fingerprint(packages))
     };
     let list =
@@ -162,7 +163,8 @@ fn clients(workspace: &Workspace, setup: &Setup, facts: &mut Facts) -> Result<()
     Ok(())
 }
 
-/// FNV-1a of a list: <https://datatracker.ietf.org/doc/html/draft-eastlake-fnv>. It has to be the same in every build of ours.
+/// FNV-1a of a list: <https://datatracker.ietf.org/doc/html/draft-eastlake-fnv>. It must be the
+/// same in every build.
 fn fingerprint(list: &[String]) -> u32 {
     list.join("\n")
         .bytes()

@@ -1,21 +1,21 @@
-//! `cargo xtask test`: everything, as named suites.
+//! `cargo xtask test`: runs all tests, as named suites.
 //!
-//! | suite | what it is |
+//! | suite | contents |
 //! |---|---|
 //! | `unit` | tests beside the code, and each crate's own integration tests |
 //! | `doc` | examples in documentation |
 //! | `conformance` | the crates' test targets named `conformance…`: every provider on the emulator |
 //! | any other | a test target of the package `remote-state-tests`, by its file's name |
 //!
-//! The test targets of `remote-state-tests` say with `REMOTE_STATE_TEST_LISTS_SETUPS` in their
-//! environment which setups their tests need, one a line, and these are started. Then they learn
-//! from the environment what is there: `REMOTE_STATE_BIN` is the binary under test;
-//! `REMOTE_STATE_TEST_TERRAFORM` and `REMOTE_STATE_TEST_TOFU` are absent when the program is;
-//! `REMOTE_STATE_TEST_CLIENTS` is a JSON object of Terraform of other ages, by version, which are
-//! fetched for the suite `clients` while everything is built; `REMOTE_STATE_TEST_SETUPS` is a JSON
-//! object of all setups; `REMOTE_STATE_TEST_ONLY` names those whose tests alone are run.
-//! `REMOTE_STATE_TEST_LONG` is there with `--long`. They report what they could not run as ignored,
-//! and the table at the end says why.
+//! With `REMOTE_STATE_TEST_LISTS_SETUPS` in their environment, the test targets of
+//! `remote-state-tests` print the setups that their tests need, one per line, and xtask starts
+//! these. Then the environment tells the targets what is available: `REMOTE_STATE_BIN` is the
+//! binary under test; `REMOTE_STATE_TEST_TERRAFORM` and `REMOTE_STATE_TEST_TOFU` are absent if the
+//! program is; `REMOTE_STATE_TEST_CLIENTS` is a JSON object of other versions of Terraform, by
+//! version, which xtask fetches for the suite `clients` during the build;
+//! `REMOTE_STATE_TEST_SETUPS` is a JSON object of all setups; `REMOTE_STATE_TEST_ONLY` names the
+//! setups to which the tests are limited; `REMOTE_STATE_TEST_LONG` is set with `--long`. The
+//! targets report tests that they cannot run as ignored, and the table at the end says why.
 
 mod outcome;
 mod requirement;
@@ -33,9 +33,9 @@ use crate::test::requirement::{Required, Requirement, Requirements, start_setups
 use crate::test::suite::{Run, Selection, Suite};
 use crate::workspace::Workspace;
 
-/// Says to a test binary that it may take its time.
+/// Tells a test binary to run its long tests.
 const LONG: &str = "REMOTE_STATE_TEST_LONG";
-/// How much of a failing suite's output is shown.
+/// How many lines of a failing suite's output are shown.
 const TAIL: usize = 200;
 
 #[derive(clap::Args)]
@@ -67,7 +67,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// Every suite, with what must be there.
+    /// Returns the arguments for every suite, with what is required.
     pub(crate) fn all(require: Vec<String>) -> Self {
         Self {
             require,
@@ -102,7 +102,7 @@ pub(crate) fn run_suites(workspace: &Workspace, args: &Args) -> Result<Vec<Row>>
     }
     let mut selection = Selection::new(workspace.metadata(), &args.suite)?;
     if !args.setup.is_empty() {
-        // The others run on nothing but what is in them.
+        // The other suites need no setups.
         selection.retain_end_to_end()?;
     }
     let started = Instant::now();
@@ -111,11 +111,11 @@ pub(crate) fn run_suites(workspace: &Workspace, args: &Args) -> Result<Vec<Row>>
             matches!(required, Required::Clients | Required::One(Requirement::Client(_)))
         });
     let target_dir = workspace.target_dir().to_owned();
-    // Fetching is waiting, and building is not.
+    // Fetch clients during the build: one waits for the network, the other computes.
     let clients = wants_clients
         .then(|| std::thread::spawn(move || crate::tools::clients::install_all(&target_dir)));
     let built = selection.build(workspace).and_then(|suites| {
-        // Only the end-to-end suites use the binary and talk to other programs.
+        // Only the end-to-end suites use the binary and other programs.
         let product =
             selection.end_to_end().then(|| workspace.build_product_as_tested()).transpose()?;
         let needed = selection.needed_setups(&suites)?;
@@ -169,7 +169,7 @@ pub(crate) fn run_suites(workspace: &Workspace, args: &Args) -> Result<Vec<Row>>
     Ok(rows)
 }
 
-/// What was asked for, and what there is to ask for.
+/// The requested requirements, and all that can be requested.
 struct Asked<'a> {
     args: &'a Args,
     required: &'a [Required],
@@ -217,7 +217,7 @@ fn run_suite(suite: Suite, asked: &Asked<'_>, requirements: &Requirements) -> Re
     Ok(row)
 }
 
-/// Counts what one binary reported, and what its end says beyond that.
+/// Adds the counts of one binary, and what its exit status says beyond that.
 fn add(
     row: &mut Row,
     label: &str,
@@ -240,7 +240,7 @@ fn add(
         let requirement = ignored.requirement(&row.name);
         let absent = requirement.as_ref().and_then(|lacked| requirements.why_absent(lacked));
         match (requirement, absent) {
-            // `--require` promises that nothing which needs it is skipped, for whatever reason.
+            // `--require` promises that no test that needs it is skipped, for any reason.
             (Some(lacked), None)
                 if Requirements::is_required(&lacked, asked.required, asked.setups) =>
             {

@@ -1,4 +1,4 @@
-//! What a test binary's output says.
+//! Parses the output of a test binary.
 
 use crate::test::requirement::Requirement;
 
@@ -8,21 +8,21 @@ pub(crate) struct Outcome {
     pub(crate) passed: usize,
     pub(crate) failed: usize,
     pub(crate) ignored: Vec<Ignored>,
-    /// How many `test result:` lines there were.
+    /// The number of `test result:` lines.
     results: usize,
 }
 
 /// A test that did not run.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ignored {
-    /// What stands in brackets before the name: libtest-mimic's kind of test.
+    /// The text in brackets before the name: libtest-mimic's kind of test.
     kind: String,
     pub(crate) name: String,
     reason: Option<String>,
 }
 
 impl Outcome {
-    /// Reads the output of libtest, of libtest-mimic, or of `cargo test --doc`, which prints
+    /// Parses the output of libtest, of libtest-mimic, or of `cargo test --doc`, which prints
     /// several results.
     pub(crate) fn parse<'a>(lines: impl IntoIterator<Item = &'a str>) -> Self {
         let mut outcome = Self::default();
@@ -37,14 +37,14 @@ impl Outcome {
                 outcome.ignored.push(ignored);
             }
         }
-        // The result line is what counts: a test may print in the middle of another's line, and a
-        // quiet run prints none.
+        // Trust the result line: a test may print in the middle of another's line, and a quiet run
+        // prints none.
         outcome.ignored.truncate(announced);
         outcome.ignored.resize_with(announced, Ignored::default);
         outcome
     }
 
-    /// Returns what is wrong with a program whose counts alone look right.
+    /// Returns a failure that the counts do not show.
     pub(crate) fn unreported_failure(&self, success: bool) -> Option<&'static str> {
         match (self.results, success) {
             (0, _) => Some("ended without a result, so it crashed"),
@@ -70,8 +70,7 @@ impl Ignored {
         Some(Self { kind: kind.to_owned(), name: name.to_owned(), reason })
     }
 
-    /// Returns what the test lacked, told by its kind, else by a word of its name, else by its
-    /// suite.
+    /// Returns what the test lacked, by its kind, else by a word of its name, else by its suite.
     pub(crate) fn requirement(&self, suite: &str) -> Option<Requirement> {
         let words = self.name.split(|c: char| !c.is_ascii_alphanumeric());
         std::iter::once(self.kind.as_str()).chain(words).chain([suite]).find_map(Requirement::parse)

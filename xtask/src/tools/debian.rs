@@ -1,5 +1,4 @@
-//! Packages of Debian and its relatives, which only an administrator installs, and only when told
-//! to.
+//! Packages of Debian and its derivatives. Only an administrator can install them, on request.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -7,10 +6,10 @@ use std::process::{Command, Stdio};
 use crate::Result;
 use crate::workspace::on_path;
 
-/// Installs packages, unless they are there, and says which versions there are.
+/// Installs packages, unless they are there, and prints their versions.
 ///
 /// # Errors
-/// Says what is missing and what an administrator may type.
+/// Says what is missing, and the command for an administrator.
 pub(crate) fn install(packages: &[&str]) -> Result<()> {
     let query = on_path("dpkg-query")
         .ok_or("this system has no `dpkg-query`: it does not have Debian's packages")?;
@@ -26,8 +25,7 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
             packages.join("`, `")
         )
     })?;
-    // The first try saves the time of an update; a list that is too old names packages that are
-    // gone.
+    // Try without an update first, which saves time; an outdated list names packages that are gone.
     if !apt(&prefix, &arguments)? {
         let is_updated = apt(&prefix, &["apt-get", "update"])?;
         if !is_updated || !apt(&prefix, &arguments)? {
@@ -43,7 +41,7 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
     }
 }
 
-/// Returns what makes a command an administrator's; none if nothing does.
+/// Returns the prefix that runs a command as an administrator; `None` if there is no way.
 fn administrator() -> Option<Vec<String>> {
     let succeeds = |program: &str, arguments: &[&str]| {
         let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().ok()?;
@@ -76,7 +74,8 @@ fn versions(query: &PathBuf, packages: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Returns the version of a package that is installed: <https://manpages.debian.org/bookworm/dpkg/dpkg-query.1.en.html>.
+/// Returns the version of an installed package:
+/// <https://manpages.debian.org/bookworm/dpkg/dpkg-query.1.en.html>.
 fn version(query: &PathBuf, package: &str) -> Option<String> {
     let format = "-f=${db:Status-Status} ${Version}";
     let output = Command::new(query).args(["-W", format, package]).output().ok()?;

@@ -1,7 +1,7 @@
-//! Programs that tests need and that need no administrator: installed once, below `target/tools`.
+//! Programs for tests that need no administrator: installed once, below `target/tools`.
 //!
 //! [`python::environment`] and [`node::packages`] each take a folder's name and exact versions, and
-//! return what to run.
+//! return the program to run.
 
 pub(crate) mod clients;
 pub(crate) mod debian;
@@ -15,8 +15,7 @@ use std::time::Duration;
 
 use crate::Result;
 
-/// The right to install one thing. Others who want to, in this process or another, wait until it
-/// goes.
+/// The right to install one tool. Others, in this process or another, wait until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Turn {
     _locked: File,
@@ -32,9 +31,9 @@ impl Turn {
     }
 }
 
-/// Installs into `target/tools/<name>` unless that has been done, and returns the folder.
+/// Installs into `target/tools/<name>`, unless it is there, and returns the folder.
 ///
-/// An installation that was cut off is begun again: the file `installed` is written at its end.
+/// An interrupted installation starts again: the file `installed` is written last.
 fn installed(
     target_dir: &Path,
     name: &str,
@@ -57,14 +56,15 @@ fn installed(
     Ok(folder)
 }
 
-/// Where an installation says what it does.
+/// The log of an installation.
 #[derive(Debug)]
 struct Log {
     path: PathBuf,
 }
 
 impl Log {
-    /// Runs a step that asks a registry, up to three times: registries have their moments.
+    /// Runs a step that downloads from a registry, up to three times, since registries sometimes
+    /// fail.
     fn download(&self, command: &mut Command) -> Result<()> {
         let mut pause = Duration::from_secs(2);
         for _ in 0..2 {
@@ -78,7 +78,7 @@ impl Log {
         self.run(command)
     }
 
-    /// Runs a step, which has to succeed.
+    /// Runs a step, which must succeed.
     fn run(&self, command: &mut Command) -> Result<()> {
         let log = File::create(&self.path)?;
         let program = command.get_program().to_string_lossy().into_owned();

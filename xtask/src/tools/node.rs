@@ -7,7 +7,7 @@ use crate::Result;
 use crate::tools::installed;
 use crate::workspace::on_path;
 
-/// Node.js, and packages that it can run.
+/// Node.js, with packages for it.
 #[derive(Debug)]
 pub(crate) struct Node {
     /// `node` itself.
@@ -17,15 +17,15 @@ pub(crate) struct Node {
 }
 
 /// Installs exact versions of packages, such as `dynalite@4.0.0`, into `target/tools/<name>`. Other
-/// packages or versions need another name. No package's own scripts are run.
+/// packages or versions need another name. Scripts of packages do not run.
 ///
 /// # Errors
-/// Says why it cannot be done: no `node`, no `npm`, or what `npm` said.
+/// Says why it failed: no `node`, no `npm`, or the message of `npm`.
 pub(crate) fn packages(target_dir: &Path, name: &str, packages: &[&str]) -> Result<Node> {
     let program = on_path("node").ok_or("not found: no `node` on PATH to run it with")?;
     let folder = installed(target_dir, name, |folder, log| {
         let npm = on_path("npm").ok_or("not found: no `npm` on PATH to install it with")?;
-        // Without a manifest of its own npm would look for one in the folders above.
+        // Without a manifest here npm would look for one in the folders above.
         std::fs::write(folder.join("package.json"), "{}\n")?;
         let install =
             ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--save-exact", "--prefix"];

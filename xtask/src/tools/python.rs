@@ -7,11 +7,11 @@ use crate::Result;
 use crate::tools::installed;
 use crate::workspace::{exe, on_path};
 
-/// Makes the virtual environment `target/tools/<name>` with exact versions of packages, such as
+/// Creates the virtual environment `target/tools/<name>` with exact versions of packages, such as
 /// `boto3==1.44.5`, and returns its Python. Other packages or versions need another name.
 ///
 /// # Errors
-/// Says why it cannot be made: no `python3`, or what `pip` said.
+/// Says why it failed: no `python3`, or the message of `pip`.
 pub(crate) fn environment(target_dir: &Path, name: &str, packages: &[&str]) -> Result<PathBuf> {
     let folder = installed(target_dir, name, |folder, log| {
         let system =
@@ -23,7 +23,7 @@ pub(crate) fn environment(target_dir: &Path, name: &str, packages: &[&str]) -> R
     Ok(python_in(&folder))
 }
 
-/// Makes a virtual environment with nothing but `pip` in it, and returns its Python.
+/// Creates a virtual environment with only `pip`, and returns its Python.
 ///
 /// # Errors
 /// As [`environment`].

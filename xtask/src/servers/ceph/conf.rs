@@ -1,4 +1,4 @@
-//! The configuration of a Ceph cluster that is as small as can be.
+//! The configuration of a minimal Ceph cluster.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -7,11 +7,12 @@ use base64::Engine as _;
 
 use crate::servers::folder::random_word;
 
-/// The KMS key of the gateway's own key store for tests.
+/// The KMS key in the gateway's test key store.
 pub(crate) const KMS_KEY: &str = "testkey-1";
 
-/// Writes `ceph.conf`: one monitor, one store in memory, one gateway, all on the loopback
-/// interface, with no authentication among themselves. The options are those of <https://docs.ceph.com/en/pacific/rados/configuration/> and
+/// Returns `ceph.conf`: one monitor, one store in memory, one gateway, all on the loopback
+/// interface, without authentication among themselves. The options are those of
+/// <https://docs.ceph.com/en/pacific/rados/configuration/> and
 /// <https://docs.ceph.com/en/pacific/radosgw/config-ref/>.
 pub(crate) fn render(
     folder: &Path,
@@ -24,7 +25,7 @@ pub(crate) fn render(
     let loopback = gateway.ip();
     let kms_key = base64::engine::general_purpose::STANDARD
         .encode([random_word(), random_word()].concat().as_bytes());
-    // No admin sockets: their paths have to be short, and a checkout may lie deep.
+    // No admin sockets: their paths must be short, and a checkout may be deep.
     format!(
         "[global]
 fsid = {cluster}

@@ -1,5 +1,5 @@
-//! A Ceph cluster with an S3 gateway, from the packages of the system: the strictest of the stores
-//! that a test can have on one machine, and the family of DigitalOcean Spaces.
+//! A Ceph cluster with an S3 gateway, from the system's packages: the strictest store that a test
+//! can run on one machine, and of the same family as DigitalOcean Spaces.
 
 mod conf;
 
@@ -14,17 +14,17 @@ use crate::servers::folder::{RunFolder, random_word};
 use crate::servers::{Facts, Kind, Started, attempts, http};
 use crate::workspace::{is_program, on_path};
 
-/// The programs, all of them in the packages of `cargo xtask setup ceph`.
+/// The programs, all from the packages of `cargo xtask setup ceph`.
 const PROGRAMS: [&str; 6] =
     ["ceph", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "radosgw-admin"];
 
-/// Ten times what it takes on two processors.
+/// Ten times the start on two processors.
 const READY_WITHIN: Duration = Duration::from_secs(120);
 
 /// Starts a cluster and its gateway, with one user and no bucket.
 ///
 /// # Errors
-/// Says why there is none, in words that fit after `ceph: `.
+/// Says why it could not start, as a sentence to follow `ceph: `.
 pub(crate) fn start(target_dir: &Path) -> Result<Started> {
     let missing: Vec<&str> = PROGRAMS.into_iter().filter(|name| program(name).is_none()).collect();
     if !missing.is_empty() {
@@ -74,10 +74,10 @@ impl<'a> Cluster<'a> {
         Ok(cluster)
     }
 
-    /// Returns a program that reads our configuration and no other.
+    /// Returns a program that reads only this cluster's configuration.
     fn command(&self, name: &str) -> Command {
         let mut command = Command::new(program(name).unwrap_or_else(|| name.into()));
-        // Python's `ceph` says on standard error what it thinks of the locale.
+        // Python's `ceph` warns about the locale on standard error.
         command
             .arg("-c")
             .arg(&self.conf)
@@ -103,8 +103,8 @@ impl<'a> Cluster<'a> {
 
     fn store(&self) -> Result<Daemon> {
         let id = uuid()?;
-        // On a busy machine the monitor may refuse: `ceph` has asked before it learnt which cluster
-        // it talks to. Saying it again changes nothing.
+        // On a busy machine the monitor may refuse, since `ceph` sends the command before it knows
+        // the cluster. Repeating it has no other effect.
         let started = Instant::now();
         let number = loop {
             match self.ceph(&["osd", "new", &id]) {
@@ -132,7 +132,7 @@ impl<'a> Cluster<'a> {
             let is_up = || self.ceph(&["osd", "stat"]).is_ok_and(|status| status.contains("1 up"));
             match store.wait_until(READY_WITHIN, is_up) {
                 Ok(()) => return Ok(store),
-                // It too may ask before it has learnt which cluster it talks to, and then it ends.
+                // The store may also start before it knows the cluster, and then it ends.
                 Err(_) if left > 0 && store.has_ended()? => {}
                 Err(error) => return Err(error),
             }
@@ -159,7 +159,7 @@ impl<'a> Cluster<'a> {
     }
 }
 
-/// Runs a program that has to succeed, and returns its standard output.
+/// Runs a program that must succeed, and returns its standard output.
 fn run(mut command: Command) -> Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let started = Instant::now();
@@ -174,13 +174,14 @@ fn run(mut command: Command) -> Result<String> {
     Err(format!("{name} failed after {seconds} s ({}): {}", output.status, said.trim()).into())
 }
 
-/// Finds a program, also where only administrators look.
+/// Finds a program, also in the folders of administrators.
 fn program(name: &str) -> Option<PathBuf> {
     let system = ["/usr/bin", "/usr/sbin"].map(|folder| Path::new(folder).join(name));
     on_path(name).or_else(|| system.into_iter().find(|path| is_program(path)))
 }
 
-/// Ceph is at home on Linux, and so is this file: <https://docs.kernel.org/admin-guide/sysctl/kernel.html#random>.
+/// Reads a UUID from the system, on Linux, which Ceph needs anyway:
+/// <https://docs.kernel.org/admin-guide/sysctl/kernel.html#random>.
 fn uuid() -> Result<String> {
     Ok(std::fs::read_to_string("/proc/sys/kernel/random/uuid")?.trim().to_owned())
 }

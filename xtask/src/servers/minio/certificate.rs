@@ -1,4 +1,4 @@
-//! A certificate for one run, and the authority that it comes from.
+//! A certificate for one run, and its authority.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -7,9 +7,10 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 
 use crate::Result;
 
-/// Writes `public.crt` and `private.key`, as MinIO looks for them, into a new folder, and returns
-/// the file of the authority. Both are valid for an address alone, and nobody has the authority's
-/// key afterwards. <https://docs.min.io/community/minio-object-store/operations/network-encryption.html>
+/// Writes `public.crt` and `private.key`, the names that MinIO expects, into a new folder, and
+/// returns the file of the authority. Both are valid only for an address, and the authority's key
+/// is not kept.
+/// <https://docs.min.io/community/minio-object-store/operations/network-encryption.html>
 pub(super) fn write(folder: &Path, address: IpAddr) -> Result<PathBuf> {
     std::fs::create_dir_all(folder)?;
     let mut authority = CertificateParams::default();
@@ -25,8 +26,7 @@ pub(super) fn write(folder: &Path, address: IpAddr) -> Result<PathBuf> {
 
     std::fs::write(folder.join("public.crt"), certificate.pem())?;
     std::fs::write(folder.join("private.key"), key.serialize_pem())?;
-    // Beside the folder that MinIO reads, which would take every certificate in it for one of its
-    // own.
+    // Outside the folder that MinIO reads: it would use every certificate in it as its own.
     let file = folder.with_extension("authority.pem");
     std::fs::write(&file, authority.pem())?;
     Ok(file)

@@ -1,4 +1,4 @@
-//! Where the MinIO binary comes from.
+//! Finds or installs the MinIO binary.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -11,15 +11,15 @@ use crate::process::Progress;
 use crate::tools::Turn;
 use crate::workspace::{exe, is_program, on_path};
 
-/// Since October 2025 MinIO is published as source only; `go install` is its own instruction. The
-/// version is pinned because servers differ in what they do with conditional requests, and our
-/// tests name what this one does.
+/// Since October 2025 MinIO is published as source only; its documentation recommends `go install`.
+/// The version is pinned because servers differ in their conditional requests, and the tests name
+/// what this one does.
 const PIN: &str = "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c";
 
-/// Finds MinIO, and installs it below the target folder if there is none.
+/// Finds MinIO, or installs it below the target folder.
 ///
 /// # Errors
-/// Says why there is none, in words that fit after `minio: `.
+/// Says why there is none, as a sentence to follow `minio: `.
 pub(crate) fn find(target_dir: &Path) -> Result<PathBuf> {
     let tools = target_dir.join("tools");
     let installed = tools.join(exe("minio"));
@@ -44,7 +44,7 @@ pub(crate) fn find(target_dir: &Path) -> Result<PathBuf> {
     }
 }
 
-/// The order: what the person asked for, what the system has, what an earlier run installed.
+/// Looks in this order: the variable, the system, an earlier installation.
 fn already_there(
     asked: Option<OsString>,
     on_path: Option<PathBuf>,
@@ -52,7 +52,7 @@ fn already_there(
 ) -> Result<Option<PathBuf>> {
     if let Some(asked) = asked.filter(|value| !value.is_empty()) {
         let asked = PathBuf::from(asked);
-        // Falling back to another binary would test something else than what was asked for.
+        // Another binary would test something else than the user asked for.
         return if is_program(&asked) {
             Ok(Some(asked))
         } else {

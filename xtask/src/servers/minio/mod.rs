@@ -17,14 +17,14 @@ use crate::servers::{BUCKET, Facts, Kind, Server, Started, attempts, http};
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-/// The name of the only key that the key service has: an id as Amazon gives them, because Terraform
-/// takes no other. <https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#key-id>
+/// The name of the only key in the key service: an id in Amazon's form, because Terraform accepts
+/// no other. <https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#key-id>
 const KMS_KEY: &str = "5d1c0b9e-7a3f-4c62-9b84-0e2f6a7d8c31";
 
-/// Starts a MinIO with one bucket.
+/// Starts MinIO with one bucket.
 ///
 /// # Errors
-/// Says why there is none, in words that fit after `minio: `.
+/// Says why it could not start, as a sentence to follow `minio: `.
 pub(crate) fn start(target_dir: &Path, server: &Server) -> Result<Started> {
     let binary = find::find(target_dir)?;
     attempts(target_dir, Kind::Minio, |folder| {
@@ -79,7 +79,8 @@ fn healthy(address: SocketAddr) -> bool {
     http::ask(address, "GET", "/minio/health/live", &[], "").is_ok_and(|reply| reply.status == 200)
 }
 
-/// MinIO says in plain text that it wants TLS as soon as it serves: <https://pkg.go.dev/net/http#Server.ServeTLS>.
+/// As soon as it serves, MinIO answers in plain text that it requires TLS:
+/// <https://pkg.go.dev/net/http#Server.ServeTLS>.
 fn listens(address: SocketAddr) -> bool {
     http::ask(address, "GET", "/minio/health/live", &[], "").is_ok_and(|reply| reply.status == 400)
 }

@@ -1,5 +1,4 @@
-//! moto for tests: S3, DynamoDB, IAM and STS in Python, by other people than those who wrote our
-//! emulator.
+//! moto for tests: S3, DynamoDB, IAM and STS in Python, independent of this project's emulator.
 
 mod people;
 
@@ -13,18 +12,18 @@ use crate::servers::daemon::{Daemon, free_address};
 use crate::servers::{BUCKET, Facts, Kind, Server, Started, TABLE, attempts, http};
 use crate::tools::python;
 
-/// Pinned because our tests name what this one does.
+/// Pinned because the tests name what this version does.
 const PACKAGE: &str = "moto[server,s3,dynamodb,sts]==5.2.5";
 
 const SERVE: &str = include_str!("serve.py");
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-/// Starts a moto with the bucket and the lock table of the tests, and, with authentication, a role
-/// and who may take it.
+/// Starts moto with the bucket and the lock table of the tests, and, with authentication, a role
+/// and a user who may assume it.
 ///
 /// # Errors
-/// Says why there is none, in words that fit after `moto: `.
+/// Says why it could not start, as a sentence to follow `moto: `.
 pub(crate) fn start(target_dir: &Path, server: &Server) -> Result<Started> {
     let python = python::environment(target_dir, "moto-5.2.5", &[PACKAGE])?;
     attempts(target_dir, Kind::Moto, |folder| {
@@ -39,7 +38,7 @@ pub(crate) fn start(target_dir: &Path, server: &Server) -> Result<Started> {
         let moto = Moto { address };
         moto.ask(Service::S3, "PUT", &format!("/{BUCKET}"), &[], "")?;
         moto.make_table()?;
-        // It takes any keys until it is told to look at them.
+        // moto accepts any keys until authentication is on.
         let endpoint = format!("http://{address}");
         let mut facts = Facts::s3(&endpoint, "test", "testtest");
         if server.authentication {
@@ -55,8 +54,8 @@ struct Moto {
     address: SocketAddr,
 }
 
-/// What moto is asked as: it tells by the scope of the signature, which it does not look at
-/// otherwise.
+/// The service of a request: moto reads it from the scope of the signature, which it does not
+/// verify otherwise.
 #[derive(Clone, Copy)]
 enum Service {
     DynamoDb,

@@ -1,4 +1,4 @@
-//! Who may do what on a moto that looks at signatures and policies.
+//! The users and the role of a moto that checks signatures and policies.
 
 use serde_json::{Value, json};
 
@@ -10,12 +10,12 @@ use crate::servers::{Facts, http};
 /// moto's only account: <https://docs.getmoto.org/en/latest/docs/multi_account.html>.
 const ACCOUNT: &str = "123456789012";
 const ROLE: &str = "state";
-/// What the role's trust policy asks for.
+/// The external id that the role's trust policy requires.
 const EXTERNAL_ID: &str = "acme";
 
-/// Makes a user who may do everything, a user who may do nothing but take roles, and a role that
-/// may use the bucket and the table and that is given to those alone who know its external id. Then
-/// authentication is switched on, for good.
+/// Creates a user who may do everything, a user who may only assume roles, and a role that may use
+/// the bucket and the table, and that only a caller who knows its external id may assume. Then it
+/// turns on authentication, for good.
 pub(super) fn admit(moto: &Moto, endpoint: &str) -> Result<Facts> {
     let owner = User::make(moto, "owner", &["*"])?;
     let taker = User::make(moto, "ci", &["sts:*"])?;
@@ -40,8 +40,9 @@ pub(super) fn admit(moto: &Moto, endpoint: &str) -> Result<Facts> {
         &[("RoleName", ROLE), ("PolicyName", "all"), ("PolicyDocument", &may)],
     )?;
 
-    // The number of requests that are still let through unseen: <https://docs.getmoto.org/en/latest/docs/iam.html>. moto takes a
-    // form for parameters and then does not find the number.
+    // The number of requests that moto still accepts without authentication:
+    // <https://docs.getmoto.org/en/latest/docs/iam.html>. If the body is sent as a form, moto does
+    // not find the number.
     http::demand(
         moto.address,
         "POST",
@@ -65,7 +66,7 @@ struct User {
 }
 
 impl User {
-    /// Makes a user who may do `actions`.
+    /// Creates a user who may do `actions`.
     fn make(moto: &Moto, stem: &str, actions: &[&str]) -> Result<Self> {
         let name = format!("{stem}-{}", random_word());
         iam(moto, "CreateUser", &[("UserName", &name)])?;
