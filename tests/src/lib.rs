@@ -1,11 +1,11 @@
-//! What the end-to-end suites share: the programs under test, a clean room to run them in, and
+//! Shared code of the end-to-end suites: the programs under test, a clean room to run them in, and
 //! stores to run them against.
 //!
-//! Each file in `tests/` is a suite: a [`Suite`] of named tests that is run by [`Suite::run`]. What
-//! a machine does not have is a [`Requirement`]; a test that lacks one is reported as ignored, with
-//! the reason. `cargo xtask test` tells the suites by environment variables what is there; started
-//! by hand, they look for the programs themselves and do without servers, unless `cargo xtask
-//! start` runs some.
+//! Each file in `tests/` is a suite: a [`Suite`] of named tests that [`Suite::run`] runs. A program
+//! or a server that a machine may lack is a [`Requirement`]; a test that lacks one is reported as
+//! ignored, with the reason. `cargo xtask test` passes what is available in environment variables;
+//! a suite that is started by hand looks for the programs itself and runs without servers, unless
+//! `cargo xtask start` runs some.
 //!
 //! ```no_run
 //! use remote_state_tests::{Requirement, Sandbox, Suite};

@@ -1,5 +1,5 @@
-//! The server of Terraform's `http` protocol keeps its promises over S3, on each server and
-//! whichever way names are mapped.
+//! The server of Terraform's `http` protocol keeps its promises over S3, on each server and with
+//! every mapping of names.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
 }
 
 async fn target(s3: &S3Server, names: Names) -> HttpTarget {
-    // The listing of one test's workspaces should not have to go through all others'.
+    // One test's listing of workspaces should not include those of all others.
     let native = s3.place().with("workspace_key_prefix", &unique("env")).store(&[]);
     let (store, faults) = FaultyStore::wrap(native.clone());
     let states = match names {
@@ -38,7 +38,7 @@ async fn target(s3: &S3Server, names: Names) -> HttpTarget {
     let address = server.local_addr();
     let stop = Arc::new(Notify::new());
     let stopped = Arc::clone(&stop);
-    // Ends with the process, if it is not told to.
+    // The server ends with the process at the latest.
     drop(tokio::spawn(server.run_until(async move { stopped.notified().await })));
     HttpTarget::new(format!("http://{address}"))
         .with_token("a token")

@@ -1,4 +1,4 @@
-//! The document by which `backend "oss"` was first proposed, word for word.
+//! The examples of the document that first proposed `backend "oss"`, word for word.
 
 use std::process::ExitCode;
 
@@ -47,7 +47,8 @@ fn server() -> OssServer {
     })
 }
 
-/// Our binary in a folder with a block, the endpoint told as the document's note tells it.
+/// Returns `remote-state` in a folder with a block, with the endpoint set as the document's note
+/// says.
 fn ours(sandbox: &Sandbox, server: &OssServer, words: &str) -> Cmd {
     sandbox.remote_state().oss_server(server).env("OSS_ENDPOINT", server.endpoint()).words(words)
 }
@@ -140,7 +141,7 @@ fn headers() {
     ours(&sandbox, &server, "pull").run().code(2).mentions("public-read-write");
 }
 
-/// Its clients wrote the record before they knew the path.
+/// Clients of the proposal wrote the record before they knew the path.
 fn original_locks() {
     let (server, sandbox) = (server(), with_block(EXAMPLE));
     let id = "8e2f49ac-0000-4000-8000-000000000000";
@@ -152,7 +153,7 @@ fn original_locks() {
     server.put_object(bucket, lock, record);
     ours(&sandbox, &server, "push s.tfstate").run().code(3).says(id).says("root@vm");
     ours(&sandbox, &server, &format!("unlock {id}")).run().success();
-    // What would have been a crash there.
+    // Those clients would crash here.
     ours(&sandbox, &server, &format!("unlock {id}")).run().code(4);
     for garbage in ["", "{", "[]"] {
         server.put_object(bucket, lock, garbage.to_owned());
@@ -193,10 +194,10 @@ fn variables() {
         for name in names {
             command(&[(name, value)]).run().success();
         }
-        // The first one goes before the others.
+        // The first name overrides the others.
         command(&[(names[0], value), (names[1], "wrong")]).run().success();
     }
-    // A token is for keys that were given out with it.
+    // A token belongs to temporary keys.
     let temporary = OssServer::emulator_with(|builder| {
         builder.with_temporary_credentials("temp", "tempsecret", "token+/=")
     });

@@ -1,6 +1,6 @@
-//! What a person has to do for credentials, and is told by the error: log in with SSO again, or
-//! give the code of a device to a tool that asks for one. Of the same kind is a session of `aws
-//! login`. A failure for other reasons gives no such advice.
+//! Errors that advise the user about credentials: log in with SSO again, or give the code of a
+//! device to a tool that prompts for one. Related: a session of `aws login`. A failure for other
+//! reasons gives no such advice.
 
 use remote_state_tests::Suite;
 use remote_state_tests::services::Service;
@@ -25,8 +25,8 @@ fn profiles(name: &str) -> [String; 2] {
     ]
 }
 
-/// A token, where the vendor's tools keep it: that of a session under the SHA-1 of its name, that
-/// of a profile without one under that of the URL.
+/// Adds a token where the vendor's tools store it: that of a session under the SHA-1 of its name,
+/// that of a profile without one under that of the URL.
 fn with_token(client: Client, expires: &str) -> Client {
     let token = format!(
         r#"{{"startUrl":"{PORTAL}","region":"us-east-1","accessToken":"hunter2","expiresAt":"{expires}"}}"#
@@ -38,12 +38,12 @@ fn with_token(client: Client, expires: &str) -> Client {
         })
 }
 
-/// Answers every request with this.
+/// Starts a service that sends this answer to every request.
 fn service(status: u16, body: &'static str) -> Service {
     Service::start(move |_| (status, body.to_owned()))
 }
 
-/// What STS says to who may not take a role.
+/// Starts an STS that refuses a role.
 fn refusing_sts() -> Service {
     service(
         403,
@@ -114,7 +114,7 @@ pub(crate) fn tests(suite: &mut Suite) {
         let config = format!("{session}\n[profile ci]\nrole_arn = {ROLE}\nsource_profile = base\n");
         let client = Client::new().home_file(".aws/config", &config).key("profile", "ci");
         client.fails(1).says("`aws sso login --profile base`");
-        // A role of the configuration on top of it is none without the login either.
+        // Without the login, a configured role on top of it is unavailable too.
         let client = Client::new()
             .home_file(".aws/config", &config)
             .key("profile", "base")
@@ -158,12 +158,12 @@ pub(crate) fn tests(suite: &mut Suite) {
                          env)\"`"
                     ))
                     .says("aws sts assume-role --serial-number");
-                // Keys in the environment do not count beside a configured profile.
+                // A configured profile overrides keys in the environment.
                 let output = output.says(", and take out `profile` in --backend-config");
                 assert!(!output.to_string().contains("hunter2"), "{output}");
                 assert!(!output.to_string().contains("set `AWS_ACCESS_KEY_ID`"), "{output}");
             }
-            // Without a device it is refused for other reasons, and so it is if STS is not there.
+            // Without a device, the failure has other reasons, and so it has if STS is down.
             let plain = format!(
                 "[profile base]\n{keys}\n[profile ci]\nsource_profile = base\nrole_arn = {ROLE}\n"
             );

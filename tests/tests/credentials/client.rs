@@ -1,4 +1,4 @@
-//! The command asked whom it is, with files, variables and flags of a test's choosing.
+//! A command that prints its identity, with files, variables and flags of a test's choosing.
 
 use remote_state_tests::{Cmd, Output, Sandbox};
 use serde_json::Value;
@@ -14,7 +14,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Nothing is known to it but a store that is not Amazon's.
+    /// Creates one that knows only a store outside Amazon's domains.
     pub(crate) fn new() -> Self {
         let keys = ["bucket=b", "key=k", "region=us-east-1", "endpoint=http://127.0.0.1:1"];
         Self {
@@ -24,7 +24,7 @@ impl Client {
         }
     }
 
-    /// Sets a key of the configuration, in HCL if it is no text.
+    /// Sets a key of the configuration, in HCL if it is not text.
     pub(crate) fn key(mut self, name: &str, value: &str) -> Self {
         self.flags.push(format!("--backend-config={name}={value}"));
         self
@@ -41,7 +41,7 @@ impl Client {
         self.env("AWS_ACCESS_KEY_ID", access_key).env("AWS_SECRET_ACCESS_KEY", "s")
     }
 
-    /// Lets the metadata service be asked, there.
+    /// Enables the metadata service at this URL.
     pub(crate) fn metadata(self, url: &str) -> Self {
         self.env("AWS_EC2_METADATA_DISABLED", "false").env("AWS_EC2_METADATA_SERVICE_ENDPOINT", url)
     }
@@ -55,7 +55,7 @@ impl Client {
         self
     }
 
-    /// Writes profiles with an access key of their own each, which says so.
+    /// Writes profiles, each with an access key named after it.
     pub(crate) fn shared(self, profiles: &[&str]) -> Self {
         let section = |name: &&str| {
             format!("[{name}]\naws_access_key_id = shared-{name}\naws_secret_access_key = s\n")
@@ -74,7 +74,7 @@ impl Client {
         self.command("whoami --json").run().success().json()
     }
 
-    /// Expects that these credentials are found.
+    /// Expects that the command finds these credentials.
     #[track_caller]
     pub(crate) fn finds(&self, access_key: &str) -> Value {
         let found = self.whoami();

@@ -1,8 +1,8 @@
-//! Where files of the directory send what a person has: tokens of a login, keys, and everything
-//! that somebody on the way can read.
+//! Destinations that files of the directory choose for the user's secrets: tokens of a login, keys,
+//! and everything that others on the network can read.
 //!
-//! Of this kind are the endpoint of a profile, a region that ends the name of a host, a proxy
-//! together with certificates, and hosts under a vendor's domain that anybody can rent.
+//! Covers the endpoint of a profile, a region that completes a host name, a proxy together with
+//! certificates, and hosts under a vendor's domain that anybody can rent.
 
 use remote_state_tests::services::{Service, sts};
 use remote_state_tests::{Cmd, Sandbox, Suite};
@@ -38,7 +38,7 @@ fn block(sandbox: &Sandbox, keys: &str) -> Cmd {
 fn login() {
     let service = Service::start(|_| (200, "{}".to_owned()));
     let sandbox = Sandbox::new();
-    // The SHA-1 of the session's name, as the vendor's tool names the file of a login.
+    // The SHA-1 of the session's name, which the vendor's tool uses as the name of a login's file.
     let cache = sandbox.home().join(".aws/sso/cache/ee0bfd2552fbd840c02cc48b6e823320543c450f.json");
     std::fs::create_dir_all(cache.parent().expect("it has one")).expect("the home is ours");
     for expires in ["2099-01-01T00:00:00Z", "2020-01-01T00:00:00Z"] {
@@ -60,7 +60,7 @@ fn login() {
                 "region = \"us-east-1\"\nprofile = \"{profile}\"\nshared_config_files = \
                  [\"aws.conf\"]\nendpoints = {{ s3 = \"{NOWHERE}\" }}\n"
             );
-            // Amazon is not asked: it cannot be reached through this.
+            // No request reaches Amazon: this proxy cannot be reached.
             drop(block(&sandbox, &keys).env("HTTPS_PROXY", NOWHERE).run());
             assert!(service.heard().is_empty(), "{expires} {profile}: {:?}", service.heard());
         }
@@ -130,7 +130,7 @@ fn read_on_the_way() {
         cmd.run().code(2).says("have what is sent read on the way").says("main.tf:");
         assert!(service.heard().is_empty(), "{way}");
     }
-    // What a person names is theirs to name.
+    // Users may name any destination themselves.
     let keys = format!(
         "region = \"us-east-1\"\nendpoints = {{ s3 = \"{NOWHERE}\", sts = \"{}\" }}\n",
         service.url
@@ -167,7 +167,7 @@ fn keys_on_the_way() {
     }
 }
 
-/// A certificate of an authority that is nobody's.
+/// Returns the certificate of an unknown authority.
 fn certificate() -> &'static str {
     include_str!("authority.pem")
 }

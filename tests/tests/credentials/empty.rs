@@ -1,6 +1,5 @@
-//! Variables that are set to nothing are not set, also those that libraries read by themselves. Of
-//! the same kind are those that the configuration reads, see
-//! `empty_variables_name_neither_a_profile_nor_a_file`.
+//! Empty variables count as unset, also those that libraries read by themselves. For those that the
+//! configuration reads, see `empty_variables_name_neither_a_profile_nor_a_file`.
 
 use std::time::Duration;
 
@@ -32,8 +31,8 @@ pub(crate) fn tests(suite: &mut Suite) {
         let imds = metadata("imds");
         let ecs = container(|| ("ecs".to_owned(), "s".to_owned()), HOUR);
         for name in EMPTY {
-            // The sources are asked in this order, so that each of them comes after the one that
-            // the variable is about.
+            // In the order of the sources: each credential comes from a source after the one that
+            // the variable configures.
             Client::new().env(name, "").shared(&["default"]).finds("shared-default");
             if name != "AWS_CONTAINER_CREDENTIALS_FULL_URI" {
                 let client = Client::new().env("AWS_CONTAINER_CREDENTIALS_FULL_URI", &ecs.url);
@@ -64,8 +63,8 @@ pub(crate) fn tests(suite: &mut Suite) {
             let imds = metadata("imds");
             let client = Client::new().metadata("").env("AWS_METADATA_URL", &imds.url);
             client.finds("imds");
-            // Whether somebody answers at the usual address is up to the machine; nobody complains
-            // of the value.
+            // Whether a service answers at the usual address depends on the machine; no message
+            // complains about the value.
             let output = Client::new().metadata("").command("whoami").run();
             assert!(!output.stderr().contains("invalid"), "{output}");
         },

@@ -1,4 +1,4 @@
-//! Keys that a store does not accept are named as such, whatever store it is.
+//! Errors name keys that a store does not accept, for any store.
 
 use remote_state_tests::{S3Server, Sandbox, Suite};
 

@@ -1,14 +1,13 @@
-//! A value with a line break or another control character, which would end a header: refused with
-//! the name of the variable, the key or the profile, for every provider, and never a panic or an
-//! excuse about the network. Secrets in CI end like that every day. Of the same kind is what a
-//! program hands out.
+//! Values with a line break or another control character, which would end a header: every provider
+//! refuses them with the name of the variable, the key or the profile, and never panics or blames
+//! the network. Secrets in CI often end in a line break. Covers credentials from a program too.
 
 use remote_state_tests::{Output, Suite};
 use serde_json::json;
 
 use crate::client::Client;
 
-/// Asks for a state of a provider, with these keys and variables.
+/// Reads a state of a provider, with these keys and variables.
 fn pull(client: &Client, backend: &str, keys: &[(&str, &str)], env: &[(&str, &str)]) -> Output {
     let flags = keys.iter().map(|(name, value)| format!("--backend-config={name}={value}"));
     let cmd =
@@ -16,7 +15,7 @@ fn pull(client: &Client, backend: &str, keys: &[(&str, &str)], env: &[(&str, &st
     env.iter().fold(cmd, |cmd, (name, value)| cmd.env(name, value)).run()
 }
 
-/// Expects a refusal that names this, and no secret.
+/// Expects a refusal that contains this name, and no secret.
 #[track_caller]
 fn refused(output: Output, name: &str) {
     let output = output.code(2).says(name);
@@ -108,7 +107,7 @@ pub(crate) fn tests(suite: &mut Suite) {
             let client = Client::new().home_file(".aws/credentials", file);
             refused(pull(&client, "s3", S3, &[]).says(".aws/credentials:"), place);
             refused(pull(&client, "spaces", SPACES, &[]).says(".aws/credentials:"), place);
-            // Nobody asks the file.
+            // The environment overrides the file.
             let keys = [("AWS_ACCESS_KEY_ID", "AK"), ("AWS_SECRET_ACCESS_KEY", "s")];
             pull(&client, "s3", &[S3, &[("max_retries", "1")]].concat(), &keys).code(1).says("cannot reach");
         }

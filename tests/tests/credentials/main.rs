@@ -1,6 +1,6 @@
-//! Credentials, by the command itself: where they are found, whose they are, and how long they
-//! last. Roles and accounts also on moto, which is somebody else's STS: it tells the sessions of a
-//! role from the account that the role belongs to.
+//! Credentials of the command: their sources, identity and lifetime. Roles and accounts also on
+//! moto, an STS from outside this project: it distinguishes the sessions of a role from the account
+//! of the role.
 
 mod advice;
 mod client;
@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use remote_state_core::{ErrorKind, ReadOptions, Workspace};
 use remote_state_tests::{S3Server, Setup, Suite, block_on};
 
-/// The account that moto takes everybody for.
+/// The account of every caller on moto.
 const OWN: &str = "123456789012";
 const OTHER: &str = "222222222222";
 const ROLE: &str = "arn:aws:iam::222222222222:role/ci";
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
 
 fn accounts(server: &S3Server) {
     let place = server.place().with("endpoints.sts", &server.endpoint);
-    // What one of them may not is what the other may: without a role it is the account of the keys.
+    // Exactly one of the two is allowed: without a role it is the account of the keys.
     for (role, allowed, is_admitted) in [
         (None, OWN, true),
         (None, OTHER, false),

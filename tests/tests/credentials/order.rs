@@ -1,4 +1,4 @@
-//! Which credentials are used if there are several, and what is said if there are none.
+//! The precedence of several credentials, and the messages without any.
 
 use std::time::Duration;
 
@@ -57,7 +57,8 @@ pub(crate) fn tests(suite: &mut Suite) {
         let legacy = format!(
             "[profile ci]\nsso_start_url = {PORTAL}\nsso_region = us-east-1\nsso_account_id = 123456789012\nsso_role_name = reader\n"
         );
-        // The token of a session is kept under the SHA-1 of its name, that of a profile without one under that of the URL.
+        // A session's token is stored under the SHA-1 of its name, that of a profile without one
+        // under that of the URL.
         for (config, name) in
             [(session, "ee0bfd2552fbd840c02cc48b6e823320543c450f"), (legacy, "320c065519a2fc37b0f28a1bd477dc924a630080")]
         {
@@ -75,7 +76,7 @@ pub(crate) fn tests(suite: &mut Suite) {
     suite.test("order::what_is_nearer_goes_before_what_is_farther", &[], || {
         let imds = metadata("imds");
         let ecs = container(|| ("ecs".to_owned(), "s".to_owned()), HOUR);
-        // Everything there is, and then one less each time.
+        // All sources at first, and then one less each time.
         let all = |client: Client| {
             client.metadata(&imds.url).env("AWS_CONTAINER_CREDENTIALS_FULL_URI", &ecs.url)
         };
@@ -151,7 +152,7 @@ pub(crate) fn tests(suite: &mut Suite) {
             .says("profile `nonesuch`")
             .says("no credentials");
         shared().env("AWS_PROFILE", "nonesuch").fails(1).says("nonesuch");
-        // Keys in the environment go before the profile of the environment, whether it exists or
+        // Keys in the environment override the profile of the environment, whether it exists or
         // not.
         shared().env("AWS_PROFILE", "nonesuch").env_keys("env").finds("env");
     });

@@ -1,13 +1,13 @@
-//! Programs that print credentials may ask a person: the question is seen at once, and the answer
-//! reaches them. Of the same kind is a program behind a role or behind another profile, and the
-//! mode `External` of the vendor's profiles for OSS.
+//! Programs that print credentials may prompt: the user sees the question at once, and the answer
+//! reaches the program. Covers a program behind a role or behind another profile, and the mode
+//! `External` of the vendor's profiles for OSS.
 
 use remote_state_tests::Suite;
 use remote_state_tests::services::sts;
 
 use crate::client::{Client, ROLE};
 
-/// Asks for a code, and prints an access key with it.
+/// Prompts for a code, and prints an access key that contains it.
 const ASKS: &str = "#!/bin/sh\necho 'Enter MFA code:' >&2\nread code\nprintf \
                     '{\"Version\":1,\"AccessKeyId\":\"AK%s\",\"SecretAccessKey\":\"hunter2\"}' \
                     \"$code\"\n";
@@ -22,7 +22,8 @@ fn client(program: &str, config: &str) -> Client {
     )
 }
 
-/// Has a program for OSS ask with a line on standard input, and returns what it has read.
+/// Runs a program for OSS that prompts, with a line on standard input, and returns what it has
+/// read.
 #[track_caller]
 fn heard_by_oss(profile: &[&str], words: &str, says: &str) -> String {
     let client = Client::new().home_file(
@@ -148,7 +149,7 @@ pub(crate) fn tests(suite: &mut Suite) {
             let code = client.sandbox.home().join("code");
             let mut running = client.command(words).stdin("123\n").start();
             running.wait_for("Enter MFA code:\n");
-            // It has no one to wait for, and the store is not there.
+            // There is no prompt to wait for, and the store is down.
             running.wait_for("cannot reach");
             drop(running);
             let code = std::fs::read_to_string(code).expect("the program has written it");

@@ -1,4 +1,4 @@
-//! Credentials that end in the middle of a long run.
+//! Credentials that expire during a long run.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,8 +16,8 @@ pub(crate) fn tests(suite: &mut Suite) {
     });
 }
 
-/// The store knows the first two generations of keys and not the third, so that each is seen to be
-/// used when its time has come.
+/// The store knows the first two generations of keys and not the third, so the test sees each in
+/// use at its time.
 fn outlives(server: &S3Server) {
     let first = (server.access_key().to_owned(), server.secret_key().to_owned());
     let generations = [
@@ -38,7 +38,7 @@ fn outlives(server: &S3Server) {
         .args(place.flags())
         .words("lock --lock-timeout 60s --backend-config dialect=aws")
         .run();
-    // While the keys were good, the lock was seen to be held, and waited for.
+    // While the keys were valid, the command saw that the lock was held, and waited for it.
     assert_eq!(handed_out.load(Ordering::SeqCst), 3, "{output}");
     output.code(1).says("does not accept the credentials (InvalidAccessKeyId)");
     assert!(server.requests().take().len() > 4);

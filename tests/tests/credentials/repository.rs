@@ -1,9 +1,9 @@
-//! What files of a directory may make the command do: whoever wrote the repository wrote them.
+//! Files of a directory come from the author of the repository: what they may make the command do.
 //!
-//! Of this kind are all ways in which a file names something that is run or sent: a block, the
-//! record of `init`, `remote-state.hcl` and a file of `--backend-config` may name a file of
-//! profiles, a token's file and an endpoint; a profile may name a program, a token's file, an
-//! endpoint, another profile.
+//! Covers all ways in which a file names a program to run or a destination: a block, the record of
+//! `init`, `remote-state.hcl` and a file of `--backend-config` may name a file of profiles, a
+//! token's file and an endpoint; a profile may name a program, a token's file, an endpoint, another
+//! profile.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ const PRIVATE_KEY: &str =
 const S3: &str = "bucket = \"b\"\nkey = \"k\"\nregion = \"us-east-1\"\n";
 const OSS: &str = "bucket = \"bkt\"\nkey = \"k\"\nregion = \"cn-beijing\"\n";
 
-/// Where nobody answers and nothing is sent: credentials are looked for before.
+/// An address without a listener. No request is sent, since the credentials come first.
 const NOWHERE: &str = "http://127.0.0.1:1";
 
 pub(crate) fn tests(suite: &mut Suite) {
@@ -34,7 +34,7 @@ pub(crate) fn tests(suite: &mut Suite) {
     test("repository::the_file_that_sends_the_vendors_keys_elsewhere_is_named", endpoints);
 }
 
-/// A program that gives credentials and leaves a trace, and the trace.
+/// Returns a program that prints credentials and leaves a trace, and the path of the trace.
 fn program(sandbox: &Sandbox, is_oss: bool) -> (String, std::path::PathBuf) {
     let trace = sandbox.home().join("ran");
     let printed = if is_oss {
@@ -62,7 +62,7 @@ fn oss_profile(command: &str) -> String {
     )
 }
 
-/// Writes a directory whose files name what `keys` say, in the way that is asked for.
+/// Writes a directory whose files set `keys`, in the given way.
 fn write(sandbox: &Sandbox, way: &str, backend: &str, keys: &str) {
     let block = format!("backend \"{backend}\" {{\n{keys}}}\n");
     match way {
@@ -145,8 +145,8 @@ fn programs() {
     }
 }
 
-/// A file of the directory names the profile, or the file by its whole name; a variable names the
-/// file.
+/// A file of the directory names the profile, or the file by its absolute path; a variable names
+/// the file.
 fn own_programs() {
     let sandbox = Sandbox::new();
     let (line, trace) = program(&sandbox, false);
@@ -200,7 +200,7 @@ fn tokens() {
     by_a_person();
 }
 
-/// A profile of the directory that names the token's file.
+/// A profile of the directory names the token's file.
 fn of_profiles() {
     let sandbox = Sandbox::new();
     let service = sts();
@@ -222,8 +222,7 @@ fn of_profiles() {
     assert!(service.heard().iter().any(|heard| heard.body.contains(TOKEN)), "a token is sent");
 }
 
-/// What a flag or a variable names is sent as it is: there are providers whose tokens have another
-/// form.
+/// A token from a flag or a variable is sent unchanged: some providers have tokens of another form.
 fn by_a_person() {
     let sandbox = Sandbox::new();
     let service = sts();
@@ -291,7 +290,7 @@ fn oss_tokens() {
     }
 }
 
-/// The hosts are those of nobody: what is refused is refused before a name is looked up.
+/// The hosts do not exist: the refusal comes before a name is resolved.
 fn plain_http() {
     let sandbox = Sandbox::new();
     let token = sandbox.home().join("token");
@@ -375,7 +374,7 @@ fn endpoints() {
     by_flag_and_variable();
 }
 
-/// An endpoint that a person named, and one of Amazon's own, are not told.
+/// No note about an endpoint that the user named, or about Amazon's own.
 fn by_flag_and_variable() {
     let sandbox = Sandbox::new();
     write(&sandbox, "block", "s3", S3);

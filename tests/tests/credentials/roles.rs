@@ -1,4 +1,4 @@
-//! Roles on top of every source of credentials, with everything that can be said of them.
+//! Roles on top of every source of credentials, with all their keys.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use remote_state_tests::services::{Heard, container, metadata, sts};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// The fields of the only request for a session that was made, and who made it.
+/// Returns the fields of the only request for a session, and its caller.
 fn asked(heard: Vec<Heard>) -> (String, Vec<String>) {
     let mut sessions =
         heard.into_iter().filter(|request| request.body.contains("Action=AssumeRole"));
@@ -114,7 +114,7 @@ pub(crate) fn tests(suite: &mut Suite) {
             .says("`external_id`");
         let empty = Client::new().key("assume_role", "{ role_arn = \"\" }");
         empty.fails(2).says("`assume_role.role_arn` is not set").says("empty in");
-        // An object that is null is none.
+        // A null object counts as absent.
         Client::new().env_keys("env").key("assume_role", "null").finds("env");
         let nobody = Client::new().key("sts_endpoint", &sts.url).key("role_arn", ROLE);
         nobody.fails(1).says("no credentials were found").says("instance metadata");

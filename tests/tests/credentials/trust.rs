@@ -1,4 +1,4 @@
-//! Roles on a moto that looks at signatures, policies and external ids, beside the real Terraform.
+//! Roles on a moto that checks signatures, policies and external ids, beside the real Terraform.
 
 use remote_state_tests::terraform::CONFIGURATION;
 use remote_state_tests::{Place, Requirement, S3Server, Sandbox, Setup, Suite, TABLE};
@@ -13,7 +13,7 @@ pub(crate) fn tests(suite: &mut Suite) {
     suite.on_setup(moto, "the_historic_names_of_a_roles_keys_are_understood", &[], historic);
 }
 
-/// The place for a user who may take roles and do nothing else.
+/// The place of a user who may only assume roles.
 struct Taker {
     server: S3Server,
     role: &'static str,
@@ -30,7 +30,7 @@ impl Taker {
         }
     }
 
-    /// A place with both locks, and with the role if an external id is given.
+    /// Returns a place with both locks, and with the role if there is an external id.
     fn place(&self, external_id: Option<&str>) -> Place<'_> {
         let place = self
             .server
@@ -116,7 +116,7 @@ fn without(server: &S3Server) {
 fn historic(server: &S3Server) {
     let taker = Taker::new(server);
     let place = taker.place(None);
-    // Terraform has not taken these since 1.10, so a block for it cannot be written any more.
+    // Terraform has rejected these since 1.10, so its block can no longer contain them.
     let named = |external_id: &str| {
         place
             .clone()

@@ -1,4 +1,4 @@
-//! What `whoami` answers.
+//! The answers of `whoami`.
 
 use remote_state_tests::Suite;
 use serde_json::json;
@@ -73,9 +73,9 @@ pub(crate) fn tests(suite: &mut Suite) {
             client.command("whoami").run().success();
         };
         unknown(Client::new().env_keys("env"), "no STS of its own is named");
-        // An emulator without quirks is not Amazon, and Amazon's STS does not accept its keys.
+        // An emulator without quirks is not Amazon, whose STS does not accept its keys.
         unknown(Client::new().env_keys("env").key("dialect", "aws"), "no STS of its own is named");
-        // MinIO answers the request like this, other stores in ways of their own.
+        // MinIO answers the request like this, other stores in other ways.
         for (status, body) in [
             (400, "<Error><Code>InvalidParameterValue</Code></Error>"),
             (404, "not found"),

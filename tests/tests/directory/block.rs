@@ -1,4 +1,4 @@
-//! Which files are read, and which block counts.
+//! Which files are read, and which block takes effect.
 
 use remote_state_tests::Suite;
 use serde_json::{Value, json};

@@ -1,12 +1,12 @@
-//! One directory, given to `remote-state` and to `terraform`, and what each should come to.
+//! One directory, given to `remote-state` and to `terraform`, and the expected result of each.
 
 use std::collections::BTreeMap;
 
 use remote_state_tests::{Cmd, Output, Requirement, S3Server, Sandbox, Suite};
 use serde_json::Value;
 
-/// What a client has to find in each configuration besides what a test is about. The rest is in the
-/// environment, see [`Directory::client`].
+/// The common part of each configuration. The rest is in the environment, see
+/// [`Directory::client`].
 const COMMON: &str = "skip_credentials_validation = true\n    skip_requesting_account_id = true\n    \
      use_path_style = true";
 const COMMON_JSON: &str = "\"skip_credentials_validation\": true, \"skip_requesting_account_id\": \
@@ -15,8 +15,8 @@ const COMMON_JSON: &str = "\"skip_credentials_validation\": true, \"skip_request
 /// Settings by name; the members of objects have dotted names.
 pub(crate) type Values = BTreeMap<String, Value>;
 
-/// A directory and what it means. In contents and arguments, `COMMON`, `COMMON_JSON` and `ENDPOINT`
-/// stand for what differs from run to run.
+/// A directory and its expected meaning. In contents and arguments, `COMMON`, `COMMON_JSON` and
+/// `ENDPOINT` are placeholders for what differs from run to run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Case {
     name: &'static str,
@@ -27,18 +27,18 @@ pub(crate) struct Case {
     theirs: Theirs,
 }
 
-/// What `remote-state` makes of it.
+/// The result of `remote-state`.
 #[derive(Clone, Debug, Default)]
 enum Ours {
     #[default]
     Unsaid,
-    /// It finds these values, whatever else there is; null is a value that is not set.
+    /// It finds at least these values; null is a value that is not set.
     Finds(Vec<(&'static str, Value)>),
     /// It refuses, with these words.
     Refuses(Vec<&'static str>),
 }
 
-/// What `terraform` makes of it.
+/// The result of `terraform`.
 #[derive(Clone, Debug, Default)]
 enum Theirs {
     /// The same: the same values, or a refusal.
@@ -50,7 +50,7 @@ enum Theirs {
     UsesKey(&'static str),
     /// It finds no backend.
     FindsNone,
-    /// It would leave this machine to find out.
+    /// It would need the network.
     Unasked,
 }
 
@@ -80,41 +80,42 @@ impl Case {
         self
     }
 
-    /// Both find these values.
+    /// Expects that both find these values.
     pub(crate) fn is(mut self, values: &[(&'static str, Value)]) -> Self {
         self.ours = Ours::Finds(values.to_vec());
         self
     }
 
-    /// Tells whether nothing has been said yet about what to find.
+    /// Returns whether the case has no expectation yet.
     pub(crate) fn is_unsaid(&self) -> bool {
         matches!(self.ours, Ours::Unsaid)
     }
 
-    /// Both find this key.
+    /// Expects that both find this key.
     pub(crate) fn has_key(self, key: &'static str) -> Self {
         self.is(&[("key", key.into())])
     }
 
-    /// `remote-state` refuses, with these words; so does `terraform`, unless said otherwise.
+    /// Expects that `remote-state` refuses with these words; so must `terraform`, unless the case
+    /// says otherwise.
     pub(crate) fn refused(mut self, words: &[&'static str]) -> Self {
         self.ours = Ours::Refuses(words.to_vec());
         self
     }
 
-    /// `terraform` refuses, with these words.
+    /// Expects that `terraform` refuses with these words.
     pub(crate) fn terraform_refuses(mut self, words: &'static str) -> Self {
         self.theirs = Theirs::Refuses(words);
         self
     }
 
-    /// `terraform` uses another key.
+    /// Expects that `terraform` uses another key.
     pub(crate) fn terraform_uses(mut self, key: &'static str) -> Self {
         self.theirs = Theirs::UsesKey(key);
         self
     }
 
-    /// `terraform` finds no backend.
+    /// Expects that `terraform` finds no backend.
     pub(crate) fn terraform_finds_none(mut self) -> Self {
         self.theirs = Theirs::FindsNone;
         self
@@ -125,7 +126,7 @@ impl Case {
         self
     }
 
-    /// Adds a test of what we make of it, and one of what `terraform` does.
+    /// Adds a test of `remote-state`, and one of `terraform`.
     pub(crate) fn add_to(self, suite: &mut Suite) {
         let case = self.clone();
         suite.on_emulator(self.name, &[], move |server| {
@@ -170,7 +171,7 @@ impl Case {
                 init.success();
                 let recorded = directory.recorded().expect("init records the backend");
                 assert_same(&found(&before.success().json()), &recorded);
-                // What was recorded is used from now on, with nothing to warn of.
+                // From now on `remote-state` uses the record, without a warning.
                 let after = directory.show().success();
                 assert_eq!(after.stderr(), "", "{after}");
                 assert_same(&found(&after.json()), &recorded);
@@ -194,7 +195,7 @@ impl Case {
     }
 }
 
-/// A case laid out in a folder, with a server that its backend leads to.
+/// A case in a folder, with the server of its backend.
 pub(crate) struct Directory<'a> {
     pub(crate) sandbox: Sandbox,
     server: &'a S3Server,
@@ -218,7 +219,7 @@ impl<'a> Directory<'a> {
         Self { sandbox: Sandbox::new(), server, env: Vec::new(), backend_config: Vec::new() }
     }
 
-    /// Starts with `main.tf`, whose block holds these lines from line 3 on.
+    /// Creates `main.tf`, whose block contains these lines from line 3 on.
     pub(crate) fn with_block(server: &'a S3Server, lines: &str) -> Self {
         let directory = Self::empty(server);
         directory.write("main.tf", &block(lines));
@@ -235,7 +236,7 @@ impl<'a> Directory<'a> {
             .replace("ENDPOINT", &self.server.endpoint)
     }
 
-    /// Adds what leads to the server without being configuration.
+    /// Adds what the client needs for the server besides the configuration.
     fn client(&self, cmd: Cmd) -> Cmd {
         let cmd = cmd
             .server(self.server)
@@ -268,7 +269,7 @@ impl<'a> Directory<'a> {
             .run()
     }
 
-    /// What `init` recorded: every argument that is not null.
+    /// Returns the record of `init`: every argument that is not null.
     pub(crate) fn recorded(&self) -> Option<Values> {
         let data = self
             .env
@@ -286,7 +287,7 @@ impl<'a> Directory<'a> {
     }
 }
 
-/// `main.tf` with these lines in its block, which start on line 3.
+/// Returns `main.tf` with these lines in its block, which start on line 3.
 pub(crate) fn block(lines: &str) -> String {
     format!("terraform {{\n  backend \"s3\" {{\n    {lines}\n    {COMMON}\n  }}\n}}\n")
 }
@@ -305,7 +306,7 @@ fn flatten(prefix: &str, value: &Value, values: &mut Values) {
     }
 }
 
-/// The values that somebody configured; defaults and the environment are not recorded.
+/// Returns the values that were configured; the record has neither defaults nor the environment.
 fn found(json: &Value) -> Values {
     let values = json["values"].as_object().expect("an object");
     let is_configured =
@@ -317,7 +318,7 @@ fn found(json: &Value) -> Values {
         .collect()
 }
 
-/// Expects that both came to the same, where older names stand for the newer ones.
+/// Expects that both have the same values, where newer names replace the older ones.
 #[track_caller]
 fn assert_same(ours: &Values, theirs: &Values) {
     let renamed = |(name, value): (&String, &Value)| {

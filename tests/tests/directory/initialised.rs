@@ -1,4 +1,4 @@
-//! What `init` leaves behind, and what is made of it.
+//! The record of `init`, and its use.
 
 use remote_state_tests::{Requirement, S3Server, Suite};
 use serde_json::{Value, json};
@@ -28,7 +28,8 @@ fn real(suite: &mut Suite) {
         assert_eq!(key["value"], "given");
         let origin = key["origin"].as_str().expect("a string");
         assert!(origin.starts_with(".terraform/terraform.tfstate:"), "{origin}");
-        // What came from the environment is not recorded, so it still does.
+        // The record does not contain values from the environment, so the environment still
+        // supplies them.
         assert_eq!(
             shown.json()["values"]["region"],
             json!({"value": "us-east-1", "origin": "$AWS_REGION"})
@@ -78,13 +79,13 @@ fn made_up(suite: &mut Suite) {
             "bucket = \"b\"\n    key = \"x/${var.x}\"",
             &json!({"bucket": "b", "key": "x/v"}),
         );
-        // A value that nobody gives is not compared, and the recorded one is read.
+        // A missing value is not compared, and the recorded one is used.
         let shown = directory
             .show()
             .success()
             .says("`key` was recorded for another run and is not compared");
         assert_eq!(&shown.json()["values"]["key"]["value"], "x/v");
-        // One that somebody gives is what it would be today.
+        // A value that is set again takes its present meaning.
         let shown =
             directory.remote_state("config show --json").env("TF_VAR_x", "v").run().success();
         assert_eq!((&shown.json()["values"]["key"]["value"], shown.stderr()), (&"x/v".into(), ""));
@@ -127,7 +128,7 @@ fn made_up(suite: &mut Suite) {
             for words in ["output --json", "list", "locks", "workspace list"] {
                 directory.remote_state(words).run().success().says(not_compared);
             }
-            // Given a value, a name is compared; then neither side is meant for sure.
+            // With a value, a name is compared; then it is unclear which side the user means.
             directory.write(
                 "main.tf",
                 "terraform {\n backend \"s3\" {\n bucket = \"tfstate\"\n use_lockfile = true\n \
@@ -205,7 +206,7 @@ fn workspaces(suite: &mut Suite) {
     );
 }
 
-/// A directory with this block and what `tofu init` would have recorded for it.
+/// Returns a directory with this block and the record that `tofu init` would write for it.
 pub(crate) fn initialised<'a>(server: &'a S3Server, lines: &str, config: &Value) -> Directory<'a> {
     let directory = Directory::empty(server);
     directory

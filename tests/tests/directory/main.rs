@@ -1,6 +1,6 @@
-//! How a Terraform directory names its backend: each rule on a directory of its own, which is given
-//! to the binary and, where it is there, to `terraform init`, and both must come to the same
-//! backend and values.
+//! How a Terraform directory names its backend: each rule has a directory of its own.
+//! `remote-state` and, if available, `terraform init` read it, and both must find the same backend
+//! and values.
 
 mod arguments;
 mod block;

@@ -1,4 +1,4 @@
-//! Which of several places is used, and what happens when two of them differ.
+//! The precedence of several places, and what happens if two of them differ.
 
 use remote_state_tests::{Requirement, Suite};
 use serde_json::{Value, json};
@@ -120,11 +120,11 @@ fn changed(suite: &mut Suite) {
                 output.says("hint: run `terraform init` or `tofu init` to make the block count\n");
             assert_eq!(output.stdout(), "");
         }
-        // Nothing was written on either side.
+        // Neither place was written.
         let stored = directory.remote_state("pull").run().success();
         assert_eq!(stored.stdout, state(1).as_bytes());
         directory.remote_state("pull").words(given).arg("--backend-config=key=new").run().code(4);
-        // Whoever says which one is meant may write.
+        // A user who names one of them may write.
         directory.remote_state("push - --backend-config key=new").stdin(state(2)).run().success();
     });
     suite.on_emulator("a_change_of_a_secret_is_told_without_it", &[], |server| {

@@ -1,4 +1,4 @@
-//! What the values in a block come to.
+//! The evaluation of values in a block.
 
 use remote_state_tests::Suite;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ pub(crate) fn tests(suite: &mut Suite) {
     refused(suite);
 }
 
-/// Adds what every backend needs to the lines that a test is about.
+/// Adds what every backend needs to the lines under test.
 fn with(name: &'static str, lines: &str) -> Case {
     Case::new(name).block(&format!("bucket = \"tfstate\"\n    {lines}"))
 }
@@ -145,7 +145,7 @@ fn not_evaluated(suite: &mut Suite) {
         .given("key=given")
         .has_key("given")
         .add_to(suite);
-    // Terraform takes the template literally, OpenTofu evaluates it: whoever guesses uses another
+    // Terraform takes the template literally, OpenTofu evaluates it: a guess could use another
     // state.
     Case::new("a_template_in_json_is_left_to_whoever_runs_init")
         .file(

@@ -1,4 +1,4 @@
-//! The digest is kept by whoever writes, and looked at by whoever reads.
+//! Writers record the digest, and readers check it.
 
 use md5::{Digest as _, Md5};
 use remote_state_tests::terraform::HTTP_BACKEND;
@@ -63,7 +63,7 @@ fn repaired(server: &S3Server, locks: Locks) {
     let project = Project::new(server, locks);
     project.terraform(APPLY).run().success();
     let before = project.place.digest("default").expect("Terraform records it");
-    // A client that knows nothing of the table.
+    // A client without the table.
     let without = Project::plain(
         project.place.clone().with("dynamodb_table", "").with("use_lockfile", "true"),
     );
@@ -75,8 +75,8 @@ fn repaired(server: &S3Server, locks: Locks) {
     project.terraform("state pull").run().code(1).mentions(&before);
     reading.wait().code(5).says(&before).says("does not match its recorded digest");
 
-    // Terraform behind `exec` waits as long as we do, not seven times as long, and the repair is
-    // told.
+    // Terraform behind `exec` waits as long as `exec` itself, not seven times as long, and the
+    // message names the repair.
     let behind = Sandbox::new();
     behind.write("main.tf", HTTP_BACKEND);
     let exec = behind.remote_state().server(server).args(project.place.flags()).arg("exec");

@@ -1,4 +1,4 @@
-//! One lock for everybody, whatever it consists of.
+//! One lock for all clients, with every combination of file and item.
 
 use remote_state_tests::{S3Server, Suite};
 
@@ -84,7 +84,7 @@ fn mixed(server: &S3Server, locks: Locks) {
     let holding = project.hold();
     let holder = project.place.item_holder("default").expect("Terraform holds the item");
     other.ours("lock").run().code(3).says(holder.id.as_str());
-    // Who got the file and not the item has given the file back.
+    // A client that got the file but not the item has released the file.
     assert_eq!(project.place.holder("default").is_some(), locks == Locks::Both);
     project.let_go();
     holding.wait().success();
@@ -98,7 +98,7 @@ fn mixed(server: &S3Server, locks: Locks) {
 fn partial(server: &S3Server) {
     let project = Project::new(server, Locks::Both);
     let id = project.ours("lock").run().success().stdout().trim().to_owned();
-    // A client with the table alone breaks the item, and the file stays.
+    // A client with only the table breaks the item, and the file stays.
     project
         .beside(Locks::TableOnly)
         .terraform(&format!("force-unlock -force {id}"))

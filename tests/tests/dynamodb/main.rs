@@ -1,5 +1,5 @@
-//! Locks and digests in a DynamoDB table, shared with the real Terraform: on moto and on dynalite,
-//! which are other people's, and on the emulator.
+//! Locks and digests in a DynamoDB table, shared with the real Terraform: on moto and dynalite,
+//! from outside this project, and on the emulator.
 
 mod digests;
 mod locks;

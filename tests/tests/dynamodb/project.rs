@@ -1,4 +1,4 @@
-//! A Terraform project whose state is locked through a table.
+//! A Terraform project that locks its state through a table.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use remote_state_tests::{
     Cmd, Place, Requirement, Running, S3Server, Sandbox, Setup, Suite, TABLE,
 };
 
-/// What the lock consists of.
+/// The parts of the lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Locks {
     Both,
@@ -25,7 +25,7 @@ impl<'a> Project<'a> {
         Self::at(server.place(), locks)
     }
 
-    /// A second project for the same state.
+    /// Returns a second project for the same state.
     pub(crate) fn beside(&self, locks: Locks) -> Self {
         Self::at(self.place.clone(), locks)
     }
@@ -36,7 +36,7 @@ impl<'a> Project<'a> {
         Self::plain(place)
     }
 
-    /// A project for a place as it is configured.
+    /// Creates a project for a place with its configuration unchanged.
     pub(crate) fn plain(place: Place<'a>) -> Self {
         let project = Self { sandbox: Sandbox::new(), place };
         project.sandbox.write("main.tf", CONFIGURATION);
@@ -53,7 +53,7 @@ impl<'a> Project<'a> {
         self.sandbox.remote_state().server(self.place.server).words(words)
     }
 
-    /// An apply of Terraform's that holds the lock until [`let_go`](Self::let_go).
+    /// Starts an apply of Terraform that holds the lock until [`let_go`](Self::let_go).
     pub(crate) fn hold(&self) -> Running {
         let words = format!(
             "apply -auto-approve -input=false -var v=held -var until={}",

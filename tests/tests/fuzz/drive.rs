@@ -1,4 +1,4 @@
-//! Gives inputs to a target until the time is over, and tells what went wrong.
+//! Runs a target on inputs until the time is up, and reports failures.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,18 +10,18 @@ use remote_state_fuzz_targets::Target;
 
 use crate::mutate::{Random, mutated};
 
-/// What no input of this size takes on any machine, unless it is never ready.
+/// No input of this size takes this long on any machine, unless the target hangs.
 const STUCK: Duration = Duration::from_secs(60);
-/// What no input of this size needs: all targets run in one process.
+/// No input of this size needs this much: all targets run in one process.
 const MEMORY: u64 = 2 << 30;
 
 thread_local! {
-    /// The panics of this thread, if it is one that drives a target.
+    /// The panics of this thread, if it runs a target.
     static PANICS: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
-/// Counts the panics of the threads that drive targets. A server catches those of its handlers, so
-/// that not all of them reach the caller.
+/// Counts the panics of the threads that run targets. A server catches those of its handlers, so
+/// not all of them reach the caller.
 pub(crate) fn catch_panics() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| match PANICS.get() {
@@ -33,7 +33,7 @@ pub(crate) fn catch_panics() {
     }));
 }
 
-/// Drives a target over its corpus and what comes of it.
+/// Runs a target on its corpus and mutations of it.
 pub(crate) fn drive(target: &Target) {
     let corpus = corpus(target.name);
     let is_long = std::env::var_os("REMOTE_STATE_TEST_LONG").is_some();
@@ -54,14 +54,14 @@ pub(crate) fn drive(target: &Target) {
     assert!(used < MEMORY, "{}: {used} bytes of memory were used; seed {seed}", target.name);
 }
 
-/// What is being tried.
+/// The current attempt.
 #[derive(Debug, Default)]
 struct Attempt {
     count: u64,
     input: Vec<u8>,
 }
 
-/// Tries inputs, those of the corpus first, and says what was found.
+/// Runs inputs, those of the corpus first, and returns a description of a failure.
 fn run(target: &Target, corpus: &[Vec<u8>], seed: u64, time: Duration) -> Result<(), String> {
     let current = Arc::new(Mutex::new(Attempt::default()));
     let worker = {
@@ -107,7 +107,7 @@ fn run(target: &Target, corpus: &[Vec<u8>], seed: u64, time: Duration) -> Result
     }
 }
 
-/// Says what was found, and keeps the input.
+/// Describes a failure, and saves the input.
 fn told(target: &Target, what: &str, seed: u64, attempt: &Attempt) -> String {
     let folder = workspace().join("target/fuzz");
     let file = folder.join(format!("{}-{seed}-{}", target.name, attempt.count));
@@ -127,7 +127,7 @@ fn told(target: &Target, what: &str, seed: u64, attempt: &Attempt) -> String {
     )
 }
 
-/// Reads a target's corpus, in an order that is always the same.
+/// Reads a target's corpus in a fixed order.
 fn corpus(name: &str) -> Vec<Vec<u8>> {
     let folder = workspace().join("fuzz/corpus").join(name);
     let entries =
@@ -142,14 +142,14 @@ fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The most memory that this process has used, where the system says so.
+/// Returns the peak memory of this process, if the system reports it.
 fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes << 10)
 }
 
-/// A driver that finds nothing where there is something would be worth nothing.
+/// The driver must find a failure if there is one.
 pub(crate) fn finds_a_panic() {
     fn breaks(bytes: &[u8]) {
         assert!(!bytes.contains(&0), "a zero");

@@ -1,10 +1,10 @@
-//! Every parser that reads what others wrote comes back, whatever it is given: the targets of
-//! `fuzz/targets`, driven over their corpora with mutations, on stable Rust.
+//! Every parser of foreign input returns, whatever the input: this runs the targets of
+//! `fuzz/targets` over their corpora with mutations, on stable Rust.
 //!
-//! Five seconds a target, a minute with `cargo xtask test --suite fuzz --long`. A failure names its
-//! seed and leaves the input in a file; `REMOTE_STATE_TEST_SEED` repeats a seed, and an input that
-//! is put into `fuzz/corpus/TARGET` is tried before all others. How fast the machine is decides how
-//! many inputs are tried, never which.
+//! Each target gets five seconds, or a minute with `cargo xtask test --suite fuzz --long`. A
+//! failure names its seed and leaves the input in a file; `REMOTE_STATE_TEST_SEED` repeats a seed,
+//! and an input in `fuzz/corpus/TARGET` runs before all others. The speed of the machine affects
+//! the number of inputs, never their order.
 
 mod drive;
 mod mutate;

@@ -1,11 +1,11 @@
-//! Inputs out of other inputs.
+//! Mutates inputs.
 
-/// What an input is cut to, but for those that are made long on purpose.
+/// The usual maximum length, except for inputs that are long on purpose.
 const USUAL_BYTES: usize = 4096;
-/// How long those become. What takes quadratic time takes minutes for it, what does not, moments.
+/// The length of those. Quadratic parsers take minutes for it, others moments.
 const LONG_BYTES: usize = 1 << 16;
 
-/// What parsers stumble over.
+/// Words that often confuse parsers.
 const WORDS: &[&[u8]] = &[
     b"\"",
     b"\\",
@@ -53,7 +53,7 @@ const WORDS: &[&[u8]] = &[
     b"\x7f\xff\xff\xff",
 ];
 
-/// Random numbers that are the same for the same seed: SplitMix64, <https://prng.di.unimi.it/splitmix64.c>.
+/// Deterministic random numbers: SplitMix64, <https://prng.di.unimi.it/splitmix64.c>.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(pub(crate) u64);
 
@@ -65,13 +65,13 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `limit`; 0 if there is none.
+    /// Returns a number below `limit`; 0 if there is none.
     pub(crate) fn below(&mut self, limit: usize) -> usize {
         usize::try_from(self.next() % limit.max(1) as u64).unwrap_or_default()
     }
 }
 
-/// Makes the next input of a corpus.
+/// Returns the next input from a corpus.
 pub(crate) fn mutated(corpus: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     let mut input = corpus[random.below(corpus.len())].clone();
     for _ in 0..=random.below(4) {
@@ -88,25 +88,25 @@ fn mutate(input: &mut Vec<u8>, corpus: &[Vec<u8>], random: &mut Random) {
     let at = random.below(input.len() + 1);
     let end = at + random.below((input.len() - at).min(64) + 1);
     match random.below(8) {
-        // A bit.
+        // Flip a bit.
         0 if at < input.len() => input[at] ^= 1 << random.below(8),
-        // A byte.
+        // Replace a byte.
         1 if at < input.len() => input[at] = u8::try_from(random.below(256)).unwrap_or_default(),
         2 => drop(input.drain(at..end)),
         3 => input.truncate(at),
-        // A part once more.
+        // Repeat a part.
         4 => {
             let part = input[at..end].to_vec();
             let to = random.below(input.len() + 1);
             input.splice(to..to, part).for_each(drop);
         }
-        // The end of another.
+        // Append the end of another input.
         5 => {
             let other = &corpus[random.below(corpus.len())];
             input.truncate(at);
             input.extend_from_slice(&other[random.below(other.len() + 1)..]);
         }
-        // A word, in place of something or beside it.
+        // Replace a part by a word, or insert one.
         _ => {
             let word = WORDS[random.below(WORDS.len())];
             let end = if random.below(2) == 0 { at } else { end };
@@ -126,7 +126,7 @@ fn lengthen(input: &mut Vec<u8>, random: &mut Random) {
     }
 }
 
-/// Else a seed would be worth nothing.
+/// Without this, repeating a seed would be useless.
 pub(crate) fn is_deterministic() {
     let corpus = [b"{\"a\": [1, 2]}".to_vec(), b"terraform {}".to_vec(), Vec::new()];
     let tried = |seed| {

@@ -1,4 +1,4 @@
-//! One lock for everybody who can see it.
+//! One lock for all clients that can see it.
 
 use remote_state_tests::{OssServer, Suite};
 
@@ -76,7 +76,7 @@ fn digests(server: &OssServer) {
     let project = Project::native(server, OssServer::PLAIN, Locks::Table);
     project.terraform(APPLY).run().success();
     project.ours("pull --output good.tfstate").run().success();
-    // Somebody writes past the table.
+    // Another client writes without the table.
     let mut bytes = project.stored("default");
     bytes.push(b'\n');
     server.put_object(OssServer::PLAIN, "env:/terraform.tfstate", bytes);
@@ -95,7 +95,8 @@ fn object(server: &OssServer) {
         assert!(server.object(bucket, "env:/terraform.tfstate.tflock").is_some());
         let beside = Project::http(server, bucket, Locks::Object);
         beside.exec(APPLY).run().code(1).mentions(&id);
-        // A native client without a table takes no lock and sees none: this is what a table is for.
+        // A native client without a table neither takes nor sees a lock: that is the purpose of a
+        // table.
         project.terraform(APPLY).run().success();
         project.ours("unlock 00000000-0000-0000-0000-000000000000").run().code(3).says(&id);
         project.ours(&format!("unlock {id}")).run().success();

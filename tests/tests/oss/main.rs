@@ -1,5 +1,5 @@
-//! Alibaba Cloud OSS: our binary beside the real Terraform with `backend "oss"`, on the emulator,
-//! which the suite `oss_judges` has judged.
+//! Alibaba Cloud OSS: `remote-state` beside the real Terraform with `backend "oss"`, on the
+//! emulator, which the suite `oss_judges` checks.
 
 mod locks;
 mod project;

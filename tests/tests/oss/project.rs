@@ -1,4 +1,4 @@
-//! A Terraform project whose state is kept in OSS.
+//! A Terraform project that stores its state in OSS.
 
 use remote_state_tests::terraform::{CONFIGURATION, HTTP_BACKEND};
 use remote_state_tests::{Cmd, OssServer, Requirement, Running, Sandbox, Suite};
@@ -7,16 +7,16 @@ pub(crate) const TERRAFORM: &[Requirement] = &[Requirement::Terraform];
 
 pub(crate) const APPLY: &str = "apply -auto-approve -input=false";
 
-/// What keeps clients apart.
+/// What excludes other clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Locks {
-    /// What OSS has to offer, which native clients know nothing of.
+    /// The lock object of OSS, which native clients do not know.
     Object,
     /// A Tablestore table, with digests.
     Table,
 }
 
-/// A folder with a configuration, and where its state is.
+/// A folder with a configuration, and the place of its state.
 pub(crate) struct Project<'a> {
     pub(crate) sandbox: Sandbox,
     pub(crate) server: &'a OssServer,
@@ -25,7 +25,7 @@ pub(crate) struct Project<'a> {
 }
 
 impl<'a> Project<'a> {
-    /// A project that uses `backend "oss"`, initialised.
+    /// Creates a project that uses `backend "oss"`, initialised.
     pub(crate) fn native(server: &'a OssServer, bucket: &'static str, locks: Locks) -> Self {
         let sandbox = Sandbox::new();
         sandbox.write("main.tf", CONFIGURATION);
@@ -37,7 +37,7 @@ impl<'a> Project<'a> {
         project
     }
 
-    /// A project that uses `backend "http"`, initialised, for `exec`.
+    /// Creates a project that uses `backend "http"`, initialised, for `exec`.
     pub(crate) fn http(server: &'a OssServer, bucket: &'static str, locks: Locks) -> Self {
         let sandbox = Sandbox::new();
         sandbox.write("main.tf", CONFIGURATION);
@@ -47,17 +47,17 @@ impl<'a> Project<'a> {
         project
     }
 
-    /// Terraform as it is.
+    /// Returns Terraform alone.
     pub(crate) fn terraform(&self, words: &str) -> Cmd {
         self.sandbox.terraform().oss_server(self.server).words(words)
     }
 
-    /// Our binary, which finds a native project's place by itself.
+    /// Returns `remote-state`, which finds a native project's place by itself.
     pub(crate) fn ours(&self, words: &str) -> Cmd {
         self.sandbox.remote_state().oss_server(self.server).words(words)
     }
 
-    /// Our binary with the place on its command line.
+    /// Returns `remote-state` with the place on its command line.
     pub(crate) fn flagged(&self) -> Cmd {
         let mut flags = vec![
             format!("bucket={}", self.bucket),
@@ -72,12 +72,12 @@ impl<'a> Project<'a> {
         flags.into_iter().fold(command, |command, flag| command.arg("--backend-config").arg(flag))
     }
 
-    /// Terraform through our `exec`.
+    /// Returns Terraform through `exec`.
     pub(crate) fn exec(&self, words: &str) -> Cmd {
         self.flagged().arg("exec").then(&self.terraform(words))
     }
 
-    /// The state of a workspace as it is stored.
+    /// Returns the stored state of a workspace.
     #[track_caller]
     pub(crate) fn stored(&self, workspace: &str) -> Vec<u8> {
         let key = if workspace == "default" {
@@ -91,7 +91,7 @@ impl<'a> Project<'a> {
             .to_vec()
     }
 
-    /// Starts to apply natively, and returns when the lock is held.
+    /// Starts a native apply, and returns when it holds the lock.
     pub(crate) fn hold(&self) -> Running {
         let gate = self.sandbox.path().join("gate");
         let words = format!("{APPLY} -var v=held -var until={}", gate.display());
@@ -104,7 +104,7 @@ impl<'a> Project<'a> {
         self.sandbox.write("gate", "");
     }
 
-    /// The id of the lock that is held.
+    /// Returns the id of the held lock.
     #[track_caller]
     pub(crate) fn holder(&self) -> String {
         let listed = self.flagged().words("locks --json").run().success().json();

@@ -1,4 +1,4 @@
-//! States are the same whoever wrote them.
+//! States are the same for all clients, whichever wrote them.
 
 use remote_state_tests::{OssServer, Suite};
 use serde_json::Value;
@@ -25,7 +25,7 @@ fn native_first(server: &OssServer, bucket: &'static str, locks: Locks) {
             value
         );
     }
-    // The selected workspace is found as Terraform finds it.
+    // `remote-state` finds the selected workspace as Terraform does.
     assert_eq!(project.ours("output a --raw").run().success().stdout(), "dev");
     let listed = project.ours("workspace list --json").run().success().json();
     assert!(listed.to_string().contains("\"dev\""), "{listed}");
@@ -34,7 +34,7 @@ fn native_first(server: &OssServer, bucket: &'static str, locks: Locks) {
 fn ours_first(server: &OssServer, bucket: &'static str, locks: Locks) {
     let project = Project::native(server, bucket, locks);
     project.terraform(APPLY).run().success();
-    // The next state, as if someone had changed an attribute that no plan looks at.
+    // The next state, with a change in an attribute that no plan reads.
     let mut state: Value =
         serde_json::from_slice(&project.stored("default")).expect("a state is JSON");
     let serial = state["serial"].as_u64().expect("a serial is a number") + 1;
@@ -68,7 +68,7 @@ fn cycle(server: &OssServer, bucket: &'static str, locks: Locks) {
     assert_eq!(project.flagged().words("output a --raw").run().success().stdout(), "1");
     project.exec(&format!("{APPLY} -var v=2")).run().success();
     project.exec("plan -input=false -detailed-exitcode -var v=2").run().success();
-    // A native client beside it sees the same state, and leaves one that `exec` goes on with.
+    // A native client sees the same state, and leaves one with which `exec` continues.
     let native = Project::native(server, bucket, locks);
     native.terraform("plan -input=false -detailed-exitcode -var v=2").run().success();
     native.terraform(&format!("{APPLY} -var v=3")).run().success();

@@ -1,5 +1,5 @@
-//! The emulator's OSS and Tablestore, judged by clients that nobody here wrote: the vendor's SDKs
-//! and the real Terraform.
+//! Clients from outside this project check the emulator's OSS and Tablestore: the vendor's SDKs and
+//! the real Terraform.
 
 mod sdks;
 mod terraform;

@@ -1,9 +1,9 @@
 //! The vendor's SDKs for Python and JavaScript. Each scenario is a function in one of the scripts
-//! beside this file, run against an emulator of its own.
+//! beside this file, and runs against an emulator of its own.
 
 use remote_state_tests::{Cmd, OssServer, Requirement, Sandbox, Setup, Suite};
 
-/// A script, and the versions of the signature that its SDK knows.
+/// A script, and the signature versions of its SDK.
 struct Judge {
     name: &'static str,
     language: Language,
@@ -45,7 +45,7 @@ const JUDGES: [Judge; 4] = [
 ];
 
 impl Language {
-    /// The setup that has the SDK.
+    /// Returns the setup with the SDK.
     fn setup(self) -> &'static str {
         match self {
             Self::JavaScript => "oss/emulator-node",
@@ -53,8 +53,8 @@ impl Language {
         }
     }
 
-    /// The names of the scenarios in a script: functions that take nothing and say in several words
-    /// what they expect.
+    /// Returns the names of the scenarios in a script: functions without parameters, named in
+    /// several words after what they expect.
     fn scenarios(self, script: &'static str) -> impl Iterator<Item = &'static str> {
         let (before, behind) = match self {
             Self::JavaScript => ("  async ", "() {"),
@@ -81,7 +81,7 @@ impl Language {
     }
 }
 
-/// The keys of somebody whom STS let in for a while.
+/// Temporary keys from STS.
 const TEMPORARY: [(&str, &str); 3] = [
     ("STS_ACCESS_KEY", "STS.NUexample"),
     ("STS_SECRET_KEY", "for-a-while"),
@@ -125,7 +125,7 @@ fn run(judge: &Judge, signature: &str, scenario: &str) {
         command = command.env(name, value);
     }
     command.run().success();
-    // A scenario that ends well without having asked anything would prove nothing.
+    // A scenario that sends no request proves nothing.
     let asked = server.requests().take();
     let signed = |mark: &str| asked.iter().any(|request| request.headers.contains_key(mark));
     let is_v4 = signed("x-oss-content-sha256") || signed("x-ots-signaturev4");

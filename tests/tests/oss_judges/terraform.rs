@@ -1,4 +1,4 @@
-//! The real Terraform with `backend "oss"`: it works, and asks what it is known to ask.
+//! The real Terraform with `backend "oss"`: it works, and sends the known requests.
 
 use remote_state_emulator::{Fault, MetadataMode, Misbehaviour, Request};
 use remote_state_tests::terraform::CONFIGURATION;
@@ -31,7 +31,7 @@ struct Project<'a> {
 }
 
 impl<'a> Project<'a> {
-    /// A project whose backend has these further strings; not initialised.
+    /// Creates a project whose backend has these further strings; not initialised.
     fn new(server: &'a OssServer, bucket: &str, more: &[(&str, &str)]) -> Self {
         let sandbox = Sandbox::new();
         sandbox.write("main.tf", CONFIGURATION);
@@ -57,7 +57,7 @@ impl<'a> Project<'a> {
         self.run(&format!("apply -auto-approve -input=false -var v={value}"))
     }
 
-    /// Runs a command and compares what it asks of OSS and of Tablestore.
+    /// Runs a command and compares its requests to OSS and to Tablestore.
     #[track_caller]
     fn asks(&self, words: &str, of_oss: &str, of_tablestore: &str) {
         self.server.requests().take();
@@ -80,8 +80,8 @@ impl<'a> Project<'a> {
     }
 }
 
-/// A request of OSS as a letter, with the status where it tells more. All are of the same workspace
-/// or of the whole prefix.
+/// Returns a request to OSS as a letter, with the status if that matters. All are about the same
+/// workspace or about the whole prefix.
 fn oss(request: &Request) -> Option<String> {
     let letter = match request.operation.as_deref()? {
         "ListObjects" => "L",
@@ -98,7 +98,7 @@ fn oss(request: &Request) -> Option<String> {
     })
 }
 
-/// A request of Tablestore as a sign for the call and a word for the row.
+/// Returns a request to Tablestore as a sign for the call and a word for the row.
 fn tablestore(request: &Request) -> Option<String> {
     let sign = match request.operation.as_deref()? {
         "DescribeTable" => return Some("DT".to_owned()),
@@ -130,7 +130,7 @@ fn transcripts() {
     project.asks("workspace select default", "L", "");
     project.asks("workspace delete dev", "L L H G D", "");
     assert!(server.object(OssServer::PLAIN, "env:/dev/terraform.tfstate").is_none());
-    // Without a table there is no lock to force, and it says that it did.
+    // Without a table there is no lock to force, and Terraform claims that it did.
     project.asks("force-unlock -force whatever", "L", "");
 }
 
@@ -205,7 +205,7 @@ fn locks() {
     other.apply("other").success();
 
     holder.sandbox.write("gate", "");
-    // It lost its lock, and finds that out when it wants to give it back.
+    // The client lost its lock, and notices when it tries to release it.
     holding.wait().code(1).mentions("Error releasing the state lock");
 }
 
@@ -230,7 +230,7 @@ fn headers() {
     let put = asked.iter().find(|request| request.method == "PUT").expect("the state was stored");
     let header = |name: &str| put.headers.get(name).map(String::as_str);
     assert_eq!(header("x-oss-server-side-encryption"), Some("AES256"));
-    // This one is for buckets. On an object it means nothing.
+    // This header is for buckets, and has no effect on an object.
     assert_eq!((header("x-oss-acl"), header("x-oss-object-acl")), (Some("public-read"), None));
     assert_eq!(header("content-type"), Some("application/json"));
     assert_eq!(put.path, format!("/{}/env%3A%2Fterraform.tfstate", OssServer::PLAIN));
@@ -265,7 +265,7 @@ fn instance() {
     let more = [("ecs_role_name", "ecs-role"), endpoint, table];
     sandbox.write("backend.tf", server.backend_block(OssServer::PLAIN, &more));
     for words in ["init -input=false", "apply -auto-approve -input=false", "state pull"] {
-        // The address of the metadata service is fixed, but it is asked through a proxy.
+        // The address of the metadata service is fixed, so the test needs a proxy.
         sandbox.terraform().words(words).env("HTTP_PROXY", server.endpoint()).run().success();
     }
     let asked = server.requests().take();
@@ -292,7 +292,7 @@ fn faults() {
     once(Misbehaviour::MisstateChecksum, "PUT");
     project.apply("2").code(1).mentions("CRCCheckError");
     project.run("plan -input=false -detailed-exitcode -var v=2").success();
-    // It asks for the list first.
+    // The client requests the listing first.
     server.faults().inject(
         Fault::new(Misbehaviour::TruncateBody { after_bytes: 10 })
             .with_key_suffix(".tfstate")

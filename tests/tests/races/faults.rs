@@ -1,4 +1,4 @@
-//! A store in bad weather: overloaded, cut off, far away.
+//! A store with faults: overloaded, cut off, far away.
 
 use std::time::Duration;
 

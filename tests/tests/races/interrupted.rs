@@ -1,5 +1,5 @@
-//! Interruptions in the middle of taking a lock: nothing is left behind, and nothing is claimed
-//! that is not known.
+//! Interruptions while a client takes a lock: nothing is left behind, and the message claims
+//! nothing that is unknown.
 
 use remote_state_emulator::{Fault, Gate, Misbehaviour};
 use remote_state_tests::{Place, Running, S3Server, Sandbox, Signal, Suite};
@@ -14,8 +14,8 @@ pub(crate) fn add(suite: &mut Suite) {
     suite.on_emulator("a_second_interrupt_is_heeded_and_names_the_lock", &[], twice);
 }
 
-/// Starts `lock` against a store that does not create the lock file until the gate is open, and
-/// waits until the request is there.
+/// Starts `lock` against a store that creates the lock file only once the gate is open, and waits
+/// until the request has arrived.
 fn taking(server: &S3Server, sandbox: &Sandbox, place: &Place<'_>) -> (Running, Gate) {
     let gate = Gate::default();
     let held = Fault::new(Misbehaviour::Hold(gate.clone()));
@@ -23,7 +23,7 @@ fn taking(server: &S3Server, sandbox: &Sandbox, place: &Place<'_>) -> (Running, 
     server.faults().inject(held);
     let mut lock =
         sandbox.remote_state().server(server).args(place.flags()).words("-vv lock").start();
-    // The fault is used up when the request arrives, and by then the command listens for signals.
+    // The request uses up the fault on its arrival, and by then the command listens for signals.
     lock.wait_until("the request arrives", || server.faults().count() == 0);
     (lock, gate)
 }

@@ -1,5 +1,5 @@
-//! Requests about locks whose answers, or which themselves, get lost: no lock is orphaned, and
-//! there is never a second holder.
+//! Lost lock requests, or lost answers to them: no lock is orphaned, and there is never a second
+//! holder.
 
 use futures_util::future::join_all;
 use remote_state_core::{ErrorKind, LockTarget, Workspace};
@@ -25,7 +25,7 @@ pub(crate) fn add(suite: &mut Suite) {
     );
 }
 
-/// What happens to requests.
+/// The faults of requests.
 pub(crate) fn troubles() -> [Misbehaviour; 5] {
     [
         Misbehaviour::LoseReply,
@@ -42,7 +42,7 @@ async fn matrix(dialect: &str, method: &str) {
     let cases: Vec<_> = cases
         .map(|(trouble, times)| {
             let (dialect, method) = (dialect.to_owned(), method.to_owned());
-            // In a blocking thread, because the emulator is started from outside the runtime.
+            // On a blocking thread, because the emulator starts from outside the runtime.
             tokio::task::spawn_blocking(move || {
                 let server = S3Server::emulator();
                 let fault = Fault::new(trouble)
@@ -88,7 +88,7 @@ async fn lock_and_unlock(place: &Place<'_>, dialect: &str, fault: &Fault) {
         }
     }
 
-    // Whoever comes now sees the truth.
+    // The next client sees the real state of the lock.
     let other = place.store(&keys);
     let second = other.acquire(&workspace, &lock_info("second")).await;
     match (&holder, second) {
@@ -103,7 +103,7 @@ async fn lock_and_unlock(place: &Place<'_>, dialect: &str, fault: &Fault) {
         (holder, second) => panic!("{fault:?}: held by {holder:?}, and then {second:?}"),
     }
 
-    // The same trouble on the way out. What is not known to be released can be released again.
+    // The same fault during the release. A client can repeat a release whose outcome is unknown.
     faults.inject(fault.clone());
     let released = store.release(&workspace, &LockTarget::Id(info.id.clone())).await;
     faults.clear();

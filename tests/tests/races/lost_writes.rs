@@ -1,5 +1,5 @@
-//! Writes of states whose answers, or which themselves, get lost: what is said to be stored is
-//! stored, and else that it is not known.
+//! Lost writes of states, or lost answers to them: a reported success is stored, and any other
+//! outcome is reported as unknown.
 
 use futures_util::future::join_all;
 use remote_state_core::{ErrorKind, Workspace, WriteMode};
@@ -17,7 +17,7 @@ pub(crate) fn add(suite: &mut Suite) {
     suite.on_emulator("a_push_whose_answers_are_lost_says_what_is_stored", &[], by_the_binary);
 }
 
-/// How the state is written.
+/// The kind of the write.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     Create,
@@ -77,7 +77,7 @@ async fn write(place: &Place<'_>, dialect: &str, way: Way, fault: &Fault) {
             "{what}: a state that is stored is not said to be refused: {error:?}"
         ),
     }
-    // Trying again ends where it should, with the condition that a caller would take then.
+    // A second attempt succeeds, with the condition that a caller would then use.
     let again = store.write(&workspace, outgoing(2), &WriteMode::Overwrite.into()).await;
     again.unwrap_or_else(|error| panic!("{what}: the store answers again: {error:?}"));
 }

@@ -1,4 +1,4 @@
-//! One holder at a time, whatever the clients do and the store does to them.
+//! One holder at a time, whatever the clients and the store do.
 
 mod faults;
 mod interrupted;
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     suite.run()
 }
 
-/// A record that no other client has.
+/// Returns a lock record that no other client has.
 fn lock_info(operation: &str) -> LockInfo {
     LockInfo::new(operation, "tester@here", "1.0.0", jiff::Timestamp::now())
         .expect("the system has randomness")

@@ -11,7 +11,7 @@ const ROUNDS: usize = 3;
 /// Few, because the pauses between attempts grow to many seconds.
 const PUSHES: u64 = 4;
 
-/// Takes the lock, says so in the history, says that it leaves, and leaves.
+/// Takes the lock, records that in the history, records its leaving, and releases the lock.
 const WORKER: &str = r#"
 for round in $(seq "$ROUNDS"); do
   while :; do

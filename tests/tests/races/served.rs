@@ -1,9 +1,8 @@
-//! What `serve` writes where the store decides no conditions: on OSS, and on versioned buckets of
-//! the Ceph family.
+//! Writes of `serve` on stores without conditional updates: on OSS, and on versioned buckets of the
+//! Ceph family.
 //!
-//! The kind is every look that `push` takes and a server might skip: at the digest of a state that
-//! is too long to be verified before it is handed on, and at what was written between the read and
-//! the write.
+//! Covers every check that `push` makes and a server might skip: of the digest of a state that is
+//! too long to verify before passing it on, and of writes between the read and the write.
 
 use std::time::Duration;
 
@@ -16,10 +15,10 @@ use tokio::time::timeout;
 
 use crate::{serial_of, state};
 
-/// How long the server may take for what it does at once.
+/// The time limit for immediate answers of the server.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// More than is verified before the first byte is handed on.
+/// More than is verified before the first byte is passed on.
 const LONG_BYTES: usize = 9 << 20;
 
 pub(crate) fn add(suite: &mut Suite) {
@@ -121,8 +120,8 @@ fn verified(case: &Case<'_>) {
 fn overtaken(case: &Case<'_>) {
     block_on(async {
         assert_eq!(case.post(state(1)).await, 200);
-        // The server reads the state, and looks at it once more before it writes: that look is
-        // held back until the other client has written.
+        // The server reads the state, and checks it once more before it writes: the test delays
+        // that check until the other client has written.
         let (first, second) = (Gate::default(), Gate::default());
         first.open();
         for gate in [&first, &second] {

@@ -27,7 +27,7 @@ async fn one_at_a_time(server: &S3Server) {
     written.expect("the first state can be written");
     let holders = Arc::new(AtomicUsize::new(0));
     let history = Arc::new(Mutex::new(Vec::new()));
-    // Each has a client of its own, which has to convince itself of the store first.
+    // Each has a client of its own, which has to test the store first.
     let tasks: Vec<_> = (0..TASKS)
         .map(|_| {
             tokio::spawn(add_one(place.store(&[]), Arc::clone(&holders), Arc::clone(&history)))
@@ -47,7 +47,7 @@ async fn one_at_a_time(server: &S3Server) {
     assert_eq!(server.get_object(&place.bucket, &place.lock_key("default")).await, None);
 }
 
-/// Counts one up in the state, under the lock.
+/// Increments a counter in the state, under the lock.
 async fn add_one(
     store: Arc<dyn StateStore>,
     holders: Arc<AtomicUsize>,
@@ -59,7 +59,7 @@ async fn add_one(
         match store.acquire(&workspace, &info).await {
             Ok(_) => break,
             Err(error) if error.kind() == ErrorKind::LockHeld => {
-                // So many asking without a pause would keep the machine from serving the holder.
+                // Without a pause, so many requests would keep the machine from serving the holder.
                 let pause = getrandom::u32().expect("the system has randomness") % 1000;
                 tokio::time::sleep(Duration::from_millis(200 + u64::from(pause))).await;
             }

@@ -1,5 +1,4 @@
-//! Stores that cannot hold a lock: they are found out, and nothing is written under a lock that is
-//! none.
+//! Stores that cannot hold a lock: clients detect them, and write nothing without a real lock.
 
 use remote_state_emulator::{Fault, Misbehaviour};
 use remote_state_tests::{Place, S3Server, Sandbox, Suite};

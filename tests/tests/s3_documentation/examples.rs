@@ -1,4 +1,4 @@
-//! The examples.
+//! The examples of the documentation.
 
 use remote_state_tests::{Requirement, Suite, block_on};
 use serde_json::json;
@@ -14,7 +14,7 @@ const BACKEND: &str = r#"terraform {
 }
 "#;
 
-/// What stands in the `config { … }` of `data "terraform_remote_state" "network"`.
+/// The content of `config { … }` in `data "terraform_remote_state" "network"`.
 const REMOTE_STATE_CONFIG: &str = r#"    bucket = "terraform-state-prod"
     key    = "network/terraform.tfstate"
     region = "us-east-1"
@@ -81,8 +81,8 @@ pub(crate) fn add(suite: &mut Suite) {
                 "network/terraform.tfstate",
                 STATE.into(),
             ));
-            // Today's Terraform wants `config = {`, and asks Amazon itself about the credentials
-            // unless told not to.
+            // Current Terraform requires `config = {`, and validates the credentials at Amazon by
+            // default.
             let data = format!(
                 "data \"terraform_remote_state\" \"network\" {{\n  backend = \"s3\"\n  config \
                      = {{\n{REMOTE_STATE_CONFIG}{}  }}\n}}\n\noutput \"it\" {{\n  value = \

@@ -1,4 +1,4 @@
-//! Each key and variable of the list, by itself.
+//! Each listed key and variable, by itself.
 
 use remote_state_tests::{S3Server, Suite, TABLE};
 

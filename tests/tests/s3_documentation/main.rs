@@ -1,6 +1,5 @@
-//! The documentation of `backend "s3"` as Terraform 0.9 and 0.11 had it, word for word: its
-//! examples, and every key and variable that it lists. Only the host is another, by the variables
-//! that are documented for that.
+//! The documentation of `backend "s3"` in Terraform 0.9 and 0.11, word for word: its examples, and
+//! every key and variable that it lists. Only the host differs, set by the documented variables.
 
 mod examples;
 mod keys;

@@ -1,9 +1,9 @@
-//! A folder with a configuration as the documentation has it, and a server in the place of Amazon.
+//! A folder with a configuration from the documentation, and a server in place of Amazon.
 
 use remote_state_emulator::Request;
 use remote_state_tests::{Cmd, Output, S3Server, Sandbox, TABLE};
 
-/// A state of that time: what it has is only what the examples show of it.
+/// A state of that time, with only what the examples show of it.
 pub(crate) const STATE: &str = r#"{
     "version": 3,
     "terraform_version": "0.11.14",
@@ -41,7 +41,7 @@ pub(crate) const STATE: &str = r#"{
 }
 "#;
 
-/// The server with the buckets of the examples.
+/// Starts the server with the buckets of the examples.
 pub(crate) fn server() -> S3Server {
     S3Server::emulator_with(|builder| {
         builder.with_bucket("mybucket").with_bucket("terraform-state-prod")
@@ -56,8 +56,8 @@ pub(crate) struct Project<'a> {
 }
 
 impl<'a> Project<'a> {
-    /// Writes the configuration. The server is told by the variables that the documentation names,
-    /// the keys to it by nothing.
+    /// Writes the configuration. The variables from the documentation name the server; nothing sets
+    /// the keys to it.
     pub(crate) fn new(server: &'a S3Server, configuration: &str) -> Self {
         let sandbox = Sandbox::new();
         sandbox.write("main.tf", configuration);
@@ -67,7 +67,7 @@ impl<'a> Project<'a> {
             .env("AWS_DYNAMODB_ENDPOINT", &server.endpoint)
     }
 
-    /// The example with more lines in its block.
+    /// Creates the example with more lines in its block.
     pub(crate) fn with_lines(server: &'a S3Server, lines: &[&str]) -> Self {
         let mut block = "terraform {\n  backend \"s3\" {\n    bucket = \"mybucket\"\n    key    = \
                          \"path/to/my/key\"\n"
@@ -87,7 +87,7 @@ impl<'a> Project<'a> {
         self
     }
 
-    /// Takes a variable back.
+    /// Removes a variable.
     pub(crate) fn without(mut self, name: &str) -> Self {
         self.env.retain(|(known, _)| known != name);
         self
@@ -99,7 +99,7 @@ impl<'a> Project<'a> {
         self.env("AWS_ACCESS_KEY_ID", access_key).env("AWS_SECRET_ACCESS_KEY", secret_key)
     }
 
-    /// The binary, as somebody types it in the folder.
+    /// Returns the binary, as a user types it in the folder.
     pub(crate) fn command(&self, words: &str) -> Cmd {
         let cmd = self.sandbox.remote_state().words(words);
         self.env.iter().fold(cmd, |cmd, (name, value)| cmd.env(name, value))
@@ -114,7 +114,7 @@ impl<'a> Project<'a> {
         pushed
     }
 
-    /// The request that stored the state, after [`works`](Self::works).
+    /// Returns the request that stored the state, after [`works`](Self::works).
     #[track_caller]
     pub(crate) fn stored_by(&self) -> Request {
         self.works();
@@ -125,7 +125,7 @@ impl<'a> Project<'a> {
         requests.find(is_put).expect("a state is stored by a PUT")
     }
 
-    /// Takes the lock, expects its item in the table, and gives it back.
+    /// Takes the lock, expects its item in the table, and releases it.
     #[track_caller]
     pub(crate) fn locks_by_item(&self) {
         let id = self.command("lock").run().success().stdout().trim_end().to_owned();

@@ -1,4 +1,4 @@
-//! The keys of a role. The store knows the session's key alone, so what works was done with the
+//! The keys of a role. The store knows only the session's key, so a successful request used the
 //! session.
 
 use remote_state_tests::services::{Service, sts};
@@ -34,8 +34,8 @@ pub(crate) fn add(suite: &mut Suite) {
     });
 }
 
-/// Stores and reads a state with a role, expects the note about an old name, and returns what STS
-/// was asked first.
+/// Stores and reads a state with a role, expects the note about an old name, and returns the first
+/// request to STS.
 #[track_caller]
 fn assumed(lines: &[&str], old_name: &str) -> Vec<String> {
     let server = S3Server::emulator_with(|builder| {

@@ -1,8 +1,7 @@
-//! A state that another program stored with a checksum of its choice, read as it is, and read
-//! through something that damages it on its way.
+//! A state that another program stored with a checksum of its choice, read directly, and through a
+//! proxy that damages it.
 //!
-//! Of the same kind are the lock file and the versions of a state; those are tested on the
-//! emulator.
+//! Related: the lock file and the versions of a state, which the emulator's tests cover.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -55,14 +54,14 @@ fn damaged(server: &S3Server) {
                 );
                 drop(through.code(1).says(&words).says(&key));
             }
-            // What nothing was recorded of cannot be held against anything.
+            // Without a recorded checksum there is nothing to compare.
             None => assert_eq!(through.success().stdout(), STATE.replace("intact", "intacT")),
         }
     }
 }
 
-/// Starts something that passes requests on as they are, and answers with a byte changed; returns
-/// its URL. It runs as long as the process.
+/// Starts a proxy that passes requests on unchanged, and changes a byte in the answers; returns its
+/// URL. It runs as long as the process.
 fn damaging(endpoint: &str) -> String {
     let server = endpoint.trim_start_matches("http://").to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").expect("the system grants a port");
@@ -70,7 +69,7 @@ fn damaging(endpoint: &str) -> String {
     std::thread::spawn(move || {
         for client in listener.incoming().flatten() {
             let server = server.clone();
-            // A connection that breaks off is for its client to notice.
+            // The client notices a broken connection.
             std::thread::spawn(move || drop(pass(client, &server)));
         }
     });
@@ -93,7 +92,7 @@ fn pass(client: TcpStream, server: &str) -> std::io::Result<()> {
         while let Some(at) = held.windows(word.len()).position(|window| window == word) {
             held[at + word.len() - 1] = b'T';
         }
-        // The word may be cut in two: its beginning waits for what follows.
+        // The word may be cut in two: its beginning waits for the rest.
         let cut =
             (1..word.len()).rev().find(|length| held.ends_with(&word[..*length])).unwrap_or(0);
         let ready = if count == 0 { held.len() } else { held.len() - cut };

@@ -10,7 +10,7 @@ use remote_state_tests::{
     Bucket, Locks, Requirement, S3Server, Setup, Suite, TABLE, block_on, unique,
 };
 
-/// What only stores with conditional updates promise.
+/// The promises that only stores with conditional updates make.
 const CONDITIONAL: [&str; 5] = [
     "read_write::update_with_a_stale_etag_fails_and_writes_nothing",
     "read_write::update_of_a_deleted_state_fails",
@@ -19,8 +19,7 @@ const CONDITIONAL: [&str; 5] = [
     "read_write::race_of_updates_has_one_winner",
 ];
 
-/// Its tasks ask again and again until they have had the lock; a hundred of them do so in the suite
-/// `races`.
+/// Its tasks retry until they have had the lock; the suite `races` does so with a hundred.
 const CROWDED: &str = "lock::hand_over_loses_no_update";
 
 pub(crate) fn add(suite: &mut Suite) {
@@ -38,7 +37,7 @@ pub(crate) fn add(suite: &mut Suite) {
             continue;
         }
         each(suite, setup, "store", own);
-        // Where versions decide about locks, every bucket has them.
+        // If versions decide about locks, every bucket has them.
         if setup.shows.versions && own.bucket == Bucket::Plain {
             each(suite, setup, "versioned", Variant { bucket: Bucket::Versioned, ..own });
         }
@@ -49,7 +48,7 @@ pub(crate) fn add(suite: &mut Suite) {
     }
 }
 
-/// How a server is spoken to, and what is expected of it then.
+/// A way to use a server, and the expected behaviour.
 #[derive(Clone, Copy)]
 struct Variant {
     dialect: Option<&'static str>,
@@ -61,8 +60,8 @@ struct Variant {
 /// Adds a test for every promise that the setup makes.
 fn each(suite: &mut Suite, setup: &'static Setup, module: &str, variant: Variant) {
     for behaviour in store_behaviours() {
-        // What is no lock is the same whatever holds them. Records that nobody can read are put
-        // into an object, not into an item.
+        // An invalid lock record means the same wherever it is. Unreadable records go into an
+        // object, not into an item.
         let is_about_it = !variant.locks_in_table
             || (behaviour.name.starts_with("lock::") && !behaviour.name.contains("unreadable"));
         let is_promised = is_about_it
@@ -87,7 +86,7 @@ fn each(suite: &mut Suite, setup: &'static Setup, module: &str, variant: Variant
 async fn judged(s3: Arc<S3Server>, variant: Variant, racers: usize) -> Judged {
     let is_versioned = variant.bucket == Bucket::Versioned;
     let bucket = if is_versioned { s3.make_versioned_bucket().await } else { s3.bucket.clone() };
-    // The listing of one test's workspaces should not have to go through all others'.
+    // One test's listing of workspaces should not include those of all others.
     let mut place = s3.place_in(&bucket).with("workspace_key_prefix", &unique("env"));
     if variant.locks_in_table {
         place = place.with("dynamodb_table", TABLE).with("use_lockfile", "false");
@@ -108,14 +107,13 @@ async fn judged(s3: Arc<S3Server>, variant: Variant, racers: usize) -> Judged {
     };
     let bucket = place.bucket.clone();
     let raw_locks = LockFiles { s3: Arc::clone(&s3), bucket, lock_of: Box::new(lock_of) };
-    // What takes long here and is the same for every server is done at full size once, or
-    // elsewhere.
+    // Slow tests that do not depend on the server run at full size only once, or elsewhere.
     let workspaces =
         if variant.dialect == Some("generic") { Scale::default().workspaces } else { 60 };
     let scale =
         Scale::default().with_racers(racers).with_workspaces(workspaces).with_huge_bytes(8 << 20);
     let judged = Judged::new(store, declares).with_scale(scale);
-    // A table is not searched: which items are locks of this state is known from the states.
+    // A store does not search the table: it derives the items from the states.
     if variant.locks_in_table {
         judged.with_locks_of_states_only()
     } else {
@@ -123,7 +121,7 @@ async fn judged(s3: Arc<S3Server>, variant: Variant, racers: usize) -> Judged {
     }
 }
 
-/// Locks as other clients leave them, through a client of the vendor's own.
+/// Locks of other clients, through the vendor's own client.
 struct LockFiles {
     s3: Arc<S3Server>,
     bucket: String,

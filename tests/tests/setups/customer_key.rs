@@ -1,5 +1,5 @@
-//! What is said about a state and a lock that are encrypted with a key which has to be sent along,
-//! if that key is missing or another.
+//! Messages about a state and a lock that are encrypted with a customer's key, if that key is
+//! missing or wrong.
 
 use remote_state_tests::{Cmd, Encryption, S3Server, Sandbox, Suite};
 
@@ -40,7 +40,7 @@ fn keys(server: &S3Server) {
         let wrong = with(OTHER, words).run().code(1);
         wrong.says("may not be the one that it is encrypted with").says("$AWS_SSE_CUSTOMER_KEY");
     }
-    // Nothing of this has changed anything.
+    // None of these commands has changed anything.
     with(KEY, "unlock --yes").arg(&id).run().success();
     assert_eq!(with(KEY, "pull").run().success().stdout(), state);
 }

@@ -1,5 +1,5 @@
-//! State and lock file encrypted in every way that a store has, by us and by the real Terraform,
-//! each reading what the other wrote.
+//! State and lock file with every encryption of a store, by `remote-state` and by the real
+//! Terraform, each reading what the other wrote.
 
 use std::path::PathBuf;
 
@@ -46,12 +46,12 @@ pub(crate) fn add(suite: &mut Suite) {
 const STATE: &str = r#"{"version":4,"serial":1,"lineage":"l","outputs":{},"resources":[]}"#;
 const APPLY: &str = "apply -auto-approve -input=false";
 
-/// 32 bytes in base64, as a customer brings them.
+/// Returns 32 bytes in base64, the form of a customer's key.
 fn customer_key(byte: u8) -> String {
     BASE64.encode([byte; 32])
 }
 
-/// A folder with a configuration that both clients read.
+/// A folder with a configuration for both clients.
 struct Project<'a> {
     sandbox: Sandbox,
     place: Place<'a>,
@@ -86,7 +86,8 @@ impl<'a> Project<'a> {
         self.sandbox.path().join("gate")
     }
 
-    /// An apply of Terraform's that changes the state and holds the lock until the gate is there.
+    /// Starts an apply of Terraform that changes the state and holds the lock until the gate
+    /// exists.
     fn hold(&self, value: &str) -> Running {
         let mut holding = self
             .terraform(&format!("{APPLY} -var v={value} -var until={}", self.gate().display()))
@@ -106,7 +107,7 @@ impl<'a> Project<'a> {
         let expected = match encryption {
             Encryption::SseS3 => Some(ServerSideEncryption::Aes256),
             Encryption::SseKms => Some(ServerSideEncryption::AwsKms),
-            // The store has nothing to say of it but that it takes the key, and no other.
+            // The store reports nothing, but accepts only this key.
             _ => None,
         };
         assert_eq!(found, Ok(expected), "{key}");
@@ -134,8 +135,7 @@ fn shared(server: &S3Server, encryption: Encryption, kms_key: Option<&str>) {
     project.assert_encrypted(&lock, encryption);
     let refused = project.terraform(APPLY).run().code(1).mentions("Error acquiring the state lock");
     if encryption != Encryption::SseC {
-        // It does not send its own key when it reads a lock, so it cannot name the holder of such a
-        // one.
+        // Terraform does not send its own key when it reads a lock, so it cannot name the holder.
         refused.mentions(&id);
     }
     project.ours(&format!("unlock {id}")).run().success();
@@ -165,7 +165,7 @@ fn holder(server: &S3Server) {
     project.sandbox.write("gate", "");
     holding.wait().success();
 
-    // The lock of one that was killed is broken by its id.
+    // The lock of a killed client is released by its id.
     std::fs::remove_file(project.gate()).expect("it was written");
     project.hold("again").kill();
     let id = project.ours("locks --json").run().success().json()["locks"][0]["id"].clone();
@@ -193,7 +193,7 @@ fn unknown(server: &S3Server) {
     project.place.assert_unlocked();
 }
 
-/// MinIO without a key service: what it cannot do it refuses, and we pass that on.
+/// MinIO without a key service: it refuses what it cannot do, and the command reports that.
 fn unable(server: &S3Server) {
     let project = Project::encrypted(server, Encryption::SseS3, None);
     project.sandbox.write("a.tfstate", STATE);

@@ -1,6 +1,5 @@
-//! Twenty clients send a create, all but its last byte, and then the last bytes at the same moment:
-//! the hardest race that there is for a server, because it has looked at everything before and
-//! decides only now.
+//! Twenty clients send a create without its last byte, and then all last bytes at the same moment:
+//! the hardest race for a server, because it has checked everything before and decides only now.
 
 use std::time::Duration;
 
@@ -9,8 +8,8 @@ use remote_state_tests::{Locks, S3Server, Suite, Wire, block_on, unique};
 const CONTENDERS: usize = 20;
 const ROUNDS: usize = 200;
 
-/// How long a server has to read what it has been sent. A slower one makes the race easier for
-/// itself, and nothing fails.
+/// The time for a server to read what it has. A slower server makes the race easier for itself, and
+/// nothing fails.
 const SETTLE: Duration = Duration::from_millis(30);
 
 pub(crate) fn add(suite: &mut Suite) {
@@ -64,7 +63,7 @@ fn items(server: &S3Server) {
     }
 }
 
-/// Runs one round, and returns who won it.
+/// Runs one round, and returns the winner.
 #[track_caller]
 fn winner(server: &S3Server, endpoint: &str, requests: &[Wire], refusals: &[u16]) -> usize {
     let mut connections = Vec::new();

@@ -1,4 +1,4 @@
-//! What every setup of the s3 provider has to show: each folder of `.github/services/s3`.
+//! The tests of every setup of the s3 provider: each folder of `.github/services/s3`.
 
 mod checksum;
 mod conformance;

@@ -1,5 +1,4 @@
-//! A bucket that keeps every version for a day, whoever wants it gone: what is written there needs
-//! a checksum.
+//! A bucket that retains every version for a day: writes to it need a checksum.
 
 use aws_sdk_s3::types::{
     DefaultRetention, ObjectLockConfiguration, ObjectLockEnabled, ObjectLockRetentionMode,
@@ -59,7 +58,7 @@ fn retained(server: &S3Server, mode: &ObjectLockRetentionMode) {
         run("lock").code(3).says(&id);
         run(&format!("unlock --yes {id}")).success();
     }
-    // More than one part, where parts are sent.
+    // More than one part, if the client sends parts.
     let padding = "x".repeat(10 << 20);
     let large = format!(
         r#"{{"version":4,"serial":9,"lineage":"l","outputs":{{"o":{{"type":"string","value":"{padding}"}}}},"resources":[]}}"#

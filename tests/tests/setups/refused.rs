@@ -1,4 +1,4 @@
-//! Stores that ignore conditions are found out and refused by name, with what to use instead.
+//! Clients detect stores that ignore conditions, and refuse them by name, with an alternative.
 
 use remote_state_tests::terraform::{CONFIGURATION, HTTP_BACKEND};
 use remote_state_tests::{Locks, Requirement, S3Server, Sandbox, Suite};

@@ -1,5 +1,5 @@
-//! On a bucket whose store carries out every create, the order of versions decides: never two
-//! holders, whoever comes and goes meanwhile, and nothing is left behind.
+//! On a bucket whose store carries out every create, the order of versions decides: there are never
+//! two holders, whatever clients arrive and leave meanwhile, and nothing is left behind.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ const ROUNDS: usize = 220;
 pub(crate) fn add(suite: &mut Suite) {
     let by_list = |shows: &remote_state_tests::Shows| shows.locks == Locks::VersionList;
     for setup in Setup::speaking_s3().filter(|setup| by_list(&setup.shows)) {
-        // The same gateway answers for both providers, and takes minutes for it.
+        // The same gateway serves both providers, and takes minutes.
         let rounds = if setup.provider() == "s3" { ROUNDS } else { ROUNDS / 10 };
         suite.on_setup(
             setup,
@@ -32,8 +32,8 @@ pub(crate) fn add(suite: &mut Suite) {
     );
 }
 
-/// In each round everybody tries until they have held the lock once or have tried often, and
-/// holders stay for a while: so some arrive while others hold, and while others leave.
+/// In each round every client tries until it has held the lock once or has tried often, and holders
+/// keep it for a while: so some arrive while others hold, and while others leave.
 fn race(server: &S3Server, rounds: usize) {
     let dialect = server.dialect.expect("the setup names its dialect");
     block_on(async {
@@ -44,8 +44,7 @@ fn race(server: &S3Server, rounds: usize) {
             let inside = Arc::new(AtomicUsize::new(0));
             let mut contenders = JoinSet::new();
             for contender in 0..CONTENDERS {
-                // A store of its own is what a process of its own has: nothing is shared but the
-                // bucket.
+                // Separate stores are like separate processes: they share only the bucket.
                 let (store, inside) = (place.store(&[("dialect", dialect)]), Arc::clone(&inside));
                 contenders.spawn(async move { contend(&*store, &inside, contender).await });
             }
@@ -120,7 +119,8 @@ fn processes(server: &S3Server) {
     assert!(waited["warning"].as_str().is_some_and(|warning| warning.contains(risk)), "{waited}");
     let id = waited["id"].as_str().expect("a lock has an id").to_owned();
 
-    // A native client walks in: nothing is written over its head, and it is named.
+    // A native client takes the lock too: `remote-state` then writes nothing, and names that
+    // client.
     let native = LockInfo::new("apply", "terraform@there", "1.11.4", jiff::Timestamp::now())
         .expect("the system has randomness");
     let record = native.to_json().into_bytes();

@@ -1,5 +1,5 @@
-//! The vendor's guide, followed word for word, with another host in it; then our commands in that
-//! folder, without a flag.
+//! The vendor's guide, followed word for word, with another host in it; then the commands of
+//! `remote-state` in that folder, without a flag.
 
 use remote_state_tests::{Requirement, Setup, Suite};
 
@@ -20,7 +20,7 @@ pub(crate) fn add(suite: &mut Suite) {
             for guide in [Guide::WithoutLock, Guide::WithLock] {
                 followed(&Project::word_for_word(server.place(), guide), guide);
             }
-            // Terraform sees our lock, and we the lock that it left.
+            // Each sees the other's lock.
             let project = Project::word_for_word(server.place(), Guide::WithLock);
             project.terraform("init").run().success();
             let locked = project.ours("lock").run().success();
@@ -51,7 +51,7 @@ fn followed(project: &Project<'_>, guide: Guide) {
     assert_eq!(project.ours("pull").run().success().stdout, stored);
     project.ours("locks").run().success().says("no lock is held");
 
-    // A second change, while we look on.
+    // A second change, during which `remote-state` runs.
     let holding = project.hold(|words| project.terraform(words), "2");
     let locks = project.ours("locks").run().success();
     assert_eq!(locks.stdout().contains("apply"), guide == Guide::WithLock, "{locks}");

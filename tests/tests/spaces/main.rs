@@ -1,8 +1,8 @@
 //! DigitalOcean Spaces: the vendor's guide, the provider with three keys, and native Terraform
 //! beside both.
 //!
-//! Spaces itself takes an account. What runs here in its place is Ceph's gateway, of whose family
-//! it is, and MinIO where the family does not matter.
+//! Spaces itself requires an account. In its place these tests run on Ceph's gateway, which is of
+//! the same family, and on MinIO where the family does not matter.
 
 mod guide;
 mod project;

@@ -1,4 +1,4 @@
-//! A folder whose state is kept as the vendor's guide says, and the same place for the provider
+//! A folder that stores its state as the vendor's guide says, and the same place for the provider
 //! `spaces`.
 
 use remote_state_tests::terraform::{CONFIGURATION, HTTP_BACKEND};
@@ -32,7 +32,7 @@ const LOCK: &str = r"
     # Enable state locking with a lockfile
     use_lockfile                = true";
 
-/// Which of the guide's two blocks.
+/// The two blocks of the guide.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Guide {
     WithoutLock,
@@ -47,21 +47,21 @@ pub(crate) struct Project<'a> {
 }
 
 impl<'a> Project<'a> {
-    /// A folder with the guide's block, the server's address in the place of the host, in which
-    /// nothing has been run.
+    /// Creates a folder with the guide's block, with the server's address in place of the host; no
+    /// command has run in it.
     pub(crate) fn new(place: Place<'a>, guide: Guide) -> Self {
         let endpoint = place.server.endpoint.clone();
         let project = Self::with_endpoint(place, guide, &endpoint, None);
         let block = String::from_utf8(project.sandbox.read("backend.tf")).expect("a block is text");
-        // A server on an address has no host for each bucket.
+        // A server at an IP address has no host for each bucket.
         let region = "    region                      = ";
         let block = block.replace(region, &format!("    use_path_style = true\n{region}"));
         project.sandbox.write("backend.tf", block);
         project
     }
 
-    /// The same with the block as it is, host and all. Nothing but the scheme is another: a proxy
-    /// leads the host's name to the server.
+    /// The same with the unchanged block, host included. Only the scheme differs: a proxy sends the
+    /// host's name to the server.
     pub(crate) fn word_for_word(place: Place<'a>, guide: Guide) -> Self {
         let proxy = Proxy::to(&place.server.endpoint);
         Self::with_endpoint(place, guide, "http://nyc3.digitaloceanspaces.com", Some(proxy))
@@ -92,12 +92,12 @@ impl<'a> Project<'a> {
         project
     }
 
-    /// Terraform, with the keys in the variables of the guide.
+    /// Returns Terraform, with the keys in the variables of the guide.
     pub(crate) fn terraform(&self, words: &str) -> Cmd {
         self.proxied(self.sandbox.terraform()).server(self.place.server).words(words)
     }
 
-    /// Our binary, which finds the guide's block by itself.
+    /// Returns `remote-state`, which finds the guide's block by itself.
     pub(crate) fn ours(&self, words: &str) -> Cmd {
         self.proxied(self.sandbox.remote_state()).server(self.place.server).words(words)
     }
@@ -109,12 +109,13 @@ impl<'a> Project<'a> {
         }
     }
 
-    /// Our binary with the provider `spaces` on the same place, and the keys in its own variables.
+    /// Returns `remote-state` with the provider `spaces` on the same place, and the keys in its own
+    /// variables.
     pub(crate) fn spaces(&self, words: &str) -> Cmd {
         spaces(&self.sandbox, &self.place).words(words)
     }
 
-    /// Terraform through our `exec` with the provider `spaces`, in a folder of its own.
+    /// Returns Terraform through `exec` with the provider `spaces`, in a folder of its own.
     pub(crate) fn exec(&self, words: &str) -> Cmd {
         let folder = self.sandbox.folder("http");
         self.sandbox.write("http/main.tf", CONFIGURATION);
@@ -123,7 +124,7 @@ impl<'a> Project<'a> {
         spaces(&self.sandbox, &self.place).dir(folder).arg("exec").then(&terraform)
     }
 
-    /// An apply that holds the lock until [`let_go`](Self::let_go); it is holding it by now.
+    /// Starts an apply that holds the lock until [`let_go`](Self::let_go), and waits until it does.
     pub(crate) fn hold(&self, apply: impl FnOnce(&str) -> Cmd, value: &str) -> Running {
         let gate = self.sandbox.path().join("gate");
         let words = format!(
@@ -135,13 +136,13 @@ impl<'a> Project<'a> {
         holding
     }
 
-    /// Lets the apply that holds the lock go on.
+    /// Lets the apply that holds the lock continue.
     pub(crate) fn let_go(&self) {
         self.sandbox.write("gate", "");
     }
 }
 
-/// Our binary with the provider `spaces`, and the keys in its own variables.
+/// Returns `remote-state` with the provider `spaces`, and the keys in its own variables.
 pub(crate) fn spaces(sandbox: &Sandbox, place: &Place<'_>) -> Cmd {
     let server: &S3Server = place.server;
     sandbox

@@ -1,4 +1,4 @@
-//! What Spaces cannot honour is refused by the command, with the reason and the place.
+//! The command refuses what Spaces cannot honour, with the reason and the place.
 
 use remote_state_tests::services::Service;
 use remote_state_tests::{Sandbox, Suite};
@@ -125,7 +125,7 @@ fn amazons() {
     assert_eq!(found["credentials"]["access_key_id"], "in-a-profile", "{found}");
 }
 
-/// Takes the columns of the README apart, and each for what it says.
+/// Checks each claim in the columns of the README.
 fn side_by_side() {
     let readme = include_str!("../../../README.md");
     let block = readme.split("**The three providers**").nth(1).expect("the README has the part");

@@ -78,7 +78,7 @@ fn own_file(server: &S3Server) {
         "a.tfstate",
         "{\"version\":4,\"serial\":1,\"lineage\":\"l\",\"outputs\":{},\"resources\":[]}",
     );
-    // The AWS variables serve too.
+    // The AWS variables work too.
     let ours = |words: &str| sandbox.remote_state().server(server).words(words);
     ours("push a.tfstate").run().success();
     assert_eq!(

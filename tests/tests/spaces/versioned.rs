@@ -1,5 +1,5 @@
-//! A bucket that keeps versions: native locks exclude nobody there. Ours hold between us, and
-//! everybody is told.
+//! A bucket that keeps versions: native locks exclude no client there. Those of `remote-state`
+//! exclude each other, and it warns about the others.
 
 use remote_state_core::LockInfo;
 use remote_state_tests::{Requirement, S3Server, Setup, Suite, block_on};
@@ -57,7 +57,7 @@ fn walked_in(server: &S3Server) {
     project.spaces("pull --output copy.tfstate").run().success();
     let id = project.spaces("lock").run().success().says(RISK).stdout().trim().to_owned();
 
-    // The native lock is no lock here: Terraform runs although we hold ours.
+    // The native lock has no effect here: Terraform runs although `remote-state` holds its lock.
     let native = project.hold(|words| project.terraform(words), "native");
     let theirs: LockInfo = project.place.holder("default").expect("its record is the newest");
     assert_ne!(theirs.id.as_str(), id);

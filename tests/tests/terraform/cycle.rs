@@ -1,4 +1,4 @@
-//! The whole life of a state through the `http` backend, with each client there is.
+//! The whole life of a state through the `http` backend, with each available client.
 
 use remote_state_tests::terraform::HTTP_BACKEND;
 use remote_state_tests::{Requirement, S3Server, Suite};
@@ -24,7 +24,7 @@ fn terraform_and_tofu_full_cycle(server: &S3Server, client: Requirement) {
     project.exec("init -migrate-state -force-copy -input=false").run().success();
     project.exec("plan -input=false -detailed-exitcode").run().success();
 
-    // Plan while locked: it is refused with the holder, unless it does not ask for the lock.
+    // A plan during a lock is refused with the holder, unless it takes no lock.
     let holding = project.hold(|words| project.exec(words));
     let holder = project.holder();
     project
@@ -38,7 +38,7 @@ fn terraform_and_tofu_full_cycle(server: &S3Server, client: Requirement) {
     holding.wait().success();
     project.exec("plan -input=false -detailed-exitcode -var v=held").run().success();
 
-    // A state goes out and comes back.
+    // Pull a state and push it back.
     let pulled = project.exec("state pull").run().success().json();
     assert_eq!(pulled, project.place.state_json("default"));
     let mut next = pulled;
@@ -50,10 +50,10 @@ fn terraform_and_tofu_full_cycle(server: &S3Server, client: Requirement) {
     assert_eq!(project.place.state_json("default")["serial"], serial + 1);
     project.exec("state push -force next.tfstate").run().success();
 
-    // A lock that nobody will give back.
+    // A lock that no client will release.
     let id = project.ours("lock").run().success().stdout().trim().to_owned();
     let refused = project.exec(apply).run().code(1).mentions(&id);
-    // Terraform shows the id alone, beside a record of its own.
+    // Terraform shows only the id, beside a record of its own.
     let refused = refused.mentions("the command was refused the lock on").mentions("held by");
     assert!(!refused.stderr().contains("never asked for the state"), "{refused}");
     project.exec(&format!("force-unlock -force {id}")).run().success();

@@ -1,5 +1,4 @@
-//! `exec`: Terraform's `http` backend with a server of ours behind it, for as long as the command
-//! runs.
+//! `exec`: serves Terraform's `http` backend for as long as the command runs.
 
 use std::net::TcpStream;
 use std::time::Duration;
@@ -44,7 +43,7 @@ fn life(server: &S3Server) {
     project.exec("state rm terraform_data.a").run().success();
     project.exec(&format!("{APPLY} -var v=2")).run().success();
 
-    // Going back takes force, from Terraform as from us.
+    // Going back takes force, in Terraform as in `remote-state`.
     let pulled = project.exec("state pull").run().success().stdout;
     let serial = project.place.state_json("default")["serial"].clone();
     project.exec(&format!("{APPLY} -var v=3")).run().success();

@@ -1,10 +1,11 @@
-//! Which state `exec` serves, and which configuration Terraform plans: always of one directory.
+//! The state that `exec` serves, and the configuration that Terraform plans: always of one
+//! directory.
 //!
-//! What chooses a directory: `-C`, `-chdir` before the subcommand or in `TF_CLI_ARGS`,
-//! `TF_DATA_DIR`, and the folder that we are started in. What chooses a workspace: `-w`,
-//! `TF_WORKSPACE`, what was selected before, our own variable in a nested command. Each directory
-//! here has a resource of its own name, so a plan of one against the state of another makes one
-//! resource and destroys one.
+//! A directory is chosen by `-C`, `-chdir` before the subcommand or in `TF_CLI_ARGS`,
+//! `TF_DATA_DIR`, and the working directory. A workspace is chosen by `-w`, `TF_WORKSPACE`, an
+//! earlier selection, and the variable of this project in a nested command. Each directory here has
+//! a resource of its own name, so a plan of one against the state of another creates one resource
+//! and destroys one.
 
 use remote_state_tests::terraform::HTTP_BACKEND;
 use remote_state_tests::{Cmd, Output, S3Server, Sandbox, Suite};
@@ -25,7 +26,7 @@ pub(crate) fn add(suite: &mut Suite) {
     suite.on_emulator("a_workspace_that_was_selected_before_is_served", TERRAFORM, selected_before);
 }
 
-/// `dev` and `prod` inside it, each with a state of its own, and a third folder that is neither.
+/// `dev` and `prod` inside it, each with a state of its own, and a third folder without one.
 struct Pair<'a> {
     sandbox: Sandbox,
     server: &'a S3Server,
@@ -47,7 +48,7 @@ impl<'a> Pair<'a> {
         pair
     }
 
-    /// Our binary in a folder.
+    /// Returns `remote-state` in a folder.
     fn ours(&self, folder: &str, words: &str) -> Cmd {
         self.sandbox
             .remote_state()
@@ -56,16 +57,16 @@ impl<'a> Pair<'a> {
             .words(words)
     }
 
-    /// Terraform through `exec` in a folder, with options of ours.
+    /// Returns Terraform through `exec` in a folder, with options of `exec`.
     fn terraform(&self, folder: &str, ours: &str, words: &str) -> Cmd {
         self.ours(folder, ours).arg("exec").then(&self.sandbox.terraform().words(words))
     }
 }
 
-/// Where, our options, Terraform's words, variables, and the exit code.
+/// The folder, the options of `exec`, Terraform's words, variables, and the exit code.
 type Row<'a> = (&'a str, &'a str, &'a str, &'a [(&'a str, &'a str)], i32);
 
-/// Either the plan finds what is there, or nothing is planned at all.
+/// Expects that the plan finds the existing resources, or that there is no plan.
 #[track_caller]
 fn assert_not_crossed(output: &Output, what: &str) {
     let text = format!("{}{}", output.stdout(), output.stderr());
@@ -82,7 +83,7 @@ fn combinations(server: &S3Server) {
     let whole = pair.sandbox.path().join("dev/prod").display().to_string();
     let plan = "plan -input=false -detailed-exitcode";
     let to_prod = format!("-chdir={whole} {plan}");
-    // 0 is a plan without changes, 2 a refusal of ours.
+    // 0 is a plan without changes, 2 a refusal by `exec`.
     let rows: [Row<'_>; 24] = [
         ("dev", "", plan, &[], 0),
         ("dev/prod", "", plan, &[], 0),
@@ -118,7 +119,7 @@ fn combinations(server: &S3Server) {
         assert_not_crossed(&output, &what);
         assert_eq!(output.status.code(), Some(code), "{what}: {output}");
     }
-    // A workspace that is not there yet is new in the right directory.
+    // A missing workspace is created in the right directory.
     let new = pair.terraform("dev", "-C prod", plan).env("TF_WORKSPACE", "other").run().code(2);
     assert!(
         new.stdout().contains("terraform_data.prod")
@@ -127,8 +128,8 @@ fn combinations(server: &S3Server) {
     );
 }
 
-/// `--backend-config FILE`, `pull -o FILE`, `push FILE`, what a command opens: one meaning for all
-/// of them, as with `git -C`.
+/// `--backend-config FILE`, `pull -o FILE`, `push FILE`, and files that a command opens: relative
+/// paths mean the same for all, as with `git -C`.
 fn relative_paths(server: &S3Server) {
     let pair = Pair::new(server);
     let below = |name: &str| pair.sandbox.path().join("dev").join(name).exists();
@@ -145,8 +146,8 @@ fn relative_paths(server: &S3Server) {
     assert_eq!(printed.stdout().trim(), prod.display().to_string());
 }
 
-/// The client refuses every workspace but `default` with this backend, also one that it was left in
-/// by another.
+/// With this backend the client refuses every workspace but `default`, even one that was selected
+/// with another backend.
 fn selected_before(server: &S3Server) {
     let pair = Pair::new(server);
     pair.sandbox.write("dev/.terraform/environment", "stage");
@@ -159,8 +160,8 @@ fn selected_before(server: &S3Server) {
     }
     assert_eq!(pair.ours("dev", "list").run().success().stdout(), "terraform_data.dev\n");
     assert_eq!(pair.ours("dev", "-w stage list").run().success().stdout(), "terraform_data.dev\n");
-    // Our own commands inside mean the one that is served, whatever Terraform is told; `-w` goes
-    // before.
+    // Nested commands of `remote-state` use the served workspace, whatever Terraform's variables
+    // say; `-w` overrides that.
     let inside = |ours: &str, script: &str| {
         pair.ours("dev", ours)
             .args(["exec", "--", "sh", "-c", script])

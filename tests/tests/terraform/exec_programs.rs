@@ -1,7 +1,7 @@
-//! Credentials that run out while `exec` runs a command, and come from a program that asks.
+//! Credentials that expire while `exec` runs a command, from a program that prompts.
 //!
-//! The terminal and standard input are the command's by then. A program that reads from them must
-//! not stop the server, nor take what the command is meant to read.
+//! By then the terminal and standard input belong to the command. A program that reads from them
+//! must not stop the server, nor consume the command's input.
 
 use remote_state_tests::{Cmd, Requirement, Running, S3Server, Sandbox, Suite, Terminal};
 
@@ -15,18 +15,18 @@ pub(crate) fn add(suite: &mut Suite) {
     suite.on_emulator("a_program_does_not_read_what_is_piped_to_the_command", &[CURL], piped);
 }
 
-/// Asks the server for the state, which is not there.
+/// Requests the state, which does not exist, from the server.
 const REQUEST: &str = "curl -s -o /dev/null -w '%{http_code}\\n' \"$TF_HTTP_ADDRESS\"";
 
-/// A home with a program, whose credentials are over before they can be used twice, and flags that
-/// name it.
+/// A home with a program whose credentials expire before a second use, and flags that name it.
 struct Home<'a> {
     sandbox: Sandbox,
     server: &'a S3Server,
 }
 
 impl<'a> Home<'a> {
-    /// `asks` is what the program does each time, `asks_again` what it does once the command runs.
+    /// `asks` is what the program runs each time, `asks_again` what it runs once the command has
+    /// started.
     fn new(server: &'a S3Server, asks: &str, asks_again: &str) -> Self {
         let sandbox = Sandbox::new();
         let home = sandbox.home();
@@ -45,26 +45,26 @@ impl<'a> Home<'a> {
         Self { sandbox, server }
     }
 
-    /// `exec` and a script for its command.
+    /// Returns `exec` with a script as its command.
     fn exec(&self, inner: &str) -> Cmd {
         let place = self.server.place().with("profile", "ask");
         let ours = self.sandbox.remote_state().server(self.server).args(place.flags());
         ours.args(["exec", "--", "sh", "-c", &format!("touch \"$HOME/begun\"; {inner}")])
     }
 
-    /// The same on a terminal, by a shell that has the command line in `"$@"`.
+    /// The same on a terminal, through a shell with the command line in `"$@"`.
     fn on_a_terminal(&self, outer: &str, inner: &str) -> (Terminal, Running) {
         let shell = self.sandbox.command("sh").server(self.server).args(["-c", outer, "sh"]);
         Terminal::start(shell.words_of(&self.exec(inner)))
     }
 
-    /// What the program has read, each time in brackets.
+    /// Returns the lines that the program has read, each in brackets.
     fn heard(&self) -> String {
         std::fs::read_to_string(self.sandbox.home().join("asked")).expect("the program has run")
     }
 }
 
-/// In front alone, below a script, and with others in the group.
+/// Alone in the foreground, below a script, and with others in the group.
 const OUTER: [&str; 3] = ["exec \"$@\"", "\"$@\"; true", "\"$@\" | cat"];
 
 fn reads(server: &S3Server) {
@@ -90,7 +90,8 @@ fn reads(server: &S3Server) {
 }
 
 fn opens_the_terminal(server: &S3Server) {
-    // The first request waits for the program, and gives up. What needs no credentials is answered.
+    // The first request waits for the program, and gives up. Requests that need no credentials are
+    // answered.
     let inner = format!(
         "curl -s -m 1 -o /dev/null \"$TF_HTTP_ADDRESS\"; {} ; echo question; read x </dev/tty; \
          echo \"got $x\"; sleep 100",
@@ -119,7 +120,7 @@ fn asks_first(server: &S3Server) {
         let home = Home::new(server, &first, ":");
         let inner = format!("echo question; read x; echo \"got $x\"; {REQUEST}");
         let (mut terminal, mut running) = home.on_a_terminal("\"$@\"; true", &inner);
-        // Asking the store takes several requests, each of which may ask for credentials.
+        // Reading from the store takes several requests, each of which may need credentials.
         running.wait_for("Enter MFA code:");
         terminal.type_line("123");
         running.wait_for("question");

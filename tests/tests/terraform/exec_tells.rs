@@ -1,6 +1,6 @@
-//! What `exec` says, since Terraform shows no more than a status: why something was refused, by
-//! which option it would not be, what was deleted or emptied, that nobody asked for the state, that
-//! a lock is left, and what it waits for.
+//! Messages of `exec`, since Terraform shows only a status: why it refused a request, which option
+//! would allow it, what was deleted or emptied, that no request for the state came, that a lock is
+//! left, and what it waits for.
 
 use std::time::Duration;
 
@@ -77,7 +77,7 @@ fn refusals(server: &S3Server) {
     assert_eq!(project.place.state("default"), None);
 }
 
-/// The client's own option does nothing before 1.2, and is not given here.
+/// The client's own option has no effect before 1.2, and is not used here.
 fn patience(server: &S3Server) {
     let project = Project::http(server.place());
     let id = project.ours("lock").run().success().stdout().trim().to_owned();
@@ -90,7 +90,7 @@ fn patience(server: &S3Server) {
     assert_eq!(project.place.state_json("default")["outputs"]["a"]["value"], "1");
     project.place.assert_unlocked();
 
-    // Who asks us to end does not wait for the time to be up.
+    // A request to end cuts the waiting short.
     let id = project.ours("lock").run().success().stdout().trim().to_owned();
     let mut waiting =
         project.ours("--lock-timeout 10m exec").then(&project.terraform(APPLY)).start();
@@ -115,7 +115,7 @@ fn unasked(server: &S3Server) {
         project.exec(APPLY).run().success().says(told).says("backend \"http\" {}");
         assert_eq!(project.place.state("default"), None);
     }
-    // What looks at no state is no reason.
+    // A command that reads no state is no reason for a warning.
     let project = Project::http(server.place());
     for words in ["version", "validate", "fmt", "-help"] {
         assert!(!project.exec(words).run().success().stderr().contains("warning"), "{words}");
@@ -143,7 +143,7 @@ fn left(server: &S3Server) {
 
 fn waits(server: &S3Server) {
     let sandbox = Sandbox::new();
-    // The first signal is passed on, and is ignored; the second one ends the wait.
+    // The first signal is passed on and ignored; the second one ends the wait.
     let script = "(trap '' TERM; until test -e gate; do sleep 0.05; done) & exit 5";
     for is_let_go in [true, false] {
         let mut running = shell(&sandbox, server, script).start();

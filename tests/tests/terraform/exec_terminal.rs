@@ -1,9 +1,9 @@
-//! A command that asks at the terminal, whatever its own streams are: for approval, for a
+//! A command that prompts at the terminal, whatever its own streams are: for approval, for a
 //! passphrase, for a password.
 //!
 //! In a process group of its own it is in the background there, where reading stops it. The
-//! terminal is started with `sh`, which stands for the shell that somebody works with, and what is
-//! typed comes after the question.
+//! terminal starts with `sh`, in place of a user's shell, and the input is typed after the
+//! question.
 
 use remote_state_tests::{Cmd, Output, Requirement, S3Server, Sandbox, Suite, Terminal};
 
@@ -26,7 +26,7 @@ pub(crate) fn add(suite: &mut Suite) {
     suite.on_emulator("who_shares_the_terminal_keeps_it", ON_A_TERMINAL, shared);
 }
 
-/// A shell with our binary, its flags and `exec --` in `"$@"`.
+/// Returns a shell with `remote-state`, its flags and `exec --` in `"$@"`.
 fn shell(sandbox: &Sandbox, server: &S3Server, script: &str) -> Cmd {
     let place = server.place();
     let ours = sandbox.remote_state().args(place.flags()).args(["exec", "--"]);
@@ -39,7 +39,7 @@ fn answered(command: Cmd, question: &str) -> Output {
     running.wait_for(question);
     terminal.type_line("yes");
     let output = running.wait();
-    // The keyboard has to be there until the end: its end is a signal.
+    // The keyboard must stay connected until the end: closing it is a signal.
     drop(terminal);
     output
 }
@@ -47,9 +47,9 @@ fn answered(command: Cmd, question: &str) -> Output {
 fn asks(server: &S3Server) {
     let sandbox = Sandbox::new();
     for inner in [
-        // All streams elsewhere, and the terminal opened by name.
+        // All streams are elsewhere, and the command opens the terminal by name.
         "sh -c 'echo question; read x </dev/tty; echo got $x' </dev/null 2>log",
-        // A child of a child, in the middle of other work.
+        // A grandchild, in the middle of other work.
         "sh -c 'true | sh -c \"echo question; read x </dev/tty; echo got \\$x\"' </dev/null",
         // Standard input is the terminal.
         "sh -c 'echo question; read x; echo got $x'",
@@ -78,7 +78,7 @@ fn given_back(server: &S3Server) {
     }
 }
 
-/// A pager reads from the terminal while the command still writes, more than a pipe holds.
+/// A pager reads from the terminal while the command still writes more than a pipe holds.
 fn shared(server: &S3Server) {
     let sandbox = Sandbox::new();
     let writes = "sh -c 'i=0; while test $i -lt 20000; do echo 0123456789; i=$((i + 1)); done'";

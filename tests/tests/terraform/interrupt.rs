@@ -51,13 +51,13 @@ fn pressed(server: &S3Server) {
     let gate = project.sandbox.path().join("gate");
     let words = format!("apply -auto-approve -input=false -var until={}", gate.display());
     let (mut terminal, mut holding) = Terminal::start(project.exec(&words));
-    // Once where Terraform tells what it is about to run, once from the command itself.
+    // Terraform prints it once when it announces the command, and the command prints it once.
     holding.wait_for_times("begun", 2);
     terminal.press_ctrl_c();
     ended_well(&project, &holding.wait());
 }
 
-/// Terraform was interrupted once, stored what it had, and gave the lock back.
+/// Expects that Terraform was interrupted once, stored its state, and released the lock.
 fn ended_well(project: &Project<'_>, output: &Output) {
     let output = output.clone().code(1).mentions("Interrupt received");
     assert!(!output.to_string().contains("Two interrupts received"), "{output}");

@@ -1,5 +1,5 @@
-//! Our server is killed while Terraform works: what Terraform could not store is in
-//! `errored.tfstate`, and finds its way back.
+//! The server is killed while Terraform works: Terraform saves what it could not store in
+//! `errored.tfstate`, and a later push stores it.
 
 use remote_state_tests::{Cmd, S3Server, Served, Suite};
 
@@ -37,12 +37,12 @@ pub(crate) fn add(suite: &mut Suite) {
     );
 }
 
-/// `serve` on a port of its own.
+/// Starts `serve` on a port of its own.
 pub(crate) fn serve(project: &Project<'_>) -> Served {
     Served::start(project.ours("serve --listen 127.0.0.1:0 --no-auth"))
 }
 
-/// Terraform with this server behind its `http` backend.
+/// Returns Terraform with this server behind its `http` backend.
 fn terraform(served: &Served, project: &Project<'_>, words: &str) -> Cmd {
     let state = format!("{}/state/default", served.address);
     project
@@ -68,7 +68,7 @@ fn lose_the_server(server: &S3Server) -> (Project<'_>, Vec<u8>) {
     let errored = project.sandbox.read("errored.tfstate");
     assert_eq!(project.place.state("default"), before);
 
-    // The lock outlives the server: nobody else got in meanwhile.
+    // The lock outlives the server: no other client got it meanwhile.
     assert_eq!(project.holder(), holder);
     project.ours("push errored.tfstate").run().code(3).says(holder.id.as_str());
     project.ours(&format!("unlock {}", holder.id)).run().success();

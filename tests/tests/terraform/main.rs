@@ -1,4 +1,5 @@
-//! The real Terraform and we share states and locks, each writing what the other reads.
+//! The real Terraform and `remote-state` share states and locks, each reading what the other
+//! writes.
 
 mod cycle;
 mod exec;

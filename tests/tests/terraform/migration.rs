@@ -1,4 +1,4 @@
-//! States move from one backend to the other with Terraform's own means.
+//! Terraform's own commands move states from one backend to the other.
 
 use remote_state_tests::terraform::HTTP_BACKEND;
 use remote_state_tests::{Requirement, S3Server, Suite};
@@ -26,7 +26,7 @@ fn migrates(server: &S3Server) {
     project.exec("plan -input=false -detailed-exitcode").run().success();
     project.place.assert_unlocked();
 
-    // The old backend is still ours then, so this runs under `exec` too.
+    // The old backend is still `exec`'s then, so this also runs under `exec`.
     let elsewhere = server.place();
     project.sandbox.write("backend.tf", elsewhere.backend_block());
     project.exec("init -migrate-state -force-copy -input=false").run().success();
@@ -37,7 +37,7 @@ fn migrates(server: &S3Server) {
 }
 
 fn same(now: &serde_json::Value, first: &serde_json::Value) {
-    // Terraform gives a migrated state a new lineage, whatever the backends are.
+    // Terraform gives a migrated state a new lineage, with any backends.
     for part in ["outputs", "resources"] {
         assert_eq!(now[part], first[part], "{part}");
     }

@@ -1,4 +1,4 @@
-//! States that native Terraform wrote are read by us, and the other way round.
+//! `remote-state` reads states of native Terraform, and the other way round.
 
 use remote_state_tests::terraform::CONFIGURATION;
 use remote_state_tests::{Cmd, S3Server, Sandbox, Suite};
@@ -52,7 +52,7 @@ fn pulled(server: &S3Server) {
 
     let default = project.place.state("default").expect("Terraform stored it");
     let dev = project.place.state("dev").expect("Terraform stored it");
-    // `dev` is the selected workspace now, for us as for Terraform.
+    // `dev` is the selected workspace now, for both.
     assert_eq!(project.ours("pull").run().success().stdout, dev);
     assert_eq!(project.ours("pull -w default").run().success().stdout, default);
     project.ours("pull --output copy.tfstate -w default").run().success();

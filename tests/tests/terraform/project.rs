@@ -1,4 +1,4 @@
-//! A Terraform project whose state is kept on a server.
+//! A Terraform project that stores its state on a server.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use remote_state_core::LockInfo;
 use remote_state_tests::terraform::{CONFIGURATION, HTTP_BACKEND};
 use remote_state_tests::{Cmd, Place, Requirement, Running, Sandbox};
 
-/// What most of these tests need.
+/// The requirement of most of these tests.
 pub(crate) const TERRAFORM: &[Requirement] = &[Requirement::Terraform];
 
 /// A folder with a configuration, and the place of its state.
@@ -18,7 +18,7 @@ pub(crate) struct Project<'a> {
 }
 
 impl<'a> Project<'a> {
-    /// A project that uses `backend "s3"`, initialised.
+    /// Creates a project that uses `backend "s3"`, initialised.
     pub(crate) fn native(place: Place<'a>) -> Self {
         let project = Self::new(place, &Requirement::Terraform, true);
         project.sandbox.write("backend.tf", project.place.backend_block());
@@ -26,7 +26,7 @@ impl<'a> Project<'a> {
         project
     }
 
-    /// A project that uses `backend "http"`, initialised, for `exec` and `serve`.
+    /// Creates a project that uses `backend "http"`, initialised, for `exec` and `serve`.
     pub(crate) fn http(place: Place<'a>) -> Self {
         let project = Self::new(place, &Requirement::Terraform, false);
         project.sandbox.write("backend.tf", HTTP_BACKEND);
@@ -34,7 +34,7 @@ impl<'a> Project<'a> {
         project
     }
 
-    /// A project that keeps its state in a file, initialised.
+    /// Creates a project that stores its state in a file, initialised.
     pub(crate) fn local(place: Place<'a>, program: Requirement) -> Self {
         let project = Self::new(place, &program, false);
         project.terraform("init -input=false").run().success();
@@ -48,23 +48,23 @@ impl<'a> Project<'a> {
         Self { sandbox, place, program, is_native }
     }
 
-    /// Terraform as it is.
+    /// Returns Terraform alone.
     pub(crate) fn terraform(&self, words: &str) -> Cmd {
         self.sandbox.command(&self.program).server(self.place.server).words(words)
     }
 
-    /// Our binary, which finds a native project's place by itself.
+    /// Returns `remote-state`, which finds a native project's place by itself.
     pub(crate) fn ours(&self, words: &str) -> Cmd {
         let ours = self.sandbox.remote_state().server(self.place.server);
         if self.is_native { ours.words(words) } else { ours.args(self.place.flags()).words(words) }
     }
 
-    /// Terraform through our `exec`.
+    /// Returns Terraform through `exec`.
     pub(crate) fn exec(&self, words: &str) -> Cmd {
         self.exec_in("default", words)
     }
 
-    /// Terraform through our `exec`, in a workspace.
+    /// Returns Terraform through `exec`, in a workspace.
     pub(crate) fn exec_in(&self, workspace: &str, words: &str) -> Cmd {
         self.sandbox
             .remote_state()
@@ -74,7 +74,7 @@ impl<'a> Project<'a> {
             .then(&self.terraform(words))
     }
 
-    /// An apply that holds the lock until [`let_go`](Self::let_go); it is holding it by now.
+    /// Starts an apply that holds the lock until [`let_go`](Self::let_go), and waits until it does.
     pub(crate) fn hold(&self, apply: impl FnOnce(&str) -> Cmd) -> Running {
         let words = format!(
             "apply -auto-approve -input=false -var v=held -var until={}",
@@ -85,7 +85,7 @@ impl<'a> Project<'a> {
         holding
     }
 
-    /// Lets the apply that holds the lock go on.
+    /// Lets the apply that holds the lock continue.
     pub(crate) fn let_go(&self) {
         self.sandbox.write("gate", "");
     }
@@ -94,7 +94,7 @@ impl<'a> Project<'a> {
         self.sandbox.path().join("gate")
     }
 
-    /// Who holds the lock.
+    /// Returns the lock holder's record.
     #[track_caller]
     pub(crate) fn holder(&self) -> LockInfo {
         self.place.holder("default").expect("somebody should hold the lock")

@@ -1,8 +1,8 @@
-//! What `push` refuses because no client could read it afterwards is what the real Terraform
-//! refuses to store, and nothing else is.
+//! `push` refuses a state that no client could read afterwards exactly if the real Terraform
+//! refuses to store it.
 //!
-//! Of this kind is every member of a state that clients take apart before they store it. What is in
-//! attributes is not, nor is what they put right themselves.
+//! Covers every member of a state that clients parse before they store it. Attributes are not among
+//! them, nor are members that clients correct themselves.
 
 use remote_state_tests::{S3Server, Sandbox, Suite};
 
@@ -19,7 +19,7 @@ pub(crate) fn add(suite: &mut Suite) {
 
 const RESOURCE: &str = r#""mode":"managed","type":"terraform_data","name":"a","provider":"provider[\"terraform.io/builtin/terraform\"]","instances":[]"#;
 
-/// What is wrong, where it stands, and the text that stands there.
+/// What is wrong, its place in the state, and the text there.
 type Row = (&'static str, &'static str, &'static str);
 
 const REFUSED: &[Row] = &[
@@ -148,8 +148,7 @@ const STORED: &[Row] = &[
     ),
 ];
 
-/// Writes a state that holds the text where it belongs. What the text sets takes the place of what
-/// is set otherwise.
+/// Returns a state with the text in its place. Values in the text replace the default ones.
 fn state(place: &str, text: &str) -> String {
     let with = |text: &str| {
         let object = |text: &str| -> serde_json::Map<String, serde_json::Value> {
@@ -182,7 +181,7 @@ fn state(place: &str, text: &str) -> String {
     )
 }
 
-/// Gives one state to both, each with nothing stored before, and returns whether they stored it.
+/// Passes one state to both, each without a stored one, and returns whether they stored it.
 fn both(server: &S3Server, place: &str, text: &str) -> [bool; 2] {
     let sandbox = Sandbox::new();
     let state = state(place, text);

@@ -1,5 +1,5 @@
-//! One lock for everybody: native clients and we keep each other out, and can break each other's
-//! abandoned locks.
+//! One lock for all: native clients and `remote-state` exclude each other, and can break each
+//! other's abandoned locks.
 
 use remote_state_tests::{S3Server, Setup, Suite};
 
@@ -72,7 +72,7 @@ fn refusing(server: &S3Server) {
     project.place.assert_unlocked();
     project.ours(&format!("unlock {id}")).run().code(4);
 
-    // What it must wait for is our leaving.
+    // The apply has to wait until `remote-state` releases the lock.
     let id = project.ours("lock").run().success().stdout().trim().to_owned();
     let mut waiting = project.terraform(&format!("{apply} -lock-timeout=60s")).start();
     std::thread::sleep(std::time::Duration::from_millis(1500));
@@ -105,7 +105,7 @@ fn exec(server: &S3Server) {
         .mentions(native.holder().id.as_str());
     native.let_go();
     holding.wait().success();
-    // What the one wrote, the other has.
+    // Each has what the other wrote.
     http.exec("plan -input=false -detailed-exitcode -var v=held").run().success();
     native.place.assert_unlocked();
 

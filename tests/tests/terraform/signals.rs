@@ -1,10 +1,10 @@
-//! `exec` is asked to end at any moment of an apply, by any signal, alone or with its group, below
-//! or above a wrapper: what was made is stored, and the lock is given back.
+//! Requests to end `exec` at any moment of an apply, by any signal, alone or with its group, below
+//! or above a wrapper: the resources made so far are stored, and the lock is released.
 //!
-//! The signals are those that a person, a supervisor and a closed terminal send. The wrappers pass
-//! them on in ways of their own: `sh` dies of them and leaves what it has started, `make` passes on
-//! what everybody was sent already, `timeout` sends everything twice. A first signal has to
-//! reach Terraform once, for a second one makes it give up its state.
+//! The signals are those of a user, a supervisor and a closed terminal. The wrappers pass them on
+//! in different ways: `sh` dies of them and leaves its children, `make` passes on what all
+//! processes have already received, `timeout` sends everything twice. A first signal has to reach
+//! Terraform exactly once, for a second one makes it give up its state.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use remote_state_tests::{Requirement, Running, S3Server, Signal, Suite};
 
 use crate::project::Project;
 
-/// A resource that is made at once, and one that begins and is not done before it is told.
+/// A resource that is created at once, and one that begins and ends only when told.
 const CONFIGURATION: &str = r#"variable "v" {}
 
 resource "terraform_data" "quick" {
@@ -32,24 +32,24 @@ resource "terraform_data" "slow" {
 const SIGNALS: [(&str, Signal); 3] =
     [("TERM", Signal::TERM), ("INT", Signal::INT), ("HUP", Signal::HUP)];
 
-/// When it is signalled: milliseconds after its start.
+/// The moments of the signal: milliseconds after the start.
 const MOMENTS: [u64; 7] = [0, 40, 80, 120, 180, 260, 400];
 
 /// The same, after the slow resource has begun.
 const LATE_MOMENTS: [u64; 3] = [0, 30, 150];
 
-/// How long a resource goes on that was not interrupted.
+/// How long a resource continues without an interruption.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Who is signalled.
+/// The target of the signal.
 #[derive(Clone, Copy)]
 enum Target {
     Process,
     Group,
 }
 
-/// Puts wrappers around `exec` and around Terraform: `{exec}` stands for our part of the command
-/// line, `{apply}` for Terraform's.
+/// Wraps `exec` and Terraform: `{exec}` stands for the `exec` part of the command line, `{apply}`
+/// for Terraform's.
 const SCRIPTS: [(&str, &str, Target); 10] = [
     ("terraform_alone", "exec {exec} {apply}", Target::Process),
     ("the_whole_group", "exec {exec} {apply}", Target::Group),
@@ -97,8 +97,7 @@ fn whenever(server: &S3Server, script: &str, target: Target) {
                         Target::Process => running.signal(signal),
                         Target::Group => running.signal_group(signal),
                     }
-                    // A background job that is not ready yet takes no notice of an interrupt, and
-                    // works on.
+                    // A background job that is not ready yet ignores an interrupt, and continues.
                     if !is_late {
                         sleep(GRACE);
                         project.sandbox.write(format!("gate-{workspace}"), "");

@@ -1,9 +1,9 @@
-//! What was exported, or written into the block, for another server of the `http` protocol does no
-//! harm here.
+//! Variables or a block for another server of the `http` protocol do no harm here.
 //!
-//! A method of another server makes a lock of a state, an unlock of a deletion, or a write of
-//! nothing; an address or a name leads elsewhere; a certificate or a wait is another's. All of it
-//! is tried as the documents of GitLab, Gitea and Lynx tell people to export it, and as others may.
+//! A method of another server turns a lock into a state, an unlock into a deletion, or a write into
+//! nothing; an address or a name leads elsewhere; a certificate or a wait belongs to another
+//! server. The tests use the variables as the documentation of GitLab, Gitea and Lynx recommends
+//! exporting them, and other likely ones.
 
 use remote_state_tests::{Cmd, S3Server, Served, Suite, remote_state};
 use serde_json::Value;
@@ -13,7 +13,7 @@ use crate::project::{Project, TERRAFORM};
 
 const APPLY: &str = "apply -auto-approve -input=false";
 
-/// Sets of variables, each of a server's documents, and what a person may make of them.
+/// Sets of variables, each from a server's documentation, and likely variations.
 const EXPORTED: [(&str, &[(&str, &str)]); 5] = [
     (
         "GitLab",
@@ -90,7 +90,7 @@ pub(crate) fn add(suite: &mut Suite) {
         "what_is_exported_for_another_server_does_no_harm_with_config_client",
         TERRAFORM,
         |server| {
-            // The certificates are for whoever speaks TLS in front of a server.
+            // The certificates are for a TLS proxy in front of a server.
             for (whose, exported) in EXPORTED.iter().filter(|(whose, _)| *whose != "certificates") {
                 let project = Project::http(server.place());
                 let served = serve(&project);
@@ -133,14 +133,14 @@ fn with(command: Cmd, variables: &[(&str, &str)]) -> Cmd {
     variables.iter().fold(command, |command, (name, value)| command.env(name, value))
 }
 
-/// The life of a state, in which nothing is lost and no lock stays.
+/// Runs through the life of a state, and checks that nothing is lost and no lock remains.
 #[track_caller]
 fn lives(project: &Project<'_>, what: &str, terraform: impl Fn(&str) -> Cmd) {
     let value = || project.place.state_json("default")["outputs"]["a"]["value"].clone();
     terraform(APPLY).run().success();
     assert_eq!(value(), "1", "{what}");
     project.place.assert_unlocked();
-    // Nobody holds this one: what is released is nothing, and what is deleted is nothing.
+    // No client holds this lock: the commands release nothing and delete nothing.
     terraform("force-unlock -force 11111111-2222-3333-4444-555555555555").run();
     assert_eq!(value(), "1", "{what}");
     terraform(&format!("{APPLY} -var v=2")).run().success();
@@ -156,8 +156,8 @@ fn lives(project: &Project<'_>, what: &str, terraform: impl Fn(&str) -> Cmd) {
     project.place.assert_unlocked();
 }
 
-/// Another server, here one of ours that wants a token, which a data source reads with the
-/// variables that everybody exports for it.
+/// Another server, here a `remote-state serve` that requires a token, which a data source reads
+/// with the variables that users export for it.
 fn foreign_credentials(server: &S3Server) {
     let network = Project::http(server.place());
     network.exec(&format!("{APPLY} -var v=net")).run().success();
@@ -175,6 +175,6 @@ fn foreign_credentials(server: &S3Server) {
     let output = command.run().success();
     assert_eq!(project.place.state_json("default")["outputs"]["net"]["value"], "net", "{output}");
     project.place.assert_unlocked();
-    // Neither name nor token is needed for the state that is served.
+    // The served state needs neither name nor token.
     project.exec(APPLY).env("TF_HTTP_USERNAME", "ci").run().code(1).mentions("requires auth");
 }

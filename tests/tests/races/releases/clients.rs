@@ -1,4 +1,4 @@
-//! The clients of a race: what takes a lock and gives it back.
+//! The clients of a race, which take and release a lock.
 
 use std::sync::Arc;
 
@@ -10,17 +10,17 @@ use remote_state_tests::{Cmd, Sandbox};
 
 use crate::lock_info;
 
-/// Takes the lock of one state and gives it back.
+/// Takes and releases the lock of one state.
 #[async_trait]
 pub(crate) trait Client: Send + Sync {
-    /// Takes the lock, or returns nothing if another client holds it.
+    /// Takes the lock, or returns `None` if another client holds it.
     async fn take(&self) -> Option<LockId>;
 
-    /// Gives a lock back, and returns whether the store said so; if not, another lock was there.
+    /// Releases a lock, and returns whether the store confirmed it; if not, another lock was there.
     async fn give_back(&self, id: &LockId) -> bool;
 }
 
-/// A store in this process, with nothing in common with the others.
+/// A store in this process, which shares nothing with the others.
 #[async_trait]
 impl Client for Arc<dyn StateStore> {
     async fn take(&self) -> Option<LockId> {
@@ -61,7 +61,8 @@ impl Client for HttpTarget {
         let info = LockInfo { id: id.clone(), ..lock_info("race") };
         let answer = self.send("UNLOCK", "/state/default", Some(Bytes::from(info.to_json()))).await;
         match answer.status {
-            // The server says so too of a lock that is free. `contend` looks before it gives back.
+            // The server also answers this for a lock that is free. `contend` checks before it
+            // releases.
             200 => true,
             409 | 423 => false,
             status => panic!("a lock is given back or another's, and not {status}: {answer:?}"),
@@ -71,7 +72,7 @@ impl Client for HttpTarget {
 
 /// `remote-state lock` and `remote-state unlock`, each a process of its own.
 pub(crate) struct Commands<F> {
-    /// Starts a command line that names the place.
+    /// Returns a command line that names the place.
     pub(crate) flagged: F,
     pub(crate) sandbox: Arc<Sandbox>,
 }
@@ -99,7 +100,7 @@ impl<F: Fn(&Sandbox) -> Cmd + Send + Sync> Client for Commands<F> {
         let output = self.run(&["unlock", id.as_str()]).await;
         match output.status.code() {
             Some(0) => true,
-            // Another lock is there, or none.
+            // Another lock is held, or none.
             Some(3 | 4) => false,
             _ => panic!("a lock is given back or another's: {output:?}"),
         }

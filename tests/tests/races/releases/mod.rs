@@ -1,8 +1,7 @@
-//! Releases of one lock, several at once: each removes the lock that it was meant for, and no
-//! other.
+//! Several releases of one lock at once: each removes the lock that it was meant for, and no other.
 //!
-//! The kind is every second release of an id: an `UNLOCK` that a client repeats, `unlock ID` typed
-//! twice, a server that goes on with a release whose client hung up. The clients of a race are
+//! Covers every second release of an id: an `UNLOCK` that a client repeats, `unlock ID` typed
+//! twice, a server that continues a release after its client hung up. The clients of a race are
 //! stores that share nothing, processes, or clients of one server or of two.
 
 mod clients;
@@ -24,18 +23,18 @@ use clients::{Client, Commands};
 
 const CONTENDERS: usize = 3;
 
-/// A round is over by then, even if a claim had to be taken over.
+/// A round is over by then, even with the takeover of a claim.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Stands for a bucket that keeps versions.
+/// Placeholder for a bucket that keeps versions.
 const VERSIONED: &str = "tfstate-versioned";
 
-/// How many rounds: enough to see the fault of a store without claims in every run of CI.
+/// The number of rounds: enough for every run of CI to see the fault of a store without claims.
 fn rounds() -> usize {
     if is_long() { 1000 } else { 60 }
 }
 
-/// How many rounds of processes, each of which starts a dozen of them.
+/// The number of rounds with processes, each of which starts a dozen of them.
 fn rounds_of_processes() -> usize {
     if is_long() { 1000 } else { 5 }
 }
@@ -44,7 +43,7 @@ fn is_long() -> bool {
     std::env::var_os("REMOTE_STATE_TEST_LONG").is_some()
 }
 
-/// What the clients of a race are.
+/// The kind of clients in a race.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Stores(usize),
@@ -69,7 +68,7 @@ impl Kind {
 pub(crate) fn add(suite: &mut Suite) {
     let name = "releases_of_one_id_at_once_remove_no_other_lock";
     for kind in Kind::ALL {
-        // Our binary over the emulator adds little to the binary over real servers, and takes long.
+        // The binary on the emulator adds little to the binary on real servers, and takes long.
         let is_on_emulator = is_long() || matches!(kind, Kind::Stores(_));
         for (dialect, bucket) in
             [("minio", "tfstate"), ("minio", VERSIONED), ("auto", "tfstate"), ("auto", VERSIONED)]
@@ -111,7 +110,8 @@ pub(crate) fn add(suite: &mut Suite) {
             }
         }
     }
-    // OSS deletes by condition only where it keeps versions; without them one server is the means.
+    // OSS deletes conditionally only on buckets that keep versions; on others all releases must go
+    // through one server.
     let on_oss = [
         (OssServer::VERSIONED, Kind::Servers(1)),
         (OssServer::VERSIONED, Kind::Servers(2)),
@@ -130,10 +130,10 @@ pub(crate) fn add(suite: &mut Suite) {
     );
 }
 
-/// Whether a release of these clients knows how to claim, where it has to.
+/// Returns whether a release by these clients can claim, where it has to.
 ///
-/// A store of which nothing is known is put to the proof while a lock is held, and `unlock`, a
-/// process of its own, has held none: it says so, and that two of them can collide.
+/// A client tests an unknown store while it holds a lock, and `unlock`, a process of its own, has
+/// held none: it warns that two of them can collide.
 fn can_claim(kind: Kind, dialect: &str, bucket: &str) -> bool {
     let is_unproven = matches!(dialect, "auto" | "spaces");
     !(matches!(kind, Kind::Processes) && is_unproven && bucket != VERSIONED)
@@ -198,17 +198,17 @@ fn race_by_the_binary(
     race(found, releasing, clients.take(CONTENDERS).collect(), rounds());
 }
 
-/// Where the lock is looked at, behind the clients' backs.
+/// Where the test checks the lock, independently of the clients.
 enum Found<'a> {
-    /// Through a store of our own: only it knows which of several records of a bucket that keeps
-    /// versions is the holder's.
+    /// Through a store of the library: only it knows which of several records in a bucket that
+    /// keeps versions is the holder's.
     Store(Arc<dyn StateStore>),
-    /// As the only object that it is.
+    /// As the only object of the lock.
     Object { server: &'a S3Server, bucket: &'a str, key: &'a str },
 }
 
 impl Found<'_> {
-    /// The id of the holder, unless its lock is being released.
+    /// Returns the id of the holder, unless its lock is being released.
     async fn holder(&self) -> Option<LockId> {
         let record = match self {
             Self::Store(store) => {
@@ -230,8 +230,8 @@ fn race(
     rounds: usize,
 ) {
     block_on(async {
-        // Each has granted a lock before, as a server has. What a store is to be proven to do is
-        // known then.
+        // Each client has granted a lock before, as a server has, so each has already tested the
+        // store.
         for client in releasing.iter().chain(&contending) {
             let id = client.take().await.expect("it is free");
             assert!(client.give_back(&id).await);
@@ -240,7 +240,7 @@ fn race(
             let held = releasing[0].take().await.expect("it is free");
             let (holders, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
             let releases = async {
-                // A release that comes late finds the next holder, and leaves it.
+                // A late release finds the next holder's lock, and leaves it.
                 join_all(releasing.iter().map(|client| client.give_back(&held))).await;
                 is_over.store(true, Ordering::SeqCst);
             };
@@ -256,8 +256,8 @@ fn race(
     });
 }
 
-/// Takes the lock as soon as it is free, makes sure that no other client has it or takes it away,
-/// and gives it back; again until the releases are over.
+/// Takes the lock as soon as it is free, checks that no other client has it or takes it away, and
+/// releases it; repeats until the releases are over.
 async fn contend(
     client: &dyn Client,
     found: &Found<'_>,
@@ -292,8 +292,8 @@ fn killed(server: &S3Server) {
         let place = server.place().with("dialect", "minio");
         let ours = || sandbox.remote_state().server(server).args(place.flags());
         let id = ours().args(["lock", "--info", id]).run().success().stdout().trim().to_owned();
-        // The store is slow to delete, and the process is killed meanwhile: what it asked for is
-        // not carried out.
+        // The store is slow to delete, and the process is killed meanwhile: the store does not
+        // carry out its request.
         let stalled = Fault::new(Misbehaviour::Delay(Duration::from_secs(600)));
         server
             .faults()
