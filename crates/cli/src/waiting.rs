@@ -33,7 +33,7 @@ impl Waiting {
         }
     }
 
-    /// Ends the waiting, and returns whether it was under way: if so, no request is.
+    /// Ends the waiting, and returns whether it was under way: then no request is in flight.
     pub(crate) fn give_up(&self) -> bool {
         self.gives_up.send_modify(|gives_up| *gives_up = true);
         self.is_pausing.load(Ordering::SeqCst)

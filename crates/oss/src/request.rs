@@ -30,7 +30,7 @@ const MOST_TEXT_BYTES: usize = 16 << 20;
 /// The maximum length of an error document, in bytes.
 const MOST_ERROR_BYTES: usize = 64 << 10;
 
-/// The first pause before a request is repeated. The next constant is the longest.
+/// The first and the longest pause before a request is repeated.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 

@@ -117,7 +117,7 @@ fn facts_of(
     started: &BTreeMap<Server, Result<Started>>,
 ) -> std::result::Result<Facts, Absence> {
     let mut all = Facts::default();
-    // The table's server comes last, so that its facts name the table.
+    // The table's server comes last, so that its facts about the table win.
     for server in setup.servers() {
         let kind = server.kind;
         let absence =

@@ -3,7 +3,7 @@
 use remote_state_core::config::{ConfigKeySpec, EmptyRule, ProviderSpec, ValueKind};
 
 /// The keys of the `oss` provider: those of `backend "oss"` in its first proposal (`path`, `name`,
-/// `lock`) and in every release (`prefix`, `key`, `tablestore_*`), and some of this project. See
+/// `lock`) and in every release (`prefix`, `key`, `tablestore_*`), and some that only this project has. See
 /// <https://developer.hashicorp.com/terraform/language/backend/oss>.
 pub static PROVIDER: ProviderSpec =
     ProviderSpec { scheme: "oss", title: "Alibaba Cloud OSS", keys: KEYS };

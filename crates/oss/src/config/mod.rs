@@ -360,7 +360,8 @@ fn both(config: &ResolvedConfig, one: &str, other: &str) -> Error {
         .with_context("and in", format_args!("{} (`{other}`)", config.origin(other)))
 }
 
-/// Returns whether a value was set explicitly, and not by the environment of all tools or a default.
+/// Returns whether a value was set explicitly, and comes neither from the environment, which all
+/// tools share, nor from a default.
 fn is_configured(config: &ResolvedConfig, name: &str) -> bool {
     config
         .get(name)
