@@ -190,6 +190,6 @@ impl Place<'_> {
     #[track_caller]
     pub fn assert_unlocked(&self) {
         let holder = self.holder("default");
-        assert!(holder.is_none(), "nobody should hold the lock: {holder:?}");
+        assert!(holder.is_none(), "no client should hold the lock: {holder:?}");
     }
 }

@@ -12,11 +12,12 @@ mod bench;
 mod check_deps;
 mod ci;
 mod demo;
+mod install;
 mod metadata;
+mod packages;
 mod process;
 mod report;
 mod servers;
-mod setup;
 mod setups;
 mod start;
 mod test;
@@ -53,13 +54,15 @@ enum Command {
     /// Show the whole thing working: Terraform's state in an embedded bucket, locked, read, found
     /// by native Terraform
     Demo(demo::Args),
+    /// Install what only an administrator can, from the system's packages
+    Install(install::Args),
+    /// Print what CI builds alone, as JSON: each package, and each provider by itself
+    ListPackages,
     /// Keep a MinIO server running until Ctrl-C, and print how to reach it: `start s3/minio`
     ///
     /// Uses `$MINIO_BIN`, else `minio` on PATH, else `target/tools/minio`, else installs it there
     /// with `go install`, which downloads sources and takes about five minutes.
     Minio,
-    /// Install what only an administrator can, from the system's packages
-    Setup(setup::Args),
     /// Keep setups running until Ctrl-C, and print how to reach them
     Start(start::Args),
     /// Run every test, and say at the end what ran and what did not
@@ -87,8 +90,12 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::CheckDeps => check_deps::run(&find()?),
         Command::Ci(args) => ci::run(&find()?, args),
         Command::Demo(args) => demo::run(&find()?, &args),
+        Command::Install(args) => install::run(&find()?, &args),
+        Command::ListPackages => {
+            println!("{}", packages::to_json(find()?.metadata()));
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Minio => start::run(&find()?, &start::Args::minio()),
-        Command::Setup(args) => setup::run(&find()?, &args),
         Command::Start(args) => start::run(&find()?, &args),
         Command::Test(args) => test::run(&find()?, args),
     }

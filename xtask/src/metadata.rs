@@ -21,6 +21,10 @@ pub(crate) struct Package {
     pub(crate) targets: Vec<Target>,
     /// The features that `default` enables; empty if there is no such feature.
     pub(crate) default_features: Vec<String>,
+    /// All features but `default`, sorted by name.
+    pub(crate) features: Vec<String>,
+    /// It goes to a registry.
+    pub(crate) is_published: bool,
 }
 
 #[derive(Debug)]
@@ -79,6 +83,13 @@ impl Package {
             dependencies,
             targets,
             default_features: strings(&value["features"]["default"]),
+            features: value["features"]
+                .as_object()
+                .into_iter()
+                .flat_map(|features| features.keys().cloned())
+                .filter(|feature| feature != "default")
+                .collect(),
+            is_published: value["publish"].as_array().is_none_or(|to| !to.is_empty()),
         })
     }
 

@@ -167,8 +167,8 @@ impl Dev {
     }
 }
 
-/// Whether the value of a backend key may be shown: nobody knows what stands behind a name that is
-/// not known.
+/// Returns whether the value of a backend key may be shown. A key that no provider has may hold a
+/// secret.
 fn is_showable(key: &str) -> bool {
     let mut rows =
         remote_state::providers().iter().flat_map(|provider| provider.spec().keys).filter(|row| {
@@ -211,7 +211,7 @@ pub(crate) enum Command {
     Workspace(Workspace),
     /// Take the lock, leave it held and print its id
     Lock(Lock),
-    /// Release a lock by its id, whoever holds it
+    /// Release a lock by its id, also one of another client
     Unlock(Unlock),
     /// List the locks that are held
     Locks,

@@ -89,7 +89,7 @@ fn main() -> ExitCode {
 /// Short commands run on one thread: starting more costs more than it saves.
 #[expect(
     clippy::expect_used,
-    reason = "without a runtime there is nothing to say and nobody to say it"
+    reason = "without a runtime there is nothing to say and nothing to say it with"
 )]
 fn runtime(command: &Command) -> tokio::runtime::Runtime {
     let mut builder = match command {

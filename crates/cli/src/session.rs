@@ -337,7 +337,7 @@ impl Session {
         let error = Error::new(
             ErrorKind::Unknown,
             "stop",
-            format!("stopped at once: nobody knows what became of `{}`", location.state),
+            format!("stopped at once: the outcome for `{}` is unknown", location.state),
         )
         .with_context("lock", location.locks.join(" and "))
         .with_context("lock id", lock)

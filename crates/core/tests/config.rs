@@ -229,7 +229,7 @@ fn variables_are_converted_kindly() {
 }
 
 #[test]
-fn a_variable_that_nobody_needs_may_be_malformed() {
+fn a_variable_that_is_not_needed_may_be_malformed() {
     let config = resolve(
         &ALPHA,
         &env(&[("ALPHA_COUNT", "many")]),

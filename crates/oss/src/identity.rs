@@ -34,7 +34,7 @@ impl OssConfig {
         let sender = Sender::new(self)?;
         let credentials = sender.credentials.credentials().await?;
         let sts = &self.credentials.sts;
-        let nobody_to_ask = if matches!(sts, StsEndpoint::Given(_)) {
+        let no_service_to_ask = if matches!(sts, StsEndpoint::Given(_)) {
             None
         } else {
             match sender.endpoint("find out whose the credentials are").await {
@@ -46,7 +46,7 @@ impl OssConfig {
                 Err(error) => Some(error.to_string()),
             }
         };
-        let caller = if let Some(reason) = nobody_to_ask {
+        let caller = if let Some(reason) = no_service_to_ask {
             Caller::Unknown(reason)
         } else {
             let surroundings =

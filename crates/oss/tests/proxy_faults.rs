@@ -126,13 +126,13 @@ fn told(error: &Error) -> String {
 }
 
 /// Returns an address without a listener.
-async fn nobody() -> String {
+async fn unused_address() -> String {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string()
 }
 
 #[tokio::test]
 async fn proxy_that_is_down_is_named_with_where_it_was_set() {
-    let down = nobody().await;
+    let down = unused_address().await;
     let url = format!("http://alice:hunter2@{down}");
     for (endpoint, keys, env, origin) in [
         ("https://oss.test", &[][..], &[("HTTPS_PROXY", url.as_str())][..], "$HTTPS_PROXY"),
@@ -235,7 +235,7 @@ async fn socks_proxies_are_spoken_to_with_and_without_a_password() {
 
 #[tokio::test]
 async fn proxy_on_the_way_to_another_service_is_named_too() {
-    let down = nobody().await;
+    let down = unused_address().await;
     let env = [("HTTPS_PROXY", format!("http://{down}"))];
     for keys in [
         &[("assume_role_role_arn", "acs:ram::123456:role/tf"), ("endpoint", "http://127.0.0.1:1")]

@@ -47,7 +47,7 @@ async fn behind(page: &'static str) -> (Arc<dyn StateStore>, remote_state_emulat
 }
 
 #[tokio::test]
-async fn a_page_in_place_of_the_table_gives_nobody_a_lock() {
+async fn a_page_in_place_of_the_table_gives_no_lock() {
     for page in PAGES {
         let (store, _emulator) = behind(page).await;
         let error = store.acquire(&here(), &info()).await.unwrap_err();
@@ -110,7 +110,7 @@ async fn a_page_in_place_of_the_bucket_is_no_state_nor_says_that_there_is_none()
         assert_eq!(
             error.kind(),
             ErrorKind::Unexpected,
-            "nobody has changed it: {page:?}: {error:?}"
+            "no one else has changed it: {page:?}: {error:?}"
         );
         let error = store.delete(&here()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unknown, "{page:?}: {error:?}");
@@ -119,7 +119,7 @@ async fn a_page_in_place_of_the_bucket_is_no_state_nor_says_that_there_is_none()
 }
 
 #[tokio::test]
-async fn a_page_in_place_of_the_bucket_is_no_lock_and_gives_nobody_one() {
+async fn a_page_in_place_of_the_bucket_is_no_lock_and_gives_none() {
     for page in PAGES {
         let (store, _emulator) = bucket_behind(page).await;
         for error in [

@@ -51,3 +51,20 @@ fn not_compiled_in(scheme: &str) -> Error {
         .with_context("providers", known)
         .with_hint("a provider is a cargo feature of the crate `remote-state`, off by default")
 }
+
+#[cfg(all(test, feature = "full"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_feature_is_a_provider_of_the_list_and_every_provider_a_feature() {
+        let manifest = include_str!("../Cargo.toml");
+        let table = manifest.split("\n[features]\n").nth(1).expect("the crate has features");
+        let table = table.split("\n[").next().unwrap_or_default();
+        let named = table.lines().filter_map(|line| Some(line.split_once(" = ")?.0));
+        let named = named.filter(|name| !matches!(*name, "default" | "full"));
+        let mut listed: Vec<_> = providers().iter().map(|known| known.spec().scheme).collect();
+        listed.sort_unstable();
+        assert_eq!(named.collect::<Vec<_>>(), listed);
+    }
+}

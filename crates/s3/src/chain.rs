@@ -230,7 +230,7 @@ mod tests {
         let add = |chain: Chain, (source, label): (&Reply, _)| {
             chain.or(label, format!("source {label}"), Given(*source))
         };
-        sources.iter().zip(labels).fold(Chain::new(found).without("zero", "nobody asked"), add)
+        sources.iter().zip(labels).fold(Chain::new(found).without("zero", "not asked"), add)
     }
 
     fn nothing() -> CredentialsError {
@@ -262,7 +262,7 @@ mod tests {
         let denied = Denied::in_chain(&error).unwrap();
         assert_eq!(denied.to_string(), "no credentials were found");
         let answers = [
-            ("zero", "nobody asked"),
+            ("zero", "not asked"),
             ("one", "the file is not there"),
             ("two", "source two has none"),
         ];

@@ -221,7 +221,7 @@ fn explained(reason: &str) -> Option<(&'static str, &'static str)> {
     }
     if reason.contains("UnknownIssuer") {
         return Some((
-            "nobody who is trusted has signed the certificate of the server (UnknownIssuer)",
+            "no trusted authority has signed the certificate of the server (UnknownIssuer)",
             "trust the authority that has signed it with `custom_ca_bundle`",
         ));
     }

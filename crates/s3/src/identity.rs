@@ -105,7 +105,7 @@ impl S3Config {
                 (Some(account), Some(arn), Some(user_id)) => {
                     Ok(Caller::Known { account, arn, user_id })
                 }
-                _ => Ok(is_no_sts("the answer names nobody")),
+                _ => Ok(is_no_sts("the answer names no identity")),
             },
             Err(SdkError::ResponseError(_)) => Ok(is_no_sts("the answer cannot be read")),
             Err(SdkError::ServiceError(answer))

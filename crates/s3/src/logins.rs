@@ -67,7 +67,7 @@ impl Logins {
             return Some((
                 format!(
                     "the role of profile `{name}` was refused, and `mfa_serial` ({origin}) wants \
-                     a code that nobody is asked for here"
+                     a code, which this program does not ask for"
                 ),
                 format!(
                     "{}, or export what `aws sts assume-role --serial-number … --token-code …` \

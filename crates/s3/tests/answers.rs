@@ -84,7 +84,7 @@ async fn a_time_that_no_service_has_is_not_believed() {
 }
 
 #[tokio::test]
-async fn a_part_that_nobody_asked_for_is_no_state() {
+async fn a_part_that_was_not_asked_for_is_no_state() {
     for range in ["bytes 0-9/108", "bytes 10-19/20", "bytes 0-9/*"] {
         let answer = format!(
             "HTTP/1.1 206 Partial Content\r\nconnection: close\r\netag: \"e\"\r\ncontent-range: \

@@ -44,7 +44,7 @@ async fn read(headers: &'static [u8]) -> Result<Option<StateRead>> {
 }
 
 #[tokio::test]
-async fn a_header_that_nobody_needs_does_not_matter() {
+async fn a_header_that_is_not_needed_does_not_matter() {
     for headers in [
         &b"x-amz-meta-owner: J\xfcrgen\r\n"[..],
         b"content-type: application/json\r\ncontent-type: text/plain\r\n",

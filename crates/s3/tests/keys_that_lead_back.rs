@@ -130,7 +130,7 @@ async fn no_workspace_is_made_below_such_a_key_and_one_that_is_there_is_read() {
 }
 
 #[tokio::test]
-async fn nobody_may_ask_for_such_a_key_by_its_name() {
+async fn such_a_key_cannot_be_asked_for_by_its_name() {
     let emulator = emulator().await;
     for key in KEYS {
         let error = store(&emulator, &[]).with_state_key(key).unwrap_err();

@@ -409,7 +409,7 @@ async fn yes_of_something_that_is_no_store_is_neither_a_stored_state_nor_a_lock(
 }
 
 #[tokio::test]
-async fn lock_record_that_nobody_could_read_back_is_not_stored() {
+async fn lock_record_that_could_not_be_read_back_is_not_stored() {
     let emulator = emulator().await;
     let store = store(&emulator, &[]);
     // Each character takes six bytes in the record.

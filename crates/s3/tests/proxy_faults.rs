@@ -71,13 +71,13 @@ async fn counted_proxy(answer: &'static str) -> (String, Arc<AtomicUsize>) {
 }
 
 /// Returns an address without a listener.
-async fn nobody() -> String {
+async fn unused_address() -> String {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string()
 }
 
 #[tokio::test]
 async fn proxy_that_is_down_is_named_with_where_it_was_set() {
-    let down = nobody().await;
+    let down = unused_address().await;
     let url = format!("http://alice:hunter2@{down}");
     for (keys, env, origin) in [
         (
@@ -180,7 +180,7 @@ async fn proxy_that_sends_requests_on_is_named_beside_the_store_only_if_the_answ
 
 #[tokio::test]
 async fn proxy_on_the_way_to_sts_is_named_too() {
-    let down = nobody().await;
+    let down = unused_address().await;
     let keys = [
         ("endpoint", "http://127.0.0.1:1"),
         ("role_arn", "arn:aws:iam::123456789012:role/ci"),

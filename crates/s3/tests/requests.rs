@@ -27,7 +27,7 @@ async fn lock_and_unlock_take_three_requests_on_a_store_that_is_known() {
 }
 
 #[tokio::test]
-async fn push_takes_five_requests_and_two_for_each_item_of_a_table_and_a_look_where_nobody_vouches_for_it()
+async fn push_takes_five_requests_and_two_for_each_item_of_a_table_and_a_look_where_no_certificate_vouches_for_it()
  {
     let lock_read_write_unlock =
         ["PutObject", "GetObject", "PutObject", "GetObject", "DeleteObject"];

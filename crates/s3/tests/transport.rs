@@ -196,7 +196,7 @@ async fn tls_goes_through_a_tunnel_whose_ends_trust_each_other() {
 }
 
 #[tokio::test]
-async fn certificate_that_nobody_vouches_for_is_taken_only_if_told_so() {
+async fn certificate_without_a_trusted_authority_is_accepted_only_if_configured() {
     let emulator = emulator().await;
     let (tls, pem) = tls(address(&emulator)).await;
     let endpoint = format!("https://{tls}");

@@ -30,7 +30,7 @@ pub(crate) fn request(bytes: &[u8]) {
         let answer = running.answer(&[line, head.as_bytes(), body]);
         assert!(
             !answer.starts_with(b"HTTP/1.1 500"),
-            "nobody is to blame: {}",
+            "no input is to blame: {}",
             answer.escape_ascii()
         );
     });

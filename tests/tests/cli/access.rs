@@ -105,7 +105,7 @@ pub(crate) fn tests(suite: &mut Suite) {
         );
         case.run(case.remote_state("pull --backend-config region=eu-central-1")).code(4);
     });
-    suite.on_emulator("an_endpoint_that_nobody_listens_on_is_named", &[], |server| {
+    suite.on_emulator("an_endpoint_without_a_server_is_named", &[], |server| {
         let case = Case::new(server);
         let cmd = case.bare(
             "pull --backend s3 --backend-config bucket=b --backend-config key=k --backend-config \

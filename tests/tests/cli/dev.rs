@@ -53,7 +53,7 @@ pub(crate) fn tests(suite: &mut Suite) {
             .says("hint: to have one that does, give `--dev=oss`");
         oss("pull --backend s3").run().code(2).says("hint: to have one that does, give `--dev=s3`");
     });
-    suite.test("nobody_is_asked_who_uses_the_embedded_store", &[], || {
+    suite.test("the_embedded_store_asks_for_no_identity", &[], || {
         let sandbox = Sandbox::new();
         for kind in ["s3", "oss", "spaces"] {
             let whoami = sandbox.remote_state().arg(format!("--dev={kind}")).words("whoami --json");

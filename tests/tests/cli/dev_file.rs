@@ -152,7 +152,7 @@ fn at(sandbox: &Sandbox, name: &str) -> PathBuf {
 fn held(sandbox: &Sandbox) -> File {
     let lock = OpenOptions::new().read(true).write(true).open(at(sandbox, "/store.redb.lock"));
     let lock = lock.expect("it is there");
-    lock.lock().expect("nobody holds it");
+    lock.lock().expect("no thread holds it");
     lock
 }
 

@@ -174,7 +174,7 @@ fn serve(suite: &mut Suite) {
         running
             .wait()
             .code(130)
-            .says("warning: stopped now: nobody knows what became of the requests");
+            .says("warning: stopped now: the outcome of the requests in flight is unknown");
         assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
     });
     suite.test("a_store_that_refuses_is_told_before_anything_is_served", &[], || {
@@ -221,9 +221,7 @@ fn serve(suite: &mut Suite) {
     suite.on_emulator("serve_takes_no_time_to_wait_for_locks", &[], |server| {
         let case = Case::new(server);
         let words = "serve --listen 127.0.0.1:0 --no-auth --lock-timeout 5s";
-        case.run(case.remote_state(words))
-            .code(2)
-            .says("each client waits as long as it is told to");
+        case.run(case.remote_state(words)).code(2).says("each client decides how long it waits");
     });
 }
 
@@ -297,7 +295,7 @@ fn exec(suite: &mut Suite) {
         let mut running = case.remote_state("exec").args(["--", "sh", "-c", script]).start();
         running.wait_for("/state/default\n");
         let said = running.stdout_so_far();
-        let url = said.trim().strip_prefix("http://").expect("it is told an address");
+        let url = said.trim().strip_prefix("http://").expect("it prints an address");
         let (address, path) = url.split_once('/').expect("the address has a path");
         // Just over 64 MiB, which `serve` refuses by default.
         let body = state(1) + &" ".repeat(64 << 20);

@@ -116,8 +116,8 @@ pub(crate) fn tests(suite: &mut Suite) {
         empty.fails(2).says("`assume_role.role_arn` is not set").says("empty in");
         // A null object counts as absent.
         Client::new().env_keys("env").key("assume_role", "null").finds("env");
-        let nobody = Client::new().key("sts_endpoint", &sts.url).key("role_arn", ROLE);
-        nobody.fails(1).says("no credentials were found").says("instance metadata");
+        let without_keys = Client::new().key("sts_endpoint", &sts.url).key("role_arn", ROLE);
+        without_keys.fails(1).says("no credentials were found").says("instance metadata");
     });
     suite.test("roles::token_is_taken_from_where_it_is_configured", &[], || {
         let sts = sts();

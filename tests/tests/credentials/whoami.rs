@@ -64,7 +64,7 @@ pub(crate) fn tests(suite: &mut Suite) {
         );
         assert!(found["credentials"]["expires"].is_string(), "{found}");
     });
-    suite.test("whoami::where_nobody_can_be_asked_it_says_so", &[], || {
+    suite.test("whoami::where_no_service_can_be_asked_it_says_so", &[], || {
         let unknown = |client: Client, reason: &str| {
             let found = client.finds("env");
             assert!(found["account"].is_null() && found["arn"].is_null(), "{found}");

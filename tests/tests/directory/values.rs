@@ -147,7 +147,7 @@ fn not_evaluated(suite: &mut Suite) {
         .add_to(suite);
     // Terraform takes the template literally, OpenTofu evaluates it: a guess could use another
     // state.
-    Case::new("a_template_in_json_is_left_to_whoever_runs_init")
+    Case::new("a_template_in_json_is_left_to_init")
         .file(
             "main.tf.json",
             "{\"terraform\": {\"backend\": {\"s3\": {\"bucket\": \"tfstate\",\n\"key\": \

@@ -77,7 +77,7 @@ async fn lock_and_unlock(place: &Place<'_>, dialect: &str, fault: &Fault) {
             );
         }
         Err(error) => {
-            assert_ne!(error.kind(), ErrorKind::LockHeld, "{fault:?}: nobody else is there");
+            assert_ne!(error.kind(), ErrorKind::LockHeld, "{fault:?}: no other client is there");
             if holder.is_some() {
                 let shown = format!("{error} {:?} {:?}", error.context(), error.hints());
                 assert!(

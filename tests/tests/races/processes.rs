@@ -60,7 +60,7 @@ fn lock_loops(server: &S3Server) {
         assert_eq!(
             pair[1].strip_prefix("out "),
             Some(entered),
-            "nobody comes before the holder has left"
+            "no client comes before the holder has left"
         );
     }
     place.assert_unlocked();

@@ -66,14 +66,14 @@ async fn add_one(
             Err(error) => panic!("losing a race is nothing else: {error:?}"),
         }
     }
-    assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0, "nobody else holds the lock");
+    assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0, "no other client holds the lock");
     let read =
         store.read_bytes(&workspace).await.expect("the state can be read").expect("there is one");
     let next = serial_of(&read.bytes) + 1;
     let written = store.write(&workspace, outgoing(next), &WriteMode::Overwrite.into()).await;
     written.expect("the state can be written");
     history.lock().expect("no task failed").push(next);
-    assert_eq!(holders.fetch_sub(1, Ordering::SeqCst), 1, "nobody else holds the lock");
+    assert_eq!(holders.fetch_sub(1, Ordering::SeqCst), 1, "no other client holds the lock");
     let released =
         store.release(&workspace, &LockTarget::Id(info.id)).await.expect("it can be released");
     assert!(matches!(released, Released::Freed(_)), "{released:?}");

@@ -117,7 +117,7 @@ fn amazons() {
             assert!(!output.stderr().contains(other), "{output}");
         }
     }
-    assert_eq!(service.heard().len(), 0, "nobody else should be asked");
+    assert_eq!(service.heard().len(), 0, "no other service should be asked");
     std::fs::create_dir_all(sandbox.home().join(".aws")).expect("the home is ours");
     let profile = "[default]\naws_access_key_id = in-a-profile\naws_secret_access_key = s\n";
     std::fs::write(sandbox.home().join(".aws/credentials"), profile).expect("the home is ours");

@@ -38,12 +38,11 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
 /// Returns each violation as one line.
 pub(crate) fn violations(workspace: &Workspace) -> Result<Vec<String>> {
     let mut violations = rules::edges(workspace.metadata());
-    let workflow = read(&workspace.root().join(".github/workflows/ci.yml"))?;
     for package in &workspace.metadata().packages {
         let manifest = Manifest::parse(&read(&package.manifest_path)?);
         violations.extend(rules::inheritance(&package.name, &manifest));
         let folder = package.manifest_path.parent().unwrap_or(workspace.root());
-        violations.extend(rules::published(&package.name, &manifest, folder, &workflow));
+        violations.extend(rules::published(&package.name, &manifest, folder));
         violations.extend(circles::violations(&package.name, &folder.join("src"))?);
     }
     for package in &workspace.metadata().packages {

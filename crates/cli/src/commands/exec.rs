@@ -163,7 +163,7 @@ async fn finish(
             tokio::select! {
                 ended = &mut serving => ended,
                 _ = signals.next_end() => {
-                    session.ui.warn("stopped now: nobody knows what became of the requests in flight");
+                    session.ui.warn("stopped now: the outcome of the requests in flight is unknown");
                     return Ok(());
                 }
             }

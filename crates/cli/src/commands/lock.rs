@@ -34,7 +34,7 @@ pub(crate) async fn lock(session: &mut Session, args: &Lock) -> Result<(), Failu
         Failure::BrokenPipe => Error::new(
             ErrorKind::Local,
             "lock",
-            "nobody read the id of the lock; it was released again",
+            "the id of the lock could not be printed; the lock was released again",
         )
         .into(),
         failure => failure,
@@ -54,7 +54,7 @@ pub(crate) async fn unlock(session: &mut Session, args: Unlock) -> Result<(), Fa
         None => {
             let lock = location.locks.join("` and `");
             session.ui.confirm(
-                &format!("Removing the unreadable lock `{lock}`, whoever holds it."),
+                &format!("Removing the unreadable lock `{lock}`, also if another client holds it."),
                 args.yes,
             )?;
             LockTarget::Unreadable

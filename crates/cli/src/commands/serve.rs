@@ -32,7 +32,7 @@ pub(crate) async fn run(session: &mut Session, args: Serve) -> Result<(), Failur
     let session = &*session;
     if !session.lock_wait.timeout.is_zero() {
         return Err(Error::config(
-            "`serve` waits for no lock: each client waits as long as it is told to",
+            "`serve` waits for no lock: each client decides how long it waits",
         )
         .with_context("set in", "--lock-timeout")
         .with_hint("give the option to the client, such as `terraform apply -lock-timeout=5m`")
@@ -120,7 +120,7 @@ async fn run_until(
     tokio::select! {
         ended = serving => Ok(ended?),
         signal = again => {
-            session.ui.warn("stopped now: nobody knows what became of the requests in flight");
+            session.ui.warn("stopped now: the outcome of the requests in flight is unknown");
             Err(Failure::Interrupted(signal))
         }
     }

@@ -27,7 +27,7 @@ pub(super) enum Front {
     /// Another job: this process is in the background.
     Others,
     /// There is no terminal.
-    Nobody,
+    NoTerminal,
 }
 
 /// Lets this process write to the terminal, and take it back, while the command is in the
@@ -59,12 +59,12 @@ impl Terminal {
     }
 
     pub(super) fn front(&self) -> Front {
-        let Some(file) = &self.file else { return Front::Nobody };
+        let Some(file) = &self.file else { return Front::NoTerminal };
         match tcgetpgrp(file) {
             Ok(front) if front == getpgrp() => Front::Us,
             Ok(front) if front == self.command => Front::Command,
             Ok(_) => Front::Others,
-            Err(_) => Front::Nobody,
+            Err(_) => Front::NoTerminal,
         }
     }
 

@@ -105,7 +105,7 @@ impl Job {
                 }
             }
             // This process is about to stop too, or the stop is between the command and its sender.
-            (Front::Us | Front::Others | Front::Nobody, _) => {}
+            (Front::Us | Front::Others | Front::NoTerminal, _) => {}
         }
     }
 
@@ -210,7 +210,7 @@ fn names(processes: &[Process]) -> String {
         format!("`{}` (process {})", process.name, process.pid.as_raw_nonzero())
     };
     match processes {
-        [] => "nobody".to_owned(),
+        [] => "no process".to_owned(),
         [one] => named(one),
         [first, rest @ ..] => format!("{} and {} more", named(first), rest.len()),
     }

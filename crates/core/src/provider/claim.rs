@@ -538,11 +538,8 @@ fn perhaps_released(lock: &dyn LockMechanism) -> Error {
 }
 
 fn unreadable(lock: &dyn LockMechanism, holder: &LockRecord) -> Error {
-    let message = format!(
-        "the {} `{}` cannot be read, so nobody can say whose it is",
-        lock.name(),
-        holder.object
-    );
+    let message =
+        format!("the {} `{}` cannot be read, so its holder is unknown", lock.name(), holder.object);
     Error::lock_held("unlock", message, holder.clone())
 }
 

@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listing_that_goes_on_nobody_knows_where_is_an_error_and_not_the_end() {
+    fn a_listing_that_goes_on_without_a_marker_is_an_error_and_not_the_end() {
         let next =
             |is_truncated, marker| Page::new(vec![()], is_truncated, marker).map(|page| page.next);
         assert_eq!(next(true, Some("token")).unwrap(), Some("token"));

@@ -107,7 +107,7 @@ impl fmt::Display for PushRefusal {
             Self::Emptied => f.write_str("it has no resources, and the stored one has"),
             Self::LockGone { id, stored, new } => write!(
                 f,
-                "nobody holds the lock `{id}` any more, and serial {new} does not follow {stored} \
+                "the lock `{id}` is not held any more, and serial {new} does not follow {stored} \
                  directly"
             ),
             Self::Succession(refusal) => refusal.fmt(f),

@@ -36,7 +36,7 @@ fn compared(dir: &Dir, env: &[(&str, &str)]) -> (&'static str, String) {
 const KEY: &str = "\"${var.env}/terraform.tfstate\"";
 
 #[test]
-fn a_variable_is_compared_with_what_was_recorded_whoever_gives_it() {
+fn a_variable_is_compared_with_what_was_recorded_wherever_it_is_set() {
     let plain = || dir(KEY, DECLARED);
     let value = "env = \"prod\"\n";
     let json = "{\"env\": \"prod\"}";

@@ -37,11 +37,7 @@ fn the_recorded_values_are_used_with_their_lines() {
     );
     assert_eq!(found.source.to_string(), ".terraform/terraform.tfstate:4");
     assert!(found.changed_since_init.is_none());
-    assert_eq!(
-        found.config.notes(),
-        &[] as &[String],
-        "what is recorded as unset is nobody's concern"
-    );
+    assert_eq!(found.config.notes(), &[] as &[String], "what is recorded as unset is not compared");
 }
 
 #[test]

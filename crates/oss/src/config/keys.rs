@@ -76,7 +76,7 @@ pub(super) static KEYS: &[ConfigKeySpec] = &[
         .env(&["ALICLOUD_ECS_ROLE_NAME", "ALIBABA_CLOUD_ECS_METADATA"]),
     ConfigKeySpec::new("ecs_metadata_endpoint", ValueKind::String, "The URL of the instance metadata service. A key of ours.")
         .default("http://100.100.100.200"),
-    ConfigKeySpec::new("ecs_metadata_disabled", ValueKind::Bool, "Do not look for a role of the instance that nobody named. A key of ours.")
+    ConfigKeySpec::new("ecs_metadata_disabled", ValueKind::Bool, "Do not look for a role of the instance that the configuration does not name. A key of ours.")
         .env(&["ALIBABA_CLOUD_ECS_METADATA_DISABLED"])
         .default("false"),
     ConfigKeySpec::new("credentials_uri", ValueKind::String, "A URL that answers with credentials in JSON. A key of ours.")

@@ -46,7 +46,7 @@ impl StsEndpoint {
             Self::OfRegion(region) => format!("sts.{region}.aliyuncs.com"),
             Self::Unknown => {
                 return Err(Error::config(
-                    "`region` is not set, and so nobody knows which STS to ask for the role",
+                    "`region` is not set, so the STS to ask for the role is unknown",
                 )
                 .with_hint("set `region`, or `sts_endpoint`"));
             }

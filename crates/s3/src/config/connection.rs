@@ -97,7 +97,7 @@ fn trust(config: &ResolvedConfig, notes: &mut Vec<String>) -> Result<Trust> {
     let bundle = ca_bundle(config)?;
     if config.bool("insecure") {
         notes.push(format!(
-            "`insecure` ({}) takes any certificate: whoever is in between can read and change \
+            "`insecure` ({}) accepts any certificate: a machine in between can read and change \
              states and credentials; `custom_ca_bundle` trusts one authority more",
             config.origin("insecure")
         ));

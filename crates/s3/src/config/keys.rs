@@ -254,7 +254,7 @@ pub(super) static KEYS: &[ConfigKeySpec] = &[
     ConfigKeySpec::new(
         "insecure",
         ValueKind::Bool,
-        "Take any certificate: whoever is in between can then read and change the state.",
+        "Accept any certificate: a machine in between can then read and change the state.",
     )
     .default("false"),
     ConfigKeySpec::new(

@@ -4,7 +4,7 @@
 use super::*;
 
 #[tokio::test]
-async fn lock_of_a_bucket_without_versions_is_deleted_by_whoever_found_it_and_nobody_else() {
+async fn lock_of_a_bucket_without_versions_is_deleted_by_the_client_that_found_it_alone() {
     let emulator = ceph_emulator().await;
     let (ours, operator, mine) =
         (on(&emulator, BUCKET, "ceph"), on(&emulator, BUCKET, "ceph"), info("me@here"));
@@ -38,7 +38,7 @@ async fn without_versioning_the_create_decides_and_native_clients_are_kept_out()
         write(&ours, WriteMode::Create).await.unwrap();
         assert!(
             emulator.requests().take().iter().all(|request| !request.query.contains("versions")),
-            "nobody is looked for who cannot be there"
+            "no client is looked for that cannot be there"
         );
         assert!(matches!(release(&ours, &mine).await.unwrap(), Released::Freed(_)));
         assert_eq!(native.left(BUCKET).await, (0, 0));
@@ -101,7 +101,7 @@ async fn store_that_honours_conditions_is_not_judged_by_its_list() {
 
 /// Two clients that overwrite one `null` would both find themselves in the list.
 #[tokio::test]
-async fn version_that_is_called_null_is_nobodys_own() {
+async fn no_client_owns_the_version_that_is_called_null() {
     for dialect in ["ceph", "spaces"] {
         // A store that names `null` in its replies, as Amazon's does where versioning is suspended.
         let emulator = emulator().await;

@@ -14,7 +14,7 @@ use crate::servers::folder::{RunFolder, random_word};
 use crate::servers::{Facts, Kind, Started, attempts, http};
 use crate::workspace::{is_program, on_path};
 
-/// The programs, all from the packages of `cargo xtask setup ceph`.
+/// The programs, all from the packages of `cargo xtask install ceph`.
 const PROGRAMS: [&str; 6] =
     ["ceph", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "radosgw-admin"];
 
@@ -30,7 +30,7 @@ pub(crate) fn start(target_dir: &Path) -> Result<Started> {
     if !missing.is_empty() {
         let missing = missing.join("`, `");
         return Err(
-            format!("not found: no `{missing}`; `cargo xtask setup ceph` installs it").into()
+            format!("not found: no `{missing}`; `cargo xtask install ceph` installs it").into()
         );
     }
     attempts(target_dir, Kind::Ceph, |folder| {

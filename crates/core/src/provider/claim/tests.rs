@@ -218,7 +218,7 @@ fn a_mark_changes_nothing_of_the_stored_bytes_but_is_one_member_more() {
             "other clients read it as before"
         );
         assert_eq!(read.claim.as_ref(), Some(&claim));
-        assert!(!read.is_held_by(&LockId::new("a")), "it is nobody's own");
+        assert!(!read.is_held_by(&LockId::new("a")), "no client owns it");
         assert_eq!(String::from_utf8(without_mark(marked.as_bytes())).unwrap(), text);
         // A mark replaces another.
         let other = ClaimId::random().unwrap();
@@ -227,7 +227,7 @@ fn a_mark_changes_nothing_of_the_stored_bytes_but_is_one_member_more() {
 }
 
 #[test]
-fn whatever_the_mark_says_the_record_is_nobodys_own() {
+fn whatever_the_mark_says_no_client_owns_the_record() {
     for value in ["\"\"", "7", "null", "{\"a\":1}", "\"x\\\"y\""] {
         let text = format!(r#"{{"ID":"a","{MARK}":{value}}}"#);
         let read = read_lock_record(text.as_bytes(), "o");
@@ -387,7 +387,7 @@ async fn a_mark_that_was_made_anew_is_waited_for_anew() {
         sleep(TAKE_OVER - Duration::from_secs(1)).await;
         place.put(&marked(&record("a"), &claim()));
     }
-    assert_eq!(place.log(), [""; 0], "nobody's mark has been seen for long enough");
+    assert_eq!(place.log(), [""; 0], "no mark has been seen for long enough");
 }
 
 #[tokio::test(start_paused = true)]
@@ -401,7 +401,7 @@ async fn two_that_take_over_at_once_are_told_apart_by_the_store() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lock_that_is_being_released_is_nobodys_own() {
+async fn no_client_owns_a_lock_that_is_being_released() {
     let info = LockInfo::parse(record("a").as_bytes()).unwrap();
     for proven in [true, false] {
         let place = Place::with(&marked(&record("a"), &claim()));

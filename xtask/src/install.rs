@@ -1,4 +1,4 @@
-//! `cargo xtask setup`: installs the system packages that setups need. No other command installs
+//! `cargo xtask install`: installs the system packages that setups need. No other command installs
 //! any.
 
 use std::process::ExitCode;
