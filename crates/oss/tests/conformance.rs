@@ -22,7 +22,8 @@ async fn setup(keys: &[(&str, &str)]) -> Setup {
     let store = store(&emulator, keys);
     let declares = Capabilities::default()
         .with_locking(true)
-        .with_versions(keys.contains(&("bucket", "versioned")));
+        .with_versions(keys.contains(&("bucket", "versioned")))
+        .with_annotations(true);
     let locks = Arc::new(LockObjects::new(&emulator, store.clone()));
     Setup::new(store, declares).with_raw_locks(locks).with_guard(emulator)
 }

@@ -29,7 +29,8 @@ async fn setup(keys: &[(&str, &str)], conditional_write: bool) -> Setup {
     let declares = Capabilities::default()
         .with_locking(true)
         .with_conditional_write(conditional_write)
-        .with_versions(keys.contains(&("bucket", "versioned")));
+        .with_versions(keys.contains(&("bucket", "versioned")))
+        .with_annotations(true);
     let locks: std::sync::Arc<dyn RawLocks> = if keys.contains(&("use_lockfile", "false")) {
         std::sync::Arc::new(LockItems::new(&emulator, store.clone()))
     } else {

@@ -37,7 +37,10 @@ fn store(emulator: &Emulator, bucket: &str) -> ObjectStateStore {
 async fn setup(bucket: &str) -> Setup {
     let emulator = emulator().await;
     let store = Arc::new(store(&emulator, bucket));
-    let declares = Capabilities::default().with_locking(true).with_versions(bucket == "versioned");
+    let declares = Capabilities::default()
+        .with_locking(true)
+        .with_versions(bucket == "versioned")
+        .with_annotations(true);
     let scale = Scale::default().with_racers(12).with_workspaces(30).with_huge_bytes(7 << 20);
     Setup::new(store, declares).with_scale(scale).with_guard(emulator)
 }

@@ -96,7 +96,8 @@ async fn judged(s3: Arc<S3Server>, variant: Variant, racers: usize) -> Judged {
     let declares = Capabilities::default()
         .with_locking(true)
         .with_conditional_write(variant.conditional_write)
-        .with_versions(is_versioned);
+        .with_versions(is_versioned)
+        .with_annotations(true);
     let lock_of = {
         let store = Arc::clone(&store);
         move |workspace: &Workspace| {

@@ -6,9 +6,6 @@ use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_enco
 
 use crate::error::{Error, Result};
 
-/// The prefix of every name in the store, so that other metadata stays separate.
-const PREFIX: &str = "remote-state-";
-
 /// Amazon S3 accepts 2 KB of metadata in all, names included:
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html>.
 const MOST_BYTES: usize = 2048;
@@ -26,6 +23,9 @@ const ENCODED: &AsciiSet = &CONTROLS.add(b'%').add(b' ').add(b'"');
 pub struct Annotations(BTreeMap<String, String>);
 
 impl Annotations {
+    /// The prefix of every name in the store, so that other metadata stays separate.
+    pub const PREFIX: &'static str = "remote-state-";
+
     /// Sets an annotation, replacing one with this name.
     ///
     /// # Errors
@@ -63,14 +63,14 @@ impl Annotations {
     /// values in which percent escapes replace characters that a header does not carry.
     pub fn to_metadata(&self) -> impl Iterator<Item = (String, String)> {
         self.iter().map(|(name, value)| {
-            (format!("{PREFIX}{name}"), utf8_percent_encode(value, ENCODED).to_string())
+            (format!("{}{name}", Self::PREFIX), utf8_percent_encode(value, ENCODED).to_string())
         })
     }
 
     /// Reads the annotations from the metadata of an object. Other metadata is ignored.
     pub fn from_metadata<'a>(metadata: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let notes = metadata.into_iter().filter_map(|(name, value)| {
-            let name = name.to_ascii_lowercase().strip_prefix(PREFIX)?.to_owned();
+            let name = name.to_ascii_lowercase().strip_prefix(Self::PREFIX)?.to_owned();
             Some((name, percent_decode_str(value).decode_utf8_lossy().into_owned()))
         });
         Self(notes.collect())

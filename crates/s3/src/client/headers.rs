@@ -11,8 +11,7 @@ use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserialization
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_runtime_api::http::Headers;
 use aws_smithy_types::config_bag::ConfigBag;
-
-use crate::lock::RULE;
+use remote_state_core::Annotations;
 
 const LAST_MODIFIED: &str = "last-modified";
 
@@ -35,6 +34,9 @@ const NEEDED: [&str; 12] = [
 
 /// The prefix of the headers that hold checksums of the body.
 const CHECKSUM: &str = "x-amz-checksum-";
+
+/// The prefix of the headers that hold metadata of an object.
+const METADATA: &str = "x-amz-meta-";
 
 /// Drops the headers of a reply that are not needed.
 #[derive(Debug)]
@@ -62,10 +64,13 @@ impl Intercept for NeededHeaders {
 /// # Errors
 /// A needed header that comes twice with different values.
 fn needed(headers: &Headers) -> Result<Headers, String> {
-    let rule = format!("x-amz-meta-{}", RULE.0);
+    // The rule of a lock file has the prefix of annotations too.
+    let is_own = |name: &str| {
+        name.strip_prefix(METADATA).is_some_and(|name| name.starts_with(Annotations::PREFIX))
+    };
     let mut kept = Headers::new();
     for (name, value) in headers {
-        let counts = NEEDED.contains(&name) || name.starts_with(CHECKSUM) || name == rule;
+        let counts = NEEDED.contains(&name) || name.starts_with(CHECKSUM) || is_own(name);
         let is_time = || DateTime::from_str(value, DateTimeFormat::HttpDate).is_ok();
         if !counts || (name == LAST_MODIFIED && !is_time()) {
             continue;
