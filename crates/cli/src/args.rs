@@ -139,6 +139,10 @@ impl Global {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Dev {
     pub(crate) provider: &'static dyn Provider,
+    #[cfg_attr(
+        not(feature = "dev"),
+        expect(dead_code, reason = "only the embedded store reads it")
+    )]
     pub(crate) embedded: &'static Embedded,
 }
 
