@@ -120,7 +120,7 @@ impl LockWaiting for Patience {
     }
 }
 
-/// Convenience methods for every [`StateStore`].
+/// Convenience methods for every `Arc<dyn StateStore>`: see [`StateStore`].
 #[async_trait]
 pub trait StateStoreExt {
     /// Takes the lock of a workspace, waiting while another client holds it.

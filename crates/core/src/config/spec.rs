@@ -113,7 +113,8 @@ pub struct ConfigKeySpec {
 }
 
 impl ConfigKeySpec {
-    /// Creates a row: an optional string without fallbacks, whose empty value counts as absent.
+    /// Creates a row: an optional value of this kind without fallbacks. An empty string counts as
+    /// absent.
     pub const fn new(name: &'static str, kind: ValueKind, doc: &'static str) -> Self {
         Self {
             name,

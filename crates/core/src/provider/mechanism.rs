@@ -13,7 +13,9 @@ use crate::store::{LockTarget, Released};
 /// records, and are not read to their end.
 pub const MAX_LOCK_RECORD_BYTES: usize = 64 * 1024;
 
-/// Parses the record in a lock object, for [`LockRecord::new`].
+/// Parses the record in a lock object, for [`LockRecord::new`]. It does not look for the mark of a
+/// release: for a lock object that can be claimed,
+/// [`read_lock_record`](crate::provider::read_lock_record) does.
 ///
 /// # Errors
 /// Why the text is no lock record, without quoting it.
@@ -38,9 +40,18 @@ pub trait LockMechanism: Send + Sync {
 
     /// Sends one request to create the object if it does not exist. The request is never repeated,
     /// at any level below.
+    ///
+    /// # Errors
+    /// [`ConditionFailed`](Outcome::ConditionFailed) if the object exists;
+    /// [`Unknown`](Outcome::Unknown) if it may have been created; [`Unsent`](Outcome::Unsent) or
+    /// [`Conflict`](Outcome::Conflict) if it was not and another attempt may succeed;
+    /// [`Refused`](Outcome::Refused) if none will.
     async fn create_once(&self, record: Bytes) -> Result<(), Failure>;
 
     /// Verifies, after a create succeeded, that the store refuses a second one.
+    ///
+    /// # Errors
+    /// `Unsupported` if the store carried the second create out.
     async fn prove(&self, record: Bytes) -> Result<()>;
 
     /// Learns what a release of the lock will need, while the lock is held that this process has
@@ -120,5 +131,10 @@ pub trait FoundLock: Send + Sync {
 
     /// Sends one request to remove the lock. If the store has a condition for that, the request
     /// removes no lock that has replaced it.
+    ///
+    /// # Errors
+    /// [`Absent`](Outcome::Absent) if the lock is gone, which counts as released;
+    /// [`ConditionFailed`](Outcome::ConditionFailed) if another one has replaced it;
+    /// [`Unknown`](Outcome::Unknown) if it may have been removed.
     async fn remove_once(&self) -> Result<(), Failure>;
 }

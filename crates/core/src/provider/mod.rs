@@ -2,10 +2,15 @@
 //! of writes, paging through listings, object names as Go joins them, verification of states
 //! against digests, and taking and releasing locks when answers are lost.
 //!
-//! A provider says how its store creates, reads and removes a lock ([`LockMechanism`]);
-//! [`StateLock`] does the rest, so the argument for exclusion is made in one place.
-//! [`DigestEntry`], the entry of a table that holds a digest, and [`StateDigest`] divide the work
-//! in the same way. Programs that only use stores need none of this.
+//! A provider over an object store implements [`ObjectBackend`]: get, put, delete, list and
+//! versions of one bucket, and its lock object ([`LockMechanism`]). [`Layout`] says under which
+//! keys its native clients keep states; [`TableBackend`] is a table of locks and digests, where the
+//! store has one. [`ObjectStateStore`] is the [`StateStore`](crate::StateStore) over them. It takes
+//! and releases locks through [`StateLock`], so the argument for exclusion is made in one place,
+//! and verifies states through [`StateDigest`].
+//!
+//! Programs that only use stores need none of this. Until version 0.2 this module may change in any
+//! release.
 
 mod attempts;
 mod claim;

@@ -56,7 +56,7 @@ impl NewState {
     /// Reads the header of a state in memory.
     ///
     /// # Errors
-    /// `ConfigInvalid` or `Unsupported` if the bytes are not a state.
+    /// `InvalidState` if the bytes are not a state.
     pub fn parse(state: Bytes) -> Result<Self, Error> {
         let header = StateHeader::parse(&state)?;
         Ok(Self::new(state, header))
