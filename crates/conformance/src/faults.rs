@@ -204,8 +204,13 @@ impl StateStore for FaultyStore {
         self.faults.around("write", self.inner.write(workspace, outgoing, options)).await
     }
 
-    async fn record_digest(&self, workspace: &Workspace, stored: &StateSource) -> Result<()> {
-        self.faults.around("record digest", self.inner.record_digest(workspace, stored)).await
+    async fn record_digest(
+        &self,
+        workspace: &Workspace,
+        stored: &StateSource,
+        meta: &StateMeta,
+    ) -> Result<()> {
+        self.faults.around("record digest", self.inner.record_digest(workspace, stored, meta)).await
     }
 
     async fn delete(&self, workspace: &Workspace) -> Result<()> {

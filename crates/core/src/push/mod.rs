@@ -201,10 +201,12 @@ pub(crate) async fn push(
     };
     let (overridden, empties) = match plan {
         Plan::Keep { recorded_over } => {
+            let mut meta = stored.meta;
             if recorded_over.is_some() {
-                store.record_digest(workspace, &new.source).await?;
+                store.record_digest(workspace, &new.source, &meta).await?;
+                meta.is_digest_missing = false;
             }
-            return Ok(Pushed::Unchanged { meta: stored.meta, recorded_over });
+            return Ok(Pushed::Unchanged { meta, recorded_over });
         }
         Plan::Write { overridden, empties } => (overridden, empties),
     };

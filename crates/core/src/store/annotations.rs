@@ -10,6 +10,9 @@ use crate::error::{Error, Result};
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html>.
 const MOST_BYTES: usize = 2048;
 
+/// With the prefix, this names the rule of a lock file.
+const LOCK_RULE: &str = "lock";
+
 /// Characters that a header carries unchanged: printable ASCII except the percent sign. A header
 /// loses blanks at the ends of its value.
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%').add(b' ').add(b'"');
@@ -33,8 +36,8 @@ impl Annotations {
     /// hyphens, and for more than 2 KB of annotations in all.
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
         let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if name.is_empty() || !name.bytes().all(is_name) {
-            let reason = "expected lower-case letters, digits and hyphens";
+        if name.is_empty() || name == LOCK_RULE || !name.bytes().all(is_name) {
+            let reason = "expected lower-case letters, digits and hyphens, and not `lock`";
             return Err(Error::config(format!("{name:?} cannot name an annotation: {reason}")));
         }
         let before = self.0.insert(name.to_owned(), value.to_owned());
@@ -67,13 +70,17 @@ impl Annotations {
         })
     }
 
-    /// Reads the annotations from the metadata of an object. Other metadata is ignored.
+    /// Reads the annotations from the metadata of an object. Other metadata is ignored, and so is what
+    /// [`set`](Self::set) refuses. Their values are as untrusted as the state: a store may send any text.
     pub fn from_metadata<'a>(metadata: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let notes = metadata.into_iter().filter_map(|(name, value)| {
-            let name = name.to_ascii_lowercase().strip_prefix(Self::PREFIX)?.to_owned();
-            Some((name, percent_decode_str(value).decode_utf8_lossy().into_owned()))
-        });
-        Self(notes.collect())
+        let mut read = Self::default();
+        for (name, value) in metadata {
+            let name = name.to_ascii_lowercase();
+            let Some(name) = name.strip_prefix(Self::PREFIX) else { continue };
+            // No writer of this library has set what is refused here.
+            drop(read.set(name, &percent_decode_str(value).decode_utf8_lossy()));
+        }
+        read
     }
 
     fn size_bytes(&self) -> usize {
@@ -103,12 +110,27 @@ mod tests {
     fn names_and_sizes_that_a_store_does_not_keep_are_refused_and_change_nothing() {
         let mut notes = Annotations::default();
         notes.set("who", "me").unwrap();
-        for name in ["", "Who", "a b", "ä", "a_b"] {
+        for name in ["", "Who", "a b", "ä", "a_b", "lock"] {
             assert!(notes.set(name, "x").is_err(), "{name:?}");
         }
         for name in ["who", "reason"] {
             assert!(notes.set(name, &"x".repeat(2048)).is_err(), "{name}");
         }
         assert_eq!(notes.iter().collect::<Vec<_>>(), [("who", "me")]);
+    }
+
+    #[test]
+    fn metadata_that_no_writer_of_ours_has_set_is_left_out() {
+        let long = "x".repeat(4096);
+        let metadata = [
+            ("remote-state-", "x"),
+            ("remote-state-a_b", "x"),
+            ("remote-state-lock", "by-version-list"),
+            ("remote-state-long", &*long),
+            ("remote-state-who", "me"),
+            ("who", "you"),
+        ];
+        let read = Annotations::from_metadata(metadata);
+        assert_eq!(read.iter().collect::<Vec<_>>(), [("who", "me")]);
     }
 }

@@ -117,10 +117,19 @@ pub trait StateStore: Debug + Display + Send + Sync + 'static {
     /// Records the digest of the stored state, which is known to have these bytes, without writing
     /// the state. If the store keeps no digests, this does nothing. The caller holds the lock.
     ///
+    /// `meta` is what the read of these bytes returned. If the state has another entity tag by now,
+    /// the digest of another writer stays.
+    ///
     /// # Errors
-    /// The reason why the digest was not recorded, or may not have been.
-    async fn record_digest(&self, workspace: &Workspace, stored: &StateSource) -> Result<()> {
-        let _ = (workspace, stored);
+    /// `PreconditionFailed` if the state has changed since it was read; the reason why the digest
+    /// was not recorded, or may not have been.
+    async fn record_digest(
+        &self,
+        workspace: &Workspace,
+        stored: &StateSource,
+        meta: &StateMeta,
+    ) -> Result<()> {
+        let _ = (workspace, stored, meta);
         Ok(())
     }
 

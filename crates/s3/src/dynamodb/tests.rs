@@ -203,6 +203,20 @@ async fn a_push_of_the_stored_bytes_records_a_digest_that_is_wrong_or_missing_un
 }
 
 #[tokio::test]
+async fn a_digest_is_not_recorded_over_a_state_that_has_changed_since_it_was_read() {
+    let (_emulator, ours, other) = clients().await;
+    let here = Workspace::default();
+    write(&other, "one").await;
+    let stale = ours.read_bytes(&here).await.unwrap().unwrap().meta;
+    for now in ["two", "three, which is longer", ""] {
+        write(&other, now).await;
+        let recorded = ours.record_digest(&here, &Bytes::from("one").into(), &stale).await;
+        assert_eq!(recorded.unwrap_err().kind(), ErrorKind::PreconditionFailed, "{now}");
+        assert_eq!(read(&ours).await.unwrap().unwrap_or_default(), now);
+    }
+}
+
+#[tokio::test]
 async fn a_forced_push_over_what_is_no_state_still_stops_at_a_wrong_digest() {
     let text = r#"{"version":4,"serial":1,"lineage":"l","outputs":{},"resources":[]}"#;
     let new = NewState::parse(Bytes::from(text)).unwrap();

@@ -21,7 +21,7 @@ use crate::provider::{
 use crate::source::StateSource;
 use crate::store::{
     Capabilities, LockRecord, LockTarget, ReadOptions, Released, StateLocation, StateMeta,
-    StateRead, StateStore, StateVersion, WriteOptions,
+    StateRead, StateStore, StateVersion, WriteMode, WriteOptions,
 };
 use crate::workspace::Workspace;
 
@@ -272,16 +272,32 @@ impl StateStore for ObjectStateStore {
         let written =
             self.objects.put_state(StateWrite { place, outgoing, options, needs_md5 }).await?;
         match (digest, written.md5) {
-            (Some(digest), Some(md5)) => digest.record(written.meta, md5).await,
-            _ => written.meta,
+            (Some(digest), md5) => {
+                let missing = || {
+                    let message = "the provider did not compute the MD5 of the state";
+                    Err(Error::new(ErrorKind::Unexpected, "write", message))
+                };
+                digest.record(written.meta, md5.unwrap_or_else(missing)).await
+            }
+            (None, _) => written.meta,
         }
     }
 
-    async fn record_digest(&self, workspace: &Workspace, stored: &StateSource) -> Result<()> {
-        match self.digest(&self.place(workspace)) {
-            Some(digest) => digest.record_of_stored(Md5Sum::of_source(stored.clone()).await?).await,
-            None => Ok(()),
+    async fn record_digest(
+        &self,
+        workspace: &Workspace,
+        stored: &StateSource,
+        meta: &StateMeta,
+    ) -> Result<()> {
+        let place = self.place(workspace);
+        let Some(digest) = self.digest(&place) else { return Ok(()) };
+        let md5 = Md5Sum::of_source(stored.clone()).await?;
+        // The lock may have been released by another client while the state was read.
+        if let Some(etag) = &meta.etag {
+            let unchanged = WriteMode::Update(etag.clone());
+            drop(self.objects.expect_present(&place.key, &unchanged).await?);
         }
+        digest.record_of_stored(md5).await
     }
 
     async fn delete(&self, workspace: &Workspace) -> Result<()> {
