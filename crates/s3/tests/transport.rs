@@ -207,7 +207,7 @@ async fn certificate_without_a_trusted_authority_is_accepted_only_if_configured(
     let insecure = config(&endpoint, &[("insecure", "true")], &[]);
     assert!(read(&insecure).await.unwrap().is_none());
     let notes = S3Config::from_resolved(&insecure).unwrap().notes().to_vec();
-    assert!(notes[0].starts_with("`insecure` (main.tf:7) takes any certificate"), "{notes:?}");
+    assert!(notes[0].starts_with("`insecure` (main.tf:7) accepts any certificate"), "{notes:?}");
 
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("ca.pem"), pem).unwrap();
