@@ -134,9 +134,8 @@ impl ObjectBackend for Bucket {
 
     async fn put_state(&self, write: StateWrite<'_>) -> Result<Written> {
         let StateWrite { place, outgoing, options, needs_md5, .. } = write;
-        let payload = Payload::new(outgoing.decided().await?)
-            .await?
-            .with_metadata(options.annotations.to_metadata());
+        let metadata = options.annotations.to_metadata();
+        let payload = Payload::new(outgoing.decided().await?, metadata).await?;
         let put = self.write(place, &payload, &options.mode);
         if !needs_md5 {
             return Ok(Written { meta: put.await, md5: None });

@@ -37,7 +37,11 @@ struct Inner {
 }
 
 impl Payload {
-    pub(crate) async fn new(source: StateSource) -> Result<Self> {
+    /// Brings a state, and the metadata that the store keeps with the object.
+    pub(crate) async fn new(
+        source: StateSource,
+        metadata: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self> {
         let hash = match &source {
             StateSource::Bytes(bytes) if bytes.len() as u64 > SMALL_BYTES => {
                 let bytes = bytes.clone();
@@ -45,33 +49,23 @@ impl Payload {
             }
             other => other.content_hash(),
         };
-        Ok(Self::with_hash(source, hash))
+        Ok(Self::with_hash(source, hash, metadata.collect()))
     }
 
     /// Makes a body of a few bytes.
     pub(crate) fn small(bytes: Bytes) -> Self {
         let hash = ContentHash::of(&bytes);
-        Self::with_hash(bytes.into(), hash)
+        Self::with_hash(bytes.into(), hash, Vec::new())
     }
 
-    fn with_hash(source: StateSource, hash: ContentHash) -> Self {
+    fn with_hash(source: StateSource, hash: ContentHash, metadata: Vec<(String, String)>) -> Self {
         Self(Arc::new(Inner {
             source,
             hash,
             md5: OnceCell::new(),
-            metadata: Vec::new(),
+            metadata,
             broken: Mutex::default(),
         }))
-    }
-
-    /// Adds metadata that the store keeps with the object.
-    pub(crate) fn with_metadata(self, metadata: impl Iterator<Item = (String, String)>) -> Self {
-        let Inner { source, hash, .. } = &*self.0;
-        let mut inner = Self::with_hash(source.clone(), *hash);
-        if let Some(inner) = Arc::get_mut(&mut inner.0) {
-            inner.metadata = metadata.collect();
-        }
-        inner
     }
 
     pub(crate) fn metadata(&self) -> &[(String, String)] {

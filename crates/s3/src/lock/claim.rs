@@ -94,8 +94,7 @@ impl Bucket {
     /// Describes what two concurrent releases of one lock risk here, as far as this process knows
     /// the store.
     pub(crate) fn what_releases_risk(&self) -> Option<String> {
-        let is_at_risk = self.uses_lock_file && self.claiming.is_unproven();
-        is_at_risk.then(|| {
+        self.claiming.is_unproven().then(|| {
             format!(
                 "it is not known here how {} replaces objects: unless the bucket keeps versions, \
                  another release of this lock at the same time could remove the lock of the next \

@@ -213,6 +213,7 @@ pub trait ObjectBackend: Debug + Send + Sync + 'static {
     /// Returns the stored object if it is what a write in this mode expects. For stores that do not
     /// check the precondition themselves: the lock, not this check, keeps others out until the
     /// write.
+    ///
     /// # Errors
     /// `PreconditionFailed` if it is not; the reason if that cannot be determined.
     async fn expect_present(&self, key: &str, mode: &WriteMode) -> Result<Present> {

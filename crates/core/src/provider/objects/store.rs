@@ -95,16 +95,16 @@ impl ObjectStateStore {
     }
 
     /// Returns the configured lock.
-    fn lock<'a>(&'a self, workspace: &Workspace, place: &'a StatePlace) -> StateLock<'a> {
-        self.state_lock(workspace, self.mechanisms(place, true))
+    fn lock<'a>(&'a self, place: &'a StatePlace) -> StateLock<'a> {
+        self.state_lock(place, self.mechanisms(place, true))
     }
 
     /// Returns all places that may hold a lock, also those that this configuration does not use,
     /// since another client may.
-    fn visible_lock<'a>(&'a self, workspace: &Workspace, place: &'a StatePlace) -> StateLock<'a> {
+    fn visible_lock<'a>(&'a self, place: &'a StatePlace) -> StateLock<'a> {
         let mut mechanisms = self.mechanisms(place, true);
         mechanisms.extend(self.mechanisms(place, false));
-        self.state_lock(workspace, mechanisms)
+        self.state_lock(place, mechanisms)
     }
 
     /// Returns those of the lock object and the lock row that are configured, or those that are
@@ -128,11 +128,16 @@ impl ObjectStateStore {
 
     fn state_lock<'a>(
         &self,
-        workspace: &Workspace,
+        place: &StatePlace,
         mechanisms: Vec<Box<dyn LockMechanism + 'a>>,
     ) -> StateLock<'a> {
-        StateLock::new(self.location(workspace), self.capabilities(), mechanisms)
+        StateLock::new(self.location_of(place), self.capabilities(), mechanisms)
             .with_claim_wait(self.claim_wait)
+    }
+
+    fn location_of(&self, place: &StatePlace) -> StateLocation {
+        let locks = self.mechanisms(place, true).iter().map(|lock| lock.object()).collect();
+        StateLocation::new(place.path.clone(), self.objects.url(&place.key), locks)
     }
 
     /// Returns the digest of a state, if a table is configured.
@@ -197,9 +202,7 @@ impl StateStore for ObjectStateStore {
     }
 
     fn location(&self, workspace: &Workspace) -> StateLocation {
-        let place = self.place(workspace);
-        let locks = self.mechanisms(&place, true).iter().map(|lock| lock.object()).collect();
-        StateLocation::new(place.path.clone(), self.objects.url(&place.key), locks)
+        self.location_of(&self.place(workspace))
     }
 
     fn with_state_key(&self, key: &str) -> Result<Arc<dyn StateStore>> {
@@ -319,7 +322,7 @@ impl StateStore for ObjectStateStore {
 
     async fn acquire(&self, workspace: &Workspace, info: &LockInfo) -> Result<LockInfo> {
         let place = self.place(workspace);
-        self.lock(workspace, &place).take(info).await
+        self.lock(&place).take(info).await
     }
 
     async fn release(&self, workspace: &Workspace, target: &LockTarget) -> Result<Released> {
@@ -333,12 +336,12 @@ impl StateStore for ObjectStateStore {
         release: &mut Release,
     ) -> Result<ReleaseStep> {
         let place = self.place(workspace);
-        self.lock(workspace, &place).release_step(target, release).await
+        self.lock(&place).release_step(target, release).await
     }
 
     async fn inspect(&self, workspace: &Workspace) -> Result<Option<LockRecord>> {
         let place = self.place(workspace);
-        self.visible_lock(workspace, &place).inspect("read the lock").await
+        self.visible_lock(&place).inspect("read the lock").await
     }
 
     fn locks(&self) -> BoxStream<'static, Result<(Workspace, LockRecord)>> {
@@ -352,7 +355,7 @@ impl StateStore for ObjectStateStore {
             let store = store.clone();
             async move {
                 let place = store.place(&workspace);
-                store.visible_lock(&workspace, &place).inspect_all("list locks").await
+                store.visible_lock(&place).inspect_all("list locks").await
             }
         })
     }
