@@ -4,6 +4,7 @@ mod fixtures;
 mod setup;
 mod suites;
 
+pub mod catalog;
 pub mod lock;
 pub mod read_write;
 pub mod versions;

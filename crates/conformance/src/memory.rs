@@ -9,9 +9,9 @@ use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use jiff::Timestamp;
 use remote_state_core::{
-    Annotations, Capabilities, ETag, Error, ErrorKind, LockInfo, LockRecord, LockTarget, Outgoing,
-    ReadOptions, Released, Result, StateLocation, StateMeta, StateRead, StateStore, StateVersion,
-    VersionId, Workspace, WriteMode, WriteOptions,
+    Annotations, Capabilities, CatalogEntry, ETag, Error, ErrorKind, LockInfo, LockRecord,
+    LockTarget, Outgoing, ReadOptions, Released, Result, StateCatalog, StateLocation, StateMeta,
+    StateRead, StateStore, StateVersion, VersionId, Workspace, WriteMode, WriteOptions,
 };
 
 use crate::setup::RawLocks;
@@ -33,8 +33,8 @@ pub struct MemoryStore {
 
 #[derive(Default)]
 struct Bucket {
-    /// By state key and workspace.
-    states: BTreeMap<(String, Workspace), Slot>,
+    /// By the keys of the objects.
+    states: BTreeMap<String, Slot>,
     writes: u64,
 }
 
@@ -103,7 +103,24 @@ impl MemoryStore {
     }
 
     fn with_slot<T>(&self, workspace: &Workspace, act: impl FnOnce(&mut Slot) -> T) -> T {
-        act(self.bucket().states.entry((self.state_key.clone(), workspace.clone())).or_default())
+        act(self.bucket().states.entry(self.object_key(workspace)).or_default())
+    }
+
+    fn object_key(&self, workspace: &Workspace) -> String {
+        if workspace.is_default() {
+            self.state_key.clone()
+        } else {
+            format!("env:/{workspace}/{}", self.state_key)
+        }
+    }
+
+    /// Returns the workspace whose state has this key.
+    fn workspace_of(&self, key: &str) -> Option<Workspace> {
+        if key == self.state_key {
+            return Some(Workspace::default());
+        }
+        let (name, state_key) = key.strip_prefix("env:/")?.split_once('/')?;
+        Workspace::new(name).ok().filter(|name| state_key == self.state_key && !name.is_default())
     }
 
     fn lock_url(&self, workspace: &Workspace) -> String {
@@ -136,7 +153,7 @@ impl MemoryStore {
         let mut bucket = self.bucket();
         bucket.writes += 1;
         let number = bucket.writes;
-        let slot = bucket.states.entry((self.state_key.clone(), workspace.clone())).or_default();
+        let slot = bucket.states.entry(self.object_key(workspace)).or_default();
         match (&options.mode, slot.current()) {
             // An object of no bytes is no state, so a client may create one there.
             (WriteMode::Create, Some((_, stored))) if !stored.is_empty() => {
@@ -177,11 +194,7 @@ impl StateStore for MemoryStore {
     }
 
     fn location(&self, workspace: &Workspace) -> StateLocation {
-        let path = if workspace.is_default() {
-            format!("memory/{}", self.state_key)
-        } else {
-            format!("memory/env:/{workspace}/{}", self.state_key)
-        };
+        let path = format!("memory/{}", self.object_key(workspace));
         let state = format!("memory://{}/{workspace}", self.state_key);
         let lock = self.capabilities.locking.then(|| self.lock_url(workspace));
         StateLocation::new(path, state, lock.into_iter().collect())
@@ -230,7 +243,11 @@ impl StateStore for MemoryStore {
                 .step_by(CHUNK_BYTES)
                 .map(|start| Ok(bytes.slice(start..bytes.len().min(start + CHUNK_BYTES))))
                 .collect();
-            StateRead { meta, body: stream::iter(chunks).boxed() }
+            let read = StateRead { meta, body: stream::iter(chunks).boxed() };
+            match options.limit {
+                Some(limit) => read.with_limit(limit),
+                None => read,
+            }
         }))
     }
 
@@ -256,10 +273,8 @@ impl StateStore for MemoryStore {
             .bucket()
             .states
             .iter()
-            .filter(|((key, name), slot)| {
-                *key == self.state_key && !name.is_default() && slot.current().is_some()
-            })
-            .map(|((_, name), _)| Ok(name.clone()))
+            .filter(|(_, slot)| slot.current().is_some())
+            .filter_map(|(key, _)| self.workspace_of(key).filter(|name| !name.is_default()).map(Ok))
             .collect();
         stream::iter(names).boxed()
     }
@@ -309,9 +324,10 @@ impl StateStore for MemoryStore {
             .bucket()
             .states
             .iter()
-            .filter(|((key, _), _)| *key == self.state_key)
-            .filter_map(|((_, name), slot)| {
-                Some(Ok((name.clone(), self.found(name, slot.lock.as_ref()?))))
+            .filter_map(|(key, slot)| {
+                let (name, lock) = (self.workspace_of(key)?, slot.lock.as_ref()?);
+                let record = self.found(&name, lock);
+                Some(Ok((name, record)))
             })
             .collect();
         stream::iter(locks).boxed()
@@ -337,6 +353,26 @@ impl StateStore for MemoryStore {
                 .collect()
         });
         stream::iter(versions).boxed()
+    }
+
+    fn catalog(&self) -> Option<Arc<dyn StateCatalog>> {
+        Some(Arc::new(self.clone()))
+    }
+}
+
+impl StateCatalog for MemoryStore {
+    fn objects(&self, prefix: &str) -> BoxStream<'static, Result<CatalogEntry>> {
+        let entry = |(key, slot): (&String, &Slot)| {
+            let (meta, _) = slot.current().filter(|_| key.starts_with(prefix))?;
+            let entry = CatalogEntry::new(key, meta.size_bytes).with_etag(meta.etag.clone());
+            Some(Ok(entry.with_modified(meta.modified)))
+        };
+        let listed: Vec<_> = self.bucket().states.iter().filter_map(entry).collect();
+        stream::iter(listed).boxed()
+    }
+
+    fn open(&self, key: &str) -> Result<Arc<dyn StateStore>> {
+        Ok(Arc::new(Self { state_key: key.to_owned(), ..self.clone() }))
     }
 }
 

@@ -153,6 +153,38 @@ async fn round_trip(setup: &Setup, size_bytes: usize) -> Outcome {
     Outcome::Kept
 }
 
+/// A limited read yields the first bytes of a state, and the description of the whole: also if the
+/// state is shorter than the limit, and of an older version.
+pub async fn limited_read_yields_the_first_bytes_and_describes_the_whole(setup: &Setup) -> Outcome {
+    const LIMIT: u64 = 4096;
+    let ws = Workspace::default();
+    let first = async |options: ReadOptions| {
+        let read = setup.store.read(&ws, &options.with_limit(LIMIT)).await;
+        let read = read.unwrap_or_else(|error| panic!("a limited read should work: {error:?}"))?;
+        let read = read.collect().await;
+        Some(read.unwrap_or_else(|error| panic!("the bytes should arrive: {error:?}")))
+    };
+    assert_eq!(first(ReadOptions::default()).await, None, "nothing was written");
+    overwrite(&setup.store, &ws, Bytes::new()).await;
+    assert_eq!(first(ReadOptions::default()).await, None, "an empty object is no state");
+    let limit = usize::try_from(LIMIT).expect("4096 fits");
+    for size in [limit - 1, limit, limit + 1, setup.scale.large_bytes] {
+        let bytes = state_of_size(1, "l", size);
+        let meta = overwrite(&setup.store, &ws, bytes.clone()).await;
+        let mut reads = vec![ReadOptions::default()];
+        if let (true, Some(version)) = (setup.declares.versions, &meta.version) {
+            reads.push(ReadOptions::default().with_version(version.clone()));
+        }
+        for options in reads {
+            let read = first(options).await.expect("the state was just written");
+            assert_same_bytes(&read.bytes, &bytes[..size.min(limit)], "the first bytes");
+            assert_eq!(read.meta.size_bytes, size as u64);
+            assert_eq!(read.meta.etag, meta.etag);
+        }
+    }
+    Outcome::Kept
+}
+
 /// A state can be written from a file.
 pub async fn file_is_written_as_it_is(setup: &Setup) -> Outcome {
     let bytes = state_of_size(1, "l", setup.scale.large_bytes);

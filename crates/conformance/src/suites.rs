@@ -54,6 +54,7 @@ macro_rules! __store_behaviours {
                 bytes_round_trip_exactly
                 large_state_round_trips
                 huge_state_round_trips
+                limited_read_yields_the_first_bytes_and_describes_the_whole
                 file_is_written_as_it_is
                 write_and_read_agree_about_the_state
                 write_waits_for_its_decision
@@ -76,6 +77,11 @@ macro_rules! __store_behaviours {
                 unusual_names_are_kept
                 deleted_ones_are_not_listed
                 those_of_another_key_are_not_listed
+            }
+            catalog {
+                states_of_all_keys_and_workspaces_are_listed
+                each_listed_state_can_be_opened
+                locks_are_not_listed
             }
             versions {
                 newest_comes_first

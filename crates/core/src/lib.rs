@@ -35,7 +35,8 @@ pub use state::{
     StateHeader, Succession, SuccessionRules, check_readable, mean_the_same,
 };
 pub use store::{
-    Annotations, Capabilities, LockTarget, ReadOptions, Released, StateBytes, StateLocation,
-    StateMeta, StateRead, StateStore, StateVersion, WriteMode, WriteOptions,
+    Annotations, Capabilities, CatalogEntry, LockTarget, ReadOptions, Released, StateBytes,
+    StateCatalog, StateLocation, StateMeta, StateRead, StateStore, StateVersion, WriteMode,
+    WriteOptions,
 };
 pub use workspace::Workspace;

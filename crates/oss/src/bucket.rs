@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use remote_state_core::advice::KeyValue;
 use remote_state_core::provider::{
     Cursor, LockMechanism, ObjectBackend, ObjectStateStore, Page, StatePlace, StateWrite, Written,
+    whole_size,
 };
 use remote_state_core::{
-    Advice, Annotations, Capabilities, ETag, Error, ErrorKind, Result, StateMeta, StateRead,
-    StateVersion, VersionId,
+    Advice, Annotations, Capabilities, CatalogEntry, ETag, Error, ErrorKind, ReadOptions, Result,
+    StateMeta, StateRead, StateVersion, VersionId,
 };
 
 use crate::client::{Client, EverVersioned};
@@ -22,7 +23,7 @@ use crate::lock::LockObject;
 use crate::payload::Payload;
 use crate::request::{Answer, Repeat, Sender};
 use crate::tablestore::Table;
-use crate::xml::{Entry, ListedVersion, decode};
+use crate::xml::{Entry, Listed, ListedVersion, decode};
 
 /// What to configure so that the store can lock.
 const LOCK_ADVICE: &[Advice] = &[
@@ -124,18 +125,31 @@ impl ObjectBackend for Bucket {
         &self,
         operation: &'static str,
         key: &str,
-        version: Option<&VersionId>,
+        options: &ReadOptions,
     ) -> Result<StateRead, Failure> {
-        let answer = self.client.get(operation, key, version.map(VersionId::as_str)).await?;
+        let version = options.version.as_ref().map(VersionId::as_str);
+        let limit = options.limit.filter(|limit| *limit > 0);
+        let answer = match self.client.get(operation, key, version, limit).await {
+            // It has no bytes, and this answer does not describe it.
+            Err(Failure { outcome: Outcome::ConditionFailed, .. }) if limit.is_some() => {
+                self.client.get(operation, key, version, None).await?
+            }
+            answer => answer?,
+        };
         let url = self.url(key);
-        let Some(size_bytes) = answer.response.content_length() else {
+        let length = answer.response.content_length();
+        let Some((length, size_bytes)) =
+            length.zip(whole_size(answer.header("content-range"), length))
+        else {
             let message = format!("cannot read `{url}`: the store does not say how long it is");
             let error = Error::new(ErrorKind::Unexpected, operation, message);
             return Err(Failure { outcome: Outcome::Refused, error });
         };
-        let crc64 = answer.header("x-oss-hash-crc64ecma").and_then(|crc| crc.parse().ok());
+        // The checksum is that of the whole object.
+        let crc64 = answer.header("x-oss-hash-crc64ecma").filter(|_| length == size_bytes);
+        let crc64 = crc64.and_then(|crc| crc.parse().ok());
         let meta = meta_of(&answer, size_bytes);
-        Ok(StateRead { meta, body: download::body(answer.response, size_bytes, crc64, url) })
+        Ok(StateRead { meta, body: download::body(answer.response, length, crc64, url) })
     }
 
     async fn put_state(&self, write: StateWrite<'_>) -> Result<Written> {
@@ -158,14 +172,15 @@ impl ObjectBackend for Bucket {
         operation: &'static str,
         prefix: &str,
         at: Option<Cursor>,
-    ) -> Result<Page<String, Cursor>> {
+    ) -> Result<Page<CatalogEntry, Cursor>> {
         let page = self.client.list(operation, prefix, at.map(|at| at.key)).await?;
-        let keys: Vec<_> = page.contents.iter().map(|listed| decode(&listed.key)).collect();
+        let objects: Vec<_> = page.contents.into_iter().map(catalog_entry).collect();
         // The service may leave the marker out where the last key says the same.
         let marker = page.next_marker.as_deref().map(decode).filter(|marker| !marker.is_empty());
-        let marker = marker.or_else(|| keys.last().cloned()).map(Cursor::new);
-        let first = keys.first().cloned();
-        Ok(Page::new(keys, page.is_truncated, marker)?.with_first(first))
+        let marker =
+            marker.or_else(|| objects.last().map(|last| last.key.clone())).map(Cursor::new);
+        let first = objects.first().map(|first| first.key.clone());
+        Ok(Page::new(objects, page.is_truncated, marker)?.with_first(first))
     }
 
     async fn versions(&self, key: &str, at: Option<Cursor>) -> Result<Page<StateVersion, Cursor>> {
@@ -206,6 +221,12 @@ fn meta_of(answer: &Answer, size_bytes: u64) -> StateMeta {
         .with_version(answer.header("x-oss-version-id").map(VersionId::new))
         .with_modified(answer.header("last-modified").and_then(parse_http_date))
         .with_annotations(Annotations::from_metadata(answer.metadata()))
+}
+
+fn catalog_entry(listed: Listed) -> CatalogEntry {
+    CatalogEntry::new(decode(&listed.key), listed.size)
+        .with_etag(listed.etag.map(ETag::new))
+        .with_modified(listed.last_modified.parse().ok())
 }
 
 fn state_version(listed: ListedVersion, is_marker: bool) -> StateVersion {

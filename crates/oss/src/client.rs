@@ -68,7 +68,7 @@ impl Client {
         Self { sender, written_as: Arc::new(written_as) }
     }
 
-    /// Reads an object, or exactly one version of it, and checks that the store answered: the store
+    /// Reads an object, or exactly one version of it, or the first `limit` bytes, and checks that the store answered: the store
     /// always sends the entity tag.
     ///
     /// <https://www.alibabacloud.com/help/en/oss/developer-reference/getobject>
@@ -77,8 +77,14 @@ impl Client {
         operation: &'static str,
         key: &str,
         version: Option<&str>,
+        limit: Option<u64>,
     ) -> Result<Answer, Failure> {
         let mut call = Call::new(operation, Method::GET, Some(key));
+        if let Some(limit) = limit {
+            call.headers.push(("range", format!("bytes=0-{}", limit - 1)));
+            // Without this header the service sends the whole if the range ends beyond it.
+            call.headers.push(("x-oss-range-behavior", "standard".to_owned()));
+        }
         call.query.extend(version.map(|version| ("versionId", Some(version.to_owned()))));
         call.reads = Reads::Stream;
         let answer = self.sender.send(&call).await?;

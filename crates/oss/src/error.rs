@@ -226,6 +226,11 @@ impl Refusal {
                 Outcome::ConditionFailed,
                 about.error(ErrorKind::PreconditionFailed, "it is not what it was expected to be"),
             ),
+            // "The requested range cannot be satisfied": an object without bytes has no first ones.
+            "InvalidRange" => (
+                Outcome::ConditionFailed,
+                about.error(ErrorKind::PreconditionFailed, "it has no such bytes"),
+            ),
             // "The object you specified is immutable": the bucket has a retention policy.
             "FileImmutable" => (
                 Outcome::Refused,

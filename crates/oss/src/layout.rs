@@ -69,6 +69,13 @@ impl provider::Layout for Layout {
         }
         Ok(Arc::new(Self::new(&self.folder, key)?))
     }
+
+    fn of_object(&self, key: &str) -> Result<Arc<dyn provider::Layout>, String> {
+        if key.is_empty() || join_clean(&[key]) != key {
+            return Err("no client makes such a key".to_owned());
+        }
+        Ok(Arc::new(Self::new("", key)?))
+    }
 }
 
 /// Says why the name of a state is invalid.

@@ -39,6 +39,10 @@ pub(crate) struct Listing {
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct Listed {
     pub(crate) key: String,
+    pub(crate) last_modified: String,
+    #[serde(rename = "ETag")]
+    pub(crate) etag: Option<String>,
+    pub(crate) size: u64,
 }
 
 /// A page of a listing of versions.

@@ -19,8 +19,8 @@ use remote_state::provider::{
     Page, StatePlace, StateWrite, Written, read_lock_record,
 };
 use remote_state::{
-    Backend, Capabilities, ETag, Error, ErrorKind, LockRecord, Provider, Result, StateMeta,
-    StateRead, StateStore, VersionId, Workspace, WriteMode,
+    Backend, Capabilities, CatalogEntry, ETag, Error, ErrorKind, LockRecord, Provider, ReadOptions,
+    Result, StateMeta, StateRead, StateStore, Workspace, WriteMode,
 };
 
 static SPEC: ProviderSpec = ProviderSpec {
@@ -145,9 +145,9 @@ impl ObjectBackend for Objects {
         &self,
         operation: &'static str,
         key: &str,
-        version: Option<&VersionId>,
+        options: &ReadOptions,
     ) -> Result<StateRead, Failure> {
-        let found = objects().get(key).filter(|_| version.is_none()).cloned();
+        let found = objects().get(key).filter(|_| options.version.is_none()).cloned();
         let (number, bytes) = found.ok_or_else(|| {
             failure(Outcome::Absent, ErrorKind::NotFound, operation, "there is no such object")
         })?;
@@ -178,9 +178,13 @@ impl ObjectBackend for Objects {
         _operation: &'static str,
         prefix: &str,
         _at: Option<Cursor>,
-    ) -> Result<Page<String, Cursor>> {
-        let keys = objects().keys().filter(|key| key.starts_with(prefix)).cloned().collect();
-        Page::new(keys, false, None)
+    ) -> Result<Page<CatalogEntry, Cursor>> {
+        let entry = |(key, (number, bytes)): (&String, &(u64, Bytes))| {
+            CatalogEntry::new(key, bytes.len() as u64).with_etag(Some(etag_of(*number)))
+        };
+        let listed =
+            objects().iter().filter(|(key, _)| key.starts_with(prefix)).map(entry).collect();
+        Page::new(listed, false, None)
     }
 
     fn lock_object<'a>(&'a self, place: &'a StatePlace) -> Box<dyn LockMechanism + 'a> {

@@ -8,12 +8,14 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::DateTime;
+use aws_sdk_s3::types::Object;
 use remote_state_core::advice::KeyValue;
 use remote_state_core::provider::{
     Cursor, LockMechanism, ObjectBackend, ObjectStateStore, Page, StatePlace, StateWrite, Written,
 };
 use remote_state_core::{
-    Advice, Annotations, Capabilities, ETag, Result, StateMeta, StateRead, StateVersion, VersionId,
+    Advice, Annotations, Capabilities, CatalogEntry, ETag, ReadOptions, Result, StateMeta,
+    StateRead, StateVersion, VersionId,
 };
 
 use crate::client::{Client, Select};
@@ -23,6 +25,7 @@ use crate::dialect::{Creates, Dialect, Versioned};
 use crate::download::Download;
 use crate::dynamodb::Table;
 use crate::error::{Failure, Outcome};
+use crate::first_bytes::FirstBytes;
 use crate::layout::Layout;
 use crate::lock::{Claiming, LockFile, Memory};
 use crate::payload::Payload;
@@ -118,16 +121,29 @@ impl ObjectBackend for Bucket {
         &self,
         operation: &'static str,
         key: &str,
-        version: Option<&VersionId>,
+        options: &ReadOptions,
     ) -> Result<StateRead, Failure> {
-        let version = version.map(VersionId::as_str);
+        let version = options.version.as_ref().map(VersionId::as_str);
+        let refused = |error| Failure { outcome: Outcome::Refused, error };
+        if let Some(limit) = options.limit.filter(|limit| *limit > 0) {
+            let select = Select { version, range: Some(0..limit), ..Select::default() };
+            match self.client.get(operation, key, &select).await {
+                Ok(answer) => {
+                    let first = FirstBytes::new(answer, self.url(key)).map_err(refused)?;
+                    let meta = meta_of(first.answer(), first.size_bytes());
+                    return Ok(StateRead { meta, body: first.body() });
+                }
+                // It has no bytes, and this reply does not describe it.
+                Err(Failure { outcome: Outcome::ConditionFailed, .. }) => {}
+                Err(failure) => return Err(failure),
+            }
+        }
         let select = Select { version, ..Select::default() };
         let started = Instant::now();
         let answer = self.client.get(operation, key, &select).await?;
         let (head, version) = (started.elapsed(), version.map(str::to_owned));
         let (client, key, url) = (self.client.clone(), key.to_owned(), self.url(key));
-        let download = Download::new(client, key, url, version, answer, head)
-            .map_err(|error| Failure { outcome: Outcome::Refused, error })?;
+        let download = Download::new(client, key, url, version, answer, head).map_err(refused)?;
         let meta = meta_of(download.answer(), download.size_bytes());
         Ok(StateRead { meta, body: download.body() })
     }
@@ -158,13 +174,13 @@ impl ObjectBackend for Bucket {
         operation: &'static str,
         prefix: &str,
         at: Option<Cursor>,
-    ) -> Result<Page<String, Cursor>> {
+    ) -> Result<Page<CatalogEntry, Cursor>> {
         let answer = self.client.list(operation, prefix, at.map(|at| at.key)).await?;
         let objects = answer.contents.unwrap_or_default().into_iter();
-        let keys: Vec<_> = objects.filter_map(|object| object.key).collect();
-        let first = keys.first().cloned();
+        let listed: Vec<_> = objects.filter_map(catalog_entry).collect();
+        let first = listed.first().map(|object| object.key.clone());
         let next = answer.next_continuation_token.map(Cursor::new);
-        Ok(Page::new(keys, answer.is_truncated == Some(true), next)?.with_first(first))
+        Ok(Page::new(listed, answer.is_truncated == Some(true), next)?.with_first(first))
     }
 
     async fn versions(&self, key: &str, at: Option<Cursor>) -> Result<Page<StateVersion, Cursor>> {
@@ -208,6 +224,15 @@ fn meta_of(answer: &GetObjectOutput, size_bytes: u64) -> StateMeta {
         .with_annotations(Annotations::from_metadata(
             answer.metadata().into_iter().flatten().map(|(name, value)| (&**name, &**value)),
         ))
+}
+
+fn catalog_entry(object: Object) -> Option<CatalogEntry> {
+    let size_bytes = object.size.and_then(|size| size.try_into().ok()).unwrap_or_default();
+    Some(
+        CatalogEntry::new(object.key?, size_bytes)
+            .with_etag(object.e_tag.map(ETag::new))
+            .with_modified(object.last_modified.as_ref().and_then(timestamp)),
+    )
 }
 
 fn state_version(listed: Listed) -> StateVersion {

@@ -342,6 +342,11 @@ fn service(
             Outcome::ConditionFailed,
             about.error(ErrorKind::PreconditionFailed, "it is not what it was expected to be"),
         ),
+        // "The requested range is not satisfiable": an object without bytes has no first ones.
+        "InvalidRange" => (
+            Outcome::ConditionFailed,
+            about.error(ErrorKind::PreconditionFailed, "it has no such bytes"),
+        ),
         // "A conflicting operation occurred during processing": the store decided nothing, unlike
         // with a 412, which is a decision.
         "ConditionalRequestConflict" | "OperationAborted" => (
@@ -409,6 +414,7 @@ fn code_of_status(status: u16) -> &'static str {
         405 => "MethodNotAllowed",
         409 => "ConditionalRequestConflict",
         412 => "PreconditionFailed",
+        416 => "InvalidRange",
         429 | 503 => "SlowDown",
         501 => "NotImplemented",
         _ => "no code",

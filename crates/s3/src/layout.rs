@@ -49,6 +49,10 @@ impl provider::Layout for Layout {
         Ok(Arc::new(Self { key: key.to_owned(), ..self.clone() }))
     }
 
+    fn of_object(&self, key: &str) -> Result<Arc<dyn provider::Layout>, String> {
+        Ok(Arc::new(Self { key: key.to_owned(), ..self.clone() }))
+    }
+
     /// Under a key with a part `..` a workspace's state would be in the place of another one's.
     fn refuses_new(&self, workspace: &Workspace) -> Option<String> {
         (!workspace.is_default() && leads_back(&self.key)).then(|| {

@@ -12,6 +12,7 @@ mod download;
 mod dynamodb;
 mod encrypted;
 mod error;
+mod first_bytes;
 mod guard;
 mod identity;
 mod layout;

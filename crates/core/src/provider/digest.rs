@@ -71,8 +71,8 @@ impl<E: DigestEntry> StateDigest<E> {
         Self { entry, wait }
     }
 
-    /// Reads a state that must match its digest, unless `options` name a version or skip the
-    /// digest. `read` reads the stored state without regard to its digest.
+    /// Reads a state that must match its digest, unless `options` name a version, limit the
+    /// read or skip the digest. `read` reads the stored state without regard to its digest.
     ///
     /// # Errors
     /// Those of `read`; `DigestMismatch` if the two do not agree in time; the reason if the digest
@@ -85,7 +85,7 @@ impl<E: DigestEntry> StateDigest<E> {
     where
         F: Future<Output = Result<Option<StateRead>>>,
     {
-        if options.version.is_some() || options.ignores_digest {
+        if options.version.is_some() || options.limit.is_some() || options.ignores_digest {
             return read().await;
         }
         let started = Instant::now();

@@ -2,6 +2,7 @@
 
 mod annotations;
 mod capabilities;
+mod catalog;
 mod lock;
 mod state;
 
@@ -13,6 +14,7 @@ use futures_util::stream::BoxStream;
 
 pub use self::annotations::Annotations;
 pub use self::capabilities::{Capabilities, StateLocation};
+pub use self::catalog::{CatalogEntry, StateCatalog};
 pub use self::lock::{LockTarget, Released};
 pub use self::state::{
     ReadOptions, StateBytes, StateMeta, StateRead, StateVersion, WriteMode, WriteOptions,
@@ -206,4 +208,9 @@ pub trait StateStore: Debug + Display + Send + Sync + 'static {
     /// `Unsupported` if the store keeps no versions. A bucket without versioning yields only the
     /// current one.
     fn versions(&self, workspace: &Workspace) -> BoxStream<'static, Result<StateVersion>>;
+
+    /// Returns the objects of the bucket, or `None` if the store cannot list them.
+    fn catalog(&self) -> Option<Arc<dyn StateCatalog>> {
+        None
+    }
 }

@@ -4,7 +4,7 @@ use std::fmt::{self, Debug};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt as _;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
 use jiff::Timestamp;
 
 use crate::advice::Advice;
@@ -23,6 +23,9 @@ pub struct ReadOptions {
     /// Report a mismatch with the digest at once, without waiting for another writer that may be
     /// between state and digest. For readers that hold the lock.
     pub does_not_wait: bool,
+    /// Read this many bytes at most. The description is that of the whole state, and the digest is
+    /// not checked.
+    pub limit: Option<u64>,
 }
 
 impl ReadOptions {
@@ -37,6 +40,13 @@ impl ReadOptions {
     #[must_use]
     pub fn without_waiting(mut self) -> Self {
         self.does_not_wait = true;
+        self
+    }
+
+    /// Reads no more than the first `bytes` bytes.
+    #[must_use]
+    pub fn with_limit(mut self, bytes: u64) -> Self {
+        self.limit = Some(bytes);
         self
     }
 
@@ -158,6 +168,24 @@ impl Debug for StateRead {
 const LONGEST_IN_MEMORY: u64 = 2 << 30;
 
 impl StateRead {
+    /// Ends the body after `limit` bytes, and the transfer with it.
+    #[must_use]
+    pub fn with_limit(mut self, limit: u64) -> Self {
+        let start = (Some(self.body).filter(|_| limit > 0), limit);
+        let next = |(body, left): (Option<BoxStream<'static, Result<Bytes>>>, u64)| async move {
+            let mut body = body?;
+            let chunk = body.next().await?.map(|bytes| {
+                let most = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+                bytes.slice(..most)
+            });
+            let left = left - chunk.as_ref().map_or(0, |bytes| bytes.len() as u64);
+            // Nothing polls the body after its last byte, so that the transfer ends there.
+            Some((chunk, (Some(body).filter(|_| left > 0), left)))
+        };
+        self.body = stream::unfold(start, next).boxed();
+        self
+    }
+
     /// Reads to the end and keeps everything in memory.
     ///
     /// # Errors

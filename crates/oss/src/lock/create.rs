@@ -227,7 +227,7 @@ impl LockObject<'_> {
 
     /// Reads the lock object. It does not read to the end what is too long for a record.
     async fn text(&self, operation: &'static str) -> Result<Option<Found>> {
-        let answer = match self.bucket.client.get(operation, self.lock_key(), None).await {
+        let answer = match self.bucket.client.get(operation, self.lock_key(), None, None).await {
             Ok(answer) => answer,
             Err(failure) if failure.outcome == Outcome::Absent => return Ok(None),
             Err(failure) => return Err(failure.error),

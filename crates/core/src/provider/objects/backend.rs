@@ -10,7 +10,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::names::VersionId;
 use crate::outgoing::Outgoing;
 use crate::provider::{Failure, LockMechanism, Md5Sum, Outcome, Page, Present, StateObject};
-use crate::store::{Capabilities, StateMeta, StateRead, StateVersion, WriteMode, WriteOptions};
+use crate::store::{
+    Capabilities, CatalogEntry, ReadOptions, StateMeta, StateRead, StateVersion, WriteMode,
+    WriteOptions,
+};
 use crate::workspace::Workspace;
 
 /// The keys under which native clients keep the states of one state key.
@@ -30,6 +33,14 @@ pub trait Layout: Debug + Send + Sync + 'static {
     /// # Errors
     /// The reason why no state can be kept under that key.
     fn with_state_key(&self, key: &str) -> Result<Arc<dyn Layout>, String>;
+
+    /// Returns a layout in which the state of the default workspace has exactly this key.
+    ///
+    /// # Errors
+    /// The reason why no state can be kept under that key.
+    fn of_object(&self, key: &str) -> Result<Arc<dyn Layout>, String> {
+        self.with_state_key(key)
+    }
 
     /// Returns the reason why a new workspace cannot be added beside the others, if there is one.
     /// Existing workspaces are not affected.
@@ -59,6 +70,10 @@ impl StatePlace {
 
 /// The end of a lock object's key.
 pub(super) const LOCK_SUFFIX: &str = ".tflock";
+
+/// The prefix of this library's own objects. It begins at the root of the bucket: native OSS clients
+/// take any first part below their own prefix for a workspace.
+pub(super) const OWN_PREFIX: &str = ".remote-state/";
 
 /// The end of the id of a digest's row.
 pub(super) const DIGEST_SUFFIX: &str = "-md5";
@@ -140,6 +155,9 @@ pub trait ObjectBackend: Debug + Send + Sync + 'static {
 
     /// Opens an object for reading. An object of zero bytes exists.
     ///
+    /// Of the options, a backend heeds the version. With a [limit](ReadOptions::limit) it may
+    /// request that many bytes only, or send all; the rest is not read.
+    ///
     /// # Errors
     /// [`Absent`](crate::provider::Outcome::Absent) if the bucket exists and has no such object, or
     /// no such version of it.
@@ -147,7 +165,7 @@ pub trait ObjectBackend: Debug + Send + Sync + 'static {
         &self,
         operation: &'static str,
         key: &str,
-        version: Option<&VersionId>,
+        options: &ReadOptions,
     ) -> Result<StateRead, Failure>;
 
     /// Writes a state. If the answer is lost, finds out whether the store carried out the request.
@@ -162,7 +180,7 @@ pub trait ObjectBackend: Debug + Send + Sync + 'static {
     /// Those of [`StateStore::delete`](crate::StateStore::delete).
     async fn delete_state(&self, place: &StatePlace) -> Result<()>;
 
-    /// Lists the keys that begin with `prefix`.
+    /// Lists the objects whose keys begin with `prefix`.
     ///
     /// # Errors
     /// The reason if this page cannot be read.
@@ -171,7 +189,7 @@ pub trait ObjectBackend: Debug + Send + Sync + 'static {
         operation: &'static str,
         prefix: &str,
         at: Option<Cursor>,
-    ) -> Result<Page<String, Cursor>>;
+    ) -> Result<Page<CatalogEntry, Cursor>>;
 
     /// Lists the versions of one object, newest first.
     ///
@@ -202,7 +220,7 @@ pub trait ObjectBackend: Debug + Send + Sync + 'static {
     /// # Errors
     /// The reason if that cannot be determined.
     async fn present(&self, operation: &'static str, key: &str) -> Result<Present> {
-        match self.get(operation, key, None).await {
+        match self.get(operation, key, &ReadOptions::default()).await {
             Ok(read) if read.meta.size_bytes == 0 => Ok(Present::Empty(read.meta.etag)),
             Ok(read) => Ok(Present::State(read.meta.etag)),
             Err(failure) if failure.outcome == Outcome::Absent => Ok(Present::No),
@@ -232,7 +250,8 @@ pub trait ObjectBackend: Debug + Send + Sync + 'static {
         size_bytes: u64,
         each: &mut (dyn for<'b> FnMut(&'b [u8]) + Send),
     ) -> Result<Option<StateMeta>> {
-        let mut read = match self.get("write", key, version).await {
+        let options = ReadOptions { version: version.cloned(), ..ReadOptions::default() };
+        let mut read = match self.get("write", key, &options).await {
             Ok(read) if read.meta.size_bytes == size_bytes => read,
             Ok(_) => return Ok(None),
             Err(failure) if failure.outcome == Outcome::Absent => return Ok(None),

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use futures_util::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
 
 use super::backend::{
-    DIGEST_SUFFIX, LOCK_SUFFIX, Layout, ObjectBackend, StatePlace, StateWrite, TableBackend,
+    DIGEST_SUFFIX, LOCK_SUFFIX, Layout, OWN_PREFIX, ObjectBackend, StatePlace, StateWrite,
+    TableBackend,
 };
 use super::table::{TableDigest, TableLock};
 use crate::advice::Advice;
@@ -20,8 +21,8 @@ use crate::provider::{
 };
 use crate::source::StateSource;
 use crate::store::{
-    Capabilities, LockRecord, LockTarget, ReadOptions, Released, StateLocation, StateMeta,
-    StateRead, StateStore, StateVersion, WriteMode, WriteOptions,
+    Capabilities, CatalogEntry, LockRecord, LockTarget, ReadOptions, Released, StateCatalog,
+    StateLocation, StateMeta, StateRead, StateStore, StateVersion, WriteMode, WriteOptions,
 };
 use crate::workspace::Workspace;
 
@@ -154,9 +155,13 @@ impl ObjectStateStore {
         place: &StatePlace,
         options: &ReadOptions,
     ) -> Result<Option<StateRead>> {
-        match self.objects.get("read", &place.key, options.version.as_ref()).await {
+        match self.objects.get("read", &place.key, options).await {
             // Native clients treat an object without bytes as no state.
-            Ok(read) => Ok(Some(read).filter(|read| read.meta.size_bytes > 0)),
+            Ok(read) if read.meta.size_bytes == 0 => Ok(None),
+            Ok(read) => Ok(Some(match options.limit {
+                Some(limit) => read.with_limit(limit),
+                None => read,
+            })),
             Err(failure) if failure.outcome == Outcome::Absent && options.version.is_none() => {
                 Ok(None)
             }
@@ -177,12 +182,40 @@ impl ObjectStateStore {
     }
 
     fn keys(&self, operation: &'static str) -> BoxStream<'static, Result<String>> {
-        let (objects, prefix) = (self.objects.clone(), Arc::from(self.layout.listing_prefix()));
+        let listed = self.list(operation, &self.layout.listing_prefix());
+        listed.map_ok(|object| object.key).boxed()
+    }
+
+    fn list(
+        &self,
+        operation: &'static str,
+        prefix: &str,
+    ) -> BoxStream<'static, Result<CatalogEntry>> {
+        let (objects, prefix) = (self.objects.clone(), Arc::from(prefix));
         pages(self.objects.store(), move |at| {
             let (objects, prefix): (_, Arc<str>) = (objects.clone(), Arc::clone(&prefix));
             async move { objects.list(operation, &prefix, at).await }
         })
     }
+}
+
+impl StateCatalog for ObjectStateStore {
+    fn objects(&self, prefix: &str) -> BoxStream<'static, Result<CatalogEntry>> {
+        let may_be_state = |object: &CatalogEntry| {
+            !object.key.ends_with(LOCK_SUFFIX) && !object.key.starts_with(OWN_PREFIX)
+        };
+        let listed = self.list("list", prefix);
+        listed.try_filter(move |object| std::future::ready(may_be_state(object))).boxed()
+    }
+
+    fn open(&self, key: &str) -> Result<Arc<dyn StateStore>> {
+        let layout = self.layout.of_object(key).map_err(|reason| no_state(key, &reason))?;
+        Ok(Arc::new(Self { layout, ..self.clone() }))
+    }
+}
+
+fn no_state(key: &str, reason: &str) -> Error {
+    Error::config(format!("no state can be kept under the key {key:?}: {reason}"))
 }
 
 impl fmt::Display for ObjectStateStore {
@@ -206,9 +239,7 @@ impl StateStore for ObjectStateStore {
     }
 
     fn with_state_key(&self, key: &str) -> Result<Arc<dyn StateStore>> {
-        let layout = self.layout.with_state_key(key).map_err(|reason| {
-            Error::config(format!("no state can be kept under the key {key:?}: {reason}"))
-        })?;
+        let layout = self.layout.with_state_key(key).map_err(|reason| no_state(key, &reason))?;
         Ok(Arc::new(Self { layout, ..self.clone() }))
     }
 
@@ -374,5 +405,9 @@ impl StateStore for ObjectStateStore {
             let (objects, key) = (objects.clone(), Arc::clone(&key));
             async move { objects.versions(&key, at).await }
         })
+    }
+
+    fn catalog(&self) -> Option<Arc<dyn StateCatalog>> {
+        Some(Arc::new(self.clone()))
     }
 }
