@@ -1,6 +1,6 @@
 //! The exit codes, and the formatting of errors.
 
-use remote_state::{Error, ErrorKind, LockInfo};
+use remote_state::{Error, ErrorKind, LockContent, LockInfo};
 
 use crate::ui::Ui;
 
@@ -99,8 +99,8 @@ fn code_of(kind: ErrorKind) -> ExitCode {
 pub(crate) fn lines(error: &Error) -> Vec<(String, String)> {
     let mut lines = Vec::new();
     if let Some(holder) = error.holder() {
-        match &holder.info {
-            Ok(info) => {
+        match &holder.content {
+            LockContent::Record(info) => {
                 if holder.is_being_released() {
                     lines.push(("note".to_owned(), "it is being released".to_owned()));
                 }
@@ -110,7 +110,7 @@ pub(crate) fn lines(error: &Error) -> Vec<(String, String)> {
                     lines.push(("info".to_owned(), info.info.clone()));
                 }
             }
-            Err(reason) => {
+            LockContent::Unreadable(reason) => {
                 lines.push((
                     "held by".to_owned(),
                     format!("unknown: the lock cannot be read ({reason})"),

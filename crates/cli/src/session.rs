@@ -7,7 +7,7 @@ use std::sync::Arc;
 use remote_state::config::Environment;
 use remote_state::directory::{DirectoryOptions, Discovered, OptionNames, discover};
 use remote_state::{
-    Backend, Error, ErrorKind, LockGuard, LockId, LockInfo, LockWait, Provider, Released,
+    Author, Backend, Error, ErrorKind, LockGuard, LockId, LockInfo, LockWait, Provider, Released,
     StateStore, StateStoreExt as _, Workspace,
 };
 
@@ -155,6 +155,13 @@ impl Session {
         Ok(LockInfo::new(operation, self.who(), env!("CARGO_PKG_VERSION"), jiff::Timestamp::now())?)
     }
 
+    /// Returns this process as the author of a state that it writes under a lock.
+    pub(crate) fn author(&self, lock: &LockInfo) -> Author {
+        Author::under(lock)
+            .with_who(self.who())
+            .with_client(concat!("remote-state/", env!("CARGO_PKG_VERSION")))
+    }
+
     fn who(&self) -> String {
         // The account's name, as in native clients; containers often set no variable.
         let user = whoami::username().unwrap_or_default();
@@ -228,7 +235,7 @@ impl Session {
         info: &LockInfo,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        if !self.store.capabilities().locking {
+        if !self.store.capabilities().has_locks() {
             self.ui.warn(
                 "no lock is configured for this state: nothing keeps others from writing at the \
                  same time",

@@ -44,11 +44,11 @@ impl Waiting {
         if told.as_ref().is_some_and(|last| last.id() == holder.id()) {
             return;
         }
-        let (who, lock) = match &holder.info {
-            Ok(info) => {
+        let (who, lock) = match holder.info() {
+            Some(info) => {
                 (format!("{}, taken {}", holder_words(info), age(info)), format!(" `{}`", info.id))
             }
-            Err(_) => ("someone: it cannot be read".to_owned(), String::new()),
+            None => ("someone: it cannot be read".to_owned(), String::new()),
         };
         let limit = self.timeout.as_secs();
         self.ui.note(&format!(

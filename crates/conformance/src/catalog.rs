@@ -55,7 +55,7 @@ pub async fn each_listed_state_can_be_opened(setup: &Setup) -> Outcome {
 /// A lock is no state.
 pub async fn locks_are_not_listed(setup: &Setup) -> Outcome {
     let Some(catalog) = setup.store.catalog() else { return NO_CATALOG };
-    if !setup.declares.locking {
+    if !setup.declares.has_locks() {
         return Outcome::Skipped("the setup declares no locks");
     }
     for name in ["default", "dev"].map(workspace) {

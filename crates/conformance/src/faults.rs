@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use remote_state_core::{
     Capabilities, Error, ErrorKind, LockInfo, LockRecord, LockTarget, Outgoing, ReadOptions,
-    Released, Result, StateCatalog, StateLocation, StateMeta, StateRead, StateSource, StateStore,
-    StateVersion, Workspace, WriteMode, WriteOptions,
+    RecordedDigest, Released, Result, StateCatalog, StateLocation, StateMeta, StateRead,
+    StateSource, StateStore, StateVersion, Workspace, WriteMode, WriteOptions,
 };
 
 /// A store around another one, with the [`Faults`] that a test sets.
@@ -239,6 +239,14 @@ impl StateStore for FaultyStore {
 
     fn versions(&self, workspace: &Workspace) -> BoxStream<'static, Result<StateVersion>> {
         self.faults.around_stream("list versions", self.inner.versions(workspace))
+    }
+
+    async fn inspect_digest(&self, workspace: &Workspace) -> Result<Option<RecordedDigest>> {
+        self.inner.inspect_digest(workspace).await
+    }
+
+    async fn forget_digest(&self, workspace: &Workspace) -> Result<()> {
+        self.inner.forget_digest(workspace).await
     }
 
     fn catalog(&self) -> Option<Arc<dyn StateCatalog>> {

@@ -5,6 +5,7 @@ mod setup;
 mod suites;
 
 pub mod catalog;
+pub mod digests;
 pub mod lock;
 pub mod read_write;
 pub mod versions;

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use futures_util::future::join_all;
 use remote_state_core::{
-    Error, ErrorKind, LockId, LockInfo, LockRecord, LockTarget, LockWait, LockWaiting, Patience,
-    Released, StateStore, StateStoreExt as _, Workspace, WriteMode,
+    Error, ErrorKind, LockContent, LockId, LockInfo, LockRecord, LockTarget, LockWait, LockWaiting,
+    Patience, Released, StateStore, StateStoreExt as _, Workspace, WriteMode,
 };
 use tokio::time::{Instant, sleep};
 
@@ -23,7 +23,7 @@ const NO_LOCKS: Outcome = Outcome::Skipped("the setup declares no locks");
 /// While a lock is held, taking it with another id fails and names the holder. The test tries
 /// twice: some stores accept a condition and then ignore it.
 pub async fn second_acquire_is_refused_and_names_the_holder(setup: &Setup) -> Outcome {
-    if !setup.declares.locking {
+    if !setup.declares.has_locks() {
         return NO_LOCKS;
     }
     let (store, ws) = (&setup.store, Workspace::default());
@@ -39,7 +39,7 @@ pub async fn second_acquire_is_refused_and_names_the_holder(setup: &Setup) -> Ou
 /// Of many tasks that take one free lock at the same time exactly one succeeds, and the stored
 /// record is its own.
 pub async fn race_for_a_free_lock_has_one_winner(setup: &Setup) -> Outcome {
-    if !setup.declares.locking {
+    if !setup.declares.has_locks() {
         return NO_LOCKS;
     }
     let ws = Workspace::default();
@@ -72,7 +72,7 @@ pub async fn race_for_a_free_lock_has_one_winner(setup: &Setup) -> Outcome {
 /// Taking a lock again with the id that holds it succeeds, and changes nothing: the first answer
 /// may have been lost.
 pub async fn acquire_with_the_own_id_succeeds(setup: &Setup) -> Outcome {
-    if !setup.declares.locking {
+    if !setup.declares.has_locks() {
         return NO_LOCKS;
     }
     let (store, ws) = (&setup.store, Workspace::default());
@@ -88,7 +88,7 @@ pub async fn acquire_with_the_own_id_succeeds(setup: &Setup) -> Outcome {
 
 /// The stored record is the given one with its path, in the bytes of Go's encoder.
 pub async fn record_is_stored_byte_for_byte(setup: &Setup) -> Outcome {
-    if !setup.declares.locking {
+    if !setup.declares.has_locks() {
         return NO_LOCKS;
     }
     for ws in [Workspace::default(), workspace("dev")] {
@@ -101,7 +101,7 @@ pub async fn record_is_stored_byte_for_byte(setup: &Setup) -> Outcome {
         let path = setup.store.location(&ws).path;
         assert_eq!(held, wanted.with_path(path), "only the path is added");
         let record = inspect(&setup.store, &ws).await.expect("the lock is held");
-        assert_eq!(record.info.as_ref().map(LockInfo::to_json), Ok(held.to_json()));
+        assert_eq!(record.info().map(LockInfo::to_json), Some(held.to_json()));
         if let Some(raw) = &setup.raw_locks {
             let bytes = raw.get(&ws).await.expect("the lock object exists");
             assert_eq!(
@@ -116,7 +116,7 @@ pub async fn record_is_stored_byte_for_byte(setup: &Setup) -> Outcome {
 
 /// Releasing with another id fails, names the holder, and changes nothing.
 pub async fn release_with_a_foreign_id_is_refused(setup: &Setup) -> Outcome {
-    if !setup.declares.locking {
+    if !setup.declares.has_locks() {
         return NO_LOCKS;
     }
     let (store, ws) = (&setup.store, Workspace::default());
@@ -142,7 +142,7 @@ pub async fn release_with_a_foreign_id_is_refused(setup: &Setup) -> Outcome {
 /// Releasing a free lock succeeds, and returns that it was free: the first answer may have been
 /// lost.
 pub async fn release_of_a_free_lock_says_so(setup: &Setup) -> Outcome {
-    if !setup.declares.locking {
+    if !setup.declares.has_locks() {
         return NO_LOCKS;
     }
     let (store, ws) = (&setup.store, Workspace::default());
@@ -159,7 +159,7 @@ pub async fn release_of_a_free_lock_says_so(setup: &Setup) -> Outcome {
 
 /// Another client can take a released lock.
 pub async fn released_lock_can_be_taken_again(setup: &Setup) -> Outcome {
-    if !setup.declares.locking {
+    if !setup.declares.has_locks() {
         return NO_LOCKS;
     }
     let (store, ws) = (&setup.store, Workspace::default());
@@ -177,7 +177,7 @@ pub async fn released_lock_can_be_taken_again(setup: &Setup) -> Outcome {
 /// A lock whose record cannot be read is held: it is shown, excludes others, and only
 /// [`LockTarget::Unreadable`] releases it.
 pub async fn unreadable_lock_is_held_until_released_as_such(setup: &Setup) -> Outcome {
-    if !setup.declares.locking {
+    if !setup.declares.has_locks() {
         return NO_LOCKS;
     }
     let Some(raw) = &setup.raw_locks else {
@@ -187,11 +187,11 @@ pub async fn unreadable_lock_is_held_until_released_as_such(setup: &Setup) -> Ou
     for planted in ["", "hunter2", "{\"ID\":", "{}", "[\"hunter2\"]"] {
         raw.put(&ws, Bytes::from_static(planted.as_bytes())).await;
         let record = inspect(store, &ws).await.unwrap_or_else(|| panic!("{planted:?} is a lock"));
-        let reason = record.info.expect_err("it cannot be read");
+        let LockContent::Unreadable(reason) = record.content else { panic!("{record:?}") };
         assert!(!reason.contains("hunter2"), "the reason does not quote the record");
         let error = refused_acquire(store, &ws).await;
         assert!(
-            error.holder().is_some_and(|holder| holder.info.is_err()),
+            error.holder().is_some_and(|holder| holder.info().is_none()),
             "the holder is unreadable"
         );
         let foreign = LockTarget::Id(lock_info("foreign").id);
@@ -206,7 +206,7 @@ pub async fn unreadable_lock_is_held_until_released_as_such(setup: &Setup) -> Ou
 
 /// The lock of one workspace does not lock another one, nor another state key.
 pub async fn lock_of_one_state_leaves_others_free(setup: &Setup) -> Outcome {
-    if !setup.declares.locking {
+    if !setup.declares.has_locks() {
         return NO_LOCKS;
     }
     let (store, dev) = (&setup.store, workspace("dev"));
@@ -227,7 +227,7 @@ pub async fn lock_of_one_state_leaves_others_free(setup: &Setup) -> Outcome {
 /// Many tasks count up one by one, each under the lock. No task reads a state that another one is
 /// about to replace.
 pub async fn hand_over_loses_no_update(setup: &Setup) -> Outcome {
-    if !setup.declares.locking {
+    if !setup.declares.has_locks() {
         return NO_LOCKS;
     }
     let ws = Workspace::default();
@@ -289,7 +289,7 @@ impl LockWaiting for Told {
 
 /// Waiting for a lock ends when it is released, and reports the holder meanwhile.
 pub async fn waiting_ends_when_the_lock_is_released(setup: &Setup) -> Outcome {
-    if !setup.declares.locking {
+    if !setup.declares.has_locks() {
         return NO_LOCKS;
     }
     let (store, ws) = (Arc::clone(&setup.store), Workspace::default());
@@ -317,7 +317,7 @@ pub async fn waiting_ends_when_the_lock_is_released(setup: &Setup) -> Outcome {
 /// The held locks of all workspaces are listed, and no others. Locks of workspaces without a state
 /// count too, unless the setup says otherwise.
 pub async fn all_held_locks_are_listed(setup: &Setup) -> Outcome {
-    if !setup.declares.locking {
+    if !setup.declares.has_locks() {
         return NO_LOCKS;
     }
     let (store, names) = (&setup.store, ["default", "dev", "prod.tflock", "q-1"]);
@@ -353,7 +353,9 @@ async fn listed(store: &Arc<dyn StateStore>) -> Vec<(Workspace, LockInfo)> {
         .unwrap_or_else(|error| panic!("listing locks should work: {error:?}"));
     let mut found: Vec<_> = found
         .into_iter()
-        .map(|(ws, record)| (ws, record.info.expect("a lock record of ours can be read")))
+        .map(|(ws, record)| {
+            (ws, record.info().cloned().expect("a lock record of ours can be read"))
+        })
         .collect();
     found.sort_by(|a, b| a.0.cmp(&b.0));
     found
@@ -399,10 +401,12 @@ async fn inspect(store: &Arc<dyn StateStore>, ws: &Workspace) -> Option<LockReco
 }
 
 async fn shown(store: &Arc<dyn StateStore>, ws: &Workspace) -> Option<LockInfo> {
-    inspect(store, ws).await.map(|record| record.info.expect("a record of ours can be read"))
+    inspect(store, ws)
+        .await
+        .map(|record| record.info().cloned().expect("a record of ours can be read"))
 }
 
 fn holder(error: &Error) -> LockInfo {
     let record = error.holder().expect("the error names the holder");
-    record.info.clone().expect("a record of ours can be read")
+    record.info().cloned().expect("a record of ours can be read")
 }

@@ -9,9 +9,10 @@ use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use jiff::Timestamp;
 use remote_state_core::{
-    Annotations, Capabilities, CatalogEntry, ETag, Error, ErrorKind, LockInfo, LockRecord,
-    LockTarget, Outgoing, ReadOptions, Released, Result, StateCatalog, StateLocation, StateMeta,
-    StateRead, StateStore, StateVersion, VersionId, Workspace, WriteMode, WriteOptions,
+    AnnotationStorage, Annotations, Capabilities, CatalogEntry, ETag, Error, ErrorKind, LockInfo,
+    LockRecord, LockTarget, Locking, Outgoing, ReadOptions, Released, Result, StateCatalog,
+    StateLocation, StateMeta, StateRead, StateStore, StateVersion, VersionId, Versions, Workspace,
+    WriteConditions, WriteMode, WriteOptions,
 };
 
 use crate::setup::RawLocks;
@@ -83,10 +84,10 @@ impl MemoryStore {
             bucket: Arc::default(),
             state_key: "terraform.tfstate".to_owned(),
             capabilities: Capabilities::default()
-                .with_locking(true)
-                .with_conditional_write(true)
-                .with_versions(true)
-                .with_annotations(true),
+                .with_locking(Locking::Exclusive)
+                .with_conditions(WriteConditions::Atomic)
+                .with_versions(Versions::InOrder)
+                .with_annotations(AnnotationStorage::WithState),
         }
     }
 
@@ -167,13 +168,13 @@ impl MemoryStore {
         }
         let mut meta = StateMeta::new(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             .with_modified(Some(Timestamp::now()))
-            .with_annotations(if self.capabilities.annotations {
+            .with_annotations(if self.capabilities.has_annotations() {
                 options.annotations.clone()
             } else {
                 Annotations::default()
             })
             .with_etag(bytes.is_some().then(|| ETag::new(format!("\"{number:x}\""))));
-        if self.capabilities.versions {
+        if self.capabilities.has_versions() {
             meta = meta.with_version(Some(VersionId::new(format!("v{number}"))));
         } else {
             slot.versions.clear();
@@ -196,7 +197,7 @@ impl StateStore for MemoryStore {
     fn location(&self, workspace: &Workspace) -> StateLocation {
         let path = format!("memory/{}", self.object_key(workspace));
         let state = format!("memory://{}/{workspace}", self.state_key);
-        let lock = self.capabilities.locking.then(|| self.lock_url(workspace));
+        let lock = self.capabilities.has_locks().then(|| self.lock_url(workspace));
         StateLocation::new(path, state, lock.into_iter().collect())
     }
 
@@ -211,7 +212,9 @@ impl StateStore for MemoryStore {
     /// As in S3, where the names of a lock and of a digest are made of the state's.
     fn admit(&self, workspace: &Workspace) -> Result<()> {
         let name = format!("{workspace}/{}.tflock", self.state_key);
-        if name.len() > 1024 || (self.capabilities.digests && self.state_key.ends_with("-md5")) {
+        if name.len() > 1024
+            || (self.capabilities.has_digests() && self.state_key.ends_with("-md5"))
+        {
             return Err(Error::config("no state can be kept under this name"));
         }
         Ok(())
@@ -280,7 +283,7 @@ impl StateStore for MemoryStore {
     }
 
     async fn acquire(&self, workspace: &Workspace, info: &LockInfo) -> Result<LockInfo> {
-        if !self.capabilities.locking {
+        if !self.capabilities.has_locks() {
             return Err(unsupported("lock", "this store is configured without locks"));
         }
         let info = info.clone().with_path(self.location(workspace).path);
@@ -334,7 +337,7 @@ impl StateStore for MemoryStore {
     }
 
     fn versions(&self, workspace: &Workspace) -> BoxStream<'static, Result<StateVersion>> {
-        if !self.capabilities.versions {
+        if !self.capabilities.has_versions() {
             return stream::iter([Err(unsupported(
                 "list versions",
                 "this store keeps no versions",

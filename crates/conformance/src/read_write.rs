@@ -24,13 +24,14 @@ const NO_CONDITIONS: Outcome = Outcome::Skipped("the setup declares no condition
 /// The store can do at least what the setup declares.
 pub async fn declared_capabilities_are_there(setup: &Setup) -> Outcome {
     let (has, declared) = (setup.store.capabilities(), setup.declares);
-    assert!(has.locking || !declared.locking, "locks are declared");
+    assert!(has.has_locks() || !declared.has_locks(), "locks are declared");
     assert!(
-        has.conditional_write || !declared.conditional_write,
+        has.writes_conditionally() || !declared.writes_conditionally(),
         "conditional writes are declared"
     );
-    assert!(has.versions || !declared.versions, "versions are declared");
-    assert!(has.annotations || !declared.annotations, "annotations are declared");
+    assert!(has.has_digests() || !declared.has_digests(), "digests are declared");
+    assert!(has.has_versions() || !declared.has_versions(), "versions are declared");
+    assert!(has.has_annotations() || !declared.has_annotations(), "annotations are declared");
     Outcome::Kept
 }
 
@@ -107,7 +108,7 @@ pub async fn large_state_round_trips(setup: &Setup) -> Outcome {
 pub async fn annotations_come_back_with_the_state_and_go_with_the_next_write(
     setup: &Setup,
 ) -> Outcome {
-    if !setup.declares.annotations {
+    if !setup.declares.has_annotations() {
         return Outcome::Skipped("the store keeps no annotations");
     }
     let (store, ws) = (&setup.store, Workspace::default());
@@ -172,7 +173,7 @@ pub async fn limited_read_yields_the_first_bytes_and_describes_the_whole(setup: 
         let bytes = state_of_size(1, "l", size);
         let meta = overwrite(&setup.store, &ws, bytes.clone()).await;
         let mut reads = vec![ReadOptions::default()];
-        if let (true, Some(version)) = (setup.declares.versions, &meta.version) {
+        if let (true, Some(version)) = (setup.declares.has_versions(), &meta.version) {
             reads.push(ReadOptions::default().with_version(version.clone()));
         }
         for options in reads {
@@ -210,7 +211,7 @@ pub async fn write_and_read_agree_about_the_state(setup: &Setup) -> Outcome {
         .expect("a state was written");
     assert_eq!(read.meta.size_bytes, bytes.len() as u64);
     assert_eq!(written.size_bytes, bytes.len() as u64);
-    if setup.declares.conditional_write {
+    if setup.declares.writes_conditionally() {
         assert!(read.meta.etag.is_some(), "conditions need an entity tag");
         assert_eq!(written.etag, read.meta.etag);
     }
@@ -267,7 +268,7 @@ pub async fn readers_see_whole_writes(setup: &Setup) -> Outcome {
 
 /// The store refuses a write that names another state than the stored one, and changes nothing.
 pub async fn update_with_a_stale_etag_fails_and_writes_nothing(setup: &Setup) -> Outcome {
-    if !setup.declares.conditional_write {
+    if !setup.declares.writes_conditionally() {
         return NO_CONDITIONS;
     }
     let (store, ws) = (&setup.store, Workspace::default());
@@ -286,7 +287,7 @@ pub async fn update_with_a_stale_etag_fails_and_writes_nothing(setup: &Setup) ->
 
 /// A deleted state cannot be updated.
 pub async fn update_of_a_deleted_state_fails(setup: &Setup) -> Outcome {
-    if !setup.declares.conditional_write {
+    if !setup.declares.writes_conditionally() {
         return NO_CONDITIONS;
     }
     let (store, ws) = (&setup.store, Workspace::default());
@@ -301,7 +302,7 @@ pub async fn update_of_a_deleted_state_fails(setup: &Setup) -> Outcome {
 
 /// The store refuses to create a state that exists, also a second time, and changes nothing.
 pub async fn create_on_an_existing_state_fails_and_writes_nothing(setup: &Setup) -> Outcome {
-    if !setup.declares.conditional_write {
+    if !setup.declares.writes_conditionally() {
         return NO_CONDITIONS;
     }
     let (store, ws) = (&setup.store, Workspace::default());
@@ -317,7 +318,7 @@ pub async fn create_on_an_existing_state_fails_and_writes_nothing(setup: &Setup)
 
 /// Of many tasks that create one state at the same time exactly one succeeds.
 pub async fn race_of_creates_has_one_winner(setup: &Setup) -> Outcome {
-    if !setup.declares.conditional_write {
+    if !setup.declares.writes_conditionally() {
         return NO_CONDITIONS;
     }
     race(setup, WriteMode::Create).await;
@@ -326,7 +327,7 @@ pub async fn race_of_creates_has_one_winner(setup: &Setup) -> Outcome {
 
 /// Of many tasks that update the state they have read exactly one succeeds.
 pub async fn race_of_updates_has_one_winner(setup: &Setup) -> Outcome {
-    if !setup.declares.conditional_write {
+    if !setup.declares.writes_conditionally() {
         return NO_CONDITIONS;
     }
     let base = etag(&overwrite(&setup.store, &Workspace::default(), state(0, "l")).await);
@@ -355,8 +356,11 @@ async fn race(setup: &Setup, mode: WriteMode) {
 
 /// After a deletion a state can be created again.
 pub async fn deleted_state_can_be_created_again(setup: &Setup) -> Outcome {
-    let mode =
-        if setup.declares.conditional_write { WriteMode::Create } else { WriteMode::Overwrite };
+    let mode = if setup.declares.writes_conditionally() {
+        WriteMode::Create
+    } else {
+        WriteMode::Overwrite
+    };
     let (store, ws) = (&setup.store, Workspace::default());
     for serial in 1..3 {
         put(store, &ws, state(serial, "l"), mode.clone()).await;

@@ -78,6 +78,10 @@ macro_rules! __store_behaviours {
                 deleted_ones_are_not_listed
                 those_of_another_key_are_not_listed
             }
+            digests {
+                digest_follows_the_state
+                forgotten_digest_can_be_recorded_again
+            }
             catalog {
                 states_of_all_keys_and_workspaces_are_listed
                 each_listed_state_can_be_opened

@@ -13,7 +13,7 @@ const NO_VERSIONS: Outcome = Outcome::Skipped("the setup declares no versions");
 
 /// All versions are listed, the newest first.
 pub async fn newest_comes_first(setup: &Setup) -> Outcome {
-    if !setup.declares.versions {
+    if !setup.declares.has_versions() {
         return NO_VERSIONS;
     }
     let ws = Workspace::default();
@@ -33,7 +33,7 @@ pub async fn newest_comes_first(setup: &Setup) -> Outcome {
 
 /// An older version can be read.
 pub async fn older_version_is_readable(setup: &Setup) -> Outcome {
-    if !setup.declares.versions {
+    if !setup.declares.has_versions() {
         return NO_VERSIONS;
     }
     for ws in [Workspace::default(), workspace("dev")] {
@@ -49,7 +49,7 @@ pub async fn older_version_is_readable(setup: &Setup) -> Outcome {
 
 /// A deletion is a version of its own, and earlier versions stay readable.
 pub async fn deletion_is_shown_and_takes_nothing_away(setup: &Setup) -> Outcome {
-    if !setup.declares.versions {
+    if !setup.declares.has_versions() {
         return NO_VERSIONS;
     }
     let ws = Workspace::default();
@@ -72,7 +72,7 @@ pub async fn deletion_is_shown_and_takes_nothing_away(setup: &Setup) -> Outcome 
 /// The store lists only versions of this state, and none of a state whose key has the same
 /// beginning.
 pub async fn those_of_other_states_are_not_listed(setup: &Setup) -> Outcome {
-    if !setup.declares.versions {
+    if !setup.declares.has_versions() {
         return NO_VERSIONS;
     }
     let store = other_key(&setup.store, "versions");
@@ -95,7 +95,7 @@ pub async fn those_of_other_states_are_not_listed(setup: &Setup) -> Outcome {
 
 /// Reading a version that does not exist is an error, and not a missing state.
 pub async fn unknown_version_is_an_error(setup: &Setup) -> Outcome {
-    if !setup.declares.versions {
+    if !setup.declares.has_versions() {
         return NO_VERSIONS;
     }
     let ws = Workspace::default();

@@ -31,7 +31,7 @@ pub async fn all_are_listed(setup: &Setup) -> Outcome {
 
 /// A lock on a workspace that has no state does not make it one.
 pub async fn locks_are_not_workspaces(setup: &Setup) -> Outcome {
-    if !setup.declares.locking {
+    if !setup.declares.has_locks() {
         return Outcome::Skipped("the setup declares no locks");
     }
     overwrite(&setup.store, &workspace("stored"), state(1, "l")).await;

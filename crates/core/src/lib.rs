@@ -25,18 +25,18 @@ pub use backend::{Backend, Embedded, EmbeddedService, EmbeddedVariables, Provide
 pub use error::{Error, ErrorKind, Result};
 pub use identity::{Caller, Identity};
 pub use lock::{LockGuard, LockWait, LockWaiting, Patience, StateStoreExt};
-pub use lock_info::{LockInfo, LockInfoError, LockRecord};
+pub use lock_info::{LockContent, LockInfo, LockInfoError, LockRecord};
 pub use names::{ClaimId, ETag, Lineage, LockId, Serial, VersionId};
 pub use outgoing::Outgoing;
-pub use provider::{Release, ReleaseStep, ReleaseWait};
+pub use provider::{Md5Sum, RecordedDigest, Release, ReleaseStep, ReleaseWait};
 pub use source::{ContentHash, ContentHasher, StateFile, StateSource};
 pub use state::{
     HeaderReader, Output, OutputReader, Outputs, Progress, Refusal, ResourceInstance, StateFormat,
     StateHeader, Succession, SuccessionRules, check_readable, mean_the_same,
 };
 pub use store::{
-    Annotations, Capabilities, CatalogEntry, LockTarget, ReadOptions, Released, StateBytes,
-    StateCatalog, StateLocation, StateMeta, StateRead, StateStore, StateVersion, WriteMode,
-    WriteOptions,
+    AnnotationStorage, Annotations, Author, Capabilities, CatalogEntry, Digests, LockTarget,
+    Locking, ReadOptions, Released, StateBytes, StateCatalog, StateLocation, StateMeta, StateRead,
+    StateStore, StateVersion, Versions, WriteConditions, WriteMode, WriteOptions,
 };
 pub use workspace::Workspace;

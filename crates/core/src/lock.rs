@@ -324,9 +324,14 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
+    use crate::lock_info::LockContent;
 
     fn held() -> Error {
-        Error::lock_held("lock", "held", LockRecord::new(Err("garbage".into()), "s3://b/k.tflock"))
+        Error::lock_held(
+            "lock",
+            "held",
+            LockRecord::new(LockContent::Unreadable("garbage".into()), "s3://b/k.tflock"),
+        )
     }
 
     fn pauses(timeout_secs: u64) -> Vec<u64> {

@@ -233,12 +233,27 @@ fn push_go_string(json: &mut String, text: &str) {
     json.push('"');
 }
 
+/// What a lock object holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LockContent {
+    /// A lock record.
+    Record(LockInfo),
+    /// Something else, and why it cannot be parsed as a record. It is a lock all the same.
+    Unreadable(String),
+}
+
+impl From<Result<LockInfo, String>> for LockContent {
+    fn from(parsed: Result<LockInfo, String>) -> Self {
+        parsed.map_or_else(Self::Unreadable, Self::Record)
+    }
+}
+
 /// A lock as it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LockRecord {
-    /// The record, or why the stored text cannot be parsed as one.
-    pub info: Result<LockInfo, String>,
+    /// What the lock object holds.
+    pub content: LockContent,
     /// The lock object, as a URL.
     pub object: String,
     /// The claim of the release that is about to remove the lock. Such a lock blocks every client
@@ -248,8 +263,8 @@ pub struct LockRecord {
 
 impl LockRecord {
     /// Creates the description of a lock that was found at `object`.
-    pub fn new(info: Result<LockInfo, String>, object: impl Into<String>) -> Self {
-        Self { info, object: object.into(), claim: None }
+    pub fn new(content: impl Into<LockContent>, object: impl Into<String>) -> Self {
+        Self { content: content.into(), object: object.into(), claim: None }
     }
 
     /// Sets the claim of a release.
@@ -272,7 +287,15 @@ impl LockRecord {
 
     /// Returns the id, if the record could be parsed.
     pub fn id(&self) -> Option<&LockId> {
-        self.info.as_ref().ok().map(|info| &info.id)
+        self.info().map(|info| &info.id)
+    }
+
+    /// Returns the record, if it could be parsed.
+    pub fn info(&self) -> Option<&LockInfo> {
+        match &self.content {
+            LockContent::Record(info) => Some(info),
+            LockContent::Unreadable(_) => None,
+        }
     }
 }
 

@@ -10,8 +10,8 @@ use remote_state_core::provider::{
     Failure, FoundLock, LockMechanism, Outcome, StateLock, parse_lock_record,
 };
 use remote_state_core::{
-    Advice, Capabilities, Error, ErrorKind, LockId, LockInfo, LockRecord, LockTarget, Result,
-    StateLocation,
+    Advice, Capabilities, Error, ErrorKind, LockContent, LockId, LockInfo, LockRecord, LockTarget,
+    Locking, Result, StateLocation,
 };
 
 /// How a store treats one create that it does not simply carry out.
@@ -98,7 +98,10 @@ impl LockMechanism for &Place {
 
     async fn read(&self, _: &'static str) -> Result<Option<Box<dyn FoundLock + '_>>> {
         let Some(info) = self.holder() else { return Ok(None) };
-        Ok(Some(Box::new(Found { place: self, record: LockRecord::new(Ok(info), self.object()) })))
+        Ok(Some(Box::new(Found {
+            place: self,
+            record: LockRecord::new(LockContent::Record(info), self.object()),
+        })))
     }
 }
 
@@ -126,7 +129,7 @@ fn lock<'a>(places: &[&'a Place]) -> StateLock<'a> {
         .collect::<Vec<_>>();
     let objects = mechanisms.iter().map(|mechanism| mechanism.object()).collect();
     let location = StateLocation::new("bucket/key", "s3://bucket/key", objects);
-    StateLock::new(location, Capabilities::default().with_locking(true), mechanisms)
+    StateLock::new(location, Capabilities::default().with_locking(Locking::Exclusive), mechanisms)
 }
 
 fn info() -> LockInfo {

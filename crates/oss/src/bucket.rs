@@ -10,8 +10,8 @@ use remote_state_core::provider::{
     whole_size,
 };
 use remote_state_core::{
-    Advice, Annotations, Capabilities, CatalogEntry, ETag, Error, ErrorKind, ReadOptions, Result,
-    StateMeta, StateRead, StateVersion, VersionId,
+    Advice, AnnotationStorage, Annotations, Capabilities, CatalogEntry, ETag, Error, ErrorKind,
+    ReadOptions, Result, StateMeta, StateRead, StateVersion, VersionId, Versions,
 };
 
 use crate::client::{Client, EverVersioned};
@@ -112,9 +112,8 @@ impl ObjectBackend for Bucket {
     /// versions.
     fn capabilities(&self) -> Capabilities {
         Capabilities::default()
-            .with_conditional_write(false)
-            .with_versions(true)
-            .with_annotations(true)
+            .with_versions(Versions::InOrder)
+            .with_annotations(AnnotationStorage::WithState)
     }
 
     fn longest_key(&self) -> usize {

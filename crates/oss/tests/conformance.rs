@@ -9,7 +9,7 @@ use std::sync::Arc;
 use common::{emulator, store};
 use raw::LockObjects;
 use remote_state_conformance::{Scale, Setup};
-use remote_state_core::Capabilities;
+use remote_state_core::{AnnotationStorage, Capabilities, Digests, Locking, Versions};
 use remote_state_emulator::Emulator;
 
 /// Enough to see a difference between quirks; another suite tests crowds and large states.
@@ -21,9 +21,13 @@ async fn setup(keys: &[(&str, &str)]) -> Setup {
     let emulator = emulator().await;
     let store = store(&emulator, keys);
     let declares = Capabilities::default()
-        .with_locking(true)
-        .with_versions(keys.contains(&("bucket", "versioned")))
-        .with_annotations(true);
+        .with_locking(Locking::Exclusive)
+        .with_versions(if keys.contains(&("bucket", "versioned")) {
+            Versions::InOrder
+        } else {
+            Versions::None
+        })
+        .with_annotations(AnnotationStorage::WithState);
     let locks = Arc::new(LockObjects::new(&emulator, store.clone()));
     Setup::new(store, declares).with_raw_locks(locks).with_guard(emulator)
 }
@@ -88,7 +92,8 @@ mod table {
 
     async fn rows() -> Setup {
         let emulator = emulator().await;
-        let declares = Capabilities::default().with_locking(true);
+        let declares =
+            Capabilities::default().with_locking(Locking::Exclusive).with_digests(Digests::Md5);
         Setup::new(in_table(&emulator), declares)
             .with_locks_of_states_only()
             .with_scale(small())
@@ -121,7 +126,7 @@ mod faults {
         let emulator = emulator().await;
         let store = store(&emulator, &[("bucket", name)]);
         roughen(&emulator);
-        let declares = Capabilities::default().with_locking(true);
+        let declares = Capabilities::default().with_locking(Locking::Exclusive);
         Setup::new(store, declares).with_scale(small()).with_guard(emulator)
     }
 
@@ -156,7 +161,7 @@ mod faults {
             let emulator = emulator().await;
             let store = crate::table::in_table(&emulator);
             roughen(&emulator);
-            let declares = Capabilities::default().with_locking(true);
+            let declares = Capabilities::default().with_locking(Locking::Exclusive);
             Setup::new(store, declares)
                 .with_locks_of_states_only()
                 .with_scale(small())

@@ -20,7 +20,7 @@ use remote_state::provider::{
 };
 use remote_state::{
     Backend, Capabilities, CatalogEntry, ETag, Error, ErrorKind, LockRecord, Provider, ReadOptions,
-    Result, StateMeta, StateRead, StateStore, Workspace, WriteMode,
+    Result, StateMeta, StateRead, StateStore, Workspace, WriteConditions, WriteMode,
 };
 
 static SPEC: ProviderSpec = ProviderSpec {
@@ -138,7 +138,7 @@ impl ObjectBackend for Objects {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities::default().with_conditional_write(true)
+        Capabilities::default().with_conditions(WriteConditions::Atomic)
     }
 
     async fn get(

@@ -14,14 +14,14 @@ use remote_state_core::provider::{
     Cursor, LockMechanism, ObjectBackend, ObjectStateStore, Page, StatePlace, StateWrite, Written,
 };
 use remote_state_core::{
-    Advice, Annotations, Capabilities, CatalogEntry, ETag, ReadOptions, Result, StateMeta,
-    StateRead, StateVersion, VersionId,
+    Advice, AnnotationStorage, Annotations, Capabilities, CatalogEntry, ETag, ReadOptions, Result,
+    StateMeta, StateRead, StateVersion, VersionId,
 };
 
 use crate::client::{Client, Select};
 use crate::config::S3Config;
 use crate::connect;
-use crate::dialect::{Creates, Dialect, Versioned};
+use crate::dialect::{Creates, Dialect};
 use crate::download::Download;
 use crate::dynamodb::Table;
 use crate::error::{Failure, Outcome};
@@ -105,11 +105,9 @@ impl ObjectBackend for Bucket {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities::default()
-            .with_conditional_write(
-                self.dialect.updates_conditionally() && self.dialect.versioned == Versioned::Same,
-            )
-            .with_versions(true)
-            .with_annotations(true)
+            .with_conditions(self.dialect.conditions())
+            .with_versions(self.dialect.versions)
+            .with_annotations(AnnotationStorage::WithState)
     }
 
     fn how_to_look(&self, key: &str) -> String {
@@ -190,12 +188,7 @@ impl ObjectBackend for Bucket {
         let is_truncated = page.is_truncated == Some(true) && !is_over;
         let first = page.entries.first().map(Listed::identity);
         let ours = page.entries.into_iter().filter(|listed| listed.key == key);
-        let mut items: Vec<_> = ours.map(state_version).collect();
-        // Not every store lists versions and markers in one order; if not, only their times order
-        // them.
-        if self.dialect.versioned == Versioned::Same {
-            items.sort_by_key(|item| std::cmp::Reverse((item.is_latest, item.meta.modified)));
-        }
+        let items = ours.map(state_version).collect();
         Ok(Page::new(items, is_truncated, page.next)?.with_first(first))
     }
 

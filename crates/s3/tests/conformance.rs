@@ -14,7 +14,9 @@ use common::{BUCKET, TABLE, ceph_emulator, emulator, store};
 use lock_files::LockFiles;
 use lock_items::LockItems;
 use remote_state_conformance::{RawLocks, Scale, Setup};
-use remote_state_core::Capabilities;
+use remote_state_core::{
+    AnnotationStorage, Capabilities, Digests, Locking, Versions, WriteConditions,
+};
 
 /// Large enough to show a difference between quirks; one other run covers what takes many clients
 /// or a large state.
@@ -27,10 +29,23 @@ async fn setup(keys: &[(&str, &str)], conditional_write: bool) -> Setup {
         if keys.contains(&("dialect", "ceph")) { ceph_emulator().await } else { emulator().await };
     let store = store(&emulator, keys);
     let declares = Capabilities::default()
-        .with_locking(true)
-        .with_conditional_write(conditional_write)
-        .with_versions(keys.contains(&("bucket", "versioned")))
-        .with_annotations(true);
+        .with_locking(Locking::Exclusive)
+        .with_conditions(if conditional_write {
+            WriteConditions::Atomic
+        } else {
+            WriteConditions::ReadFirst
+        })
+        .with_versions(if keys.contains(&("bucket", "versioned")) {
+            Versions::InOrder
+        } else {
+            Versions::None
+        })
+        .with_digests(if keys.iter().any(|(key, _)| *key == "dynamodb_table") {
+            Digests::Md5
+        } else {
+            Digests::None
+        })
+        .with_annotations(AnnotationStorage::WithState);
     let locks: std::sync::Arc<dyn RawLocks> = if keys.contains(&("use_lockfile", "false")) {
         std::sync::Arc::new(LockItems::new(&emulator, store.clone()))
     } else {

@@ -125,7 +125,8 @@ async fn in_turn(turn: Turn<'_>, place: &Place, target: &LockTarget) -> Result<R
 }
 
 fn is_unreadable(error: &remote_state_core::Error) -> bool {
-    error.kind() == ErrorKind::LockHeld && error.holder().is_some_and(|holder| holder.info.is_err())
+    error.kind() == ErrorKind::LockHeld
+        && error.holder().is_some_and(|holder| holder.info().is_none())
 }
 
 async fn force(turn: Turn<'_>, place: &Place) -> Result<Released> {

@@ -1,6 +1,6 @@
 //! The lock record that clients get.
 
-use remote_state_core::{LockId, LockInfo, LockRecord};
+use remote_state_core::{LockContent, LockId, LockInfo, LockRecord};
 
 /// The id that the server shows for a lock whose record cannot be read.
 ///
@@ -15,15 +15,15 @@ const BEING_RELEASED: &str = "being released";
 /// Returns the record of a lock holder in the form that clients parse, even if the stored one
 /// cannot be read.
 pub(crate) fn holder_json(found: &LockRecord) -> String {
-    match &found.info {
-        Ok(info) if found.is_being_released() => {
+    match &found.content {
+        LockContent::Record(info) if found.is_being_released() => {
             let info = info.clone();
             let words = [BEING_RELEASED, &info.info].into_iter().filter(|words| !words.is_empty());
             let words = words.collect::<Vec<_>>().join("; ");
             info.with_info(words).to_json()
         }
-        Ok(info) => info.to_json(),
-        Err(reason) => LockInfo {
+        LockContent::Record(info) => info.to_json(),
+        LockContent::Unreadable(reason) => LockInfo {
             id: LockId::new(UNREADABLE_LOCK_ID),
             operation: String::new(),
             info: format!("the lock record at {} cannot be read: {reason}", found.object),

@@ -9,7 +9,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use remote_state_core::push::{DigestBefore, NewState, PushError, PushRefusal, PushRules, Pushed};
 use remote_state_core::{
-    ErrorKind, LockId, LockInfo, LockRecord, StateHeader, StateMeta, StateStoreExt as _,
+    Author, ErrorKind, LockId, LockInfo, LockRecord, StateHeader, StateMeta, StateStoreExt as _,
 };
 
 use crate::app::App;
@@ -41,6 +41,16 @@ impl HeldLock {
         }
     }
 
+    /// Returns who writes. The name with which a client signs in is no more than a name, since all
+    /// share one token: the record of its lock says more.
+    fn author(&self, principal: Option<String>) -> Author {
+        let author = match self {
+            Self::Own(info) => Author::under(info),
+            Self::Gone(_) | Self::None => Author::default().with_who(principal.unwrap_or_default()),
+        };
+        author.with_client(concat!("remote-state/", env!("CARGO_PKG_VERSION")))
+    }
+
     /// Returns the lock as the write protocol needs it.
     fn as_push(&self) -> remote_state_core::push::HeldLock {
         use remote_state_core::push::HeldLock as Held;
@@ -66,7 +76,7 @@ pub(crate) async fn write(
         Failure::new(StatusCode::UNPROCESSABLE_ENTITY, not_a_state(&body, error.message()))
     })?;
     facts.set_header(&header);
-    let context = Arc::clone(app);
+    let (context, principal) = (Arc::clone(app), facts.principal.clone());
     // The store finishes its steps even if the client hangs up. Otherwise it could store a state
     // without its digest.
     let meta = app
@@ -74,7 +84,10 @@ pub(crate) async fn write(
             // Requests that write, delete, lock or unlock one state take turns in this server. The
             // lock and conditional writes exclude other clients.
             let _turn = context.turns.take(&name).await;
-            checked_write(&context, &name, &place, id, &header, body).await
+            let lock = lock_for_write(&context.policy, &place, id).await?;
+            let author = lock.author(principal);
+            let new = NewState::new(body, header).with_author(&author);
+            checked_write(&context, &name, &place, &lock, &new).await
         })
         .await??;
     let mut response = Response::new(Body::empty());
@@ -88,16 +101,13 @@ async fn checked_write(
     app: &App,
     name: &str,
     place: &Place,
-    id: Option<LockId>,
-    new: &StateHeader,
-    body: Bytes,
+    lock: &HeldLock,
+    new: &NewState,
 ) -> Result<StateMeta, Failure> {
-    let lock = lock_for_write(&app.policy, place, id).await?;
-    let new = NewState::new(body, new.clone());
     let may_empty =
         app.policy.emptied != Emptied::Deny || Emptied::is_expected_of(lock.operation());
     let rules = PushRules::CLIENT.with_force(app.policy.force_write).with_may_empty(may_empty);
-    let pushed = match place.store.push(&place.workspace, &new, &rules, &lock.as_push()).await {
+    let pushed = match place.store.push(&place.workspace, new, &rules, &lock.as_push()).await {
         Ok(pushed) => pushed,
         Err(PushError::Refused(refusal)) => return Err(refused(&refusal)),
         Err(PushError::NotComparable { error, .. } | PushError::Store(error)) => {
@@ -128,7 +138,7 @@ async fn checked_write(
             "a client wrote a state against the rules; the policy allows it"
         );
     }
-    if let HeldLock::Gone(id) = &lock {
+    if let HeldLock::Gone(id) = lock {
         tracing::warn!(
             lock_id = id.as_str(),
             "a client wrote a state under a lock that is gone; there was no other write in between"
@@ -167,7 +177,7 @@ async fn lock_for_write(
     id: Option<LockId>,
 ) -> Result<HeldLock, Failure> {
     let Some(claimed) = id else { return held_lock(policy, place, None).await };
-    if !place.store.capabilities().locking {
+    if !place.store.capabilities().has_locks() {
         return Ok(HeldLock::Gone(claimed));
     }
     match place.store.inspect(&place.workspace).await {
@@ -190,7 +200,7 @@ pub(crate) async fn held_lock(
     place: &Place,
     id: Option<LockId>,
 ) -> Result<HeldLock, Failure> {
-    let found = if place.store.capabilities().locking {
+    let found = if place.store.capabilities().has_locks() {
         place.store.inspect(&place.workspace).await?
     } else {
         None
@@ -204,12 +214,12 @@ fn judged(
     id: Option<LockId>,
 ) -> Result<HeldLock, Failure> {
     match (found, id) {
-        (Some(found), id) => match &found.info {
+        (Some(found), id) => match found.info() {
             // A lock that is being released does not count as the client's own.
-            Ok(info) if id.as_ref() == Some(&info.id) && found.is_being_released() => {
+            Some(info) if id.as_ref() == Some(&info.id) && found.is_being_released() => {
                 Ok(HeldLock::Gone(info.id.clone()))
             }
-            Ok(info) if id.as_ref() == Some(&info.id) => Ok(HeldLock::Own(info.clone())),
+            Some(info) if id.as_ref() == Some(&info.id) => Ok(HeldLock::Own(info.clone())),
             _ => Err(Failure::locked(&found)),
         },
         (None, Some(id)) => Ok(HeldLock::Gone(id)),

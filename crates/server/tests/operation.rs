@@ -7,7 +7,8 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use remote_state_conformance::{Answer, Faults, FaultyStore, HttpTarget, MemoryStore, RawLocks};
 use remote_state_core::{
-    Capabilities, ErrorKind, LockInfo, StateStore, StateStoreExt as _, Workspace, WriteMode,
+    Capabilities, Digests, ErrorKind, LockInfo, Locking, StateStore, StateStoreExt as _, Workspace,
+    WriteConditions, WriteMode,
 };
 use remote_state_server::{
     Auth, Emptied, Policy, Server, ServerBuilder, States, Timeouts, UNREADABLE_LOCK_ID,
@@ -469,7 +470,9 @@ async fn state_keys_are_names_with_slashes_and_never_the_lock_of_another() {
 async fn a_write_names_what_was_read_where_the_store_decides_no_conditions() {
     for is_conditional in [false, true] {
         let capabilities =
-            Capabilities::default().with_locking(true).with_conditional_write(is_conditional);
+            Capabilities::default().with_locking(Locking::Exclusive).with_conditions(
+                if is_conditional { WriteConditions::Atomic } else { WriteConditions::ReadFirst },
+            );
         let server = start(MemoryStore::new().with_capabilities(capabilities), |it| it).await;
         for serial in 1..=3 {
             assert_eq!(server.status("POST", "/state/default", &state(serial, "l", "")).await, 200);
@@ -486,7 +489,8 @@ async fn a_write_names_what_was_read_where_the_store_decides_no_conditions() {
 /// that continues it under its own lock may write.
 #[tokio::test]
 async fn a_long_state_is_compared_with_its_digest_before_it_is_replaced() {
-    let capabilities = Capabilities::default().with_locking(true).with_digests(true);
+    let capabilities =
+        Capabilities::default().with_locking(Locking::Exclusive).with_digests(Digests::Md5);
     let server = start(MemoryStore::new().with_capabilities(capabilities), |it| it).await;
     let long = |serial| state(serial, "l", "") + &" ".repeat(9 << 20);
     assert_eq!(server.status("POST", "/state/default", &long(1)).await, 200);

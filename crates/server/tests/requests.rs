@@ -7,7 +7,7 @@ mod common;
 use std::sync::Arc;
 
 use remote_state_conformance::{HttpTarget, MemoryStore};
-use remote_state_core::{ErrorKind, StateStore};
+use remote_state_core::{Digests, ErrorKind, StateStore};
 use remote_state_server::{Auth, Server, States};
 
 use common::start;
@@ -82,7 +82,7 @@ async fn a_store_that_forbids_a_look_may_be_ready() {
 /// "no state yet".
 #[tokio::test]
 async fn names_that_the_store_does_not_admit_are_refused() {
-    let capabilities = MemoryStore::new().capabilities().with_digests(true);
+    let capabilities = MemoryStore::new().capabilities().with_digests(Digests::Md5);
     let store: Arc<dyn StateStore> = Arc::new(MemoryStore::new().with_capabilities(capabilities));
     let (long, longest) = ("k".repeat(1020), "k".repeat(1009));
     for (states, refused, taken) in [

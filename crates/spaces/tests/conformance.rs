@@ -5,7 +5,10 @@ use std::sync::Arc;
 use remote_state_conformance::{Scale, Setup};
 use remote_state_core::config::ResolvedConfig;
 use remote_state_core::provider::ObjectStateStore;
-use remote_state_core::{Capabilities, ErrorKind, LockInfo, StateStore as _, Workspace};
+use remote_state_core::{
+    AnnotationStorage, Capabilities, ErrorKind, LockInfo, Locking, StateStore as _, Versions,
+    Workspace,
+};
 use remote_state_emulator::{Emulator, Fault, Misbehaviour, Quirks};
 use remote_state_spaces::{PROVIDER, SpacesConfig};
 
@@ -38,9 +41,9 @@ async fn setup(bucket: &str) -> Setup {
     let emulator = emulator().await;
     let store = Arc::new(store(&emulator, bucket));
     let declares = Capabilities::default()
-        .with_locking(true)
-        .with_versions(bucket == "versioned")
-        .with_annotations(true);
+        .with_locking(Locking::Exclusive)
+        .with_versions(if bucket == "versioned" { Versions::InOrder } else { Versions::None })
+        .with_annotations(AnnotationStorage::WithState);
     let scale = Scale::default().with_racers(12).with_workspaces(30).with_huge_bytes(7 << 20);
     Setup::new(store, declares).with_scale(scale).with_guard(emulator)
 }

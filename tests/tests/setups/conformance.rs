@@ -5,7 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use remote_state_conformance::{Outcome, RawLocks, Scale, Setup as Judged, store_behaviours};
-use remote_state_core::{Capabilities, Workspace};
+use remote_state_core::{
+    AnnotationStorage, Capabilities, Digests, Locking, Versions, Workspace, WriteConditions,
+};
 use remote_state_tests::{
     Bucket, Locks, Requirement, S3Server, Setup, Suite, TABLE, block_on, unique,
 };
@@ -63,8 +65,10 @@ fn each(suite: &mut Suite, setup: &'static Setup, module: &str, variant: Variant
         // An invalid lock record means the same wherever it is. Unreadable records go into an
         // object, not into an item.
         let is_about_it = !variant.locks_in_table
-            || (behaviour.name.starts_with("lock::") && !behaviour.name.contains("unreadable"));
+            || (behaviour.name.starts_with("lock::") && !behaviour.name.contains("unreadable"))
+            || behaviour.name.starts_with("digests::");
         let is_promised = is_about_it
+            && (variant.locks_in_table || !behaviour.name.starts_with("digests::"))
             && (variant.bucket == Bucket::Versioned || !behaviour.name.starts_with("versions::"))
             && (variant.conditional_write || !CONDITIONAL.contains(&behaviour.name))
             && !setup.shows.breaks.iter().any(|broken| broken == behaviour.name);
@@ -94,10 +98,15 @@ async fn judged(s3: Arc<S3Server>, variant: Variant, racers: usize) -> Judged {
     let dialect: Vec<_> = variant.dialect.map(|dialect| ("dialect", dialect)).into_iter().collect();
     let store = place.store(&dialect);
     let declares = Capabilities::default()
-        .with_locking(true)
-        .with_conditional_write(variant.conditional_write)
-        .with_versions(is_versioned)
-        .with_annotations(true);
+        .with_locking(Locking::Exclusive)
+        .with_conditions(if variant.conditional_write {
+            WriteConditions::Atomic
+        } else {
+            WriteConditions::ReadFirst
+        })
+        .with_versions(if is_versioned { Versions::InOrder } else { Versions::None })
+        .with_digests(if variant.locks_in_table { Digests::Md5 } else { Digests::None })
+        .with_annotations(AnnotationStorage::WithState);
     let lock_of = {
         let store = Arc::clone(&store);
         move |workspace: &Workspace| {

@@ -68,7 +68,7 @@ pub(super) fn look_at_it(session: &Session) -> String {
 /// Checks that the configuration enables locking.
 pub(super) fn require_lock(session: &Session, operation: &'static str) -> Result<(), Failure> {
     let capabilities = session.store.capabilities();
-    if capabilities.locking {
+    if capabilities.has_locks() {
         return Ok(());
     }
     Err(capabilities.no_lock(operation, &session.store.location(&session.workspace)).into())

@@ -2,7 +2,8 @@
 
 use futures_util::TryStreamExt as _;
 use remote_state::{
-    Error, ErrorKind, LockId, LockRecord, LockTarget, Release, ReleaseStep, Released, Workspace,
+    Error, ErrorKind, LockContent, LockId, LockRecord, LockTarget, Release, ReleaseStep, Released,
+    Workspace,
 };
 use serde_json::{Value, json};
 
@@ -18,7 +19,8 @@ pub(crate) async fn lock(session: &mut Session, args: &Lock) -> Result<(), Failu
     let guard = session.lock(&session.workspace, &info).await?;
     let caveat = session.warn_of_caveat().await;
     let told = if session.ui.is_json {
-        let record = LockRecord::new(Ok(guard.info().clone()), lock_object(session));
+        let record =
+            LockRecord::new(LockContent::Record(guard.info().clone()), lock_object(session));
         session.ui.json(&with_warning(record_json(&session.workspace, &record), caveat))
     } else {
         // Scripts capture the id: print nothing else to stdout.
@@ -123,7 +125,7 @@ fn not_that_one(error: Error, state: &str, target: &LockTarget) -> Error {
 
 pub(crate) async fn locks(session: &Session) -> Result<(), Failure> {
     session.may_read();
-    if !session.store.capabilities().locking {
+    if !session.store.capabilities().has_locks() {
         session.ui.warn("no lock is configured for this state");
     }
     let mut held: Vec<(Workspace, LockRecord)> = session.store.locks().try_collect().await?;
@@ -137,8 +139,8 @@ pub(crate) async fn locks(session: &Session) -> Result<(), Failure> {
         session.ui.note("no lock is held");
         return Ok(());
     }
-    let row = |(workspace, record): &(Workspace, LockRecord)| match &record.info {
-        Ok(info) => vec![
+    let row = |(workspace, record): &(Workspace, LockRecord)| match &record.content {
+        LockContent::Record(info) => vec![
             workspace.to_string(),
             info.id.to_string(),
             info.who.clone(),
@@ -148,7 +150,7 @@ pub(crate) async fn locks(session: &Session) -> Result<(), Failure> {
             },
             age(info),
         ],
-        Err(reason) => vec![
+        LockContent::Unreadable(reason) => vec![
             workspace.to_string(),
             format!("unreadable: {reason}"),
             String::new(),
@@ -163,8 +165,8 @@ pub(crate) async fn locks(session: &Session) -> Result<(), Failure> {
 }
 
 fn record_json(workspace: &Workspace, record: &LockRecord) -> Value {
-    match &record.info {
-        Ok(info) => json!({
+    match &record.content {
+        LockContent::Record(info) => json!({
             "version": 1,
             "workspace": workspace.as_str(),
             "object": record.object,
@@ -177,7 +179,7 @@ fn record_json(workspace: &Workspace, record: &LockRecord) -> Value {
             "path": info.path,
             "being_released": record.is_being_released(),
         }),
-        Err(reason) => {
+        LockContent::Unreadable(reason) => {
             json!({"version": 1, "workspace": workspace.as_str(), "object": record.object, "unreadable": reason})
         }
     }

@@ -90,7 +90,7 @@ async fn read(session: &Session) -> Result<Outputs, Failure> {
     let read = session.store.read(&session.workspace, &ReadOptions::default()).await?;
     let mut read = read.ok_or_else(|| no_state(session, &session.workspace))?;
     let mut reader = OutputReader::new();
-    let is_verified_at_its_end = session.store.capabilities().digests;
+    let is_verified_at_its_end = session.store.capabilities().has_digests();
     let mut is_done = false;
     while let Some(bytes) = read.body.try_next().await? {
         if !is_done {

@@ -41,7 +41,7 @@ async fn verify(session: &Session) -> Result<(), Failure> {
             .read(&session.workspace, &ReadOptions::default().without_waiting())
             .await?;
         if let Some(mut read) = read
-            && session.store.capabilities().digests
+            && session.store.capabilities().has_digests()
         {
             while read.body.try_next().await?.is_some() {}
         }

@@ -4,7 +4,8 @@ use remote_state::push::{
     DigestBefore, HeldLock, PushError, PushRefusal, PushRules, Pushed as Outcome,
 };
 use remote_state::{
-    Error, ErrorKind, LockId, Refusal, StateFormat, StateHeader, StateMeta, StateStoreExt as _,
+    Error, ErrorKind, LockId, LockInfo, LockRecord, Refusal, StateFormat, StateHeader, StateMeta,
+    StateStoreExt as _,
 };
 use serde_json::json;
 
@@ -17,24 +18,30 @@ use crate::source::Pushed;
 pub(crate) async fn run(session: &mut Session, args: &Push) -> Result<(), Failure> {
     session.may_write()?;
     let session = &*session;
-    let pushed = Pushed::read(&session.ui, &args.file).await?;
+    let mut pushed = Pushed::read(&session.ui, &args.file).await?;
     if !args.force {
         pushed.check().await?;
     }
-    let is_locked = args.lock_id.is_some() || session.store.capabilities().locking;
+    let is_locked = args.lock_id.is_some() || session.store.capabilities().has_locks();
     let lock = if is_locked { HeldLock::Own } else { HeldLock::None };
+    let info = match &args.lock_id {
+        Some(id) => check_held(session, &LockId::new(id)).await?,
+        None => session.lock_info("state-push")?,
+    };
+    // The lock may have been taken for something else.
+    let mut author = session.author(&info).with_operation("state-push");
+    author.lock_id = author.lock_id.filter(|_| is_locked);
+    pushed.new = pushed.new.with_author(&author);
     let work = async {
         let caveat = session.warn_of_caveat().await;
         Ok((put(session, &pushed, args, &lock).await?, caveat))
     };
     let (done, caveat) = if let Some(id) = &args.lock_id {
         let id = LockId::new(id);
-        check_held(session, &id).await?;
         let done = session.finish(&session.workspace, &id, work).await?;
         check_still_held(session, &id, &done.0).await?;
         done
     } else {
-        let info = session.lock_info("state-push")?;
         session.under_lock(&session.workspace, &info, work).await?
     };
     report(session, &pushed.new.header, &done, caveat)
@@ -49,11 +56,15 @@ enum Done {
     Nothing,
 }
 
-/// Checks that the lock with this id is held.
-async fn check_held(session: &Session, id: &LockId) -> Result<(), Failure> {
+/// Returns the record of the lock with this id, if it is held.
+async fn check_held(session: &Session, id: &LockId) -> Result<LockInfo, Failure> {
     let state = session.store.location(&session.workspace).state;
-    match session.store.inspect(&session.workspace).await? {
-        Some(record) if record.is_held_by(id) => Ok(()),
+    let found = session.store.inspect(&session.workspace).await?;
+    let held = found.as_ref().filter(|record| record.is_held_by(id)).and_then(LockRecord::info);
+    if let Some(info) = held {
+        return Ok(info.clone());
+    }
+    match found {
         Some(record) if record.id() != Some(id) => Err(Error::lock_held(
             "push",
             format!("state `{state}` is locked with another id"),

@@ -28,7 +28,7 @@ pub async fn native_tflock_blocks_http_lock_and_back(server: &HttpTarget) {
         store.acquire(&ws, &lock_info("native")).await.expect_err("the http client holds the lock");
     assert_eq!(error.kind(), ErrorKind::LockHeld, "{error:?}");
     let holder =
-        error.holder().and_then(|record| record.info.clone().ok()).expect("the record can be read");
+        error.holder().and_then(|record| record.info().cloned()).expect("the record can be read");
     let path = store.location(&ws).path;
     assert_eq!(
         holder,

@@ -142,12 +142,12 @@ impl Watch {
 
     /// Returns whether the record that was found is the lock that this release is for.
     fn is_meant(&self, record: &LockRecord, target: &LockTarget) -> bool {
-        match (&record.info, target) {
+        match (record.info(), target) {
             _ if self.is_ours(record) => true,
-            (Ok(info), LockTarget::Id(id)) => info.id == *id,
-            (Err(_), LockTarget::Unreadable) => true,
-            (Ok(_), LockTarget::Unreadable) => self.was_unreadable && record.claim.is_some(),
-            (Err(_), LockTarget::Id(_)) => false,
+            (Some(info), LockTarget::Id(id)) => info.id == *id,
+            (None, LockTarget::Unreadable) => true,
+            (Some(_), LockTarget::Unreadable) => self.was_unreadable && record.claim.is_some(),
+            (None, LockTarget::Id(_)) => false,
         }
     }
 
@@ -336,16 +336,16 @@ impl StateLock<'_> {
             };
             let record = found.record();
             if !watch.is_meant(record, target) || watch.is_another(record) {
-                return match (watch.met.take(), &record.info) {
+                return match (watch.met.take(), record.info()) {
                     // The lock is gone, and the next holder has taken a new one: that is no
                     // failure.
                     (Some(info), _) => Ok(Step::Done(Released::Freed(info))),
-                    (None, Ok(_)) => Err(held(&self.location, "unlock", record)),
-                    (None, Err(_)) => Err(unreadable(lock, record)),
+                    (None, Some(_)) => Err(held(&self.location, "unlock", record)),
+                    (None, None) => Err(unreadable(lock, record)),
                 };
             }
-            watch.was_unreadable |= record.info.is_err();
-            watch.met.get_or_insert_with(|| record.info.clone().ok());
+            watch.was_unreadable |= record.info().is_none();
+            watch.met.get_or_insert_with(|| record.info().cloned());
             let failure = match watch.next(&*found, self.claim_wait) {
                 Next::Wait(left) => match watch.pause(record, left, self.claim_wait) {
                     Some(wait) => return Ok(Step::Wait(wait)),
@@ -419,9 +419,9 @@ impl StateLock<'_> {
             }
         };
         let text = found.claimable().unwrap_or_default();
-        let marked = match &record.info {
-            Ok(_) => with_mark(text, &claim),
-            Err(_) => with_mark(self.stand_in()?.to_json().as_bytes(), &claim),
+        let marked = match record.info() {
+            Some(_) => with_mark(text, &claim),
+            None => with_mark(self.stand_in()?.to_json().as_bytes(), &claim),
         };
         if let Err(failure) = found.replace_once(marked).await {
             watch.is_going |= failure.outcome == Outcome::Unknown;
@@ -437,7 +437,7 @@ impl StateLock<'_> {
         watch.in_doubt = None;
         watch.is_going = true;
         watch.original =
-            (record.info.is_ok() && !record.is_being_released()).then(|| text.to_vec());
+            (record.info().is_some() && !record.is_being_released()).then(|| text.to_vec());
         Ok(self.remove_claimed(lock, found, target, watch).await)
     }
 

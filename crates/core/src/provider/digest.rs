@@ -24,7 +24,7 @@ mod mismatch;
 mod tests;
 mod verified;
 
-pub use entry::{DigestEntry, Recorded};
+pub use entry::{DigestEntry, Recorded, RecordedDigest};
 use mismatch::Mismatch;
 use verified::verified_stream;
 
@@ -238,6 +238,19 @@ impl<E: DigestEntry> StateDigest<E> {
             return Ok(());
         }
         Err((doubt, failure.error))
+    }
+
+    /// Returns what is recorded, whether the state has this digest or not.
+    ///
+    /// # Errors
+    /// The reason if that cannot be read.
+    pub async fn inspect(&self) -> Result<Option<RecordedDigest>> {
+        let recorded = self.entry.get("read the digest").await?;
+        Ok(match (recorded.sum(), recorded) {
+            (Some(sum), _) => Some(RecordedDigest::Md5(sum)),
+            (None, Recorded::Nothing) => None,
+            (None, Recorded::Text(_) | Recorded::NoText) => Some(RecordedDigest::Unreadable),
+        })
     }
 
     /// Deletes the digest of a state that was deleted.

@@ -54,6 +54,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lock_info::LockContent;
 
     #[tokio::test]
     async fn each_workspace_is_looked_at_once_and_default_always() {
@@ -65,7 +66,10 @@ mod tests {
             (!key.ends_with("other")).then(|| name.parse().ok()).flatten()
         };
         let look = |workspace: Workspace| async move {
-            let record = LockRecord::new(Err("unreadable".to_owned()), workspace.to_string());
+            let record = LockRecord::new(
+                LockContent::Unreadable("unreadable".to_owned()),
+                workspace.to_string(),
+            );
             Ok(if workspace.to_string() == "b" { Vec::new() } else { vec![record] })
         };
         let found: Vec<_> = locks_of(keys, workspace_of, look).try_collect().await.unwrap();

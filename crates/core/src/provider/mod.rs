@@ -38,7 +38,7 @@ mod trust;
 pub use attempts::Attempts;
 pub use claim::{read_lock_record, release_in_steps};
 pub use clock::warn_of_clock;
-pub use digest::{DigestEntry, DigestWait, Recorded, StateDigest};
+pub use digest::{DigestEntry, DigestWait, Recorded, RecordedDigest, StateDigest};
 pub use first_bytes::whole_size;
 pub use join::join_clean;
 pub use lock::StateLock;

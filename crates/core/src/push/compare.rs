@@ -100,7 +100,7 @@ impl Stored {
             return mismatch.map_or(Ok(None), Err);
         };
         let is_verified_at_its_end =
-            store.capabilities().digests && !rules.repair_digest && mismatch.is_none();
+            store.capabilities().has_digests() && !rules.repair_digest && mismatch.is_none();
         let may_be_same = read.meta.size_bytes == new.source.size_bytes();
         let mut comparison = may_be_same.then(|| Comparison::of(&new.source));
         let mut reader = Some(HeaderReader::new());

@@ -25,7 +25,7 @@ use crate::push::compare::{Equality, Stored};
 use crate::push::rules::{goes_on_from, keeps_bytes};
 use crate::source::StateSource;
 use crate::state::StateHeader;
-use crate::store::{Annotations, StateMeta, StateStore, WriteMode, WriteOptions};
+use crate::store::{Annotations, Author, StateMeta, StateStore, WriteMode, WriteOptions};
 use crate::workspace::Workspace;
 
 /// A state to write, with its header. The two must belong together.
@@ -46,10 +46,10 @@ impl NewState {
         Self { source: source.into(), header, annotations: Annotations::default() }
     }
 
-    /// Sets the annotations to store with the state.
+    /// Sets who writes the state. The store keeps it as annotations.
     #[must_use]
-    pub fn with_annotations(mut self, annotations: Annotations) -> Self {
-        self.annotations = annotations;
+    pub fn with_author(mut self, author: &Author) -> Self {
+        self.annotations = author.annotations(&self.header, self.source.content_hash());
         self
     }
 
@@ -237,7 +237,7 @@ impl Push<'_> {
     fn records_over(&self, stored: &Stored, is_wrong: bool) -> Option<DigestBefore> {
         if is_wrong {
             Some(DigestBefore::Wrong)
-        } else if self.rules.repair_digest && self.store.capabilities().digests {
+        } else if self.rules.repair_digest && self.store.capabilities().has_digests() {
             Some(DigestBefore::NotRead)
         } else {
             (stored.meta.is_digest_missing && *self.lock == HeldLock::Own)

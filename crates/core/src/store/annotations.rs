@@ -52,6 +52,22 @@ impl Annotations {
         Err(Error::config(message).with_context("annotation", name))
     }
 
+    /// Sets an annotation to the beginning of `value` that takes at most `most` bytes of metadata.
+    /// Does nothing if the value is empty.
+    pub(super) fn set_shortened(&mut self, name: &str, value: &str, most: usize) {
+        let mut size = 0;
+        let ends = value.char_indices().map(|(start, char)| start + char.len_utf8());
+        let shortened = value.chars().zip(ends).map_while(|(char, end)| {
+            size += utf8_percent_encode(char.encode_utf8(&mut [0; 4]), ENCODED).to_string().len();
+            (size <= most).then_some(end)
+        });
+        let end = shortened.last().unwrap_or_default();
+        if end > 0 {
+            // The name is this crate's own, and the sizes are chosen to fit.
+            drop(self.set(name, &value[..end]));
+        }
+    }
+
     /// Returns an annotation.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)

@@ -23,32 +23,87 @@ impl StateLocation {
     }
 }
 
+/// Whether locks are configured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Locking {
+    /// No lock is configured.
+    #[default]
+    None,
+    /// A client that holds the lock excludes all others.
+    Exclusive,
+}
+
+/// Who checks the precondition of a write: see [`WriteMode`](crate::WriteMode).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WriteConditions {
+    /// The provider reads before it writes, and only the lock keeps others out in between.
+    #[default]
+    ReadFirst,
+    /// The store itself, atomically with the write.
+    Atomic,
+}
+
+/// Whether the store keeps a digest of each state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Digests {
+    /// It keeps none.
+    #[default]
+    None,
+    /// It keeps the MD5 of each state. A state is verified only when its body has been read to the
+    /// end.
+    Md5,
+}
+
+/// Whether the store can list and read older versions, if the bucket keeps them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Versions {
+    /// It cannot.
+    #[default]
+    None,
+    /// It can. It lists them in the order in which they were stored.
+    InOrder,
+    /// It can. The order of the versions is that of the times of the store, so the order of two
+    /// versions with the same time is not known.
+    ByTime,
+}
+
+/// Whether the store keeps the [`Annotations`](crate::Annotations) of a write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AnnotationStorage {
+    /// They are lost.
+    #[default]
+    None,
+    /// A read of the state returns them.
+    WithState,
+}
+
 /// What a store can do, as configured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capabilities {
     /// Whether locks are configured.
-    pub locking: bool,
+    pub locking: Locking,
     /// What to configure so that clients take locks, if none are configured.
     pub lock_advice: &'static [Advice],
-    /// Whether the store itself checks [`WriteMode::Create`](crate::WriteMode::Create) and
-    /// [`WriteMode::Update`](crate::WriteMode::Update), atomically. Otherwise the provider reads
-    /// before it writes, and only the lock keeps others out in between.
-    pub conditional_write: bool,
-    /// Whether the store keeps a digest of each state. It verifies a state only when the body has
-    /// been read to the end.
-    pub digests: bool,
-    /// Whether the store can list and read older versions, if the bucket keeps them.
-    pub versions: bool,
-    /// Whether the store keeps the [`Annotations`](crate::Annotations) of a write, and a read
-    /// returns them.
-    pub annotations: bool,
+    /// Who checks the precondition of a write.
+    pub conditions: WriteConditions,
+    /// Whether the store keeps a digest of each state.
+    pub digests: Digests,
+    /// Whether the store can list and read older versions.
+    pub versions: Versions,
+    /// Whether the store keeps the annotations of a write.
+    pub annotations: AnnotationStorage,
 }
 
 impl Capabilities {
     /// Sets whether locks are configured.
     #[must_use]
-    pub fn with_locking(mut self, locking: bool) -> Self {
+    pub fn with_locking(mut self, locking: Locking) -> Self {
         self.locking = locking;
         self
     }
@@ -60,38 +115,63 @@ impl Capabilities {
         self
     }
 
-    /// Returns the error for an operation that needs a lock if none is configured.
-    pub fn no_lock(&self, operation: &'static str, location: &StateLocation) -> Error {
-        let message = format!("no lock is configured for `{}`", location.state);
-        let error = Error::new(ErrorKind::ConfigInvalid, operation, message);
-        self.lock_advice.iter().cloned().fold(error, Error::with_advice)
-    }
-
-    /// Sets whether the store checks write conditions itself.
+    /// Sets who checks the precondition of a write.
     #[must_use]
-    pub fn with_conditional_write(mut self, conditional_write: bool) -> Self {
-        self.conditional_write = conditional_write;
+    pub fn with_conditions(mut self, conditions: WriteConditions) -> Self {
+        self.conditions = conditions;
         self
     }
 
-    /// Sets whether the store keeps digests and verifies states with them.
+    /// Sets whether the store keeps digests.
     #[must_use]
-    pub fn with_digests(mut self, digests: bool) -> Self {
+    pub fn with_digests(mut self, digests: Digests) -> Self {
         self.digests = digests;
-        self
-    }
-
-    /// Sets whether the store keeps the annotations of a write.
-    #[must_use]
-    pub fn with_annotations(mut self, annotations: bool) -> Self {
-        self.annotations = annotations;
         self
     }
 
     /// Sets whether the store can list and read older versions.
     #[must_use]
-    pub fn with_versions(mut self, versions: bool) -> Self {
+    pub fn with_versions(mut self, versions: Versions) -> Self {
         self.versions = versions;
         self
+    }
+
+    /// Sets whether the store keeps the annotations of a write.
+    #[must_use]
+    pub fn with_annotations(mut self, annotations: AnnotationStorage) -> Self {
+        self.annotations = annotations;
+        self
+    }
+
+    /// Returns whether clients can lock a state.
+    pub fn has_locks(&self) -> bool {
+        self.locking != Locking::None
+    }
+
+    /// Returns whether the store checks the precondition of a write itself.
+    pub fn writes_conditionally(&self) -> bool {
+        self.conditions == WriteConditions::Atomic
+    }
+
+    /// Returns whether the store keeps digests.
+    pub fn has_digests(&self) -> bool {
+        self.digests != Digests::None
+    }
+
+    /// Returns whether the store can list and read older versions.
+    pub fn has_versions(&self) -> bool {
+        self.versions != Versions::None
+    }
+
+    /// Returns whether the store keeps annotations.
+    pub fn has_annotations(&self) -> bool {
+        self.annotations != AnnotationStorage::None
+    }
+
+    /// Returns the error for an operation that needs a lock if none is configured.
+    pub fn no_lock(&self, operation: &'static str, location: &StateLocation) -> Error {
+        let message = format!("no lock is configured for `{}`", location.state);
+        let error = Error::new(ErrorKind::ConfigInvalid, operation, message);
+        self.lock_advice.iter().cloned().fold(error, Error::with_advice)
     }
 }

@@ -1,6 +1,7 @@
 //! The contract that every provider fulfils.
 
 mod annotations;
+mod author;
 mod capabilities;
 mod catalog;
 mod lock;
@@ -13,7 +14,10 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
 pub use self::annotations::Annotations;
-pub use self::capabilities::{Capabilities, StateLocation};
+pub use self::author::Author;
+pub use self::capabilities::{
+    AnnotationStorage, Capabilities, Digests, Locking, StateLocation, Versions, WriteConditions,
+};
 pub use self::catalog::{CatalogEntry, StateCatalog};
 pub use self::lock::{LockTarget, Released};
 pub use self::state::{
@@ -23,7 +27,7 @@ use crate::error::Result;
 use crate::lock_info::LockInfo;
 pub(crate) use crate::lock_info::LockRecord;
 use crate::outgoing::Outgoing;
-use crate::provider::{Release, ReleaseStep};
+use crate::provider::{RecordedDigest, Release, ReleaseStep};
 use crate::source::StateSource;
 use crate::workspace::Workspace;
 
@@ -132,6 +136,23 @@ pub trait StateStore: Debug + Display + Send + Sync + 'static {
         meta: &StateMeta,
     ) -> Result<()> {
         let _ = (workspace, stored, meta);
+        Ok(())
+    }
+
+    /// Returns the recorded digest of a workspace's state, whether the state has it or not; `None`
+    /// if none is recorded or the store keeps no digests.
+    async fn inspect_digest(&self, workspace: &Workspace) -> Result<Option<RecordedDigest>> {
+        let _ = workspace;
+        Ok(None)
+    }
+
+    /// Deletes the recorded digest of a workspace's state, for a state that was removed without
+    /// this store. If the store keeps no digests, this does nothing. The caller holds the lock.
+    ///
+    /// # Errors
+    /// `DigestMismatch` if the digest may still be recorded.
+    async fn forget_digest(&self, workspace: &Workspace) -> Result<()> {
+        let _ = workspace;
         Ok(())
     }
 

@@ -96,6 +96,13 @@ fn described(row: &Dialect) -> String {
             Versioned::ByList => "by the version list",
         }
         .to_owned(),
+        match row.versions {
+            Versions::InOrder => "in order",
+            Versions::ByTime => "sorted by time",
+            Versions::None => "none",
+            other => panic!("{other:?} needs words"),
+        }
+        .to_owned(),
     ];
     format!("| {} |", cells.join(" | "))
 }

@@ -190,7 +190,7 @@ async fn item_that_is_no_record_blocks_until_it_is_removed_as_unreadable() {
         put_item(&emulator, ID, attribute, value).await;
         let error = store.acquire(&here(), &info()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LockHeld);
-        assert!(error.holder().unwrap().info.is_err());
+        assert!(error.holder().unwrap().info().is_none());
         assert_eq!(
             store.release(&here(), &LockTarget::Unreadable).await.unwrap(),
             Released::Freed(None),

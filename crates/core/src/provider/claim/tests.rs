@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use super::*;
 use crate::provider::release::TAKE_OVER;
-use crate::store::{Capabilities, StateLocation};
+use crate::store::{Capabilities, Locking, StateLocation};
 
 /// What the store does with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,7 +167,7 @@ impl FoundLock for Found<'_> {
 fn lock(place: &Place) -> StateLock<'_> {
     let location =
         StateLocation::new("bucket/key", "s3://bucket/key", vec!["place://lock".to_owned()]);
-    let capabilities = Capabilities::default().with_locking(true);
+    let capabilities = Capabilities::default().with_locking(Locking::Exclusive);
     StateLock::new(location, capabilities, vec![Box::new(place)])
 }
 
@@ -213,8 +213,8 @@ fn a_mark_changes_nothing_of_the_stored_bytes_but_is_one_member_more() {
         assert!(marked.starts_with(&text[..end]) && marked.ends_with(&text[end..]), "{marked}");
         let read = read_lock_record(marked.as_bytes(), "o");
         assert_eq!(
-            read.info,
-            read_lock_record(text.as_bytes(), "o").info,
+            read.content,
+            read_lock_record(text.as_bytes(), "o").content,
             "other clients read it as before"
         );
         assert_eq!(read.claim.as_ref(), Some(&claim));
@@ -251,7 +251,7 @@ fn the_longest_record_can_still_be_read_with_a_mark() {
     let text = record(&"a".repeat(MAX_LOCK_RECORD_BYTES - frame + 1));
     assert_eq!(text.len(), MAX_LOCK_RECORD_BYTES);
     let read = read_lock_record(&with_mark(text.as_bytes(), &claim()), "o");
-    assert!(read.info.is_ok() && read.is_being_released());
+    assert!(read.info().is_some() && read.is_being_released());
 }
 
 #[tokio::test(start_paused = true)]

@@ -31,6 +31,16 @@ pub trait DigestEntry: Send + Sync {
     async fn delete(&self, operation: &'static str) -> Result<(), Failure>;
 }
 
+/// The recorded digest of a state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecordedDigest {
+    /// The MD5 of the state's bytes.
+    Md5(Md5Sum),
+    /// Something else, which clients do not compare with the state.
+    Unreadable,
+}
+
 /// What an entry holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recorded {

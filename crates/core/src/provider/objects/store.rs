@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures_util::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
+use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 
 use super::backend::{
     DIGEST_SUFFIX, LOCK_SUFFIX, Layout, OWN_PREFIX, ObjectBackend, StatePlace, StateWrite,
@@ -16,13 +16,14 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::lock_info::LockInfo;
 use crate::outgoing::Outgoing;
 use crate::provider::{
-    ClaimWait, DigestWait, LockMechanism, Md5Sum, Outcome, Present, Release, ReleaseStep,
-    StateDigest, StateLock, locks_of, not_too_many, pages, release_in_steps,
+    ClaimWait, DigestWait, LockMechanism, Md5Sum, Outcome, Present, RecordedDigest, Release,
+    ReleaseStep, StateDigest, StateLock, locks_of, not_too_many, pages, release_in_steps,
 };
 use crate::source::StateSource;
 use crate::store::{
-    Capabilities, CatalogEntry, LockRecord, LockTarget, ReadOptions, Released, StateCatalog,
-    StateLocation, StateMeta, StateRead, StateStore, StateVersion, WriteMode, WriteOptions,
+    Capabilities, CatalogEntry, Digests, LockRecord, LockTarget, Locking, ReadOptions, Released,
+    StateCatalog, StateLocation, StateMeta, StateRead, StateStore, StateVersion, Versions,
+    WriteMode, WriteOptions,
 };
 use crate::workspace::Workspace;
 
@@ -214,6 +215,18 @@ impl StateCatalog for ObjectStateStore {
     }
 }
 
+/// Sorts the versions of a store that lists them and their deletions in different orders.
+fn newest_first(
+    versions: BoxStream<'static, Result<StateVersion>>,
+) -> BoxStream<'static, Result<StateVersion>> {
+    let sorted = async move {
+        let mut all: Vec<_> = versions.try_collect().await?;
+        all.sort_by_key(|version| std::cmp::Reverse((version.is_latest, version.meta.modified)));
+        Ok::<_, Error>(stream::iter(all.into_iter().map(Ok)))
+    };
+    stream::once(sorted).try_flatten().boxed()
+}
+
 fn no_state(key: &str, reason: &str) -> Error {
     Error::config(format!("no state can be kept under the key {key:?}: {reason}"))
 }
@@ -229,9 +242,13 @@ impl StateStore for ObjectStateStore {
     fn capabilities(&self) -> Capabilities {
         self.objects
             .capabilities()
-            .with_locking(self.uses_lock_object || self.locks_in_table)
+            .with_locking(if self.uses_lock_object || self.locks_in_table {
+                Locking::Exclusive
+            } else {
+                Locking::None
+            })
             .with_lock_advice(self.lock_advice)
-            .with_digests(self.table.is_some())
+            .with_digests(if self.table.is_some() { Digests::Md5 } else { Digests::None })
     }
 
     fn location(&self, workspace: &Workspace) -> StateLocation {
@@ -334,13 +351,24 @@ impl StateStore for ObjectStateStore {
         digest.record_of_stored(md5).await
     }
 
-    async fn delete(&self, workspace: &Workspace) -> Result<()> {
-        let place = self.place(workspace);
-        self.objects.delete_state(&place).await?;
-        match self.digest(&place) {
+    async fn inspect_digest(&self, workspace: &Workspace) -> Result<Option<RecordedDigest>> {
+        match self.digest(&self.place(workspace)) {
+            Some(digest) => digest.inspect().await,
+            None => Ok(None),
+        }
+    }
+
+    async fn forget_digest(&self, workspace: &Workspace) -> Result<()> {
+        match self.digest(&self.place(workspace)) {
             Some(digest) => digest.forget().await,
             None => Ok(()),
         }
+    }
+
+    async fn delete(&self, workspace: &Workspace) -> Result<()> {
+        let place = self.place(workspace);
+        self.objects.delete_state(&place).await?;
+        self.forget_digest(workspace).await
     }
 
     fn workspaces(&self) -> BoxStream<'static, Result<Workspace>> {
@@ -401,10 +429,19 @@ impl StateStore for ObjectStateStore {
 
     fn versions(&self, workspace: &Workspace) -> BoxStream<'static, Result<StateVersion>> {
         let (objects, key) = (self.objects.clone(), Arc::<str>::from(self.place(workspace).key));
-        pages(self.objects.store(), move |at| {
+        let listed = pages(self.objects.store(), move |at| {
             let (objects, key) = (objects.clone(), Arc::clone(&key));
             async move { objects.versions(&key, at).await }
-        })
+        });
+        match self.objects.capabilities().versions {
+            Versions::InOrder => listed,
+            Versions::ByTime => newest_first(listed),
+            Versions::None => {
+                let message = format!("{} keeps no versions", self.objects.store());
+                let error = Error::new(ErrorKind::Unsupported, "list versions", message);
+                stream::once(std::future::ready(Err(error))).boxed()
+            }
+        }
     }
 
     fn catalog(&self) -> Option<Arc<dyn StateCatalog>> {
