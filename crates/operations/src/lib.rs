@@ -1,0 +1,10 @@
+#![doc = include_str!("../README.md")]
+
+pub mod diff;
+mod json;
+pub mod masking;
+mod pattern;
+mod text;
+
+pub use pattern::Pattern;
+pub use text::StateText;
