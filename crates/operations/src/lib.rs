@@ -4,6 +4,7 @@ pub mod diff;
 mod json;
 pub mod masking;
 mod pattern;
+pub mod reference;
 mod text;
 
 pub use pattern::Pattern;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use crate::diff::path;
 use crate::diff::report::{AttributeChange, AttributeChangeKind};
-use crate::diff::{ArrayOrder, longest_rise};
-use crate::json::{Json, JsonHasher};
+use crate::diff::rise::longest_rise;
+use crate::json::{ArrayOrder, Json, JsonHasher};
 use crate::masking::{Masking, Place, Shown};
 
 /// The most pairs of elements whose similarity is looked at.

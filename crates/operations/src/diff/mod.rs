@@ -9,9 +9,11 @@ mod index;
 mod instances;
 mod moves;
 mod names;
+mod options;
 mod outputs;
 mod path;
 mod report;
+mod rise;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -20,6 +22,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use remote_state_core::{Result, StateHeader};
 
+pub use self::options::{DiffOptions, Only};
 pub use self::report::{
     AttributeChange, AttributeChangeKind, Change, OutputChange, ProviderChange, Report,
     ResourceChange, SameBy, Summary,
@@ -31,71 +34,8 @@ use crate::diff::names::Name;
 use crate::diff::scan::{Scanned, Shared, parse};
 pub use crate::json::ArrayOrder;
 use crate::json::JsonHasher;
-use crate::masking::{Marks, Masking, Values};
-use crate::pattern::Pattern;
+use crate::masking::{Marks, Masking};
 use crate::text::StateText;
-
-/// What to compare, and what to show of it.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct DiffOptions {
-    /// Which values are shown.
-    pub values: Values,
-    /// Compare only these.
-    pub only: Option<Only>,
-    /// Compare only instances whose address the pattern [covers](Pattern::covers).
-    pub address: Option<Pattern>,
-    /// Compare data sources too. They are read anew by each run.
-    pub includes_data: bool,
-    /// Whether the order of the elements of an array counts.
-    pub order: ArrayOrder,
-}
-
-impl DiffOptions {
-    /// Sets which values are shown.
-    #[must_use]
-    pub fn with_values(mut self, values: Values) -> Self {
-        self.values = values;
-        self
-    }
-
-    /// Compares only resources or only outputs.
-    #[must_use]
-    pub fn with_only(mut self, only: Option<Only>) -> Self {
-        self.only = only;
-        self
-    }
-
-    /// Compares only instances whose address the pattern covers.
-    #[must_use]
-    pub fn with_address(mut self, address: Option<Pattern>) -> Self {
-        self.address = address;
-        self
-    }
-
-    /// Sets whether data sources are compared.
-    #[must_use]
-    pub fn with_data(mut self, includes_data: bool) -> Self {
-        self.includes_data = includes_data;
-        self
-    }
-
-    /// Sets whether the order of the elements of an array counts.
-    #[must_use]
-    pub fn with_order(mut self, order: ArrayOrder) -> Self {
-        self.order = order;
-        self
-    }
-}
-
-/// A part of a state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Only {
-    /// The resources.
-    Resources,
-    /// The root outputs.
-    Outputs,
-}
 
 /// Two states after the first pass.
 #[derive(Debug)]
@@ -312,24 +252,3 @@ impl<'t> Comparison<'t> {
 
 /// The numbers of an instance in both states.
 type Pair = (Option<u32>, Option<u32>);
-
-/// Returns the places of a longest rising part of a list of different numbers: of the elements that
-/// two arrays share, those that are in the same order in both.
-fn longest_rise(numbers: &[usize]) -> Vec<usize> {
-    // For each length, the place of the least number at which a part of this length ends.
-    let mut ends: Vec<usize> = Vec::new();
-    let mut before: Vec<Option<usize>> = Vec::new();
-    for (place, number) in numbers.iter().enumerate() {
-        let length = ends.partition_point(|end| numbers.get(*end) < Some(number));
-        before.push(length.checked_sub(1).and_then(|last| ends.get(last)).copied());
-        match ends.get_mut(length) {
-            Some(end) => *end = place,
-            None => ends.push(place),
-        }
-    }
-    let mut rise: Vec<usize> =
-        std::iter::successors(ends.last().copied(), |place| before.get(*place).copied().flatten())
-            .collect();
-    rise.reverse();
-    rise
-}

@@ -10,7 +10,7 @@ use remote_state_core::{
 
 use crate::diff::index::{Entry, Pending};
 use crate::diff::names::{Name, Names};
-use crate::diff::{DiffOptions, Only};
+use crate::diff::options::{DiffOptions, Only};
 use crate::json::{Json, JsonHasher};
 use crate::masking::{Masking, attributes};
 use crate::text::StateText;

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use remote_state_core::Error;
 
 use super::*;
-use crate::masking::Shown;
+use crate::masking::{Shown, Values};
+use crate::pattern::Pattern;
 
 /// Writes a line for each difference.
 #[derive(Default)]
@@ -382,18 +383,4 @@ fn what_is_no_state_is_refused_with_its_side() {
     let error = Comparison::new(&good, &bad, &DiffOptions::default()).unwrap_err();
     assert_eq!(error.context(), [("state", "the second one".to_owned())]);
     assert!(!format!("{error:?}").contains("hunter2"));
-}
-
-#[test]
-fn the_longest_rising_part_is_found() {
-    for (numbers, expected) in [
-        (vec![], vec![]),
-        (vec![5], vec![0]),
-        (vec![2, 0, 1], vec![1, 2]),
-        (vec![0, 8, 4, 12, 2, 10, 6, 14, 1, 9], vec![0, 4, 6, 9]),
-    ] {
-        let found = longest_rise(&numbers);
-        let values = |places: &[usize]| places.iter().map(|at| numbers[*at]).collect::<Vec<_>>();
-        assert_eq!(values(&found), values(&expected), "{numbers:?}");
-    }
 }
