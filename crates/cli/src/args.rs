@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use remote_state::{Embedded, Provider};
 
 mod commands;
+mod compare;
 mod directory;
 mod rewrite;
 
@@ -15,6 +16,7 @@ pub(crate) use commands::{
     Completions, Config, Emptied, Exec, Lock, Names, Output, OutputFormat, PolicyArgs, Pull, Push,
     Serve, Show, Unlock, Workspace, is_variable,
 };
+pub(crate) use compare::{Diff, DiffOnly, ShownValues};
 pub(crate) use remote_state::shell::{flag, operand, quoted};
 pub(crate) use rewrite::{with_backend_configs_first, with_terraforms_dashes};
 
@@ -210,6 +212,16 @@ pub(crate) enum Command {
     List,
     /// Show one resource of the state
     Show(Show),
+    /// Say what two versions of the state differ in
+    ///
+    /// Without arguments these are the version before the newest one, and the newest one. A and B
+    /// are `@N`, counted from the newest (`@0`), `id:VERSION`, `serial:N`, `workspace:NAME`,
+    /// `workspace:NAME/@N`, `file:PATH`, or `-` for standard input.
+    ///
+    /// Values that the state marks as sensitive are not shown, nor are copies of them, nor what has
+    /// a name of secrets, such as `password` or `token`. Elements of lists count as equal in any
+    /// order, since a state does not tell sets from lists.
+    Diff(Diff),
     /// List, make and delete workspaces
     #[command(subcommand)]
     Workspace(Workspace),

@@ -52,6 +52,8 @@ impl Interruption {
 pub(crate) enum Failure {
     /// The reader of standard output has closed it, which is not an error.
     BrokenPipe,
+    /// The answer itself says why.
+    Answered(ExitCode),
     /// The child command ended with this code, and has reported why.
     Child(u8),
     /// An error to report.
@@ -70,6 +72,7 @@ impl Failure {
     pub(crate) fn code(&self) -> u8 {
         match self {
             Self::BrokenPipe => ExitCode::Done as u8,
+            Self::Answered(code) => *code as u8,
             Self::Child(code) => *code,
             Self::Interrupted(interruption) => interruption.code(),
             Self::Error(error) => code_of(error.kind()) as u8,

@@ -81,13 +81,27 @@ impl Ui {
         self.answer(format!("{text}\n").as_bytes())
     }
 
+    /// Writes a line of the answer in which text is coloured, where colours are wanted. What came
+    /// from a store is safe in it already.
+    pub(crate) fn coloured_line(&self, text: &str) -> Result<(), Failure> {
+        let choice = match self.color {
+            ColorChoice::Auto => AutoStream::choice(&io::stdout()),
+            choice => choice,
+        };
+        match choice {
+            ColorChoice::Never => self.line(&anstream::adapter::strip_str(text).to_string()),
+            _ => self.line(text),
+        }
+    }
+
     /// Writes the answer as JSON.
     pub(crate) fn json(&self, value: &impl Serialize) -> Result<(), Failure> {
-        let text = serde_json::to_string_pretty(value).map_err(|error| {
-            Error::new(ErrorKind::Unexpected, "print", "the answer cannot be written as JSON")
-                .with_source(error)
-        })?;
-        self.json_text(&text)
+        self.json_text(&serde_json::to_string_pretty(value).map_err(not_as_json)?)
+    }
+
+    /// Writes a piece of an answer in JSON.
+    pub(crate) fn json_piece(&self, text: &str) -> Result<(), Failure> {
+        self.answer(escaped(text).as_bytes())
     }
 
     /// Writes an answer that is already JSON.
@@ -216,4 +230,14 @@ impl Ui {
         // If stderr is closed, there is nowhere to report that.
         drop(AutoStream::new(io::stderr().lock(), self.color).write_all(text.as_bytes()));
     }
+}
+
+/// Returns a value as JSON on one line.
+pub(crate) fn json_line(value: &impl Serialize) -> Result<String, Failure> {
+    Ok(serde_json::to_string(value).map_err(not_as_json)?)
+}
+
+fn not_as_json(error: serde_json::Error) -> Error {
+    Error::new(ErrorKind::Unexpected, "print", "the answer cannot be written as JSON")
+        .with_source(error)
 }

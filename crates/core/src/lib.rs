@@ -31,8 +31,10 @@ pub use outgoing::Outgoing;
 pub use provider::{Md5Sum, RecordedDigest, Release, ReleaseStep, ReleaseWait};
 pub use source::{ContentHash, ContentHasher, StateFile, StateSource};
 pub use state::{
-    HeaderReader, Output, OutputReader, Outputs, Progress, Refusal, ResourceInstance, StateFormat,
-    StateHeader, Succession, SuccessionRules, check_readable, mean_the_same,
+    HeaderReader, InstanceAddress, InstanceKey, InstanceReader, Output, OutputReader, Outputs,
+    Progress, Refusal, ResourceHead, ResourceInstance, StateFormat, StateHeader, StatePart,
+    Succession, SuccessionRules, as_version_4, check_readable, json_text, mean_the_same,
+    secret_attributes,
 };
 pub use store::{
     AnnotationStorage, Annotations, Author, Capabilities, CatalogEntry, Digests, LockTarget,

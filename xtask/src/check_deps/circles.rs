@@ -17,6 +17,7 @@ const LARGEST: &[(&str, usize)] = &[
     ("remote-state-conformance", 2),
     ("remote-state-core", 2),
     ("remote-state-emulator", 2),
+    ("remote-state-operations", 2),
     ("remote-state-oss", 20),
     ("remote-state-s3", 9),
     ("remote-state-server", 2),

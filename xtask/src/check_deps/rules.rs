@@ -51,6 +51,13 @@ const EDGES: &[Edges] = &[
         optional: &[],
         dev: &["remote-state-conformance", "remote-state-emulator", "remote-state-s3"],
     },
+    // What operators do needs a store, and no provider.
+    Edges {
+        package: "remote-state-operations",
+        always: &[CORE],
+        optional: &[],
+        dev: &["remote-state-conformance"],
+    },
     // Providers are features of the facade, all off by default.
     Edges {
         package: FACADE,
@@ -60,7 +67,7 @@ const EDGES: &[Edges] = &[
     },
     Edges {
         package: "remote-state-cli",
-        always: &[CORE, FACADE, "remote-state-server"],
+        always: &[CORE, FACADE, "remote-state-operations", "remote-state-server"],
         optional: &["remote-state-emulator"],
         dev: &["remote-state-conformance", "remote-state-emulator", "remote-state-s3"],
     },
@@ -141,6 +148,10 @@ pub(crate) const TREES: &[TreeRule] = &[
         ],
     },
     TreeRule { selection: &["remote-state-server"], forbidden: &["aws-sdk-s3", "clap"] },
+    TreeRule {
+        selection: &["remote-state-operations"],
+        forbidden: &["aws-sdk-s3", "axum", "clap", "reqwest"],
+    },
     TreeRule {
         selection: &["remote-state-oss"],
         forbidden: &["aws-config", "aws-sdk-s3", "axum", "clap", "s3s"],

@@ -12,6 +12,7 @@ use crate::Result;
 pub(crate) const LIBRARIES: &[&str] = &[
     "remote-state",
     "remote-state-core",
+    "remote-state-operations",
     "remote-state-oss",
     "remote-state-s3",
     "remote-state-server",

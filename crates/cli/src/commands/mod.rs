@@ -3,6 +3,7 @@
 mod common;
 mod completions;
 mod config;
+mod diff;
 mod exec;
 mod inventory;
 mod lock;
@@ -28,6 +29,7 @@ pub(crate) async fn run(cli: Cli, ui: Ui, env: Environment) -> Result<(), Failur
     match &cli.command {
         Command::Completions(args) => return completions::run(&ui, args),
         Command::Config(args) => return config::run(&ui, &env, &cli.global, args),
+        Command::Diff(args) if diff::needs_no_store(args) => return diff::of_files(&ui, args),
         _ => {}
     }
     // Standard input belongs to the command of `exec`; a service has no user to prompt.
@@ -46,6 +48,7 @@ async fn with_store(session: &mut Session, command: Command) -> Result<(), Failu
         Command::Push(args) => push::run(session, &args).await,
         Command::Output(args) => output::run(session, &args).await,
         Command::List => inventory::list(session).await,
+        Command::Diff(args) => diff::run(session, &args).await,
         Command::Show(args) => show::run(session, &args).await,
         Command::Workspace(args) => workspace::run(session, args).await,
         Command::Lock(args) => lock::lock(session, &args).await,

@@ -7,9 +7,12 @@ use crate::state::members;
 /// The key by which the instances of a module or a resource differ, in the order in which Terraform
 /// lists them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Key {
+pub enum Key {
+    /// There is only one instance.
     None,
+    /// A number, of `count`.
     Number(i64),
+    /// A text, of `for_each`.
     Text(String),
     /// A value that no program writes as a key, as the state has it.
     Other(String),
@@ -18,7 +21,12 @@ pub(super) enum Key {
 impl Key {
     /// Parses `index_key`. Like Go, it reads a number as a float and drops the fraction.
     pub(super) fn of(value: Option<&RawValue>) -> Self {
-        let Some(json) = value.map(RawValue::get) else { return Self::None };
+        value.map_or(Self::None, |value| Self::parse(value.get()))
+    }
+
+    /// Parses the JSON of an `index_key`. Like Go, it reads a number as a float and drops the
+    /// fraction.
+    pub fn parse(json: &str) -> Self {
         if let Some(text) = members::text(json) {
             return Self::Text(text);
         }
@@ -77,15 +85,39 @@ impl Address {
         }
     }
 
+    /// Returns the address of the module, the mode, and the name.
+    pub(super) fn parts(&self) -> (String, &'static str, &str) {
+        let mut module = self.module_path();
+        let _: Option<char> = module.pop();
+        (module, if self.is_managed { "managed" } else { "data" }, &self.name)
+    }
+
+    /// Returns the key as the JSON of a state.
+    pub(super) fn index_key(&self) -> Option<Box<RawValue>> {
+        let json = match &self.key {
+            Key::None => return None,
+            Key::Number(number) => number.to_string(),
+            Key::Text(text) => serde_json::Value::from(text.as_str()).to_string(),
+            Key::Other(json) => json.clone(),
+        };
+        RawValue::from_string(json).ok()
+    }
+
+    /// Writes the modules, with a dot after each.
+    fn module_path(&self) -> String {
+        let mut path = String::new();
+        for (name, key) in &self.modules {
+            path.push_str("module.");
+            path.push_str(name);
+            key.push_to(&mut path);
+            path.push('.');
+        }
+        path
+    }
+
     /// Writes the address as the command line of Terraform does.
     pub(super) fn write(&self) -> String {
-        let mut address = String::new();
-        for (name, key) in &self.modules {
-            address.push_str("module.");
-            address.push_str(name);
-            key.push_to(&mut address);
-            address.push('.');
-        }
+        let mut address = self.module_path();
         if !self.is_managed {
             address.push_str("data.");
         }

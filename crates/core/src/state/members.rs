@@ -83,8 +83,8 @@ pub(super) fn elements(json: &str) -> Result<Vec<&RawValue>, WrongType> {
         .map_err(|_| WrongType)
 }
 
-/// Parses a string. Half of a surrogate pair becomes U+FFFD, as in Go.
-pub(super) fn text(json: &str) -> Option<String> {
+/// Parses a string in JSON's quotes. Half of a surrogate pair becomes U+FFFD, as in Go.
+pub fn text(json: &str) -> Option<String> {
     serde_json::from_str(json).ok().or_else(|| serde_json::from_str(&without_halves(json)).ok())
 }
 

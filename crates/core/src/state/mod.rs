@@ -2,8 +2,10 @@
 
 mod address;
 mod header;
+mod instances;
 mod meaning;
 mod members;
+mod older;
 mod outputs;
 mod readable;
 mod resources;
@@ -12,9 +14,14 @@ mod split;
 mod succession;
 mod validate;
 
+pub use address::Key as InstanceKey;
 pub use header::{HeaderReader, StateFormat, StateHeader};
+pub use instances::{InstanceAddress, InstanceReader, ResourceHead, StatePart};
 pub use meaning::mean_the_same;
+pub use members::text as json_text;
+pub use older::as_version_4;
 pub use outputs::{Output, OutputReader, Outputs, Progress};
 pub use readable::check_readable;
 pub use resources::ResourceInstance;
+pub use secrets::secret_attributes;
 pub use succession::{Refusal, Succession, SuccessionRules};

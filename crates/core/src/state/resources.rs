@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::state::address::{self, Address, Key};
 use crate::state::header::{StateFormat, StateHeader, invalid};
 use crate::state::members::{self, Members, WrongType};
-use crate::state::secrets;
+use crate::state::secrets::secret_attributes;
 
 /// One instance of a resource.
 #[derive(Clone)]
@@ -72,7 +72,7 @@ impl ResourceInstance {
     /// it.
     pub fn is_sensitive(&self, attribute: &str) -> bool {
         self.sensitive_attributes.iter().any(|name| name == attribute)
-            || secrets::of(&self.kind).contains(&attribute)
+            || secret_attributes(&self.kind).contains(&attribute)
     }
 }
 
@@ -80,7 +80,7 @@ fn unreadable() -> crate::Error {
     invalid("its resources cannot be read")
 }
 
-type Placed = (Address, ResourceInstance);
+pub(super) type Placed = (Address, ResourceInstance);
 
 fn v4(state: &str) -> Result<Vec<Placed>, WrongType> {
     let mut all = Vec::new();
@@ -142,6 +142,11 @@ fn first_step(path: &RawValue) -> Option<String> {
     let steps = members::elements(path.get()).ok()?;
     let step = Members::parse(steps.first()?.get()).ok()?;
     members::text(step.get("value")?.get())
+}
+
+/// Reads the instances of a state of a format version before 4, in the order of the state.
+pub(super) fn older(state: &[u8]) -> Result<Vec<Placed>> {
+    v3(&members::lossy(state)).map_err(|_| unreadable())
 }
 
 fn v3(state: &str) -> Result<Vec<Placed>, WrongType> {

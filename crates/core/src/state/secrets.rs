@@ -4,7 +4,7 @@
 ///
 /// Terraform before 1.9 and states of format version 3 do not record the marks of providers, and no
 /// provider is available here. These are the usual attributes; there may be others.
-pub(super) fn of(kind: &str) -> &'static [&'static str] {
+pub fn secret_attributes(kind: &str) -> &'static [&'static str] {
     match kind {
         "random_password" => &["result", "bcrypt_hash"],
         "random_bytes" => &["base64", "hex"],

@@ -1,0 +1,11 @@
+#![doc = include_str!("../README.md")]
+
+pub mod diff;
+mod json;
+pub mod masking;
+mod pattern;
+pub mod reference;
+mod text;
+
+pub use pattern::Pattern;
+pub use text::StateText;

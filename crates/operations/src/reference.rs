@@ -1,0 +1,430 @@
+//! What people type to name a stored version of a state.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use remote_state_core::{
+    Error, ErrorKind, HeaderReader, Progress, ReadOptions, Result, Serial, StateHeader, StateRead,
+    StateStore, StateVersion, VersionId, Workspace,
+};
+
+/// How many headers are read at the same time.
+const HEADERS_IN_FLIGHT: usize = 8;
+
+/// Most headers are in so many bytes; the outputs stand before their end.
+const HEADER_BYTES: u64 = 64 << 10;
+
+/// A stored version of a state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reference {
+    /// `@0` is the newest version, `@1` the one before. A deletion is a version too.
+    Nth(usize),
+    /// `id:VERSION`, or the id alone.
+    Version(VersionId),
+    /// `serial:N`, if only one version has it.
+    Serial(Serial),
+    /// The newest version that is not later than a time.
+    At(Timestamp),
+}
+
+impl Reference {
+    /// The current state.
+    pub const CURRENT: Self = Self::Nth(0);
+
+    /// Parses `@N`, `id:VERSION`, `serial:N` or a version's id.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if the text is none of these.
+    pub fn parse(text: &str) -> Result<Self> {
+        let refuse = || {
+            Error::config(format!("{text:?} names no version of a state")).with_hint(
+                "a version is named by `@N` (`@0` is the newest), `id:VERSION` or `serial:N`",
+            )
+        };
+        let named = |id: &str| {
+            let is_id = !id.is_empty() && !id.contains(|c: char| c.is_control() || c == ' ');
+            is_id.then(|| Self::Version(VersionId::new(id))).ok_or_else(refuse)
+        };
+        match text.split_once(':') {
+            Some(("id", id)) => named(id),
+            Some(("serial", serial)) => {
+                serial.parse().map(|serial| Self::Serial(Serial(serial))).map_err(|_| refuse())
+            }
+            Some(_) => Err(refuse()),
+            None => match text.strip_prefix('@') {
+                Some(number) => number.parse().map(Self::Nth).map_err(|_| refuse()),
+                None => named(text),
+            },
+        }
+    }
+
+    /// Parses the time of [`At`](Self::At): RFC 3339, or a date with or without a time of day, UTC.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if the text is none of these.
+    pub fn at(text: &str) -> Result<Self> {
+        let civil = |time: DateTime| time.to_zoned(TimeZone::UTC).map(|time| time.timestamp());
+        let time = text
+            .parse::<Timestamp>()
+            .or_else(|_| text.parse::<DateTime>().and_then(civil))
+            // A date alone means its first moment.
+            .or_else(|_| text.parse::<Date>().and_then(|date| civil(date.at(0, 0, 0, 0))));
+        time.map(Self::At).map_err(|_| {
+            Error::config(format!("{text:?} is not a time"))
+                .with_hint("a time is written as `2026-11-27T02:56:19Z` or `2026-11-27 02:56`")
+        })
+    }
+}
+
+/// Writes the reference as it is typed.
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nth(number) => write!(f, "@{number}"),
+            Self::Version(id) => write!(f, "id:{id}"),
+            Self::Serial(Serial(serial)) => write!(f, "serial:{serial}"),
+            Self::At(time) => write!(f, "{time}"),
+        }
+    }
+}
+
+/// A state to compare: a stored one, or one from elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StateReference {
+    /// A version of the state of a workspace; of the selected one if none is named.
+    Stored(Option<Workspace>, Reference),
+    /// `file:PATH`.
+    File(PathBuf),
+    /// `-`: standard input.
+    Input,
+}
+
+impl StateReference {
+    /// Parses what [`Reference::parse`] does, and `file:PATH`, `-`, `workspace:NAME` and
+    /// `workspace:NAME/REFERENCE`.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if the text is none of these.
+    pub fn parse(text: &str) -> Result<Self> {
+        if text == "-" {
+            return Ok(Self::Input);
+        }
+        if let Some(path) = text.strip_prefix("file:") {
+            return Ok(Self::File(path.into()));
+        }
+        let Some(named) = text.strip_prefix("workspace:") else {
+            return Reference::parse(text).map(|reference| Self::Stored(None, reference));
+        };
+        // The name of a workspace may hold `@` and `:`, and no slash.
+        let (name, reference) = match named.split_once('/') {
+            Some((name, reference)) => (name, Reference::parse(reference)?),
+            None => (named, Reference::CURRENT),
+        };
+        Ok(Self::Stored(Some(Workspace::new(name)?), reference))
+    }
+}
+
+/// Writes the reference as it is typed.
+impl fmt::Display for StateReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stored(None, reference) => reference.fmt(f),
+            Self::Stored(Some(workspace), Reference::CURRENT) => write!(f, "workspace:{workspace}"),
+            Self::Stored(Some(workspace), reference) => {
+                write!(f, "workspace:{workspace}/{reference}")
+            }
+            Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Input => f.write_str("-"),
+        }
+    }
+}
+
+/// Finds the versions that references name, all in one listing: a version that is written meanwhile
+/// changes the meaning of none. The current state alone needs no listing.
+///
+/// Each result is the version's id, or `None` for the current state.
+///
+/// # Errors
+/// `NotFound` if there is no such version, or if it records a deletion; `ConfigInvalid` if several
+/// versions have a serial; any error of the listing.
+pub async fn resolve(
+    store: &dyn StateStore,
+    workspace: &Workspace,
+    references: &[&Reference],
+) -> Result<Vec<Option<VersionId>>> {
+    let needs_listing =
+        |reference: &&Reference| !matches!(reference, Reference::Nth(0) | Reference::Version(_));
+    let mut listing = Listing {
+        versions: store.versions(workspace),
+        seen: Vec::new(),
+        state: store.location(workspace).state,
+    };
+    let is_listed = references.iter().any(needs_listing);
+    let mut found = Vec::new();
+    for reference in references {
+        found.push(match reference {
+            Reference::Version(id) => Some(id.clone()),
+            Reference::Nth(0) if !is_listed => None,
+            Reference::Nth(number) => listing.nth(*number).await?,
+            Reference::At(time) => listing.at(*time).await?,
+            Reference::Serial(serial) => listing.with_serial(store, workspace, *serial).await?,
+        });
+    }
+    Ok(found)
+}
+
+/// The versions of a state as they are listed, the newest first.
+struct Listing {
+    versions: stream::BoxStream<'static, Result<StateVersion>>,
+    seen: Vec<StateVersion>,
+    state: String,
+}
+
+impl Listing {
+    /// Returns a version by its number, if there are so many.
+    async fn get(&mut self, number: usize) -> Result<Option<&StateVersion>> {
+        while self.seen.len() <= number {
+            match self.versions.try_next().await? {
+                Some(version) => self.seen.push(version),
+                None => break,
+            }
+        }
+        Ok(self.seen.get(number))
+    }
+
+    async fn nth(&mut self, number: usize) -> Result<Option<VersionId>> {
+        let name = format!("@{number}");
+        match self.get(number).await?.cloned() {
+            Some(version) => self.id(&version, &name),
+            None if self.seen.is_empty() => Err(self.missing("no state has been written to it")),
+            None => Err(self
+                .missing(&format!("there is no `{name}`: `@{}` is the oldest", self.seen.len() - 1))
+                .with_hint("a bucket without versioning keeps the current state alone")),
+        }
+    }
+
+    async fn at(&mut self, time: Timestamp) -> Result<Option<VersionId>> {
+        for number in 0.. {
+            let Some(version) = self.get(number).await?.cloned() else { break };
+            if version.meta.modified.is_some_and(|modified| modified <= time) {
+                return self.id(&version, &time.to_string());
+            }
+        }
+        Err(self.missing(&format!("there was none at {time}")))
+    }
+
+    async fn with_serial(
+        &mut self,
+        store: &dyn StateStore,
+        workspace: &Workspace,
+        serial: Serial,
+    ) -> Result<Option<VersionId>> {
+        while self.get(self.seen.len()).await?.is_some() {}
+        let states = self.seen.iter().filter(|version| !version.is_delete_marker);
+        let headers = states.map(|version| async move {
+            let header = header(store, workspace, version.meta.version.clone()).await?;
+            Ok::<_, Error>((version, header))
+        });
+        let headers: Vec<_> =
+            stream::iter(headers).buffered(HEADERS_IN_FLIGHT).try_collect().await?;
+        let has_serial = |header: &Option<StateHeader>| {
+            header.as_ref().is_some_and(|header| header.serial == serial)
+        };
+        let mut found = headers.iter().filter(|(_, header)| has_serial(header));
+        match (found.next(), found.next()) {
+            (Some((version, _)), None) => Ok(version.meta.version.clone()),
+            (None, _) => Err(self.missing(&format!("none has the serial {serial}"))),
+            (Some(_), Some(_)) => Err(Error::config(format!(
+                "several versions of `{}` have the serial {serial}",
+                self.state
+            ))
+            .with_hint("name one of them by `id:VERSION` or `@N`")),
+        }
+    }
+
+    fn id(&self, version: &StateVersion, name: &str) -> Result<Option<VersionId>> {
+        if version.is_delete_marker {
+            return Err(self.missing(&format!("`{name}` records a deletion of the state")));
+        }
+        Ok(version.meta.version.clone())
+    }
+
+    fn missing(&self, reason: &str) -> Error {
+        let message = format!("`{}` has no such version", self.state);
+        Error::new(ErrorKind::NotFound, "find version", message).because(reason)
+    }
+}
+
+/// Reads the header of a version; `None` if it is no state.
+async fn header(
+    store: &dyn StateStore,
+    workspace: &Workspace,
+    version: Option<VersionId>,
+) -> Result<Option<StateHeader>> {
+    let options = options(version);
+    let beginning = options.clone().with_limit(HEADER_BYTES);
+    for options in [beginning, options] {
+        let read = store.read(workspace, &options).await?;
+        let Some(StateRead { mut body, .. }) = read else { return Ok(None) };
+        let mut reader = HeaderReader::new();
+        while let Some(bytes) = body.next().await.transpose()? {
+            match reader.feed(&bytes) {
+                Ok(Progress::NeedsMore) => {}
+                Ok(Progress::Done) => break,
+                Err(_) => return Ok(None),
+            }
+        }
+        if let Ok(header) = reader.finish() {
+            return Ok(Some(header));
+        }
+    }
+    Ok(None)
+}
+
+/// Returns how to read a version; the current state without one.
+pub fn options(version: Option<VersionId>) -> ReadOptions {
+    match version {
+        Some(version) => ReadOptions::default().with_version(version),
+        None => ReadOptions::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use remote_state_conformance::MemoryStore;
+    use remote_state_core::{Outgoing, WriteMode};
+
+    use super::*;
+
+    #[test]
+    fn each_spelling_is_read_and_written() {
+        for text in [
+            "@0",
+            "@12",
+            "id:3HL4kq",
+            "id:null",
+            "serial:18446744073709551615",
+            "-",
+            "file:a/b:c",
+            "workspace:a@b:c",
+            "workspace:dev/@1",
+            "workspace:dev/serial:4",
+        ] {
+            assert_eq!(StateReference::parse(text).unwrap().to_string(), text);
+        }
+        let bare = StateReference::parse("3HL4kq").unwrap();
+        assert_eq!(bare, StateReference::parse("id:3HL4kq").unwrap());
+        assert_eq!(
+            StateReference::parse("workspace:dev/@0").unwrap(),
+            StateReference::parse("workspace:dev").unwrap()
+        );
+    }
+
+    #[test]
+    fn other_texts_are_refused() {
+        for text in [
+            "",
+            "@",
+            "@-1",
+            "@x",
+            "serial:x",
+            "serial:",
+            "id:",
+            "archive:a",
+            "a b",
+            "workspace:",
+            "workspace:a/b c",
+            "workspace:a b",
+            "@1:x",
+        ] {
+            let error = StateReference::parse(text).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{text}");
+        }
+    }
+
+    #[test]
+    fn times_are_read_in_the_forms_that_people_copy() {
+        let expected = Reference::At("2026-11-27T02:56:00Z".parse().unwrap());
+        for text in ["2026-11-27T02:56:00Z", "2026-11-27 02:56", "2026-11-27T03:56:00+01:00"] {
+            assert_eq!(Reference::at(text).unwrap(), expected, "{text}");
+        }
+        assert_eq!(
+            Reference::at("2026-11-27").unwrap(),
+            Reference::At("2026-11-27T00:00:00Z".parse().unwrap())
+        );
+        assert!(Reference::at("yesterday").is_err());
+    }
+
+    /// A store with states of these serials, and a deletion for each 0.
+    async fn store(serials: &[u64]) -> Arc<MemoryStore> {
+        let store = MemoryStore::new();
+        let workspace = Workspace::default();
+        for serial in serials {
+            if *serial == 0 {
+                store.delete(&workspace).await.unwrap();
+                continue;
+            }
+            let state = format!("{{\"version\":4,\"serial\":{serial},\"lineage\":\"l\"}}");
+            let outgoing = Outgoing::from(Bytes::from(state));
+            store.write(&workspace, outgoing, &WriteMode::Overwrite.into()).await.unwrap();
+        }
+        Arc::new(store)
+    }
+
+    /// Returns the serial of the version that a reference names, or the reason why there is none.
+    async fn serial(store: &MemoryStore, reference: &str) -> std::result::Result<u64, String> {
+        let workspace = Workspace::default();
+        let reference = Reference::parse(reference).unwrap();
+        match resolve(store, &workspace, &[&reference]).await {
+            Ok(found) => {
+                let version = found[0].clone();
+                Ok(header(store, &workspace, version).await.unwrap().unwrap().serial.0)
+            }
+            Err(error) => Err(error.reason().unwrap_or(error.message()).to_owned()),
+        }
+    }
+
+    #[tokio::test]
+    async fn versions_are_counted_from_the_newest_with_deletions() {
+        let store = store(&[1, 2, 0, 4]).await;
+        assert_eq!(serial(&store, "@0").await, Ok(4));
+        assert_eq!(serial(&store, "@2").await, Ok(2));
+        assert_eq!(serial(&store, "@1").await.unwrap_err(), "`@1` records a deletion of the state");
+        assert_eq!(serial(&store, "@9").await.unwrap_err(), "there is no `@9`: `@3` is the oldest");
+    }
+
+    #[tokio::test]
+    async fn a_serial_names_a_version_if_it_is_the_only_one() {
+        let store = store(&[1, 2, 3, 2]).await;
+        assert_eq!(serial(&store, "serial:3").await, Ok(3));
+        assert_eq!(serial(&store, "serial:7").await.unwrap_err(), "none has the serial 7");
+        let error = serial(&store, "serial:2").await.unwrap_err();
+        assert!(error.starts_with("several versions of "), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_time_names_the_newest_version_that_is_not_later() {
+        let store = store(&[1, 2]).await;
+        let workspace = Workspace::default();
+        let now = Reference::At(Timestamp::MAX);
+        let found = resolve(&*store, &workspace, &[&now, &Reference::CURRENT]).await.unwrap();
+        assert_eq!(found[0], found[1]);
+        let error = resolve(&*store, &workspace, &[&Reference::At(Timestamp::MIN)]).await;
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::NotFound);
+    }
+
+    #[tokio::test]
+    async fn a_place_without_a_state_has_no_versions() {
+        let store = store(&[]).await;
+        assert_eq!(serial(&store, "@1").await.unwrap_err(), "no state has been written to it");
+    }
+}
