@@ -38,7 +38,7 @@ pub use state::{
 };
 pub use store::{
     AnnotationStorage, Annotations, Author, Capabilities, CatalogEntry, Digests, LockTarget,
-    Locking, ReadOptions, Released, StateBytes, StateCatalog, StateLocation, StateMeta, StateRead,
-    StateStore, StateVersion, Versions, WriteConditions, WriteMode, WriteOptions,
+    Locking, PastLock, ReadOptions, Released, StateBytes, StateCatalog, StateLocation, StateMeta,
+    StateRead, StateStore, StateVersion, Versions, WriteConditions, WriteMode, WriteOptions,
 };
 pub use workspace::Workspace;

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 pub mod diff;
+mod heading;
+pub mod history;
 mod json;
 pub mod masking;
 mod pattern;

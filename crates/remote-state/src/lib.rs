@@ -9,12 +9,13 @@ pub use remote_state_core::{
     ClaimId, ContentHash, ContentHasher, Digests, ETag, Embedded, EmbeddedService,
     EmbeddedVariables, Error, ErrorKind, HeaderReader, Identity, Lineage, LockContent, LockGuard,
     LockId, LockInfo, LockInfoError, LockRecord, LockTarget, LockWait, LockWaiting, Locking,
-    Md5Sum, Outgoing, Output, OutputReader, Outputs, Patience, Progress, Provider, ReadOptions,
-    RecordedDigest, Refusal, Release, ReleaseStep, ReleaseWait, Released, ResourceInstance, Result,
-    Serial, StateBytes, StateCatalog, StateFile, StateFormat, StateHeader, StateLocation,
-    StateMeta, StateRead, StateSource, StateStore, StateStoreExt, StateVersion, Succession,
-    SuccessionRules, VersionId, Versions, Workspace, WriteConditions, WriteMode, WriteOptions,
-    advice, check_readable, config, directory, mean_the_same, program, provider, push, shell,
+    Md5Sum, Outgoing, Output, OutputReader, Outputs, PastLock, Patience, Progress, Provider,
+    ReadOptions, RecordedDigest, Refusal, Release, ReleaseStep, ReleaseWait, Released,
+    ResourceInstance, Result, Serial, StateBytes, StateCatalog, StateFile, StateFormat,
+    StateHeader, StateLocation, StateMeta, StateRead, StateSource, StateStore, StateStoreExt,
+    StateVersion, Succession, SuccessionRules, VersionId, Versions, Workspace, WriteConditions,
+    WriteMode, WriteOptions, advice, check_readable, config, directory, mean_the_same, program,
+    provider, push, shell,
 };
 
 #[cfg(feature = "oss")]

@@ -123,6 +123,11 @@ struct Fields {
     has_outputs: Option<bool>,
     has_resources: Option<bool>,
     has_backend: bool,
+    /// Whether it says with which keys it is encrypted: OpenTofu writes this before the encrypted
+    /// text, and `encryption_version` after it.
+    has_meta: bool,
+    /// Whether the contents do not matter.
+    are_of_beginning: bool,
 }
 
 impl Fields {
@@ -140,6 +145,7 @@ impl Fields {
             Piece::Emptiness("outputs", is_empty) => self.has_outputs = Some(!is_empty),
             Piece::Emptiness("resources", is_empty) => self.has_resources = Some(!is_empty),
             Piece::Emptiness("backend", is_empty) => self.has_backend = !is_empty,
+            Piece::Emptiness("meta", is_empty) => self.has_meta = !is_empty,
             _ => {}
         }
     }
@@ -147,6 +153,10 @@ impl Fields {
     /// Programs write these fields in this order, so the header is complete at the start of the
     /// resources.
     fn are_complete(&self) -> bool {
+        if self.are_of_beginning {
+            let has_format = self.version.is_some() || self.has_meta;
+            return has_format && self.serial.is_some() && self.lineage.is_some();
+        }
         self.version.is_some()
             && self.serial.is_some()
             && self.lineage.is_some()
@@ -165,6 +175,14 @@ impl HeaderReader {
     /// Creates a reader for a state from its first byte on.
     pub fn new() -> Self {
         Self { splitter: Splitter::new(want), fields: Fields::default(), validator: None }
+    }
+
+    /// Makes the reader stop as soon as it knows the format, the serial and the lineage, whatever
+    /// the state holds: [`is_empty`](StateHeader::is_empty) and
+    /// [`has_resources`](StateHeader::has_resources) then say that it is unknown.
+    pub fn of_beginning() -> Self {
+        let fields = Fields { are_of_beginning: true, ..Fields::default() };
+        Self { fields, ..Self::new() }
     }
 
     /// Makes the reader continue to the end, and check that all of it is JSON. If a name occurs
@@ -247,7 +265,7 @@ impl HeaderReader {
         }
         let is_encrypted = match &fields.encryption_version {
             Some(text) => !text_field("encryption_version", text)?.is_empty(),
-            None => false,
+            None => fields.are_of_beginning && fields.has_meta && fields.version.is_none(),
         };
         let version = match &fields.version {
             Some(text) if !is_encrypted => number_field("version", text)?,
@@ -262,7 +280,9 @@ impl HeaderReader {
             None => return Err(invalid("it has neither `version` nor `encryption_version`")),
         };
         let shows_content = matches!(format, StateFormat::Plain { version: NEWEST_VERSION });
-        let has_resources = !shows_content || fields.has_resources.unwrap_or(false);
+        // The reader of a beginning may have stopped before the contents.
+        let unseen = fields.are_of_beginning;
+        let has_resources = !shows_content || fields.has_resources.unwrap_or(unseen);
         Ok(StateHeader {
             format,
             serial: Serial(match fields.serial {
@@ -288,7 +308,7 @@ fn want(key: &str) -> Option<Want> {
         "version" | "serial" | "lineage" | "terraform_version" | "encryption_version" => {
             Some(Want::Short)
         }
-        "backend" | "outputs" | "resources" => Some(Want::Emptiness),
+        "backend" | "meta" | "outputs" | "resources" => Some(Want::Emptiness),
         _ => None,
     }
 }
@@ -324,6 +344,28 @@ mod tests {
 
     const V4: &str = r#"{"version": 4, "terraform_version": "1.11.4", "serial": 18446744073709551615, "lineage": "l",
         "outputs": {}, "resources": [], "check_results": null}"#;
+
+    #[test]
+    fn the_beginning_of_a_state_tells_its_serial_and_lineage() {
+        let beginning = |text: &str| {
+            let mut reader = HeaderReader::of_beginning();
+            let progress = reader.feed(text.as_bytes()).unwrap();
+            (progress == Progress::Done).then(|| reader.finish().unwrap())
+        };
+        let plain = beginning(
+            r#"{"version":4,"terraform_version":"1.11.4","serial":7,"lineage":"l","outputs":{"a"#,
+        );
+        let plain = plain.unwrap();
+        assert_eq!((plain.serial, plain.lineage.as_str()), (Serial(7), "l"));
+        assert_eq!(plain.terraform_version.as_deref(), Some("1.11.4"));
+        assert!(plain.has_resources && !plain.is_empty, "what it holds is unknown");
+        let encrypted =
+            beginning(r#"{"serial":3,"lineage":"l","meta":{"k":"v"},"encrypted_data":"AA"#);
+        assert_eq!(encrypted.unwrap().format, StateFormat::Encrypted);
+        for sorted in [r#"{"lineage":"l","outputs":{"a":"#, r#"{"version":4,"serial":1,"#, "{"] {
+            assert_eq!(beginning(sorted), None, "{sorted}");
+        }
+    }
 
     #[test]
     fn a_header_is_read_with_all_digits_of_its_serial() {

@@ -11,7 +11,7 @@ use std::fmt::{Debug, Display};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
 
 pub use self::annotations::Annotations;
 pub use self::author::Author;
@@ -19,7 +19,7 @@ pub use self::capabilities::{
     AnnotationStorage, Capabilities, Digests, Locking, StateLocation, Versions, WriteConditions,
 };
 pub use self::catalog::{CatalogEntry, StateCatalog};
-pub use self::lock::{LockTarget, Released};
+pub use self::lock::{LockTarget, PastLock, Released};
 pub use self::state::{
     ReadOptions, StateBytes, StateMeta, StateRead, StateVersion, WriteMode, WriteOptions,
 };
@@ -229,6 +229,14 @@ pub trait StateStore: Debug + Display + Send + Sync + 'static {
     /// `Unsupported` if the store keeps no versions. A bucket without versioning yields only the
     /// current one.
     fn versions(&self, workspace: &Workspace) -> BoxStream<'static, Result<StateVersion>>;
+
+    /// Lists the locks that were held on a workspace, the newest first. A bucket without versions
+    /// remembers none, and neither does a table; a lock whose release removed its version is
+    /// missing.
+    fn past_locks(&self, workspace: &Workspace) -> BoxStream<'static, Result<PastLock>> {
+        let _ = workspace;
+        stream::empty().boxed()
+    }
 
     /// Returns the objects of the bucket, or `None` if the store cannot list them.
     fn catalog(&self) -> Option<Arc<dyn StateCatalog>> {

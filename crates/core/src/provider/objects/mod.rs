@@ -10,6 +10,7 @@
 mod backend;
 mod store;
 mod table;
+mod versions;
 
 pub use backend::{
     Cursor, Layout, ObjectBackend, StatePlace, StateWrite, TableBackend, TableRow, Written,

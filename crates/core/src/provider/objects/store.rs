@@ -11,6 +11,7 @@ use super::backend::{
     TableBackend,
 };
 use super::table::{TableDigest, TableLock};
+use super::versions::{past_locks, versions_of};
 use crate::advice::Advice;
 use crate::error::{Error, ErrorKind, Result};
 use crate::lock_info::LockInfo;
@@ -21,8 +22,8 @@ use crate::provider::{
 };
 use crate::source::StateSource;
 use crate::store::{
-    Capabilities, CatalogEntry, Digests, LockRecord, LockTarget, Locking, ReadOptions, Released,
-    StateCatalog, StateLocation, StateMeta, StateRead, StateStore, StateVersion, Versions,
+    Capabilities, CatalogEntry, Digests, LockRecord, LockTarget, Locking, PastLock, ReadOptions,
+    Released, StateCatalog, StateLocation, StateMeta, StateRead, StateStore, StateVersion,
     WriteMode, WriteOptions,
 };
 use crate::workspace::Workspace;
@@ -213,18 +214,6 @@ impl StateCatalog for ObjectStateStore {
         let layout = self.layout.of_object(key).map_err(|reason| no_state(key, &reason))?;
         Ok(Arc::new(Self { layout, ..self.clone() }))
     }
-}
-
-/// Sorts the versions of a store that lists them and their deletions in different orders.
-fn newest_first(
-    versions: BoxStream<'static, Result<StateVersion>>,
-) -> BoxStream<'static, Result<StateVersion>> {
-    let sorted = async move {
-        let mut all: Vec<_> = versions.try_collect().await?;
-        all.sort_by_key(|version| std::cmp::Reverse((version.is_latest, version.meta.modified)));
-        Ok::<_, Error>(stream::iter(all.into_iter().map(Ok)))
-    };
-    stream::once(sorted).try_flatten().boxed()
 }
 
 fn no_state(key: &str, reason: &str) -> Error {
@@ -427,21 +416,15 @@ impl StateStore for ObjectStateStore {
         if self.uses_lock_object { self.objects.lock_caveat().await } else { Ok(None) }
     }
 
-    fn versions(&self, workspace: &Workspace) -> BoxStream<'static, Result<StateVersion>> {
-        let (objects, key) = (self.objects.clone(), Arc::<str>::from(self.place(workspace).key));
-        let listed = pages(self.objects.store(), move |at| {
-            let (objects, key) = (objects.clone(), Arc::clone(&key));
-            async move { objects.versions(&key, at).await }
-        });
-        match self.objects.capabilities().versions {
-            Versions::InOrder => listed,
-            Versions::ByTime => newest_first(listed),
-            Versions::None => {
-                let message = format!("{} keeps no versions", self.objects.store());
-                let error = Error::new(ErrorKind::Unsupported, "list versions", message);
-                stream::once(std::future::ready(Err(error))).boxed()
-            }
+    fn past_locks(&self, workspace: &Workspace) -> BoxStream<'static, Result<PastLock>> {
+        if !self.objects.capabilities().has_versions() {
+            return stream::empty().boxed();
         }
+        past_locks(&self.objects, self.place(workspace).lock_key)
+    }
+
+    fn versions(&self, workspace: &Workspace) -> BoxStream<'static, Result<StateVersion>> {
+        versions_of(&self.objects, self.place(workspace).key)
     }
 
     fn catalog(&self) -> Option<Arc<dyn StateCatalog>> {
