@@ -11,6 +11,7 @@ mod commands;
 mod compare;
 mod directory;
 mod rewrite;
+mod versions;
 
 pub(crate) use commands::{
     Completions, Config, Emptied, Exec, Lock, Names, Output, OutputFormat, PolicyArgs, Pull, Push,
@@ -19,6 +20,7 @@ pub(crate) use commands::{
 pub(crate) use compare::{Diff, DiffOnly, ShownValues};
 pub(crate) use remote_state::shell::{flag, operand, quoted};
 pub(crate) use rewrite::{with_backend_configs_first, with_terraforms_dashes};
+pub(crate) use versions::History;
 
 /// Terraform and OpenTofu state in object stores: read, written, locked, listed and served.
 ///
@@ -212,6 +214,13 @@ pub(crate) enum Command {
     List,
     /// Show one resource of the state
     Show(Show),
+    /// List the stored versions of the state, the newest first
+    ///
+    /// Each has a name by which other commands take it: `@0` is the newest, `@1` the one before. A
+    /// deletion is a version too. This tool stores with each state who wrote it; for what native
+    /// clients wrote, `--who` looks into the versions of the lock file, which show who held the
+    /// lock at that time. What is not known is shown as `?`.
+    History(History),
     /// Say what two versions of the state differ in
     ///
     /// Without arguments these are the version before the newest one, and the newest one. A and B

@@ -58,7 +58,7 @@ fn reference(text: &str) -> Result<StateReference, String> {
     StateReference::parse(text).map_err(|error| with_hints(&error))
 }
 
-fn time(text: &str) -> Result<Reference, String> {
+pub(super) fn time(text: &str) -> Result<Reference, String> {
     Reference::at(text).map_err(|error| with_hints(&error))
 }
 
