@@ -34,7 +34,7 @@ pub use state::{
     HeaderReader, InstanceAddress, InstanceKey, InstanceReader, Output, OutputReader, Outputs,
     Progress, Refusal, ResourceHead, ResourceInstance, StateFormat, StateHeader, StatePart,
     Succession, SuccessionRules, as_version_4, check_readable, json_text, mean_the_same,
-    secret_attributes,
+    secret_attributes, with_serial,
 };
 pub use store::{
     AnnotationStorage, Annotations, Author, Capabilities, CatalogEntry, Digests, LockTarget,

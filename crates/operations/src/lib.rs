@@ -7,6 +7,7 @@ mod json;
 pub mod masking;
 mod pattern;
 pub mod reference;
+pub mod restore;
 mod text;
 
 pub use pattern::Pattern;

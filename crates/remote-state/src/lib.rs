@@ -7,15 +7,16 @@ use crate::config::{ResolvedConfig, Setting};
 pub use remote_state_core::{
     Advice, AnnotationStorage, Annotations, Author, Backend, Caller, Capabilities, CatalogEntry,
     ClaimId, ContentHash, ContentHasher, Digests, ETag, Embedded, EmbeddedService,
-    EmbeddedVariables, Error, ErrorKind, HeaderReader, Identity, Lineage, LockContent, LockGuard,
-    LockId, LockInfo, LockInfoError, LockRecord, LockTarget, LockWait, LockWaiting, Locking,
-    Md5Sum, Outgoing, Output, OutputReader, Outputs, PastLock, Patience, Progress, Provider,
-    ReadOptions, RecordedDigest, Refusal, Release, ReleaseStep, ReleaseWait, Released,
-    ResourceInstance, Result, Serial, StateBytes, StateCatalog, StateFile, StateFormat,
-    StateHeader, StateLocation, StateMeta, StateRead, StateSource, StateStore, StateStoreExt,
-    StateVersion, Succession, SuccessionRules, VersionId, Versions, Workspace, WriteConditions,
-    WriteMode, WriteOptions, advice, check_readable, config, directory, mean_the_same, program,
-    provider, push, shell,
+    EmbeddedVariables, Error, ErrorKind, HeaderReader, Identity, InstanceAddress, InstanceKey,
+    InstanceReader, Lineage, LockContent, LockGuard, LockId, LockInfo, LockInfoError, LockRecord,
+    LockTarget, LockWait, LockWaiting, Locking, Md5Sum, Outgoing, Output, OutputReader, Outputs,
+    PastLock, Patience, Progress, Provider, ReadOptions, RecordedDigest, Refusal, Release,
+    ReleaseStep, ReleaseWait, Released, ResourceHead, ResourceInstance, Result, Serial, StateBytes,
+    StateCatalog, StateFile, StateFormat, StateHeader, StateLocation, StateMeta, StatePart,
+    StateRead, StateSource, StateStore, StateStoreExt, StateVersion, Succession, SuccessionRules,
+    VersionId, Versions, Workspace, WriteConditions, WriteMode, WriteOptions, advice, as_version_4,
+    check_readable, config, directory, json_text, mean_the_same, program, provider, push,
+    secret_attributes, shell, with_serial,
 };
 
 #[cfg(feature = "oss")]
