@@ -20,7 +20,7 @@ pub(crate) use commands::{
 pub(crate) use compare::{Diff, DiffOnly, ShownValues};
 pub(crate) use remote_state::shell::{flag, operand, quoted};
 pub(crate) use rewrite::{with_backend_configs_first, with_terraforms_dashes};
-pub(crate) use versions::History;
+pub(crate) use versions::{History, Restore, RestoreHow, Undelete};
 
 /// Terraform and OpenTofu state in object stores: read, written, locked, listed and served.
 ///
@@ -231,6 +231,18 @@ pub(crate) enum Command {
     /// a name of secrets, such as `password` or `token`. Elements of lists count as equal in any
     /// order, since a state does not tell sets from lists.
     Diff(Diff),
+    /// Make an older version of the state the current one again
+    ///
+    /// REF is `@N` as `history` counts, `id:VERSION` or `serial:N`. The version is written as a new
+    /// state under the lock, with a serial that this state never had: with the old one, a plan that
+    /// was saved for another state of that serial would pass for current. No other byte changes.
+    /// What it describes does not change: `terraform plan` shows what Terraform makes of it.
+    Restore(Restore),
+    /// Bring a deleted state back from its versions
+    ///
+    /// Works only where no state is stored. The serial stays as it was, unless an older version has
+    /// a higher one.
+    Undelete(Undelete),
     /// List, make and delete workspaces
     #[command(subcommand)]
     Workspace(Workspace),

@@ -62,7 +62,7 @@ pub(super) fn time(text: &str) -> Result<Reference, String> {
     Reference::at(text).map_err(|error| with_hints(&error))
 }
 
-fn with_hints(error: &remote_state::Error) -> String {
+pub(super) fn with_hints(error: &remote_state::Error) -> String {
     let hints = error.hints().join("; ");
     if hints.is_empty() { error.message().to_owned() } else { hints }
 }

@@ -4,7 +4,7 @@ use clap::Args;
 use jiff::Timestamp;
 use remote_state_operations::reference::Reference;
 
-use crate::args::compare::time;
+use crate::args::compare::{time, with_hints};
 
 #[derive(Args, Debug)]
 pub(crate) struct History {
@@ -23,6 +23,51 @@ pub(crate) struct History {
     /// Read a whole state if its beginning does not have its serial
     #[arg(long)]
     pub(crate) full: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Restore {
+    /// The version: `@N`, `id:VERSION` or `serial:N`
+    #[arg(value_name = "REF", value_parser = reference)]
+    pub(crate) reference: Reference,
+    #[command(flatten)]
+    pub(crate) how: RestoreHow,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Undelete {
+    /// The version to bring back instead of the last one
+    #[arg(long, value_name = "REF", value_parser = reference)]
+    pub(crate) version: Option<Reference>,
+    #[command(flatten)]
+    pub(crate) how: RestoreHow,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RestoreHow {
+    /// Work under this lock, which is held already, instead of taking one
+    #[arg(long, value_name = "ID")]
+    pub(crate) lock_id: Option<String>,
+    /// The reason, for the lock and for the history
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(crate) reason: String,
+    /// Write the bytes as they were, with the old serial
+    #[arg(long)]
+    pub(crate) verbatim: bool,
+    /// Restore over a state of another lineage or what is no state, and where the serials of some
+    /// versions cannot be read
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Agree beforehand
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+fn reference(text: &str) -> Result<Reference, String> {
+    Reference::parse(text).map_err(|error| with_hints(&error))
 }
 
 fn since(text: &str) -> Result<Timestamp, String> {

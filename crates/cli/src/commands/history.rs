@@ -98,7 +98,7 @@ fn shortened(id: &str) -> String {
     }
 }
 
-fn moment(time: Timestamp) -> String {
+pub(super) fn moment(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 

@@ -5,12 +5,14 @@ mod completions;
 mod config;
 mod diff;
 mod exec;
+mod held;
 mod history;
 mod inventory;
 mod lock;
 mod output;
 mod pull;
 mod push;
+mod restore;
 mod serve;
 mod show;
 mod whoami;
@@ -51,6 +53,8 @@ async fn with_store(session: &mut Session, command: Command) -> Result<(), Failu
         Command::List => inventory::list(session).await,
         Command::Diff(args) => diff::run(session, &args).await,
         Command::History(args) => history::run(session, &args).await,
+        Command::Restore(args) => restore::restore(session, &args).await,
+        Command::Undelete(args) => restore::undelete(session, &args).await,
         Command::Show(args) => show::run(session, &args).await,
         Command::Workspace(args) => workspace::run(session, args).await,
         Command::Lock(args) => lock::lock(session, &args).await,

@@ -4,13 +4,13 @@ use remote_state::push::{
     DigestBefore, HeldLock, PushError, PushRefusal, PushRules, Pushed as Outcome,
 };
 use remote_state::{
-    Error, ErrorKind, LockId, LockInfo, LockRecord, Refusal, StateFormat, StateHeader, StateMeta,
-    StateStoreExt as _,
+    Error, ErrorKind, LockId, Refusal, StateFormat, StateHeader, StateMeta, StateStoreExt as _,
 };
 use serde_json::json;
 
 use crate::args::Push;
 use crate::commands::common::{not_readable, with_warning};
+use crate::commands::held::{check_held, check_still_held};
 use crate::exit::Failure;
 use crate::session::Session;
 use crate::source::Pushed;
@@ -25,7 +25,7 @@ pub(crate) async fn run(session: &mut Session, args: &Push) -> Result<(), Failur
     let is_locked = args.lock_id.is_some() || session.store.capabilities().has_locks();
     let lock = if is_locked { HeldLock::Own } else { HeldLock::None };
     let info = match &args.lock_id {
-        Some(id) => check_held(session, &LockId::new(id)).await?,
+        Some(id) => check_held(session, "push", &LockId::new(id)).await?,
         None => session.lock_info("state-push")?,
     };
     // The lock may have been taken for something else.
@@ -39,7 +39,7 @@ pub(crate) async fn run(session: &mut Session, args: &Push) -> Result<(), Failur
     let (done, caveat) = if let Some(id) = &args.lock_id {
         let id = LockId::new(id);
         let done = session.finish(&session.workspace, &id, work).await?;
-        check_still_held(session, &id, &done.0).await?;
+        check_still_held(session, &id, done.0.words()).await?;
         done
     } else {
         session.under_lock(&session.workspace, &info, work).await?
@@ -56,57 +56,14 @@ enum Done {
     Nothing,
 }
 
-/// Returns the record of the lock with this id, if it is held.
-async fn check_held(session: &Session, id: &LockId) -> Result<LockInfo, Failure> {
-    let state = session.store.location(&session.workspace).state;
-    let found = session.store.inspect(&session.workspace).await?;
-    let held = found.as_ref().filter(|record| record.is_held_by(id)).and_then(LockRecord::info);
-    if let Some(info) = held {
-        return Ok(info.clone());
-    }
-    match found {
-        Some(record) if record.id() != Some(id) => Err(Error::lock_held(
-            "push",
-            format!("state `{state}` is locked with another id"),
-            record,
-        )
-        .into()),
-        // A lock that is being released has no holder any more.
-        Some(_) | None => Err(Error::new(
-            ErrorKind::PreconditionFailed,
-            "push",
-            format!("the lock `{id}` is not held on `{state}`: someone released it"),
-        )
-        .with_hint(format!(
-            "take a new one with {}, after making sure that no client wrote in between",
-            session.ui.command("lock")
-        ))
-        .into()),
-    }
-}
-
-/// Checks that the lock was held to the end: otherwise other clients may have written at the same
-/// time.
-async fn check_still_held(session: &Session, id: &LockId, done: &Done) -> Result<(), Failure> {
-    let what = match done {
-        Done::Written(_) => "the state was written",
-        Done::DigestRecorded(_) => "the digest of the stored state was recorded",
-        Done::Nothing => return Ok(()),
-    };
-    let found = session.store.inspect(&session.workspace).await.map_err(|error| {
-        error.with_context(
-            "note",
-            format!("{what}; whether the lock was held to the end is not known"),
-        )
-    })?;
-    match found {
-        Some(record) if record.id() == Some(id) => Ok(()),
-        Some(record) => {
-            let state = session.store.location(&session.workspace).state;
-            let message = format!("{what}, but `{state}` is locked with another id by now");
-            Err(Error::lock_held("push", message, record).into())
+impl Done {
+    /// Returns what has changed in the store.
+    fn words(&self) -> Option<&'static str> {
+        match self {
+            Self::Written(_) => Some("the state was written"),
+            Self::DigestRecorded(_) => Some("the digest of the stored state was recorded"),
+            Self::Nothing => None,
         }
-        None => Err(session.lock_was_broken(&session.workspace, id).into()),
     }
 }
 

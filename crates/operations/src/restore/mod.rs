@@ -19,7 +19,7 @@ use remote_state_core::{
 
 use crate::StateText;
 use crate::diff::{
-    Comparison, DiffOptions, Only, OutputChange, ProviderChange, Report, ResourceChange, Summary,
+    Comparison, DiffOptions, OutputChange, ProviderChange, Report, ResourceChange, Summary,
 };
 use crate::heading::{Depth, read_heading};
 use crate::reference::{Reference, options as version_options, resolve};
@@ -367,8 +367,7 @@ fn is_same(one: &Stored, other: &Stored) -> bool {
 /// one of the states cannot be compared.
 fn changes(from: Bytes, to: Bytes) -> Option<Summary> {
     let (from, to) = (StateText::from(from), StateText::from(to));
-    let options = DiffOptions::default().with_only(Some(Only::Resources));
-    let comparison = Comparison::new(&from, &to, &options).ok()?;
+    let comparison = Comparison::new(&from, &to, &DiffOptions::default()).ok()?;
     if comparison.is_encrypted() { None } else { comparison.run(&mut Counts).ok() }
 }
 
