@@ -16,7 +16,7 @@ pub(crate) use commands::{
     Completions, Config, Emptied, Exec, Lock, Names, Output, OutputFormat, PolicyArgs, Pull, Push,
     Serve, Show, Unlock, Workspace, is_variable,
 };
-pub(crate) use compare::{Diff, DiffOnly, ShownValues};
+pub(crate) use compare::{Diff, DiffOnly, Find, ShownValues};
 pub(crate) use remote_state::shell::{flag, operand, quoted};
 pub(crate) use rewrite::{with_backend_configs_first, with_terraforms_dashes};
 
@@ -222,6 +222,16 @@ pub(crate) enum Command {
     /// a name of secrets, such as `password` or `token`. Elements of lists count as equal in any
     /// order, since a state does not tell sets from lists.
     Diff(Diff),
+    /// Find the states that hold a resource, an output or a value
+    ///
+    /// All states of the bucket are searched, or those of `--prefix` or `--here`. All conditions
+    /// have to hold for one resource. Patterns match in upper and lower case alike, and `*` and `?`
+    /// stand for any text and any character.
+    ///
+    /// The exit status is 0 if something was found, 4 if nothing was and all states could be read,
+    /// and 1 if some could not. MinIO lists no object below a key that is itself an object, so what
+    /// is there is not found.
+    Find(Find),
     /// List, make and delete workspaces
     #[command(subcommand)]
     Workspace(Workspace),

@@ -5,6 +5,7 @@ mod completions;
 mod config;
 mod diff;
 mod exec;
+mod find;
 mod inventory;
 mod lock;
 mod output;
@@ -49,6 +50,7 @@ async fn with_store(session: &mut Session, command: Command) -> Result<(), Failu
         Command::Output(args) => output::run(session, &args).await,
         Command::List => inventory::list(session).await,
         Command::Diff(args) => diff::run(session, &args).await,
+        Command::Find(args) => find::run(session, &args).await,
         Command::Show(args) => show::run(session, &args).await,
         Command::Workspace(args) => workspace::run(session, args).await,
         Command::Lock(args) => lock::lock(session, &args).await,
