@@ -37,7 +37,7 @@ pub(crate) fn tests(suite: &mut Suite) {
             "serial 3 → 4, Terraform 1.11.4 → 1.12.0\n\
              ~ terraform_data.a\n    \
                  input\n    \
-                 output  added\n    \
+                 output\n    \
                  tags    added\n\
              1 changed; 0 unchanged\n",
             "",

@@ -12,7 +12,8 @@ pub(crate) struct Diff {
     /// The second state, `@0` if none is named
     #[arg(value_name = "B", value_parser = reference)]
     pub(crate) b: Option<StateReference>,
-    /// Take the version that was current at this time as A, such as `2026-11-27 02:56`, UTC
+    /// Take the version that was current at this time, such as `2026-11-27 02:56` (UTC), as the
+    /// first state, and A as the second
     #[arg(long, value_name = "TIME", conflicts_with = "b", value_parser = time)]
     pub(crate) at: Option<Reference>,
     /// Compare only these

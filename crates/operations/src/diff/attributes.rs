@@ -132,8 +132,8 @@ impl<'c> Comparer<'c> {
         self.found.push(AttributeChange {
             path: path.to_owned(),
             change: AttributeChangeKind::Changed,
-            before: Shown::Hidden,
-            after: Shown::Hidden,
+            before: self.masking.hidden(),
+            after: self.masking.hidden(),
             is_sensitive: true,
         });
     }

@@ -35,6 +35,7 @@ pub use crate::json::ArrayOrder;
 use crate::json::JsonHasher;
 use crate::masking::{Marks, Masking};
 use crate::parsed::parse;
+use crate::pattern::Pattern;
 use crate::text::StateText;
 
 /// Two states after the first pass.
@@ -44,6 +45,7 @@ pub struct Comparison<'t> {
     b: Scanned<'t>,
     shared: Shared,
     order: ArrayOrder,
+    address: Option<Pattern>,
 }
 
 impl<'t> Comparison<'t> {
@@ -62,7 +64,7 @@ impl<'t> Comparison<'t> {
         let a = a.map_err(|error| error.with_context("state", "the first one"))?;
         let b = Scanned::scan(b, &mut shared, options);
         let b = b.map_err(|error| error.with_context("state", "the second one"))?;
-        Ok(Self { a, b, shared, order: options.order })
+        Ok(Self { a, b, shared, order: options.order, address: options.address.clone() })
     }
 
     /// Returns the headers of both states.
@@ -143,6 +145,12 @@ impl<'t> Comparison<'t> {
                 state.entries.get(number? as usize).copied()
             };
             let (a, b) = (entry(&self.a, a), entry(&self.b, b));
+            // A move is asked for by either address.
+            if !a.is_some_and(|a| self.is_asked_for(&a))
+                && !b.is_some_and(|b| self.is_asked_for(&b))
+            {
+                continue;
+            }
             if let (Some(a), Some(b)) = (a, b) {
                 count_providers(&mut providers, &a, &b);
             }
@@ -189,12 +197,20 @@ impl<'t> Comparison<'t> {
             match (pair, next) {
                 // Most are the same: nothing more has to be known of them.
                 ((Some(_), Some(_)), (Some(one), Some(other))) if one.equals(&other) => {
-                    count_providers(providers, &one, &other);
-                    summary.unchanged += 1;
+                    if self.is_asked_for(&one) {
+                        count_providers(providers, &one, &other);
+                        summary.unchanged += 1;
+                    }
                 }
                 (pair, _) => pairs.push(pair),
             }
         }
+    }
+
+    fn is_asked_for(&self, entry: &Entry) -> bool {
+        let covers =
+            |pattern: &Pattern| pattern.covers(&entry.address(&self.shared.names).to_string());
+        self.address.as_ref().is_none_or(covers)
     }
 
     /// Compares an instance; `None` if it is the same.

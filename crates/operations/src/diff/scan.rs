@@ -140,14 +140,8 @@ impl<'s> Scan<'s> {
                 {
                     return Ok(());
                 }
-                for one in pending {
-                    let is_asked_for = self.options.address.as_ref().is_none_or(|pattern| {
-                        pattern.covers(&head.address(one.key.clone()).to_string())
-                    });
-                    if is_asked_for {
-                        self.entries.push(Entry::new(&mut self.shared.names, head, &one));
-                    }
-                }
+                let names = &mut self.shared.names;
+                self.entries.extend(pending.iter().map(|one| Entry::new(names, head, one)));
             }
             _ => {}
         }
