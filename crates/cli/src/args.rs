@@ -17,7 +17,7 @@ pub(crate) use commands::{
     Completions, Config, Emptied, Exec, Lock, Names, Output, OutputFormat, PolicyArgs, Pull, Push,
     Serve, Show, Unlock, Workspace, is_variable,
 };
-pub(crate) use compare::{Diff, DiffOnly, ShownValues};
+pub(crate) use compare::{Diff, DiffOnly, Find, ShownValues};
 pub(crate) use remote_state::shell::{flag, operand, quoted};
 pub(crate) use rewrite::{with_backend_configs_first, with_terraforms_dashes};
 pub(crate) use versions::{History, Restore, RestoreHow, Undelete};
@@ -243,6 +243,16 @@ pub(crate) enum Command {
     /// Works only where no state is stored. The serial stays as it was, unless an older version has
     /// a higher one.
     Undelete(Undelete),
+    /// Find the states that hold a resource, an output or a value
+    ///
+    /// All states of the bucket are searched, or those of `--prefix` or `--here`. All conditions
+    /// have to hold for one resource. Patterns match in upper and lower case alike, and `*` and `?`
+    /// stand for any text and any character.
+    ///
+    /// The exit status is 0 if something was found, 4 if nothing was and all states could be read,
+    /// and 1 if some could not. MinIO lists no object below a key that is itself an object, so what
+    /// is there is not found.
+    Find(Find),
     /// List, make and delete workspaces
     #[command(subcommand)]
     Workspace(Workspace),

@@ -19,8 +19,8 @@ pub(crate) enum Json<'a> {
     /// The digits as written.
     Number(&'a str),
     Text(Cow<'a, str>),
-    Array(Vec<Json<'a>>),
-    Object(BTreeMap<Cow<'a, str>, Json<'a>>),
+    Array(Vec<Self>),
+    Object(BTreeMap<Cow<'a, str>, Self>),
 }
 
 /// The text is no JSON, or is nested too deeply.

@@ -1,14 +1,18 @@
 #![doc = include_str!("../README.md")]
 
 pub mod diff;
+pub mod find;
 mod heading;
 pub mod history;
 mod json;
 pub mod masking;
+mod parsed;
+mod path;
 mod pattern;
 pub mod reference;
 pub mod restore;
 mod text;
 
+pub use path::AttributePath;
 pub use pattern::Pattern;
 pub use text::StateText;

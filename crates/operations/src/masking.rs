@@ -33,7 +33,7 @@ pub enum Values {
     Masked,
     /// Sensitive ones too.
     All,
-    /// None: paths alone.
+    /// None: paths alone. Below the path of a sensitive value there are none.
     None,
 }
 
@@ -77,9 +77,23 @@ impl Masking {
         self.values
     }
 
+    /// Returns whether anything is hidden. Where no values are shown, the paths below a sensitive
+    /// one are hidden all the same.
+    fn is_masking(&self) -> bool {
+        self.values != Values::All
+    }
+
+    /// Returns what stands for a hidden value.
+    pub(crate) fn hidden(&self) -> Shown {
+        match self.values {
+            Values::None => Shown::Omitted,
+            Values::Masked | Values::All => Shown::Hidden,
+        }
+    }
+
     /// Learns what an instance hides.
     pub(crate) fn learn_instance(&mut self, kind: &str, instance: &Json<'_>) {
-        if self.values == Values::Masked {
+        if self.is_masking() {
             let marks = Marks::of_instance(kind, instance);
             if let Some(attributes) = attributes(instance) {
                 self.learn(&marks.root(), attributes);
@@ -89,7 +103,7 @@ impl Masking {
 
     /// Learns what an output hides.
     pub(crate) fn learn_output(&mut self, name: &str, output: &Json<'_>) {
-        if self.values == Values::Masked
+        if self.is_masking()
             && let Some(value) = output.get("value")
         {
             self.learn(&Marks::of_output(output).root().member(name), value);
@@ -124,12 +138,12 @@ impl Masking {
 
     /// Returns whether a place itself is hidden, whatever is there.
     pub(crate) fn hides_place(&self, place: &Place<'_>) -> bool {
-        self.values == Values::Masked && place.is_hidden()
+        self.is_masking() && place.is_hidden()
     }
 
     /// Returns whether the value at a place is hidden as a whole.
     pub(crate) fn hides(&self, place: &Place<'_>, value: &Json<'_>) -> bool {
-        self.values == Values::Masked
+        self.is_masking()
             && (place.is_hidden()
                 || match value {
                     Json::Text(text) => self.hides_text(text),
@@ -142,7 +156,7 @@ impl Masking {
 
     /// Returns whether a text is a copy of a hidden one, or contains one.
     pub(crate) fn hides_text(&self, text: &str) -> bool {
-        self.values == Values::Masked
+        self.is_masking()
             && (self.copies.are_in(text)
                 // Inside, the text may be escaped.
                 || Json::parse_inside(text).is_some_and(|inner| {
@@ -169,7 +183,7 @@ impl Masking {
     pub(crate) fn show(&self, place: &Place<'_>, value: &Json<'_>) -> (Shown, bool) {
         match self.values {
             Values::All => (Shown::Value(value.to_raw()), false),
-            Values::None => (Shown::Omitted, false),
+            Values::None => (Shown::Omitted, self.hides_a_part(place, value)),
             Values::Masked if self.hides(place, value) => (Shown::Hidden, true),
             Values::Masked if !self.hides_a_part(place, value) => {
                 (Shown::Value(value.to_raw()), false)

@@ -8,15 +8,14 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use remote_state_core::{
-    Error, ErrorKind, HeaderReader, Progress, ReadOptions, Result, Serial, StateHeader, StateRead,
-    StateStore, StateVersion, VersionId, Workspace,
+    Error, ErrorKind, ReadOptions, Result, Serial, StateHeader, StateStore, StateVersion,
+    VersionId, Workspace,
 };
+
+use crate::heading::{Depth, read_heading};
 
 /// How many headers are read at the same time.
 const HEADERS_IN_FLIGHT: usize = 8;
-
-/// Most headers are in so many bytes; the outputs stand before their end.
-const HEADER_BYTES: u64 = 64 << 10;
 
 /// A stored version of a state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -267,24 +266,8 @@ async fn header(
     workspace: &Workspace,
     version: Option<VersionId>,
 ) -> Result<Option<StateHeader>> {
-    let options = options(version);
-    let beginning = options.clone().with_limit(HEADER_BYTES);
-    for options in [beginning, options] {
-        let read = store.read(workspace, &options).await?;
-        let Some(StateRead { mut body, .. }) = read else { return Ok(None) };
-        let mut reader = HeaderReader::new();
-        while let Some(bytes) = body.next().await.transpose()? {
-            match reader.feed(&bytes) {
-                Ok(Progress::NeedsMore) => {}
-                Ok(Progress::Done) => break,
-                Err(_) => return Ok(None),
-            }
-        }
-        if let Ok(header) = reader.finish() {
-            return Ok(Some(header));
-        }
-    }
-    Ok(None)
+    let heading = read_heading(store, workspace, &options(version), Depth::Whole).await?;
+    Ok(heading.and_then(|heading| heading.header.ok().flatten()))
 }
 
 /// Returns how to read a version; the current state without one.

@@ -284,6 +284,10 @@ fn service(
         "NoSuchVersion" => {
             (Outcome::Refused, about.error(ErrorKind::NotFound, "that version does not exist"))
         }
+        // "Invalid version id specified": it is not of the form that the store gives to ids.
+        "InvalidArgument" if about.operation == "read" && names_version_id(sentence) => {
+            (Outcome::Refused, about.error(ErrorKind::NotFound, "that version does not exist"))
+        }
         // "The specified method is not allowed against this resource": the store's reply for a
         // version that records a deletion.
         "MethodNotAllowed" if about.operation == "read" => (
@@ -397,6 +401,10 @@ pub(crate) fn clocks_differ(about: About<'_>) -> (Outcome, Error) {
     let error =
         about.error(ErrorKind::CredentialInvalid, reason).with_hint("set this machine's clock");
     (Outcome::Refused, error)
+}
+
+fn names_version_id(sentence: Option<&str>) -> bool {
+    sentence.is_some_and(|sentence| sentence.to_ascii_lowercase().contains("version id"))
 }
 
 /// The service failed, and does not know itself what became of the request.

@@ -1,9 +1,16 @@
 //! States and lock records.
 
+use std::collections::BTreeMap;
+
 use remote_state_core::{
-    HeaderReader, LockInfo, OutputReader, Outputs, Progress, ResourceInstance, Result, StateFormat,
-    StateHeader, check_readable, mean_the_same,
+    HeaderReader, InstanceKey, InstanceReader, LockInfo, OutputReader, Outputs, Progress,
+    ResourceInstance, Result, StateFormat, StateHeader, StatePart, check_readable, mean_the_same,
 };
+use remote_state_operations::StateText;
+use remote_state_operations::diff::{
+    Comparison, DiffOptions, OutputChange, ProviderChange, Report, ResourceChange,
+};
+use serde_json::value::RawValue;
 
 /// The header, without the rest.
 pub(crate) fn header(bytes: &[u8]) {
@@ -46,6 +53,87 @@ pub(crate) fn outputs(bytes: &[u8]) {
 pub(crate) fn resources(bytes: &[u8]) {
     if let Ok(instances) = ResourceInstance::parse_all(bytes) {
         assert!(instances.iter().all(|instance| !instance.address.is_empty()));
+    }
+}
+
+/// The resources one by one: the same ones, whatever the pieces in which they arrive.
+pub(crate) fn instances(bytes: &[u8]) {
+    let read = |step: usize| {
+        let mut reader = InstanceReader::new().with_checks();
+        let mut parts = Vec::new();
+        let (mut pending, mut addresses) = (Vec::new(), Vec::new());
+        for chunk in bytes.chunks(step) {
+            reader.feed(chunk, &mut |part| {
+                match part {
+                    StatePart::ResourcesBegin => {
+                        addresses.clear();
+                        pending.clear();
+                    }
+                    StatePart::InstancesBegin => pending.clear(),
+                    StatePart::Instance(json, span, _) => {
+                        parts.push(format!("{span:?} {json}"));
+                        pending.push(json.to_owned());
+                    }
+                    StatePart::Resource(head) => {
+                        for json in pending.drain(..) {
+                            let members: Option<BTreeMap<String, &RawValue>> =
+                                serde_json::from_str(&json).unwrap_or_default();
+                            let members = members.unwrap_or_default();
+                            let key = members.get("index_key").filter(|key| key.get() != "null");
+                            let key = key.map(|key| InstanceKey::parse(key.get()));
+                            addresses.push(head.address(key.unwrap_or(InstanceKey::None)));
+                        }
+                    }
+                    other => parts.push(format!("{other:?}")),
+                }
+                Ok(())
+            })?;
+        }
+        reader.finish().map(|header| (header.format, parts, addresses))
+    };
+    same_however_cut(bytes, read);
+    let has_folded_names = {
+        let text = String::from_utf8_lossy(bytes);
+        text.contains('\\') || text.chars().any(|c| c.is_uppercase() || !c.is_ascii())
+    };
+    if let (Ok((StateFormat::Plain { version: 4 }, _, mut addresses)), false) =
+        (read(usize::MAX), has_folded_names)
+        && let Ok(all) = ResourceInstance::parse_all(bytes)
+    {
+        addresses.sort();
+        let one_by_one: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+        let at_once: Vec<_> = all.into_iter().map(|instance| instance.address).collect();
+        assert_eq!(one_by_one, at_once, "the same instances");
+    }
+}
+
+/// What two states differ in: the input is one of them, a separator line, and the other. A state
+/// differs in nothing from itself.
+pub(crate) fn diff(bytes: &[u8]) {
+    struct Ignored;
+    impl Report for Ignored {
+        type Error = remote_state_core::Error;
+        fn resource(&mut self, _: &ResourceChange) -> Result<()> {
+            Ok(())
+        }
+        fn output(&mut self, _: &OutputChange) -> Result<()> {
+            Ok(())
+        }
+        fn provider(&mut self, _: &ProviderChange) -> Result<()> {
+            Ok(())
+        }
+    }
+    let at = bytes.windows(SEPARATOR.len()).position(|window| window == SEPARATOR);
+    let (one, other) =
+        at.map_or((bytes, bytes), |at| (&bytes[..at], &bytes[at + SEPARATOR.len()..]));
+    let options = DiffOptions::default().with_data(true);
+    let text = |state: &[u8]| StateText::from(bytes::Bytes::copy_from_slice(state));
+    for (one, other) in [(one, other), (other, one), (one, one)] {
+        let (a, b) = (text(one), text(other));
+        if let Ok(comparison) = Comparison::new(&a, &b, &options) {
+            let summary = comparison.run(&mut Ignored).expect("what was read once is read again");
+            assert!(one != other || !summary.has_differences(), "a state differs from itself");
+        }
     }
 }
 

@@ -5,6 +5,8 @@ mod clock;
 mod configuration;
 mod dev;
 mod dev_file;
+mod diff;
+mod find;
 mod lock;
 mod output;
 mod pressure;
@@ -40,5 +42,7 @@ fn main() -> ExitCode {
     dev::tests(&mut suite);
     dev_file::tests(&mut suite);
     clock::tests(&mut suite);
+    diff::tests(&mut suite);
+    find::tests(&mut suite);
     suite.run()
 }

@@ -11,6 +11,7 @@ mod interrupt;
 mod lost_server;
 mod migration;
 mod native;
+mod operations;
 mod project;
 mod readable;
 mod sharing;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
     lost_server::add(&mut suite);
     migration::add(&mut suite);
     native::add(&mut suite);
+    operations::add(&mut suite);
     readable::add(&mut suite);
     sharing::add(&mut suite);
     signals::add(&mut suite);

@@ -90,6 +90,7 @@ const EDGES: &[Edges] = &[
         always: &[
             CORE,
             "remote-state-conformance",
+            "remote-state-operations",
             "remote-state-oss",
             "remote-state-s3",
             "remote-state-server",

@@ -5,6 +5,7 @@ mod completions;
 mod config;
 mod diff;
 mod exec;
+mod find;
 mod held;
 mod history;
 mod inventory;
@@ -55,6 +56,7 @@ async fn with_store(session: &mut Session, command: Command) -> Result<(), Failu
         Command::History(args) => history::run(session, &args).await,
         Command::Restore(args) => restore::restore(session, &args).await,
         Command::Undelete(args) => restore::undelete(session, &args).await,
+        Command::Find(args) => find::run(session, &args).await,
         Command::Show(args) => show::run(session, &args).await,
         Command::Workspace(args) => workspace::run(session, args).await,
         Command::Lock(args) => lock::lock(session, &args).await,

@@ -28,8 +28,9 @@ pub enum StatePart<'a> {
     ResourcesBegin,
     /// The instances of a resource begin. If the same resource had some before, they do not count.
     InstancesBegin,
-    /// An instance as JSON, and the place of its bytes in the state.
-    Instance(&'a str, Range<u64>),
+    /// An instance as JSON, the place of its bytes in the state, and what is known of its resource
+    /// by now.
+    Instance(&'a str, Range<u64>, &'a ResourceHead),
     /// A resource has ended. Its instances are those since the last
     /// [`InstancesBegin`](Self::InstancesBegin), if that came after the last resource.
     Resource(&'a ResourceHead),
@@ -44,7 +45,7 @@ impl fmt::Debug for StatePart<'_> {
             Self::Output(name, ..) => f.debug_tuple("Output").field(name).finish_non_exhaustive(),
             Self::ResourcesBegin => f.write_str("ResourcesBegin"),
             Self::InstancesBegin => f.write_str("InstancesBegin"),
-            Self::Instance(_, span) => {
+            Self::Instance(_, span, _) => {
                 f.debug_tuple("Instance").field(span).finish_non_exhaustive()
             }
             Self::Resource(head) => f.debug_tuple("Resource").field(head).finish(),
@@ -403,7 +404,7 @@ impl InstanceReader {
         let text = String::from_utf8_lossy(&self.text);
         match self.level {
             Level::Outputs => sink(StatePart::Output(&self.name(), &text, self.began..end)),
-            Level::Instances => sink(StatePart::Instance(&text, self.began..end)),
+            Level::Instances => sink(StatePart::Instance(&text, self.began..end, &self.head)),
             Level::Top => sink(StatePart::Checks(&text)),
             Level::Resources => Ok(()),
             Level::Resource => {
@@ -466,7 +467,7 @@ mod tests {
                     StatePart::Output(name, json, _) => format!("{name}={json}"),
                     StatePart::ResourcesBegin => "[".to_owned(),
                     StatePart::InstancesBegin => "(".to_owned(),
-                    StatePart::Instance(json, span) => {
+                    StatePart::Instance(json, span, _) => {
                         let range = usize::try_from(span.start).unwrap()
                             ..usize::try_from(span.end).unwrap();
                         assert_eq!(&state[range], json);

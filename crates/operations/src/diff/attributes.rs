@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-use crate::diff::path;
 use crate::diff::report::{AttributeChange, AttributeChangeKind};
 use crate::diff::rise::longest_rise;
 use crate::json::{ArrayOrder, Json, JsonHasher};
 use crate::masking::{Masking, Place, Shown};
+use crate::path;
 
 /// The most pairs of elements whose similarity is looked at.
 const MOST_COMPARED: usize = 10_000;
@@ -132,8 +132,8 @@ impl<'c> Comparer<'c> {
         self.found.push(AttributeChange {
             path: path.to_owned(),
             change: AttributeChangeKind::Changed,
-            before: Shown::Hidden,
-            after: Shown::Hidden,
+            before: self.masking.hidden(),
+            after: self.masking.hidden(),
             is_sensitive: true,
         });
     }

@@ -28,8 +28,8 @@ pub(crate) struct Entry {
     deposed: Name,
     key: Key,
     is_managed: bool,
-    /// Of everything that is compared.
-    pub(crate) hash: u128,
+    /// Of everything that is compared. A number of 128 bits would have to be aligned.
+    hash: [u64; 2],
     start: u64,
     length: u32,
 }
@@ -58,7 +58,7 @@ impl Entry {
                 InstanceKey::Other(json) => Key::Other(names.add(json)),
             },
             is_managed: !head.is_data(),
-            hash: pending.hash,
+            hash: halves(pending.hash),
             start: pending.span.start,
             length: u32::try_from(pending.span.end - pending.span.start).unwrap_or(u32::MAX),
         }
@@ -67,6 +67,11 @@ impl Entry {
     /// Returns where the bytes are.
     pub(crate) fn span(&self) -> Range<u64> {
         self.start..self.start + u64::from(self.length)
+    }
+
+    /// Returns whether all that is compared is equal.
+    pub(crate) fn equals(&self, other: &Self) -> bool {
+        self.hash == other.hash
     }
 
     pub(crate) fn is_deposed(&self) -> bool {
@@ -140,6 +145,11 @@ impl Order {
             })
             .then_with(|| text(one.deposed).cmp(&text(other.deposed)))
     }
+}
+
+fn halves(hash: u128) -> [u64; 2] {
+    let low = hash & u128::from(u64::MAX);
+    [low, hash >> 64].map(|half| u64::try_from(half).unwrap_or(0))
 }
 
 fn class(key: Key) -> u8 {

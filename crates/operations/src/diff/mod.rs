@@ -11,7 +11,6 @@ mod moves;
 mod names;
 mod options;
 mod outputs;
-mod path;
 mod report;
 mod rise;
 mod scan;
@@ -31,10 +30,12 @@ use crate::diff::index::{Entry, Order};
 use crate::diff::instances::{Difference, id};
 use crate::diff::moves::By;
 use crate::diff::names::Name;
-use crate::diff::scan::{Scanned, Shared, parse};
+use crate::diff::scan::{Scanned, Shared};
 pub use crate::json::ArrayOrder;
 use crate::json::JsonHasher;
 use crate::masking::{Marks, Masking};
+use crate::parsed::parse;
+use crate::pattern::Pattern;
 use crate::text::StateText;
 
 /// Two states after the first pass.
@@ -44,6 +45,7 @@ pub struct Comparison<'t> {
     b: Scanned<'t>,
     shared: Shared,
     order: ArrayOrder,
+    address: Option<Pattern>,
 }
 
 impl<'t> Comparison<'t> {
@@ -62,7 +64,7 @@ impl<'t> Comparison<'t> {
         let a = a.map_err(|error| error.with_context("state", "the first one"))?;
         let b = Scanned::scan(b, &mut shared, options);
         let b = b.map_err(|error| error.with_context("state", "the second one"))?;
-        Ok(Self { a, b, shared, order: options.order })
+        Ok(Self { a, b, shared, order: options.order, address: options.address.clone() })
     }
 
     /// Returns the headers of both states.
@@ -115,10 +117,10 @@ impl<'t> Comparison<'t> {
         &self,
         report: &mut R,
         summary: &mut Summary,
-    ) -> Result<BTreeMap<(Name, Name), u64>, R::Error> {
+    ) -> Result<Providers, R::Error> {
         let order = Order::new(&self.shared.names, self.a.entries.iter().chain(&self.b.entries));
         let mut providers = BTreeMap::new();
-        let mut pairs = self.pairs(&order);
+        let mut pairs = self.pairs(&order, summary, &mut providers);
         let only = |pairs: &[Pair], of_a: bool| -> Vec<u32> {
             let number = |pair: &Pair| match pair {
                 (Some(number), None) if of_a => Some(*number),
@@ -143,10 +145,14 @@ impl<'t> Comparison<'t> {
                 state.entries.get(number? as usize).copied()
             };
             let (a, b) = (entry(&self.a, a), entry(&self.b, b));
-            if let (Some(a), Some(b)) = (a, b)
-                && a.provider != b.provider
+            // A move is asked for by either address.
+            if !a.is_some_and(|a| self.is_asked_for(&a))
+                && !b.is_some_and(|b| self.is_asked_for(&b))
             {
-                *providers.entry((a.provider, b.provider)).or_insert(0) += 1;
+                continue;
+            }
+            if let (Some(a), Some(b)) = (a, b) {
+                count_providers(&mut providers, &a, &b);
             }
             match self.compare(a, b, by)? {
                 Some(change) => {
@@ -159,8 +165,9 @@ impl<'t> Comparison<'t> {
         Ok(providers)
     }
 
-    /// Pairs the instances with one address, in the order of the addresses.
-    fn pairs(&self, order: &Order) -> Vec<Pair> {
+    /// Pairs the instances with one address, in the order of the addresses, and counts those that
+    /// are the same.
+    fn pairs(&self, order: &Order, summary: &mut Summary, providers: &mut Providers) -> Vec<Pair> {
         let sorted = |entries: &[Entry]| {
             let mut numbers: Vec<u32> = (0..).take(entries.len()).collect();
             numbers.sort_by(|one, other| {
@@ -179,17 +186,31 @@ impl<'t> Comparison<'t> {
             let entry = |state: &Scanned<'_>, number: Option<&u32>| {
                 state.entries.get(*number? as usize).copied()
             };
-            let compared = match (entry(&self.a, a.peek()), entry(&self.b, b.peek())) {
+            let next = (entry(&self.a, a.peek()), entry(&self.b, b.peek()));
+            let compared = match &next {
                 (None, None) => return pairs,
                 (Some(_), None) => std::cmp::Ordering::Less,
                 (None, Some(_)) => std::cmp::Ordering::Greater,
-                (Some(one), Some(other)) => order.compare(&one, &other),
+                (Some(one), Some(other)) => order.compare(one, other),
             };
-            pairs.push((
-                if compared.is_le() { a.next() } else { None },
-                if compared.is_ge() { b.next() } else { None },
-            ));
+            let pair = (a.next_if(|_| compared.is_le()), b.next_if(|_| compared.is_ge()));
+            match (pair, next) {
+                // Most are the same: nothing more has to be known of them.
+                ((Some(_), Some(_)), (Some(one), Some(other))) if one.equals(&other) => {
+                    if self.is_asked_for(&one) {
+                        count_providers(providers, &one, &other);
+                        summary.unchanged += 1;
+                    }
+                }
+                (pair, _) => pairs.push(pair),
+            }
         }
+    }
+
+    fn is_asked_for(&self, entry: &Entry) -> bool {
+        let covers =
+            |pattern: &Pattern| pattern.covers(&entry.address(&self.shared.names).to_string());
+        self.address.as_ref().is_none_or(covers)
     }
 
     /// Compares an instance; `None` if it is the same.
@@ -220,9 +241,6 @@ impl<'t> Comparison<'t> {
             };
             return Ok(Some(change));
         };
-        if a.hash == b.hash && by.is_none() {
-            return Ok(None);
-        }
         let (one, other) = (self.a.read(a.span())?, self.b.read(b.span())?);
         let (one, other) = (parse(&one)?, parse(&other)?);
         let kinds = (names.text(a.kind), names.text(b.kind));
@@ -247,6 +265,15 @@ impl<'t> Comparison<'t> {
             }
         });
         Ok(Some(change))
+    }
+}
+
+/// How many instances have another provider, by the pair of providers.
+type Providers = BTreeMap<(Name, Name), u64>;
+
+fn count_providers(providers: &mut Providers, a: &Entry, b: &Entry) {
+    if a.provider != b.provider {
+        *providers.entry((a.provider, b.provider)).or_insert(0) += 1;
     }
 }
 

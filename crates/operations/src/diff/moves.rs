@@ -6,9 +6,10 @@ use remote_state_core::Result;
 
 use crate::diff::index::Entry;
 use crate::diff::names::Name;
-use crate::diff::scan::{Scanned, Shared, parse};
+use crate::diff::scan::{Scanned, Shared};
 use crate::json::Json;
 use crate::masking::attributes;
+use crate::parsed::parse;
 
 /// By what two instances are one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

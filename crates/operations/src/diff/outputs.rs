@@ -3,9 +3,10 @@
 use remote_state_core::Result;
 
 use crate::diff::report::{AttributeChangeKind, OutputChange};
-use crate::diff::scan::{Scanned, Shared, parse};
+use crate::diff::scan::{Scanned, Shared};
 use crate::json::Json;
 use crate::masking::{Marks, Shown, Values};
+use crate::parsed::parse;
 
 /// Compares one output; `None` if it is the same.
 pub(crate) fn compare(

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use remote_state_core::{
-    Error, ErrorKind, InstanceKey, InstanceReader, Result, StateFormat, StateHeader, StatePart,
-    as_version_4, secret_attributes,
+    InstanceReader, Result, StateFormat, StateHeader, StatePart, as_version_4, secret_attributes,
 };
 
 use crate::diff::index::{Entry, Pending};
@@ -13,6 +12,7 @@ use crate::diff::names::{Name, Names};
 use crate::diff::options::{DiffOptions, Only};
 use crate::json::{Json, JsonHasher};
 use crate::masking::{Masking, attributes};
+use crate::parsed::{key, parse};
 use crate::text::StateText;
 
 /// A state after the first pass.
@@ -71,17 +71,6 @@ impl<'t> Scanned<'t> {
     }
 }
 
-/// Parses an instance or an output that has been found.
-pub(crate) fn parse(text: &str) -> Result<Json<'_>> {
-    Json::parse(text).map_err(|_| {
-        Error::new(
-            ErrorKind::InvalidState,
-            "read state",
-            "not a Terraform state: its resources cannot be read",
-        )
-    })
-}
-
 struct Scan<'s> {
     shared: &'s mut Shared,
     options: &'s DiffOptions,
@@ -133,7 +122,7 @@ impl<'s> Scan<'s> {
                 self.pending.clear();
             }
             StatePart::InstancesBegin => self.pending.clear(),
-            StatePart::Instance(json, span) => {
+            StatePart::Instance(json, span, _) => {
                 let instance = parse(json)?;
                 self.shared.masking.learn_instance("", &instance);
                 if !instance.is_null() {
@@ -151,14 +140,8 @@ impl<'s> Scan<'s> {
                 {
                     return Ok(());
                 }
-                for one in pending {
-                    let is_asked_for = self.options.address.as_ref().is_none_or(|pattern| {
-                        pattern.covers(&head.address(one.key.clone()).to_string())
-                    });
-                    if is_asked_for {
-                        self.entries.push(Entry::new(&mut self.shared.names, head, &one));
-                    }
-                }
+                let names = &mut self.shared.names;
+                self.entries.extend(pending.iter().map(|one| Entry::new(names, head, one)));
             }
             _ => {}
         }
@@ -172,15 +155,6 @@ fn pending(hasher: &JsonHasher, instance: &Json<'_>, span: Range<u64>) -> Pendin
         deposed: instance.text("deposed").unwrap_or_default().to_owned(),
         hash: hash(hasher, instance),
         span,
-    }
-}
-
-/// Returns the key of an instance.
-pub(crate) fn key(instance: &Json<'_>) -> InstanceKey {
-    match instance.get("index_key") {
-        None | Some(Json::Null) => InstanceKey::None,
-        Some(Json::Text(text)) => InstanceKey::Text(text.clone().into_owned()),
-        Some(other) => InstanceKey::parse(other.to_raw().get()),
     }
 }
 

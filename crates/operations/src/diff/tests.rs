@@ -312,6 +312,19 @@ fn one_part_or_some_addresses_can_be_compared_alone() {
 }
 
 #[test]
+fn a_move_is_told_for_either_of_its_addresses() {
+    let one = |name: &str| {
+        state(&[resource(name, &instance(r#""id":"1""#)), resource("z", "{}")].join(","))
+    };
+    for pattern in ["t.a", "t.b"] {
+        let options = DiffOptions::default().with_address(Some(Pattern::new(pattern)));
+        let (found, summary) = compare_states(&one("a"), &one("b"), &options);
+        assert_eq!(found, ["moved t.b from t.a by id \"1\""]);
+        assert_eq!((summary.moved, summary.unchanged), (1, 0));
+    }
+}
+
+#[test]
 fn nothing_sensitive_is_shown_on_either_side() {
     let before = resource(
         "a",
@@ -338,6 +351,12 @@ fn nothing_sensitive_is_shown_on_either_side() {
     let options = DiffOptions::default().with_values(Values::None);
     let (found, _) = compare_states(&state(&before), &state(&after), &options);
     assert_eq!(found[1], "  deep.map.k omitted omitted");
+    let marked = |key: &str| {
+        let instance = r#"{"attributes":{"m":{"KEY":"x"}},"sensitive_attributes":[[{"type":"get_attr","value":"m"}]]}"#;
+        state(&resource("a", &instance.replace("KEY", key)))
+    };
+    let (found, _) = compare_states(&marked("one"), &marked("two"), &options);
+    assert_eq!(found, ["changed t.a", "  m omitted omitted"]);
 }
 
 #[test]
