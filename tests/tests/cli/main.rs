@@ -18,6 +18,7 @@ mod signals;
 mod support;
 mod terminal;
 mod usage;
+mod versions;
 mod workspace;
 
 use std::process::ExitCode;
@@ -44,5 +45,6 @@ fn main() -> ExitCode {
     clock::tests(&mut suite);
     diff::tests(&mut suite);
     find::tests(&mut suite);
+    versions::tests(&mut suite);
     suite.run()
 }

@@ -10,6 +10,7 @@ pub(crate) fn add(suite: &mut Suite) {
     each(suite, "what_we_wrote_is_read_natively_and_nothing_is_to_be_changed", ours_first);
     each(suite, "exec_goes_through_the_full_cycle", cycle);
     each(suite, "reading_creates_nothing", reads);
+    each(suite, "an_older_version_is_restored_and_native_terraform_goes_on", restored);
 }
 
 fn native_first(server: &OssServer, bucket: &'static str, locks: Locks) {
@@ -91,4 +92,31 @@ fn reads(server: &OssServer, bucket: &'static str, locks: Locks) {
     for key in ["env:/terraform.tfstate", "env:/ghost/terraform.tfstate"] {
         assert_eq!(server.object(bucket, key), None, "{key}");
     }
+}
+
+/// A bucket without versions has one state, and nothing to restore.
+fn restored(server: &OssServer, bucket: &'static str, locks: Locks) {
+    let project = Project::native(server, bucket, locks);
+    project.terraform(APPLY).run().success();
+    let before = project.stored("default");
+    project.terraform(&format!("{APPLY} -var v=2")).run().success();
+    let listed = project.ours("history --json").run().success().json();
+    let versions = listed["versions"].as_array().expect("it is a list");
+    if listed["versioning"] != "enabled" {
+        assert_eq!(versions.len(), 1, "{listed}");
+        project.ours("restore @1 --yes").run().code(4);
+        return;
+    }
+    let serial = |state: &[u8]| -> Option<u64> {
+        serde_json::from_slice::<Value>(state).expect("a state is JSON")["serial"].as_u64()
+    };
+    let wanted = versions.iter().find(|version| version["serial"].as_u64() == serial(&before));
+    let id = wanted.expect("it is a version")["id"].as_str().expect("it has an id");
+    let highest = serial(&project.stored("default"));
+    project.ours(&format!("restore id:{id} --yes")).run().success();
+    let restored = project.stored("default");
+    assert_eq!(serial(&restored), highest.map(|serial| serial + 1));
+    project.terraform("plan -input=false -detailed-exitcode").run().success();
+    let deleted = project.ours("diff --exit-code").run();
+    deleted.code(5);
 }

@@ -8,6 +8,7 @@ mod last_byte;
 mod object_lock;
 mod refused;
 mod version_list;
+mod versions;
 
 use std::process::ExitCode;
 
@@ -23,5 +24,6 @@ fn main() -> ExitCode {
     object_lock::add(&mut suite);
     refused::add(&mut suite);
     version_list::add(&mut suite);
+    versions::add(&mut suite);
     suite.run()
 }

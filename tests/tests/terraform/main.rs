@@ -17,6 +17,7 @@ mod readable;
 mod sharing;
 mod signals;
 mod variables;
+mod versions;
 
 use std::process::ExitCode;
 
@@ -39,5 +40,6 @@ fn main() -> ExitCode {
     sharing::add(&mut suite);
     signals::add(&mut suite);
     variables::add(&mut suite);
+    versions::add(&mut suite);
     suite.run()
 }

@@ -41,6 +41,11 @@ impl<'a> Project<'a> {
         project
     }
 
+    /// Returns a project with the same state that uses `backend "http"`, initialised.
+    pub(crate) fn over_http(&self) -> Self {
+        Self::http(self.place.clone())
+    }
+
     fn new(place: Place<'a>, program: &Requirement, is_native: bool) -> Self {
         let sandbox = Sandbox::new();
         sandbox.write("main.tf", CONFIGURATION);

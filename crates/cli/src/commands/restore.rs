@@ -106,8 +106,8 @@ async fn planned(
             session.ui.command("restore")
         )),
         (Wanted::Restore(_), ErrorKind::PreconditionFailed) if !how.force => error.with_hint(
-            "to restore it all the same, pass `--force`; to write the bytes as they were, pass \
-             `--verbatim`",
+            "to restore over another lineage, pass `--force`; if its serial cannot be raised, \
+             `--verbatim` writes the bytes as they were",
         ),
         _ => error,
     });

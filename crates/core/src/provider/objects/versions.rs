@@ -30,13 +30,27 @@ pub(super) fn versions_of(
         async move { objects.versions(&key, at).await }
     });
     match versions {
-        Versions::InOrder => listed,
+        Versions::InOrder => in_order(listed),
         Versions::ByTime => newest_first(listed),
         Versions::None => {
             let error = Error::new(ErrorKind::Unsupported, "list versions", unsupported);
             stream::once(ready(Err(error))).boxed()
         }
     }
+}
+
+/// Passes on the versions as the store lists them, if the newest is the first. Emulators that pass
+/// for a store that lists in order may list deletions after all versions.
+fn in_order(
+    mut versions: BoxStream<'static, Result<StateVersion>>,
+) -> BoxStream<'static, Result<StateVersion>> {
+    let checked = async move {
+        let Some(first) = versions.try_next().await? else { return Ok(versions) };
+        let is_newest = first.is_latest;
+        let all = stream::once(ready(Ok(first))).chain(versions).boxed();
+        Ok::<_, Error>(if is_newest { all } else { newest_first(all) })
+    };
+    stream::once(checked).try_flatten().boxed()
 }
 
 /// Sorts the versions of a store that lists them and their deletions in different orders.
