@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::config::key::Number;
+
 /// A configuration key's value, converted to the key's type.
 #[derive(Clone, PartialEq, Eq)]
 pub enum ConfigValue {
@@ -63,6 +65,36 @@ pub(crate) fn without_userinfo(text: &str) -> Cow<'_, str> {
     }
 }
 
+impl From<bool> for ConfigValue {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl From<Number> for ConfigValue {
+    fn from(Number(text): Number) -> Self {
+        Self::Number(text)
+    }
+}
+
+impl From<String> for ConfigValue {
+    fn from(text: String) -> Self {
+        Self::String(text)
+    }
+}
+
+impl From<Vec<String>> for ConfigValue {
+    fn from(items: Vec<String>) -> Self {
+        Self::List(items)
+    }
+}
+
+impl From<BTreeMap<String, String>> for ConfigValue {
+    fn from(members: BTreeMap<String, String>) -> Self {
+        Self::Map(members)
+    }
+}
+
 /// Hides the value: only its key knows whether it is a secret.
 impl fmt::Debug for ConfigValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -108,6 +140,12 @@ impl Origin {
     /// Creates an origin from a place in a file.
     pub fn file(path: impl AsRef<Path>, line: impl Into<Option<usize>>) -> Self {
         Self::File { path: path.as_ref().to_owned(), line: line.into() }
+    }
+
+    /// Returns whether the value was configured for this store: it is neither a default nor from
+    /// the environment, which all programs share.
+    pub fn is_of_configuration(&self) -> bool {
+        !matches!(self, Self::Default | Self::Environment(_))
     }
 }
 

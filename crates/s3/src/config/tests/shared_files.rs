@@ -72,7 +72,7 @@ fn file_and_line_that_set_an_endpoint_are_named() {
     let home = Home::with(&[("config", SOME)]);
     let config = home.config(&[("profile", "dev")], &[]).unwrap();
     let place = format!("{}:7", home.0.path().join(".aws").join("config").display());
-    assert_eq!(config.origins.endpoint, Some(place.clone()));
+    assert_eq!(config.resolved.origin(keys::ENDPOINTS_S3).to_string(), place);
     let error = Home::with(&[]).config(
         &[("use_fips_endpoint", "true"), ("profile", "dev")],
         &[("AWS_CONFIG_FILE", home.0.path().join(".aws/config").to_str().unwrap())],
