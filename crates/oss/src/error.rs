@@ -13,7 +13,7 @@ pub(crate) use remote_state_core::provider::{Failure, Outcome};
 use remote_state_core::{Advice, Error, ErrorKind};
 use serde::Deserialize;
 
-use crate::config::{keys, nonempty};
+use crate::config::keys;
 
 /// The subject of a request, for messages.
 #[derive(Clone, Copy, Debug)]
@@ -34,9 +34,9 @@ pub(crate) struct About<'a> {
 impl About<'_> {
     /// Returns where the endpoint, or the region that it follows from, was set.
     fn endpoint_origin(&self) -> String {
-        let key = match nonempty(self.config, keys::ENDPOINT) {
+        let key = match self.config.get(keys::ENDPOINT) {
+            None | Some("") => keys::REGION,
             Some(_) => keys::ENDPOINT,
-            None => keys::REGION,
         };
         format!("{} (`{}`)", self.config.origin(key), key.name())
     }

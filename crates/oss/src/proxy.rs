@@ -8,7 +8,7 @@ use remote_state_core::config::{Origin, ResolvedConfig};
 use remote_state_core::provider::{NoProxy, ProxyFailed, ProxyName};
 use url::Url;
 
-use crate::config::{keys, nonempty};
+use crate::config::keys;
 
 /// A proxy, or why the configured value cannot be used.
 type Named = Result<Proxy, ProxyFailed>;
@@ -39,7 +39,7 @@ impl Proxies {
     /// that this store never contacts: a bad value there fails only when a request needs it.
     pub(crate) fn from_resolved(config: &ResolvedConfig) -> Result<Self> {
         let key = keys::PROXY;
-        let proxy = match nonempty(config, key) {
+        let proxy = match config.get(key).filter(|text| !text.is_empty()) {
             None => None,
             Some(text) => {
                 let origin = config.origin(key);

@@ -18,7 +18,7 @@ use remote_state_core::{Error, ErrorKind, Result};
 use remote_state_s3::{Dialect, DialectName, OwnKeys, S3Config, keys as s3_keys};
 use url::Url;
 
-use crate::keys;
+use crate::keys::{self, PROVIDER};
 
 /// The variables of the environment that are passed on: this machine's files, certificates and
 /// proxies. The others are not: credentials are resolved here, where the variables of Spaces take
@@ -78,6 +78,7 @@ impl SpacesConfig {
     /// `ConfigInvalid` with the key and where its value was set; `CredentialInvalid` if an access
     /// key and its secret do not come from the same kind of variables.
     pub fn from_resolved(config: &ResolvedConfig) -> Result<Self> {
+        config.check_provider(&PROVIDER)?;
         let region = config.get(keys::REGION);
         check_region(config, region)?;
         check_pair(config)?;

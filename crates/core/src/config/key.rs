@@ -73,7 +73,7 @@ impl<T> fmt::Debug for Key<T> {
 }
 
 /// A type that the value of a key can have.
-pub trait ValueType: Into<ConfigValue> + 'static {
+pub trait ValueType: 'static {
     /// The type as the table names it.
     const KIND: ValueKind;
 
@@ -82,6 +82,9 @@ pub trait ValueType: Into<ConfigValue> + 'static {
 
     /// Returns the value; `None` if it has another type.
     fn lend(value: &ConfigValue) -> Option<Self::Lent<'_>>;
+
+    /// Returns the value as a configuration keeps it.
+    fn keep(self) -> ConfigValue;
 }
 
 impl ValueType for bool {
@@ -91,6 +94,10 @@ impl ValueType for bool {
     fn lend(value: &ConfigValue) -> Option<Self> {
         if let ConfigValue::Bool(value) = value { Some(*value) } else { None }
     }
+
+    fn keep(self) -> ConfigValue {
+        ConfigValue::Bool(self)
+    }
 }
 
 impl ValueType for String {
@@ -99,6 +106,10 @@ impl ValueType for String {
 
     fn lend(value: &ConfigValue) -> Option<&str> {
         if let ConfigValue::String(text) = value { Some(text) } else { None }
+    }
+
+    fn keep(self) -> ConfigValue {
+        ConfigValue::String(self)
     }
 }
 
@@ -113,6 +124,10 @@ impl ValueType for Number {
     fn lend(value: &ConfigValue) -> Option<&str> {
         if let ConfigValue::Number(text) = value { Some(text) } else { None }
     }
+
+    fn keep(self) -> ConfigValue {
+        ConfigValue::Number(self.0)
+    }
 }
 
 impl ValueType for Vec<String> {
@@ -122,6 +137,10 @@ impl ValueType for Vec<String> {
     fn lend(value: &ConfigValue) -> Option<&[String]> {
         if let ConfigValue::List(items) = value { Some(items) } else { None }
     }
+
+    fn keep(self) -> ConfigValue {
+        ConfigValue::List(self)
+    }
 }
 
 impl ValueType for BTreeMap<String, String> {
@@ -130,6 +149,10 @@ impl ValueType for BTreeMap<String, String> {
 
     fn lend(value: &ConfigValue) -> Option<Self::Lent<'_>> {
         if let ConfigValue::Map(members) = value { Some(members.iter()) } else { None }
+    }
+
+    fn keep(self) -> ConfigValue {
+        ConfigValue::Map(self)
     }
 }
 

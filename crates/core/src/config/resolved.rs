@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use crate::advice::{Advice, KeyValue};
-use crate::config::key::{Key, KeyType};
+use crate::config::key::{Key, KeyType, ValueType as _};
 use crate::config::resolve::resolve;
 use crate::config::setting::Setting;
 use crate::config::spec::{ConfigKeySpec, ProviderSpec};
@@ -175,7 +175,7 @@ impl ResolvedConfig {
     /// Returns a copy in which one key has another value.
     #[must_use]
     pub fn with<T: KeyType>(mut self, key: Key<T>, value: T::Set, origin: Origin) -> Self {
-        self.values.insert(key.name(), Sourced::new(value.into(), origin));
+        self.values.insert(key.name(), Sourced::new(value.keep(), origin));
         self
     }
 
@@ -184,6 +184,20 @@ impl ResolvedConfig {
     pub fn without<T>(mut self, key: Key<Option<T>>) -> Self {
         self.values.remove(key.name());
         self
+    }
+
+    /// Checks that this is a configuration of a provider, before its keys are looked up.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if it is one of another provider.
+    pub fn check_provider(&self, expected: &ProviderSpec) -> Result<()> {
+        let (found, expected) = (self.provider.scheme, expected.scheme);
+        if found == expected {
+            return Ok(());
+        }
+        Err(Error::config(format!(
+            "the configuration is one of provider `{found}`, and not of `{expected}`"
+        )))
     }
 
     /// Checks that no text holds a line break or another control character, unless its row allows

@@ -7,8 +7,6 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::config::key::Number;
-
 /// A configuration key's value, converted to the key's type.
 #[derive(Clone, PartialEq, Eq)]
 pub enum ConfigValue {
@@ -62,36 +60,6 @@ pub(crate) fn without_userinfo(text: &str) -> Cow<'_, str> {
     match searched.rfind('@') {
         Some(at) => format!("{scheme}://<secret>{}", &rest[at..]).into(),
         None => text.into(),
-    }
-}
-
-impl From<bool> for ConfigValue {
-    fn from(value: bool) -> Self {
-        Self::Bool(value)
-    }
-}
-
-impl From<Number> for ConfigValue {
-    fn from(Number(text): Number) -> Self {
-        Self::Number(text)
-    }
-}
-
-impl From<String> for ConfigValue {
-    fn from(text: String) -> Self {
-        Self::String(text)
-    }
-}
-
-impl From<Vec<String>> for ConfigValue {
-    fn from(items: Vec<String>) -> Self {
-        Self::List(items)
-    }
-}
-
-impl From<BTreeMap<String, String>> for ConfigValue {
-    fn from(members: BTreeMap<String, String>) -> Self {
-        Self::Map(members)
     }
 }
 

@@ -94,6 +94,7 @@ impl OssConfig {
     /// `ConfigInvalid` with the key and where its value was set; `CredentialInvalid` for a profile
     /// that cannot be read.
     pub fn from_resolved(config: &ResolvedConfig) -> Result<Self> {
+        config.check_provider(&PROVIDER)?;
         identity::without_foreign_token(config).check_printable()?;
         let bucket = config.get(keys::BUCKET);
         check_bucket(bucket).map_err(|reason| config.invalid(keys::BUCKET, reason))?;
@@ -162,7 +163,7 @@ impl OssConfig {
 }
 
 /// Returns a value that is set and not empty.
-pub(crate) fn nonempty(config: &ResolvedConfig, key: Key<Option<String>>) -> Option<&str> {
+fn nonempty(config: &ResolvedConfig, key: Key<Option<String>>) -> Option<&str> {
     config.get(key).filter(|text| !text.is_empty())
 }
 

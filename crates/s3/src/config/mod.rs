@@ -92,6 +92,7 @@ impl S3Config {
     /// # Errors
     /// `ConfigInvalid` with the key and where its value was set.
     pub fn from_resolved(config: &ResolvedConfig) -> Result<Self> {
+        config.check_provider(&PROVIDER)?;
         config.check_printable()?;
         config.check_printable_variables(&["AWS_EXECUTION_ENV"])?;
         let mut notes = Vec::new();

@@ -1,7 +1,6 @@
 //! What configurations mean, and which are refused.
 
 use super::*;
-use crate::PROVIDER;
 
 const BLOCK: [(&str, &str); 3] =
     [("region", "nyc3"), ("bucket", "tfstate"), ("key", "net.tfstate")];
@@ -136,6 +135,17 @@ fn every_key_is_handed_on_refused_or_used_and_only_one_of_these() {
         let is_alike = there.is_some_and(|key| key.kind == row.kind && key.refused.is_none());
         assert!(is_alike || !is_handed_on, "the s3 provider knows `{}` otherwise or not", row.name);
     }
+}
+
+#[test]
+fn configuration_of_another_provider_is_refused_here_and_there() {
+    let spaces = resolved(&[], &[]).unwrap();
+    let error = S3Config::from_resolved(&spaces).unwrap_err();
+    let message = "the configuration is one of provider `spaces`, and not of `s3`";
+    assert_eq!((error.kind(), error.message()), (ErrorKind::ConfigInvalid, message));
+    let s3 = ResolvedConfig::from_pairs(&remote_state_s3::PROVIDER, BLOCK).unwrap();
+    let error = SpacesConfig::from_resolved(&s3).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
 }
 
 #[test]
