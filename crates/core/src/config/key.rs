@@ -217,7 +217,7 @@ impl<T: ValueType> KeyType for Option<T> {
 ///
 /// A key that always has a value needs a default, or has to be required:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0080
 /// remote_state_core::keys![
 ///     pub(crate) const NOTE: Key<String> = key("note", "What to remember.");
 /// ];
