@@ -47,15 +47,15 @@ impl Provider for Oss {
 #[async_trait]
 impl Backend for OssConfig {
     fn warnings(&self) -> &[String] {
-        self.notes()
+        &self.notes
     }
 
     fn foreign_endpoints(&self) -> &[ForeignEndpoint] {
-        self.foreign_endpoints()
+        &self.foreign
     }
 
     async fn identity(&self) -> Result<Identity> {
-        self.identity().await
+        self.find_identity().await
     }
 
     fn open(&self) -> Result<Arc<dyn StateStore>> {

@@ -41,7 +41,7 @@ impl S3Config {
     /// # Errors
     /// `CredentialInvalid` without credentials, or if STS does not accept them; `Unavailable` if
     /// STS cannot be reached.
-    pub async fn identity(&self) -> Result<Identity> {
+    pub(crate) async fn find_identity(&self) -> Result<Identity> {
         let access = connect::access(self);
         let provider = access.shared.credentials_provider().ok_or_else(|| {
             Error::new(

@@ -14,7 +14,7 @@ use remote_state_core::config::{
     Setting, Sourced, resolve,
 };
 use remote_state_core::provider::ObjectStateStore;
-use remote_state_core::{Error, ErrorKind, Result};
+use remote_state_core::{Backend as _, Error, ErrorKind, Result};
 use remote_state_s3::{Dialect, DialectName, OwnKeys, S3Config, keys as s3_keys};
 use url::Url;
 
@@ -67,8 +67,8 @@ const DOMAIN: &str = "digitaloceanspaces.com";
 #[derive(Clone, Debug)]
 pub struct SpacesConfig {
     s3: S3Config,
-    foreign: Vec<ForeignEndpoint>,
-    notes: Vec<String>,
+    pub(crate) foreign: Vec<ForeignEndpoint>,
+    pub(crate) notes: Vec<String>,
 }
 
 impl SpacesConfig {
@@ -111,7 +111,7 @@ impl SpacesConfig {
             .in_directory(config.directory())
             .with_directory_programs(config.allows_directory_programs());
         let s3 = S3Config::from_resolved(&s3)?.with_own_keys(OWN_KEYS);
-        let mut notes = s3.notes().to_vec();
+        let mut notes = s3.warnings().to_vec();
         let secret = config.origin(keys::SECRET_KEY);
         if is_written_down(&secret) {
             notes.push(format!(
@@ -121,17 +121,6 @@ impl SpacesConfig {
             ));
         }
         Ok(Self { s3, foreign, notes })
-    }
-
-    /// Returns the services other than DigitalOcean's to which files of the directory send
-    /// requests.
-    pub fn foreign_endpoints(&self) -> &[ForeignEndpoint] {
-        &self.foreign
-    }
-
-    /// Returns notes for the user that should appear before the configuration is used.
-    pub fn notes(&self) -> &[String] {
-        &self.notes
     }
 
     /// Returns the configuration of the s3 provider that follows from this one.

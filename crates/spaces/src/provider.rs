@@ -50,11 +50,11 @@ impl Provider for Spaces {
 #[async_trait]
 impl Backend for SpacesConfig {
     fn warnings(&self) -> &[String] {
-        self.notes()
+        &self.notes
     }
 
     fn foreign_endpoints(&self) -> &[ForeignEndpoint] {
-        self.foreign_endpoints()
+        &self.foreign
     }
 
     async fn identity(&self) -> Result<Identity> {

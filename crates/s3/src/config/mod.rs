@@ -82,8 +82,8 @@ pub struct S3Config {
     pub(crate) resolved: Arc<ResolvedConfig>,
     /// Which credentials are used, for messages.
     pub(crate) credentials_origin: String,
-    foreign: Vec<ForeignEndpoint>,
-    notes: Vec<String>,
+    pub(crate) foreign: Vec<ForeignEndpoint>,
+    pub(crate) notes: Vec<String>,
 }
 
 impl S3Config {
@@ -165,28 +165,13 @@ impl S3Config {
         self.machine.own_keys = Some(own);
         self
     }
+}
 
-    /// Fills in what the shared AWS files say and neither the configuration nor the environment
-    /// does, and removes keys of the environment that are not used.
-    /// [`from_resolved`](Self::from_resolved) does so by itself; this is for showing the values.
-    ///
-    /// # Errors
-    /// `ConfigInvalid` if such a file cannot be read or understood.
-    pub fn completed(config: ResolvedConfig) -> Result<ResolvedConfig> {
-        let files = Files::read(&config)?;
-        Ok(shared_files::completed(&access::of_one_source(&config, &mut Vec::new()), &files))
-    }
-
-    /// Returns the services other than Amazon's to which files of the directory send requests.
-    pub fn foreign_endpoints(&self) -> &[ForeignEndpoint] {
-        &self.foreign
-    }
-
-    /// Returns notes for the user that should appear before the configuration is used: old names of
-    /// variables, certificates that are not checked.
-    pub fn notes(&self) -> &[String] {
-        &self.notes
-    }
+/// Fills in what the shared AWS files say and neither the configuration nor the environment does,
+/// and removes keys of the environment that are not used.
+pub(crate) fn completed(config: &ResolvedConfig) -> Result<ResolvedConfig> {
+    let files = Files::read(config)?;
+    Ok(shared_files::completed(&access::of_one_source(config, &mut Vec::new()), &files))
 }
 
 /// Returns notes about spellings that are accepted but out of date.

@@ -41,7 +41,7 @@ fn three_keys_are_enough() {
     assert_eq!(s3.endpoint.as_ref().map(Url::as_str), Some("https://nyc3.digitaloceanspaces.com/"));
     assert_eq!((s3.region.as_str(), s3.dialect), ("nyc3", Some(DialectName::Spaces)));
     assert!(s3.use_lockfile && !s3.use_path_style);
-    assert_eq!((s3.workspace_key_prefix.as_str(), config.notes()), ("env:", &[][..]));
+    assert_eq!((s3.workspace_key_prefix.as_str(), config.warnings()), ("env:", &[][..]));
     assert_eq!(config.store().to_string(), "s3://tfstate/net.tfstate");
 }
 
@@ -199,14 +199,14 @@ fn halves_of_two_key_pairs_are_refused() {
 #[test]
 fn secret_that_is_written_down_works_and_warns() {
     let config = config(&[("access_key", "c"), ("secret_key", "hunter2")], &[]).unwrap();
-    let [note] = config.notes() else { panic!("one note: {:?}", config.notes()) };
+    let [note] = config.warnings() else { panic!("one note: {:?}", config.warnings()) };
     assert!(
         note.contains("`secret_key` stands in main.tf:7") && note.contains("plan files"),
         "{note}"
     );
     assert!(!note.contains("hunter2"), "{note}");
     let env = [("SPACES_ACCESS_KEY_ID", "c"), ("SPACES_SECRET_ACCESS_KEY", "d")];
-    assert_eq!(self::config(&[], &env).unwrap().notes(), &[] as &[String]);
+    assert_eq!(self::config(&[], &env).unwrap().warnings(), &[] as &[String]);
 }
 
 #[test]

@@ -96,8 +96,8 @@ fn broken_line_is_named_without_what_stands_in_it_and_stops_nothing() {
         "[default]\nSECRET\naws_access_key_id: AK\naws_secret_access_key: s\n",
     )]);
     let config = home.config(&[], &[]).unwrap();
-    assert!(config.notes()[0].contains("credentials:2: "), "{:?}", config.notes());
-    assert!(!config.notes()[0].contains("SECRET"), "{:?}", config.notes());
+    assert!(config.warnings()[0].contains("credentials:2: "), "{:?}", config.warnings());
+    assert!(!config.warnings()[0].contains("SECRET"), "{:?}", config.warnings());
     let text = "[profile default]\naws_access_key_id = AK\naws_secret_access_key = s\n";
     assert_eq!(handed(&config), text);
     assert!(!format!("{config:?}").contains("AK"));
