@@ -9,7 +9,7 @@ use std::io::ErrorKind::{
 use std::io::Write as _;
 use std::path::Path;
 
-use remote_state::config::{ConfigValue, Environment, Origin, ResolvedConfig};
+use remote_state::config::{Environment, Origin, ResolvedConfig};
 use remote_state::directory::{DirectoryOptions, Discovered, WORKSPACE_VARIABLE, discover};
 use remote_state::{Embedded, EmbeddedService, EmbeddedVariables, Error, ErrorKind, Result};
 use remote_state_emulator::{Emulator, EmulatorBuilder, Quirks, Storage};
@@ -151,7 +151,7 @@ fn with_table(
     emulator: EmulatorBuilder,
     config: &ResolvedConfig,
 ) -> EmulatorBuilder {
-    match (embedded.service, embedded.table_key.and_then(|key| config.string(key))) {
+    match (embedded.service, embedded.table_key.and_then(|key| config.get(key))) {
         (EmbeddedService::Oss, Some(table)) => emulator.with_tablestore_table(table, "LockID"),
         (_, Some(table)) => emulator.with_table(table, "LockID"),
         (_, None) => emulator,
@@ -174,22 +174,21 @@ impl Access {
         mut config: ResolvedConfig,
     ) -> Result<(ResolvedConfig, Vec<(&'static str, String)>)> {
         let Self { endpoint, access_key, secret_key } = self;
-        let Embedded { endpoint_keys, table_key, table_endpoint_keys, .. } = embedded;
-        let text = |value: &str| ConfigValue::String(value.to_owned());
+        let Embedded { access_keys, endpoint_keys, table_key, table_endpoint_keys, .. } = embedded;
         let origin = Origin::Flag("--dev".to_owned());
-        let has_table = table_key.is_some_and(|key| config.string(key).is_some());
+        let has_table = table_key.is_some_and(|key| config.is_set(key));
         let table_keys = if has_table { *table_endpoint_keys } else { &[] };
         for key in endpoint_keys.iter().chain(table_keys) {
-            config = config.with(key, text(&endpoint), origin.clone());
+            config = config.with(*key, endpoint.clone(), origin.clone());
         }
         // The user did not write these keys anywhere, so they need an origin about which no
         // provider warns.
-        for (key, value) in [("access_key", &access_key), ("secret_key", &secret_key)] {
-            config = config.with(key, text(value), Origin::Program);
+        for (key, value) in access_keys.iter().zip([&access_key, &secret_key]) {
+            config = config.with(*key, value.clone(), Origin::Program);
         }
         for (key, value) in embedded.switches_without_table {
-            if !has_table && config.origin(key) == Origin::Default {
-                config = config.with(key, ConfigValue::Bool(*value), origin.clone());
+            if !has_table && config.origin(*key) == Origin::Default {
+                config = config.with(*key, *value, origin.clone());
             }
         }
         let region = config.required("region")?.to_owned();

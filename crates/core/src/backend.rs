@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::config::{ForeignEndpoint, ProviderSpec, ResolvedConfig};
+use crate::config::{ForeignEndpoint, Key, ProviderSpec, ResolvedConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::Identity;
 use crate::store::StateStore;
@@ -81,14 +81,16 @@ pub struct Embedded {
     pub service: EmbeddedService,
     /// Settings below those of the user, `bucket` included.
     pub settings: &'static [(&'static str, &'static str)],
+    /// The keys of the access key's id and of its secret.
+    pub access_keys: [Key<Option<String>>; 2],
     /// The keys that name its URL.
-    pub endpoint_keys: &'static [&'static str],
+    pub endpoint_keys: &'static [Key<Option<String>>],
     /// The key that names a table of locks and digests, if the provider has one.
-    pub table_key: Option<&'static str>,
+    pub table_key: Option<Key<Option<String>>>,
     /// The keys that name its URL if a table is used.
-    pub table_endpoint_keys: &'static [&'static str],
+    pub table_endpoint_keys: &'static [Key<Option<String>>],
     /// Switches to set, unless the user set them, if no table is used.
-    pub switches_without_table: &'static [(&'static str, bool)],
+    pub switches_without_table: &'static [(Key<bool>, bool)],
     /// The variables that direct native clients to the same store.
     pub variables: EmbeddedVariables,
 }

@@ -1,39 +1,48 @@
 //! How the sources of configuration are layered.
 
+use std::collections::BTreeMap;
+
 use remote_state_core::config::{
-    ConfigKeySpec, ConfigValue, EmptyRule, Environment, Layer, Origin, ProviderSpec,
-    ResolvedConfig, Setting, Sourced, ValueKind, resolve, resolve_among,
+    ConfigKeySpec, EmptyRule, Environment, Layer, Number, Origin, ProviderSpec, ResolvedConfig,
+    Setting, Sourced, ValueKind, resolve, resolve_among,
 };
-use remote_state_core::{Error, ErrorKind, Workspace};
+use remote_state_core::{Error, ErrorKind, Workspace, keys};
 use serde_json::json;
 
 const fn key(name: &'static str, kind: ValueKind) -> ConfigKeySpec {
     ConfigKeySpec::new(name, kind, "A key.")
 }
 
-static ALPHA: ProviderSpec = ProviderSpec {
-    scheme: "alpha",
-    title: "Alpha",
-    keys: &[
-        key("bucket", ValueKind::String).required().env(&["ALPHA_BUCKET"]),
-        key("region", ValueKind::String)
-            .env(&["ALPHA_REGION", "ALPHA_DEFAULT_REGION"])
-            .default("everywhere"),
-        key("prefix", ValueKind::String).empty(EmptyRule::Value).default("env:"),
-        key("kms_key", ValueKind::String).empty(EmptyRule::Refused),
-        key("secret", ValueKind::String).secret().env(&["ALPHA_SECRET"]),
-        key("flag", ValueKind::Bool).aliases(&["old_flag"]).env(&["ALPHA_FLAG"]),
-        key("count", ValueKind::Number).env(&["ALPHA_COUNT"]),
-        key("files", ValueKind::StringList).env(&["ALPHA_FILES"]),
-        key("tags", ValueKind::StringMap),
-        key("table", ValueKind::String).deprecated("use `flag`"),
-        key("endpoints.store", ValueKind::String).aliases(&["endpoint"]).env(&["ALPHA_ENDPOINT"]),
-        key("endpoints.tokens", ValueKind::String),
-        key("role.arn", ValueKind::String).aliases(&["role_arn"]).required(),
-        key("role.name", ValueKind::String).aliases(&["role_name"]),
-        key("role.reason", ValueKind::String).aliases(&["role_reason"]),
-    ],
-};
+static ALPHA: ProviderSpec = ProviderSpec { scheme: "alpha", title: "Alpha", keys: KEYS };
+
+keys![
+    pub(crate) const BUCKET: Key<String> =
+        key("bucket", "A key.").required().env(&["ALPHA_BUCKET"]);
+    pub(crate) const REGION: Key<String> = key("region", "A key.")
+        .env(&["ALPHA_REGION", "ALPHA_DEFAULT_REGION"])
+        .default("everywhere");
+    pub(crate) const PREFIX: Key<String> =
+        key("prefix", "A key.").empty(EmptyRule::Value).default("env:");
+    pub(crate) const KMS_KEY: Key<Option<String>> =
+        key("kms_key", "A key.").empty(EmptyRule::Refused);
+    pub(crate) const SECRET: Key<Option<String>> =
+        key("secret", "A key.").secret().env(&["ALPHA_SECRET"]);
+    pub(crate) const FLAG: Key<Option<bool>> =
+        key("flag", "A key.").aliases(&["old_flag"]).env(&["ALPHA_FLAG"]);
+    pub(crate) const COUNT: Key<Option<Number>> = key("count", "A key.").env(&["ALPHA_COUNT"]);
+    pub(crate) const FILES: Key<Option<Vec<String>>> = key("files", "A key.").env(&["ALPHA_FILES"]);
+    pub(crate) const TAGS: Key<Option<BTreeMap<String, String>>> = key("tags", "A key.");
+    pub(crate) const TABLE: Key<Option<String>> = key("table", "A key.").deprecated("use `flag`");
+    pub(crate) const STORE: Key<Option<String>> =
+        key("endpoints.store", "A key.").aliases(&["endpoint"]).env(&["ALPHA_ENDPOINT"]);
+    pub(crate) const TOKENS: Key<Option<String>> = key("endpoints.tokens", "A key.");
+    pub(crate) const ROLE_ARN: Key<Option<String>> =
+        key("role.arn", "A key.").aliases(&["role_arn"]).required();
+    pub(crate) const ROLE_NAME: Key<Option<String>> =
+        key("role.name", "A key.").aliases(&["role_name"]);
+    pub(crate) const ROLE_REASON: Key<Option<String>> =
+        key("role.reason", "A key.").aliases(&["role_reason"]);
+];
 
 static BETA: ProviderSpec = ProviderSpec {
     scheme: "beta",
@@ -81,7 +90,7 @@ fn a_default_yields_to_the_environment_and_that_to_each_layer_in_order() {
         used.extend_from_slice(&layers[..count]);
         let config = resolve(&ALPHA, environment, &used).unwrap();
         assert_eq!(config.string("region"), Some(expected));
-        assert_eq!(config.origin("region").to_string(), origin);
+        assert_eq!(config.origin(REGION).to_string(), origin);
     }
 }
 
@@ -137,7 +146,7 @@ fn an_object_replaces_the_one_below_and_a_dotted_name_changes_one_member() {
 #[test]
 fn an_alias_works_and_is_noted() {
     let config = one("old_flag", true).unwrap();
-    assert!(config.bool("flag"));
+    assert!(config.get(FLAG) == Some(true));
     assert_eq!(config.notes(), ["`old_flag` (f:2) is an older name of `flag`"]);
     let config = one("endpoint", "e").unwrap();
     assert_eq!(config.string("endpoints.store"), Some("e"));
@@ -213,13 +222,10 @@ fn variables_are_converted_kindly() {
     for (text, expected) in
         [("TRUE", true), ("true", true), ("1", true), ("False", false), ("0", false)]
     {
-        assert_eq!(
-            resolve(&[("ALPHA_FLAG", text)]).unwrap().bool_or_unset("flag"),
-            Some(expected),
-            "{text}"
-        );
+        assert_eq!(resolve(&[("ALPHA_FLAG", text)]).unwrap().get(FLAG), Some(expected), "{text}");
     }
-    assert_eq!(resolve(&[("ALPHA_FILES", "/a:/b")]).unwrap().list("files"), ["/a:/b"]);
+    let files = resolve(&[("ALPHA_FILES", "/a:/b")]).unwrap();
+    assert_eq!(files.get(FILES).unwrap(), ["/a:/b"]);
     let error = resolve(&[("ALPHA_COUNT", "many")]).unwrap_err();
     assert_eq!(
         error.message(),
@@ -315,14 +321,14 @@ fn a_program_gives_pairs() {
     )
     .unwrap();
     assert_eq!(config.required("bucket").unwrap(), "b");
-    assert!(config.bool("flag"));
-    assert_eq!(config.origin("endpoints.store"), Origin::Program);
+    assert!(config.get(FLAG) == Some(true));
+    assert_eq!(config.origin(STORE), Origin::Program);
     let config = ResolvedConfig::from_pairs(
         &ALPHA,
         [("bucket", Setting::from("b")), ("files", vec!["a"].into())],
     )
     .unwrap();
-    assert_eq!(config.list("files"), ["a"]);
+    assert_eq!(config.get(FILES).unwrap(), ["a"]);
 }
 
 #[test]
@@ -382,14 +388,47 @@ fn json_keeps_types_and_hides_secrets() {
 }
 
 #[test]
-fn a_configuration_can_be_changed_by_a_program() {
-    let config = one("region", "r").unwrap().with(
-        "region",
-        ConfigValue::String("x".into()),
-        Origin::Program,
+fn value_has_the_type_of_its_key_and_is_borrowed() {
+    let layer = layer("f", &[("count", 3_u64.into()), ("tags", object(&[("a", "x")]))]);
+    let config = resolve(&ALPHA, &Environment::default(), &[layer]).unwrap();
+    assert_eq!(
+        (config.get(BUCKET), config.get(REGION), config.get(COUNT)),
+        ("b", "everywhere", Some("3"))
     );
+    assert_eq!(config.get(TAGS).unwrap().collect::<Vec<_>>(), [(&"a".to_owned(), &"x".to_owned())]);
+    assert_eq!((config.get(FLAG), config.get(FILES), config.get(TABLE)), (None, None, None));
+    assert_eq!((config.is_set(REGION), config.is_set(TABLE)), (true, false));
+    assert_eq!((config.is_configured(REGION), config.is_configured(COUNT)), (false, true));
+    assert_eq!((config.origin(TABLE), config.origin_if_set(TABLE)), (Origin::Default, None));
+    assert_eq!(config.without(COUNT).get(COUNT), None);
+}
+
+#[test]
+fn table_consists_of_the_declared_keys_in_their_order() {
+    let names: Vec<_> = ALPHA.keys.iter().map(|row| row.name).collect();
+    assert_eq!((names.len(), &names[..3]), (15, &["bucket", "region", "prefix"][..]));
+    let rows = [SECRET.row(), FLAG.row(), FILES.row()].map(|row| row.kind);
+    assert_eq!(rows, [ValueKind::String, ValueKind::Bool, ValueKind::StringList]);
+}
+
+#[test]
+#[cfg(debug_assertions)]
+#[should_panic = "`bucket` is no key of provider `alpha`, or one of another type"]
+fn key_of_another_table_is_not_looked_up() {
+    mod other {
+        remote_state_core::keys![
+            pub(crate) const BUCKET: Key<Option<bool>> = key("bucket", "A key.");
+        ];
+    }
+    assert_eq!(other::KEYS.len(), 1);
+    let _ = one("region", "r").unwrap().get(other::BUCKET);
+}
+
+#[test]
+fn a_configuration_can_be_changed_by_a_program() {
+    let config = one("region", "r").unwrap().with(REGION, "x".to_owned(), Origin::Program);
     assert_eq!(config.string("region"), Some("x"));
-    assert_eq!(config.origin("region").to_string(), "the calling program");
+    assert_eq!(config.origin(REGION).to_string(), "the calling program");
 }
 
 #[test]

@@ -8,11 +8,12 @@ use std::error::Error as StdError;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use remote_state_core::advice::KeyValue;
+use remote_state_core::config::ResolvedConfig;
 pub(crate) use remote_state_core::provider::{Failure, Outcome};
 use remote_state_core::{Advice, Error, ErrorKind};
 use serde::Deserialize;
 
-use crate::config::Origins;
+use crate::config::keys;
 
 /// The subject of a request, for messages.
 #[derive(Clone, Copy, Debug)]
@@ -26,10 +27,20 @@ pub(crate) struct About<'a> {
     pub(crate) store: &'a str,
     /// The source of the credentials.
     pub(crate) credentials: &'a str,
-    pub(crate) origins: &'a Origins,
+    /// Where these were set.
+    pub(crate) config: &'a ResolvedConfig,
 }
 
 impl About<'_> {
+    /// Returns where the endpoint, or the region that it follows from, was set.
+    fn endpoint_origin(&self) -> String {
+        let key = match self.config.get(keys::ENDPOINT) {
+            None | Some("") => keys::REGION,
+            Some(_) => keys::ENDPOINT,
+        };
+        format!("{} (`{}`)", self.config.origin(key), key.name())
+    }
+
     pub(crate) fn error(&self, kind: ErrorKind, reason: &str) -> Error {
         Error::new(
             kind,
@@ -44,7 +55,7 @@ impl About<'_> {
         let told = self
             .error(ErrorKind::Unavailable, &format!("cannot reach {}", self.store))
             .with_context("because", last_reason(error))
-            .with_context("set in", &self.origins.endpoint)
+            .with_context("set in", self.endpoint_origin())
             .with_advice(Advice::CheckNetwork(vec!["endpoint", "region"]));
         Failure { outcome, error: told }
     }
@@ -53,7 +64,7 @@ impl About<'_> {
     pub(crate) fn timed_out(&self) -> Failure {
         let error = self
             .error(ErrorKind::Unavailable, &format!("{} does not answer", self.store))
-            .with_context("set in", &self.origins.endpoint)
+            .with_context("set in", self.endpoint_origin())
             .with_advice(Advice::CheckNetwork(vec!["endpoint", "region"]));
         Failure { outcome: Outcome::Unknown, error }
     }
@@ -152,7 +163,7 @@ impl Refusal {
                     about.operation,
                     format!("bucket `{}` does not exist at {}", about.bucket, about.store),
                 )
-                .with_context("set in", &about.origins.bucket)
+                .with_context("set in", about.config.origin(keys::BUCKET))
                 .with_advice(Advice::CheckKeys(vec!["bucket", "region", "endpoint"])),
             ),
             // "You do not have permission to access": without `oss:ListObjects` the service also
@@ -292,7 +303,7 @@ impl Refusal {
             about.operation,
             format!("bucket `{}` is not reached through {}", about.bucket, about.store),
         )
-        .with_context("set in", &about.origins.endpoint);
+        .with_context("set in", about.endpoint_origin());
         let is_host = |host: &str| {
             !host.is_empty()
                 && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
@@ -331,24 +342,28 @@ fn code_of_status(status: u16) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use remote_state_core::config::Origin;
 
-    fn origins() -> Origins {
-        Origins {
-            bucket: "main.tf:3".into(),
-            table: "main.tf:6".into(),
-            endpoint: "main.tf:5 (`endpoint`)".into(),
-        }
+    use super::*;
+    use crate::PROVIDER;
+
+    fn config() -> ResolvedConfig {
+        let config = ResolvedConfig::from_pairs(&PROVIDER, [("bucket", "b")]).unwrap();
+        config.with(keys::BUCKET, "b".to_owned(), Origin::file("main.tf", 3)).with(
+            keys::ENDPOINT,
+            "oss-cn-beijing.aliyuncs.com".to_owned(),
+            Origin::file("main.tf", 5),
+        )
     }
 
-    fn about(origins: &Origins) -> About<'_> {
+    fn about(config: &ResolvedConfig) -> About<'_> {
         About {
             operation: "lock",
             object: "oss://b/k.tflock",
             bucket: "b",
             store: "`https://oss-cn-beijing.aliyuncs.com`",
             credentials: "access key, set in main.tf:7",
-            origins,
+            config,
         }
     }
 
@@ -364,7 +379,7 @@ mod tests {
 
     #[test]
     fn codes_are_told_apart_by_what_they_leave_behind() {
-        let origins = origins();
+        let config = config();
         for (status, code, outcome, kind) in [
             (404, "NoSuchKey", Outcome::Absent, ErrorKind::NotFound),
             (404, "NoSuchBucket", Outcome::Refused, ErrorKind::NotFound),
@@ -388,7 +403,7 @@ mod tests {
             (301, "", Outcome::Refused, ErrorKind::ConfigInvalid),
             (418, "SomethingNew", Outcome::Refused, ErrorKind::Unexpected),
         ] {
-            let failure = refusal(status, code).failure(about(&origins));
+            let failure = refusal(status, code).failure(about(&config));
             assert_eq!((failure.outcome, failure.error.kind()), (outcome, kind), "{code}");
             assert!(
                 !format!("{:?}", failure.error).contains("secret"),

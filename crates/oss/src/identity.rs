@@ -2,7 +2,6 @@
 //!
 //! <https://www.alibabacloud.com/help/en/ram/developer-reference/api-sts-2015-04-01-getcalleridentity>
 
-use remote_state_core::config::ForeignEndpoint;
 use remote_state_core::{Caller, Identity, Result};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
@@ -30,7 +29,7 @@ impl OssConfig {
     ///
     /// # Errors
     /// `CredentialInvalid` without credentials, or if STS refuses them or cannot be reached.
-    pub async fn identity(&self) -> Result<Identity> {
+    pub(crate) async fn find_identity(&self) -> Result<Identity> {
         let sender = Sender::new(self)?;
         let credentials = sender.credentials.credentials().await?;
         let sts = &self.credentials.sts;
@@ -77,15 +76,5 @@ impl OssConfig {
             endpoint,
         )
         .with_expiry(credentials.expires))
-    }
-
-    /// Returns the services other than the vendor's to which files of the directory send requests.
-    pub fn foreign_endpoints(&self) -> &[ForeignEndpoint] {
-        &self.foreign
-    }
-
-    /// Returns notes that a program should show before it does anything.
-    pub fn notes(&self) -> &[String] {
-        &self.notes
     }
 }

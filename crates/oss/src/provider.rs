@@ -8,7 +8,7 @@ use remote_state_core::{
     Backend, Embedded, EmbeddedService, EmbeddedVariables, Identity, Provider, Result, StateStore,
 };
 
-use crate::config::{OssConfig, PROVIDER};
+use crate::config::{OssConfig, PROVIDER, keys};
 
 /// Alibaba Cloud OSS.
 #[derive(Clone, Copy, Debug)]
@@ -27,12 +27,13 @@ impl Provider for Oss {
         Some(&Embedded {
             service: EmbeddedService::Oss,
             settings: &[("bucket", "remote-state-dev-oss"), ("region", "cn-hangzhou")],
-            endpoint_keys: &["endpoint"],
-            table_key: Some("tablestore_table"),
-            table_endpoint_keys: &["tablestore_endpoint"],
+            access_keys: [keys::ACCESS_KEY, keys::SECRET_KEY],
+            endpoint_keys: &[keys::ENDPOINT],
+            table_key: Some(keys::TABLESTORE_TABLE),
+            table_endpoint_keys: &[keys::TABLESTORE_ENDPOINT],
             // It asserts that no native client without a table writes the same state: such a client
             // would neither take nor see the lock.
-            switches_without_table: &[("lock", true)],
+            switches_without_table: &[(keys::LOCK, true)],
             variables: EmbeddedVariables {
                 endpoints: &["ALICLOUD_OSS_ENDPOINT", "ALICLOUD_TABLESTORE_ENDPOINT"],
                 access_key: "ALICLOUD_ACCESS_KEY",
@@ -46,15 +47,15 @@ impl Provider for Oss {
 #[async_trait]
 impl Backend for OssConfig {
     fn warnings(&self) -> &[String] {
-        self.notes()
+        &self.notes
     }
 
     fn foreign_endpoints(&self) -> &[ForeignEndpoint] {
-        self.foreign_endpoints()
+        &self.foreign
     }
 
     async fn identity(&self) -> Result<Identity> {
-        self.identity().await
+        self.find_identity().await
     }
 
     fn open(&self) -> Result<Arc<dyn StateStore>> {

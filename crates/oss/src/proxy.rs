@@ -8,6 +8,8 @@ use remote_state_core::config::{Origin, ResolvedConfig};
 use remote_state_core::provider::{NoProxy, ProxyFailed, ProxyName};
 use url::Url;
 
+use crate::config::keys;
+
 /// A proxy, or why the configured value cannot be used.
 type Named = Result<Proxy, ProxyFailed>;
 
@@ -36,15 +38,15 @@ impl Proxies {
     /// Reads `proxy` and `no_proxy`. The environment configures every program, perhaps for hosts
     /// that this store never contacts: a bad value there fails only when a request needs it.
     pub(crate) fn from_resolved(config: &ResolvedConfig) -> Result<Self> {
-        const KEY: &str = "proxy";
-        let proxy = match config.string(KEY).filter(|text| !text.is_empty()) {
+        let key = keys::PROXY;
+        let proxy = match config.get(key).filter(|text| !text.is_empty()) {
             None => None,
             Some(text) => {
-                let origin = config.origin(KEY);
+                let origin = config.origin(key);
                 match Proxy::parse(text, &origin) {
                     Ok(proxy) => Some(Ok(proxy)),
                     Err(reason) if !matches!(origin, Origin::Environment(_)) => {
-                        return Err(config.invalid(KEY, reason).with_hint(NAME_A_PROXY));
+                        return Err(config.invalid(key, reason).with_hint(NAME_A_PROXY));
                     }
                     Err(reason) => {
                         Some(Err(ProxyFailed::unusable(origin.to_string(), reason, NAME_A_PROXY)))
@@ -52,7 +54,7 @@ impl Proxies {
                 }
             }
         };
-        let exceptions = NoProxy::parse(config.string("no_proxy").unwrap_or_default());
+        let exceptions = NoProxy::parse(config.get(keys::NO_PROXY).unwrap_or_default());
         Ok(Self { proxy, exceptions })
     }
 

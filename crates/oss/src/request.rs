@@ -6,6 +6,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use remote_state_core::config::ResolvedConfig;
 use remote_state_core::provider::ProxyFailed;
 use remote_state_core::{ErrorKind, Result};
 use reqwest::{Method, Response};
@@ -14,7 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::body::read;
 use crate::clock::Clock;
-use crate::config::{EndpointChoice, Origins, OssConfig};
+use crate::config::{EndpointChoice, OssConfig};
 use crate::credentials::{Provider, Surroundings, choose};
 use crate::endpoint::Endpoint;
 use crate::endpoint_lookup;
@@ -147,7 +148,7 @@ struct Settings {
     endpoint: OnceCell<Endpoint>,
     version: SignatureVersion,
     max_retries: usize,
-    origins: Origins,
+    config: Arc<ResolvedConfig>,
     credentials: String,
 }
 
@@ -191,7 +192,7 @@ impl Sender {
                 endpoint: OnceCell::new(),
                 version: config.signature_version,
                 max_retries: config.max_retries,
-                origins: config.origins.clone(),
+                config: config.resolved.clone(),
                 credentials,
             }),
         })
@@ -212,8 +213,8 @@ impl Sender {
     }
 
     pub(crate) fn about<'a>(&'a self, operation: &'static str, object: &'a str) -> About<'a> {
-        let Settings { bucket, store, credentials, origins, .. } = &*self.settings;
-        About { operation, object, bucket, store, credentials, origins }
+        let Settings { bucket, store, credentials, config, .. } = &*self.settings;
+        About { operation, object, bucket, store, credentials, config }
     }
 
     /// Returns whether the bucket is known to be in the vendor's own service. With a location

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
-use remote_state::config::{ConfigKeySpec, Environment, ProviderSpec, ResolvedConfig, ValueKind};
+use remote_state::config::{Environment, ProviderSpec, ResolvedConfig};
 use remote_state::directory::{DirectoryOptions, discover};
 use remote_state::provider::{
     Cursor, Failure, FoundLock, Layout, LockMechanism, ObjectBackend, ObjectStateStore, Outcome,
@@ -23,11 +23,12 @@ use remote_state::{
     Result, StateMeta, StateRead, StateStore, Workspace, WriteConditions, WriteMode,
 };
 
-static SPEC: ProviderSpec = ProviderSpec {
-    scheme: "shelf",
-    title: "the memory of this process",
-    keys: &[ConfigKeySpec::new("key", ValueKind::String, "The name of the state.").required()],
-};
+static SPEC: ProviderSpec =
+    ProviderSpec { scheme: "shelf", title: "the memory of this process", keys: KEYS };
+
+remote_state::keys![
+    pub(crate) const KEY: Key<String> = key("key", "The name of the state.").required();
+];
 
 /// All objects of all shelves, with the number of the write that made each.
 static OBJECTS: Mutex<BTreeMap<String, (u64, Bytes)>> = Mutex::new(BTreeMap::new());
@@ -41,7 +42,7 @@ impl Provider for Shelf {
     }
 
     fn parse(&self, config: &ResolvedConfig) -> Result<Box<dyn Backend>> {
-        Ok(Box::new(ShelfConfig { key: config.required("key")?.to_owned() }))
+        Ok(Box::new(ShelfConfig { key: config.get(KEY).to_owned() }))
     }
 }
 

@@ -15,7 +15,7 @@ pub use remote_state_core::{
     StateCatalog, StateFile, StateFormat, StateHeader, StateLocation, StateMeta, StatePart,
     StateRead, StateSource, StateStore, StateStoreExt, StateVersion, Succession, SuccessionRules,
     VersionId, Versions, Workspace, WriteConditions, WriteMode, WriteOptions, advice, as_version_4,
-    check_readable, config, directory, json_text, mean_the_same, program, provider, push,
+    check_readable, config, directory, json_text, keys, mean_the_same, program, provider, push,
     secret_attributes, shell, with_serial,
 };
 

@@ -19,6 +19,7 @@ use aws_sdk_s3::types::{BucketVersioningStatus, ObjectCannedAcl, ServerSideEncry
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use remote_state_core::ErrorKind;
+use remote_state_core::config::ResolvedConfig;
 
 pub(crate) use self::clock::{ClockWarning, in_time, is_about_time};
 use self::customer_key::{CUSTOMER_ALGORITHM, CustomerKey};
@@ -27,10 +28,10 @@ pub(crate) use self::request::{Condition, Object, Repeat, Select, Stored};
 pub(crate) use self::sending::AttemptCount;
 use self::sending::{LastStatus, NO_CONTENT, Signed, repeated, unsent};
 use crate::checksum::{self, Recorded};
-use crate::config::{Encryption, Origins, S3Config, Tags};
+use crate::config::{Encryption, S3Config, Tags, keys};
 use crate::connect::timeouts;
 use crate::dialect::{Checksum, Dialect, Versioned};
-use crate::encrypted::{SentKey, read_failure};
+use crate::encrypted::read_failure;
 use crate::error::{About, Failure, Outcome, about_versions, aws_command, failure};
 use crate::layout::object_url;
 use crate::lock::RULE;
@@ -50,7 +51,8 @@ struct Settings {
     store: String,
     /// The URL of a store that is not Amazon's, or not at its default address.
     endpoint: Option<String>,
-    origins: Origins,
+    config: Arc<ResolvedConfig>,
+    credentials: String,
     encryption: Encryption,
     tags: Tags,
     acl: Option<String>,
@@ -112,7 +114,8 @@ impl Client {
                 region: config.region.clone(),
                 store,
                 endpoint,
-                origins: config.origins.clone(),
+                config: config.resolved.clone(),
+                credentials: config.credentials_origin.clone(),
                 encryption: config.encryption.clone(),
                 tags: config.tags.clone(),
                 acl: config.acl.clone(),
@@ -158,9 +161,9 @@ impl Client {
     }
 
     pub(crate) fn about<'a>(&'a self, operation: &'static str, object: &'a str) -> About<'a> {
-        let Settings { bucket, region, store, origins, .. } = &*self.settings;
-        let endpoint = ("endpoints.s3", origins.endpoint.as_deref());
-        About { operation, object, bucket, store, region, origins, endpoint }
+        let Settings { bucket, region, store, config, credentials, .. } = &*self.settings;
+        let endpoint = keys::ENDPOINTS_S3;
+        About { operation, object, bucket, store, region, config, credentials, endpoint }
     }
 
     /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
@@ -200,12 +203,8 @@ impl Client {
         });
         let sent = sent.await;
         self.note_trip(started);
-        let sent_key = match (&self.settings.encryption, &self.settings.origins.customer_key) {
-            (Encryption::Customer(_), Some(origin)) => SentKey::Some(origin),
-            _ => SentKey::None,
-        };
         let answer = sent.map_err(|error| {
-            let failure = read_failure(self.about(operation, &self.url(key)), error, sent_key);
+            let failure = read_failure(self.about(operation, &self.url(key)), error);
             if select.version.is_some() { about_versions(failure) } else { failure }
         })?;
         if answer.e_tag.is_none() {

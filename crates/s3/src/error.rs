@@ -13,10 +13,11 @@ use remote_state_core::shell::quoted;
 use remote_state_core::{Advice, Error, ErrorKind};
 
 use crate::chain::GIVE_KEYS;
-use crate::config::Origins;
+use crate::config::keys;
 use crate::encrypted;
 use crate::sts::Denied;
 
+use remote_state_core::config::{Key, ResolvedConfig};
 use remote_state_core::provider::ProxyFailed;
 pub(crate) use remote_state_core::provider::{Failure, Outcome};
 
@@ -33,9 +34,11 @@ pub(crate) struct About<'a> {
     pub(crate) store: &'a str,
     pub(crate) region: &'a str,
     /// Where these were set.
-    pub(crate) origins: &'a Origins,
-    /// The key that sets the endpoint, and where it was set.
-    pub(crate) endpoint: (&'static str, Option<&'a str>),
+    pub(crate) config: &'a ResolvedConfig,
+    /// Which credentials are used.
+    pub(crate) credentials: &'a str,
+    /// The key that sets the endpoint.
+    pub(crate) endpoint: Key<Option<String>>,
 }
 
 /// The words of the SDK's error and of its causes.
@@ -150,13 +153,13 @@ where
                     ErrorKind::CredentialInvalid,
                     "no credentials were found, or their source failed",
                 )
-                .with_context("credentials", &about.origins.credentials)
+                .with_context("credentials", about.credentials)
                 .with_advice(GIVE_KEYS),
         ),
         SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => (
             if is_about_connecting(&cause) { Outcome::Unsent } else { Outcome::Unknown },
             unreachable(about, &cause)
-                .with_advice(Advice::CheckNetwork(vec![about.endpoint.0, "region"])),
+                .with_advice(Advice::CheckNetwork(vec![about.endpoint.name(), "region"])),
         ),
         _ => {
             let error = about.error(ErrorKind::Unavailable, "the answer cannot be read");
@@ -198,9 +201,9 @@ fn unreachable(about: About<'_>, cause: &Cause) -> Error {
         },
         None => error,
     };
-    match about.endpoint.1 {
+    match about.config.origin_if_set(about.endpoint) {
         Some(origin) => error.with_context("set in", origin),
-        None => error.with_context("region set in", &about.origins.region),
+        None => error.with_context("region set in", about.config.origin(keys::REGION)),
     }
 }
 
@@ -248,7 +251,7 @@ const LOCK_ELSEWHERE: &str = "if it refuses `If-None-Match`, keep the state in a
 impl About<'_> {
     /// Explains why there are no credentials.
     fn denied(&self, denied: &Denied) -> Error {
-        denied.explain(self.error(denied.kind, &denied.message), &self.origins.credentials)
+        denied.explain(self.error(denied.kind, &denied.message), self.credentials)
     }
 
     pub(crate) fn error(&self, kind: ErrorKind, reason: &str) -> Error {
@@ -302,7 +305,7 @@ fn service(
                 about.operation,
                 format!("bucket `{}` does not exist at {}", about.bucket, about.store),
             )
-            .with_context("set in", &about.origins.bucket)
+            .with_context("set in", about.config.origin(keys::BUCKET))
             .with_advice(Advice::CheckKeys(vec!["bucket", "region", "endpoints.s3"]))
             .with_hint("a bucket that was just created may take a minute to appear"),
         ),
@@ -328,7 +331,7 @@ fn service(
                     ErrorKind::CredentialInvalid,
                     &format!("{} does not accept the credentials ({code})", about.store),
                 )
-                .with_context("credentials", &about.origins.credentials)
+                .with_context("credentials", about.credentials)
                 .with_advice(Advice::CheckCredentials),
         ),
         // "The difference between the request time and the server's time is too large."
@@ -440,7 +443,7 @@ fn wrong_region(about: About<'_>, sentence: Option<&str>, hinted_region: Option<
         about.operation,
         format!("bucket `{}` is not in region `{}`", about.bucket, about.region),
     )
-    .with_context("set in", &about.origins.region);
+    .with_context("set in", about.config.origin(keys::REGION));
     match expected.filter(is_name) {
         Some(region) => {
             error.with_advice(Advice::SetKey(KeyValue::new("region").with_value(region.to_owned())))

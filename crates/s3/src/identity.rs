@@ -5,7 +5,7 @@ use aws_sdk_sts::error::{ProvideErrorMetadata as _, SdkError};
 use remote_state_core::{Caller, Error, ErrorKind, Identity, Result};
 
 use crate::chain::GIVE_KEYS;
-use crate::config::S3Config;
+use crate::config::{S3Config, keys};
 use crate::connect;
 use crate::dialect::{Dialect, DialectName};
 use crate::sts::{Denied, client, denied};
@@ -41,7 +41,7 @@ impl S3Config {
     /// # Errors
     /// `CredentialInvalid` without credentials, or if STS does not accept them; `Unavailable` if
     /// STS cannot be reached.
-    pub async fn identity(&self) -> Result<Identity> {
+    pub(crate) async fn find_identity(&self) -> Result<Identity> {
         let access = connect::access(self);
         let provider = access.shared.credentials_provider().ok_or_else(|| {
             Error::new(
@@ -55,10 +55,10 @@ impl S3Config {
             self.no_credentials(&*error)
         })?;
         let source = match access.found.source() {
-            Some(found) if !self.origins.credentials.contains(&found) => {
-                format!("{}: {found}", self.origins.credentials)
+            Some(found) if !self.credentials_origin.contains(&found) => {
+                format!("{}: {found}", self.credentials_origin)
             }
-            _ => self.origins.credentials.clone(),
+            _ => self.credentials_origin.clone(),
         };
         let source = match &self.role {
             Some(role) => format!(
@@ -129,21 +129,22 @@ impl S3Config {
         E: aws_sdk_sts::error::ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         let message = "cannot tell whose the credentials are".to_owned();
-        let origin = self.origins.sts.as_deref().unwrap_or(&self.origins.region);
-        self.no_credentials(&denied(message, origin, error))
+        let origin = self.resolved.origin_if_set(keys::ENDPOINTS_STS);
+        let origin = origin.unwrap_or_else(|| self.resolved.origin(keys::REGION)).to_string();
+        self.no_credentials(&denied(message, &origin, error))
     }
 
     fn no_credentials(&self, error: &(dyn std::error::Error + 'static)) -> Error {
         let new = |kind, message: &str| Error::new(kind, OPERATION, message);
         match Denied::in_chain(error) {
             Some(denied) => {
-                denied.explain(new(denied.kind, &denied.message), &self.origins.credentials)
+                denied.explain(new(denied.kind, &denied.message), &self.credentials_origin)
             }
             None => new(
                 ErrorKind::CredentialInvalid,
                 "no credentials were found, or their source failed",
             )
-            .with_context("credentials", &self.origins.credentials)
+            .with_context("credentials", &self.credentials_origin)
             .with_advice(GIVE_KEYS),
         }
     }

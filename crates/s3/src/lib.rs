@@ -28,7 +28,7 @@ mod upload;
 mod versions;
 mod write;
 
-pub use config::{Encryption, PROVIDER, S3Config};
+pub use config::{Encryption, PROVIDER, S3Config, keys};
 pub use credentials::OwnKeys;
 pub use dialect::{
     Addressing, BodySignature, Checksum, Creates, Dialect, DialectName, SigningRegion, Updates,

@@ -8,7 +8,7 @@ use remote_state_core::{
     Backend, Embedded, EmbeddedService, EmbeddedVariables, Identity, Provider, Result, StateStore,
 };
 
-use crate::config::{PROVIDER, S3Config};
+use crate::config::{PROVIDER, S3Config, completed, keys};
 
 /// Amazon S3 and stores that speak its protocol.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,7 @@ impl Provider for S3 {
     }
 
     fn complete(&self, config: ResolvedConfig) -> Result<ResolvedConfig> {
-        S3Config::completed(config)
+        completed(&config)
     }
 
     fn parse(&self, config: &ResolvedConfig) -> Result<Box<dyn Backend>> {
@@ -38,8 +38,9 @@ impl Provider for S3 {
                 ("use_lockfile", "true"),
                 ("dialect", "aws"),
             ],
-            endpoint_keys: &["endpoints.s3", "endpoints.dynamodb"],
-            table_key: Some("dynamodb_table"),
+            access_keys: [keys::ACCESS_KEY, keys::SECRET_KEY],
+            endpoint_keys: &[keys::ENDPOINTS_S3, keys::ENDPOINTS_DYNAMODB],
+            table_key: Some(keys::DYNAMODB_TABLE),
             table_endpoint_keys: &[],
             switches_without_table: &[],
             variables: EmbeddedVariables {
@@ -55,15 +56,15 @@ impl Provider for S3 {
 #[async_trait]
 impl Backend for S3Config {
     fn warnings(&self) -> &[String] {
-        self.notes()
+        &self.notes
     }
 
     fn foreign_endpoints(&self) -> &[ForeignEndpoint] {
-        self.foreign_endpoints()
+        &self.foreign
     }
 
     async fn identity(&self) -> Result<Identity> {
-        self.identity().await
+        self.find_identity().await
     }
 
     fn open(&self) -> Result<Arc<dyn StateStore>> {

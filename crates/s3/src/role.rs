@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use remote_state_core::config::{ConfigValue, Origin, ResolvedConfig, Sourced};
+use remote_state_core::config::{ConfigKeySpec, Key, ResolvedConfig};
 use remote_state_core::{Error, Result};
 use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::config::keys;
 
 /// The limits of a session's duration,
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>.
@@ -47,7 +49,8 @@ pub(crate) struct TokenFile {
 }
 
 impl TokenFile {
-    fn of(config: &ResolvedConfig, key: &str, file: &str) -> Result<Self> {
+    fn of(config: &ResolvedConfig, file: &str) -> Result<Self> {
+        let key = keys::WEB_IDENTITY_TOKEN_FILE;
         let named_by_directory =
             config.is_of_directory(key).then(|| config.origin(key).to_string());
         Ok(Self { path: config.path(key, file)?, named_by_directory })
@@ -68,47 +71,39 @@ pub(crate) struct Session {
 
 impl Role {
     pub(crate) fn from_resolved(config: &ResolvedConfig) -> Result<Option<Self>> {
-        let Some(session) = Session::from_resolved(config, "assume_role")? else { return Ok(None) };
-        let external_id = text(config, "assume_role.external_id", 2..=1224, |c| {
+        let Some(session) = SessionKeys::OF_ROLE.session(config)? else { return Ok(None) };
+        let external_id = text(config, keys::ASSUME_ROLE_EXTERNAL_ID, 2..=1224, |c| {
             is_name(c) || matches!(c, ':' | '/')
         })?;
+        let source = keys::ASSUME_ROLE_SOURCE_IDENTITY;
+        let tags = config.get(keys::ASSUME_ROLE_TAGS).unwrap_or_default();
+        let transitive = config.get(keys::ASSUME_ROLE_TRANSITIVE_TAG_KEYS).unwrap_or_default();
         Ok(Some(Self {
             session,
             external_id,
-            source_identity: text(config, "assume_role.source_identity", 2..=64, is_name)?,
-            tags: map(config, "assume_role.tags"),
-            transitive_tag_keys: config.list("assume_role.transitive_tag_keys").to_vec(),
+            source_identity: text(config, source, 2..=64, is_name)?,
+            tags: tags.map(|(name, value)| (name.clone(), value.clone())).collect(),
+            transitive_tag_keys: transitive.to_vec(),
         }))
     }
 }
 
 impl WebIdentity {
     pub(crate) fn from_resolved(config: &ResolvedConfig) -> Result<Option<Self>> {
-        const OBJECT: &str = "assume_role_with_web_identity";
-        // The environment completes what is configured. Alone, it is one of the machine's sources
-        // of credentials.
-        let is_used = config.iter().any(|(key, value)| {
-            key.name.strip_prefix(OBJECT).is_some_and(|rest| rest.starts_with('.'))
-                && is_configured(value)
-        });
-        if !is_used {
+        if !Self::is_configured(config) {
             return Ok(None);
         }
-        let Some(session) = Session::from_resolved(config, OBJECT)? else { return Ok(None) };
-        let (token_key, file_key) = (
-            "assume_role_with_web_identity.web_identity_token",
-            "assume_role_with_web_identity.web_identity_token_file",
-        );
-        let configured = |name: &str| {
-            config.string(name).filter(|_| config.get(name).is_some_and(is_configured))
-        };
+        let Some(session) = SessionKeys::OF_WEB_IDENTITY.session(config)? else { return Ok(None) };
+        let (token_key, file_key) = (keys::WEB_IDENTITY_TOKEN, keys::WEB_IDENTITY_TOKEN_FILE);
+        let configured =
+            |key: Key<Option<String>>| config.get(key).filter(|_| config.is_configured(key));
         let token = match (configured(token_key), configured(file_key)) {
             (Some(_), Some(_)) => return Err(both(config, token_key, file_key)),
             (Some(token), None) => Token::Given(token.into()),
-            (None, Some(file)) => Token::File(TokenFile::of(config, file_key, file)?),
-            (None, None) => match (config.string(token_key), config.string(file_key)) {
+            (None, Some(file)) => Token::File(TokenFile::of(config, file)?),
+            (None, None) => match (config.get(token_key), config.get(file_key)) {
                 (Some(token), _) => Token::Given(token.into()),
-                (None, Some(file)) => Token::File(TokenFile::of(config, file_key, file)?),
+                (None, Some(file)) => Token::File(TokenFile::of(config, file)?),
                 (None, None) => return Err(config.missing(file_key)),
             },
         };
@@ -119,76 +114,90 @@ impl WebIdentity {
         }
         Ok(Some(Self { session, token }))
     }
-}
 
-impl WebIdentity {
+    /// Returns whether any key of the role is configured. The environment completes what is; alone,
+    /// it is one of the machine's sources of credentials.
+    pub(crate) fn is_configured(config: &ResolvedConfig) -> bool {
+        config.iter().any(|(key, value)| {
+            key.name.starts_with("assume_role_with_web_identity.")
+                && value.origin.is_of_configuration()
+        })
+    }
+
     /// Returns the role that the environment alone configures.
     pub(crate) fn of_environment(config: &ResolvedConfig) -> Result<Option<Self>> {
-        let file_key = "assume_role_with_web_identity.web_identity_token_file";
-        let Some(file) = config.string(file_key) else { return Ok(None) };
-        let Some(session) = Session::from_resolved(config, "assume_role_with_web_identity")? else {
-            return Ok(None);
-        };
-        Ok(Some(Self { session, token: Token::File(TokenFile::of(config, file_key, file)?) }))
+        let Some(file) = config.get(keys::WEB_IDENTITY_TOKEN_FILE) else { return Ok(None) };
+        let Some(session) = SessionKeys::OF_WEB_IDENTITY.session(config)? else { return Ok(None) };
+        Ok(Some(Self { session, token: Token::File(TokenFile::of(config, file)?) }))
     }
 }
 
-impl Session {
-    fn from_resolved(config: &ResolvedConfig, object: &str) -> Result<Option<Self>> {
-        let key = |member: &str| format!("{object}.{member}");
-        let role_key = key("role_arn");
-        let Some(role_arn) = config.string(&role_key) else { return Ok(None) };
+/// The keys of a session, which both objects have.
+struct SessionKeys {
+    role_arn: Key<Option<String>>,
+    name: Key<Option<String>>,
+    duration: Key<Option<String>>,
+    policy: Key<Option<String>>,
+    policy_arns: Key<Option<Vec<String>>>,
+}
+
+impl SessionKeys {
+    const OF_ROLE: Self = Self {
+        role_arn: keys::ASSUME_ROLE_ROLE_ARN,
+        name: keys::ASSUME_ROLE_SESSION_NAME,
+        duration: keys::ASSUME_ROLE_DURATION,
+        policy: keys::ASSUME_ROLE_POLICY,
+        policy_arns: keys::ASSUME_ROLE_POLICY_ARNS,
+    };
+
+    const OF_WEB_IDENTITY: Self = Self {
+        role_arn: keys::WEB_IDENTITY_ROLE_ARN,
+        name: keys::WEB_IDENTITY_SESSION_NAME,
+        duration: keys::WEB_IDENTITY_DURATION,
+        policy: keys::WEB_IDENTITY_POLICY,
+        policy_arns: keys::WEB_IDENTITY_POLICY_ARNS,
+    };
+
+    fn session(self, config: &ResolvedConfig) -> Result<Option<Session>> {
+        let Some(role_arn) = config.get(self.role_arn) else { return Ok(None) };
         check_arn(role_arn, "role/", "arn:aws:iam::123456789012:role/NAME")
-            .map_err(|reason| config.invalid(&role_key, &reason))?;
-        let policy = config.string(&key("policy")).map(str::trim);
+            .map_err(|reason| config.invalid(self.role_arn, &reason))?;
+        let policy = config.get(self.policy).map(str::trim);
         if let Some(policy) = policy {
-            check_policy(policy).map_err(|reason| config.invalid(&key("policy"), reason))?;
+            check_policy(policy).map_err(|reason| config.invalid(self.policy, reason))?;
         }
-        let policy_arns = config.list(&key("policy_arns")).to_vec();
-        for arn in &policy_arns {
+        let policy_arns = config.get(self.policy_arns).unwrap_or_default();
+        for arn in policy_arns {
             check_arn(arn, "policy/", "arn:aws:iam::aws:policy/NAME")
-                .map_err(|reason| config.invalid(&key("policy_arns"), &reason))?;
+                .map_err(|reason| config.invalid(self.policy_arns, &reason))?;
         }
-        let duration = config.string(&key("duration")).map(|text| {
+        let duration = config.get(self.duration).map(|text| {
             duration(text).filter(|duration| (SHORTEST..=LONGEST).contains(duration)).ok_or_else(
                 || {
                     config
-                        .invalid(&key("duration"), "expected a time from 15 minutes to 12 hours")
+                        .invalid(self.duration, "expected a time from 15 minutes to 12 hours")
                         .with_hint("write it like `1h30m` or `900s`")
                 },
             )
         });
-        Ok(Some(Self {
+        Ok(Some(Session {
             role_arn: role_arn.to_owned(),
-            name: text(config, &key("session_name"), 2..=64, is_name)?,
+            name: text(config, self.name, 2..=64, is_name)?,
             duration: duration.transpose()?,
             policy: policy.map(str::to_owned),
-            policy_arns,
-            origin: config.origin(&role_key).to_string(),
+            policy_arns: policy_arns.to_vec(),
+            origin: config.origin(self.role_arn).to_string(),
         }))
     }
 }
 
-/// Returns whether a value was configured, and is neither a default nor from the environment, which
-/// is meant for every program.
-pub(crate) fn is_configured(value: &Sourced<ConfigValue>) -> bool {
-    !matches!(value.origin, Origin::Environment(_) | Origin::Default)
-}
-
 /// Returns the error for two keys of which only one may be set.
-pub(crate) fn both(config: &ResolvedConfig, one: &str, other: &str) -> Error {
-    Error::config(format!("`{one}` and `{other}` are both set, but exclude each other"))
-        .with_context("set in", format_args!("{} (`{one}`)", config.origin(one)))
-        .with_context("and in", format_args!("{} (`{other}`)", config.origin(other)))
-        .with_hint("keep one of them")
-}
-
-/// Returns a map of texts by name; empty if the key is not set.
-pub(crate) fn map(config: &ResolvedConfig, name: &str) -> BTreeMap<String, String> {
-    match config.get(name) {
-        Some(Sourced { value: ConfigValue::Map(map), .. }) => map.clone(),
-        _ => BTreeMap::new(),
-    }
+pub(crate) fn both(
+    config: &ResolvedConfig,
+    one: impl AsRef<ConfigKeySpec>,
+    other: impl AsRef<ConfigKeySpec>,
+) -> Error {
+    config.both(one, other).with_hint("keep one of them")
 }
 
 /// Whether a session name may hold this character.
@@ -198,11 +207,11 @@ fn is_name(c: char) -> bool {
 
 fn text(
     config: &ResolvedConfig,
-    key: &str,
+    key: Key<Option<String>>,
     length: std::ops::RangeInclusive<usize>,
     allowed: impl Fn(char) -> bool,
 ) -> Result<Option<String>> {
-    let Some(text) = config.string(key) else { return Ok(None) };
+    let Some(text) = config.get(key) else { return Ok(None) };
     if !length.contains(&text.len()) {
         let (least, most) = length.into_inner();
         return Err(config.invalid(key, &format!("expected {least} to {most} characters")));

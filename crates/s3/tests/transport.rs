@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use remote_state_conformance::{resolved, socks_proxy};
 use remote_state_core::config::ResolvedConfig;
-use remote_state_core::{ErrorKind, ReadOptions, Result, StateRead, StateStore as _, Workspace};
+use remote_state_core::{
+    Backend as _, ErrorKind, ReadOptions, Result, StateRead, StateStore as _, Workspace,
+};
 use remote_state_emulator::Emulator;
 use remote_state_s3::{PROVIDER, S3Config};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy_bidirectional};
@@ -206,7 +208,7 @@ async fn certificate_without_a_trusted_authority_is_accepted_only_if_configured(
 
     let insecure = config(&endpoint, &[("insecure", "true")], &[]);
     assert!(read(&insecure).await.unwrap().is_none());
-    let notes = S3Config::from_resolved(&insecure).unwrap().notes().to_vec();
+    let notes = S3Config::from_resolved(&insecure).unwrap().warnings().to_vec();
     assert!(notes[0].starts_with("`insecure` (main.tf:7) accepts any certificate"), "{notes:?}");
 
     let folder = tempfile::tempdir().unwrap();

@@ -2,77 +2,81 @@
 //! nothing here.
 
 use remote_state_core::config::{ConfigKeySpec, EmptyRule, ProviderSpec, ValueKind};
+use remote_state_core::keys;
 
 /// The keys of the `spaces` provider.
 pub static PROVIDER: ProviderSpec =
-    ProviderSpec { scheme: "spaces", title: "DigitalOcean Spaces", keys: KEYS };
+    ProviderSpec { scheme: "spaces", title: "DigitalOcean Spaces", keys: &ROWS };
 
-static KEYS: &[ConfigKeySpec] = &[
-    ConfigKeySpec::new(
+static ROWS: [ConfigKeySpec; KEYS.len() + REFUSED.len()] = {
+    let mut rows = [KEYS[0]; KEYS.len() + REFUSED.len()];
+    let (own, refused) = rows.split_at_mut(KEYS.len());
+    own.copy_from_slice(KEYS);
+    refused.copy_from_slice(REFUSED);
+    rows
+};
+
+keys![
+    pub const REGION: Key<String> = key(
         "region",
-        ValueKind::String,
         "The region of the bucket, such as `nyc3`, `ams3` or `fra1`. Any name is accepted: the \
          endpoint and the signature follow from it.",
     )
-    .required(),
-    ConfigKeySpec::new("bucket", ValueKind::String, "The bucket that holds the state.").required(),
-    ConfigKeySpec::new(
+    .required();
+    pub const BUCKET: Key<String> = key("bucket", "The bucket that holds the state.").required();
+    pub const KEY: Key<String> = key(
         "key",
-        ValueKind::String,
-        "The object key of the default workspace's state. It neither starts nor ends with a slash.",
+        "The object key of the default workspace's state. It neither starts nor ends with a \
+         slash.",
     )
-    .required(),
-    ConfigKeySpec::new(
+    .required();
+    pub const WORKSPACE_KEY_PREFIX: Key<String> = key(
         "workspace_key_prefix",
-        ValueKind::String,
         "What stands before the name of a workspace other than `default` in its key. Empty means \
          nothing.",
     )
     .default("env:")
-    .empty(EmptyRule::Value),
-    ConfigKeySpec::new(
+    .empty(EmptyRule::Value);
+    pub const USE_LOCKFILE: Key<bool> = key(
         "use_lockfile",
-        ValueKind::Bool,
         "Lock by an object beside the state, `<state key>.tflock`, that only one client can \
          create.",
     )
-    .default("true"),
-    ConfigKeySpec::new("acl", ValueKind::String, "The canned ACL to put on state and lock file."),
-    ConfigKeySpec::new(
+    .default("true");
+    pub const ACL: Key<Option<String>> =
+        key("acl", "The canned ACL to put on state and lock file.");
+    pub const SSE_CUSTOMER_KEY: Key<Option<String>> = key(
         "sse_customer_key",
-        ValueKind::String,
         "The key to have the store encrypt and decrypt state and lock file with (SSE-C): 32 bytes \
          in base64.",
     )
     .env(&["AWS_SSE_CUSTOMER_KEY"])
     .secret()
-    .empty(EmptyRule::Refused),
-    ConfigKeySpec::new(
+    .empty(EmptyRule::Refused);
+    pub const ACCESS_KEY: Key<Option<String>> = key(
         "access_key",
-        ValueKind::String,
         "The id of the Spaces access key. Better kept in the environment or in a profile.",
     )
-    .env(&["SPACES_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID"]),
-    ConfigKeySpec::new(
+    .env(&["SPACES_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID"]);
+    pub const SECRET_KEY: Key<Option<String>> = key(
         "secret_key",
-        ValueKind::String,
         "The secret of the Spaces access key. In a configuration file it is warned of: keep it in \
          the environment or in a profile.",
     )
     .env(&["SPACES_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY"])
-    .secret(),
-    ConfigKeySpec::new(
-        "profile",
-        ValueKind::String,
-        "The profile of the shared AWS files to take the access key from.",
-    )
-    .env(&["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]),
-    ConfigKeySpec::new(
+    .secret();
+    pub const PROFILE: Key<Option<String>> =
+        key("profile", "The profile of the shared AWS files to take the access key from.")
+            .env(&["AWS_PROFILE", "AWS_DEFAULT_PROFILE"]);
+    pub const ENDPOINT: Key<Option<String>> = key(
         "endpoint",
-        ValueKind::String,
         "The URL of a domain of your own or of a test server. The bucket is named in its path. A \
          CDN endpoint is refused: what it answers may be old.",
-    ),
+    );
+];
+
+/// Keys of `backend "s3"` that users copy, with the reason why each cannot be used.
+const REFUSED: &[ConfigKeySpec] = &[
     refused(
         "kms_key_id",
         "Spaces has no key management service; `sse_customer_key` encrypts with a key of your own",

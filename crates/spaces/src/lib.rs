@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod config;
-mod keys;
+pub mod keys;
 mod provider;
 
 pub use config::SpacesConfig;

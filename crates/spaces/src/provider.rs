@@ -9,7 +9,7 @@ use remote_state_core::{
 };
 
 use crate::config::SpacesConfig;
-use crate::keys::PROVIDER;
+use crate::keys::{self, PROVIDER};
 
 /// DigitalOcean Spaces.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +32,8 @@ impl Provider for Spaces {
                 ("key", "terraform.tfstate"),
                 ("region", "nyc3"),
             ],
-            endpoint_keys: &["endpoint"],
+            access_keys: [keys::ACCESS_KEY, keys::SECRET_KEY],
+            endpoint_keys: &[keys::ENDPOINT],
             table_key: None,
             table_endpoint_keys: &[],
             switches_without_table: &[],
@@ -49,11 +50,11 @@ impl Provider for Spaces {
 #[async_trait]
 impl Backend for SpacesConfig {
     fn warnings(&self) -> &[String] {
-        self.notes()
+        &self.notes
     }
 
     fn foreign_endpoints(&self) -> &[ForeignEndpoint] {
-        self.foreign_endpoints()
+        &self.foreign
     }
 
     async fn identity(&self) -> Result<Identity> {

@@ -5,10 +5,10 @@ use std::path::Path;
 use remote_state_core::Provider;
 use remote_state_core::config::{Environment, ResolvedConfig};
 use remote_state_core::directory::{DirectoryOptions, discover};
-use remote_state_s3::S3Config;
+use remote_state_s3::{S3, S3Config};
 use tempfile::TempDir;
 
-static PROVIDERS: &[&dyn Provider] = &[&remote_state_s3::S3, &remote_state_oss::Oss];
+static PROVIDERS: &[&dyn Provider] = &[&S3, &remote_state_oss::Oss];
 
 /// A file in Terraform's language.
 pub(crate) fn hcl(bytes: &[u8]) {
@@ -87,7 +87,7 @@ fn look(folder: &Path, options: &DirectoryOptions) {
     let config: ResolvedConfig = found.config;
     if config.provider().scheme == remote_state_s3::PROVIDER.scheme {
         // The parser must accept or refuse any values.
-        drop(S3Config::completed(config.clone()));
+        drop(S3.complete(config.clone()));
         drop(S3Config::from_resolved(&config));
     }
 }

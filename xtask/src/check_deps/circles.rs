@@ -18,8 +18,8 @@ const LARGEST: &[(&str, usize)] = &[
     ("remote-state-core", 2),
     ("remote-state-emulator", 2),
     ("remote-state-operations", 2),
-    ("remote-state-oss", 20),
-    ("remote-state-s3", 9),
+    ("remote-state-oss", 3),
+    ("remote-state-s3", 7),
     ("remote-state-server", 2),
     ("remote-state-spaces", 2),
 ];

@@ -9,6 +9,7 @@ use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
 use crate::config::resolved::ResolvedConfig;
+use crate::config::spec::ConfigKeySpec;
 use crate::config::value::Origin;
 
 /// The variable by which a person allows the programs of a directory's profiles: any value but `0`
@@ -35,7 +36,7 @@ impl ResolvedConfig {
 
     /// Returns whether a file of the directory sets the key, the record of `init` included. Files
     /// outside of it, such as one in `~/.aws`, do not count, nor do flags and variables.
-    pub fn is_of_directory(&self, key: &str) -> bool {
+    pub fn is_of_directory(&self, key: impl AsRef<ConfigKeySpec>) -> bool {
         match self.origin(key) {
             Origin::Initialised { .. } => true,
             Origin::File { path, .. } => self.has_file(&path),
@@ -106,13 +107,13 @@ impl ForeignEndpoint {
     /// Returns the service that a key names, if a file of the directory set the key.
     pub fn of(
         config: &ResolvedConfig,
-        key: &'static str,
+        key: impl AsRef<ConfigKeySpec>,
         url: impl Into<String>,
         vendor: &'static str,
         is_sent_vendors_credentials: bool,
     ) -> Self {
         Self {
-            key,
+            key: key.as_ref().name,
             origin: config.origin(key),
             url: url.into(),
             vendor,
@@ -136,15 +137,13 @@ impl fmt::Display for ForeignEndpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{
-        ConfigKeySpec, Environment, Layer, ProviderSpec, Setting, Sourced, ValueKind, resolve,
-    };
+    use crate::config::{Environment, Layer, ProviderSpec, Setting, Sourced, resolve};
 
-    static PROVIDER: ProviderSpec = ProviderSpec {
-        scheme: "x",
-        title: "X",
-        keys: &[ConfigKeySpec::new("a", ValueKind::String, "A key.").env(&["A"])],
-    };
+    crate::keys![
+        const A: Key<Option<String>> = key("a", "A key.").env(&["A"]);
+    ];
+
+    static PROVIDER: ProviderSpec = ProviderSpec { scheme: "x", title: "X", keys: KEYS };
 
     fn config(directory: &Path, origin: Option<Origin>, env: &[(&str, &str)]) -> ResolvedConfig {
         let layer = origin.map(|origin| ("a".to_owned(), Sourced::new(Setting::from("v"), origin)));
@@ -177,9 +176,9 @@ mod tests {
             (Origin::Program, false),
         ] {
             let config = config(&below, Some(origin.clone()), &[]);
-            assert_eq!(config.is_of_directory("a"), is_of_directory, "{origin:?}");
+            assert_eq!(config.is_of_directory(A), is_of_directory, "{origin:?}");
         }
-        assert!(!config(&below, None, &[("A", "v")]).is_of_directory("a"));
+        assert!(!config(&below, None, &[("A", "v")]).is_of_directory(A));
     }
 
     /// A link that leads out, a link that leads in, the rest of a repository, and a home folder

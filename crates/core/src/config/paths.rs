@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::config::resolved::ResolvedConfig;
+use crate::config::spec::ConfigKeySpec;
 use crate::config::value::Environment;
 use crate::error::Result;
 
@@ -15,7 +16,7 @@ impl ResolvedConfig {
     /// # Errors
     /// `ConfigInvalid` for a variable that is not set. Native clients replace it by an empty text,
     /// and then read a file that the user did not mean.
-    pub fn path(&self, key: &str, text: &str) -> Result<PathBuf> {
+    pub fn path(&self, key: impl AsRef<ConfigKeySpec>, text: &str) -> Result<PathBuf> {
         let expanded = expand(self.environment(), text).map_err(|missing| {
             self.invalid(key, &format!("it refers to `{missing}`, which is not set")).with_hint(
                 format!(

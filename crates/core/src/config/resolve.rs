@@ -206,13 +206,12 @@ impl Given {
         config: &ResolvedConfig,
         backend_named_in: Option<&Origin>,
     ) -> Result<()> {
-        let missing = config.provider().keys.iter().filter(|key| {
+        let mut missing = config.provider().keys.iter().filter(|key| {
             let needed = key.name.rsplit_once('.').is_none_or(|(object, _)| self.uses(object));
-            key.required && needed && config.get(key.name).is_none()
+            key.required && needed && config.sourced(key).is_none()
         });
-        let mut names = missing.map(|key| key.name);
-        let Some(first) = names.next() else { return Ok(()) };
-        let mut error = config.missing(first);
+        let Some(key) = missing.next() else { return Ok(()) };
+        let (first, mut error) = (key.name, config.missing(key));
         let empty = self.empty.get(first);
         let object = first.rsplit_once('.').and_then(|(object, _)| self.objects.get(object));
         if let Some(origin) = empty {
@@ -224,8 +223,8 @@ impl Given {
         if let (None, None, Some(origin)) = (empty, object, backend_named_in) {
             error = error.with_context("backend named in", origin);
         }
-        Err(names.fold(error, |error, name| {
-            error.with_context("also not set", format_args!("`{name}`"))
+        Err(missing.fold(error, |error, key| {
+            error.with_context("also not set", format_args!("`{}`", key.name))
         }))
     }
 

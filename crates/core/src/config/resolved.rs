@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use crate::advice::{Advice, KeyValue};
+use crate::config::key::{Key, KeyType, ValueType as _};
 use crate::config::resolve::resolve;
 use crate::config::setting::Setting;
 use crate::config::spec::{ConfigKeySpec, ProviderSpec};
@@ -108,78 +109,108 @@ impl ResolvedConfig {
         self.provider.keys.iter().filter_map(|key| Some((key, self.values.get(key.name)?)))
     }
 
-    /// Returns a key's value and origin.
-    pub fn get(&self, name: &str) -> Option<&Sourced<ConfigValue>> {
+    /// Returns the value of a key.
+    ///
+    /// # Panics
+    /// In builds with debug assertions, if the key is not one of the provider's.
+    pub fn get<T: KeyType>(&self, key: Key<T>) -> T::Found<'_> {
+        T::find(self.sourced(key).map(|sourced| &sourced.value))
+    }
+
+    /// Returns the value of a key with its origin, for keys of different types.
+    ///
+    /// # Panics
+    /// As [`get`](Self::get).
+    pub fn sourced(&self, key: impl AsRef<ConfigKeySpec>) -> Option<&Sourced<ConfigValue>> {
+        let ConfigKeySpec { name, kind, .. } = *key.as_ref();
+        debug_assert!(
+            self.provider.keys.iter().any(|row| row.name == name && row.kind == kind),
+            "`{name}` is no key of provider `{}`, or one of another type",
+            self.provider.scheme
+        );
         self.values.get(name)
     }
 
-    /// Returns where a key's value was set; for a key without a value, its default.
-    pub fn origin(&self, name: &str) -> Origin {
-        self.get(name).map_or(Origin::Default, |value| value.origin.clone())
+    /// Returns where the value of a key was set; for a key without a value, its default.
+    pub fn origin(&self, key: impl AsRef<ConfigKeySpec>) -> Origin {
+        self.sourced(key).map_or(Origin::Default, |value| value.origin.clone())
     }
 
-    /// Returns a text.
+    /// Returns where the value of a key was set; `None` for a key without a value.
+    pub fn origin_if_set(&self, key: impl AsRef<ConfigKeySpec>) -> Option<Origin> {
+        self.sourced(key).map(|value| value.origin.clone())
+    }
+
+    /// Returns whether a key has a value, be it the default.
+    pub fn is_set(&self, key: impl AsRef<ConfigKeySpec>) -> bool {
+        self.sourced(key).is_some()
+    }
+
+    /// Returns whether a key was configured for this store: see [`Origin::is_of_configuration`].
+    pub fn is_configured(&self, key: impl AsRef<ConfigKeySpec>) -> bool {
+        self.origin(key).is_of_configuration()
+    }
+
+    /// Returns a value and its origin by the name of the key, for programs that know no key.
+    pub fn named(&self, name: &str) -> Option<&Sourced<ConfigValue>> {
+        self.values.get(name)
+    }
+
+    /// Returns a text by the name of its key, for programs that know no key.
     pub fn string(&self, name: &str) -> Option<&str> {
-        match &self.get(name)?.value {
+        match &self.named(name)?.value {
             ConfigValue::String(text) | ConfigValue::Number(text) => Some(text),
             _ => None,
         }
     }
 
-    /// Returns a required text.
+    /// Returns a text that has to be set, by the name of its key.
     ///
     /// # Errors
     /// `ConfigInvalid` if it is missing.
     pub fn required(&self, name: &str) -> Result<&str> {
-        self.string(name).ok_or_else(|| self.missing(name))
-    }
-
-    /// Returns a switch; absent means `false`.
-    pub fn bool(&self, name: &str) -> bool {
-        matches!(self.get(name), Some(Sourced { value: ConfigValue::Bool(true), .. }))
-    }
-
-    /// Returns a switch that may also be unset.
-    pub fn bool_or_unset(&self, name: &str) -> Option<bool> {
-        match self.get(name)?.value {
-            ConfigValue::Bool(value) => Some(value),
-            _ => None,
-        }
-    }
-
-    /// Returns several texts; absent means none.
-    pub fn list(&self, name: &str) -> &[String] {
-        match self.get(name) {
-            Some(Sourced { value: ConfigValue::List(list), .. }) => list,
-            _ => &[],
-        }
+        self.string(name).ok_or_else(|| self.missing_named(name))
     }
 
     /// Returns a copy in which one key has another value.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: ConfigValue, origin: Origin) -> Self {
-        self.values.insert(name, Sourced::new(value, origin));
+    pub fn with<T: KeyType>(mut self, key: Key<T>, value: T::Set, origin: Origin) -> Self {
+        self.values.insert(key.name(), Sourced::new(value.keep(), origin));
         self
     }
 
     /// Returns a copy in which one key has no value.
     #[must_use]
-    pub fn without(mut self, name: &str) -> Self {
-        self.values.remove(name);
+    pub fn without<T>(mut self, key: Key<Option<T>>) -> Self {
+        self.values.remove(key.name());
         self
     }
 
-    /// Checks that no text holds a line break or another control character, except in the named
-    /// keys. Texts go into headers, where such a character ends them or makes the request fail
-    /// without an explanation.
+    /// Checks that this is a configuration of a provider, before its keys are looked up.
+    ///
+    /// # Errors
+    /// `ConfigInvalid` if it is one of another provider.
+    pub fn check_provider(&self, expected: &ProviderSpec) -> Result<()> {
+        let (found, expected) = (self.provider.scheme, expected.scheme);
+        if found == expected {
+            return Ok(());
+        }
+        Err(Error::config(format!(
+            "the configuration is one of provider `{found}`, and not of `{expected}`"
+        )))
+    }
+
+    /// Checks that no text holds a line break or another control character, unless its row allows
+    /// it. Texts go into headers, where such a character ends them or makes the request fail without
+    /// an explanation.
     ///
     /// # Errors
     /// `ConfigInvalid` with the key and where its value was set.
-    pub fn check_printable(&self, except: &[&str]) -> Result<()> {
-        for (key, sourced) in self.iter().filter(|(key, _)| !except.contains(&key.name)) {
+    pub fn check_printable(&self) -> Result<()> {
+        for (key, sourced) in self.iter().filter(|(key, _)| !key.several_lines) {
             let ConfigValue::String(text) = &sourced.value else { continue };
             if let Some(reason) = unprintable(text) {
-                return Err(self.invalid(key.name, reason).with_hint(WITHOUT_LINE_BREAK));
+                return Err(self.invalid(key, reason).with_hint(WITHOUT_LINE_BREAK));
             }
         }
         Ok(())
@@ -224,18 +255,32 @@ impl ResolvedConfig {
     /// Returns a key's value as text for people; `None` if it has none or is secret.
     pub fn shown(&self, name: &str) -> Option<String> {
         let key = self.provider.keys.iter().find(|key| key.name == name && !key.secret)?;
-        Some(self.get(key.name)?.value.shown())
+        Some(self.sourced(key)?.value.shown())
     }
 
     /// Creates the error for an invalid value, with the key and where the value was set, but never
     /// the value.
-    pub fn invalid(&self, name: &str, reason: &str) -> Error {
-        Error::config(format!("invalid value for `{name}`: {reason}"))
-            .with_context("set in", self.origin(name))
+    pub fn invalid(&self, key: impl AsRef<ConfigKeySpec>, reason: &str) -> Error {
+        Error::config(format!("invalid value for `{}`: {reason}", key.as_ref().name))
+            .with_context("set in", self.origin(key))
+    }
+
+    /// Creates the error for two keys that exclude each other.
+    pub fn both(&self, one: impl AsRef<ConfigKeySpec>, other: impl AsRef<ConfigKeySpec>) -> Error {
+        let (one, other) = (one.as_ref(), other.as_ref());
+        let place = |key: &ConfigKeySpec| format!("{} (`{}`)", self.origin(key), key.name);
+        let (name, other_name) = (one.name, other.name);
+        Error::config(format!("`{name}` and `{other_name}` are both set, but exclude each other"))
+            .with_context("set in", place(one))
+            .with_context("and in", place(other))
     }
 
     /// Creates the error for a missing value.
-    pub fn missing(&self, name: &str) -> Error {
+    pub fn missing(&self, key: impl AsRef<ConfigKeySpec>) -> Error {
+        self.missing_named(key.as_ref().name)
+    }
+
+    fn missing_named(&self, name: &str) -> Error {
         let error =
             Error::config(format!("`{name}` is not set for provider `{}`", self.provider.scheme));
         let env =

@@ -108,6 +108,9 @@ pub struct ConfigKeySpec {
     /// The object that contains the key is written as a block, `role { … }`, and not as an
     /// attribute.
     pub block: bool,
+    /// The text may hold line breaks and other control characters: it does not go into a header, or
+    /// is escaped there.
+    pub several_lines: bool,
     /// One or more sentences for the documentation.
     pub doc: &'static str,
 }
@@ -128,6 +131,7 @@ impl ConfigKeySpec {
             deprecated: None,
             refused: None,
             block: false,
+            several_lines: false,
             doc,
         }
     }
@@ -192,6 +196,19 @@ impl ConfigKeySpec {
     #[must_use]
     pub const fn block(mut self) -> Self {
         self.block = true;
+        self
+    }
+
+    /// Allows line breaks and other control characters.
+    #[must_use]
+    pub const fn several_lines(mut self) -> Self {
+        self.several_lines = true;
+        self
+    }
+}
+
+impl AsRef<Self> for ConfigKeySpec {
+    fn as_ref(&self) -> &Self {
         self
     }
 }

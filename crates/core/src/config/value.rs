@@ -109,6 +109,12 @@ impl Origin {
     pub fn file(path: impl AsRef<Path>, line: impl Into<Option<usize>>) -> Self {
         Self::File { path: path.as_ref().to_owned(), line: line.into() }
     }
+
+    /// Returns whether the value was configured for this store: it is neither a default nor from
+    /// the environment, which all programs share.
+    pub fn is_of_configuration(&self) -> bool {
+        !matches!(self, Self::Default | Self::Environment(_))
+    }
 }
 
 impl fmt::Display for Origin {

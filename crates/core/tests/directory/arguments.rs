@@ -1,5 +1,7 @@
 //! `-backend-config` of this program and of Terraform's variables.
 
+use remote_state_core::config::ConfigValue;
+
 use crate::fixture::{Dir, message, value};
 
 fn with_args(dir: &Dir, env: &[(&str, &str)], name: &str) -> Option<String> {
@@ -34,7 +36,13 @@ fn a_file_is_json_by_its_name_and_hcl_otherwise() {
         let found = Dir::block("").file(name, content).with_config(&[name]).unwrap();
         assert_eq!(value(&found, "region").as_deref(), Some("r"), "{name}");
         assert!(
-            found.config.origin("region").to_string().starts_with(&format!("{name}:")),
+            found
+                .config
+                .named("region")
+                .unwrap()
+                .origin
+                .to_string()
+                .starts_with(&format!("{name}:")),
             "{name}"
         );
     }
@@ -53,14 +61,17 @@ fn a_pair_is_taken_as_it_is_after_the_first_equals_sign() {
     ] {
         let found = Dir::block("").with_config(&[argument]).unwrap();
         assert_eq!(value(&found, "key").as_deref(), Some(expected), "{argument}");
-        assert_eq!(found.config.origin("key").to_string(), "option `backend_config`");
+        assert_eq!(
+            found.config.named("key").unwrap().origin.to_string(),
+            "option `backend_config`"
+        );
     }
 }
 
 #[test]
 fn a_pair_is_converted_to_the_type_of_its_key() {
     let found = Dir::block("").with_config(&["use_lock=true", "retries=4"]).unwrap();
-    assert!(found.config.bool("use_lock"));
+    assert_eq!(found.config.named("use_lock").unwrap().value, ConfigValue::Bool(true));
     assert_eq!(value(&found, "retries").as_deref(), Some("4"));
 }
 
@@ -71,7 +82,10 @@ fn a_pair_for_an_object_a_list_or_a_map_is_an_expression() {
     assert_eq!(value(&found, "role.arn").as_deref(), Some("x"));
     assert_eq!(value(&found, "config_files").as_deref(), Some("a,b"));
     assert_eq!(value(&found, "tags").as_deref(), Some("k=v"));
-    assert_eq!(found.config.origin("role.arn").to_string(), "option `backend_config`");
+    assert_eq!(
+        found.config.named("role.arn").unwrap().origin.to_string(),
+        "option `backend_config`"
+    );
 }
 
 #[test]
@@ -255,7 +269,7 @@ fn the_general_variable_goes_before_the_one_for_init_and_our_option_before_both(
     ];
     let found = dir.with(&env, &Default::default()).unwrap();
     assert_eq!(value(&found, "region").as_deref(), Some("all"));
-    assert_eq!(found.config.origin("region").to_string(), "$TF_CLI_ARGS");
+    assert_eq!(found.config.named("region").unwrap().origin.to_string(), "$TF_CLI_ARGS");
     let options = remote_state_core::directory::DirectoryOptions::default()
         .with_backend_config("region=ours");
     assert_eq!(value(&dir.with(&env, &options).unwrap(), "region").as_deref(), Some("ours"));

@@ -135,7 +135,7 @@ impl Dir {
 
 /// Returns a key's value as text, `None` if it has none.
 pub(crate) fn value(found: &Discovered, name: &str) -> Option<String> {
-    Some(match &found.config.get(name)?.value {
+    Some(match &found.config.named(name)?.value {
         ConfigValue::Bool(value) => value.to_string(),
         ConfigValue::Number(text) | ConfigValue::String(text) => text.clone(),
         ConfigValue::List(items) => items.join(","),

@@ -91,7 +91,7 @@ fn a_million_members_are_read_in_time() {
         "{{\"terraform\":{{\"backend\":{{\"alpha\":{{\"tags\":{{{members}\"z\":1}},\"bucket\":\"b\",\"key\":\"k\"}}}}}}}}"
     );
     let found = Dir::new().file("main.tf.json", tags).discover().unwrap();
-    assert_eq!(found.config.origin("key").to_string(), "main.tf.json:500001");
+    assert_eq!(found.config.named("key").unwrap().origin.to_string(), "main.tf.json:500001");
     let keys = format!("{{\"terraform\":{{\"backend\":{{\"alpha\":{{{members}\"z\":1}}}}}}}}");
     assert!(Dir::new().file("main.tf.json", keys).error().contains("unknown key"));
 }

@@ -27,7 +27,10 @@ fn changed(dir: &Dir) -> Option<String> {
 fn the_recorded_values_are_used_with_their_lines() {
     let found = Dir::new().initialised("alpha", RECORDED).discover().unwrap();
     assert_eq!(value(&found, "region").as_deref(), Some("recorded"));
-    assert_eq!(found.config.origin("region").to_string(), ".terraform/terraform.tfstate:9");
+    assert_eq!(
+        found.config.named("region").unwrap().origin.to_string(),
+        ".terraform/terraform.tfstate:9"
+    );
     assert_eq!(value(&found, "retries").as_deref(), Some("7"));
     assert_eq!(value(&found, "endpoints.store").as_deref(), Some("s"));
     assert_eq!(
@@ -67,7 +70,7 @@ fn environment_variables_stand_in_for_what_is_not_recorded() {
     let dir = Dir::new().initialised("alpha", r#"{"bucket":"b","key":"k","region":null}"#);
     let found = dir.with(&[("ALPHA_REGION", "e")], &Default::default()).unwrap();
     assert_eq!(found.config.string("region"), Some("e"));
-    assert_eq!(found.config.origin("region").to_string(), "$ALPHA_REGION");
+    assert_eq!(found.config.named("region").unwrap().origin.to_string(), "$ALPHA_REGION");
 }
 
 #[test]

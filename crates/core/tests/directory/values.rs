@@ -172,7 +172,10 @@ fn a_provider_may_have_blocks() {
     let block = "terraform {\nbackend \"beta\" {\nbucket = \"b\"\nassume {\narn = \"a\"\n}\n}\n}";
     let dir = Dir::main(block);
     assert_eq!(dir.value("assume.arn").as_deref(), Some("a"));
-    assert_eq!(dir.discover().unwrap().config.origin("assume.arn").to_string(), "main.tf:5");
+    assert_eq!(
+        dir.discover().unwrap().config.named("assume.arn").unwrap().origin.to_string(),
+        "main.tf:5"
+    );
     let json =
         "{\"terraform\":{\"backend\":{\"beta\":{\"bucket\":\"b\",\"assume\":[{\"arn\":\"a\"}]}}}}";
     assert_eq!(Dir::new().file("main.tf.json", json).value("assume.arn").as_deref(), Some("a"));
@@ -186,8 +189,8 @@ fn objects_are_flattened_and_members_keep_their_lines() {
         Dir::block("endpoints = {\n  store = \"s\"\n  \"tokens\" : \"t\"\n}").discover().unwrap();
     assert_eq!(found.config.string("endpoints.store"), Some("s"));
     assert_eq!(found.config.string("endpoints.tokens"), Some("t"));
-    assert_eq!(found.config.origin("endpoints.store").to_string(), "main.tf:6");
-    assert_eq!(found.config.origin("endpoints.tokens").to_string(), "main.tf:7");
+    assert_eq!(found.config.named("endpoints.store").unwrap().origin.to_string(), "main.tf:6");
+    assert_eq!(found.config.named("endpoints.tokens").unwrap().origin.to_string(), "main.tf:7");
 }
 
 #[test]

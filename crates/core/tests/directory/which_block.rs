@@ -73,7 +73,7 @@ fn a_byte_order_mark_and_crlf_are_accepted() {
     let content = format!("\u{feff}{}", block("b").replace('\n', "\r\n"));
     let found = Dir::main(&content).discover().unwrap();
     assert_eq!(value(&found, "bucket").as_deref(), Some("b"));
-    assert_eq!(found.config.origin("bucket").to_string(), "main.tf:3");
+    assert_eq!(found.config.named("bucket").unwrap().origin.to_string(), "main.tf:3");
     let found = Dir::new().file("x.tf.json", format!("\u{feff}{}", json("b"))).discover().unwrap();
     assert_eq!(value(&found, "bucket").as_deref(), Some("b"));
 }
@@ -141,7 +141,7 @@ fn json_objects_may_be_wrapped_in_arrays() {
         "[{\"terraform\":[{\"backend\":[{\"alpha\":[{\n\"bucket\":\"b\",\n\"key\":\"k\"}]}]}]}]";
     let found = Dir::new().file("main.tf.json", content).discover().unwrap();
     assert_eq!(value(&found, "bucket").as_deref(), Some("b"));
-    assert_eq!(found.config.origin("bucket").to_string(), "main.tf.json:2");
+    assert_eq!(found.config.named("bucket").unwrap().origin.to_string(), "main.tf.json:2");
 }
 
 #[test]

@@ -1,17 +1,17 @@
 //! Finds services outside the vendor's domains that a file of the directory names.
 
 use remote_state_core::Result;
-use remote_state_core::config::{ForeignEndpoint, ResolvedConfig};
+use remote_state_core::config::{ForeignEndpoint, Key, ResolvedConfig};
 use secrecy::ExposeSecret as _;
 use url::Url;
 
-use crate::config::url;
+use crate::config::{keys, url};
 use crate::credentials::Wanted;
 
 /// The keys of the services that receive credentials, a session token or an identity provider's
 /// token.
-const SERVICES: [&str; 4] =
-    ["endpoint", "tablestore_endpoint", "sts_endpoint", "location_endpoint"];
+const SERVICES: [Key<Option<String>>; 4] =
+    [keys::ENDPOINT, keys::TABLESTORE_ENDPOINT, keys::STS_ENDPOINT, keys::LOCATION_ENDPOINT];
 
 /// The prefixes of the vendor's key ids: of users, and of sessions.
 const OF_VENDOR: [&str; 2] = ["LTAI", "STS."];

@@ -1,7 +1,9 @@
 //! The configuration of a store, from resolved values to checked ones. `keys.rs` lists the keys.
 
-use remote_state_core::config::{ConfigValue, ForeignEndpoint, Origin, ResolvedConfig};
-use remote_state_core::{Error, Result};
+use std::sync::Arc;
+
+use remote_state_core::Result;
+use remote_state_core::config::{ForeignEndpoint, Key, Number, Origin, ResolvedConfig};
 use url::Url;
 
 use crate::credentials::Wanted;
@@ -12,7 +14,7 @@ use crate::sign::SignatureVersion;
 
 mod foreign;
 mod identity;
-mod keys;
+pub mod keys;
 #[cfg(test)]
 mod tests;
 
@@ -21,10 +23,6 @@ pub use keys::PROVIDER;
 /// The default folder and name of a state, as in the releases of native clients.
 const DEFAULT_PREFIX: &str = "env:";
 const DEFAULT_NAME: &str = "terraform.tfstate";
-
-/// The keys whose values may span lines: documents, and values that are escaped in a URL.
-const SEVERAL_LINES: [&str; 6] =
-    ["path", "name", "prefix", "key", "assume_role_policy", "assume_role.policy"];
 
 /// The configuration of a store, its values checked.
 #[derive(Clone, Debug)]
@@ -52,7 +50,8 @@ pub struct OssConfig {
     pub(crate) endpoint: EndpointChoice,
     pub(crate) proxies: Proxies,
     pub(crate) credentials: Wanted,
-    pub(crate) origins: Origins,
+    /// The values that were checked, for where they were set.
+    pub(crate) resolved: Arc<ResolvedConfig>,
     pub(crate) foreign: Vec<ForeignEndpoint>,
     pub(crate) notes: Vec<String>,
 }
@@ -88,14 +87,6 @@ pub struct Encryption {
     pub kms_key_id: Option<String>,
 }
 
-/// Where the endpoint and the credentials were set, for messages.
-#[derive(Clone, Debug)]
-pub(crate) struct Origins {
-    pub(crate) bucket: String,
-    pub(crate) endpoint: String,
-    pub(crate) table: String,
-}
-
 impl OssConfig {
     /// Checks a resolved configuration.
     ///
@@ -103,39 +94,40 @@ impl OssConfig {
     /// `ConfigInvalid` with the key and where its value was set; `CredentialInvalid` for a profile
     /// that cannot be read.
     pub fn from_resolved(config: &ResolvedConfig) -> Result<Self> {
-        identity::without_foreign_token(config).check_printable(&SEVERAL_LINES)?;
-        let bucket = config.required("bucket")?;
-        check_bucket(bucket).map_err(|reason| config.invalid("bucket", reason))?;
+        config.check_provider(&PROVIDER)?;
+        identity::without_foreign_token(config).check_printable()?;
+        let bucket = config.get(keys::BUCKET);
+        check_bucket(bucket).map_err(|reason| config.invalid(keys::BUCKET, reason))?;
         let layout = layout(config)?;
         let style = style(config)?;
-        let given = nonempty(config, "endpoint")
-            .map(|text| {
-                Endpoint::parse(text, style).map_err(|reason| config.invalid("endpoint", reason))
-            })
-            .transpose()?;
+        let given = nonempty(config, keys::ENDPOINT)
+            .map(|text| Endpoint::parse(text, style))
+            .transpose()
+            .map_err(|reason| config.invalid(keys::ENDPOINT, reason))?;
         if let Some(service) = given.as_ref().and_then(|endpoint| endpoint.without_bucket(bucket)) {
             let reason = "it names more than a region; the bucket has a key of its own, `bucket`";
-            return Err(config.invalid("endpoint", reason).with_hint(format!("write `{service}`")));
+            let error = config.invalid(keys::ENDPOINT, reason);
+            return Err(error.with_hint(format!("write `{service}`")));
         }
         let profile = identity::profile(config)?;
-        let named = nonempty(config, "region")
+        let named = nonempty(config, keys::REGION)
             .or_else(|| profile.as_ref().map(|profile| profile.region_id.as_str()))
             .filter(|region| !region.is_empty())
             .or_else(|| given.as_ref().and_then(Endpoint::region));
         // Tools disagree on the name of a region; in a signature it has no prefix.
         let region = named.map(|region| region.strip_prefix("oss-").unwrap_or(region).to_owned());
-        let signature_version = match config.string("signature_version") {
-            None | Some("v4") => SignatureVersion::V4,
-            Some("v1") => SignatureVersion::V1,
-            Some(_) => return Err(config.invalid("signature_version", "expected `v4` or `v1`")),
+        let signature_version = match config.get(keys::SIGNATURE_VERSION) {
+            "v4" => SignatureVersion::V4,
+            "v1" => SignatureVersion::V1,
+            _ => return Err(config.invalid(keys::SIGNATURE_VERSION, "expected `v4` or `v1`")),
         };
         if let Some(region) = &region {
             let is_name = region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
             if !is_name {
-                return Err(config.invalid("region", "expected a name such as `cn-beijing`"));
+                return Err(config.invalid(keys::REGION, "expected a name such as `cn-beijing`"));
             }
         } else if signature_version == SignatureVersion::V4 || given.is_none() {
-            return Err(config.missing("region").with_hint(if given.is_none() {
+            return Err(config.missing(keys::REGION).with_hint(if given.is_none() {
                 "or set `endpoint`"
             } else {
                 "the signature V4 needs it, and the endpoint does not name it; a private cloud \
@@ -165,21 +157,14 @@ impl OssConfig {
             foreign: foreign::foreign(config, &credentials)?,
             credentials,
             notes: notes(config, tablestore_is_used),
-            origins: Origins {
-                bucket: config.origin("bucket").to_string(),
-                table: config.origin("tablestore_table").to_string(),
-                endpoint: match nonempty(config, "endpoint") {
-                    Some(_) => format!("{} (`endpoint`)", config.origin("endpoint")),
-                    None => format!("{} (`region`)", config.origin("region")),
-                },
-            },
+            resolved: Arc::new(config.clone()),
         })
     }
 }
 
 /// Returns a value that is set and not empty.
-fn nonempty<'a>(config: &'a ResolvedConfig, name: &str) -> Option<&'a str> {
-    config.string(name).filter(|text| !text.is_empty())
+fn nonempty(config: &ResolvedConfig, key: Key<Option<String>>) -> Option<&str> {
+    config.get(key).filter(|text| !text.is_empty())
 }
 
 /// <https://www.alibabacloud.com/help/en/oss/user-guide/bucket-naming-conventions>
@@ -198,36 +183,37 @@ fn check_bucket(name: &str) -> Result<(), &'static str> {
 
 /// Chooses one of the two layouts by the keys that are set.
 fn layout(config: &ResolvedConfig) -> Result<Layout> {
-    let original = ["path", "name"].into_iter().find(|key| config.get(key).is_some());
-    let released = ["prefix", "key"].into_iter().find(|key| config.get(key).is_some());
+    let original = [keys::PATH, keys::NAME].into_iter().find(|key| config.is_set(key));
+    let released = [keys::PREFIX, keys::KEY].into_iter().find(|key| config.is_set(key));
     if let (Some(one), Some(other)) = (original, released) {
-        return Err(both(config, one, other).with_hint(
+        return Err(config.both(one, other).with_hint(
             "`path` and `name` are one layout, `prefix` and `key` another: keep one of the two",
         ));
     }
     let (folder_key, name_key) =
-        if original.is_some() { ("path", "name") } else { ("prefix", "key") };
-    let folder = match config.string(folder_key) {
+        if original.is_some() { (keys::PATH, keys::NAME) } else { (keys::PREFIX, keys::KEY) };
+    let folder = match config.get(folder_key) {
         Some(folder) => folder,
-        None if original.is_some() => return Err(config.missing("path")),
+        None if original.is_some() => return Err(config.missing(keys::PATH)),
         None => DEFAULT_PREFIX,
     };
-    if folder_key == "prefix" && (folder.starts_with('/') || folder.starts_with("./")) {
-        return Err(config.invalid("prefix", "it must not start with `/` or `./`"));
+    if original.is_none() && (folder.starts_with('/') || folder.starts_with("./")) {
+        return Err(config.invalid(keys::PREFIX, "it must not start with `/` or `./`"));
     }
-    let name = config.string(name_key).unwrap_or(DEFAULT_NAME);
+    let name = config.get(name_key).unwrap_or(DEFAULT_NAME);
     check_name(name).map_err(|reason| config.invalid(name_key, reason))?;
     Layout::new(trim_folder(folder), name).map_err(|reason| config.invalid(name_key, reason))
 }
 
 fn style(config: &ResolvedConfig) -> Result<Option<AddressStyle>> {
-    match config.string("address_style") {
-        None | Some("auto") => Ok(None),
-        Some("cname") => Ok(Some(AddressStyle::Cname)),
-        Some("path") => Ok(Some(AddressStyle::Path)),
-        Some("virtual") => Ok(Some(AddressStyle::Virtual)),
-        Some(_) => {
-            Err(config.invalid("address_style", "expected `auto`, `virtual`, `path` or `cname`"))
+    match config.get(keys::ADDRESS_STYLE) {
+        "auto" => Ok(None),
+        "cname" => Ok(Some(AddressStyle::Cname)),
+        "path" => Ok(Some(AddressStyle::Path)),
+        "virtual" => Ok(Some(AddressStyle::Virtual)),
+        _ => {
+            let reason = "expected `auto`, `virtual`, `path` or `cname`";
+            Err(config.invalid(keys::ADDRESS_STYLE, reason))
         }
     }
 }
@@ -239,49 +225,55 @@ fn endpoint_of_region(
 ) -> Result<EndpointChoice> {
     if style == Some(AddressStyle::Cname) {
         return Err(config
-            .missing("endpoint")
+            .missing(keys::ENDPOINT)
             .with_hint("`address_style = \"cname\"` needs the domain"));
     }
-    match url(config, "location_endpoint", "location-readonly.aliyuncs.com")? {
+    match url(config, keys::LOCATION_ENDPOINT, "location-readonly.aliyuncs.com")? {
         Some(service) => Ok(EndpointChoice::Asked { service, region: region.to_owned(), style }),
         None => {
             let endpoint = Endpoint::of_region(region, style);
-            endpoint.map(EndpointChoice::Known).map_err(|reason| config.invalid("region", reason))
+            endpoint
+                .map(EndpointChoice::Known)
+                .map_err(|reason| config.invalid(keys::REGION, reason))
         }
     }
 }
 
 /// Reads a URL; HTTPS is the default scheme.
-fn url(config: &ResolvedConfig, key: &str, example: &str) -> Result<Option<Url>> {
-    let Some(text) = nonempty(config, key) else { return Ok(None) };
+fn url(config: &ResolvedConfig, key: Key<Option<String>>, example: &str) -> Result<Option<Url>> {
+    nonempty(config, key).map(|text| parse_url(config, key, text, example)).transpose()
+}
+
+fn parse_url<T>(config: &ResolvedConfig, key: Key<T>, text: &str, example: &str) -> Result<Url> {
     let with_scheme =
         if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
     match Url::parse(&with_scheme) {
         Ok(url) if !url.username().is_empty() || url.password().is_some() => {
             Err(config.invalid(key, "it must not hold a user name or a password"))
         }
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(Some(url)),
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(url),
         _ => Err(config.invalid(key, &format!("expected a URL such as `{example}`"))),
     }
 }
 
 fn tablestore(config: &ResolvedConfig) -> Result<Option<Tablestore>> {
     const EXAMPLE: &str = "https://tf-lock.cn-beijing.ots.aliyuncs.com";
-    let Some(table) = nonempty(config, "tablestore_table") else {
+    let Some(table) = nonempty(config, keys::TABLESTORE_TABLE) else {
         // As in native clients, an endpoint alone does not name a table.
         return Ok(None);
     };
-    let Some(endpoint) = url(config, "tablestore_endpoint", EXAMPLE)? else {
+    let Some(endpoint) = url(config, keys::TABLESTORE_ENDPOINT, EXAMPLE)? else {
         return Err(config
-            .missing("tablestore_endpoint")
+            .missing(keys::TABLESTORE_ENDPOINT)
             .with_context(
                 "needed by",
-                format!("`tablestore_table`, set in {}", config.origin("tablestore_table")),
+                format!("`tablestore_table`, set in {}", config.origin(keys::TABLESTORE_TABLE)),
             )
             .with_hint(format!("it looks like `{EXAMPLE}`")));
     };
     let first_label = endpoint.host_str().unwrap_or_default().split('.').next().unwrap_or_default();
-    let instance = nonempty(config, "tablestore_instance_name").unwrap_or(first_label).to_owned();
+    let instance =
+        nonempty(config, keys::TABLESTORE_INSTANCE_NAME).unwrap_or(first_label).to_owned();
     Ok(Some(Tablestore { table: table.to_owned(), instance, endpoint }))
 }
 
@@ -290,16 +282,16 @@ fn tablestore(config: &ResolvedConfig) -> Result<Option<Tablestore>> {
 /// Native clients lock in the table, so with a table the store uses the object only if the
 /// configuration says so.
 fn locks(config: &ResolvedConfig, has_table: bool) -> (bool, bool) {
-    let is_on = config.bool("lock");
-    let is_asked_for = config.get("lock").is_some_and(|lock| lock.origin != Origin::Default);
+    let is_on = config.get(keys::LOCK);
+    let is_asked_for = config.origin(keys::LOCK) != Origin::Default;
     (is_on && (is_asked_for || !has_table), is_on && has_table)
 }
 
 /// With the layout of the releases, native clients may use the same state; without a table they
 /// take no lock.
 fn notes(config: &ResolvedConfig, has_table: bool) -> Vec<String> {
-    let is_released = config.get("path").is_none();
-    let is_decided = config.get("lock").is_some_and(|lock| lock.origin != Origin::Default);
+    let is_released = !config.is_set(keys::PATH);
+    let is_decided = config.origin(keys::LOCK) != Origin::Default;
     if !is_released || has_table || is_decided {
         return Vec::new();
     }
@@ -311,71 +303,54 @@ fn notes(config: &ResolvedConfig, has_table: bool) -> Vec<String> {
 }
 
 fn encryption(config: &ResolvedConfig) -> Result<Option<Encryption>> {
-    let algorithm = match nonempty(config, "sse_algorithm") {
-        None if nonempty(config, "kms_key_id").is_some() => "KMS",
+    let (algorithm_key, kms_key) = (keys::SSE_ALGORITHM, keys::KMS_KEY_ID);
+    let algorithm = match nonempty(config, algorithm_key) {
+        None if nonempty(config, kms_key).is_some() => "KMS",
         None | Some("AES256") => "AES256",
         Some("KMS") => "KMS",
         Some("SM4") => "SM4",
-        Some(_) => return Err(config.invalid("sse_algorithm", "expected `AES256`, `KMS` or `SM4`")),
+        Some(_) => return Err(config.invalid(algorithm_key, "expected `AES256`, `KMS` or `SM4`")),
     };
-    if !config.bool("encrypt") {
-        return match ["sse_algorithm", "kms_key_id"]
-            .into_iter()
-            .find(|key| nonempty(config, key).is_some())
-        {
+    if !config.get(keys::ENCRYPT) {
+        let is_set = |key: &Key<_>| nonempty(config, *key).is_some();
+        return match [algorithm_key, kms_key].into_iter().find(is_set) {
             Some(ignored) => Err(config
                 .invalid(ignored, "it has no effect while `encrypt` is not true")
-                .with_hint(format!("set `encrypt = true`, or remove `{ignored}`"))),
+                .with_hint(format!("set `encrypt = true`, or remove `{}`", ignored.name()))),
             None => Ok(None),
         };
     }
-    let kms_key_id = nonempty(config, "kms_key_id").map(str::to_owned);
+    let kms_key_id = nonempty(config, kms_key).map(str::to_owned);
     if kms_key_id.is_some() && algorithm != "KMS" {
-        return Err(both(config, "kms_key_id", "sse_algorithm")
+        return Err(config
+            .both(kms_key, algorithm_key)
             .with_hint("a KMS key needs `sse_algorithm = \"KMS\"`"));
     }
     Ok(Some(Encryption { algorithm, kms_key_id }))
 }
 
 fn acl(config: &ResolvedConfig) -> Result<Option<String>> {
-    match nonempty(config, "acl") {
+    match nonempty(config, keys::ACL) {
         None => Ok(None),
         Some(acl @ ("private" | "public-read" | "public-read-write")) => Ok(Some(acl.to_owned())),
         Some(_) => {
-            Err(config.invalid("acl", "expected `private`, `public-read` or `public-read-write`"))
+            Err(config
+                .invalid(keys::ACL, "expected `private`, `public-read` or `public-read-write`"))
         }
     }
 }
 
 fn max_retries(config: &ResolvedConfig) -> Result<usize> {
-    let text = config.string("max_retries").unwrap_or("4");
-    text.parse()
-        .map_err(|_| config.invalid("max_retries", "expected a whole number that is not negative"))
-}
-
-/// Creates the error for two keys that exclude each other.
-fn both(config: &ResolvedConfig, one: &str, other: &str) -> Error {
-    Error::config(format!("`{one}` and `{other}` are both set, but exclude each other"))
-        .with_context("set in", format_args!("{} (`{one}`)", config.origin(one)))
-        .with_context("and in", format_args!("{} (`{other}`)", config.origin(other)))
-}
-
-/// Returns whether a value was set explicitly, and comes neither from the environment, which all
-/// tools share, nor from a default.
-fn is_configured(config: &ResolvedConfig, name: &str) -> bool {
-    config
-        .get(name)
-        .is_some_and(|value| !matches!(value.origin, Origin::Environment(_) | Origin::Default))
+    let key = keys::MAX_RETRIES;
+    let parsed = config.get(key).parse();
+    parsed.map_err(|_| config.invalid(key, "expected a whole number that is not negative"))
 }
 
 /// Reads a number of seconds; absent and zero mean none.
-fn seconds(config: &ResolvedConfig, name: &str) -> Result<Option<u32>> {
-    match config.get(name).map(|value| &value.value) {
-        Some(ConfigValue::Number(text)) => match text.parse() {
-            Ok(0) => Ok(None),
-            Ok(seconds) => Ok(Some(seconds)),
-            Err(_) => Err(config.invalid(name, "expected a whole number of seconds")),
-        },
-        _ => Ok(None),
+fn seconds(config: &ResolvedConfig, key: Key<Option<Number>>) -> Result<Option<u32>> {
+    match config.get(key).map(str::parse) {
+        None | Some(Ok(0)) => Ok(None),
+        Some(Ok(seconds)) => Ok(Some(seconds)),
+        Some(Err(_)) => Err(config.invalid(key, "expected a whole number of seconds")),
     }
 }

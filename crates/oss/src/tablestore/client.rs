@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::body::read;
 use crate::clock::{are_far_apart, parse_http_date};
-use crate::config::{OssConfig, Tablestore};
+use crate::config::{OssConfig, Tablestore, keys};
 use crate::error::{Failure, Outcome, last_reason};
 use crate::http::answer_timeout;
 use crate::request::{Doubt, Repeat, Sender, pauses};
@@ -80,7 +80,7 @@ impl Table {
     pub(crate) fn new(sender: Sender, table: &Tablestore, config: &OssConfig) -> Self {
         let settings = Settings {
             table: table.clone(),
-            origin: config.origins.table.clone(),
+            origin: config.resolved.origin(keys::TABLESTORE_TABLE).to_string(),
             max_retries: config.max_retries,
         };
         Self { sender, settings: Arc::new(settings) }

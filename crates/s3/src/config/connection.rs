@@ -5,7 +5,7 @@ use remote_state_core::{Error, Result};
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use url::Url;
 
-use crate::config::endpoint;
+use crate::config::{endpoint, keys};
 use crate::role::both;
 use crate::transport::{Proxies, Trust};
 
@@ -22,31 +22,27 @@ pub(crate) struct Connection {
 }
 
 pub(super) fn max_attempts(config: &ResolvedConfig) -> Result<u32> {
-    match config.string("max_retries") {
-        None => Ok(5),
-        Some(text) => match text.parse::<f64>() {
-            Ok(0.0) => attempts_of_environment(config),
-            // Up to this limit every whole number is exact.
-            Ok(number)
-                if number.fract() == 0.0 && (1.0..=f64::from(u32::MAX)).contains(&number) =>
-            {
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "the range was checked"
-                )]
-                Ok(number as u32)
-            }
-            _ => Err(config
-                .invalid(
-                    "max_retries",
-                    "expected how often to try in all: a whole number that is not negative",
-                )
-                .with_hint(
-                    "Terraform takes `1.5` for 5, and tries for ever with `-1`: write the number \
-                     that is meant",
-                )),
-        },
+    match config.get(keys::MAX_RETRIES).parse::<f64>() {
+        Ok(0.0) => attempts_of_environment(config),
+        // Up to this limit every whole number is exact.
+        Ok(number) if number.fract() == 0.0 && (1.0..=f64::from(u32::MAX)).contains(&number) =>
+        {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "the range was checked"
+            )]
+            Ok(number as u32)
+        }
+        _ => Err(config
+            .invalid(
+                keys::MAX_RETRIES,
+                "expected how often to try in all: a whole number that is not negative",
+            )
+            .with_hint(
+                "Terraform takes `1.5` for 5, and tries for ever with `-1`: write the number \
+                 that is meant",
+            )),
     }
 }
 
@@ -66,40 +62,39 @@ fn attempts_of_environment(config: &ResolvedConfig) -> Result<u32> {
 
 /// Reads how services are reached; adds warnings to the notes.
 pub(super) fn connection(config: &ResolvedConfig, notes: &mut Vec<String>) -> Result<Connection> {
-    let sts_endpoint = endpoint(config, "endpoints.sts")?;
-    for key in ["use_fips_endpoint", "use_dualstack_endpoint"] {
+    let sts_endpoint = endpoint(config, keys::ENDPOINTS_STS)?;
+    for key in [keys::USE_FIPS_ENDPOINT, keys::USE_DUALSTACK_ENDPOINT] {
         // If Amazon is to choose the host, no endpoint may be set.
-        let own = ["endpoints.s3", "endpoints.dynamodb", "endpoints.sts"].into_iter();
-        if let Some(own) =
-            own.into_iter().find(|own| config.bool(key) && config.string(own).is_some())
-        {
+        let own = keys::OF_SERVICES.into_iter().find(|own| config.is_set(own));
+        if let Some(own) = own.filter(|_| config.get(key)) {
             return Err(both(config, key, own));
         }
     }
     Ok(Connection {
-        is_adaptive: match config.string("retry_mode") {
-            None | Some("standard") => false,
-            Some("adaptive") => true,
-            Some(_) => {
-                return Err(config.invalid("retry_mode", "expected `standard` or `adaptive`"));
+        is_adaptive: match config.get(keys::RETRY_MODE) {
+            "standard" => false,
+            "adaptive" => true,
+            _ => {
+                let reason = "expected `standard` or `adaptive`";
+                return Err(config.invalid(keys::RETRY_MODE, reason));
             }
         },
-        has_fips: config.bool("use_fips_endpoint"),
-        has_dual_stack: config.bool("use_dualstack_endpoint"),
+        has_fips: config.get(keys::USE_FIPS_ENDPOINT),
+        has_dual_stack: config.get(keys::USE_DUALSTACK_ENDPOINT),
         trust: trust(config, notes)?,
         proxies: Proxies::from_resolved(config, notes)?,
         sts_endpoint,
-        sts_region: config.string("sts_region").map(str::to_owned),
+        sts_region: config.get(keys::STS_REGION).map(str::to_owned),
     })
 }
 
 fn trust(config: &ResolvedConfig, notes: &mut Vec<String>) -> Result<Trust> {
     let bundle = ca_bundle(config)?;
-    if config.bool("insecure") {
+    if config.get(keys::INSECURE) {
         notes.push(format!(
             "`insecure` ({}) accepts any certificate: a machine in between can read and change \
              states and credentials; `custom_ca_bundle` trusts one authority more",
-            config.origin("insecure")
+            config.origin(keys::INSECURE)
         ));
         return Ok(Trust::Anybody);
     }
@@ -108,9 +103,9 @@ fn trust(config: &ResolvedConfig, notes: &mut Vec<String>) -> Result<Trust> {
 
 /// Reads the certificates, and checks that there are any.
 fn ca_bundle(config: &ResolvedConfig) -> Result<Option<Vec<CertificateDer<'static>>>> {
-    let Some(file) = config.string("custom_ca_bundle") else { return Ok(None) };
-    let pem = std::fs::read(config.path("custom_ca_bundle", file)?).map_err(|error| {
-        config.invalid("custom_ca_bundle", &format!("it cannot be read: {error}"))
+    let Some(file) = config.get(keys::CUSTOM_CA_BUNDLE) else { return Ok(None) };
+    let pem = std::fs::read(config.path(keys::CUSTOM_CA_BUNDLE, file)?).map_err(|error| {
+        config.invalid(keys::CUSTOM_CA_BUNDLE, &format!("it cannot be read: {error}"))
     })?;
     let mut roots = rustls::RootCertStore::empty();
     let mut certificates = Vec::new();
@@ -120,11 +115,11 @@ fn ca_bundle(config: &ResolvedConfig) -> Result<Option<Vec<CertificateDer<'stati
             roots.add(certificate).map_err(|error| error.to_string())
         });
         added.map_err(|reason| {
-            config.invalid("custom_ca_bundle", &format!("it holds a bad certificate: {reason}"))
+            config.invalid(keys::CUSTOM_CA_BUNDLE, &format!("it holds a bad certificate: {reason}"))
         })?;
     }
     if certificates.is_empty() {
-        return Err(config.invalid("custom_ca_bundle", "it holds no certificate in PEM"));
+        return Err(config.invalid(keys::CUSTOM_CA_BUNDLE, "it holds no certificate in PEM"));
     }
     Ok(Some(certificates))
 }

@@ -1,13 +1,15 @@
 //! How the store is to encrypt, and which tags it keeps with the objects.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use remote_state_core::Result;
-use remote_state_core::config::ResolvedConfig;
+use remote_state_core::config::{Key, ResolvedConfig};
 use secrecy::SecretString;
 
-use crate::config::is_amazons;
-use crate::role::{both, map};
+use crate::config::{is_amazons, keys};
+use crate::role::both;
 
 /// How the store encrypts what is written.
 #[derive(Clone, Debug, Default)]
@@ -32,19 +34,19 @@ pub(crate) struct Tags {
 }
 
 pub(super) fn encryption(config: &ResolvedConfig) -> Result<Encryption> {
-    let (kms, customer) = ("kms_key_id", "sse_customer_key");
-    if config.string(kms).is_some() && config.string(customer).is_some() {
+    let (kms, customer) = (keys::KMS_KEY_ID, keys::SSE_CUSTOMER_KEY);
+    if config.is_set(kms) && config.is_set(customer) {
         return Err(both(config, kms, customer));
     }
     // Terraform ignores the key in this case, and stores the state unencrypted.
-    if let Some(ignored) = [kms, customer].into_iter().find(|name| config.string(name).is_some())
-        && !config.bool("encrypt")
+    if let Some(ignored) = [kms, customer].into_iter().find(|key| config.is_set(key))
+        && !config.get(keys::ENCRYPT)
     {
         return Err(config
             .invalid(ignored, "it has no effect while `encrypt` is not true")
-            .with_hint(format!("set `encrypt = true`, or remove `{ignored}`")));
+            .with_hint(format!("set `encrypt = true`, or remove `{}`", ignored.name())));
     }
-    if let Some(key) = config.string(customer) {
+    if let Some(key) = config.get(customer) {
         if !BASE64.decode(key).is_ok_and(|bytes| bytes.len() == 32) {
             return Err(
                 config.invalid(customer, "expected 32 bytes in base64, which are 44 characters")
@@ -52,15 +54,15 @@ pub(super) fn encryption(config: &ResolvedConfig) -> Result<Encryption> {
         }
         return Ok(Encryption::Customer(key.into()));
     }
-    if let Some(key) = config.string(kms)
+    if let Some(key) = config.get(kms)
         // Other stores have their own forms of key names.
         && (key.starts_with("arn:") || is_amazons(config)?)
     {
         check_kms_key(key).map_err(|reason| config.invalid(kms, reason))?;
     }
-    Ok(match config.string(kms) {
+    Ok(match config.get(kms) {
         Some(key) => Encryption::Kms(key.to_owned()),
-        None if config.bool("encrypt") => Encryption::Store,
+        None if config.get(keys::ENCRYPT) => Encryption::Store,
         None => Encryption::Bucket,
     })
 }
@@ -113,31 +115,34 @@ fn starts_with_uuid(text: &str) -> bool {
 }
 
 pub(super) fn tags(config: &ResolvedConfig) -> Result<Tags> {
-    Ok(Tags { state: tag_set(config, "state_tags")?, lock: tag_set(config, "lock_tags")? })
+    Ok(Tags { state: tag_set(config, keys::STATE_TAGS)?, lock: tag_set(config, keys::LOCK_TAGS)? })
 }
 
 /// Encodes tags like the query of a URL, in the order of their keys.
 ///
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html>
-fn tag_set(config: &ResolvedConfig, name: &str) -> Result<Option<String>> {
-    let tags = map(config, name);
+fn tag_set(
+    config: &ResolvedConfig,
+    key: Key<Option<BTreeMap<String, String>>>,
+) -> Result<Option<String>> {
+    let tags = config.get(key).unwrap_or_default();
     if tags.len() > 10 {
         return Err(config
-            .invalid(name, &format!("an object has at most 10 tags, these are {}", tags.len())));
+            .invalid(key, &format!("an object has at most 10 tags, these are {}", tags.len())));
     }
     let is_fit = |key: &str, value: &str| {
         (1..=128).contains(&key.chars().count()) && value.chars().count() <= 256
     };
-    if let Some((key, _)) = tags.iter().find(|(key, value)| !is_fit(key, value)) {
+    if let Some((name, _)) = tags.clone().find(|(name, value)| !is_fit(name, value)) {
         return Err(config.invalid(
-            name,
+            key,
             &format!(
-                "the key of a tag has 1 to 128 characters, its value at most 256: see {key:?}"
+                "the key of a tag has 1 to 128 characters, its value at most 256: see {name:?}"
             ),
         ));
     }
     let encoded: String =
-        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&tags).finish();
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(tags).finish();
     Ok((!encoded.is_empty()).then_some(encoded))
 }
 

@@ -1,14 +1,15 @@
 //! Endpoints: their syntax, and those that name more than a service.
 
 use remote_state_core::Result;
-use remote_state_core::config::ResolvedConfig;
+use remote_state_core::config::{Key, ResolvedConfig};
 use url::Url;
 
+use crate::config::keys;
 use crate::dialect::Dialect;
 
 /// Reads the URL of a service.
-pub(super) fn endpoint(config: &ResolvedConfig, key: &str) -> Result<Option<Url>> {
-    let Some(text) = config.string(key) else { return Ok(None) };
+pub(super) fn endpoint(config: &ResolvedConfig, key: Key<Option<String>>) -> Result<Option<Url>> {
+    let Some(text) = config.get(key) else { return Ok(None) };
     let with_scheme =
         if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
     match Url::parse(&with_scheme) {
@@ -28,11 +29,11 @@ pub(super) fn endpoint(config: &ResolvedConfig, key: &str) -> Result<Option<Url>
 /// Reads the URL of the store, which must not name the bucket: requests would name it a second
 /// time.
 pub(super) fn of_store(config: &ResolvedConfig, bucket: &str) -> Result<Option<Url>> {
-    const KEY: &str = "endpoints.s3";
-    let Some(url) = endpoint(config, KEY)? else { return Ok(None) };
+    let key = keys::ENDPOINTS_S3;
+    let Some(url) = endpoint(config, key)? else { return Ok(None) };
     let Some(service) = service_without_bucket(&url, bucket) else { return Ok(Some(url)) };
     let reason = "it names more than a region; the bucket has a key of its own, `bucket`";
-    Err(config.invalid(KEY, reason).with_hint(format!("write `{service}`")))
+    Err(config.invalid(key, reason).with_hint(format!("write `{service}`")))
 }
 
 /// Returns the URL of a service whose host or path names a bucket too; `None` for unknown hosts,

@@ -5,26 +5,30 @@
 
 use std::path::PathBuf;
 
-use remote_state_core::config::{ForeignEndpoint, Origin, PROGRAMS_VARIABLE, ResolvedConfig};
+use remote_state_core::config::{
+    ConfigKeySpec, ForeignEndpoint, Key, Origin, PROGRAMS_VARIABLE, ResolvedConfig,
+};
 use remote_state_core::{Advice, Result};
 use url::{Host, Url};
 
-use crate::config::endpoint;
 use crate::config::profile_text::About;
 use crate::config::shared_files::{Files, Found, KEY_ID};
+use crate::config::{endpoint, keys};
 use crate::credentials::CredentialConfig;
 use crate::guard::{Guard, Refusal};
 use crate::role::Role;
-
-const STS: &str = "endpoints.sts";
 
 /// The prefixes of the key ids that Amazon gives out: those of users, and those of sessions.
 const OF_AMAZON: [&str; 2] = ["AKIA", "ASIA"];
 
 /// Returns whether a key's value comes from a file of the directory, including a shared AWS file
 /// that lies there.
-pub(super) fn is_of_directory(config: &ResolvedConfig, files: &Files, key: &str) -> bool {
-    match config.origin(key) {
+pub(super) fn is_of_directory(
+    config: &ResolvedConfig,
+    files: &Files,
+    key: impl AsRef<ConfigKeySpec>,
+) -> bool {
+    match config.origin(key.as_ref()) {
         Origin::File { path, .. } if files.has_read(&path) => files.is_held(&path),
         _ => config.is_of_directory(key),
     }
@@ -55,13 +59,14 @@ pub(super) fn check_tokens_way(
                 "set the proxy and the certificates yourself, in `HTTPS_PROXY` and `AWS_CA_BUNDLE`",
             ));
     }
-    let Some(url) = endpoint(config, STS)?.filter(|_| has_token) else { return Ok(()) };
-    if is_private(&url) || !is_of_directory(config, files, STS) {
+    let sts = keys::ENDPOINTS_STS;
+    let Some(url) = endpoint(config, sts)?.filter(|_| has_token) else { return Ok(()) };
+    if is_private(&url) || !is_of_directory(config, files, sts) {
         return Ok(());
     }
     Err(config
         .invalid(
-            STS,
+            sts,
             "a web identity token is not sent over plain `http` to where a file of the directory \
              says",
         )
@@ -70,30 +75,30 @@ pub(super) fn check_tokens_way(
 
 /// Returns the key by which files of the directory let others read what goes over TLS: they turn
 /// the check of certificates off, or name a proxy and the trusted certificates.
-fn read_on_the_way(config: &ResolvedConfig, files: &Files) -> Option<&'static str> {
-    let names = |key: &str| is_of_directory(config, files, key);
-    if config.bool("insecure") && names("insecure") {
-        return Some("insecure");
+fn read_on_the_way(config: &ResolvedConfig, files: &Files) -> Option<ConfigKeySpec> {
+    if config.get(keys::INSECURE) && is_of_directory(config, files, keys::INSECURE) {
+        return Some(keys::INSECURE.row());
     }
-    proxy_with_bundle(config, files).map(|_| "custom_ca_bundle")
+    proxy_with_bundle(config, files).map(|_| keys::CUSTOM_CA_BUNDLE.row())
 }
 
 /// Returns the key by which files of the directory name a proxy, if they also name the trusted
 /// certificates.
-fn proxy_with_bundle(config: &ResolvedConfig, files: &Files) -> Option<&'static str> {
-    let names = |key: &str| config.string(key).is_some() && is_of_directory(config, files, key);
-    let proxy = ["https_proxy", "http_proxy"].into_iter().find(|key| names(key));
-    proxy.filter(|_| names("custom_ca_bundle"))
+fn proxy_with_bundle(config: &ResolvedConfig, files: &Files) -> Option<Key<Option<String>>> {
+    let names = |key: &Key<_>| config.is_set(key) && is_of_directory(config, files, key);
+    let proxy = [keys::HTTPS_PROXY, keys::HTTP_PROXY].into_iter().find(names);
+    proxy.filter(|_| names(&keys::CUSTOM_CA_BUNDLE))
 }
 
 /// Warns of a proxy that can read what goes over TLS because files of the directory allow it.
 pub(super) fn note_of_way(config: &ResolvedConfig, files: &Files) -> Option<String> {
     let proxy = proxy_with_bundle(config, files)?;
     Some(format!(
-        "`{proxy}` in {} names a proxy, and `custom_ca_bundle` in {} the certificates that are \
+        "`{}` in {} names a proxy, and `custom_ca_bundle` in {} the certificates that are \
          trusted: that proxy can read and change states and session tokens",
+        proxy.name(),
         config.origin(proxy),
-        config.origin("custom_ca_bundle")
+        config.origin(keys::CUSTOM_CA_BUNDLE)
     ))
 }
 
@@ -111,9 +116,9 @@ fn is_private(url: &Url) -> bool {
 /// Returns the reasons not to use the selected profile, or those that it builds on.
 pub(super) fn guard(config: &ResolvedConfig, files: &Files) -> Guard {
     let mut guard = Guard::default();
-    let sts = endpoint(config, STS).ok().flatten();
+    let sts = endpoint(config, keys::ENDPOINTS_STS).ok().flatten();
     let on_the_way = read_on_the_way(config, files);
-    let mut names = vec![config.string("profile").unwrap_or("default").to_owned()];
+    let mut names = vec![config.get(keys::PROFILE).unwrap_or("default").to_owned()];
     while let Some(name) = names.last().cloned() {
         let Some(profile) = files.source_of(&name) else { break };
         let held =
@@ -213,7 +218,7 @@ pub(super) fn foreign(
 ) -> Result<Vec<ForeignEndpoint>> {
     let are_amazons = role.is_some() || may_be_amazons(config, files, credentials);
     let mut foreign = Vec::new();
-    for key in ["endpoints.s3", "endpoints.dynamodb", STS] {
+    for key in keys::OF_SERVICES {
         let Some(url) = endpoint(config, key)? else { continue };
         if !is_amazons_host(&url) && is_of_directory(config, files, key) {
             let url = url.as_str().trim_end_matches('/');
@@ -240,7 +245,7 @@ fn may_be_amazons(config: &ResolvedConfig, files: &Files, credentials: &Credenti
         CredentialConfig::Profile(name) => of_profile(name),
         CredentialConfig::WebIdentity(_) => true,
         CredentialConfig::Chain { web_identity, .. } => {
-            web_identity.is_some() || of_profile(config.string("profile").unwrap_or("default"))
+            web_identity.is_some() || of_profile(config.get(keys::PROFILE).unwrap_or("default"))
         }
     }
 }

@@ -1,13 +1,15 @@
 //! The configuration of a store, from resolved values to checked ones. `keys.rs` lists the keys.
 
+use std::sync::Arc;
+
 use remote_state_core::Result;
-use remote_state_core::config::{ForeignEndpoint, Origin, ResolvedConfig};
+use remote_state_core::config::{ConfigValue, ForeignEndpoint, Origin, ResolvedConfig};
 use url::Url;
 
 use crate::config::shared_files::Files;
 use crate::credentials::{CredentialConfig, Machine, OwnKeys};
 use crate::dialect::{Dialect, DialectName};
-use crate::role::{Role, is_configured};
+use crate::role::Role;
 use crate::sts::Accounts;
 
 mod access;
@@ -15,7 +17,7 @@ mod connection;
 mod encryption;
 mod endpoints;
 mod held;
-mod keys;
+pub mod keys;
 mod profile_text;
 mod shared_files;
 #[cfg(test)]
@@ -26,16 +28,6 @@ pub use encryption::Encryption;
 pub(crate) use encryption::Tags;
 use endpoints::endpoint;
 pub use keys::PROVIDER;
-
-/// The keys whose values may have several lines: those that are sent as a document, cut where they
-/// are used, or escaped in a URL.
-const SEVERAL_LINES: [&str; 5] = [
-    "key",
-    "workspace_key_prefix",
-    "assume_role.policy",
-    "assume_role_with_web_identity.policy",
-    "assume_role_with_web_identity.web_identity_token",
-];
 
 /// The variables by which a container gives out credentials. The SDK reads them itself.
 const CONTAINER: [&str; 4] = [
@@ -86,24 +78,12 @@ pub struct S3Config {
     pub(crate) role: Option<Role>,
     /// The accounts that are allowed, or those that are forbidden.
     pub(crate) accounts: Option<Accounts>,
-    pub(crate) origins: Origins,
-    foreign: Vec<ForeignEndpoint>,
-    notes: Vec<String>,
-}
-
-/// Where the values were set by which a store is found and accessed, for messages.
-#[derive(Clone, Debug)]
-pub(crate) struct Origins {
-    pub(crate) bucket: String,
-    pub(crate) region: String,
-    pub(crate) endpoint: Option<String>,
-    pub(crate) dynamodb_endpoint: Option<String>,
-    pub(crate) table: Option<String>,
-    pub(crate) sts: Option<String>,
-    pub(crate) encrypt: Option<String>,
-    pub(crate) kms_key: Option<String>,
-    pub(crate) customer_key: Option<String>,
-    pub(crate) credentials: String,
+    /// The values that were checked, for where they were set.
+    pub(crate) resolved: Arc<ResolvedConfig>,
+    /// Which credentials are used, for messages.
+    pub(crate) credentials_origin: String,
+    pub(crate) foreign: Vec<ForeignEndpoint>,
+    pub(crate) notes: Vec<String>,
 }
 
 impl S3Config {
@@ -112,23 +92,23 @@ impl S3Config {
     /// # Errors
     /// `ConfigInvalid` with the key and where its value was set.
     pub fn from_resolved(config: &ResolvedConfig) -> Result<Self> {
-        config.check_printable(&SEVERAL_LINES)?;
+        config.check_provider(&PROVIDER)?;
+        config.check_printable()?;
         config.check_printable_variables(&["AWS_EXECUTION_ENV"])?;
         let mut notes = Vec::new();
         let files = Files::read(config)?;
         let config = &shared_files::completed(&access::of_one_source(config, &mut notes), &files);
-        let key = config.required("key")?;
-        check_key(key).map_err(|reason| config.invalid("key", reason))?;
-        let workspace_key_prefix = config.string("workspace_key_prefix").unwrap_or_default();
+        let key = config.get(keys::KEY);
+        check_key(key).map_err(|reason| config.invalid(keys::KEY, reason))?;
+        let workspace_key_prefix = config.get(keys::WORKSPACE_KEY_PREFIX);
         if workspace_key_prefix.starts_with('/') || workspace_key_prefix.ends_with('/') {
-            return Err(
-                config.invalid("workspace_key_prefix", "it must not start or end with a slash")
-            );
+            let reason = "it must not start or end with a slash";
+            return Err(config.invalid(keys::WORKSPACE_KEY_PREFIX, reason));
         }
-        let bucket = config.required("bucket")?;
+        let bucket = config.get(keys::BUCKET);
         if bucket.trim().is_empty() || (bucket.contains('/') && !is_access_point(bucket)) {
             return Err(config.invalid(
-                "bucket",
+                keys::BUCKET,
                 "expected the name of a bucket, or the ARN of an access point",
             ));
         }
@@ -147,24 +127,23 @@ impl S3Config {
             _ => {}
         }
         let mut machine = access::machine(config)?;
-        machine.profiles = files.profiles(config.string("profile"));
+        machine.profiles = files.profiles(config.get(keys::PROFILE));
         machine.guard = held::guard(config, &files);
-        let origin = |key: &str| config.get(key).map(|value| value.origin.to_string());
         Ok(Self {
             bucket: bucket.to_owned(),
             key: key.to_owned(),
             region: region(config)?,
             endpoint: endpoints::of_store(config, bucket)?,
-            dynamodb_table: config.string("dynamodb_table").map(str::to_owned),
-            dynamodb_endpoint: endpoint(config, "endpoints.dynamodb")?,
+            dynamodb_table: config.get(keys::DYNAMODB_TABLE).map(str::to_owned),
+            dynamodb_endpoint: endpoint(config, keys::ENDPOINTS_DYNAMODB)?,
             workspace_key_prefix: workspace_key_prefix.to_owned(),
-            use_lockfile: config.bool("use_lockfile"),
-            use_path_style: config.bool("use_path_style"),
+            use_lockfile: config.get(keys::USE_LOCKFILE),
+            use_path_style: config.get(keys::USE_PATH_STYLE),
             encryption: encryption::encryption(config)?,
             tags: encryption::tags(config)?,
-            acl: config.string("acl").map(str::to_owned),
+            acl: config.get(keys::ACL).map(str::to_owned),
             max_attempts: connection::max_attempts(config)?,
-            skip_checksum: config.bool("skip_s3_checksum"),
+            skip_checksum: config.get(keys::SKIP_S3_CHECKSUM),
             dialect: dialect(config)?,
             connection: connection::connection(config, &mut notes)?,
             foreign: held::foreign(config, &files, &credentials, role.as_ref())?,
@@ -172,18 +151,8 @@ impl S3Config {
             machine,
             role,
             accounts: access::accounts(config)?,
-            origins: Origins {
-                bucket: config.origin("bucket").to_string(),
-                region: config.origin("region").to_string(),
-                endpoint: origin("endpoints.s3"),
-                dynamodb_endpoint: origin("endpoints.dynamodb"),
-                table: origin("dynamodb_table"),
-                sts: origin("endpoints.sts"),
-                encrypt: origin("encrypt").filter(|_| config.bool("encrypt")),
-                kms_key: origin("kms_key_id"),
-                customer_key: origin("sse_customer_key"),
-                credentials: access::credentials_origin(config)?,
-            },
+            credentials_origin: access::credentials_origin(config)?,
+            resolved: Arc::new(config.clone()),
             notes,
         })
     }
@@ -196,28 +165,13 @@ impl S3Config {
         self.machine.own_keys = Some(own);
         self
     }
+}
 
-    /// Fills in what the shared AWS files say and neither the configuration nor the environment
-    /// does, and removes keys of the environment that are not used.
-    /// [`from_resolved`](Self::from_resolved) does so by itself; this is for showing the values.
-    ///
-    /// # Errors
-    /// `ConfigInvalid` if such a file cannot be read or understood.
-    pub fn completed(config: ResolvedConfig) -> Result<ResolvedConfig> {
-        let files = Files::read(&config)?;
-        Ok(shared_files::completed(&access::of_one_source(&config, &mut Vec::new()), &files))
-    }
-
-    /// Returns the services other than Amazon's to which files of the directory send requests.
-    pub fn foreign_endpoints(&self) -> &[ForeignEndpoint] {
-        &self.foreign
-    }
-
-    /// Returns notes for the user that should appear before the configuration is used: old names of
-    /// variables, certificates that are not checked.
-    pub fn notes(&self) -> &[String] {
-        &self.notes
-    }
+/// Fills in what the shared AWS files say and neither the configuration nor the environment does,
+/// and removes keys of the environment that are not used.
+pub(crate) fn completed(config: &ResolvedConfig) -> Result<ResolvedConfig> {
+    let files = Files::read(config)?;
+    Ok(shared_files::completed(&access::of_one_source(config, &mut Vec::new()), &files))
 }
 
 /// Returns notes about spellings that are accepted but out of date.
@@ -230,10 +184,11 @@ fn old_names(config: &ResolvedConfig) -> Vec<String> {
             notes.push(format!("`{name}` is an older name of `{new}`"));
         }
         // Terraform accepts the value as it is, and then cannot make a request from it.
-        let is_endpoint = key.name.starts_with("endpoints.") && key.name != "endpoints.iam";
+        let is_endpoint =
+            key.name.starts_with("endpoints.") && key.name != keys::ENDPOINTS_IAM.name();
         if is_endpoint
-            && config.string(key.name).is_some_and(|text| !text.contains("://"))
-            && is_configured(value)
+            && matches!(&value.value, ConfigValue::String(text) if !text.contains("://"))
+            && value.origin.is_of_configuration()
         {
             notes.push(format!(
                 "`{}` ({}) has no scheme: `https://` is meant here and in OpenTofu, Terraform \
@@ -247,15 +202,16 @@ fn old_names(config: &ResolvedConfig) -> Vec<String> {
 
 /// Whether the store is Amazon's own, judging by its name or its endpoint.
 pub(crate) fn is_amazons(config: &ResolvedConfig) -> Result<bool> {
-    let endpoint = endpoint(config, "endpoints.s3")?;
+    let endpoint = endpoint(config, keys::ENDPOINTS_S3)?;
     Ok(Dialect::choose(dialect(config)?, endpoint.as_ref()).name == DialectName::Aws)
 }
 
 fn dialect(config: &ResolvedConfig) -> Result<Option<DialectName>> {
-    match config.string("dialect").unwrap_or("auto") {
+    match config.get(keys::DIALECT) {
         "auto" => Ok(None),
         name => {
-            Ok(Some(name.parse().map_err(|reason: String| config.invalid("dialect", &reason))?))
+            let invalid = |reason: String| config.invalid(keys::DIALECT, &reason);
+            name.parse().map(Some).map_err(invalid)
         }
     }
 }
@@ -276,13 +232,13 @@ fn is_access_point(bucket: &str) -> bool {
 /// Returns the region. Without a configured endpoint the region becomes part of a host name, and
 /// must not contain characters that end one.
 fn region(config: &ResolvedConfig) -> Result<String> {
-    let region = config.required("region")?;
+    let region = config.get(keys::REGION);
     let is_name =
         region.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-    if is_name || config.string("endpoints.s3").is_some() {
+    if is_name || config.is_set(keys::ENDPOINTS_S3) {
         Ok(region.to_owned())
     } else {
-        Err(config.invalid("region", "expected a name such as `eu-west-1`"))
+        Err(config.invalid(keys::REGION, "expected a name such as `eu-west-1`"))
     }
 }
 

@@ -16,20 +16,22 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use aws_runtime::env_config::file::EnvConfigFileKind;
-use remote_state_core::config::{ConfigValue, Origin, ResolvedConfig, unprintable};
+use remote_state_core::config::{Key, Origin, ResolvedConfig, unprintable};
 use remote_state_core::{Error, Result};
 use secrecy::SecretString;
 
-use crate::config::access;
 use crate::config::profile_text::{About, Parsed, Section, parse};
+use crate::config::{access, keys};
 use crate::credentials::{Profiles, SharedFile};
 use crate::logins::{Logins, Missing};
 use crate::process::Process;
-use crate::role::is_configured;
 
 /// The keys, and the names of their services in a section.
-const SERVICES: [(&str, &str); 3] =
-    [("endpoints.s3", "s3"), ("endpoints.dynamodb", "dynamodb"), ("endpoints.sts", "sts")];
+const SERVICES: [(Key<Option<String>>, &str); 3] = [
+    (keys::ENDPOINTS_S3, "s3"),
+    (keys::ENDPOINTS_DYNAMODB, "dynamodb"),
+    (keys::ENDPOINTS_STS, "sts"),
+];
 
 const ENDPOINT: &str = "endpoint_url";
 
@@ -79,19 +81,20 @@ pub(super) struct Files {
 impl Files {
     pub(super) fn read(config: &ResolvedConfig) -> Result<Self> {
         let machine = access::machine(config)?;
-        let selected = config.string("profile").unwrap_or("default").to_owned();
-        let named = config.get("profile").map(|value| (value.origin.clone(), is_configured(value)));
+        let selected = config.get(keys::PROFILE).unwrap_or("default").to_owned();
+        let named = config.origin_if_set(keys::PROFILE);
+        let named = named.map(|origin| (origin.clone(), origin.is_of_configuration()));
         let mut files = Self { selected, named, ..Self::default() };
         let kinds = [
             (
                 EnvConfigFileKind::Config,
-                "shared_config_files",
+                keys::SHARED_CONFIG_FILES,
                 machine.config_files,
                 "~/.aws/config",
             ),
             (
                 EnvConfigFileKind::Credentials,
-                "shared_credentials_files",
+                keys::SHARED_CREDENTIALS_FILES,
                 machine.credentials_files,
                 "~/.aws/credentials",
             ),
@@ -394,29 +397,29 @@ pub(super) fn completed(config: &ResolvedConfig, files: &Files) -> ResolvedConfi
             }
             continue;
         }
-        if config.string(key).is_none()
+        if !config.is_set(key)
             && let Some((url, origin)) = files.endpoint(profile, service)
         {
-            config = config.with(key, ConfigValue::String(url), origin);
+            config = config.with(key, url, origin);
         }
     }
-    let has_own_host = SERVICES.iter().any(|(key, _)| config.string(key).is_some());
-    for (key, name) in [
-        ("custom_ca_bundle", "ca_bundle"),
-        ("use_fips_endpoint", "use_fips_endpoint"),
-        ("use_dualstack_endpoint", "use_dualstack_endpoint"),
-    ] {
-        // A key with a default always has a value.
-        let is_unset = config.get(key).is_none_or(|value| matches!(value.origin, Origin::Default));
-        let Some(found) = profile.get(name).filter(|_| is_unset) else { continue };
-        let origin = Origin::file(&found.path, found.line);
-        let value = match name {
-            "ca_bundle" => ConfigValue::String(found.value.clone()),
-            // These choose among Amazon's hosts.
-            _ if has_own_host || !is_true(&found.value) => continue,
-            _ => ConfigValue::Bool(true),
-        };
-        config = config.with(key, value, origin);
+    let property = |name| {
+        profile.get(name).map(|found: &Found| (found, Origin::file(&found.path, found.line)))
+    };
+    if let (None, Some((found, origin))) =
+        (config.get(keys::CUSTOM_CA_BUNDLE), property("ca_bundle"))
+    {
+        config = config.with(keys::CUSTOM_CA_BUNDLE, found.value.clone(), origin);
+    }
+    // These choose among Amazon's hosts.
+    let has_own_host = SERVICES.iter().any(|(key, _)| config.is_set(key));
+    for key in [keys::USE_FIPS_ENDPOINT, keys::USE_DUALSTACK_ENDPOINT] {
+        if let (Origin::Default, Some((found, origin))) = (config.origin(key), property(key.name()))
+            && !has_own_host
+            && is_true(&found.value)
+        {
+            config = config.with(key, true, origin);
+        }
     }
     config
 }

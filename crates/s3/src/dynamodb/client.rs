@@ -6,12 +6,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
+use remote_state_core::config::ResolvedConfig;
 use remote_state_core::provider::{TableBackend, TableRow};
 use remote_state_core::{Advice, Error, ErrorKind};
 use url::Url;
 
 use crate::client::{AttemptCount, in_time, is_about_time};
-use crate::config::{Origins, S3Config};
+use crate::config::{S3Config, keys};
 use crate::dialect::{Dialect, DialectName};
 use crate::error::{About, Failure, Outcome, aws_command, clocks_differ, failure_by};
 use crate::layout::item_url;
@@ -40,7 +41,8 @@ struct Settings {
     region: String,
     endpoint: Option<String>,
     service: String,
-    origins: Origins,
+    config: Arc<ResolvedConfig>,
+    credentials: String,
     witness: Witness,
 }
 
@@ -77,7 +79,8 @@ impl Table {
             endpoint: endpoint.map(|url| url.as_str().trim_end_matches('/').to_owned()),
             region: config.region.clone(),
             service,
-            origins: config.origins.clone(),
+            config: config.resolved.clone(),
+            credentials: config.credentials_origin.clone(),
             witness: Witness::of(config.dynamodb_endpoint.as_ref(), &config.connection.trust),
         };
         Self { sdk, settings: Arc::new(settings) }
@@ -138,9 +141,9 @@ impl Table {
     }
 
     fn about<'a>(&'a self, operation: &'static str, object: &'a str) -> About<'a> {
-        let Settings { name, region, service, origins, .. } = &*self.settings;
-        let endpoint = ("endpoints.dynamodb", origins.dynamodb_endpoint.as_deref());
-        About { operation, object, bucket: name, store: service, region, origins, endpoint }
+        let Settings { name, region, service, config, credentials, .. } = &*self.settings;
+        let (bucket, store, endpoint) = (name, service, keys::ENDPOINTS_DYNAMODB);
+        About { operation, object, bucket, store, region, config, credentials, endpoint }
     }
 
     fn failure<E>(
@@ -352,7 +355,7 @@ fn meaning(about: About<'_>, status: u16, code: &str) -> (Outcome, Error) {
                 about.operation,
                 format!("table `{}` does not exist at {}", about.bucket, about.store),
             )
-            .with_context("set in", about.origins.table.as_deref().unwrap_or("`dynamodb_table`"))
+            .with_context("set in", about.config.origin(keys::DYNAMODB_TABLE))
             .with_advice(Advice::CheckKeys(vec!["dynamodb_table", "region", "endpoints.dynamodb"]))
             .with_hint(
                 "a lock table needs the partition key `LockID` of type string, and no sort key",
@@ -380,7 +383,7 @@ fn meaning(about: About<'_>, status: u16, code: &str) -> (Outcome, Error) {
                     ErrorKind::CredentialInvalid,
                     &format!("{} does not accept the credentials ({code})", about.store),
                 )
-                .with_context("credentials", &about.origins.credentials)
+                .with_context("credentials", about.credentials)
                 .with_advice(Advice::CheckCredentials),
         ),
         // "You exceeded your maximum allowed provisioned throughput." DynamoDB refuses these
@@ -428,7 +431,10 @@ fn meaning(about: About<'_>, status: u16, code: &str) -> (Outcome, Error) {
 
 #[cfg(test)]
 mod tests {
+    use remote_state_core::config::Origin;
+
     use super::*;
+    use crate::PROVIDER;
 
     #[test]
     fn only_amazon_behind_a_certificate_is_taken_at_its_word() {
@@ -448,26 +454,19 @@ mod tests {
 
     #[test]
     fn codes_are_told_apart_by_what_they_leave_behind() {
-        let origins = Origins {
-            bucket: "main.tf:3".into(),
-            region: "main.tf:4".into(),
-            endpoint: None,
-            dynamodb_endpoint: None,
-            table: Some("main.tf:5".into()),
-            sts: None,
-            encrypt: None,
-            kms_key: None,
-            customer_key: None,
-            credentials: "the machine".into(),
-        };
+        let pairs = [("bucket", "b"), ("key", "k"), ("region", "eu-west-1")];
+        let config = ResolvedConfig::from_pairs(&PROVIDER, pairs).unwrap();
+        let table_set_in = Origin::file("main.tf", 5);
+        let config = config.with(keys::DYNAMODB_TABLE, "locks".to_owned(), table_set_in);
         let about = About {
             operation: "lock",
             object: "dynamodb://locks/b/k",
             bucket: "locks",
             store: "DynamoDB in `eu-west-1`",
             region: "eu-west-1",
-            origins: &origins,
-            endpoint: ("endpoints.dynamodb", None),
+            config: &config,
+            credentials: "the machine",
+            endpoint: keys::ENDPOINTS_DYNAMODB,
         };
         for (status, code, outcome, kind) in [
             (

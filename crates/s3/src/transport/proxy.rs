@@ -7,11 +7,11 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use http::{HeaderValue, Uri};
 use percent_encoding::percent_decode_str;
 use remote_state_core::Result;
-use remote_state_core::config::ResolvedConfig;
+use remote_state_core::config::{Key, ResolvedConfig};
 use remote_state_core::provider::{NoProxy, ProxyFailed, ProxyName};
 use url::Url;
 
-use crate::role::is_configured;
+use crate::config::keys;
 
 /// A proxy, or why the configured one cannot be used.
 pub(super) type Named = Result<Proxy, ProxyFailed>;
@@ -41,21 +41,22 @@ impl fmt::Debug for Proxy {
 impl Proxies {
     /// Reads `http_proxy`, `https_proxy` and `no_proxy`; adds warnings to the notes.
     pub(crate) fn from_resolved(config: &ResolvedConfig, notes: &mut Vec<String>) -> Result<Self> {
-        let (http_key, https_key) = ("http_proxy", "https_proxy");
+        let (http_key, https_key) = (keys::HTTP_PROXY, keys::HTTPS_PROXY);
         let http = proxy(config, http_key)?;
         let mut https = proxy(config, https_key)?;
         // As in Terraform. OpenTofu connects directly in this case.
-        let is_for_both =
-            config.get(http_key).is_some_and(is_configured) && config.get(https_key).is_none();
+        let is_for_both = config.is_configured(http_key) && !config.is_set(https_key);
         if http.is_some() && is_for_both {
             https.clone_from(&http);
             notes.push(format!(
-                "`{http_key}` ({}) is used for `https` too, as in Terraform but not in OpenTofu: \
-                 set `{https_key}`, to \"\" for no proxy",
-                config.origin(http_key)
+                "`{}` ({}) is used for `https` too, as in Terraform but not in OpenTofu: set \
+                 `{}`, to \"\" for no proxy",
+                http_key.name(),
+                config.origin(http_key),
+                https_key.name()
             ));
         }
-        let exceptions = NoProxy::parse(config.string("no_proxy").unwrap_or_default());
+        let exceptions = NoProxy::parse(config.get(keys::NO_PROXY).unwrap_or_default());
         Ok(Self { http, https, exceptions })
     }
 
@@ -80,12 +81,12 @@ impl Proxies {
 ///
 /// A value from the environment is meant for every program, and may be for hosts that are not used
 /// here: a faulty one is an error only when a request would go through it.
-fn proxy(config: &ResolvedConfig, key: &str) -> Result<Option<Named>> {
-    let Some(text) = config.string(key).filter(|text| !text.is_empty()) else { return Ok(None) };
+fn proxy(config: &ResolvedConfig, key: Key<Option<String>>) -> Result<Option<Named>> {
+    let Some(text) = config.get(key).filter(|text| !text.is_empty()) else { return Ok(None) };
     let origin = config.origin(key).to_string();
     match Proxy::parse(text, &origin) {
         Ok(proxy) => Ok(Some(Ok(proxy))),
-        Err((reason, hint)) if config.get(key).is_some_and(is_configured) => {
+        Err((reason, hint)) if config.is_configured(key) => {
             Err(config.invalid(key, reason).with_hint(hint))
         }
         Err((reason, hint)) => Ok(Some(Err(ProxyFailed::unusable(origin, reason, hint)))),

@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::PROVIDER;
-use crate::config::S3Config;
+use crate::config::keys;
 use crate::error::{About, Failure, Outcome, failure};
 
 fn proxies(keys: &[(&str, &str)], env: &[(&str, &str)]) -> (Proxies, Vec<String>) {
@@ -247,15 +247,15 @@ async fn failure_in_a_tenth(endpoint: &str, env: &[(&str, &str)]) -> Failure {
     let error = answer.expect("the limit holds").expect_err("nothing answers");
     let pairs = [("bucket", "b"), ("key", "k"), ("region", "us-east-1"), ("endpoint", endpoint)];
     let config = ResolvedConfig::from_pairs(&PROVIDER, pairs).unwrap();
-    let origins = S3Config::from_resolved(&config).unwrap().origins;
     let about = About {
         operation: "read",
         object: "s3://b/k",
         bucket: "b",
         store: endpoint,
         region: "us-east-1",
-        origins: &origins,
-        endpoint: ("endpoint", None),
+        config: &config,
+        credentials: "a test",
+        endpoint: keys::ENDPOINTS_S3,
     };
     failure(about, error)
 }

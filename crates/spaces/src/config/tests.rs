@@ -1,7 +1,6 @@
 //! What configurations mean, and which are refused.
 
 use super::*;
-use crate::PROVIDER;
 
 const BLOCK: [(&str, &str); 3] =
     [("region", "nyc3"), ("bucket", "tfstate"), ("key", "net.tfstate")];
@@ -42,7 +41,7 @@ fn three_keys_are_enough() {
     assert_eq!(s3.endpoint.as_ref().map(Url::as_str), Some("https://nyc3.digitaloceanspaces.com/"));
     assert_eq!((s3.region.as_str(), s3.dialect), ("nyc3", Some(DialectName::Spaces)));
     assert!(s3.use_lockfile && !s3.use_path_style);
-    assert_eq!((s3.workspace_key_prefix.as_str(), config.notes()), ("env:", &[][..]));
+    assert_eq!((s3.workspace_key_prefix.as_str(), config.warnings()), ("env:", &[][..]));
     assert_eq!(config.store().to_string(), "s3://tfstate/net.tfstate");
 }
 
@@ -128,16 +127,25 @@ fn every_refusal_says_why() {
 #[test]
 fn every_key_is_handed_on_refused_or_used_and_only_one_of_these() {
     for row in PROVIDER.keys {
-        let (is_handed_on, is_used) = (SHARED.contains(&row.name), row.name == ENDPOINT);
+        let (is_handed_on, is_used) =
+            (SHARED.iter().any(|key| key.name == row.name), row.name == keys::ENDPOINT.name());
         let fates = [is_handed_on, is_used, row.refused.is_some()];
         assert_eq!(fates.into_iter().filter(|is_so| *is_so).count(), 1, "{}", row.name);
         let there = remote_state_s3::PROVIDER.keys.iter().find(|key| key.name == row.name);
         let is_alike = there.is_some_and(|key| key.kind == row.kind && key.refused.is_none());
         assert!(is_alike || !is_handed_on, "the s3 provider knows `{}` otherwise or not", row.name);
     }
-    for name in SHARED {
-        assert!(PROVIDER.keys.iter().any(|row| row.name == name), "there is no `{name}`");
-    }
+}
+
+#[test]
+fn configuration_of_another_provider_is_refused_here_and_there() {
+    let spaces = resolved(&[], &[]).unwrap();
+    let error = S3Config::from_resolved(&spaces).unwrap_err();
+    let message = "the configuration is one of provider `spaces`, and not of `s3`";
+    assert_eq!((error.kind(), error.message()), (ErrorKind::ConfigInvalid, message));
+    let s3 = ResolvedConfig::from_pairs(&remote_state_s3::PROVIDER, BLOCK).unwrap();
+    let error = SpacesConfig::from_resolved(&s3).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConfigInvalid);
 }
 
 #[test]
@@ -162,8 +170,8 @@ fn variables_of_spaces_go_before_amazons() {
         let resolved = resolved(&[], env).unwrap();
         SpacesConfig::from_resolved(&resolved).unwrap();
         (
-            resolved.string("access_key").map(str::to_owned),
-            resolved.string("secret_key").map(str::to_owned),
+            resolved.get(keys::ACCESS_KEY).map(str::to_owned),
+            resolved.get(keys::SECRET_KEY).map(str::to_owned),
         )
     };
     assert_eq!(id(&both), (Some("c".to_owned()), Some("d".to_owned())));
@@ -191,14 +199,14 @@ fn halves_of_two_key_pairs_are_refused() {
 #[test]
 fn secret_that_is_written_down_works_and_warns() {
     let config = config(&[("access_key", "c"), ("secret_key", "hunter2")], &[]).unwrap();
-    let [note] = config.notes() else { panic!("one note: {:?}", config.notes()) };
+    let [note] = config.warnings() else { panic!("one note: {:?}", config.warnings()) };
     assert!(
         note.contains("`secret_key` stands in main.tf:7") && note.contains("plan files"),
         "{note}"
     );
     assert!(!note.contains("hunter2"), "{note}");
     let env = [("SPACES_ACCESS_KEY_ID", "c"), ("SPACES_SECRET_ACCESS_KEY", "d")];
-    assert_eq!(self::config(&[], &env).unwrap().notes(), &[] as &[String]);
+    assert_eq!(self::config(&[], &env).unwrap().warnings(), &[] as &[String]);
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn half_a_pair_in_the_environment_is_passed_over_and_older_names_are_read() {
     for half in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY"] {
         let config = with_environment(&[], &[(half, "x")]).unwrap();
         assert!(matches!(config.credentials, CredentialConfig::Chain { .. }), "{half}");
-        assert!(config.notes()[0].contains(half), "{:?}", config.notes());
+        assert!(config.warnings()[0].contains(half), "{:?}", config.warnings());
     }
     let config =
         with_environment(&[], &[("AWS_ACCESS_KEY", "AKALT"), ("AWS_SECRET_KEY", "s")]).unwrap();

@@ -84,7 +84,7 @@ fn switches_in_the_environment_mean_what_they_say() {
 #[test]
 fn old_names_of_variables_and_endpoints_without_a_scheme_are_noted() {
     let notes = |keys: &[(&str, &str)], env: &[(&str, &str)]| {
-        with_environment(keys, env).unwrap().notes().to_vec()
+        with_environment(keys, env).unwrap().warnings().to_vec()
     };
     assert_eq!(
         notes(&[], &[("AWS_S3_ENDPOINT", "http://old")]),

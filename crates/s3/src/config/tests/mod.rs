@@ -3,8 +3,8 @@
 use aws_config::imds::client::EndpointMode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use remote_state_core::ErrorKind;
 use remote_state_core::config::{Environment, Layer, Origin, Setting, Sourced, resolve};
+use remote_state_core::{Backend as _, ErrorKind};
 
 mod access;
 mod connection;

@@ -139,10 +139,10 @@ fn endpoints_of_all_services_are_looked_for_in_the_same_order() {
         let (_, resolved, _) = url(&[(old_key, "https://old")], &[]).unwrap();
         assert!(resolved.notes()[0].contains(&format!("`{old_key}`")), "{:?}", resolved.notes());
         let (_, _, config) = url(&[], &env[1..2]).unwrap();
-        assert!(config.notes()[0].contains(old_variable), "{:?}", config.notes());
+        assert!(config.warnings()[0].contains(old_variable), "{:?}", config.warnings());
         if service != "iam" {
             let (_, _, config) = url(&[(&new_key, "host.example")], &[]).unwrap();
-            assert!(config.notes()[0].contains("has no scheme"), "{:?}", config.notes());
+            assert!(config.warnings()[0].contains("has no scheme"), "{:?}", config.warnings());
         }
     }
 }

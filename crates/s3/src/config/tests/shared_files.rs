@@ -72,7 +72,7 @@ fn file_and_line_that_set_an_endpoint_are_named() {
     let home = Home::with(&[("config", SOME)]);
     let config = home.config(&[("profile", "dev")], &[]).unwrap();
     let place = format!("{}:7", home.0.path().join(".aws").join("config").display());
-    assert_eq!(config.origins.endpoint, Some(place.clone()));
+    assert_eq!(config.resolved.origin(keys::ENDPOINTS_S3).to_string(), place);
     let error = Home::with(&[]).config(
         &[("use_fips_endpoint", "true"), ("profile", "dev")],
         &[("AWS_CONFIG_FILE", home.0.path().join(".aws/config").to_str().unwrap())],
@@ -96,8 +96,8 @@ fn broken_line_is_named_without_what_stands_in_it_and_stops_nothing() {
         "[default]\nSECRET\naws_access_key_id: AK\naws_secret_access_key: s\n",
     )]);
     let config = home.config(&[], &[]).unwrap();
-    assert!(config.notes()[0].contains("credentials:2: "), "{:?}", config.notes());
-    assert!(!config.notes()[0].contains("SECRET"), "{:?}", config.notes());
+    assert!(config.warnings()[0].contains("credentials:2: "), "{:?}", config.warnings());
+    assert!(!config.warnings()[0].contains("SECRET"), "{:?}", config.warnings());
     let text = "[profile default]\naws_access_key_id = AK\naws_secret_access_key = s\n";
     assert_eq!(handed(&config), text);
     assert!(!format!("{config:?}").contains("AK"));
