@@ -216,11 +216,12 @@ fn report(session: &Session, plan: &RestorePlan, done: &Restored) {
     let ui = &session.ui;
     let state = session.store.location(&session.workspace).state;
     match done {
-        Restored::DigestRecorded => ui.done(&format!(
-            "this version is the state of `{state}` already; its digest is recorded"
-        )),
+        Restored::DigestRecorded => {
+            let digest = "its digest is recorded";
+            ui.done(&format!("this version is the state of `{state}` already; {digest}"));
+        }
         Restored::Unchanged => {
-            ui.done(&format!("this version is the state of `{state}` already; nothing to write"))
+            ui.done(&format!("this version is the state of `{state}` already; nothing to write"));
         }
         _ => {
             ui.done(&format!(

@@ -1,5 +1,6 @@
 //! The stored versions of a state: what each one is, and who wrote it.
 
+mod entry;
 mod notes;
 #[cfg(test)]
 mod tests;
@@ -8,12 +9,10 @@ mod writers;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use remote_state_core::{
-    Author, ETag, Error, ErrorKind, ReadOptions, Result, StateHeader, StateStore, StateVersion,
-    VersionId, Workspace,
+    Author, Error, ErrorKind, ReadOptions, Result, StateStore, StateVersion, Workspace,
 };
 
-pub use self::notes::Note;
-pub use self::writers::{Writer, WriterSource};
+pub use self::entry::{HistoryEntry, Note, Writer, WriterSource};
 use crate::heading::{Depth, read_heading};
 
 /// How many headers are read at the same time.
@@ -102,34 +101,6 @@ pub struct History {
     pub entries: Vec<HistoryEntry>,
     /// Whether there are older ones.
     pub has_more: bool,
-}
-
-/// One version of a state.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct HistoryEntry {
-    /// Its number: `@0` is the newest.
-    pub number: usize,
-    /// Its id, if the store gave it one.
-    pub version: Option<VersionId>,
-    /// Whether it records a deletion, and so has no bytes.
-    pub is_deletion: bool,
-    /// Whether it is the current one.
-    pub is_latest: bool,
-    /// When it was stored, UTC, by the store's clock.
-    pub modified: Option<Timestamp>,
-    /// Its length in bytes.
-    pub size_bytes: u64,
-    /// Its entity tag.
-    pub etag: Option<ETag>,
-    /// Its header, if the bytes that were read have it.
-    pub header: Option<StateHeader>,
-    /// Why its header cannot be read.
-    pub error: Option<Error>,
-    /// Who wrote it, if that is known.
-    pub writer: Option<Writer>,
-    /// What is remarkable about it.
-    pub notes: Vec<Note>,
 }
 
 /// Lists the versions of a workspace's state.

@@ -4,27 +4,7 @@ use std::collections::HashMap;
 
 use remote_state_core::{StateFormat, StateHeader};
 
-use super::HistoryEntry;
-
-/// Something that is remarkable about a version.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Note {
-    /// It is the current state.
-    Current,
-    /// It records a deletion.
-    Deleted,
-    /// It has the same bytes as an older version with this number.
-    SameBytes(usize),
-    /// Its lineage is not that of the version before: the two are different states.
-    OtherLineage,
-    /// Its serial is lower than that of the version before: somebody stored an old state again.
-    SerialWentBack,
-    /// It is encrypted by OpenTofu.
-    Encrypted,
-    /// It cannot be read, for this reason.
-    Unreadable(String),
-}
+use super::entry::{HistoryEntry, Note};
 
 /// Adds the notes to all versions, of which each needs those before it.
 pub(super) fn add(entries: &mut [HistoryEntry]) {

@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use remote_state_conformance::MemoryStore;
-use remote_state_core::{LockInfo, Outgoing, Serial, WriteMode, WriteOptions};
+use remote_state_core::{LockInfo, Outgoing, Serial, StateHeader, WriteMode, WriteOptions};
 
 use super::*;
 

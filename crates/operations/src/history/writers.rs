@@ -10,40 +10,10 @@ use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use remote_state_core::{Author, LockInfo, PastLock, Result, StateStore, Workspace};
 
-use super::HistoryEntry;
+use super::entry::{HistoryEntry, Writer, WriterSource};
 
 /// The operation of a lock under which no client writes a state.
 const PLAN: &str = "OperationTypePlan";
-
-/// Who wrote a version, and how that is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Writer {
-    /// The author.
-    pub author: Author,
-    /// How that is known.
-    pub source: WriterSource,
-}
-
-/// How the writer of a version is known. Neither source is proven.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum WriterSource {
-    /// The annotations of the state.
-    Annotations,
-    /// The lock file that was held when the state was stored.
-    LockFile,
-}
-
-impl WriterSource {
-    /// Returns the name, as in JSON answers.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Annotations => "annotations",
-            Self::LockFile => "lock-file",
-        }
-    }
-}
 
 /// Adds the writers of versions without annotations.
 ///
