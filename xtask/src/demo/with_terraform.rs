@@ -35,7 +35,31 @@ pub(crate) fn play(stage: &mut Stage, client: &str) -> Result<()> {
         .expect_answer("2")?;
     stage.showed("a change is read back at once");
 
+    undo(stage, &apply)?;
     native(stage, client)
+}
+
+fn undo(stage: &mut Stage, apply: &Line) -> Result<()> {
+    stage.step("A bad apply, seen and undone");
+    let listed = stage.ask(&Line::new("remote-state --dev history --json"))?;
+    let serial = listed.expect_code(0)?.json()?["versions"][0]["serial"].clone();
+    let bad = apply.clone().with_variable("TF_VAR_v", "bad");
+    stage.run(&bad)?.expect_code(0)?.expect_mention("Apply complete!")?;
+    stage.say("The bucket keeps every version, and this tool notes who wrote it:\n");
+    stage.run(&Line::new("remote-state --dev history"))?.expect_code(0)?.expect_mention("apply")?;
+    stage
+        .run(&Line::new(&format!("remote-state --dev diff serial:{serial} @0")))?
+        .expect_code(0)?
+        .expect_mention("\"2\" → \"bad\"")?
+        .expect_no_mention("token-bad")?;
+    let restore = format!("remote-state --dev restore serial:{serial} --yes");
+    stage.run(&Line::new(&restore))?.expect_code(0)?;
+    stage
+        .run(&Line::new("remote-state --dev output value --raw"))?
+        .expect_code(0)?
+        .expect_answer("2")?;
+    stage.showed("a bad change is seen without its secrets, and an old version restored");
+    Ok(())
 }
 
 fn refuse_a_second_writer(stage: &mut Stage, apply: &Line) -> Result<()> {

@@ -60,6 +60,20 @@ pub(crate) fn play(stage: &mut Stage, why: &str) -> Result<()> {
     }
     stage.showed("a change is read back at once, byte for byte");
 
+    stage.step("A change, seen and undone");
+    stage.run(&Line::new("remote-state --dev history"))?.expect_code(0)?;
+    stage
+        .run(&Line::new("remote-state --dev diff"))?
+        .expect_code(0)?
+        .expect_mention("\"1\" → \"2\"")?
+        .expect_no_mention("token-2")?;
+    stage.run(&Line::new("remote-state --dev restore @1 --yes"))?.expect_code(0)?;
+    stage
+        .run(&Line::new("remote-state --dev output value --raw"))?
+        .expect_code(0)?
+        .expect_answer("1")?;
+    stage.showed("a change is seen without its secrets, and an old version restored");
+
     stage.say(
         "That native Terraform finds this state in place can be shown only with Terraform on \
          PATH.\n",
