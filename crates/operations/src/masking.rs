@@ -110,6 +110,11 @@ impl Masking {
         }
     }
 
+    /// Learns a text that is sensitive wherever it is.
+    pub(crate) fn learn_text(&mut self, text: &str) {
+        self.copies.hide(text);
+    }
+
     fn learn(&mut self, place: &Place<'_>, value: &Json<'_>) {
         match value {
             Json::Array(items) => {

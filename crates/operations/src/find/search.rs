@@ -126,9 +126,14 @@ struct Search<'q> {
 
 impl<'q> Search<'q> {
     fn new(query: &'q Query) -> Self {
+        let mut masking = Masking::new(Values::Masked);
+        if let Some(value) = query.value() {
+            // Whoever looks for a leaked secret does not want it in an answer.
+            masking.learn_text(value);
+        }
         Self {
             query,
-            masking: Masking::new(Values::Masked),
+            masking,
             candidates: Vec::new(),
             unnamed: Vec::new(),
             resources: Vec::new(),

@@ -13,6 +13,10 @@ const SHORTEST_INSIDE: usize = 8;
 /// The longest one, in bytes. Longer ones, such as whole files, are found only as a whole.
 const LONGEST_INSIDE: usize = 4096;
 
+/// The most steps along a text, for all lengths together. A text that needs more counts as a copy:
+/// that it is none would take too long to find out.
+const MOST_STEPS: usize = 1 << 27;
+
 /// Texts that many attributes have and that tell nothing.
 const COMMON: [&str; 5] = ["true", "false", "null", "none", "default"];
 
@@ -60,13 +64,16 @@ impl Copies {
 
     /// Returns whether a text equals or contains a hidden one.
     pub(crate) fn are_in(&self, text: &str) -> bool {
+        if self.include(text) {
+            return true;
+        }
         let longest = text.len().min(LONGEST_INSIDE);
-        self.include(text)
-            || (SHORTEST_INSIDE <= longest
-                && self
-                    .hashes
-                    .range(SHORTEST_INSIDE..=longest)
-                    .any(|(length, hashes)| self.is_inside(text.as_bytes(), *length, hashes)))
+        if longest < SHORTEST_INSIDE {
+            return false;
+        }
+        let mut shorter = self.hashes.range(SHORTEST_INSIDE..=longest);
+        shorter.clone().count().saturating_mul(text.len()) > MOST_STEPS
+            || shorter.any(|(length, hashes)| self.is_inside(text.as_bytes(), *length, hashes))
     }
 
     /// Looks at each part of a text that has this length.
@@ -128,6 +135,16 @@ mod tests {
             copies.hide(text);
             assert!(!copies.include(text.trim()), "{text}");
         }
+    }
+
+    #[test]
+    fn a_text_that_takes_too_long_counts_as_a_copy() {
+        let mut copies = Copies::default();
+        for length in 8..1032 {
+            copies.hide(&"a".repeat(length));
+        }
+        assert!(copies.are_in(&"b".repeat(1 << 20)));
+        assert!(!copies.are_in(&"b".repeat(1 << 10)));
     }
 
     #[test]
