@@ -27,13 +27,13 @@ pub use self::report::{
     ResourceChange, SameBy, Summary,
 };
 use crate::diff::index::{Entry, Order};
-use crate::diff::instances::{Difference, id};
+use crate::diff::instances::Difference;
 use crate::diff::moves::By;
 use crate::diff::names::Name;
 use crate::diff::scan::{Scanned, Shared};
 pub use crate::json::ArrayOrder;
-use crate::json::JsonHasher;
-use crate::masking::{Marks, Masking};
+use crate::json::{Json, JsonHasher};
+use crate::masking::{Marks, Masking, attributes};
 use crate::parsed::parse;
 use crate::pattern::Pattern;
 use crate::text::StateText;
@@ -268,8 +268,8 @@ impl<'t> Comparison<'t> {
             By::Attributes => SameBy::Attributes,
             By::Id => {
                 let marks = Marks::of_instance(kinds.1, &other);
-                let value = crate::json::Json::Text(id(&other).unwrap_or_default().into());
-                SameBy::Id(self.shared.masking.show(&marks.root().member("id"), &value).0)
+                let id = attributes(&other).and_then(|all| all.get("id")).unwrap_or(&Json::Null);
+                SameBy::Id(self.shared.masking.show(&marks.root().member("id"), id).0)
             }
         });
         Ok(Some(change))

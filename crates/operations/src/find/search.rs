@@ -252,7 +252,7 @@ impl Found {
         let unmarked = Marks::default();
         let hide = |shown: Shown| match shown.json() {
             Some(json) => match Json::parse(json.get()) {
-                Ok(value) => masking.show(&unmarked.root(), &value).0,
+                Ok(value) => masking.show(&unmarked.root().inside(), &value).0,
                 Err(_) => Shown::Hidden,
             },
             None => shown,
