@@ -18,12 +18,15 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-pub(crate) use self::copies::Copies;
+use self::copies::{Copies, Reach};
 pub(crate) use self::marks::{Marks, Place};
 use crate::json::Json;
 
 /// What stands for a hidden part of a value that is shown otherwise.
 const SENSITIVE: &str = "(sensitive)";
+
+/// The shortest name of a member that may be a copy of a secret, in bytes.
+const LONG_NAME: usize = 8;
 
 /// Which values an answer shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,7 +99,7 @@ impl Masking {
         if self.is_masking() {
             let marks = Marks::of_instance(kind, instance);
             if let Some(attributes) = attributes(instance) {
-                self.learn(&marks.root(), attributes);
+                self.learn(&marks.root(), attributes, Reach::Inside);
             }
         }
     }
@@ -106,32 +109,43 @@ impl Masking {
         if self.is_masking()
             && let Some(value) = output.get("value")
         {
-            self.learn(&Marks::of_output(output).root().member(name), value);
+            let reach = match value {
+                // Of a whole resource most is no secret: its region is in many other texts.
+                Json::Array(_) | Json::Object(_) => Reach::Equal,
+                _ => Reach::Inside,
+            };
+            self.learn(&Marks::of_output(output).root().member(name), value, reach);
         }
     }
 
-    fn learn(&mut self, place: &Place<'_>, value: &Json<'_>) {
+    /// Learns a text that is sensitive wherever it is.
+    pub(crate) fn learn_text(&mut self, text: &str) {
+        self.copies.hide(text, Reach::Inside);
+    }
+
+    fn learn(&mut self, place: &Place<'_>, value: &Json<'_>, reach: Reach) {
         match value {
             Json::Array(items) => {
                 for (number, item) in items.iter().enumerate() {
-                    self.learn(&place.element(number), item);
+                    self.learn(&place.element(number), item, reach);
                 }
             }
             Json::Object(members) => {
                 for (name, value) in members {
-                    self.learn(&place.member(name), value);
+                    self.learn(&place.member(name), value, reach);
                 }
             }
             Json::Text(text) => {
                 if place.is_hidden() {
-                    self.copies.hide(text);
+                    let reach = if place.has_secret_name() { Reach::Inside } else { reach };
+                    self.copies.hide(text, reach);
                 }
                 if let Some(inner) = Json::parse_inside(text) {
-                    self.learn(&place.inside(), &inner);
+                    self.learn(&place.inside(), &inner, reach);
                 }
             }
             // A number with a name of secrets, such as `token_ttl`, equals many others.
-            Json::Number(number) if place.is_marked() => self.copies.hide(number),
+            Json::Number(number) if place.is_marked() => self.copies.hide(number, reach),
             Json::Number(_) | Json::Bool(_) | Json::Null => {}
         }
     }
@@ -148,8 +162,12 @@ impl Masking {
                 || match value {
                     Json::Text(text) => self.hides_text(text),
                     Json::Number(number) => self.copies.include(number),
-                    // The names of members would be shown in paths.
-                    Json::Object(members) => members.keys().any(|name| self.hides_text(name)),
+                    // The names of members would be shown in paths. Those of attributes are the
+                    // provider's, and others are short names by accident.
+                    Json::Object(members) if !place.is_root() => {
+                        members.keys().any(|name| name.len() >= LONG_NAME && self.hides_text(name))
+                    }
+                    Json::Object(_) => false,
                     Json::Array(_) | Json::Bool(_) | Json::Null => false,
                 })
     }
@@ -318,6 +336,32 @@ mod tests {
         assert_eq!(
             shown(&masking, "t", r#"{"attributes":{"a":"from-output","b":"k"}}"#),
             r#"{"a":"(sensitive)","b":"k"}"#
+        );
+    }
+
+    #[test]
+    fn of_a_sensitive_output_with_many_values_only_equal_ones_are_hidden() {
+        let mut masking = masking(&[]);
+        let output =
+            r#"{"value":{"region":"eu-central-1","password":"hunter2-x"},"sensitive":true}"#;
+        masking.learn_output("cluster", &Json::parse(output).unwrap());
+        assert_eq!(
+            shown(
+                &masking,
+                "t",
+                r#"{"attributes":{"a":"eu-central-1a","b":"eu-central-1","c":"x-hunter2-x"}}"#
+            ),
+            r#"{"a":"eu-central-1a","b":"(sensitive)","c":"(sensitive)"}"#
+        );
+    }
+
+    #[test]
+    fn names_of_attributes_are_no_copies() {
+        let secret = r#"{"attributes":{"password":"username","a":{"password":"size"}}}"#;
+        let other = r#"{"attributes":{"username":"u","m":{"size":1},"n":{"username":"v"}}}"#;
+        assert_eq!(
+            shown(&masking(&[secret]), "t", other),
+            r#"{"m":{"size":1},"n":"(sensitive)","username":"u"}"#
         );
     }
 

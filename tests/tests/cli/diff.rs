@@ -43,6 +43,19 @@ pub(crate) fn tests(suite: &mut Suite) {
             "",
         );
     });
+    suite.on_emulator("diff_is_coloured_where_it_is_asked_for_and_says_the_same", &[], |server| {
+        let case = changed(server);
+        let plain = case.run(case.remote_state("diff")).code(0);
+        let coloured = case.run(case.remote_state("diff --color always")).code(0);
+        assert!(!plain.stdout().contains('\u{1b}'), "{plain}");
+        let mut text = coloured.stdout().to_owned();
+        assert!(text.contains("\u{1b}[32m+"), "{coloured}");
+        while let Some(start) = text.find('\u{1b}') {
+            let end = text[start..].find('m').expect("each ends");
+            text.replace_range(start..=start + end, "");
+        }
+        assert_eq!(text, plain.stdout());
+    });
     suite.on_each_server("diff_answers_in_json_with_the_digits_of_numbers", &[], |server| {
         let case = changed(server);
         let output = case.run(case.remote_state("diff --json")).code(0);

@@ -2,6 +2,7 @@
 //! emulator, which the suite `oss_judges` checks.
 
 mod locks;
+mod operations;
 mod project;
 mod states;
 
@@ -13,5 +14,6 @@ fn main() -> ExitCode {
     let mut suite = Suite::new();
     states::add(&mut suite);
     locks::add(&mut suite);
+    operations::add(&mut suite);
     suite.run()
 }

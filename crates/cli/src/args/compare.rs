@@ -1,5 +1,6 @@
 //! What the commands that compare and search states can be told.
 
+use clap::builder::TypedValueParser;
 use clap::{Args, ValueEnum};
 use remote_state_operations::AttributePath;
 use remote_state_operations::reference::{Reference, StateReference};
@@ -78,7 +79,7 @@ pub(crate) struct Find {
     #[arg(long, value_name = "PATH", value_delimiter = ',', value_parser = path)]
     pub(crate) show: Vec<AttributePath>,
     /// Read so many states at the same time
-    #[arg(long, value_name = "NUMBER", default_value = "16", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "NUMBER", default_value = "16", value_parser = jobs())]
     pub(crate) jobs: u16,
 }
 
@@ -96,6 +97,10 @@ pub(crate) enum ShownValues {
     All,
     /// None: paths alone
     None,
+}
+
+fn jobs() -> impl TypedValueParser<Value = u16> {
+    clap::value_parser!(u16).range(1..=256)
 }
 
 fn reference(text: &str) -> Result<StateReference, String> {

@@ -129,6 +129,7 @@ impl<'c> Comparer<'c> {
     }
 
     fn push_hidden(&mut self, path: &str) {
+        let path = if path.is_empty() { "(attributes)" } else { path };
         self.found.push(AttributeChange {
             path: path.to_owned(),
             change: AttributeChangeKind::Changed,

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use remote_state_core::{InstanceAddress, InstanceKey, ResourceHead};
 
-use crate::diff::names::{Name, Names};
+use crate::diff::names::{Group, GroupNumber, Name, Names};
 
 /// The key of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,14 +20,11 @@ enum Key {
 /// An instance.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
-    module: Name,
-    pub(crate) kind: Name,
+    group: GroupNumber,
     name: Name,
-    pub(crate) provider: Name,
     /// The empty name for one that is not deposed.
     deposed: Name,
     key: Key,
-    is_managed: bool,
     /// Of everything that is compared. A number of 128 bits would have to be aligned.
     hash: [u64; 2],
     start: u64,
@@ -45,11 +42,15 @@ pub(crate) struct Pending {
 
 impl Entry {
     pub(crate) fn new(names: &mut Names, head: &ResourceHead, pending: &Pending) -> Self {
-        Self {
+        let group = Group {
             module: names.add(&head.module),
+            is_managed: !head.is_data(),
             kind: names.add(&head.kind),
-            name: names.add(&head.name),
             provider: names.add(&head.provider),
+        };
+        Self {
+            group: names.add_group(group),
+            name: names.add(&head.name),
             deposed: names.add(&pending.deposed),
             key: match &pending.key {
                 InstanceKey::None => Key::None,
@@ -57,11 +58,15 @@ impl Entry {
                 InstanceKey::Text(text) => Key::Text(names.add(text)),
                 InstanceKey::Other(json) => Key::Other(names.add(json)),
             },
-            is_managed: !head.is_data(),
             hash: halves(pending.hash),
             start: pending.span.start,
             length: u32::try_from(pending.span.end - pending.span.start).unwrap_or(u32::MAX),
         }
+    }
+
+    /// Returns what the instance has in common with others.
+    pub(crate) fn group(&self, names: &Names) -> Group {
+        names.group(self.group)
     }
 
     /// Returns where the bytes are.
@@ -83,7 +88,8 @@ impl Entry {
     }
 
     pub(crate) fn address(&self, names: &Names) -> InstanceAddress {
-        let mode = if self.is_managed { "managed" } else { "data" };
+        let Group { module, is_managed, kind, .. } = self.group(names);
+        let mode = if is_managed { "managed" } else { "data" };
         let text = |name: Name| names.text(name);
         let key = match self.key {
             Key::None => InstanceKey::None,
@@ -91,7 +97,7 @@ impl Entry {
             Key::Text(name) => InstanceKey::Text(text(name).to_owned()),
             Key::Other(name) => InstanceKey::Other(text(name).to_owned()),
         };
-        ResourceHead::new(text(self.module), mode, text(self.kind), text(self.name)).address(key)
+        ResourceHead::new(text(module), mode, text(kind), text(self.name)).address(key)
     }
 }
 
@@ -100,41 +106,50 @@ impl Entry {
 pub(crate) struct Order {
     /// The rank of each name among all, by its bytes.
     texts: Vec<u32>,
-    /// The rank of each name among all, as the address of a module.
-    modules: Vec<u32>,
+    /// The rank of each group, by the module, the mode and the type.
+    groups: Vec<u32>,
 }
 
 impl Order {
-    /// Finds the order of all names in these entries.
-    pub(crate) fn new<'e>(names: &Names, entries: impl Iterator<Item = &'e Entry>) -> Self {
-        let mut modules: Vec<Name> = entries.map(|entry| entry.module).collect();
-        modules.sort_unstable();
-        modules.dedup();
-        modules.sort_by_cached_key(|module| {
-            ResourceHead::new(names.text(*module), "", "", "").address(InstanceKey::None)
-        });
+    /// Finds the order of all names.
+    pub(crate) fn new(names: &Names) -> Self {
         let mut all: Vec<Name> = names.all().collect();
         all.sort_unstable_by(|one, other| names.text(*one).cmp(names.text(*other)));
-        let ranks = |sorted: &[Name]| {
-            let mut ranks = vec![0; names.len()];
-            for (rank, name) in (0_u32..).zip(sorted) {
-                if let Some(place) = ranks.get_mut(name.number()) {
-                    *place = rank;
-                }
+        let mut texts = vec![0; names.len()];
+        for (rank, name) in (0_u32..).zip(&all) {
+            if let Some(place) = texts.get_mut(name.number()) {
+                *place = rank;
             }
-            ranks
+        }
+        let address = |group: &Group| {
+            let mode = if group.is_managed { "managed" } else { "data" };
+            ResourceHead::new(names.text(group.module), mode, names.text(group.kind), "")
+                .address(InstanceKey::None)
         };
-        Self { texts: ranks(&all), modules: ranks(&modules) }
+        let mut sorted: Vec<_> =
+            names.groups().iter().enumerate().map(|(at, group)| (address(group), at)).collect();
+        sorted.sort();
+        let mut groups = vec![0; sorted.len()];
+        let mut rank = 0;
+        let mut last = None;
+        for (address, at) in &sorted {
+            // Groups that differ in the provider alone hold the same addresses.
+            if last.is_some_and(|last| last != address) {
+                rank += 1;
+            }
+            last = Some(address);
+            if let Some(place) = groups.get_mut(*at) {
+                *place = rank;
+            }
+        }
+        Self { texts, groups }
     }
 
     /// Compares the addresses of two entries; equal ones are those of one instance.
     pub(crate) fn compare(&self, one: &Entry, other: &Entry) -> Ordering {
-        let rank = |ranks: &[u32], name: Name| ranks.get(name.number()).copied().unwrap_or(0);
-        let module = |entry: &Entry| rank(&self.modules, entry.module);
-        let text = |name: Name| rank(&self.texts, name);
-        (module(one).cmp(&module(other)))
-            .then_with(|| one.is_managed.cmp(&other.is_managed))
-            .then_with(|| text(one.kind).cmp(&text(other.kind)))
+        let text = |name: Name| self.texts.get(name.number()).copied().unwrap_or(0);
+        let group = |entry: &Entry| self.groups.get(entry.group.number()).copied().unwrap_or(0);
+        (group(one).cmp(&group(other)))
             .then_with(|| text(one.name).cmp(&text(other.name)))
             .then_with(|| match (one.key, other.key) {
                 (Key::Number(one), Key::Number(other)) => one.cmp(&other),
@@ -184,7 +199,7 @@ mod tests {
                 }
             }
         }
-        let order = Order::new(&names, entries.iter());
+        let order = Order::new(&names);
         let mut by_address = entries.clone();
         by_address.sort_by_key(|entry| entry.address(&names));
         entries.sort_by(|one, other| order.compare(one, other));

@@ -61,7 +61,7 @@ impl Difference {
 }
 
 /// Returns the id of an instance, unless it is empty.
-pub(crate) fn id<'j>(instance: &'j Json<'_>) -> Option<&'j str> {
+fn id<'j>(instance: &'j Json<'_>) -> Option<&'j str> {
     attributes(instance)?.text("id")
 }
 

@@ -27,13 +27,13 @@ pub use self::report::{
     ResourceChange, SameBy, Summary,
 };
 use crate::diff::index::{Entry, Order};
-use crate::diff::instances::{Difference, id};
+use crate::diff::instances::Difference;
 use crate::diff::moves::By;
 use crate::diff::names::Name;
 use crate::diff::scan::{Scanned, Shared};
 pub use crate::json::ArrayOrder;
-use crate::json::JsonHasher;
-use crate::masking::{Marks, Masking};
+use crate::json::{Json, JsonHasher};
+use crate::masking::{Marks, Masking, attributes};
 use crate::parsed::parse;
 use crate::pattern::Pattern;
 use crate::text::StateText;
@@ -118,7 +118,7 @@ impl<'t> Comparison<'t> {
         report: &mut R,
         summary: &mut Summary,
     ) -> Result<Providers, R::Error> {
-        let order = Order::new(&self.shared.names, self.a.entries.iter().chain(&self.b.entries));
+        let order = Order::new(&self.shared.names);
         let mut providers = BTreeMap::new();
         let mut pairs = self.pairs(&order, summary, &mut providers);
         let only = |pairs: &[Pair], of_a: bool| -> Vec<u32> {
@@ -152,7 +152,7 @@ impl<'t> Comparison<'t> {
                 continue;
             }
             if let (Some(a), Some(b)) = (a, b) {
-                count_providers(&mut providers, &a, &b);
+                self.count_providers(&mut providers, &a, &b);
             }
             match self.compare(a, b, by)? {
                 Some(change) => {
@@ -198,12 +198,20 @@ impl<'t> Comparison<'t> {
                 // Most are the same: nothing more has to be known of them.
                 ((Some(_), Some(_)), (Some(one), Some(other))) if one.equals(&other) => {
                     if self.is_asked_for(&one) {
-                        count_providers(providers, &one, &other);
+                        self.count_providers(providers, &one, &other);
                         summary.unchanged += 1;
                     }
                 }
                 (pair, _) => pairs.push(pair),
             }
+        }
+    }
+
+    fn count_providers(&self, providers: &mut Providers, a: &Entry, b: &Entry) {
+        let provider = |entry: &Entry| entry.group(&self.shared.names).provider;
+        let pair = (provider(a), provider(b));
+        if pair.0 != pair.1 {
+            *providers.entry(pair).or_insert(0) += 1;
         }
     }
 
@@ -227,7 +235,7 @@ impl<'t> Comparison<'t> {
             address: shown.address(names).to_string(),
             previous_address: None,
             same_by: None,
-            kind: names.text(shown.kind).to_owned(),
+            kind: names.text(shown.group(names).kind).to_owned(),
             deposed: shown.deposed(names),
             tainted: None,
             schema_versions: None,
@@ -243,7 +251,7 @@ impl<'t> Comparison<'t> {
         };
         let (one, other) = (self.a.read(a.span())?, self.b.read(b.span())?);
         let (one, other) = (parse(&one)?, parse(&other)?);
-        let kinds = (names.text(a.kind), names.text(b.kind));
+        let kinds = (names.text(a.group(names).kind), names.text(b.group(names).kind));
         let found = Difference::between(&self.shared, self.order, kinds, (&one, &other));
         change.tainted = found.tainted;
         change.schema_versions = found.schema_versions;
@@ -260,8 +268,8 @@ impl<'t> Comparison<'t> {
             By::Attributes => SameBy::Attributes,
             By::Id => {
                 let marks = Marks::of_instance(kinds.1, &other);
-                let value = crate::json::Json::Text(id(&other).unwrap_or_default().into());
-                SameBy::Id(self.shared.masking.show(&marks.root().member("id"), &value).0)
+                let id = attributes(&other).and_then(|all| all.get("id")).unwrap_or(&Json::Null);
+                SameBy::Id(self.shared.masking.show(&marks.root().member("id"), id).0)
             }
         });
         Ok(Some(change))
@@ -270,12 +278,6 @@ impl<'t> Comparison<'t> {
 
 /// How many instances have another provider, by the pair of providers.
 type Providers = BTreeMap<(Name, Name), u64>;
-
-fn count_providers(providers: &mut Providers, a: &Entry, b: &Entry) {
-    if a.provider != b.provider {
-        *providers.entry((a.provider, b.provider)).or_insert(0) += 1;
-    }
-}
 
 /// The numbers of an instance in both states.
 type Pair = (Option<u32>, Option<u32>);

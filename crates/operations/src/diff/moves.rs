@@ -63,15 +63,18 @@ fn candidates(
     other_numbers: &[u32],
 ) -> Result<Vec<Candidate>> {
     let entry = |entries: &[Entry], number: u32| entries.get(number as usize).copied();
-    let kinds: std::collections::HashSet<Name> =
-        other_numbers.iter().filter_map(|number| Some(entry(others, *number)?.kind)).collect();
+    let kinds: std::collections::HashSet<Name> = other_numbers
+        .iter()
+        .filter_map(|number| Some(entry(others, *number)?.group(&shared.names).kind))
+        .collect();
     let mut found = Vec::new();
     for number in numbers {
         let Some(entry) = entry(&state.entries, *number) else { continue };
+        let kind = entry.group(&shared.names).kind;
         // A deposed object stays where it is until it is destroyed.
-        if kinds.contains(&entry.kind) && !entry.is_deposed() {
+        if kinds.contains(&kind) && !entry.is_deposed() {
             let text = state.read(entry.span())?;
-            found.push((*number, entry.kind, signs(shared, &parse(&text)?)));
+            found.push((*number, kind, signs(shared, &parse(&text)?)));
         }
     }
     Ok(found)

@@ -16,7 +16,26 @@ impl Name {
     }
 }
 
-/// All names, one behind the other.
+/// What the instances of many resources have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Group {
+    pub(crate) module: Name,
+    pub(crate) is_managed: bool,
+    pub(crate) kind: Name,
+    pub(crate) provider: Name,
+}
+
+/// A [`Group`] that [`Names`] keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct GroupNumber(u32);
+
+impl GroupNumber {
+    pub(crate) fn number(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// All names, one behind the other, and all groups.
 #[derive(Debug)]
 pub(crate) struct Names {
     text: String,
@@ -24,13 +43,22 @@ pub(crate) struct Names {
     /// By the hash of the name; of two names with one hash, the second is under the next free one.
     numbers: HashMap<u64, u32>,
     keys: RandomState,
+    groups: Vec<Group>,
+    group_numbers: HashMap<Group, GroupNumber>,
 }
 
 impl Default for Names {
     fn default() -> Self {
         let keys = RandomState::new();
         let numbers = HashMap::from([(keys.hash_one(""), 0)]);
-        Self { text: String::new(), ends: vec![0], numbers, keys }
+        Self {
+            text: String::new(),
+            ends: vec![0],
+            numbers,
+            keys,
+            groups: Vec::new(),
+            group_numbers: HashMap::new(),
+        }
     }
 }
 
@@ -50,6 +78,29 @@ impl Names {
         self.ends.push(self.text.len());
         let _: Option<u32> = self.numbers.insert(hash, number);
         Name(number)
+    }
+
+    /// Returns the number of a group, a new one if it was not known.
+    pub(crate) fn add_group(&mut self, group: Group) -> GroupNumber {
+        *self.group_numbers.entry(group).or_insert_with(|| {
+            self.groups.push(group);
+            GroupNumber(u32::try_from(self.groups.len() - 1).unwrap_or(u32::MAX))
+        })
+    }
+
+    pub(crate) fn group(&self, number: GroupNumber) -> Group {
+        let nameless = Group {
+            module: Name::EMPTY,
+            is_managed: true,
+            kind: Name::EMPTY,
+            provider: Name::EMPTY,
+        };
+        // Only this value gives out numbers.
+        self.groups.get(number.number()).copied().unwrap_or(nameless)
+    }
+
+    pub(crate) fn groups(&self) -> &[Group] {
+        &self.groups
     }
 
     pub(crate) fn text(&self, name: Name) -> &str {

@@ -112,8 +112,8 @@ impl AttributeChangeKind {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct AttributeChange {
-    /// Its path, as an expression of Terraform spells it. What is no attribute of the resource, such
-    /// as its dependencies, stands in parentheses.
+    /// Its path, as an expression of Terraform spells it. What is no attribute of the resource,
+    /// such as its dependencies, stands in parentheses.
     pub path: String,
     /// How it differs.
     pub change: AttributeChangeKind,

@@ -126,9 +126,14 @@ struct Search<'q> {
 
 impl<'q> Search<'q> {
     fn new(query: &'q Query) -> Self {
+        let mut masking = Masking::new(Values::Masked);
+        if let Some(value) = query.value() {
+            // Whoever looks for a leaked secret does not want it in an answer.
+            masking.learn_text(value);
+        }
         Self {
             query,
-            masking: Masking::new(Values::Masked),
+            masking,
             candidates: Vec::new(),
             unnamed: Vec::new(),
             resources: Vec::new(),
@@ -247,7 +252,7 @@ impl Found {
         let unmarked = Marks::default();
         let hide = |shown: Shown| match shown.json() {
             Some(json) => match Json::parse(json.get()) {
-                Ok(value) => masking.show(&unmarked.root(), &value).0,
+                Ok(value) => masking.show(&unmarked.root().inside(), &value).0,
                 Err(_) => Shown::Hidden,
             },
             None => shown,

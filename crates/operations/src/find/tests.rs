@@ -128,6 +128,19 @@ async fn a_value_is_found_wherever_it_is_and_never_shown() {
 }
 
 #[tokio::test]
+async fn a_value_that_nothing_marks_is_not_shown_to_who_looks_for_it() {
+    let state = r#"{"version":4,"serial":1,"lineage":"l","resources":[{"type":"t","name":"n",
+        "instances":[{"attributes":{"id":"leaked-value","url":"x-leaked-value","b":"c"}}]}]}"#;
+    let show = ["url", "b"].map(|path| AttributePath::parse(path).unwrap());
+    let query =
+        Query { value: Some("leaked-value".into()), show: show.to_vec(), ..Query::default() };
+    assert_eq!(
+        found(&[("default", state)], query).await,
+        ["default t.n hidden url=hidden b=\"c\" at id|url"]
+    );
+}
+
+#[tokio::test]
 async fn values_that_are_asked_for_are_shown_masked() {
     let show =
         ["tags", "copy", "result", "none.at.all"].map(|path| AttributePath::parse(path).unwrap());

@@ -13,6 +13,10 @@ const SHORTEST_INSIDE: usize = 8;
 /// The longest one, in bytes. Longer ones, such as whole files, are found only as a whole.
 const LONGEST_INSIDE: usize = 4096;
 
+/// The most steps along a text, for all lengths together. A text that needs more counts as a copy:
+/// that it is none would take too long to find out.
+const MOST_STEPS: usize = 1 << 27;
+
 /// Texts that many attributes have and that tell nothing.
 const COMMON: [&str; 5] = ["true", "false", "null", "none", "default"];
 
@@ -26,6 +30,17 @@ const PRIME: u64 = (1 << 61) - 1;
 pub(crate) struct Copies {
     base: u64,
     hashes: BTreeMap<usize, HashSet<u64>>,
+    /// Those that are looked for inside longer texts too.
+    inside: BTreeMap<usize, HashSet<u64>>,
+}
+
+/// Where copies of a text are hidden.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Where a text equals it.
+    Equal,
+    /// Where a text equals or contains it.
+    Inside,
 }
 
 impl fmt::Debug for Copies {
@@ -37,17 +52,24 @@ impl fmt::Debug for Copies {
 impl Default for Copies {
     fn default() -> Self {
         let random = RandomState::new().hash_one(0_u8);
-        Self { base: random % (PRIME - 1024) + 512, hashes: BTreeMap::new() }
+        Self {
+            base: random % (PRIME - 1024) + 512,
+            hashes: BTreeMap::new(),
+            inside: BTreeMap::new(),
+        }
     }
 }
 
 impl Copies {
     /// Hides a text and its copies.
-    pub(crate) fn hide(&mut self, text: &str) {
+    pub(crate) fn hide(&mut self, text: &str, reach: Reach) {
         for text in [text, text.trim()] {
             if text.chars().take(SHORTEST).count() == SHORTEST && !COMMON.contains(&text) {
                 let hash = self.hash(text.as_bytes());
                 let _: bool = self.hashes.entry(text.len()).or_default().insert(hash);
+                if reach == Reach::Inside {
+                    let _: bool = self.inside.entry(text.len()).or_default().insert(hash);
+                }
             }
         }
     }
@@ -60,13 +82,16 @@ impl Copies {
 
     /// Returns whether a text equals or contains a hidden one.
     pub(crate) fn are_in(&self, text: &str) -> bool {
+        if self.include(text) {
+            return true;
+        }
         let longest = text.len().min(LONGEST_INSIDE);
-        self.include(text)
-            || (SHORTEST_INSIDE <= longest
-                && self
-                    .hashes
-                    .range(SHORTEST_INSIDE..=longest)
-                    .any(|(length, hashes)| self.is_inside(text.as_bytes(), *length, hashes)))
+        if longest < SHORTEST_INSIDE {
+            return false;
+        }
+        let mut shorter = self.inside.range(SHORTEST_INSIDE..=longest);
+        shorter.clone().count().saturating_mul(text.len()) > MOST_STEPS
+            || shorter.any(|(length, hashes)| self.is_inside(text.as_bytes(), *length, hashes))
     }
 
     /// Looks at each part of a text that has this length.
@@ -110,8 +135,9 @@ mod tests {
     #[test]
     fn a_hidden_text_is_found_at_every_place_of_a_longer_one() {
         let mut copies = Copies::default();
-        copies.hide("hunter2-ü\n");
-        copies.hide("s3cr");
+        copies.hide("hunter2-ü\n", Reach::Inside);
+        copies.hide("s3cr", Reach::Inside);
+        copies.hide("eu-central-1", Reach::Equal);
         for around in ["", "x", "hunter2", "ünter-hunter2-", "\u{1f600}"] {
             for text in [format!("{around}hunter2-ü"), format!("{around}hunter2-ü{around}")] {
                 assert!(copies.are_in(&text), "{text}");
@@ -119,15 +145,26 @@ mod tests {
             assert!(!copies.are_in(&format!("{around}hunter2-u{around}")));
         }
         assert!(copies.include("s3cr") && !copies.are_in("s3cr-and-more"));
+        assert!(copies.are_in("eu-central-1") && !copies.are_in("eu-central-1a"));
     }
 
     #[test]
     fn short_and_common_texts_have_no_copies() {
         let mut copies = Copies::default();
         for text in ["", "abc", "üüü", "true", "false", "null", "   x   "] {
-            copies.hide(text);
+            copies.hide(text, Reach::Inside);
             assert!(!copies.include(text.trim()), "{text}");
         }
+    }
+
+    #[test]
+    fn a_text_that_takes_too_long_counts_as_a_copy() {
+        let mut copies = Copies::default();
+        for length in 8..1032 {
+            copies.hide(&"a".repeat(length), Reach::Inside);
+        }
+        assert!(copies.are_in(&"b".repeat(1 << 20)));
+        assert!(!copies.are_in(&"b".repeat(1 << 10)));
     }
 
     #[test]

@@ -54,7 +54,7 @@ impl Marks {
     pub(crate) fn root(&self) -> Place<'_> {
         let paths: Vec<_> = self.paths.iter().map(Vec::as_slice).collect();
         let is_marked = paths.iter().any(|path| path.is_empty());
-        Place { paths, is_marked, has_secret_name: false }
+        Place { paths, is_marked, has_secret_name: false, is_root: true }
     }
 }
 
@@ -86,6 +86,7 @@ pub(crate) struct Place<'m> {
     paths: Vec<&'m [Step]>,
     is_marked: bool,
     has_secret_name: bool,
+    is_root: bool,
 }
 
 impl<'m> Place<'m> {
@@ -97,6 +98,16 @@ impl<'m> Place<'m> {
     /// Returns whether they are hidden by more than a name.
     pub(crate) fn is_marked(&self) -> bool {
         self.is_marked
+    }
+
+    /// Returns whether a name on the way here is one of secrets.
+    pub(crate) fn has_secret_name(&self) -> bool {
+        self.has_secret_name
+    }
+
+    /// Returns whether this is the place of all attributes.
+    pub(crate) fn is_root(&self) -> bool {
+        self.is_root
     }
 
     pub(crate) fn member(&self, name: &str) -> Self {
@@ -122,7 +133,7 @@ impl<'m> Place<'m> {
             })
             .collect();
         let is_marked = self.is_marked || paths.iter().any(|path| path.is_empty());
-        Place { paths, is_marked, has_secret_name: self.has_secret_name }
+        Place { paths, is_marked, has_secret_name: self.has_secret_name, is_root: false }
     }
 }
 
