@@ -16,6 +16,7 @@ mod random;
 mod session;
 mod source;
 mod terminal;
+mod tfvars;
 mod ui;
 mod values;
 mod waiting;

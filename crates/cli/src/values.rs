@@ -22,9 +22,14 @@ pub(crate) fn readable(value: &RawValue) -> String {
     without_html_escapes(&compact(value))
 }
 
+/// Formats a value as JSON on several lines.
+pub(crate) fn pretty_json(value: &RawValue) -> String {
+    laid_out(value.get(), LEVELS)
+}
+
 /// Formats a value for people: strings in quotes, everything else indented.
 pub(crate) fn pretty(value: &RawValue) -> String {
-    without_html_escapes(&laid_out(value.get(), LEVELS))
+    without_html_escapes(&pretty_json(value))
 }
 
 /// Undoes the escapes that Go writes for HTML, in every URL with two parameters. All others stay:

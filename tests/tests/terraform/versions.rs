@@ -10,6 +10,7 @@ const APPLY: &str = "apply -auto-approve -input=false";
 
 pub(crate) fn add(suite: &mut Suite) {
     suite.on_each_server("history_names_the_writer_of_each_version", TERRAFORM, writers);
+    suite.on_each_server("outputs_are_variables_of_another_project", TERRAFORM, variables);
     suite.on_each_server("a_plan_for_a_restored_serial_is_stale", TERRAFORM, stale_plan);
     suite.on_each_server("native_terraform_goes_on_from_a_restored_state", TERRAFORM, goes_on);
     suite.on_each_server("native_terraform_goes_on_from_an_undeleted_state", TERRAFORM, undeleted);
@@ -68,6 +69,27 @@ fn writers(server: &S3Server) {
     let known: Vec<_> =
         history(&project, "").iter().map(|version| version["writer"].is_null()).collect();
     assert_eq!(known.iter().filter(|is_null| **is_null).count(), versions.len() - 3, "{known:?}");
+}
+
+/// What `--format tfvars` prints is read by Terraform as the values that it stored.
+fn variables(server: &S3Server) {
+    let project = versioned(server);
+    let values = r#"{ "text" = "it's \"5\" $${id} %%{if}\\ \nü", "list" = [1.5, null, true, {"a.b" = "x"}] }"#;
+    project.sandbox.write("more.tf", format!("output \"more\" {{\n  value = {values}\n}}\n"));
+    apply(&project, "1");
+    let printed = project.ours("output --format tfvars").run().success();
+    let reader = remote_state_tests::Sandbox::new();
+    reader.write("given.tfvars", printed.stdout());
+    reader.write(
+        "main.tf",
+        "variable \"a\" {}\nvariable \"more\" {}\n\
+         output \"more\" {\n  value = var.more\n}\n",
+    );
+    reader.terraform().words("init -input=false").run().success();
+    let apply = reader.terraform().words(APPLY).arg("-var-file=given.tfvars");
+    apply.run().success();
+    let read = reader.terraform().words("output -json more").run().success().json();
+    assert_eq!(read, project.place.state_json("default")["outputs"]["more"]["value"]);
 }
 
 fn stale_plan(server: &S3Server) {

@@ -56,6 +56,8 @@ pub(crate) enum OutputFormat {
     /// `name='value'` lines for a shell, with `-` in names as `_`, and without names that mean
     /// something to shells and programs
     Env,
+    /// `name = value` lines for a `.tfvars` file
+    Tfvars,
 }
 
 #[derive(Args, Debug)]

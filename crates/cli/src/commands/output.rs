@@ -13,6 +13,7 @@ use crate::commands::common::{look_at_it, no_state, unreadable};
 use crate::exit::Failure;
 use crate::session::Session;
 use crate::terminal::{harmless, harmless_lines};
+use crate::tfvars;
 use crate::ui::Ui;
 use crate::values::{as_written, compact, pretty, readable};
 
@@ -28,6 +29,9 @@ pub(crate) async fn run(session: &Session, args: &Output) -> Result<(), Failure>
             let variable = variable(args, name).map_err(|reason| no_variable(name, &reason))?;
             let line = env_line(&variable, output).map_err(|reason| no_variable(name, &reason))?;
             ui.line(&line)
+        } else if args.format == Some(OutputFormat::Tfvars) {
+            let line = tfvars_line(args, name, output);
+            ui.line(&line.ok_or_else(|| no_variable(name, &NoVariable::NoIdentifier))?)
         } else if ui.is_json {
             ui.json_text(&compact(&output.value))
         } else {
@@ -50,6 +54,9 @@ pub(crate) async fn run(session: &Session, args: &Output) -> Result<(), Failure>
     }
     if args.format == Some(OutputFormat::Env) {
         return env_lines(session, args, &outputs);
+    }
+    if args.format == Some(OutputFormat::Tfvars) {
+        return tfvars_lines(session, args, &outputs);
     }
     if outputs.is_empty() {
         ui.note("the state has no outputs");
@@ -153,6 +160,26 @@ fn plain(ui: &Ui, name: &str, output: &StateOutput) -> Result<String, Failure> {
     })
 }
 
+/// Prints a line for each output whose name a variable can have.
+fn tfvars_lines(session: &Session, args: &Output, outputs: &Outputs) -> Result<(), Failure> {
+    let mut lines = String::new();
+    for (name, output) in outputs.iter() {
+        match tfvars_line(args, name, output) {
+            Some(line) => lines.extend([&*line, "\n"]),
+            None => {
+                let (name, reason) = (harmless(name), NoVariable::NoIdentifier);
+                session.ui.warn(&format!("output `{name}` is left out: {reason}"));
+            }
+        }
+    }
+    session.ui.answer(lines.as_bytes())
+}
+
+fn tfvars_line(args: &Output, name: &str, output: &StateOutput) -> Option<String> {
+    let prefix = args.prefix.as_deref().unwrap_or_default();
+    tfvars::line(&format!("{prefix}{name}"), &output.value)
+}
+
 /// Prints a line for each output whose name is valid in a shell.
 fn env_lines(session: &Session, args: &Output, outputs: &Outputs) -> Result<(), Failure> {
     let mut seen = BTreeMap::new();
@@ -194,6 +221,8 @@ fn env_lines(session: &Session, args: &Output, outputs: &Outputs) -> Result<(), 
 enum NoVariable {
     /// The name is invalid in every shell.
     Impossible,
+    /// The name is invalid in HCL.
+    NoIdentifier,
     /// Shells or programs act on the variable.
     Taken(String),
     /// Without a prefix, shells or programs may act on a name in capitals. No list of such names is
@@ -214,6 +243,7 @@ impl NoVariable {
 impl fmt::Display for NoVariable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NoIdentifier => f.write_str("no variable of Terraform can have that name"),
             Self::Impossible => f.write_str("a shell cannot have a variable of that name"),
             Self::Taken(variable) => {
                 write!(f, "the variable `{variable}` has a meaning of its own")
