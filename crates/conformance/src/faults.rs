@@ -249,6 +249,10 @@ impl StateStore for FaultyStore {
         self.inner.forget_digest(workspace).await
     }
 
+    fn deleted_workspaces(&self) -> BoxStream<'static, Result<Workspace>> {
+        self.faults.around_stream("list versions", self.inner.deleted_workspaces())
+    }
+
     fn catalog(&self) -> Option<Arc<dyn StateCatalog>> {
         self.inner.catalog()
     }

@@ -358,6 +358,15 @@ impl StateStore for MemoryStore {
         stream::iter(versions).boxed()
     }
 
+    fn deleted_workspaces(&self) -> BoxStream<'static, Result<Workspace>> {
+        let bucket = self.bucket();
+        let is_deleted = |slot: &Slot| !slot.versions.is_empty() && slot.current().is_none();
+        let deleted = bucket.states.iter().filter(|(_, slot)| is_deleted(slot));
+        let names = deleted.filter_map(|(key, _)| self.workspace_of(key));
+        let names: Vec<_> = names.filter(|name| !name.is_default()).map(Ok).collect();
+        stream::iter(names).boxed()
+    }
+
     fn catalog(&self) -> Option<Arc<dyn StateCatalog>> {
         Some(Arc::new(self.clone()))
     }

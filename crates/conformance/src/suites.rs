@@ -91,6 +91,7 @@ macro_rules! __store_behaviours {
                 newest_comes_first
                 older_version_is_readable
                 deletion_is_shown_and_takes_nothing_away
+                deleted_workspaces_are_listed_until_they_are_stored_again
                 those_of_other_states_are_not_listed
                 unknown_version_is_an_error
             }

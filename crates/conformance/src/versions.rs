@@ -110,6 +110,35 @@ pub async fn unknown_version_is_an_error(setup: &Setup) -> Outcome {
     Outcome::Kept
 }
 
+/// A workspace whose state was deleted is listed as such until it has a state again; others are not.
+pub async fn deleted_workspaces_are_listed_until_they_are_stored_again(setup: &Setup) -> Outcome {
+    if !setup.declares.has_versions() {
+        return NO_VERSIONS;
+    }
+    for name in ["default", "kept", "deleted", "gone"].map(workspace) {
+        overwrite(&setup.store, &name, state(1, "l")).await;
+    }
+    assert_eq!(deleted(&setup.store).await, []);
+    for name in ["default", "deleted", "gone"].map(workspace) {
+        delete(&setup.store, &name).await;
+    }
+    let elsewhere = other_key(&setup.store, "deleted");
+    overwrite(&elsewhere, &workspace("there"), state(1, "l")).await;
+    delete(&elsewhere, &workspace("there")).await;
+    assert_eq!(deleted(&setup.store).await, ["deleted", "gone"].map(workspace));
+    overwrite(&setup.store, &workspace("deleted"), state(2, "l")).await;
+    assert_eq!(deleted(&setup.store).await, [workspace("gone")]);
+    Outcome::Kept
+}
+
+async fn deleted(store: &Arc<dyn StateStore>) -> Vec<Workspace> {
+    let listed: Result<Vec<_>, _> = store.deleted_workspaces().try_collect().await;
+    let mut listed =
+        listed.unwrap_or_else(|error| panic!("listing deletions should work: {error:?}"));
+    listed.sort();
+    listed
+}
+
 async fn versions(store: &Arc<dyn StateStore>, ws: &Workspace) -> Vec<StateVersion> {
     store
         .versions(ws)

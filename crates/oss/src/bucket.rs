@@ -70,6 +70,19 @@ pub(crate) struct Bucket {
 }
 
 impl Bucket {
+    /// Lists versions and deletions of keys that begin with a prefix.
+    async fn version_page(&self, prefix: &str, at: Option<Cursor>) -> Result<VersionPage> {
+        let page = self.client.list_versions("list versions", prefix, at).await?;
+        let items: Vec<_> = page.entries.into_iter().filter_map(listed).collect();
+        let first = items.first().map(|(it, _)| format!("{} {}", it.key, it.version_id));
+        let next_key = page.next_key_marker.as_deref().map(decode);
+        let version = page.next_version_id_marker.as_deref().map(decode);
+        let next = next_key.zip(version).map(|(key, version)| Cursor::behind_version(key, version));
+        // Fails if the store says that the list goes on, but not where.
+        let next = Page::new(vec![()], page.is_truncated, next)?.next;
+        Ok(VersionPage { items, next, first })
+    }
+
     /// Returns whether the bucket keeps versions, or did; `None` if that could not be determined.
     pub(crate) async fn versioning(&self, operation: &'static str) -> Option<EverVersioned> {
         if self.has_versions.load(Ordering::Acquire) {
@@ -91,6 +104,24 @@ impl Bucket {
                 None
             }
         }
+    }
+}
+
+/// A page of a listing of versions.
+struct VersionPage {
+    /// The entries, and whether each is a deletion.
+    items: Vec<(ListedVersion, bool)>,
+    /// Where the next page begins.
+    next: Option<Cursor>,
+    /// The first entry.
+    first: Option<String>,
+}
+
+fn listed(entry: Entry) -> Option<(ListedVersion, bool)> {
+    match entry {
+        Entry::Version(version) => Some((version, false)),
+        Entry::DeleteMarker(version) => Some((version, true)),
+        Entry::Other => None,
     }
 }
 
@@ -183,22 +214,19 @@ impl ObjectBackend for Bucket {
     }
 
     async fn versions(&self, key: &str, at: Option<Cursor>) -> Result<Page<StateVersion, Cursor>> {
-        let page = self.client.list_versions("list versions", key, at).await?;
-        let mut listed = page.entries.into_iter().filter_map(|entry| match entry {
-            Entry::Version(version) => Some((version, false)),
-            Entry::DeleteMarker(version) => Some((version, true)),
-            Entry::Other => None,
-        });
-        let mut listed = listed.by_ref().peekable();
-        let first = listed.peek().map(|(entry, _)| format!("{} {}", entry.key, entry.version_id));
-        let ours = listed.filter(|(entry, _)| decode(&entry.key) == key);
-        let items = ours.map(|(entry, is_marker)| state_version(entry, is_marker)).collect();
-        let next_key = page.next_key_marker.as_deref().map(decode);
+        let page = self.version_page(key, at).await?;
         // Keys that only share the prefix come after the key itself.
-        let is_over = next_key.as_deref().is_some_and(|marker| marker != key);
-        let version = page.next_version_id_marker.as_deref().map(decode);
-        let next = next_key.zip(version).map(|(key, version)| Cursor::behind_version(key, version));
-        Ok(Page::new(items, page.is_truncated && !is_over, next)?.with_first(first))
+        let is_over = page.next.as_ref().is_some_and(|next| next.key != key);
+        let ours = page.items.into_iter().filter(|(listed, _)| decode(&listed.key) == key);
+        let items = ours.map(|(listed, is_marker)| state_version(listed, is_marker)).collect();
+        Ok(Page::new(items, page.next.is_some() && !is_over, page.next)?.with_first(page.first))
+    }
+
+    async fn deleted(&self, prefix: &str, at: Option<Cursor>) -> Result<Page<String, Cursor>> {
+        let page = self.version_page(prefix, at).await?;
+        let deletions = page.items.into_iter().filter(|(it, is_marker)| *is_marker && it.is_latest);
+        let keys = deletions.map(|(listed, _)| decode(&listed.key)).collect();
+        Ok(Page::new(keys, page.next.is_some(), page.next)?.with_first(page.first))
     }
 
     fn lock_object<'a>(&'a self, place: &'a StatePlace) -> Box<dyn LockMechanism + 'a> {

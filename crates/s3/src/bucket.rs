@@ -192,6 +192,14 @@ impl ObjectBackend for Bucket {
         Ok(Page::new(items, is_truncated, page.next)?.with_first(first))
     }
 
+    async fn deleted(&self, prefix: &str, at: Option<Cursor>) -> Result<Page<String, Cursor>> {
+        let page = self.client.list_versions("list versions", prefix, at).await?;
+        let first = page.entries.first().map(Listed::identity);
+        let deletions = page.entries.into_iter().filter(|it| it.is_marker && it.is_latest);
+        let keys = deletions.map(|listed| listed.key).collect();
+        Ok(Page::new(keys, page.is_truncated == Some(true), page.next)?.with_first(first))
+    }
+
     fn lock_object<'a>(&'a self, place: &'a StatePlace) -> Box<dyn LockMechanism + 'a> {
         Box::new(LockFile::new(self, place))
     }

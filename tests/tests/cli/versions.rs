@@ -124,6 +124,29 @@ pub(crate) fn tests(suite: &mut Suite) {
         case.run(case.remote_state("restore @1 --yes --force")).code(0);
         assert_eq!(case.place.state("default").unwrap(), state(4));
     });
+    suite.on_each_server("a_deleted_workspace_is_found_and_brought_back", &[], |server| {
+        let case = versioned(server);
+        case.place.put_state("default", state(1));
+        case.place.put_state("dev", state(5));
+        case.expect(
+            case.remote_state("workspace list --deleted"),
+            0,
+            "",
+            "no workspace was deleted that has versions left\n",
+        );
+        case.run(case.remote_state("workspace delete dev --force --yes")).code(0);
+        case.expect(
+            case.remote_state("workspace list --deleted"),
+            0,
+            "dev\n",
+            "bring one back with `remote-state undelete -w dev`\n",
+        );
+        let json = case.run(case.remote_state("workspace list --deleted --json")).code(0).json();
+        assert_eq!(json["deleted"][0], "dev");
+        case.run(case.remote_state("undelete -w dev --yes")).code(0);
+        assert_eq!(case.place.state("dev").unwrap(), state(5));
+        case.run(case.remote_state("workspace list --deleted")).code(0).says("no workspace");
+    });
     suite.on_each_server("undelete_brings_the_last_state_back", &[], |server| {
         let case = versioned(server);
         case.run(case.remote_state("undelete --yes")).code(4);

@@ -72,7 +72,11 @@ pub(crate) struct Show {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Workspace {
     /// List the workspaces, the selected one marked
-    List,
+    List {
+        /// List those whose state was deleted and can be brought back
+        #[arg(long)]
+        deleted: bool,
+    },
     /// Make a workspace by storing an empty state
     New {
         /// The workspace's name

@@ -1,6 +1,7 @@
 //! `workspace`: lists, creates and deletes workspaces.
 
 use bytes::Bytes;
+use futures_util::TryStreamExt as _;
 use remote_state::{
     Error, ErrorKind, Lineage, LockInfo, StateFormat, StateHeader, StateStoreExt as _,
     Workspace as Name, WriteMode,
@@ -14,7 +15,8 @@ use crate::ui::Ui;
 
 pub(crate) async fn run(session: &mut Session, args: Workspace) -> Result<(), Failure> {
     match args {
-        Workspace::List => list(session).await,
+        Workspace::List { deleted: true } => deleted(session).await,
+        Workspace::List { deleted: false } => list(session).await,
         Workspace::New { name } => {
             session.may_write()?;
             new(session, Name::new(name)?).await
@@ -38,6 +40,28 @@ async fn list(session: &Session) -> Result<(), Failure> {
     for name in names {
         let mark = if name == session.workspace { '*' } else { ' ' };
         session.ui.line(&format!("{mark} {name}"))?;
+    }
+    Ok(())
+}
+
+/// Lists the workspaces that can be brought back.
+async fn deleted(session: &Session) -> Result<(), Failure> {
+    session.may_read();
+    let mut names: Vec<_> = session.store.deleted_workspaces().try_collect().await?;
+    names.sort();
+    if session.ui.is_json {
+        let names: Vec<_> = names.iter().map(Name::as_str).collect();
+        return session.ui.json(&json!({"version": 1, "deleted": names}));
+    }
+    for name in &names {
+        session.ui.line(name.as_str())?;
+    }
+    match names.first() {
+        Some(name) => session.ui.note(&format!(
+            "bring one back with {}",
+            session.ui.command(&format!("undelete{}", flag("-w", name.as_str())))
+        )),
+        None => session.ui.note("no workspace was deleted that has versions left"),
     }
     Ok(())
 }

@@ -204,6 +204,15 @@ pub trait ObjectBackend: Debug + Send + Sync + 'static {
         Err(Error::new(ErrorKind::Unsupported, "list versions", message))
     }
 
+    /// Lists the keys that begin with `prefix` and whose newest version is a deletion.
+    ///
+    /// # Errors
+    /// `Unsupported` if the store keeps no versions; the reason if this page cannot be read.
+    async fn deleted(&self, _prefix: &str, _at: Option<Cursor>) -> Result<Page<String, Cursor>> {
+        let message = format!("{} keeps no versions", self.store());
+        Err(Error::new(ErrorKind::Unsupported, "list versions", message))
+    }
+
     /// Returns the lock object of a state, which only one client can create.
     fn lock_object<'a>(&'a self, place: &'a StatePlace) -> Box<dyn LockMechanism + 'a>;
 

@@ -416,6 +416,21 @@ impl StateStore for ObjectStateStore {
         if self.uses_lock_object { self.objects.lock_caveat().await } else { Ok(None) }
     }
 
+    fn deleted_workspaces(&self) -> BoxStream<'static, Result<Workspace>> {
+        if !self.objects.capabilities().has_versions() {
+            return stream::empty().boxed();
+        }
+        let layout = self.layout.clone();
+        let (objects, prefix) = (self.objects.clone(), Arc::from(self.layout.listing_prefix()));
+        let keys = pages(self.objects.store(), move |at| {
+            let (objects, prefix): (_, Arc<str>) = (objects.clone(), Arc::clone(&prefix));
+            async move { objects.deleted(&prefix, at).await }
+        });
+        let named =
+            keys.try_filter_map(move |key| std::future::ready(Ok(layout.workspace_of(&key))));
+        not_too_many(self.objects.store(), named.boxed())
+    }
+
     fn past_locks(&self, workspace: &Workspace) -> BoxStream<'static, Result<PastLock>> {
         if !self.objects.capabilities().has_versions() {
             return stream::empty().boxed();
