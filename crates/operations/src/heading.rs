@@ -1,6 +1,7 @@
 //! Reading no more of a state than its header.
 
 use bytes::Bytes;
+use futures_util::TryStreamExt as _;
 use remote_state_core::{
     HeaderReader, Progress, ReadOptions, Result, StateHeader, StateMeta, StateStore, Workspace,
 };
@@ -25,9 +26,12 @@ pub(crate) enum Depth {
 pub(crate) struct Heading {
     /// The store's description of the state.
     pub(crate) meta: StateMeta,
-    /// The header; `None` if the beginning does not have it. The error says why the bytes are no
+    /// The header; `None` if the bytes that were read do not have it. The error says why they are no
     /// state.
     pub(crate) header: Result<Option<StateHeader>>,
+    /// Whether the bytes begin as those of every state do, so that they may have a serial although
+    /// the header cannot be read.
+    pub(crate) may_be_state: bool,
 }
 
 /// Reads the header of a state. `None` if there is no state.
@@ -40,21 +44,47 @@ pub(crate) async fn read_heading(
     options: &ReadOptions,
     depth: Depth,
 ) -> Result<Option<Heading>> {
-    let whole = (depth == Depth::Whole).then_some(u64::MAX);
     let mut found = None;
-    for limit in [BEGINNING_BYTES, LONG_BEGINNING_BYTES].into_iter().chain(whole) {
+    for limit in [BEGINNING_BYTES, LONG_BEGINNING_BYTES] {
         let options = options.clone().with_limit(limit);
         let Some(read) = store.read(workspace, &options).await? else { return Ok(None) };
         let read = read.collect().await?;
         let is_all = read.bytes.len() as u64 >= read.meta.size_bytes;
         let header = header_of(&read.bytes, is_all);
         let is_over = is_all || !matches!(header, Ok(None));
-        found = Some(Heading { meta: read.meta, header });
+        let may_be_state = read.bytes.trim_ascii_start().first() == Some(&b'{');
+        found = Some(Heading { meta: read.meta, header, may_be_state });
         if is_over {
-            break;
+            return Ok(found);
         }
     }
-    Ok(found)
+    match depth {
+        Depth::Beginning => Ok(found),
+        Depth::Whole => read_through(store, workspace, options).await,
+    }
+}
+
+/// Reads a state until its header is known, and keeps none of it.
+async fn read_through(
+    store: &dyn StateStore,
+    workspace: &Workspace,
+    options: &ReadOptions,
+) -> Result<Option<Heading>> {
+    let Some(mut read) = store.read(workspace, options).await? else { return Ok(None) };
+    let mut reader = HeaderReader::of_beginning();
+    let mut failed = None;
+    while let Some(bytes) = read.body.try_next().await? {
+        match reader.feed(&bytes) {
+            Ok(Progress::NeedsMore) => {}
+            Ok(Progress::Done) => break,
+            Err(error) => {
+                failed = Some(error);
+                break;
+            }
+        }
+    }
+    let header = failed.map_or_else(|| reader.finish().map(Some), Err);
+    Ok(Some(Heading { meta: read.meta, header, may_be_state: true }))
 }
 
 /// Returns the header, if it is in these bytes.

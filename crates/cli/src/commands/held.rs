@@ -42,6 +42,7 @@ pub(super) async fn check_held(
 /// written at the same time.
 pub(super) async fn check_still_held(
     session: &Session,
+    operation: &'static str,
     id: &LockId,
     done: Option<&str>,
 ) -> Result<(), Failure> {
@@ -53,12 +54,12 @@ pub(super) async fn check_still_held(
         )
     })?;
     match found {
-        Some(record) if record.id() == Some(id) => Ok(()),
-        Some(record) => {
+        Some(record) if record.is_held_by(id) => Ok(()),
+        Some(record) if record.id() != Some(id) => {
             let state = session.store.location(&session.workspace).state;
             let message = format!("{done}, but `{state}` is locked with another id by now");
-            Err(Error::lock_held("push", message, record).into())
+            Err(Error::lock_held(operation, message, record).into())
         }
-        None => Err(session.lock_was_broken(&session.workspace, id).into()),
+        Some(_) | None => Err(session.lock_was_broken(&session.workspace, id).into()),
     }
 }

@@ -19,8 +19,8 @@ const UNKNOWN: &str = "?";
 /// What a column shows where there is nothing to know.
 const NOTHING: &str = "–";
 
-/// The most characters of a version's id in the table.
-const LONGEST_ID: usize = 16;
+/// The most characters in a cell of the table. Anyone who may write a lock file chooses its text.
+const LONGEST_CELL: usize = 60;
 
 pub(crate) async fn run(session: &Session, args: &args::History) -> Result<(), Failure> {
     session.may_read();
@@ -48,13 +48,20 @@ fn tell_what_is_missing(session: &Session, found: &History, args: &args::History
     let ui = &session.ui;
     match found.versioning {
         Versioning::Off => {
-            ui.note("the bucket keeps no versions: the state that a write replaces is lost");
+            ui.note(
+                "no older version is kept: unless versioning was turned on since the last write, \
+                 the state that a write replaces is lost",
+            );
         }
         Versioning::Suspended => {
             ui.note("the bucket keeps no versions any more: what a write replaces now is lost");
         }
         Versioning::NotOffered => ui.note("this store keeps no versions"),
         _ => {}
+    }
+    if let Some(error) = &found.locks_error {
+        ui.warn("who held the lock is not known");
+        ui.warn_error(error);
     }
     if found.has_more && args.since.is_none() {
         ui.note(&format!("there are older versions: {}", ui.command("history --all")));
@@ -84,17 +91,17 @@ fn row(entry: &HistoryEntry) -> Vec<String> {
         of_state(Some(DecimalBytes(entry.size_bytes).to_string())),
         of_state(header.map(|header| {
             // An encrypted state does not say it.
-            header.terraform_version.clone().unwrap_or_else(|| NOTHING.to_owned())
+            header.terraform_version.as_deref().map_or_else(|| NOTHING.to_owned(), shortened)
         })),
-        of_state(entry.writer.as_ref().map(writer)),
+        of_state(entry.writer.as_ref().map(|it| shortened(&writer(it)))),
         entry.notes.iter().map(note).collect::<Vec<_>>().join("; "),
     ]
 }
 
-fn shortened(id: &str) -> String {
-    match id.char_indices().nth(LONGEST_ID) {
-        Some((end, _)) => format!("{}…", &id[..end]),
-        None => id.to_owned(),
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_CELL) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -116,7 +123,7 @@ fn note(note: &Note) -> String {
         Note::OtherLineage => "other lineage".to_owned(),
         Note::SerialWentBack => "serial went back".to_owned(),
         Note::Encrypted => "encrypted by OpenTofu".to_owned(),
-        Note::Unreadable(reason) => format!("not readable: {reason}"),
+        Note::Unreadable(reason) => format!("not readable: {}", shortened(reason)),
         _ => UNKNOWN.to_owned(),
     }
 }

@@ -39,7 +39,7 @@ pub(crate) async fn run(session: &mut Session, args: &Push) -> Result<(), Failur
     let (done, caveat) = if let Some(id) = &args.lock_id {
         let id = LockId::new(id);
         let done = session.finish(&session.workspace, &id, work).await?;
-        check_still_held(session, &id, done.0.words()).await?;
+        check_still_held(session, "push", &id, done.0.words()).await?;
         done
     } else {
         session.under_lock(&session.workspace, &info, work).await?

@@ -70,11 +70,11 @@ pub enum Versioning {
     Enabled,
     /// The newest version has no id of its own, and older ones have.
     Suspended,
-    /// Only the current state is there, without an id of its own.
+    /// Only the current state is there, without an id of its own: no version was kept so far.
     Off,
     /// The store keeps no versions.
     NotOffered,
-    /// Nothing is listed.
+    /// Nothing is listed, or too little to tell.
     Unknown,
 }
 
@@ -101,6 +101,8 @@ pub struct History {
     pub entries: Vec<HistoryEntry>,
     /// Whether there are older ones.
     pub has_more: bool,
+    /// Why the versions of the lock object could not be listed, if they were asked for.
+    pub locks_error: Option<Error>,
 }
 
 /// Lists the versions of a workspace's state.
@@ -119,11 +121,13 @@ pub async fn history(
         entry(store, workspace, options, number, version).await
     });
     let mut entries: Vec<_> = stream::iter(reads).buffered(PARALLEL_READS).collect().await;
-    if options.reads_locks {
-        writers::add(store, workspace, &mut entries).await?;
-    }
+    let locks_error = if options.reads_locks {
+        writers::add(store, workspace, &mut entries).await.err()
+    } else {
+        None
+    };
     notes::add(&mut entries);
-    Ok(History { versioning, entries, has_more })
+    Ok(History { versioning, entries, has_more, locks_error })
 }
 
 /// Returns the versions to show, and whether there are more.
@@ -159,7 +163,11 @@ async fn list(
             Err(error) => return Err(error),
         }
     }
-    let versioning = versioning(&found);
+    let versioning = match versioning(&found) {
+        // Older versions may have ids.
+        Versioning::Off if has_more => Versioning::Unknown,
+        versioning => versioning,
+    };
     Ok((found, has_more, versioning))
 }
 

@@ -24,21 +24,27 @@ pub(super) async fn add(
     workspace: &Workspace,
     entries: &mut [HistoryEntry],
 ) -> Result<()> {
-    let unknown = |entry: &&mut HistoryEntry| !entry.is_deletion && entry.writer.is_none();
-    let Some(oldest) = entries.iter_mut().filter(unknown).filter_map(|entry| entry.modified).min()
-    else {
-        return Ok(());
+    let unknown = |entry: &HistoryEntry| !entry.is_deletion && entry.writer.is_none();
+    let unknown_of = |entries: &[HistoryEntry]| -> Vec<Timestamp> {
+        entries.iter().filter(|entry| unknown(entry)).filter_map(|entry| entry.modified).collect()
     };
+    let times = unknown_of(entries);
+    let Some(oldest) = times.iter().min() else { return Ok(()) };
+    let configured = store.location(workspace).locks;
     let mut held = Vec::new();
     let mut locks = store.past_locks(workspace);
     while let Some(lock) = locks.try_next().await? {
         // The locks before were released even earlier.
-        if lock.released.is_some_and(|released| released < oldest) {
+        if lock.released.is_some_and(|released| released < *oldest) {
             break;
         }
-        held.push(lock);
+        // Clients that take other locks may have written since this one was left behind.
+        let is_left = lock.released.is_none() && !configured.contains(&lock.record.object);
+        if !is_left && times.iter().any(|time| was_held(&lock, *time)) {
+            held.push(lock);
+        }
     }
-    for entry in entries.iter_mut().filter(unknown) {
+    for entry in entries.iter_mut().filter(|entry| unknown(entry)) {
         let holder = entry.modified.and_then(|modified| holder(&held, modified));
         entry.writer = holder.map(|info| Writer {
             author: Author::under(info).with_client(info.version.clone()),
@@ -50,13 +56,14 @@ pub(super) async fn add(
 
 /// Returns the record of the one lock that was held at a time.
 fn holder(locks: &[PastLock], time: Timestamp) -> Option<&LockInfo> {
-    let was_held = |lock: &&PastLock| {
-        lock.taken.is_some_and(|taken| taken <= time)
-            && lock.released.is_none_or(|released| time <= released)
-    };
-    let mut found = locks.iter().filter(was_held);
+    let mut found = locks.iter().filter(|lock| was_held(lock, time));
     let only = found.next().filter(|_| found.next().is_none())?;
     only.record.info().filter(|info| info.operation != PLAN)
+}
+
+fn was_held(lock: &PastLock, time: Timestamp) -> bool {
+    lock.taken.is_some_and(|taken| taken <= time)
+        && lock.released.is_none_or(|released| time <= released)
 }
 
 #[cfg(test)]

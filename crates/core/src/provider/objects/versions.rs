@@ -13,6 +13,9 @@ use crate::lock_info::{LockContent, LockRecord};
 use crate::provider::{MAX_LOCK_RECORD_BYTES, Outcome, pages, read_lock_record};
 use crate::store::{PastLock, ReadOptions, StateVersion, Versions};
 
+/// The most versions of one object. Callers that sort them hold them all in memory.
+const MOST_VERSIONS: usize = 250_000;
+
 /// How many lock records are read at the same time.
 const PARALLEL_READS: usize = 8;
 
@@ -25,10 +28,11 @@ pub(super) fn versions_of(
     let versions = objects.capabilities().versions;
     let store = objects.store().to_owned();
     let unsupported = format!("{store} keeps no versions");
-    let listed = pages(store, move |at| {
+    let listed = pages(store.clone(), move |at| {
         let (objects, key) = (Arc::clone(&objects), Arc::clone(&key));
         async move { objects.versions(&key, at).await }
     });
+    let listed = not_endless(store, listed);
     match versions {
         Versions::InOrder => in_order(listed),
         Versions::ByTime => newest_first(listed),
@@ -37,6 +41,22 @@ pub(super) fn versions_of(
             stream::once(ready(Err(error))).boxed()
         }
     }
+}
+
+/// Limits the versions to more than any state has.
+fn not_endless(
+    store: String,
+    versions: BoxStream<'static, Result<StateVersion>>,
+) -> BoxStream<'static, Result<StateVersion>> {
+    let numbered = versions.enumerate().map(move |(before, version)| {
+        if before < MOST_VERSIONS {
+            return version;
+        }
+        let reason = format!("the store lists more than {MOST_VERSIONS} versions of one object");
+        Err(Error::new(ErrorKind::Unexpected, "list versions", reason)
+            .with_context("store", &store))
+    });
+    numbered.boxed()
 }
 
 /// Passes on the versions as the store lists them, if the newest is the first. Emulators that pass
@@ -100,6 +120,7 @@ async fn past_lock(
         Ok(read) => read.with_limit(longest).collect().await,
         Err(failure) if failure.outcome == Outcome::Absent => return Ok(None),
         Err(failure) if failure.error.kind() == ErrorKind::NotFound => return Ok(None),
+        // A record under a lost key, for example, does not hide those of other locks.
         Err(failure) => Err(failure.error),
     };
     let record = match read {
