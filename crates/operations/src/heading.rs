@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use remote_state_core::{
-    HeaderReader, Progress, ReadOptions, Result, StateHeader, StateMeta, StateStore, Workspace,
+    HeaderReader, Progress, ReadOptions, Result, Seal, StateHeader, StateMeta, StateStore,
+    Workspace,
 };
 
 /// The header of a state that Terraform wrote is in so many bytes.
@@ -28,6 +29,8 @@ pub(crate) struct Heading {
     /// The header; `None` if the beginning does not have it. The error says why the bytes are no
     /// state.
     pub(crate) header: Result<Option<StateHeader>>,
+    /// What it says if it is sealed.
+    pub(crate) seal: Option<Seal>,
 }
 
 /// Reads the header of a state. `None` if there is no state.
@@ -49,7 +52,8 @@ pub(crate) async fn read_heading(
         let is_all = read.bytes.len() as u64 >= read.meta.size_bytes;
         let header = header_of(&read.bytes, is_all);
         let is_over = is_all || !matches!(header, Ok(None));
-        found = Some(Heading { meta: read.meta, header });
+        let seal = if is_all { Seal::of(&read.bytes) } else { None };
+        found = Some(Heading { meta: read.meta, header, seal });
         if is_over {
             break;
         }

@@ -199,6 +199,7 @@ async fn entry(
         size_bytes: version.meta.size_bytes,
         etag: version.meta.etag,
         header: None,
+        seal: None,
         error: None,
         writer: None,
         notes: Vec::new(),
@@ -213,6 +214,7 @@ async fn entry(
     let depth = if options.reads_whole { Depth::Whole } else { Depth::Beginning };
     match read_heading(store, workspace, &read, depth).await {
         Ok(Some(heading)) => {
+            entry.seal = heading.seal;
             match heading.header {
                 Ok(header) => entry.header = header,
                 Err(error) => entry.error = Some(error),
