@@ -102,10 +102,11 @@ async fn planned(
         (_, ErrorKind::NotFound) => {
             error.with_hint(format!("see the versions with {}", session.ui.command("history")))
         }
-        (Wanted::Undelete(_), ErrorKind::PreconditionFailed) => error.with_hint(format!(
-            "to replace it by an older version, use {}",
-            session.ui.command("restore")
-        )),
+        (Wanted::Undelete(_), ErrorKind::PreconditionFailed) if error.advice().is_empty() => error
+            .with_hint(format!(
+                "to replace it by an older version, use {}",
+                session.ui.command("restore")
+            )),
         (Wanted::Restore(_), ErrorKind::PreconditionFailed)
             if !how.force && error.advice().is_empty() =>
         {
