@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use remote_state::advice::{Advice, KeyValue, LeftLock, listed};
-use remote_state::{Error, LockId};
+use remote_state::{Error, LockId, Workspace};
 
-use crate::args::{Global, operand, quoted};
+use crate::args::{Global, flag, operand, quoted};
 use crate::terminal::harmless;
 
 /// The commands in hints. A hint concerns the same state as the command that failed, so it repeats
@@ -127,6 +127,16 @@ impl Commands {
             Advice::StreamState => {
                 format!("stream it into a file with {}", self.named("pull -o FILE"))
             }
+            // What is stored chose the name, and the user passes it to a shell.
+            Advice::SelectWorkspace(name) if Workspace::new(&**name).is_ok() => format!(
+                "go on there with `terraform workspace select {}`, or here with `{}`",
+                operand(name),
+                flag("-w", name).trim_start()
+            ),
+            Advice::Unseal => format!(
+                "to use this place again, restore the version before with {}",
+                self.named("restore @1 --unseal")
+            ),
             other => other.to_string(),
         }
     }

@@ -58,6 +58,11 @@ pub enum Advice {
     RepairDigest,
     /// Read the state as a stream instead of into memory.
     StreamState,
+    /// Go on in the workspace of this name, where the state is now. A stored document says so: show
+    /// it as what others wrote.
+    SelectWorkspace(String),
+    /// Restore an older version over the sealed state.
+    Unseal,
 }
 
 /// A key, and its required value if that is known.
@@ -205,6 +210,10 @@ impl fmt::Display for Advice {
                 "store the right state again, in the way that records its digest whatever is recorded",
             ),
             Self::StreamState => f.write_str("read it as a stream, and not into memory"),
+            Self::SelectWorkspace(name) => write!(f, "go on in the workspace `{name}`"),
+            Self::Unseal => {
+                f.write_str("to use this place again, restore an older version over the seal")
+            }
         }
     }
 }

@@ -32,9 +32,9 @@ pub use provider::{Md5Sum, RecordedDigest, Release, ReleaseStep, ReleaseWait};
 pub use source::{ContentHash, ContentHasher, StateFile, StateSource};
 pub use state::{
     HeaderReader, InstanceAddress, InstanceKey, InstanceReader, Output, OutputReader, Outputs,
-    Progress, Refusal, ResourceHead, ResourceInstance, StateFormat, StateHeader, StatePart,
-    Succession, SuccessionRules, as_version_4, check_readable, json_text, mean_the_same,
-    secret_attributes, with_serial,
+    Progress, Refusal, ResourceHead, ResourceInstance, Seal, SealKind, SealedState, StateFormat,
+    StateHeader, StatePart, Succession, SuccessionRules, as_version_4, check_readable, json_text,
+    mean_the_same, secret_attributes, with_lineage, with_serial,
 };
 pub use store::{
     AnnotationStorage, Annotations, Author, Capabilities, CatalogEntry, Digests, LockTarget,

@@ -55,7 +55,9 @@ text! {
 }
 
 /// The number of a state's write, counted by its writers: a full 64-bit number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Serial(pub u64);
 

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use remote_state_core::{
-    HeaderReader, Progress, ReadOptions, Result, StateHeader, StateMeta, StateStore, Workspace,
+    HeaderReader, Progress, ReadOptions, Result, Seal, StateHeader, StateMeta, StateStore,
+    Workspace,
 };
 
 /// The header of a state that Terraform wrote is in so many bytes.
@@ -32,6 +33,8 @@ pub(crate) struct Heading {
     /// Whether the bytes begin as those of every state do, so that they may have a serial although
     /// the header cannot be read.
     pub(crate) may_be_state: bool,
+    /// What it says if it is sealed.
+    pub(crate) seal: Option<Seal>,
 }
 
 /// Reads the header of a state. `None` if there is no state.
@@ -53,7 +56,8 @@ pub(crate) async fn read_heading(
         let header = header_of(&read.bytes, is_all);
         let is_over = is_all || !matches!(header, Ok(None));
         let may_be_state = read.bytes.trim_ascii_start().first() == Some(&b'{');
-        found = Some(Heading { meta: read.meta, header, may_be_state });
+        let seal = if is_all { Seal::of(&read.bytes) } else { None };
+        found = Some(Heading { meta: read.meta, header, may_be_state, seal });
         if is_over {
             return Ok(found);
         }
@@ -84,7 +88,7 @@ async fn read_through(
         }
     }
     let header = failed.map_or_else(|| reader.finish().map(Some), Err);
-    Ok(Some(Heading { meta: read.meta, header, may_be_state: true }))
+    Ok(Some(Heading { meta: read.meta, header, may_be_state: true, seal: None }))
 }
 
 /// Returns the header, if it is in these bytes.

@@ -10,7 +10,9 @@ mod parsed;
 mod path;
 mod pattern;
 pub mod reference;
+pub mod rename;
 pub mod restore;
+pub mod seal;
 mod text;
 
 pub use path::AttributePath;

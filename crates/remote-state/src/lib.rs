@@ -11,12 +11,13 @@ pub use remote_state_core::{
     InstanceReader, Lineage, LockContent, LockGuard, LockId, LockInfo, LockInfoError, LockRecord,
     LockTarget, LockWait, LockWaiting, Locking, Md5Sum, Outgoing, Output, OutputReader, Outputs,
     PastLock, Patience, Progress, Provider, ReadOptions, RecordedDigest, Refusal, Release,
-    ReleaseStep, ReleaseWait, Released, ResourceHead, ResourceInstance, Result, Serial, StateBytes,
-    StateCatalog, StateFile, StateFormat, StateHeader, StateLocation, StateMeta, StatePart,
-    StateRead, StateSource, StateStore, StateStoreExt, StateVersion, Succession, SuccessionRules,
-    VersionId, Versions, Workspace, WriteConditions, WriteMode, WriteOptions, advice, as_version_4,
-    check_readable, config, directory, json_text, keys, mean_the_same, program, provider, push,
-    secret_attributes, shell, with_serial,
+    ReleaseStep, ReleaseWait, Released, ResourceHead, ResourceInstance, Result, Seal, SealKind,
+    SealedState, Serial, StateBytes, StateCatalog, StateFile, StateFormat, StateHeader,
+    StateLocation, StateMeta, StatePart, StateRead, StateSource, StateStore, StateStoreExt,
+    StateVersion, Succession, SuccessionRules, VersionId, Versions, Workspace, WriteConditions,
+    WriteMode, WriteOptions, advice, as_version_4, check_readable, config, directory, json_text,
+    keys, mean_the_same, program, provider, push, secret_attributes, shell, with_lineage,
+    with_serial,
 };
 
 #[cfg(feature = "oss")]

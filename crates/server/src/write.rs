@@ -160,10 +160,12 @@ async fn checked_write(
 /// Returns the answer to a refused write, with the choice of the policy that would allow it.
 fn refused(refusal: &PushRefusal) -> Failure {
     let failure = Failure::conflict(format!("the state was not written: {refusal}"));
-    failure.unless(match refusal {
-        PushRefusal::Emptied => PolicyChoice::Emptied,
-        _ => PolicyChoice::ForceWrite,
-    })
+    match refusal {
+        // No policy allows this.
+        PushRefusal::Sealed(_) => failure,
+        PushRefusal::Emptied => failure.unless(PolicyChoice::Emptied),
+        _ => failure.unless(PolicyChoice::ForceWrite),
+    }
 }
 
 /// Finds the lock under which a write happens, or refuses the write.

@@ -30,6 +30,9 @@ pub(crate) struct Restore {
     /// The version: `@N`, `id:VERSION` or `serial:N`
     #[arg(value_name = "REF", value_parser = reference)]
     pub(crate) reference: Reference,
+    /// Restore over a sealed state, so that this place is used again
+    #[arg(long)]
+    pub(crate) unseal: bool,
     #[command(flatten)]
     pub(crate) how: RestoreHow,
 }

@@ -1,6 +1,6 @@
 //! Output and checks that several commands share.
 
-use remote_state::{Error, ErrorKind, StateMeta, Workspace};
+use remote_state::{Error, ErrorKind, Seal, StateMeta, StateRead, Workspace};
 use serde_json::Value;
 
 use crate::exit::Failure;
@@ -28,6 +28,24 @@ pub(super) fn no_state(session: &Session, workspace: &Workspace) -> Failure {
         session.ui.command("workspace list")
     ))
     .into()
+}
+
+/// Refuses a sealed state, which has nothing in it that could be read.
+pub(super) async fn unsealed(session: &Session, read: StateRead) -> Result<StateRead, Failure> {
+    match read.with_seal().await? {
+        (read, None) => Ok(read),
+        (_, Some(seal)) => Err(sealed(session, &session.workspace, "read", &seal).into()),
+    }
+}
+
+/// Creates the error for an operation that a sealed state stops.
+pub(super) fn sealed(
+    session: &Session,
+    workspace: &Workspace,
+    operation: &'static str,
+    seal: &Seal,
+) -> Error {
+    seal.refusal(operation, &session.store.location(workspace).state)
 }
 
 /// Creates the failure for an object that exists but is not a readable state.

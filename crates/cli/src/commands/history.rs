@@ -2,7 +2,7 @@
 
 use indicatif::DecimalBytes;
 use jiff::Timestamp;
-use remote_state::{Error, StateFormat};
+use remote_state::{Error, SealKind, StateFormat};
 use remote_state_operations::history::{
     History, HistoryEntry, HistoryOptions, Note, Versioning, Writer, history,
 };
@@ -90,8 +90,9 @@ fn row(entry: &HistoryEntry) -> Vec<String> {
         entry.modified.map_or_else(|| UNKNOWN.to_owned(), moment),
         of_state(Some(DecimalBytes(entry.size_bytes).to_string())),
         of_state(header.map(|header| {
-            // An encrypted state does not say it.
-            header.terraform_version.as_deref().map_or_else(|| NOTHING.to_owned(), shortened)
+            // An encrypted state does not say it, and a sealed one says something else there.
+            let version = header.terraform_version.as_deref().filter(|_| entry.seal.is_none());
+            version.map_or_else(|| NOTHING.to_owned(), shortened)
         })),
         of_state(entry.writer.as_ref().map(|it| shortened(&writer(it)))),
         entry.notes.iter().map(note).collect::<Vec<_>>().join("; "),
@@ -122,6 +123,8 @@ fn note(note: &Note) -> String {
         Note::SameBytes(number) => format!("same bytes as @{number}"),
         Note::OtherLineage => "other lineage".to_owned(),
         Note::SerialWentBack => "serial went back".to_owned(),
+        Note::Sealed(SealKind::Unknown) => "sealed".to_owned(),
+        Note::Sealed(kind) => kind.as_str().to_owned(),
         Note::Encrypted => "encrypted by OpenTofu".to_owned(),
         Note::Unreadable(reason) => format!("not readable: {}", shortened(reason)),
         _ => UNKNOWN.to_owned(),
@@ -150,7 +153,11 @@ fn entry_json(entry: &HistoryEntry) -> Value {
     json!({
         "ref": format!("@{}", entry.number),
         "id": entry.version.as_ref().map(|id| id.as_str()),
-        "kind": if entry.is_deletion { "deletion" } else { "state" },
+        "kind": match &entry.seal {
+            _ if entry.is_deletion => "deletion",
+            Some(_) => "sealed",
+            None => "state",
+        },
         "source": "versions",
         "latest": entry.is_latest,
         "modified": entry.modified.map(|time| time.to_string()),
@@ -161,6 +168,7 @@ fn entry_json(entry: &HistoryEntry) -> Value {
         "serial": header.map(|header| header.serial),
         "lineage": lineage,
         "terraform_version": header.and_then(|header| header.terraform_version.as_deref()),
+        "sealed": entry.seal.as_ref().map(|seal| json!({"kind": seal.kind.as_str(), "to": seal.to})),
         "writer": entry.writer.as_ref().map(writer_json),
         "notes": entry.notes.iter().map(note).collect::<Vec<_>>(),
         "error": entry.error.as_ref().map(Error::message),

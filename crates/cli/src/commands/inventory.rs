@@ -1,9 +1,9 @@
 //! `list`: prints the resources in the state.
 
-use remote_state::{ResourceInstance, StateStoreExt as _};
+use remote_state::{ReadOptions, ResourceInstance};
 use serde_json::json;
 
-use crate::commands::common::{no_state, unreadable};
+use crate::commands::common::{no_state, unreadable, unsealed};
 use crate::exit::Failure;
 use crate::session::Session;
 
@@ -40,8 +40,9 @@ pub(crate) async fn list(session: &Session) -> Result<(), Failure> {
 
 pub(super) async fn read(session: &Session) -> Result<Vec<ResourceInstance>, Failure> {
     session.may_read();
-    let stored = session.store.read_bytes(&session.workspace).await?;
-    let stored = stored.ok_or_else(|| no_state(session, &session.workspace))?;
+    let read = session.store.read(&session.workspace, &ReadOptions::default()).await?;
+    let read = read.ok_or_else(|| no_state(session, &session.workspace))?;
+    let stored = unsealed(session, read).await?.collect().await?;
     ResourceInstance::parse_all(&stored.bytes)
         .map_err(|error| unreadable(session, &stored.meta, error))
 }

@@ -9,7 +9,7 @@ use remote_state::{
 };
 
 use crate::args::{Output, OutputFormat, is_variable, operand};
-use crate::commands::common::{look_at_it, no_state, unreadable};
+use crate::commands::common::{look_at_it, no_state, unreadable, unsealed};
 use crate::exit::Failure;
 use crate::session::Session;
 use crate::terminal::{harmless, harmless_lines};
@@ -95,7 +95,8 @@ impl serde::Serialize for Described<'_> {
 
 async fn read(session: &Session) -> Result<Outputs, Failure> {
     let read = session.store.read(&session.workspace, &ReadOptions::default()).await?;
-    let mut read = read.ok_or_else(|| no_state(session, &session.workspace))?;
+    let read = read.ok_or_else(|| no_state(session, &session.workspace))?;
+    let mut read = unsealed(session, read).await?;
     let mut reader = OutputReader::new();
     let is_verified_at_its_end = session.store.capabilities().has_digests();
     let mut is_done = false;

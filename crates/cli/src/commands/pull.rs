@@ -10,7 +10,7 @@ use remote_state::{Error, ErrorKind, ReadOptions, StateRead};
 use serde_json::json;
 
 use crate::args::Pull;
-use crate::commands::common::no_state;
+use crate::commands::common::{no_state, sealed};
 use crate::exit::Failure;
 use crate::session::{Session, interruption};
 use crate::ui::Ui;
@@ -56,7 +56,11 @@ async fn verify(session: &Session) -> Result<(), Failure> {
 
 async fn hand_out(session: &Session, args: &Pull, options: &ReadOptions) -> Result<(), Failure> {
     let read = session.store.read(&session.workspace, options).await?;
-    let mut read = read.ok_or_else(|| no_state(session, &session.workspace))?;
+    let read = read.ok_or_else(|| no_state(session, &session.workspace))?;
+    let (mut read, seal) = read.with_seal().await?;
+    if let Some(seal) = seal {
+        session.ui.warn_error(&sealed(session, &session.workspace, "pull", &seal));
+    }
     let Some(path) = &args.output else {
         while let Some(bytes) = read.body.try_next().await? {
             session.ui.answer(&bytes)?;

@@ -9,7 +9,7 @@ use remote_state::{
 use serde_json::json;
 
 use crate::args::Push;
-use crate::commands::common::{not_readable, with_warning};
+use crate::commands::common::{not_readable, sealed, with_warning};
 use crate::commands::held::{check_held, check_still_held};
 use crate::exit::Failure;
 use crate::session::Session;
@@ -97,6 +97,9 @@ async fn put(
         Ok(_) => Ok(Done::Nothing),
         Err(PushError::NotComparable { error, meta, .. }) => {
             Err(not_comparable(session, &meta, &error, args))
+        }
+        Err(PushError::Refused(PushRefusal::Sealed(seal))) => {
+            Err(sealed(session, &session.workspace, "push", &seal).into())
         }
         Err(PushError::Refused(refusal)) => Err(refused(session, pushed, &refusal, args)),
         Err(PushError::Store(error)) => Err(error.into()),

@@ -42,7 +42,8 @@ impl Wanted<'_> {
             Self::Restore(args) => {
                 let options = RestoreOptions::default()
                     .with_verbatim(args.how.verbatim)
-                    .with_force(args.how.force);
+                    .with_force(args.how.force)
+                    .with_unseal(args.unseal);
                 plan(store, workspace, &args.reference, options).await
             }
             Self::Undelete(args) => {
@@ -83,7 +84,7 @@ async fn run(session: &mut Session, wanted: Wanted<'_>, how: &RestoreHow) -> Res
         Some(id) => {
             let done = session.finish(&session.workspace, id, work).await?;
             let words = matches!(done.1, Restored::Written(_)).then_some("the state was written");
-            check_still_held(session, id, words).await?;
+            check_still_held(session, wanted.operation(), id, words).await?;
             done
         }
         None => session.under_lock(&session.workspace, &info, work).await?,
@@ -101,14 +102,19 @@ async fn planned(
         (_, ErrorKind::NotFound) => {
             error.with_hint(format!("see the versions with {}", session.ui.command("history")))
         }
-        (Wanted::Undelete(_), ErrorKind::PreconditionFailed) => error.with_hint(format!(
-            "to replace it by an older version, use {}",
-            session.ui.command("restore")
-        )),
-        (Wanted::Restore(_), ErrorKind::PreconditionFailed) if !how.force => error.with_hint(
-            "to restore over another lineage, pass `--force`; if its serial cannot be raised, \
+        (Wanted::Undelete(_), ErrorKind::PreconditionFailed) if error.advice().is_empty() => error
+            .with_hint(format!(
+                "to replace it by an older version, use {}",
+                session.ui.command("restore")
+            )),
+        (Wanted::Restore(_), ErrorKind::PreconditionFailed)
+            if !how.force && error.advice().is_empty() =>
+        {
+            error.with_hint(
+                "to restore over another lineage, pass `--force`; if its serial cannot be raised, \
              `--verbatim` writes the bytes as they were",
-        ),
+            )
+        }
         _ => error,
     });
     Ok(planned?)
@@ -145,6 +151,12 @@ fn show(session: &Session, plan: &RestorePlan, how: &RestoreHow) {
         ));
     }
     ui.note(&words);
+    if let Some(seal) = plan.current.as_ref().and_then(|current| current.seal.as_ref()) {
+        ui.warn(&format!(
+            "the state was {seal}: if it is in use there, two states track the same resources, and \
+             an apply in either changes them for both"
+        ));
+    }
     if plan.has_wrong_digest {
         ui.warn("the current state does not match its recorded digest");
     }
@@ -166,7 +178,9 @@ fn described(state: &Stored) -> String {
         Some(version) => format!("`{version}`, serial {}", state.header.serial),
         None => format!("serial {}", state.header.serial),
     };
-    if let Some(version) = &state.header.terraform_version {
+    if let Some(seal) = &state.seal {
+        words.push_str(&format!(", sealed: {seal}"));
+    } else if let Some(version) = &state.header.terraform_version {
         words.push_str(&format!(", Terraform {version}"));
     }
     if state.header.format == StateFormat::Encrypted {
@@ -182,6 +196,7 @@ fn described(state: &Stored) -> String {
 /// Returns whether a state is from a newer Terraform than the current one.
 fn is_newer(chosen: &Stored, current: Option<&Stored>) -> bool {
     let numbers = |state: &Stored| -> Option<Vec<u64>> {
+        // A sealed state has a sentence there, which is no number.
         let version = state.header.terraform_version.as_deref()?;
         let release = version.split(['-', '+']).next()?;
         release.split('.').map(|number| number.parse().ok()).collect()
@@ -276,5 +291,6 @@ fn stored_json(state: &Stored) -> Value {
         "serial": state.header.serial,
         "lineage": state.header.lineage.as_str(),
         "size": state.meta.size_bytes,
+        "sealed": state.seal.as_ref().map(|seal| json!({"kind": seal.kind.as_str(), "to": seal.to})),
     })
 }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt as _;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::push::{NewState, PushRules};
 use crate::source::{ContentHasher, StateSource};
-use crate::state::{HeaderReader, Progress, StateHeader, mean_the_same};
+use crate::state::{HeaderReader, Progress, Seal, StateHeader, mean_the_same};
 use crate::store::{ReadOptions, StateMeta, StateStore};
 use crate::workspace::Workspace;
 
@@ -34,6 +34,8 @@ pub(super) enum Equality {
 pub(super) struct Stored {
     pub(super) meta: StateMeta,
     is_same: bool,
+    /// What it says if it is sealed.
+    pub(super) seal: Option<Box<Seal>>,
     /// The error if the state does not match its digest.
     pub(super) mismatch: Option<Error>,
 }
@@ -106,6 +108,8 @@ impl Stored {
         let mut reader = Some(HeaderReader::new());
         let mut header = None;
         let mut left = read.meta.size_bytes;
+        // A sealed state is short, and short states are read to the end.
+        let mut all = (left <= Seal::MOST_BYTES).then(BytesMut::new);
         loop {
             let bytes = match read.body.try_next().await {
                 Ok(Some(bytes)) => bytes,
@@ -117,6 +121,9 @@ impl Stored {
                 Err(error) => return Err(error),
             };
             left = left.saturating_sub(bytes.len() as u64);
+            if let Some(all) = &mut all {
+                all.extend_from_slice(&bytes);
+            }
             if let Some(progress) = reader.as_mut().map(|reader| reader.feed(&bytes)) {
                 header = match progress {
                     Ok(Progress::NeedsMore) => None,
@@ -146,7 +153,8 @@ impl Stored {
             (None, reader) => reader.unwrap_or_default().finish(),
         };
         let is_same = left == 0 && comparison.is_some_and(|going| going.finish(&new.source));
-        Ok(Some((Self { meta: read.meta, is_same, mismatch }, header)))
+        let seal = all.and_then(|all| Seal::of(&all)).map(Box::new);
+        Ok(Some((Self { meta: read.meta, is_same, seal, mismatch }, header)))
     }
 
     pub(super) fn is_same_bytes(&self) -> bool {

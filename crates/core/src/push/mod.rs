@@ -7,7 +7,7 @@
 //! A stored state that does not match its digest is data here, not an error. A writer that holds
 //! the lock may continue if it writes the stored bytes again or their direct successor: then an
 //! interrupted write left the mismatch behind, and the push repairs it. Every other mismatch is
-//! `DigestMismatch`. If the bytes are equal, the push records only the digest, also one that is
+//! `DigestMismatch`. A stored state that is sealed stays, whatever the rules are. If the bytes are equal, the push records only the digest, also one that is
 //! missing, under the same lock.
 
 mod compare;
@@ -186,6 +186,9 @@ pub(crate) async fn push(
             is_digest_repaired: false,
         });
     };
+    if let Some(seal) = stored.seal.take() {
+        return Err(PushError::Refused(PushRefusal::Sealed(seal)));
+    }
     let mismatch = stored.mismatch.take();
     let is_digest_repaired = mismatch.is_some();
     if let Some(mismatch) = mismatch

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::names::{LockId, Serial};
-use crate::state::{Refusal, StateHeader, SuccessionRules};
+use crate::state::{Refusal, Seal, StateHeader, SuccessionRules};
 
 /// The lock under which a write happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +97,8 @@ pub enum PushRefusal {
         /// The serial of the new state.
         new: Serial,
     },
+    /// The stored state is sealed: the state is in another place. No rule allows this write.
+    Sealed(Box<Seal>),
     /// The new state may not follow the stored one.
     Succession(Refusal),
 }
@@ -110,6 +112,7 @@ impl fmt::Display for PushRefusal {
                 "the lock `{id}` is not held any more, and serial {new} does not follow {stored} \
                  directly"
             ),
+            Self::Sealed(seal) => write!(f, "the stored one is sealed: {}", seal.sentence),
             Self::Succession(refusal) => refusal.fmt(f),
         }
     }

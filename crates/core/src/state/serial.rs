@@ -1,4 +1,4 @@
-//! Giving a state another serial.
+//! Giving a state another serial or another lineage.
 
 use std::fmt;
 use std::ops::Range;
@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::header::{StateHeader, invalid};
 use super::members::fold;
 use crate::error::Result;
-use crate::names::Serial;
+use crate::names::{Lineage, Serial};
 
 /// Returns a state with another serial. No other byte changes: programs that parse a state and write
 /// it again have lost digits of numbers and members that they did not know.
@@ -18,31 +18,56 @@ use crate::names::Serial;
 /// # Errors
 /// `InvalidState` if the bytes are no state, or have no serial as a number.
 pub fn with_serial(state: &[u8], serial: Serial) -> Result<Bytes> {
-    let text = str::from_utf8(state).map_err(|_| invalid("it is not UTF-8"))?;
-    let values = serials(text).map_err(|_| invalid("it is not a JSON object"))?;
-    let is_number = |span: &Range<usize>| {
-        text.get(span.clone()).is_some_and(|value| value.bytes().all(|byte| byte.is_ascii_digit()))
-    };
-    let mut changed = BytesMut::with_capacity(state.len() + 20);
-    let mut end = 0;
-    // Of several members with this name the last counts; giving all of them the serial leaves no
-    // doubt.
-    for span in values.into_iter().filter(is_number) {
-        changed.extend_from_slice(state.get(end..span.start).unwrap_or_default());
-        changed.extend_from_slice(serial.to_string().as_bytes());
-        end = span.end;
-    }
-    changed.extend_from_slice(state.get(end..).unwrap_or_default());
-    let changed = changed.freeze();
+    let is_number = |value: &str| value.bytes().all(|byte| byte.is_ascii_digit());
+    let changed = with_value(state, "serial", is_number, &serial.to_string())?;
     if StateHeader::parse(&changed)?.serial != serial {
         return Err(invalid("it has no serial that could be raised"));
     }
     Ok(changed)
 }
 
-/// Returns where the values of the top-level members named `serial` are.
-fn serials(text: &str) -> Result<Vec<Range<usize>>, serde_json::Error> {
-    struct Spans<'a>(&'a str);
+/// Returns a state with another lineage: to Terraform it is another state. No other byte changes.
+///
+/// # Errors
+/// `InvalidState` if the bytes are no state, or have no lineage as a string.
+pub fn with_lineage(state: &[u8], lineage: &Lineage) -> Result<Bytes> {
+    let quoted = serde_json::Value::from(lineage.as_str()).to_string();
+    let changed = with_value(state, "lineage", |value| value.starts_with('"'), &quoted)?;
+    if StateHeader::parse(&changed)?.lineage != *lineage {
+        return Err(invalid("it has no lineage that could be replaced"));
+    }
+    Ok(changed)
+}
+
+/// Returns a state with another value of a top-level member, where its value is of the right kind.
+fn with_value(
+    state: &[u8],
+    name: &str,
+    is_right: impl Fn(&str) -> bool,
+    new: &str,
+) -> Result<Bytes> {
+    let text = str::from_utf8(state).map_err(|_| invalid("it is not UTF-8"))?;
+    let values = values(text, name).map_err(|_| invalid("it is not a JSON object"))?;
+    let is_right = |span: &Range<usize>| text.get(span.clone()).is_some_and(&is_right);
+    let mut changed = BytesMut::with_capacity(state.len() + new.len());
+    let mut end = 0;
+    // Of several members with this name the last counts; giving all of them the value leaves no
+    // doubt.
+    for span in values.into_iter().filter(is_right) {
+        changed.extend_from_slice(state.get(end..span.start).unwrap_or_default());
+        changed.extend_from_slice(new.as_bytes());
+        end = span.end;
+    }
+    changed.extend_from_slice(state.get(end..).unwrap_or_default());
+    Ok(changed.freeze())
+}
+
+/// Returns where the values of the top-level members with this name are.
+fn values(text: &str, name: &str) -> Result<Vec<Range<usize>>, serde_json::Error> {
+    struct Spans<'a> {
+        text: &'a str,
+        name: &'a str,
+    }
 
     impl<'de> Visitor<'de> for Spans<'de> {
         type Value = Vec<Range<usize>>;
@@ -54,9 +79,9 @@ fn serials(text: &str) -> Result<Vec<Range<usize>>, serde_json::Error> {
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             let mut spans = Vec::new();
             while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
-                if fold(&name) == "serial" {
+                if fold(&name) == self.name {
                     // The value is a part of the text.
-                    let start = value.get().as_ptr() as usize - self.0.as_ptr() as usize;
+                    let start = value.get().as_ptr() as usize - self.text.as_ptr() as usize;
                     spans.push(start..start + value.get().len());
                 }
             }
@@ -65,7 +90,7 @@ fn serials(text: &str) -> Result<Vec<Range<usize>>, serde_json::Error> {
     }
 
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let spans = deserializer.deserialize_map(Spans(text))?;
+    let spans = deserializer.deserialize_map(Spans { text, name })?;
     deserializer.end()?;
     Ok(spans)
 }
@@ -100,6 +125,27 @@ mod tests {
             ),
         ] {
             assert_eq!(raised(state, 12).as_deref(), Some(expected), "{state}");
+        }
+    }
+
+    #[test]
+    fn only_the_text_of_the_lineage_changes() {
+        for (state, expected) in [
+            (
+                "{\n  \"version\": 4,\n  \"serial\": 9,\n  \"lineage\": \"l\"\n}\n",
+                Some("{\n  \"version\": 4,\n  \"serial\": 9,\n  \"lineage\": \"m-2\"\n}\n"),
+            ),
+            (
+                r#"{"version":4,"Lineage":"a","x":{"lineage":"l"},"lineage":""}"#,
+                Some(r#"{"version":4,"Lineage":"m-2","x":{"lineage":"l"},"lineage":"m-2"}"#),
+            ),
+            (r#"{"version":4,"serial":9}"#, None),
+            (r#"{"version":4,"lineage":7}"#, None),
+            ("x", None),
+        ] {
+            let bytes = with_lineage(state.as_bytes(), &Lineage::new("m-2")).ok();
+            let text = bytes.as_deref().map(|bytes| str::from_utf8(bytes).unwrap());
+            assert_eq!(text, expected, "{state}");
         }
     }
 

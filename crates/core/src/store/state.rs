@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use crate::advice::Advice;
 use crate::error::{Error, ErrorKind, Result};
 use crate::names::{ETag, VersionId};
+use crate::state::Seal;
 use crate::store::annotations::Annotations;
 
 /// How to read a state.
@@ -184,6 +185,21 @@ impl StateRead {
         };
         self.body = stream::unfold(start, next).boxed();
         self
+    }
+
+    /// Finds out whether the state is sealed, for readers that want what is in it. A state that is
+    /// short enough to be a sealed one is read to its end first.
+    ///
+    /// # Errors
+    /// Any error of the [`body`](Self::body) of a short state.
+    pub async fn with_seal(self) -> Result<(Self, Option<Seal>)> {
+        if self.meta.size_bytes > Seal::MOST_BYTES {
+            return Ok((self, None));
+        }
+        let StateBytes { meta, bytes } = self.collect().await?;
+        let seal = Seal::of(&bytes);
+        let body = stream::iter((!bytes.is_empty()).then_some(Ok(bytes))).boxed();
+        Ok((Self { meta, body }, seal))
     }
 
     /// Reads to the end and keeps everything in memory.

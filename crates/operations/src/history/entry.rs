@@ -1,7 +1,7 @@
 //! One version of a state.
 
 use jiff::Timestamp;
-use remote_state_core::{Author, ETag, Error, StateHeader, VersionId};
+use remote_state_core::{Author, ETag, Error, Seal, SealKind, StateHeader, VersionId};
 
 /// One version of a state.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub struct HistoryEntry {
     pub etag: Option<ETag>,
     /// Its header, if the bytes that were read have it.
     pub header: Option<StateHeader>,
+    /// What it says if it is sealed.
+    pub seal: Option<Seal>,
     /// Why its header cannot be read.
     pub error: Option<Error>,
     /// Who wrote it, if that is known.
@@ -47,6 +49,8 @@ pub enum Note {
     SerialWentBack,
     /// It is encrypted by OpenTofu.
     Encrypted,
+    /// It is sealed: the state went on in another place.
+    Sealed(SealKind),
     /// It cannot be read, for this reason.
     Unreadable(String),
 }

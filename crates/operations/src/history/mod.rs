@@ -207,6 +207,7 @@ async fn entry(
         size_bytes: version.meta.size_bytes,
         etag: version.meta.etag,
         header: None,
+        seal: None,
         error: None,
         writer: None,
         notes: Vec::new(),
@@ -221,6 +222,7 @@ async fn entry(
     let depth = if options.reads_whole { Depth::Whole } else { Depth::Beginning };
     match read_heading(store, workspace, &read, depth).await {
         Ok(Some(heading)) => {
+            entry.seal = heading.seal;
             match heading.header {
                 Ok(header) => entry.header = header,
                 Err(error) => entry.error = Some(error),

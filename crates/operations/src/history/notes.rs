@@ -32,6 +32,9 @@ pub(super) fn add(entries: &mut [HistoryEntry]) {
             entry.notes.push(Note::Unreadable(reason.to_owned()));
         }
         let Some(header) = &entry.header else { continue };
+        if let Some(seal) = &entry.seal {
+            entry.notes.push(Note::Sealed(seal.kind));
+        }
         if header.format == StateFormat::Encrypted {
             entry.notes.push(Note::Encrypted);
         }

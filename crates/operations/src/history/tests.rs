@@ -1,6 +1,8 @@
 use bytes::Bytes;
 use remote_state_conformance::MemoryStore;
-use remote_state_core::{LockInfo, Outgoing, Serial, StateHeader, WriteMode, WriteOptions};
+use remote_state_core::{
+    LockInfo, Outgoing, SealKind, Serial, StateHeader, WriteMode, WriteOptions,
+};
 
 use super::*;
 
@@ -117,4 +119,15 @@ async fn a_store_without_versions_shows_the_current_state() {
     let [entry] = &*history.entries else { panic!("{history:?}") };
     assert_eq!(entry.header.as_ref().unwrap().serial, Serial(3));
     assert_eq!(entry.notes, [Note::Current]);
+}
+
+#[tokio::test]
+async fn a_sealed_version_is_marked() {
+    let store = MemoryStore::new();
+    write(&store, &state(1, "a"), None).await;
+    let sealed = r#"{"version":4,"terraform_version":"moved","serial":2,"lineage":"a","outputs":{},"resources":[],"remote_state":{"sealed":1,"kind":"moved","to":"s3://b/k"}}"#;
+    write(&store, sealed, None).await;
+    let history = listed(&store, HistoryOptions::default()).await;
+    assert_eq!(notes(&history), [&[Note::Current, Note::Sealed(SealKind::Moved)][..], &[]]);
+    assert_eq!(history.entries[0].seal.as_ref().unwrap().to, "s3://b/k");
 }

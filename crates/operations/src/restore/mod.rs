@@ -12,9 +12,9 @@ mod tests;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use remote_state_core::{
-    Author, ContentHash, Error, ErrorKind, Md5Sum, Outgoing, ReadOptions, RecordedDigest, Result,
-    Serial, StateBytes, StateFormat, StateHeader, StateMeta, StateStore, StateVersion, VersionId,
-    Workspace, WriteMode, WriteOptions, with_serial,
+    Advice, Author, ContentHash, Error, ErrorKind, Md5Sum, Outgoing, ReadOptions, RecordedDigest,
+    Result, Seal, Serial, StateBytes, StateFormat, StateHeader, StateMeta, StateStore,
+    StateVersion, VersionId, Workspace, WriteMode, WriteOptions, with_serial,
 };
 
 use crate::StateText;
@@ -39,6 +39,8 @@ pub struct RestoreOptions {
     /// Restore although the current state has another lineage, or although older versions cannot be
     /// read.
     pub is_forced: bool,
+    /// Restore over a sealed state, so that this place is used again.
+    pub is_unsealing: bool,
 }
 
 impl RestoreOptions {
@@ -55,6 +57,13 @@ impl RestoreOptions {
         self.is_forced = is_forced;
         self
     }
+
+    /// Sets whether to restore over a sealed state.
+    #[must_use]
+    pub fn with_unseal(mut self, is_unsealing: bool) -> Self {
+        self.is_unsealing = is_unsealing;
+        self
+    }
 }
 
 /// A stored state that a restore deals with.
@@ -65,6 +74,8 @@ pub struct Stored {
     pub meta: StateMeta,
     /// Its header.
     pub header: StateHeader,
+    /// What it says if it is sealed.
+    pub seal: Option<Seal>,
     bytes: Bytes,
 }
 
@@ -125,6 +136,7 @@ pub async fn plan(
         Err(_) if options.is_forced => None,
         current => current?,
     };
+    check_seals(store, workspace, current.as_ref(), &chosen, options)?;
     if let Some(current) = &current {
         check_lineage(current, &chosen, options)?;
     }
@@ -170,6 +182,7 @@ pub async fn plan_undelete(
     let version = version.ok_or_else(nothing)?;
     let chosen = stored(store, workspace, version_options(Some(version))).await?;
     let chosen = chosen.ok_or_else(nothing)?;
+    check_seals(store, workspace, None, &chosen, options)?;
     let new = if options.is_verbatim || chosen.header.format == StateFormat::Encrypted {
         chosen.bytes.clone()
     } else {
@@ -246,7 +259,7 @@ pub async fn carry_out(
 impl Stored {
     fn parse(StateBytes { meta, bytes }: StateBytes) -> Result<Self> {
         let header = StateHeader::parse(&bytes)?;
-        Ok(Self { meta, header, bytes })
+        Ok(Self { meta, header, seal: Seal::of(&bytes), bytes })
     }
 }
 
@@ -274,6 +287,29 @@ fn mode_over(current: Option<&StateBytes>) -> WriteMode {
     match current {
         None => WriteMode::Create,
         Some(current) => current.meta.etag.clone().map_or(WriteMode::Overwrite, WriteMode::Update),
+    }
+}
+
+/// Checks that nothing is sealed, or that the caller knows that the current state is. A sealed
+/// version is no state that could be used again.
+fn check_seals(
+    store: &dyn StateStore,
+    workspace: &Workspace,
+    current: Option<&Stored>,
+    chosen: &Stored,
+    options: RestoreOptions,
+) -> Result<()> {
+    if let Some(seal) = &chosen.seal {
+        let message = format!("the version is no state, but a seal: {seal}");
+        return Err(Error::new(ErrorKind::PreconditionFailed, "restore", message)
+            .with_hint("choose an older version, which is a state"));
+    }
+    match current.and_then(|current| current.seal.as_ref()) {
+        Some(seal) if !options.is_unsealing => {
+            let state = store.location(workspace).state;
+            Err(seal.refusal("restore", &state).with_advice(Advice::Unseal))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -157,3 +157,35 @@ async fn where_nothing_was_stored_nothing_comes_back() {
     let store = store(&[]).await;
     assert_eq!(kind(undelete(&store, None).await), ErrorKind::NotFound);
 }
+
+fn sealed() -> String {
+    r#"{"version":4,"terraform_version":"renamed to b","serial":8,"lineage":"l","outputs":{},"resources":[],"remote_state":{"sealed":1,"kind":"renamed","to":"b"}}"#.to_owned()
+}
+
+#[tokio::test]
+async fn a_sealed_state_is_replaced_only_if_that_is_asked_for() {
+    let store = store(&[state(7, "l", "a"), sealed()]).await;
+    for options in [RestoreOptions::default(), RestoreOptions::default().with_force(true)] {
+        let refused = restore(&store, "@1", options).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::PreconditionFailed);
+        assert!(refused.message().ends_with("is sealed: renamed to `b`"), "{refused}");
+        assert!(refused.advice().contains(&Advice::Unseal));
+    }
+    assert_eq!(current(&store).await, sealed());
+    let options = RestoreOptions::default().with_unseal(true);
+    let (plan, _) = restore(&store, "@1", options).await.unwrap();
+    assert_eq!(plan.serial, Serial(9), "the serial of the sealed state counts");
+    assert_eq!(current(&store).await, state(9, "l", "a"));
+}
+
+#[tokio::test]
+async fn a_sealed_version_is_never_restored() {
+    let store = store(&[state(7, "l", "a"), sealed(), state(9, "l", "b")]).await;
+    let options = RestoreOptions::default().with_unseal(true).with_force(true);
+    assert_eq!(kind(restore(&store, "@1", options).await), ErrorKind::PreconditionFailed);
+    write(&store, &sealed()).await;
+    store.delete(&Workspace::default()).await.unwrap();
+    assert_eq!(kind(undelete(&store, None).await), ErrorKind::PreconditionFailed);
+    drop(undelete(&store, Some("@2")).await.unwrap());
+    assert_eq!(current(&store).await, state(9, "l", "b"));
+}
