@@ -64,6 +64,7 @@ impl<'t> Comparison<'t> {
         let a = a.map_err(|error| error.with_context("state", "the first one"))?;
         let b = Scanned::scan(b, &mut shared, options);
         let b = b.map_err(|error| error.with_context("state", "the second one"))?;
+        shared.names.finish();
         Ok(Self { a, b, shared, order: options.order, address: options.address.clone() })
     }
 

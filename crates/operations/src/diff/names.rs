@@ -88,6 +88,13 @@ impl Names {
         })
     }
 
+    /// Drops what only [`add`](Self::add) and [`add_group`](Self::add_group) need, which is a good
+    /// part of the memory. A name that is added later gets a new number.
+    pub(crate) fn finish(&mut self) {
+        self.numbers = HashMap::new();
+        self.group_numbers = HashMap::new();
+    }
+
     pub(crate) fn group(&self, number: GroupNumber) -> Group {
         let nameless = Group {
             module: Name::EMPTY,
