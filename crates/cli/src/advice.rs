@@ -137,6 +137,13 @@ impl Commands {
                 "to use this place again, restore the version before with {}",
                 self.named("restore @1 --unseal")
             ),
+            Advice::Force => "to do it all the same, pass `--force`".to_owned(),
+            Advice::Verbatim => {
+                "to write the bytes as they were, with the old serial, pass `--verbatim`".to_owned()
+            }
+            Advice::LoseCurrent => {
+                format!("copy it with {}, and then pass `--no-copy`", self.named("pull -o FILE"))
+            }
             other => other.to_string(),
         }
     }

@@ -63,6 +63,12 @@ pub enum Advice {
     SelectWorkspace(String),
     /// Restore an older version over the sealed state.
     Unseal,
+    /// Do it all the same.
+    Force,
+    /// Restore the bytes as they were, with their old serial.
+    Verbatim,
+    /// Restore although the state that is replaced will be lost.
+    LoseCurrent,
 }
 
 /// A key, and its required value if that is known.
@@ -214,6 +220,9 @@ impl fmt::Display for Advice {
             Self::Unseal => {
                 f.write_str("to use this place again, restore an older version over the seal")
             }
+            Self::Force => f.write_str("to do it all the same, force it"),
+            Self::Verbatim => f.write_str("restore the bytes as they were"),
+            Self::LoseCurrent => f.write_str("copy the current state first, and allow its loss"),
         }
     }
 }

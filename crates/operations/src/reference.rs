@@ -269,8 +269,15 @@ async fn header(
     workspace: &Workspace,
     version: Option<VersionId>,
 ) -> Result<Option<StateHeader>> {
-    let heading = read_heading(store, workspace, &options(version), Depth::Whole).await?;
-    Ok(heading.and_then(|heading| heading.header.ok().flatten()))
+    let name = version.as_ref().map_or("", VersionId::as_str).to_owned();
+    match read_heading(store, workspace, &options(version), Depth::Whole).await {
+        Ok(heading) => Ok(heading.and_then(|heading| heading.header.ok().flatten())),
+        // It was removed since it was listed.
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error
+            .with_context("version", name)
+            .with_hint("it may have the serial: name the version by `id:VERSION` instead")),
+    }
 }
 
 /// Returns how to read a version; the current state without one.

@@ -77,7 +77,7 @@ pub(crate) fn tests(suite: &mut Suite) {
             &format!(
                 "{plan}restored serial 3 as serial 9 to `s3://BUCKET/KEY`\nonly the state is \
                  restored, not what it describes: see what Terraform would change with `terraform \
-                 plan`; plans that were saved before are stale\n"
+                 plan`\nplans that were saved before are stale\n"
             ),
         );
         assert_eq!(case.place.state("default").unwrap(), state(9));
@@ -122,6 +122,38 @@ pub(crate) fn tests(suite: &mut Suite) {
         case.place.assert_unlocked();
         case.run(case.remote_state("undelete --yes")).code(5).says("is not deleted");
         case.run(case.remote_state("restore @1 --yes --force")).code(0);
+        assert_eq!(case.place.state("default").unwrap(), state(4));
+    });
+    suite.on_each_server("a_state_of_which_no_version_is_kept_is_not_replaced", &[], |server| {
+        let case = versioned(server);
+        case.place.put_state("default", state(3));
+        suspend(&case);
+        case.place.put_state("default", empty_state(8));
+        case.run(case.remote_state("restore @1 --yes"))
+            .code(5)
+            .says("keeps no version of the current state")
+            .says("hint: copy it with `remote-state")
+            .says("--no-copy");
+        assert_eq!(case.place.state("default").unwrap(), empty_state(8));
+        case.place.assert_unlocked();
+        case.run(case.remote_state("restore @1 --yes --no-copy")).code(0);
+        assert_eq!(case.place.state("default").unwrap(), state(9));
+    });
+    suite.on_each_server("a_half_written_state_is_replaced_by_force_alone", &[], |server| {
+        let case = versioned(server);
+        case.place.put_state("default", state(3));
+        let half = &state(4)[..400];
+        case.place.put_state("default", half.to_owned());
+        case.run(case.remote_state("restore @1 --yes"))
+            .code(5)
+            .says("the current object is no state")
+            .says("hint: to do it all the same, pass `--force`");
+        case.run(case.remote_state("restore @0 --yes --force")).code(5).says("is no state");
+        // The half state may have had any serial.
+        case.run(case.remote_state("restore @1 --yes --force"))
+            .code(0)
+            .says("current  400 B that are no state")
+            .says("versions whose serial could not be read: 1");
         assert_eq!(case.place.state("default").unwrap(), state(4));
     });
     suite.on_each_server("a_deleted_workspace_is_found_and_brought_back", &[], |server| {
@@ -174,4 +206,12 @@ fn versioned(server: &S3Server) -> Case<'_> {
 fn delete(case: &Case<'_>) {
     let deletion = case.server.client().delete_object().bucket(&case.place.bucket);
     block_on(deletion.key(&case.place.key).send()).expect("the state can be deleted");
+}
+
+fn suspend(case: &Case<'_>) {
+    use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
+    let suspended = VersioningConfiguration::builder().status(BucketVersioningStatus::Suspended);
+    let call = case.server.client().put_bucket_versioning().bucket(&case.place.bucket);
+    let call = call.versioning_configuration(suspended.build());
+    block_on(call.send()).expect("versioning can be suspended");
 }

@@ -33,6 +33,9 @@ pub(crate) struct Restore {
     /// Restore over a sealed state, so that this place is used again
     #[arg(long)]
     pub(crate) unseal: bool,
+    /// Restore although the bucket may keep no version of the current state, which is lost then
+    #[arg(long)]
+    pub(crate) no_copy: bool,
     #[command(flatten)]
     pub(crate) how: RestoreHow,
 }

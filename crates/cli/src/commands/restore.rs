@@ -1,13 +1,13 @@
 //! `restore` and `undelete`: make an older version of the state the current one.
 
 use indicatif::DecimalBytes;
-use remote_state::{Error, ErrorKind, LockId, StateFormat};
+use remote_state::{Error, ErrorKind, LockId, StateMeta};
 use remote_state_operations::restore::{
     RestoreOptions, RestorePlan, Restored, Stored, carry_out, plan, plan_undelete,
 };
 use serde_json::{Value, json};
 
-use crate::args::{Restore, RestoreHow, Undelete};
+use crate::args::{Restore, RestoreHow, Undelete, operand};
 use crate::commands::held::{check_held, check_still_held};
 use crate::commands::history::moment;
 use crate::exit::Failure;
@@ -36,20 +36,15 @@ impl Wanted<'_> {
         }
     }
 
-    async fn plan(self, session: &Session) -> Result<RestorePlan, Error> {
+    async fn plan(self, session: &Session, how: &RestoreHow) -> Result<RestorePlan, Error> {
         let (store, workspace) = (&*session.store, &session.workspace);
+        let options = RestoreOptions::default().with_verbatim(how.verbatim).with_force(how.force);
         match self {
             Self::Restore(args) => {
-                let options = RestoreOptions::default()
-                    .with_verbatim(args.how.verbatim)
-                    .with_force(args.how.force)
-                    .with_unseal(args.unseal);
+                let options = options.with_unseal(args.unseal).with_loses_current(args.no_copy);
                 plan(store, workspace, &args.reference, options).await
             }
             Self::Undelete(args) => {
-                let options = RestoreOptions::default()
-                    .with_verbatim(args.how.verbatim)
-                    .with_force(args.how.force);
                 plan_undelete(store, workspace, args.version.as_ref(), options).await
             }
         }
@@ -70,15 +65,19 @@ async fn run(session: &mut Session, wanted: Wanted<'_>, how: &RestoreHow) -> Res
         None => session.lock_info(wanted.operation())?.with_info(&how.reason),
     };
     let work = async {
-        let plan = planned(session, wanted, how).await?;
-        show(session, &plan, how);
-        if !plan.is_current {
-            agreed(session, &plan, how).await?;
-        }
+        // Up to here nothing is written, so an interruption is a refusal: the lock is released.
+        let plan = tokio::select! {
+            plan = agreed(session, wanted, how) => plan?,
+            _ = interruption() => {
+                let error = Error::new(ErrorKind::Local, "ask", "interrupted; nothing was changed");
+                return Err(error.into());
+            }
+        };
         let author =
             session.author(&info).with_operation(wanted.operation()).with_reason(&how.reason);
         let done = carry_out(&*session.store, &session.workspace, &plan, &author).await;
-        Ok((plan, done.map_err(|error| changed(session, wanted, error))?))
+        let done = done.map_err(|error| failed(session, wanted, &plan, error))?;
+        Ok((plan, done))
     };
     let (plan, done) = match &lock_id {
         Some(id) => {
@@ -98,37 +97,31 @@ async fn planned(
     wanted: Wanted<'_>,
     how: &RestoreHow,
 ) -> Result<RestorePlan, Failure> {
-    let planned = wanted.plan(session).await.map_err(|error| match (wanted, error.kind()) {
+    let planned = wanted.plan(session, how).await.map_err(|error| match (wanted, error.kind()) {
         (_, ErrorKind::NotFound) => {
             error.with_hint(format!("see the versions with {}", session.ui.command("history")))
         }
         (Wanted::Undelete(_), ErrorKind::PreconditionFailed) if error.advice().is_empty() => error
             .with_hint(format!(
                 "to replace it by an older version, use {}",
-                session.ui.command("restore")
+                session.ui.command("restore @1")
             )),
-        (Wanted::Restore(_), ErrorKind::PreconditionFailed)
-            if !how.force && error.advice().is_empty() =>
-        {
-            error.with_hint(
-                "to restore over another lineage, pass `--force`; if its serial cannot be raised, \
-             `--verbatim` writes the bytes as they were",
-            )
-        }
         _ => error,
     });
     Ok(planned?)
 }
 
-fn changed(session: &Session, wanted: Wanted<'_>, error: Error) -> Error {
-    if error.kind() != ErrorKind::PreconditionFailed {
-        return error;
-    }
-    error.with_hint(format!(
-        "see what was written meanwhile with {}, and {} again",
-        session.ui.command("history"),
-        wanted.operation()
-    ))
+/// Names the version by its id: by now `@1` may be another one.
+fn failed(session: &Session, wanted: Wanted<'_>, plan: &RestorePlan, error: Error) -> Error {
+    let Some(version) = &plan.chosen.meta.version else { return error };
+    let id = operand(&format!("id:{version}"));
+    let command = match wanted {
+        Wanted::Restore(_) => format!("restore {id}"),
+        Wanted::Undelete(_) => format!("undelete --version {id}"),
+    };
+    error
+        .with_hint(format!("see what is stored now with {}", session.ui.command("history")))
+        .with_hint(format!("the version that was meant is {}", session.ui.command(&command)))
 }
 
 /// Shows what a restore means.
@@ -137,7 +130,10 @@ fn show(session: &Session, plan: &RestorePlan, how: &RestoreHow) {
     ui.note(&format!("version  {}", described(&plan.chosen)));
     match &plan.current {
         Some(current) => ui.note(&format!("current  {}", described(current))),
-        None => ui.note("current  no state"),
+        None => match &plan.no_state {
+            Some(meta) => ui.note(&format!("current  {} that are no state", bytes_of(meta))),
+            None => ui.note("current  no state"),
+        },
     }
     if plan.is_current {
         return;
@@ -160,13 +156,18 @@ fn show(session: &Session, plan: &RestorePlan, how: &RestoreHow) {
     if plan.has_wrong_digest {
         ui.warn("the current state does not match its recorded digest");
     }
-    if how.verbatim
-        && plan.serial <= plan.current.as_ref().map_or(plan.serial, |it| it.header.serial)
-    {
+    if plan.unread > 0 {
+        let unread = plan.unread;
+        ui.warn(&format!("versions whose serial could not be read: {unread}; one may be higher"));
+    }
+    if how.verbatim || plan.serial < plan.highest {
         ui.warn(
             "with its old serial, a plan that was saved for another state of that serial can be \
              applied to this one",
         );
+    }
+    if plan.current.as_ref().is_some_and(Stored::is_encrypted) && !plan.chosen.is_encrypted() {
+        ui.warn("the current state is encrypted, and this version is not: its secrets are plain");
     }
     if is_newer(&plan.chosen, plan.current.as_ref()) {
         ui.warn("a newer Terraform wrote it than the current one: older ones refuse to read it");
@@ -183,14 +184,18 @@ fn described(state: &Stored) -> String {
     } else if let Some(version) = &state.header.terraform_version {
         words.push_str(&format!(", Terraform {version}"));
     }
-    if state.header.format == StateFormat::Encrypted {
+    if state.is_encrypted() {
         words.push_str(", encrypted by OpenTofu");
     }
-    words.push_str(&format!(", {}", DecimalBytes(state.meta.size_bytes)));
+    words.push_str(&format!(", {}", bytes_of(&state.meta)));
     if let Some(time) = state.meta.modified {
         words.push_str(&format!(", saved {}", moment(time)));
     }
     words
+}
+
+fn bytes_of(meta: &StateMeta) -> String {
+    DecimalBytes(meta.size_bytes).to_string()
 }
 
 /// Returns whether a state is from a newer Terraform than the current one.
@@ -207,23 +212,28 @@ fn is_newer(chosen: &Stored, current: Option<&Stored>) -> bool {
     }
 }
 
-/// Asks for consent. An interruption at the question is a refusal: the lock is released.
-async fn agreed(session: &Session, plan: &RestorePlan, how: &RestoreHow) -> Result<(), Failure> {
+/// Plans, shows the plan and asks for consent.
+async fn agreed(
+    session: &Session,
+    wanted: Wanted<'_>,
+    how: &RestoreHow,
+) -> Result<RestorePlan, Failure> {
+    let plan = planned(session, wanted, how).await?;
+    show(session, &plan, how);
+    if plan.is_current {
+        return Ok(plan);
+    }
     let state = session.store.location(&session.workspace).state;
-    let question = match &plan.current {
-        Some(_) => format!("This replaces the state `{state}`."),
-        None => format!("This stores a state at `{state}`."),
+    let does = match (&plan.current, &plan.no_state) {
+        (None, None) => "This stores a state at",
+        _ => "This replaces what is stored at",
     };
+    let (from, to) = (plan.chosen.header.serial, plan.serial);
+    let question = format!("{does} `{state}` by serial {from} as serial {to}.");
     let (ui, is_agreed) = (session.ui.clone(), how.yes);
-    let asked = tokio::task::spawn_blocking(move || ui.confirm(&question, is_agreed));
-    tokio::select! {
-        asked = asked => match asked {
-            Ok(answer) => answer,
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-        },
-        _ = interruption() => {
-            Err(Error::new(ErrorKind::Local, "ask", "interrupted; nothing was changed").into())
-        }
+    match tokio::task::spawn_blocking(move || ui.confirm(&question, is_agreed)).await {
+        Ok(answer) => answer.map(|()| plan),
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
 }
 
@@ -245,8 +255,11 @@ fn report(session: &Session, plan: &RestorePlan, done: &Restored) {
             ));
             ui.note(
                 "only the state is restored, not what it describes: see what Terraform would \
-                 change with `terraform plan`; plans that were saved before are stale",
+                 change with `terraform plan`",
             );
+            if plan.serial > plan.highest {
+                ui.note("plans that were saved before are stale");
+            }
         }
     }
 }

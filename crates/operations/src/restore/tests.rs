@@ -1,6 +1,10 @@
 use remote_state_conformance::MemoryStore;
 
+use bytes::Bytes;
+use remote_state_core::{Advice, Serial, WriteMode};
+
 use super::*;
+use crate::reference::Reference;
 
 fn state(serial: u64, lineage: &str, output: &str) -> String {
     format!(
@@ -118,12 +122,12 @@ async fn the_last_serial_has_no_next_one() {
 async fn what_is_no_state_is_replaced_only_by_force() {
     let store = store(&[state(1, "l", "a"), "garbage".to_owned()]).await;
     let refused = restore(&store, "@1", RestoreOptions::default()).await;
-    assert_eq!(kind(refused), ErrorKind::InvalidState);
+    assert_eq!(kind(refused), ErrorKind::PreconditionFailed);
     let options = RestoreOptions::default().with_force(true);
     drop(restore(&store, "@1", options).await.unwrap());
     assert_eq!(current(&store).await, state(2, "l", "a"));
     let chosen = restore(&store, "@1", options).await;
-    assert_eq!(kind(chosen), ErrorKind::InvalidState, "the garbage itself is never restored");
+    assert_eq!(kind(chosen), ErrorKind::PreconditionFailed, "the garbage itself is never restored");
 }
 
 async fn undelete(store: &MemoryStore, reference: Option<&str>) -> Result<RestorePlan> {
