@@ -47,7 +47,7 @@ pub(crate) fn tests(suite: &mut Suite) {
         let case = Case::stored(server);
         let output = case.run(case.remote_state("history")).code(0);
         assert_eq!(output.stdout().lines().count(), 2, "{output}");
-        output.says("the bucket keeps no versions: the state that a write replaces is lost");
+        output.says("no older version is kept: unless versioning was turned on");
         case.run(Case::new(server).remote_state("history")).code(4);
     });
     suite.on_each_server("restore_shows_what_it_does_and_does_it", &[], |server| {
