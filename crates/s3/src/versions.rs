@@ -171,8 +171,10 @@ mod tests {
 
     use super::*;
 
-    const DOCUMENT: &str = "<?xml version=\"1.0\"?><ListVersionsResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>b</Name>\
-        <Version><Key>k</Key><VersionId>3</VersionId></Version><DeleteMarker><Key>k</Key><VersionId>2</VersionId></DeleteMarker>\
+    const DOCUMENT: &str = "<?xml version=\"1.0\"?><ListVersionsResult \
+                            xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>b</Name>\
+        <Version><Key>k</Key><VersionId>3</VersionId></Version><DeleteMarker><Key>k</Key>\
+        <VersionId>2</VersionId></DeleteMarker>\
         <Version><Key>k</Key><VersionId>1</VersionId></Version></ListVersionsResult>";
 
     fn answer() -> ListObjectVersionsOutput {

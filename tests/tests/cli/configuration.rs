@@ -96,7 +96,8 @@ pub(crate) fn tests(suite: &mut Suite) {
             "error: no backend is configured here\n  directory   .\n  looked for  \
              `remote-state.hcl`, `.terraform/terraform.tfstate`, and a `backend` block in `*.tf` \
              and `*.tofu` files\n\nhint: name the backend with `--backend TYPE` and \
-             `--backend-config key=value`\nhint: or add a file `remote-state.hcl`, such as\nbackend \"s3\" {\n  \
+             `--backend-config key=value`\nhint: or add a file `remote-state.hcl`, such as\n\
+             backend \"s3\" {\n  \
              bucket = \"…\"\n  key = \"…\"\n  region = \"…\"\n}\n",
         );
         case.expect(
@@ -157,9 +158,11 @@ pub(crate) fn tests(suite: &mut Suite) {
         let case = Case::new(server);
         case.sandbox.write(
             "main.tf",
-            "terraform {\n  backend \"s3\" {\n    bucket = \"b\"\n    key = \"k\"\n    use_lockfile = true\n    secret_key = \"hunter2\"\n    access_key = \"a\"\n  }\n}\n",
+            "terraform {\n  backend \"s3\" {\n    bucket = \"b\"\n    key = \"k\"\n    \
+             use_lockfile = true\n    secret_key = \"hunter2\"\n    access_key = \"a\"\n  }\n}\n",
         );
-        let cmd = case.sandbox.remote_state().words("config show --json --backend-config max_retries=2 -w prod");
+        let cmd = case.sandbox.remote_state().words("config show --json --backend-config \
+                                                     max_retries=2 -w prod");
         let output = case.run(cmd.env("AWS_REGION", "r").env("AWS_SESSION_TOKEN", "hunter2")).code(0);
         assert_eq!(output.stderr(), "");
         // The output has every key with a default; which keys exist depends on the provider.

@@ -85,8 +85,10 @@ pub(crate) fn tests(suite: &mut Suite) {
         let case = Case::new(server);
         let encrypted = r#"{"serial":1,"lineage":"l","meta":{},"encrypted_data":"AA","encryption_version":"v0"}"#;
         for (stored, reason) in [
-            ("hunter2".to_owned(), "what is stored is not a Terraform state: it is not a JSON object"),
-            (state(3)[..state(3).len() - 9].to_owned(), "what is stored is not a Terraform state: [..]"),
+            ("hunter2".to_owned(), "what is stored is not a Terraform state: it is not a JSON \
+                                    object"),
+            (state(3)[..state(3).len() - 9].to_owned(), "what is stored is not a Terraform state: \
+                                                         [..]"),
             (encrypted.to_owned(), "its state is encrypted by OpenTofu"),
             (r#"{"version":3,"serial":1,"modules":[]}"#.to_owned(), "its state has an old format"),
         ] {
@@ -98,7 +100,8 @@ pub(crate) fn tests(suite: &mut Suite) {
                 &format!(
                     "error: cannot tell whether workspace `dev` tracks resources: {reason}\n  \
                      state  s3://BUCKET/env:/dev/KEY\n\n\
-                     hint: look at it with `remote-state pull -w dev`; to delete it all the same, pass `--force`\n"
+                     hint: look at it with `remote-state pull -w dev`; to delete it all the same, \
+                     pass `--force`\n"
                 ),
             );
             assert!(case.place.state("dev").is_some() && case.place.holder("dev").is_none());

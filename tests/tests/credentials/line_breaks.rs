@@ -102,7 +102,8 @@ pub(crate) fn tests(suite: &mut Suite) {
         for (file, place) in [
             ("[default]\naws_access_key_id = AK\n  hunter2\naws_secret_access_key = s\n", "`aws_access_key_id` of profile `default`"),
             ("[default]\naws_access_key_id = AK\naws_secret_access_key = s\n  hunter2\n", "`aws_secret_access_key` of profile `default`"),
-            ("[default]\naws_access_key_id = AK\naws_secret_access_key = s\naws_session_token = t\n  hunter2\n", "`aws_session_token` of profile `default`"),
+            ("[default]\naws_access_key_id = AK\naws_secret_access_key = s\n\
+              aws_session_token = t\n  hunter2\n", "`aws_session_token` of profile `default`"),
         ] {
             let client = Client::new().home_file(".aws/credentials", file);
             refused(pull(&client, "s3", S3, &[]).says(".aws/credentials:"), place);

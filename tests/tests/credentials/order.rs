@@ -52,10 +52,13 @@ pub(crate) fn tests(suite: &mut Suite) {
     suite.test("order::a_profile_may_sign_in_with_sso", &[], || {
         const PORTAL: &str = "https://corp.example.com/start";
         let session = format!(
-            "[profile ci]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = reader\n\n[sso-session corp]\nsso_region = us-east-1\nsso_start_url = {PORTAL}\n"
+            "[profile ci]\nsso_session = corp\nsso_account_id = 123456789012\n\
+             sso_role_name = reader\n\n[sso-session corp]\nsso_region = us-east-1\n\
+             sso_start_url = {PORTAL}\n"
         );
         let legacy = format!(
-            "[profile ci]\nsso_start_url = {PORTAL}\nsso_region = us-east-1\nsso_account_id = 123456789012\nsso_role_name = reader\n"
+            "[profile ci]\nsso_start_url = {PORTAL}\nsso_region = us-east-1\n\
+             sso_account_id = 123456789012\nsso_role_name = reader\n"
         );
         // A session's token is stored under the SHA-1 of its name, that of a profile without one
         // under that of the URL.
