@@ -26,24 +26,39 @@ pub(crate) fn tests(suite: &mut Suite) {
             assert!(!output.stdout().contains(ESCAPE), "{output}");
         }
     });
-    suite.on_each_server("escape_sequences_in_a_lock_file_do_not_reach_the_terminal", &[], |server| {
-        let case = Case::new(server);
-        let hostile = "\\u001b[2J\\u001b]0;pwned\\u0007\\u202e";
-        let record = format!(
-            "{{\"ID\":\"id{hostile}\",\"Operation\":\"op{hostile}\",\"Info\":\"{hostile}\",\"Who\":\"me{hostile}\\rnobody\",\"Version\":\"1{hostile}\",\"Created\":\"2026-01-02T03:04:05Z\",\"Path\":\"{hostile}\"}}"
-        );
-        let put = |bytes: String| {
-            block_on(server.put_object(&case.place.bucket, &case.place.lock_key("default"), bytes.into()));
-        };
-        put(record);
-        for words in ["lock", "locks", "locks --json", "unlock x", "lock --lock-timeout 1s", "locks --color always"] {
-            assert_harmless(&case.run(case.remote_state(words)));
-        }
-        put(format!("{ESCAPE}[2J not a lock \u{7} \u{202e}"));
-        for words in ["lock", "locks", "locks --json", "unlock x"] {
-            assert_harmless(&case.run(case.remote_state(words)));
-        }
-    });
+    suite.on_each_server(
+        "escape_sequences_in_a_lock_file_do_not_reach_the_terminal",
+        &[],
+        |server| {
+            let case = Case::new(server);
+            let hostile = "\\u001b[2J\\u001b]0;pwned\\u0007\\u202e";
+            let record = format!(
+                "{{\"ID\":\"id{hostile}\",\"Operation\":\"op{hostile}\",\"Info\":\"{hostile}\",\"Who\":\"me{hostile}\\rnobody\",\"Version\":\"1{hostile}\",\"Created\":\"2026-01-02T03:04:05Z\",\"Path\":\"{hostile}\"}}"
+            );
+            let put = |bytes: String| {
+                block_on(server.put_object(
+                    &case.place.bucket,
+                    &case.place.lock_key("default"),
+                    bytes.into(),
+                ));
+            };
+            put(record);
+            for words in [
+                "lock",
+                "locks",
+                "locks --json",
+                "unlock x",
+                "lock --lock-timeout 1s",
+                "locks --color always",
+            ] {
+                assert_harmless(&case.run(case.remote_state(words)));
+            }
+            put(format!("{ESCAPE}[2J not a lock \u{7} \u{202e}"));
+            for words in ["lock", "locks", "locks --json", "unlock x"] {
+                assert_harmless(&case.run(case.remote_state(words)));
+            }
+        },
+    );
     suite.on_each_server(
         "what_a_lock_file_says_is_neither_a_line_of_ours_nor_a_shell_command",
         &[],
@@ -140,16 +155,24 @@ pub(crate) fn tests(suite: &mut Suite) {
              \"instances\":[{{\"attributes\":{{\"k{hostile}\":\"{hostile}\"}}}}]}}]}}"
         );
         case.place.put_state("default", hostile_state);
-        for words in ["output", "output nope", "output --json", "list", "list --json", "show x", "push -"] {
+        for words in
+            ["output", "output nope", "output --json", "list", "list --json", "show x", "push -"]
+        {
             assert_harmless(
-                &case.run(case.remote_state(words).stdin(state(2).replace("1111-2222", "9999-2222"))),
+                &case.run(
+                    case.remote_state(words).stdin(state(2).replace("1111-2222", "9999-2222")),
+                ),
             );
         }
         let name = "x\u{1b}[2J\u{1b}]0;pwned\u{7}";
         assert_harmless(&case.run(case.remote_state("output").arg(name)).code(0));
-        assert_harmless(&case.run(case.remote_state("output --raw").arg(format!("{name}y"))).code(4));
+        assert_harmless(
+            &case.run(case.remote_state("output --raw").arg(format!("{name}y"))).code(4),
+        );
         // Raw output is the value, byte for byte: that is its purpose.
-        assert!(case.run(case.remote_state("output --raw").arg(name)).code(0).stdout().contains(ESCAPE));
+        assert!(
+            case.run(case.remote_state("output --raw").arg(name)).code(0).stdout().contains(ESCAPE)
+        );
     });
     suite.on_emulator("a_hostile_output_name_is_no_shell_command", &[], |server| {
         let case = Case::new(server);

@@ -84,8 +84,11 @@ pub(crate) fn tests(suite: &mut Suite) {
         );
         let command = "hint: log in with `aws sso login --profile ci`";
         for config in profiles("ci") {
-            let client =
-                || Client::new().home_file(".aws/config", &config).env("AWS_ENDPOINT_URL_SSO", &over.url);
+            let client = || {
+                Client::new()
+                    .home_file(".aws/config", &config)
+                    .env("AWS_ENDPOINT_URL_SSO", &over.url)
+            };
             client()
                 .key("profile", "ci")
                 .fails(1)
