@@ -33,7 +33,9 @@ pub(crate) fn tests(suite: &mut Suite) {
             let case = Case::new(server);
             let hostile = "\\u001b[2J\\u001b]0;pwned\\u0007\\u202e";
             let record = format!(
-                "{{\"ID\":\"id{hostile}\",\"Operation\":\"op{hostile}\",\"Info\":\"{hostile}\",\"Who\":\"me{hostile}\\rnobody\",\"Version\":\"1{hostile}\",\"Created\":\"2026-01-02T03:04:05Z\",\"Path\":\"{hostile}\"}}"
+                "{{\"ID\":\"id{hostile}\",\"Operation\":\"op{hostile}\",\"Info\":\"{hostile}\",\
+                 \"Who\":\"me{hostile}\\rnobody\",\"Version\":\"1{hostile}\",\
+                 \"Created\":\"2026-01-02T03:04:05Z\",\"Path\":\"{hostile}\"}}"
             );
             let put = |bytes: String| {
                 block_on(server.put_object(
@@ -149,9 +151,12 @@ pub(crate) fn tests(suite: &mut Suite) {
         let case = Case::new(server);
         let hostile = "\\u001b[2J\\u001b]0;pwned\\u0007";
         let hostile_state = format!(
-            "{{\"version\":4,\"terraform_version\":\"1{hostile}\",\"serial\":3,\"lineage\":\"{LINEAGE}\",\
-             \"outputs\":{{\"x{hostile}\":{{\"value\":\"v{hostile}\\u009b2J\",\"type\":\"string\"}}}},\
-             \"resources\":[{{\"mode\":\"managed\",\"type\":\"t{hostile}\",\"name\":\"a\",\"provider\":\"p\",\
+            "{{\"version\":4,\"terraform_version\":\"1{hostile}\",\"serial\":3,\
+             \"lineage\":\"{LINEAGE}\",\
+             \"outputs\":{{\"x{hostile}\":{{\"value\":\"v{hostile}\\u009b2J\",\
+             \"type\":\"string\"}}}},\
+             \"resources\":[{{\"mode\":\"managed\",\"type\":\"t{hostile}\",\
+             \"name\":\"a\",\"provider\":\"p\",\
              \"instances\":[{{\"attributes\":{{\"k{hostile}\":\"{hostile}\"}}}}]}}]}}"
         );
         case.place.put_state("default", hostile_state);

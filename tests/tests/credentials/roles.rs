@@ -107,9 +107,7 @@ pub(crate) fn tests(suite: &mut Suite) {
             .key("assume_role", &format!("{{ role_arn = \"{ROLE}\" }}"))
             .key("external_id", "abc")
             .fails(2)
-            .says(
-                "write `external_id` as `assume_role.external_id`",
-            );
+            .says("write `external_id` as `assume_role.external_id`");
         let identity = format!(r#"{{ role_arn = "{ROLE}", source_identity = "me" }}"#);
         client().key("assume_role", &identity).finds("assumed");
         assert!(asked(sts.heard()).1.contains(&"SourceIdentity=me".to_owned()));

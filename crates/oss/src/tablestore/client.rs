@@ -386,7 +386,10 @@ impl Table {
             })
             .collect();
         let error = failure.error.with_context("primary key", columns.join(", "));
-        let is_of_old = matches!(&meta.primary_key[..], [column] if column.name != KEY && column.r#type == KEY_STRING);
+        let is_of_old = match &meta.primary_key[..] {
+            [column] => column.name != KEY && column.r#type == KEY_STRING,
+            _ => false,
+        };
         let error = if is_of_old {
             error.with_hint(
                 "Terraform 0.12 wanted such a table, and took one lock for all states in it; \
