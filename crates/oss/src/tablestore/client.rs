@@ -274,7 +274,8 @@ impl Table {
         Error::new(kind, operation, format!("cannot {operation} `{}`: {reason}", self.url(id)))
     }
 
-    /// Codes and sentences: <https://www.alibabacloud.com/help/en/tablestore/developer-reference/error-codes>.
+    /// Codes and sentences:
+    /// <https://www.alibabacloud.com/help/en/tablestore/developer-reference/error-codes>.
     fn failure(&self, operation: &'static str, id: &str, status: u16, code: &str) -> Failure {
         let table = self.name();
         let say = |kind, reason: &str| self.error(operation, id, kind, reason);
