@@ -53,8 +53,8 @@ pub(crate) struct Output {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OutputFormat {
-    /// `name='value'` lines for a shell, with `_` for `-` in names; variables that have a meaning of
-    /// their own are left out
+    /// `name='value'` lines for a shell, with `_` for `-` in names; variables that have a meaning
+    /// of their own are left out
     Env,
     /// `name = value` lines for a `.tfvars` file
     Tfvars,
