@@ -290,7 +290,7 @@ pub(crate) fn tests(suite: &mut Suite) {
             .says("warning: output `nothing` is left out: its value is null\n")
             .says(
                 "warning: output `nul` is left out: its value has a NUL character, which a shell \
-                   drops\n",
+                 drops\n",
             )
             .says("warning: output `bad` is left out: it has no form that an output can have\n");
         case.run(case.remote_state("output --format env nothing"))
