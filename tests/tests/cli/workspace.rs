@@ -111,8 +111,8 @@ pub(crate) fn tests(suite: &mut Suite) {
                     &format!(
                         "error: cannot tell whether workspace `dev` tracks resources: {reason}\n  \
                          state  s3://BUCKET/env:/dev/KEY\n\n\
-                         hint: look at it with `remote-state pull -w dev`; to delete it all the same, \
-                         pass `--force`\n"
+                         hint: look at it with `remote-state pull -w dev`; to delete it \
+                         all the same, pass `--force`\n"
                     ),
                 );
                 assert!(case.place.state("dev").is_some() && case.place.holder("dev").is_none());
