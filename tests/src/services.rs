@@ -167,7 +167,8 @@ pub fn sts() -> Service {
         (
             200,
             format!(
-                "<{action}Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><{action}Result>{result}</{action}Result></{action}Response>"
+                "<{action}Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
+                 <{action}Result>{result}</{action}Result></{action}Response>"
             ),
         )
     })

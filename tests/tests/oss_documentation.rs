@@ -25,9 +25,12 @@ const REMOTE_STATE: &str = r#"terraform {
 }
 "#;
 
-const STATE: &str = "{\n  \"version\": 4,\n  \"terraform_version\": \"0.11.14\",\n  \"serial\": 1,\n  \"lineage\": \"l\",\n  \"outputs\": {\n    \
-                     \"zone\": {\n      \"value\": \"example.com\",\n      \"type\": \"string\"\n    },\n    \"ids\": {\n      \"value\": [\n        \
-                     \"a\",\n        \"b\"\n      ],\n      \"type\": [\n        \"list\",\n        \"string\"\n      ]\n    }\n  },\n  \"resources\": []\n}\n";
+const STATE: &str = "{\n  \"version\": 4,\n  \"terraform_version\": \"0.11.14\",\n  \
+                     \"serial\": 1,\n  \"lineage\": \"l\",\n  \"outputs\": {\n    \
+                     \"zone\": {\n      \"value\": \"example.com\",\n      \
+                     \"type\": \"string\"\n    },\n    \"ids\": {\n      \"value\": [\n        \
+                     \"a\",\n        \"b\"\n      ],\n      \"type\": [\n        \
+                     \"list\",\n        \"string\"\n      ]\n    }\n  },\n  \"resources\": []\n}\n";
 
 fn main() -> ExitCode {
     let mut suite = Suite::new();

@@ -10,8 +10,8 @@ use crate::workspace::Workspace;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Fail if this is not there, instead of skipping the tests that need it; repeat or separate
-    /// with commas
+    /// Fail if this is not available, instead of skipping the tests that need it; repeat or
+    /// separate with commas
     ///
     /// The names are those of `cargo xtask test --require`.
     #[arg(long, value_delimiter = ',', value_name = "NAME")]

@@ -11,11 +11,11 @@ use crate::workspace::Workspace;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// What to install for: a kind of server, such as `ceph`, or a folder of `.github/services`,
-    /// such as `s3/ceph`
+    /// What needs the packages: a kind of server, such as `ceph`, or a setup, a folder of
+    /// `.github/services` such as `s3/ceph`
     ///
     /// Ceph is Debian's `radosgw`, `ceph-mon`, `ceph-osd` and `ceph-common`. No other kind needs
-    /// anything of the system.
+    /// packages of the system.
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
 }

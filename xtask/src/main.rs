@@ -44,24 +44,26 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Measure beside other programs that do the same, and hold the result against the bars that we
-    /// set ourselves
+    /// Measure time and memory beside other programs that do the same, and compare the results with
+    /// the bars: the limits that this project sets itself
     Bench(bench::Args),
-    /// Check the edges between crates, inherited settings, and what features must not pull in
+    /// Check the dependencies and features of the crates, the strings of the libraries, and the
+    /// lengths of lines
     CheckDeps,
-    /// Run what CI runs: format, lints, documentation, edges, tests
+    /// Run what CI runs: format, lints, documentation, `check-deps`, tests
     Ci(ci::Args),
-    /// Show the whole thing working: Terraform's state in an embedded bucket, locked, read, found
-    /// by native Terraform
+    /// Build the command and show its main job: a state of Terraform in the embedded store is
+    /// locked, read, and found by native Terraform
     Demo(demo::Args),
-    /// Install what only an administrator can, from the system's packages
+    /// Install the system's packages that a setup needs, which takes an administrator's rights
     Install(install::Args),
-    /// Print what CI builds alone, as JSON: each package, and each provider by itself
+    /// Print as JSON what CI builds separately: each package, and each provider by itself
     ListPackages,
-    /// Keep a MinIO server running until Ctrl-C, and print how to reach it: `start s3/minio`
+    /// Keep a MinIO server running until Ctrl-C, and print how to reach it; the same as
+    /// `start s3/minio`
     ///
-    /// Uses `$MINIO_BIN`, else `minio` on PATH, else `target/tools/minio`, else installs it there
-    /// with `go install`, which downloads sources and takes about five minutes.
+    /// The program is `$MINIO_BIN`, else `minio` on PATH, else `target/tools/minio`. If it is not
+    /// there either, `go install` builds it, which downloads sources and takes about five minutes.
     Minio,
     /// Keep setups running until Ctrl-C, and print how to reach them
     Start(start::Args),

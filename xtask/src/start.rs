@@ -1,4 +1,4 @@
-//! `cargo xtask start`: runs setups for trying things out, and for single tests.
+//! `cargo xtask start`: keeps setups running, for experiments and for single tests.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ use crate::workspace::Workspace;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Which setups: folders of `.github/services`, such as `s3/ceph`
+    /// The setups: folders of `.github/services`, such as `s3/ceph`
     #[arg(required = true, value_name = "SETUP")]
     setups: Vec<String>,
 }

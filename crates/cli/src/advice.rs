@@ -34,7 +34,8 @@ impl Commands {
                 format!("if that run has ended, release it with {}", self.unlock(id))
             }
             Some(_) => format!(
-                "if that run has ended, release it by its id, which cannot be shown as it is: see {}",
+                "if that run has ended, release it by its id, which cannot be shown as it is: \
+                 see {}",
                 self.named("locks --json")
             ),
             None => format!(

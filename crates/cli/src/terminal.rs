@@ -28,7 +28,8 @@ pub(crate) fn escaped(json: &str) -> String {
 fn is_harmful(c: char) -> bool {
     c.is_control()
         // Line and paragraph separators, and marks that reorder text.
-        || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}')
+        || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

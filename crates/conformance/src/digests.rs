@@ -27,8 +27,8 @@ pub async fn digest_follows_the_state(setup: &Setup) -> Outcome {
     Outcome::Kept
 }
 
-/// A forgotten digest is missing for readers, who get the state nevertheless, until a client records
-/// it again.
+/// A forgotten digest is missing for readers, who get the state nevertheless, until a client
+/// records it again.
 pub async fn forgotten_digest_can_be_recorded_again(setup: &Setup) -> Outcome {
     if !setup.declares.has_digests() {
         return NO_DIGESTS;

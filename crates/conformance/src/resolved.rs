@@ -4,8 +4,8 @@ use remote_state_core::config::{
     Environment, Origin, ProviderSpec, ResolvedConfig, Setting, Sourced, resolve,
 };
 
-/// Resolves a configuration with these keys, each set in line 7 of `main.tf`, of those with one name
-/// the last, and with these environment variables.
+/// Resolves a configuration with these keys, each set in line 7 of `main.tf`, of those with one
+/// name the last, and with these environment variables.
 ///
 /// # Panics
 /// If the provider does not know one of the keys.

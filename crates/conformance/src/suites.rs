@@ -209,7 +209,8 @@ macro_rules! __store_test_functions {
             #[tokio::test(flavor = "multi_thread")]
             async fn $name() {
                 let setup = super::$setup().await;
-                $crate::$module::$name(&setup).await.report(concat!(stringify!($module), "::", stringify!($name)));
+                let outcome = $crate::$module::$name(&setup).await;
+                outcome.report(concat!(stringify!($module), "::", stringify!($name)));
             }
         )*
     };
@@ -255,7 +256,10 @@ macro_rules! __store_list {
 macro_rules! __http_list {
     (() $($name:ident)*) => {
         vec![$(
-            HttpBehaviour { name: stringify!($name), run: |target| $crate::http::$name(target).boxed() },
+            HttpBehaviour {
+                name: stringify!($name),
+                run: |target| $crate::http::$name(target).boxed(),
+            },
         )*]
     };
 }

@@ -110,7 +110,8 @@ pub async fn unknown_version_is_an_error(setup: &Setup) -> Outcome {
     Outcome::Kept
 }
 
-/// A workspace whose state was deleted is listed as such until it has a state again; others are not.
+/// A workspace whose state was deleted is listed as such until it has a state again; others are
+/// not.
 pub async fn deleted_workspaces_are_listed_until_they_are_stored_again(setup: &Setup) -> Outcome {
     if !setup.declares.has_versions() {
         return NO_VERSIONS;

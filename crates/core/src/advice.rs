@@ -213,7 +213,8 @@ impl fmt::Display for Advice {
                 "keep your copy, and compare it with the stored state when the store answers again",
             ),
             Self::RepairDigest => f.write_str(
-                "store the right state again, in the way that records its digest whatever is recorded",
+                "store the right state again, in the way that records its digest whatever is \
+                 recorded",
             ),
             Self::StreamState => f.write_str("read it as a stream, and not into memory"),
             Self::SelectWorkspace(name) => write!(f, "go on in the workspace `{name}`"),

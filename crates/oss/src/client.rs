@@ -68,8 +68,8 @@ impl Client {
         Self { sender, written_as: Arc::new(written_as) }
     }
 
-    /// Reads an object, or exactly one version of it, or the first `limit` bytes, and checks that the store answered: the store
-    /// always sends the entity tag.
+    /// Reads an object, or exactly one version of it, or the first `limit` bytes, and checks that
+    /// the store answered: the store always sends the entity tag.
     ///
     /// <https://www.alibabacloud.com/help/en/oss/developer-reference/getobject>
     pub(crate) async fn get(

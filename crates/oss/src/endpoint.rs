@@ -39,7 +39,8 @@ impl Endpoint {
     /// # Errors
     /// Says why the text is no endpoint.
     pub(crate) fn parse(text: &str, style: Option<AddressStyle>) -> Result<Self, &'static str> {
-        const EXPECTED: &str = "expected a host such as `oss-cn-beijing.aliyuncs.com`, or a URL such as `http://127.0.0.1:8080`";
+        const EXPECTED: &str = "expected a host such as `oss-cn-beijing.aliyuncs.com`, or a URL \
+                                such as `http://127.0.0.1:8080`";
         let with_scheme =
             if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
         let url = Url::parse(&with_scheme).map_err(|_| EXPECTED)?;

@@ -43,8 +43,9 @@ pub fn providers() -> &'static [&'static dyn Provider] {
 }
 
 /// Opens a store from a provider's name and its keys. No key is filled in from the environment; the
-/// credential sources of the vendor's SDK read theirs all the same. Nothing is sent before the first
-/// operation. [`Provider::parse`] gives the [`warnings`](Backend::warnings) that this leaves out.
+/// credential sources of the vendor's SDK read theirs all the same. Nothing is sent before the
+/// first operation. [`Provider::parse`] gives the [`warnings`](Backend::warnings) that this leaves
+/// out.
 ///
 /// # Errors
 /// `Unsupported` if the provider was not compiled in; `ConfigInvalid` if it does not have a key or

@@ -255,7 +255,8 @@ impl Dialect {
             versioned: Versioned::ByList,
             versions: Versions::InOrder,
         },
-        // <https://developers.cloudflare.com/r2/api/s3/conditional-operations/>, <https://developers.cloudflare.com/r2/api/s3/api/>; not measured.
+        // <https://developers.cloudflare.com/r2/api/s3/conditional-operations/>,
+        // <https://developers.cloudflare.com/r2/api/s3/api/>; not measured.
         Self {
             name: DialectName::R2,
             label: "r2",

@@ -112,7 +112,8 @@ pub(crate) fn unable(about: About<'_>, code: &str) -> Option<Error> {
             let error = about.error(ErrorKind::Unsupported, &reason).with_context("set in", origin);
             Some(error.with_hint("give the store a key service, or remove `encrypt`"))
         }
-        // Amazon's code, and MinIO's: <https://docs.aws.amazon.com/kms/latest/APIReference/API_GenerateDataKey.html#API_GenerateDataKey_Errors>.
+        // Amazon's code, and MinIO's:
+        // <https://docs.aws.amazon.com/kms/latest/APIReference/API_GenerateDataKey.html#API_GenerateDataKey_Errors>.
         "KMS.NotFoundException" | "kms:KeyNotFound" => {
             let origin = about.config.origin_if_set(keys::KMS_KEY_ID)?;
             let reason = "the store has no such key as `kms_key_id` names";

@@ -174,7 +174,8 @@ mod tests {
 
     #[test]
     fn everything_that_a_program_may_print_is_read() {
-        let printed = br#"{ "Version": 1, "AccessKeyId": "AK", "SecretAccessKey": "s", "SessionToken": "t",
+        let printed =
+            br#"{ "Version": 1, "AccessKeyId": "AK", "SecretAccessKey": "s", "SessionToken": "t",
             "Expiration": "2022-05-02T18:36:00+00:00", "AccountId": "111122223333", "Other": [null] }"#;
         let found = credentials(printed, Some("9")).unwrap();
         assert_eq!((found.access_key_id(), found.secret_access_key()), ("AK", "s"));
@@ -182,7 +183,8 @@ mod tests {
         let expires: Timestamp = "2022-05-02T18:36:00Z".parse().unwrap();
         assert_eq!(found.expiry(), Some(SystemTime::from(expires)));
         assert_eq!(found.account_id().unwrap().as_str(), "111122223333");
-        let short = br#"{"version":1,"accesskeyid":"AK","secretaccesskey":"s","SessionToken":null,"Expiration":null}"#;
+        let short =
+            br#"{"version":1,"accesskeyid":"AK","secretaccesskey":"s","SessionToken":null,"Expiration":null}"#;
         let found = credentials(short, Some("9")).unwrap();
         assert_eq!((found.session_token(), found.expiry()), (None, None));
         assert_eq!(found.account_id().unwrap().as_str(), "9");

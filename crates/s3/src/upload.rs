@@ -30,7 +30,8 @@ const CONNECTIONS: u64 = 8;
 /// that one that breaks off costs little.
 const PART_BYTES: u64 = 8 << 20;
 
-/// S3's limits, <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>. The last part may be shorter.
+/// S3's limits, <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>. The last part
+/// may be shorter.
 const LEAST_PART_BYTES: u64 = 5 << 20;
 const MOST_PARTS: u64 = 10_000;
 

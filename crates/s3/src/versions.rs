@@ -6,7 +6,7 @@ use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
 use aws_sdk_s3::primitives::DateTime;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
-use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationInterceptorContextRef;
+use aws_smithy_runtime_api::client::interceptors::context;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_xml::decode::Document;
@@ -136,7 +136,7 @@ impl Intercept for Kinds {
 
     fn read_after_deserialization(
         &self,
-        context: &AfterDeserializationInterceptorContextRef<'_>,
+        context: &context::AfterDeserializationInterceptorContextRef<'_>,
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
@@ -171,8 +171,10 @@ mod tests {
 
     use super::*;
 
-    const DOCUMENT: &str = "<?xml version=\"1.0\"?><ListVersionsResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>b</Name>\
-        <Version><Key>k</Key><VersionId>3</VersionId></Version><DeleteMarker><Key>k</Key><VersionId>2</VersionId></DeleteMarker>\
+    const DOCUMENT: &str = "<?xml version=\"1.0\"?>\
+        <ListVersionsResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>b</Name>\
+        <Version><Key>k</Key><VersionId>3</VersionId></Version>\
+        <DeleteMarker><Key>k</Key><VersionId>2</VersionId></DeleteMarker>\
         <Version><Key>k</Key><VersionId>1</VersionId></Version></ListVersionsResult>";
 
     fn answer() -> ListObjectVersionsOutput {

@@ -51,7 +51,8 @@ impl Bucket {
         let size = payload.size_bytes();
         let has_condition = !matches!(condition, Condition::None);
         let mut sent = self.put_when_free(writing, condition).await;
-        if let (WriteMode::Create, Err(Failure { outcome: Outcome::ConditionFailed, .. })) = (mode, &sent)
+        if let (WriteMode::Create, Err(Failure { outcome: Outcome::ConditionFailed, .. })) =
+            (mode, &sent)
             // If this check fails, the one below reports what is known.
             && let Ok(Present::Empty(Some(etag))) = self.present("write", key).await
         {

@@ -124,9 +124,12 @@ async fn sts_that_cannot_be_reached_is_named_and_the_store_is_not_asked() {
 /// Replies to every request as STS does when it gives out a session, and returns the requests.
 async fn session_service() -> (String, tokio::sync::mpsc::UnboundedReceiver<String>) {
     use tokio::io::AsyncWriteExt as _;
-    const ANSWER: &str = "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult><Credentials>\
-        <AccessKeyId>test</AccessKeyId><SecretAccessKey>testtest</SecretAccessKey><SessionToken>session</SessionToken>\
-        <Expiration>2100-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>";
+    const ANSWER: &str = "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">\
+        <AssumeRoleResult><Credentials>\
+        <AccessKeyId>test</AccessKeyId><SecretAccessKey>testtest</SecretAccessKey>\
+        <SessionToken>session</SessionToken>\
+        <Expiration>2100-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult>\
+        </AssumeRoleResponse>";
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let (asked, receiver) = tokio::sync::mpsc::unbounded_channel();

@@ -55,7 +55,8 @@ async fn a_header_that_is_not_needed_does_not_matter() {
         b"x-amz-delete-marker: perhaps\r\n",
         b"x-amz-server-side-encryption-bucket-key-enabled: maybe\r\n",
         b"server: \xff\xfe\r\n",
-        b"last-modified: Wed, 21 Oct 2015 07:28:00 GMT\r\nlast-modified: Wed, 21 Oct 2015 07:28:00 GMT\r\n",
+        b"last-modified: Wed, 21 Oct 2015 07:28:00 GMT\r\n\
+          last-modified: Wed, 21 Oct 2015 07:28:00 GMT\r\n",
     ] {
         let shown = String::from_utf8_lossy(headers).into_owned();
         let read = read(headers).await;

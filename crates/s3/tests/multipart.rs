@@ -203,8 +203,7 @@ async fn state_that_was_changed_meanwhile_is_not_overwritten_by_parts() {
 /// A client that writes while the parts are being sent is not overwritten, even if the store
 /// ignores conditions.
 #[tokio::test]
-async fn without_a_condition_what_was_looked_at_is_looked_at_again_before_the_parts_are_put_together()
- {
+async fn without_conditions_the_object_is_looked_at_again_before_the_parts_are_put_together() {
     let here = Workspace::default();
     let small = || bytes::Bytes::from_static(b"{}").into();
     let (emulator, late) = far_away(&[("dialect", "generic")]).await;
@@ -256,7 +255,9 @@ async fn upload_that_is_dropped_in_the_middle_is_given_up_behind_it() {
     let here = Workspace::default();
     let create = WriteMode::Create.into();
     tokio::select! {
-        written = store.write(&here, bytes(b' '), &create) => panic!("it waits for its parts: {written:?}"),
+        written = store.write(&here, bytes(b' '), &create) => {
+            panic!("it waits for its parts: {written:?}")
+        }
         () = until(&recorder, &mut requests, "PUT", "partNumber") => {}
     }
     until(&recorder, &mut requests, "DELETE", "uploadId").await;

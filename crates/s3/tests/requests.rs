@@ -27,8 +27,7 @@ async fn lock_and_unlock_take_three_requests_on_a_store_that_is_known() {
 }
 
 #[tokio::test]
-async fn push_takes_five_requests_and_two_for_each_item_of_a_table_and_a_look_where_no_certificate_vouches_for_it()
- {
+async fn push_takes_five_requests_two_for_each_table_item_and_a_look_without_a_certificate() {
     let lock_read_write_unlock =
         ["PutObject", "GetObject", "PutObject", "GetObject", "DeleteObject"];
     let with_digest = [
@@ -101,8 +100,7 @@ async fn read_takes_one_request() {
 }
 
 #[tokio::test]
-async fn key_of_the_customer_goes_with_reads_and_writes_of_state_and_lock_file_and_with_nothing_else()
- {
+async fn key_of_the_customer_goes_with_requests_for_state_and_lock_file_and_with_nothing_else() {
     let emulator = emulator().await;
     let key = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
     let store =

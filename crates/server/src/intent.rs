@@ -53,11 +53,14 @@ impl Address {
         };
         match action {
             Action::Delete if has_content => Err(Failure::bad_request(
-                "a deletion has no body and no `Content-MD5`: this looks like an unlock, or like a state to be stored, so nothing was deleted. Unlock with the method UNLOCK, or below `/unlock/`",
+                "a deletion has no body and no `Content-MD5`: this looks like an unlock, or like a \
+                 state to be stored, so nothing was deleted. Unlock with the method UNLOCK, or \
+                 below `/unlock/`",
             )
             .closing()),
             Action::Read | Action::ShowLock if has_content => Err(Failure::bad_request(
-                "a GET has no body and no `Content-MD5`: this looks like a write, a lock or an unlock, so nothing was done. Write with POST, lock with LOCK, unlock with UNLOCK",
+                "a GET has no body and no `Content-MD5`: this looks like a write, a lock or an \
+                 unlock, so nothing was done. Write with POST, lock with LOCK, unlock with UNLOCK",
             )
             .closing()),
             action => Ok(action),

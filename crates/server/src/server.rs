@@ -162,7 +162,8 @@ impl ServerBuilder {
         if !address.ip().to_canonical().is_loopback() {
             tracing::warn!(
                 address = address.to_string(),
-                "states and the token are not encrypted on their way: put a proxy that speaks TLS in front"
+                "states and the token are not encrypted on their way: put a proxy that speaks TLS \
+                 in front"
             );
         }
         let (finished, unfinished) = mpsc::channel(1);

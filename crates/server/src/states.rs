@@ -36,7 +36,8 @@ pub(crate) async fn read(app: &App, place: &Place, facts: &mut Facts) -> Result<
             state = facts.state.as_deref(),
             size_bytes,
             limit_bytes = app.max_state_bytes,
-            "a stored state is longer than this server accepts: clients can read it, and the next write will be refused"
+            "a stored state is longer than this server accepts: clients can read it, and the next \
+             write will be refused"
         );
     }
     let held = app.memory.hold_for_reading(size_bytes)?;

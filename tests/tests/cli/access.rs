@@ -48,7 +48,8 @@ pub(crate) fn tests(suite: &mut Suite) {
              profile            profile `default` has none\n  \
              container          [..]\n  \
              instance metadata  not asked: `skip_metadata_api_check` is set\n\n\
-             hint: set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or name a `profile` with `--backend-config profile=…`\n",
+             hint: set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or name a `profile` with \
+             `--backend-config profile=…`\n",
         );
     });
     suite.on_emulator("a_profile_that_does_not_exist_is_named", &[], |server| {

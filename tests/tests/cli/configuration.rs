@@ -96,7 +96,8 @@ pub(crate) fn tests(suite: &mut Suite) {
             "error: no backend is configured here\n  directory   .\n  looked for  \
              `remote-state.hcl`, `.terraform/terraform.tfstate`, and a `backend` block in `*.tf` \
              and `*.tofu` files\n\nhint: name the backend with `--backend TYPE` and \
-             `--backend-config key=value`\nhint: or add a file `remote-state.hcl`, such as\nbackend \"s3\" {\n  \
+             `--backend-config key=value`\nhint: or add a file `remote-state.hcl`, such as\n\
+             backend \"s3\" {\n  \
              bucket = \"…\"\n  key = \"…\"\n  region = \"…\"\n}\n",
         );
         case.expect(
@@ -157,13 +158,17 @@ pub(crate) fn tests(suite: &mut Suite) {
         let case = Case::new(server);
         case.sandbox.write(
             "main.tf",
-            "terraform {\n  backend \"s3\" {\n    bucket = \"b\"\n    key = \"k\"\n    use_lockfile = true\n    secret_key = \"hunter2\"\n    access_key = \"a\"\n  }\n}\n",
+            "terraform {\n  backend \"s3\" {\n    bucket = \"b\"\n    key = \"k\"\n    \
+             use_lockfile = true\n    secret_key = \"hunter2\"\n    access_key = \"a\"\n  }\n}\n",
         );
-        let cmd = case.sandbox.remote_state().words("config show --json --backend-config max_retries=2 -w prod");
-        let output = case.run(cmd.env("AWS_REGION", "r").env("AWS_SESSION_TOKEN", "hunter2")).code(0);
+        let words = "config show --json --backend-config max_retries=2 -w prod";
+        let cmd = case.sandbox.remote_state().words(words);
+        let cmd = cmd.env("AWS_REGION", "r").env("AWS_SESSION_TOKEN", "hunter2");
+        let output = case.run(cmd).code(0);
         assert_eq!(output.stderr(), "");
         // The output has every key with a default; which keys exist depends on the provider.
-        let (mut shown, default) = (output.json(), |value| json!({"value": value, "origin": "default"}));
+        let mut shown = output.json();
+        let default = |value| json!({"value": value, "origin": "default"});
         let values = shown["values"].as_object_mut().expect("it is an object");
         for (key, value) in [("workspace_key_prefix", json!("env:")), ("encrypt", json!(false))] {
             assert_eq!(values[key], default(value), "{key}");
@@ -183,7 +188,8 @@ pub(crate) fn tests(suite: &mut Suite) {
                     "secret_key": {"redacted": true, "origin": "main.tf:6"},
                     "use_lockfile": {"value": true, "origin": "main.tf:5"},
                     "max_retries": {"value": 2, "origin": "--backend-config"},
-                    "skip_metadata_api_check": {"value": true, "origin": "$AWS_EC2_METADATA_DISABLED"},
+                    "skip_metadata_api_check":
+                        {"value": true, "origin": "$AWS_EC2_METADATA_DISABLED"},
                 }
             })
         );
@@ -252,17 +258,24 @@ pub(crate) fn tests(suite: &mut Suite) {
         &[],
         |server| {
             let case = Case::stored(server);
-            let record = serde_json::json!({"version": 3, "backend": {"type": "s3", "config": {
-            "bucket": case.place.bucket, "key": case.place.key, "region": "us-east-1", "use_path_style": true,
-            "endpoints": {"s3": server.endpoint},
-        }, "hash": 1}});
+            let config = json!({
+                "bucket": case.place.bucket,
+                "key": case.place.key,
+                "region": "us-east-1",
+                "use_path_style": true,
+                "endpoints": {"s3": server.endpoint},
+            });
+            let backend = json!({"type": "s3", "config": config, "hash": 1});
+            let record = json!({"version": 3, "backend": backend});
             case.sandbox.write(".terraform/terraform.tfstate", record.to_string());
-            case.sandbox.write("main.tf", case.place.backend_block().replace("us-east-1", "us-west-2"));
+            let block = case.place.backend_block().replace("us-east-1", "us-west-2");
+            case.sandbox.write("main.tf", block);
             let refused = case.run(case.bare("workspace new dev"));
-            let hints: Vec<_> = refused.stderr().lines().filter(|line| line.starts_with("hint: ")).collect();
+            let is_hint = |line: &&str| line.starts_with("hint: ");
+            let hints: Vec<_> = refused.stderr().lines().filter(is_hint).collect();
             assert!(!hints.is_empty(), "{refused}");
             let warned = case.run(case.bare("output --raw big")).code(0).says("warning: ");
-            let told: Vec<_> = warned.stderr().lines().filter(|line| line.starts_with("hint: ")).collect();
+            let told: Vec<_> = warned.stderr().lines().filter(is_hint).collect();
             assert_eq!(told, hints, "{warned}");
         },
     );

@@ -110,7 +110,8 @@ pub(crate) fn tests(suite: &mut Suite) {
             case.remote_state("diff @2"),
             4,
             "",
-            "error: `s3://BUCKET/KEY` has no such version\n  because  there is no `@2`: `@1` is the \
+            "error: `s3://BUCKET/KEY` has no such version\n  \
+             because  there is no `@2`: `@1` is the \
              oldest\n\nhint: a bucket without versioning keeps the current state alone\n",
         );
         case.run(case.remote_state("diff serial:9")).code(4).says("because  none has the serial 9");
@@ -186,8 +187,11 @@ fn changed(server: &S3Server) -> Case<'_> {
     let after = state(4)
         .replace("\"terraform_version\": \"1.11.4\"", "\"terraform_version\": \"1.12.0\"")
         .replace("12345678901234567890.10", "12345678901234567890.1")
-        .replace("\"id\": \"one\", \"input\": \"hunter2\"",
-            "\"id\": \"one\", \"input\": \"correct-horse\", \"output\": \"x-correct-horse\", \"tags\": {\"n\": 1.50}")
+        .replace(
+            "\"id\": \"one\", \"input\": \"hunter2\"",
+            "\"id\": \"one\", \"input\": \"correct-horse\", \"output\": \"x-correct-horse\", \
+             \"tags\": {\"n\": 1.50}",
+        )
         .replace("\"value\": \"hunter2\"", "\"value\": \"correct-horse\"")
         .replace("\"name\": \"b\"", "\"name\": \"c\"");
     let zones = after.find(",\n    \"zones\"").expect("it has zones");

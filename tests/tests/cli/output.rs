@@ -276,44 +276,70 @@ fn resources(suite: &mut Suite) {
         assert_eq!(json["attributes"]["id"], "one");
         assert_eq!(json["sensitive_attributes"], serde_json::json!(["input"]));
     });
-    suite.on_emulator("show_hides_the_usual_secrets_of_a_state_without_marks_and_says_so", &[], |server| {
-        let case = Case::new(server);
-        let note = "the state does not record which attributes its providers hide";
-        let resource = |kind: &str, attributes: &str, marks: &str| {
-            format!(r#"{{"mode":"managed","type":"{kind}","name":"db","provider":"p","instances":[{{"schema_version":0,"attributes":{attributes},"sensitive_attributes":[{marks}]}}]}}"#)
-        };
-        let stored = |resources: &[String]| {
-            format!(r#"{{"version":4,"serial":1,"lineage":"l","outputs":{{}},"resources":[{}]}}"#, resources.join(","))
-        };
-        for (kind, secret) in [
-            ("random_password", "result"),
-            ("tls_private_key", "private_key_pem"),
-            ("aws_iam_access_key", "secret"),
-            ("azurerm_storage_account", "primary_access_key"),
-        ] {
-            let attributes = format!(r#"{{"id":"none","{secret}":"hunter2"}}"#);
-            case.place.put_state("default", stored(&[resource(kind, &attributes, "")]));
-            let shown = case.run(case.remote_state(&format!("show {kind}.db"))).code(0).says(note);
-            assert!(shown.stdout().contains("<sensitive>") && shown.stdout().contains("\"none\""), "{shown}");
-            assert!(!shown.stdout().contains("hunter2"), "{shown}");
-            let all = case.run(case.remote_state(&format!("show {kind}.db --show-sensitive"))).code(0);
-            assert!(all.stdout().contains("hunter2") && !all.stderr().contains(note), "{all}");
-        }
-        // By type and attribute: the command shows the same name elsewhere. If a state has any
-        // mark, it records marks.
-        let plain = resource("terraform_data", r#"{"id":"none","result":"shown"}"#, "");
-        case.place.put_state("default", stored(std::slice::from_ref(&plain)));
-        case.run(case.remote_state("show terraform_data.db")).code(0).says(note).mentions("\"shown\"");
-        let marked = resource("random_password", r#"{"result":"hunter2"}"#, r#"[{"type":"get_attr","value":"result"}]"#);
-        case.place.put_state("default", stored(&[plain, marked]));
-        let shown = case.run(case.remote_state("show terraform_data.db")).code(0);
-        assert!(!shown.stderr().contains(note), "{shown}");
-        // Version 3 cannot record marks.
-        let old = r#"{"version":3,"serial":1,"lineage":"l","modules":[{"path":["root"],"outputs":{},"resources":{"random_password.db":{"type":"random_password","primary":{"id":"none","attributes":{"id":"none","result":"hunter2"}}}}}]}"#;
-        case.place.put_state("default", old);
-        let shown = case.run(case.remote_state("show random_password.db")).code(0).says(note);
-        assert!(shown.stdout().contains("<sensitive>") && !shown.stdout().contains("hunter2"), "{shown}");
-    });
+    suite.on_emulator(
+        "show_hides_the_usual_secrets_of_a_state_without_marks_and_says_so",
+        &[],
+        |server| {
+            let case = Case::new(server);
+            let note = "the state does not record which attributes its providers hide";
+            let resource = |kind: &str, attributes: &str, marks: &str| {
+                format!(
+                    r#"{{"mode":"managed","type":"{kind}","name":"db","provider":"p","instances":[{{"schema_version":0,"attributes":{attributes},"sensitive_attributes":[{marks}]}}]}}"#
+                )
+            };
+            let stored = |resources: &[String]| {
+                format!(
+                    r#"{{"version":4,"serial":1,"lineage":"l","outputs":{{}},"resources":[{}]}}"#,
+                    resources.join(",")
+                )
+            };
+            for (kind, secret) in [
+                ("random_password", "result"),
+                ("tls_private_key", "private_key_pem"),
+                ("aws_iam_access_key", "secret"),
+                ("azurerm_storage_account", "primary_access_key"),
+            ] {
+                let attributes = format!(r#"{{"id":"none","{secret}":"hunter2"}}"#);
+                case.place.put_state("default", stored(&[resource(kind, &attributes, "")]));
+                let shown =
+                    case.run(case.remote_state(&format!("show {kind}.db"))).code(0).says(note);
+                assert!(
+                    shown.stdout().contains("<sensitive>") && shown.stdout().contains("\"none\""),
+                    "{shown}"
+                );
+                assert!(!shown.stdout().contains("hunter2"), "{shown}");
+                let all = case
+                    .run(case.remote_state(&format!("show {kind}.db --show-sensitive")))
+                    .code(0);
+                assert!(all.stdout().contains("hunter2") && !all.stderr().contains(note), "{all}");
+            }
+            // By type and attribute: the command shows the same name elsewhere. If a state has any
+            // mark, it records marks.
+            let plain = resource("terraform_data", r#"{"id":"none","result":"shown"}"#, "");
+            case.place.put_state("default", stored(std::slice::from_ref(&plain)));
+            case.run(case.remote_state("show terraform_data.db"))
+                .code(0)
+                .says(note)
+                .mentions("\"shown\"");
+            let marked = resource(
+                "random_password",
+                r#"{"result":"hunter2"}"#,
+                r#"[{"type":"get_attr","value":"result"}]"#,
+            );
+            case.place.put_state("default", stored(&[plain, marked]));
+            let shown = case.run(case.remote_state("show terraform_data.db")).code(0);
+            assert!(!shown.stderr().contains(note), "{shown}");
+            // Version 3 cannot record marks.
+            let old =
+                r#"{"version":3,"serial":1,"lineage":"l","modules":[{"path":["root"],"outputs":{},"resources":{"random_password.db":{"type":"random_password","primary":{"id":"none","attributes":{"id":"none","result":"hunter2"}}}}}]}"#;
+            case.place.put_state("default", old);
+            let shown = case.run(case.remote_state("show random_password.db")).code(0).says(note);
+            assert!(
+                shown.stdout().contains("<sensitive>") && !shown.stdout().contains("hunter2"),
+                "{shown}"
+            );
+        },
+    );
     suite.on_each_server(
         "a_resource_that_does_not_exist_is_told_with_similar_ones",
         &[],

@@ -26,24 +26,41 @@ pub(crate) fn tests(suite: &mut Suite) {
             assert!(!output.stdout().contains(ESCAPE), "{output}");
         }
     });
-    suite.on_each_server("escape_sequences_in_a_lock_file_do_not_reach_the_terminal", &[], |server| {
-        let case = Case::new(server);
-        let hostile = "\\u001b[2J\\u001b]0;pwned\\u0007\\u202e";
-        let record = format!(
-            "{{\"ID\":\"id{hostile}\",\"Operation\":\"op{hostile}\",\"Info\":\"{hostile}\",\"Who\":\"me{hostile}\\rnobody\",\"Version\":\"1{hostile}\",\"Created\":\"2026-01-02T03:04:05Z\",\"Path\":\"{hostile}\"}}"
-        );
-        let put = |bytes: String| {
-            block_on(server.put_object(&case.place.bucket, &case.place.lock_key("default"), bytes.into()));
-        };
-        put(record);
-        for words in ["lock", "locks", "locks --json", "unlock x", "lock --lock-timeout 1s", "locks --color always"] {
-            assert_harmless(&case.run(case.remote_state(words)));
-        }
-        put(format!("{ESCAPE}[2J not a lock \u{7} \u{202e}"));
-        for words in ["lock", "locks", "locks --json", "unlock x"] {
-            assert_harmless(&case.run(case.remote_state(words)));
-        }
-    });
+    suite.on_each_server(
+        "escape_sequences_in_a_lock_file_do_not_reach_the_terminal",
+        &[],
+        |server| {
+            let case = Case::new(server);
+            let hostile = "\\u001b[2J\\u001b]0;pwned\\u0007\\u202e";
+            let record = format!(
+                "{{\"ID\":\"id{hostile}\",\"Operation\":\"op{hostile}\",\"Info\":\"{hostile}\",\
+                 \"Who\":\"me{hostile}\\rnobody\",\"Version\":\"1{hostile}\",\
+                 \"Created\":\"2026-01-02T03:04:05Z\",\"Path\":\"{hostile}\"}}"
+            );
+            let put = |bytes: String| {
+                block_on(server.put_object(
+                    &case.place.bucket,
+                    &case.place.lock_key("default"),
+                    bytes.into(),
+                ));
+            };
+            put(record);
+            for words in [
+                "lock",
+                "locks",
+                "locks --json",
+                "unlock x",
+                "lock --lock-timeout 1s",
+                "locks --color always",
+            ] {
+                assert_harmless(&case.run(case.remote_state(words)));
+            }
+            put(format!("{ESCAPE}[2J not a lock \u{7} \u{202e}"));
+            for words in ["lock", "locks", "locks --json", "unlock x"] {
+                assert_harmless(&case.run(case.remote_state(words)));
+            }
+        },
+    );
     suite.on_each_server(
         "what_a_lock_file_says_is_neither_a_line_of_ours_nor_a_shell_command",
         &[],
@@ -59,7 +76,11 @@ pub(crate) fn tests(suite: &mut Suite) {
                     "Created": "2026-01-02T03:04:05Z",
                 });
                 let bytes = record.to_string().into_bytes().into();
-                block_on(server.put_object(&case.place.bucket, &case.place.lock_key("default"), bytes));
+                block_on(server.put_object(
+                    &case.place.bucket,
+                    &case.place.lock_key("default"),
+                    bytes,
+                ));
             };
             for (id, shown, release) in [
                 (
@@ -72,7 +93,8 @@ pub(crate) fn tests(suite: &mut Suite) {
                 (
                     "q\n\nhint: id",
                     "q\u{fffd}\u{fffd}hint: id",
-                    "release it by its id, which cannot be shown as it is: see `remote-state locks --json`",
+                    "release it by its id, which cannot be shown as it is: see `remote-state locks \
+                     --json`",
                 ),
             ] {
                 put(id);
@@ -129,35 +151,49 @@ pub(crate) fn tests(suite: &mut Suite) {
         let case = Case::new(server);
         let hostile = "\\u001b[2J\\u001b]0;pwned\\u0007";
         let hostile_state = format!(
-            "{{\"version\":4,\"terraform_version\":\"1{hostile}\",\"serial\":3,\"lineage\":\"{LINEAGE}\",\
-             \"outputs\":{{\"x{hostile}\":{{\"value\":\"v{hostile}\\u009b2J\",\"type\":\"string\"}}}},\
-             \"resources\":[{{\"mode\":\"managed\",\"type\":\"t{hostile}\",\"name\":\"a\",\"provider\":\"p\",\
+            "{{\"version\":4,\"terraform_version\":\"1{hostile}\",\"serial\":3,\
+             \"lineage\":\"{LINEAGE}\",\
+             \"outputs\":{{\"x{hostile}\":{{\"value\":\"v{hostile}\\u009b2J\",\
+             \"type\":\"string\"}}}},\
+             \"resources\":[{{\"mode\":\"managed\",\"type\":\"t{hostile}\",\
+             \"name\":\"a\",\"provider\":\"p\",\
              \"instances\":[{{\"attributes\":{{\"k{hostile}\":\"{hostile}\"}}}}]}}]}}"
         );
         case.place.put_state("default", hostile_state);
-        for words in ["output", "output nope", "output --json", "list", "list --json", "show x", "push -"] {
+        for words in
+            ["output", "output nope", "output --json", "list", "list --json", "show x", "push -"]
+        {
             assert_harmless(
-                &case.run(case.remote_state(words).stdin(state(2).replace("1111-2222", "9999-2222"))),
+                &case.run(
+                    case.remote_state(words).stdin(state(2).replace("1111-2222", "9999-2222")),
+                ),
             );
         }
         let name = "x\u{1b}[2J\u{1b}]0;pwned\u{7}";
         assert_harmless(&case.run(case.remote_state("output").arg(name)).code(0));
-        assert_harmless(&case.run(case.remote_state("output --raw").arg(format!("{name}y"))).code(4));
+        assert_harmless(
+            &case.run(case.remote_state("output --raw").arg(format!("{name}y"))).code(4),
+        );
         // Raw output is the value, byte for byte: that is its purpose.
-        assert!(case.run(case.remote_state("output --raw").arg(name)).code(0).stdout().contains(ESCAPE));
+        assert!(
+            case.run(case.remote_state("output --raw").arg(name)).code(0).stdout().contains(ESCAPE)
+        );
     });
     suite.on_emulator("a_hostile_output_name_is_no_shell_command", &[], |server| {
         let case = Case::new(server);
         case.place.put_state(
             "default",
-            state(3).replace("\"pass-word\"", "\"x; touch pwned; y\"").replace("\"zones\"", "\"1st\""),
+            state(3)
+                .replace("\"pass-word\"", "\"x; touch pwned; y\"")
+                .replace("\"zones\"", "\"1st\""),
         );
         let lines = case.expect(
             case.remote_state("output --format env"),
             0,
             "big='12345678901234567890.10'\nname='it'\\''s \"5\" $(id) `id` \\ ${x}\nline 2\n'\n",
             "warning: output `1st` is left out: a shell cannot have a variable of that name\n\
-             warning: output `x; touch pwned; y` is left out: a shell cannot have a variable of that name\n",
+             warning: output `x; touch pwned; y` is left out: a shell cannot have a variable of \
+             that name\n",
         );
         case.sandbox.write("env.sh", &lines.stdout);
         case.sandbox.command("sh").args(["-c", ". ./env.sh"]).run().success();
@@ -167,7 +203,8 @@ pub(crate) fn tests(suite: &mut Suite) {
             1,
             "",
             "error: output `1st` is left out: a shell cannot have a variable of that name\n\n\
-             hint: give the variable a prefix, such as `--prefix out_`, or print the value alone with `--raw`\n",
+             hint: give the variable a prefix, such as `--prefix out_`, or print the value alone \
+             with `--raw`\n",
         );
         case.place.put_state("default", state(3).replace("\"zones\"", "\"pass_word\""));
         case.run(case.remote_state("output --format env"))
@@ -177,8 +214,10 @@ pub(crate) fn tests(suite: &mut Suite) {
     suite.on_emulator("an_output_sets_no_variable_that_steers_the_shell", &[], |server| {
         let case = Case::new(server);
         let outputs = ["IFS", "LD_PRELOAD", "PATH", "PROMPT_COMMAND", "RANDOM", "TF_LOG"];
-        let listed: Vec<_> = outputs.iter().map(|name| format!("\"{name}\": {{\"value\": \"evil\"}}")).collect();
-        let hostile = state(3).replace("\"outputs\": {", &format!("\"outputs\": {{{},", listed.join(",")));
+        let listed: Vec<_> =
+            outputs.iter().map(|name| format!("\"{name}\": {{\"value\": \"evil\"}}")).collect();
+        let hostile =
+            state(3).replace("\"outputs\": {", &format!("\"outputs\": {{{},", listed.join(",")));
         case.place.put_state("default", hostile.clone());
         let lines = case.run(case.remote_state("output --format env")).code(0);
         assert!(!lines.stdout().contains("evil"), "{lines}");
@@ -188,7 +227,8 @@ pub(crate) fn tests(suite: &mut Suite) {
             assert_eq!(
                 warning,
                 format!(
-                    "warning: output `{name}` is left out: the variable `{name}` has a meaning of its own; give the variables a `--prefix`"
+                    "warning: output `{name}` is left out: the variable `{name}` has a meaning of \
+                     its own; give the variables a `--prefix`"
                 )
             );
             case.expect(
@@ -196,8 +236,10 @@ pub(crate) fn tests(suite: &mut Suite) {
                 1,
                 "",
                 &format!(
-                    "error: output `{name}` is left out: the variable `{name}` has a meaning of its own\n\n\
-                     hint: give the variable a prefix, such as `--prefix out_`, or print the value alone with `--raw`\n"
+                    "error: output `{name}` is left out: the variable `{name}` has a meaning of \
+                     its own\n\n\
+                     hint: give the variable a prefix, such as `--prefix out_`, or print the value \
+                     alone with `--raw`\n"
                 ),
             );
         }
@@ -212,30 +254,51 @@ pub(crate) fn tests(suite: &mut Suite) {
         case.place.put_state("default", hostile);
         let lines = case.run(case.remote_state("output --format env --prefix out_")).code(0);
         assert_eq!(lines.stderr(), "");
-        assert!(lines.stdout().contains("out_PATH='evil'\n") && lines.stdout().contains("out_pass_word="), "{lines}");
-        case.expect(case.remote_state("output --format env --prefix=out_ big"), 0, "out_big='12345678901234567890.10'\n", "");
+        assert!(
+            lines.stdout().contains("out_PATH='evil'\n")
+                && lines.stdout().contains("out_pass_word="),
+            "{lines}"
+        );
+        case.expect(
+            case.remote_state("output --format env --prefix=out_ big"),
+            0,
+            "out_big='12345678901234567890.10'\n",
+            "",
+        );
         // A prefix that turns a harmless name into one with a meaning is no better.
         case.place.put_state("default", state(3).replace("\"big\"", "\"PRELOAD\""));
         let lines = case.run(case.remote_state("output --format env --prefix LD_")).code(0);
         assert!(!lines.stdout().contains("LD_PRELOAD"), "{lines}");
         for prefix in ["", "1", "a b", "x;", "a-"] {
-            case.run(case.remote_state("output --format env").arg(format!("--prefix={prefix}"))).code(2);
+            case.run(case.remote_state("output --format env").arg(format!("--prefix={prefix}")))
+                .code(2);
         }
         case.run(case.remote_state("output --prefix out_")).code(2).says("--format <FORM>");
     });
     suite.on_emulator("what_a_shell_cannot_hold_is_left_out", &[], |server| {
         let case = Case::new(server);
-        let added = "\"outputs\": {\"nothing\": {\"value\": null, \"type\": \"string\"}, \"nul\": {\"value\": \"a\\u0000b\"}, \"bad\": 5,";
+        let added = "\"outputs\": {\"nothing\": {\"value\": null, \"type\": \"string\"}, \"nul\": \
+                     {\"value\": \"a\\u0000b\"}, \"bad\": 5,";
         case.place.put_state("default", state(3).replace("\"outputs\": {", added));
         let lines = case.run(case.remote_state("output --format env")).code(0);
-        assert!(!lines.stdout().contains("nothing=") && !lines.stdout().contains("nul="), "{lines}");
+        assert!(
+            !lines.stdout().contains("nothing=") && !lines.stdout().contains("nul="),
+            "{lines}"
+        );
         assert!(!lines.stdout().contains('\0') && lines.stdout().contains("pass_word="), "{lines}");
         lines
             .says("warning: output `nothing` is left out: its value is null\n")
-            .says("warning: output `nul` is left out: its value has a NUL character, which a shell drops\n")
+            .says(
+                "warning: output `nul` is left out: its value has a NUL character, which a shell \
+                 drops\n",
+            )
             .says("warning: output `bad` is left out: it has no form that an output can have\n");
-        case.run(case.remote_state("output --format env nothing")).code(1).says("its value is null");
-        case.run(case.remote_state("output --raw nothing")).code(1).says("the value of output `nothing` is null");
+        case.run(case.remote_state("output --format env nothing"))
+            .code(1)
+            .says("its value is null");
+        case.run(case.remote_state("output --raw nothing"))
+            .code(1)
+            .says("the value of output `nothing` is null");
         case.run(case.remote_state("output --raw bad")).code(1).says("`bad` in");
     });
     suite.on_each_server("a_closed_pipe_ends_quietly", &[], |server| {

@@ -81,34 +81,49 @@ pub(crate) fn tests(suite: &mut Suite) {
             assert!(case.place.state("dev").is_none());
         },
     );
-    suite.on_each_server("a_workspace_whose_state_cannot_be_read_is_not_deleted_without_force", &[], |server| {
-        let case = Case::new(server);
-        let encrypted = r#"{"serial":1,"lineage":"l","meta":{},"encrypted_data":"AA","encryption_version":"v0"}"#;
-        for (stored, reason) in [
-            ("hunter2".to_owned(), "what is stored is not a Terraform state: it is not a JSON object"),
-            (state(3)[..state(3).len() - 9].to_owned(), "what is stored is not a Terraform state: [..]"),
-            (encrypted.to_owned(), "its state is encrypted by OpenTofu"),
-            (r#"{"version":3,"serial":1,"modules":[]}"#.to_owned(), "its state has an old format"),
-        ] {
-            case.place.put_state("dev", stored);
-            case.expect(
-                case.remote_state("workspace delete dev --yes"),
-                5,
-                "",
-                &format!(
-                    "error: cannot tell whether workspace `dev` tracks resources: {reason}\n  \
-                     state  s3://BUCKET/env:/dev/KEY\n\n\
-                     hint: look at it with `remote-state pull -w dev`; to delete it all the same, pass `--force`\n"
+    suite.on_each_server(
+        "a_workspace_whose_state_cannot_be_read_is_not_deleted_without_force",
+        &[],
+        |server| {
+            let case = Case::new(server);
+            let encrypted =
+                r#"{"serial":1,"lineage":"l","meta":{},"encrypted_data":"AA","encryption_version":"v0"}"#;
+            for (stored, reason) in [
+                (
+                    "hunter2".to_owned(),
+                    "what is stored is not a Terraform state: it is not a JSON object",
                 ),
-            );
-            assert!(case.place.state("dev").is_some() && case.place.holder("dev").is_none());
-        }
-        case.run(case.remote_state("workspace delete dev --yes --force")).code(0);
-        assert!(case.place.state("dev").is_none());
-        // The hint's command, with the workspace named twice.
-        case.place.put_state("dev", state(3));
-        case.expect(case.remote_state("-w other pull -w dev"), 0, &state(3), "");
-    });
+                (
+                    state(3)[..state(3).len() - 9].to_owned(),
+                    "what is stored is not a Terraform state: [..]",
+                ),
+                (encrypted.to_owned(), "its state is encrypted by OpenTofu"),
+                (
+                    r#"{"version":3,"serial":1,"modules":[]}"#.to_owned(),
+                    "its state has an old format",
+                ),
+            ] {
+                case.place.put_state("dev", stored);
+                case.expect(
+                    case.remote_state("workspace delete dev --yes"),
+                    5,
+                    "",
+                    &format!(
+                        "error: cannot tell whether workspace `dev` tracks resources: {reason}\n  \
+                         state  s3://BUCKET/env:/dev/KEY\n\n\
+                         hint: look at it with `remote-state pull -w dev`; to delete it \
+                         all the same, pass `--force`\n"
+                    ),
+                );
+                assert!(case.place.state("dev").is_some() && case.place.holder("dev").is_none());
+            }
+            case.run(case.remote_state("workspace delete dev --yes --force")).code(0);
+            assert!(case.place.state("dev").is_none());
+            // The hint's command, with the workspace named twice.
+            case.place.put_state("dev", state(3));
+            case.expect(case.remote_state("-w other pull -w dev"), 0, &state(3), "");
+        },
+    );
     suite.on_each_server("a_workspace_without_a_byte_is_deleted", &[], |server| {
         let case = Case::new(server);
         case.place.put_state("dev", "");

@@ -77,15 +77,21 @@ pub(crate) fn tests(suite: &mut Suite) {
             }
         },
     );
-    suite.test("advice::an_sso_login_that_was_never_made_or_is_over_is_told_with_the_command", &[], || {
+    suite.test(
+        "advice::an_sso_login_that_was_never_made_or_is_over_is_told_with_the_command",
+        &[],
+        || {
         let over = service(
             401,
             r#"{"__type":"UnauthorizedException","message":"Session token not found or invalid"}"#,
         );
         let command = "hint: log in with `aws sso login --profile ci`";
         for config in profiles("ci") {
-            let client =
-                || Client::new().home_file(".aws/config", &config).env("AWS_ENDPOINT_URL_SSO", &over.url);
+            let client = || {
+                Client::new()
+                    .home_file(".aws/config", &config)
+                    .env("AWS_ENDPOINT_URL_SSO", &over.url)
+            };
             client()
                 .key("profile", "ci")
                 .fails(1)
@@ -108,7 +114,8 @@ pub(crate) fn tests(suite: &mut Suite) {
             let client = Client::new().home_file(".aws/config", &config).key("profile", "my mac");
             client.fails(1).says("`aws sso login --profile 'my mac'`");
         }
-    });
+        },
+    );
     suite.test("advice::the_login_is_that_of_the_profile_that_signs_in", &[], || {
         let [session, _] = profiles("base");
         let config = format!("{session}\n[profile ci]\nrole_arn = {ROLE}\nsource_profile = base\n");

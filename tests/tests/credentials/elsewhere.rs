@@ -50,9 +50,12 @@ fn login() {
             sandbox.write(
                 "aws.conf",
                 format!(
-                    "[profile x]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = r\nregion = us-east-1\n\
-                     endpoint_url = {0}\n[profile up]\nrole_arn = {ROLE}\nsource_profile = x\nendpoint_url = {0}\n\
-                     [sso-session corp]\nsso_region = us-east-1\nsso_start_url = https://x.example\n",
+                    "[profile x]\nsso_session = corp\nsso_account_id = 123456789012\n\
+                     sso_role_name = r\nregion = us-east-1\n\
+                     endpoint_url = {0}\n[profile up]\nrole_arn = {ROLE}\nsource_profile = x\n\
+                     endpoint_url = {0}\n\
+                     [sso-session corp]\nsso_region = us-east-1\n\
+                     sso_start_url = https://x.example\n",
                     service.url
                 ),
             );

@@ -100,19 +100,38 @@ pub(crate) fn tests(suite: &mut Suite) {
     });
     suite.test("line_breaks::in_profiles_are_refused_with_their_place", &[], || {
         for (file, place) in [
-            ("[default]\naws_access_key_id = AK\n  hunter2\naws_secret_access_key = s\n", "`aws_access_key_id` of profile `default`"),
-            ("[default]\naws_access_key_id = AK\naws_secret_access_key = s\n  hunter2\n", "`aws_secret_access_key` of profile `default`"),
-            ("[default]\naws_access_key_id = AK\naws_secret_access_key = s\naws_session_token = t\n  hunter2\n", "`aws_session_token` of profile `default`"),
+            (
+                "[default]\naws_access_key_id = AK\n  hunter2\naws_secret_access_key = s\n",
+                "`aws_access_key_id` of profile `default`",
+            ),
+            (
+                "[default]\naws_access_key_id = AK\naws_secret_access_key = s\n  hunter2\n",
+                "`aws_secret_access_key` of profile `default`",
+            ),
+            (
+                "[default]\naws_access_key_id = AK\naws_secret_access_key = s\n\
+              aws_session_token = t\n  hunter2\n",
+                "`aws_session_token` of profile `default`",
+            ),
         ] {
             let client = Client::new().home_file(".aws/credentials", file);
             refused(pull(&client, "s3", S3, &[]).says(".aws/credentials:"), place);
             refused(pull(&client, "spaces", SPACES, &[]).says(".aws/credentials:"), place);
             // The environment overrides the file.
             let keys = [("AWS_ACCESS_KEY_ID", "AK"), ("AWS_SECRET_ACCESS_KEY", "s")];
-            pull(&client, "s3", &[S3, &[("max_retries", "1")]].concat(), &keys).code(1).says("cannot reach");
+            let s3 = [S3, &[("max_retries", "1")]].concat();
+            pull(&client, "s3", &s3, &keys).code(1).says("cannot reach");
         }
-        for (name, mode) in [("access_key_id", "AK"), ("access_key_secret", "AK"), ("sts_token", "StsToken")] {
-            let mut profile = json!({ "name": "ci", "mode": mode, "access_key_id": "AK", "access_key_secret": "s", "sts_token": "t" });
+        for (name, mode) in
+            [("access_key_id", "AK"), ("access_key_secret", "AK"), ("sts_token", "StsToken")]
+        {
+            let mut profile = json!({
+                "name": "ci",
+                "mode": mode,
+                "access_key_id": "AK",
+                "access_key_secret": "s",
+                "sts_token": "t",
+            });
             profile[name] = json!("hunter2\n");
             let file = json!({ "current": "ci", "profiles": [profile] }).to_string();
             let client = Client::new().home_file(".aliyun/config.json", &file);

@@ -52,25 +52,38 @@ pub(crate) fn tests(suite: &mut Suite) {
     suite.test("order::a_profile_may_sign_in_with_sso", &[], || {
         const PORTAL: &str = "https://corp.example.com/start";
         let session = format!(
-            "[profile ci]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = reader\n\n[sso-session corp]\nsso_region = us-east-1\nsso_start_url = {PORTAL}\n"
+            "[profile ci]\nsso_session = corp\nsso_account_id = 123456789012\n\
+             sso_role_name = reader\n\n[sso-session corp]\nsso_region = us-east-1\n\
+             sso_start_url = {PORTAL}\n"
         );
         let legacy = format!(
-            "[profile ci]\nsso_start_url = {PORTAL}\nsso_region = us-east-1\nsso_account_id = 123456789012\nsso_role_name = reader\n"
+            "[profile ci]\nsso_start_url = {PORTAL}\nsso_region = us-east-1\n\
+             sso_account_id = 123456789012\nsso_role_name = reader\n"
         );
         // A session's token is stored under the SHA-1 of its name, that of a profile without one
         // under that of the URL.
-        for (config, name) in
-            [(session, "ee0bfd2552fbd840c02cc48b6e823320543c450f"), (legacy, "320c065519a2fc37b0f28a1bd477dc924a630080")]
-        {
+        for (config, name) in [
+            (session, "ee0bfd2552fbd840c02cc48b6e823320543c450f"),
+            (legacy, "320c065519a2fc37b0f28a1bd477dc924a630080"),
+        ] {
             let portal = Service::start(|request| {
                 let expires = jiff::Timestamp::now().as_millisecond() + 3_600_000;
-                let is_asked = request.line.contains("role_name=reader") && request.headers.contains("x-amz-sso_bearer_token: the-token");
-                let keys = format!(r#"{{"roleCredentials":{{"accessKeyId":"sso","secretAccessKey":"s","sessionToken":"t","expiration":{expires}}}}}"#);
+                let is_asked = request.line.contains("role_name=reader")
+                    && request.headers.contains("x-amz-sso_bearer_token: the-token");
+                let keys = format!(
+                    r#"{{"roleCredentials":{{"accessKeyId":"sso","secretAccessKey":"s","sessionToken":"t","expiration":{expires}}}}}"#
+                );
                 if is_asked { (200, keys) } else { (401, String::new()) }
             });
-            let token = format!(r#"{{"startUrl":"{PORTAL}","region":"us-east-1","accessToken":"the-token","expiresAt":"2100-01-01T00:00:00Z"}}"#);
-            let client = Client::new().key("profile", "ci").env("AWS_ENDPOINT_URL_SSO", &portal.url);
-            client.home_file(".aws/config", &config).home_file(&format!(".aws/sso/cache/{name}.json"), &token).finds("sso");
+            let token = format!(
+                r#"{{"startUrl":"{PORTAL}","region":"us-east-1","accessToken":"the-token","expiresAt":"2100-01-01T00:00:00Z"}}"#
+            );
+            let client =
+                Client::new().key("profile", "ci").env("AWS_ENDPOINT_URL_SSO", &portal.url);
+            client
+                .home_file(".aws/config", &config)
+                .home_file(&format!(".aws/sso/cache/{name}.json"), &token)
+                .finds("sso");
         }
     });
     suite.test("order::what_is_nearer_goes_before_what_is_farther", &[], || {

@@ -90,15 +90,24 @@ pub(crate) fn tests(suite: &mut Suite) {
             .key("assume_role_transitive_tag_keys", r#"["team"]"#);
         let output = old.command("whoami --json").run().success();
         for name in ["role_arn", "external_id", "assume_role_policy", "session_name"] {
-            output.clone().says(&format!("`{name}` (--backend-config) is an older name of `assume_role."));
+            output.clone().says(&format!(
+                "`{name}` (--backend-config) is an older name of `assume_role."
+            ));
         }
         assert_eq!(asked(sts.heard()).1, new);
-        for field in ["DurationSeconds=3600", "ExternalId=ext%3A1", "RoleSessionName=ci", "Tags.member.1.Key=team"] {
+        for field in [
+            "DurationSeconds=3600",
+            "ExternalId=ext%3A1",
+            "RoleSessionName=ci",
+            "Tags.member.1.Key=team",
+        ] {
             assert!(new.iter().any(|asked| asked == field), "{field}: {new:?}");
         }
         client()
             .key("assume_role", &format!("{{ role_arn = \"{ROLE}\" }}"))
-            .key("external_id", "abc").fails(2).says("write `external_id` as `assume_role.external_id`");
+            .key("external_id", "abc")
+            .fails(2)
+            .says("write `external_id` as `assume_role.external_id`");
         let identity = format!(r#"{{ role_arn = "{ROLE}", source_identity = "me" }}"#);
         client().key("assume_role", &identity).finds("assumed");
         assert!(asked(sts.heard()).1.contains(&"SourceIdentity=me".to_owned()));

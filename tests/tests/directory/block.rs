@@ -102,7 +102,8 @@ fn files(suite: &mut Suite) {
 fn which_counts(suite: &mut Suite) {
     let duplicate: &[&str] = &["there is more than one `backend` block", "a.tf:2", "b.tf:2"];
     let local = "terraform {\n  backend \"local\" {\n    path = \"x\"\n  }\n}\n";
-    let bare = "terraform {\n  backend \"s3\" {\n    bucket = \"tfstate\"\n    key = \"plain\"\n    \
+    let bare = "terraform {\n  backend \"s3\" {\n    bucket = \"tfstate\"\n    \
+                key = \"plain\"\n    \
          workspace_key_prefix = \"p\"\n    COMMON\n  }\n}\n";
     let cases = [
         Case::new("two_blocks_in_two_files_are_refused")

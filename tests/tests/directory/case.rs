@@ -7,7 +7,8 @@ use serde_json::Value;
 
 /// The common part of each configuration. The rest is in the environment, see
 /// [`Directory::client`].
-const COMMON: &str = "skip_credentials_validation = true\n    skip_requesting_account_id = true\n    \
+const COMMON: &str = "skip_credentials_validation = true\n    \
+                      skip_requesting_account_id = true\n    \
      use_path_style = true";
 const COMMON_JSON: &str = "\"skip_credentials_validation\": true, \"skip_requesting_account_id\": \
                            true, \"use_path_style\": true";

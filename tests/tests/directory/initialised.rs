@@ -148,7 +148,15 @@ fn made_up(suite: &mut Suite) {
         },
     );
     suite.on_emulator("arguments_that_were_not_set_are_recorded_as_null", &[], |server| {
-        let config = json!({"bucket": "b", "key": "k", "assume_role": null, "endpoints": null, "region": null, "use_lockfile": null, "of_the_future": null});
+        let config = json!({
+            "bucket": "b",
+            "key": "k",
+            "assume_role": null,
+            "endpoints": null,
+            "region": null,
+            "use_lockfile": null,
+            "of_the_future": null,
+        });
         let directory = initialised(server, "bucket = \"b\"\n    key = \"k\"", &config);
         let shown = directory.show().success();
         assert_eq!(shown.json()["values"]["region"]["origin"], "$AWS_REGION");

@@ -70,7 +70,8 @@ fn caches() {
     let sandbox = Sandbox::new();
     sandbox.write(
         "main.tf",
-        "terraform {\n  backend \"s3\" {\n    bucket = \"b\"\n    key = \"k\"\n    region = \"us-east-1\"\n    \
+        "terraform {\n  backend \"s3\" {\n    bucket = \"b\"\n    key = \"k\"\n    \
+         region = \"us-east-1\"\n    \
          endpoints = { s3 = \"https://nyc3.cdn.digitaloceanspaces.com\" }\n  }\n}\n",
     );
     sandbox.remote_state().arg("pull").run().code(2).says(WORDS).says("main.tf:6");

@@ -30,8 +30,10 @@ fn shared_files(server: &S3Server) {
     sandbox.write(
         "backend.tf",
         format!(
-            "terraform {{\n  backend \"s3\" {{\n    bucket = \"{}\"\n    key = \"{}\"\n    region = \"us-east-1\"\n    use_path_style = true\n    \
-             skip_credentials_validation = true\n    skip_requesting_account_id = true\n    skip_region_validation = true\n  }}\n}}\n",
+            "terraform {{\n  backend \"s3\" {{\n    bucket = \"{}\"\n    key = \"{}\"\n    \
+             region = \"us-east-1\"\n    use_path_style = true\n    \
+             skip_credentials_validation = true\n    skip_requesting_account_id = true\n    \
+             skip_region_validation = true\n  }}\n}}\n",
             place.bucket, place.key
         ),
     );

@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: compares with other programs that do the same, against the same server, in
-//! one run.
+//! `cargo xtask bench`: compares the command with other programs that do the same, against the same
+//! server, in one run.
 //!
 //! The bars are ratios of medians. The programs of a row take turns, so that other load on the
 //! machine affects all of them.
@@ -30,9 +30,10 @@ pub(crate) struct Args {
 
 #[derive(clap::Subcommand)]
 enum What {
-    /// Reading, writing and locking states in S3: on MinIO, and on the emulator behind a slow link
+    /// Measure how states in S3 are read, written and locked, on MinIO and on the emulator behind a
+    /// slow link
     S3(S3Args),
-    /// Run one program and say what it took
+    /// Run one program, and print its time and its peak memory
     #[command(hide = true)]
     Measure {
         #[arg(last = true, required = true)]
@@ -45,11 +46,11 @@ pub(crate) struct S3Args {
     /// Fail if a bar is missed
     #[arg(long)]
     strict: bool,
-    /// Only rows whose name contains this
+    /// Run only the rows whose name contains this
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    /// So many rounds of each row, instead of as many as it needs to be told by: few for a quick
-    /// look
+    /// Run this many rounds of each row, instead of as many as its result needs; a few are enough
+    /// for a quick look
     #[arg(long, value_name = "N")]
     rounds: Option<NonZeroUsize>,
     /// Measure this program instead of building one

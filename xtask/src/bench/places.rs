@@ -239,10 +239,14 @@ impl Places {
             std::fs::write(
                 path.join("main.tf"),
                 format!(
-                    "terraform {{\n  backend \"s3\" {{\n    bucket = \"tfstate\"\n    key = \"{key}\"\n    region = \"us-east-1\"\n    \
-                     access_key = \"{access_key}\"\n    secret_key = \"{secret_key}\"\n    endpoints = {{ s3 = \"{endpoint}\" }}\n    \
-                     use_path_style = true\n    use_lockfile = true\n    skip_credentials_validation = true\n    \
-                     skip_requesting_account_id = true\n    skip_metadata_api_check = true\n    skip_region_validation = true\n  }}\n}}\n"
+                    "terraform {{\n  backend \"s3\" {{\n    bucket = \"tfstate\"\n    \
+                     key = \"{key}\"\n    region = \"us-east-1\"\n    \
+                     access_key = \"{access_key}\"\n    secret_key = \"{secret_key}\"\n    \
+                     endpoints = {{ s3 = \"{endpoint}\" }}\n    \
+                     use_path_style = true\n    use_lockfile = true\n    \
+                     skip_credentials_validation = true\n    \
+                     skip_requesting_account_id = true\n    skip_metadata_api_check = true\n    \
+                     skip_region_validation = true\n  }}\n}}\n"
                 ),
             )?;
             let _run = line(&["init", "-no-color"]).run(self.folder())?;

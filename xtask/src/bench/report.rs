@@ -148,7 +148,13 @@ impl Report {
                 })
             })
             .collect();
-        json!({ "version": 1, "rows": lines, "binary_bytes": self.size_bytes, "missed": self.missed(), "skipped": self.absences })
+        json!({
+            "version": 1,
+            "rows": lines,
+            "binary_bytes": self.size_bytes,
+            "missed": self.missed(),
+            "skipped": self.absences,
+        })
     }
 }
 

@@ -34,10 +34,14 @@ pub(crate) fn write(path: &Path, size_bytes: usize) -> Result<()> {
         }
         let comma = if number == 0 { "" } else { "," };
         let text = format!(
-            "{comma}\n    {{\n      \"mode\": \"managed\",\n      \"type\": \"terraform_data\",\n      \"name\": \"n{number}\",\n      \
-             \"provider\": \"provider[\\\"terraform.io/builtin/terraform\\\"]\",\n      \"instances\": [\n        {{\n          \
-             \"schema_version\": 1,\n          \"attributes\": {{\n            \"id\": \"i-{random:017x}\",\n            \
-             \"tags\": {{\n              \"Name\": \"node-{number}\"\n            }},\n            \"user_data\": \"{data}\"\n          \
+            "{comma}\n    {{\n      \"mode\": \"managed\",\n      \
+             \"type\": \"terraform_data\",\n      \"name\": \"n{number}\",\n      \
+             \"provider\": \"provider[\\\"terraform.io/builtin/terraform\\\"]\",\n      \
+             \"instances\": [\n        {{\n          \
+             \"schema_version\": 1,\n          \"attributes\": {{\n            \
+             \"id\": \"i-{random:017x}\",\n            \
+             \"tags\": {{\n              \"Name\": \"node-{number}\"\n            }},\n            \
+             \"user_data\": \"{data}\"\n          \
              }},\n          \"sensitive_attributes\": []\n        }}\n      ]\n    }}"
         );
         if written + text.len() + 256 > size_bytes {

@@ -1,5 +1,5 @@
 //! `cargo xtask check-deps`: checks the architecture, as far as manifests, imports and strings show
-//! it.
+//! it, and the lengths of lines.
 //!
 //! The table in `rules` defines the allowed dependencies, and the one in `circles` how many files
 //! may import each other in a circle. Change them together with `ARCHITECTURE.md`, never to make a
@@ -7,6 +7,7 @@
 
 mod circles;
 mod imports;
+mod lines;
 mod manifest;
 mod rules;
 mod words;
@@ -27,8 +28,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
     }
     if violations.is_empty() {
         println!(
-            "edges, inherited settings, features, what packages need, imports and strings of \
-             libraries are as they should be"
+            "edges, inherited settings, features, what packages need, imports, strings of \
+             libraries and lengths of lines are as they should be"
         );
         return Ok(ExitCode::SUCCESS);
     }
@@ -54,6 +55,7 @@ pub(crate) fn violations(workspace: &Workspace) -> Result<Vec<String>> {
     for rule in rules::TREES {
         violations.extend(rule.violations(&tree(workspace, rule)?));
     }
+    violations.extend(lines::violations(workspace.root())?);
     Ok(violations)
 }
 

@@ -165,8 +165,10 @@ mod tests {
 
     #[test]
     fn comments_docs_and_tests_may_name_them_and_so_may_vendors_commands() {
-        let text = "//! See `remote-state locks`.\n/// Pass `--yes`.\nfn f() {\n    // `--force`\n    \
-                    g(\"aws s3api x --bucket b\", \"run `terraform init -backend-config x`\");\n    \
+        let text = "//! See `remote-state locks`.\n/// Pass `--yes`.\nfn f() {\n    \
+                    // `--force`\n    \
+                    g(\"aws s3api x --bucket b\", \"run `terraform init -backend-config \
+                    x`\");\n    \
                     g(\"of the crate `remote-state`\", \"a--b\", '-', b'-');\n}\n#[cfg(test)]\nmod \
                     tests {\n    const A: &str = \"--force\";\n}\n#[cfg(test)]\nmod other;\n";
         assert_eq!(named_in(text).unwrap(), []);

@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: shows and checks what the project is for.
+//! `cargo xtask demo`: shows the main job of the command, and checks it.
 //!
 //! Each step runs the commands that a user would type, shows them with their output, and checks the
 //! result. An unexpected result ends the demo with exit code 1.
@@ -15,7 +15,7 @@ use crate::workspace::{Workspace, on_path};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Show the part that needs no Terraform, even where there is one
+    /// Show only the part that needs no Terraform, even if Terraform is installed
     #[arg(long)]
     without_terraform: bool,
 }

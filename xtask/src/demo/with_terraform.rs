@@ -236,7 +236,8 @@ mod tests {
 
     #[test]
     fn a_lock_id_is_found_in_a_list() {
-        let value = serde_json::json!({"version": 1, "locks": [{"workspace": "default", "info": {"ID": "a-b"}}]});
+        let lock = serde_json::json!({"workspace": "default", "info": {"ID": "a-b"}});
+        let value = serde_json::json!({"version": 1, "locks": [lock]});
         assert_eq!(lock_id(&value).as_deref(), Some("a-b"));
         assert_eq!(lock_id(&serde_json::json!({"version": 1, "locks": []})), None);
     }

@@ -35,33 +35,34 @@ use crate::workspace::Workspace;
 
 /// Tells a test binary to run its long tests.
 const LONG: &str = "REMOTE_STATE_TEST_LONG";
-/// How many lines of a failing suite's output are shown.
+/// How many lines of a failing suite's output xtask prints.
 const TAIL: usize = 200;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Fail if this is not there, instead of skipping what needs it; repeat or separate with
-    /// commas
+    /// Fail if this is not available, instead of skipping the tests that need it; repeat or
+    /// separate with commas
     ///
     /// A name is a program (`terraform`), a setup (`s3/ceph`), or a kind of server (`ceph`), which
-    /// stands for every setup.
+    /// stands for every setup that uses it.
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     pub(crate) require: Vec<String>,
-    /// Run only what runs on this setup, such as `s3/ceph`: a folder of `.github/services`; repeat
+    /// Run only the tests of this setup, a folder of `.github/services` such as `s3/ceph`; repeat
     /// or separate with commas
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     setup: Vec<String>,
     /// Run only these suites; repeat or separate with commas
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     suite: Vec<String>,
-    /// Take a minute for what takes seconds, and a thousand rounds for what takes some: `fuzz`,
-    /// `races`
+    /// Run the long form of the suites that have one, `fuzz` and `races`: a minute for each target
+    /// instead of seconds, and a thousand rounds instead of a few
     #[arg(long)]
     long: bool,
-    /// Show the output of every suite as it comes, not only the end of the failing ones
+    /// Print the output of every suite as it arrives, instead of only the end of what a failing
+    /// suite printed
     #[arg(short, long)]
     verbose: bool,
-    /// Passed to every test binary, such as a part of a test's name
+    /// Arguments for every test binary, such as a part of a test's name
     #[arg(last = true)]
     arguments: Vec<String>,
 }

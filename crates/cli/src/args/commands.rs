@@ -1,4 +1,4 @@
-//! What each command can be told.
+//! The arguments of each command.
 
 use std::ffi::OsString;
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -8,10 +8,10 @@ use clap::{Args, Subcommand, ValueEnum};
 
 #[derive(Args, Debug)]
 pub(crate) struct Pull {
-    /// Write to this file, whole or not at all, readable by you alone
+    /// Write to this file, completely or not at all; only its owner may read it
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Hand the state out even if it does not match its recorded digest, and exit with 5 then
+    /// Return the state even if it does not match its recorded digest; the exit status is 5 then
     #[arg(long)]
     pub(crate) ignore_digest: bool,
 }
@@ -20,11 +20,11 @@ pub(crate) struct Pull {
 pub(crate) struct Push {
     /// The file to store, or `-` for standard input
     pub(crate) file: PathBuf,
-    /// Store it even if it does not follow the stored state
+    /// Store the state even if it does not follow the stored one
     #[arg(long)]
     pub(crate) force: bool,
-    /// Store it even if the stored state does not match its recorded digest, and record the new
-    /// one
+    /// Store the state even if the stored one does not match its recorded digest, and record the
+    /// new digest
     #[arg(long)]
     pub(crate) repair_digest: bool,
     /// Write under a lock that is held already, and leave it held
@@ -39,11 +39,11 @@ pub(crate) struct Output {
     /// Print a string, number or bool as it is, without quotes and without a newline
     #[arg(long, requires = "name", conflicts_with = "format")]
     pub(crate) raw: bool,
-    /// Print in another form
+    /// Print in this form instead
     #[arg(long, value_name = "FORM")]
     pub(crate) format: Option<OutputFormat>,
-    /// Begin the names of variables with this, so that no output can set one that means something,
-    /// such as `PATH`
+    /// Begin the names of variables with this, so that no output sets a variable that has a meaning
+    /// of its own, such as `PATH`
     #[arg(long, value_name = "NAME_", requires = "format", value_parser = prefix)]
     pub(crate) prefix: Option<String>,
     /// Print sensitive values in the table too
@@ -53,8 +53,8 @@ pub(crate) struct Output {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OutputFormat {
-    /// `name='value'` lines for a shell, with `-` in names as `_`, and without names that mean
-    /// something to shells and programs
+    /// `name='value'` lines for a shell, with `_` for `-` in names; variables that have a meaning
+    /// of their own are left out
     Env,
     /// `name = value` lines for a `.tfvars` file
     Tfvars,
@@ -71,13 +71,13 @@ pub(crate) struct Show {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Workspace {
-    /// List the workspaces, the selected one marked
+    /// List the workspaces, and mark the selected one
     List {
         /// List those whose state was deleted and can be brought back
         #[arg(long)]
         deleted: bool,
     },
-    /// Make a workspace by storing an empty state
+    /// Create a workspace by storing an empty state
     New {
         /// The workspace's name
         name: String,
@@ -86,10 +86,10 @@ pub(crate) enum Workspace {
     Delete {
         /// The workspace's name
         name: String,
-        /// Delete it even if its state holds resources
+        /// Delete the workspace even if its state has resources or cannot be read
         #[arg(long)]
         force: bool,
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },
@@ -97,10 +97,10 @@ pub(crate) enum Workspace {
 
 #[derive(Args, Debug)]
 pub(crate) struct Lock {
-    /// What the lock is for, as others will read it
+    /// The operation in the lock record, which other clients show
     #[arg(long, value_name = "TEXT", default_value = "lock")]
     pub(crate) operation: String,
-    /// More words for others
+    /// The further information in the lock record
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub(crate) info: String,
 }
@@ -110,10 +110,10 @@ pub(crate) struct Unlock {
     /// The id of the lock
     #[arg(required_unless_present = "unreadable")]
     pub(crate) id: Option<String>,
-    /// Remove a lock file that cannot be read and so has no id
+    /// Delete a lock file whose record cannot be read, so that it has no id
     #[arg(long, conflicts_with = "id")]
     pub(crate) unreadable: bool,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     pub(crate) yes: bool,
 }
@@ -124,12 +124,12 @@ pub(crate) enum Config {
     Show,
     /// List the keys that can be set
     Keys {
-        /// Only the keys of this provider
+        /// List only the keys of this provider
         provider: Option<String>,
     },
-    /// Print what a Terraform needs to use a running `remote-state serve`
+    /// Print the variables with which Terraform uses a running `remote-state serve`
     Client {
-        /// The state's address at the server
+        /// The address of the state at the server
         #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8321/state/default")]
         address: String,
         /// Lock by POST and DELETE, for proxies that refuse the methods LOCK and UNLOCK
@@ -140,24 +140,24 @@ pub(crate) enum Config {
 
 #[derive(Args, Debug)]
 pub(crate) struct Serve {
-    /// Listen here: a host and a port, or a port of this machine alone
+    /// Listen on this host and port; a port without a host is one of 127.0.0.1
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8321", value_parser = listen)]
     pub(crate) listen: SocketAddr,
-    /// What a name in an address stands for
+    /// What the name in the address of a state stands for
     #[arg(long, value_name = "WHAT", default_value = "workspaces")]
     pub(crate) names: Names,
-    /// Read the token that clients must present from this file; without it, from
+    /// Read the token that clients must present from this file, instead of from
     /// `REMOTE_STATE_TOKEN`
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
-    /// Ask for no token; only on a loopback address
+    /// Require no token; allowed only on a loopback address
     #[arg(long, conflicts_with = "token_file")]
     pub(crate) no_auth: bool,
     /// Refuse states that are longer than this
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = size)]
     pub(crate) max_state: usize,
-    /// Hold so much of states in memory at once, and at least one of the longest; further requests
-    /// are answered 503 and repeated by their clients
+    /// Hold at most this much of states in memory at once, but at least one of the longest; the
+    /// server answers further requests with 503, and their clients repeat them
     #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = size)]
     pub(crate) max_memory: usize,
     #[command(flatten)]
@@ -181,9 +181,9 @@ pub(crate) struct PolicyArgs {
     /// writes them
     #[arg(long)]
     pub(crate) force_write: bool,
-    /// What to do when a state with resources is replaced by one without, other than by an apply,
-    /// destroy, rm or push; `deny` also refuses to delete a state that has resources or cannot
-    /// be read
+    /// What to do if a client replaces a state that has resources by one that has none, other than
+    /// with an apply, destroy, rm or push; `deny` also refuses to delete a state that has resources
+    /// or cannot be read
     #[arg(long, value_name = "WHAT", default_value = "warn")]
     pub(crate) emptied: Emptied,
 }
@@ -206,12 +206,12 @@ pub(crate) struct Exec {
 
 #[derive(Args, Debug)]
 pub(crate) struct Completions {
-    /// The shell
+    /// The shell that completes the command's words
     pub(crate) shell: clap_complete::Shell,
 }
 
-/// Reads an address to listen on. A host is looked up; of its addresses the first of the older kind
-/// is taken, which every client has.
+/// Parses an address to listen on. A host stands for its first IPv4 address, which every client can
+/// use, or else for its first address.
 fn listen(text: &str) -> Result<SocketAddr, String> {
     let is_port = |text: &str| text.parse::<u16>().is_ok();
     let full = match text.strip_prefix(':').unwrap_or(text) {
@@ -233,7 +233,7 @@ fn listen(text: &str) -> Result<SocketAddr, String> {
     chosen.copied().ok_or_else(|| "the host has no address".to_owned())
 }
 
-/// Reads a number of bytes, with or without a unit.
+/// Parses a number of bytes, with or without a unit.
 fn size(text: &str) -> Result<usize, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -261,7 +261,7 @@ fn prefix(text: &str) -> Result<String, String> {
     }
 }
 
-/// Whether a shell can have a variable of this name.
+/// Returns whether a shell can have a variable of this name.
 pub(crate) fn is_variable(name: &str) -> bool {
     name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
         && name.starts_with(|c: char| !c.is_ascii_digit())

@@ -7,8 +7,9 @@ use remote_state::{Error, ErrorKind};
 use crate::args::Global;
 
 impl Global {
-    /// Makes the directory that was chosen the current one, so that files, the environment's paths
-    /// and commands that are run all mean the same place, as with `git -C` and `terraform -chdir`.
+    /// Makes the directory of `-C` the current one, so that relative paths of arguments, of the
+    /// environment and of the command of `exec` all begin there, as with `git -C` and
+    /// `terraform -chdir`.
     ///
     /// # Errors
     /// `Local` if there is no such directory.
@@ -27,8 +28,8 @@ impl Global {
         Ok(())
     }
 
-    /// Returns the directory that is acted in. It is the current one; where it was chosen, it has
-    /// its whole path, for messages.
+    /// Returns the directory that the command acts in: `.`, or the absolute path of the one that
+    /// `-C` names, for messages.
     pub(crate) fn here(&self) -> &Path {
         self.entered.as_deref().unwrap_or(Path::new("."))
     }

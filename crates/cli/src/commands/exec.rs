@@ -163,7 +163,8 @@ async fn finish(
             tokio::select! {
                 ended = &mut serving => ended,
                 _ = signals.next_end() => {
-                    session.ui.warn("stopped now: the outcome of the requests in flight is unknown");
+                    let warning = "stopped now: the outcome of the requests in flight is unknown";
+                    session.ui.warn(warning);
                     return Ok(());
                 }
             }

@@ -179,8 +179,11 @@ fn record_json(workspace: &Workspace, record: &LockRecord) -> Value {
             "path": info.path,
             "being_released": record.is_being_released(),
         }),
-        LockContent::Unreadable(reason) => {
-            json!({"version": 1, "workspace": workspace.as_str(), "object": record.object, "unreadable": reason})
-        }
+        LockContent::Unreadable(reason) => json!({
+            "version": 1,
+            "workspace": workspace.as_str(),
+            "object": record.object,
+            "unreadable": reason,
+        }),
     }
 }

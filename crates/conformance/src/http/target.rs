@@ -41,7 +41,8 @@ impl fmt::Debug for HttpTarget {
 }
 
 impl HttpTarget {
-    /// Names a server by its base address, such as `http://127.0.0.1:8080`. Only plain `http` is supported.
+    /// Names a server by its base address, such as `http://127.0.0.1:8080`. Only plain `http` is
+    /// supported.
     ///
     /// # Panics
     /// If the HTTP client cannot be made, or the address is not an `http` one.

@@ -201,8 +201,8 @@ impl ResolvedConfig {
     }
 
     /// Checks that no text holds a line break or another control character, unless its row allows
-    /// it. Texts go into headers, where such a character ends them or makes the request fail without
-    /// an explanation.
+    /// it. Texts go into headers, where such a character ends them or makes the request fail
+    /// without an explanation.
     ///
     /// # Errors
     /// `ConfigInvalid` with the key and where its value was set.

@@ -294,8 +294,7 @@ fn declarations(
                         value.map(|value| Sourced::new(value, place(default.span())));
                 }
                 if let Some(kind) = block.body.get_attribute("type") {
-                    let is_string = matches!(&kind.value, Expression::Variable(name) if name.as_str() == "string");
-                    declared.is_expression = !is_string;
+                    declared.is_expression = !is_string(&kind.value);
                 }
             }
             ("locals", []) => {
@@ -308,6 +307,11 @@ fn declarations(
             _ => {}
         }
     }
+}
+
+/// Returns whether the type of a variable is written as `string`.
+fn is_string(kind: &Expression) -> bool {
+    matches!(kind, Expression::Variable(name) if name.as_str() == "string")
 }
 
 fn json_declarations(

@@ -489,7 +489,8 @@ impl StateLock<'_> {
         match found.replace_once(original.into()).await {
             Ok(()) => watch.is_going = false,
             Err(failure) => {
-                tracing::warn!(error = ?failure.error.message(), "the lock stays marked as being released");
+                let error = failure.error.message();
+                tracing::warn!(?error, "the lock stays marked as being released");
             }
         }
     }

@@ -12,8 +12,8 @@ use super::members::fold;
 use crate::error::Result;
 use crate::names::{Lineage, Serial};
 
-/// Returns a state with another serial. No other byte changes: programs that parse a state and write
-/// it again have lost digits of numbers and members that they did not know.
+/// Returns a state with another serial. No other byte changes: programs that parse a state and
+/// write it again have lost digits of numbers and members that they did not know.
 ///
 /// # Errors
 /// `InvalidState` if the bytes are no state, or have no serial as a number.

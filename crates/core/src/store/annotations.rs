@@ -86,8 +86,9 @@ impl Annotations {
         })
     }
 
-    /// Reads the annotations from the metadata of an object. Other metadata is ignored, and so is what
-    /// [`set`](Self::set) refuses. Their values are as untrusted as the state: a store may send any text.
+    /// Reads the annotations from the metadata of an object. Other metadata is ignored, and so is
+    /// what [`set`](Self::set) refuses. Their values are as untrusted as the state: a store may
+    /// send any text.
     pub fn from_metadata<'a>(metadata: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut read = Self::default();
         for (name, value) in metadata {

@@ -238,8 +238,8 @@ pub trait StateStore: Debug + Display + Send + Sync + 'static {
         stream::empty().boxed()
     }
 
-    /// Lists the named workspaces whose state was deleted and has versions that can be brought back.
-    /// A bucket without versions has none.
+    /// Lists the named workspaces whose state was deleted and has versions that can be brought
+    /// back. A bucket without versions has none.
     fn deleted_workspaces(&self) -> BoxStream<'static, Result<Workspace>> {
         stream::empty().boxed()
     }

@@ -88,7 +88,8 @@ fn deep_nesting_in_json_is_refused() {
 fn a_million_members_are_read_in_time() {
     let members: String = (0..500_000).map(|number| format!("\"a{number}\":1,\n")).collect();
     let tags = format!(
-        "{{\"terraform\":{{\"backend\":{{\"alpha\":{{\"tags\":{{{members}\"z\":1}},\"bucket\":\"b\",\"key\":\"k\"}}}}}}}}"
+        "{{\"terraform\":{{\"backend\":{{\"alpha\":{{\"tags\":{{{members}\"z\":1}},\
+         \"bucket\":\"b\",\"key\":\"k\"}}}}}}}}"
     );
     let found = Dir::new().file("main.tf.json", tags).discover().unwrap();
     assert_eq!(found.config.named("key").unwrap().origin.to_string(), "main.tf.json:500001");
@@ -137,7 +138,8 @@ fn what_is_not_text_is_refused_with_its_place() {
 
 #[test]
 fn strange_bytes_are_an_error_and_never_a_panic() {
-    let valid = "terraform {\n  backend \"alpha\" {\n    bucket = \"b${\"ü\"}\"\n    key = <<EOT\nk\nEOT\n    endpoints = { store = \"s\" }\n  }\n}\n";
+    let valid = "terraform {\n  backend \"alpha\" {\n    bucket = \"b${\"ü\"}\"\n    \
+                 key = <<EOT\nk\nEOT\n    endpoints = { store = \"s\" }\n  }\n}\n";
     let json = r#"{"terraform":{"backend":{"alpha":{"bucket":"b\u00fc","key":"${\"k\"}","tags":{"a":[1,null,true]}}}}}"#;
     for (name, content) in [("main.tf", valid), ("main.tf.json", json)] {
         for (end, _) in content.char_indices() {

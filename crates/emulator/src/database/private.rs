@@ -44,7 +44,10 @@ impl<'a> FileLock<'a> {
             }
             if waited >= QUIET && !is_told {
                 is_told = true;
-                tracing::warn!(file = %store.display(), "waiting for another process that holds the embedded store");
+                tracing::warn!(
+                    file = %store.display(),
+                    "waiting for another process that holds the embedded store"
+                );
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);

@@ -1,7 +1,7 @@
 //! The two kinds of expression that lock clients write: conditions and projections. Other
 //! expressions are refused.
 //!
-//! See <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html>.
+//! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.OperatorsAndFunctions.html>.
 
 use serde_json::Value;
 

@@ -1,7 +1,7 @@
 //! The DynamoDB operations that locks and digests use, in the JSON 1.0 protocol, on the same port
 //! as S3.
 //!
-//! See <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Operations_Amazon_DynamoDB.html>.
+//! <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_Operations_Amazon_DynamoDB.html>.
 
 mod expression;
 mod refusal;

@@ -1,4 +1,5 @@
-//! Errors: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html>.
+//! Errors:
+//! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html>.
 
 use crate::store::Error;
 

@@ -1,4 +1,5 @@
-//! Signature Version 4 for requests to tables: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>.
+//! Signature Version 4 for requests to tables:
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>.
 //!
 //! The S3 protocol layer checks signatures for S3 only.
 

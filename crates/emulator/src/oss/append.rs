@@ -1,4 +1,5 @@
-//! AppendObject, whose position is a condition too: <https://www.alibabacloud.com/help/en/oss/developer-reference/appendobject>.
+//! AppendObject, whose position is a condition too:
+//! <https://www.alibabacloud.com/help/en/oss/developer-reference/appendobject>.
 
 use hyper::StatusCode;
 use s3s::HttpResponse;

@@ -1,6 +1,6 @@
 //! OSS, on the same port and over the same buckets as S3.
 //!
-//! See <https://www.alibabacloud.com/help/en/oss/developer-reference/list-of-operations-by-function>.
+//! <https://www.alibabacloud.com/help/en/oss/developer-reference/list-of-operations-by-function>.
 
 mod address;
 mod answer;

@@ -49,7 +49,10 @@ macro_rules! operations {
     ($($operation:ident($input:ty) -> $output:ty;)*) => {
         #[async_trait::async_trait]
         impl s3s::S3 for Service {
-            $(async fn $operation(&self, request: S3Request<$input>) -> S3Result<S3Response<$output>> {
+            $(async fn $operation(
+                &self,
+                request: S3Request<$input>,
+            ) -> S3Result<S3Response<$output>> {
                 self.$operation(request).await.map(S3Response::new)
             })*
         }

@@ -96,7 +96,8 @@ impl Select {
         Ok(Found { version, content, versioning, span, is_partial, part_count, is_id_shown })
     }
 
-    /// In the order of <https://www.rfc-editor.org/rfc/rfc9110#section-13.2.2>: an ETag has the last word over a time.
+    /// In the order of <https://www.rfc-editor.org/rfc/rfc9110#section-13.2.2>: an ETag has the
+    /// last word over a time.
     fn check_conditions(&self, version: &Version, content: &Content) -> S3Result<()> {
         let matches = |condition: &ETagCondition| match condition {
             ETagCondition::Any => true,

@@ -1,4 +1,5 @@
-//! The metadata service of an ECS instance: <https://www.alibabacloud.com/help/en/ecs/user-guide/view-instance-metadata>.
+//! The metadata service of an ECS instance:
+//! <https://www.alibabacloud.com/help/en/ecs/user-guide/view-instance-metadata>.
 
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;

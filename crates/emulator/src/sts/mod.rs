@@ -148,11 +148,12 @@ impl Sts {
             "DescribeEndpoints" => Ok(self.endpoints()),
             "GetCallerIdentity" => {
                 let user = parameters.get("AccessKeyId");
+                let is_temporary = user.starts_with("STS.");
                 Ok(json!({
                     "AccountId": ACCOUNT,
                     "UserId": user,
                     "PrincipalId": user,
-                    "IdentityType": if user.starts_with("STS.") { "AssumedRoleUser" } else { "RAMUser" },
+                    "IdentityType": if is_temporary { "AssumedRoleUser" } else { "RAMUser" },
                     "Arn": format!("acs:ram::{ACCOUNT}:user/{user}"),
                 }))
             }

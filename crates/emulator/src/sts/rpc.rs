@@ -1,4 +1,5 @@
-//! The RPC style of the vendor's services, and its signature: <https://www.alibabacloud.com/help/en/sdk/product-overview/rpc-mechanism>.
+//! The RPC style of the vendor's services, and its signature:
+//! <https://www.alibabacloud.com/help/en/sdk/product-overview/rpc-mechanism>.
 
 use std::collections::BTreeMap;
 

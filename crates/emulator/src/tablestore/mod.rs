@@ -1,7 +1,8 @@
 //! Tablestore, on the same port as S3 and OSS: the operations that locks and digests use, and those
 //! that set them up.
 //!
-//! See <https://www.alibabacloud.com/help/en/tablestore/developer-reference/api-reference>. There is one version of each column, and all instances share their tables.
+//! See <https://www.alibabacloud.com/help/en/tablestore/developer-reference/api-reference>. There
+//! is one version of each column, and all instances share their tables.
 
 mod condition;
 mod messages;

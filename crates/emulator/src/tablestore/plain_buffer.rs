@@ -1,4 +1,5 @@
-//! PlainBuffer, the format of rows: <https://www.alibabacloud.com/help/en/tablestore/developer-reference/plainbuffer>.
+//! PlainBuffer, the format of rows:
+//! <https://www.alibabacloud.com/help/en/tablestore/developer-reference/plainbuffer>.
 
 use serde::{Deserialize, Serialize};
 

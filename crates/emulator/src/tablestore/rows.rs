@@ -78,7 +78,8 @@ impl Tablestore {
         Ok(GetRowResponse { consumed: consumed(1, 0), row }.encode_to_vec())
     }
 
-    /// <https://www.alibabacloud.com/help/en/tablestore/developer-reference/putrow>, `updaterow` and `deleterow`.
+    /// <https://www.alibabacloud.com/help/en/tablestore/developer-reference/putrow>, `updaterow`
+    /// and `deleterow`.
     pub(super) async fn write_row(
         &self,
         body: &[u8],

@@ -1,4 +1,5 @@
-//! The keys of the provider. Only their rows here define spellings, variables, defaults and meanings.
+//! The keys of the provider. Only their rows here define spellings, variables, defaults and
+//! meanings.
 
 use remote_state_core::config::{EmptyRule, Number, ProviderSpec};
 use remote_state_core::keys;

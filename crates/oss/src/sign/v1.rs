@@ -1,4 +1,5 @@
-//! Signature V1: <https://www.alibabacloud.com/help/en/oss/developer-reference/include-signatures-in-the-authorization-header>.
+//! Signature V1:
+//! <https://www.alibabacloud.com/help/en/oss/developer-reference/include-signatures-in-the-authorization-header>.
 
 use secrecy::ExposeSecret as _;
 

@@ -1,4 +1,5 @@
-//! Signature V4: <https://www.alibabacloud.com/help/en/oss/developer-reference/recommend-to-use-signature-version-4>.
+//! Signature V4:
+//! <https://www.alibabacloud.com/help/en/oss/developer-reference/recommend-to-use-signature-version-4>.
 
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};

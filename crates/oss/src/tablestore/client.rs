@@ -274,7 +274,8 @@ impl Table {
         Error::new(kind, operation, format!("cannot {operation} `{}`: {reason}", self.url(id)))
     }
 
-    /// Codes and sentences: <https://www.alibabacloud.com/help/en/tablestore/developer-reference/error-codes>.
+    /// Codes and sentences:
+    /// <https://www.alibabacloud.com/help/en/tablestore/developer-reference/error-codes>.
     fn failure(&self, operation: &'static str, id: &str, status: u16, code: &str) -> Failure {
         let table = self.name();
         let say = |kind, reason: &str| self.error(operation, id, kind, reason);
@@ -386,7 +387,10 @@ impl Table {
             })
             .collect();
         let error = failure.error.with_context("primary key", columns.join(", "));
-        let is_of_old = matches!(&meta.primary_key[..], [column] if column.name != KEY && column.r#type == KEY_STRING);
+        let is_of_old = match &meta.primary_key[..] {
+            [column] => column.name != KEY && column.r#type == KEY_STRING,
+            _ => false,
+        };
         let error = if is_of_old {
             error.with_hint(
                 "Terraform 0.12 wanted such a table, and took one lock for all states in it; \

@@ -1,4 +1,5 @@
-//! The signature of requests: <https://www.alibabacloud.com/help/en/tablestore/developer-reference/http-message-header-and-signature>.
+//! The signature of requests:
+//! <https://www.alibabacloud.com/help/en/tablestore/developer-reference/http-message-header-and-signature>.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;

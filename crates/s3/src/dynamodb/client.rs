@@ -334,7 +334,8 @@ fn once() -> aws_sdk_dynamodb::config::Builder {
     aws_sdk_dynamodb::config::Builder::new().retry_config(RetryConfig::disabled())
 }
 
-/// Codes and sentences: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html>.
+/// Codes and sentences:
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html>.
 fn meaning(about: About<'_>, status: u16, code: &str) -> (Outcome, Error) {
     match code {
         // "The conditional request failed."

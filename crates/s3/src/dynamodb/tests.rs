@@ -229,10 +229,8 @@ async fn a_forced_push_over_what_is_no_state_still_stops_at_a_wrong_digest() {
         };
         let forced = PushRules::PUSH.with_force(true);
         let stopped = push(forced).await;
-        assert!(
-            matches!(&stopped, Err(PushError::Store(error)) if error.kind() == ErrorKind::DigestMismatch),
-            "{stopped:?}"
-        );
+        let Err(PushError::Store(error)) = stopped else { panic!("{stopped:?}") };
+        assert_eq!(error.kind(), ErrorKind::DigestMismatch, "{error}");
         let repaired = push(forced.with_repair_digest(true)).await;
         assert!(matches!(repaired, Ok(Pushed::Written { .. })), "{repaired:?}");
         assert_eq!(read(&ours).await.unwrap().unwrap(), text);

@@ -155,7 +155,11 @@ impl LockFile<'_> {
                         // Versioning has been enabled meanwhile. This version lies above the lock,
                         // and deleting it after the release would uncover the lock again.
                         if let Err(failure) = self.delete_version("lock", &version).await {
-                            tracing::warn!(error = ?failure.error.message(), "a second version of the lock file is left behind");
+                            let error = failure.error.message();
+                            tracing::warn!(
+                                ?error,
+                                "a second version of the lock file is left behind"
+                            );
                         }
                         return;
                     }

@@ -71,8 +71,8 @@ impl StatePlace {
 /// The end of a lock object's key.
 pub(super) const LOCK_SUFFIX: &str = ".tflock";
 
-/// The prefix of this library's own objects. It begins at the root of the bucket: native OSS clients
-/// take any first part below their own prefix for a workspace.
+/// The prefix of this library's own objects. It begins at the root of the bucket: native OSS
+/// clients take any first part below their own prefix for a workspace.
 pub(super) const OWN_PREFIX: &str = ".remote-state/";
 
 /// The end of the id of a digest's row.

@@ -1,4 +1,5 @@
-//! Signature version 1: <https://www.alibabacloud.com/help/en/oss/developer-reference/include-signatures-in-the-authorization-header>.
+//! Signature version 1:
+//! <https://www.alibabacloud.com/help/en/oss/developer-reference/include-signatures-in-the-authorization-header>.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;

@@ -1,4 +1,5 @@
-//! Signature version 4: <https://www.alibabacloud.com/help/en/oss/developer-reference/recommend-to-use-signature-version-4>.
+//! Signature version 4:
+//! <https://www.alibabacloud.com/help/en/oss/developer-reference/recommend-to-use-signature-version-4>.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};

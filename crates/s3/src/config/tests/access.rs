@@ -62,9 +62,10 @@ fn half_a_pair_in_the_environment_is_passed_over_and_older_names_are_read() {
     }
     let config =
         with_environment(&[], &[("AWS_ACCESS_KEY", "AKALT"), ("AWS_SECRET_KEY", "s")]).unwrap();
-    assert!(
-        matches!(config.credentials, CredentialConfig::Static { access_key, .. } if access_key == "AKALT")
-    );
+    assert!(matches!(
+        config.credentials,
+        CredentialConfig::Static { access_key, .. } if access_key == "AKALT"
+    ));
 }
 
 /// Values become headers, in which a line break makes the signer panic, or the service reply about
@@ -132,9 +133,10 @@ fn historic_keys_without_effect_are_accepted_with_a_note() {
     let env = [("AWS_ACCESS_KEY_ID", "env"), ("AWS_SECRET_ACCESS_KEY", "s")];
     let legacy =
         with_environment(&[("use_legacy_workflow", "true"), ("profile", "p")], &env).unwrap();
-    assert!(
-        matches!(legacy.credentials, CredentialConfig::Static { access_key, .. } if access_key == "env")
-    );
+    assert!(matches!(
+        legacy.credentials,
+        CredentialConfig::Static { access_key, .. } if access_key == "env"
+    ));
 }
 
 #[test]

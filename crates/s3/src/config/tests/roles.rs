@@ -90,7 +90,10 @@ fn web_identity_takes_part_only_if_it_is_configured() {
         CredentialConfig::WebIdentity(identity) => identity.token,
         other => panic!("{other:?}"),
     };
-    let is_file = |found: Token, path: &str| matches!(found, Token::File(file) if file.path == std::path::Path::new(path));
+    let is_file = |found: Token, path: &str| match found {
+        Token::File(file) => file.path == std::path::Path::new(path),
+        _ => false,
+    };
     assert!(is_file(identity(&[(arn, ROLE)], &env), "/env"));
     assert!(is_file(identity(&[(file, "/conf"), ("profile", "p")], &env), "/conf"));
     let given = identity(&[(token, "hunter2")], &env);

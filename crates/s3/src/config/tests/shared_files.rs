@@ -30,7 +30,8 @@ fn endpoints(config: &S3Config) -> [Option<&str>; 3] {
 
 const ALL: &str = "[default]\nregion = eu-west-1\nendpoint_url = http://all/\n";
 const SOME: &str = "[profile dev]\nservices = lab\nendpoint_url = http://all/\n\n\
-                    [services lab]\ns3 =\n  endpoint_url = http://s3/\ndynamodb =\n  endpoint_url = http://db/\n";
+                    [services lab]\ns3 =\n  endpoint_url = http://s3/\ndynamodb =\n  \
+                    endpoint_url = http://db/\n";
 
 #[test]
 fn endpoint_of_a_profile_is_that_of_all_services_and_a_section_names_those_of_some() {
