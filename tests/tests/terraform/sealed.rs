@@ -41,8 +41,11 @@ fn renamed(server: &S3Server) -> Project<'_> {
 #[track_caller]
 fn stopped(cmd: Cmd) -> Output {
     let output = cmd.run().code(1);
-    // Terraform draws a line beside its errors, and breaks them.
-    let said: String = output.stderr().replace('│', " ");
+    // Terraform colours its errors, draws a line beside them, and breaks them.
+    let mut parts = output.stderr().split("\u{1b}[");
+    let plain = parts.next().unwrap_or_default().to_owned();
+    let said = parts.fold(plain, |text, part| text + part.split_once('m').map_or("", |it| it.1));
+    let said = said.replace('│', " ");
     let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(said.contains("Invalid Terraform version string"), "{output}");
     assert!(said.contains("renamed to b on "), "{output}");
