@@ -1,6 +1,6 @@
 //! `workspace rename`, `workspace copy`, and what every command does with a sealed state.
 
-use remote_state_tests::{S3Server, Suite, block_on};
+use remote_state_tests::{S3Server, Signal, Suite, block_on};
 use serde_json::Value;
 
 use crate::support::{Case, LINEAGE, state};
@@ -11,6 +11,11 @@ pub(crate) fn tests(suite: &mut Suite) {
     suite.on_each_server("a_sealed_state_is_in_the_history_and_can_be_unsealed", &[], versions);
     suite.on_each_server("rename_refuses_what_it_cannot_do", &[], refused);
     suite.on_each_server("rename_takes_both_locks_and_leaves_none", &[], locks);
+    suite.on_each_server(
+        "an_interrupted_wait_for_the_second_lock_releases_the_first",
+        &[],
+        interrupted,
+    );
     suite.on_each_server("renames_in_opposite_directions_end", &[], opposite);
     suite.on_each_server("copy_makes_another_state", &[], copied);
 }
@@ -210,6 +215,22 @@ fn locks(server: &S3Server) {
     }
     assert_eq!(case.place.state("dev").unwrap(), state(3));
     assert!(case.place.state("prod").is_none());
+}
+
+/// `dev` comes first in the order of locks, so the rename holds its lock while it waits.
+fn interrupted(server: &S3Server) {
+    let case = dev(server);
+    let output = case.run(case.remote_state("lock -w prod")).code(0);
+    let words = "workspace rename dev prod --yes --lock-timeout 600s";
+    let mut waiting = case.remote_state(words).start();
+    waiting.wait_until("the first lock is taken", || case.place.holder("dev").is_some());
+    waiting.wait_for("waiting");
+    waiting.signal(Signal::INT);
+    waiting.wait().code(130);
+    assert!(case.place.holder("dev").is_none(), "the first lock is left");
+    let holder = case.place.holder("prod").expect("it is held by another command");
+    assert_eq!(holder.id.as_str(), output.stdout().trim());
+    assert_eq!(case.place.state("dev").unwrap(), state(3));
 }
 
 /// Each waits for the locks that the other has; one of them comes first.

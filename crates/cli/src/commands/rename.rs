@@ -168,7 +168,7 @@ fn show_rename(session: &Session, names: &Names, plan: &RenamePlan) {
     match copy.target {
         Target::Same(_) => ui.note(&format!("copy     is at `{}` already", locate(&names.to))),
         Target::WayBack(_) => {
-            ui.note(&format!("copy     over the seal at `{}`", locate(&names.to)))
+            ui.note(&format!("copy     over the seal at `{}`", locate(&names.to)));
         }
         _ => ui.note(&format!("copy     to `{}`", locate(&names.to))),
     }
