@@ -14,8 +14,8 @@ mod rewrite;
 mod versions;
 
 pub(crate) use commands::{
-    Completions, Config, Emptied, Exec, Lock, Names, Output, OutputFormat, PolicyArgs, Pull, Push,
-    Serve, Show, Unlock, Workspace, is_variable,
+    Completions, Config, Copy, Emptied, Exec, Lock, Names, Output, OutputFormat, PolicyArgs, Pull,
+    Push, Rename, RenameHow, Serve, Show, Unlock, Workspace, is_variable,
 };
 pub(crate) use compare::{Diff, DiffOnly, Find, ShownValues};
 pub(crate) use remote_state::shell::{flag, operand, quoted};
@@ -204,7 +204,8 @@ pub(crate) enum Command {
     ///
     /// It follows if nothing is stored yet, or an empty state, or one of the same lineage with a
     /// lower serial. The same bytes again are nothing to write. Everything else is refused with
-    /// exit status 5: a lower serial, the same serial with other bytes, another lineage.
+    /// exit status 5: a lower serial, the same serial with other bytes, another lineage. A sealed
+    /// state, which tells where the state has moved, is never replaced.
     /// The file is stored as it is, its serial and lineage too. Where no lock is configured it is
     /// stored without one, with a warning.
     Push(Push),
@@ -237,6 +238,8 @@ pub(crate) enum Command {
     /// state under the lock, with a serial that this state never had: with the old one, a plan that
     /// was saved for another state of that serial would pass for current. No other byte changes.
     /// What it describes does not change: `terraform plan` shows what Terraform makes of it.
+    ///
+    /// A sealed state, which tells where the state has moved, is replaced only with `--unseal`.
     Restore(Restore),
     /// Bring a deleted state back from its versions
     ///
@@ -253,7 +256,7 @@ pub(crate) enum Command {
     /// and 1 if some could not. MinIO lists no object below a key that is itself an object, so what
     /// is there is not found.
     Find(Find),
-    /// List, make and delete workspaces
+    /// List, make, rename, copy and delete workspaces
     #[command(subcommand)]
     Workspace(Workspace),
     /// Take the lock, leave it held and print its id

@@ -243,8 +243,51 @@ impl Session {
             return work.await;
         }
         let guard = self.lock(workspace, info).await?;
+        let result = self.finish(workspace, guard.id(), work).await;
+        self.settle(workspace, guard, result).await
+    }
+
+    /// Does work under the locks of two workspaces and releases both, whatever the outcome. They
+    /// are taken in the given order; whoever takes locks of the same two has to keep it.
+    pub(crate) async fn under_both_locks<T>(
+        &self,
+        [(first, first_info), (second, second_info)]: [(&Workspace, &LockInfo); 2],
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        if !self.store.capabilities().has_locks() {
+            return self.under_lock(first, first_info, work).await;
+        }
+        let guard = self.lock(first, first_info).await?;
+        let other = match self.lock(second, second_info).await {
+            Ok(other) => other,
+            Err(failure) => {
+                // Also if the user interrupted the wait: nothing is being done under the first.
+                if let Err(error) = guard.release().await {
+                    self.ui.warn_error(&self.not_released(first, &first_info.id, error));
+                }
+                return Err(failure);
+            }
+        };
+        let result = self.finish(second, other.id(), work).await;
+        if matches!(result, Err(Failure::Interrupted(_))) {
+            self.ui.warn(&format!(
+                "the lock on `{}` may still be held: release it with {}",
+                self.store.location(first).state,
+                self.ui.command(&format!("unlock{} {}", self.flag_for(first), guard.id()))
+            ));
+        }
+        let result = self.settle(second, other, result).await;
+        self.settle(first, guard, result).await
+    }
+
+    /// Releases a lock after the work under it.
+    async fn settle<T>(
+        &self,
+        workspace: &Workspace,
+        guard: LockGuard,
+        result: Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let lock = guard.id().clone();
-        let result = self.finish(workspace, &lock, work).await;
         if matches!(result, Err(Failure::Interrupted(_))) {
             // The user does not want to wait for a release either; a message has named the id.
             drop(guard.keep());

@@ -44,6 +44,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "state_outputs", run: state::outputs },
     Target { name: "state_readable", run: state::readable },
     Target { name: "state_resources", run: state::resources },
+    Target { name: "state_sealed", run: state::sealed },
     Target { name: "state_validate", run: state::validate },
     Target { name: "tablestore_answer", run: oss::tablestore_answer },
     Target { name: "tablestore_row", run: oss::tablestore_row },

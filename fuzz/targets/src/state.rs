@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use remote_state_core::{
-    HeaderReader, InstanceKey, InstanceReader, LockInfo, OutputReader, Outputs, Progress,
-    ResourceInstance, Result, StateFormat, StateHeader, StatePart, check_readable, mean_the_same,
+    HeaderReader, InstanceKey, InstanceReader, Lineage, LockInfo, OutputReader, Outputs, Progress,
+    ResourceInstance, Result, Seal, StateFormat, StateHeader, StatePart, check_readable,
+    mean_the_same,
 };
 use remote_state_operations::StateText;
 use remote_state_operations::diff::{
@@ -27,6 +28,14 @@ pub(crate) fn validate(bytes: &[u8]) {
     {
         // This parser accepts any depth, others do not.
         assert!(error.to_string().contains("recursion limit"), "this is called JSON: {error}");
+    }
+}
+
+/// A sealed state: what is recognised is written again, and recognised as the same.
+pub(crate) fn sealed(bytes: &[u8]) {
+    let Some(seal) = Seal::of(bytes) else { return };
+    if let Ok(again) = seal.to_state(&Lineage::new("l")) {
+        assert_eq!(Seal::of(&again), Some(seal));
     }
 }
 

@@ -13,6 +13,7 @@ mod pressure;
 mod pull;
 mod push;
 mod recipes;
+mod rename;
 mod serve;
 mod signals;
 mod support;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
     pull::tests(&mut suite);
     push::tests(&mut suite);
     recipes::tests(&mut suite);
+    rename::tests(&mut suite);
     output::tests(&mut suite);
     workspace::tests(&mut suite);
     lock::tests(&mut suite);

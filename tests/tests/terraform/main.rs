@@ -14,6 +14,7 @@ mod native;
 mod operations;
 mod project;
 mod readable;
+mod sealed;
 mod sharing;
 mod signals;
 mod variables;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
     native::add(&mut suite);
     operations::add(&mut suite);
     readable::add(&mut suite);
+    sealed::add(&mut suite);
     sharing::add(&mut suite);
     signals::add(&mut suite);
     variables::add(&mut suite);

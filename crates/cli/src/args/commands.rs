@@ -93,6 +93,63 @@ pub(crate) enum Workspace {
         #[arg(long)]
         yes: bool,
     },
+    /// Give a workspace's state another name
+    ///
+    /// The state keeps every byte, its lineage and its serial. Under the old name it leaves a
+    /// sealed state: whoever still has that name selected is told the new one by every client,
+    /// native ones included, instead of finding no state and planning to create everything. Lists
+    /// show the old name until `workspace delete` removes it. Both workspaces are locked, and the
+    /// copy is read back before the old one is sealed. The same command again goes on where an
+    /// earlier run was stopped; the other way round, the state comes back over its seal.
+    Rename(Rename),
+    /// Copy a workspace's state to another workspace
+    ///
+    /// Two states then track the same resources, and an apply in either changes them for both. The
+    /// copy gets a lineage of its own, so that no client takes the two for one state. No other byte
+    /// changes.
+    Copy(Copy),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Rename {
+    /// The workspace
+    pub(crate) from: String,
+    /// Its new name
+    pub(crate) to: String,
+    /// Leave the state under its old name as it is, so that it exists twice
+    #[arg(long)]
+    pub(crate) no_seal: bool,
+    /// Select the new name in the Terraform directory, as `terraform workspace select` does
+    #[arg(long)]
+    pub(crate) select: bool,
+    #[command(flatten)]
+    pub(crate) how: RenameHow,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Copy {
+    /// The workspace
+    pub(crate) from: String,
+    /// The workspace of the copy, which has no state yet
+    pub(crate) to: String,
+    /// Keep the lineage, as an encrypted state needs
+    #[arg(long)]
+    pub(crate) keep_lineage: bool,
+    #[command(flatten)]
+    pub(crate) how: RenameHow,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RenameHow {
+    /// The reason, for the locks and for the history
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    pub(crate) reason: String,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Args, Debug)]

@@ -13,6 +13,7 @@ mod lock;
 mod output;
 mod pull;
 mod push;
+mod rename;
 mod restore;
 mod serve;
 mod show;

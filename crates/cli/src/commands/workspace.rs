@@ -1,4 +1,4 @@
-//! `workspace`: lists, creates and deletes workspaces.
+//! `workspace`: lists, creates and deletes workspaces; `rename.rs` renames and copies them.
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
@@ -9,6 +9,7 @@ use remote_state::{
 use serde_json::json;
 
 use crate::args::{Workspace, flag, quoted};
+use crate::commands::rename;
 use crate::exit::Failure;
 use crate::session::Session;
 use crate::ui::Ui;
@@ -24,6 +25,14 @@ pub(crate) async fn run(session: &mut Session, args: Workspace) -> Result<(), Fa
         Workspace::Delete { name, force, yes } => {
             session.may_write()?;
             delete(session, Name::new(name)?, force, yes).await
+        }
+        Workspace::Rename(args) => {
+            session.may_write()?;
+            rename::rename(session, &args).await
+        }
+        Workspace::Copy(args) => {
+            session.may_write()?;
+            rename::copy(session, &args).await
         }
     }
 }

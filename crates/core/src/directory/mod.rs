@@ -30,3 +30,4 @@ mod source;
 
 pub use discover::{Discovered, WORKSPACE_VARIABLE, declared_backend, discover};
 pub use options::{DirectoryOptions, OptionNames};
+pub use record::select_workspace;

@@ -6,7 +6,8 @@ use crate::advice::Advice;
 use crate::config::{Environment, Layer, Origin, Setting, Sourced};
 use crate::directory::json;
 use crate::directory::source::{Accept, SourceText};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::workspace::Workspace;
 
 /// The data directory of a Terraform directory.
 pub(super) struct DataDirectory<'a> {
@@ -22,6 +23,19 @@ pub(super) struct Record {
     pub(super) origin: Origin,
     /// The recorded settings, options included. `init` does not record values from the environment.
     pub(super) layer: Layer,
+}
+
+/// Selects a workspace for the clients of a Terraform directory, as `terraform workspace select`
+/// does, and returns the file that holds its name, relative to the directory.
+///
+/// # Errors
+/// `Local` if the file cannot be written.
+pub fn select_workspace(
+    directory: &Path,
+    env: &Environment,
+    workspace: &Workspace,
+) -> Result<PathBuf> {
+    DataDirectory::new(directory, env).select_workspace(workspace)
 }
 
 impl<'a> DataDirectory<'a> {
@@ -67,6 +81,21 @@ impl<'a> DataDirectory<'a> {
         let name = source.text().trim();
         Ok((!name.is_empty())
             .then(|| Sourced::new(name.to_owned(), Origin::file(&source.path, None))))
+    }
+
+    /// Selects a workspace, and returns the file that holds its name.
+    fn select_workspace(&self, name: &Workspace) -> Result<PathBuf> {
+        let shown = self.path.join("environment");
+        let folder = self.directory.join(&self.path);
+        let written = std::fs::create_dir_all(&folder)
+            .and_then(|()| std::fs::write(folder.join("environment"), name.as_str()));
+        match written {
+            Ok(()) => Ok(shown),
+            Err(error) => {
+                let message = format!("cannot write `{}`: {error}", shown.display());
+                Err(Error::new(ErrorKind::Local, "select workspace", message).with_source(error))
+            }
+        }
     }
 
     /// Returns the record's name for a message.

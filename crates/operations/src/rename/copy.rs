@@ -9,6 +9,9 @@ use remote_state_core::{
 
 use super::{check_different, names};
 
+/// The operation of an error about a state that cannot get another lineage.
+pub const REPLACE_LINEAGE: &str = "replace lineage";
+
 /// How to copy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -89,7 +92,8 @@ pub async fn plan_copy(
     let (lineage, new) = if options.keeps_lineage {
         (header.lineage.clone(), source.bytes.clone())
     } else {
-        let refused = |message: &str| Error::new(ErrorKind::PreconditionFailed, "copy", message);
+        let refused =
+            |message: &str| Error::new(ErrorKind::PreconditionFailed, REPLACE_LINEAGE, message);
         if header.format == StateFormat::Encrypted {
             return Err(refused(
                 "the state is encrypted, and its lineage is inside, where it cannot be replaced",

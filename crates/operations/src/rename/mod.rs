@@ -16,7 +16,7 @@ use remote_state_core::{
     StateHeader, StateMeta, StateStore, Workspace,
 };
 
-pub use self::copy::{CopyOptions, CopyPlan, Target, copy, plan_copy};
+pub use self::copy::{CopyOptions, CopyPlan, REPLACE_LINEAGE, Target, copy, plan_copy};
 use crate::seal::{Destination, Sealing};
 
 /// How to rename.
