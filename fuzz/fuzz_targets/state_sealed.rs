@@ -1,3 +1,5 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| (remote_state_fuzz_targets::named("state_sealed").run)(bytes));
+use remote_state_fuzz_targets::named;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| (named("state_sealed").run)(bytes));

@@ -20,8 +20,8 @@ pub(crate) fn tests(suite: &mut Suite) {
     suite.on_each_server("copy_makes_another_state", &[], copied);
 }
 
-/// Returns what a rename says beforehand. The dialect decides whether the store checks the condition
-/// of a write.
+/// Returns what a rename says beforehand. The dialect decides whether the store checks conditions
+/// of writes.
 fn plan(case: &Case<'_>) -> String {
     if case.place.store(&[]).capabilities().writes_conditionally() {
         return PLAN.to_owned();
