@@ -218,16 +218,18 @@ impl<E: DigestEntry> StateDigest<E> {
     pub async fn record_of_stored(&self, sum: Md5Sum) -> Result<()> {
         self.put_sum(sum).await.map_err(|(doubt, error)| {
             let (outcome, digest) = doubt.of_recording();
-            error
-                .with_context(
-                    "note",
-                    format!(
-                        "the state `{}` is stored already and was not written, but its digest \
-                         {outcome}",
-                        self.entry.state()
-                    ),
-                )
-                .with_context("digest", format!("{digest}, in {}", self.entry.place()))
+            let note = format!(
+                "the state `{}` is stored already and was not written, but its digest {outcome}",
+                self.entry.state()
+            );
+            let error = match doubt {
+                Doubt::None => error.with_context("note", note),
+                Doubt::Some => Error::new(ErrorKind::Unknown, "write", note)
+                    .with_context("because", &error)
+                    .with_advice(Advice::RepairDigest)
+                    .with_source(error),
+            };
+            error.with_context("digest", format!("{digest}, in {}", self.entry.place()))
         })
     }
 

@@ -10,9 +10,6 @@ use crate::error::{Error, Result};
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html>.
 const MOST_BYTES: usize = 2048;
 
-/// With the prefix, this names the rule of a lock file.
-const LOCK_RULE: &str = "lock";
-
 /// Characters that a header carries unchanged: printable ASCII except the percent sign. A header
 /// loses blanks at the ends of its value.
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%').add(b' ').add(b'"');
@@ -29,6 +26,9 @@ impl Annotations {
     /// The prefix of every name in the store, so that other metadata stays separate.
     pub const PREFIX: &'static str = "remote-state-";
 
+    /// With the prefix, this names the rule of a lock file, which is no annotation.
+    pub const LOCK_RULE: &'static str = "lock";
+
     /// Sets an annotation, replacing one with this name.
     ///
     /// # Errors
@@ -36,7 +36,7 @@ impl Annotations {
     /// hyphens, and for more than 2 KB of annotations in all.
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
         let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if name.is_empty() || name == LOCK_RULE || !name.bytes().all(is_name) {
+        if name.is_empty() || name == Self::LOCK_RULE || !name.bytes().all(is_name) {
             let reason = "expected lower-case letters, digits and hyphens, and not `lock`";
             return Err(Error::config(format!("{name:?} cannot name an annotation: {reason}")));
         }

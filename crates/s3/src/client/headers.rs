@@ -65,12 +65,14 @@ impl Intercept for NeededHeaders {
 /// A needed header that comes twice with different values.
 fn needed(headers: &Headers) -> Result<Headers, String> {
     // The rule of a lock file has the prefix of annotations too.
-    let is_own = |name: &str| {
-        name.strip_prefix(METADATA).is_some_and(|name| name.starts_with(Annotations::PREFIX))
-    };
+    fn own(name: &str) -> Option<&str> {
+        name.strip_prefix(METADATA)?.strip_prefix(Annotations::PREFIX)
+    }
+    // What a writer noted decides nothing, unlike the rule of a lock file.
+    let is_note = |name: &str| own(name).is_some_and(|name| name != Annotations::LOCK_RULE);
     let mut kept = Headers::new();
     for (name, value) in headers {
-        let counts = NEEDED.contains(&name) || name.starts_with(CHECKSUM) || is_own(name);
+        let counts = NEEDED.contains(&name) || name.starts_with(CHECKSUM) || own(name).is_some();
         let is_time = || DateTime::from_str(value, DateTimeFormat::HttpDate).is_ok();
         if !counts || (name == LAST_MODIFIED && !is_time()) {
             continue;
@@ -78,9 +80,38 @@ fn needed(headers: &Headers) -> Result<Headers, String> {
         match kept.get(name) {
             None => drop(kept.insert(name.to_owned(), value.to_owned())),
             Some(first)
-                if first == value || matches!(name, "content-type" | "date" | LAST_MODIFIED) => {}
+                if first == value
+                    || matches!(name, "content-type" | "date" | LAST_MODIFIED)
+                    || is_note(name) => {}
             Some(_) => return Err(format!("the answer has two different headers `{name}`")),
         }
     }
     Ok(kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(headers: &[(&'static str, &'static str)]) -> Result<Vec<String>, String> {
+        let mut all = Headers::new();
+        for (name, value) in headers {
+            all.append(*name, *value);
+        }
+        let kept = needed(&all)?;
+        Ok(kept.iter().map(|(name, value)| format!("{name}: {value}")).collect())
+    }
+
+    #[test]
+    fn what_decides_something_must_be_clear_and_a_note_need_not() {
+        for name in ["etag", "content-range", "x-amz-version-id", "x-amz-meta-remote-state-lock"] {
+            assert!(kept(&[(name, "a"), (name, "b")]).is_err(), "{name}");
+            assert!(kept(&[(name, "a"), (name, "a")]).is_ok(), "{name}");
+        }
+        for name in ["x-amz-meta-remote-state-who", "content-type", "date"] {
+            let first = kept(&[(name, "a"), (name, "b")]).unwrap();
+            assert_eq!(first, [format!("{name}: a")], "{name}");
+        }
+        assert_eq!(kept(&[("x-amz-meta-other", "a"), ("x-amz-meta-other", "b")]).unwrap(), [""; 0]);
+    }
 }
