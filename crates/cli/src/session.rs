@@ -13,7 +13,7 @@ use remote_state::{
     StateStore, StateStoreExt as _, Workspace,
 };
 
-use crate::args::{Dev, Global};
+use crate::args::{Dev, Global, flag};
 #[cfg(feature = "dev")]
 use crate::dev::DevStore;
 use crate::exit::{Failure, Interruption};
@@ -382,7 +382,7 @@ impl Session {
     /// Returns the flag that hints about this workspace add: the flags that they repeat name the
     /// selected one.
     fn flag_for(&self, workspace: &Workspace) -> String {
-        if *workspace == self.workspace { String::new() } else { format!(" -w {workspace}") }
+        if *workspace == self.workspace { String::new() } else { flag("-w", workspace.as_str()) }
     }
 
     /// Reports what is unknown after the user stopped waiting, and what to do about it.

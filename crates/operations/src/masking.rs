@@ -172,6 +172,11 @@ impl Masking {
                 })
     }
 
+    /// Returns whether a text equals a hidden one.
+    pub(crate) fn hides_whole(&self, text: &str) -> bool {
+        self.is_masking() && self.copies.include(text)
+    }
+
     /// Returns whether a text is a copy of a hidden one, or contains one.
     pub(crate) fn hides_text(&self, text: &str) -> bool {
         self.is_masking()

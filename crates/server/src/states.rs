@@ -7,7 +7,7 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use futures_util::TryStreamExt as _;
-use remote_state_core::{HeaderReader, LockId, Progress, ReadOptions, StateMeta};
+use remote_state_core::{HeaderReader, LockId, Progress, ReadOptions, Seal, StateMeta};
 
 use crate::app::App;
 use crate::body::content_md5;
@@ -83,6 +83,9 @@ pub(crate) async fn delete(
         if let HeldLock::Gone(id) = held_lock(&context.policy, &place, id).await? {
             return Err(Failure::conflict(format!("the lock `{id}` is not held any more")));
         }
+        if let Some(seal) = seal_of(&place).await? {
+            return Err(Failure::conflict(format!("the state was not deleted: it was {seal}")));
+        }
         if context.policy.emptied == Emptied::Deny && !is_known_to_be_empty(&place).await? {
             return Err(Failure::conflict(
                 "the state was not deleted: it has resources, or cannot be read",
@@ -102,6 +105,16 @@ pub(crate) async fn delete(
         Ok(Response::new(Body::empty()))
     })
     .await?
+}
+
+/// Returns what the state says if it is sealed. Without the seal, clients would take the workspace
+/// for an empty one, and create everything again.
+async fn seal_of(place: &Place) -> Result<Option<Seal>, Failure> {
+    let options = ReadOptions::default().ignoring_digest();
+    match place.store.read(&place.workspace, &options).await? {
+        Some(read) => Ok(read.with_seal().await?.1),
+        None => Ok(None),
+    }
 }
 
 /// Returns whether there is no state, or a readable one without resources.

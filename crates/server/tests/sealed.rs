@@ -34,3 +34,17 @@ async fn a_sealed_state_is_handed_out_and_a_write_over_it_is_refused_with_its_se
         assert_eq!(read.body, sealed);
     }
 }
+
+/// Without the seal, clients would take the workspace for an empty one.
+#[tokio::test]
+async fn a_sealed_state_is_not_deleted() {
+    let server = start(|it| it).await;
+    let sealed = Bytes::from_static(SEALED.as_bytes());
+    let write = WriteMode::Create.into();
+    server.memory.write(&Workspace::default(), sealed.clone().into(), &write).await.unwrap();
+    let deleted = server.target.send("DELETE", "/state/default", None).await;
+    assert_eq!(deleted.status, 409);
+    let said = String::from_utf8_lossy(&deleted.body);
+    assert!(said.contains("was not deleted") && said.contains("s3://new/k"), "{said}");
+    assert_eq!(server.target.send("GET", "/state/default", None).await.body, sealed);
+}

@@ -51,8 +51,18 @@ pub(super) async fn run(session: &Session, args: &Find) -> Result<(), Failure> {
     let mut searched = find(places, query, usize::from(args.jobs));
     let mut tally = Tally::default();
     let mut rows = Vec::new();
-    while let Some(one) = searched.try_next().await? {
-        tally.take(session, args, one, &mut rows)?;
+    // What was found before a listing broke off is worth as much.
+    let mut broken_off = None;
+    loop {
+        match searched.try_next().await {
+            Ok(Some(one)) => tally.take(session, args, one, &mut rows)?,
+            Ok(None) => break,
+            Err(error) => {
+                let note = format!("the search broke off after {} states", tally.states);
+                broken_off = Some(error.with_context("note", note));
+                break;
+            }
+        }
     }
     if session.ui.is_json {
         let Tally { states, unreadable, skipped, matches } = tally;
@@ -64,7 +74,10 @@ pub(super) async fn run(session: &Session, args: &Find) -> Result<(), Failure> {
     } else if !rows.is_empty() {
         session.ui.table(&heads(args), rows)?;
     }
-    tally.outcome(session)
+    match broken_off {
+        Some(error) => Err(error.into()),
+        None => tally.outcome(session),
+    }
 }
 
 fn query(args: &Find) -> Result<Query, Failure> {

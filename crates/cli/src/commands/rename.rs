@@ -161,8 +161,11 @@ fn show_source(session: &Session, plan: &CopyPlan) {
 }
 
 fn show_rename(session: &Session, names: &Names, plan: &RenamePlan) {
-    let RenamePlan::Copy { copy, sealing, .. } = plan else { return };
     let ui = &session.ui;
+    let RenamePlan::Copy { copy, sealing, .. } = plan else {
+        ui.note(&format!("workspace `{}` was renamed to `{}` already", names.from, names.to));
+        return;
+    };
     show_source(session, copy);
     let locate = |name| session.store.location(name).state;
     match copy.target {

@@ -5,9 +5,11 @@
 //! of their commands and replaced by none, and each of them prints the sentence. The member
 //! `remote_state` says the same to programs.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use crate::advice::Advice;
@@ -88,6 +90,22 @@ struct Document {
     remote_state: Member,
 }
 
+/// What a sealed state has nothing of.
+#[derive(Deserialize)]
+struct Contents {
+    #[serde(default)]
+    outputs: Option<HashMap<String, IgnoredAny>>,
+    #[serde(default)]
+    resources: Option<Vec<IgnoredAny>>,
+}
+
+impl Contents {
+    fn are_empty(&self) -> bool {
+        self.outputs.as_ref().is_none_or(HashMap::is_empty)
+            && self.resources.as_ref().is_none_or(Vec::is_empty)
+    }
+}
+
 /// An object without members.
 #[derive(Default, Serialize)]
 struct Nothing {}
@@ -147,6 +165,12 @@ impl Seal {
             return None;
         }
         let found: Document = serde_json::from_slice(state).ok()?;
+        // What native clients can work with is a state, whatever else it says.
+        let contents: Contents = serde_json::from_slice(state).ok()?;
+        let is_version = found.terraform_version.starts_with(|c: char| c.is_ascii_digit());
+        if !contents.are_empty() || is_version {
+            return None;
+        }
         let Member { sealed, kind, to, run, serial, sha256, size, version } = found.remote_state;
         (sealed > 0).then_some(Self {
             kind,
@@ -293,6 +317,12 @@ mod tests {
             r#"{"version":4,"terraform_version":"1.11.4","remote_state":{"sealed":0,"kind":"moved"}}"#,
             r#"{"version":4,"terraform_version":"1.11.4","remote_state":{"kind":"moved"}}"#,
             r#"{"version":4,"terraform_version":"1.11.4","remote_state":1}"#,
+            // Native clients work with these.
+            r#"{"version":4,"terraform_version":"1.11.4","remote_state":{"sealed":1,"kind":"moved"}}"#,
+            r#"{"version":4,"terraform_version":"x","resources":[{}],
+                "remote_state":{"sealed":1,"kind":"moved"}}"#,
+            r#"{"version":4,"terraform_version":"x","outputs":{"a":{}},
+                "remote_state":{"sealed":1,"kind":"moved"}}"#,
             r#"{"version":4,"outputs":{"remote_state":{"sealed":1,"kind":"moved"}}}"#,
         ] {
             assert_eq!(Seal::of(text.as_bytes()), None, "{text}");

@@ -67,6 +67,14 @@ impl<'c> Comparer<'c> {
         if self.masking.hides_place(&a.place) || self.masking.hides_place(&b.place) {
             return self.push_hidden(path);
         }
+        // A text that is hidden elsewhere as a whole is hidden here as a whole too.
+        let is_copy = |side: &Side<'_, '_, '_>| match side.value {
+            Some(Json::Text(text)) => self.masking.hides_whole(text),
+            _ => false,
+        };
+        if is_copy(a) || is_copy(b) {
+            return self.push_hidden(path);
+        }
         if let (Some(Json::Text(one)), Some(Json::Text(other))) = (a.value, b.value)
             && let (Some(one), Some(other)) = (Json::parse_inside(one), Json::parse_inside(other))
         {

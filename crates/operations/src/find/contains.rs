@@ -13,6 +13,9 @@ const MOST_PLACES: usize = 20;
 /// parentheses.
 pub(crate) fn places(instance: &Json<'_>, attributes: &Json<'_>, text: &str) -> Vec<String> {
     let mut found = in_output(attributes, text);
+    if instance.text("index_key").is_some_and(|key| key.contains(text)) {
+        found.push("(key)".to_owned());
+    }
     if let Some(identity) = instance.get("identity") {
         search("(identity)", identity, text, &mut found);
     }

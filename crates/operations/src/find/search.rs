@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
 use remote_state_core::{
-    Error, ErrorKind, InstanceReader, ReadOptions, Result, StateFormat, StateHeader, StatePart,
-    StateStore, Workspace, as_version_4,
+    Error, ErrorKind, InstanceKey, InstanceReader, ReadOptions, Result, StateFormat, StateHeader,
+    StatePart, StateStore, Workspace, as_version_4,
 };
 use serde_json::value::RawValue;
 
@@ -105,6 +105,8 @@ struct Candidate {
 struct Found {
     kind: Kind,
     address: String,
+    /// The text of the key, and the address without it.
+    key: Option<(String, String)>,
     resource_type: Option<String>,
     provider: Option<String>,
     deposed: Option<String>,
@@ -185,6 +187,11 @@ impl<'q> Search<'q> {
                         continue;
                     }
                     let mut found = Found::new(Kind::Resource, address);
+                    if let Some(key) = instance.text("index_key") {
+                        let shown = InstanceKey::Text("(sensitive)".to_owned());
+                        let shown = head.address(shown).to_string();
+                        found.key = Some((key.to_owned(), shown));
+                    }
                     found.resource_type = Some(head.kind.clone());
                     found.provider = Some(head.provider.clone());
                     found.deposed = instance.text("deposed").map(ToOwned::to_owned);
@@ -208,9 +215,9 @@ impl<'q> Search<'q> {
     }
 
     fn finish(self) -> Vec<Match> {
-        let Self { masking, resources, outputs, checks, .. } = self;
+        let Self { masking, resources, outputs, checks, query, .. } = self;
         let all = resources.into_iter().chain(outputs).chain(checks);
-        all.map(|found| found.shown(&masking)).collect()
+        all.map(|found| found.shown(&masking, query.value())).collect()
     }
 }
 
@@ -219,6 +226,7 @@ impl Found {
         Self {
             kind,
             address,
+            key: None,
             resource_type: None,
             provider: None,
             deposed: None,
@@ -248,7 +256,13 @@ impl Found {
     }
 
     /// Hides copies of what the whole state hides.
-    fn shown(self, masking: &Masking) -> Match {
+    fn shown(self, masking: &Masking, value: Option<&str>) -> Match {
+        let is_secret =
+            |key: &str| masking.hides_text(key) || value.is_some_and(|value| key.contains(value));
+        let address = match self.key {
+            Some((key, shown)) if is_secret(&key) => shown,
+            _ => self.address,
+        };
         let unmarked = Marks::default();
         let hide = |shown: Shown| match shown.json() {
             Some(json) => match Json::parse(json.get()) {
@@ -260,7 +274,7 @@ impl Found {
         let id = self.id.map(Shown::Value);
         Match {
             kind: self.kind,
-            address: self.address,
+            address,
             resource_type: self.resource_type,
             provider: self.provider,
             deposed: self.deposed,

@@ -2,12 +2,16 @@
 
 use bytes::Bytes;
 use remote_state_core::{
-    Author, ContentHash, Error, ErrorKind, Lineage, Outgoing, ReadOptions, Result, Seal,
+    Advice, Author, ContentHash, Error, ErrorKind, Lineage, Outgoing, ReadOptions, Result, Seal,
     StateBytes, StateFormat, StateHeader, StateMeta, StateStore, Workspace, WriteMode,
     WriteOptions, with_lineage,
 };
 
 use super::{check_different, names};
+
+/// What it means if the target has a state of the lineage that is to be written.
+const SAME_LINEAGE: &str = "it has the same lineage: a rename that was not finished, or a copy; the \
+                            one with the higher serial is in use";
 
 /// The operation of an error about a state that cannot get another lineage.
 pub const REPLACE_LINEAGE: &str = "replace lineage";
@@ -150,19 +154,37 @@ async fn prove(store: &dyn StateStore, plan: &CopyPlan, hash: ContentHash) -> Re
 }
 
 /// Puts back what was at the target before the copy was written there with this description.
+///
+/// # Errors
+/// `PreconditionFailed` if the copy was there before, or is another state by now: then it stays.
 pub(super) async fn withdraw(
     store: &dyn StateStore,
     plan: &CopyPlan,
     written: &StateMeta,
 ) -> Result<()> {
     match &plan.target {
-        // The lock of the target is held, and what is there was read back a moment ago.
-        Target::Absent | Target::Same(_) => store.delete(&plan.to).await,
+        // It is not of this run, and somebody may work with it.
+        Target::Same(_) => Err(left("it was there before")),
+        Target::Absent => {
+            let options = ReadOptions::default().ignoring_digest();
+            let found = match store.read(&plan.to, &options).await? {
+                Some(read) => read.collect().await?,
+                None => return Ok(()),
+            };
+            if found.bytes != plan.new || found.meta.etag != written.etag {
+                return Err(left("it is another state by now"));
+            }
+            store.delete(&plan.to).await
+        }
         Target::WayBack(sealed) => {
             let options = over(written).into();
             store.write(&plan.to, Outgoing::from(sealed.bytes.clone()), &options).await.map(drop)
         }
     }
+}
+
+fn left(reason: &str) -> Error {
+    Error::new(ErrorKind::PreconditionFailed, "rename", format!("it stays: {reason}"))
 }
 
 /// Returns the precondition of a write that replaces what has this description.
@@ -219,9 +241,19 @@ pub(super) async fn target(
         Some(seal) if way_back.is_some_and(|from| names(&seal, from)) => Ok(Target::WayBack(found)),
         Some(seal) => Err(exists.with_context("note", format!("it is sealed: {seal}"))),
         None => Err(match StateHeader::parse(&found.bytes) {
-            Ok(header) => exists
-                .with_context("serial", header.serial)
-                .with_context("lineage", &header.lineage),
+            Ok(header) => {
+                let is_of_it =
+                    StateHeader::parse(new).is_ok_and(|new| new.lineage == header.lineage);
+                let exists = exists
+                    .with_context("serial", header.serial)
+                    .with_context("lineage", &header.lineage);
+                if is_of_it {
+                    // A later state of the same lineage is the last thing to delete.
+                    exists.with_context("note", SAME_LINEAGE).with_advice(Advice::CompareStored)
+                } else {
+                    exists
+                }
+            }
             Err(_) => exists,
         }),
     }

@@ -17,6 +17,7 @@ use remote_state_core::{
 };
 
 pub use self::copy::{CopyOptions, CopyPlan, REPLACE_LINEAGE, Target, copy, plan_copy};
+use crate::heading::{Depth, Heading, read_heading};
 use crate::seal::{Destination, Sealing};
 
 /// How to rename.
@@ -118,10 +119,20 @@ pub async fn plan_rename(
         source => source?,
     };
     if let Some(seal) = Seal::of(&source.bytes) {
-        if names(&seal, to) && has_state(store, to).await? {
+        if names(&seal, to) && has_the_state(store, to, &source, &seal).await? {
             return Ok(RenamePlan::Done { sealed: source });
         }
-        return Err(seal.refusal("rename", &store.location(from).state));
+        let refusal = seal.refusal("rename", &store.location(from).state);
+        return Err(match (names(&seal, to), &seal.before.version) {
+            (true, Some(version)) => refusal.with_context(
+                "note",
+                format!("workspace `{to}` has no later state of it; it was version `{version}`"),
+            ),
+            (true, None) => {
+                refusal.with_context("note", format!("workspace `{to}` has no later state of it"))
+            }
+            (false, _) => refusal,
+        });
     }
     let header = StateHeader::parse(&source.bytes)?;
     let sealing = if options.leaves_source {
@@ -157,28 +168,51 @@ pub async fn rename(
         }
         RenamePlan::Copy { copy, sealing } => (copy, sealing),
     };
-    let meta = copy(store, copied, author).await?;
+    let (source, target) = (store.location(from).state, store.location(&copied.to).state);
+    let both = format!(
+        "a copy is at `{target}`, and `{source}` is still in use: use the copy only after the same \
+         rename has succeeded"
+    );
+    let meta = copy(store, copied, author).await.map_err(|error| match error.kind() {
+        // The store refused to write the copy.
+        ErrorKind::PreconditionFailed if error.context().is_empty() => error,
+        _ => error.with_context("note", both.clone()),
+    })?;
     let Some(sealing) = sealing else { return Ok(Renamed::Written(meta)) };
     let Err(error) = sealing.carry_out(store, from, &copied.source.meta, author).await else {
         return Ok(Renamed::Written(meta));
     };
-    let source = store.location(from).state;
-    if error.kind() != ErrorKind::PreconditionFailed || is_sealed(store, from).await {
-        let note = format!(
-            "`{}` has the state; the same rename again goes on from there",
-            store.location(&copied.to).state
-        );
-        return Err(error.with_context("note", note));
-    }
-    // The copy is older than the source: nobody may take it for the state.
-    let message = format!("`{source}` was changed while it was renamed");
-    let changed = Error::new(ErrorKind::PreconditionFailed, "rename", message);
-    Err(match copy::withdraw(store, copied, &meta).await {
-        Ok(()) => changed.with_context("note", "the copy was removed; nothing was renamed"),
-        Err(left) => changed
-            .with_context("note", format!("the copy is still there: {}", left.message()))
-            .with_context("copy", store.location(&copied.to).state),
-    })
+    let is_changed = error.kind() == ErrorKind::PreconditionFailed;
+    let note = match look(store, from).await {
+        Found::Live if is_changed => {
+            // The copy may be older than the source: nobody may take it for the state.
+            let withdrawn = copy::withdraw(store, copied, &meta).await;
+            let message = format!("`{source}` was not sealed: it was changed, or its lock is gone");
+            let changed = Error::new(ErrorKind::PreconditionFailed, "rename", message)
+                .because(error.message())
+                .with_source(error);
+            return Err(match withdrawn {
+                Ok(()) => changed.with_context("note", "the copy was removed; nothing was renamed"),
+                Err(left) => {
+                    changed.with_context("note", both).with_context("copy", left.message())
+                }
+            });
+        }
+        Found::Live => both,
+        Found::Sealed(seal) if names(&seal, &copied.to) => {
+            format!("`{target}` has the state; the same rename again goes on from there")
+        }
+        Found::Sealed(seal) => format!(
+            "`{source}` was sealed by somebody else ({seal}), and a copy is at `{target}`: only \
+             one of the two may be used"
+        ),
+        Found::Absent => format!("`{source}` is gone, and the copy at `{target}` is what is left"),
+        Found::Unclear => format!(
+            "a copy is at `{target}`, and whether `{source}` is sealed is not known: look at both \
+             before either is used"
+        ),
+    };
+    Err(error.with_context("note", note))
 }
 
 /// Returns whether an encrypted state is about to be replaced by a plain document.
@@ -206,19 +240,52 @@ async fn sealed_for(
         return Ok(None);
     };
     let found = read.collect().await?;
-    let is_for_target = Seal::of(&found.bytes).is_some_and(|seal| names(&seal, to));
-    Ok(if is_for_target && has_state(store, to).await? { Some(found) } else { None })
+    match Seal::of(&found.bytes).filter(|seal| names(seal, to)) {
+        Some(seal) if has_the_state(store, to, &found, &seal).await? => Ok(Some(found)),
+        _ => Ok(None),
+    }
 }
 
-async fn has_state(store: &dyn StateStore, workspace: &Workspace) -> Result<bool> {
-    Ok(store.read(workspace, &ReadOptions::default().with_limit(1)).await?.is_some())
-}
-
-/// Returns whether a state is known to be sealed.
-async fn is_sealed(store: &dyn StateStore, workspace: &Workspace) -> bool {
+/// Returns whether a workspace has the state that was sealed, or a later one of its lineage.
+async fn has_the_state(
+    store: &dyn StateStore,
+    workspace: &Workspace,
+    sealed: &StateBytes,
+    seal: &Seal,
+) -> Result<bool> {
     let options = ReadOptions::default().ignoring_digest();
-    match store.read(workspace, &options).await {
-        Ok(Some(read)) => matches!(read.with_seal().await, Ok((_, Some(_)))),
-        _ => false,
+    let heading = read_heading(store, workspace, &options, Depth::Whole).await?;
+    let Some(Heading { header: Ok(Some(found)), seal: None, .. }) = heading else {
+        return Ok(false);
+    };
+    let lineage = StateHeader::parse(&sealed.bytes)?.lineage;
+    Ok(found.lineage == lineage && found.serial >= seal.before.serial)
+}
+
+/// What is stored at the source of a rename that could not seal it.
+enum Found {
+    /// A state that is no seal.
+    Live,
+    Sealed(Seal),
+    /// The store says that nothing is there.
+    Absent,
+    /// It cannot be read, or is no state.
+    Unclear,
+}
+
+async fn look(store: &dyn StateStore, workspace: &Workspace) -> Found {
+    let options = ReadOptions::default().ignoring_digest();
+    let read = match store.read(workspace, &options).await {
+        Ok(Some(read)) => read.collect().await,
+        Ok(None) => return Found::Absent,
+        Err(_) => return Found::Unclear,
+    };
+    match read {
+        Ok(read) => match Seal::of(&read.bytes) {
+            Some(seal) => Found::Sealed(seal),
+            None if StateHeader::parse(&read.bytes).is_ok() => Found::Live,
+            None => Found::Unclear,
+        },
+        Err(_) => Found::Unclear,
     }
 }

@@ -194,3 +194,55 @@ fn the_locks_of_two_workspaces_are_taken_in_one_order() {
     assert_eq!(lock_order(&store, &a, &b), [&a, &b]);
     assert_eq!(lock_order(&store, &b, &a), [&a, &b]);
 }
+
+/// Plans a rename of `a` to `b`, changes the store, and renames.
+async fn renamed_after(store: &MemoryStore, change: impl AsyncFnOnce(&MemoryStore)) -> Error {
+    let plan = planned(store, "a", "b").await.unwrap();
+    change(store).await;
+    rename(store, &name("a"), &plan, &Author::default()).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn the_copy_of_a_state_that_is_gone_meanwhile_stays() {
+    let store = MemoryStore::new();
+    write(&store, "a", STATE).await;
+    let error = renamed_after(&store, async |store| store.delete(&name("a")).await.unwrap()).await;
+    assert!(format!("{:?}", error.context()).contains("is what is left"), "{error:?}");
+    assert_eq!(stored(&store, "b").await.as_deref(), Some(STATE), "it is the only one");
+}
+
+#[tokio::test]
+async fn a_copy_that_was_there_before_stays_although_the_source_has_changed() {
+    let store = MemoryStore::new();
+    write(&store, "a", STATE).await;
+    write(&store, "b", STATE).await;
+    let newer = STATE.replace("42", "43");
+    let error = renamed_after(&store, async |store| write(store, "a", &newer).await).await;
+    assert_eq!(error.kind(), ErrorKind::PreconditionFailed);
+    assert!(format!("{:?}", error.context()).contains("still in use"), "{error:?}");
+    assert_eq!(stored(&store, "b").await.as_deref(), Some(STATE), "somebody may work with it");
+    assert_eq!(stored(&store, "a").await, Some(newer));
+}
+
+#[tokio::test]
+async fn a_state_that_somebody_else_sealed_meanwhile_leaves_the_copy() {
+    let store = MemoryStore::new();
+    write(&store, "a", STATE).await;
+    let error = renamed_after(&store, async |store| drop(renamed(store, "a", "c").await)).await;
+    assert!(format!("{:?}", error.context()).contains("by somebody else"), "{error:?}");
+    assert_eq!(stored(&store, "b").await.as_deref(), Some(STATE));
+}
+
+#[tokio::test]
+async fn a_rename_is_done_only_if_its_state_is_there() {
+    let store = MemoryStore::new();
+    write(&store, "a", STATE).await;
+    drop(renamed(&store, "a", "b").await.unwrap());
+    for other in [STATE.replace("\"l\"", "\"m\""), STATE.replace("42", "41")] {
+        write(&store, "b", &other).await;
+        assert_eq!(kind(renamed(&store, "a", "b").await), ErrorKind::PreconditionFailed, "{other}");
+    }
+    write(&store, "b", STATE).await;
+    drop(renamed(&store, "b", "c").await.unwrap());
+    assert_eq!(kind(renamed(&store, "a", "b").await), ErrorKind::PreconditionFailed, "a seal");
+}

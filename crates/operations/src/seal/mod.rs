@@ -120,7 +120,10 @@ fn sentence(destination: Destination<'_>, now: Timestamp) -> String {
         }
         Destination::Workspace(name) => {
             let whole = format!("renamed to {name} on {date}; terraform workspace select {name}");
-            if whole.chars().count() <= LONGEST_SENTENCE {
+            // People paste the command, and quotes are not possible in a seal.
+            let is_word = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+            let is_plain = !name.as_str().starts_with('-') && name.as_str().chars().all(is_word);
+            if is_plain && whole.chars().count() <= LONGEST_SENTENCE {
                 return whole;
             }
             let rest = format!(" on {date}; select that workspace");
