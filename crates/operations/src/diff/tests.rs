@@ -403,3 +403,20 @@ fn what_is_no_state_is_refused_with_its_side() {
     assert_eq!(error.context(), [("state", "the second one".to_owned())]);
     assert!(!format!("{error:?}").contains("hunter2"));
 }
+
+/// The number inside is no scalar that the whole state hides, but the text around it is.
+#[test]
+fn a_copy_of_a_hidden_text_is_hidden_as_a_whole_also_if_it_is_json() {
+    let states = ["123456", "654321"].map(|pin| {
+        let json = format!(r#"{{\"pin\":{pin}}}"#);
+        [
+            resource("a", &instance(&format!(r#""id":"1","db_credentials":"{json}""#))),
+            resource("b", &instance(&format!(r#""id":"2","content":"{json}""#))),
+        ]
+    });
+    let [before, after] = &states;
+    assert_eq!(
+        lines(before, after),
+        ["changed t.a", "  db_credentials hidden hidden", "changed t.b", "  content hidden hidden"]
+    );
+}

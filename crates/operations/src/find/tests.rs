@@ -140,6 +140,21 @@ async fn a_value_that_nothing_marks_is_not_shown_to_who_looks_for_it() {
     );
 }
 
+/// The key of an instance may be the leaked value, and is a part of its address.
+#[tokio::test]
+async fn a_value_in_a_key_is_found_and_not_shown() {
+    let state = r#"{"version":4,"serial":1,"lineage":"l","resources":[{"type":"t","name":"n",
+        "instances":[{"index_key":"leaked-value","attributes":{"id":"1"}},
+        {"index_key":"other","attributes":{"id":"2"}}]}]}"#;
+    let query = Query { value: Some("leaked-value".into()), ..Query::default() };
+    assert_eq!(
+        found(&[("default", state)], query).await,
+        ["default t.n[\"(sensitive)\"] \"1\" at (key)"]
+    );
+    let query = Query { id: pattern("2"), ..Query::default() };
+    assert_eq!(found(&[("default", state)], query).await, ["default t.n[\"other\"] \"2\""]);
+}
+
 #[tokio::test]
 async fn values_that_are_asked_for_are_shown_masked() {
     let show =
