@@ -193,11 +193,17 @@ fn refused(server: &S3Server) {
     case.place.put_state("prod", state(7));
     let exists = format!(
         "error: workspace `prod` has a state already\n  state    s3://BUCKET/env:/prod/KEY\n  \
-         serial   7\n  lineage  {LINEAGE}\n\nhint: look at it with `remote-state pull -w prod`; if \
-         it is not needed, delete it with `remote-state workspace delete prod`\n"
+         serial   7\n  lineage  {LINEAGE}\n  note     it has the same lineage: a rename that was \
+         not finished, or a copy; the one with the higher serial is in use\n\nhint: compare the two \
+         before anything is deleted\n"
     );
     case.expect(case.remote_state("workspace rename dev prod --yes"), 5, "", &exists);
     case.run(case.remote_state("workspace copy dev prod --yes --keep-lineage")).code(5);
+    case.place.put_state("other", state(7).replace(LINEAGE, "another"));
+    case.run(case.remote_state("workspace rename dev other --yes"))
+        .code(5)
+        .says("if it is not needed, delete it with `remote-state")
+        .says("workspace delete other`");
     assert_eq!(case.place.state("dev").unwrap(), state(3));
     assert_eq!(case.place.state("prod").unwrap(), state(7));
     assert_free(&case);

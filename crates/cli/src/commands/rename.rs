@@ -83,6 +83,9 @@ pub(crate) async fn rename(session: &Session, args: &Rename) -> Result<(), Failu
     };
     if args.how.dry_run {
         let plan = planned.await?;
+        if !matches!(plan, RenamePlan::Copy { .. }) {
+            report_rename(session, &names, &plan, &Renamed::Already);
+        }
         return answer_rename(session, &names, &plan, None);
     }
     let work = async {
@@ -161,11 +164,8 @@ fn show_source(session: &Session, plan: &CopyPlan) {
 }
 
 fn show_rename(session: &Session, names: &Names, plan: &RenamePlan) {
+    let RenamePlan::Copy { copy, sealing, .. } = plan else { return };
     let ui = &session.ui;
-    let RenamePlan::Copy { copy, sealing, .. } = plan else {
-        ui.note(&format!("workspace `{}` was renamed to `{}` already", names.from, names.to));
-        return;
-    };
     show_source(session, copy);
     let locate = |name| session.store.location(name).state;
     match copy.target {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use remote_state_core::{
-    Advice, Author, ContentHash, Error, ErrorKind, Lineage, Outgoing, ReadOptions, Result, Seal,
+    Author, ContentHash, Error, ErrorKind, Lineage, Outgoing, ReadOptions, Result, Seal,
     StateBytes, StateFormat, StateHeader, StateMeta, StateStore, Workspace, WriteMode,
     WriteOptions, with_lineage,
 };
@@ -249,7 +249,9 @@ pub(super) async fn target(
                     .with_context("lineage", &header.lineage);
                 if is_of_it {
                     // A later state of the same lineage is the last thing to delete.
-                    exists.with_context("note", SAME_LINEAGE).with_advice(Advice::CompareStored)
+                    exists
+                        .with_context("note", SAME_LINEAGE)
+                        .with_hint("compare the two before anything is deleted")
                 } else {
                     exists
                 }
