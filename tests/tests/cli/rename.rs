@@ -194,8 +194,8 @@ fn refused(server: &S3Server) {
     let exists = format!(
         "error: workspace `prod` has a state already\n  state    s3://BUCKET/env:/prod/KEY\n  \
          serial   7\n  lineage  {LINEAGE}\n  note     it has the same lineage: a rename that was \
-         not finished, or a copy; the one with the higher serial is in use\n\nhint: compare the two \
-         before anything is deleted\n"
+         not finished, or a copy; the one with the higher serial is in use\n\nhint: compare the \
+         two before anything is deleted\n"
     );
     case.expect(case.remote_state("workspace rename dev prod --yes"), 5, "", &exists);
     case.run(case.remote_state("workspace copy dev prod --yes --keep-lineage")).code(5);
