@@ -55,7 +55,8 @@ pub(crate) struct Args {
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     suite: Vec<String>,
     /// Run the long form of the suites that have one, `fuzz` and `races`: a minute for each target
-    /// instead of seconds, and a thousand rounds instead of a few
+    /// instead of seconds, and a thousand rounds instead of a few, with the command as it is
+    /// released
     #[arg(long)]
     long: bool,
     /// Print the output of every suite as it arrives, instead of only the end of what a failing
@@ -117,8 +118,17 @@ pub(crate) fn run_suites(workspace: &Workspace, args: &Args) -> Result<Vec<Row>>
         .then(|| std::thread::spawn(move || crate::tools::clients::install_all(&target_dir)));
     let built = selection.build(workspace).and_then(|suites| {
         // Only the end-to-end suites use the binary and other programs.
-        let product =
-            selection.end_to_end().then(|| workspace.build_product_as_tested()).transpose()?;
+        let product = selection
+            .end_to_end()
+            .then(|| {
+                // A thousand rounds start tens of thousands of processes.
+                if args.long {
+                    workspace.build_product()
+                } else {
+                    workspace.build_product_as_tested()
+                }
+            })
+            .transpose()?;
         let needed = selection.needed_setups(&suites)?;
         Ok((suites, product, needed))
     });
