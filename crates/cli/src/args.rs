@@ -85,7 +85,14 @@ pub(crate) struct Global {
     )]
     pub(crate) dev: Option<Dev>,
     /// Wait this long for a lock that someone else holds, such as `30s` or `5m`
-    #[arg(long, value_name = "DURATION", global = true, value_parser = duration, default_value = "0s", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        global = true,
+        value_parser = duration,
+        default_value = "0s",
+        hide_default_value = true
+    )]
     pub(crate) lock_timeout: Duration,
     /// Answer in JSON
     #[arg(long, global = true)]

@@ -27,8 +27,8 @@ pub(crate) enum Depth {
 pub(crate) struct Heading {
     /// The store's description of the state.
     pub(crate) meta: StateMeta,
-    /// The header; `None` if the bytes that were read do not have it. The error says why they are no
-    /// state.
+    /// The header; `None` if the bytes that were read do not have it. The error says why they are
+    /// no state.
     pub(crate) header: Result<Option<StateHeader>>,
     /// Whether the bytes begin as those of every state do, so that they may have a serial although
     /// the header cannot be read.

@@ -1,7 +1,7 @@
 //! Output and checks that several commands share.
 
 use remote_state::{Error, ErrorKind, Seal, StateMeta, StateRead, Workspace};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::exit::Failure;
 use crate::session::Session;
@@ -12,6 +12,11 @@ pub(super) fn with_warning(mut answer: Value, warning: Option<String>) -> Value 
         answer["warning"] = warning.into();
     }
     answer
+}
+
+/// Returns what a seal says, as JSON.
+pub(super) fn seal_json(seal: &Seal) -> Value {
+    json!({"kind": seal.kind.as_str(), "to": seal.to})
 }
 
 /// Creates the failure for a workspace without a state.

@@ -9,7 +9,7 @@ use remote_state_operations::history::{
 use serde_json::{Value, json};
 
 use crate::args;
-use crate::commands::common::no_state;
+use crate::commands::common::{no_state, seal_json};
 use crate::exit::{Failure, operation_words};
 use crate::session::Session;
 
@@ -168,7 +168,7 @@ fn entry_json(entry: &HistoryEntry) -> Value {
         "serial": header.map(|header| header.serial),
         "lineage": lineage,
         "terraform_version": header.and_then(|header| header.terraform_version.as_deref()),
-        "sealed": entry.seal.as_ref().map(|seal| json!({"kind": seal.kind.as_str(), "to": seal.to})),
+        "sealed": entry.seal.as_ref().map(seal_json),
         "writer": entry.writer.as_ref().map(writer_json),
         "notes": entry.notes.iter().map(note).collect::<Vec<_>>(),
         "error": entry.error.as_ref().map(Error::message),

@@ -8,6 +8,7 @@ use remote_state_operations::restore::{
 use serde_json::{Value, json};
 
 use crate::args::{Restore, RestoreHow, Undelete, operand};
+use crate::commands::common::seal_json;
 use crate::commands::held::{check_held, check_still_held};
 use crate::commands::history::moment;
 use crate::exit::Failure;
@@ -304,6 +305,6 @@ fn stored_json(state: &Stored) -> Value {
         "serial": state.header.serial,
         "lineage": state.header.lineage.as_str(),
         "size": state.meta.size_bytes,
-        "sealed": state.seal.as_ref().map(|seal| json!({"kind": seal.kind.as_str(), "to": seal.to})),
+        "sealed": state.seal.as_ref().map(seal_json),
     })
 }

@@ -107,9 +107,11 @@ async fn new(session: &Session, name: Name) -> Result<(), Failure> {
         quoted(name.as_str())
     ));
     if session.ui.is_json {
-        session.ui.json(
-            &json!({"version": 1, "workspace": name.as_str(), "state": session.store.location(&name).state}),
-        )?;
+        session.ui.json(&json!({
+            "version": 1,
+            "workspace": name.as_str(),
+            "state": session.store.location(&name).state,
+        }))?;
     }
     Ok(())
 }

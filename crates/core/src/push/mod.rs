@@ -7,8 +7,8 @@
 //! A stored state that does not match its digest is data here, not an error. A writer that holds
 //! the lock may continue if it writes the stored bytes again or their direct successor: then an
 //! interrupted write left the mismatch behind, and the push repairs it. Every other mismatch is
-//! `DigestMismatch`. A stored state that is sealed stays, whatever the rules are. If the bytes are equal, the push records only the digest, also one that is
-//! missing, under the same lock.
+//! `DigestMismatch`. A stored state that is sealed stays, whatever the rules are. If the bytes are
+//! equal, the push records only the digest, also one that is missing, under the same lock.
 
 mod compare;
 mod rules;

@@ -163,7 +163,8 @@ async fn values_that_are_asked_for_are_shown_masked() {
     assert_eq!(
         found(&[("default", NETWORK)], query).await,
         [
-            "default module.net.aws_vpc.main[\"a\"] \"vpc-1\" tags={\"Team\":\"core\"} copy=hidden result= none.at.all=",
+            "default module.net.aws_vpc.main[\"a\"] \"vpc-1\" tags={\"Team\":\"core\"} copy=hidden \
+             result= none.at.all=",
             "default random_password.p \"none\" tags= copy= result=hidden none.at.all=",
         ]
     );

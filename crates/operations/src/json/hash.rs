@@ -14,7 +14,9 @@ pub enum ArrayOrder {
     Counts,
 }
 
-/// Hashes values so that equal ones have equal hashes: the order of members does not count. The keys are random, so nobody can choose values that collide.
+/// Hashes values so that equal ones have equal hashes: the order of members does not count.
+///
+/// The keys are random, so that the author of a state cannot choose values that collide.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct JsonHasher {
     keys: [RandomState; 2],

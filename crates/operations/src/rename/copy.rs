@@ -10,8 +10,8 @@ use remote_state_core::{
 use super::{check_different, names};
 
 /// What it means if the target has a state of the lineage that is to be written.
-const SAME_LINEAGE: &str = "it has the same lineage: a rename that was not finished, or a copy; the \
-                            one with the higher serial is in use";
+const SAME_LINEAGE: &str = "it has the same lineage: a rename that was not finished, or a copy; \
+                            the one with the higher serial is in use";
 
 /// The operation of an error about a state that cannot get another lineage.
 pub const REPLACE_LINEAGE: &str = "replace lineage";

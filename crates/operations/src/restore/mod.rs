@@ -1,8 +1,8 @@
 //! Making an older version of a state the current one again.
 //!
 //! A restored state is a new write: its serial is one above every serial that its lineage ever had.
-//! With its old serial a plan that was saved for another state of that serial would pass for current
-//! and be applied. Only the digits of the serial change.
+//! With its old serial, a plan that was saved for another state of that serial would pass for
+//! current and be applied. Only the digits of the serial change.
 //!
 //! The caller holds the lock from [`plan`] to the end of [`carry_out`].
 

@@ -21,7 +21,8 @@ use remote_state_core::with_serial;
 ///
 /// # Errors
 /// `NotFound` if there is no such version; `PreconditionFailed` if it is of another lineage, if it
-/// has no serial that can be raised, or if the replaced state would be lost; any error of the store.
+/// has no serial that can be raised, or if the replaced state would be lost; any error of the
+/// store.
 pub async fn plan(
     store: &dyn StateStore,
     workspace: &Workspace,

@@ -38,8 +38,8 @@ pub(super) fn of_lineage(header: &StateHeader, chosen: &Stored) -> Option<Serial
 /// Finds the highest serial that the lineage of the chosen state has among the stored versions.
 ///
 /// # Errors
-/// The reason why the header of a version cannot be read, unless that was allowed: its serial may be
-/// the highest.
+/// The reason why the header of a version cannot be read, unless that was allowed: its serial may
+/// be the highest.
 pub(super) async fn serials(
     store: &dyn StateStore,
     workspace: &Workspace,
