@@ -1,6 +1,7 @@
 //! The Tablestore table: lock rows and digest rows as Terraform 0.13 and later write them.
 
 mod client;
+mod failures;
 mod message;
 mod plain_buffer;
 mod sign;

@@ -1,4 +1,4 @@
-//! One method for each call of the API, and the meaning of its error codes. No policy here.
+//! One method for each call of the API. No policy here.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,14 +6,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
+use remote_state_core::ErrorKind;
 use remote_state_core::config::ResolvedConfig;
 use remote_state_core::provider::{TableBackend, TableRow};
-use remote_state_core::{Advice, Error, ErrorKind};
 use url::Url;
 
 use crate::client::{AttemptCount, in_time, is_about_time};
 use crate::config::{S3Config, keys};
 use crate::dialect::{Dialect, DialectName};
+use crate::dynamodb::failures::{NO_TABLE, meaning};
 use crate::error::{About, Failure, Outcome, aws_command, clocks_differ, failure_by};
 use crate::layout::item_url;
 use crate::transport::Trust;
@@ -24,9 +25,6 @@ const KEY: &str = "LockID";
 /// The maximum length of a partition key, in bytes:
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>.
 const LONGEST_ID: usize = 2048;
-
-/// For the reply of a proxy or a login page that accepts every request.
-const NO_TABLE: &str = "what answers there does not answer as DynamoDB does";
 
 /// A connection to one table.
 #[derive(Clone, Debug)]
@@ -334,108 +332,9 @@ fn once() -> aws_sdk_dynamodb::config::Builder {
     aws_sdk_dynamodb::config::Builder::new().retry_config(RetryConfig::disabled())
 }
 
-/// Codes and sentences:
-/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html>.
-fn meaning(about: About<'_>, status: u16, code: &str) -> (Outcome, Error) {
-    match code {
-        // "The conditional request failed."
-        "ConditionalCheckFailedException" => (
-            Outcome::ConditionFailed,
-            about.error(ErrorKind::PreconditionFailed, "it is not what it was expected to be"),
-        ),
-        // "Operation was rejected because there is an ongoing transaction for the item."
-        "TransactionConflictException" => (
-            Outcome::Conflict,
-            about.error(ErrorKind::Unavailable, "the table is busy with another request for it"),
-        ),
-        // "Requested resource not found": a missing item is no error, so this is about the table.
-        "ResourceNotFoundException" => (
-            Outcome::Refused,
-            Error::new(
-                ErrorKind::TableMissing,
-                about.operation,
-                format!("table `{}` does not exist at {}", about.bucket, about.store),
-            )
-            .with_context("set in", about.config.origin(keys::DYNAMODB_TABLE))
-            .with_advice(Advice::CheckKeys(vec!["dynamodb_table", "region", "endpoints.dynamodb"]))
-            .with_hint(
-                "a lock table needs the partition key `LockID` of type string, and no sort key",
-            ),
-        ),
-        // "You do not have permission."
-        "AccessDeniedException" => (
-            Outcome::Refused,
-            about.error(ErrorKind::PermissionDenied, "access denied").with_hint(
-                "needed are `dynamodb:GetItem`, `dynamodb:PutItem` and `dynamodb:DeleteItem` on \
-                 the table",
-            ),
-        ),
-        // "The request must contain a valid (registered) AWS Access Key ID." and similar.
-        "UnrecognizedClientException"
-        | "InvalidSignatureException"
-        | "IncompleteSignatureException"
-        | "IncompleteSignature"
-        | "InvalidClientTokenId"
-        | "ExpiredTokenException"
-        | "MissingAuthenticationTokenException" => (
-            Outcome::Refused,
-            about
-                .error(
-                    ErrorKind::CredentialInvalid,
-                    &format!("{} does not accept the credentials ({code})", about.store),
-                )
-                .with_context("credentials", about.credentials)
-                .with_advice(Advice::CheckCredentials),
-        ),
-        // "You exceeded your maximum allowed provisioned throughput." DynamoDB refuses these
-        // requests before it does anything.
-        "ProvisionedThroughputExceededException"
-        | "RequestLimitExceeded"
-        | "ThrottlingException"
-        | "Throttling"
-        | "LimitExceededException" => (
-            Outcome::Unsent,
-            about
-                .error(ErrorKind::RateLimited, "the table asks for fewer requests")
-                .with_hint("raise the table's capacity, or let it bill on demand"),
-        ),
-        // "One or more of the required parameters was missing": the table has another key.
-        "ValidationException" => (
-            Outcome::Refused,
-            about
-                .error(
-                    ErrorKind::Unsupported,
-                    &format!("table `{}` does not take it ({code})", about.bucket),
-                )
-                .with_hint(
-                    "a lock table needs the partition key `LockID` of type string, and no sort key",
-                ),
-        ),
-        // A 200 with contents that are not DynamoDB's.
-        _ if status < 300 => (Outcome::Unknown, about.error(ErrorKind::Unavailable, NO_TABLE)),
-        _ if status >= 500 => (
-            Outcome::Unknown,
-            about.error(
-                ErrorKind::Unavailable,
-                &format!("{} failed (status {status}, {code})", about.store),
-            ),
-        ),
-        _ => (
-            Outcome::Refused,
-            about.error(
-                ErrorKind::Unexpected,
-                &format!("{} refused it (status {status}, {code})", about.store),
-            ),
-        ),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use remote_state_core::config::Origin;
-
     use super::*;
-    use crate::PROVIDER;
 
     #[test]
     fn only_amazon_behind_a_certificate_is_taken_at_its_word() {
@@ -451,51 +350,5 @@ mod tests {
             assert_eq!(Witness::of(url.as_ref(), &Trust::System), witness, "{endpoint:?}");
             assert_eq!(Witness::of(url.as_ref(), &Trust::Anybody), Witness::None, "{endpoint:?}");
         }
-    }
-
-    #[test]
-    fn codes_are_told_apart_by_what_they_leave_behind() {
-        let pairs = [("bucket", "b"), ("key", "k"), ("region", "eu-west-1")];
-        let config = ResolvedConfig::from_pairs(&PROVIDER, pairs).unwrap();
-        let table_set_in = Origin::file("main.tf", 5);
-        let config = config.with(keys::DYNAMODB_TABLE, "locks".to_owned(), table_set_in);
-        let about = About {
-            operation: "lock",
-            object: "dynamodb://locks/b/k",
-            bucket: "locks",
-            store: "DynamoDB in `eu-west-1`",
-            region: "eu-west-1",
-            config: &config,
-            credentials: "the machine",
-            endpoint: keys::ENDPOINTS_DYNAMODB,
-        };
-        for (status, code, outcome, kind) in [
-            (
-                400,
-                "ConditionalCheckFailedException",
-                Outcome::ConditionFailed,
-                ErrorKind::PreconditionFailed,
-            ),
-            (400, "TransactionConflictException", Outcome::Conflict, ErrorKind::Unavailable),
-            (400, "ResourceNotFoundException", Outcome::Refused, ErrorKind::TableMissing),
-            (400, "AccessDeniedException", Outcome::Refused, ErrorKind::PermissionDenied),
-            (400, "UnrecognizedClientException", Outcome::Refused, ErrorKind::CredentialInvalid),
-            (
-                400,
-                "ProvisionedThroughputExceededException",
-                Outcome::Unsent,
-                ErrorKind::RateLimited,
-            ),
-            (400, "ThrottlingException", Outcome::Unsent, ErrorKind::RateLimited),
-            (500, "InternalServerError", Outcome::Unknown, ErrorKind::Unavailable),
-            (200, "", Outcome::Unknown, ErrorKind::Unavailable),
-            (400, "SomethingNew", Outcome::Refused, ErrorKind::Unexpected),
-        ] {
-            let (found, error) = meaning(about, status, code);
-            assert_eq!((found, error.kind()), (outcome, kind), "{code}");
-        }
-        let (_, error) = meaning(about, 400, "ResourceNotFoundException");
-        assert_eq!(error.message(), "table `locks` does not exist at DynamoDB in `eu-west-1`");
-        assert_eq!(error.context()[0].1, "main.tf:5");
     }
 }
