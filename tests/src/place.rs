@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use remote_state_core::Backend as _;
 use remote_state_core::StateStore;
 use remote_state_core::config::{ResolvedConfig, Setting};
 use remote_state_s3::{PROVIDER, S3Config};
@@ -185,6 +186,8 @@ impl Place<'_> {
         pairs.extend(arguments.map(|(name, value)| (name.as_str(), Setting::from(value.as_str()))));
         pairs.extend(more);
         let config = ResolvedConfig::from_pairs(&PROVIDER, pairs).expect("the settings are good");
-        Arc::new(S3Config::from_resolved(&config).expect("the settings are good").store())
+        S3Config::from_resolved(&config)
+            .and_then(|config| config.open())
+            .expect("the settings are good")
     }
 }

@@ -186,9 +186,9 @@ impl StateStore for FaultyStore {
         if options.ignores_digest || !self.faults.0.ends_wrong.load(Ordering::Relaxed) {
             return Ok(read);
         }
-        Ok(read.map(|StateRead { meta, body }| {
+        Ok(read.map(|StateRead { meta, body, .. }| {
             let end = stream::iter([Err(refused("read", ErrorKind::DigestMismatch))]);
-            StateRead { meta, body: body.chain(end).boxed() }
+            StateRead::new(meta, body.chain(end).boxed())
         }))
     }
 

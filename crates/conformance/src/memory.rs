@@ -246,7 +246,7 @@ impl StateStore for MemoryStore {
                 .step_by(CHUNK_BYTES)
                 .map(|start| Ok(bytes.slice(start..bytes.len().min(start + CHUNK_BYTES))))
                 .collect();
-            let read = StateRead { meta, body: stream::iter(chunks).boxed() };
+            let read = StateRead::new(meta, stream::iter(chunks).boxed());
             match options.limit {
                 Some(limit) => read.with_limit(limit),
                 None => read,

@@ -88,7 +88,7 @@ impl StateStore for BrokenStore {
         let meta = StateMeta::new(text.len() as u64)
             .with_etag(state.meta.etag)
             .with_version(state.meta.version);
-        Ok(Some(StateRead { meta, body: once(async { Ok(Bytes::from(text)) }).boxed() }))
+        Ok(Some(StateRead::new(meta, once(async { Ok(Bytes::from(text)) }).boxed())))
     }
 
     async fn write(

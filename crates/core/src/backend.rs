@@ -35,7 +35,9 @@ pub trait Provider: Debug + Send + Sync + 'static {
     /// credentials.
     fn parse(&self, config: &ResolvedConfig) -> Result<Box<dyn Backend>>;
 
-    /// Describes the embedded store that can stand in for this provider; `None` if none can.
+    /// Describes the embedded store that can stand in for this provider; `None` if none can. The
+    /// description may change in any release.
+    #[doc(hidden)]
     fn embedded(&self) -> Option<&'static Embedded> {
         None
     }
@@ -76,6 +78,7 @@ pub trait Backend: Debug + Send + Sync {
 
 /// An embedded store: how a program that includes one has to start and configure it.
 #[derive(Clone, Copy, Debug)]
+#[doc(hidden)]
 pub struct Embedded {
     /// The service whose protocol it has to speak.
     pub service: EmbeddedService,
@@ -98,6 +101,7 @@ pub struct Embedded {
 /// The service that an embedded store imitates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[doc(hidden)]
 pub enum EmbeddedService {
     /// Amazon S3 with a versioned bucket, and DynamoDB.
     S3,
@@ -109,6 +113,7 @@ pub enum EmbeddedService {
 
 /// The variables that direct native clients to an embedded store.
 #[derive(Clone, Copy, Debug)]
+#[doc(hidden)]
 pub struct EmbeddedVariables {
     /// The variables for its URL.
     pub endpoints: &'static [&'static str],

@@ -42,3 +42,6 @@ pub use store::{
     StateRead, StateStore, StateVersion, Versions, WriteConditions, WriteMode, WriteOptions,
 };
 pub use workspace::Workspace;
+
+/// The crate of the times in this contract.
+pub use jiff;

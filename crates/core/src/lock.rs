@@ -120,9 +120,18 @@ impl LockWaiting for Patience {
     }
 }
 
-/// Convenience methods for every `Arc<dyn StateStore>`: see [`StateStore`].
+mod sealed {
+    /// Keeps [`StateStoreExt`](super::StateStoreExt) to the stores of this crate's contract, so
+    /// that it may get more methods.
+    pub trait Sealed {}
+
+    impl Sealed for std::sync::Arc<dyn crate::StateStore> {}
+}
+
+/// Convenience methods for every `Arc<dyn StateStore>`: see [`StateStore`]. No other type
+/// implements it.
 #[async_trait]
-pub trait StateStoreExt {
+pub trait StateStoreExt: sealed::Sealed {
     /// Takes the lock of a workspace, waiting while another client holds it.
     ///
     /// Attempts follow after 1, 2, 4, 8, 16, 16 … seconds, as in Terraform's own clients. `waiting`

@@ -13,7 +13,7 @@ const fn key(name: &'static str, kind: ValueKind) -> ConfigKeySpec {
     ConfigKeySpec::new(name, kind, "A key.")
 }
 
-static ALPHA: ProviderSpec = ProviderSpec { scheme: "alpha", title: "Alpha", keys: KEYS };
+static ALPHA: ProviderSpec = ProviderSpec::new("alpha", "Alpha", KEYS);
 
 keys![
     pub(crate) const BUCKET: Key<String> =
@@ -44,11 +44,11 @@ keys![
         key("role.reason", "A key.").aliases(&["role_reason"]);
 ];
 
-static BETA: ProviderSpec = ProviderSpec {
-    scheme: "beta",
-    title: "Beta",
-    keys: &[key("bucket", ValueKind::String), key("beta_only", ValueKind::String)],
-};
+static BETA: ProviderSpec = ProviderSpec::new(
+    "beta",
+    "Beta",
+    &[key("bucket", ValueKind::String), key("beta_only", ValueKind::String)],
+);
 
 fn layer(file: &str, settings: &[(&str, Setting)]) -> Layer {
     let place = |line| Origin::file(file, line);

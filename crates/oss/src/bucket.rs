@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use remote_state_core::advice::KeyValue;
 use remote_state_core::provider::{
-    Cursor, LockMechanism, ObjectBackend, ObjectStateStore, Page, StatePlace, StateWrite, Written,
-    whole_size,
+    Cursor, LockMechanism, ObjectBackend, ObjectStateStore, Page, StatePlace, StateWrite, TableUse,
+    Written, whole_size,
 };
 use remote_state_core::{
     Advice, AnnotationStorage, Annotations, Capabilities, CatalogEntry, ETag, Error, ErrorKind,
@@ -41,7 +41,7 @@ impl OssConfig {
     /// # Errors
     /// `CredentialInvalid` for half of a pair of keys, and for a profile that this provider cannot
     /// use.
-    pub fn store(&self) -> Result<ObjectStateStore> {
+    pub(crate) fn store(&self) -> Result<ObjectStateStore> {
         let sender = Sender::new(self)?;
         let table = self.tablestore.as_ref().map(|table| Table::new(sender.clone(), table, self));
         let bucket = Bucket {
@@ -53,7 +53,11 @@ impl OssConfig {
         let store = ObjectStateStore::new(Arc::new(bucket), layout, LOCK_ADVICE)
             .with_lock_object(self.uses_lock_object);
         Ok(match table {
-            Some(table) => store.with_table(Arc::new(table), self.locks_in_table),
+            Some(table) => {
+                let usage =
+                    if self.locks_in_table { TableUse::LocksAndDigests } else { TableUse::Digests };
+                store.with_table(Arc::new(table), usage)
+            }
             None => store,
         })
     }
@@ -179,7 +183,7 @@ impl ObjectBackend for Bucket {
         let crc64 = answer.header("x-oss-hash-crc64ecma").filter(|_| length == size_bytes);
         let crc64 = crc64.and_then(|crc| crc.parse().ok());
         let meta = meta_of(&answer, size_bytes);
-        Ok(StateRead { meta, body: download::body(answer.response, length, crc64, url) })
+        Ok(StateRead::new(meta, download::body(answer.response, length, crc64, url)))
     }
 
     async fn put_state(&self, write: StateWrite<'_>) -> Result<Written> {

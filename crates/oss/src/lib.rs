@@ -26,7 +26,7 @@ mod tablestore;
 mod write;
 mod xml;
 
-pub use config::{Encryption, OssConfig, PROVIDER, Tablestore, keys};
+pub use config::{OssConfig, PROVIDER, keys};
 pub use endpoint::AddressStyle;
 pub use provider::Oss;
 pub use sign::SignatureVersion;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use common::{emulator, here};
 use fake::{fake, http};
 use remote_state_conformance::{resolved, socks_proxy};
+use remote_state_core::Backend as _;
 use remote_state_core::{Error, ErrorKind, StateStore, StateStoreExt as _};
 use remote_state_oss::{OssConfig, PROVIDER};
 use rustls::pki_types::PrivateKeyDer;
@@ -33,7 +34,7 @@ fn opened(keys: &[(&str, &str)], env: &[(&str, &str)]) -> Arc<dyn StateStore> {
     ];
     let config = resolved(&PROVIDER, always.iter().chain(keys), env);
     let config = OssConfig::from_resolved(&config).expect("the configuration does");
-    Arc::new(config.store().expect("the credentials do"))
+    config.open().expect("the credentials do")
 }
 
 /// What is behind the tunnel of a proxy.

@@ -23,8 +23,7 @@ use remote_state::{
     Result, StateMeta, StateRead, StateStore, Workspace, WriteConditions, WriteMode,
 };
 
-static SPEC: ProviderSpec =
-    ProviderSpec { scheme: "shelf", title: "the memory of this process", keys: KEYS };
+static SPEC: ProviderSpec = ProviderSpec::new("shelf", "the memory of this process", KEYS);
 
 remote_state::keys![
     pub(crate) const KEY: Key<String> = key("key", "The name of the state.").required();
@@ -153,7 +152,7 @@ impl ObjectBackend for Objects {
             failure(Outcome::Absent, ErrorKind::NotFound, operation, "there is no such object")
         })?;
         let meta = StateMeta::new(bytes.len() as u64).with_etag(Some(etag_of(number)));
-        Ok(StateRead { meta, body: stream::iter([Ok(bytes)]).boxed() })
+        Ok(StateRead::new(meta, stream::iter([Ok(bytes)]).boxed()))
     }
 
     async fn put_state(&self, write: StateWrite<'_>) -> Result<Written> {

@@ -15,9 +15,9 @@ pub use remote_state_core::{
     SealedState, Serial, StateBytes, StateCatalog, StateFile, StateFormat, StateHeader,
     StateLocation, StateMeta, StatePart, StateRead, StateSource, StateStore, StateStoreExt,
     StateVersion, Succession, SuccessionRules, VersionId, Versions, Workspace, WriteConditions,
-    WriteMode, WriteOptions, advice, as_version_4, check_readable, config, directory, json_text,
-    keys, mean_the_same, program, provider, push, secret_attributes, shell, with_lineage,
-    with_serial,
+    WriteMode, WriteOptions, advice, as_version_4, check_readable, config, directory, jiff,
+    json_text, keys, mean_the_same, program, provider, push, secret_attributes, shell,
+    with_lineage, with_serial,
 };
 
 #[cfg(feature = "oss")]

@@ -11,7 +11,8 @@ use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::Object;
 use remote_state_core::advice::KeyValue;
 use remote_state_core::provider::{
-    Cursor, LockMechanism, ObjectBackend, ObjectStateStore, Page, StatePlace, StateWrite, Written,
+    Cursor, LockMechanism, ObjectBackend, ObjectStateStore, Page, StatePlace, StateWrite, TableUse,
+    Written,
 };
 use remote_state_core::{
     Advice, AnnotationStorage, Annotations, Capabilities, CatalogEntry, ETag, ReadOptions, Result,
@@ -38,7 +39,7 @@ const LOCK_ADVICE: &[Advice] = &[
 
 impl S3Config {
     /// Makes the store. Nothing is sent before the first operation.
-    pub fn store(&self) -> ObjectStateStore {
+    pub(crate) fn store(&self) -> ObjectStateStore {
         let shared = connect::shared(self);
         let layout = Layout { key: self.key.clone(), prefix: self.workspace_key_prefix.clone() };
         let store = ObjectStateStore::new(
@@ -50,7 +51,7 @@ impl S3Config {
         match &self.dynamodb_table {
             Some(name) => {
                 let table = Table::new(connect::table(&shared, self), name, self);
-                store.with_table(Arc::new(table), true)
+                store.with_table(Arc::new(table), TableUse::LocksAndDigests)
             }
             None => store,
         }
@@ -129,7 +130,7 @@ impl ObjectBackend for Bucket {
                 Ok(answer) => {
                     let first = FirstBytes::new(answer, self.url(key)).map_err(refused)?;
                     let meta = meta_of(first.answer(), first.size_bytes());
-                    return Ok(StateRead { meta, body: first.body() });
+                    return Ok(StateRead::new(meta, first.body()));
                 }
                 // It has no bytes, and this reply does not describe it.
                 Err(Failure { outcome: Outcome::ConditionFailed, .. }) => {}
@@ -143,7 +144,7 @@ impl ObjectBackend for Bucket {
         let (client, key, url) = (self.client.clone(), key.to_owned(), self.url(key));
         let download = Download::new(client, key, url, version, answer, head).map_err(refused)?;
         let meta = meta_of(download.answer(), download.size_bytes());
-        Ok(StateRead { meta, body: download.body() })
+        Ok(StateRead::new(meta, download.body()))
     }
 
     async fn put_state(&self, write: StateWrite<'_>) -> Result<Written> {

@@ -28,10 +28,17 @@ mod upload;
 mod versions;
 mod write;
 
-pub use config::{Encryption, PROVIDER, S3Config, keys};
-pub use credentials::OwnKeys;
-pub use dialect::{
-    Addressing, BodySignature, Checksum, Creates, Dialect, DialectName, SigningRegion, Updates,
-    Versioned,
-};
+pub use config::{PROVIDER, S3Config, keys};
+pub use dialect::DialectName;
 pub use provider::S3;
+
+/// What `remote-state-spaces` takes from this crate. It may change in any release.
+#[doc(hidden)]
+pub mod for_spaces {
+    pub use crate::config::{Encryption, S3Config};
+    pub use crate::credentials::OwnKeys;
+    pub use crate::dialect::{
+        Addressing, BodySignature, Checksum, Claims, Creates, Dialect, SigningRegion, Updates,
+        Versioned,
+    };
+}

@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use common::opened;
 use common::wire::read_request;
 use futures_util::TryStreamExt as _;
+use remote_state_core::Backend as _;
 use remote_state_core::config::{ResolvedConfig, Setting};
-use remote_state_core::provider::ObjectStateStore;
-use remote_state_core::{Error, ErrorKind, LockInfo, ReadOptions, StateStore as _, Workspace};
+use remote_state_core::{Error, ErrorKind, LockInfo, ReadOptions, StateStore, Workspace};
 use remote_state_s3::{PROVIDER, S3Config};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
@@ -34,7 +34,7 @@ async fn answering(answer: String) -> String {
     address
 }
 
-fn store(endpoint: &str, pairs: &[(&str, &str)]) -> ObjectStateStore {
+fn store(endpoint: &str, pairs: &[(&str, &str)]) -> Arc<dyn StateStore> {
     let always = [
         ("bucket", "tfstate"),
         ("key", "k"),
@@ -156,7 +156,7 @@ fn the_arn_of_an_access_point_is_a_bucket_whatever_separates_it() {
         let pairs = pairs.map(|(name, value)| (name, Setting::from(value)));
         let config = ResolvedConfig::from_pairs(&PROVIDER, pairs).unwrap();
         S3Config::from_resolved(&config)
-            .map(|config| config.store().location(&Workspace::default()).path)
+            .map(|config| config.open().expect("the keys do").location(&Workspace::default()).path)
     };
     for arn in [
         "arn:aws:s3:us-west-2:123456789012:accesspoint/tf",

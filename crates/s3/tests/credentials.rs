@@ -5,8 +5,9 @@ mod wire;
 
 use std::path::Path;
 
+use remote_state_core::Backend as _;
 use remote_state_core::config::{ResolvedConfig, Setting};
-use remote_state_core::{ErrorKind, ReadOptions, Result, StateRead, StateStore as _, Workspace};
+use remote_state_core::{ErrorKind, ReadOptions, Result, StateRead, Workspace};
 use remote_state_emulator::Emulator;
 use remote_state_s3::{PROVIDER, S3Config};
 use wire::read_request;
@@ -32,7 +33,7 @@ async fn read(emulator: &Emulator, keys: &[(&str, Setting)]) -> Result<Option<St
         .map(|(name, value)| (name, Setting::from(value)))
         .into_iter()
         .chain(keys.iter().cloned());
-    let store = S3Config::from_resolved(&ResolvedConfig::from_pairs(&PROVIDER, all)?)?.store();
+    let store = S3Config::from_resolved(&ResolvedConfig::from_pairs(&PROVIDER, all)?)?.open()?;
     store.read(&Workspace::default(), &ReadOptions::default()).await
 }
 

@@ -1,9 +1,11 @@
 //! Objects that are encrypted with a key that has to be sent with each request, and the errors
 //! about a key that is missing or wrong.
 
+use std::sync::Arc;
+
+use remote_state_core::Backend as _;
 use remote_state_core::config::{Environment, Layer, Origin, Setting, Sourced, resolve};
-use remote_state_core::provider::ObjectStateStore;
-use remote_state_core::{Error, ErrorKind, ReadOptions, StateStore as _, Workspace};
+use remote_state_core::{Error, ErrorKind, ReadOptions, StateStore, Workspace};
 use remote_state_s3::{PROVIDER, S3Config};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -30,7 +32,7 @@ async fn store_that_answers(status: u16, code: &'static str, sentence: &'static 
     endpoint
 }
 
-fn store(endpoint: &str, key: Option<&str>) -> ObjectStateStore {
+fn store(endpoint: &str, key: Option<&str>) -> Arc<dyn StateStore> {
     let keys = [
         ("bucket", "b"),
         ("key", "k"),
@@ -51,11 +53,11 @@ fn store(endpoint: &str, key: Option<&str>) -> ObjectStateStore {
         })
         .collect();
     let env: Environment = key.map(|key| ("AWS_SSE_CUSTOMER_KEY", key)).into_iter().collect();
-    S3Config::from_resolved(&resolve(&PROVIDER, &env, &[layer]).unwrap()).unwrap().store()
+    S3Config::from_resolved(&resolve(&PROVIDER, &env, &[layer]).unwrap()).unwrap().open().unwrap()
 }
 
 /// Returns the errors of reading the state and of reading the lock.
-async fn errors(store: &ObjectStateStore) -> [Error; 2] {
+async fn errors(store: &Arc<dyn StateStore>) -> [Error; 2] {
     let here = Workspace::default();
     [
         store.read(&here, &ReadOptions::default()).await.err().unwrap(),

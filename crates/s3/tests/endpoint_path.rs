@@ -6,14 +6,15 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use common::opened;
 use common::wire::recorder;
 use futures_util::StreamExt as _;
 use remote_state_core::config::Setting;
-use remote_state_core::provider::ObjectStateStore;
 use remote_state_core::{LockInfo, ReadOptions, StateStore, Workspace, WriteMode};
 
-async fn requests_of_everything(store: &ObjectStateStore) {
+async fn requests_of_everything(store: &Arc<dyn StateStore>) {
     let here = Workspace::default();
     let info = LockInfo::new("test", "me@here", "1", jiff::Timestamp::UNIX_EPOCH).unwrap();
     drop(store.read(&here, &ReadOptions::default()).await);
@@ -29,7 +30,7 @@ async fn requests_of_everything(store: &ObjectStateStore) {
     drop(store.versions(&here).next().await);
 }
 
-fn store(pairs: &[(&str, &str)]) -> ObjectStateStore {
+fn store(pairs: &[(&str, &str)]) -> Arc<dyn StateStore> {
     let always = [
         ("bucket", "tfstate"),
         ("key", "a/terraform.tfstate"),

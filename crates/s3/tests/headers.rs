@@ -8,7 +8,7 @@ mod common;
 use common::opened;
 use common::wire::read_request;
 use remote_state_core::config::Setting;
-use remote_state_core::{ReadOptions, Result, StateRead, StateStore as _, Workspace};
+use remote_state_core::{ReadOptions, Result, StateRead, Workspace};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 

@@ -10,11 +10,12 @@ mod common;
 #[path = "common/raw.rs"]
 mod raw;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use common::wire::recorder;
 use common::{BUCKET, TABLE, emulator, opened, store};
 use remote_state_core::config::Setting;
-use remote_state_core::provider::ObjectStateStore;
 use remote_state_core::{
     ErrorKind, LockInfo, LockTarget, ReadOptions, StateStore, StateStoreExt as _, Workspace,
     WriteMode,
@@ -28,7 +29,7 @@ fn info() -> LockInfo {
     LockInfo::new("test", "me@here", "1", jiff::Timestamp::UNIX_EPOCH).unwrap()
 }
 
-fn asking(pairs: &[(&str, &str)]) -> ObjectStateStore {
+fn asking(pairs: &[(&str, &str)]) -> Arc<dyn StateStore> {
     let always = [
         ("bucket", BUCKET),
         ("region", "us-east-1"),

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 use remote_state_conformance::resolved;
-use remote_state_core::{Error, ErrorKind, ReadOptions, StateStore as _, Workspace};
+use remote_state_core::Backend as _;
+use remote_state_core::{Error, ErrorKind, ReadOptions, Workspace};
 use remote_state_s3::{PROVIDER, S3Config};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -119,7 +120,7 @@ async fn read(url: &str, trusted: &[&Made], by: By) -> Result<(), Error> {
         By::Profile => env.push(("AWS_CONFIG_FILE", profile.as_str())),
     }
     let config = S3Config::from_resolved(&resolved(&PROVIDER, &keys, &env))?;
-    let read = config.store().read(&Workspace::default(), &ReadOptions::default()).await?;
+    let read = config.open()?.read(&Workspace::default(), &ReadOptions::default()).await?;
     assert!(read.is_none(), "there is no state");
     Ok(())
 }

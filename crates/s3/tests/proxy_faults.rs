@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use remote_state_conformance::resolved;
+use remote_state_core::Backend as _;
 use remote_state_core::config::ResolvedConfig;
-use remote_state_core::{Error, ErrorKind, ReadOptions, StateStore as _, Workspace};
+use remote_state_core::{Error, ErrorKind, ReadOptions, Workspace};
 use remote_state_s3::{PROVIDER, S3Config};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
@@ -32,7 +33,7 @@ fn config(keys: &[(&str, &str)], env: &[(&str, &str)]) -> ResolvedConfig {
 
 async fn failure(keys: &[(&str, &str)], env: &[(&str, &str)]) -> Error {
     let config = S3Config::from_resolved(&config(keys, env)).expect("the configuration does");
-    let store = config.store();
+    let store = config.open().expect("the keys do");
     let read = store.read(&Workspace::default(), &ReadOptions::default()).await;
     read.expect_err("nothing can be read")
 }

@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use remote_state_conformance::{resolved, socks_proxy};
 use remote_state_core::config::ResolvedConfig;
-use remote_state_core::{
-    Backend as _, ErrorKind, ReadOptions, Result, StateRead, StateStore as _, Workspace,
-};
+use remote_state_core::{Backend as _, ErrorKind, ReadOptions, Result, StateRead, Workspace};
 use remote_state_emulator::Emulator;
 use remote_state_s3::{PROVIDER, S3Config};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy_bidirectional};
@@ -41,7 +39,7 @@ fn config(endpoint: &str, keys: &[(&str, &str)], env: &[(&str, &str)]) -> Resolv
 }
 
 async fn read(config: &ResolvedConfig) -> Result<Option<StateRead>> {
-    let store = S3Config::from_resolved(config).expect("the keys do").store();
+    let store = S3Config::from_resolved(config).expect("the keys do").open().expect("the keys do");
     store.read(&Workspace::default(), &ReadOptions::default()).await
 }
 
@@ -318,8 +316,10 @@ async fn answer_without_end_is_not_read_to_its_end() {
         let error = read(&config(&endless(status).await, &[], &[])).await.err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Unavailable, "{status}: {error:?}");
     }
-    let store =
-        S3Config::from_resolved(&config(&endless("200 OK").await, &[], &[])).unwrap().store();
+    let store = S3Config::from_resolved(&config(&endless("200 OK").await, &[], &[]))
+        .unwrap()
+        .open()
+        .unwrap();
     let first = futures_util::StreamExt::next(&mut store.workspaces()).await.unwrap();
     assert_eq!(first.unwrap_err().kind(), ErrorKind::Unavailable);
 }

@@ -16,17 +16,34 @@ use crate::failure::Failure;
 
 /// How clients authenticate.
 #[derive(Clone, Debug)]
-pub enum Auth {
-    /// Clients need no token. Only a server that listens on a loopback address accepts this.
+pub struct Auth(Method);
+
+#[derive(Clone, Debug)]
+enum Method {
     None,
+    Token(SecretString),
+    Path(SecretString),
+}
+
+impl Auth {
+    /// Clients need no token. Only a server that listens on a loopback address accepts this.
+    pub fn none() -> Self {
+        Self(Method::None)
+    }
+
     /// Clients send this token: as the password of HTTP Basic with any user name, which is all that
     /// Terraform can send, or as a bearer token. A token of fewer than 16 random characters can be
     /// guessed; the server does not check that.
-    Token(SecretString),
+    pub fn token(token: impl Into<String>) -> Self {
+        Self(Method::Token(SecretString::from(token.into())))
+    }
+
     /// Clients send this secret as a part of the path: `/exec/SECRET/state/NAME`, and likewise
     /// `/lock/` and `/unlock/`. The server ignores the credentials of a request, so a client may
     /// send those that it has for other servers.
-    Path(SecretString),
+    pub fn path(secret: impl Into<String>) -> Self {
+        Self(Method::Path(SecretString::from(secret.into())))
+    }
 }
 
 /// A request that passed authentication.
@@ -59,18 +76,18 @@ impl std::fmt::Debug for Gate {
 
 impl Gate {
     pub(crate) fn new(auth: &Auth, listens_on: IpAddr) -> Result<Self> {
-        match auth {
-            Auth::None if listens_on.to_canonical().is_loopback() => Ok(Self::Open),
-            Auth::None => Err(Error::config(format!(
+        match &auth.0 {
+            Method::None if listens_on.to_canonical().is_loopback() => Ok(Self::Open),
+            Method::None => Err(Error::config(format!(
                 "a server without a token can only listen on a loopback address, not on \
                  `{listens_on}`"
             ))
             .with_hint("listen on 127.0.0.1, or set a token")),
-            Auth::Path(token) | Auth::Token(token) if token.expose_secret().is_empty() => {
+            Method::Path(token) | Method::Token(token) if token.expose_secret().is_empty() => {
                 Err(Error::config("the token is empty"))
             }
-            Auth::Path(secret) => Ok(Self::Path(digest(secret.expose_secret().as_bytes()))),
-            Auth::Token(token) => Ok(Self::Token(digest(token.expose_secret().as_bytes()))),
+            Method::Path(secret) => Ok(Self::Path(digest(secret.expose_secret().as_bytes()))),
+            Method::Token(token) => Ok(Self::Token(digest(token.expose_secret().as_bytes()))),
         }
     }
 
@@ -168,7 +185,7 @@ mod tests {
     }
 
     fn token_gate() -> Gate {
-        Gate::new(&Auth::Token("s3:cret".into()), [0, 0, 0, 0].into()).unwrap()
+        Gate::new(&Auth::token("s3:cret"), [0, 0, 0, 0].into()).unwrap()
     }
 
     #[test]
@@ -220,12 +237,12 @@ mod tests {
     #[test]
     fn without_a_token_only_a_loopback_address_will_do() {
         for ip in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
-            assert!(Gate::new(&Auth::None, ip.parse().unwrap()).is_ok(), "{ip}");
+            assert!(Gate::new(&Auth::none(), ip.parse().unwrap()).is_ok(), "{ip}");
         }
         for ip in ["0.0.0.0", "::", "10.0.0.1", "::ffff:10.0.0.1"] {
-            assert!(Gate::new(&Auth::None, ip.parse().unwrap()).is_err(), "{ip}");
+            assert!(Gate::new(&Auth::none(), ip.parse().unwrap()).is_err(), "{ip}");
         }
-        assert!(Gate::new(&Auth::Token("".into()), [127, 0, 0, 1].into()).is_err());
+        assert!(Gate::new(&Auth::token(""), [127, 0, 0, 1].into()).is_err());
     }
 
     #[test]
@@ -251,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_secret_in_the_path_is_all_that_is_asked_for() {
-        let gate = Gate::new(&Auth::Path("s3cret".into()), [127, 0, 0, 1].into()).unwrap();
+        let gate = Gate::new(&Auth::path("s3cret"), [127, 0, 0, 1].into()).unwrap();
         let foreign = headers(&[("authorization", "Basic Y2k6dG9r")]);
         for shown in [&HeaderMap::new(), &foreign] {
             let admitted = gate.check(shown, "/exec/s3cret/state/a/b").unwrap();
@@ -269,6 +286,6 @@ mod tests {
         ] {
             assert!(gate.check(&own, path).is_err(), "{path}");
         }
-        assert!(Gate::new(&Auth::Path("".into()), [127, 0, 0, 1].into()).is_err());
+        assert!(Gate::new(&Auth::path(""), [127, 0, 0, 1].into()).is_err());
     }
 }

@@ -27,6 +27,7 @@ pub enum PolicyChoice {
 #[non_exhaustive]
 pub enum Event<'a> {
     /// The server carried out a request.
+    #[non_exhaustive]
     Done {
         /// The name that the client knows the state by.
         state: &'a str,
@@ -36,6 +37,7 @@ pub enum Event<'a> {
         lock: Option<&'a LockId>,
     },
     /// The server refused a request, or the request failed.
+    #[non_exhaustive]
     Refused {
         /// The name that the client knows the state by.
         state: &'a str,
@@ -52,6 +54,7 @@ pub enum Event<'a> {
     },
     /// A client replaced a state that had resources by one without any, in an operation that does
     /// not exist for that purpose.
+    #[non_exhaustive]
     Emptied {
         /// The name that the client knows the state by.
         state: &'a str,

@@ -15,7 +15,7 @@ async fn target(names: Names) -> HttpTarget {
         Names::Workspaces => States::workspaces(store),
     };
     let server = Server::builder(states)
-        .with_auth(Auth::Token("a token".into()))
+        .with_auth(Auth::token("a token"))
         .bind(([127, 0, 0, 1], 0).into())
         .await
         .expect("a loopback port should be free");

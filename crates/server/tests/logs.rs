@@ -34,7 +34,7 @@ async fn no_secret_in_logs_at_any_level() {
         .init();
     let (store, faults) = FaultyStore::wrap(Arc::new(MemoryStore::new()));
     let server = Server::builder(States::workspaces(store))
-        .with_auth(Auth::Token("secret-token".into()))
+        .with_auth(Auth::token("secret-token"))
         .bind(([127, 0, 0, 1], 0).into())
         .await
         .unwrap();

@@ -32,7 +32,7 @@ async fn start(
     set_up: impl FnOnce(ServerBuilder) -> ServerBuilder,
 ) -> Running {
     let (store, faults) = FaultyStore::wrap(Arc::new(memory.clone()));
-    let builder = Server::builder(States::workspaces(store)).with_auth(Auth::Token(TOKEN.into()));
+    let builder = Server::builder(States::workspaces(store)).with_auth(Auth::token(TOKEN));
     let server = set_up(builder).bind(([127, 0, 0, 1], 0).into()).await.unwrap();
     let target = HttpTarget::new(format!("http://{}", server.local_addr())).with_token(TOKEN);
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -362,7 +362,7 @@ async fn the_server_closes_the_connection_of_a_client_that_takes_no_answer() {
 #[tokio::test]
 async fn without_a_token_web_pages_are_refused_and_clients_served() {
     let server = Server::builder(States::workspaces(Arc::new(MemoryStore::new())))
-        .with_auth(Auth::None)
+        .with_auth(Auth::none())
         .bind(([127, 0, 0, 1], 0).into())
         .await
         .unwrap();
@@ -380,21 +380,20 @@ async fn without_a_token_web_pages_are_refused_and_clients_served() {
 async fn a_server_open_to_everyone_is_refused() {
     let builder = || Server::builder(States::keys(Arc::new(MemoryStore::new())));
     for builder in
-        [builder(), builder().with_auth(Auth::None), builder().with_auth(Auth::Token("".into()))]
+        [builder(), builder().with_auth(Auth::none()), builder().with_auth(Auth::token(""))]
     {
         let error = builder.bind(([0, 0, 0, 0], 0).into()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{error:?}");
     }
-    assert!(
-        builder().with_auth(Auth::Token("t".into())).bind(([0, 0, 0, 0], 0).into()).await.is_ok()
-    );
+    assert!(builder().with_auth(Auth::token("t")).bind(([0, 0, 0, 0], 0).into()).await.is_ok());
 }
 
 #[tokio::test]
 async fn an_address_in_use_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let builder = Server::builder(States::keys(Arc::new(MemoryStore::new()))).with_auth(Auth::None);
+    let builder =
+        Server::builder(States::keys(Arc::new(MemoryStore::new()))).with_auth(Auth::none());
     let error = builder.bind(address).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Local);
     assert!(error.message().contains(&address.to_string()), "{error}");
@@ -434,7 +433,7 @@ async fn a_server_whose_store_fails_is_alive_and_not_ready() {
 async fn state_keys_are_names_with_slashes_and_never_the_lock_of_another() {
     let memory = MemoryStore::new();
     let server = Server::builder(States::keys(Arc::new(memory.clone())))
-        .with_auth(Auth::None)
+        .with_auth(Auth::none())
         .bind(([127, 0, 0, 1], 0).into())
         .await
         .unwrap();

@@ -93,7 +93,8 @@ async fn names_that_the_store_does_not_admit_are_refused() {
         ),
         (States::workspaces(store), vec![&long], ["bar-md5", "bar"]),
     ] {
-        let server = Server::builder(states).with_auth(Auth::None).bind(([127, 0, 0, 1], 0).into());
+        let server =
+            Server::builder(states).with_auth(Auth::none()).bind(([127, 0, 0, 1], 0).into());
         let server = server.await.unwrap();
         let target = HttpTarget::new(format!("http://{}", server.local_addr()));
         tokio::spawn(server.run_until(std::future::pending()));

@@ -13,9 +13,9 @@ use remote_state_core::config::{
     ConfigKeySpec, ConfigValue, Environment, ForeignEndpoint, Layer, Origin, ResolvedConfig,
     Setting, Sourced, resolve,
 };
-use remote_state_core::provider::ObjectStateStore;
 use remote_state_core::{Backend as _, Error, ErrorKind, Result};
-use remote_state_s3::{Dialect, DialectName, OwnKeys, S3Config, keys as s3_keys};
+use remote_state_s3::for_spaces::{Dialect, OwnKeys};
+use remote_state_s3::{DialectName, S3Config, keys as s3_keys};
 use url::Url;
 
 use crate::keys::{self, PROVIDER};
@@ -124,13 +124,8 @@ impl SpacesConfig {
     }
 
     /// Returns the configuration of the s3 provider that follows from this one.
-    pub fn s3(&self) -> &S3Config {
+    pub(crate) fn s3(&self) -> &S3Config {
         &self.s3
-    }
-
-    /// Makes the store. Nothing is sent before the first operation.
-    pub fn store(&self) -> ObjectStateStore {
-        self.s3.store()
     }
 }
 

@@ -5,8 +5,7 @@ use remote_state_core::config::{ConfigKeySpec, EmptyRule, ProviderSpec, ValueKin
 use remote_state_core::keys;
 
 /// The keys of the `spaces` provider.
-pub static PROVIDER: ProviderSpec =
-    ProviderSpec { scheme: "spaces", title: "DigitalOcean Spaces", keys: &ROWS };
+pub static PROVIDER: ProviderSpec = ProviderSpec::new("spaces", "DigitalOcean Spaces", &ROWS);
 
 static ROWS: [ConfigKeySpec; KEYS.len() + REFUSED.len()] = {
     let mut rows = [KEYS[0]; KEYS.len() + REFUSED.len()];

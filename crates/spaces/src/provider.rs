@@ -62,6 +62,6 @@ impl Backend for SpacesConfig {
     }
 
     fn open(&self) -> Result<Arc<dyn StateStore>> {
-        Ok(Arc::new(self.store()))
+        self.s3().open()
     }
 }

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use remote_state_conformance::{Scale, Setup};
+use remote_state_core::Backend as _;
 use remote_state_core::config::ResolvedConfig;
-use remote_state_core::provider::ObjectStateStore;
 use remote_state_core::{
-    AnnotationStorage, Capabilities, ErrorKind, LockInfo, Locking, StateStore as _, Versions,
-    Workspace,
+    AnnotationStorage, Capabilities, ErrorKind, LockInfo, Locking, StateStore, Versions, Workspace,
 };
 use remote_state_emulator::{Emulator, Fault, Misbehaviour, Quirks};
 use remote_state_spaces::{PROVIDER, SpacesConfig};
@@ -23,7 +22,7 @@ async fn emulator() -> Emulator {
         .expect("the emulator starts")
 }
 
-fn store(emulator: &Emulator, bucket: &str) -> ObjectStateStore {
+fn store(emulator: &Emulator, bucket: &str) -> Arc<dyn StateStore> {
     let endpoint = emulator.endpoint();
     let keys = [
         ("region", "nyc3"),
@@ -34,12 +33,12 @@ fn store(emulator: &Emulator, bucket: &str) -> ObjectStateStore {
         ("secret_key", "testtest"),
     ];
     let config = ResolvedConfig::from_pairs(&PROVIDER, keys).expect("the keys are known");
-    SpacesConfig::from_resolved(&config).expect("the keys do").store()
+    SpacesConfig::from_resolved(&config).expect("the keys do").open().expect("the keys do")
 }
 
 async fn setup(bucket: &str) -> Setup {
     let emulator = emulator().await;
-    let store = Arc::new(store(&emulator, bucket));
+    let store = store(&emulator, bucket);
     let declares = Capabilities::default()
         .with_locking(Locking::Exclusive)
         .with_versions(if bucket == "versioned" { Versions::InOrder } else { Versions::None })

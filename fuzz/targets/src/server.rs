@@ -49,7 +49,7 @@ impl Running {
             tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let address = runtime.block_on(async {
             let states = States::workspaces(Arc::new(MemoryStore::new()));
-            let builder = Server::builder(states).with_auth(Auth::Token(TOKEN.into()));
+            let builder = Server::builder(states).with_auth(Auth::token(TOKEN));
             let server =
                 builder.bind(([127, 0, 0, 1], 0).into()).await.expect("a loopback port is free");
             let address = server.local_addr();

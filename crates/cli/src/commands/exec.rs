@@ -12,7 +12,6 @@ use std::time::Duration;
 use remote_state::program::{StandardInput, set_standard_input};
 use remote_state::{Error, ErrorKind, Result};
 use remote_state_server::{Auth, BoundServer, Patience, Server, States};
-use secrecy::SecretString;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -46,7 +45,7 @@ pub(crate) async fn run(session: &mut Session, args: Exec) -> Result<(), Failure
     let patience = Patience::new(session.lock_wait.timeout);
     let server =
         Server::builder(States::only(Arc::clone(&session.store), session.workspace.clone()))
-            .with_auth(Auth::Path(SecretString::from(secret.as_str())))
+            .with_auth(Auth::path(secret.as_str()))
             .with_policy(policy(&args.policy))
             .with_patience(patience.clone())
             // The command's result must be stored: a limit would only lose it. The state comes from

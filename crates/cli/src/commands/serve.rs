@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use remote_state::{Error, ErrorKind, Workspace};
 use remote_state_server::{Auth, BoundServer, Emptied as ServerEmptied, Policy, Server, States};
-use secrecy::SecretString;
 use serde_json::json;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -139,7 +138,7 @@ pub(super) fn policy(args: &PolicyArgs) -> Policy {
 
 fn auth(session: &Session, args: &Serve) -> Result<Auth, Failure> {
     if args.no_auth {
-        return Ok(Auth::None);
+        return Ok(Auth::none());
     }
     let token = match &args.token_file {
         Some(path) => {
@@ -172,7 +171,7 @@ fn auth(session: &Session, args: &Serve) -> Result<Auth, Failure> {
              use one such as `openssl rand -hex 32` prints"
         ));
     }
-    Ok(Auth::Token(SecretString::from(token)))
+    Ok(Auth::token(token))
 }
 
 /// Returns whether every user may read a file, or another user may change it. A group that may read

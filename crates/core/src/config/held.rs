@@ -143,7 +143,7 @@ mod tests {
         const A: Key<Option<String>> = key("a", "A key.").env(&["A"]);
     ];
 
-    static PROVIDER: ProviderSpec = ProviderSpec { scheme: "x", title: "X", keys: KEYS };
+    static PROVIDER: ProviderSpec = ProviderSpec::new("x", "X", KEYS);
 
     fn config(directory: &Path, origin: Option<Origin>, env: &[(&str, &str)]) -> ResolvedConfig {
         let layer = origin.map(|origin| ("a".to_owned(), Sourced::new(Setting::from("v"), origin)));

@@ -206,7 +206,7 @@ impl<T: ValueType> KeyType for Option<T> {
 ///     pub(crate) const NOTE: Key<Option<String>> = key("note", "What to remember.");
 /// ];
 ///
-/// static PROVIDER: ProviderSpec = ProviderSpec { scheme: "x", title: "X", keys: KEYS };
+/// static PROVIDER: ProviderSpec = ProviderSpec::new("x", "X", KEYS);
 ///
 /// let config = ResolvedConfig::from_pairs(&PROVIDER, [("folder", "/srv")])?;
 /// assert_eq!(config.get(FOLDER), "/srv");

@@ -2,6 +2,7 @@
 
 /// The description of a provider's configuration.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct ProviderSpec {
     /// The provider's name in a `backend` block, as a feature, as a folder and as the scheme of its
     /// URLs.
@@ -13,6 +14,15 @@ pub struct ProviderSpec {
 }
 
 impl ProviderSpec {
+    /// Describes a provider: its name in a `backend` block, its name for people, and its keys.
+    pub const fn new(
+        scheme: &'static str,
+        title: &'static str,
+        keys: &'static [ConfigKeySpec],
+    ) -> Self {
+        Self { scheme, title, keys }
+    }
+
     /// Returns the row of a key, by its name or an alias.
     pub fn row(&self, name: &str) -> Option<&'static ConfigKeySpec> {
         let named = self.keys.iter().find(|key| key.name == name);
@@ -83,6 +93,7 @@ fn member_of<'a>(name: &'a str, object: &str) -> Option<&'a str> {
 ///
 /// A member of an object-valued key is a row of its own, with a dotted name: `endpoints.s3`.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct ConfigKeySpec {
     /// The name. Dotted for a member of an object.
     pub name: &'static str,
@@ -231,6 +242,7 @@ pub enum ValueKind {
 
 /// The meaning of an empty string in a text. In other types the empty string is malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum EmptyRule {
     /// As if the key were absent: the fallbacks apply.
     Absent,

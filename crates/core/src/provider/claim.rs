@@ -200,7 +200,7 @@ impl Watch {
 ///
 /// # Errors
 /// Those of [`StateStore::release`].
-pub async fn release_in_steps(
+pub(crate) async fn release_in_steps(
     store: &dyn StateStore,
     workspace: &Workspace,
     target: &LockTarget,
@@ -221,26 +221,12 @@ enum Step {
 }
 
 impl StateLock<'_> {
-    /// Releases the lock, as [`StateStore::release`](crate::StateStore::release) promises it.
-    ///
-    /// # Errors
-    /// Those of [`StateStore::release`](crate::StateStore::release).
-    pub async fn release(&self, target: &LockTarget) -> Result<Released> {
-        let mut release = Release::default();
-        loop {
-            match self.release_step(target, &mut release).await? {
-                ReleaseStep::Done(released) => return Ok(released),
-                ReleaseStep::Wait(wait) => sleep(wait.pause).await,
-            }
-        }
-    }
-
     /// Makes one step of a release without waiting, as
     /// [`StateStore::release_step`](crate::StateStore::release_step) promises it.
     ///
     /// # Errors
     /// Those of [`StateStore::release`](crate::StateStore::release).
-    pub async fn release_step(
+    pub(crate) async fn release_step(
         &self,
         target: &LockTarget,
         release: &mut Release,

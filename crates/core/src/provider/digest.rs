@@ -24,7 +24,8 @@ mod mismatch;
 mod tests;
 mod verified;
 
-pub use entry::{DigestEntry, Recorded, RecordedDigest};
+pub use entry::RecordedDigest;
+pub(crate) use entry::{DigestEntry, Recorded};
 use mismatch::Mismatch;
 use verified::verified_stream;
 
@@ -60,14 +61,14 @@ impl Default for DigestWait {
 
 /// The digest of one state: verifies what is read, and records what is written.
 #[derive(Debug)]
-pub struct StateDigest<E> {
+pub(crate) struct StateDigest<E> {
     entry: E,
     wait: DigestWait,
 }
 
 impl<E: DigestEntry> StateDigest<E> {
     /// Creates the digest with its entry, and how long a reader waits for it.
-    pub fn new(entry: E, wait: DigestWait) -> Self {
+    pub(crate) fn new(entry: E, wait: DigestWait) -> Self {
         Self { entry, wait }
     }
 
@@ -77,7 +78,7 @@ impl<E: DigestEntry> StateDigest<E> {
     /// # Errors
     /// Those of `read`; `DigestMismatch` if the two do not agree in time; the reason if the digest
     /// cannot be read, unless the table does not exist or permission is missing.
-    pub async fn read<F>(
+    pub(crate) async fn read<F>(
         &self,
         options: &ReadOptions,
         read: impl Fn() -> F,
@@ -163,7 +164,7 @@ impl<E: DigestEntry> StateDigest<E> {
     /// # Errors
     /// The error of the write; `DigestMismatch` if the state was written and the digest may not be
     /// recorded.
-    pub async fn record(
+    pub(crate) async fn record(
         &self,
         written: Result<StateMeta>,
         sum: Result<Md5Sum>,
@@ -215,7 +216,7 @@ impl<E: DigestEntry> StateDigest<E> {
     ///
     /// # Errors
     /// The reason why the digest may not be recorded.
-    pub async fn record_of_stored(&self, sum: Md5Sum) -> Result<()> {
+    pub(crate) async fn record_of_stored(&self, sum: Md5Sum) -> Result<()> {
         self.put_sum(sum).await.map_err(|(doubt, error)| {
             let (outcome, digest) = doubt.of_recording();
             let note = format!(
@@ -246,7 +247,7 @@ impl<E: DigestEntry> StateDigest<E> {
     ///
     /// # Errors
     /// The reason if that cannot be read.
-    pub async fn inspect(&self) -> Result<Option<RecordedDigest>> {
+    pub(crate) async fn inspect(&self) -> Result<Option<RecordedDigest>> {
         let recorded = self.entry.get("read the digest").await?;
         Ok(match (recorded.sum(), recorded) {
             (Some(sum), _) => Some(RecordedDigest::Md5(sum)),
@@ -259,7 +260,7 @@ impl<E: DigestEntry> StateDigest<E> {
     ///
     /// # Errors
     /// `DigestMismatch` if the digest may still be recorded.
-    pub async fn forget(&self) -> Result<()> {
+    pub(crate) async fn forget(&self) -> Result<()> {
         self.forget_after(Deed::Deleted).await
     }
 

@@ -11,6 +11,9 @@
 //! release always attempts both, so that a leftover of one mechanism does not block clients for
 //! ever.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use crate::advice::{Advice, LeftLock};
@@ -21,7 +24,7 @@ use crate::provider::{ClaimWait, LockMechanism, MAX_LOCK_RECORD_BYTES};
 use crate::store::{Capabilities, LockRecord, LockTarget, StateLocation};
 
 /// The lock of one workspace's state: all mechanisms that have to be taken, in order.
-pub struct StateLock<'a> {
+pub(crate) struct StateLock<'a> {
     pub(super) location: StateLocation,
     pub(super) capabilities: Capabilities,
     pub(super) mechanisms: Vec<Box<dyn LockMechanism + 'a>>,
@@ -37,7 +40,7 @@ impl fmt::Debug for StateLock<'_> {
 impl<'a> StateLock<'a> {
     /// Combines the mechanisms of a lock. Without any mechanism no lock is configured, and taking
     /// it fails.
-    pub fn new(
+    pub(crate) fn new(
         location: StateLocation,
         capabilities: Capabilities,
         mechanisms: Vec<Box<dyn LockMechanism + 'a>>,
@@ -47,7 +50,7 @@ impl<'a> StateLock<'a> {
 
     /// Sets how long a release waits for other releases.
     #[must_use]
-    pub fn with_claim_wait(mut self, wait: ClaimWait) -> Self {
+    pub(crate) fn with_claim_wait(mut self, wait: ClaimWait) -> Self {
         self.claim_wait = wait;
         self
     }
@@ -56,7 +59,7 @@ impl<'a> StateLock<'a> {
     ///
     /// # Errors
     /// Those of [`StateStore::acquire`](crate::StateStore::acquire).
-    pub async fn take(&self, info: &LockInfo) -> Result<LockInfo> {
+    pub(crate) async fn take(&self, info: &LockInfo) -> Result<LockInfo> {
         self.require_any("lock")?;
         let info = info.clone().with_path(&*self.location.path);
         let size = info.to_json().len();
@@ -116,7 +119,7 @@ impl<'a> StateLock<'a> {
     ///
     /// # Errors
     /// Those of [`StateStore::inspect`](crate::StateStore::inspect).
-    pub async fn inspect(&self, operation: &'static str) -> Result<Option<LockRecord>> {
+    pub(crate) async fn inspect(&self, operation: &'static str) -> Result<Option<LockRecord>> {
         for mechanism in &self.mechanisms {
             if let Some(found) = mechanism.look(operation).await? {
                 return Ok(Some(found.record().clone()));
@@ -129,7 +132,7 @@ impl<'a> StateLock<'a> {
     ///
     /// # Errors
     /// Those of [`StateStore::inspect`](crate::StateStore::inspect).
-    pub async fn inspect_all(&self, operation: &'static str) -> Result<Vec<LockRecord>> {
+    pub(crate) async fn inspect_all(&self, operation: &'static str) -> Result<Vec<LockRecord>> {
         let mut held: Vec<LockRecord> = Vec::new();
         for mechanism in &self.mechanisms {
             let Some(found) = mechanism.read(operation).await? else { continue };

@@ -20,7 +20,7 @@ const PARALLEL_READS: usize = 16;
 /// may have been released by then.
 ///
 /// The keys of a workspace follow each other in a listing, so each workspace is read once.
-pub fn locks_of<'a, F>(
+pub(crate) fn locks_of<'a, F>(
     keys: BoxStream<'a, Result<String>>,
     workspace_of: impl Fn(&str) -> Option<Workspace> + Send + 'a,
     look: impl Fn(Workspace) -> F + Send + 'a,

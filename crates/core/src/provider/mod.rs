@@ -5,12 +5,13 @@
 //! A provider over an object store implements [`ObjectBackend`]: get, put, delete, list and
 //! versions of one bucket, and its lock object ([`LockMechanism`]). [`Layout`] says under which
 //! keys its native clients keep states; [`TableBackend`] is a table of locks and digests, where the
-//! store has one. [`ObjectStateStore`] is the [`StateStore`](crate::StateStore) over them. It takes
-//! and releases locks through [`StateLock`], so the argument for exclusion is made in one place,
-//! and verifies states through [`StateDigest`].
+//! store has one. [`ObjectStateStore`] is the [`StateStore`](crate::StateStore) over them. It alone
+//! takes and releases locks and verifies states against digests, so the argument for exclusion is
+//! made in one place.
 //!
-//! Programs that only use stores need none of this. Until version 0.2 this module may change in any
-//! release.
+//! Programs that only use stores need none of this. This module may change in any release; the
+//! providers of this project therefore depend on exactly their own release of this crate. Let a
+//! provider of your own do so too.
 
 mod attempts;
 mod claim;
@@ -36,22 +37,25 @@ mod state_object;
 mod trust;
 
 pub use attempts::Attempts;
-pub use claim::{read_lock_record, release_in_steps};
+pub use claim::read_lock_record;
+pub(crate) use claim::release_in_steps;
 pub use clock::warn_of_clock;
-pub use digest::{DigestEntry, DigestWait, Recorded, RecordedDigest, StateDigest};
+pub(crate) use digest::{DigestEntry, Recorded, StateDigest};
+pub use digest::{DigestWait, RecordedDigest};
 pub use first_bytes::whole_size;
 pub use join::join_clean;
-pub use lock::StateLock;
-pub use locks_of::locks_of;
+pub(crate) use lock::StateLock;
+pub(crate) use locks_of::locks_of;
 pub use md5_sum::{Md5Hasher, Md5Sum};
 pub use mechanism::{FoundLock, LockMechanism, MAX_LOCK_RECORD_BYTES, parse_lock_record};
 pub use no_proxy::NoProxy;
 pub use objects::{
     Cursor, Layout, ObjectBackend, ObjectStateStore, StatePlace, StateWrite, TableBackend,
-    TableRow, Written,
+    TableRow, TableUse, Written,
 };
 pub use outcome::{Failure, Outcome};
-pub use pages::{Page, not_too_many, pages};
+pub(crate) use pages::not_too_many;
+pub use pages::{Page, pages};
 pub use proxy_failed::{ProxyFailed, ProxyName};
 pub use record_body::read_record_body;
 pub use release::{ClaimWait, Release, ReleaseStep, ReleaseWait};

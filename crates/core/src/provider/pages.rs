@@ -144,7 +144,7 @@ where
 ///
 /// # Errors
 /// `Unexpected` for the first one beyond the limit.
-pub fn not_too_many<'a>(
+pub(crate) fn not_too_many<'a>(
     store: impl Into<String>,
     workspaces: BoxStream<'a, Result<Workspace>>,
 ) -> BoxStream<'a, Result<Workspace>> {

@@ -61,6 +61,13 @@ use crate::workspace::Workspace;
 /// # Absence
 /// A state is absent only if the store itself said so, for that object, in a bucket that exists.
 /// Every other failure is an error.
+///
+/// # Runtime
+/// Stores sleep between attempts and hash in the background, so their futures run on a Tokio
+/// runtime with time enabled. A listing ends with its first error.
+///
+/// # Display
+/// A store shows itself as the URL of its default workspace's state, without a secret.
 #[async_trait]
 pub trait StateStore: Debug + Display + Send + Sync + 'static {
     /// Returns what this store, as configured, can do.

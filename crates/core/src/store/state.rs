@@ -150,6 +150,7 @@ impl StateMeta {
 }
 
 /// A state that is being read: the store's description, and the bytes as they arrive.
+#[non_exhaustive]
 pub struct StateRead {
     /// The store's description of it.
     pub meta: StateMeta,
@@ -169,6 +170,11 @@ impl Debug for StateRead {
 const LONGEST_IN_MEMORY: u64 = 2 << 30;
 
 impl StateRead {
+    /// Creates a read from the store's description of the state and its bytes.
+    pub fn new(meta: StateMeta, body: BoxStream<'static, Result<Bytes>>) -> Self {
+        Self { meta, body }
+    }
+
     /// Ends the body after `limit` bytes, and the transfer with it.
     #[must_use]
     pub fn with_limit(mut self, limit: u64) -> Self {
@@ -235,11 +241,19 @@ impl StateRead {
 
 /// A whole state in memory.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StateBytes {
     /// The store's description of it.
     pub meta: StateMeta,
     /// The bytes, exactly as stored.
     pub bytes: Bytes,
+}
+
+impl StateBytes {
+    /// Creates a state in memory from the store's description of it and its bytes.
+    pub fn new(meta: StateMeta, bytes: Bytes) -> Self {
+        Self { meta, bytes }
+    }
 }
 
 impl Debug for StateBytes {

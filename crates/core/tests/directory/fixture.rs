@@ -14,10 +14,10 @@ const fn key(name: &'static str, kind: ValueKind) -> ConfigKeySpec {
     ConfigKeySpec::new(name, kind, "A key.")
 }
 
-pub(crate) static ALPHA: ProviderSpec = ProviderSpec {
-    scheme: "alpha",
-    title: "Alpha",
-    keys: &[
+pub(crate) static ALPHA: ProviderSpec = ProviderSpec::new(
+    "alpha",
+    "Alpha",
+    &[
         key("bucket", ValueKind::String).required(),
         key("key", ValueKind::String).required(),
         key("region", ValueKind::String).env(&["ALPHA_REGION"]),
@@ -33,17 +33,17 @@ pub(crate) static ALPHA: ProviderSpec = ProviderSpec {
         key("role.arn", ValueKind::String).required(),
         key("role.secret", ValueKind::String).secret(),
     ],
-};
+);
 
-static BETA: ProviderSpec = ProviderSpec {
-    scheme: "beta",
-    title: "Beta",
-    keys: &[
+static BETA: ProviderSpec = ProviderSpec::new(
+    "beta",
+    "Beta",
+    &[
         key("bucket", ValueKind::String).required(),
         key("beta_table", ValueKind::String),
         key("assume.arn", ValueKind::String).block(),
     ],
-};
+);
 
 /// A provider that only has keys.
 #[derive(Debug)]

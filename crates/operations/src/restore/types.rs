@@ -66,7 +66,7 @@ pub struct Stored {
 }
 
 impl Stored {
-    pub(super) fn parse(StateBytes { meta, bytes }: StateBytes) -> Result<Self> {
+    pub(super) fn parse(StateBytes { meta, bytes, .. }: StateBytes) -> Result<Self> {
         let header = StateHeader::parse(&bytes)?;
         Ok(Self { meta, header, seal: Seal::of(&bytes), bytes })
     }

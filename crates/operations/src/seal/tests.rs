@@ -102,7 +102,7 @@ fn a_state_without_a_lineage_or_a_next_serial_is_not_sealed() {
         r#"{"version":4,"serial":1}"#.to_owned(),
         format!(r#"{{"version":4,"serial":{},"lineage":"l"}}"#, u64::MAX),
     ] {
-        let state = StateBytes { meta: StateMeta::new(1), bytes: Bytes::from(text.clone()) };
+        let state = StateBytes::new(StateMeta::new(1), Bytes::from(text.clone()));
         let header = StateHeader::parse(&state.bytes).unwrap();
         let sealing = Sealing::of(&state, &header, Destination::Place("x"), "run", now());
         assert_eq!(sealing.unwrap_err().kind(), ErrorKind::PreconditionFailed, "{text}");

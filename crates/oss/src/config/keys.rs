@@ -7,8 +7,7 @@ use remote_state_core::keys;
 /// The keys of the `oss` provider: those of `backend "oss"` in its first proposal (`path`, `name`,
 /// `lock`) and in every release (`prefix`, `key`, `tablestore_*`), and some that only this project
 /// has. See <https://developer.hashicorp.com/terraform/language/backend/oss>.
-pub static PROVIDER: ProviderSpec =
-    ProviderSpec { scheme: "oss", title: "Alibaba Cloud OSS", keys: KEYS };
+pub static PROVIDER: ProviderSpec = ProviderSpec::new("oss", "Alibaba Cloud OSS", KEYS);
 
 // As in Terraform, an explicit empty string overrides the environment: `EmptyRule::Value`.
 keys![

@@ -26,26 +26,25 @@ const DEFAULT_NAME: &str = "terraform.tfstate";
 
 /// The configuration of a store, its values checked.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct OssConfig {
     /// The bucket.
-    pub bucket: String,
+    pub(crate) bucket: String,
     /// Whether the lock object is used.
-    pub uses_lock_object: bool,
+    pub(crate) uses_lock_object: bool,
     /// Whether the store locks in the Tablestore table, if there is one.
-    pub locks_in_table: bool,
+    pub(crate) locks_in_table: bool,
     /// The Tablestore table of locks and digests, if there is one.
-    pub tablestore: Option<Tablestore>,
+    pub(crate) tablestore: Option<Tablestore>,
     /// The plain name of the region, if it is known.
-    pub region: Option<String>,
+    pub(crate) region: Option<String>,
     /// The version of the signature.
-    pub signature_version: SignatureVersion,
+    pub(crate) signature_version: SignatureVersion,
     /// How the store encrypts the objects that it writes.
-    pub encryption: Option<Encryption>,
+    pub(crate) encryption: Option<Encryption>,
     /// The ACL of the objects that the store writes.
-    pub acl: Option<String>,
+    pub(crate) acl: Option<String>,
     /// How often a failed request is repeated.
-    pub max_retries: usize,
+    pub(crate) max_retries: usize,
     pub(crate) layout: Layout,
     pub(crate) endpoint: EndpointChoice,
     pub(crate) proxies: Proxies,
@@ -68,7 +67,7 @@ pub(crate) enum EndpointChoice {
 /// A table in Tablestore.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Tablestore {
+pub(crate) struct Tablestore {
     /// The table.
     pub table: String,
     /// The instance of the table.
@@ -80,7 +79,7 @@ pub struct Tablestore {
 /// How the store encrypts the objects that it writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Encryption {
+pub(crate) struct Encryption {
     /// `AES256`, `KMS` or `SM4`.
     pub algorithm: &'static str,
     /// The KMS key; `None` for the bucket's own.

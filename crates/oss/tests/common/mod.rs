@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use remote_state_core::Backend as _;
 use remote_state_core::config::ResolvedConfig;
 use remote_state_core::{LockInfo, Outgoing, StateStore, Workspace};
 use remote_state_emulator::Emulator;
@@ -56,7 +57,7 @@ pub(crate) async fn emulator() -> Emulator {
 pub(crate) fn store(emulator: &Emulator, keys: &[(&str, &str)]) -> Arc<dyn StateStore> {
     let config =
         OssConfig::from_resolved(&config(&emulator.endpoint(), keys)).expect("the keys do");
-    Arc::new(config.store().expect("the credentials do"))
+    config.open().expect("the credentials do")
 }
 
 fn config(endpoint: &str, keys: &[(&str, &str)]) -> ResolvedConfig {

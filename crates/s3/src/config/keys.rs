@@ -9,11 +9,8 @@ use remote_state_core::keys;
 /// The keys of the `s3` provider. Names, order of fallbacks and defaults are those of
 /// `backend "s3"` in Terraform 1.11, see
 /// <https://developer.hashicorp.com/terraform/language/backend/s3>.
-pub static PROVIDER: ProviderSpec = ProviderSpec {
-    scheme: "s3",
-    title: "Amazon S3 and stores that speak its protocol",
-    keys: KEYS,
-};
+pub static PROVIDER: ProviderSpec =
+    ProviderSpec::new("s3", "Amazon S3 and stores that speak its protocol", KEYS);
 
 /// Variables that have had another name since AWS tools agreed on one, with that name.
 pub(super) const OLD_VARIABLES: &[(&str, &str)] = &[

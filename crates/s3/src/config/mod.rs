@@ -39,37 +39,36 @@ const CONTAINER: [&str; 4] = [
 
 /// The checked configuration of a store.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct S3Config {
     /// The bucket.
-    pub bucket: String,
+    pub(crate) bucket: String,
     /// The object key of the default workspace's state.
-    pub key: String,
+    pub(crate) key: String,
     /// The region of the signature.
-    pub region: String,
+    pub(crate) region: String,
     /// The store's URL, if it is not Amazon's own for the region.
-    pub endpoint: Option<Url>,
+    pub(crate) endpoint: Option<Url>,
     /// The DynamoDB table of locks and digests, if there is one.
-    pub dynamodb_table: Option<String>,
+    pub(crate) dynamodb_table: Option<String>,
     /// DynamoDB's URL, if it is not Amazon's own for the region.
-    pub dynamodb_endpoint: Option<Url>,
+    pub(crate) dynamodb_endpoint: Option<Url>,
     /// The prefix of a workspace's name in its state key.
-    pub workspace_key_prefix: String,
+    pub(crate) workspace_key_prefix: String,
     /// Whether the lock file is used.
-    pub use_lockfile: bool,
+    pub(crate) use_lockfile: bool,
     /// Whether requests name the bucket in the path.
-    pub use_path_style: bool,
+    pub(crate) use_path_style: bool,
     /// How the store encrypts what is written.
-    pub encryption: Encryption,
+    pub(crate) encryption: Encryption,
     pub(crate) tags: Tags,
     /// The canned ACL for what is written.
-    pub acl: Option<String>,
+    pub(crate) acl: Option<String>,
     /// The total number of attempts at a request, the first included.
-    pub max_attempts: u32,
+    pub(crate) max_attempts: u32,
     /// Whether checksums are left out.
-    pub skip_checksum: bool,
+    pub(crate) skip_checksum: bool,
     /// The store's dialect; `None` to choose it by the endpoint.
-    pub dialect: Option<DialectName>,
+    pub(crate) dialect: Option<DialectName>,
     pub(crate) connection: Connection,
     pub(crate) credentials: CredentialConfig,
     /// The settings of the sources of credentials.
@@ -87,6 +86,11 @@ pub struct S3Config {
 }
 
 impl S3Config {
+    /// Returns the values that were checked, with where they were set.
+    pub fn resolved(&self) -> &ResolvedConfig {
+        &self.resolved
+    }
+
     /// Checks a resolved configuration.
     ///
     /// # Errors

@@ -7,9 +7,9 @@ pub(crate) mod wire;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use remote_state_core::Backend as _;
 use remote_state_core::StateStore;
 use remote_state_core::config::{ResolvedConfig, Setting};
-use remote_state_core::provider::ObjectStateStore;
 use remote_state_emulator::{Emulator, Quirks};
 use remote_state_s3::{PROVIDER, S3Config};
 use wire::read_request;
@@ -66,14 +66,16 @@ pub(crate) fn store_with<'a>(
         ("max_retries", "3"),
     ];
     let always = always.map(|(name, value)| (name, Setting::from(value)));
-    Arc::new(opened(always.into_iter().chain(keys)))
+    opened(always.into_iter().chain(keys))
 }
 
 /// Opens a store with these keys and no others; later keys replace earlier ones.
-pub(crate) fn opened<'a>(keys: impl IntoIterator<Item = (&'a str, Setting)>) -> ObjectStateStore {
+pub(crate) fn opened<'a>(
+    keys: impl IntoIterator<Item = (&'a str, Setting)>,
+) -> Arc<dyn StateStore> {
     let keys: BTreeMap<_, _> = keys.into_iter().collect();
     let config = ResolvedConfig::from_pairs(&PROVIDER, keys).expect("the keys are known");
-    S3Config::from_resolved(&config).expect("the keys are valid").store()
+    S3Config::from_resolved(&config).expect("the keys are valid").open().expect("the keys do")
 }
 
 /// Starts a server that replies to every request with `200 OK` and this body, as proxies and login

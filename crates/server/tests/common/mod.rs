@@ -24,7 +24,7 @@ pub(crate) struct Running {
 pub(crate) async fn start(set_up: impl FnOnce(ServerBuilder) -> ServerBuilder) -> Running {
     let memory = MemoryStore::new();
     let (store, faults) = FaultyStore::wrap(Arc::new(memory.clone()));
-    let builder = Server::builder(States::workspaces(store)).with_auth(Auth::None);
+    let builder = Server::builder(States::workspaces(store)).with_auth(Auth::none());
     let server = set_up(builder).bind(([127, 0, 0, 1], 0).into()).await.unwrap();
     let target = HttpTarget::new(format!("http://{}", server.local_addr()));
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

@@ -37,18 +37,21 @@ fn refused(more: &[(&str, &str)], words: &str) {
 #[test]
 fn three_keys_are_enough() {
     let config = config(&[], &[]).unwrap();
-    let s3 = config.s3();
-    assert_eq!(s3.endpoint.as_ref().map(Url::as_str), Some("https://nyc3.digitaloceanspaces.com/"));
-    assert_eq!((s3.region.as_str(), s3.dialect), ("nyc3", Some(DialectName::Spaces)));
-    assert!(s3.use_lockfile && !s3.use_path_style);
-    assert_eq!((s3.workspace_key_prefix.as_str(), config.warnings()), ("env:", &[][..]));
-    assert_eq!(config.store().to_string(), "s3://tfstate/net.tfstate");
+    let s3 = config.s3().resolved();
+    assert_eq!(s3.get(s3_keys::ENDPOINTS_S3), Some("https://nyc3.digitaloceanspaces.com"));
+    assert_eq!((s3.get(s3_keys::REGION), s3.get(s3_keys::DIALECT)), ("nyc3", "spaces"));
+    assert!(s3.get(s3_keys::USE_LOCKFILE) && !s3.get(s3_keys::USE_PATH_STYLE));
+    assert_eq!((s3.get(s3_keys::WORKSPACE_KEY_PREFIX), config.warnings()), ("env:", &[][..]));
+    assert_eq!(config.open().unwrap().to_string(), "s3://tfstate/net.tfstate");
 }
 
 #[test]
 fn regions_that_are_new_are_known_and_what_is_none_is_not() {
     for region in ["ams3", "sgp1", "syd1", "moon1"] {
-        assert_eq!(config(&[("region", region)], &[]).unwrap().s3().region, region);
+        assert_eq!(
+            config(&[("region", region)], &[]).unwrap().s3().resolved().get(s3_keys::REGION),
+            region
+        );
     }
     for region in ["NYC3", "nyc3.example.com", "nyc 3", "https://nyc3", "-x"] {
         refused(
@@ -64,10 +67,10 @@ fn regions_that_are_new_are_known_and_what_is_none_is_not() {
 #[test]
 fn endpoint_of_ones_own_names_the_bucket_in_the_path() {
     let own = config(&[("endpoint", "state.example.com")], &[]).unwrap();
-    assert_eq!(own.s3().endpoint.as_ref().map(Url::as_str), Some("https://state.example.com/"));
-    assert!(own.s3().use_path_style);
+    assert_eq!(own.s3().resolved().get(s3_keys::ENDPOINTS_S3), Some("https://state.example.com"));
+    assert!(own.s3().resolved().get(s3_keys::USE_PATH_STYLE));
     let same = config(&[("endpoint", "https://nyc3.digitaloceanspaces.com")], &[]).unwrap();
-    assert!(!same.s3().use_path_style);
+    assert!(!same.s3().resolved().get(s3_keys::USE_PATH_STYLE));
 }
 
 #[test]
@@ -219,17 +222,17 @@ fn what_the_environment_says_of_amazon_does_not_matter_here() {
     ];
     let config = config(&[], &env).unwrap();
     assert_eq!(
-        config.s3().endpoint.as_ref().and_then(Url::host_str),
-        Some("nyc3.digitaloceanspaces.com")
+        config.s3().resolved().get(s3_keys::ENDPOINTS_S3),
+        Some("https://nyc3.digitaloceanspaces.com")
     );
-    assert_eq!(config.s3().region, "nyc3");
+    assert_eq!(config.s3().resolved().get(s3_keys::REGION), "nyc3");
 }
 
 #[test]
 fn customer_key_is_used_without_further_switches() {
     let key = "A".repeat(43) + "=";
     let config = config(&[("sse_customer_key", &key)], &[]).unwrap();
-    assert!(matches!(config.s3().encryption, remote_state_s3::Encryption::Customer(_)));
+    assert!(config.s3().resolved().get(s3_keys::ENCRYPT));
     refused(&[("sse_customer_key", "c2hvcnQ=")], "invalid value for `sse_customer_key`");
 }
 

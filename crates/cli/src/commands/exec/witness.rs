@@ -44,7 +44,7 @@ impl Witness {
     /// Records an event, and prints what Terraform does not show.
     pub(super) fn see(&self, event: &Event<'_>) {
         match event {
-            Event::Done { state, action, lock } => {
+            Event::Done { state, action, lock, .. } => {
                 let mut seen = self.seen();
                 seen.anything = true;
                 seen.state |= is_about_the_state(*action);
@@ -66,7 +66,7 @@ impl Witness {
                     self.tell_emptied(&what);
                 }
             }
-            Event::Emptied { state } => {
+            Event::Emptied { state, .. } => {
                 self.tell_emptied(&format!(
                     "the state of workspace `{state}` had resources, and was replaced by one \
                      without any"

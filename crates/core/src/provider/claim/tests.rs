@@ -458,3 +458,15 @@ async fn of_two_releases_of_an_unreadable_record_one_waits_for_the_other() {
     assert!(first.is_ok() && second.is_ok(), "{first:?} {second:?}");
     assert_eq!(place.text(), None);
 }
+
+impl StateLock<'_> {
+    pub(crate) async fn release(&self, target: &LockTarget) -> Result<Released> {
+        let mut release = Release::default();
+        loop {
+            match self.release_step(target, &mut release).await? {
+                ReleaseStep::Done(released) => return Ok(released),
+                ReleaseStep::Wait(wait) => sleep(wait.pause).await,
+            }
+        }
+    }
+}

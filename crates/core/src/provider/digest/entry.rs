@@ -6,7 +6,7 @@ use crate::provider::{Failure, Md5Sum};
 
 /// The entry of a table that records the digest of one state.
 #[async_trait]
-pub trait DigestEntry: Send + Sync {
+pub(crate) trait DigestEntry: Send + Sync {
     /// Returns the state object, as a URL.
     fn state(&self) -> String;
 
@@ -43,7 +43,7 @@ pub enum RecordedDigest {
 
 /// What an entry holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Recorded {
+pub(crate) enum Recorded {
     /// There is no entry.
     Nothing,
     /// The entry has this text in place of a digest.

@@ -15,4 +15,4 @@ mod versions;
 pub use backend::{
     Cursor, Layout, ObjectBackend, StatePlace, StateWrite, TableBackend, TableRow, Written,
 };
-pub use store::ObjectStateStore;
+pub use store::{ObjectStateStore, TableUse};

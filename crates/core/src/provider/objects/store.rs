@@ -28,6 +28,15 @@ use crate::store::{
 };
 use crate::workspace::Workspace;
 
+/// What a table beside the objects holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TableUse {
+    /// The digest of each state.
+    Digests,
+    /// The digest and the lock of each state.
+    LocksAndDigests,
+}
+
 /// Terraform state in one bucket, under one state key. Clones share what they have learned about
 /// the bucket.
 #[derive(Clone, Debug)]
@@ -71,11 +80,11 @@ impl ObjectStateStore {
         self
     }
 
-    /// Keeps the digest of each state in a table, and its lock too if `locks_in_table`.
+    /// Keeps the digest of each state in a table, and its lock too if `usage` says so.
     #[must_use]
-    pub fn with_table(mut self, table: Arc<dyn TableBackend>, locks_in_table: bool) -> Self {
+    pub fn with_table(mut self, table: Arc<dyn TableBackend>, usage: TableUse) -> Self {
         self.table = Some(table);
-        self.locks_in_table = locks_in_table;
+        self.locks_in_table = usage == TableUse::LocksAndDigests;
         self
     }
 

@@ -240,7 +240,10 @@ fn the_block_of_spaces_guide_is_spoken_to_as_spaces_with_a_bucket_in_the_host() 
     for lock in ["false", "true"] {
         let config = config(&[&block[..], &[("use_lockfile", lock)]].concat()).unwrap();
         assert_eq!(config.dialect().name, DialectName::Spaces);
-        assert!(!config.use_path_style && config.dialect().addressing == crate::Addressing::Host);
+        assert!(
+            !config.use_path_style
+                && config.dialect().addressing == crate::dialect::Addressing::Host
+        );
         assert_eq!(config.use_lockfile, lock == "true");
     }
 }

@@ -4,15 +4,13 @@
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
-use async_trait::async_trait;
-use bytes::Bytes;
-use remote_state_core::provider::{
-    Failure, FoundLock, LockMechanism, Outcome, StateLock, parse_lock_record,
-};
-use remote_state_core::{
+use crate::provider::{Failure, FoundLock, LockMechanism, Outcome, StateLock, parse_lock_record};
+use crate::{
     Advice, Capabilities, Error, ErrorKind, LockContent, LockId, LockInfo, LockRecord, LockTarget,
     Locking, Result, StateLocation,
 };
+use async_trait::async_trait;
+use bytes::Bytes;
 
 /// How a store treats one create that it does not simply carry out.
 enum Create {
