@@ -277,7 +277,10 @@ impl Client {
         let error = self
             .sender
             .about(operation, &object)
-            .error(ErrorKind::Unexpected, "what answers there does not answer as OSS does")
+            .error(
+                ErrorKind::Unexpected,
+                "the server at this endpoint does not respond as OSS does",
+            )
             .with_context("store", self.sender.store())
             .with_hint("look for a proxy or a login page between this machine and the store");
         Failure { outcome: Outcome::Unknown, error }

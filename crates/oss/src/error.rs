@@ -224,13 +224,13 @@ impl Refusal {
             // "The object you specified already exists and can not be overwritten."
             "FileAlreadyExists" => (
                 Outcome::ConditionFailed,
-                about.error(ErrorKind::PreconditionFailed, "something is there already"),
+                about.error(ErrorKind::PreconditionFailed, "the object exists already"),
             ),
             // "Position is not equal to file length", "The object is not appendable": an append at
             // 0 found an object.
             "PositionNotEqualToLength" | "ObjectNotAppendable" => (
                 Outcome::ConditionFailed,
-                about.error(ErrorKind::PreconditionFailed, "something is there already"),
+                about.error(ErrorKind::PreconditionFailed, "the object exists already"),
             ),
             // "At least one of the preconditions you specified did not hold."
             "PreconditionFailed" => (
@@ -277,7 +277,7 @@ impl Refusal {
                 Outcome::Refused,
                 about.error(
                     ErrorKind::Unsupported,
-                    &format!("{} cannot do what is asked of it", about.store),
+                    &format!("{} does not support this request", about.store),
                 ),
             ),
             _ if status >= 500 => (

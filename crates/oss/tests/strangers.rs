@@ -34,7 +34,7 @@ fn is_told_as_a_stranger(error: &Error) -> bool {
         .map(|(_, reason)| &**reason);
     because
         .chain([error.message()])
-        .any(|text| text.contains("what answers there does not answer as OSS does"))
+        .any(|text| text.contains("the server at this endpoint does not respond as OSS does"))
 }
 
 /// A store whose bucket is real, and whose table is behind `page`.
@@ -55,7 +55,9 @@ async fn a_page_in_place_of_the_table_gives_no_lock() {
         assert!(format!("{error:?}").contains("does not answer as Tablestore does"), "{error:?}");
         let error = store.inspect(&here()).await.unwrap_err();
         assert!(
-            error.message().ends_with("what answers there does not answer as Tablestore does"),
+            error
+                .message()
+                .ends_with("the server at this endpoint does not respond as Tablestore does"),
             "{error}"
         );
     }

@@ -34,7 +34,7 @@ use crate::dialect::{Checksum, Dialect, Versioned};
 use crate::encrypted::read_failure;
 use crate::error::{About, Failure, Outcome, about_versions, aws_command, failure};
 use crate::layout::object_url;
-use crate::lock::RULE;
+use crate::lock::rule::RULE;
 use crate::payload::Payload;
 
 /// A connection to one bucket.
@@ -319,7 +319,7 @@ impl Client {
     fn stranger(&self, operation: &'static str, key: &str) -> Failure {
         let error = self
             .about(operation, &self.url(key))
-            .error(ErrorKind::Unexpected, "what answers there does not answer as S3 does")
+            .error(ErrorKind::Unexpected, "the server at this endpoint does not respond as S3 does")
             .with_context("store", self.store())
             .with_hint("look for a proxy or a login page between this machine and the store");
         Failure { outcome: Outcome::Unknown, error }

@@ -12,11 +12,11 @@ use aws_sdk_s3::config::{
 };
 use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
 
-use crate::chain::Found;
 use crate::client::{ClockWarning, NeededHeaders};
 use crate::config::S3Config;
+use crate::credentials::chain::Found;
+use crate::credentials::sts::{Admitted, AssumeRole};
 use crate::dialect::{Addressing, Dialect, SigningRegion};
-use crate::sts::{Admitted, AssumeRole};
 use crate::transport;
 
 /// How long to wait for a connection before the next attempt.

@@ -169,6 +169,11 @@ pub enum Versioned {
 impl Dialect {
     /// The table. The first row applies if no endpoint is configured, the last to an endpoint that
     /// does not identify the store.
+    ///
+    /// A store is a row here if the native clients of `backend "s3"` reach it with their own keys;
+    /// it is a provider of its own if it has another protocol, other keys or other variables. A row
+    /// says of conditions what was measured, with the number of races above it; what was not
+    /// measured is `Unproven`, and proven anew at each store.
     pub const ALL: [Self; 7] = [
         // <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html>
         Self {

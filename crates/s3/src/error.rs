@@ -12,10 +12,10 @@ use remote_state_core::advice::KeyValue;
 use remote_state_core::shell::quoted;
 use remote_state_core::{Advice, Error, ErrorKind};
 
-use crate::chain::GIVE_KEYS;
 use crate::config::keys;
+use crate::credentials::denied::Denied;
+use crate::credentials::denied::GIVE_KEYS;
 use crate::encrypted;
-use crate::sts::Denied;
 
 use remote_state_core::config::{Key, ResolvedConfig};
 use remote_state_core::provider::ProxyFailed;

@@ -4,11 +4,12 @@ use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsP
 use aws_sdk_sts::error::{ProvideErrorMetadata as _, SdkError};
 use remote_state_core::{Caller, Error, ErrorKind, Identity, Result};
 
-use crate::chain::GIVE_KEYS;
 use crate::config::{S3Config, keys};
 use crate::connect;
+use crate::credentials::denied::Denied;
+use crate::credentials::denied::GIVE_KEYS;
+use crate::credentials::sts::{client, denied};
 use crate::dialect::{Dialect, DialectName};
-use crate::sts::{Denied, client, denied};
 
 const OPERATION: &str = "identify";
 

@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod bucket;
-mod chain;
+mod causes;
 mod checksum;
 mod client;
 mod config;
@@ -13,16 +13,11 @@ mod dynamodb;
 mod encrypted;
 mod error;
 mod first_bytes;
-mod guard;
 mod identity;
 mod layout;
 mod lock;
-mod logins;
 mod payload;
-mod process;
 mod provider;
-mod role;
-mod sts;
 mod transport;
 mod upload;
 mod versions;

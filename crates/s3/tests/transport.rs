@@ -268,7 +268,7 @@ async fn socks_proxies_are_spoken_to_with_and_without_tls_and_a_password() {
             with("alice:p%40ss@"),
             "refused.test",
             ErrorKind::Unavailable,
-            "does not connect us with the server",
+            "refuses to connect to the server",
         ),
         ("socks5://127.0.0.1:1".to_owned(), STORE, ErrorKind::Unavailable, "cannot be reached"),
     ] {

@@ -8,6 +8,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
+use remote_state_core::provider::MAX_LOCK_RECORD_BYTES;
 use remote_state_core::{
     ErrorKind, LockId, LockInfo, LockTarget, Release, ReleaseStep, Released, Result,
 };
@@ -19,8 +20,9 @@ use crate::observe::Facts;
 use crate::record::{UNREADABLE_LOCK_ID, holder_json};
 use crate::turns::Turns;
 
-/// The longest lock record that the server accepts, in bytes. Terraform's have about 250.
-pub(crate) const LONGEST_RECORD: usize = 64 << 10;
+/// The longest lock record that the server accepts, in bytes: the longest that a store reads.
+/// Terraform's have about 250.
+pub(crate) const LONGEST_RECORD: usize = MAX_LOCK_RECORD_BYTES;
 
 /// Takes the lock that the body describes.
 pub(crate) async fn lock(

@@ -143,7 +143,7 @@ impl ServerBuilder {
     /// and the address is not a loopback address; `Local` if the server cannot listen on the
     /// address.
     pub async fn bind(self, address: SocketAddr) -> Result<BoundServer> {
-        let auth = self.auth.ok_or_else(|| Error::config("a server needs a token"))?;
+        let auth = self.auth.ok_or_else(|| Error::config("no authentication of clients is set"))?;
         let gate = Gate::new(&auth, address.ip())?;
         let failed = |source: io::Error| {
             let reason = match source.kind() {

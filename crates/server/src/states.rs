@@ -93,7 +93,7 @@ pub(crate) async fn delete(
             .unless(PolicyChoice::Emptied));
         }
         place.store.delete(&place.workspace).await?;
-        // If the bucket keeps no versions, this line is all that is left of the state. An observer
+        // If the bucket keeps no versions, this line is the only trace of the state. An observer
         // has got an event.
         if !context.observer.is_there() {
             tracing::warn!(

@@ -141,7 +141,8 @@ async fn checked_write(
     if let HeldLock::Gone(id) = lock {
         tracing::warn!(
             lock_id = id.as_str(),
-            "a client wrote a state under a lock that is gone; there was no other write in between"
+            "a client wrote a state under a lock that is no longer held; no other client wrote in \
+             between"
         );
     }
     let is_unobserved = empties

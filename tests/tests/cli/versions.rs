@@ -164,7 +164,7 @@ pub(crate) fn tests(suite: &mut Suite) {
             case.remote_state("workspace list --deleted"),
             0,
             "",
-            "no workspace was deleted that has versions left\n",
+            "no deleted workspace has a version to restore\n",
         );
         case.run(case.remote_state("workspace delete dev --force --yes")).code(0);
         case.expect(

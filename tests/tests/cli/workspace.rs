@@ -13,7 +13,7 @@ pub(crate) fn tests(suite: &mut Suite) {
             case.remote_state("workspace new dev"),
             0,
             "",
-            "made workspace `dev` at `s3://BUCKET/env:/dev/KEY`\nuse it with `-w dev`, or \
+            "created workspace `dev` at `s3://BUCKET/env:/dev/KEY`\nuse it with `-w dev`, or \
              `TF_WORKSPACE=dev`\n",
         );
         let state = case.place.state_json("dev");

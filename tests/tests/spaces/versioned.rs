@@ -15,7 +15,7 @@ pub(crate) fn add(suite: &mut Suite) {
         setup,
         "native_terraform_walks_in_and_is_named_before_anything_is_overwritten",
         &[Requirement::Terraform],
-        walked_in,
+        locked_by_native,
     );
 }
 
@@ -51,7 +51,7 @@ fn told(server: &S3Server) {
     assert_eq!(left, Vec::<String>::new(), "nothing should be left behind");
 }
 
-fn walked_in(server: &S3Server) {
+fn locked_by_native(server: &S3Server) {
     let project = versioned(server);
     project.terraform("apply -auto-approve -input=false").run().success();
     project.spaces("pull --output copy.tfstate").run().success();

@@ -44,7 +44,9 @@ pub(crate) fn violations(workspace: &Workspace) -> Result<Vec<String>> {
         violations.extend(rules::inheritance(&package.name, &manifest));
         let folder = package.manifest_path.parent().unwrap_or(workspace.root());
         violations.extend(rules::published(&package.name, &manifest, folder));
-        violations.extend(circles::violations(&package.name, &folder.join("src"))?);
+        if folder.starts_with(workspace.root().join("crates")) {
+            violations.extend(circles::violations(&package.name, &folder.join("src"))?);
+        }
     }
     for package in &workspace.metadata().packages {
         if words::LIBRARIES.contains(&package.name.as_str()) {

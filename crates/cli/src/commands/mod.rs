@@ -1,4 +1,4 @@
-//! One file for each command.
+//! A file for each command, or for a few that belong together.
 
 mod common;
 mod completions;

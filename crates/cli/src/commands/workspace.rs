@@ -70,7 +70,7 @@ async fn deleted(session: &Session) -> Result<(), Failure> {
             "bring one back with {}",
             session.ui.command(&format!("undelete{}", flag("-w", name.as_str())))
         )),
-        None => session.ui.note("no workspace was deleted that has versions left"),
+        None => session.ui.note("no deleted workspace has a version to restore"),
     }
     Ok(())
 }
@@ -100,7 +100,7 @@ async fn new(session: &Session, name: Name) -> Result<(), Failure> {
         .await?;
     session
         .ui
-        .done(&format!("made workspace `{name}` at `{}`", session.store.location(&name).state));
+        .done(&format!("created workspace `{name}` at `{}`", session.store.location(&name).state));
     session.ui.note(&format!(
         "use it with `{}`, or `TF_WORKSPACE={}`",
         flag("-w", name.as_str()).trim_start(),
@@ -191,7 +191,7 @@ fn check_unused(ui: &Ui, name: &Name, bytes: &[u8]) -> Result<(), Error> {
         Ok(header) => Err(match header.format {
             StateFormat::Encrypted => in_doubt("its state is encrypted by OpenTofu"),
             StateFormat::Plain { version: 4 } => refused(format!(
-                "workspace `{name}` still tracks resources, which nothing would manage any more"
+                "workspace `{name}` still tracks resources, which no client would manage any more"
             ))
             .with_hint("destroy them first, or pass `--force`"),
             _ => in_doubt("its state has an old format"),

@@ -69,7 +69,7 @@ impl ProxyName {
         } else if reason.contains("underlying connection") {
             self.failed("cannot be reached")
         } else {
-            self.failed("does not connect us with the server").because(reason)
+            self.failed("refuses to connect to the server").because(reason)
         }
     }
 

@@ -64,7 +64,8 @@ pub enum Versions {
     /// It cannot.
     #[default]
     None,
-    /// It can. It lists them in the order in which they were stored.
+    /// It can. A write that began after another one had ended is listed as the later one. The order
+    /// of concurrent writes is not known.
     InOrder,
     /// It can. The order of the versions is that of the times of the store, so the order of two
     /// versions with the same time is not known.

@@ -82,13 +82,13 @@ keys![
     pub const LOCATION_ENDPOINT: Key<Option<String>> = key(
         "location_endpoint",
         "A location service to ask for the endpoint of the region, if none is set, such as \
-         `location-readonly.aliyuncs.com`. A key of ours.",
+         `location-readonly.aliyuncs.com`. Terraform does not know this key.",
     );
     pub const ADDRESS_STYLE: Key<String> = key(
         "address_style",
         "How the bucket is named in a URL: `virtual` in the host, `path` in the path, `cname` not \
          at all, for a domain of one's own; `auto` takes `path` for IP addresses and `virtual` \
-         for names. A key of ours.",
+         for names. Terraform does not know this key.",
     )
     .default("auto");
     pub const SIGNATURE_VERSION: Key<String> = key(
@@ -130,19 +130,23 @@ keys![
     )
     .env(&["ALICLOUD_ECS_ROLE_NAME", "ALIBABA_CLOUD_ECS_METADATA"])
     .empty(EmptyRule::Value);
-    pub const ECS_METADATA_ENDPOINT: Key<String> =
-        key("ecs_metadata_endpoint", "The URL of the instance metadata service. A key of ours.")
-            .default("http://100.100.100.200");
+    pub const ECS_METADATA_ENDPOINT: Key<String> = key(
+        "ecs_metadata_endpoint",
+        "The URL of the instance metadata service. Terraform does not know this key.",
+    )
+    .default("http://100.100.100.200");
     pub const ECS_METADATA_DISABLED: Key<bool> = key(
         "ecs_metadata_disabled",
-        "Do not look for a role of the instance that the configuration does not name. A key of \
-         ours.",
+        "Do not look for a role of the instance that the configuration does not name. \
+         Terraform does not know this key.",
     )
     .env(&["ALIBABA_CLOUD_ECS_METADATA_DISABLED"])
     .default("false");
-    pub const CREDENTIALS_URI: Key<Option<String>> =
-        key("credentials_uri", "A URL that answers with credentials in JSON. A key of ours.")
-            .env(&["ALIBABA_CLOUD_CREDENTIALS_URI"]);
+    pub const CREDENTIALS_URI: Key<Option<String>> = key(
+        "credentials_uri",
+        "A URL that answers with credentials in JSON. Terraform does not know this key.",
+    )
+    .env(&["ALIBABA_CLOUD_CREDENTIALS_URI"]);
     pub const STS_ENDPOINT: Key<Option<String>> =
         key("sts_endpoint", "The endpoint of STS. Empty stands for `sts.<region>.aliyuncs.com`.")
             .env(&["ALICLOUD_STS_ENDPOINT", "ALIBABA_CLOUD_STS_ENDPOINT"])
@@ -187,13 +191,13 @@ keys![
     pub const OIDC_PROVIDER_ARN: Key<Option<String>> = key(
         "oidc_provider_arn",
         "The identity provider whose token the role `assume_role_role_arn` is assumed with, \
-         instead of an access key (RRSA). A key of ours.",
+         instead of an access key (RRSA). Terraform does not know this key.",
     )
     .env(&["ALIBABA_CLOUD_OIDC_PROVIDER_ARN"]);
     pub const OIDC_TOKEN_FILE: Key<Option<String>> = key(
         "oidc_token_file",
-        "The file that holds the token. It is read each time that the role is assumed. A key of \
-         ours.",
+        "The file that holds the token. It is read each time that the role is assumed. \
+         Terraform does not know this key.",
     )
     .env(&["ALIBABA_CLOUD_OIDC_TOKEN_FILE"]);
     pub const ENCRYPT: Key<bool> = key(
@@ -203,12 +207,13 @@ keys![
     .default("false");
     pub const SSE_ALGORITHM: Key<Option<String>> = key(
         "sse_algorithm",
-        "What to encrypt with: `AES256`, `KMS` or `SM4`. Needs `encrypt`. A key of ours.",
+        "What to encrypt with: `AES256`, `KMS` or `SM4`. Needs `encrypt`. Terraform does not know \
+         this key.",
     );
     pub const KMS_KEY_ID: Key<Option<String>> = key(
         "kms_key_id",
-        "The KMS key to encrypt with, instead of the bucket's own. Needs `encrypt`. A key of \
-         ours.",
+        "The KMS key to encrypt with, instead of the bucket's own. Needs `encrypt`. \
+         Terraform does not know this key.",
     )
     .empty(EmptyRule::Refused);
     pub const ACL: Key<Option<String>> = key(
@@ -217,12 +222,15 @@ keys![
          Terraform sends it in a header that has no effect on objects.",
     )
     .empty(EmptyRule::Value);
-    pub const MAX_RETRIES: Key<Number> =
-        key("max_retries", "How often a failed request is repeated. A key of ours.").default("4");
+    pub const MAX_RETRIES: Key<Number> = key(
+        "max_retries",
+        "How often a failed request is repeated. Terraform does not know this key.",
+    )
+    .default("4");
     pub const PROXY: Key<Option<String>> = key(
         "proxy",
         "The proxy for everything but the metadata service and this machine itself, such as \
-         `http://proxy:3128`. A key of ours.",
+         `http://proxy:3128`. Terraform does not know this key.",
     )
     .env(&["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"])
     .secret()

@@ -148,7 +148,7 @@ impl Table {
     ) -> Result<RowResponse, Failure> {
         let answer = self.send(operation, call, id, body, repeat).await?;
         RowResponse::read(&answer).ok_or_else(|| {
-            let reason = "what answers there does not answer as Tablestore does";
+            let reason = "the server at this endpoint does not respond as Tablestore does";
             let error = self
                 .error(operation, id, ErrorKind::Unexpected, reason)
                 .with_context(

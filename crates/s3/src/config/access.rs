@@ -6,11 +6,12 @@ use remote_state_core::config::{ConfigKeySpec, Key, ResolvedConfig};
 use remote_state_core::{Error, ErrorKind, Result};
 use secrecy::SecretString;
 
-use crate::config::{endpoint, keys};
+use crate::config::endpoints::endpoint;
+use crate::config::keys::{self, KEEP_ONE};
+use crate::credentials::guard::Guard;
+use crate::credentials::role::WebIdentity;
+use crate::credentials::sts::Accounts;
 use crate::credentials::{CredentialConfig, Machine, Profiles, SharedFile};
-use crate::guard::Guard;
-use crate::role::{WebIdentity, both};
-use crate::sts::Accounts;
 
 pub(super) fn machine(config: &ResolvedConfig) -> Result<Machine> {
     let file = |key: ConfigKeySpec, text: &str| {
@@ -28,7 +29,9 @@ pub(super) fn machine(config: &ResolvedConfig) -> Result<Machine> {
     };
     let (one, several) = (keys::SHARED_CREDENTIALS_FILE, keys::SHARED_CREDENTIALS_FILES);
     let credentials_files = match config.get(one) {
-        Some(_) if config.is_configured(several) => return Err(both(config, one, several)),
+        Some(_) if config.is_configured(several) => {
+            return Err(config.both(one, several).with_hint(KEEP_ONE));
+        }
         Some(path) => vec![file(one.row(), path)?],
         None => files(several)?,
     };
@@ -59,7 +62,7 @@ pub(super) fn accounts(config: &ResolvedConfig) -> Result<Option<Accounts>> {
         ([], []) => return Ok(None),
         (ids, []) => (allowed, ids),
         ([], ids) => (forbidden, ids),
-        _ => return Err(both(config, allowed, forbidden)),
+        _ => return Err(config.both(allowed, forbidden).with_hint(KEEP_ONE)),
     };
     if ids.iter().any(|id| id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_digit())) {
         return Err(config.invalid(key, "expected account ids, which are digits"));

@@ -5,8 +5,8 @@ use remote_state_core::{Error, Result};
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use url::Url;
 
-use crate::config::{endpoint, keys};
-use crate::role::both;
+use crate::config::endpoints::endpoint;
+use crate::config::keys::{self, KEEP_ONE};
 use crate::transport::{Proxies, Trust};
 
 /// How services are reached.
@@ -67,7 +67,7 @@ pub(super) fn connection(config: &ResolvedConfig, notes: &mut Vec<String>) -> Re
         // If Amazon is to choose the host, no endpoint may be set.
         let own = keys::OF_SERVICES.into_iter().find(|own| config.is_set(own));
         if let Some(own) = own.filter(|_| config.get(key)) {
-            return Err(both(config, key, own));
+            return Err(config.both(key, own).with_hint(KEEP_ONE));
         }
     }
     Ok(Connection {

@@ -8,8 +8,8 @@ use remote_state_core::Result;
 use remote_state_core::config::{Key, ResolvedConfig};
 use secrecy::SecretString;
 
-use crate::config::{is_amazons, keys};
-use crate::role::both;
+use crate::config::endpoints::is_amazons;
+use crate::config::keys::{self, KEEP_ONE};
 
 /// How the store encrypts what is written.
 #[derive(Clone, Debug, Default)]
@@ -36,7 +36,7 @@ pub(crate) struct Tags {
 pub(super) fn encryption(config: &ResolvedConfig) -> Result<Encryption> {
     let (kms, customer) = (keys::KMS_KEY_ID, keys::SSE_CUSTOMER_KEY);
     if config.is_set(kms) && config.is_set(customer) {
-        return Err(both(config, kms, customer));
+        return Err(config.both(kms, customer).with_hint(KEEP_ONE));
     }
     // Terraform ignores the key in this case, and stores the state unencrypted.
     if let Some(ignored) = [kms, customer].into_iter().find(|key| config.is_set(key))

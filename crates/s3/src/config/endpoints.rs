@@ -5,7 +5,7 @@ use remote_state_core::config::{Key, ResolvedConfig};
 use url::Url;
 
 use crate::config::keys;
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, DialectName};
 
 /// Reads the URL of a service.
 pub(super) fn endpoint(config: &ResolvedConfig, key: Key<Option<String>>) -> Result<Option<Url>> {
@@ -72,6 +72,23 @@ fn is_regional(label: &str) -> bool {
         rest == "fips"
             || (rest.split('-').count() > 2 && rest.ends_with(|c: char| c.is_ascii_digit()))
     })
+}
+
+/// Whether the store is Amazon's own, judging by its name or its endpoint.
+pub(crate) fn is_amazons(config: &ResolvedConfig) -> Result<bool> {
+    let endpoint = endpoint(config, keys::ENDPOINTS_S3)?;
+    Ok(Dialect::choose(dialect(config)?, endpoint.as_ref()).name == DialectName::Aws)
+}
+
+/// Returns the dialect that is set, if it is not to be chosen by the endpoint.
+pub(super) fn dialect(config: &ResolvedConfig) -> Result<Option<DialectName>> {
+    match config.get(keys::DIALECT) {
+        "auto" => Ok(None),
+        name => {
+            let invalid = |reason: String| config.invalid(keys::DIALECT, &reason);
+            name.parse().map(Some).map_err(invalid)
+        }
+    }
 }
 
 #[cfg(test)]

@@ -11,12 +11,13 @@ use remote_state_core::config::{
 use remote_state_core::{Advice, Result};
 use url::{Host, Url};
 
+use crate::config::endpoints::endpoint;
+use crate::config::keys;
 use crate::config::profile_text::About;
 use crate::config::shared_files::{Files, Found, KEY_ID};
-use crate::config::{endpoint, keys};
 use crate::credentials::CredentialConfig;
-use crate::guard::{Guard, Refusal};
-use crate::role::Role;
+use crate::credentials::guard::{Guard, Refusal};
+use crate::credentials::role::Role;
 
 /// The prefixes of the key ids that Amazon gives out: those of users, and those of sessions.
 const OF_AMAZON: [&str; 2] = ["AKIA", "ASIA"];

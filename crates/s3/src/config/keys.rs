@@ -25,6 +25,9 @@ pub(super) const OLD_VARIABLES: &[(&str, &str)] = &[
 pub(crate) const OF_SERVICES: [remote_state_core::config::Key<Option<String>>; 3] =
     [ENDPOINTS_S3, ENDPOINTS_DYNAMODB, ENDPOINTS_STS];
 
+/// The hint about two keys that exclude each other.
+pub(crate) const KEEP_ONE: &str = "keep one of them";
+
 keys![
     pub const BUCKET: Key<String> = key("bucket", "The bucket that holds the state.").required();
     pub const KEY: Key<String> = key(
@@ -89,7 +92,7 @@ keys![
     )
     .aliases(&["assume_role_duration_seconds"]);
     pub const ASSUME_ROLE_EXTERNAL_ID: Key<Option<String>> =
-        key("assume_role.external_id", "What the owner of the role demands to be told.")
+        key("assume_role.external_id", "The external ID that the role's trust policy requires.")
             .aliases(&["external_id"]);
     pub const ASSUME_ROLE_POLICY: Key<Option<String>> =
         key("assume_role.policy", "A policy in JSON that narrows what the session may do.")
@@ -169,7 +172,7 @@ keys![
     pub const STS_REGION: Key<Option<String>> =
         key("sts_region", "The region of STS, if it is not `region`.");
     pub const ENDPOINTS_IAM: Key<Option<String>> =
-        key("endpoints.iam", "Accepted for compatibility: IAM is not asked anything here.")
+        key("endpoints.iam", "Accepted for compatibility: this program sends no request to IAM.")
             .aliases(&["iam_endpoint"])
             .env(&["AWS_ENDPOINT_URL_IAM", "AWS_IAM_ENDPOINT"]);
     pub const ENDPOINTS_SSO: Key<Option<String>> = key(
@@ -227,7 +230,7 @@ keys![
     .secret();
     pub const NO_PROXY: Key<Option<String>> = key(
         "no_proxy",
-        "What is asked without a proxy, separated by commas: hosts with all below them, \
+        "Hosts to reach without a proxy, separated by commas: names with all below them, \
          addresses, networks such as `10.0.0.0/8`, `*`; all but networks with a port or without.",
     )
     .env(&["NO_PROXY", "no_proxy"]);
@@ -334,7 +337,7 @@ keys![
     pub const DIALECT: Key<String> = key(
         "dialect",
         "Which store this is: `aws`, `minio`, `ceph`, `spaces`, `r2`, `garage`, `generic`, or \
-         `auto` to tell by the endpoint. A key of ours; Terraform does not know it.",
+         `auto` to detect it from the endpoint. Terraform does not know this key.",
     )
     .default("auto");
 ];

@@ -7,10 +7,10 @@ use remote_state_core::config::{ConfigValue, ForeignEndpoint, Origin, ResolvedCo
 use url::Url;
 
 use crate::config::shared_files::Files;
+use crate::credentials::role::Role;
+use crate::credentials::sts::Accounts;
 use crate::credentials::{CredentialConfig, Machine, OwnKeys};
-use crate::dialect::{Dialect, DialectName};
-use crate::role::Role;
-use crate::sts::Accounts;
+use crate::dialect::DialectName;
 
 mod access;
 mod connection;
@@ -26,7 +26,7 @@ mod tests;
 pub(crate) use connection::Connection;
 pub use encryption::Encryption;
 pub(crate) use encryption::Tags;
-use endpoints::endpoint;
+use endpoints::{dialect, endpoint};
 pub use keys::PROVIDER;
 
 /// The variables by which a container gives out credentials. The SDK reads them itself.
@@ -202,22 +202,6 @@ fn old_names(config: &ResolvedConfig) -> Vec<String> {
         }
     }
     notes
-}
-
-/// Whether the store is Amazon's own, judging by its name or its endpoint.
-pub(crate) fn is_amazons(config: &ResolvedConfig) -> Result<bool> {
-    let endpoint = endpoint(config, keys::ENDPOINTS_S3)?;
-    Ok(Dialect::choose(dialect(config)?, endpoint.as_ref()).name == DialectName::Aws)
-}
-
-fn dialect(config: &ResolvedConfig) -> Result<Option<DialectName>> {
-    match config.get(keys::DIALECT) {
-        "auto" => Ok(None),
-        name => {
-            let invalid = |reason: String| config.invalid(keys::DIALECT, &reason);
-            name.parse().map(Some).map_err(invalid)
-        }
-    }
 }
 
 /// Whether this is the ARN of an access point, whose parts slashes may separate:

@@ -22,9 +22,9 @@ use secrecy::SecretString;
 
 use crate::config::profile_text::{About, Parsed, Section, parse};
 use crate::config::{access, keys};
+use crate::credentials::logins::{Logins, Missing};
+use crate::credentials::process::Process;
 use crate::credentials::{Profiles, SharedFile};
-use crate::logins::{Logins, Missing};
-use crate::process::Process;
 
 /// The keys, and the names of their services in a section.
 const SERVICES: [(Key<Option<String>>, &str); 3] = [

@@ -6,7 +6,7 @@ use crate::config::keys;
 use crate::error::{About, Outcome};
 
 /// For the reply of a proxy or a login page that accepts every request.
-pub(super) const NO_TABLE: &str = "what answers there does not answer as DynamoDB does";
+pub(super) const NO_TABLE: &str = "the server at this endpoint does not respond as DynamoDB does";
 
 /// The requirements of a lock table, for hints.
 const NEEDS: &str = "a lock table needs the partition key `LockID` of type string, and no sort key";

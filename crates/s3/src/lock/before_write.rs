@@ -72,7 +72,7 @@ impl Bucket {
             return Err(if standing.goes_by_list {
                 self.taken_over(operation, file, held, standing.record)
             } else {
-                self.walked_in(operation, file, standing.record)
+                self.locked_by_native(operation, file, standing.record)
             });
         }
         // Without a lock of this process to look for, the check is about the holder's lock, if the
@@ -85,7 +85,7 @@ impl Bucket {
             }
         }
         match file.strangers(operation, others).await?.into_iter().next() {
-            Some(stranger) => Err(self.walked_in(operation, file, stranger)),
+            Some(stranger) => Err(self.locked_by_native(operation, file, stranger)),
             None => DONE,
         }
     }
@@ -102,9 +102,9 @@ impl Bucket {
         // that means.
         let Some(above) = above else { return Ok(()) };
         if let Some(stranger) = file.strangers(operation, &above).await?.into_iter().next() {
-            return Err(self.walked_in(operation, file, stranger).with_context(
+            return Err(self.locked_by_native(operation, file, stranger).with_context(
                 "note",
-                "it has released its lock since, and a delete marker of its lies over ours",
+                "it has released its lock since, and its delete marker hides this lock",
             ));
         }
         let state = self.url(&file.place.key);
@@ -143,7 +143,7 @@ impl Bucket {
             .with_hint("then take the lock again")
     }
 
-    fn walked_in(
+    fn locked_by_native(
         &self,
         operation: &'static str,
         file: &LockFile<'_>,
@@ -152,7 +152,7 @@ impl Bucket {
         let state = self.url(&file.place.key);
         Error::lock_held(
             operation,
-            format!("state `{state}` is locked by another client too, which does not see our lock"),
+            format!("state `{state}` is locked by another client too, which ignores this lock"),
             stranger,
         )
         .with_context("note", "nothing was written")
@@ -163,9 +163,9 @@ impl Bucket {
 
     fn caveat(&self) -> String {
         format!(
-            "bucket `{}` keeps versions, and there {} takes no notice of `If-None-Match`: locks \
-             hold between clients of `remote-state`, but native Terraform and OpenTofu do not see \
-             them, nor each other's",
+            "bucket `{}` keeps versions, and there {} ignores `If-None-Match`: clients that use \
+             this library exclude each other, but native Terraform and OpenTofu do not see their \
+             locks, nor each other's",
             self.client.bucket(),
             self.client.store()
         )

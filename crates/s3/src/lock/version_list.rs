@@ -33,10 +33,8 @@ use crate::client::{Repeat, Select};
 use crate::error::Failure;
 use crate::lock::create::LockFile;
 use crate::lock::memory::{Held, NULL_VERSION};
+use crate::lock::rule::RULE;
 use crate::versions::{Listed, NOT_UNDERSTOOD};
-
-/// The metadata of a lock file whose owner follows the version list.
-pub(crate) const RULE: (&str, &str) = ("remote-state-lock", "by-version-list");
 
 /// The maximum number of versions and delete markers of a lock file that are read. Clients that
 /// follow the version list leave none behind, so the list is short; the limit is for a store that
@@ -229,7 +227,7 @@ impl LockFile<'_> {
     }
 
     pub(super) fn too_fast(&self, operation: &'static str) -> Error {
-        self.about(operation, ErrorKind::Unavailable, "its holders come and go too fast to be read")
+        self.about(operation, ErrorKind::Unavailable, "it changed at every attempt to read it")
     }
 
     /// Reads one version; `None` if it is gone.
@@ -333,7 +331,7 @@ impl LockFile<'_> {
         .with_source(source);
         match id {
             Some(id) => error
-                .with_hint("other clients take what was left behind for a lock")
+                .with_hint("other clients treat that record as a held lock")
                 .with_advice(Advice::ReleaseLock(id.clone(), LeftLock::LeftBehind)),
             None => error,
         }

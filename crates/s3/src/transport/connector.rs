@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use tower::Service;
 
 use super::proxy::{Named, Proxy};
-use crate::sts::causes;
+use crate::causes::causes;
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 

@@ -25,7 +25,7 @@ use super::connector::Connector;
 use super::proxy::{Named, Proxy};
 use super::secured::Secured;
 use super::trust::Trust;
-use crate::sts::causes;
+use crate::causes::causes;
 
 type Connections = Client<Secured, SdkBody>;
 

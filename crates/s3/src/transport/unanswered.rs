@@ -7,7 +7,7 @@ use std::fmt;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use url::Url;
 
-use crate::sts::causes;
+use crate::causes::causes;
 
 /// A failed request, and its server. Its message is that of the error it holds.
 #[derive(Debug)]

@@ -83,10 +83,7 @@ async fn native_client_that_walks_in_is_named_before_anything_is_written_over_it
         let error = write(store, WriteMode::Overwrite).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LockHeld, "{error}");
         assert_eq!(error.holder().and_then(|holder| holder.id()), Some(&theirs.id), "{error}");
-        assert!(
-            error.message().contains("another client too, which does not see our lock"),
-            "{error}"
-        );
+        assert!(error.message().contains("another client too, which ignores this lock"), "{error}");
         assert_eq!(store.delete(&here()).await.unwrap_err().kind(), ErrorKind::LockHeld);
     }
     // Both locks are listed, and this process's lock is the holder's.

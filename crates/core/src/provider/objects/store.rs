@@ -186,7 +186,7 @@ impl ObjectStateStore {
         if self.objects.present("write", &place.key).await? != Present::No {
             return Ok(());
         }
-        let message = format!("cannot make workspace `{workspace}`: {reason}");
+        let message = format!("cannot create workspace `{workspace}`: {reason}");
         Err(Error::new(ErrorKind::ConfigInvalid, "write", message)
             .with_context("state", self.objects.url(&place.key))
             .with_hint("keep the state under another key before you make workspaces of it"))

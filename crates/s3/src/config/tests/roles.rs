@@ -1,7 +1,7 @@
 //! Roles: their names, their members, and the keys that belong to them.
 
 use super::*;
-use crate::role::Token;
+use crate::credentials::role::Token;
 
 pub(super) const ROLE: &str = "arn:aws:iam::123456789012:role/ci";
 

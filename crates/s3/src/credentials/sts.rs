@@ -3,7 +3,6 @@
 //! The SDK refreshes them: its cache requests new ones before the old ones expire.
 
 use std::error::Error as StdError;
-use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
@@ -13,90 +12,14 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sts::types::{PolicyDescriptorType, Tag};
 use remote_state_core::provider::ProxyFailed;
-use remote_state_core::{Advice, Error, ErrorKind};
+use remote_state_core::{Advice, ErrorKind};
 use secrecy::ExposeSecret as _;
 
-use crate::chain::{Answer, GIVE_KEYS};
-use crate::guard::check_token;
-use crate::role::{Role, Session, Token, TokenFile, WebIdentity};
+use crate::causes::causes;
+use crate::credentials::denied::{Denied, GIVE_KEYS};
+use crate::credentials::guard::check_token;
+use crate::credentials::role::{Role, Session, Token, TokenFile, WebIdentity};
 use crate::transport::Unanswered;
-
-/// Why there are no credentials, in this crate's own words. It is carried inside the SDK's error,
-/// see `error.rs`.
-#[derive(Debug)]
-pub(crate) struct Denied {
-    pub(crate) kind: ErrorKind,
-    pub(crate) message: String,
-    pub(crate) because: Option<String>,
-    /// Where the setting that failed was set.
-    pub(crate) origin: Option<String>,
-    /// What the sources of credentials answered, for those that were tried.
-    pub(crate) answers: Vec<Answer>,
-    /// Boxed, since errors are returned by value.
-    pub(crate) advice: Box<Advice>,
-}
-
-impl fmt::Display for Denied {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl StdError for Denied {}
-
-impl Denied {
-    pub(crate) fn new(kind: ErrorKind, message: String, advice: impl Into<Advice>) -> Self {
-        let advice = Box::new(advice.into());
-        Self { kind, message, because: None, origin: None, answers: Vec::new(), advice }
-    }
-
-    pub(crate) fn with_answers(self, answers: Vec<Answer>) -> Self {
-        Self { answers, ..self }
-    }
-
-    fn because(self, reason: impl Into<String>) -> Self {
-        Self { because: Some(reason.into()), ..self }
-    }
-
-    pub(crate) fn set_in(self, origin: &str) -> Self {
-        Self { origin: Some(origin.to_owned()), ..self }
-    }
-
-    /// Adds the details of the reason to an error.
-    pub(crate) fn explain(&self, error: Error, credentials: &str) -> Error {
-        let add = |error: Error, label, value: &Option<String>| match value {
-            Some(value) => error.with_context(label, value),
-            None => error,
-        };
-        let error = add(add(error, "set in", &self.origin), "because", &self.because);
-        let error = error.with_context("credentials", credentials);
-        let answers = self.answers.iter();
-        answers
-            .fold(error, |error, (source, answer)| error.with_context(source, answer))
-            .with_advice((*self.advice).clone())
-    }
-
-    /// Returns the reason that an error of the SDK carries.
-    pub(crate) fn in_chain<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Self> {
-        causes(error).find_map(|error| error.downcast_ref())
-    }
-
-    pub(crate) fn into_credentials_error(self) -> CredentialsError {
-        CredentialsError::provider_error(self)
-    }
-}
-
-/// Returns an error and its causes, outermost first.
-pub(crate) fn causes<'a>(
-    error: &'a (dyn StdError + 'static),
-) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    let mut next = Some(error);
-    std::iter::from_fn(move || {
-        let error = next?;
-        next = error.source();
-        Some(error)
-    })
-}
 
 /// Turns a reply of STS into the reason why there are no credentials.
 pub(crate) fn denied<E>(message: String, origin: &str, error: SdkError<E>) -> CredentialsError

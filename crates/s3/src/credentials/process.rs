@@ -163,7 +163,7 @@ mod tests {
             patience: Duration::from_millis(50),
         }));
         let error = process.ask().await.unwrap_err();
-        let said: Vec<_> = crate::sts::causes(&error).map(ToString::to_string).collect();
+        let said: Vec<_> = crate::causes::causes(&error).map(ToString::to_string).collect();
         let said = said.join(": ");
         assert!(
             said.contains("`credential_process` of profile `ci` (config:3) took longer than"),

@@ -1,5 +1,13 @@
 //! The sources of credentials that the configuration has chosen.
 
+pub(crate) mod chain;
+pub(crate) mod denied;
+pub(crate) mod guard;
+pub(crate) mod logins;
+pub(crate) mod process;
+pub(crate) mod role;
+pub(crate) mod sts;
+
 use std::path::PathBuf;
 
 use aws_config::SdkConfig;
@@ -17,12 +25,12 @@ use remote_state_core::Advice;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use crate::chain::{Chain, Found};
-use crate::guard::{Guard, Guarded};
-use crate::logins::Logins;
-use crate::process::Process;
-use crate::role::WebIdentity;
-use crate::sts::AssumeRoleWithWebIdentity;
+use crate::credentials::chain::{Chain, Found};
+use crate::credentials::guard::{Guard, Guarded};
+use crate::credentials::logins::Logins;
+use crate::credentials::process::Process;
+use crate::credentials::role::WebIdentity;
+use crate::credentials::sts::AssumeRoleWithWebIdentity;
 
 /// Which credentials to use.
 #[derive(Clone, Debug)]

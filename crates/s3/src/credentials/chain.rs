@@ -11,15 +11,12 @@ use remote_state_core::config::unprintable;
 use remote_state_core::provider::ProxyFailed;
 use remote_state_core::{Advice, ErrorKind};
 
-use crate::logins::Logins;
-use crate::sts::Denied;
+use crate::credentials::denied::{Answer, Denied, GIVE_KEYS};
+use crate::credentials::logins::Logins;
 use crate::transport::Unanswered;
 
 /// The length, in characters, to which messages cut an answer.
 const LONGEST_ANSWER: usize = 300;
-
-/// A source's name and its answer.
-pub(crate) type Answer = (&'static str, String);
 
 /// The name of the source that gave the credentials last.
 #[derive(Clone, Debug, Default)]
@@ -165,10 +162,6 @@ impl Chain {
         Err(denied.with_answers(answers).into_credentials_error())
     }
 }
-
-/// The advice for when no source has credentials.
-pub(crate) const GIVE_KEYS: Advice =
-    Advice::GiveCredentials(&["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]);
 
 impl ProvideCredentials for Chain {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>

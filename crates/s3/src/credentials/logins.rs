@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 
 use remote_state_core::shell::quoted;
 
-use crate::sts::causes;
+use crate::causes::causes;
 
 /// The steps that the selected profile needs from a person, found in that profile or in those that
 /// it names as its source.

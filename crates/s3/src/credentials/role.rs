@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use remote_state_core::config::{ConfigKeySpec, Key, ResolvedConfig};
-use remote_state_core::{Error, Result};
+use remote_state_core::Result;
+use remote_state_core::config::{Key, ResolvedConfig};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::config::keys;
+use crate::config::keys::{self, KEEP_ONE};
 
 /// The limits of a session's duration,
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>.
@@ -98,7 +98,7 @@ impl WebIdentity {
         let configured =
             |key: Key<Option<String>>| config.get(key).filter(|_| config.is_configured(key));
         let token = match (configured(token_key), configured(file_key)) {
-            (Some(_), Some(_)) => return Err(both(config, token_key, file_key)),
+            (Some(_), Some(_)) => return Err(config.both(token_key, file_key).with_hint(KEEP_ONE)),
             (Some(token), None) => Token::Given(token.into()),
             (None, Some(file)) => Token::File(TokenFile::of(config, file)?),
             (None, None) => match (config.get(token_key), config.get(file_key)) {
@@ -189,15 +189,6 @@ impl SessionKeys {
             origin: config.origin(self.role_arn).to_string(),
         }))
     }
-}
-
-/// Returns the error for two keys of which only one may be set.
-pub(crate) fn both(
-    config: &ResolvedConfig,
-    one: impl AsRef<ConfigKeySpec>,
-    other: impl AsRef<ConfigKeySpec>,
-) -> Error {
-    config.both(one, other).with_hint("keep one of them")
 }
 
 /// Whether a session name may hold this character.

@@ -9,7 +9,7 @@ use aws_credential_types::provider::{ProvideCredentials, future};
 use remote_state_core::config::is_web_token;
 use remote_state_core::{Advice, ErrorKind};
 
-use crate::sts::Denied;
+use crate::credentials::denied::Denied;
 
 /// Why a source is not used.
 #[derive(Clone, Debug)]
