@@ -109,6 +109,29 @@ mod generic {
     remote_state_conformance::suite!(plain);
 }
 
+/// A file is sent while it is read, with its checksum behind it.
+mod unread {
+    use super::*;
+
+    async fn plain() -> Setup {
+        let keys = [("bucket", BUCKET), ("dialect", "minio")];
+        setup(&keys, true).await.with_scale(small())
+    }
+
+    async fn with_table() -> Setup {
+        let keys = [("dynamodb_table", TABLE), ("dialect", "aws"), ("unsigned_trailer", "true")];
+        setup(&keys, true).await.with_scale(small())
+    }
+
+    remote_state_conformance::suite!(plain);
+
+    mod digests {
+        use super::*;
+
+        remote_state_conformance::suite!(with_table);
+    }
+}
+
 /// A configured prefix, and an empty one.
 mod prefixes {
     use super::*;

@@ -340,4 +340,10 @@ keys![
          `auto` to tell by the endpoint. A key of ours; Terraform does not know it.",
     )
     .default("auto");
+    pub const UNSIGNED_TRAILER: Key<Option<bool>> = key(
+        "unsigned_trailer",
+        "Send a large state while it is read, without a signature over its bytes and with a \
+         checksum behind them, over TLS and on one machine. By default only to MinIO: bucket \
+         policies may refuse it. A key of ours; Terraform does not know it.",
+    );
 ];
