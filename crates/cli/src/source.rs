@@ -26,7 +26,8 @@ const IN_MEMORY_BYTES: u64 = 4 << 20;
 /// Enough bytes to recognize what is not a state.
 const BEGINNING_BYTES: u64 = 4096;
 
-/// A state that was read once: it is valid, and its header is known.
+/// A state whose header is known. One in memory is valid; one in a file is looked at while it is
+/// sent.
 #[derive(Debug)]
 pub(crate) struct Pushed {
     /// Its name for messages.
@@ -48,7 +49,7 @@ impl Pushed {
             let file = File::open(path).map_err(|error| cannot_read(&name, error))?;
             let meta = file.metadata().map_err(|error| cannot_read(&name, error))?;
             if meta.is_file() && meta.len() > IN_MEMORY_BYTES {
-                let (file, header) = examine(ui.commands(), path, &name)?;
+                let (file, header) = begin(ui.commands(), path, &name)?;
                 return Ok(Self { name, new: NewState::new(file, header), _spool: None });
             }
             Box::new(file)
@@ -68,27 +69,27 @@ impl Pushed {
         }
     }
 
-    /// Checks that clients will be able to read the state.
-    pub(crate) async fn check(&self) -> Result<(), Failure> {
+    /// Checks that clients will be able to read the state: of a file, before its end is sent.
+    pub(crate) async fn check(&mut self) -> Result<(), Failure> {
         let StateFormat::Plain { version: 4 } = self.new.header.format else { return Ok(()) };
-        let source = self.new.source.clone();
-        let checked = spawn_blocking(move || match &source {
-            StateSource::Bytes(bytes) => check_readable(io::Cursor::new(bytes)),
-            StateSource::File(file) => match File::open(file.path()) {
-                Ok(file) => check_readable(file),
-                Err(error) => Err(cannot_read("the file", error)),
-            },
-        });
-        let checked = match checked.await {
-            Ok(checked) => checked,
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-        };
-        checked.map_err(|error| {
-            Error::new(error.kind(), "push", format!("{}: {}", self.name, error.message()))
-                .with_context("note", "nothing was written")
-                .with_hint("no client could read it; to store it all the same, pass `--force`")
-                .into()
-        })
+        let name = self.name.clone();
+        match &mut self.new.source {
+            StateSource::Bytes(bytes) => {
+                let bytes = bytes.clone();
+                let checking = spawn_blocking(move || check_readable(io::Cursor::new(bytes)));
+                let checked = match checking.await {
+                    Ok(checked) => checked,
+                    Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+                };
+                checked.map_err(|error| not_readable(&name, &error).into())
+            }
+            StateSource::File(file) => {
+                *file = file.clone().with_look(move |incoming| {
+                    check_readable(incoming).map_err(|error| not_readable(&name, &error))
+                });
+                Ok(())
+            }
+        }
     }
 
     fn read_stream(
@@ -120,7 +121,7 @@ impl Pushed {
         }
         let spool = spool(&bytes, input).map_err(|error| cannot_read(&name, error))?;
         drop(bytes);
-        let (file, header) = examine(commands, &spool, &name)?;
+        let (file, header) = begin(commands, &spool, &name)?;
         Ok(Self { name, new: NewState::new(file, header), _spool: Some(spool) })
     }
 }
@@ -133,23 +134,47 @@ fn spool(beginning: &[u8], mut rest: impl Read) -> io::Result<TempPath> {
     Ok(file.into_temp_path())
 }
 
-/// Reads a whole file in pieces.
-fn examine(
+/// Reads the header of a file. When the file is sent, its end follows only if all of it is JSON and
+/// has this header.
+fn begin(
     commands: &Commands,
     path: &Path,
     name: &str,
 ) -> Result<(StateFile, StateHeader), Failure> {
-    let mut reader = HeaderReader::whole();
-    let file = StateFile::read(path, |bytes| {
-        let _: Progress = reader.feed(bytes)?;
-        Ok(())
-    });
-    let refused = |error: Error| match error.kind() {
-        ErrorKind::InvalidState => not_a_state(commands, name, &beginning(path), &error),
-        _ => error,
+    let file = StateFile::open(path)?;
+    let refused = {
+        let (commands, name, path) = (commands.clone(), name.to_owned(), path.to_owned());
+        move |error: Error| match error.kind() {
+            ErrorKind::InvalidState => not_a_state(&commands, &name, &beginning(&path), &error),
+            _ => error,
+        }
     };
-    let file = file.map_err(refused)?;
-    Ok((file, reader.finish().map_err(refused)?))
+    let mut reader = HeaderReader::new();
+    for piece in file.pieces(0..file.size_bytes())? {
+        if reader.feed(&piece?).map_err(&refused)? == Progress::Done {
+            break;
+        }
+    }
+    let header = reader.finish().map_err(&refused)?;
+    let expected = header.clone();
+    let file = file.with_look(move |incoming| {
+        let mut reader = HeaderReader::whole();
+        while let Some(piece) = incoming.next_piece()? {
+            let _: Progress = reader.feed(&piece).map_err(&refused)?;
+        }
+        if reader.finish().map_err(&refused)? == expected {
+            return Ok(());
+        }
+        let message = "it says twice, and differently, which version, serial or lineage it has";
+        Err(refused(Error::new(ErrorKind::InvalidState, "push", message)))
+    });
+    Ok((file, header))
+}
+
+fn not_readable(name: &str, error: &Error) -> Error {
+    Error::new(error.kind(), "push", format!("{name}: {}", error.message()))
+        .with_context("note", "nothing was written")
+        .with_hint("no client could read it; to store it all the same, pass `--force`")
 }
 
 fn cannot_read(name: &str, source: io::Error) -> Error {

@@ -200,6 +200,54 @@ pub async fn file_is_written_as_it_is(setup: &Setup) -> Outcome {
     Outcome::Kept
 }
 
+/// A file that is sent while it is read arrives as it is. If the last look at it disagrees, the
+/// writer decides against it, or the file changes meanwhile, the write stores nothing.
+pub async fn file_that_is_read_on_the_way_is_stored_whole_or_not_at_all(setup: &Setup) -> Outcome {
+    let (store, ws) = (&setup.store, Workspace::default());
+    let path = std::env::temp_dir().join(unique("remote-state-conformance"));
+    let bytes = state_of_size(1, "l", setup.scale.large_bytes);
+    tokio::fs::write(&path, &bytes).await.expect("the temporary folder should be writable");
+    let file = || StateFile::open(&path).expect("the file was just written");
+    let no = || Error::new(ErrorKind::InvalidState, "look", "it is no state");
+    for mode in [WriteMode::Create, WriteMode::Overwrite] {
+        let before = read(&**store, &ws).await;
+        let refused = file().with_look(move |incoming| {
+            while incoming.next_piece()?.is_some() {}
+            Err(no())
+        });
+        let changed = path.clone();
+        let changing = file().with_look(move |incoming| {
+            while incoming.next_piece()?.is_some() {}
+            let file = std::fs::File::options().append(true).open(&changed);
+            file.and_then(|mut file| std::io::Write::write_all(&mut file, b" ")).expect("ours");
+            Ok(())
+        });
+        let undecided = Outgoing::new(file()).with_decision(async move {
+            // A store that does not wait has written after this time.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            Err(no())
+        });
+        for (outgoing, kind) in [
+            (Outgoing::new(refused), ErrorKind::InvalidState),
+            (undecided, ErrorKind::InvalidState),
+            (Outgoing::new(changing), ErrorKind::Local),
+        ] {
+            let error = store.write(&ws, outgoing, &mode.clone().into()).await;
+            let error = error.expect_err("the state may not be stored");
+            assert_eq!(error.kind(), kind, "{error:?}");
+            assert!(read(&**store, &ws).await == before, "nothing was written");
+        }
+        tokio::fs::write(&path, &bytes).await.expect("the file is ours");
+        let outgoing = Outgoing::new(file()).with_decision(async { Ok(()) });
+        let written = store.write(&ws, outgoing, &mode.into()).await;
+        let written = written.unwrap_or_else(|error| panic!("writing should work: {error:?}"));
+        assert_eq!(written.size_bytes, bytes.len() as u64);
+        assert_stored(&**store, &ws, &bytes, "a state that was read on the way").await;
+    }
+    tokio::fs::remove_file(&path).await.expect("the file should be removable");
+    Outcome::Kept
+}
+
 /// A write and a read describe a state alike.
 pub async fn write_and_read_agree_about_the_state(setup: &Setup) -> Outcome {
     let (store, ws, bytes) = (&setup.store, Workspace::default(), state(1, "l"));

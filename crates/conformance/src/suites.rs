@@ -56,6 +56,7 @@ macro_rules! __store_behaviours {
                 huge_state_round_trips
                 limited_read_yields_the_first_bytes_and_describes_the_whole
                 file_is_written_as_it_is
+                file_that_is_read_on_the_way_is_stored_whole_or_not_at_all
                 write_and_read_agree_about_the_state
                 write_waits_for_its_decision
                 annotations_come_back_with_the_state_and_go_with_the_next_write

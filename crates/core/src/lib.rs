@@ -29,7 +29,7 @@ pub use lock_info::{LockContent, LockInfo, LockInfoError, LockRecord};
 pub use names::{ClaimId, ETag, Lineage, LockId, Serial, VersionId};
 pub use outgoing::Outgoing;
 pub use provider::{Md5Sum, RecordedDigest, Release, ReleaseStep, ReleaseWait};
-pub use source::{ContentHash, ContentHasher, StateFile, StateSource};
+pub use source::{ContentHash, ContentHasher, Incoming, StateFile, StateSource};
 pub use state::{
     HeaderReader, InstanceAddress, InstanceKey, InstanceReader, Output, OutputReader, Outputs,
     Progress, Refusal, ResourceHead, ResourceInstance, Seal, SealKind, SealedState, StateFormat,

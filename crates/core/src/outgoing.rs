@@ -42,20 +42,24 @@ impl Outgoing {
     }
 
     /// Returns the bytes and the decision, for a store that sends the bytes while it waits and
-    /// holds back the request that makes them visible.
+    /// holds back their end, or the request that makes them visible.
+    ///
+    /// A file may not have been read yet: such a store sends what [`StateFile::pass`] hands out, or
+    /// calls [`StateSource::examined`] first.
     pub fn into_parts(self) -> (StateSource, BoxFuture<'static, Result<()>>) {
         (self.source, self.decision.unwrap_or_else(|| std::future::ready(Ok(())).boxed()))
     }
 
-    /// Waits for the decision, and returns the bytes if they may be stored.
+    /// Waits for the decision, reads a file that was not read yet, and returns the bytes if they
+    /// may be stored.
     ///
     /// # Errors
-    /// The decision, if it is no.
+    /// The decision, if it is no; those of [`StateSource::examined`].
     pub async fn decided(self) -> Result<StateSource> {
         if let Some(decision) = self.decision {
             decision.await?;
         }
-        Ok(self.source)
+        self.source.examined().await
     }
 }
 

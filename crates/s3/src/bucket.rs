@@ -16,7 +16,7 @@ use remote_state_core::provider::{
 };
 use remote_state_core::{
     Advice, AnnotationStorage, Annotations, Capabilities, CatalogEntry, ETag, ReadOptions, Result,
-    StateMeta, StateRead, StateVersion, VersionId,
+    StateMeta, StateRead, StateSource, StateVersion, VersionId,
 };
 
 use crate::client::{Client, Select};
@@ -29,7 +29,7 @@ use crate::error::{Failure, Outcome};
 use crate::first_bytes::FirstBytes;
 use crate::layout::Layout;
 use crate::lock::{Claiming, LockFile, Memory};
-use crate::payload::Payload;
+use crate::payload::{Payload, unread};
 use crate::versions::Listed;
 
 const LOCK_ADVICE: &[Advice] = &[
@@ -150,7 +150,24 @@ impl ObjectBackend for Bucket {
     async fn put_state(&self, write: StateWrite<'_>) -> Result<Written> {
         let StateWrite { place, outgoing, options, needs_md5, .. } = write;
         let metadata = options.annotations.to_metadata();
-        let payload = Payload::new(outgoing.decided().await?, metadata).await?;
+        let (source, decision) = outgoing.into_parts();
+        let source = match source {
+            StateSource::File(file)
+                if self.client.sends_unread() && file.content_hash().is_none() =>
+            {
+                let (unread, release) = unread::begin(needs_md5);
+                let payload = Payload::unread(file, unread, metadata);
+                let put = self.write(place, &payload, &options.mode);
+                let meta = release.decide_while(decision, put).await;
+                let md5 = if needs_md5 && meta.is_ok() { Some(payload.md5().await) } else { None };
+                return Ok(Written { meta, md5 });
+            }
+            source => {
+                decision.await?;
+                source
+            }
+        };
+        let payload = Payload::new(source, metadata).await?;
         let put = self.write(place, &payload, &options.mode);
         if !needs_md5 {
             return Ok(Written { meta: put.await, md5: None });

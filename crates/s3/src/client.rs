@@ -25,8 +25,8 @@ pub(crate) use self::clock::{ClockWarning, in_time, is_about_time};
 use self::customer_key::{CUSTOMER_ALGORITHM, CustomerKey};
 pub(crate) use self::headers::NeededHeaders;
 pub(crate) use self::request::{Condition, Object, Repeat, Select, Stored};
-pub(crate) use self::sending::AttemptCount;
-use self::sending::{LastStatus, NO_CONTENT, Signed, repeated, unsent};
+pub(crate) use self::sending::{AttemptCount, unsent};
+use self::sending::{LastStatus, NO_CONTENT, Signed, repeated};
 use crate::checksum::{self, Recorded};
 use crate::config::{Encryption, S3Config, Tags, keys};
 use crate::connect::timeouts;
@@ -59,6 +59,8 @@ struct Settings {
     checksum: Option<Checksum>,
     asks_for_checksums: bool,
     verifies: bool,
+    /// Whether a file is sent while it is read.
+    sends_unread: bool,
     dialect: Dialect,
     /// The shortest round trip of a small request so far, in microseconds; `u64::MAX` if there was
     /// none.
@@ -122,6 +124,7 @@ impl Client {
                 checksum: (!config.skip_checksum).then_some(dialect.checksum),
                 asks_for_checksums: dialect.asks_for_checksums && !config.skip_checksum,
                 verifies: !config.skip_checksum,
+                sends_unread: config.sends_unread(dialect),
                 dialect,
                 shortest_trip: AtomicU64::new(u64::MAX),
             }),
@@ -134,6 +137,11 @@ impl Client {
             u64::MAX => Duration::ZERO,
             micros => Duration::from_micros(micros),
         }
+    }
+
+    /// Returns whether a file is sent while it is read.
+    pub(crate) fn sends_unread(&self) -> bool {
+        self.settings.sends_unread
     }
 
     /// Records the round trip of a small request.
@@ -250,11 +258,15 @@ impl Client {
         let operation = object.operation();
         let Settings { checksum, dialect, .. } = &*self.settings;
         let md5 = match checksum {
-            Some(Checksum::Md5) => Some(BASE64.encode(payload.md5().await.map_err(unsent)?)),
+            Some(Checksum::Md5) if !payload.is_unread() => {
+                Some(BASE64.encode(payload.md5().await.map_err(unsent)?))
+            }
             _ => None,
         };
-        let sha256 =
-            (*checksum == Some(Checksum::Sha256)).then(|| BASE64.encode(payload.hash().as_bytes()));
+        // A body that is read while it is sent has its checksum behind it.
+        let (size, hash) = (payload.size_bytes(), payload.hash_before());
+        let sha256 = hash.filter(|_| *checksum == Some(Checksum::Sha256));
+        let sha256 = sha256.map(|hash| BASE64.encode(hash.as_bytes()));
         // A call with a body cannot be cloned.
         let call = || {
             let call = self.sdk.put_object().bucket(self.bucket()).key(key);
@@ -273,7 +285,6 @@ impl Client {
                 Condition::IfMatchAs(etag) => call.if_match(etag),
             }
         };
-        let size = payload.size_bytes();
         let attempts = AttemptCount::default();
         let started = Instant::now();
         let sent = in_time(|| {
@@ -281,10 +292,13 @@ impl Client {
             drop(payload.take_broken());
             attempts.begin_call();
             let call = call()
-                .body(payload.body(0..size))
+                .body(payload.whole_body())
                 .customize()
                 .interceptor(attempts.clone())
-                .interceptor(Signed::new(dialect, *checksum, *payload.hash()));
+                .interceptor(match hash {
+                    Some(hash) => Signed::new(dialect, *checksum, hash),
+                    None => Signed::Trailer(size),
+                });
             call.config_override(repeated(repeat).timeout_config(timeouts(size))).send()
         });
         let sent = sent.await;
@@ -293,7 +307,15 @@ impl Client {
         }
         let answer = sent.map_err(|error| match payload.take_broken() {
             Some((times, broken)) if times == attempts.count() => unsent(broken),
-            _ => attempts.in_view_of(failure(self.about(operation, &self.url(key)), error)),
+            _ => {
+                let failed = failure(self.about(operation, &self.url(key)), error);
+                // The end of a file that was not read to its end was not sent either.
+                let outcome = match failed.outcome {
+                    Outcome::Unknown if payload.hash().is_none() => Outcome::Unsent,
+                    outcome => outcome,
+                };
+                attempts.in_view_of(Failure { outcome, ..failed })
+            }
         })?;
         self.stored(operation, key, answer.e_tag, answer.version_id)
     }

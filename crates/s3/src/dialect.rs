@@ -48,6 +48,8 @@ pub struct Dialect {
     pub asks_for_checksums: bool,
     /// How the signature of a request covers its body.
     pub body_signature: BodySignature,
+    /// How a file is sent that was not read before.
+    pub unread_files: UnreadFiles,
     /// How the store treats `If-None-Match: *` on a PUT.
     pub creates: Creates,
     /// How the store treats `If-Match` on a PUT.
@@ -91,6 +93,18 @@ pub enum BodySignature {
     /// the body, so that header is `UNSIGNED-PAYLOAD`. Without a checksum the request carries the
     /// hash nevertheless.
     Checksum,
+}
+
+/// How a file is sent that was not read before: its hash is not known when the request begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnreadFiles {
+    /// It is read first, and then sent like any other.
+    ReadFirst,
+    /// It is read while it is sent, in the content coding `aws-chunked`, with a CRC-32C behind it
+    /// and no signature over the body. So only over connections that no one else can change; over
+    /// others it is read first. The store must store nothing of a body that is cut short.
+    UnsignedTrailer,
 }
 
 /// How a store treats `If-None-Match: *` on a PUT.
@@ -185,6 +199,7 @@ impl Dialect {
             checksum: Checksum::Sha256,
             asks_for_checksums: true,
             body_signature: BodySignature::Hash,
+            unread_files: UnreadFiles::ReadFirst,
             creates: Creates::Atomic,
             updates: Updates::Quoted,
             completes_conditionally: true,
@@ -197,7 +212,8 @@ impl Dialect {
         },
         // Measured on the release of February 2026: 100 races of 20 contenders had one winner each;
         // MinIO ignores `If-Match` on a DELETE; it refuses a body that does not match its checksum,
-        // and one hash less saves 60 ms in a PUT of 100 MB.
+        // before it or behind it, and stores nothing of a body that is cut short; one hash less
+        // saves 60 ms in a PUT of 100 MB.
         Self {
             name: DialectName::Minio,
             label: "minio",
@@ -207,6 +223,7 @@ impl Dialect {
             checksum: Checksum::Sha256,
             asks_for_checksums: true,
             body_signature: BodySignature::Checksum,
+            unread_files: UnreadFiles::UnsignedTrailer,
             creates: Creates::Atomic,
             updates: Updates::Quoted,
             completes_conditionally: true,
@@ -229,6 +246,7 @@ impl Dialect {
             checksum: Checksum::Md5,
             asks_for_checksums: true,
             body_signature: BodySignature::Hash,
+            unread_files: UnreadFiles::ReadFirst,
             creates: Creates::Atomic,
             updates: Updates::Bare,
             completes_conditionally: false,
@@ -250,6 +268,7 @@ impl Dialect {
             checksum: Checksum::Md5,
             asks_for_checksums: false,
             body_signature: BodySignature::Hash,
+            unread_files: UnreadFiles::ReadFirst,
             creates: Creates::Unproven,
             updates: Updates::Bare,
             completes_conditionally: false,
@@ -271,6 +290,7 @@ impl Dialect {
             checksum: Checksum::Md5,
             asks_for_checksums: false,
             body_signature: BodySignature::Hash,
+            unread_files: UnreadFiles::ReadFirst,
             creates: Creates::Unproven,
             updates: Updates::Quoted,
             completes_conditionally: true,
@@ -292,6 +312,7 @@ impl Dialect {
             checksum: Checksum::Md5,
             asks_for_checksums: true,
             body_signature: BodySignature::Hash,
+            unread_files: UnreadFiles::ReadFirst,
             creates: Creates::Unproven,
             updates: Updates::Unsent,
             completes_conditionally: false,
@@ -311,6 +332,7 @@ impl Dialect {
             checksum: Checksum::Md5,
             asks_for_checksums: false,
             body_signature: BodySignature::Hash,
+            unread_files: UnreadFiles::ReadFirst,
             creates: Creates::Unproven,
             updates: Updates::Unsent,
             completes_conditionally: false,

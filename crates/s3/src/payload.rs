@@ -1,4 +1,9 @@
-//! Request bodies: bytes whose length and hash are known beforehand, and that can be sent again.
+//! Request bodies: bytes whose length is known beforehand, and that can be sent again.
+//!
+//! Their hash is known beforehand too, except for a file that is sent while it is read: see
+//! [`unread`].
+
+pub(crate) mod unread;
 
 use std::ops::Range;
 use std::pin::Pin;
@@ -15,6 +20,8 @@ use remote_state_core::{
 use tokio::sync::{OnceCell, mpsc};
 use tokio::task::spawn_blocking;
 
+use self::unread::Unread;
+
 /// The size up to which bytes in memory are hashed on the same thread: another one would cost more.
 const SMALL_BYTES: u64 = 256 << 10;
 
@@ -28,8 +35,11 @@ pub(crate) struct Payload(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     source: StateSource,
-    hash: ContentHash,
+    /// `None` for a file that was not read when the body was made.
+    hash: Option<ContentHash>,
     md5: OnceCell<Md5Sum>,
+    /// How a file is sent that was not read before.
+    unread: Option<Unread>,
     /// The metadata that the store keeps with the object.
     metadata: Vec<(String, String)>,
     /// How often reading the file failed while it was being sent, and why.
@@ -37,32 +47,49 @@ struct Inner {
 }
 
 impl Payload {
-    /// Brings a state, and the metadata that the store keeps with the object.
+    /// Brings a state, and the metadata that the store keeps with the object. A file is read first,
+    /// unless that was done.
     pub(crate) async fn new(
         source: StateSource,
         metadata: impl Iterator<Item = (String, String)>,
     ) -> Result<Self> {
+        let source = source.examined().await?;
         let hash = match &source {
             StateSource::Bytes(bytes) if bytes.len() as u64 > SMALL_BYTES => {
                 let bytes = bytes.clone();
-                spawn_blocking(move || ContentHash::of(&bytes)).await.map_err(broke_off)?
+                Some(spawn_blocking(move || ContentHash::of(&bytes)).await.map_err(broke_off)?)
             }
             other => other.content_hash(),
         };
-        Ok(Self::with_hash(source, hash, metadata.collect()))
+        Ok(Self::with_hash(source, hash, None, metadata.collect()))
+    }
+
+    /// Brings a file that is read while it is sent.
+    pub(crate) fn unread(
+        file: StateFile,
+        unread: Unread,
+        metadata: impl Iterator<Item = (String, String)>,
+    ) -> Self {
+        Self::with_hash(file.into(), None, Some(unread), metadata.collect())
     }
 
     /// Makes a body of a few bytes.
     pub(crate) fn small(bytes: Bytes) -> Self {
         let hash = ContentHash::of(&bytes);
-        Self::with_hash(bytes.into(), hash, Vec::new())
+        Self::with_hash(bytes.into(), Some(hash), None, Vec::new())
     }
 
-    fn with_hash(source: StateSource, hash: ContentHash, metadata: Vec<(String, String)>) -> Self {
+    fn with_hash(
+        source: StateSource,
+        hash: Option<ContentHash>,
+        unread: Option<Unread>,
+        metadata: Vec<(String, String)>,
+    ) -> Self {
         Self(Arc::new(Inner {
             source,
             hash,
             md5: OnceCell::new(),
+            unread,
             metadata,
             broken: Mutex::default(),
         }))
@@ -76,12 +103,29 @@ impl Payload {
         self.0.source.size_bytes()
     }
 
-    pub(crate) fn hash(&self) -> &ContentHash {
-        &self.0.hash
+    /// Returns the hash. Of a file that is sent while it is read, `None` until it was read to its
+    /// end, and so until any request could have been sent to its end.
+    pub(crate) fn hash(&self) -> Option<ContentHash> {
+        self.0.hash.or_else(|| self.0.source.content_hash())
     }
 
-    /// Computes the MD5 sum, once.
+    /// Returns the hash if it is known before the body is sent.
+    pub(crate) fn hash_before(&self) -> Option<ContentHash> {
+        self.0.hash
+    }
+
+    /// Whether this is a file that is read while it is sent.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.0.unread.is_some()
+    }
+
+    /// Computes the MD5 sum, once. A file that is sent while it is read was summed up then.
     pub(crate) async fn md5(&self) -> Result<Md5Sum> {
+        if let StateSource::File(file) = &self.0.source
+            && let Some(md5) = file.md5()
+        {
+            return Ok(md5);
+        }
         self.0
             .md5
             .get_or_try_init(|| self.sum_of(Md5Hasher::default(), 0..self.size_bytes()))
@@ -121,6 +165,26 @@ impl Payload {
         hashing.await.map_err(broke_off)?
     }
 
+    /// Returns the whole body of one request, which can be sent repeatedly.
+    pub(crate) fn whole_body(&self) -> ByteStream {
+        match (&self.0.source, &self.0.unread) {
+            (StateSource::File(file), Some(unread)) => unread.body(self, file),
+            _ => self.body(0..self.size_bytes()),
+        }
+    }
+
+    /// Returns once all parts of the body may be put together: a file that is sent while it is
+    /// read was read to its end by then, and is what it should be.
+    ///
+    /// # Errors
+    /// Why the state must not be stored.
+    pub(crate) async fn released(&self) -> Result<()> {
+        match (&self.0.source, &self.0.unread) {
+            (StateSource::File(file), Some(unread)) => unread.released(file).await,
+            _ => Ok(()),
+        }
+    }
+
     /// Returns a part, which can be sent repeatedly.
     pub(crate) fn body(&self, part: Range<u64>) -> ByteStream {
         let file = match self.slice(&part) {
@@ -143,6 +207,15 @@ impl Payload {
     /// did.
     pub(crate) fn take_broken(&self) -> Option<(u32, Error)> {
         self.0.broken.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Records that a body breaks off, and returns an error for the one that sends it.
+    fn note_broken(&self, error: Error) -> Error {
+        let told = Error::new(error.kind(), error.operation(), error.message());
+        let mut broken = self.0.broken.lock().unwrap_or_else(PoisonError::into_inner);
+        let times = broken.take().map_or(0, |(times, _)| times);
+        *broken = Some((times + 1, error));
+        told
     }
 
     /// Returns a part of the bytes in memory, or the file.
@@ -224,15 +297,7 @@ impl Body for Pieces {
                 self.left -= piece.len() as u64;
                 Poll::Ready(Some(Ok(Frame::data(piece))))
             }
-            Some(Err(error)) => {
-                let told = Error::new(error.kind(), error.operation(), error.message());
-                let mut broken =
-                    self.payload.0.broken.lock().unwrap_or_else(PoisonError::into_inner);
-                let times = broken.take().map_or(0, |(times, _)| times);
-                *broken = Some((times + 1, error));
-                drop(broken);
-                Poll::Ready(Some(Err(told)))
-            }
+            Some(Err(error)) => Poll::Ready(Some(Err(self.payload.note_broken(error)))),
             None => Poll::Ready(None),
         }
     }

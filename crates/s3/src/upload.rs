@@ -12,11 +12,12 @@
 //! the check is repeated.
 
 use aws_sdk_s3::types::CompletedPart;
+use futures_util::future::try_join;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use remote_state_core::provider::StatePlace;
 
 use crate::bucket::Bucket;
-use crate::client::{Client, Condition, Object, SLOW_TRIP, Stored};
+use crate::client::{Client, Condition, Object, SLOW_TRIP, Stored, unsent};
 use crate::error::{Failure, Outcome};
 use crate::write::Writing;
 
@@ -80,20 +81,14 @@ impl Bucket {
         let (client, size_bytes) = (&self.client, payload.size_bytes());
         let upload = Unfinished { client: client.clone(), key: key.clone(), id: Some(id.clone()) };
         let length = part_bytes(size_bytes);
-        let sent: Result<Vec<CompletedPart>, Failure> =
-            stream::iter((0..size_bytes).step_by(length as usize).zip(1..))
-                .map(|(start, number)| {
-                    client.upload_part(
-                        key,
-                        &id,
-                        number,
-                        payload,
-                        start..size_bytes.min(start + length),
-                    )
-                })
-                .buffered(CONNECTIONS as usize)
-                .try_collect()
-                .await;
+        let parts = stream::iter((0..size_bytes).step_by(length as usize).zip(1..))
+            .map(|(start, number)| {
+                client.upload_part(key, &id, number, payload, start..size_bytes.min(start + length))
+            })
+            .buffered(CONNECTIONS as usize)
+            .try_collect::<Vec<CompletedPart>>();
+        let released = async { payload.released().await.map_err(unsent) };
+        let sent = try_join(parts, released).await.map(|(parts, ())| parts);
         let sent = match (sent, condition) {
             (Ok(parts), Condition::None) => match self.look_before_the_end(writing).await {
                 Ok(()) => Ok(parts),

@@ -109,6 +109,29 @@ mod generic {
     remote_state_conformance::suite!(plain);
 }
 
+/// A file is sent while it is read, with its checksum behind it.
+mod unread {
+    use super::*;
+
+    async fn plain() -> Setup {
+        setup(&[("bucket", BUCKET), ("dialect", "minio")], true).await.with_scale(small())
+    }
+
+    remote_state_conformance::suite!(plain);
+}
+
+/// The same, and a digest is computed on the way.
+mod unread_with_digests {
+    use super::*;
+
+    async fn file_and_item() -> Setup {
+        let keys = [("dynamodb_table", TABLE), ("dialect", "aws"), ("unsigned_trailer", "true")];
+        setup(&keys, true).await.with_scale(small())
+    }
+
+    remote_state_conformance::suite!(file_and_item);
+}
+
 /// A configured prefix, and an empty one.
 mod prefixes {
     use super::*;

@@ -11,6 +11,7 @@ use tracing::Instrument as _;
 use crate::auth::Gate;
 use crate::events::Observer;
 use crate::failure::Failure;
+use crate::known::Known;
 use crate::memory::Memory;
 use crate::names::States;
 use crate::observe::Telemetry;
@@ -32,6 +33,7 @@ pub(crate) struct App {
     pub(crate) timeouts: Timeouts,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) turns: Turns,
+    pub(crate) known: Known,
     pub(crate) readiness: tokio::sync::Mutex<Option<(Instant, bool)>>,
     /// Tasks that the server must finish before it ends hold a clone of the sender.
     pub(crate) unfinished: mpsc::WeakSender<()>,

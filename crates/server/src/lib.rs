@@ -9,6 +9,7 @@ mod connection;
 mod events;
 mod failure;
 mod intent;
+mod known;
 mod locks;
 mod memory;
 mod names;

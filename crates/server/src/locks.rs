@@ -114,7 +114,8 @@ struct Turn<'a> {
 /// Releases a lock, taking a turn for each step. It keeps no turn while it waits for another
 /// release, so a client that asks for the lock meanwhile gets its answer at once.
 async fn in_turn(turn: Turn<'_>, place: &Place, target: &LockTarget) -> Result<Released> {
-    let mut release = Release::default();
+    // Whether the lock was gone already makes no difference to the answer.
+    let mut release = Release::from_memory();
     loop {
         let taken = turn.turns.take(turn.name).await;
         let step = place.store.release_step(&place.workspace, target, &mut release).await?;

@@ -89,7 +89,7 @@ async fn dispatch(
     let pause = Pause { limit: app.timeouts.body, stop: app.stop.subscribe() };
     let read = |limit_bytes, memory| body::read(&parts.headers, body, limit_bytes, pause, memory);
     match action {
-        Action::Read => states::read(app, &place, facts).await,
+        Action::Read => states::read(app, &name, &place, facts).await,
         Action::Write => {
             let body = read(app.max_state_bytes, Some(&app.memory)).await?;
             write::write(app, name, place, query_id, body, facts).await

@@ -14,6 +14,7 @@ use tokio::time::{sleep, timeout};
 use crate::app::App;
 use crate::auth::{Auth, Gate};
 use crate::events::{Event, Observer};
+use crate::known::Known;
 use crate::memory::Memory;
 use crate::names::States;
 use crate::observe::Telemetry;
@@ -178,6 +179,7 @@ impl ServerBuilder {
             timeouts: self.timeouts,
             telemetry: Arc::new(Telemetry::new()),
             turns: Turns::default(),
+            known: Known::default(),
             readiness: tokio::sync::Mutex::default(),
             unfinished: finished.downgrade(),
             stop: watch::Sender::new(false),

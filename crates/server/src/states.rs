@@ -22,7 +22,12 @@ use crate::write::{HeldLock, held_lock};
 /// Answers with the bytes of the state as they are stored.
 ///
 /// `404` means that the store said that there is no state, and nothing else.
-pub(crate) async fn read(app: &App, place: &Place, facts: &mut Facts) -> Result<Response, Failure> {
+pub(crate) async fn read(
+    app: &App,
+    name: &str,
+    place: &Place,
+    facts: &mut Facts,
+) -> Result<Response, Failure> {
     let read = place.store.read(&place.workspace, &ReadOptions::default()).await?;
     let Some(read) = read else {
         let mut response = Response::new(Body::empty());
@@ -59,6 +64,7 @@ pub(crate) async fn read(app: &App, place: &Place, facts: &mut Facts) -> Result<
         return Ok(response);
     }
     let state = read.collect().await?;
+    app.known.note_read(name, &state);
     let digest = content_md5(&state.bytes).await;
     let mut response = Response::new(Body::from(held.keep(state.bytes)));
     describe(&mut response, &state.meta);
@@ -92,6 +98,7 @@ pub(crate) async fn delete(
             )
             .unless(PolicyChoice::Emptied));
         }
+        context.known.forget(&name);
         place.store.delete(&place.workspace).await?;
         // If the bucket keeps no versions, this line is the only trace of the state. An observer
         // has got an event.

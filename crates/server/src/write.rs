@@ -86,7 +86,8 @@ pub(crate) async fn write(
             let _turn = context.turns.take(&name).await;
             let lock = lock_for_write(&context.policy, &place, id).await?;
             let author = lock.author(principal);
-            let new = NewState::new(body, header).with_author(&author);
+            let known = context.known.get(&name);
+            let new = NewState::new(body, header).with_author(&author).with_known(known);
             checked_write(&context, &name, &place, &lock, &new).await
         })
         .await??;
@@ -107,7 +108,13 @@ async fn checked_write(
     let may_empty =
         app.policy.emptied != Emptied::Deny || Emptied::is_expected_of(lock.operation());
     let rules = PushRules::CLIENT.with_force(app.policy.force_write).with_may_empty(may_empty);
-    let pushed = match place.store.push(&place.workspace, new, &rules, &lock.as_push()).await {
+    let pushed = place.store.push(&place.workspace, new, &rules, &lock.as_push()).await;
+    match &pushed {
+        Ok(Pushed::Written { meta, .. }) => app.known.note_written(name, meta, &new.header),
+        Ok(_) => {}
+        Err(_) => app.known.forget(name),
+    }
+    let pushed = match pushed {
         Ok(pushed) => pushed,
         Err(PushError::Refused(refusal)) => return Err(refused(&refusal)),
         Err(PushError::NotComparable { error, .. } | PushError::Store(error)) => {

@@ -235,12 +235,19 @@ impl StateLock<'_> {
         let mut released = Released::AlreadyFree;
         let mut failure: Option<Error> = None;
         let mut others = Vec::new();
+        let relies_on_memory = release.relies_on_memory;
         for mechanism in &self.mechanisms {
             let object = mechanism.object();
             let watch = release.watches.entry(object.clone()).or_default();
-            let step = match &watch.done {
-                Some(done) => Ok(Step::Done(done.clone())),
-                None => self.step(&**mechanism, target, watch).await,
+            let step = match (&watch.done, target) {
+                (Some(done), _) => Ok(Step::Done(done.clone())),
+                (None, LockTarget::Id(id)) if relies_on_memory => {
+                    match self.step_from_memory(&**mechanism, id, target, watch).await {
+                        Some(released) => Ok(Step::Done(released)),
+                        None => self.step(&**mechanism, target, watch).await,
+                    }
+                }
+                (None, _) => self.step(&**mechanism, target, watch).await,
             };
             if let (Ok(Step::Done(done)), None, LockTarget::Id(id)) = (&step, &watch.done, target) {
                 mechanism.released(id, done).await;
@@ -296,6 +303,34 @@ impl StateLock<'_> {
             Step::Done(_) => Ok(()),
             Step::Wait(_) => Err(perhaps_released(lock)),
         }
+    }
+
+    /// Releases a lock of this process without a look at it. `None` if a look has to decide: then
+    /// the lock is not what this process created, or the outcome is in doubt.
+    async fn step_from_memory(
+        &self,
+        lock: &dyn LockMechanism,
+        id: &LockId,
+        target: &LockTarget,
+        watch: &mut Watch,
+    ) -> Option<Released> {
+        let found = lock.remembered(id)?;
+        let failure = match watch.next(&*found, self.claim_wait) {
+            Next::Remove if found.removes_exactly() => found.remove_once().await,
+            Next::Claim => self.claim_and_remove(lock, &*found, target, watch).await.ok()?,
+            Next::Remove | Next::RemoveClaimed | Next::Wait(_) => return None,
+        };
+        let info = found.record().info().cloned();
+        let outcome = match failure {
+            Ok(()) => return Some(Released::Freed(info)),
+            Err(failure) => failure.outcome,
+        };
+        watch.is_going |= outcome == Outcome::Unknown;
+        if watch.is_going {
+            // It was the lock, or may have been: if it is gone now, that is this release's doing.
+            watch.met = Some(info);
+        }
+        None
     }
 
     async fn step(

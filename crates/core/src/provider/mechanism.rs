@@ -71,6 +71,12 @@ pub trait LockMechanism: Send + Sync {
         self.read(operation).await
     }
 
+    /// Returns the lock with this id as this process created it, without reading it, and forgets
+    /// it. Only where the store releases it on the condition that it still is what was created.
+    fn remembered(&self, _id: &LockId) -> Option<Box<dyn FoundLock + '_>> {
+        None
+    }
+
     /// Reads the lock for a caller that relies on the answer.
     async fn look(&self, operation: &'static str) -> Result<Option<Box<dyn FoundLock + '_>>> {
         self.read(operation).await

@@ -41,6 +41,19 @@ impl ClaimWait {
 pub struct Release {
     /// The progress for each lock object.
     pub(super) watches: HashMap<String, Watch>,
+    /// Whether a lock that this process took is released without a look at it.
+    pub(super) relies_on_memory: bool,
+}
+
+impl Release {
+    /// Creates a release that looks at a lock of this process only if its request to the store
+    /// finds another lock there.
+    ///
+    /// It removes no other lock than it is meant for. But for a lock that was gone already it may
+    /// say that it was released.
+    pub fn from_memory() -> Self {
+        Self { relies_on_memory: true, ..Self::default() }
+    }
 }
 
 /// The result of one step of a release.

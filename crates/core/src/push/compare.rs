@@ -72,7 +72,7 @@ impl Comparison<'_> {
     fn finish(self, source: &StateSource) -> bool {
         match self {
             Self::InMemory { expected, at } => at == expected.len(),
-            Self::Hash(hasher) => hasher.finish() == source.content_hash(),
+            Self::Hash(hasher) => Some(hasher.finish()) == source.content_hash(),
         }
     }
 }
@@ -152,7 +152,11 @@ impl Stored {
             (Some(header), _) => header,
             (None, reader) => reader.unwrap_or_default().finish(),
         };
-        let is_same = left == 0 && comparison.is_some_and(|going| going.finish(&new.source));
+        let is_same = match comparison.filter(|_| left == 0) {
+            // Only now a file has to be known before it is sent.
+            Some(going) => going.finish(&new.source.clone().examined().await?),
+            None => false,
+        };
         let seal = all.and_then(|all| Seal::of(&all)).map(Box::new);
         Ok(Some((Self { meta: read.meta, is_same, seal, mismatch }, header)))
     }
@@ -179,7 +183,7 @@ impl Stored {
         // The state was deleted in between, and the write's condition will fail.
         let Some(stored) = read else { return Ok(Equality::None) };
         let stored = stored.collect().await?.bytes;
-        let new = new.source.clone().into_bytes().await?;
+        let new = new.source.clone().examined().await?.into_bytes().await?;
         let same = tokio::task::spawn_blocking(move || mean_the_same(&stored, &new)).await;
         let same = same.map_err(|error| {
             Error::new(ErrorKind::Unexpected, "push", "comparing two states broke off")

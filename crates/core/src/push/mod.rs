@@ -19,7 +19,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 pub use rules::{HeldLock, PushRefusal, PushRules, SameMeaning, Verdict, decide};
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
+use crate::names::ETag;
 use crate::outgoing::Outgoing;
 use crate::push::compare::{Equality, Stored};
 use crate::push::rules::{goes_on_from, keeps_bytes};
@@ -38,12 +39,32 @@ pub struct NewState {
     pub header: StateHeader,
     /// The annotations to store with the state.
     pub annotations: Annotations,
+    /// The stored state, as far as the caller knows it.
+    pub known: Option<KnownState>,
+}
+
+/// A stored state that the caller has read or written, and that was not sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownState {
+    /// Its entity tag.
+    pub etag: ETag,
+    /// Its header.
+    pub header: StateHeader,
 }
 
 impl NewState {
     /// Creates a state from a header that was read already.
     pub fn new(source: impl Into<StateSource>, header: StateHeader) -> Self {
-        Self { source: source.into(), header, annotations: Annotations::default() }
+        Self { source: source.into(), header, annotations: Annotations::default(), known: None }
+    }
+
+    /// Sets what the caller knows of the stored state. If that decides, and the store checks the
+    /// condition of a write, the push does not read the stored state, and writes on the condition
+    /// that it still is that one.
+    #[must_use]
+    pub fn with_known(mut self, known: Option<KnownState>) -> Self {
+        self.known = known;
+        self
     }
 
     /// Sets who writes the state. The store keeps it as annotations.
@@ -177,6 +198,9 @@ pub(crate) async fn push(
     lock: &HeldLock,
 ) -> Result<Pushed, PushError> {
     let push = Push { store, workspace, new, rules, lock };
+    if let Some(written) = push.write_over_known().await? {
+        return Ok(written);
+    }
     let Some((mut stored, header)) = Stored::read(store, workspace, new, rules).await? else {
         let meta = push.write(WriteMode::Create).await?;
         return Ok(Pushed::Written {
@@ -219,6 +243,28 @@ pub(crate) async fn push(
 }
 
 impl Push<'_> {
+    /// Writes over the state that the caller knows, if that is still stored. `None` if the stored
+    /// state has to be read.
+    async fn write_over_known(&self) -> Result<Option<Pushed>, Error> {
+        let can = self.store.capabilities();
+        let Some(known) = &self.new.known else { return Ok(None) };
+        if !can.writes_conditionally() || can.has_digests() {
+            return Ok(None);
+        }
+        let decided = decide(Some(&known.header), &self.new.header, self.rules, self.lock);
+        let Ok(Verdict::Write { empties }) = decided else { return Ok(None) };
+        match self.write(WriteMode::Update(known.etag.clone())).await {
+            // Another client has written since.
+            Err(error) if error.kind() == ErrorKind::PreconditionFailed => Ok(None),
+            written => Ok(Some(Pushed::Written {
+                meta: written?,
+                overridden: None,
+                empties,
+                is_digest_repaired: false,
+            })),
+        }
+    }
+
     async fn write(&self, mode: WriteMode) -> Result<StateMeta, Error> {
         let outgoing = Outgoing::new(self.new.source.clone());
         let options = WriteOptions::from(mode).with_annotations(self.new.annotations.clone());

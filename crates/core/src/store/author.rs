@@ -75,9 +75,17 @@ impl Author {
     }
 
     /// Returns the annotations of a state with this header and content. Long values are shortened.
-    pub fn annotations(&self, header: &StateHeader, content: ContentHash) -> Annotations {
+    ///
+    /// Annotations precede the bytes on their way: the hash of a content that is sent while it is
+    /// read is not known then, and is left out.
+    pub fn annotations(
+        &self,
+        header: &StateHeader,
+        content: impl Into<Option<ContentHash>>,
+    ) -> Annotations {
         let lock_id = self.lock_id.as_ref().map_or("", LockId::as_str);
         let serial = header.serial.to_string();
+        let content = content.into().map(|hash| hash.to_string()).unwrap_or_default();
         let mut annotations = Annotations::default();
         for (name, value, most) in [
             (WHO, &*self.who, MOST_BYTES),
@@ -86,7 +94,7 @@ impl Author {
             (CLIENT, &self.client, MOST_BYTES),
             ("serial", &serial, MOST_BYTES),
             ("lineage", header.lineage.as_str(), MOST_BYTES),
-            ("sha256", &content.to_string(), MOST_BYTES),
+            ("sha256", &content, MOST_BYTES),
             (REASON, &self.reason, MOST_BYTES_OF_REASON),
         ] {
             annotations.set_shortened(name, value, most);
@@ -130,6 +138,7 @@ mod tests {
             "and no empty one"
         );
         assert_eq!(annotations.get("serial"), Some("7"));
+        assert_eq!(author.annotations(&header(), None).get("sha256"), None);
         assert_eq!(Author::of(&annotations), Some(author));
         assert_eq!(Author::of(&Annotations::default()), None);
     }

@@ -18,9 +18,10 @@ use remote_state_core::{ContentHash, Error};
 use super::Repeat;
 use crate::dialect::{BodySignature, Checksum, Dialect};
 use crate::error::{Failure, Outcome};
+use crate::payload::unread;
 
 /// A body that breaks off on the client's side never arrived whole, so the store has not stored it.
-pub(super) fn unsent(error: Error) -> Failure {
+pub(crate) fn unsent(error: Error) -> Failure {
     Failure { outcome: Outcome::Unsent, error }
 }
 
@@ -127,9 +128,12 @@ pub(super) enum Signed {
     Hash(ContentHash),
     /// The checksum of the body, a header that is signed with the others.
     Checksum,
+    /// Nothing: a body of this many bytes is read while it is sent, and its checksum follows it.
+    Trailer(u64),
 }
 
 impl Signed {
+    /// For a body whose hash is known.
     pub(super) fn new(dialect: &Dialect, checksum: Option<Checksum>, hash: ContentHash) -> Self {
         match (dialect.body_signature, checksum) {
             (BodySignature::Checksum, Some(Checksum::Sha256)) => Self::Checksum,
@@ -145,13 +149,20 @@ impl Intercept for Signed {
 
     fn modify_before_signing(
         &self,
-        _: &mut BeforeTransmitInterceptorContextMut<'_>,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
         _: &RuntimeComponents,
         bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        if let Self::Trailer(size_bytes) = self {
+            let headers = context.request_mut().headers_mut();
+            for (name, value) in unread::headers(*size_bytes) {
+                let _before = headers.insert(name, value);
+            }
+        }
         bag.interceptor_state().store_put(match self {
             Self::Hash(hash) => PayloadSigningOverride::Precomputed(hash.to_string()),
             Self::Checksum => PayloadSigningOverride::UnsignedPayload,
+            Self::Trailer(_) => PayloadSigningOverride::StreamingUnsignedPayloadTrailer,
         });
         Ok(())
     }

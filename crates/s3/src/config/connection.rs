@@ -5,8 +5,11 @@ use remote_state_core::{Error, Result};
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use url::Url;
 
+use crate::config::S3Config;
 use crate::config::endpoints::endpoint;
+use crate::config::held::is_private;
 use crate::config::keys::{self, KEEP_ONE};
+use crate::dialect::{Dialect, UnreadFiles};
 use crate::transport::{Proxies, Trust};
 
 /// How services are reached.
@@ -19,6 +22,22 @@ pub(crate) struct Connection {
     pub(crate) proxies: Proxies,
     pub(crate) sts_endpoint: Option<Url>,
     pub(crate) sts_region: Option<String>,
+}
+
+impl S3Config {
+    /// Whether a file is sent while it is read, with no signature over its bytes: only where no one
+    /// on the way can change them.
+    pub(crate) fn sends_unread(&self, dialect: Dialect) -> bool {
+        let is_asked =
+            self.unsigned_trailer.unwrap_or(dialect.unread_files == UnreadFiles::UnsignedTrailer);
+        let Connection { trust, proxies, .. } = &self.connection;
+        let is_safe = match &self.endpoint {
+            None => !matches!(trust, Trust::Anybody),
+            Some(url) if url.scheme() == "https" => !matches!(trust, Trust::Anybody),
+            Some(url) => is_private(url) && !proxies.are_used_for(url),
+        };
+        is_asked && is_safe && !self.skip_checksum
+    }
 }
 
 pub(super) fn max_attempts(config: &ResolvedConfig) -> Result<u32> {

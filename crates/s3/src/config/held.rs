@@ -104,7 +104,7 @@ pub(super) fn note_of_way(config: &ResolvedConfig, files: &Files) -> Option<Stri
 }
 
 /// Whether a connection to this URL cannot be read by others.
-fn is_private(url: &Url) -> bool {
+pub(super) fn is_private(url: &Url) -> bool {
     url.scheme() == "https"
         || match url.host() {
             Some(Host::Domain(name)) => name == "localhost",

@@ -340,4 +340,10 @@ keys![
          `auto` to detect it from the endpoint. Terraform does not know this key.",
     )
     .default("auto");
+    pub const UNSIGNED_TRAILER: Key<Option<bool>> = key(
+        "unsigned_trailer",
+        "Send a large state while it is read, without a signature over its bytes and with a \
+         checksum behind them, over TLS and on one machine. By default only to MinIO: bucket \
+         policies may refuse it. Terraform does not know this key.",
+    );
 ];

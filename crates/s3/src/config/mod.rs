@@ -69,6 +69,8 @@ pub struct S3Config {
     pub(crate) skip_checksum: bool,
     /// The store's dialect; `None` to choose it by the endpoint.
     pub(crate) dialect: Option<DialectName>,
+    /// Whether a file is sent while it is read; `None` if that is up to the dialect.
+    pub(crate) unsigned_trailer: Option<bool>,
     pub(crate) connection: Connection,
     pub(crate) credentials: CredentialConfig,
     /// The settings of the sources of credentials.
@@ -149,6 +151,7 @@ impl S3Config {
             max_attempts: connection::max_attempts(config)?,
             skip_checksum: config.get(keys::SKIP_S3_CHECKSUM),
             dialect: dialect(config)?,
+            unsigned_trailer: config.get(keys::UNSIGNED_TRAILER),
             connection: connection::connection(config, &mut notes)?,
             foreign: held::foreign(config, &files, &credentials, role.as_ref())?,
             credentials,

@@ -68,6 +68,11 @@ fn described(row: &Dialect) -> String {
             BodySignature::Checksum => "the checksum",
         }
         .to_owned(),
+        match row.unread_files {
+            UnreadFiles::ReadFirst => "is read first",
+            UnreadFiles::UnsignedTrailer => "is read while it is sent",
+        }
+        .to_owned(),
         match row.creates {
             Creates::Atomic => "atomic",
             Creates::Unproven => "proven first",

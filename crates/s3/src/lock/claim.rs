@@ -69,7 +69,7 @@ impl Claiming {
         self.known.load(Ordering::Acquire) == UNPROVEN
     }
 
-    fn tags(&self) -> Option<Tags> {
+    pub(super) fn tags(&self) -> Option<Tags> {
         match self.known.load(Ordering::Acquire) {
             QUOTED => Some(Tags::Quoted),
             BARE => Some(Tags::Bare),

@@ -33,7 +33,7 @@ use crate::client::{Condition, Object, Repeat, Select, Stored};
 use crate::dialect::Versioned;
 use crate::error::{Failure, Outcome};
 use crate::lock::claim::Tags;
-use crate::lock::memory::{Held, NULL_VERSION, Versioning};
+use crate::lock::memory::{Created, Held, NULL_VERSION, Versioning};
 use crate::lock::version_list::{VersionList, unlisted};
 use crate::payload::Payload;
 
@@ -75,11 +75,12 @@ impl LockMechanism for LockFile<'_> {
                 return Err(Failure { outcome: Outcome::ConditionFailed, error });
             }
         }
-        match self.put(record).await {
+        match self.put(record.clone()).await {
             Ok(Stored { version: Some(version), .. }) if self.is_listed(&version) => {
                 self.contend(id, version).await
             }
             Ok(stored) => {
+                self.remember(id, &record, &stored);
                 *self.created.lock().unwrap_or_else(PoisonError::into_inner) = Some(stored);
                 Ok(())
             }
@@ -140,6 +141,13 @@ impl LockMechanism for LockFile<'_> {
         let Some(mut found) = self.find_file(operation, target).await? else { return Ok(None) };
         found.tags = self.tags_for(&found).await;
         Ok(Some(found))
+    }
+
+    fn remembered(&self, id: &LockId) -> Option<Box<dyn FoundLock + '_>> {
+        let Created { etag, text } = self.bucket.memory.take_created(self.lock_key(), id)?;
+        let record = read_lock_record(&text, self.url());
+        let place = Found::Object { etag: Some(etag), version: None, text };
+        Some(Box::new(FoundFile { file: self, record, place, tags: self.bucket.claiming.tags() }))
     }
 
     /// The caller relies on the answer. So if another process released this process's lock and a
@@ -207,6 +215,19 @@ impl LockMechanism for LockFile<'_> {
 }
 
 impl LockFile<'_> {
+    /// Remembers a created lock file for its release, if the store can release it on a condition.
+    fn remember(&self, id: Option<LockId>, record: &Bytes, stored: &Stored) {
+        let dialect = &self.bucket.dialect;
+        let is_conditional = dialect.deletes_conditionally || self.bucket.claiming.tags().is_some();
+        if let (Some(id), Stored { etag: Some(etag), version: None }) = (id, stored)
+            && is_conditional
+            && !self.may_go_by_list()
+        {
+            let created = Created { etag: etag.clone(), text: record.to_vec() };
+            self.bucket.memory.set_created(self.lock_key(), id, created);
+        }
+    }
+
     async fn read_file(&self, operation: &'static str) -> Result<Option<Box<FoundFile<'_>>>> {
         match self.see(operation).await? {
             Seen::Object(found) => Ok(Some(found)),

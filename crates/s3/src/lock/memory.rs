@@ -29,6 +29,13 @@ pub(crate) struct Held {
     pub(crate) version: String,
 }
 
+/// A lock file that this process created, where the store has no version of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Created {
+    pub(crate) etag: String,
+    pub(crate) text: Vec<u8>,
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Memory(Mutex<Remembered>);
@@ -38,6 +45,8 @@ struct Remembered {
     versioning: Versioning,
     /// By the key of the lock file.
     held: HashMap<String, Held>,
+    /// By the key of the lock file.
+    created: HashMap<String, (LockId, Created)>,
 }
 
 impl Memory {
@@ -66,10 +75,27 @@ impl Memory {
         self.lock().held.get(key).cloned()
     }
 
+    pub(crate) fn set_created(&self, key: &str, id: LockId, created: Created) {
+        self.lock().created.insert(key.to_owned(), (id, created));
+    }
+
+    /// Returns what this process created under this id, once.
+    pub(crate) fn take_created(&self, key: &str, id: &LockId) -> Option<Created> {
+        let created = &mut self.lock().created;
+        if created.get(key).is_none_or(|(found, _)| found != id) {
+            return None;
+        }
+        created.remove(key).map(|(_, created)| created)
+    }
+
     pub(crate) fn forget(&self, key: &str, id: &LockId) {
-        let held = &mut self.lock().held;
+        let mut remembered = self.lock();
+        let Remembered { held, created, .. } = &mut *remembered;
         if held.get(key).is_some_and(|held| held.id == *id) {
             held.remove(key);
+        }
+        if created.get(key).is_some_and(|(found, _)| found == id) {
+            created.remove(key);
         }
     }
 

@@ -70,7 +70,12 @@ impl Proxies {
         self.https.as_ref()
     }
 
-    /// Returns whether a request to this URL goes through a proxy.
+    /// Returns whether a request to this URL, without TLS, goes through a proxy.
+    pub(crate) fn are_used_for(&self, url: &Url) -> bool {
+        self.http.is_some() && self.applies_to(url)
+    }
+
+    /// Returns whether a request to this URL goes through a proxy, if there is one.
     pub(super) fn applies_to(&self, url: &Url) -> bool {
         url.host_str()
             .is_some_and(|host| !self.exceptions.covers(host, url.port_or_known_default()))

@@ -1,0 +1,96 @@
+//! What this server has read or written last. The store decides whether that is still stored: a
+//! write that relies on it is conditional.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use remote_state_core::push::KnownState;
+use remote_state_core::{HeaderReader, Progress, Seal, StateBytes, StateHeader, StateMeta};
+
+/// How many states are remembered. Beyond that, all are forgotten: the next write of each costs one
+/// request more.
+const MOST_STATES: usize = 4096;
+
+/// The entity tags and headers of states, by their names.
+#[derive(Debug, Default)]
+pub(crate) struct Known(Mutex<HashMap<String, KnownState>>);
+
+impl Known {
+    pub(crate) fn get(&self, name: &str) -> Option<KnownState> {
+        self.lock().get(name).cloned()
+    }
+
+    /// Remembers a state that was read.
+    pub(crate) fn note_read(&self, name: &str, state: &StateBytes) {
+        // A sealed state may not be replaced, and its header does not show that it is sealed.
+        let is_sealed =
+            state.bytes.len() as u64 <= Seal::MOST_BYTES && Seal::of(&state.bytes).is_some();
+        let mut reader = HeaderReader::new();
+        let header = match reader.feed(&state.bytes) {
+            Ok(Progress::Done | Progress::NeedsMore) if !is_sealed => reader.finish().ok(),
+            _ => None,
+        };
+        self.note(name, &state.meta, header);
+    }
+
+    /// Remembers a state that was written.
+    pub(crate) fn note_written(&self, name: &str, meta: &StateMeta, header: &StateHeader) {
+        self.note(name, meta, Some(header.clone()));
+    }
+
+    pub(crate) fn forget(&self, name: &str) {
+        let _before = self.lock().remove(name);
+    }
+
+    fn note(&self, name: &str, meta: &StateMeta, header: Option<StateHeader>) {
+        let Some((header, etag)) = header.zip(meta.etag.clone()) else {
+            return self.forget(name);
+        };
+        let mut known = self.lock();
+        if known.len() >= MOST_STATES && !known.contains_key(name) {
+            known.clear();
+        }
+        let _before = known.insert(name.to_owned(), KnownState { etag, header });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, KnownState>> {
+        // A panic cannot leave the map half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use remote_state_core::ETag;
+
+    use super::*;
+
+    fn state(text: &'static str, etag: Option<&str>) -> StateBytes {
+        let meta = StateMeta::new(text.len() as u64).with_etag(etag.map(ETag::new));
+        StateBytes::new(meta, Bytes::from_static(text.as_bytes()))
+    }
+
+    #[test]
+    fn only_what_has_an_entity_tag_and_a_header_is_remembered() {
+        let known = Known::default();
+        let text = r#"{"version":4,"serial":7,"lineage":"l","outputs":{},"resources":[]}"#;
+        known.note_read("a", &state(text, Some("\"1\"")));
+        let found = known.get("a").unwrap();
+        assert_eq!((found.etag.as_str(), found.header.serial.0), ("\"1\"", 7));
+        known.note_read("a", &state("no state", Some("\"2\"")));
+        assert_eq!(known.get("a"), None);
+        known.note_read("a", &state(text, None));
+        assert_eq!(known.get("a"), None);
+    }
+
+    #[test]
+    fn there_is_an_end_to_what_is_remembered() {
+        let known = Known::default();
+        let read = state(r#"{"version":4,"serial":7,"lineage":"l"}"#, Some("\"1\""));
+        for number in 0..2 * MOST_STATES {
+            known.note_read(&number.to_string(), &read);
+        }
+        assert!(known.lock().len() <= MOST_STATES);
+    }
+}
