@@ -27,7 +27,8 @@ pub(crate) fn run(workspace: &Workspace, args: Args) -> Result<ExitCode> {
         cargo("fmt", workspace.cargo(["fmt", "--all", "--", "--check"])),
         cargo("clippy", workspace.cargo(clippy)),
         cargo("doc", doc),
-        check_deps(workspace),
+        step("check-deps", || crate::check_deps::violations(workspace)),
+        step("codegen", || crate::codegen::violations(workspace)),
     ];
     rows.extend(test::run_suites(workspace, &test::Args::all(args.require))?);
 
@@ -47,12 +48,11 @@ fn cargo(name: &str, mut command: Command) -> Row {
     Row::step(name, started.elapsed(), failures)
 }
 
-fn check_deps(workspace: &Workspace) -> Row {
-    eprintln!("running check-deps");
+fn step(name: &str, violations: impl FnOnce() -> Result<Vec<String>>) -> Row {
+    eprintln!("running {name}");
     let started = Instant::now();
-    let failures =
-        crate::check_deps::violations(workspace).unwrap_or_else(|error| vec![error.to_string()]);
-    Row::step("check-deps", started.elapsed(), failures)
+    let failures = violations().unwrap_or_else(|error| vec![error.to_string()]);
+    Row::step(name, started.elapsed(), failures)
 }
 
 fn arguments(command: &Command) -> String {

@@ -11,6 +11,7 @@
 mod bench;
 mod check_deps;
 mod ci;
+mod codegen;
 mod demo;
 mod install;
 mod metadata;
@@ -50,8 +51,11 @@ enum Command {
     /// Check the dependencies and features of the crates, the strings of the libraries, and the
     /// lengths of lines
     CheckDeps,
-    /// Run what CI runs: format, lints, documentation, `check-deps`, tests
+    /// Run what CI runs: format, lints, documentation, `check-deps`, `codegen --check`, tests
     Ci(ci::Args),
+    /// Write the reference in `docs/reference` and the tables in the crates' READMEs from the tables
+    /// in the code
+    Codegen(codegen::Args),
     /// Build the command and show its main job: a state of Terraform in the embedded store is
     /// locked, read, and found by native Terraform
     Demo(demo::Args),
@@ -91,6 +95,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Bench(args) => bench::run(find, args),
         Command::CheckDeps => check_deps::run(&find()?),
         Command::Ci(args) => ci::run(&find()?, args),
+        Command::Codegen(args) => codegen::run(&find()?, &args),
         Command::Demo(args) => demo::run(&find()?, &args),
         Command::Install(args) => install::run(&find()?, &args),
         Command::ListPackages => {

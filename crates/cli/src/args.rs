@@ -14,8 +14,8 @@ mod rewrite;
 mod versions;
 
 pub(crate) use commands::{
-    Completions, Config, Copy, Emptied, Exec, Lock, Names, Output, OutputFormat, PolicyArgs, Pull,
-    Push, Rename, RenameHow, Serve, Show, Unlock, Workspace, is_variable,
+    Completions, Config, Copy, Emptied, Exec, Lock, Man, Names, Output, OutputFormat, PolicyArgs,
+    Pull, Push, Rename, RenameHow, Serve, Show, Unlock, Workspace, is_variable,
 };
 pub(crate) use compare::{Diff, DiffOnly, Find, ShownValues};
 pub(crate) use remote_state::shell::{flag, operand, quoted};
@@ -299,6 +299,12 @@ pub(crate) enum Command {
     Whoami,
     /// Print a completion script for a shell
     Completions(Completions),
+    /// Write the manual pages into a folder
+    Man(Man),
+    /// Print as JSON what the reference is made from: commands, keys, variables, exit codes and
+    /// dialects
+    #[command(hide = true)]
+    Reference,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -315,6 +321,17 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_names_every_exit_code() {
+        let help = Cli::command().render_long_help().to_string();
+        let help: Vec<_> = help.split_whitespace().collect();
+        let help = help.join(" ");
+        for (code, meaning) in crate::exit::ExitCode::ALL {
+            let expected = format!("{} {meaning}", code as u8);
+            assert!(help.contains(&expected), "{expected}: {help}");
+        }
     }
 
     #[test]

@@ -1,4 +1,29 @@
-//! Removes empty environment variables that libraries would read by themselves.
+//! The environment variables of the command, and the removal of empty ones that libraries would
+//! read by themselves.
+
+/// The variables that this command reads besides those of the keys, with their meanings, for the
+/// manual and the book.
+pub(crate) const VARIABLES: [(&str, &str); 11] = [
+    ("REMOTE_STATE_TOKEN", "The token that clients of `serve` must present."),
+    (
+        "REMOTE_STATE_WORKSPACE",
+        "The workspace, unless `--workspace` names one; goes before `TF_WORKSPACE`. `exec` sets it \
+         for its command.",
+    ),
+    ("REMOTE_STATE_ALLOW_DIRECTORY_PROGRAMS", "`1` is the same as `--allow-directory-programs`."),
+    ("TF_WORKSPACE", "The workspace, as for Terraform."),
+    ("TF_DATA_DIR", "The folder of what `init` recorded, instead of `.terraform`."),
+    (
+        "TF_CLI_ARGS",
+        "Options of `init` that stand in it, such as `-backend-config`, count as Terraform counts \
+         them.",
+    ),
+    ("TF_CLI_ARGS_init", "The same, for `init` alone."),
+    ("TF_VAR_NAME", "The value of the variable `NAME`, where a backend block uses it."),
+    ("SSL_CERT_FILE", "A file of certificates in PEM to trust instead of the system's."),
+    ("SSL_CERT_DIR", "A folder of such files."),
+    ("NO_COLOR", "Not empty: no colours, unless `--color` asks for them."),
+];
 
 /// Variables that libraries read by themselves: the credential sources of the AWS SDK, and the
 /// certificates of the system. These libraries treat an empty variable as a value; other programs

@@ -24,6 +24,19 @@ pub(crate) enum ExitCode {
     Bug = 70,
 }
 
+impl ExitCode {
+    /// All of them with their meanings, for `--help`, the manual and the book.
+    pub(crate) const ALL: [(Self, &'static str); 7] = [
+        (Self::Done, "done"),
+        (Self::Failed, "failed"),
+        (Self::Usage, "usage or configuration"),
+        (Self::LockHeld, "lock held by someone else"),
+        (Self::NotFound, "not found"),
+        (Self::Unexpected, "not the expected state"),
+        (Self::Bug, "a bug"),
+    ];
+}
+
 /// The signal by which a user or a supervisor asked this process to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Interruption {

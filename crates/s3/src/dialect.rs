@@ -415,5 +415,7 @@ impl fmt::Display for DialectName {
     }
 }
 
+mod words;
+
 #[cfg(test)]
 mod tests;

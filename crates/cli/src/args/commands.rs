@@ -267,6 +267,13 @@ pub(crate) struct Completions {
     pub(crate) shell: clap_complete::Shell,
 }
 
+#[derive(Args, Debug)]
+pub(crate) struct Man {
+    /// The folder, which is made if it is missing; each command has a page of its own there
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+}
+
 /// Parses an address to listen on. A host stands for its first IPv4 address, which every client can
 /// use, or else for its first address.
 fn listen(text: &str) -> Result<SocketAddr, String> {

@@ -106,7 +106,7 @@ fn keys(ui: &Ui, provider: Option<&str>) -> Result<(), Failure> {
     ui.table(&["provider", "key", "type", "default", "environment", "meaning"], rows)
 }
 
-fn key_json(key: &ConfigKeySpec) -> Value {
+pub(super) fn key_json(key: &ConfigKeySpec) -> Value {
     json!({
         "name": key.name,
         "aliases": key.aliases,

@@ -10,9 +10,11 @@ mod held;
 mod history;
 mod inventory;
 mod lock;
+mod man;
 mod output;
 mod pull;
 mod push;
+mod reference;
 mod rename;
 mod restore;
 mod serve;
@@ -33,6 +35,8 @@ pub(crate) async fn run(cli: Cli, ui: Ui, env: Environment) -> Result<(), Failur
     // These commands need no store.
     match &cli.command {
         Command::Completions(args) => return completions::run(&ui, args),
+        Command::Man(args) => return man::run(&args.folder),
+        Command::Reference => return reference::run(&ui),
         Command::Config(args) => return config::run(&ui, &env, &cli.global, args),
         Command::Diff(args) if diff::needs_no_store(args) => return diff::of_files(&ui, args),
         _ => {}
@@ -67,6 +71,8 @@ async fn with_store(session: &mut Session, command: Command) -> Result<(), Failu
         Command::Exec(args) => exec::run(session, args).await,
         Command::Whoami => whoami::run(session).await,
         // Handled above, without a store.
-        Command::Completions(_) | Command::Config(_) => Ok(()),
+        Command::Completions(_) | Command::Config(_) | Command::Man(_) | Command::Reference => {
+            Ok(())
+        }
     }
 }

@@ -51,65 +51,7 @@ fn only_what_wants_bare_entity_tags_gets_them_bare() {
 
 /// Returns a row as the README's table shows it.
 fn described(row: &Dialect) -> String {
-    let hosts: Vec<_> = row.hosts.iter().map(|end| format!("`*{end}`")).collect();
-    let yes_no = |yes: bool| if yes { "yes" } else { "no" };
-    let cells = [
-        format!("`{}`", row.label),
-        row.title.to_owned(),
-        hosts.join(", "),
-        match row.checksum {
-            Checksum::Md5 => "`Content-MD5`",
-            Checksum::Sha256 => "SHA-256",
-        }
-        .to_owned(),
-        yes_no(row.asks_for_checksums).to_owned(),
-        match row.body_signature {
-            BodySignature::Hash => "its hash",
-            BodySignature::Checksum => "the checksum",
-        }
-        .to_owned(),
-        match row.unread_files {
-            UnreadFiles::ReadFirst => "is read first",
-            UnreadFiles::UnsignedTrailer => "is read while it is sent",
-        }
-        .to_owned(),
-        match row.creates {
-            Creates::Atomic => "atomic",
-            Creates::Unproven => "proven first",
-        }
-        .to_owned(),
-        match row.updates {
-            Updates::Quoted => "quoted",
-            Updates::Bare => "bare",
-            Updates::Unsent => "not sent",
-        }
-        .to_owned(),
-        yes_no(row.completes_conditionally).to_owned(),
-        yes_no(row.deletes_conditionally).to_owned(),
-        match row.addressing {
-            Addressing::Host => "host",
-            Addressing::Path => "path",
-        }
-        .to_owned(),
-        match row.region {
-            SigningRegion::OfBucket => "the bucket's".to_owned(),
-            SigningRegion::Any => "any".to_owned(),
-            SigningRegion::Always(region) => format!("`{region}`"),
-        },
-        match row.versioned {
-            Versioned::Same => "the same",
-            Versioned::ByList => "by the version list",
-        }
-        .to_owned(),
-        match row.versions {
-            Versions::InOrder => "in order",
-            Versions::ByTime => "sorted by time",
-            Versions::None => "none",
-            other => panic!("{other:?} needs words"),
-        }
-        .to_owned(),
-    ];
-    format!("| {} |", cells.join(" | "))
+    format!("| {} |", row.in_words().map(|(_, cell)| cell).join(" | "))
 }
 
 #[test]

@@ -1,0 +1,94 @@
+//! The table in words, for documentation.
+
+use remote_state_core::Versions;
+
+use super::Versioned;
+use super::{Addressing, BodySignature, Checksum, Creates, Dialect, SigningRegion, Updates};
+
+impl Dialect {
+    /// Returns the row in words, as documentation shows it: each cell with the title of its column,
+    /// in Markdown.
+    pub fn in_words(&self) -> [(&'static str, String); 14] {
+        let hosts: Vec<_> = self.hosts.iter().map(|end| format!("`*{end}`")).collect();
+        [
+            ("dialect", format!("`{}`", self.label)),
+            ("store", self.title.to_owned()),
+            ("told by a host", hosts.join(", ")),
+            (
+                "checksum sent",
+                match self.checksum {
+                    Checksum::Md5 => "`Content-MD5`",
+                    Checksum::Sha256 => "SHA-256",
+                }
+                .to_owned(),
+            ),
+            ("checksum asked for", yes_no(self.asks_for_checksums)),
+            (
+                "body signed by",
+                match self.body_signature {
+                    BodySignature::Hash => "its hash",
+                    BodySignature::Checksum => "the checksum",
+                }
+                .to_owned(),
+            ),
+            (
+                "`If-None-Match: *` on PUT",
+                match self.creates {
+                    Creates::Atomic => "atomic",
+                    Creates::Unproven => "proven first",
+                }
+                .to_owned(),
+            ),
+            (
+                "`If-Match` on PUT",
+                match self.updates {
+                    Updates::Quoted => "quoted",
+                    Updates::Bare => "bare",
+                    Updates::Unsent => "not sent",
+                }
+                .to_owned(),
+            ),
+            ("both, completing a multipart upload", yes_no(self.completes_conditionally)),
+            ("`If-Match` on DELETE", yes_no(self.deletes_conditionally)),
+            (
+                "bucket named in",
+                match self.addressing {
+                    Addressing::Host => "host",
+                    Addressing::Path => "path",
+                }
+                .to_owned(),
+            ),
+            (
+                "region signed for",
+                match self.region {
+                    SigningRegion::OfBucket => "the bucket's".to_owned(),
+                    SigningRegion::Any => "any".to_owned(),
+                    SigningRegion::Always(region) => format!("`{region}`"),
+                },
+            ),
+            (
+                "on a versioned bucket",
+                match self.versioned {
+                    Versioned::Same => "the same",
+                    Versioned::ByList => "by the version list",
+                }
+                .to_owned(),
+            ),
+            (
+                "versions listed",
+                match self.versions {
+                    Versions::InOrder => "in order",
+                    Versions::ByTime => "sorted by time",
+                    Versions::None => "none",
+                    // The enum may grow; the table shows that a word is missing.
+                    _ => "?",
+                }
+                .to_owned(),
+            ),
+        ]
+    }
+}
+
+fn yes_no(yes: bool) -> String {
+    if yes { "yes" } else { "no" }.to_owned()
+}
