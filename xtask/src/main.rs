@@ -13,6 +13,7 @@ mod check_deps;
 mod ci;
 mod codegen;
 mod demo;
+mod docs;
 mod install;
 mod metadata;
 mod packages;
@@ -51,7 +52,7 @@ enum Command {
     /// Check the dependencies and features of the crates, the strings of the libraries, and the
     /// lengths of lines
     CheckDeps,
-    /// Run what CI runs: format, lints, documentation, `check-deps`, `codegen --check`, tests
+    /// Run what CI runs: format, lints, documentation, `check-deps`, `codegen`, tests
     Ci(ci::Args),
     /// Write the reference in `docs/reference` and the tables in the crates' READMEs from the tables
     /// in the code
@@ -59,6 +60,8 @@ enum Command {
     /// Build the command and show its main job: a state of Terraform in the embedded store is
     /// locked, read, and found by native Terraform
     Demo(demo::Args),
+    /// Build the book of `docs/` into `target/book`
+    Docs(docs::Args),
     /// Install the system's packages that a setup needs, which takes an administrator's rights
     Install(install::Args),
     /// Print as JSON what CI builds separately: each package, and each provider by itself
@@ -97,6 +100,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Ci(args) => ci::run(&find()?, args),
         Command::Codegen(args) => codegen::run(&find()?, &args),
         Command::Demo(args) => demo::run(&find()?, &args),
+        Command::Docs(args) => docs::run(&find()?, &args),
         Command::Install(args) => install::run(&find()?, &args),
         Command::ListPackages => {
             println!("{}", packages::to_json(find()?.metadata()));

@@ -4,6 +4,7 @@
 //! return the program to run.
 
 pub(crate) mod clients;
+pub(crate) mod crates;
 pub(crate) mod debian;
 pub(crate) mod node;
 pub(crate) mod python;
