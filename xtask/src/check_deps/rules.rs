@@ -63,7 +63,7 @@ const EDGES: &[Edges] = &[
         package: FACADE,
         always: &[CORE],
         optional: &["remote-state-oss", "remote-state-s3", "remote-state-spaces"],
-        dev: &["remote-state-conformance", "remote-state-emulator"],
+        dev: &["remote-state-conformance", "remote-state-emulator", "remote-state-operations"],
     },
     Edges {
         package: "remote-state-cli",
