@@ -13,11 +13,13 @@ mod check_deps;
 mod ci;
 mod codegen;
 mod demo;
+mod dist;
 mod docs;
 mod install;
 mod metadata;
 mod packages;
 mod process;
+mod release;
 mod report;
 mod servers;
 mod setups;
@@ -54,12 +56,14 @@ enum Command {
     CheckDeps,
     /// Run what CI runs: format, lints, documentation, `check-deps`, `codegen`, tests
     Ci(ci::Args),
-    /// Write the reference in `docs/reference` and the tables in the crates' READMEs from the tables
-    /// in the code
+    /// Write the reference in `docs/reference` and the tables in the crates' READMEs from those in
+    /// the code
     Codegen(codegen::Args),
     /// Build the command and show its main job: a state of Terraform in the embedded store is
     /// locked, read, and found by native Terraform
     Demo(demo::Args),
+    /// Make all packages of a release: archive, `.deb`, `.rpm`, image, bill of materials
+    Dist(dist::Args),
     /// Build the book of `docs/` into `target/book`
     Docs(docs::Args),
     /// Install the system's packages that a setup needs, which takes an administrator's rights
@@ -72,6 +76,8 @@ enum Command {
     /// The program is `$MINIO_BIN`, else `minio` on PATH, else `target/tools/minio`. If it is not
     /// there either, `go install` builds it, which downloads sources and takes about five minutes.
     Minio,
+    /// Check that a release is right, then date the changelog, set the version, commit and tag
+    Release(release::Args),
     /// Keep setups running until Ctrl-C, and print how to reach them
     Start(start::Args),
     /// Run every test, and say at the end what ran and what did not
@@ -100,6 +106,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Ci(args) => ci::run(&find()?, args),
         Command::Codegen(args) => codegen::run(&find()?, &args),
         Command::Demo(args) => demo::run(&find()?, &args),
+        Command::Dist(args) => dist::run(&find()?, &args),
         Command::Docs(args) => docs::run(&find()?, &args),
         Command::Install(args) => install::run(&find()?, &args),
         Command::ListPackages => {
@@ -107,6 +114,7 @@ fn run(command: Command) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Minio => start::run(&find()?, &start::Args::minio()),
+        Command::Release(args) => release::run(&find()?, &args),
         Command::Start(args) => start::run(&find()?, &args),
         Command::Test(args) => test::run(&find()?, args),
     }

@@ -73,9 +73,31 @@ impl Workspace {
         self.build(&[what, &["--profile", "dist"]].concat(), name)
     }
 
+    /// Builds the command as a release has it: for a system, with flags for the compiler and with
+    /// one date for everything. It takes minutes.
+    pub(crate) fn build_release(&self, target: &str, flags: &str, epoch: u64) -> Result<PathBuf> {
+        let mut cargo = self.cargo(["build", "--locked", "--package", "remote-state-cli"]);
+        cargo.args(["--profile", "dist", "--target", target]);
+        cargo.env("RUSTFLAGS", flags).env("SOURCE_DATE_EPOCH", epoch.to_string());
+        Self::built(cargo, "remote-state")
+    }
+
+    /// Returns the version that all packages share.
+    pub(crate) fn version(&self) -> Result<String> {
+        let manifest: toml::Value =
+            toml::from_str(&std::fs::read_to_string(self.root.join("Cargo.toml"))?)?;
+        let version = manifest["workspace"]["package"]["version"].as_str();
+        Ok(version.ok_or("the workspace has no version")?.to_owned())
+    }
+
     fn build(&self, what: &[&str], name: &str) -> Result<PathBuf> {
         let mut cargo = self.cargo(["build"]);
         cargo.args(what);
+        Self::built(cargo, name)
+    }
+
+    /// Runs a build, and returns the program that it made.
+    fn built(mut cargo: Command, name: &str) -> Result<PathBuf> {
         cargo
             .arg("--message-format=json-render-diagnostics")
             .stdin(Stdio::null())

@@ -12,7 +12,17 @@ use remote_state_tests::{Requirement, Suite};
 use crate::page::{Kind, Page};
 
 /// Pages outside `docs/`, by their paths from the root.
-const OTHERS: [&str; 4] = ["ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "README.md"];
+const OTHERS: [&str; 9] = [
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CODE_OF_CONDUCT.md",
+    "CONTRIBUTING.md",
+    "README.md",
+    "RELEASING.md",
+    "SECURITY.md",
+    "THREAT_MODEL.md",
+    "packaging/README.md",
+];
 
 /// Pages that people read for commands: each block of commands there says whether it is run.
 const OTHERS_WITH_COMMANDS: [&str; 1] = ["README.md"];

@@ -40,7 +40,11 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         for violation in &violations {
             println!("{violation}");
         }
-        return Ok(if violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        if !violations.is_empty() {
+            return Ok(ExitCode::FAILURE);
+        }
+        println!("the reference and the tables in READMEs are what the code says");
+        return Ok(ExitCode::SUCCESS);
     }
     for path in files.write()? {
         println!("wrote {}", path.display());

@@ -23,6 +23,16 @@ pub(crate) const MDBOOK: Tool = Tool {
     arguments: &["--no-default-features", "--features", "search"],
 };
 
+/// Writes packages for Fedora.
+pub(crate) const GENERATE_RPM: Tool =
+    Tool { name: "cargo-generate-rpm", version: "0.21.0", arguments: &[] };
+
+/// Returns whether a program is in `target/tools`.
+pub(crate) fn is_installed(workspace: &Workspace, tool: &Tool) -> bool {
+    let name = format!("{}-{}", tool.name, tool.version);
+    workspace.target_dir().join("tools").join(name).join("installed").is_file()
+}
+
 /// Builds a program into `target/tools`, unless it is there, and returns its path.
 ///
 /// The build is given the lowest priority: a developer goes on working meanwhile.
