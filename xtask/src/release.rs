@@ -178,7 +178,9 @@ fn with_version(manifest: &str, old: &str, new: &str) -> String {
         let is_own = line == format!("version = \"{old}\"");
         let is_member = line.starts_with("remote-state") && line.contains("path = ");
         if is_own || is_member {
-            line.replace(&format!("version = \"{old}\""), &format!("version = \"{new}\""))
+            let from = format!("{old}\"");
+            line.replace(&format!("\"{from}"), &format!("\"{new}\""))
+                .replace(&format!("\"={from}"), &format!("\"={new}\""))
         } else {
             line.to_owned()
         }
@@ -240,12 +242,12 @@ mod tests {
     #[test]
     fn the_version_of_the_workspace_changes_and_that_of_others_does_not() {
         let manifest = "[workspace.package]\nversion = \"0.1.0\"\n[workspace.dependencies]\n\
-                        remote-state = { path = \"x\", version = \"0.1.0\" }\nother = { version = \
+                        remote-state = { path = \"x\", version = \"=0.1.0\" }\nother = { version = \
                         \"0.1.0\" }\n";
         assert_eq!(
             with_version(manifest, "0.1.0", "0.2.0"),
             "[workspace.package]\nversion = \"0.2.0\"\n[workspace.dependencies]\nremote-state = { \
-             path = \"x\", version = \"0.2.0\" }\nother = { version = \"0.1.0\" }\n"
+             path = \"x\", version = \"=0.2.0\" }\nother = { version = \"0.1.0\" }\n"
         );
     }
 }

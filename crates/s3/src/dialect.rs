@@ -417,5 +417,7 @@ impl fmt::Display for DialectName {
 
 mod words;
 
+pub use words::dialects_in_words;
+
 #[cfg(test)]
 mod tests;

@@ -25,6 +25,8 @@ mod write;
 
 pub use config::{PROVIDER, S3Config, keys};
 pub use dialect::DialectName;
+#[doc(hidden)]
+pub use dialect::dialects_in_words;
 pub use provider::S3;
 
 /// What `remote-state-spaces` takes from this crate. It may change in any release.

@@ -38,7 +38,7 @@ pub(super) fn make(release: &Release<'_>, stage: &Stage) -> Result<Made> {
         return Ok(Made::Not("there is no `dpkg-deb`".to_owned()));
     }
     let Some(architecture) = architecture(&release.target) else {
-        return Ok(Made::Not(format!("Debian has no name for `{}`", release.target)));
+        return Ok(Made::Not(format!("it is made for Linux with glibc, not `{}`", release.target)));
     };
     let root = release.work.path().join("package-deb");
     let mut size = 0;
@@ -56,11 +56,11 @@ pub(super) fn make(release: &Release<'_>, stage: &Stage) -> Result<Made> {
 
     let control = format!(
         "Package: remote-state\nVersion: {}-{REVISION}\nArchitecture: {architecture}\nMaintainer: \
-         the remote-state authors <remote-state@example.invalid>\nInstalled-Size: {}\nDepends: \
-         {}\nRecommends: ca-certificates\nSection: admin\nPriority: optional\n{DESCRIPTION}",
+         the remote-state authors <remote-state@example.invalid>\nInstalled-Size: {}\n\
+         {}Recommends: ca-certificates\nSection: admin\nPriority: optional\n{DESCRIPTION}",
         release.version,
         size.div_ceil(1024),
-        depends(&release.target)
+        depends(&std::fs::read(stage.path(Path::new("usr/bin/remote-state")))?)
     );
     put(&root.join("DEBIAN/control"), control.as_bytes(), 0o644)?;
     put(&root.join("DEBIAN/conffiles"), b"/etc/remote-state/README\n", 0o644)?;
@@ -112,15 +112,34 @@ fn in_debian(file: &Path) -> &Path {
     }
 }
 
+/// Returns the name of an architecture. Packages of distributions are linked against their
+/// libraries, so that names of hosts are found as the system is set up to.
 fn architecture(target: &str) -> Option<&'static str> {
-    let known = [("x86_64-", "amd64"), ("aarch64-", "arm64"), ("i686-", "i386")];
-    let is_linux = target.contains("-linux-");
-    known.into_iter().find(|(start, _)| is_linux && target.starts_with(start)).map(|(_, name)| name)
+    let known = [
+        ("x86_64-unknown-linux-gnu", "amd64"),
+        ("aarch64-unknown-linux-gnu", "arm64"),
+        ("i686-unknown-linux-gnu", "i386"),
+    ];
+    known.into_iter().find(|(triple, _)| *triple == target).map(|(_, name)| name)
 }
 
-/// Returns what the program is linked against.
-fn depends(target: &str) -> &'static str {
-    if target.ends_with("musl") { "adduser | systemd" } else { "libc6 (>= 2.34), libgcc-s1" }
+/// Returns the field that says what the program is linked against; empty for a script.
+fn depends(program: &[u8]) -> String {
+    match glibc(program) {
+        Some(minor) => format!("Depends: libc6 (>= 2.{minor}), libgcc-s1\n"),
+        None => String::new(),
+    }
+}
+
+/// Returns the second number of the newest glibc of which a program uses something.
+pub(super) fn glibc(program: &[u8]) -> Option<u32> {
+    let mark = b"GLIBC_2.";
+    let places = program.windows(mark.len()).enumerate().filter(|(_, bytes)| bytes == mark);
+    let minor = |(at, _): (usize, &[u8])| {
+        let digits = program[at + mark.len()..].iter().take_while(|byte| byte.is_ascii_digit());
+        std::str::from_utf8(&digits.copied().collect::<Vec<_>>()).ok()?.parse().ok()
+    };
+    places.filter_map(minor).max()
 }
 
 fn put(path: &Path, content: &[u8], mode: u32) -> Result<usize> {
@@ -142,4 +161,15 @@ fn folders_are_readable(folder: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_glibc_is_found_and_a_script_needs_none() {
+        assert_eq!(glibc(b"\0GLIBC_2.2.5\0GLIBC_2.34\0GLIBC_2.9\0"), Some(34));
+        assert_eq!(depends(b"#!/bin/sh\n"), "");
+    }
 }

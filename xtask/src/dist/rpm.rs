@@ -1,16 +1,18 @@
 //! The package for Fedora and its kin, by `cargo-generate-rpm`.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::process::Command;
 
 use crate::Result;
+use crate::dist::deb::glibc;
 use crate::dist::stage::{Stage, mode};
 use crate::dist::{Made, Release, run_tool};
 use crate::tools::crates::{GENERATE_RPM, install, is_installed};
 
 pub(super) fn make(release: &Release<'_>, stage: &Stage) -> Result<Made> {
     let Some(architecture) = architecture(&release.target) else {
-        return Ok(Made::Not(format!("Fedora has no name for `{}`", release.target)));
+        return Ok(Made::Not(format!("it is made for Linux with glibc, not `{}`", release.target)));
     };
     if !release.builds_tools && !is_installed(release.workspace, &GENERATE_RPM) {
         return Ok(Made::Not(format!("there is no {} in `target/tools`", GENERATE_RPM.name)));
@@ -60,14 +62,14 @@ fn manifest(release: &Release<'_>, stage: &Stage) -> Result<String> {
         )?;
     }
     text.push_str("]\n");
-    if !release.target.ends_with("musl") {
-        text.push_str("\n[package.metadata.generate-rpm.requires]\nglibc = \">= 2.34\"\n");
+    let program = std::fs::read(stage.path(Path::new("usr/bin/remote-state")))?;
+    if let Some(minor) = glibc(&program) {
+        writeln!(text, "\n[package.metadata.generate-rpm.requires]\nglibc = \">= 2.{minor}\"")?;
     }
     Ok(text)
 }
 
 fn architecture(target: &str) -> Option<&'static str> {
     let known = ["x86_64", "aarch64", "i686"];
-    let is_linux = target.contains("-linux-");
-    known.into_iter().find(|name| is_linux && target.starts_with(name))
+    known.into_iter().find(|name| target == format!("{name}-unknown-linux-gnu"))
 }

@@ -41,10 +41,8 @@ pub(crate) fn run(ui: &Ui) -> Result<(), Failure> {
 /// Returns the rows of the table of dialects, each a list of pairs of a column and its cell.
 #[cfg(feature = "s3")]
 fn dialects() -> Value {
-    let row = |dialect: &remote_state::s3::Dialect| -> Value {
-        dialect.in_words().into_iter().map(|(column, cell)| json!([column, cell])).collect()
-    };
-    remote_state::s3::Dialect::ALL.iter().map(row).collect()
+    let cells = |row: [(&str, String); 14]| row.map(|(column, cell)| json!([column, cell]));
+    remote_state::s3::dialects_in_words().into_iter().map(|row| json!(cells(row))).collect()
 }
 
 #[cfg(not(feature = "s3"))]

@@ -5,10 +5,16 @@ use remote_state_core::Versions;
 use super::Versioned;
 use super::{Addressing, BodySignature, Checksum, Creates, Dialect, SigningRegion, Updates};
 
+/// Returns the table of dialects as documentation shows it: in each row, each cell with the title
+/// of its column. It may change in any release.
+pub fn dialects_in_words() -> Vec<[(&'static str, String); 14]> {
+    Dialect::ALL.iter().map(Dialect::in_words).collect()
+}
+
 impl Dialect {
     /// Returns the row in words, as documentation shows it: each cell with the title of its column,
     /// in Markdown.
-    pub fn in_words(&self) -> [(&'static str, String); 14] {
+    pub(crate) fn in_words(&self) -> [(&'static str, String); 14] {
         let hosts: Vec<_> = self.hosts.iter().map(|end| format!("`*{end}`")).collect();
         [
             ("dialect", format!("`{}`", self.label)),
