@@ -93,8 +93,8 @@ keys![
     .default("auto");
     pub const SIGNATURE_VERSION: Key<String> = key(
         "signature_version",
-        "`v4`, or `v1` for private clouds that know no other. V4 needs to know the region. A key \
-         of ours; Terraform's own is always V1.",
+        "`v4`, or `v1` for private clouds that know no other. V4 needs to know the region. \
+         Terraform does not know this key: its own signature is always V1.",
     )
     .default("v4");
     pub const ACCESS_KEY: Key<Option<String>> =
@@ -237,8 +237,8 @@ keys![
     .empty(EmptyRule::Value);
     pub const NO_PROXY: Key<Option<String>> = key(
         "no_proxy",
-        "The hosts, domains and networks to reach without the proxy, separated by commas. A key \
-         of ours.",
+        "The hosts, domains and networks to reach without the proxy, separated by commas. \
+         Terraform does not know this key.",
     )
     .env(&["NO_PROXY", "no_proxy"])
     .empty(EmptyRule::Value);
