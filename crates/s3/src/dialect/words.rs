@@ -3,18 +3,20 @@
 use remote_state_core::Versions;
 
 use super::Versioned;
-use super::{Addressing, BodySignature, Checksum, Creates, Dialect, SigningRegion, Updates};
+use super::{
+    Addressing, BodySignature, Checksum, Creates, Dialect, SigningRegion, UnreadFiles, Updates,
+};
 
 /// Returns the table of dialects as documentation shows it: in each row, each cell with the title
 /// of its column. It may change in any release.
-pub fn dialects_in_words() -> Vec<[(&'static str, String); 14]> {
+pub fn dialects_in_words() -> Vec<[(&'static str, String); 15]> {
     Dialect::ALL.iter().map(Dialect::in_words).collect()
 }
 
 impl Dialect {
     /// Returns the row in words, as documentation shows it: each cell with the title of its column,
     /// in Markdown.
-    pub(crate) fn in_words(&self) -> [(&'static str, String); 14] {
+    pub(crate) fn in_words(&self) -> [(&'static str, String); 15] {
         let hosts: Vec<_> = self.hosts.iter().map(|end| format!("`*{end}`")).collect();
         [
             ("dialect", format!("`{}`", self.label)),
@@ -34,6 +36,14 @@ impl Dialect {
                 match self.body_signature {
                     BodySignature::Hash => "its hash",
                     BodySignature::Checksum => "the checksum",
+                }
+                .to_owned(),
+            ),
+            (
+                "a file that was not read before",
+                match self.unread_files {
+                    UnreadFiles::ReadFirst => "is read first",
+                    UnreadFiles::UnsignedTrailer => "is read while it is sent",
                 }
                 .to_owned(),
             ),
