@@ -165,7 +165,8 @@ fn begin(
         if reader.finish().map_err(&refused)? == expected {
             return Ok(());
         }
-        let message = "it says twice, and differently, which version, serial or lineage it has";
+        let message = "not a clear Terraform state: a member at its end repeats one of its \
+                       beginning, with another value";
         Err(refused(Error::new(ErrorKind::InvalidState, "push", message)))
     });
     Ok((file, header))

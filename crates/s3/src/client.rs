@@ -30,7 +30,7 @@ use self::sending::{LastStatus, NO_CONTENT, Signed, repeated};
 use crate::checksum::{self, Recorded};
 use crate::config::{Encryption, S3Config, Tags, keys};
 use crate::connect::timeouts;
-use crate::dialect::{Checksum, Dialect, Versioned};
+use crate::dialect::{Checksum, Dialect, UnreadFiles, Versioned};
 use crate::encrypted::read_failure;
 use crate::error::{About, Failure, Outcome, about_versions, aws_command, failure};
 use crate::layout::object_url;
@@ -124,7 +124,11 @@ impl Client {
                 checksum: (!config.skip_checksum).then_some(dialect.checksum),
                 asks_for_checksums: dialect.asks_for_checksums && !config.skip_checksum,
                 verifies: !config.skip_checksum,
-                sends_unread: config.sends_unread(dialect),
+                sends_unread: !config.skip_checksum
+                    && config.connection.is_safe_to(config.endpoint.as_ref())
+                    && config
+                        .unsigned_trailer
+                        .unwrap_or(dialect.unread_files == UnreadFiles::UnsignedTrailer),
                 dialect,
                 shortest_trip: AtomicU64::new(u64::MAX),
             }),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use remote_state_core::push::KnownState;
-use remote_state_core::{HeaderReader, Progress, Seal, StateBytes, StateHeader, StateMeta};
+use remote_state_core::{HeaderReader, Progress, Seal, StateHeader, StateMeta};
 
 /// How many states are remembered. Beyond that, all are forgotten: the next write of each costs one
 /// request more.
@@ -21,16 +21,15 @@ impl Known {
     }
 
     /// Remembers a state that was read.
-    pub(crate) fn note_read(&self, name: &str, state: &StateBytes) {
+    pub(crate) fn note_read(&self, name: &str, meta: &StateMeta, bytes: &[u8]) {
         // A sealed state may not be replaced, and its header does not show that it is sealed.
-        let is_sealed =
-            state.bytes.len() as u64 <= Seal::MOST_BYTES && Seal::of(&state.bytes).is_some();
+        let is_sealed = bytes.len() as u64 <= Seal::MOST_BYTES && Seal::of(bytes).is_some();
         let mut reader = HeaderReader::new();
-        let header = match reader.feed(&state.bytes) {
+        let header = match reader.feed(bytes) {
             Ok(Progress::Done | Progress::NeedsMore) if !is_sealed => reader.finish().ok(),
             _ => None,
         };
-        self.note(name, &state.meta, header);
+        self.note(name, meta, header);
     }
 
     /// Remembers a state that was written.
@@ -61,35 +60,34 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use remote_state_core::ETag;
 
     use super::*;
 
-    fn state(text: &'static str, etag: Option<&str>) -> StateBytes {
+    fn note(known: &Known, name: &str, text: &str, etag: Option<&str>) {
         let meta = StateMeta::new(text.len() as u64).with_etag(etag.map(ETag::new));
-        StateBytes::new(meta, Bytes::from_static(text.as_bytes()))
+        known.note_read(name, &meta, text.as_bytes());
     }
 
     #[test]
     fn only_what_has_an_entity_tag_and_a_header_is_remembered() {
         let known = Known::default();
         let text = r#"{"version":4,"serial":7,"lineage":"l","outputs":{},"resources":[]}"#;
-        known.note_read("a", &state(text, Some("\"1\"")));
+        note(&known, "a", text, Some("\"1\""));
         let found = known.get("a").unwrap();
         assert_eq!((found.etag.as_str(), found.header.serial.0), ("\"1\"", 7));
-        known.note_read("a", &state("no state", Some("\"2\"")));
+        note(&known, "a", "no state", Some("\"2\""));
         assert_eq!(known.get("a"), None);
-        known.note_read("a", &state(text, None));
+        note(&known, "a", text, None);
         assert_eq!(known.get("a"), None);
     }
 
     #[test]
     fn there_is_an_end_to_what_is_remembered() {
         let known = Known::default();
-        let read = state(r#"{"version":4,"serial":7,"lineage":"l"}"#, Some("\"1\""));
+        let text = r#"{"version":4,"serial":7,"lineage":"l"}"#;
         for number in 0..2 * MOST_STATES {
-            known.note_read(&number.to_string(), &read);
+            note(&known, &number.to_string(), text, Some("\"1\""));
         }
         assert!(known.lock().len() <= MOST_STATES);
     }

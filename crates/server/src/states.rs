@@ -64,7 +64,7 @@ pub(crate) async fn read(
         return Ok(response);
     }
     let state = read.collect().await?;
-    app.known.note_read(name, &state);
+    app.known.note_read(name, &state.meta, &state.bytes);
     let digest = content_md5(&state.bytes).await;
     let mut response = Response::new(Body::from(held.keep(state.bytes)));
     describe(&mut response, &state.meta);

@@ -3,13 +3,10 @@
 use remote_state_core::config::ResolvedConfig;
 use remote_state_core::{Error, Result};
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
-use url::Url;
+use url::{Host, Url};
 
-use crate::config::S3Config;
 use crate::config::endpoints::endpoint;
-use crate::config::held::is_private;
 use crate::config::keys::{self, KEEP_ONE};
-use crate::dialect::{Dialect, UnreadFiles};
 use crate::transport::{Proxies, Trust};
 
 /// How services are reached.
@@ -24,19 +21,26 @@ pub(crate) struct Connection {
     pub(crate) sts_region: Option<String>,
 }
 
-impl S3Config {
-    /// Whether a file is sent while it is read, with no signature over its bytes: only where no one
-    /// on the way can change them.
-    pub(crate) fn sends_unread(&self, dialect: Dialect) -> bool {
-        let is_asked =
-            self.unsigned_trailer.unwrap_or(dialect.unread_files == UnreadFiles::UnsignedTrailer);
-        let Connection { trust, proxies, .. } = &self.connection;
-        let is_safe = match &self.endpoint {
-            None => !matches!(trust, Trust::Anybody),
-            Some(url) if url.scheme() == "https" => !matches!(trust, Trust::Anybody),
-            Some(url) => is_private(url) && !proxies.are_used_for(url),
-        };
-        is_asked && is_safe && !self.skip_checksum
+impl Connection {
+    /// Whether no one can change what goes to a store on its way, so that no signature over the
+    /// bytes is needed.
+    pub(crate) fn is_safe_to(&self, endpoint: Option<&Url>) -> bool {
+        match endpoint {
+            Some(url) if url.scheme() != "https" => {
+                is_loopback(url) && !self.proxies.are_used_for(url)
+            }
+            _ => !matches!(self.trust, Trust::Anybody),
+        }
+    }
+}
+
+/// Whether a host is this machine.
+pub(super) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.to_canonical().is_loopback(),
+        None => false,
     }
 }
 

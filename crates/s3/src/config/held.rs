@@ -9,8 +9,9 @@ use remote_state_core::config::{
     ConfigKeySpec, ForeignEndpoint, Key, Origin, PROGRAMS_VARIABLE, ResolvedConfig,
 };
 use remote_state_core::{Advice, Result};
-use url::{Host, Url};
+use url::Url;
 
+use crate::config::connection::is_loopback;
 use crate::config::endpoints::endpoint;
 use crate::config::keys;
 use crate::config::profile_text::About;
@@ -104,14 +105,8 @@ pub(super) fn note_of_way(config: &ResolvedConfig, files: &Files) -> Option<Stri
 }
 
 /// Whether a connection to this URL cannot be read by others.
-pub(super) fn is_private(url: &Url) -> bool {
-    url.scheme() == "https"
-        || match url.host() {
-            Some(Host::Domain(name)) => name == "localhost",
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.to_canonical().is_loopback(),
-            None => false,
-        }
+fn is_private(url: &Url) -> bool {
+    url.scheme() == "https" || is_loopback(url)
 }
 
 /// Returns the reasons not to use the selected profile, or those that it builds on.
