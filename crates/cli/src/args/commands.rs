@@ -119,6 +119,10 @@ pub(crate) struct Rename {
     /// Leave the state under its old name as it is, so that it exists twice
     #[arg(long)]
     pub(crate) no_seal: bool,
+    /// Rename where the store neither checks conditions of writes nor keeps versions: what a client
+    /// without a lock writes in that moment is lost
+    #[arg(long)]
+    pub(crate) accept_unfenced: bool,
     /// Select the new name in the Terraform directory, as `terraform workspace select` does
     #[arg(long)]
     pub(crate) select: bool,
