@@ -8,6 +8,8 @@ mod dev_file;
 mod diff;
 mod find;
 mod lock;
+mod migrate;
+mod migrate_pairs;
 mod output;
 mod pressure;
 mod pull;
@@ -35,6 +37,8 @@ fn main() -> ExitCode {
     push::tests(&mut suite);
     recipes::tests(&mut suite);
     rename::tests(&mut suite);
+    migrate::tests(&mut suite);
+    migrate_pairs::tests(&mut suite);
     output::tests(&mut suite);
     workspace::tests(&mut suite);
     lock::tests(&mut suite);

@@ -29,7 +29,7 @@ fn renamed(server: &S3Server) -> Project<'_> {
     project.terraform("state pull").run().success();
     project.terraform("plan -input=false -out=old -var v=2").run().success();
     let before = project.place.state("a");
-    project.ours("workspace rename a b --yes").run().success();
+    project.ours("workspace rename a b --yes --accept-unfenced").run().success();
     assert_eq!(project.place.state("b"), before);
     for workspace in ["a", "b"] {
         assert!(project.place.holder(workspace).is_none(), "`{workspace}` is locked");
@@ -119,7 +119,7 @@ fn goes_on(server: &S3Server) {
     project.terraform(&format!("{APPLY} -var v=3")).run().success();
     assert_eq!(project.place.state_json("b")["outputs"]["a"]["value"], "3");
     // The way back, which selects for the native client too.
-    project.ours("workspace rename b a --yes --select").run().success();
+    project.ours("workspace rename b a --yes --accept-unfenced --select").run().success();
     assert_eq!(project.terraform("workspace show").run().success().stdout().trim(), "a");
     project.terraform("plan -input=false -detailed-exitcode -var v=3").run().code(0);
 }

@@ -171,6 +171,9 @@ pub(crate) struct Unlock {
     /// The id of the lock
     #[arg(required_unless_present = "unreadable")]
     pub(crate) id: Option<String>,
+    /// Release the lock of an unfinished migration, which the run that resumes it needs
+    #[arg(long)]
+    pub(crate) force: bool,
     /// Delete a lock file whose record cannot be read, so that it has no id
     #[arg(long, conflicts_with = "id")]
     pub(crate) unreadable: bool,

@@ -10,6 +10,7 @@ mod held;
 mod history;
 mod inventory;
 mod lock;
+mod migrate;
 mod output;
 mod pull;
 mod push;
@@ -36,6 +37,9 @@ pub(crate) async fn run(cli: Cli, ui: Ui, env: Environment) -> Result<(), Failur
         Command::Config(args) => return config::run(&ui, &env, &cli.global, args),
         Command::Diff(args) if diff::needs_no_store(args) => return diff::of_files(&ui, args),
         _ => {}
+    }
+    if let Command::Migrate(args) = &cli.command {
+        return migrate::run(ui, env, &cli.global, args).await;
     }
     // Standard input belongs to the command of `exec`; a service has no user to prompt.
     if matches!(cli.command, Command::Serve(_) | Command::Exec(_)) {
@@ -66,7 +70,7 @@ async fn with_store(session: &mut Session, command: Command) -> Result<(), Failu
         Command::Serve(args) => serve::run(session, args).await,
         Command::Exec(args) => exec::run(session, args).await,
         Command::Whoami => whoami::run(session).await,
-        // Handled above, without a store.
-        Command::Completions(_) | Command::Config(_) => Ok(()),
+        // Handled above, without a store or with two.
+        Command::Completions(_) | Command::Config(_) | Command::Migrate(_) => Ok(()),
     }
 }

@@ -230,7 +230,11 @@ async fn agree_to_rename(
 }
 
 /// Asks for consent. An interruption at the question is a refusal: the locks are released.
-async fn agreed(session: &Session, question: String, is_agreed: bool) -> Result<(), Failure> {
+pub(super) async fn agreed(
+    session: &Session,
+    question: String,
+    is_agreed: bool,
+) -> Result<(), Failure> {
     let ui = session.ui.clone();
     let asked = tokio::task::spawn_blocking(move || ui.confirm(&question, is_agreed));
     tokio::select! {

@@ -51,7 +51,7 @@ pub async fn migrate(
             (SourceMode::Delete, _) => Left::Deleted,
             _ => Left::Kept,
         };
-        Moved { plan, copy, source }
+        Moved { plan: Some(plan), copy, source }
     });
     if worked.is_ok() && options.source == SourceMode::Freeze {
         locks.freeze();
@@ -110,7 +110,9 @@ fn rules<'a>(item: &'a Move, options: &MigrateOptions, run: &'a Run) -> Rules<'a
         accepts_unfenced: options.accepts_unfenced,
         replaces_way_back: true,
         replaces_unused: true,
-        earlier: item.earlier.as_deref(),
+        accepts_newer: options.accepts_newer,
+        earlier: &item.earlier,
+        expected: item.expected.as_deref(),
         run: &run.id,
         now: run.now,
     }

@@ -160,7 +160,7 @@ async fn a_migration_that_was_done_is_nothing_to_do() {
     drop(moved(&old, &new).await.unwrap());
     write(&new, &STATE.replace("42", "43"));
     let again = moved(&old, &new).await.unwrap();
-    assert!(again.copy.is_none() && matches!(again.plan, MovePlan::Done { .. }));
+    assert!(again.copy.is_none() && matches!(again.plan, Some(MovePlan::Done { .. })));
     assert_eq!(stored(&new).await.unwrap(), STATE.replace("42", "43"));
     let elsewhere = moved(&old, &memory("third")).await.unwrap_err();
     says(&elsewhere, "is sealed: moved to `memory://new/default`");
@@ -334,7 +334,7 @@ async fn the_copy_of_an_earlier_run_is_replaced_if_its_hash_is_known() {
     assert_eq!(kind(moved(&old, &new).await), ErrorKind::PreconditionFailed);
     let hash = remote_state_core::ContentHash::of(STATE.as_bytes()).to_string();
     let ids = [Some(LockId::new("a")), Some(LockId::new("b"))];
-    let way = way(&old, &new).with_earlier(Some(hash)).with_locks(ids);
+    let way = way(&old, &new).with_earlier(vec![hash]).with_locks(ids);
     let seen = Seen::default();
     drop(migrate(&way, &MigrateOptions::default(), &run(), &seen, &Patience).await.unwrap());
     assert_eq!(stored(&new).await.unwrap(), STATE.replace("42", "43"));
@@ -547,4 +547,55 @@ async fn a_plan_says_what_would_be_done_and_does_nothing() {
     );
     assert_eq!((stored(&old).await.as_deref(), stored(&new).await), (Some(STATE), None));
     assert_eq!(Step::Seal.as_str(), "seal");
+}
+
+#[tokio::test]
+async fn a_migration_is_verified_and_what_was_written_since_is_named() {
+    let (old, new) = pair();
+    write(&old, STATE);
+    let way = way(&old, &new);
+    let copied = remote_state_core::ContentHash::of(STATE.as_bytes()).to_string();
+    let lineage = remote_state_core::Lineage::new("l");
+    let look = async |mode| verify(&way, mode, &copied, (&lineage, Serial(42))).await.unwrap();
+    assert!(!look(SourceMode::Seal).await.is_good);
+    drop(moved(&old, &new).await.unwrap());
+    let good = look(SourceMode::Seal).await;
+    assert_eq!((&good.source, &good.target), (&Finding::Sealed, &Finding::Copied));
+    assert!(good.is_good && good.over_seal.is_empty());
+    write(&new, &STATE.replace("42", "43"));
+    assert!(look(SourceMode::Seal).await.is_good, "the new place is in use");
+    write(&old, &STATE.replace("42", "44"));
+    let bad = look(SourceMode::Seal).await;
+    assert_eq!((bad.is_good, bad.over_seal.len()), (false, 1));
+    assert!(matches!(bad.source, Finding::State { serial: Serial(44), .. }));
+}
+
+#[tokio::test]
+async fn a_state_comes_back_only_if_nobody_wrote_to_it_since() {
+    let (old, new) = pair();
+    write(&old, STATE);
+    drop(moved(&old, &new).await.unwrap());
+    let newer = STATE.replace("42", "43");
+    write(&new, &newer);
+    let hash = remote_state_core::ContentHash::of(STATE.as_bytes()).to_string();
+    let back = way(&new, &old).with_expected(vec![hash]);
+    let (options, seen) = (MigrateOptions::default(), Seen::default());
+    let error = migrate(&back, &options, &run(), &seen, &Patience).await.unwrap_err();
+    says(&error, "serial 43 was written to `memory://new/default` since");
+    let back = Move { expected: None, ..back };
+    drop(migrate(&back, &options, &run(), &seen, &Patience).await.unwrap());
+    assert_eq!(stored(&old).await, Some(newer));
+}
+
+#[tokio::test]
+async fn an_old_place_that_went_on_is_the_truth_when_a_copy_is_taken_back() {
+    let (old, new) = pair();
+    let newer = STATE.replace("42", "43");
+    write(&old, &newer);
+    write(&new, STATE);
+    let options = MigrateOptions::default().with_newer_accepted(true);
+    let back = way(&new, &old);
+    drop(migrate(&back, &options, &run(), &Seen::default(), &Patience).await.unwrap());
+    assert_eq!(stored(&old).await, Some(newer));
+    assert_eq!(seal_of(&new).await.unwrap().to, "memory://old/default");
 }

@@ -65,15 +65,17 @@ pub struct Move {
     pub to: StateRef,
     /// The ids of the locks of an earlier run that did not end; new ones otherwise.
     pub locks: [Option<LockId>; 2],
-    /// The SHA-256 of the copy that an earlier run has written, as hexadecimal digits. If the source
-    /// has changed since, such a copy is replaced.
-    pub earlier: Option<String>,
+    /// The SHA-256 of what an earlier run may have written to the target, as hexadecimal digits. If
+    /// the source has changed since, such a copy is replaced.
+    pub earlier: Vec<String>,
+    /// The SHA-256 of what the source has to be, if it has to be one of these.
+    pub expected: Option<Vec<String>>,
 }
 
 impl Move {
     /// Describes the way of a state.
     pub fn new(from: StateRef, to: StateRef) -> Self {
-        Self { from, to, locks: [None, None], earlier: None }
+        Self { from, to, locks: [None, None], earlier: Vec::new(), expected: None }
     }
 
     /// Sets the ids of the locks of an earlier run, those of the source and of the target.
@@ -83,10 +85,17 @@ impl Move {
         self
     }
 
-    /// Sets the hash of the copy of an earlier run.
+    /// Sets the hashes of what an earlier run may have written to the target.
     #[must_use]
-    pub fn with_earlier(mut self, sha256: Option<String>) -> Self {
+    pub fn with_earlier(mut self, sha256: Vec<String>) -> Self {
         self.earlier = sha256;
+        self
+    }
+
+    /// Moves the source only if it has one of these hashes.
+    #[must_use]
+    pub fn with_expected(mut self, sha256: Vec<String>) -> Self {
+        self.expected = Some(sha256);
         self
     }
 
@@ -139,11 +148,21 @@ pub struct MigrateOptions {
     pub accepts_unfenced: bool,
     /// Delete a source that has resources.
     pub is_forced: bool,
+    /// Take a later state of the same lineage at the target for the truth, and close the source: a
+    /// migration that is taken back before its source was sealed.
+    pub accepts_newer: bool,
     /// How long to wait for each lock.
     pub lock_wait: LockWait,
 }
 
 impl MigrateOptions {
+    /// Sets whether a later state of the same lineage at the target is the truth.
+    #[must_use]
+    pub fn with_newer_accepted(mut self, accepts_newer: bool) -> Self {
+        self.accepts_newer = accepts_newer;
+        self
+    }
+
     /// Sets what becomes of the source.
     #[must_use]
     pub fn with_source(mut self, source: SourceMode) -> Self {
@@ -324,10 +343,17 @@ pub enum Left {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Moved {
-    /// What was done.
-    pub plan: MovePlan,
+    /// What was done; `None` if there was nothing left to do.
+    pub plan: Option<MovePlan>,
     /// The store's description of the copy; `None` if an earlier run had done everything.
     pub copy: Option<StateMeta>,
     /// What has become of the source.
     pub source: Left,
+}
+
+impl Moved {
+    /// Returns the result of a migration that had nothing to do.
+    pub fn already(source: Left) -> Self {
+        Self { plan: None, copy: None, source }
+    }
 }

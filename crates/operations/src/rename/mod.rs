@@ -83,7 +83,9 @@ impl<'a> Renaming<'a> {
             accepts_unfenced: self.options.accepts_unfenced,
             replaces_way_back: true,
             replaces_unused: false,
-            earlier: None,
+            accepts_newer: false,
+            earlier: &[],
+            expected: None,
             run: self.run,
             now: self.now,
         }

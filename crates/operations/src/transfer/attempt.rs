@@ -5,8 +5,13 @@ use remote_state_core::{
 };
 
 use super::copy::{CopyPlan, NoCopy, copy, over, withdraw};
-use super::{MOST_ATTEMPTS, MovePlan, Place, Route, Rules, Step, Steps, plan as plan_again};
+use super::plan::{MovePlan, Rules, plan as plan_again};
+use super::route::{Place, Route, Step, Steps};
 use crate::seal::{Destination, Sealing};
+
+/// How often a state is copied before the source is left as it is, since a client that takes no
+/// lock changes it every time.
+const MOST_ATTEMPTS: u32 = 3;
 
 /// What a transfer has done.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use remote_state_core::{
     StateHeader, StateMeta, Workspace, WriteMode, WriteOptions,
 };
 
-use super::{Place, Step, Steps};
+use super::route::{Place, Step, Steps};
 
 /// What is stored at the target.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub enum Target {
     Unused(StateBytes),
     /// The copy of an earlier run, since which the source has changed.
     Earlier(StateBytes),
+    /// A later state of the same lineage, which is in use: nothing has to be copied.
+    Newer(StateBytes),
 }
 
 /// What a copy would do.
@@ -95,6 +97,8 @@ pub(crate) async fn copy(
             prove(to, plan, hash, steps).await?;
             return Ok(meta.clone());
         }
+        // What is there is the truth, and nobody has to prove it.
+        Target::Newer(found) => return Ok(found.meta.clone()),
         Target::Absent => WriteMode::Create,
         Target::WayBack(found) | Target::Unused(found) | Target::Earlier(found) => {
             over(&found.meta)
@@ -136,6 +140,7 @@ pub(crate) async fn withdraw(to: Place<'_>, plan: &CopyPlan, written: &StateMeta
     match &plan.target {
         // It is not of this run, and somebody may work with it.
         Target::Same(_) => Err(left("it was there before")),
+        Target::Newer(_) => Ok(()),
         Target::Earlier(_) => Err(left("what was there before an earlier run is not known")),
         Target::Absent => {
             let Some(found) = to.look().await? else { return Ok(()) };

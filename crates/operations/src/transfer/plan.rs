@@ -8,13 +8,16 @@ use remote_state_core::{
 };
 
 use super::copy::{CopyPlan, Target};
-use super::{Place, Route, Step, Steps};
+use super::route::{Place, Route, Step, Steps};
 use crate::heading::{Depth, Heading, read_heading};
 use crate::seal::{Destination, Sealing};
 
 /// What it means if the target has a state of the lineage that is to be written.
 const SAME_LINEAGE: &str = "it has the same lineage: a rename that was not finished, or a copy; the \
                             one with the higher serial is in use";
+
+/// The operation of an error about a source that is not what was expected.
+pub const COMPARE: &str = "compare";
 
 /// What a transfer would do.
 #[derive(Clone, Debug)]
@@ -61,8 +64,12 @@ pub(crate) struct Rules<'a> {
     pub(crate) replaces_way_back: bool,
     /// A state without resources and outputs at the target is replaced.
     pub(crate) replaces_unused: bool,
-    /// The SHA-256 of the copy that an earlier run has written; it is replaced if the source has changed since.
-    pub(crate) earlier: Option<&'a str>,
+    /// A later state of the same lineage at the target is the truth already.
+    pub(crate) accepts_newer: bool,
+    /// The SHA-256 of copies that an earlier run may have written; they are replaced.
+    pub(crate) earlier: &'a [String],
+    /// The SHA-256 of what the source has to be, if it has to be one of these.
+    pub(crate) expected: Option<&'a [String]>,
     /// The run, for the seal.
     pub(crate) run: &'a str,
     pub(crate) now: Timestamp,
@@ -77,7 +84,9 @@ impl Rules<'_> {
             accepts_unfenced: false,
             replaces_way_back: false,
             replaces_unused: false,
-            earlier: None,
+            accepts_newer: false,
+            earlier: &[],
+            expected: None,
             run: "",
             now: Timestamp::UNIX_EPOCH,
         }
@@ -118,6 +127,14 @@ pub(crate) async fn plan(
         return Err(refusal(route, &seal));
     }
     let header = StateHeader::parse(&source.bytes)?;
+    if let Some(expected) = rules.expected
+        && !expected.contains(&ContentHash::of(&source.bytes).to_string())
+    {
+        let message =
+            format!("serial {} was written to `{}` since", header.serial, route.from.url());
+        return Err(Error::new(ErrorKind::PreconditionFailed, COMPARE, message)
+            .with_context("lineage", &header.lineage));
+    }
     let sealing = if rules.seals {
         let sealing = Sealing::of(&source, &header, route.there, rules.run, rules.now)?;
         if !rules.accepts_unfenced {
@@ -133,9 +150,10 @@ pub(crate) async fn plan(
     let found = match &target {
         Target::Absent => None,
         Target::Same(meta) => Some((meta, &*new)),
-        Target::WayBack(state) | Target::Unused(state) | Target::Earlier(state) => {
-            Some((&state.meta, &*state.bytes))
-        }
+        Target::WayBack(state)
+        | Target::Unused(state)
+        | Target::Earlier(state)
+        | Target::Newer(state) => Some((&state.meta, &*state.bytes)),
     };
     steps.did(Step::Look, found)?;
     let names = (route.from.workspace, route.to.workspace);
@@ -226,8 +244,11 @@ pub(crate) async fn target(route: Route<'_>, rules: &Rules<'_>, new: &Bytes) -> 
     if found.bytes == *new {
         return Ok(Target::Same(found.meta));
     }
-    if rules.earlier.is_some_and(|earlier| ContentHash::of(&found.bytes).to_string() == earlier) {
-        return Ok(Target::Earlier(found));
+    if !rules.earlier.is_empty() {
+        let hash = ContentHash::of(&found.bytes).to_string();
+        if rules.earlier.contains(&hash) {
+            return Ok(Target::Earlier(found));
+        }
     }
     match Seal::of(&found.bytes) {
         Some(seal) if rules.replaces_way_back && back.is_named_by(&seal) => {
@@ -235,11 +256,18 @@ pub(crate) async fn target(route: Route<'_>, rules: &Rules<'_>, new: &Bytes) -> 
         }
         Some(seal) => Err(exists.with_context("note", format!("it is sealed: {seal}"))),
         None => match StateHeader::parse(&found.bytes) {
+            Ok(header) if rules.accepts_newer && follows(&header, new) => Ok(Target::Newer(found)),
             Ok(header) if rules.replaces_unused && header.is_empty => Ok(Target::Unused(found)),
             Ok(header) => Err(of_another(exists, &header, new)),
             Err(_) => Err(exists),
         },
     }
+}
+
+/// Returns whether a state is a later one of the same lineage.
+fn follows(header: &StateHeader, old: &Bytes) -> bool {
+    StateHeader::parse(old)
+        .is_ok_and(|old| old.lineage == header.lineage && header.serial > old.serial)
 }
 
 /// Adds to an error what is known of the state that is in the way.
