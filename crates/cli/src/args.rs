@@ -276,8 +276,8 @@ pub(crate) enum Command {
     /// The source is the backend of the directory, unless `--from` names one. The plan is shown
     /// first. At the end the new backend block is printed.
     ///
-    /// Exit status: 0 all done, 1 some failed, 3 only locks were in the way, 4 no state to move, 5 a
-    /// target has another state, or a proof failed.
+    /// Exit status: 0 all done, 1 some failed, 3 only locks were in the way, 4 no state to move, 5
+    /// a target has another state, or a proof failed.
     Migrate(Migrate),
     /// List, make, rename, copy and delete workspaces
     #[command(subcommand)]

@@ -9,6 +9,8 @@ mod diff;
 mod find;
 mod lock;
 mod migrate;
+mod migrate_journal;
+mod migrate_kills;
 mod migrate_pairs;
 mod output;
 mod pressure;
@@ -38,6 +40,8 @@ fn main() -> ExitCode {
     recipes::tests(&mut suite);
     rename::tests(&mut suite);
     migrate::tests(&mut suite);
+    migrate_journal::tests(&mut suite);
+    migrate_kills::tests(&mut suite);
     migrate_pairs::tests(&mut suite);
     output::tests(&mut suite);
     workspace::tests(&mut suite);

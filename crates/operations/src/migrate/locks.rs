@@ -60,9 +60,18 @@ impl<'a> Locks<'a> {
         }
         let info = self.info(side, options, run)?;
         self.watch.event(&Event::Locking { side, id: &info.id })?;
-        let own = self.held.first().map(|(_, id)| id.clone());
+        let own = self.held.iter().map(|(_, id)| id.clone()).chain([info.id.clone()]).collect();
         let waiting = NotForOneself { own, inner: waiting };
-        let guard = place.store.lock(&place.workspace, &info, options.lock_wait, &waiting).await?;
+        let lock = || place.store.lock(&place.workspace, &info, options.lock_wait, &waiting);
+        let guard = match lock().await {
+            // The earlier run was stopped while it released this lock.
+            Err(error) if is_release_of(&error, &info.id) => {
+                let target = LockTarget::Id(info.id.clone());
+                drop(place.store.release(&place.workspace, &target).await?);
+                lock().await?
+            }
+            guard => guard?,
+        };
         let id = guard.keep().id;
         self.held.push((side, id.clone()));
         self.watch.event(&Event::Locked { side, id: &id })
@@ -167,20 +176,25 @@ impl<'a> Locks<'a> {
     }
 }
 
+/// Returns whether a lock is in the way that this run itself is about to release.
+fn is_release_of(error: &Error, id: &LockId) -> bool {
+    error.holder().is_some_and(|holder| holder.is_being_released() && holder.id() == Some(id))
+}
+
 fn with_notes(error: Error, notes: Vec<String>) -> Error {
     notes.into_iter().fold(error, |error, note| error.with_context("note", note))
 }
 
 /// Waits for locks of others, and not for the one that this run holds under another name.
 struct NotForOneself<'a> {
-    own: Option<LockId>,
+    own: Vec<LockId>,
     inner: &'a dyn LockWaiting,
 }
 
 #[async_trait]
 impl LockWaiting for NotForOneself<'_> {
     async fn pause(&self, holder: &LockRecord, pause: Duration) -> ControlFlow<()> {
-        if self.own.is_some() && holder.id() == self.own.as_ref() {
+        if holder.id().is_some_and(|id| self.own.contains(id)) {
             return ControlFlow::Break(());
         }
         self.inner.pause(holder, pause).await

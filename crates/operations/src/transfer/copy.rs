@@ -92,7 +92,7 @@ pub(crate) async fn copy(
     let hash = plan.hash();
     let mode = match &plan.target {
         Target::Same(meta) => {
-            let stored = StateBytes { meta: meta.clone(), bytes: plan.new.clone() };
+            let stored = StateBytes::new(meta.clone(), plan.new.clone());
             to.record_digest(&stored).await?;
             prove(to, plan, hash, steps).await?;
             return Ok(meta.clone());

@@ -13,8 +13,8 @@ use crate::heading::{Depth, Heading, read_heading};
 use crate::seal::{Destination, Sealing};
 
 /// What it means if the target has a state of the lineage that is to be written.
-const SAME_LINEAGE: &str = "it has the same lineage: a rename that was not finished, or a copy; the \
-                            one with the higher serial is in use";
+const SAME_LINEAGE: &str = "it has the same lineage: a rename that was not finished, or a copy; \
+                            the one with the higher serial is in use";
 
 /// The operation of an error about a source that is not what was expected.
 pub const COMPARE: &str = "compare";

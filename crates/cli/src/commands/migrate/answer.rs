@@ -2,7 +2,7 @@
 
 use remote_state::config::ResolvedConfig;
 use remote_state::{Error, ErrorKind};
-use remote_state_operations::migrate::journal::{Entry, Journal};
+use remote_state_operations::migrate::journal::{Entry, Journal, Purpose};
 use remote_state_operations::migrate::{Left, Moved};
 use serde_json::{Value, json};
 
@@ -23,7 +23,13 @@ impl Migration<'_> {
         if outcomes.iter().any(|outcome| outcome.result.is_ok()) && left.is_none() {
             self.tell_what_next(self.target.scheme, &self.target.config);
         }
-        self.end(outcomes, left, journal, "moved", (self.target.scheme, &self.target.config))
+        self.end(
+            outcomes,
+            left,
+            journal,
+            Purpose::Migrate,
+            (self.target.scheme, &self.target.config),
+        )
     }
 
     /// Ends a run: with the answer, and with the exit code.
@@ -32,10 +38,11 @@ impl Migration<'_> {
         outcomes: &[Outcome],
         left: Option<(Interruption, usize)>,
         journal: &Journal,
-        done: &'static str,
+        purpose: Purpose,
         (scheme, config): (&str, &ResolvedConfig),
     ) -> Result<(), Failure> {
         let ui = &self.session.ui;
+        let done = if purpose == Purpose::Rollback { "brought back" } else { "moved" };
         let failed: Vec<_> =
             outcomes.iter().filter_map(|outcome| outcome.result.as_ref().err()).collect();
         let ended = journal.write(&Entry::End {
@@ -62,7 +69,7 @@ impl Migration<'_> {
         if not_done > 0 {
             let all = outcomes.len() + left.map_or(0, |(_, left)| left);
             ui.warn(&format!("{not_done} of {all} states were not {done}"));
-            self.tell_resume(journal);
+            self.tell_resume(journal, purpose);
         }
         match left {
             Some((signal, _)) => Err(Failure::Interrupted(signal)),
@@ -72,12 +79,15 @@ impl Migration<'_> {
     }
 
     /// Says how to finish a run.
-    pub(super) fn tell_resume(&self, journal: &Journal) {
+    pub(super) fn tell_resume(&self, journal: &Journal, purpose: Purpose) {
         let path = operand(&journal.path().to_string_lossy());
-        self.session.ui.note(&format!(
-            "finish it with `remote-state migrate --resume {path}`, or take it back with \
-             `remote-state migrate --rollback {path}`"
-        ));
+        let back = format!("`remote-state migrate --rollback {path}`");
+        self.session.ui.note(&match purpose {
+            Purpose::Rollback => format!("finish it with {back}"),
+            _ => format!(
+                "finish it with `remote-state migrate --resume {path}`, or take it back with {back}"
+            ),
+        });
     }
 
     /// Prints the block of the place that is used from now on, and what people have to do.

@@ -46,12 +46,12 @@ impl Migration<'_> {
         let work = async |planned: Planned, waiting: &Waiting| {
             self.back_one(planned, journal, waiting).await
         };
-        let (outcomes, left) = self.each(planned, journal, work).await?;
+        let (outcomes, left) = self.each(planned, journal, Purpose::Rollback, work).await?;
         let source = (self.session.provider.spec().scheme, &self.session.config);
-        if left.is_none() {
+        if left.is_none() && outcomes.iter().all(|outcome| outcome.result.is_ok()) {
             self.tell_what_next(source.0, source.1);
         }
-        self.end(&outcomes, left, journal, "brought back", source)
+        self.end(&outcomes, left, journal, Purpose::Rollback, source)
     }
 
     /// Returns the way of a state back. Its source is the new place.

@@ -3,7 +3,7 @@
 use futures_util::{StreamExt as _, stream};
 use remote_state::{Error, Lineage, LockId, Serial, VersionId};
 use remote_state_operations::migrate::journal::{Item, Recorded};
-use remote_state_operations::migrate::{Finding, Verified, verify};
+use remote_state_operations::migrate::{Finding, Move, Verified, verify};
 use serde_json::{Value, json};
 
 use super::migration::Migration;
@@ -13,8 +13,13 @@ impl Migration<'_> {
     /// Looks at each state of a journal.
     pub(super) async fn verify(&self, recorded: &Recorded) -> Result<(), Failure> {
         let ui = &self.session.ui;
-        let looks =
-            recorded.items.iter().map(|item| async move { (item, self.verify_one(item).await) });
+        let mut ways = Vec::new();
+        for item in &recorded.items {
+            ways.push((item, self.way(item)?));
+        }
+        let looks = ways
+            .into_iter()
+            .map(|(item, way)| async move { (item, self.verify_one(item, &way).await) });
         let looked: Vec<_> = stream::iter(looks).buffered(self.jobs).collect().await;
         let (mut has_failed, mut has_bad) = (false, false);
         for (_, found) in &looked {
@@ -42,12 +47,11 @@ impl Migration<'_> {
     }
 
     /// Looks at one state; `None` if nothing was copied.
-    async fn verify_one(&self, item: &Item) -> Result<Option<Verified>, Failure> {
-        let way = self.way(item)?;
+    async fn verify_one(&self, item: &Item, way: &Move) -> Result<Option<Verified>, Failure> {
         let Some(fact) = item.proven.as_ref().or(item.copies.last()) else { return Ok(None) };
         let lineage = Lineage::new(fact.lineage.clone().unwrap_or_default());
         let serial = Serial(fact.serial.unwrap_or_default());
-        let found = verify(&way, self.options.source, &fact.sha256, (&lineage, serial)).await;
+        let found = verify(way, self.options.source, &fact.sha256, (&lineage, serial)).await;
         Ok(Some(found.map_err(|error: Error| error.with_context("workspace", &item.workspace))?))
     }
 }

@@ -49,7 +49,7 @@ impl Migration<'_> {
         planned: Vec<Planned>,
         journal: &Journal,
     ) -> Result<(), Failure> {
-        let outcomes = self.each(planned, journal, async |planned, waiting| {
+        let outcomes = self.each(planned, journal, Purpose::Migrate, async |planned, waiting| {
             self.move_one(planned, journal, waiting).await
         });
         let (outcomes, left) = outcomes.await?;
@@ -62,6 +62,7 @@ impl Migration<'_> {
         &self,
         planned: Vec<Planned>,
         journal: &Journal,
+        purpose: Purpose,
         work: impl AsyncFn(Planned, &Waiting) -> Outcome,
     ) -> Result<(Vec<Outcome>, Option<(crate::exit::Interruption, usize)>), Failure> {
         let ui = &self.session.ui;
@@ -93,7 +94,7 @@ impl Migration<'_> {
                     signal = Box::pin(interruption());
                     if interrupted.replace(signalled).is_some() {
                         ui.warn("stopped; locks are left, and a state may be in both places");
-                        self.tell_resume(journal);
+                        self.tell_resume(journal, purpose);
                         return Err(Failure::Interrupted(signalled));
                     }
                     ui.note(
