@@ -61,8 +61,8 @@ impl Proxy {
         Self::start(server, Vec::new(), Some(Arc::new(look)))
     }
 
-    /// Like [`before`](Self::before), but the request reaches the server, and the proxy acts once the
-    /// server has answered. The answer is lost, and so is everything after it on that connection.
+    /// Like [`before`](Self::before), but the request reaches the server, and the proxy acts once
+    /// the server has answered. The answer is lost, and so is everything after it on that connection.
     ///
     /// # Panics
     /// If it cannot listen.
@@ -106,11 +106,14 @@ impl Proxy {
 /// Gets the first line of each request before the proxy passes it on.
 type Look = Arc<dyn Fn(&str) + Send + Sync>;
 
+/// What happens once.
+type Act = Box<dyn FnOnce() + Send>;
+
 /// Which answer is lost, and what happens instead.
 #[derive(Clone)]
 struct Lost {
     is_meant: IsMeant,
-    act: Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>,
+    act: Arc<Mutex<Option<Act>>>,
 }
 
 /// Decides by the first line of a request.

@@ -40,17 +40,28 @@ fn renamed(server: &S3Server) -> Project<'_> {
 /// Runs a native command that a seal stops.
 #[track_caller]
 fn stopped(cmd: Cmd) -> Output {
+    stopped_with(cmd, &["renamed to b on ", "; terraform workspace select b"])
+}
+
+/// Runs a native command that a seal stops, which says these words.
+#[track_caller]
+pub(crate) fn stopped_with(cmd: Cmd, words: &[&str]) -> Output {
     let output = cmd.run().code(1);
-    // Terraform colours its errors, draws a line beside them, and breaks them.
-    let mut parts = output.stderr().split("\u{1b}[");
+    let said = plain(output.stderr());
+    assert!(said.contains("Invalid Terraform version string"), "{output}");
+    for words in words {
+        assert!(said.contains(words), "{words}: {output}");
+    }
+    output
+}
+
+/// Returns what Terraform says: it colours its errors, draws a line beside them, and breaks them.
+pub(crate) fn plain(said: &str) -> String {
+    let mut parts = said.split("\u{1b}[");
     let plain = parts.next().unwrap_or_default().to_owned();
     let said = parts.fold(plain, |text, part| text + part.split_once('m').map_or("", |it| it.1));
     let said = said.replace('│', " ");
-    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(said.contains("Invalid Terraform version string"), "{output}");
-    assert!(said.contains("renamed to b on "), "{output}");
-    assert!(said.contains("; terraform workspace select b"), "{output}");
-    output
+    said.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn told(server: &S3Server) {

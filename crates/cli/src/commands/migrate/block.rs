@@ -1,12 +1,59 @@
 //! The `backend` block of the new place.
 
-use remote_state::config::{ConfigKeySpec, ConfigValue, ResolvedConfig};
+use remote_state::config::{ConfigKeySpec, ConfigValue, Origin, ResolvedConfig};
 
 /// A key of this program alone, which native clients refuse.
 const OWN_KEY: &str = "dialect";
 
+/// The backend that native clients do not have.
+const SPACES: &str = "spaces";
+
 /// Returns the lines of the block, without secrets: for those the variables are named.
 pub(super) fn lines(scheme: &str, config: &ResolvedConfig) -> Vec<String> {
+    if scheme == SPACES { of_spaces(config) } else { of_config(scheme, config) }
+}
+
+/// Returns the block for DigitalOcean Spaces, which native clients reach by `backend "s3"`: see
+/// <https://docs.digitalocean.com/products/spaces/reference/terraform-backend/>.
+fn of_spaces(config: &ResolvedConfig) -> Vec<String> {
+    let text = |name: &str| config.string(name).unwrap_or_default();
+    let mut lines = vec!["terraform {".to_owned(), "  backend \"s3\" {".to_owned()];
+    let mut set = |name: &str, value: &str| lines.push(format!("    {name} = {value}"));
+    for name in ["bucket", "key", "workspace_key_prefix", "acl", "profile"] {
+        let sourced = config.named(name).filter(|sourced| sourced.origin != Origin::Default);
+        if let Some(sourced) = sourced {
+            set(name, &written(&sourced.value));
+        }
+    }
+    let endpoint = match text("endpoint") {
+        "" => format!("https://{}.digitaloceanspaces.com", text("region")),
+        own => own.to_owned(),
+    };
+    set("endpoints", &format!("{{ s3 = {} }}", quoted(&endpoint)));
+    if !text("endpoint").is_empty() {
+        set("use_path_style", "true");
+    }
+    // The region is in the host's name, and here it is only a part of the signature.
+    set("region", "\"us-east-1\"");
+    let locks = config.named("use_lockfile").map(|sourced| written(&sourced.value));
+    set("use_lockfile", locks.as_deref().unwrap_or("true"));
+    for check in [
+        "skip_credentials_validation",
+        "skip_requesting_account_id",
+        "skip_metadata_api_check",
+        "skip_region_validation",
+        "skip_s3_checksum",
+    ] {
+        set(check, "true");
+    }
+    lines.push(
+        "    # the keys: set the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY".into(),
+    );
+    lines.extend(["  }".to_owned(), "}".to_owned()]);
+    lines
+}
+
+fn of_config(scheme: &str, config: &ResolvedConfig) -> Vec<String> {
     let mut lines = vec!["terraform {".to_owned(), format!("  backend \"{scheme}\" {{")];
     let mut object: Option<(&str, bool)> = None;
     for (key, sourced) in config.iter() {
@@ -99,6 +146,20 @@ mod tests {
         let pairs = pairs.iter().copied();
         let config = ResolvedConfig::from_pairs(provider.spec(), pairs).unwrap();
         lines(scheme, &config).join("\n")
+    }
+
+    #[test]
+    fn the_block_for_spaces_is_that_of_the_vendors_guide() {
+        let text = block("spaces", &[("bucket", "b"), ("key", "k"), ("region", "nyc3")]);
+        for line in [
+            "  backend \"s3\" {",
+            "    endpoints = { s3 = \"https://nyc3.digitaloceanspaces.com\" }",
+            "    region = \"us-east-1\"",
+            "    use_lockfile = true",
+            "    skip_s3_checksum = true",
+        ] {
+            assert!(text.contains(line), "{line}: {text}");
+        }
     }
 
     #[test]
