@@ -62,7 +62,7 @@ impl Proxy {
     }
 
     /// Like [`before`](Self::before), but the request reaches the server, and the proxy acts once
-    /// the server has answered. The answer is lost, and so is everything after it on that connection.
+    /// the server has answered. The answer is lost, and so is what follows on that connection.
     ///
     /// # Panics
     /// If it cannot listen.
