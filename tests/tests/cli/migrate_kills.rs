@@ -108,7 +108,10 @@ fn each_request<'a>(
 /// Returns whether a client that takes locks can work with a state there.
 fn accepts(place: &Place<'_>) -> bool {
     let has_state = place.state("default").is_some_and(|_| !is_sealed(place, "default"));
-    has_state && place.holder("default").is_none() && place.item_holder("default").is_none()
+    let is_locked_in_table = || {
+        place.server.dynamodb_endpoint.is_some() && place.item_holder("default").is_some()
+    };
+    has_state && place.holder("default").is_none() && !is_locked_in_table()
 }
 
 /// Runs a migration and kills it at a request. Returns whether it came so far.
