@@ -60,8 +60,9 @@ pub(crate) fn find_named(
     env: &Environment,
     global: &Global,
     options: &DirectoryOptions,
+    providers: &[&'static dyn Provider],
 ) -> Result<Discovered, Failure> {
-    let found = discover(global.here(), env, options, remote_state::providers())?;
+    let found = discover(global.here(), env, options, providers)?;
     Ok(noted(ui, global, found))
 }
 

@@ -9,6 +9,7 @@ mod diff;
 mod find;
 mod lock;
 mod migrate;
+mod migrate_files;
 mod migrate_journal;
 mod migrate_kills;
 mod migrate_pairs;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
     recipes::tests(&mut suite);
     rename::tests(&mut suite);
     migrate::tests(&mut suite);
+    migrate_files::tests(&mut suite);
     migrate_journal::tests(&mut suite);
     migrate_kills::tests(&mut suite);
     migrate_pairs::tests(&mut suite);

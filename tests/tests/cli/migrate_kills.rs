@@ -108,9 +108,8 @@ fn each_request<'a>(
 /// Returns whether a client that takes locks can work with a state there.
 fn accepts(place: &Place<'_>) -> bool {
     let has_state = place.state("default").is_some_and(|_| !is_sealed(place, "default"));
-    let is_locked_in_table = || {
-        place.server.dynamodb_endpoint.is_some() && place.item_holder("default").is_some()
-    };
+    let is_locked_in_table =
+        || place.server.dynamodb_endpoint.is_some() && place.item_holder("default").is_some();
     has_state && place.holder("default").is_none() && !is_locked_in_table()
 }
 

@@ -1,7 +1,7 @@
 //! A migrated project: native Terraform goes on in the new place with the printed block, every
 //! native command in the old place is told so and changes nothing, and the way back is as good.
 
-use remote_state_tests::{Cmd, Place, S3Server, Suite};
+use remote_state_tests::{Cmd, Place, Requirement, S3Server, Suite};
 
 use crate::project::{Project, TERRAFORM};
 use crate::sealed::{plain, stopped_with};
@@ -16,6 +16,11 @@ pub(crate) fn add(suite: &mut Suite) {
     suite.on_each_server("a_migrated_project_comes_back_with_no_change", TERRAFORM, comes_back);
     suite.on_each_server("a_frozen_place_stops_writers_and_no_readers", TERRAFORM, frozen);
     suite.on_each_server("a_state_that_terraform_has_locked_stays", TERRAFORM, locked);
+    suite.on_each_server(
+        "a_project_with_files_goes_on_with_the_printed_block",
+        TERRAFORM,
+        from_files,
+    );
 }
 
 /// A project with two workspaces and a saved plan, and where it moves to.
@@ -164,4 +169,47 @@ fn locked(server: &S3Server) {
     moved.project.ours("migrate --yes --accept-unfenced --resume j").run().success();
     assert_eq!(moved.new.state_json("default")["outputs"]["a"]["value"], "held");
     moved.assert_free();
+}
+
+/// Natively a migration empties the file, and whoever still uses it plans to create everything.
+fn from_files(server: &S3Server) {
+    let project = Project::local(server.place(), Requirement::Terraform);
+    project.terraform(APPLY).run().success();
+    project.terraform("workspace new dev").run().success();
+    project.terraform(&format!("{APPLY} -var v=dev")).run().success();
+    project.terraform("workspace select default").run().success();
+    let flags = project.place.flags().into_iter().map(|flag| {
+        flag.replace("--backend-config=", "--to-config=").replace("--backend=", "--to=")
+    });
+    let ours = |words: &str| project.sandbox.remote_state().server(server).words(words);
+    let holding = project.hold(|words| project.terraform(words));
+    let to: Vec<_> = flags.collect();
+    let migrate = || ours("migrate --yes --from local").args(&to);
+    migrate().run().code(3).says("for `apply`");
+    project.let_go();
+    holding.wait().success();
+    migrate()
+        .arg("--journal=j")
+        .run()
+        .success()
+        .says("mv terraform.tfstate terraform.tfstate.sealed")
+        .says("mv terraform.tfstate.d terraform.tfstate.d.sealed");
+    let start = format!("moved to s3://{}/", project.place.bucket);
+    for command in ["plan -input=false", APPLY, "state list", "output -json"] {
+        stopped_with(project.terraform(command), &[&start]);
+    }
+    let block = ours("migrate --config j").run().success();
+    project.sandbox.write("backend.tf", block.stdout());
+    // Terraform looks for a state in its directory whatever the backend is.
+    stopped_with(project.terraform("init -input=false -reconfigure"), &[&start]);
+    for name in ["terraform.tfstate", "terraform.tfstate.d"] {
+        let path = project.sandbox.path().join(name);
+        std::fs::rename(&path, project.sandbox.path().join(format!("{name}.sealed")))
+            .expect("it is there");
+    }
+    project.terraform("init -input=false -reconfigure").run().success();
+    for (workspace, value) in [("default", "held"), ("dev", "dev")] {
+        let plan = project.terraform(&format!("{NO_CHANGE} -var v={value}"));
+        plan.env("TF_WORKSPACE", workspace).run().code(0);
+    }
 }

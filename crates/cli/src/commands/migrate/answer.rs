@@ -7,7 +7,7 @@ use remote_state_operations::migrate::{Left, Moved};
 use serde_json::{Value, json};
 
 use super::block;
-use super::migration::Migration;
+use super::migration::{Migration, is_local};
 use super::work::Outcome;
 use crate::args::operand;
 use crate::exit::{ExitCode, Failure, Interruption};
@@ -96,6 +96,16 @@ impl Migration<'_> {
         ui.note("set this backend in every directory that uses these states:");
         for line in block::lines(scheme, config) {
             ui.note(&line);
+        }
+        if is_local(self.session) && scheme != self.session.provider.spec().scheme {
+            ui.note(
+                "`terraform init` reads the state files in its directory whatever the backend is, \
+                 and stops at sealed ones: once the block is there, move them away",
+            );
+            for path in crate::local::paths(&self.session.config).into_iter().flatten() {
+                let path = operand(&path.to_string_lossy());
+                ui.note(&format!("  mv {path} {path}.sealed"));
+            }
         }
         ui.note(
             "then run `terraform init -reconfigure` there, not `-migrate-state`, and throw saved \

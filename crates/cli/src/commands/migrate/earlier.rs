@@ -8,7 +8,7 @@ use remote_state_operations::migrate::journal::{Item, Journal, Recorded};
 use remote_state_operations::migrate::{Move, StateRef};
 
 use super::block;
-use super::migration::{Migration, options, run_of};
+use super::migration::{Migration, is_local, options, run_of};
 use super::plan::Planned;
 use super::sides::{Side, TO, recorded as recorded_side};
 use crate::args::{Global, Migrate, SourceMode};
@@ -53,7 +53,9 @@ pub(super) async fn run(
     };
     let options = options(mode, global)
         .with_digest_ignored(args.how.ignore_digest || is("ignore_digest"))
-        .with_unfenced_accepted(args.how.accept_unfenced || is("accept_unfenced"))
+        .with_unfenced_accepted(
+            args.how.accept_unfenced || is("accept_unfenced") || is_local(session),
+        )
         .with_force(args.how.force || is("force"));
     let path = [&args.earlier.resume, &args.earlier.rollback, &args.earlier.verify];
     let path = path.into_iter().flatten().next().cloned().unwrap_or_default();

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use remote_state::{Author, LockWait};
+use remote_state::{Author, LockWait, Provider as _};
 use remote_state_operations::migrate::journal::{Begin, Purpose};
 use remote_state_operations::migrate::{MigrateOptions, Run, SourceMode as Mode};
 use serde_json::{Value, json};
 
 use super::sides::{self, Side};
 use crate::args::{Global, Migrate, SourceMode, operand};
+use crate::local::Local;
 use crate::session::Session;
 
 /// What the lock record of a migration begins with, which has not ended.
@@ -28,6 +29,12 @@ pub(super) fn options(mode: SourceMode, global: &Global) -> MigrateOptions {
     MigrateOptions::default()
         .with_source(mode.into())
         .with_lock_wait(LockWait::new(global.lock_timeout))
+}
+
+/// Returns whether the old place is files of this machine: what a write replaces is kept beside
+/// them, so that nothing is lost there.
+pub(super) fn is_local(session: &Session) -> bool {
+    session.provider.spec().scheme == Local.spec().scheme
 }
 
 pub(super) fn run_of(session: &Session, id: &str, journal: &Path, reason: &str) -> Run {

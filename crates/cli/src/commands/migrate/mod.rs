@@ -17,7 +17,7 @@ use remote_state::{Error, ErrorKind, LockInfo};
 use remote_state_operations::migrate::journal::Journal;
 
 pub(crate) use self::migration::UNFINISHED;
-use self::migration::{Migration, options, run_of};
+use self::migration::{Migration, is_local, options, run_of};
 use self::sides::{FROM, Side};
 use crate::args::{Global, Migrate};
 use crate::exit::Failure;
@@ -79,7 +79,7 @@ async fn begin(
     let path = journal_path(args, id.as_str())?;
     let options = options(args.source, global)
         .with_digest_ignored(args.how.ignore_digest)
-        .with_unfenced_accepted(args.how.accept_unfenced)
+        .with_unfenced_accepted(args.how.accept_unfenced || is_local(session))
         .with_force(args.how.force);
     let run = run_of(session, id.as_str(), &path, &args.how.reason);
     let jobs = usize::from(args.jobs);

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::block::written;
 use crate::args::Global;
 use crate::exit::Failure;
+use crate::local::Local;
 use crate::session::{checked, find_named};
 use crate::ui::Ui;
 
@@ -61,7 +62,11 @@ pub(super) fn named(
         .with_workspace("default")
         .with_names(names);
     let options = config.iter().fold(options, DirectoryOptions::with_backend_config);
-    find_named(ui, env, global, &options)
+    let mut providers = remote_state::providers().to_vec();
+    if names.backend == FROM.backend {
+        providers.push(&Local);
+    }
+    find_named(ui, env, global, &options, &providers)
 }
 
 /// Finds a backend that a journal names. What `more` says comes on top.
