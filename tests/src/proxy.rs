@@ -3,6 +3,7 @@
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A running proxy for plain HTTP. It runs as long as the process.
@@ -60,15 +61,42 @@ impl Proxy {
         Self::start(server, Vec::new(), Some(Arc::new(look)))
     }
 
+    /// Like [`before`](Self::before), but the request reaches the server, and the proxy acts once
+    /// the server has answered. The answer is lost, and so is what follows on that connection.
+    ///
+    /// # Panics
+    /// If it cannot listen.
+    pub fn instead_of_answer(
+        server: &str,
+        is_meant: impl Fn(&str) -> bool + Send + Sync + 'static,
+        act: impl FnOnce() + Send + 'static,
+    ) -> Self {
+        let act: Box<dyn FnOnce() + Send> = Box::new(act);
+        let lost = Lost { is_meant: Arc::new(is_meant), act: Arc::new(Mutex::new(Some(act))) };
+        Self::listen(server, Vec::new(), None, Some(lost))
+    }
+
     fn start(server: &str, words: Vec<(String, String)>, look: Option<Look>) -> Self {
+        Self::listen(server, words, look, None)
+    }
+
+    fn listen(
+        server: &str,
+        words: Vec<(String, String)>,
+        look: Option<Look>,
+        lost: Option<Lost>,
+    ) -> Self {
         let server = server.trim_start_matches("http://").to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").expect("the system grants a port");
         let url = format!("http://{}", listener.local_addr().expect("a listener has an address"));
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let (server, words, look) = (server.clone(), words.clone(), look.clone());
+                let lost = lost.clone();
                 // The client notices a broken connection.
-                std::thread::spawn(move || drop(pass(&client, &server, &words, look.as_ref())));
+                std::thread::spawn(move || {
+                    drop(pass(&client, &server, &words, look.as_ref(), lost.as_ref()));
+                });
             }
         });
         Self { url }
@@ -78,18 +106,58 @@ impl Proxy {
 /// Gets the first line of each request before the proxy passes it on.
 type Look = Arc<dyn Fn(&str) + Send + Sync>;
 
+/// What happens once.
+type Act = Box<dyn FnOnce() + Send>;
+
+/// Which answer is lost, and what happens instead.
+#[derive(Clone)]
+struct Lost {
+    is_meant: IsMeant,
+    act: Arc<Mutex<Option<Act>>>,
+}
+
+/// Decides by the first line of a request.
+type IsMeant = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
+/// Passes on answers until one is lost.
+fn answer(
+    mut answers: TcpStream,
+    mut back: TcpStream,
+    is_lost: &AtomicBool,
+    lost: Option<&Lost>,
+) -> std::io::Result<()> {
+    let mut bytes = vec![0; 64 << 10];
+    loop {
+        let length = answers.read(&mut bytes)?;
+        if is_lost.load(Ordering::SeqCst) {
+            let act = lost
+                .and_then(|lost| lost.act.lock().unwrap_or_else(PoisonError::into_inner).take());
+            act.into_iter().for_each(|act| act());
+            return Ok(());
+        }
+        if length == 0 {
+            return Ok(());
+        }
+        back.write_all(&bytes[..length])?;
+    }
+}
+
 /// Passes on the requests of one connection, altered, and their answers.
 fn pass(
     client: &TcpStream,
     server: &str,
     words: &[(String, String)],
     look: Option<&Look>,
+    lost: Option<&Lost>,
 ) -> std::io::Result<()> {
     let upstream = TcpStream::connect(server)?;
-    let (mut answers, mut back) = (upstream.try_clone()?, client.try_clone()?);
+    let (answers, back) = (upstream.try_clone()?, client.try_clone()?);
+    let is_lost = Arc::new(AtomicBool::new(false));
+    let (its, lost_here) = (Arc::clone(&is_lost), lost.cloned());
     std::thread::spawn(move || {
-        drop(std::io::copy(&mut answers, &mut back));
-        drop(back.shutdown(Shutdown::Both));
+        let end = back.try_clone();
+        drop(answer(answers, back, &its, lost_here.as_ref()));
+        drop(end.and_then(|end| end.shutdown(Shutdown::Both)));
     });
     let (mut requests, mut upstream) = (BufReader::new(client), upstream);
     loop {
@@ -100,6 +168,9 @@ fn pass(
         head = in_origin_form(&head);
         if let Some(look) = look {
             look(&head);
+        }
+        if lost.is_some_and(|lost| (lost.is_meant)(&head)) {
+            is_lost.store(true, Ordering::SeqCst);
         }
         let mut length = 0;
         loop {

@@ -145,6 +145,9 @@ impl Commands {
             Advice::LoseCurrent => {
                 format!("copy it with {}, and then pass `--no-copy`", self.named("pull -o FILE"))
             }
+            Advice::AcceptUnfenced => {
+                "if every client of this state takes locks, pass `--accept-unfenced`".to_owned()
+            }
             other => other.to_string(),
         }
     }

@@ -10,6 +10,7 @@ use remote_state::{Embedded, Provider};
 mod commands;
 mod compare;
 mod directory;
+mod migrate;
 mod rewrite;
 mod versions;
 
@@ -18,6 +19,7 @@ pub(crate) use commands::{
     Pull, Push, Rename, RenameHow, Serve, Show, Unlock, Workspace, is_variable,
 };
 pub(crate) use compare::{Diff, DiffOnly, Find, ShownValues};
+pub(crate) use migrate::{Migrate, SourceMode};
 pub(crate) use remote_state::shell::{flag, operand, quoted};
 pub(crate) use rewrite::{with_backend_configs_first, with_terraforms_dashes};
 pub(crate) use versions::{History, Restore, RestoreHow, Undelete};
@@ -263,6 +265,20 @@ pub(crate) enum Command {
     /// and 1 if some could not. MinIO lists no object below a key that is itself an object, so what
     /// is there is not found.
     Find(Find),
+    /// Move states to another key, bucket or provider, with proof
+    ///
+    /// Both places are locked. The exact bytes are copied, with lineage and serial, and read back;
+    /// then a sealed state replaces the source, if that still is what was copied. From that moment
+    /// the target is the truth, and every client of the old place, native ones included, is told
+    /// the new one. `terraform init -migrate-state` leaves the old place live instead: a plan that
+    /// was saved before writes there, and nobody notices.
+    ///
+    /// The source is the backend of the directory, unless `--from` names one. The plan is shown
+    /// first. At the end the new backend block is printed.
+    ///
+    /// Exit status: 0 all done, 1 some failed, 3 only locks were in the way, 4 no state to move, 5
+    /// a target has another state, or a proof failed.
+    Migrate(Migrate),
     /// List, make, rename, copy and delete workspaces
     #[command(subcommand)]
     Workspace(Workspace),

@@ -95,9 +95,14 @@ impl Failure {
     /// Prints what failed.
     pub(crate) fn report(&self, ui: &Ui) {
         if let Self::Error(error) = self {
-            let hints = ui.commands().hints(error);
-            ui.error(error.message(), &lines(error), &hints, &causes(error));
+            Self::report_error(ui, error);
         }
+    }
+
+    /// Prints an error, which may be one of several.
+    pub(crate) fn report_error(ui: &Ui, error: &Error) {
+        let hints = ui.commands().hints(error);
+        ui.error(error.message(), &lines(error), &hints, &causes(error));
     }
 }
 

@@ -11,6 +11,7 @@ mod environment;
 mod exit;
 mod foreign;
 mod job;
+mod local;
 mod log;
 mod random;
 mod session;

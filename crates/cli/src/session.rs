@@ -6,7 +6,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use remote_state::config::Environment;
+use remote_state::config::{Environment, ResolvedConfig};
 use remote_state::directory::{DirectoryOptions, Discovered, OptionNames, discover};
 use remote_state::{
     Author, Backend, Error, ErrorKind, LockGuard, LockId, LockInfo, LockWait, Provider, Released,
@@ -31,6 +31,7 @@ pub(crate) struct Session {
     pub(crate) store: Arc<dyn StateStore>,
     pub(crate) provider: &'static dyn Provider,
     pub(crate) backend: Box<dyn Backend>,
+    pub(crate) config: ResolvedConfig,
     pub(crate) workspace: Workspace,
     /// The directory that the command acts in.
     pub(crate) directory: PathBuf,
@@ -46,15 +47,51 @@ pub(crate) struct Session {
 
 /// Finds the backend without opening it.
 pub(crate) fn find(ui: &Ui, env: &Environment, global: &Global) -> Result<Discovered, Failure> {
-    let mut found = match global.dev {
+    let found = match global.dev {
         Some(dev) => dev_backend(dev, global, env)?,
         None => discover(global.here(), env, &options(global), remote_state::providers())?,
     };
+    Ok(noted(ui, global, found))
+}
+
+/// Finds a backend that options other than `--backend` name, without opening it.
+pub(crate) fn find_named(
+    ui: &Ui,
+    env: &Environment,
+    global: &Global,
+    options: &DirectoryOptions,
+    providers: &[&'static dyn Provider],
+) -> Result<Discovered, Failure> {
+    let found = discover(global.here(), env, options, providers)?;
+    Ok(noted(ui, global, found))
+}
+
+fn noted(ui: &Ui, global: &Global, mut found: Discovered) -> Discovered {
     found.config = found.config.with_directory_programs(global.allow_directory_programs);
     for note in found.config.notes() {
         ui.warn(note);
     }
-    Ok(found)
+    found
+}
+
+/// Checks a configuration, and prints what a person should know of it.
+pub(crate) fn checked(
+    ui: &Ui,
+    provider: &dyn Provider,
+    config: &ResolvedConfig,
+) -> Result<Box<dyn Backend>, Failure> {
+    let backend = provider.parse(config)?;
+    for warning in backend.warnings() {
+        ui.warn(warning);
+    }
+    for foreign in backend.foreign_endpoints() {
+        if foreign.is_sent_vendors_credentials {
+            ui.warn(&foreign.to_string());
+        } else if ui.is_verbose() {
+            ui.note(&foreign.to_string());
+        }
+    }
+    Ok(backend)
 }
 
 fn options(global: &Global) -> DirectoryOptions {
@@ -91,6 +128,16 @@ pub(crate) fn tell_not_compared(ui: &Ui, error: &Error) {
 impl Session {
     pub(crate) async fn open(ui: Ui, env: Environment, global: &Global) -> Result<Self, Failure> {
         let found = find(&ui, &env, global)?;
+        Self::of(ui, env, global, found).await
+    }
+
+    /// Opens the store of a backend.
+    pub(crate) async fn of(
+        ui: Ui,
+        env: Environment,
+        global: &Global,
+        found: Discovered,
+    ) -> Result<Self, Failure> {
         let provider = found.provider;
         #[cfg(feature = "dev")]
         let (dev, config) = match global.dev {
@@ -102,23 +149,14 @@ impl Session {
         };
         #[cfg(not(feature = "dev"))]
         let config = found.config;
-        let backend = provider.parse(&config)?;
-        for warning in backend.warnings() {
-            ui.warn(warning);
-        }
-        for foreign in backend.foreign_endpoints() {
-            if foreign.is_sent_vendors_credentials {
-                ui.warn(&foreign.to_string());
-            } else if ui.is_verbose() {
-                ui.note(&foreign.to_string());
-            }
-        }
+        let backend = checked(&ui, provider, &config)?;
         Ok(Self {
             ui,
             env,
             store: backend.open()?,
             provider,
             backend,
+            config,
             workspace: found.workspace.value,
             directory: global.here().to_owned(),
             backend_is_of_directory: global.backend.is_none() || global.dev.is_some(),
@@ -167,7 +205,7 @@ impl Session {
             .with_client(concat!("remote-state/", env!("CARGO_PKG_VERSION")))
     }
 
-    fn who(&self) -> String {
+    pub(crate) fn who(&self) -> String {
         // The account's name, as in native clients; containers often set no variable.
         let user = whoami::username().unwrap_or_default();
         format!("{user}@{}", gethostname::gethostname().to_string_lossy())

@@ -111,19 +111,12 @@ impl Ui {
 
     /// Writes the answer as a table. Text from a store is made safe for the terminal first.
     pub(crate) fn table(&self, head: &[&str], rows: Vec<Vec<String>>) -> Result<(), Failure> {
-        let mut table = Table::new();
-        let _: &mut Table = table
-            .load_style(presets::NOTHING)
-            .set_content_arrangement(ContentArrangement::Disabled)
-            .set_header(head.iter().map(|name| name.to_uppercase()));
-        for row in rows {
-            let _: &mut Table = table.add_row(row.iter().map(|cell| harmless(cell)));
-        }
-        let text: Vec<String> = table
-            .lines()
-            .map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned())
-            .collect();
-        self.line(&text.join("\n"))
+        self.line(&table(head, rows))
+    }
+
+    /// Shows a table before a question. It is no answer.
+    pub(crate) fn note_table(&self, head: &[&str], rows: Vec<Vec<String>>) {
+        self.say_lines(Style::new(), "", &table(head, rows));
     }
 
     /// Reports a completed action.
@@ -230,6 +223,23 @@ impl Ui {
         // If stderr is closed, there is nowhere to report that.
         drop(AutoStream::new(io::stderr().lock(), self.color).write_all(text.as_bytes()));
     }
+}
+
+/// Lays out a table. Text from a store is made safe for the terminal.
+fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {
+    let mut table = Table::new();
+    let _: &mut Table = table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(head.iter().map(|name| name.to_uppercase()));
+    for row in rows {
+        let _: &mut Table = table.add_row(row.iter().map(|cell| harmless(cell)));
+    }
+    let text: Vec<String> = table
+        .lines()
+        .map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned())
+        .collect();
+    text.join("\n")
 }
 
 /// Returns a value as JSON on one line.

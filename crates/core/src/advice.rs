@@ -69,6 +69,8 @@ pub enum Advice {
     Verbatim,
     /// Restore although the state that is replaced will be lost.
     LoseCurrent,
+    /// Seal a state although a write of a client without a lock may be lost.
+    AcceptUnfenced,
 }
 
 /// A key, and its required value if that is known.
@@ -224,6 +226,9 @@ impl fmt::Display for Advice {
             Self::Force => f.write_str("to do it all the same, force it"),
             Self::Verbatim => f.write_str("restore the bytes as they were"),
             Self::LoseCurrent => f.write_str("copy the current state first, and allow its loss"),
+            Self::AcceptUnfenced => f.write_str(
+                "if every client of this state takes locks, accept that nothing else protects it",
+            ),
         }
     }
 }

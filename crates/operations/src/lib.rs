@@ -6,6 +6,7 @@ mod heading;
 pub mod history;
 mod json;
 pub mod masking;
+pub mod migrate;
 mod parsed;
 mod path;
 mod pattern;
@@ -14,6 +15,7 @@ pub mod rename;
 pub mod restore;
 pub mod seal;
 mod text;
+pub mod transfer;
 
 pub use path::AttributePath;
 pub use pattern::Pattern;

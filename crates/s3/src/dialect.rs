@@ -373,12 +373,16 @@ impl Dialect {
         self.updates != Updates::Unsent
     }
 
-    /// Returns who checks the precondition of a write, in buckets of every kind.
+    /// Returns who checks the precondition of a write.
     pub(crate) fn conditions(&self) -> WriteConditions {
-        if self.updates_conditionally() && self.versioned == Versioned::Same {
-            WriteConditions::Atomic
-        } else {
-            WriteConditions::ReadFirst
+        match self.versioned {
+            _ if !self.updates_conditionally() => WriteConditions::ReadFirst,
+            Versioned::Same => WriteConditions::Atomic,
+            // A claim is such a write, and has to be decided atomically too.
+            Versioned::ByList if self.claims != Claims::Unproven => {
+                WriteConditions::AtomicIfUnversioned
+            }
+            Versioned::ByList => WriteConditions::ReadFirst,
         }
     }
 

@@ -10,6 +10,7 @@ pub(crate) fn tests(suite: &mut Suite) {
     suite.on_each_server("a_sealed_state_stops_reads_and_writes", &[], stopped);
     suite.on_each_server("a_sealed_state_is_in_the_history_and_can_be_unsealed", &[], versions);
     suite.on_each_server("rename_refuses_what_it_cannot_do", &[], refused);
+    suite.on_each_server("rename_without_conditions_and_versions_needs_consent", &[], unfenced);
     suite.on_each_server("rename_takes_both_locks_and_leaves_none", &[], locks);
     suite.on_each_server(
         "an_interrupted_wait_for_the_second_lock_releases_the_first",
@@ -18,18 +19,6 @@ pub(crate) fn tests(suite: &mut Suite) {
     );
     suite.on_each_server("renames_in_opposite_directions_end", &[], opposite);
     suite.on_each_server("copy_makes_another_state", &[], copied);
-}
-
-/// Returns what a rename says beforehand. The dialect decides whether the store checks conditions
-/// of writes.
-fn plan(case: &Case<'_>) -> String {
-    if case.place.store(&[]).capabilities().writes_conditionally() {
-        return PLAN.to_owned();
-    }
-    format!(
-        "{PLAN}warning: nothing keeps a client that takes no lock from writing while the state is \
-         sealed; what it writes then is lost\n"
-    )
 }
 
 const PLAN: &str = "state    serial 3, [..], of workspace `dev`\n\
@@ -42,9 +31,10 @@ const SEALED: &str = "the state `s3://BUCKET/env:/dev/KEY` is sealed: renamed to
 const WAY_ON: &str = "hint: go on there with `terraform workspace select prod`, or here with `-w \
                       prod`\n";
 
-/// Creates a case with a state in `dev`.
+/// Creates a case with a state in `dev`. The dialect is one that checks conditions of writes.
 fn dev(server: &S3Server) -> Case<'_> {
-    let case = Case::new(server);
+    let mut case = Case::new(server);
+    case.place = case.place.with("dialect", "minio");
     case.place.put_state("dev", state(3));
     case
 }
@@ -64,14 +54,13 @@ fn assert_free(case: &Case<'_>) {
 
 fn shown(server: &S3Server) {
     let case = dev(server);
-    let plan = plan(&case);
-    case.expect(case.remote_state("workspace rename dev prod --dry-run"), 0, "", &plan);
+    case.expect(case.remote_state("workspace rename dev prod --dry-run"), 0, "", PLAN);
     case.expect(
         case.remote_state("workspace rename dev prod"),
         2,
         "",
         &format!(
-            "{plan}error: this needs your consent, and there is no terminal to ask on\n\nhint: to \
+            "{PLAN}error: this needs your consent, and there is no terminal to ask on\n\nhint: to \
              agree beforehand, pass `--yes`\n"
         ),
     );
@@ -83,7 +72,7 @@ fn shown(server: &S3Server) {
         0,
         "",
         &format!(
-            "{plan}renamed workspace `dev` to `prod`\neveryone who uses it goes on with `terraform \
+            "{PLAN}renamed workspace `dev` to `prod`\neveryone who uses it goes on with `terraform \
              workspace select prod`\nlists show `dev` until it is deleted with `remote-state \
              workspace delete dev`; without its seal, clients that have it selected plan to create \
              everything\n"
@@ -207,6 +196,22 @@ fn refused(server: &S3Server) {
     assert_eq!(case.place.state("dev").unwrap(), state(3));
     assert_eq!(case.place.state("prod").unwrap(), state(7));
     assert_free(&case);
+}
+
+/// Nothing is known of the dialect of a server at an address, and the bucket keeps no versions.
+fn unfenced(server: &S3Server) {
+    let case = Case::new(server);
+    case.place.put_state("dev", state(3));
+    case.run(case.remote_state("workspace rename dev prod --yes"))
+        .code(5)
+        .says("while it is sealed")
+        .says("pass `--accept-unfenced`");
+    assert!(case.place.state("prod").is_none());
+    assert_free(&case);
+    case.run(case.remote_state("workspace rename dev prod --yes --accept-unfenced"))
+        .code(0)
+        .says("it is lost then");
+    assert_eq!(case.place.state("prod").unwrap(), state(3));
 }
 
 fn locks(server: &S3Server) {

@@ -9,6 +9,7 @@ mod exec_tells;
 mod exec_terminal;
 mod interrupt;
 mod lost_server;
+mod migrated;
 mod migration;
 mod native;
 mod operations;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
     native::add(&mut suite);
     operations::add(&mut suite);
     readable::add(&mut suite);
+    migrated::add(&mut suite);
     sealed::add(&mut suite);
     sharing::add(&mut suite);
     signals::add(&mut suite);

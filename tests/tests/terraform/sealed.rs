@@ -29,7 +29,7 @@ fn renamed(server: &S3Server) -> Project<'_> {
     project.terraform("state pull").run().success();
     project.terraform("plan -input=false -out=old -var v=2").run().success();
     let before = project.place.state("a");
-    project.ours("workspace rename a b --yes").run().success();
+    project.ours("workspace rename a b --yes --accept-unfenced").run().success();
     assert_eq!(project.place.state("b"), before);
     for workspace in ["a", "b"] {
         assert!(project.place.holder(workspace).is_none(), "`{workspace}` is locked");
@@ -40,17 +40,28 @@ fn renamed(server: &S3Server) -> Project<'_> {
 /// Runs a native command that a seal stops.
 #[track_caller]
 fn stopped(cmd: Cmd) -> Output {
+    stopped_with(cmd, &["renamed to b on ", "; terraform workspace select b"])
+}
+
+/// Runs a native command that a seal stops, which says these words.
+#[track_caller]
+pub(crate) fn stopped_with(cmd: Cmd, words: &[&str]) -> Output {
     let output = cmd.run().code(1);
-    // Terraform colours its errors, draws a line beside them, and breaks them.
-    let mut parts = output.stderr().split("\u{1b}[");
+    let said = plain(output.stderr());
+    assert!(said.contains("Invalid Terraform version string"), "{output}");
+    for words in words {
+        assert!(said.contains(words), "{words}: {output}");
+    }
+    output
+}
+
+/// Returns what Terraform says: it colours its errors, draws a line beside them, and breaks them.
+pub(crate) fn plain(said: &str) -> String {
+    let mut parts = said.split("\u{1b}[");
     let plain = parts.next().unwrap_or_default().to_owned();
     let said = parts.fold(plain, |text, part| text + part.split_once('m').map_or("", |it| it.1));
     let said = said.replace('│', " ");
-    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(said.contains("Invalid Terraform version string"), "{output}");
-    assert!(said.contains("renamed to b on "), "{output}");
-    assert!(said.contains("; terraform workspace select b"), "{output}");
-    output
+    said.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn told(server: &S3Server) {
@@ -119,7 +130,7 @@ fn goes_on(server: &S3Server) {
     project.terraform(&format!("{APPLY} -var v=3")).run().success();
     assert_eq!(project.place.state_json("b")["outputs"]["a"]["value"], "3");
     // The way back, which selects for the native client too.
-    project.ours("workspace rename b a --yes --select").run().success();
+    project.ours("workspace rename b a --yes --accept-unfenced --select").run().success();
     assert_eq!(project.terraform("workspace show").run().success().stdout().trim(), "a");
     project.terraform("plan -input=false -detailed-exitcode -var v=3").run().code(0);
 }

@@ -119,6 +119,10 @@ pub(crate) struct Rename {
     /// Leave the state under its old name as it is, so that it exists twice
     #[arg(long)]
     pub(crate) no_seal: bool,
+    /// Rename where the store neither checks conditions of writes nor keeps versions: what a client
+    /// without a lock writes in that moment is lost
+    #[arg(long)]
+    pub(crate) accept_unfenced: bool,
     /// Select the new name in the Terraform directory, as `terraform workspace select` does
     #[arg(long)]
     pub(crate) select: bool,
@@ -167,6 +171,9 @@ pub(crate) struct Unlock {
     /// The id of the lock
     #[arg(required_unless_present = "unreadable")]
     pub(crate) id: Option<String>,
+    /// Release the lock of an unfinished migration, which the run that resumes it needs
+    #[arg(long)]
+    pub(crate) force: bool,
     /// Delete a lock file whose record cannot be read, so that it has no id
     #[arg(long, conflicts_with = "id")]
     pub(crate) unreadable: bool,

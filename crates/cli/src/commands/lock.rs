@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::args::{Lock, Unlock};
 use crate::commands::common::{require_lock, with_warning};
+use crate::commands::migrate::UNFINISHED;
 use crate::exit::{Failure, age, operation_words};
 use crate::session::Session;
 
@@ -52,7 +53,13 @@ pub(crate) async fn unlock(session: &mut Session, args: Unlock) -> Result<(), Fa
     require_lock(session, "unlock")?;
     let location = session.store.location(&session.workspace);
     let target = match args.id {
-        Some(id) => LockTarget::Id(LockId::new(id)),
+        Some(id) => {
+            let id = LockId::new(id);
+            if !args.force {
+                check_is_no_migration(session, &id).await?;
+            }
+            LockTarget::Id(id)
+        }
         None => {
             let lock = location.locks.join("` and `");
             session.ui.confirm(
@@ -87,6 +94,19 @@ pub(crate) async fn unlock(session: &mut Session, args: Unlock) -> Result<(), Fa
         session.ui.json(&json!({"version": 1, "state": location.state, "released": true}))?;
     }
     Ok(())
+}
+
+/// Refuses the lock of a migration that has not ended: the states may be in both places.
+async fn check_is_no_migration(session: &Session, id: &LockId) -> Result<(), Failure> {
+    let found = session.store.inspect(&session.workspace).await?;
+    let info = found.as_ref().filter(|record| record.id() == Some(id)).and_then(LockRecord::info);
+    let Some(info) = info.filter(|info| info.info.starts_with(UNFINISHED)) else { return Ok(()) };
+    let state = session.store.location(&session.workspace).state;
+    let message = format!("the lock of `{state}` is that of a migration that has not ended");
+    Err(Error::new(ErrorKind::PreconditionFailed, "unlock", message)
+        .with_context("info", &info.info)
+        .with_hint("finish it or take it back; to release the lock all the same, pass `--force`")
+        .into())
 }
 
 /// Releases a lock, and prints a message if it has to wait for another release.

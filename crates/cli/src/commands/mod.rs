@@ -11,6 +11,7 @@ mod history;
 mod inventory;
 mod lock;
 mod man;
+mod migrate;
 mod output;
 mod pull;
 mod push;
@@ -40,6 +41,9 @@ pub(crate) async fn run(cli: Cli, ui: Ui, env: Environment) -> Result<(), Failur
         Command::Config(args) => return config::run(&ui, &env, &cli.global, args),
         Command::Diff(args) if diff::needs_no_store(args) => return diff::of_files(&ui, args),
         _ => {}
+    }
+    if let Command::Migrate(args) = &cli.command {
+        return migrate::run(ui, env, &cli.global, args).await;
     }
     // Standard input belongs to the command of `exec`; a service has no user to prompt.
     if matches!(cli.command, Command::Serve(_) | Command::Exec(_)) {
@@ -71,8 +75,10 @@ async fn with_store(session: &mut Session, command: Command) -> Result<(), Failu
         Command::Exec(args) => exec::run(session, args).await,
         Command::Whoami => whoami::run(session).await,
         // Handled above, without a store.
-        Command::Completions(_) | Command::Config(_) | Command::Man(_) | Command::Reference => {
-            Ok(())
-        }
+        Command::Completions(_)
+        | Command::Config(_)
+        | Command::Man(_)
+        | Command::Migrate(_)
+        | Command::Reference => Ok(()), // Handled above, without a store or with two.
     }
 }

@@ -41,9 +41,9 @@ pub(crate) fn run(ui: &Ui) -> Result<(), Failure> {
 /// Returns the rows of the table of dialects, each a list of pairs of a column and its cell.
 #[cfg(feature = "s3")]
 fn dialects() -> Value {
-    let cell = |(column, cell): (&str, String)| json!([column, cell]);
+    let cells = |(column, cell): (&str, String)| json!([column, cell]);
     let rows = remote_state::s3::dialects_in_words().into_iter();
-    rows.map(|row| json!(row.map(cell))).collect()
+    rows.map(|row| Value::from(row.map(cells).to_vec())).collect()
 }
 
 #[cfg(not(feature = "s3"))]

@@ -4,10 +4,10 @@ use indicatif::DecimalBytes;
 use remote_state::directory::select_workspace;
 use remote_state::{Author, Error, ErrorKind, LockInfo, StateMeta, Workspace as Name};
 use remote_state_operations::rename::{
-    CopyOptions, CopyPlan, REPLACE_LINEAGE, RenameOptions, RenamePlan, Renamed, Target,
-    check_different, copy as copy_state, lock_order, plan_copy, plan_rename,
-    rename as rename_state, seals_encrypted,
+    CopyOptions, REPLACE_LINEAGE, RenameOptions, Renamed, Renaming, check_different,
+    copy as copy_state, lock_order, plan_copy, plan_rename, rename as rename_state,
 };
+use remote_state_operations::transfer::{CopyPlan, MovePlan, Target, is_fenced};
 use serde_json::json;
 
 use crate::args::{Copy, Rename, RenameHow, flag, operand};
@@ -40,10 +40,16 @@ impl Names {
     }
 
     fn infos(&self, session: &Session, how: &RenameHow) -> Result<Infos, Failure> {
-        let words = if how.reason.is_empty() {
-            format!("{} {} {}", self.operation, self.from, self.to)
-        } else {
-            how.reason.clone()
+        let unfinished = format!(
+            "unfinished {}: `remote-state workspace {} {} {}` again",
+            self.operation,
+            self.operation,
+            operand(self.from.as_str()),
+            operand(self.to.as_str())
+        );
+        let words = match &*how.reason {
+            "" => unfinished,
+            reason => format!("{reason}; {unfinished}"),
         };
         let info = |role| -> Result<LockInfo, Failure> {
             let operation = format!("{} {role}", self.operation);
@@ -72,18 +78,20 @@ impl Names {
 pub(crate) async fn rename(session: &Session, args: &Rename) -> Result<(), Failure> {
     let names = Names::new(session, "rename", &args.from, &args.to)?;
     let infos = names.infos(session, &args.how)?;
+    let options = RenameOptions::default()
+        .with_source_left(args.no_seal)
+        .with_unfenced_accepted(args.accept_unfenced);
+    let (run, now) = (infos.from.id.as_str(), jiff::Timestamp::now());
+    let renaming = Renaming::new(&names.from, &names.to, options, run, now);
     let planned = async {
-        let options = RenameOptions::default().with_source_left(args.no_seal);
-        let (run, now) = (infos.from.id.as_str(), jiff::Timestamp::now());
-        let pair = (&names.from, &names.to);
-        let plan = plan_rename(&*session.store, pair, options, run, now).await;
+        let plan = plan_rename(&*session.store, &renaming).await;
         let plan = plan.map_err(|error| explained(session, &names, error))?;
         show_rename(session, &names, &plan);
         Ok::<_, Failure>(plan)
     };
     if args.how.dry_run {
         let plan = planned.await?;
-        if !matches!(plan, RenamePlan::Copy { .. }) {
+        if !matches!(plan, MovePlan::Copy { .. }) {
             report_rename(session, &names, &plan, &Renamed::Already);
         }
         return answer_rename(session, &names, &plan, None);
@@ -92,7 +100,7 @@ pub(crate) async fn rename(session: &Session, args: &Rename) -> Result<(), Failu
         let plan = planned.await?;
         agree_to_rename(session, &names, &plan, &args.how).await?;
         let author = names.author(session, &infos, &args.how);
-        let done = rename_state(&*session.store, &names.from, &plan, &author).await?;
+        let done = rename_state(&*session.store, &renaming, plan.clone(), &author).await?;
         Ok((plan, done))
     };
     let (plan, done) = names.under_locks(session, &infos, work).await?;
@@ -142,7 +150,9 @@ fn explained(session: &Session, names: &Names, error: Error) -> Error {
             "see which workspaces have one with {}",
             session.ui.command("workspace list")
         )),
-        ErrorKind::PreconditionFailed if error.operation() == "seal" => {
+        ErrorKind::PreconditionFailed
+            if error.operation() == "seal" && error.advice().is_empty() =>
+        {
             error.with_hint("to leave it as it is under its old name, pass `--no-seal`")
         }
         ErrorKind::PreconditionFailed if error.advice().is_empty() => error.with_hint(format!(
@@ -163,8 +173,8 @@ fn show_source(session: &Session, plan: &CopyPlan) {
     ));
 }
 
-fn show_rename(session: &Session, names: &Names, plan: &RenamePlan) {
-    let RenamePlan::Copy { copy, sealing, .. } = plan else { return };
+fn show_rename(session: &Session, names: &Names, plan: &MovePlan) {
+    let MovePlan::Copy { copy, sealing, .. } = plan else { return };
     let ui = &session.ui;
     show_source(session, copy);
     let locate = |name| session.store.location(name).state;
@@ -184,17 +194,16 @@ fn show_rename(session: &Session, names: &Names, plan: &RenamePlan) {
         return;
     };
     ui.note(&format!("seal     `{}`: {}", locate(&names.from), sealing.seal.sentence));
-    if seals_encrypted(plan) {
+    if plan.seals_encrypted() {
         ui.warn(
             "the state is encrypted, and its seal is not: clients that accept encrypted states \
              alone are stopped, but print another message",
         );
     }
-    let capabilities = session.store.capabilities();
-    if !capabilities.has_locks() || !capabilities.writes_conditionally() {
+    if !is_fenced(&*session.store, &copy.source.meta) {
         ui.warn(
-            "nothing keeps a client that takes no lock from writing while the state is sealed; \
-             what it writes then is lost",
+            "nothing shows what a client that takes no lock writes while the state is sealed; it \
+             is lost then",
         );
     }
 }
@@ -202,10 +211,10 @@ fn show_rename(session: &Session, names: &Names, plan: &RenamePlan) {
 async fn agree_to_rename(
     session: &Session,
     names: &Names,
-    plan: &RenamePlan,
+    plan: &MovePlan,
     how: &RenameHow,
 ) -> Result<(), Failure> {
-    let RenamePlan::Copy { sealing, .. } = plan else { return Ok(()) };
+    let MovePlan::Copy { sealing, .. } = plan else { return Ok(()) };
     let (from, to) = (&names.from, &names.to);
     let question = match sealing {
         Some(_) => format!("This makes workspace `{from}` unusable; its state goes to `{to}`."),
@@ -221,7 +230,11 @@ async fn agree_to_rename(
 }
 
 /// Asks for consent. An interruption at the question is a refusal: the locks are released.
-async fn agreed(session: &Session, question: String, is_agreed: bool) -> Result<(), Failure> {
+pub(super) async fn agreed(
+    session: &Session,
+    question: String,
+    is_agreed: bool,
+) -> Result<(), Failure> {
     let ui = session.ui.clone();
     let asked = tokio::task::spawn_blocking(move || ui.confirm(&question, is_agreed));
     tokio::select! {
@@ -235,13 +248,13 @@ async fn agreed(session: &Session, question: String, is_agreed: bool) -> Result<
     }
 }
 
-fn report_rename(session: &Session, names: &Names, plan: &RenamePlan, done: &Renamed) {
+fn report_rename(session: &Session, names: &Names, plan: &MovePlan, done: &Renamed) {
     let (ui, from, to) = (&session.ui, &names.from, &names.to);
     if *done == Renamed::Already {
         ui.done(&format!("workspace `{from}` was renamed to `{to}` already; nothing to do"));
         return;
     }
-    if matches!(plan, RenamePlan::Copy { sealing: None, .. }) {
+    if matches!(plan, MovePlan::Copy { sealing: None, .. }) {
         ui.done(&format!("stored the state of workspace `{from}` as `{to}` too"));
         return;
     }
@@ -273,14 +286,14 @@ fn select(session: &Session, name: &Name) -> Result<(), Failure> {
 fn answer_rename(
     session: &Session,
     names: &Names,
-    plan: &RenamePlan,
+    plan: &MovePlan,
     done: Option<&Renamed>,
 ) -> Result<(), Failure> {
     if !session.ui.is_json {
         return Ok(());
     }
     let (copy, is_sealed) = match plan {
-        RenamePlan::Copy { copy, sealing, .. } => (Some(copy), sealing.is_some()),
+        MovePlan::Copy { copy, sealing, .. } => (Some(copy), sealing.is_some()),
         _ => (None, true),
     };
     let (result, meta) = match done {

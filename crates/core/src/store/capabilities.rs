@@ -2,6 +2,7 @@
 
 use crate::advice::Advice;
 use crate::error::{Error, ErrorKind};
+use crate::store::state::StateMeta;
 
 /// Where the store keeps a workspace's state and lock, in the store's own names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +42,9 @@ pub enum WriteConditions {
     /// The provider reads before it writes, and only the lock keeps others out in between.
     #[default]
     ReadFirst,
+    /// In a bucket that keeps no versions the store itself, elsewhere as with
+    /// [`ReadFirst`](Self::ReadFirst).
+    AtomicIfUnversioned,
     /// The store itself, atomically with the write.
     Atomic,
 }
@@ -149,9 +153,19 @@ impl Capabilities {
         self.locking != Locking::None
     }
 
-    /// Returns whether the store checks the precondition of a write itself.
+    /// Returns whether the store checks the precondition of every write itself.
     pub fn writes_conditionally(&self) -> bool {
         self.conditions == WriteConditions::Atomic
+    }
+
+    /// Returns whether the store checks the precondition of a write over this state itself, which
+    /// may depend on whether its bucket keeps versions.
+    pub fn writes_conditionally_over(&self, stored: &StateMeta) -> bool {
+        match self.conditions {
+            WriteConditions::ReadFirst => false,
+            WriteConditions::AtomicIfUnversioned => stored.version.is_none(),
+            WriteConditions::Atomic => true,
+        }
     }
 
     /// Returns whether the store keeps digests.

@@ -1,8 +1,9 @@
 use bytes::Bytes;
 use remote_state_conformance::MemoryStore;
-use remote_state_core::{Outgoing, Serial, WriteMode};
+use remote_state_core::{Outgoing, ReadOptions, Seal, SealKind, Serial, WriteMode};
 
 use super::*;
+use crate::transfer::CopyPlan;
 
 const STATE: &str = r#"{"version":4,"terraform_version":"1.11.4","serial":42,"lineage":"l","outputs":{},"resources":[{}]}"#;
 const ENCRYPTED: &str = r#"{"serial":1,"lineage":"l","meta":{"k":"v"},"encrypted_data":"AA","encryption_version":"v0"}"#;
@@ -25,14 +26,24 @@ async fn seal_of(store: &MemoryStore, workspace: &str) -> Option<Seal> {
     Seal::of(stored(store, workspace).await?.as_bytes())
 }
 
-async fn planned(store: &MemoryStore, from: &str, to: &str) -> Result<RenamePlan> {
+/// A rename whose names live as long as the test.
+fn renaming(from: &str, to: &str) -> Renaming<'static> {
+    let name = |text: &str| Box::leak(Box::new(name(text)));
     let now = "2026-11-27T10:00:00Z".parse().unwrap();
-    plan_rename(store, (&name(from), &name(to)), RenameOptions::default(), "run", now).await
+    Renaming::new(name(from), name(to), RenameOptions::default(), "run", now)
+}
+
+async fn planned(store: &MemoryStore, from: &str, to: &str) -> Result<MovePlan> {
+    plan_rename(store, &renaming(from, to)).await
+}
+
+async fn carried_out(store: &MemoryStore, from: &str, to: &str, plan: MovePlan) -> Result<Renamed> {
+    rename(store, &renaming(from, to), plan, &Author::default()).await
 }
 
 async fn renamed(store: &MemoryStore, from: &str, to: &str) -> Result<Renamed> {
     let plan = planned(store, from, to).await?;
-    rename(store, &name(from), &plan, &Author::default()).await
+    carried_out(store, from, to, plan).await
 }
 
 async fn copied(store: &MemoryStore, to: &str, keeps_lineage: bool) -> Result<CopyPlan> {
@@ -110,28 +121,28 @@ async fn a_state_is_not_renamed_over_another_one_nor_to_itself() {
 }
 
 #[tokio::test]
-async fn a_state_that_changes_meanwhile_keeps_its_name_and_the_copy_is_removed() {
+async fn a_state_that_changes_meanwhile_is_copied_again() {
     let store = MemoryStore::new();
     write(&store, "a", STATE).await;
     let plan = planned(&store, "a", "b").await.unwrap();
     let newer = STATE.replace("42", "43");
     write(&store, "a", &newer).await;
-    let error = rename(&store, &name("a"), &plan, &Author::default()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::PreconditionFailed);
-    assert_eq!(stored(&store, "a").await, Some(newer));
-    assert_eq!(stored(&store, "b").await, None);
+    assert!(matches!(carried_out(&store, "a", "b", plan).await.unwrap(), Renamed::Written(_)));
+    assert_eq!(stored(&store, "b").await, Some(newer));
+    assert_eq!(seal_of(&store, "a").await.unwrap().before.serial, Serial(43));
 }
 
 #[tokio::test]
-async fn a_seal_is_put_back_if_the_state_that_comes_back_changes_meanwhile() {
+async fn a_state_that_comes_back_and_changes_meanwhile_is_copied_again() {
     let store = MemoryStore::new();
     write(&store, "a", STATE).await;
     drop(renamed(&store, "a", "b").await.unwrap());
     let plan = planned(&store, "b", "a").await.unwrap();
-    write(&store, "b", &STATE.replace("42", "43")).await;
-    let error = rename(&store, &name("b"), &plan, &Author::default()).await;
-    assert_eq!(kind(error), ErrorKind::PreconditionFailed);
-    assert_eq!(seal_of(&store, "a").await.unwrap().to, "b");
+    let newer = STATE.replace("42", "43");
+    write(&store, "b", &newer).await;
+    drop(carried_out(&store, "b", "a", plan).await.unwrap());
+    assert_eq!(stored(&store, "a").await, Some(newer));
+    assert_eq!(seal_of(&store, "b").await.unwrap().to, "a");
 }
 
 #[tokio::test]
@@ -140,7 +151,7 @@ async fn a_target_that_appears_meanwhile_is_not_replaced() {
     write(&store, "a", STATE).await;
     let plan = planned(&store, "a", "b").await.unwrap();
     write(&store, "b", "other").await;
-    let error = rename(&store, &name("a"), &plan, &Author::default()).await;
+    let error = carried_out(&store, "a", "b", plan).await;
     assert_eq!(kind(error), ErrorKind::PreconditionFailed);
     assert_eq!(stored(&store, "b").await.as_deref(), Some("other"));
     assert_eq!(stored(&store, "a").await.as_deref(), Some(STATE));
@@ -151,9 +162,9 @@ async fn the_source_stays_if_that_is_asked_for() {
     let store = MemoryStore::new();
     write(&store, "a", STATE).await;
     let options = RenameOptions::default().with_source_left(true);
-    let (a, b) = (name("a"), name("b"));
-    let plan = plan_rename(&store, (&a, &b), options, "run", Timestamp::UNIX_EPOCH).await.unwrap();
-    drop(rename(&store, &a, &plan, &Author::default()).await.unwrap());
+    let renaming = Renaming { options, ..renaming("a", "b") };
+    let plan = plan_rename(&store, &renaming).await.unwrap();
+    drop(rename(&store, &renaming, plan, &Author::default()).await.unwrap());
     assert_eq!(stored(&store, "a").await, stored(&store, "b").await);
 }
 
@@ -161,7 +172,7 @@ async fn the_source_stays_if_that_is_asked_for() {
 async fn an_encrypted_state_is_renamed_as_it_is_and_its_seal_is_plain() {
     let store = MemoryStore::new();
     write(&store, "a", ENCRYPTED).await;
-    assert!(seals_encrypted(&planned(&store, "a", "b").await.unwrap()));
+    assert!(planned(&store, "a", "b").await.unwrap().seals_encrypted());
     drop(renamed(&store, "a", "b").await.unwrap());
     assert_eq!(stored(&store, "b").await.as_deref(), Some(ENCRYPTED));
     assert!(seal_of(&store, "a").await.is_some());
@@ -199,7 +210,7 @@ fn the_locks_of_two_workspaces_are_taken_in_one_order() {
 async fn renamed_after(store: &MemoryStore, change: impl AsyncFnOnce(&MemoryStore)) -> Error {
     let plan = planned(store, "a", "b").await.unwrap();
     change(store).await;
-    rename(store, &name("a"), &plan, &Author::default()).await.unwrap_err()
+    carried_out(store, "a", "b", plan).await.unwrap_err()
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 //! [`Seal`] says what such a document is. The caller holds the lock of the state, and has proven
 //! that the state is in its new place.
 
+mod covered;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,8 @@ use remote_state_core::{
     SealedState, StateBytes, StateHeader, StateMeta, StateStore, Workspace, WriteMode,
     WriteOptions,
 };
+
+use self::covered::uncover;
 
 /// The most characters of a sentence.
 const LONGEST_SENTENCE: usize = 160;
@@ -26,6 +29,16 @@ pub enum Destination<'a> {
     Place(&'a str),
     /// To this workspace of the same state key.
     Workspace(&'a Workspace),
+}
+
+impl Destination<'_> {
+    /// Returns whether a seal says that the state went here.
+    pub fn is_named_by(&self, seal: &Seal) -> bool {
+        match self {
+            Self::Place(url) => seal.kind == SealKind::Moved && seal.to == *url,
+            Self::Workspace(name) => seal.kind == SealKind::Renamed && seal.to == name.as_str(),
+        }
+    }
 }
 
 /// A sealed state that is ready to be written.
@@ -74,8 +87,16 @@ impl Sealing {
         Ok(Self { seal, header, bytes })
     }
 
+    /// Returns the bytes of the sealed state.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
     /// Replaces the state, if it still is the one that was read with this description, and reads
     /// the sealed state back.
+    ///
+    /// Where the store does not check that itself, the version list shows afterwards whether
+    /// another client wrote in between; what it wrote is put back then.
     ///
     /// # Errors
     /// `PreconditionFailed` if the state was changed meanwhile, before or after it was sealed;
@@ -91,7 +112,16 @@ impl Sealing {
         let mode = replaced.etag.clone().map_or(WriteMode::Overwrite, WriteMode::Update);
         let annotations = author.annotations(&self.header, hash);
         let options = WriteOptions::from(mode).with_annotations(annotations);
-        let meta = store.write(workspace, Outgoing::from(self.bytes.clone()), &options).await?;
+        let written = store.write(workspace, Outgoing::from(self.bytes.clone()), &options).await;
+        let meta = match written {
+            // The digest is recorded after the seal, whose version then is the newest.
+            Err(error) if error.kind() == ErrorKind::DigestMismatch => {
+                uncover(store, workspace, replaced, &self.bytes, None).await?;
+                return Err(error);
+            }
+            written => written?,
+        };
+        uncover(store, workspace, replaced, &self.bytes, Some(&meta)).await?;
         let read = store.read(workspace, &ReadOptions::default().without_waiting()).await?;
         let is_there = match read {
             Some(read) => ContentHash::of(&read.collect().await?.bytes) == hash,

@@ -2,21 +2,21 @@
 
 use remote_state_core::Versions;
 
-use super::Versioned;
 use super::{
-    Addressing, BodySignature, Checksum, Creates, Dialect, SigningRegion, UnreadFiles, Updates,
+    Addressing, BodySignature, Checksum, Claims, Creates, Dialect, SigningRegion, UnreadFiles,
+    Updates, Versioned,
 };
 
 /// Returns the table of dialects as documentation shows it: in each row, each cell with the title
 /// of its column. It may change in any release.
-pub fn dialects_in_words() -> Vec<[(&'static str, String); 15]> {
+pub fn dialects_in_words() -> Vec<[(&'static str, String); 16]> {
     Dialect::ALL.iter().map(Dialect::in_words).collect()
 }
 
 impl Dialect {
     /// Returns the row in words, as documentation shows it: each cell with the title of its column,
     /// in Markdown.
-    pub(crate) fn in_words(&self) -> [(&'static str, String); 15] {
+    pub(crate) fn in_words(&self) -> [(&'static str, String); 16] {
         let hosts: Vec<_> = self.hosts.iter().map(|end| format!("`*{end}`")).collect();
         [
             ("dialect", format!("`{}`", self.label)),
@@ -66,6 +66,16 @@ impl Dialect {
             ),
             ("both, completing a multipart upload", yes_no(self.completes_conditionally)),
             ("`If-Match` on DELETE", yes_no(self.deletes_conditionally)),
+            (
+                "a release claims the lock file",
+                match self.claims {
+                    Claims::Never => "no",
+                    Claims::Quoted => "yes, quoted",
+                    Claims::Bare => "yes, bare",
+                    Claims::Unproven => "once proven",
+                }
+                .to_owned(),
+            ),
             (
                 "bucket named in",
                 match self.addressing {

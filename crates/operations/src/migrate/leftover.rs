@@ -1,0 +1,47 @@
+//! What a run has left that was stopped.
+
+use remote_state_core::{ContentHash, LockTarget, Result, Seal, StateHeader};
+
+use super::types::{Event, Left, Move, Moved, Side, StateRef, Watch};
+
+/// Finds out whether the target has what an earlier run has copied, for a source that is gone: then
+/// the run was stopped after it had deleted the source.
+///
+/// # Errors
+/// Any error of the stores.
+pub async fn was_deleted(item: &Move, watch: &dyn Watch) -> Result<Option<Moved>> {
+    let Some(found) = item.to.place().look().await? else { return Ok(None) };
+    if !item.earlier.contains(&ContentHash::of(&found.bytes).to_string()) {
+        return Ok(None);
+    }
+    release_recorded(item, watch).await?;
+    Ok(Some(Moved::already(Left::Deleted)))
+}
+
+/// Releases the locks that an earlier run may have left. Those of others stay.
+///
+/// # Errors
+/// Any error of the stores.
+pub async fn release_recorded(item: &Move, watch: &dyn Watch) -> Result<()> {
+    for (side, id) in [Side::Source, Side::Target].into_iter().zip(&item.locks) {
+        let Some(id) = id else { continue };
+        let StateRef { store, workspace } = item.side(side);
+        match store.release(workspace, &LockTarget::Id(id.clone())).await {
+            Ok(_) => watch.event(&Event::Released { side, id })?,
+            // It is another one by now.
+            Err(error) if error.holder().is_some() => {}
+            Err(error) => return Err(error.with_context("lock id", id)),
+        }
+    }
+    Ok(())
+}
+
+/// Returns whether a place has a state that is not sealed.
+///
+/// # Errors
+/// Any error of the store.
+pub async fn is_live(place: &StateRef) -> Result<bool> {
+    let found = place.place().look().await?;
+    let is_state = |bytes: &[u8]| Seal::of(bytes).is_none() && StateHeader::parse(bytes).is_ok();
+    Ok(found.is_some_and(|found| is_state(&found.bytes)))
+}
