@@ -36,6 +36,7 @@ use crate::error::{About, Failure, Outcome, about_versions, aws_command, failure
 use crate::layout::object_url;
 use crate::lock::rule::RULE;
 use crate::payload::Payload;
+use crate::payload::unread::End;
 
 /// A connection to one bucket.
 #[derive(Clone, Debug)]
@@ -309,18 +310,28 @@ impl Client {
         if size <= SMALL_BYTES {
             self.note_trip(started);
         }
+        let end = payload.close();
         let answer = sent.map_err(|error| match payload.take_broken() {
             Some((times, broken)) if times == attempts.count() => unsent(broken),
             _ => {
                 let failed = failure(self.about(operation, &self.url(key)), error);
-                // The end of a file that was not read to its end was not sent either.
                 let outcome = match failed.outcome {
-                    Outcome::Unknown if payload.hash().is_none() => Outcome::Unsent,
+                    Outcome::Unknown if end == Some(End::Withheld) => Outcome::Unsent,
                     outcome => outcome,
                 };
                 attempts.in_view_of(Failure { outcome, ..failed })
             }
         })?;
+        // A store that decodes the body names its checksum. A success without that may come from a
+        // proxy, or from a store that has kept the coding as a part of the object.
+        let is_vouched_for = match &end {
+            None => true,
+            Some(End::Withheld) => false,
+            Some(End::Given(checksum)) => answer.checksum_crc32_c.as_ref() == Some(checksum),
+        };
+        if !is_vouched_for {
+            return Err(self.stranger(operation, key));
+        }
         self.stored(operation, key, answer.e_tag, answer.version_id)
     }
 

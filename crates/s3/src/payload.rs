@@ -20,7 +20,7 @@ use remote_state_core::{
 use tokio::sync::{OnceCell, mpsc};
 use tokio::task::spawn_blocking;
 
-use self::unread::Unread;
+use self::unread::{End, Unread};
 
 /// The size up to which bytes in memory are hashed on the same thread: another one would cost more.
 const SMALL_BYTES: u64 = 256 << 10;
@@ -117,6 +117,12 @@ impl Payload {
     /// Whether this is a file that is read while it is sent.
     pub(crate) fn is_unread(&self) -> bool {
         self.0.unread.is_some()
+    }
+
+    /// Withholds the end of the body from now on, and returns whether it was sent before; `None` for
+    /// a body whose bytes were known beforehand.
+    pub(crate) fn close(&self) -> Option<End> {
+        self.0.unread.as_ref().map(Unread::close)
     }
 
     /// Computes the MD5 sum, once. A file that is sent while it is read was summed up then.

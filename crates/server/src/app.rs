@@ -31,7 +31,7 @@ pub(crate) struct App {
     pub(crate) max_state_bytes: usize,
     pub(crate) memory: Memory,
     /// The room for long states that arrive.
-    pub(crate) disk: Memory,
+    pub(crate) disk: Option<Memory>,
     pub(crate) timeouts: Timeouts,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) turns: Turns,

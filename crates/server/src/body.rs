@@ -47,8 +47,8 @@ impl Pause {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Room<'a> {
     pub(crate) memory: &'a Memory,
-    /// For bodies that are not kept in memory.
-    pub(crate) disk: &'a Memory,
+    /// For long bodies; `None` if they have to be kept in memory too.
+    pub(crate) disk: Option<&'a Memory>,
 }
 
 /// A body that has arrived.
@@ -112,11 +112,12 @@ pub(crate) async fn receive(
     }
     // Reserves memory for the whole body before it arrives. Otherwise several requests could each
     // hold a part and fail halfway.
-    let is_long = declared.is_some_and(|declared| declared > IN_MEMORY_BYTES);
+    let disk = room.and_then(|room| room.disk);
+    let is_long = disk.is_some() && declared.is_some_and(|declared| declared > IN_MEMORY_BYTES);
     let mut held_bytes = if is_long { 0 } else { declared.unwrap_or(0) };
     let mut held = room.map(|room| room.memory.hold(held_bytes)).transpose()?;
-    let mut spool = match room {
-        Some(room) if is_long => Some(Spool::begin(BytesMut::new(), declared, room.disk).await?),
+    let mut spool = match disk {
+        Some(disk) if is_long => Some(Spool::begin(BytesMut::new(), declared, disk).await?),
         _ => None,
     };
     // The length is the client's claim, so this allocates no more than a part of it beforehand.
@@ -149,13 +150,13 @@ pub(crate) async fn receive(
                 if arrived > limit_bytes as u64 {
                     return Err(too_long());
                 }
-                if let (Some(room), None, true) = (room, &spool, arrived > IN_MEMORY_BYTES) {
+                if let (Some(disk), None, true) = (disk, &spool, arrived > IN_MEMORY_BYTES) {
                     let bytes = std::mem::take(&mut bytes);
-                    spool = Some(Spool::begin(bytes, declared, room.disk).await?);
+                    spool = Some(Spool::begin(bytes, declared, disk).await?);
                     held = None;
                 }
-                if let (Some(room), Some(spool)) = (room, &mut spool) {
-                    spool.add(&data, room.disk).await?;
+                if let (Some(disk), Some(spool)) = (disk, &mut spool) {
+                    spool.add(&data, disk).await?;
                     continue;
                 }
                 let missing = ((bytes.len() + data.len()) as u64).saturating_sub(held_bytes);

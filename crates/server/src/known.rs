@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use remote_state_core::push::KnownState;
-use remote_state_core::{HeaderReader, Progress, Seal, StateHeader, StateMeta};
+use remote_state_core::push::{KnownState, NewState};
+use remote_state_core::{HeaderReader, Progress, Seal, StateHeader, StateMeta, StateSource};
 
 /// How many states are remembered. Beyond that, all are forgotten: the next write of each costs one
 /// request more.
@@ -22,19 +22,22 @@ impl Known {
 
     /// Remembers a state that was read.
     pub(crate) fn note_read(&self, name: &str, meta: &StateMeta, bytes: &[u8]) {
-        // A sealed state may not be replaced, and its header does not show that it is sealed.
-        let is_sealed = bytes.len() as u64 <= Seal::MOST_BYTES && Seal::of(bytes).is_some();
         let mut reader = HeaderReader::new();
         let header = match reader.feed(bytes) {
-            Ok(Progress::Done | Progress::NeedsMore) if !is_sealed => reader.finish().ok(),
+            Ok(Progress::Done | Progress::NeedsMore) if !is_sealed(bytes) => reader.finish().ok(),
             _ => None,
         };
         self.note(name, meta, header);
     }
 
     /// Remembers a state that was written.
-    pub(crate) fn note_written(&self, name: &str, meta: &StateMeta, header: &StateHeader) {
-        self.note(name, meta, Some(header.clone()));
+    pub(crate) fn note_written(&self, name: &str, meta: &StateMeta, new: &NewState) {
+        let is_sealed = match &new.source {
+            StateSource::Bytes(bytes) => is_sealed(bytes),
+            // Only a long state is in a file.
+            StateSource::File(_) => false,
+        };
+        self.note(name, meta, (!is_sealed).then(|| new.header.clone()));
     }
 
     pub(crate) fn forget(&self, name: &str) {
@@ -56,6 +59,11 @@ impl Known {
         // A panic cannot leave the map half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a state is sealed: it may not be replaced, and its header does not show that.
+fn is_sealed(bytes: &[u8]) -> bool {
+    bytes.len() as u64 <= Seal::MOST_BYTES && Seal::of(bytes).is_some()
 }
 
 #[cfg(test)]

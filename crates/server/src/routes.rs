@@ -90,7 +90,7 @@ async fn dispatch(
     match action {
         Action::Read => states::read(app, &name, &place, facts).await,
         Action::Write => {
-            let room = Some(body::Room { memory: &app.memory, disk: &app.disk });
+            let room = Some(body::Room { memory: &app.memory, disk: app.disk.as_ref() });
             let limit_bytes = app.max_state_bytes;
             let body = body::receive(&parts.headers, body, limit_bytes, pause, room).await?;
             write::write(app, name, place, query_id, body, facts).await

@@ -187,7 +187,8 @@ impl ServerBuilder {
             patience: self.patience,
             max_state_bytes: self.max_state_bytes,
             memory: Memory::new(self.max_held_bytes.max(self.max_state_bytes)),
-            disk: Memory::new(self.max_spooled_bytes.max(self.max_state_bytes)),
+            disk: crate::spool::is_possible()
+                .then(|| Memory::new(self.max_spooled_bytes.max(self.max_state_bytes))),
             timeouts: self.timeouts,
             telemetry: Arc::new(Telemetry::new()),
             turns: Turns::default(),

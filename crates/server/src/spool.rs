@@ -127,6 +127,17 @@ impl Spool {
     }
 }
 
+/// Returns whether this machine has a folder for files without a name.
+pub(crate) fn is_possible() -> bool {
+    let Err(error) = tempfile::tempfile() else { return true };
+    tracing::warn!(
+        error = error.to_string(),
+        folder = std::env::temp_dir().display().to_string(),
+        "no temporary file can be made: long states are kept in memory while they arrive"
+    );
+    false
+}
+
 async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, Failure> {

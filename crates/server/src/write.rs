@@ -94,11 +94,19 @@ pub(crate) async fn write(
             // Requests that write, delete, lock or unlock one state take turns in this server. The
             // lock and conditional writes exclude other clients.
             let _turn = context.turns.take(&name).await;
-            let lock = lock_for_write(&context.policy, &place, id).await?;
+            let mut lock = lock_for_write(&context.policy, &place, id.clone()).await?;
             let author = lock.author(principal);
             let known = context.known.get(&name);
-            let new = NewState::new(source, header).with_author(&author).with_known(known);
-            let written = checked_write(&context, &name, &place, &lock, &new).await;
+            let mut new = NewState::new(source, header).with_author(&author).with_known(known);
+            let mut pushed = push(&context, &place, &lock, &new).await;
+            if matches!(pushed, Err(PushError::KnownStateReplaced)) {
+                // The attempt may have taken minutes, and the lock may be another client's by now.
+                context.known.forget(&name);
+                lock = lock_for_write(&context.policy, &place, id).await?;
+                new = new.with_known(None);
+                pushed = push(&context, &place, &lock, &new).await;
+            }
+            let written = outcome(&context, &name, &lock, &new, pushed);
             drop((new, share));
             written
         })
@@ -110,19 +118,28 @@ pub(crate) async fn write(
     Ok(response)
 }
 
-async fn checked_write(
+async fn push(
     app: &App,
-    name: &str,
     place: &Place,
     lock: &HeldLock,
     new: &NewState,
-) -> Result<StateMeta, Failure> {
+) -> Result<Pushed, PushError> {
     let may_empty =
         app.policy.emptied != Emptied::Deny || Emptied::is_expected_of(lock.operation());
     let rules = PushRules::CLIENT.with_force(app.policy.force_write).with_may_empty(may_empty);
-    let pushed = place.store.push(&place.workspace, new, &rules, &lock.as_push()).await;
+    place.store.push(&place.workspace, new, &rules, &lock.as_push()).await
+}
+
+/// Remembers and reports what became of a write.
+fn outcome(
+    app: &App,
+    name: &str,
+    lock: &HeldLock,
+    new: &NewState,
+    pushed: Result<Pushed, PushError>,
+) -> Result<StateMeta, Failure> {
     match &pushed {
-        Ok(Pushed::Written { meta, .. }) => app.known.note_written(name, meta, &new.header),
+        Ok(Pushed::Written { meta, .. }) => app.known.note_written(name, meta, new),
         Ok(_) => {}
         Err(_) => app.known.forget(name),
     }

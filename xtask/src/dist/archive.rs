@@ -26,6 +26,11 @@ impl Tar {
         self.entry(&format!("{path}/"), b'5', 0o755, &[])
     }
 
+    /// Adds a folder for the temporary files of everyone.
+    pub(super) fn shared_folder(&mut self, path: &str) -> Result<()> {
+        self.entry(&format!("{path}/"), b'5', 0o1777, &[])
+    }
+
     pub(super) fn file(&mut self, path: &str, mode: u32, content: &[u8]) -> Result<()> {
         self.entry(path, b'0', mode, content)
     }

@@ -109,6 +109,8 @@ fn layer(epoch: u64, files: &[(&str, u32, Vec<u8>)]) -> Result<Vec<u8>> {
     for folder in folders {
         tar.folder(&folder)?;
     }
+    // The server keeps long states there while they arrive.
+    tar.shared_folder("tmp")?;
     for (path, mode, content) in files {
         tar.file(path, *mode, content)?;
     }

@@ -140,6 +140,9 @@ pub enum PushError {
         /// The store's description of the state.
         meta: StateMeta,
     },
+    /// The stored state is not the [known](NewState::known) one any more. Nothing was written. The
+    /// attempt may have taken minutes: look at the lock again, and push without a known state.
+    KnownStateReplaced,
     /// The store failed.
     Store(Error),
 }
@@ -151,6 +154,9 @@ impl fmt::Display for PushError {
             Self::NotComparable { error, .. } => {
                 write!(f, "the state was not written, since the stored one cannot be read: {error}")
             }
+            Self::KnownStateReplaced => {
+                f.write_str("the state was not written: another client has written since")
+            }
             Self::Store(error) => error.fmt(f),
         }
     }
@@ -159,7 +165,7 @@ impl fmt::Display for PushError {
 impl std::error::Error for PushError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Refused(_) => None,
+            Self::Refused(_) | Self::KnownStateReplaced => None,
             Self::NotComparable { error, .. } | Self::Store(error) => Some(error),
         }
     }
@@ -177,6 +183,15 @@ enum Plan {
     Keep { recorded_over: Option<DigestBefore> },
     /// Write the state. Both fields are those of [`Pushed::Written`].
     Write { overridden: Option<PushRefusal>, empties: bool },
+}
+
+/// The result of a write over the state that the caller knows.
+enum OverKnown {
+    Written(Pushed),
+    /// Another client has written since.
+    Replaced,
+    /// The stored state has to be read.
+    NotTried,
 }
 
 /// One push: the state, the workspace and the rules.
@@ -200,8 +215,10 @@ pub(crate) async fn push(
     lock: &HeldLock,
 ) -> Result<Pushed, PushError> {
     let push = Push { store, workspace, new, rules, lock };
-    if let Some(written) = push.write_over_known().await? {
-        return Ok(written);
+    match push.write_over_known().await? {
+        OverKnown::Written(written) => return Ok(written),
+        OverKnown::Replaced => return Err(PushError::KnownStateReplaced),
+        OverKnown::NotTried => {}
     }
     let may_follow = |stored: &StateHeader| {
         matches!(decide(Some(stored), &new.header, rules, lock), Ok(Verdict::Write { .. }))
@@ -265,20 +282,18 @@ pub(crate) async fn push(
 }
 
 impl Push<'_> {
-    /// Writes over the state that the caller knows, if that is still stored. `None` if the stored
-    /// state has to be read.
-    async fn write_over_known(&self) -> Result<Option<Pushed>, Error> {
+    /// Writes over the state that the caller knows, if that is still stored.
+    async fn write_over_known(&self) -> Result<OverKnown, Error> {
         let can = self.store.capabilities();
-        let Some(known) = &self.new.known else { return Ok(None) };
+        let Some(known) = &self.new.known else { return Ok(OverKnown::NotTried) };
         if !can.writes_conditionally() || can.has_digests() {
-            return Ok(None);
+            return Ok(OverKnown::NotTried);
         }
         let decided = decide(Some(&known.header), &self.new.header, self.rules, self.lock);
-        let Ok(Verdict::Write { empties }) = decided else { return Ok(None) };
+        let Ok(Verdict::Write { empties }) = decided else { return Ok(OverKnown::NotTried) };
         match self.write(WriteMode::Update(known.etag.clone())).await {
-            // Another client has written since.
-            Err(error) if error.kind() == ErrorKind::PreconditionFailed => Ok(None),
-            written => Ok(Some(Pushed::Written {
+            Err(error) if error.kind() == ErrorKind::PreconditionFailed => Ok(OverKnown::Replaced),
+            written => Ok(OverKnown::Written(Pushed::Written {
                 meta: written?,
                 overridden: None,
                 empties,

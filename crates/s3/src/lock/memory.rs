@@ -36,6 +36,11 @@ pub(crate) struct Created {
     pub(crate) text: Vec<u8>,
 }
 
+/// How many lock files are remembered, and how long the record of each may be, in bytes. Native
+/// clients write some 250.
+const MOST_CREATED: usize = 4096;
+const LONGEST_RECORD: usize = 4 << 10;
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Memory(Mutex<Remembered>);
@@ -75,8 +80,17 @@ impl Memory {
         self.lock().held.get(key).cloned()
     }
 
+    /// Remembers a lock file. Beyond the limits it is not remembered, and its release looks first.
     pub(crate) fn set_created(&self, key: &str, id: LockId, created: Created) {
-        self.lock().created.insert(key.to_owned(), (id, created));
+        let remembered = &mut self.lock().created;
+        if created.text.len() > LONGEST_RECORD {
+            remembered.remove(key);
+            return;
+        }
+        if remembered.len() >= MOST_CREATED && !remembered.contains_key(key) {
+            remembered.clear();
+        }
+        remembered.insert(key.to_owned(), (id, created));
     }
 
     /// Returns what this process created under this id, once.

@@ -11,7 +11,7 @@
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use aws_sdk_s3::primitives::{ByteStream, SdkBody};
@@ -63,10 +63,65 @@ enum Decision {
     No(Option<Error>),
 }
 
+/// Which attempt may send its end, and whether one has.
+///
+/// A client that gives an attempt up cannot tell whether the connection still takes bytes from it.
+/// So the end is handed out under this lock, and only to the attempt that was begun last.
+#[derive(Debug, Default)]
+struct Ends(Mutex<LastAttempt>);
+
+#[derive(Debug, Default)]
+struct LastAttempt {
+    number: u64,
+    /// The checksum behind the body, once the last piece may have been sent.
+    given: Option<String>,
+}
+
+impl Ends {
+    /// Begins an attempt. The earlier ones may not send their end any more.
+    fn begin(&self) -> u64 {
+        let mut last = self.lock();
+        last.number += 1;
+        last.number
+    }
+
+    /// Returns whether the attempt may send its end, and records that it does.
+    fn give(&self, attempt: u64, checksum: &str) -> bool {
+        let mut last = self.lock();
+        let is_last = last.number == attempt;
+        if is_last {
+            last.given = Some(checksum.to_owned());
+        }
+        is_last
+    }
+
+    /// Returns the checksum of the attempt that may have sent its end. No attempt sends one after
+    /// this.
+    fn close(&self) -> Option<String> {
+        let mut last = self.lock();
+        last.number += 1;
+        last.given.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LastAttempt> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What became of the end of a body.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It was not sent, and will not be.
+    Withheld,
+    /// It may have been sent, with this checksum behind it.
+    Given(String),
+}
+
 /// How a file is sent that was not read before.
 #[derive(Debug)]
 pub(crate) struct Unread {
     needs_md5: bool,
+    ends: Arc<Ends>,
     decision: watch::Receiver<Decision>,
     /// The reason of a decision against the write is taken through this.
     decide: watch::Sender<Decision>,
@@ -79,7 +134,8 @@ pub(crate) struct Release(watch::Sender<Decision>);
 /// Begins to send a file that was not read before.
 pub(crate) fn begin(needs_md5: bool) -> (Unread, Release) {
     let (decide, decision) = watch::channel(Decision::Pending);
-    (Unread { needs_md5, decision, decide: decide.clone() }, Release(decide))
+    let ends = Arc::default();
+    (Unread { needs_md5, ends, decision, decide: decide.clone() }, Release(decide))
 }
 
 impl Release {
@@ -122,15 +178,24 @@ async fn decided(
 }
 
 impl Unread {
+    /// Withholds the end of every body from now on, and returns whether it was sent before.
+    pub(super) fn close(&self) -> End {
+        self.ends.close().map_or(End::Withheld, End::Given)
+    }
+
     /// Returns the body of a request, which can be sent repeatedly.
     pub(super) fn body(&self, payload: &Payload, file: &StateFile) -> ByteStream {
         let (payload, file, needs_md5) = (payload.clone(), file.clone(), self.needs_md5);
         let (decision, decide) = (self.decision.clone(), self.decide.clone());
+        let ends = Arc::clone(&self.ends);
         ByteStream::new(SdkBody::retryable(move || {
             SdkBody::from_body_1_x(Coded {
                 payload: payload.clone(),
                 file: Some(file.clone()),
                 needs_md5,
+                ends: Arc::clone(&ends),
+                attempt: 0,
+                last: None,
                 left: file.size_bytes(),
                 coded_left: coded_bytes(file.size_bytes()),
                 incoming: None,
@@ -162,6 +227,11 @@ struct Coded {
     /// `None` once the first piece has been requested.
     file: Option<StateFile>,
     needs_md5: bool,
+    ends: Arc<Ends>,
+    /// The number of this attempt, from its first piece on.
+    attempt: u64,
+    /// The last piece, until the end may be sent.
+    last: Option<Bytes>,
     /// How many bytes of the file have not been received from the thread.
     left: u64,
     coded_left: u64,
@@ -179,45 +249,74 @@ impl Coded {
             let (sender, incoming) = mpsc::channel(PIECES_AHEAD);
             let needs_md5 = self.needs_md5;
             drop(spawn_blocking(move || read(&file, needs_md5, &sender)));
+            self.attempt = self.ends.begin();
             self.incoming = Some(incoming);
         }
-        let Some(incoming) = &mut self.incoming else { return Poll::Ready(Ok(())) };
-        // The last piece is in the channel only if the file was read to its end.
-        let is_last = self.left <= CHUNK_BYTES;
-        if is_last {
-            let decided = self.decided.get_mut().unwrap_or_else(PoisonError::into_inner);
-            match std::task::ready!(decided.poll_unpin(cx)) {
+        if self.incoming.is_none() {
+            return Poll::Ready(Ok(()));
+        }
+        let more = std::task::ready!(self.poll_received(cx));
+        if more.is_err() {
+            self.incoming = None;
+        }
+        Poll::Ready(more)
+    }
+
+    fn poll_received(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        // A decision against the write ends the body at once. The last piece waits for it.
+        let is_decided = match self.decided.get_mut() {
+            Ok(decided) => decided.poll_unpin(cx),
+            Err(poisoned) => poisoned.into_inner().poll_unpin(cx),
+        };
+        match is_decided {
+            Poll::Ready(Ok(())) => {
                 // A future is not polled again.
-                Ok(()) => *decided = std::future::ready(Ok(())).boxed(),
-                Err(error) => {
-                    self.incoming = None;
-                    return Poll::Ready(Err(error));
-                }
+                self.decided = Mutex::new(std::future::ready(Ok(())).boxed());
             }
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            Poll::Pending => {}
         }
-        match std::task::ready!(incoming.poll_recv(cx)) {
-            Some(Ok(Read::Piece(piece))) => {
-                self.left -= piece.len() as u64;
-                self.frames.push_back(format!("{:x}\r\n", piece.len()).into());
-                self.frames.push_back(piece);
-                self.frames.push_back(Bytes::from_static(b"\r\n"));
+        let broke_off = || Error::new(ErrorKind::Unexpected, "write", "reading a file broke off");
+        while self.left > 0 {
+            let Some(incoming) = &mut self.incoming else { return Poll::Ready(Err(broke_off())) };
+            let piece = match std::task::ready!(incoming.poll_recv(cx)) {
+                Some(Ok(Read::Piece(piece))) => piece,
+                Some(Ok(Read::End(_))) | None => return Poll::Ready(Err(broke_off())),
+                Some(Err(error)) => return Poll::Ready(Err(error)),
+            };
+            self.left = self.left.saturating_sub(piece.len() as u64);
+            if self.left > 0 {
+                self.push_chunk(piece);
+                return Poll::Ready(Ok(()));
             }
-            Some(Ok(Read::End(checksum))) => {
-                let checksum = BASE64.encode(checksum);
-                self.frames.push_back(format!("0\r\n{TRAILER}:{checksum}\r\n\r\n").into());
-                self.incoming = None;
-            }
-            Some(Err(error)) => {
-                self.incoming = None;
-                return Poll::Ready(Err(error));
-            }
-            None => {
-                self.incoming = None;
-                let message = "reading a file broke off";
-                return Poll::Ready(Err(Error::new(ErrorKind::Unexpected, "write", message)));
-            }
+            self.last = Some(piece);
         }
+        if is_decided.is_pending() {
+            return Poll::Pending;
+        }
+        // The checksum is in the channel only if the file was read to its end.
+        let Some(incoming) = &mut self.incoming else { return Poll::Ready(Err(broke_off())) };
+        let checksum = match std::task::ready!(incoming.poll_recv(cx)) {
+            Some(Ok(Read::End(checksum))) => BASE64.encode(checksum),
+            Some(Ok(Read::Piece(_))) | None => return Poll::Ready(Err(broke_off())),
+            Some(Err(error)) => return Poll::Ready(Err(error)),
+        };
+        if !self.ends.give(self.attempt, &checksum) {
+            let message = "this attempt was given up before its end";
+            return Poll::Ready(Err(Error::new(ErrorKind::Unavailable, "write", message)));
+        }
+        if let Some(last) = self.last.take() {
+            self.push_chunk(last);
+        }
+        self.frames.push_back(format!("0\r\n{TRAILER}:{checksum}\r\n\r\n").into());
+        self.incoming = None;
         Poll::Ready(Ok(()))
+    }
+
+    fn push_chunk(&mut self, piece: Bytes) {
+        self.frames.push_back(format!("{:x}\r\n", piece.len()).into());
+        self.frames.push_back(piece);
+        self.frames.push_back(Bytes::from_static(b"\r\n"));
     }
 }
 
@@ -315,5 +414,50 @@ mod tests {
             let (_, sent) = coded(&vec![b'x'; size], Err(no)).await;
             assert_eq!(sent.unwrap_err().message(), "no");
         }
+    }
+
+    /// Returns a file of this size, and a body for it with the first piece taken.
+    async fn begun(size: usize) -> (tempfile::NamedTempFile, Payload, Release, SdkBody) {
+        let on_disk = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(on_disk.path(), vec![b'x'; size]).unwrap();
+        let file = StateFile::open(on_disk.path()).unwrap();
+        let (unread, release) = begin(false);
+        let payload = Payload::unread(file, unread, std::iter::empty());
+        let mut body = payload.whole_body().into_inner();
+        assert!(body.frame().await.unwrap().is_ok());
+        (on_disk, payload, release, body)
+    }
+
+    #[tokio::test]
+    async fn an_attempt_that_was_given_up_never_sends_its_end() {
+        let (_on_disk, payload, release, body) = begun(700_000).await;
+        assert_eq!(payload.close(), Some(End::Withheld));
+        let sent = release.decide_while(std::future::ready(Ok(())), body.collect()).await;
+        assert!(sent.is_err());
+        assert_eq!(payload.close(), Some(End::Withheld));
+    }
+
+    #[tokio::test]
+    async fn only_the_last_attempt_sends_its_end() {
+        let (_on_disk, payload, release, first) = begun(700_000).await;
+        let mut second = payload.whole_body().into_inner();
+        assert!(second.frame().await.unwrap().is_ok());
+        let both = async { (first.collect().await.is_err(), second.collect().await.is_ok()) };
+        let (is_first_cut, is_second_whole) =
+            release.decide_while(std::future::ready(Ok(())), both).await;
+        assert!(is_first_cut && is_second_whole);
+        assert!(matches!(payload.close(), Some(End::Given(_))));
+    }
+
+    #[tokio::test]
+    async fn a_decision_against_the_write_ends_the_body_before_the_rest_is_sent() {
+        let (_on_disk, _payload, release, mut body) = begun(4 << 20).await;
+        let no = Error::new(ErrorKind::PreconditionFailed, "decide", "no");
+        release.decide_while(std::future::ready(Err(no)), tokio::task::yield_now()).await;
+        let mut frames = 1;
+        while body.frame().await.unwrap().is_ok() {
+            frames += 1;
+        }
+        assert!(frames < 10, "{frames}");
     }
 }
