@@ -97,6 +97,10 @@ fn rollback(server: &S3Server) {
     assert_eq!(moved.new.state_json("default")["remote_state"]["to"], url);
     assert!(answer["backend"].as_str().unwrap().contains(&case.place.key), "{answer}");
     case.run(moved.earlier("--rollback j")).code(0).says("all 2 states are back already");
+    assert!(is_sealed(&moved.new, "default"));
+    case.run(moved.earlier("--rollback j --clean")).code(0).says("removed the seal at `s3://");
+    assert!(moved.new.state("default").is_none() && moved.new.state("dev").is_none());
+    assert_eq!(case.place.state("default").unwrap(), state(3));
     moved.assert_free();
 }
 

@@ -83,6 +83,10 @@ pub(crate) struct MigrateHow {
     /// With `--rollback`, bring states back that were written in the new place since
     #[arg(long, requires = "rollback")]
     pub(crate) take_newer: bool,
+    /// With `--rollback`, remove the seals in the new place: whoever still uses it then plans to
+    /// create everything
+    #[arg(long, requires = "rollback")]
+    pub(crate) clean: bool,
     /// The reason, for the history
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub(crate) reason: String,
