@@ -17,7 +17,7 @@ pub(crate) struct Migrate {
     /// Set a key of the new backend, or read keys from a file; repeatable, the last one wins
     #[arg(long, value_name = "KEY=VALUE|FILE")]
     pub(crate) to_config: Vec<String>,
-    /// The kind of backend to move from, instead of that of the directory
+    /// The kind of backend to move from, instead of that of the directory; `local` for files
     #[arg(long, value_name = "TYPE", conflicts_with_all = ["backend", "backend_config", "dev"])]
     pub(crate) from: Option<String>,
     /// Set a key of the old backend, or read keys from a file; repeatable, the last one wins
