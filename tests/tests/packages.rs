@@ -22,6 +22,8 @@ fn main() -> ExitCode {
     let debian = needs(&["dpkg", "dpkg-deb", "gzip", "git"]);
     suite.test("the_debian_package_is_installed_and_its_command_runs", &debian, debian_package);
     let archive = needs(&["tar", "gzip", "git"]);
+    let lint = needs(&["lintian", "dpkg-deb", "gzip", "git"]);
+    suite.test("lintian_finds_no_error_in_the_debian_package", &lint, lintian);
     suite.test("the_image_holds_a_layer_with_the_command", &archive, image);
     suite.test("packages_made_twice_have_equal_checksums", &archive, twice);
     suite.run()
@@ -90,10 +92,11 @@ fn bash() {
 fn zsh() {
     let sandbox = Sandbox::new();
     let script = sandbox.remote_state().words("completions zsh").run().success();
-    sandbox.write("_remote-state", script.stdout());
-    let ask = "fpath=(. $fpath); autoload -Uz compinit; compinit -u -D; whence -v _remote-state";
+    sandbox.write("functions/_remote-state", script.stdout());
+    let ask = "fpath=($PWD/functions $fpath); autoload -Uz compinit; compinit -u -D; \
+               print ${_comps[remote-state]}; autoload +X _remote-state";
     let found = sandbox.command("zsh").args(["-f", "-c", ask]).run().success();
-    assert!(found.stdout().contains("function"), "{found}");
+    assert_eq!(found.stdout().trim(), "_remote-state", "{found}");
 }
 
 /// Makes packages around a script that runs the command under test, and returns their folder.
@@ -167,6 +170,13 @@ fn debian_package() {
     ] {
         assert!(system.join(file).is_file(), "{file}");
     }
+}
+
+fn lintian() {
+    let sandbox = Sandbox::new();
+    let package = with_ending(&dist(&sandbox, "packages", &[]), ".deb");
+    // The packages of the tests hold a script, so what is said of programs does not apply.
+    sandbox.command("lintian").args(["--fail-on", "error"]).arg(&package).run().success();
 }
 
 fn image() {

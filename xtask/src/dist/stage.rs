@@ -89,7 +89,7 @@ fn speaking(release: &Release<'_>, binary: &Path) -> Result<PathBuf> {
     if runs {
         return Ok(binary.to_owned());
     }
-    release.workspace.build_product_as_tested()
+    release.workspace.build_product_beside_tests()
 }
 
 fn collect(root: &Path, below: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
