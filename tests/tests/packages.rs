@@ -22,6 +22,8 @@ fn main() -> ExitCode {
     let debian = needs(&["dpkg", "dpkg-deb", "gzip", "git"]);
     suite.test("the_debian_package_is_installed_and_its_command_runs", &debian, debian_package);
     let archive = needs(&["tar", "gzip", "git"]);
+    let fedora = needs(&["rpm", "rpm2cpio", "cpio", "gzip", "git"]);
+    suite.test("the_fedora_package_holds_the_command_and_its_unit", &fedora, fedora_package);
     let lint = needs(&["lintian", "dpkg-deb", "gzip", "git"]);
     suite.test("lintian_finds_no_error_in_the_debian_package", &lint, lintian);
     suite.test("the_image_holds_a_layer_with_the_command", &archive, image);
@@ -170,6 +172,36 @@ fn debian_package() {
     ] {
         assert!(system.join(file).is_file(), "{file}");
     }
+}
+
+/// Only where `cargo xtask dist` has built its tool before: no test builds it.
+fn fedora_package() {
+    let sandbox = Sandbox::new();
+    let packages = dist(&sandbox, "packages", &[]);
+    let entries = std::fs::read_dir(&packages).expect("the folder is there");
+    let mut paths = entries.map(|entry| entry.expect("it can be read").path());
+    let Some(package) = paths.find(|path| path.extension().is_some_and(|end| end == "rpm")) else {
+        return;
+    };
+    let about = |what: &str| {
+        let rpm = sandbox.command("rpm").args(["--query", "--nosignature", what, "--package"]);
+        rpm.arg(&package).run().success().stdout().to_owned()
+    };
+    let files = about("--list");
+    for file in [
+        "/etc/remote-state/README",
+        "/usr/bin/remote-state",
+        "/usr/lib/systemd/system/remote-state@.service",
+        "/usr/share/man/man1/remote-state.1",
+        "/usr/share/zsh/site-functions/_remote-state",
+    ] {
+        assert!(files.lines().any(|line| line == file), "{file}: {files}");
+    }
+    assert!(about("--scripts").contains("systemd-sysusers"), "{}", about("--scripts"));
+    let unpack = format!("rpm2cpio '{}' | cpio -idm --quiet", package.display());
+    sandbox.command("sh").args(["-euc", &unpack]).run().success();
+    let program = sandbox.path().join("usr/bin/remote-state");
+    sandbox.command(program).words("exec --dev -- true").run().success();
 }
 
 fn lintian() {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::Result;
-use crate::dist::stage::{Stage, mode};
+use crate::dist::stage::{CONFIGURATION, Stage, mode};
 use crate::dist::{Made, Release, run_tool, set_mode, timestamp};
 use crate::workspace::on_path;
 
@@ -56,7 +56,6 @@ pub(super) fn make(release: &Release<'_>, stage: &Stage) -> Result<Made> {
     for name in ["changelog", "changelog.Debian"] {
         run_tool(Command::new("gzip").args(["-9", "-n"]).arg(doc.join(name)))?;
     }
-    put(&root.join("etc/remote-state/README"), CONFIGURATION.as_bytes(), 0o644)?;
     put(&doc.join("copyright"), COPYRIGHT.as_bytes(), 0o644)?;
 
     let control = format!(
@@ -68,7 +67,7 @@ pub(super) fn make(release: &Release<'_>, stage: &Stage) -> Result<Made> {
         depends(&std::fs::read(stage.path(Path::new("usr/bin/remote-state")))?)
     );
     put(&root.join("DEBIAN/control"), control.as_bytes(), 0o644)?;
-    put(&root.join("DEBIAN/conffiles"), b"/etc/remote-state/README\n", 0o644)?;
+    put(&root.join("DEBIAN/conffiles"), format!("/{CONFIGURATION}\n").as_bytes(), 0o644)?;
     put(&root.join("DEBIAN/postinst"), POSTINST.as_bytes(), 0o755)?;
     folders_are_readable(&root)?;
 
@@ -80,14 +79,6 @@ pub(super) fn make(release: &Release<'_>, stage: &Stage) -> Result<Made> {
     run_tool(dpkg.env("SOURCE_DATE_EPOCH", release.epoch.to_string()))?;
     Ok(Made::Files(vec![path]))
 }
-
-const CONFIGURATION: &str = "\
-Each folder here is an instance of the unit remote-state@.service, with three files:
-
-  remote-state.hcl   which bucket; see /usr/share/doc/remote-state/examples/remote-state.hcl
-  environment        credentials of the store, and REMOTE_STATE_LISTEN; mode 0600
-  token              what clients must present; mode 0600
-";
 
 const COPYRIGHT: &str = "\
 Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
