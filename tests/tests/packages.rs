@@ -22,6 +22,10 @@ fn main() -> ExitCode {
     let debian = needs(&["dpkg", "dpkg-deb", "gzip", "git"]);
     suite.test("the_debian_package_is_installed_and_its_command_runs", &debian, debian_package);
     let archive = needs(&["tar", "gzip", "git"]);
+    let fedora = needs(&["rpm", "rpm2cpio", "cpio", "gzip", "git"]);
+    suite.test("the_fedora_package_holds_the_command_and_its_unit", &fedora, fedora_package);
+    let lint = needs(&["lintian", "dpkg-deb", "gzip", "git"]);
+    suite.test("lintian_finds_no_error_in_the_debian_package", &lint, lintian);
     suite.test("the_image_holds_a_layer_with_the_command", &archive, image);
     suite.test("packages_made_twice_have_equal_checksums", &archive, twice);
     suite.run()
@@ -90,10 +94,11 @@ fn bash() {
 fn zsh() {
     let sandbox = Sandbox::new();
     let script = sandbox.remote_state().words("completions zsh").run().success();
-    sandbox.write("_remote-state", script.stdout());
-    let ask = "fpath=(. $fpath); autoload -Uz compinit; compinit -u -D; whence -v _remote-state";
+    sandbox.write("functions/_remote-state", script.stdout());
+    let ask = "fpath=($PWD/functions $fpath); autoload -Uz compinit; compinit -u -D; \
+               print ${_comps[remote-state]}; autoload +X _remote-state";
     let found = sandbox.command("zsh").args(["-f", "-c", ask]).run().success();
-    assert!(found.stdout().contains("function"), "{found}");
+    assert_eq!(found.stdout().trim(), "_remote-state", "{found}");
 }
 
 /// Makes packages around a script that runs the command under test, and returns their folder.
@@ -167,6 +172,43 @@ fn debian_package() {
     ] {
         assert!(system.join(file).is_file(), "{file}");
     }
+}
+
+/// Only where `cargo xtask dist` has built its tool before: no test builds it.
+fn fedora_package() {
+    let sandbox = Sandbox::new();
+    let packages = dist(&sandbox, "packages", &[]);
+    let entries = std::fs::read_dir(&packages).expect("the folder is there");
+    let mut paths = entries.map(|entry| entry.expect("it can be read").path());
+    let Some(package) = paths.find(|path| path.extension().is_some_and(|end| end == "rpm")) else {
+        return;
+    };
+    let about = |what: &str| {
+        let rpm = sandbox.command("rpm").args(["--query", "--nosignature", what, "--package"]);
+        rpm.arg(&package).run().success().stdout().to_owned()
+    };
+    let files = about("--list");
+    for file in [
+        "/etc/remote-state/README",
+        "/usr/bin/remote-state",
+        "/usr/lib/systemd/system/remote-state@.service",
+        "/usr/share/man/man1/remote-state.1",
+        "/usr/share/zsh/site-functions/_remote-state",
+    ] {
+        assert!(files.lines().any(|line| line == file), "{file}: {files}");
+    }
+    assert!(about("--scripts").contains("systemd-sysusers"), "{}", about("--scripts"));
+    let unpack = format!("rpm2cpio '{}' | cpio -idm --quiet", package.display());
+    sandbox.command("sh").args(["-euc", &unpack]).run().success();
+    let program = sandbox.path().join("usr/bin/remote-state");
+    sandbox.command(program).words("exec --dev -- true").run().success();
+}
+
+fn lintian() {
+    let sandbox = Sandbox::new();
+    let package = with_ending(&dist(&sandbox, "packages", &[]), ".deb");
+    // The packages of the tests hold a script, so what is said of programs does not apply.
+    sandbox.command("lintian").args(["--fail-on", "error"]).arg(&package).run().success();
 }
 
 fn image() {

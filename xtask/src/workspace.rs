@@ -68,6 +68,15 @@ impl Workspace {
         self.build(&["--workspace", "--bins", "--tests"], "remote-state")
     }
 
+    /// Builds the binary `remote-state` alone, from the build of dependencies that the tests use,
+    /// and returns its path.
+    ///
+    /// Features unify over what is built: with a test among it, here a small one, they are those of
+    /// all tests, and nothing is built twice.
+    pub(crate) fn build_product_beside_tests(&self) -> Result<PathBuf> {
+        self.build(&["--workspace", "--bins", "--test", "http"], "remote-state")
+    }
+
     /// Builds a program as it is released, which takes minutes, and returns its path.
     pub(crate) fn build_dist(&self, what: &[&str], name: &str) -> Result<PathBuf> {
         self.build(&[what, &["--profile", "dist"]].concat(), name)

@@ -33,6 +33,25 @@ pub(crate) fn summary_is_complete() {
     assert_eq!(pages, set, "docs/SUMMARY.md should list each page of docs");
 }
 
+pub(crate) fn promises_are_listed() {
+    let mut pages = Vec::new();
+    collect(Path::new("docs/concepts"), &mut pages);
+    let index = links(&read(Path::new("docs/semantics.md")));
+    let index: BTreeSet<_> = index.into_iter().map(|(_, link)| link).collect();
+    let mut missing = Vec::new();
+    for page in pages {
+        let name = page.file_name().expect("it is a file").to_string_lossy();
+        let all = anchors(&read(&page));
+        // The title of a page is a heading too, and is linked by the page alone.
+        let questions = all.iter().filter(|_| name != "shared.md").count().saturating_sub(1);
+        let listed = all.iter().filter(|a| index.contains(&format!("concepts/{name}#{a}"))).count();
+        if listed < questions {
+            missing.push(format!("{name}: {listed} of {questions} questions"));
+        }
+    }
+    assert_eq!(missing, [""; 0], "docs/semantics.md should link each question");
+}
+
 /// Returns why a link leads nowhere.
 fn fault(page: &Path, link: &str) -> Option<&'static str> {
     if link.starts_with("https://") || link.starts_with("http://") || link.starts_with("mailto:") {

@@ -68,6 +68,7 @@ fn main() -> ExitCode {
     });
     suite.test("every_link_leads_to_a_page_and_a_heading", &[], links::lead_somewhere);
     suite.test("the_summary_lists_every_page_once", &[], links::summary_is_complete);
+    suite.test("the_list_of_promises_has_every_question", &[], links::promises_are_listed);
     suite.test("the_page_of_the_server_names_every_metric_and_field", &[], server_page);
     suite.run()
 }

@@ -20,7 +20,7 @@ fn files(case: &Case<'_>) -> [(&'static str, String); 2] {
     files
 }
 
-fn migrate<'a>(case: &'a Case<'_>, words: &str) -> Cmd {
+fn migrate(case: &Case<'_>, words: &str) -> Cmd {
     let to = as_side(&case.place, "to");
     case.bare("migrate --yes --journal j --from local").args(to).words(words)
 }

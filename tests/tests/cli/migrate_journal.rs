@@ -1,6 +1,6 @@
 //! The journal of `migrate`: finishing a run, taking it back, looking at it again.
 
-use remote_state_tests::{Cmd, Place, Proxy, S3Server, Suite, block_on};
+use remote_state_tests::{Cmd, Place, Proxy, S3Server, Signal, Suite, block_on};
 use serde_json::Value;
 
 use crate::migrate::as_side;
@@ -12,6 +12,7 @@ pub(crate) fn tests(suite: &mut Suite) {
     suite.on_each_server("a_migration_is_verified_by_its_journal", &[], verify);
     suite.on_each_server("a_frozen_migration_is_taken_back", &[], frozen);
     suite.on_each_server("a_journal_of_something_else_is_refused", &[], refused);
+    suite.on_each_server("an_interrupted_migration_is_resumed", &[], interrupted);
     suite.on_emulator(
         "the_lock_of_an_unfinished_migration_is_not_released_by_mistake",
         &[],
@@ -96,6 +97,10 @@ fn rollback(server: &S3Server) {
     assert_eq!(moved.new.state_json("default")["remote_state"]["to"], url);
     assert!(answer["backend"].as_str().unwrap().contains(&case.place.key), "{answer}");
     case.run(moved.earlier("--rollback j")).code(0).says("all 2 states are back already");
+    assert!(is_sealed(&moved.new, "default"));
+    case.run(moved.earlier("--rollback j --clean")).code(0).says("removed the seal at `s3://");
+    assert!(moved.new.state("default").is_none() && moved.new.state("dev").is_none());
+    assert_eq!(case.place.state("default").unwrap(), state(3));
     moved.assert_free();
 }
 
@@ -167,6 +172,28 @@ fn refused(server: &S3Server) {
     case.run(moved.earlier("--verify j --to-config key=third.tfstate"))
         .code(2)
         .says("the journal is of other places");
+    let begun: String = journal.lines().take(2).map(|line| format!("{line}\n")).collect();
+    case.sandbox.write("begun", begun);
+    case.run(moved.earlier("--resume begun")).code(2).says("before it did anything");
+    moved.assert_free();
+}
+
+/// An interruption ends the wait for a lock, and leaves no other one.
+fn interrupted(server: &S3Server) {
+    let moved = Recorded::new(server);
+    let case = &moved.case;
+    case.place.put_state("dev", state(5));
+    let output = case.run(case.remote_state("lock -w dev")).code(0);
+    let id = output.stdout().trim().to_owned();
+    let mut waiting = moved.migrate("--lock-timeout 600s --jobs 1").start();
+    waiting.wait_for("waiting");
+    waiting.signal(Signal::INT);
+    let output = waiting.wait();
+    output.clone().code(3).says("finishing the states that are under way").says(&id);
+    assert_eq!(moved.new.state("default").unwrap(), state(3), "{output}");
+    assert!(moved.new.holder("dev").is_none() && moved.new.state("dev").is_none());
+    case.run(case.remote_state(&format!("unlock -w dev {id}"))).code(0);
+    case.run(moved.earlier("--resume j")).code(0);
     moved.assert_free();
 }
 

@@ -7,12 +7,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use remote_state_tests::{Place, Proxy, S3Server, Suite, TABLE, block_on};
+use remote_state_tests::{Place, Proxy, Running, S3Server, Suite, TABLE, block_on};
 
 use crate::migrate_journal::{Recorded, is_sealed};
 use crate::support::{Case, state};
 
 pub(crate) fn tests(suite: &mut Suite) {
+    suite.on_emulator("a_way_back_killed_before_any_request_goes_on", &[], |server| {
+        each_request_back(server, Kill::Before);
+    });
+    suite.on_emulator("a_way_back_killed_before_any_answer_goes_on", &[], |server| {
+        each_request_back(server, Kill::After);
+    });
     for (name, kill, recovery) in [
         ("a_migration_killed_before_any_request_is_resumed", Kill::Before, Recovery::Resume),
         ("a_migration_killed_before_any_request_is_taken_back", Kill::Before, Recovery::Rollback),
@@ -78,13 +84,14 @@ fn each_request<'a>(
     for number in 1.. {
         assert!(number < 200, "the migration ends");
         let moved = make();
-        if !killed_at(server, &moved, kill, number) {
+        let start = |proxy: &Proxy| moved.through(proxy, moved.migrate("")).start();
+        if !killed_at(server, &moved, kill, number, start) {
             assert!(number > 10, "it had {number} requests");
             return;
         }
         let context = format!("at request {number}");
         assert!(!(accepts(&moved.case.place) && accepts(&moved.new)), "two places {context}");
-        if std::fs::metadata(moved.case.sandbox.path().join("j")).is_err() {
+        if !is_begun(&moved) {
             // It was planning, and nothing was begun.
             assert_eq!(moved.case.place.state("default").unwrap(), state(3), "{context}");
             assert!(moved.new.state("default").is_none(), "{context}");
@@ -105,6 +112,12 @@ fn each_request<'a>(
     }
 }
 
+/// Returns whether the run had planned and recorded everything.
+fn is_begun(moved: &Recorded<'_>) -> bool {
+    let journal = std::fs::read_to_string(moved.case.sandbox.path().join("j"));
+    journal.is_ok_and(|journal| journal.contains("\"event\":\"planned\""))
+}
+
 /// Returns whether a client that takes locks can work with a state there.
 fn accepts(place: &Place<'_>) -> bool {
     let has_state = place.state("default").is_some_and(|_| !is_sealed(place, "default"));
@@ -113,8 +126,39 @@ fn accepts(place: &Place<'_>) -> bool {
     has_state && place.holder("default").is_none() && !is_locked_in_table()
 }
 
+/// Kills the way back at each of its requests, and goes on.
+fn each_request_back(server: &S3Server, kill: Kill) {
+    for number in 1.. {
+        assert!(number < 200, "the way back ends");
+        let moved = plain(server);
+        moved.case.run(moved.migrate("")).code(0);
+        let start = |proxy: &Proxy| {
+            rewritten(&moved, &server.endpoint, &proxy.url);
+            moved.earlier("--rollback j").start()
+        };
+        if !killed_at(server, &moved, kill, number, start) {
+            assert!(number > 10, "it had {number} requests");
+            return;
+        }
+        let (old, new) = (&moved.case.place, &moved.new);
+        assert!(!(accepts(old) && accepts(new)), "two places at request {number}");
+        let again = moved.earlier("--rollback j").timeout(Duration::from_secs(60));
+        let output = moved.case.run(again);
+        assert_eq!(output.status.code(), Some(0), "at request {number}: {output}");
+        assert_eq!(old.state("default").unwrap(), state(3), "at request {number}: {output}");
+        assert!(accepts(old) && is_sealed(new, "default"), "at request {number}: {output}");
+        assert!(new.holder("default").is_none(), "at request {number}: {output}");
+    }
+}
+
 /// Runs a migration and kills it at a request. Returns whether it came so far.
-fn killed_at(server: &S3Server, moved: &Recorded<'_>, kill: Kill, number: usize) -> bool {
+fn killed_at(
+    server: &S3Server,
+    moved: &Recorded<'_>,
+    kill: Kill,
+    number: usize,
+    start: impl FnOnce(&Proxy) -> Running,
+) -> bool {
     let count = Arc::new(AtomicUsize::new(0));
     let is_meant = move |_: &str| count.fetch_add(1, Ordering::SeqCst) + 1 == number;
     let (reached, stopped) = mpsc::channel();
@@ -129,13 +173,13 @@ fn killed_at(server: &S3Server, moved: &Recorded<'_>, kill: Kill, number: usize)
         Kill::Before => Proxy::before(&server.endpoint, is_meant, stop),
         Kill::After => Proxy::instead_of_answer(&server.endpoint, is_meant, stop),
     };
-    let mut running = moved.through(&proxy, moved.migrate("")).start();
+    let mut running = start(&proxy);
     loop {
         match stopped.recv_timeout(Duration::from_millis(20)) {
             Ok(()) => {
                 drop(running.kill());
                 // The rest of the run reaches the server without the proxy.
-                through_no_proxy(moved, &proxy);
+                rewritten(moved, &proxy.url, &server.endpoint);
                 return true;
             }
             Err(mpsc::RecvTimeoutError::Timeout) if running.is_running() => {}
@@ -147,11 +191,10 @@ fn killed_at(server: &S3Server, moved: &Recorded<'_>, kill: Kill, number: usize)
     }
 }
 
-/// Lets the journal name the server itself.
-fn through_no_proxy(moved: &Recorded<'_>, proxy: &Proxy) {
+/// Replaces a URL in the journal.
+fn rewritten(moved: &Recorded<'_>, from: &str, to: &str) {
     let path = moved.case.sandbox.path().join("j");
     if let Ok(journal) = std::fs::read_to_string(&path) {
-        let journal = journal.replace(&proxy.url, &moved.case.server.endpoint);
-        std::fs::write(&path, journal).expect("the journal is a file");
+        std::fs::write(&path, journal.replace(from, to)).expect("the journal is a file");
     }
 }

@@ -236,6 +236,8 @@ fn interrupted(server: &S3Server) {
     let mut waiting = case.remote_state(words).start();
     waiting.wait_until("the first lock is taken", || case.place.holder("dev").is_some());
     waiting.wait_for("waiting");
+    let info = case.place.holder("dev").expect("it is taken").info;
+    assert_eq!(info, "unfinished rename: `remote-state workspace rename dev prod` again");
     waiting.signal(Signal::INT);
     waiting.wait().code(130);
     assert!(case.place.holder("dev").is_none(), "the first lock is left");

@@ -177,7 +177,9 @@ pub(crate) fn tests(suite: &mut Suite) {
         assert_eq!(json["deleted"][0], "dev");
         case.run(case.remote_state("undelete -w dev --yes")).code(0);
         assert_eq!(case.place.state("dev").unwrap(), state(5));
-        case.run(case.remote_state("workspace list --deleted")).code(0).says("no workspace");
+        case.run(case.remote_state("workspace list --deleted"))
+            .code(0)
+            .says("no deleted workspace");
     });
     suite.on_each_server("undelete_brings_the_last_state_back", &[], |server| {
         let case = versioned(server);

@@ -72,7 +72,7 @@ pub(crate) fn tests(suite: &mut Suite) {
                 case.remote_state("workspace delete dev --yes"),
                 5,
                 "",
-                "error: workspace `dev` still tracks resources, which nothing would manage any \
+                "error: workspace `dev` still tracks resources, which no client would manage any \
                  more\n  state  s3://BUCKET/env:/dev/KEY\n\nhint: destroy them first, or pass \
                  `--force`\n",
             );

@@ -2,6 +2,7 @@
 //! emulator, which the suite `oss_judges` checks.
 
 mod locks;
+mod migrated;
 mod operations;
 mod project;
 mod states;
@@ -15,5 +16,6 @@ fn main() -> ExitCode {
     states::add(&mut suite);
     locks::add(&mut suite);
     operations::add(&mut suite);
+    migrated::add(&mut suite);
     suite.run()
 }

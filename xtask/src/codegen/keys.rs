@@ -13,15 +13,8 @@ pub(super) fn page(provider: &Value) -> String {
          `remote-state.hcl`. `--backend-config KEY=VALUE` sets a key for one run, and \
          `remote-state config show` says where each value comes from."
     )));
-    page.push_str(&format!("\n{}", table(provider)));
-    let secrets: Vec<_> = array(&provider["keys"])
-        .iter()
-        .filter(|key| key["secret"] == true)
-        .map(|key| format!("`{}`", text(&key["name"])))
-        .collect();
-    if !secrets.is_empty() {
-        let line = format!("The values of {} are never shown.", secrets.join(", "));
-        page.push_str(&format!("\n{}", prose(&line)));
+    for key in array(&provider["keys"]) {
+        page.push_str(&format!("\n## `{}`\n\n{}", text(&key["name"]), prose(&facts(key))));
     }
     let refused = array(&provider["refused"]);
     if !refused.is_empty() {
@@ -33,15 +26,37 @@ pub(super) fn page(provider: &Value) -> String {
     page
 }
 
+/// Returns what there is to say of a key, so that each has a heading that can be linked.
+fn facts(key: &Value) -> String {
+    let [_, kind, default, environment, meaning] = row(key);
+    let mut facts = vec![kind];
+    match default.as_str() {
+        "" => {}
+        "required" => facts.push(default),
+        _ => facts.push(format!("default {default}")),
+    }
+    if key["secret"] == true {
+        facts.push("never shown".to_owned());
+    }
+    let mut text = format!("{meaning}\n\nType: {}.", facts.join(", "));
+    if !environment.is_empty() {
+        text.push_str(&format!(" Environment: {environment}."));
+    }
+    if !array(&key["aliases"]).is_empty() {
+        text.push_str(&format!(" Older name: {}.", names(&key["aliases"])));
+    }
+    text
+}
+
 /// Returns the table of a provider's keys.
 pub(super) fn table(provider: &Value) -> String {
     rows(
         &["key", "type", "default", "environment", "meaning"],
-        array(&provider["keys"]).iter().map(row),
+        array(&provider["keys"]).iter().map(|key| row(key).to_vec()),
     )
 }
 
-fn row(key: &Value) -> Vec<String> {
+fn row(key: &Value) -> [String; 5] {
     let mut name = format!("`{}`", text(&key["name"]));
     if !array(&key["aliases"]).is_empty() {
         name.push_str(&format!(", older {}", names(&key["aliases"])));
@@ -55,5 +70,5 @@ fn row(key: &Value) -> Vec<String> {
     if let Some(instead) = key["deprecated"].as_str() {
         meaning.push_str(&format!(" Deprecated: {}.", cell(instead)));
     }
-    vec![name, text(&key["type"]).to_owned(), default, names(&key["environment"]), meaning]
+    [name, text(&key["type"]).to_owned(), default, names(&key["environment"]), meaning]
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::markdown::{NOTICE, array, cell, prose, table, text};
+use super::markdown::{NOTICE, anchor, array, cell, prose, table, text};
 
 pub(super) fn exit_codes(tables: &Value) -> String {
     let intro = prose(
@@ -43,7 +43,9 @@ fn of_keys(tables: &Value) -> Vec<Vec<String>> {
     for provider in array(&tables["providers"]) {
         for key in array(&provider["keys"]) {
             for variable in array(&key["environment"]) {
-                let of = format!("`{}` of `{}`", text(&key["name"]), text(&provider["name"]));
+                let (name, provider) = (text(&key["name"]), text(&provider["name"]));
+                let page = format!("keys-{provider}.md#{}", anchor(name));
+                let of = format!("[`{name}` of `{provider}`]({page})");
                 variables.entry(text(variable)).or_default().push(of);
             }
         }

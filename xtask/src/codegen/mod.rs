@@ -32,7 +32,7 @@ pub(crate) struct Args {
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let binary = match &args.binary {
         Some(binary) => binary.clone(),
-        None => workspace.build_product_as_tested()?,
+        None => workspace.build_product_beside_tests()?,
     };
     let files = Files::render(workspace.root(), &tables(&binary)?)?;
     if args.check {
@@ -54,7 +54,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
 
 /// Returns a line for each file that is not as it would be written, with what mends it.
 pub(crate) fn violations(workspace: &Workspace) -> Result<Vec<String>> {
-    let binary = workspace.build_product_as_tested()?;
+    let binary = workspace.build_product_beside_tests()?;
     Ok(Files::render(workspace.root(), &tables(&binary)?)?.violations())
 }
 

@@ -126,6 +126,9 @@ fn in_archive(file: &Path) -> Option<String> {
     if file.starts_with("usr/bin") || file.starts_with("usr/share/doc") {
         return Some(name.to_owned());
     }
+    if file.starts_with("etc") {
+        return None;
+    }
     if file.starts_with("usr/share/man") {
         return Some(format!("man/{name}"));
     }

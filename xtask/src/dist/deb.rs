@@ -4,12 +4,15 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::Result;
-use crate::dist::stage::{Stage, mode};
-use crate::dist::{Made, Release, run_tool, set_mode};
+use crate::dist::stage::{CONFIGURATION, Stage, mode};
+use crate::dist::{Made, Release, run_tool, set_mode, timestamp};
 use crate::workspace::on_path;
 
 /// The revision of the package.
 const REVISION: u32 = 1;
+
+/// Whoever publishes the package puts a name here.
+const MAINTAINER: &str = "the remote-state contributors <remote-state@example.invalid>";
 
 const DESCRIPTION: &str = "\
 Description: state of Terraform and OpenTofu in object stores
@@ -48,22 +51,23 @@ pub(super) fn make(release: &Release<'_>, stage: &Stage) -> Result<Made> {
     for page in stage.files.iter().filter(|file| file.starts_with("usr/share/man")) {
         run_tool(Command::new("gzip").args(["-9", "-n"]).arg(root.join(page)))?;
     }
-    let changes = root.join("usr/share/doc/remote-state/changelog");
-    run_tool(Command::new("gzip").args(["-9", "-n"]).arg(changes))?;
-    put(&root.join("etc/remote-state/README"), CONFIGURATION.as_bytes(), 0o644)?;
-    let copyright = root.join("usr/share/doc/remote-state/copyright");
-    put(&copyright, COPYRIGHT.as_bytes(), 0o644)?;
+    let doc = root.join("usr/share/doc/remote-state");
+    put(&doc.join("changelog.Debian"), changelog(release).as_bytes(), 0o644)?;
+    for name in ["changelog", "changelog.Debian"] {
+        run_tool(Command::new("gzip").args(["-9", "-n"]).arg(doc.join(name)))?;
+    }
+    put(&doc.join("copyright"), COPYRIGHT.as_bytes(), 0o644)?;
 
     let control = format!(
         "Package: remote-state\nVersion: {}-{REVISION}\nArchitecture: {architecture}\nMaintainer: \
-         the remote-state authors <remote-state@example.invalid>\nInstalled-Size: {}\n\
+         {MAINTAINER}\nInstalled-Size: {}\n\
          {}Recommends: ca-certificates\nSection: admin\nPriority: optional\n{DESCRIPTION}",
         release.version,
         size.div_ceil(1024),
         depends(&std::fs::read(stage.path(Path::new("usr/bin/remote-state")))?)
     );
     put(&root.join("DEBIAN/control"), control.as_bytes(), 0o644)?;
-    put(&root.join("DEBIAN/conffiles"), b"/etc/remote-state/README\n", 0o644)?;
+    put(&root.join("DEBIAN/conffiles"), format!("/{CONFIGURATION}\n").as_bytes(), 0o644)?;
     put(&root.join("DEBIAN/postinst"), POSTINST.as_bytes(), 0o755)?;
     folders_are_readable(&root)?;
 
@@ -76,20 +80,12 @@ pub(super) fn make(release: &Release<'_>, stage: &Stage) -> Result<Made> {
     Ok(Made::Files(vec![path]))
 }
 
-const CONFIGURATION: &str = "\
-Each folder here is an instance of the unit remote-state@.service, with three files:
-
-  remote-state.hcl   which bucket; see /usr/share/doc/remote-state/examples/remote-state.hcl
-  environment        credentials of the store, and REMOTE_STATE_LISTEN; mode 0600
-  token              what clients must present; mode 0600
-";
-
 const COPYRIGHT: &str = "\
 Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
 Upstream-Name: remote-state
 
 Files: *
-Copyright: the remote-state authors
+Copyright: 2026 the remote-state contributors
 License: MIT or Apache-2.0
 
 License: MIT
@@ -101,6 +97,28 @@ License: Apache-2.0
  THIRD-PARTY.md beside this file has the licences of everything that is
  linked into the program.
 ";
+
+/// Returns the changelog of the package; what changed in the program is in one of its own.
+fn changelog(release: &Release<'_>) -> String {
+    format!(
+        "remote-state ({}-{REVISION}) unstable; urgency=medium\n\n  * New release.\n\n -- \
+         {MAINTAINER}  {}\n",
+        release.version,
+        mail_date(release.epoch)
+    )
+}
+
+/// Returns a day as Debian's changelogs write it.
+fn mail_date(epoch: u64) -> String {
+    let days = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    let months =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let time = timestamp(epoch);
+    let month: usize = time[5..7].parse().unwrap_or(1);
+    // The first day of 1970 was a Thursday.
+    let day = days[usize::try_from(epoch / 86_400 % 7).unwrap_or(0)];
+    format!("{day}, {} {} {} {} +0000", &time[8..10], months[month - 1], &time[..4], &time[11..19])
+}
 
 /// Returns the place of a file as Debian wants it.
 fn in_debian(file: &Path) -> &Path {
@@ -171,5 +189,11 @@ mod tests {
     fn the_newest_glibc_is_found_and_a_script_needs_none() {
         assert_eq!(glibc(b"\0GLIBC_2.2.5\0GLIBC_2.34\0GLIBC_2.9\0"), Some(34));
         assert_eq!(depends(b"#!/bin/sh\n"), "");
+    }
+
+    #[test]
+    fn a_date_has_its_day_of_the_week() {
+        assert_eq!(mail_date(1_795_809_600), "Fri, 27 Nov 2026 20:00:00 +0000");
+        assert_eq!(mail_date(0), "Thu, 01 Jan 1970 00:00:00 +0000");
     }
 }

@@ -1,7 +1,7 @@
 //! The package for Fedora and its kin, by `cargo-generate-rpm`.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::Result;
@@ -55,10 +55,11 @@ fn manifest(release: &Release<'_>, stage: &Stage) -> Result<String> {
         let is_doc = file.starts_with("usr/share/doc") || file.starts_with("usr/share/man");
         writeln!(
             text,
-            "  {{ source = \"{}\", dest = \"/{}\", mode = \"{:o}\", doc = {is_doc} }},",
+            "  {{ source = \"{}\", dest = \"/{}\", mode = \"{:o}\", doc = {is_doc}, config = {} }},",
             stage.path(file).display(),
-            file.display(),
-            mode(file)
+            in_fedora(file).display(),
+            mode(file),
+            file.starts_with("etc")
         )?;
     }
     text.push_str("]\n");
@@ -67,6 +68,14 @@ fn manifest(release: &Release<'_>, stage: &Stage) -> Result<String> {
         writeln!(text, "\n[package.metadata.generate-rpm.requires]\nglibc = \">= 2.{minor}\"")?;
     }
     Ok(text)
+}
+
+/// Returns the place of a file as Fedora wants it.
+fn in_fedora(file: &Path) -> PathBuf {
+    match file.strip_prefix("usr/share/zsh/vendor-completions") {
+        Ok(name) => Path::new("usr/share/zsh/site-functions").join(name),
+        Err(_) => file.to_owned(),
+    }
 }
 
 fn architecture(target: &str) -> Option<&'static str> {

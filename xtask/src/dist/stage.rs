@@ -15,6 +15,17 @@ pub(super) const COMPLETIONS: [(&str, &str); 5] = [
     ("powershell", "usr/share/remote-state/completions/remote-state.ps1"),
 ];
 
+/// The file that keeps the folder of configurations, and says what belongs there.
+pub(super) const CONFIGURATION: &str = "etc/remote-state/README";
+
+const ABOUT_CONFIGURATION: &str = "\
+Each folder here is an instance of the unit remote-state@.service, with three files:
+
+  remote-state.hcl   which bucket; see /usr/share/doc/remote-state/examples/remote-state.hcl
+  environment        credentials of the store, and REMOTE_STATE_LISTEN; mode 0600
+  token              what clients must present; mode 0600
+";
+
 const DOC: &str = "usr/share/doc/remote-state";
 
 /// A folder laid out like the root of a system.
@@ -50,6 +61,7 @@ impl Stage {
         stage.copy(&systemd.join("remote-state.conf"), users)?;
         let example = format!("{DOC}/examples/remote-state.hcl");
         stage.copy(&systemd.join("remote-state.hcl"), &example)?;
+        stage.write(CONFIGURATION, ABOUT_CONFIGURATION)?;
         let third_party = licences::page(release.workspace, &release.target)?;
         stage.write(&format!("{DOC}/THIRD-PARTY.md"), third_party)?;
         let mut files = Vec::new();
@@ -89,7 +101,7 @@ fn speaking(release: &Release<'_>, binary: &Path) -> Result<PathBuf> {
     if runs {
         return Ok(binary.to_owned());
     }
-    release.workspace.build_product_as_tested()
+    release.workspace.build_product_beside_tests()
 }
 
 fn collect(root: &Path, below: &Path, files: &mut Vec<PathBuf>) -> Result<()> {

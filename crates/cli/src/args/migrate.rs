@@ -17,7 +17,7 @@ pub(crate) struct Migrate {
     /// Set a key of the new backend, or read keys from a file; repeatable, the last one wins
     #[arg(long, value_name = "KEY=VALUE|FILE")]
     pub(crate) to_config: Vec<String>,
-    /// The kind of backend to move from, instead of that of the directory
+    /// The kind of backend to move from, instead of that of the directory; `local` for files
     #[arg(long, value_name = "TYPE", conflicts_with_all = ["backend", "backend_config", "dev"])]
     pub(crate) from: Option<String>,
     /// Set a key of the old backend, or read keys from a file; repeatable, the last one wins
@@ -83,6 +83,10 @@ pub(crate) struct MigrateHow {
     /// With `--rollback`, bring states back that were written in the new place since
     #[arg(long, requires = "rollback")]
     pub(crate) take_newer: bool,
+    /// With `--rollback`, remove the seals in the new place: whoever still uses it then plans to
+    /// create everything
+    #[arg(long, requires = "rollback")]
+    pub(crate) clean: bool,
     /// The reason, for the history
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub(crate) reason: String,

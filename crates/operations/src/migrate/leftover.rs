@@ -1,8 +1,11 @@
 //! What a run has left that was stopped.
 
-use remote_state_core::{ContentHash, LockTarget, Result, Seal, StateHeader};
+use remote_state_core::{
+    ContentHash, LockInfo, LockTarget, LockWaiting, Result, Seal, StateHeader, StateStoreExt as _,
+};
 
-use super::types::{Event, Left, Move, Moved, Side, StateRef, Watch};
+use super::types::{Event, Left, MigrateOptions, Move, Moved, Run, Side, StateRef, Watch};
+use crate::seal::Destination;
 
 /// Finds out whether the target has what an earlier run has copied, for a source that is gone: then
 /// the run was stopped after it had deleted the source.
@@ -44,4 +47,40 @@ pub async fn is_live(place: &StateRef) -> Result<bool> {
     let found = place.place().look().await?;
     let is_state = |bytes: &[u8]| Seal::of(bytes).is_none() && StateHeader::parse(bytes).is_ok();
     Ok(found.is_some_and(|found| is_state(&found.bytes)))
+}
+
+/// Deletes the seal at the target of a migration that was taken back, under its lock. Anything else
+/// that is there stays. Returns whether there was such a seal.
+///
+/// # Errors
+/// `LockHeld` if the target is locked; any error of the store.
+pub async fn remove_seal(
+    item: &Move,
+    options: &MigrateOptions,
+    run: &Run,
+    waiting: &dyn LockWaiting,
+) -> Result<bool> {
+    let StateRef { store, workspace } = &item.to;
+    let source = item.from.url();
+    let is_seal = async || -> Result<bool> {
+        let found = item.to.place().look().await?;
+        let seal = found.and_then(|found| Seal::of(&found.bytes));
+        Ok(seal.is_some_and(|seal| Destination::Place(&source).is_named_by(&seal)))
+    };
+    if !is_seal().await? {
+        return Ok(false);
+    }
+    let work = async {
+        if !is_seal().await? {
+            return Ok(false);
+        }
+        store.delete(workspace).await?;
+        Ok(true)
+    };
+    if !store.capabilities().has_locks() {
+        return work.await;
+    }
+    let (who, version) = (run.author.who.clone(), run.version.clone());
+    let info = LockInfo::new("migration clean-up", who, version, run.now)?;
+    store.with_lock(workspace, &info, options.lock_wait, waiting, work).await
 }

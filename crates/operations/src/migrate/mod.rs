@@ -14,7 +14,7 @@ mod tests;
 mod types;
 mod verify;
 
-pub use self::leftover::{is_live, release_recorded, was_deleted};
+pub use self::leftover::{is_live, release_recorded, remove_seal, was_deleted};
 pub use self::run::{migrate, plan};
 pub use self::types::{
     Event, Left, MigrateOptions, Move, Moved, Run, Side, SourceMode, StateFacts, StateRef, Watch,

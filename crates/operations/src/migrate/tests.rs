@@ -351,12 +351,24 @@ struct Alias {
     /// Ignores the conditions of writes over a state.
     is_loose: bool,
     before_write: Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>,
+    /// What is stored instead of what is written.
+    damage: Option<&'static str>,
+    /// Whether nothing can be deleted.
+    keeps_all: bool,
 }
 
 impl Alias {
     fn of(inner: &Store, name: &'static str) -> Self {
         let (inner, capabilities) = (inner.clone(), inner.capabilities());
-        Self { inner, name, capabilities, is_loose: false, before_write: Arc::default() }
+        Self {
+            inner,
+            name,
+            capabilities,
+            is_loose: false,
+            before_write: Arc::default(),
+            damage: None,
+            keeps_all: false,
+        }
     }
 
     fn with(mut self, capabilities: Capabilities) -> Self {
@@ -424,10 +436,17 @@ impl StateStore for Alias {
         if self.is_loose {
             options.mode = WriteMode::Overwrite;
         }
+        let outgoing = match self.damage {
+            Some(damage) => Outgoing::from(Bytes::from(damage)),
+            None => outgoing,
+        };
         self.inner.write(workspace, outgoing, &options).await
     }
 
     async fn delete(&self, workspace: &Workspace) -> Result<()> {
+        if self.keeps_all {
+            return Err(Error::new(ErrorKind::PermissionDenied, "delete", "no"));
+        }
         self.inner.delete(workspace).await
     }
 
@@ -598,4 +617,29 @@ async fn an_old_place_that_went_on_is_the_truth_when_a_copy_is_taken_back() {
     drop(migrate(&back, &options, &run(), &Seen::default(), &Patience).await.unwrap());
     assert_eq!(stored(&old).await, Some(newer));
     assert_eq!(seal_of(&new).await.unwrap().to, "memory://old/default");
+}
+
+#[tokio::test]
+async fn a_copy_that_reads_as_something_else_is_taken_back() {
+    let (old, inner) = pair();
+    write(&old, STATE);
+    let new = Alias { damage: Some("damaged"), ..Alias::of(&inner, "new") }.store();
+    let error = moved(&old, &new).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PreconditionFailed);
+    says(&error, "was written, and reads as something else");
+    says(&error, "the copy was taken back");
+    assert_eq!((stored(&old).await.as_deref(), stored(&inner).await), (Some(STATE), None));
+    assert_free([&old, &new]).await;
+}
+
+#[tokio::test]
+async fn a_wrong_copy_that_cannot_be_taken_back_stays_locked() {
+    let (old, inner) = pair();
+    write(&old, STATE);
+    let damaging = Alias { damage: Some("damaged"), ..Alias::of(&inner, "new") };
+    let new = Alias { keeps_all: true, ..damaging }.store();
+    let error = moved(&old, &new).await.unwrap_err();
+    let lock = holder(&new).await.expect("nobody may use it");
+    says(&error, &format!("the lock `{}` of `alias://new/default` is still held", lock.id));
+    assert_eq!(stored(&old).await.as_deref(), Some(STATE));
 }

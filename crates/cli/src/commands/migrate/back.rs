@@ -3,7 +3,7 @@
 use remote_state::{Error, ErrorKind};
 use remote_state_operations::migrate::journal::{Entry, Item, Journal, Purpose, Recorded};
 use remote_state_operations::migrate::{
-    Left, Move, Moved, SourceMode as Mode, Watch, is_live, migrate, release_recorded,
+    Left, Move, Moved, SourceMode as Mode, Watch, is_live, migrate, release_recorded, remove_seal,
 };
 use remote_state_operations::transfer::COMPARE;
 
@@ -30,9 +30,9 @@ impl Migration<'_> {
         }
         let ui = &self.session.ui;
         let all = recorded.items.len();
-        if planned.is_empty() {
+        if planned.is_empty() && !args.how.clean {
             ui.done(&format!("all {all} states are back already"));
-        } else {
+        } else if !planned.is_empty() {
             let (from, to) = (&self.target.store, &self.session.store);
             let question = format!(
                 "This brings {} states back from `{from}` to `{to}`, and stops every client of \
@@ -47,11 +47,34 @@ impl Migration<'_> {
             self.back_one(planned, journal, waiting).await
         };
         let (outcomes, left) = self.each(planned, journal, Purpose::Rollback, work).await?;
+        let is_back = left.is_none() && outcomes.iter().all(|outcome| outcome.result.is_ok());
+        if args.how.clean && is_back {
+            self.clean(recorded, args).await?;
+        }
         let source = (self.session.provider.spec().scheme, &self.session.config);
-        if left.is_none() && outcomes.iter().all(|outcome| outcome.result.is_ok()) {
+        if is_back {
             self.tell_what_next(source.0, source.1);
         }
         self.end(&outcomes, left, journal, Purpose::Rollback, source)
+    }
+
+    /// Removes the seals in the new place.
+    async fn clean(&self, recorded: &Recorded, args: &Migrate) -> Result<(), Failure> {
+        let ui = &self.session.ui;
+        let question = format!(
+            "This removes the seals at `{}`: whoever still uses that place plans to create \
+             everything.",
+            self.target.store
+        );
+        agreed(self.session, question, args.how.yes).await?;
+        let waiting = Waiting::new(ui.clone(), self.options.lock_wait.timeout);
+        for item in &recorded.items {
+            let way = self.way(item)?;
+            if remove_seal(&way, &self.options, &self.run, &waiting).await? {
+                ui.done(&format!("removed the seal at `{}`", way.to.url()));
+            }
+        }
+        Ok(())
     }
 
     /// Returns the way of a state back. Its source is the new place.

@@ -22,7 +22,7 @@ fn of_spaces(config: &ResolvedConfig) -> Vec<String> {
     for name in ["bucket", "key", "workspace_key_prefix", "acl", "profile"] {
         let sourced = config.named(name).filter(|sourced| sourced.origin != Origin::Default);
         if let Some(sourced) = sourced {
-            set(name, &written(&sourced.value));
+            set(name, &written(config, name, &sourced.value));
         }
     }
     let endpoint = match text("endpoint") {
@@ -35,7 +35,8 @@ fn of_spaces(config: &ResolvedConfig) -> Vec<String> {
     }
     // The region is in the host's name, and here it is only a part of the signature.
     set("region", "\"us-east-1\"");
-    let locks = config.named("use_lockfile").map(|sourced| written(&sourced.value));
+    let locks = config.named("use_lockfile");
+    let locks = locks.map(|sourced| written(config, "use_lockfile", &sourced.value));
     set("use_lockfile", locks.as_deref().unwrap_or("true"));
     for check in [
         "skip_credentials_validation",
@@ -76,7 +77,7 @@ fn of_config(scheme: &str, config: &ResolvedConfig) -> Vec<String> {
         let indent = if object.is_some() { "      " } else { "    " };
         lines.push(match key.secret {
             true => format!("{indent}# {name}: {}", instead(key)),
-            false => format!("{indent}{name} = {}", written(&sourced.value)),
+            false => format!("{indent}{name} = {}", written(config, key.name, &sourced.value)),
         });
     }
     close(&mut lines, object);
@@ -98,12 +99,12 @@ fn instead(key: &ConfigKeySpec) -> String {
     }
 }
 
-/// Returns a value as HCL has it.
-pub(super) fn written(value: &ConfigValue) -> String {
+/// Returns a value as HCL has it. A password in a URL is left out.
+pub(super) fn written(config: &ResolvedConfig, name: &str, value: &ConfigValue) -> String {
     match value {
         ConfigValue::Bool(value) => value.to_string(),
         ConfigValue::Number(text) => text.clone(),
-        ConfigValue::String(text) => quoted(text),
+        ConfigValue::String(_) => quoted(&config.shown(name).unwrap_or_default()),
         ConfigValue::List(texts) => {
             let texts: Vec<_> = texts.iter().map(|text| quoted(text)).collect();
             format!("[{}]", texts.join(", "))
@@ -173,6 +174,7 @@ mod tests {
             ("endpoints.s3", "http://127.0.0.1:9000"),
             ("access_key", "id"),
             ("secret_key", "hunter2"),
+            ("http_proxy", "http://me:hunter2@proxy:8080"),
         ];
         let text = block("s3", &pairs);
         for line in [

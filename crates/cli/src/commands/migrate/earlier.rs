@@ -72,6 +72,11 @@ pub(super) async fn run(
     }
     // From here on no other run may write it; and it may have been written since it was read.
     let (journal, recorded) = Journal::open(&whole)?;
+    if !recorded.is_whole {
+        return Err(Error::config("the run of this journal was stopped before it did anything")
+            .with_hint("begin a new migration")
+            .into());
+    }
     if args.earlier.rollback.is_some() {
         migration.bring_back(&recorded, &journal, args).await
     } else {

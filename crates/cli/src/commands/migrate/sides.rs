@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use remote_state::config::{Environment, ResolvedConfig};
+use remote_state::config::{ConfigValue, Environment, ResolvedConfig};
 use remote_state::directory::{DirectoryOptions, Discovered, OptionNames};
 use remote_state::{Error, StateStore};
 use serde_json::{Map, Value, json};
@@ -94,13 +94,17 @@ pub(super) fn to_json(scheme: &str, config: &ResolvedConfig) -> Value {
     let configured = config
         .iter()
         .filter(|(key, value)| !key.secret && value.origin.is_of_configuration())
-        .map(|(key, value)| {
+        .filter_map(|(key, value)| {
             // As on the command line, where a text has no quotes.
             let text = match &value.value {
-                remote_state::config::ConfigValue::String(text) => text.clone(),
-                other => written(other),
+                // A URL with a password in it is to be given again.
+                ConfigValue::String(text) if config.shown(key.name).as_ref() != Some(text) => {
+                    return None;
+                }
+                ConfigValue::String(text) => text.clone(),
+                other => written(config, key.name, other),
             };
-            (key.name.to_owned(), Value::from(text))
+            Some((key.name.to_owned(), Value::from(text)))
         });
     json!({"backend": scheme, "config": configured.collect::<Map<_, _>>()})
 }

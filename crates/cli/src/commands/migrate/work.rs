@@ -27,11 +27,8 @@ impl Migration<'_> {
         args: &Migrate,
     ) -> Result<(), Failure> {
         let begin = self.begin_entry(Purpose::Migrate, args);
+        journal.write(&Entry::Begin(Box::new(begin)))?;
         for planned in planned {
-            // The line with which the run begins is the first one.
-            if planned.number == 0 {
-                journal.write(&Entry::Begin(Box::new(begin.clone())))?;
-            }
             journal.write(&Entry::Item {
                 n: planned.number,
                 source: planned.item.from.url(),
@@ -40,7 +37,7 @@ impl Migration<'_> {
                 size: planned.size_bytes.unwrap_or_default(),
             })?;
         }
-        Ok(())
+        Ok(journal.write(&Entry::Planned { items: planned.len() as u64 })?)
     }
 
     /// Moves the states. An interruption ends the run after those that are under way.

@@ -125,6 +125,11 @@ pub enum Entry {
         /// The length in bytes.
         size: u64,
     },
+    /// All states are recorded, and nothing is begun yet.
+    Planned {
+        /// How many there are.
+        items: u64,
+    },
     /// A lock is about to be taken.
     Locking {
         /// The number of the state.
@@ -203,7 +208,9 @@ impl Entry {
     /// Returns whether the line has to be on the disk before the run goes on.
     pub(super) fn is_synced(&self) -> bool {
         match self {
-            Self::Begin(_) | Self::Locking { .. } | Self::End { .. } => true,
+            Self::Planned { .. } | Self::Locking { .. } | Self::End { .. } => true,
+            // The states of a new run follow, and a line that is synced after them.
+            Self::Begin(begin) => begin.purpose != Purpose::Migrate,
             Self::Doing { step, .. } | Self::Did { step, .. } => is_change(step),
             _ => false,
         }

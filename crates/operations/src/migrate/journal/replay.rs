@@ -15,6 +15,8 @@ pub struct Recorded {
     pub begin: Begin,
     /// The states, by their numbers.
     pub items: Vec<Item>,
+    /// Whether the run recorded all its states; if not, it did nothing.
+    pub is_whole: bool,
     /// What the last run that wrote into the journal was for.
     pub last: Purpose,
     /// The number of the next line.
@@ -58,7 +60,7 @@ pub struct Item {
 impl Recorded {
     pub(super) fn new(run: String, begin: Begin) -> Self {
         let last = begin.purpose;
-        Self { run, begin, items: Vec::new(), last, next: 1 }
+        Self { run, begin, items: Vec::new(), is_whole: false, last, next: 1 }
     }
 
     /// Takes in a line. What is of no state that is known is of a later version.
@@ -89,6 +91,10 @@ impl Recorded {
             | Entry::Changed { n, .. }
             | Entry::Failed { n, .. }
             | Entry::Moved { n } => *n,
+            Entry::Planned { items } => {
+                self.is_whole = *items == self.items.len() as u64;
+                return;
+            }
             Entry::End { .. } => return,
         };
         let Some(item) = self.items.iter_mut().find(|item| item.number == number) else { return };

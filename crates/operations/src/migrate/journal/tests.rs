@@ -60,6 +60,7 @@ fn a_journal_says_which_locks_may_be_held_and_what_was_copied() {
         begin(Purpose::Migrate),
         item(0),
         item(1),
+        Entry::Planned { items: 2 },
         locking(0, Place::Target, "t"),
         locking(0, Place::Source, "s"),
         did(0, Step::Read, "aa"),
@@ -73,6 +74,7 @@ fn a_journal_says_which_locks_may_be_held_and_what_was_copied() {
     ]);
     let recorded = Journal::read(&path).unwrap();
     assert_eq!((&*recorded.run, recorded.begin.to), ("run-1", json!({"backend": "oss"})));
+    assert!(recorded.is_whole);
     let [first, second] = &recorded.items[..] else { panic!("there are two") };
     assert_eq!(
         first.locks,
@@ -111,7 +113,7 @@ fn a_line_that_was_not_written_whole_is_dropped_and_the_next_run_goes_on_after_i
     let mut file = OpenOptions::new().append(true).open(&path).unwrap();
     file.write_all(br#"{"v":1,"run":"run-1","seq":2,"at":"2026-"#).unwrap();
     let (journal, recorded) = Journal::open(&path).unwrap();
-    assert_eq!(recorded.items.len(), 1);
+    assert_eq!((recorded.items.len(), recorded.is_whole), (1, false));
     journal.write(&Entry::Moved { n: 0 }).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     let numbers: Vec<_> = text
