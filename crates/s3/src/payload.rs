@@ -119,8 +119,8 @@ impl Payload {
         self.0.unread.is_some()
     }
 
-    /// Withholds the end of the body from now on, and returns whether it was sent before; `None` for
-    /// a body whose bytes were known beforehand.
+    /// Withholds the end of the body from now on, and returns whether it was sent before; `None`
+    /// for a body whose bytes were known beforehand.
     pub(crate) fn close(&self) -> Option<End> {
         self.0.unread.as_ref().map(Unread::close)
     }

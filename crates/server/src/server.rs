@@ -123,10 +123,11 @@ impl ServerBuilder {
         self
     }
 
-    /// Sets how many bytes of states that arrive may be on the disk at once, in files without a name
-    /// in the folder for temporary files. Default: 2 GiB; never less than the longest state that
-    /// the server accepts. The server answers a request for more with `503` and `Retry-After`, and
-    /// one that finds the disk full with `507`. Only states of more than 4 MiB are kept there.
+    /// Sets how many bytes of states that arrive may be on the disk at once, in files without a
+    /// name in the folder for temporary files. Default: 2 GiB; never less than the longest state
+    /// that the server accepts. The server answers a request for more with `503` and
+    /// `Retry-After`, and one that finds the disk full with `507`. Only states of more than 4 MiB
+    /// are kept there.
     pub fn with_max_spooled_bytes(mut self, max_spooled_bytes: usize) -> Self {
         self.max_spooled_bytes = max_spooled_bytes;
         self

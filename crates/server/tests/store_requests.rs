@@ -139,8 +139,8 @@ async fn state_that_another_client_wrote_in_between_is_never_written_over() {
         server.other.write(&Workspace::default(), theirs.into(), &mode.into()).await.unwrap();
         drop(server.sent());
         assert_eq!(server.write(&info, 2).await, 409, "serial 7 is stored");
-        // The first look is for an own write whose answer was lost. The lock may have changed during
-        // the write, and the second read is for the rules.
+        // The first look is for an own write whose answer was lost. The lock may have changed
+        // during the write, and the second read is for the rules.
         let looks = ["GET lock", "PUT state", "GET state", "GET lock", "GET state"];
         assert_eq!(server.sent(), looks);
         assert_eq!(server.stored_serial().await, 7);

@@ -55,7 +55,8 @@ fn manifest(release: &Release<'_>, stage: &Stage) -> Result<String> {
         let is_doc = file.starts_with("usr/share/doc") || file.starts_with("usr/share/man");
         writeln!(
             text,
-            "  {{ source = \"{}\", dest = \"/{}\", mode = \"{:o}\", doc = {is_doc}, config = {} }},",
+            "  {{ source = \"{}\", dest = \"/{}\", mode = \"{:o}\", doc = {is_doc}, \
+             config = {} }},",
             stage.path(file).display(),
             in_fedora(file).display(),
             mode(file),

@@ -3,10 +3,6 @@
 use std::fmt;
 
 use md5::{Digest as _, Md5};
-use tokio::task::spawn_blocking;
-
-use crate::error::{Error, ErrorKind, Result};
-use crate::source::StateSource;
 
 /// An MD5 sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,27 +12,6 @@ impl Md5Sum {
     /// Computes the sum of bytes in memory.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Md5::digest(bytes).into())
-    }
-
-    /// Computes the sum of a state, on a thread of its own.
-    ///
-    /// # Errors
-    /// `Local` if a file cannot be read, or has changed.
-    pub async fn of_source(source: StateSource) -> Result<Self> {
-        let summing = spawn_blocking(move || {
-            let mut hasher = Md5Hasher::default();
-            match source {
-                StateSource::Bytes(bytes) => hasher.update(&bytes),
-                StateSource::File(file) => file
-                    .pieces(0..file.size_bytes())?
-                    .try_for_each(|piece| piece.map(|piece| hasher.update(&piece)))?,
-            }
-            Ok(hasher.finish())
-        });
-        summing.await.map_err(|error| {
-            Error::new(ErrorKind::Unexpected, "write", "hashing a state broke off")
-                .with_source(error)
-        })?
     }
 
     /// Parses 32 hexadecimal digits.

@@ -14,7 +14,7 @@ use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
 
-use super::ContentHash;
+use super::hash::ContentHash;
 use super::pass::{Incoming, Looks, pass};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::Md5Sum;

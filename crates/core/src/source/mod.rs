@@ -1,6 +1,7 @@
 //! What to write: bytes in memory, or a file that is looked at while it is sent, or before.
 
 mod file;
+mod hash;
 mod pass;
 #[cfg(test)]
 mod tests;
@@ -9,56 +10,14 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 use bytes::{Bytes, BytesMut};
-use sha2::{Digest as _, Sha256};
 
 pub use self::file::StateFile;
+pub use self::hash::{ContentHash, ContentHasher};
 pub use self::pass::Incoming;
+use tokio::task::spawn_blocking;
+
 use crate::error::{Error, ErrorKind, Result};
-
-/// The SHA-256 of a state's bytes: states with the same hash are the same state.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ContentHash([u8; 32]);
-
-impl ContentHash {
-    /// Computes the hash of bytes in memory.
-    pub fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
-    }
-
-    /// Returns the 32 bytes.
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-/// Writes lower-case hexadecimal digits.
-impl fmt::Display for ContentHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for ContentHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ContentHash({self})")
-    }
-}
-
-/// Computes a [`ContentHash`] from bytes as they arrive.
-#[derive(Clone, Debug, Default)]
-pub struct ContentHasher(Sha256);
-
-impl ContentHasher {
-    /// Adds the next bytes.
-    pub fn update(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
-    }
-
-    /// Returns the hash of all bytes.
-    pub fn finish(self) -> ContentHash {
-        ContentHash(self.0.finalize().into())
-    }
-}
+use crate::provider::{Md5Hasher, Md5Sum};
 
 /// What to write. It can be read again to repeat a request.
 #[derive(Clone)]
@@ -85,6 +44,27 @@ impl StateSource {
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::File(file) => file.size_bytes(),
         }
+    }
+
+    /// Computes the MD5 sum of the bytes, on a thread of its own.
+    ///
+    /// # Errors
+    /// `Local` if a file cannot be read, or has changed.
+    pub async fn md5(self) -> Result<Md5Sum> {
+        let summing = spawn_blocking(move || {
+            let mut hasher = Md5Hasher::default();
+            match self {
+                Self::Bytes(bytes) => hasher.update(&bytes),
+                Self::File(file) => file
+                    .pieces(0..file.size_bytes())?
+                    .try_for_each(|piece| piece.map(|piece| hasher.update(&piece)))?,
+            }
+            Ok(hasher.finish())
+        });
+        summing.await.map_err(|error| {
+            Error::new(ErrorKind::Unexpected, "write", "hashing a state broke off")
+                .with_source(error)
+        })?
     }
 
     /// Returns the hash of the bytes. It is computed now for bytes in memory; `None` for a file
@@ -136,7 +116,7 @@ impl StateSource {
 async fn off_thread<T: Send + 'static>(
     read: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    tokio::task::spawn_blocking(read).await.map_err(|error| {
+    spawn_blocking(read).await.map_err(|error| {
         Error::new(ErrorKind::Unexpected, "write", "reading a file broke off").with_source(error)
     })?
 }

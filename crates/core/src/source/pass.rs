@@ -9,8 +9,8 @@ use std::thread::{Scope, ScopedJoinHandle};
 
 use bytes::{Buf as _, Bytes};
 
-use super::file::{Reader as Opened, Sums};
-use super::{ContentHash, ContentHasher, StateFile};
+use super::file::{Reader as Opened, StateFile, Sums};
+use super::hash::{ContentHash, ContentHasher};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::{Md5Hasher, Md5Sum};
 

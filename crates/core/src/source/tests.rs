@@ -109,7 +109,7 @@ fn one_pass_hands_out_all_bytes_and_knows_their_sums_afterwards() {
         let (passed, is_whole) = collected(&opened);
         assert!(is_whole.unwrap() && passed == bytes, "{size}");
         assert_eq!(opened.content_hash(), Some(ContentHash::of(&bytes)));
-        assert_eq!(opened.md5(), Some(crate::provider::Md5Sum::of(&bytes)));
+        assert_eq!(opened.md5(), Some(Md5Sum::of(&bytes)));
     }
 }
 

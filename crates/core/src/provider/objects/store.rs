@@ -17,8 +17,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::lock_info::LockInfo;
 use crate::outgoing::Outgoing;
 use crate::provider::{
-    ClaimWait, DigestWait, LockMechanism, Md5Sum, Outcome, Present, RecordedDigest, Release,
-    ReleaseStep, StateDigest, StateLock, locks_of, not_too_many, pages, release_in_steps,
+    ClaimWait, DigestWait, LockMechanism, Outcome, Present, RecordedDigest, Release, ReleaseStep,
+    StateDigest, StateLock, locks_of, not_too_many, pages, release_in_steps,
 };
 use crate::source::StateSource;
 use crate::store::{
@@ -340,7 +340,7 @@ impl StateStore for ObjectStateStore {
     ) -> Result<()> {
         let place = self.place(workspace);
         let Some(digest) = self.digest(&place) else { return Ok(()) };
-        let md5 = Md5Sum::of_source(stored.clone()).await?;
+        let md5 = stored.clone().md5().await?;
         // The lock may have been released by another client while the state was read.
         if let Some(etag) = &meta.etag {
             let unchanged = WriteMode::Update(etag.clone());
