@@ -52,7 +52,7 @@ async fn a_page_in_place_of_the_table_gives_no_lock() {
         let (store, _emulator) = behind(page).await;
         let error = store.acquire(&here(), &info()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unknown, "{page:?}: {error:?}");
-        assert!(format!("{error:?}").contains("does not answer as Tablestore does"), "{error:?}");
+        assert!(format!("{error:?}").contains("does not respond as Tablestore does"), "{error:?}");
         let error = store.inspect(&here()).await.unwrap_err();
         assert!(
             error

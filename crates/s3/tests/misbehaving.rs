@@ -397,12 +397,12 @@ async fn yes_of_something_that_is_no_store_is_neither_a_stored_state_nor_a_lock(
         assert_eq!(error.kind(), ErrorKind::Unknown, "{error}");
         let because = error.context().iter().find(|(label, _)| *label == "because");
         assert!(
-            because.is_some_and(|(_, why)| why.contains("does not answer as S3 does")),
+            because.is_some_and(|(_, why)| why.contains("does not respond as S3 does")),
             "{error:?}"
         );
         assert!(store.acquire(&workspace(), &info()).await.is_err(), "{page}");
         let error = store.read(&workspace(), &ReadOptions::default()).await.unwrap_err();
-        assert!(error.message().contains("does not answer as S3 does"), "{error:?}");
+        assert!(error.message().contains("does not respond as S3 does"), "{error:?}");
         let error = store.delete(&workspace()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unknown, "{error:?}");
     }

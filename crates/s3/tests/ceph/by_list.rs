@@ -235,7 +235,7 @@ async fn what_native_clients_risk_is_said_of_a_versioned_bucket() {
     let emulator = ceph_emulator().await;
     let caveat = on(&emulator, VERSIONED, "ceph").lock_caveat().await.unwrap().unwrap();
     assert!(caveat.contains("bucket `versioned` keeps versions"), "{caveat}");
-    assert!(caveat.contains("native Terraform and OpenTofu do not see them"), "{caveat}");
+    assert!(caveat.contains("native Terraform and OpenTofu do not see their locks"), "{caveat}");
     assert_eq!(on(&emulator, VERSIONED, "aws").lock_caveat().await.unwrap(), None);
     // The reply to a lock shows it too, and the store gets no further request.
     let ours = on(&emulator, VERSIONED, "ceph");

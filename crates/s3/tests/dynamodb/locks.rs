@@ -234,7 +234,7 @@ async fn yes_of_something_that_is_no_table_is_not_a_lock() {
         let error = store(&emulator, &keys).acquire(&here(), &info()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unknown, "{page:?}: {error}");
         let said = format!("{error:?}");
-        assert!(said.contains("does not answer as DynamoDB does"), "{said}");
+        assert!(said.contains("does not respond as DynamoDB does"), "{said}");
         let error = write(&store(&emulator, &keys), STATE).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::DigestMismatch, "{page:?}: {error}");
         assert!(
