@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt as _;
+use futures_util::stream::BoxStream;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::push::{NewState, PushRules};
@@ -38,6 +39,25 @@ pub(super) struct Stored {
     pub(super) seal: Option<Box<Seal>>,
     /// The error if the state does not match its digest.
     pub(super) mismatch: Option<Error>,
+}
+
+/// What was read of a stored state.
+pub(super) struct StoredRead {
+    pub(super) stored: Stored,
+    pub(super) header: Result<StateHeader>,
+    /// The rest of the state, if only the digest at its end is left to be checked.
+    pub(super) rest: Option<Rest>,
+}
+
+/// The bytes of a stored state that were not read yet.
+pub(super) struct Rest(BoxStream<'static, Result<Bytes>>);
+
+impl Rest {
+    /// Reads to the end.
+    pub(super) async fn verify(mut self) -> Result<()> {
+        while self.0.try_next().await?.is_some() {}
+        Ok(())
+    }
 }
 
 /// Compares bytes as they arrive.
@@ -79,18 +99,23 @@ impl Comparison<'_> {
 
 impl Stored {
     /// Reads as much of the stored state as the decision needs: usually the beginning, but the
-    /// whole state if the store keeps a digest.
+    /// whole state if the store keeps a digest that its entity tag does not confirm. If the two
+    /// headers decide by `may_follow`, the rest is left to be read while the new state is sent.
     pub(super) async fn read(
         store: &Arc<dyn StateStore>,
         workspace: &Workspace,
         new: &NewState,
         rules: &PushRules,
-    ) -> Result<Option<(Self, Result<StateHeader>)>> {
+        may_follow: impl Fn(&StateHeader) -> bool,
+    ) -> Result<Option<StoredRead>> {
         let ignoring = ReadOptions::default().ignoring_digest();
         let (read, mut mismatch) = if rules.repair_digest {
             (store.read(workspace, &ignoring).await?, None)
         } else {
-            match store.read(workspace, &ReadOptions::default().without_waiting()).await {
+            match store
+                .read(workspace, &ReadOptions::default().without_waiting().trusting_etag())
+                .await
+            {
                 Err(error) if error.kind() == ErrorKind::DigestMismatch => {
                     (store.read(workspace, &ignoring).await?, Some(error))
                 }
@@ -101,8 +126,8 @@ impl Stored {
             // A digest is recorded, and the state does not exist.
             return mismatch.map_or(Ok(None), Err);
         };
-        let is_verified_at_its_end =
-            store.capabilities().has_digests() && !rules.repair_digest && mismatch.is_none();
+        let is_verified_at_its_end = read.meta.is_verified_at_its_end;
+        let mut rest = None;
         let may_be_same = read.meta.size_bytes == new.source.size_bytes();
         let mut comparison = may_be_same.then(|| Comparison::of(&new.source));
         let mut reader = Some(HeaderReader::new());
@@ -144,7 +169,14 @@ impl Stored {
             }
             let is_decided =
                 reader.is_none() && (comparison.is_none() || !matches!(header, Some(Ok(_))));
-            if is_decided && !is_verified_at_its_end && left > CHEAP_REST_BYTES {
+            if !is_decided || left <= CHEAP_REST_BYTES {
+                continue;
+            }
+            if !is_verified_at_its_end {
+                break;
+            }
+            if matches!(&header, Some(Ok(header)) if may_follow(header)) {
+                rest = Some(Rest(read.body));
                 break;
             }
         }
@@ -158,7 +190,8 @@ impl Stored {
             None => false,
         };
         let seal = all.and_then(|all| Seal::of(&all)).map(Box::new);
-        Ok(Some((Self { meta: read.meta, is_same, seal, mismatch }, header)))
+        let stored = Self { meta: read.meta, is_same, seal, mismatch };
+        Ok(Some(StoredRead { stored, header, rest }))
     }
 
     pub(super) fn is_same_bytes(&self) -> bool {

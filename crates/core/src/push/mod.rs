@@ -14,7 +14,9 @@ mod compare;
 mod rules;
 
 use std::fmt;
+use std::future::Ready;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 pub use rules::{HeldLock, PushRefusal, PushRules, SameMeaning, Verdict, decide};
@@ -22,7 +24,7 @@ pub use rules::{HeldLock, PushRefusal, PushRules, SameMeaning, Verdict, decide};
 use crate::error::{Error, ErrorKind};
 use crate::names::ETag;
 use crate::outgoing::Outgoing;
-use crate::push::compare::{Equality, Stored};
+use crate::push::compare::{Equality, Stored, StoredRead};
 use crate::push::rules::{goes_on_from, keeps_bytes};
 use crate::source::StateSource;
 use crate::state::StateHeader;
@@ -201,7 +203,11 @@ pub(crate) async fn push(
     if let Some(written) = push.write_over_known().await? {
         return Ok(written);
     }
-    let Some((mut stored, header)) = Stored::read(store, workspace, new, rules).await? else {
+    let may_follow = |stored: &StateHeader| {
+        matches!(decide(Some(stored), &new.header, rules, lock), Ok(Verdict::Write { .. }))
+    };
+    let read = Stored::read(store, workspace, new, rules, may_follow).await?;
+    let Some(StoredRead { mut stored, header, rest }) = read else {
         let meta = push.write(WriteMode::Create).await?;
         return Ok(Pushed::Written {
             meta,
@@ -220,6 +226,7 @@ pub(crate) async fn push(
     {
         return Err(mismatch.into());
     }
+    let may_repair = push.may_repair(&stored, header.as_ref().ok());
     let plan = match header {
         Ok(header) => push.plan(&stored, &header, is_digest_repaired).await?,
         // A forced push does not depend on the stored state.
@@ -237,8 +244,23 @@ pub(crate) async fn push(
         }
         Plan::Write { overridden, empties } => (overridden, empties),
     };
+    // What is left to be checked is checked while the new state is sent.
+    let was_wrong = Arc::new(AtomicBool::new(is_digest_repaired));
+    let decision = rest.map(|rest| {
+        let was_wrong = Arc::clone(&was_wrong);
+        async move {
+            match rest.verify().await {
+                Err(error) if may_repair && error.kind() == ErrorKind::DigestMismatch => {
+                    was_wrong.store(true, Ordering::Relaxed);
+                    Ok(())
+                }
+                verified => verified,
+            }
+        }
+    });
     let mode = stored.meta.etag.map_or(WriteMode::Overwrite, WriteMode::Update);
-    let meta = push.write(mode).await?;
+    let meta = push.write_when(mode, decision).await?;
+    let is_digest_repaired = was_wrong.load(Ordering::Relaxed);
     Ok(Pushed::Written { meta, overridden, empties, is_digest_repaired })
 }
 
@@ -266,7 +288,19 @@ impl Push<'_> {
     }
 
     async fn write(&self, mode: WriteMode) -> Result<StateMeta, Error> {
-        let outgoing = Outgoing::new(self.new.source.clone());
+        self.write_when(mode, None::<Ready<Result<(), Error>>>).await
+    }
+
+    /// Writes the state, if the decision says yes.
+    async fn write_when(
+        &self,
+        mode: WriteMode,
+        decision: Option<impl Future<Output = Result<(), Error>> + Send + 'static>,
+    ) -> Result<StateMeta, Error> {
+        let mut outgoing = Outgoing::new(self.new.source.clone());
+        if let Some(decision) = decision {
+            outgoing = outgoing.with_decision(decision);
+        }
         let options = WriteOptions::from(mode).with_annotations(self.new.annotations.clone());
         self.store.write(self.workspace, outgoing, &options).await
     }

@@ -24,6 +24,9 @@ pub struct ReadOptions {
     /// Report a mismatch with the digest at once, without waiting for another writer that may be
     /// between state and digest. For readers that hold the lock.
     pub does_not_wait: bool,
+    /// Accept a state without hashing it if its entity tag is the recorded MD5. For callers that do
+    /// not use the bytes.
+    pub trusts_etag: bool,
     /// Read this many bytes at most. The description is that of the whole state, and the digest is
     /// not checked.
     pub limit: Option<u64>,
@@ -41,6 +44,13 @@ impl ReadOptions {
     #[must_use]
     pub fn without_waiting(mut self) -> Self {
         self.does_not_wait = true;
+        self
+    }
+
+    /// Accepts a state whose entity tag is the recorded MD5, without hashing it.
+    #[must_use]
+    pub fn trusting_etag(mut self) -> Self {
+        self.trusts_etag = true;
         self
     }
 
@@ -110,6 +120,9 @@ pub struct StateMeta {
     /// Whether the store keeps digests and has none for this state. Only a read that checks digests
     /// sets this.
     pub is_digest_missing: bool,
+    /// Whether the body that was read with this description ends in an error if it does not match
+    /// its digest. Only a read that checks digests sets this.
+    pub is_verified_at_its_end: bool,
     /// The annotations of its writer. Listings omit them.
     pub annotations: Annotations,
 }

@@ -139,3 +139,45 @@ async fn digest_whose_last_answer_was_lost_is_looked_for() {
     let error = store.delete(&here()).await.unwrap_err();
     assert!(error.message().contains("may or may not have been deleted"), "{error}");
 }
+
+/// The stored state is read while the new one is sent if its entity tag does not confirm its
+/// digest; with a wrong digest, only its direct successor replaces it.
+#[tokio::test]
+async fn large_stored_state_is_verified_before_another_one_replaces_it() {
+    use remote_state_core::push::{HeldLock, NewState, PushError, PushRules, Pushed};
+    let state = |serial: u64| {
+        let padding = "x".repeat(9 << 20);
+        let text = format!(
+            r#"{{"version":4,"serial":{serial},"lineage":"l","outputs":{{}},"resources":[],"x":"{padding}"}}"#
+        );
+        Bytes::from(text)
+    };
+    for dialect in ["aws", "minio"] {
+        let emulator = emulator().await;
+        let store = store(&emulator, &[("dynamodb_table", TABLE), ("dialect", dialect)]);
+        let push = async |serial: u64| {
+            let on_disk = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(on_disk.path(), state(serial)).unwrap();
+            let file = remote_state_core::StateFile::open(on_disk.path()).unwrap();
+            let header = remote_state_core::StateHeader::parse(&state(serial)).unwrap();
+            let new = NewState::new(file, header);
+            store.push(&here(), &new, &PushRules::PUSH, &HeldLock::Own).await
+        };
+        let overwrite = async |store: &Arc<dyn StateStore>, bytes: Bytes| {
+            store.write(&here(), bytes.into(), &WriteMode::Overwrite.into()).await.unwrap()
+        };
+        drop(overwrite(&store, state(1)).await);
+        let pushed = push(2).await.unwrap();
+        assert!(matches!(pushed, Pushed::Written { is_digest_repaired: false, .. }), "{dialect}");
+        // A client without the table wrote: the digest is that of another state.
+        drop(overwrite(&files(&emulator), state(5)).await);
+        match push(9).await {
+            Err(PushError::Store(error)) => assert_eq!(error.kind(), ErrorKind::DigestMismatch),
+            other => panic!("{dialect}: {other:?}"),
+        }
+        assert!(files(&emulator).read_bytes(&here()).await.unwrap().unwrap().bytes == state(5));
+        let pushed = push(6).await.unwrap();
+        assert!(matches!(pushed, Pushed::Written { is_digest_repaired: true, .. }), "{dialect}");
+        assert!(store.read_bytes(&here()).await.unwrap().unwrap().bytes == state(6));
+    }
+}

@@ -3,6 +3,7 @@
 use crate::advice::Advice;
 use crate::error::{Error, ErrorKind};
 use crate::provider::{DigestEntry, Md5Sum};
+use crate::store::StateMeta;
 
 /// A recorded digest, and the details for an error if the state does not match it.
 #[derive(Clone, Debug)]
@@ -23,6 +24,14 @@ impl Mismatch {
             how_to_look: entry.how_to_look(),
             how_to_remove: entry.how_to_remove(),
         }
+    }
+
+    /// Returns whether the store says with the entity tag that the state has the recorded digest:
+    /// of an object that came in one piece and is not encrypted with a key of the caller's or of a
+    /// KMS, stores make the MD5 the entity tag. Any other tag says nothing.
+    pub(super) fn is_etag_of(&self, meta: &StateMeta) -> bool {
+        let tag = meta.etag.as_ref().map(|etag| etag.as_str().trim_matches('"'));
+        tag.and_then(Md5Sum::parse) == Some(self.sum)
     }
 
     /// `computed` is the digest and the length of the stored state; `None` if no state is stored.

@@ -255,3 +255,26 @@ async fn a_write_in_doubt_records_nothing_and_says_so() {
     );
     assert_eq!(digest.entry.get("read").await.unwrap(), of(b"old"));
 }
+
+/// A writer wants to know only whether the stored state is the right one.
+#[tokio::test]
+async fn a_state_whose_entity_tag_is_its_digest_is_not_hashed_on_request() {
+    let unreadable = |etag: String| {
+        let error = Error::new(ErrorKind::Unavailable, "read", "the body was read");
+        let meta = StateMeta::new(9).with_etag(Some(crate::names::ETag::new(etag)));
+        StateRead::new(meta, stream::iter([Err(error)]).boxed())
+    };
+    let trusting = ReadOptions::default().without_waiting().trusting_etag();
+    let (right, other) = (Md5Sum::of(b"one"), Md5Sum::of(b"two"));
+    for (options, etag, is_read) in [
+        (trusting.clone(), format!("\"{right}\""), false),
+        (trusting.clone(), right.to_string(), false),
+        (trusting.clone(), format!("\"{other}\""), true),
+        (trusting, format!("\"{right}-3\""), true),
+        (ReadOptions::default().without_waiting(), format!("\"{right}\""), true),
+    ] {
+        let digest = digest(of(b"one"), Fate::CarriedOut);
+        let read = digest.read(&options, || async { Ok(Some(unreadable(etag.clone()))) }).await;
+        assert_eq!(read.is_err(), is_read, "{etag}");
+    }
+}
