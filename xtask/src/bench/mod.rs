@@ -8,6 +8,7 @@ mod measure;
 mod places;
 mod report;
 mod rows;
+mod server;
 mod state;
 
 use std::ffi::OsString;
@@ -33,6 +34,9 @@ enum What {
     /// Measure how states in S3 are read, written and locked, on MinIO and on the emulator behind a
     /// slow link
     S3(S3Args),
+    /// Measure how many clients' cycles of lock, read, write and unlock `serve` gets through, over
+    /// the embedded store and MinIO
+    Server(server::ServerArgs),
     /// Run one program, and print its time and its peak memory
     #[command(hide = true)]
     Measure {
@@ -67,6 +71,10 @@ pub(crate) fn run(workspace: impl FnOnce() -> Result<Workspace>, args: Args) -> 
     match args.what {
         What::Measure { words } => measure::child(&words),
         What::S3(args) => s3(&workspace()?, &args),
+        What::Server(args) => {
+            let is_kept = server::run(&workspace()?, &args)?;
+            Ok(if is_kept { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
     }
 }
 
