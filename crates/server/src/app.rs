@@ -30,6 +30,8 @@ pub(crate) struct App {
     pub(crate) patience: Patience,
     pub(crate) max_state_bytes: usize,
     pub(crate) memory: Memory,
+    /// The room for long states that arrive.
+    pub(crate) disk: Memory,
     pub(crate) timeouts: Timeouts,
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) turns: Turns,

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::failure::Failure;
 use crate::memory::Memory;
+use crate::spool::{IN_MEMORY_BYTES, Spool, Spooled};
 use crate::timeouts::LAST_PATIENCE;
 
 /// From this size on, hashing and parsing leave the threads that serve other clients.
@@ -42,17 +43,48 @@ impl Pause {
     }
 }
 
-/// Reads a body of at most `limit_bytes`.
+/// What bodies may take up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room<'a> {
+    pub(crate) memory: &'a Memory,
+    /// For bodies that are not kept in memory.
+    pub(crate) disk: &'a Memory,
+}
+
+/// A body that has arrived.
+#[derive(Debug)]
+pub(crate) enum Received {
+    /// In memory. The bytes keep their share of it.
+    Bytes(Bytes),
+    /// A long one, in a file.
+    Spooled(Spooled),
+}
+
+/// Reads a body of at most `limit_bytes` into memory.
 ///
-/// This reads nothing of a body that declares a greater length, or for which `memory` has no room.
-/// The returned bytes keep their share of the memory.
+/// This reads nothing of a body that declares a greater length.
 pub(crate) async fn read(
+    headers: &HeaderMap,
+    body: Body,
+    limit_bytes: usize,
+    pause: Pause,
+) -> Result<Bytes, Failure> {
+    match receive(headers, body, limit_bytes, pause, None).await? {
+        Received::Bytes(bytes) => Ok(bytes),
+        Received::Spooled(_) => Err(Failure::bad_request("the body is too long").closing()),
+    }
+}
+
+/// Reads a body of at most `limit_bytes`. Only with `room` may it be a long one.
+///
+/// This reads nothing of a body that declares a greater length, or for which there is no room.
+pub(crate) async fn receive(
     headers: &HeaderMap,
     mut body: Body,
     limit_bytes: usize,
     mut pause: Pause,
-    memory: Option<&Memory>,
-) -> Result<Bytes, Failure> {
+    room: Option<Room<'_>>,
+) -> Result<Received, Failure> {
     let is_plain = |values: &HeaderValue| {
         values
             .as_bytes()
@@ -80,8 +112,13 @@ pub(crate) async fn read(
     }
     // Reserves memory for the whole body before it arrives. Otherwise several requests could each
     // hold a part and fail halfway.
-    let mut held = memory.map(|memory| memory.hold(declared.unwrap_or(0))).transpose()?;
-    let mut held_bytes = declared.unwrap_or(0);
+    let is_long = declared.is_some_and(|declared| declared > IN_MEMORY_BYTES);
+    let mut held_bytes = if is_long { 0 } else { declared.unwrap_or(0) };
+    let mut held = room.map(|room| room.memory.hold(held_bytes)).transpose()?;
+    let mut spool = match room {
+        Some(room) if is_long => Some(Spool::begin(BytesMut::new(), declared, room.disk).await?),
+        _ => None,
+    };
     // The length is the client's claim, so this allocates no more than a part of it beforehand.
     let mut bytes = BytesMut::with_capacity(
         usize::try_from(declared.unwrap_or(0)).unwrap_or(0).min(LARGE_BYTES),
@@ -107,32 +144,52 @@ pub(crate) async fn read(
             }
             Some(Ok(frame)) => {
                 let Ok(data) = frame.into_data() else { continue };
-                if bytes.len() + data.len() > limit_bytes {
+                let before = spool.as_ref().map_or(bytes.len() as u64, Spool::len);
+                let arrived = before + data.len() as u64;
+                if arrived > limit_bytes as u64 {
                     return Err(too_long());
                 }
+                if let (Some(room), None, true) = (room, &spool, arrived > IN_MEMORY_BYTES) {
+                    let bytes = std::mem::take(&mut bytes);
+                    spool = Some(Spool::begin(bytes, declared, room.disk).await?);
+                    held = None;
+                }
+                if let (Some(room), Some(spool)) = (room, &mut spool) {
+                    spool.add(&data, room.disk).await?;
+                    continue;
+                }
                 let missing = ((bytes.len() + data.len()) as u64).saturating_sub(held_bytes);
-                if let (Some(held), Some(memory)) = (&mut held, memory)
+                if let (Some(held), Some(room)) = (&mut held, room)
                     && missing > 0
                 {
                     let step = missing.max(STEP_BYTES);
-                    held.add(memory.hold(step)?);
+                    held.add(room.memory.hold(step)?);
                     held_bytes += step;
                 }
                 bytes.extend_from_slice(&data);
             }
         }
     }
+    if let Some(spool) = spool {
+        let md5 = headers.get("content-md5").map(HeaderValue::as_bytes);
+        return spool.finish(md5).await.map(Received::Spooled);
+    }
     let bytes = match held {
         Some(held) => held.keep(bytes.freeze()),
         None => bytes.freeze(),
     };
     verify(headers, &bytes).await?;
-    Ok(bytes)
+    Ok(Received::Bytes(bytes))
+}
+
+/// Returns the value of `Content-MD5` for a sum.
+pub(crate) fn as_content_md5(sum: &[u8]) -> String {
+    STANDARD.encode(sum)
 }
 
 /// Returns the value of `Content-MD5` for `bytes`.
 pub(crate) async fn content_md5(bytes: &Bytes) -> String {
-    STANDARD.encode(off_thread(bytes, |bytes| <[u8; 16]>::from(Md5::digest(bytes))).await)
+    as_content_md5(&off_thread(bytes, |bytes| <[u8; 16]>::from(Md5::digest(bytes))).await)
 }
 
 /// Calculates something from a body, on a thread for blocking work if the body is long.

@@ -20,6 +20,7 @@ mod record;
 mod routes;
 mod server;
 mod slots;
+mod spool;
 mod states;
 mod timeouts;
 mod turns;

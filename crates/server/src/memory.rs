@@ -27,7 +27,8 @@ pub(crate) struct Share(OwnedSemaphorePermit);
 
 impl Memory {
     pub(crate) fn new(bytes: usize) -> Self {
-        Self(Arc::new(Semaphore::new((bytes / UNIT_BYTES as usize).min(Semaphore::MAX_PERMITS))))
+        let units = bytes.div_ceil(UNIT_BYTES as usize).min(Semaphore::MAX_PERMITS);
+        Self(Arc::new(Semaphore::new(units)))
     }
 
     /// Takes a share of this many bytes.

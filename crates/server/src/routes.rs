@@ -87,16 +87,17 @@ async fn dispatch(
     facts.lock_id = query_id.as_ref().map(|id| id.as_str().to_owned());
     // Lock records do not count: a lock holder must always be able to release its lock.
     let pause = Pause { limit: app.timeouts.body, stop: app.stop.subscribe() };
-    let read = |limit_bytes, memory| body::read(&parts.headers, body, limit_bytes, pause, memory);
     match action {
         Action::Read => states::read(app, &name, &place, facts).await,
         Action::Write => {
-            let body = read(app.max_state_bytes, Some(&app.memory)).await?;
+            let room = Some(body::Room { memory: &app.memory, disk: &app.disk });
+            let limit_bytes = app.max_state_bytes;
+            let body = body::receive(&parts.headers, body, limit_bytes, pause, room).await?;
             write::write(app, name, place, query_id, body, facts).await
         }
         Action::Delete => states::delete(app, name, place, query_id).await,
         Action::Lock => {
-            let body = read(locks::LONGEST_RECORD, None).await?;
+            let body = body::read(&parts.headers, body, locks::LONGEST_RECORD, pause).await?;
             let mut pauses = app.patience.begin();
             loop {
                 let answer = locks::lock(app, name.clone(), place.clone(), &body, facts).await;
@@ -107,7 +108,7 @@ async fn dispatch(
             }
         }
         Action::Unlock => {
-            let body = read(locks::LONGEST_RECORD, None).await?;
+            let body = body::read(&parts.headers, body, locks::LONGEST_RECORD, pause).await?;
             locks::unlock(app, name, place, &body, query_id, facts).await
         }
         Action::ShowLock => locks::show(&place).await,

@@ -56,6 +56,7 @@ impl Server {
             patience: Patience::default(),
             max_state_bytes: MAX_STATE_BYTES,
             max_held_bytes: MAX_HELD_BYTES,
+            max_spooled_bytes: 2 << 30,
             max_connections: MAX_CONNECTIONS,
             timeouts: Timeouts::default(),
         }
@@ -73,6 +74,7 @@ pub struct ServerBuilder {
     patience: Patience,
     max_state_bytes: usize,
     max_held_bytes: usize,
+    max_spooled_bytes: usize,
     max_connections: usize,
     timeouts: Timeouts,
 }
@@ -118,6 +120,15 @@ impl ServerBuilder {
     /// than 4 MiB, which counts as 8 MiB.
     pub fn with_max_held_bytes(mut self, max_held_bytes: usize) -> Self {
         self.max_held_bytes = max_held_bytes;
+        self
+    }
+
+    /// Sets how many bytes of states that arrive may be on the disk at once, in files without a name
+    /// in the folder for temporary files. Default: 2 GiB; never less than the longest state that
+    /// the server accepts. The server answers a request for more with `503` and `Retry-After`, and
+    /// one that finds the disk full with `507`. Only states of more than 4 MiB are kept there.
+    pub fn with_max_spooled_bytes(mut self, max_spooled_bytes: usize) -> Self {
+        self.max_spooled_bytes = max_spooled_bytes;
         self
     }
 
@@ -176,6 +187,7 @@ impl ServerBuilder {
             patience: self.patience,
             max_state_bytes: self.max_state_bytes,
             memory: Memory::new(self.max_held_bytes.max(self.max_state_bytes)),
+            disk: Memory::new(self.max_spooled_bytes.max(self.max_state_bytes)),
             timeouts: self.timeouts,
             telemetry: Arc::new(Telemetry::new()),
             turns: Turns::default(),

@@ -6,20 +6,21 @@ use axum::body::Body;
 use axum::http::header::ETAG;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use bytes::Bytes;
 use remote_state_core::push::{DigestBefore, NewState, PushError, PushRefusal, PushRules, Pushed};
 use remote_state_core::{
-    Author, ErrorKind, LockId, LockInfo, LockRecord, StateHeader, StateMeta, StateStoreExt as _,
+    Author, ErrorKind, LockId, LockInfo, LockRecord, StateHeader, StateMeta, StateSource,
+    StateStoreExt as _,
 };
 
 use crate::app::App;
-use crate::body::off_thread;
+use crate::body::{Received, off_thread};
 use crate::events::{Event, PolicyChoice};
 use crate::failure::Failure;
 use crate::intent::not_a_state;
 use crate::names::Place;
 use crate::observe::Facts;
 use crate::policy::{Emptied, Policy};
+use crate::spool::Spooled;
 
 /// The lock under which a write happens.
 #[derive(Debug)]
@@ -68,13 +69,22 @@ pub(crate) async fn write(
     name: String,
     place: Place,
     id: Option<LockId>,
-    body: Bytes,
+    body: Received,
     facts: &mut Facts,
 ) -> Result<Response, Failure> {
-    facts.size_bytes = Some(body.len() as u64);
-    let header = off_thread(&body, StateHeader::parse).await.map_err(|error| {
-        Failure::new(StatusCode::UNPROCESSABLE_ENTITY, not_a_state(&body, error.message()))
-    })?;
+    let (source, header, share) = match body {
+        Received::Bytes(body) => {
+            facts.size_bytes = Some(body.len() as u64);
+            let header = off_thread(&body, StateHeader::parse).await.map_err(|error| {
+                Failure::new(StatusCode::UNPROCESSABLE_ENTITY, not_a_state(&body, error.message()))
+            })?;
+            (StateSource::from(body), header, None)
+        }
+        Received::Spooled(Spooled { file, header, share }) => {
+            facts.size_bytes = Some(file.size_bytes());
+            (StateSource::from(file), header, Some(share))
+        }
+    };
     facts.set_header(&header);
     let (context, principal) = (Arc::clone(app), facts.principal.clone());
     // The store finishes its steps even if the client hangs up. Otherwise it could store a state
@@ -87,8 +97,10 @@ pub(crate) async fn write(
             let lock = lock_for_write(&context.policy, &place, id).await?;
             let author = lock.author(principal);
             let known = context.known.get(&name);
-            let new = NewState::new(body, header).with_author(&author).with_known(known);
-            checked_write(&context, &name, &place, &lock, &new).await
+            let new = NewState::new(source, header).with_author(&author).with_known(known);
+            let written = checked_write(&context, &name, &place, &lock, &new).await;
+            drop((new, share));
+            written
         })
         .await??;
     let mut response = Response::new(Body::empty());

@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::fs::{File, Metadata};
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io;
 use std::ops::{ControlFlow, Range};
 #[cfg(unix)]
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+#[cfg(windows)]
+use std::os::windows::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -26,7 +28,10 @@ pub(super) const PIECE_BYTES: usize = 256 << 10;
 /// ([`open`](Self::open)).
 #[derive(Clone)]
 pub struct StateFile {
+    /// For a file without a name, what messages call it.
     path: PathBuf,
+    /// The file itself, if it has no name by which it could be opened.
+    unnamed: Option<Arc<File>>,
     identity: Identity,
     /// What must be true of the bytes before they are stored.
     looks: Looks,
@@ -42,7 +47,7 @@ pub(super) struct Sums {
 
 impl fmt::Debug for StateFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, identity, looks, sums: _ } = self;
+        let Self { path, unnamed: _, identity, looks, sums: _ } = self;
         f.debug_struct("StateFile")
             .field("path", path)
             .field("identity", identity)
@@ -85,7 +90,27 @@ impl StateFile {
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
         let path = path.into();
         let (_, identity) = open(&path)?;
-        Ok(Self { path, identity, looks: Looks::default(), sums: Arc::default() })
+        Ok(Self { path, unnamed: None, identity, looks: Looks::default(), sums: Arc::default() })
+    }
+
+    /// Takes an open file that has no name (any more), as [`open`](Self::open) takes one by its
+    /// name. Messages call it `name`.
+    ///
+    /// # Errors
+    /// `Local` if it is not a file, or cannot be read.
+    pub fn unnamed(file: File, name: &str) -> Result<Self> {
+        let path = PathBuf::from(name);
+        let meta = file.metadata().map_err(|source| cannot_read(&path, source))?;
+        if !meta.is_file() {
+            return Err(cannot_read(&path, io::Error::other("it is not a file")));
+        }
+        Ok(Self {
+            path,
+            unnamed: Some(Arc::new(file)),
+            identity: Identity::of(&meta),
+            looks: Looks::default(),
+            sums: Arc::default(),
+        })
     }
 
     /// Adds something that must be true of the bytes. `look` reads all of them, on a thread of its
@@ -185,8 +210,7 @@ impl StateFile {
     /// `NotFound` or `Local` if the file cannot be read, or has changed.
     pub fn pieces(&self, range: Range<u64>) -> Result<impl Iterator<Item = Result<Bytes>> + use<>> {
         let mut file = self.reopen()?;
-        file.seek(SeekFrom::Start(range.start))
-            .map_err(|source| cannot_read(&self.path, source))?;
+        file.at = range.start;
         let this = self.clone();
         let mut left = range.end.saturating_sub(range.start);
         Ok(std::iter::from_fn(move || {
@@ -208,24 +232,32 @@ impl StateFile {
     }
 
     /// Opens the file again, if it is still the same.
-    pub(super) fn reopen(&self) -> Result<File> {
+    pub(super) fn reopen(&self) -> Result<Reader> {
+        if let Some(file) = &self.unnamed {
+            let reader = Reader { file: Arc::clone(file), at: 0 };
+            return self.check(&reader).map(|()| reader);
+        }
         let (file, identity) = open(&self.path)?;
-        if identity == self.identity { Ok(file) } else { Err(self.changed()) }
+        if identity == self.identity {
+            Ok(Reader { file: Arc::new(file), at: 0 })
+        } else {
+            Err(self.changed())
+        }
     }
 
     /// Reads the next bytes; there must be some.
-    pub(super) fn piece(&self, file: &mut File, left: u64) -> Result<Bytes> {
+    pub(super) fn piece(&self, reader: &mut Reader, left: u64) -> Result<Bytes> {
         let length = usize::try_from(left).unwrap_or(usize::MAX).min(PIECE_BYTES);
         let mut piece = BytesMut::zeroed(length);
-        file.read_exact(&mut piece).map_err(|source| match source.kind() {
+        reader.read_exact(&mut piece).map_err(|source| match source.kind() {
             io::ErrorKind::UnexpectedEof => self.changed(),
             _ => cannot_read(&self.path, source),
         })?;
         Ok(piece.freeze())
     }
 
-    pub(super) fn check(&self, file: &File) -> Result<()> {
-        let meta = file.metadata().map_err(|source| cannot_read(&self.path, source))?;
+    pub(super) fn check(&self, reader: &Reader) -> Result<()> {
+        let meta = reader.file.metadata().map_err(|source| cannot_read(&self.path, source))?;
         if Identity::of(&meta) == self.identity { Ok(()) } else { Err(self.changed()) }
     }
 
@@ -233,6 +265,35 @@ impl StateFile {
         let path = self.path.display();
         Error::new(ErrorKind::Local, "write", format!("`{path}` changed while it was being read"))
             .with_hint("write the file whole first, under another name if need be")
+    }
+}
+
+/// A place in an open file. Several readers of one file do not disturb each other.
+#[derive(Debug)]
+pub(super) struct Reader {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl Reader {
+    fn read_exact(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            #[cfg(unix)]
+            let read = self.file.read_at(&mut buffer[filled..], self.at);
+            #[cfg(windows)]
+            let read = self.file.seek_read(&mut buffer[filled..], self.at);
+            match read {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(length) => {
+                    filled += length;
+                    self.at += length as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 }
 

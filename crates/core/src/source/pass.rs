@@ -1,7 +1,6 @@
 //! One pass over a file: it is read, hashed and looked at in one go, while its pieces are sent.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -10,7 +9,7 @@ use std::thread::{Scope, ScopedJoinHandle};
 
 use bytes::{Buf as _, Bytes};
 
-use super::file::Sums;
+use super::file::{Reader as Opened, Sums};
 use super::{ContentHash, ContentHasher, StateFile};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::{Md5Hasher, Md5Sum};
@@ -50,7 +49,7 @@ pub struct Incoming {
     /// The rest of the last piece.
     rest: Bytes,
     file: StateFile,
-    rewound: Option<File>,
+    rewound: Option<Opened>,
 }
 
 impl Incoming {

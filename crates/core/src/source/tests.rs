@@ -184,3 +184,20 @@ async fn file_that_was_examined_is_known_and_not_read_again() {
     drop(examined.examined().await.unwrap());
     assert_eq!(looked.load(Ordering::Relaxed), 1);
 }
+
+#[test]
+fn file_without_a_name_is_read_as_often_as_one_with_a_name() {
+    use std::io::Write as _;
+    let bytes: Vec<u8> = (0..2 * PIECE_BYTES + 3).map(|n| n as u8).collect();
+    let mut spool = tempfile::tempfile().unwrap();
+    spool.write_all(&bytes).unwrap();
+    let mut other = spool.try_clone().unwrap();
+    let opened = StateFile::unnamed(spool, "the state that arrived").unwrap();
+    for _ in 0..2 {
+        let (passed, is_whole) = collected(&opened);
+        assert!(is_whole.unwrap() && passed == bytes);
+    }
+    // File systems have coarse clocks, but a length is exact.
+    other.write_all(b"more").unwrap();
+    assert_eq!(collected(&opened).1.unwrap_err().kind(), ErrorKind::Local);
+}
