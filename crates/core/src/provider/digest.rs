@@ -107,7 +107,8 @@ impl<E: DigestEntry> StateDigest<E> {
             };
             let computed = match read {
                 None => None,
-                Some(read) if options.trusts_etag && recorded.is_etag_of(&read.meta) => {
+                Some(mut read) if options.trusts_etag && recorded.is_etag_of(&read.meta) => {
+                    read.meta.is_digest_confirmed = true;
                     return Ok(Some(read));
                 }
                 Some(read) if read.meta.size_bytes > COLLECTED_BYTES => {

@@ -126,7 +126,11 @@ impl Stored {
             // A digest is recorded, and the state does not exist.
             return mismatch.map_or(Ok(None), Err);
         };
-        let is_verified_at_its_end = read.meta.is_verified_at_its_end;
+        let is_verified_at_its_end = store.capabilities().has_digests()
+            && !rules.repair_digest
+            && mismatch.is_none()
+            && !read.meta.is_digest_confirmed
+            && !read.meta.is_digest_missing;
         let mut rest = None;
         let may_be_same = read.meta.size_bytes == new.source.size_bytes();
         let mut comparison = may_be_same.then(|| Comparison::of(&new.source));

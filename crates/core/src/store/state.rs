@@ -120,9 +120,9 @@ pub struct StateMeta {
     /// Whether the store keeps digests and has none for this state. Only a read that checks digests
     /// sets this.
     pub is_digest_missing: bool,
-    /// Whether the body that was read with this description ends in an error if it does not match
-    /// its digest. Only a read that checks digests sets this.
-    pub is_verified_at_its_end: bool,
+    /// Whether the entity tag is the recorded digest, so that the bytes need not be read to verify
+    /// it. Only a read that [trusts entity tags](ReadOptions::trusts_etag) sets this.
+    pub is_digest_confirmed: bool,
     /// The annotations of its writer. Listings omit them.
     pub annotations: Annotations,
 }

@@ -8,7 +8,7 @@ use tokio::task::spawn_blocking;
 use crate::error::{Error, ErrorKind};
 use crate::provider::Md5Hasher;
 use crate::provider::digest::mismatch::Mismatch;
-use crate::store::{StateMeta, StateRead};
+use crate::store::StateRead;
 
 /// How many pieces may wait for the hashing thread.
 const PIECES_AHEAD: usize = 8;
@@ -48,6 +48,5 @@ pub(super) fn verified_stream(read: StateRead, recorded: Mismatch) -> StateRead 
             }
         },
     );
-    let meta = StateMeta { is_verified_at_its_end: true, ..read.meta };
-    StateRead { meta, body: body.boxed() }
+    StateRead { meta: read.meta, body: body.boxed() }
 }
