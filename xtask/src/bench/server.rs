@@ -1,5 +1,5 @@
-//! `cargo xtask bench server`: how many cycles of lock, read, write and unlock clients get through
-//! a second.
+//! `cargo xtask bench server`: how many cycles of lock, read, write and unlock clients get through a
+//! second.
 //!
 //! Every client works on a state of its own over one connection, as Terraform does with `serve`.
 
@@ -160,11 +160,15 @@ impl Drop for Served {
     }
 }
 
+/// How many servers were started: each has states of its own, which begin at serial 1.
+static STARTED: AtomicU64 = AtomicU64::new(0);
+
 fn keys(facts: &Facts) -> Result<Vec<String>> {
+    let number = STARTED.fetch_add(1, Ordering::Relaxed);
     let fact = |name: &str| facts.get(name).ok_or(format!("MinIO has no {name}"));
     Ok(vec![
         "bucket=tfstate".into(),
-        format!("key=bench-{}", std::process::id()),
+        format!("key=bench-{}-{number}", std::process::id()),
         "region=us-east-1".into(),
         format!("access_key={}", fact("access_key")?),
         format!("secret_key={}", fact("secret_key")?),
