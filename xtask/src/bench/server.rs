@@ -1,5 +1,5 @@
-//! `cargo xtask bench server`: how many cycles of lock, read, write and unlock clients get through a
-//! second.
+//! `cargo xtask bench server`: how many cycles of lock, read, write and unlock clients get through
+//! a second.
 //!
 //! Every client works on a state of its own over one connection, as Terraform does with `serve`.
 
