@@ -21,6 +21,8 @@ use remote_state_core::{
 pub struct FaultyStore {
     inner: Arc<dyn StateStore>,
     faults: Faults,
+    /// The name under which its objects are known, if it is another one.
+    name: Option<&'static str>,
 }
 
 /// The switch of a [`FaultyStore`]. Clones switch the same store.
@@ -34,7 +36,19 @@ struct Plan {
     write_delay: Mutex<Duration>,
     write_modes: Mutex<Vec<WriteMode>>,
     ends_wrong: AtomicBool,
+    ignores_conditions: AtomicBool,
+    before_write: BeforeWrite,
     calls: AtomicU64,
+}
+
+/// What happens before the next write.
+#[derive(Default)]
+struct BeforeWrite(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl fmt::Debug for BeforeWrite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BeforeWrite")
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +78,13 @@ impl Faults {
             .extend(std::iter::repeat_n(Fault::None, calls).chain([Fault::ReplyLost]));
     }
 
+    /// Lets `calls` calls pass, and makes the next `failing` ones fail with an error of this kind,
+    /// without doing anything.
+    pub fn fail_after(&self, calls: usize, failing: usize, kind: ErrorKind) {
+        lock(&self.0.next).extend(std::iter::repeat_n(Fault::None, calls));
+        self.fail_next(failing, kind);
+    }
+
     /// Makes every call fail with an error of this kind, until [`stop`](Self::stop).
     pub fn fail_always(&self, kind: ErrorKind) {
         *lock(&self.0.always) = Some(kind);
@@ -79,6 +100,16 @@ impl Faults {
         self.0.ends_wrong.store(true, Ordering::Relaxed);
     }
 
+    /// Makes every write replace what is there, whatever its precondition.
+    pub fn ignore_conditions(&self) {
+        self.0.ignores_conditions.store(true, Ordering::Relaxed);
+    }
+
+    /// Makes something happen before the next write, such as a write of another client.
+    pub fn before_next_write(&self, act: impl FnOnce() + Send + 'static) {
+        *lock(&self.0.before_write.0) = Some(Box::new(act));
+    }
+
     /// Returns the modes of the writes that have reached the store so far.
     pub fn write_modes(&self) -> Vec<WriteMode> {
         lock(&self.0.write_modes).clone()
@@ -90,6 +121,8 @@ impl Faults {
         *lock(&self.0.always) = None;
         *lock(&self.0.write_delay) = Duration::ZERO;
         self.0.ends_wrong.store(false, Ordering::Relaxed);
+        self.0.ignores_conditions.store(false, Ordering::Relaxed);
+        *lock(&self.0.before_write.0) = None;
     }
 
     /// Returns how many calls have reached the store so far.
@@ -149,7 +182,12 @@ impl FaultyStore {
     /// Wraps a store, and returns it with its switch. It has no faults at first.
     pub fn wrap(inner: Arc<dyn StateStore>) -> (Arc<dyn StateStore>, Faults) {
         let faults = Faults::default();
-        (Arc::new(Self { inner, faults: faults.clone() }), faults)
+        (Arc::new(Self { inner, faults: faults.clone(), name: None }), faults)
+    }
+
+    /// Returns a store under another name, which has the same objects.
+    pub fn alias(inner: Arc<dyn StateStore>, name: &'static str) -> Arc<dyn StateStore> {
+        Arc::new(Self { inner, faults: Faults::default(), name: Some(name) })
     }
 }
 
@@ -166,11 +204,20 @@ impl StateStore for FaultyStore {
     }
 
     fn location(&self, workspace: &Workspace) -> StateLocation {
-        self.inner.location(workspace)
+        let location = self.inner.location(workspace);
+        match self.name {
+            Some(name) => StateLocation::new(
+                location.path,
+                format!("memory://{name}/{workspace}"),
+                location.locks,
+            ),
+            None => location,
+        }
     }
 
     fn with_state_key(&self, key: &str) -> Result<Arc<dyn StateStore>> {
-        Ok(Arc::new(Self { inner: self.inner.with_state_key(key)?, faults: self.faults.clone() }))
+        let (inner, faults) = (self.inner.with_state_key(key)?, self.faults.clone());
+        Ok(Arc::new(Self { inner, faults, name: self.name }))
     }
 
     fn admit(&self, workspace: &Workspace) -> Result<()> {
@@ -201,7 +248,15 @@ impl StateStore for FaultyStore {
         lock(&self.faults.0.write_modes).push(options.mode.clone());
         let delay = *lock(&self.faults.0.write_delay);
         tokio::time::sleep(delay).await;
-        self.faults.around("write", self.inner.write(workspace, outgoing, options)).await
+        let before = lock(&self.faults.0.before_write.0).take();
+        if let Some(act) = before {
+            act();
+        }
+        let mut options = options.clone();
+        if self.faults.0.ignores_conditions.load(Ordering::Relaxed) {
+            options.mode = WriteMode::Overwrite;
+        }
+        self.faults.around("write", self.inner.write(workspace, outgoing, &options)).await
     }
 
     async fn record_digest(
