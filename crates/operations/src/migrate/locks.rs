@@ -10,7 +10,7 @@ use remote_state_core::{
 };
 
 use super::types::{Event, MigrateOptions, Move, Run, Side, SourceMode, Watch};
-use crate::transfer::Stopped;
+use crate::transfer::{AtTarget, Stopped};
 
 /// What the record of a frozen lock says to those who find it.
 const WAY_ON: &str = "set the new backend, then terraform init -reconfigure";
@@ -20,7 +20,16 @@ const WAY_ON: &str = "set the new backend, then terraform init -reconfigure";
 pub(super) struct Locks<'a> {
     item: &'a Move,
     watch: &'a dyn Watch,
-    held: Vec<(Side, LockId)>,
+    is_freezing: bool,
+    held: Vec<Held>,
+}
+
+/// One of them.
+struct Held {
+    side: Side,
+    id: LockId,
+    /// It may have been held since an earlier run, which may have left the state in both places.
+    is_inherited: bool,
 }
 
 impl<'a> Locks<'a> {
@@ -33,15 +42,14 @@ impl<'a> Locks<'a> {
         watch: &'a dyn Watch,
         waiting: &dyn LockWaiting,
     ) -> Result<Self> {
-        let mut locks = Self { item, watch, held: Vec::new() };
+        let is_freezing = options.source == SourceMode::Freeze;
+        let mut locks = Self { item, watch, is_freezing, held: Vec::new() };
         let mut sides = [Side::Source, Side::Target];
         sides.sort_by_key(|side| item.side(*side).url());
         for side in sides {
             if let Err(error) = locks.take_one(side, options, run, waiting).await {
                 let error = locks.explained(error);
-                let mut leftovers = Vec::new();
-                locks.release(&mut leftovers).await;
-                return Err(with_notes(error, leftovers));
+                return locks.settle(Err(Stopped::from(error))).await;
             }
         }
         Ok(locks)
@@ -59,8 +67,9 @@ impl<'a> Locks<'a> {
             return Ok(());
         }
         let info = self.info(side, options, run)?;
+        let is_inherited = self.is_inherited(side).await;
         self.watch.event(&Event::Locking { side, id: &info.id })?;
-        let own = self.held.iter().map(|(_, id)| id.clone()).chain([info.id.clone()]).collect();
+        let own = self.held.iter().map(|held| held.id.clone()).chain([info.id.clone()]).collect();
         let waiting = NotForOneself { own, inner: waiting };
         let lock = || place.store.lock(&place.workspace, &info, options.lock_wait, &waiting);
         let guard = match lock().await {
@@ -73,7 +82,7 @@ impl<'a> Locks<'a> {
             guard => guard?,
         };
         let id = guard.keep().id;
-        self.held.push((side, id.clone()));
+        self.held.push(Held { side, id: id.clone(), is_inherited });
         self.watch.event(&Event::Locked { side, id: &id })
     }
 
@@ -86,21 +95,43 @@ impl<'a> Locks<'a> {
         };
         let (who, version) = (run.author.who.clone(), run.version.clone());
         let mut record = LockInfo::new(operation, who, version, run.now)?.with_info(info);
-        let earlier = match side {
-            Side::Source => &self.item.locks[0],
-            Side::Target => &self.item.locks[1],
-        };
-        if let Some(id) = earlier {
+        if let Some(id) = self.recorded(side) {
             record.id = id.clone();
         }
         Ok(record)
+    }
+
+    /// Returns the id under which an earlier run may hold the lock.
+    fn recorded(&self, side: Side) -> Option<&LockId> {
+        let [source, target] = &self.item.locks;
+        match side {
+            Side::Source => source.as_ref(),
+            Side::Target => target.as_ref(),
+        }
+    }
+
+    /// Returns whether an earlier run holds the lock, and may have left the state in both places.
+    async fn is_inherited(&self, side: Side) -> bool {
+        let Some(id) = self.recorded(side) else { return false };
+        let expected = self.item.expected.as_ref().is_some_and(|hashes| !hashes.is_empty());
+        if expected || !self.item.earlier.is_empty() {
+            return true;
+        }
+        // The earlier run has read nothing, as far as that is recorded, and may have failed to take
+        // this lock.
+        let place = self.item.side(side);
+        match place.store.inspect(&place.workspace).await {
+            Ok(holder) => holder.is_some_and(|holder| holder.id() == Some(id)),
+            Err(_) => true,
+        }
     }
 
     /// Says it if the lock in the way is the other one of this run: then both names mean one
     /// object.
     fn explained(&self, error: Error) -> Error {
         let holder = error.holder().and_then(LockRecord::id);
-        let Some((_, own)) = self.held.first().filter(|(_, id)| Some(id) == holder) else {
+        let Some(Held { id: own, .. }) = self.held.first().filter(|held| Some(&held.id) == holder)
+        else {
             return error;
         };
         let (from, to) = (self.item.from.url(), self.item.to.url());
@@ -111,34 +142,52 @@ impl<'a> Locks<'a> {
 
     /// Returns the id of the lock of the source.
     pub(super) fn of_source(&self) -> Option<&LockId> {
-        self.held.iter().find(|(side, _)| *side == Side::Source).map(|(_, id)| id)
+        self.held.iter().find(|held| held.side == Side::Source).map(|held| &held.id)
     }
 
     /// Returns the id of the lock under which the target is written.
     pub(super) fn of_target(&self) -> Option<&LockId> {
-        self.held.iter().find(|(side, _)| *side == Side::Target).map(|(_, id)| id)
+        self.held.iter().find(|held| held.side == Side::Target).map(|held| &held.id)
     }
 
     /// Leaves the lock of the source held for good.
     pub(super) fn freeze(&mut self) {
-        self.held.retain(|(side, _)| *side != Side::Source);
+        self.held.retain(|held| held.side != Side::Source);
     }
 
-    /// Releases what is held after the work under it.
-    pub(super) async fn settle<T>(mut self, worked: Result<T, Stopped>) -> Result<T> {
-        if let Err(Stopped { error, is_unsafe: true }) = worked {
-            let held = self.held.iter().map(|(side, id)| {
-                format!("the lock `{id}` of `{}` is still held", self.item.side(*side).url())
-            });
-            return Err(with_notes(error, held.collect()));
+    /// Returns whether a lock has to stay held after an error, so that at most one of the two
+    /// places accepts writes.
+    fn stays(&self, held: &Held, at: AtTarget) -> bool {
+        let is_frozen = self.is_freezing && held.side == Side::Source;
+        match at {
+            AtTarget::Untouched => held.is_inherited,
+            AtTarget::TakenBack => held.is_inherited && is_frozen,
+            AtTarget::MayBeThere => held.side == Side::Target || held.is_inherited || is_frozen,
+            AtTarget::Later => held.side == Side::Source || held.is_inherited,
+            AtTarget::Unclear => true,
+            AtTarget::Moved => false,
         }
+    }
+
+    /// Releases what is held after the work under it, but for the locks that have to stay.
+    pub(super) async fn settle<T>(mut self, worked: Result<T, Stopped>) -> Result<T> {
         let mut notes = Vec::new();
+        if let Err(stopped) = &worked {
+            let held = std::mem::take(&mut self.held);
+            let (stay, held) = held.into_iter().partition(|held| self.stays(held, stopped.at));
+            let stay: Vec<Held> = stay;
+            self.held = held;
+            notes.extend(stay.iter().map(|held| {
+                let url = self.item.side(held.side).url();
+                format!("the lock `{}` of `{url}` is still held", held.id)
+            }));
+        }
         let was_broken = self.release(&mut notes).await;
         match worked {
             Ok(value) if notes.is_empty() && !was_broken => Ok(value),
             Ok(_) => {
                 let (kind, message) = if was_broken {
-                    let message = "a lock was released by someone else before the work was done";
+                    let message = "another client released a lock before the work was done";
                     (ErrorKind::PreconditionFailed, message)
                 } else {
                     (ErrorKind::Unknown, "a lock could not be released")
@@ -155,7 +204,7 @@ impl<'a> Locks<'a> {
     /// whether one was not held any more.
     async fn release(&mut self, notes: &mut Vec<String>) -> bool {
         let mut was_broken = false;
-        while let Some((side, id)) = self.held.pop() {
+        while let Some(Held { side, id, .. }) = self.held.pop() {
             let place = self.item.side(side);
             let target = LockTarget::Id(id.clone());
             match place.store.release(&place.workspace, &target).await {

@@ -8,6 +8,8 @@
 pub mod journal;
 mod leftover;
 mod locks;
+#[cfg(test)]
+mod outcomes;
 mod run;
 #[cfg(test)]
 mod tests;

@@ -1,13 +1,15 @@
 //! Planning the migration of one state, and carrying it out.
 
 use remote_state_core::{
-    Advice, Author, Error, ErrorKind, LockWaiting, Result, StateFormat, StateMeta,
+    Advice, Author, Error, ErrorKind, LockWaiting, Result, Seal, StateFormat, StateMeta,
 };
 
 use super::locks::Locks;
 use super::types::{Event, Left, MigrateOptions, Move, Moved, Run, SourceMode, StateFacts, Watch};
 use crate::seal::Destination;
-use crate::transfer::{self, MovePlan, Route, Rules, Step, Steps, Stopped, Unobserved, carry_out};
+use crate::transfer::{
+    self, AtTarget, Carried, MovePlan, Route, Rules, Step, Steps, Stopped, Unobserved, carry_out,
+};
 
 /// The name of the operation.
 const MIGRATE: &str = "migrate";
@@ -44,19 +46,28 @@ pub async fn migrate(
     let mut author = run.author.clone().with_operation(MIGRATE);
     author.lock_id = locks.of_target().cloned();
     let worked = under_locks(item, options, run, &author, watch).await;
-    let worked = worked.map(|(plan, copy)| {
+    let worked = worked.map(|done| {
         let source = match (options.source, locks.of_source()) {
+            _ if done.is_deleted => Left::Deleted,
+            // An earlier run has sealed it, whatever this one was to do with it.
+            _ if matches!(done.plan, MovePlan::Done { .. }) => Left::Sealed,
             (SourceMode::Freeze, Some(id)) => Left::Frozen(id.clone()),
             (SourceMode::Seal, _) => Left::Sealed,
-            (SourceMode::Delete, _) => Left::Deleted,
             _ => Left::Kept,
         };
-        Moved { plan: Some(plan), copy, source }
+        Moved { plan: Some(done.plan), copy: done.copy, source }
     });
-    if worked.is_ok() && options.source == SourceMode::Freeze {
+    if worked.as_ref().is_ok_and(|moved| matches!(moved.source, Left::Frozen(_))) {
         locks.freeze();
     }
     locks.settle(worked).await
+}
+
+/// What the work under the locks has done.
+struct Worked {
+    plan: MovePlan,
+    copy: Option<StateMeta>,
+    is_deleted: bool,
 }
 
 async fn under_locks(
@@ -65,26 +76,35 @@ async fn under_locks(
     run: &Run,
     author: &Author,
     watch: &dyn Watch,
-) -> Result<(MovePlan, Option<StateMeta>), Stopped> {
+) -> Result<Worked, Stopped> {
     let (here, there) = (item.from.url(), item.to.url());
     let (route, rules) = (route(item, &here, &there), rules(item, options, run));
     let steps = Watched(watch);
     let plan = transfer::plan(route, &rules, &steps).await?;
     check_plan(item, options, &plan)?;
-    let carried = carry_out(route, &rules, plan, author, &steps).await?;
-    if options.source == SourceMode::Delete
-        && let MovePlan::Copy { copy, .. } = &carried.plan
-    {
-        delete(route, &copy.source.meta, &steps).await?;
+    let Carried { plan, copy } = carry_out(route, &rules, plan, author, &steps).await?;
+    let is_deleted = options.source == SourceMode::Delete
+        && match &plan {
+            MovePlan::Copy { .. } => true,
+            // This run was stopped between the seal and the deletion.
+            MovePlan::Done { sealed } => {
+                Seal::of(&sealed.bytes).is_some_and(|seal| seal.run == run.id)
+            }
+        };
+    if is_deleted {
+        let deleted = delete(route, &steps).await;
+        deleted.map_err(|error| Stopped::new(error, AtTarget::Moved))?;
     }
-    Ok((carried.plan, carried.copy))
+    Ok(Worked { plan, copy, is_deleted })
 }
 
-/// Deletes the source, if it still is what was copied.
-async fn delete(route: Route<'_>, copied: &StateMeta, steps: &dyn Steps) -> Result<()> {
+/// Deletes the source, if it still is sealed.
+async fn delete(route: Route<'_>, steps: &dyn Steps) -> Result<()> {
     steps.doing(Step::Delete)?;
     let found = route.from.look().await?;
-    if found.is_some_and(|found| found.meta.etag != copied.etag) {
+    let is_sealed =
+        |bytes: &[u8]| Seal::of(bytes).is_some_and(|seal| route.there.is_named_by(&seal));
+    if found.is_some_and(|found| !is_sealed(&found.bytes)) {
         let message = format!("`{}` was changed meanwhile, and was not deleted", route.from.url());
         let error = Error::new(ErrorKind::PreconditionFailed, MIGRATE, message);
         return Err(error.with_context("note", format!("an older copy is at `{}`", route.to.url())));
@@ -105,12 +125,14 @@ fn route<'a>(item: &'a Move, here: &'a str, there: &'a str) -> Route<'a> {
 
 fn rules<'a>(item: &'a Move, options: &MigrateOptions, run: &'a Run) -> Rules<'a> {
     Rules {
-        seals: options.source == SourceMode::Seal,
+        // What is deleted is sealed before: so nothing is lost that another client writes meanwhile.
+        seals: matches!(options.source, SourceMode::Seal | SourceMode::Delete),
         ignores_digest: options.ignores_digest,
         accepts_unfenced: options.accepts_unfenced,
         replaces_way_back: true,
         replaces_unused: true,
         accepts_newer: options.accepts_newer,
+        resumes_frozen: options.source == SourceMode::Freeze && item.locks[0].is_some(),
         earlier: &item.earlier,
         expected: item.expected.as_deref(),
         run: &run.id,

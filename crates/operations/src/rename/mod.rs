@@ -84,6 +84,7 @@ impl<'a> Renaming<'a> {
             replaces_way_back: true,
             replaces_unused: false,
             accepts_newer: false,
+            resumes_frozen: false,
             earlier: &[],
             expected: None,
             run: self.run,

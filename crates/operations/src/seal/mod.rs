@@ -17,6 +17,7 @@ use remote_state_core::{
 };
 
 use self::covered::uncover;
+pub(crate) use self::covered::{check_listed, covered_by, lift, uncover_copy};
 
 /// The most characters of a sentence.
 const LONGEST_SENTENCE: usize = 160;

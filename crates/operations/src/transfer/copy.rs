@@ -6,7 +6,9 @@ use remote_state_core::{
     StateHeader, StateMeta, Workspace, WriteMode, WriteOptions,
 };
 
+use super::outcome::is_refusal;
 use super::route::{Place, Step, Steps};
+use crate::seal::uncover_copy;
 
 /// What is stored at the target.
 #[derive(Clone, Debug)]
@@ -67,13 +69,22 @@ impl CopyPlan {
 #[derive(Debug)]
 pub(crate) struct NoCopy {
     pub(crate) error: Error,
-    /// What was written, if that is known.
-    pub(crate) written: Option<StateMeta>,
+    pub(crate) written: Written,
+}
+
+/// Whether an attempt has written the copy.
+#[derive(Debug)]
+pub(crate) enum Written {
+    No,
+    /// The outcome is not known, and it may be written later still.
+    Maybe,
+    /// It has, and this is the store's description, if that is known.
+    Yes(Option<StateMeta>),
 }
 
 impl From<Error> for NoCopy {
     fn from(error: Error) -> Self {
-        Self { error, written: None }
+        Self { error, written: Written::No }
     }
 }
 
@@ -107,8 +118,28 @@ pub(crate) async fn copy(
     let annotations = author.annotations(&StateHeader::parse(&plan.new)?, hash);
     let options = WriteOptions::from(mode).with_annotations(annotations);
     steps.doing(Step::Write)?;
-    let meta = to.store.write(to.workspace, Outgoing::from(plan.new.clone()), &options).await?;
-    let written = |error| NoCopy { error, written: Some(meta.clone()) };
+    let outgoing = Outgoing::from(plan.new.clone());
+    let meta = to.store.write(to.workspace, outgoing, &options).await.map_err(|error| {
+        let written = match error.kind() {
+            // The digest is recorded after the state.
+            ErrorKind::DigestMismatch => Written::Yes(None),
+            _ if is_refusal(&error) => Written::No,
+            _ => Written::Maybe,
+        };
+        NoCopy { error, written }
+    })?;
+    let written = |error| NoCopy { error, written: Written::Yes(Some(meta.clone())) };
+    let found = match &plan.target {
+        Target::WayBack(found) | Target::Unused(found) | Target::Earlier(found) => {
+            Some(&found.meta)
+        }
+        _ => None,
+    };
+    let uncovered = uncover_copy(to.store, to.workspace, found, &meta, &plan.new).await;
+    uncovered.map_err(|error| {
+        let is_put_back = error.kind() == ErrorKind::PreconditionFailed;
+        NoCopy { error, written: if is_put_back { Written::No } else { Written::Maybe } }
+    })?;
     steps.did(Step::Write, Some((&meta, &plan.new))).map_err(written)?;
     prove(to, plan, hash, steps).await.map_err(written)?;
     Ok(meta)
@@ -132,30 +163,44 @@ async fn prove(to: Place<'_>, plan: &CopyPlan, hash: ContentHash, steps: &dyn St
     }
 }
 
-/// Puts back what was at the target before the copy was written there with this description.
+/// Puts back what was at the target before the copy was written there, with this description if
+/// that is known.
 ///
 /// # Errors
 /// `PreconditionFailed` if the copy was there before, or is another state by now: then it stays.
-pub(crate) async fn withdraw(to: Place<'_>, plan: &CopyPlan, written: &StateMeta) -> Result<()> {
-    match &plan.target {
-        // It is not of this run, and somebody may work with it.
-        Target::Same(_) => Err(left("it was there before")),
-        Target::Newer(_) => Ok(()),
-        Target::Earlier(_) => Err(left("what was there before an earlier run is not known")),
-        Target::Absent => {
-            let Some(found) = to.look().await? else { return Ok(()) };
-            let is_own = match &written.etag {
-                Some(etag) => found.meta.etag.as_ref() == Some(etag),
-                None => found.bytes == plan.new,
-            };
-            if !is_own {
-                return Err(left("it is another state by now"));
-            }
-            to.store.delete(to.workspace).await
+pub(crate) async fn withdraw(
+    to: Place<'_>,
+    plan: &CopyPlan,
+    written: Option<&StateMeta>,
+) -> Result<()> {
+    let before = match &plan.target {
+        // It is not of this run, and another client may work with it.
+        Target::Same(_) => return Err(left("it was there before")),
+        Target::Newer(_) => return Ok(()),
+        Target::Earlier(_) => {
+            return Err(left("what was there before an earlier run is not known"));
         }
-        Target::WayBack(found) | Target::Unused(found) => {
-            let options = over(written).into();
-            let bytes = found.bytes.clone();
+        Target::Absent => None,
+        Target::WayBack(found) | Target::Unused(found) => Some(found),
+    };
+    let Some(found) = to.look().await? else {
+        return match before {
+            None => Ok(()),
+            Some(_) => Err(left("it is gone by now")),
+        };
+    };
+    let is_own = match written.and_then(|meta| meta.etag.as_ref()) {
+        Some(etag) => found.meta.etag.as_ref() == Some(etag),
+        None => found.bytes == plan.new,
+    };
+    if !is_own {
+        return Err(left("it is another state by now"));
+    }
+    match before {
+        None => to.store.delete(to.workspace).await,
+        Some(before) => {
+            let options = over(&found.meta).into();
+            let bytes = before.bytes.clone();
             to.store.write(to.workspace, Outgoing::from(bytes), &options).await.map(drop)
         }
     }

@@ -5,12 +5,14 @@
 
 mod attempt;
 mod copy;
+mod outcome;
 mod plan;
 mod route;
 
-pub(crate) use self::attempt::{Stopped, carry_out};
+pub(crate) use self::attempt::{Carried, carry_out};
 pub(crate) use self::copy::copy;
 pub use self::copy::{CopyPlan, Target};
+pub(crate) use self::outcome::{AtTarget, Stopped};
 pub use self::plan::{COMPARE, MovePlan, is_fenced};
 pub(crate) use self::plan::{Rules, plan, source, target};
 pub use self::route::Step;

@@ -10,7 +10,7 @@ use remote_state_core::{
 use super::copy::{CopyPlan, Target};
 use super::route::{Place, Route, Step, Steps};
 use crate::heading::{Depth, Heading, read_heading};
-use crate::seal::{Destination, Sealing};
+use crate::seal::{Destination, Sealing, check_listed};
 
 /// What it means if the target has a state of the lineage that is to be written.
 const SAME_LINEAGE: &str = "it has the same lineage: a rename that was not finished, or a copy; \
@@ -66,6 +66,8 @@ pub(crate) struct Rules<'a> {
     pub(crate) replaces_unused: bool,
     /// A later state of the same lineage at the target is the truth already.
     pub(crate) accepts_newer: bool,
+    /// So it is if the source is what an earlier run has copied, and frozen.
+    pub(crate) resumes_frozen: bool,
     /// The SHA-256 of copies that an earlier run may have written; they are replaced.
     pub(crate) earlier: &'a [String],
     /// The SHA-256 of what the source has to be, if it has to be one of these.
@@ -85,6 +87,7 @@ impl Rules<'_> {
             replaces_way_back: false,
             replaces_unused: false,
             accepts_newer: false,
+            resumes_frozen: false,
             earlier: &[],
             expected: None,
             run: "",
@@ -140,6 +143,7 @@ pub(crate) async fn plan(
         if !rules.accepts_unfenced {
             check_fenced(route.from, &source.meta)?;
         }
+        check_listed(route.from.store, route.from.workspace, &source.meta).await?;
         Some(Box::new(sealing))
     } else {
         None
@@ -147,6 +151,7 @@ pub(crate) async fn plan(
     let new = source.bytes.clone();
     steps.doing(Step::Look)?;
     let target = target(route, rules, &new).await?;
+    check_target(route, rules, &source.meta, &target)?;
     let found = match &target {
         Target::Absent => None,
         Target::Same(meta) => Some((meta, &*new)),
@@ -159,6 +164,43 @@ pub(crate) async fn plan(
     let names = (route.from.workspace, route.to.workspace);
     let copy = CopyPlan::new(names, source, header, target, new);
     Ok(MovePlan::Copy { copy: Box::new(copy), sealing })
+}
+
+/// Checks that the target is another object than the source, and that nothing is lost which another
+/// client writes there meanwhile.
+fn check_target(
+    route: Route<'_>,
+    rules: &Rules<'_>,
+    source: &StateMeta,
+    target: &Target,
+) -> Result<()> {
+    match target {
+        Target::Same(meta) => {
+            // Without versions, a seal would be all that is left if the run ended after it.
+            let has_id = meta.version.as_ref().is_some_and(|id| id.as_str() != "null");
+            let is_one = meta.etag.is_some() && meta.modified.is_some() && meta == source;
+            if has_id || !is_one || matches!(route.there, Destination::Workspace(_)) {
+                return Ok(());
+            }
+            let (from, to) = (route.from.url(), route.to.url());
+            let message = format!("`{from}` and `{to}` are one object under two names");
+            Err(Error::new(ErrorKind::PreconditionFailed, route.operation, message)
+                .because("both show the same state, written at the same time"))
+        }
+        Target::WayBack(found) | Target::Unused(found) | Target::Earlier(found)
+            if !rules.accepts_unfenced && !is_fenced(route.to.store, &found.meta) =>
+        {
+            let message = format!(
+                "nothing would show what a client that takes no lock writes to `{}` while the \
+                 copy is written",
+                route.to.url()
+            );
+            Err(Error::new(ErrorKind::PreconditionFailed, route.operation, message)
+                .because("the store checks no condition of a write, and keeps no versions")
+                .with_advice(Advice::AcceptUnfenced))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Creates the error for a source that is sealed already.
@@ -256,23 +298,38 @@ pub(crate) async fn target(route: Route<'_>, rules: &Rules<'_>, new: &Bytes) -> 
         }
         Some(seal) => Err(exists.with_context("note", format!("it is sealed: {seal}"))),
         None => match StateHeader::parse(&found.bytes) {
-            Ok(header) if rules.accepts_newer && follows(&header, new) => Ok(Target::Newer(found)),
-            Ok(header) if rules.replaces_unused && header.is_empty => Ok(Target::Unused(found)),
+            Ok(header) if is_newer(&header, rules, new) => Ok(Target::Newer(found)),
+            // An empty one of the same lineage is what is left of a state that was destroyed.
+            Ok(header) if rules.replaces_unused && header.is_empty && !is_of(&header, new) => {
+                Ok(Target::Unused(found))
+            }
             Ok(header) => Err(of_another(exists, &header, new)),
             Err(_) => Err(exists),
         },
     }
 }
 
-/// Returns whether a state is a later one of the same lineage.
-fn follows(header: &StateHeader, old: &Bytes) -> bool {
-    StateHeader::parse(old)
-        .is_ok_and(|old| old.lineage == header.lineage && header.serial > old.serial)
+/// Returns whether the target has a later state, which is the truth.
+fn is_newer(header: &StateHeader, rules: &Rules<'_>, new: &Bytes) -> bool {
+    let Ok(old) = StateHeader::parse(new) else { return false };
+    if old.lineage != header.lineage {
+        return false;
+    }
+    // A source that is not what was copied went on, although it was frozen.
+    let is_frozen =
+        rules.resumes_frozen && rules.earlier.contains(&ContentHash::of(new).to_string());
+    (rules.accepts_newer && header.serial > old.serial)
+        || (is_frozen && header.serial >= old.serial)
+}
+
+/// Returns whether a state is of the lineage of another one.
+fn is_of(header: &StateHeader, new: &Bytes) -> bool {
+    StateHeader::parse(new).is_ok_and(|new| new.lineage == header.lineage)
 }
 
 /// Adds to an error what is known of the state that is in the way.
 fn of_another(exists: Error, header: &StateHeader, new: &Bytes) -> Error {
-    let is_of_it = StateHeader::parse(new).is_ok_and(|new| new.lineage == header.lineage);
+    let is_of_it = is_of(header, new);
     let exists =
         exists.with_context("serial", header.serial).with_context("lineage", &header.lineage);
     if is_of_it {

@@ -208,7 +208,9 @@ impl Entry {
     /// Returns whether the line has to be on the disk before the run goes on.
     pub(super) fn is_synced(&self) -> bool {
         match self {
-            Self::Planned { .. } | Self::Locking { .. } | Self::End { .. } => true,
+            Self::Planned { .. } | Self::Locking { .. } | Self::Moved { .. } | Self::End { .. } => {
+                true
+            }
             // The states of a new run follow, and a line that is synced after them.
             Self::Begin(begin) => begin.purpose != Purpose::Migrate,
             Self::Doing { step, .. } | Self::Did { step, .. } => is_change(step),
