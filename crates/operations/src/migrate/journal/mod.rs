@@ -36,6 +36,20 @@ struct Inner {
     file: File,
     run: String,
     next: u64,
+    /// The length of the lines that were written whole.
+    length: u64,
+    /// Whether a line could not be written: what happened since is not recorded.
+    is_broken: bool,
+}
+
+impl Inner {
+    /// Ends the journal after a line that could not be written. A part of a line would make what
+    /// follows it unreadable.
+    fn broken(&mut self, path: &Path, error: io::Error) -> Error {
+        self.is_broken = true;
+        drop(self.file.set_len(self.length));
+        failed("write", path, error)
+    }
 }
 
 impl Journal {
@@ -73,6 +87,7 @@ impl Journal {
     pub fn open(path: &Path) -> Result<(Self, Recorded)> {
         let file = OpenOptions::new().read(true).write(true).open(path);
         let file = file.map_err(|error| failed("open", path, error))?;
+        check_owned(path, &file)?;
         let journal = Self::locked(path, file, "", 0)?;
         let mut inner = journal.inner();
         let (recorded, length) = read(path, &mut inner.file)?;
@@ -80,6 +95,7 @@ impl Journal {
         cut.map_err(|error| failed("write", path, error))?;
         inner.run.clone_from(&recorded.run);
         inner.next = recorded.next;
+        inner.length = length;
         drop(inner);
         Ok((journal, recorded))
     }
@@ -90,6 +106,7 @@ impl Journal {
     /// Those of [`open`](Self::open).
     pub fn read(path: &Path) -> Result<Recorded> {
         let mut file = File::open(path).map_err(|error| failed("open", path, error))?;
+        check_owned(path, &file)?;
         read(path, &mut file).map(|(recorded, _)| recorded)
     }
 
@@ -103,7 +120,8 @@ impl Journal {
             // Some file systems have no locks; a second run then is up to the person.
             Err(TryLockError::Error(_)) => {}
         }
-        let inner = Mutex::new(Inner { file, run: run.to_owned(), next });
+        let inner =
+            Mutex::new(Inner { file, run: run.to_owned(), next, length: 0, is_broken: false });
         Ok(Self { path: path.to_owned(), inner })
     }
 
@@ -115,9 +133,15 @@ impl Journal {
     /// Writes what happened, and makes sure that it is on the disk if a step depends on it.
     ///
     /// # Errors
-    /// `Local` if it cannot be written.
+    /// `Local` if it cannot be written, or an earlier line could not: a journal with a gap would
+    /// mislead the run that reads it.
     pub fn write(&self, entry: &Entry) -> Result<()> {
         let mut inner = self.inner();
+        if inner.is_broken {
+            let message = format!("the journal `{}` could not be written", self.path.display());
+            return Err(Error::new(ErrorKind::Local, "record", message)
+                .with_hint("finish the run with a new command, when it can be written"));
+        }
         let line = Line {
             v: 1,
             run: inner.run.clone(),
@@ -134,8 +158,11 @@ impl Journal {
             .file
             .write_all(&text)
             .and_then(|()| if entry.is_synced() { inner.file.sync_data() } else { Ok(()) });
-        written.map_err(|error| failed("write", &self.path, error))?;
+        if let Err(error) = written {
+            return Err(inner.broken(&self.path, error));
+        }
         inner.next += 1;
+        inner.length += text.len() as u64;
         Ok(())
     }
 
@@ -191,6 +218,28 @@ fn failed(what: &str, path: &Path, error: io::Error) -> Error {
     Error::new(kind, "record", message).with_source(error)
 }
 
+/// Checks that nobody else can have written the file: it says what may be overwritten, and where.
+///
+/// # Errors
+/// `Local` if another user owns it or may write it.
+fn check_owned(path: &Path, file: &File) -> Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let metadata = file.metadata().map_err(|error| failed("read", path, error))?;
+        let is_own = metadata.uid() == rustix::process::geteuid().as_raw();
+        if !is_own || metadata.mode() & 0o022 != 0 {
+            let whose = if is_own { "may be written by other users" } else { "is another user's" };
+            let message = format!("the journal `{}` {whose}", path.display());
+            return Err(Error::new(ErrorKind::Local, "open", message)
+                .because("a journal says which states may be overwritten"));
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (path, file);
+    Ok(())
+}
+
 /// Reads a journal, and returns how many bytes of it are whole lines.
 fn read(path: &Path, file: &mut File) -> Result<(Recorded, u64)> {
     let mut bytes = Vec::new();
@@ -212,10 +261,21 @@ fn read(path: &Path, file: &mut File) -> Result<(Recorded, u64)> {
                 .with_hint("a later version of the program may have written it"));
         }
         let line: Line = serde_json::from_value(value).map_err(|_| no_journal(index + 1))?;
+        let is_next = line.seq == index as u64;
         match (&mut recorded, line.entry) {
-            (None, Entry::Begin(begin)) => recorded = Some(Recorded::new(line.run, *begin)),
-            (Some(recorded), entry) => recorded.add(entry, line.seq),
+            (None, Entry::Begin(begin)) if is_next => {
+                recorded = Some(Recorded::new(line.run, *begin));
+            }
+            (Some(recorded), entry)
+                if is_next && line.run == recorded.run && recorded.admits(&entry) =>
+            {
+                recorded.add(entry, line.seq);
+            }
             (None, _) => return Err(no_journal(index + 1)),
+            (Some(_), _) => {
+                let message = format!("`{}` is not the journal of one run", path.display());
+                return Err(Error::config(message).with_context("line", index + 1));
+            }
         }
     }
     recorded.map(|recorded| (recorded, length)).ok_or_else(|| no_journal(1))

@@ -40,8 +40,10 @@ pub struct Item {
     /// The locks of the source and of the target that may be held.
     pub locks: [Option<LockId>; 2],
     /// What was read at the source, the last one last: one of them is at the target, if anything of
-    /// the run is.
+    /// the run is. So are the states that were brought back, which may be in both places.
     pub copies: Vec<Fact>,
+    /// What was read to be brought back, and is not written yet.
+    coming_back: Option<Fact>,
     /// The copy that was read back last.
     pub proven: Option<Fact>,
     /// What was at the target before; `None` if nothing was, or nobody looked.
@@ -63,9 +65,15 @@ impl Recorded {
         Self { run, begin, items: Vec::new(), is_whole: false, last, next: 1 }
     }
 
+    /// Returns whether a line can follow: each state has one number.
+    pub(super) fn admits(&self, entry: &Entry) -> bool {
+        let Entry::Item { n, .. } = entry else { return true };
+        self.items.iter().all(|item| item.number != *n)
+    }
+
     /// Takes in a line. What is of no state that is known is of a later version.
     pub(super) fn add(&mut self, entry: Entry, seq: u64) {
-        self.next = self.next.max(seq + 1);
+        self.next = self.next.max(seq.saturating_add(1));
         let is_back = self.last == Purpose::Rollback;
         let number = match &entry {
             Entry::Begin(begin) => {
@@ -111,6 +119,13 @@ impl Item {
             Entry::Released { side, .. } => *self.lock(side, is_back) = None,
             // The steps of the way back are about the same states the other way round.
             Entry::Did { step, state, .. } if !is_back => self.did(&step, state),
+            Entry::Did { step, state, .. } if step == Step::Read.as_str() => {
+                self.coming_back = state.map(|state| *state);
+            }
+            // What is refused before it is written does not count.
+            Entry::Doing { step, .. } if is_back && step == Step::Write.as_str() => {
+                self.copies.extend(self.coming_back.take());
+            }
             Entry::Moved { .. } => {
                 self.failed = None;
                 if is_back { self.is_back = true } else { self.is_moved = true }

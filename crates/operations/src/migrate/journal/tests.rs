@@ -154,3 +154,85 @@ fn what_is_no_journal_is_refused() {
         assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{text}");
     }
 }
+
+#[test]
+fn a_later_state_that_is_being_brought_back_may_be_brought_back_again() {
+    let mut entries = vec![
+        begin(Purpose::Migrate),
+        item(0),
+        did(0, Step::Read, "aa"),
+        Entry::Moved { n: 0 },
+        begin(Purpose::Rollback),
+        did(0, Step::Read, "later"),
+    ];
+    let hashes = |entries: &[Entry]| {
+        let (_folder, path) = written(entries);
+        let copies = Journal::read(&path).unwrap().items.remove(0).copies;
+        copies.into_iter().map(|fact| fact.sha256).collect::<Vec<_>>()
+    };
+    assert_eq!(hashes(&entries), ["aa"], "it may have been refused");
+    entries.push(Entry::Doing { n: 0, step: Step::Write.as_str().to_owned() });
+    assert_eq!(hashes(&entries), ["aa", "later"]);
+}
+
+#[test]
+fn lines_of_another_run_or_in_another_order_are_refused() {
+    let (_folder, path) = written(&[begin(Purpose::Migrate), item(0), item(1)]);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let other = lines[2].replace("run-1", "run-2");
+    let twice = lines[2].replace(r#""n":1"#, r#""n":0"#);
+    let last = lines[2].replace(r#""seq":2"#, &format!(r#""seq":{}"#, u64::MAX));
+    for changed in [
+        format!("{text}{text}"),
+        format!("{}\n{}\n", lines[0], lines[2]),
+        format!("{}\n{}\n{other}\n", lines[0], lines[1]),
+        format!("{}\n{}\n{twice}\n", lines[0], lines[1]),
+        format!("{}\n{}\n{last}\n", lines[0], lines[1]),
+    ] {
+        std::fs::write(&path, &changed).unwrap();
+        let error = Journal::read(&path).unwrap_err();
+        assert!(error.message().contains("is not the journal of one run"), "{changed}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_journal_that_others_may_write_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (_folder, path) = written(&[begin(Purpose::Migrate)]);
+    for mode in [0o620, 0o602] {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        for error in [Journal::read(&path).unwrap_err(), Journal::open(&path).unwrap_err()] {
+            assert!(error.message().contains("may be written by other users"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_line_that_cannot_be_written_leaves_no_part_and_ends_the_journal() {
+    let (_folder, path) = written(&[begin(Purpose::Migrate), item(0)]);
+    let (journal, _) = Journal::open(&path).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    // The file is open for reading only: nothing can be written.
+    let readable = File::open(&path).unwrap();
+    let writable = std::mem::replace(&mut journal.inner().file, readable);
+    assert_eq!(journal.write(&Entry::Moved { n: 0 }).unwrap_err().kind(), ErrorKind::Local);
+    journal.inner().file = writable;
+    let again = journal.write(&Entry::Moved { n: 0 }).unwrap_err();
+    assert!(again.message().contains("could not be written"), "{again}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+}
+
+/// A disk that is full in the middle of a line.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_part_of_a_line_on_a_full_disk_is_removed() {
+    let (_folder, path) = written(&[begin(Purpose::Migrate), item(0)]);
+    let (journal, _) = Journal::open(&path).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    journal.inner().file.write_all(b"{\"v\":1").unwrap();
+    let reason = io::Error::from(io::ErrorKind::StorageFull);
+    drop(journal.inner().broken(&path, reason));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+}
