@@ -1,7 +1,8 @@
 //! What a run has left that was stopped.
 
 use remote_state_core::{
-    ContentHash, LockInfo, LockTarget, LockWaiting, Result, Seal, StateHeader, StateStoreExt as _,
+    ContentHash, Error, ErrorKind, LockInfo, LockTarget, LockWaiting, Result, Seal, StateHeader,
+    StateStoreExt as _,
 };
 
 use super::types::{Event, Left, MigrateOptions, Move, Moved, Run, Side, StateRef, Watch};
@@ -53,6 +54,7 @@ pub async fn is_live(place: &StateRef) -> Result<bool> {
 /// that is there stays. Returns whether there was such a seal.
 ///
 /// # Errors
+/// `PreconditionFailed` if the source has no state in use, to which the seal is the only pointer;
 /// `LockHeld` if the target is locked; any error of the store.
 pub async fn remove_seal(
     item: &Move,
@@ -73,6 +75,11 @@ pub async fn remove_seal(
     let work = async {
         if !is_seal().await? {
             return Ok(false);
+        }
+        if !is_live(&item.from).await? {
+            let message = format!("`{source}` has no state that is in use");
+            return Err(Error::new(ErrorKind::PreconditionFailed, "clean up", message)
+                .because(format!("the seal at `{}` tells where it was", item.to.url())));
         }
         store.delete(workspace).await?;
         Ok(true)

@@ -431,3 +431,66 @@ async fn a_copy_that_covers_the_write_of_another_client_puts_it_back() {
         assert_eq!((stored(&old).await.as_deref(), accepts(&old).await), (Some(STATE), true));
     }
 }
+
+#[tokio::test]
+async fn a_place_that_another_lock_holds_is_not_frozen_and_one_of_a_stopped_run_not_finished() {
+    let (old, new) = (memory("old"), memory("new"));
+    write(&old, STATE);
+    let done = go(&way(&old, &new), &mode(SourceMode::Freeze), &Noted::default()).await.unwrap();
+    let Left::Frozen(id) = done.source else { panic!("it is frozen") };
+    let (copied, lineage) = (hash(STATE), remote_state_core::Lineage::new("l"));
+    let way = way(&old, &new);
+    let look = async || {
+        let of = (&lineage, remote_state_core::Serial(42));
+        verify(&way, SourceMode::Freeze, &copied, of).await.unwrap()
+    };
+    assert!(look().await.is_good);
+    let info =
+        LockInfo::new("migration target", "me", "1", "2026-11-27T10:00:00Z".parse().unwrap());
+    let unfinished = new.acquire(&Workspace::default(), &info.unwrap()).await.unwrap().id;
+    let found = look().await;
+    assert!(found.is_unfinished && !found.is_good);
+    let release = async |store: &Store, id| {
+        let target = remote_state_core::LockTarget::Id(id);
+        drop(store.release(&Workspace::default(), &target).await.unwrap());
+    };
+    release(&new, unfinished).await;
+    release(&old, id).await;
+    drop(take_lock(&old).await);
+    assert!(!look().await.is_good, "an apply runs there");
+}
+
+#[tokio::test]
+async fn what_a_seal_covers_is_named_when_it_is_looked_at() {
+    let (old, new) = (loose("old"), memory("new"));
+    write(&old, STATE);
+    drop(go(&way(&old, &new), &MigrateOptions::default(), &Noted::default()).await.unwrap());
+    let (copied, lineage) = (hash(STATE), remote_state_core::Lineage::new("l"));
+    let way = way(&old, &new);
+    let look = async || {
+        let of = (&lineage, remote_state_core::Serial(42));
+        verify(&way, SourceMode::Seal, &copied, of).await.unwrap()
+    };
+    assert!(look().await.is_good);
+    let seal = stored(&old).await.unwrap();
+    write(&old, &serial(43));
+    write(&old, &seal);
+    let found = look().await;
+    assert!(found.under_seal.is_some() && !found.is_good);
+}
+
+#[tokio::test]
+async fn a_seal_is_removed_only_while_the_state_is_in_use_where_it_points() {
+    let (old, new) = (memory("old"), memory("new"));
+    write(&old, STATE);
+    drop(go(&way(&old, &new), &MigrateOptions::default(), &Noted::default()).await.unwrap());
+    drop(go(&way(&new, &old), &MigrateOptions::default(), &Noted::default()).await.unwrap());
+    old.delete(&Workspace::default()).await.unwrap();
+    let (way, options) = (way(&old, &new), MigrateOptions::default());
+    let removed = remove_seal(&way, &options, &run(), &Patience).await;
+    assert_eq!(removed.unwrap_err().kind(), ErrorKind::PreconditionFailed);
+    assert!(is_sealed(&new).await && holder(&new).await.is_none());
+    write(&old, STATE);
+    assert!(remove_seal(&way, &options, &run(), &Patience).await.unwrap());
+    assert_eq!(stored(&new).await, None);
+}
