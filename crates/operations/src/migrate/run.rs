@@ -125,7 +125,7 @@ fn route<'a>(item: &'a Move, here: &'a str, there: &'a str) -> Route<'a> {
 
 fn rules<'a>(item: &'a Move, options: &MigrateOptions, run: &'a Run) -> Rules<'a> {
     Rules {
-        // What is deleted is sealed before: so nothing is lost that another client writes meanwhile.
+        // What is deleted is sealed before, so that no write of another client is lost.
         seals: matches!(options.source, SourceMode::Seal | SourceMode::Delete),
         ignores_digest: options.ignores_digest,
         accepts_unfenced: options.accepts_unfenced,
