@@ -1,5 +1,6 @@
 //! What a command works with: the store, the workspace, and the lock holder's identity.
 
+mod kept_lock;
 mod signals;
 
 use std::future::Future;
@@ -17,11 +18,12 @@ use crate::args::{Dev, Global, flag};
 #[cfg(feature = "dev")]
 use crate::dev::DevStore;
 use crate::exit::{Failure, Interruption};
-#[cfg(unix)]
 pub(crate) use crate::session::signals::hangups_are_ignored;
 pub(crate) use crate::session::signals::{interrupted, interruption, prepare};
 use crate::ui::Ui;
 use crate::waiting::Waiting;
+#[cfg(unix)]
+pub(crate) use kept_lock::KeptLock;
 
 /// A command's surroundings.
 #[derive(Debug)]
@@ -290,11 +292,13 @@ impl Session {
         self.settle(workspace, guard, result).await
     }
 
-    /// Does work under the locks of two workspaces and releases both, whatever the outcome. They
-    /// are taken in the given order; whoever takes locks of the same two has to keep it.
+    /// Does work under the locks of two workspaces and releases both, but for the one that `kept`
+    /// asks for if the work fails. They are taken in the given order; whoever takes locks of the
+    /// same two has to keep it.
     pub(crate) async fn under_both_locks<T>(
         &self,
         [(first, first_info), (second, second_info)]: [(&Workspace, &LockInfo); 2],
+        kept: &KeptLock<'_>,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
         if !self.store.capabilities().has_locks() {
@@ -319,8 +323,28 @@ impl Session {
                 self.ui.command(&format!("unlock{} {}", self.flag_for(first), guard.id()))
             ));
         }
-        let result = self.settle(second, other, result).await;
-        self.settle(first, guard, result).await
+        let result = self.settle_unless_kept(second, other, kept, result).await;
+        self.settle_unless_kept(first, guard, kept, result).await
+    }
+
+    async fn settle_unless_kept<T>(
+        &self,
+        workspace: &Workspace,
+        guard: LockGuard,
+        kept: &KeptLock<'_>,
+        result: Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        if !kept.is_asked() || kept.workspace != workspace {
+            return self.settle(workspace, guard, result).await;
+        }
+        let lock = guard.keep();
+        self.ui.warn(&format!(
+            "the lock on `{}` stays held: a copy of a state that is in use may be there; release \
+             it with {}, and repeat the command",
+            self.store.location(workspace).state,
+            self.ui.command(&format!("unlock{} {}", self.flag_for(workspace), lock.id))
+        ));
+        result
     }
 
     /// Releases a lock after the work under it.

@@ -159,7 +159,7 @@ fn refused(server: &S3Server) {
     assert_eq!(case.place.state("default").unwrap(), state(3));
     assert!(moving.new.state("dev").is_none());
 
-    moving.new.put_state("default", empty_state(1));
+    moving.new.put_state("default", empty_state(1).replace(LINEAGE, "another"));
     case.run(moving.migrate("--dry-run -w default"))
         .code(0)
         .mentions("copy over an empty state; seal");

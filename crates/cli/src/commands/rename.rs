@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::args::{Copy, Rename, RenameHow, flag, operand};
 use crate::exit::Failure;
-use crate::session::{Session, interruption};
+use crate::session::{KeptLock, Session, interruption};
 
 /// The names of one rename or copy.
 struct Names {
@@ -63,11 +63,12 @@ impl Names {
         &self,
         session: &Session,
         infos: &Infos,
+        kept: &KeptLock<'_>,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
         let locks = lock_order(&*session.store, &self.from, &self.to)
             .map(|name| (name, if *name == self.from { &infos.from } else { &infos.to }));
-        session.under_both_locks(locks, work).await
+        session.under_both_locks(locks, kept, work).await
     }
 
     fn author(&self, session: &Session, infos: &Infos, how: &RenameHow) -> Author {
@@ -96,14 +97,21 @@ pub(crate) async fn rename(session: &Session, args: &Rename) -> Result<(), Failu
         }
         return answer_rename(session, &names, &plan, None);
     }
+    let kept = KeptLock::of(&names.to);
     let work = async {
         let plan = planned.await?;
         agree_to_rename(session, &names, &plan, &args.how).await?;
         let author = names.author(session, &infos, &args.how);
-        let done = rename_state(&*session.store, &renaming, plan.clone(), &author).await?;
+        let done = rename_state(&*session.store, &renaming, plan.clone(), &author).await;
+        let done = done.map_err(|stopped| {
+            if stopped.keeps_target_locked {
+                kept.ask();
+            }
+            stopped.error
+        })?;
         Ok((plan, done))
     };
-    let (plan, done) = names.under_locks(session, &infos, work).await?;
+    let (plan, done) = names.under_locks(session, &infos, &kept, work).await?;
     report_rename(session, &names, &plan, &done);
     let selected = if args.select { select(session, &names.to) } else { Ok(()) };
     answer_rename(session, &names, &plan, Some(&done))?;
@@ -138,7 +146,8 @@ pub(crate) async fn copy(session: &Session, args: &Copy) -> Result<(), Failure> 
         let author = names.author(session, &infos, &args.how);
         Ok((copy_state(&*session.store, &plan, &author).await?, plan))
     };
-    let (meta, plan) = names.under_locks(session, &infos, work).await?;
+    let kept = KeptLock::of(&names.to);
+    let (meta, plan) = names.under_locks(session, &infos, &kept, work).await?;
     session.ui.done(&format!("copied workspace `{}` to `{}`", names.from, names.to));
     answer_copy(session, &plan, Some(&meta))
 }

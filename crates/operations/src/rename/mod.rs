@@ -15,7 +15,7 @@ use remote_state_core::{Author, Error, ErrorKind, Result, StateMeta, StateStore,
 
 pub use self::copy::{CopyOptions, REPLACE_LINEAGE, copy, plan_copy};
 use crate::seal::Destination;
-use crate::transfer::{self, MovePlan, Place, Route, Rules, Unobserved};
+use crate::transfer::{self, AtTarget, MovePlan, Place, Route, Rules, Stopped, Unobserved};
 
 /// How to rename.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,6 +103,17 @@ pub enum Renamed {
     Already,
 }
 
+/// Why a rename ended early.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Unrenamed {
+    /// The reason.
+    pub error: Error,
+    /// Whether the lock of the new name has to stay held: a copy may be there while the old name
+    /// is in use, so a client could use either. A rename that is repeated settles it.
+    pub keeps_target_locked: bool,
+}
+
 /// Returns two workspaces in the order in which their locks are taken.
 pub fn lock_order<'a>(
     store: &dyn StateStore,
@@ -153,10 +164,14 @@ pub async fn rename(
     renaming: &Renaming<'_>,
     plan: MovePlan,
     author: &Author,
-) -> Result<Renamed> {
+) -> Result<Renamed, Unrenamed> {
     let (route, rules) = (renaming.route(store), renaming.rules());
     let carried = transfer::carry_out(route, &rules, plan, author, &Unobserved).await;
-    Ok(match carried.map_err(|stopped| stopped.error)?.copy {
+    let carried = carried.map_err(|Stopped { error, at }| Unrenamed {
+        error,
+        keeps_target_locked: matches!(at, AtTarget::MayBeThere | AtTarget::Unclear),
+    })?;
+    Ok(match carried.copy {
         Some(meta) => Renamed::Written(meta),
         None => Renamed::Already,
     })

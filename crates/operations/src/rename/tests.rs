@@ -38,7 +38,8 @@ async fn planned(store: &MemoryStore, from: &str, to: &str) -> Result<MovePlan> 
 }
 
 async fn carried_out(store: &MemoryStore, from: &str, to: &str, plan: MovePlan) -> Result<Renamed> {
-    rename(store, &renaming(from, to), plan, &Author::default()).await
+    let renamed = rename(store, &renaming(from, to), plan, &Author::default()).await;
+    renamed.map_err(|stopped| stopped.error)
 }
 
 async fn renamed(store: &MemoryStore, from: &str, to: &str) -> Result<Renamed> {
