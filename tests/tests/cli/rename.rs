@@ -1,5 +1,6 @@
 //! `workspace rename`, `workspace copy`, and what every command does with a sealed state.
 
+use remote_state_emulator::{Fault, Misbehaviour};
 use remote_state_tests::{S3Server, Signal, Suite, block_on};
 use serde_json::Value;
 
@@ -19,6 +20,7 @@ pub(crate) fn tests(suite: &mut Suite) {
     );
     suite.on_each_server("renames_in_opposite_directions_end", &[], opposite);
     suite.on_each_server("copy_makes_another_state", &[], copied);
+    suite.on_emulator("rename_that_may_leave_a_copy_keeps_it_locked", &[], kept);
 }
 
 const PLAN: &str = "state    serial 3, [..], of workspace `dev`\n\
@@ -302,5 +304,27 @@ fn copied(server: &S3Server) {
         .json();
     assert_eq!((&answer["result"], &answer["to"]["lineage"]), (&"copied".into(), &"l".into()));
     assert_eq!(case.place.state("sealed").unwrap(), encrypted);
+    assert_free(&case);
+}
+
+/// The seal is refused, and so is the deletion of the copy: a client could use either state.
+fn kept(server: &S3Server) {
+    let case = dev(server);
+    let denied = Misbehaviour::AnswerWithoutWork { status: 403, code: "AccessDenied".to_owned() };
+    for (method, name) in [("PUT", "/dev/"), ("DELETE", "/prod/")] {
+        let fault = Fault::new(denied.clone()).with_method(method);
+        server.faults().inject(fault.with_key_containing(name).with_key_suffix("tfstate"));
+    }
+    case.run(case.remote_state("workspace rename dev prod --yes"))
+        .code(1)
+        .mentions("stays held: a copy of a state that is in use may be there");
+    server.faults().clear();
+    assert!(case.place.holder("dev").is_none());
+    let kept = case.place.holder("prod").expect("the copy is locked");
+    assert_eq!(case.place.state("dev").unwrap(), state(3));
+    case.run(case.remote_state("workspace rename dev prod --yes")).code(3);
+    case.run(case.remote_state(&format!("-w prod unlock {} --force", kept.id))).code(0);
+    case.run(case.remote_state("workspace rename dev prod --yes")).code(0);
+    assert_eq!(case.place.state("prod").unwrap(), state(3));
     assert_free(&case);
 }
