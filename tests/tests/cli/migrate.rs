@@ -137,6 +137,9 @@ fn workspaces(server: &S3Server) {
     }
     moving.assert_free();
     case.run(moving.migrate("--yes --workspaces none-*")).code(4).says("there is no state to move");
+    case.run(moving.migrate("--yes --workspaces prod-* --workspaces prodd"))
+        .code(4)
+        .says("there is no workspace `prodd` to move");
 }
 
 fn refused(server: &S3Server) {
@@ -144,6 +147,13 @@ fn refused(server: &S3Server) {
     let case = &moving.case;
     case.run(case.remote_state("migrate --yes")).code(2);
     case.run(moving.migrate("--yes --workspaces a -w b")).code(2);
+    for one in ["-w dev", "--workspaces dev", "--source keep"] {
+        for earlier in ["--resume", "--rollback", "--verify"] {
+            case.run(case.remote_state(&format!("migrate {earlier} j.jsonl --yes {one}")))
+                .code(2)
+                .says("cannot be used with");
+        }
+    }
     case.run(case.remote_state("migrate --to gcs --yes")).code(2);
     case.run(case.remote_state("migrate --to s3 --to-config nope=1 --yes")).code(2);
     let itself = case.remote_state("migrate --yes").args(as_side(&case.place, "to"));
@@ -185,6 +195,7 @@ fn locked(server: &S3Server) {
         .code(3)
         .says(&id)
         .says("moved workspace `default`")
+        .says("leave the backend of every directory as it is until all is done")
         .says("1 of 2 states were not moved");
     assert_eq!(case.place.state("dev").unwrap(), state(5));
     assert!(moving.new.state("dev").is_none() && moving.new.holder("dev").is_none());

@@ -62,8 +62,9 @@ pub(crate) struct EarlierRun {
     pub(crate) config: Option<PathBuf>,
 }
 
-/// The options that only a new run takes.
-const NEW_RUN: [&str; 5] = ["to", "from", "workspaces", "journal", "dry_run"];
+/// The options that only a new run takes. What an earlier run moves is in its journal.
+const NEW_RUN: [&str; 7] =
+    ["to", "from", "workspace", "workspaces", "source", "journal", "dry_run"];
 
 #[derive(Args, Debug)]
 pub(crate) struct MigrateHow {

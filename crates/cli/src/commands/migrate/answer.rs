@@ -20,8 +20,12 @@ impl Migration<'_> {
         left: Option<(Interruption, usize)>,
         journal: &Journal,
     ) -> Result<(), Failure> {
-        if outcomes.iter().any(|outcome| outcome.result.is_ok()) && left.is_none() {
+        let is_whole = left.is_none() && outcomes.iter().all(|outcome| outcome.result.is_ok());
+        if is_whole {
             self.tell_what_next(self.target.scheme, &self.target.config);
+        } else {
+            // In the new place a client would plan to create what is not there yet.
+            self.session.ui.note("leave the backend of every directory as it is until all is done");
         }
         self.end(
             outcomes,

@@ -128,11 +128,10 @@ impl Migration<'_> {
             match plan {
                 Ok(plan) => planned.push(Planned { number: planned.len() as u64, ..plan }),
                 // The workspace `default` always exists, and need not have a state.
-                Err(error) if error.kind() == ErrorKind::NotFound && name.is_default() => {
-                    if !only.is_empty() {
-                        failed.push(error);
-                    }
-                }
+                Err(error)
+                    if error.kind() == ErrorKind::NotFound
+                        && name.is_default()
+                        && !only.iter().any(|text| text == name.as_str()) => {}
                 Err(error) => failed.push(error.with_context("workspace", name)),
             }
         }
@@ -162,11 +161,16 @@ impl Migration<'_> {
     async fn names(&self, only: &[String]) -> Result<Vec<Workspace>, Failure> {
         let mut names = self.session.store.workspace_names().await?;
         if !only.is_empty() {
+            let is_pattern = |text: &String| text.contains(['*', '?']);
+            let is_there = |text: &String| names.iter().any(|name| text == name.as_str());
+            if let Some(text) = only.iter().find(|text| !is_pattern(text) && !is_there(text)) {
+                let message = format!("there is no workspace `{}` to move", text.escape_debug());
+                return Err(Error::new(ErrorKind::NotFound, "migrate", message).into());
+            }
             let patterns: Vec<_> = only.iter().map(|text| (text, Pattern::new(text))).collect();
             names.retain(|name| {
                 let is_meant = |(text, pattern): &(&String, Pattern)| {
-                    **text == name.as_str()
-                        || (text.contains(['*', '?']) && pattern.matches(name.as_str()))
+                    **text == name.as_str() || (is_pattern(text) && pattern.matches(name.as_str()))
                 };
                 patterns.iter().any(is_meant)
             });
