@@ -102,7 +102,7 @@ fn processes(server: &S3Server) {
         .run()
         .success()
         .says(risk)
-        .says("native Terraform and OpenTofu do not see them");
+        .says("native Terraform and OpenTofu do not see their locks");
     let id = locked.stdout().trim().to_owned();
     let waiting = ours("lock --lock-timeout 60s --json").start();
     ours("lock").run().code(3).says(&id);

@@ -6,7 +6,7 @@ use remote_state_tests::{Requirement, S3Server, Setup, Suite, block_on};
 
 use crate::project::{Project, spaces};
 
-const RISK: &str = "native Terraform and OpenTofu do not see them";
+const RISK: &str = "native Terraform and OpenTofu do not see their locks";
 
 pub(crate) fn add(suite: &mut Suite) {
     let setup = Setup::named("spaces/ceph-versioned");
