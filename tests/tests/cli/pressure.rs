@@ -92,31 +92,21 @@ fn memory() {
         .map(|name| {
             let mut stream = connect(&served);
             stream.write_all(head(name).as_bytes()).expect("the server takes a head");
-            // Hold the last byte back, so that the server keeps the bytes that it has.
+            // Hold the last byte back, so that the server keeps what it has of all states at once.
             drop(stream.write_all(most));
             stream
         })
         .collect();
     let answers: Vec<_> = uploads.iter_mut().map(|stream| answer(stream, last)).collect();
-    let stored = answers.iter().filter(|answer| answer.starts_with("HTTP/1.1 200")).count();
-    assert!(stored > 0, "{answers:?}");
-    // A connection reset before the answer counts as refused too: clients retry both.
-    let refused = answers
-        .iter()
-        .any(|answer| answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after"));
-    assert!(refused, "{answers:?}");
+    // Long states wait on the disk, so none has to be refused.
+    let is_stored = |answer: &String| answer.starts_with("HTTP/1.1 200");
+    assert!(answers.iter().all(is_stored), "{answers:?}");
 
-    let path = format!(
-        "GET /state/n{} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
-        answers
-            .iter()
-            .position(|answer| answer.starts_with("HTTP/1.1 200"))
-            .expect("one is stored")
-    );
+    let path = b"GET /state/n0 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
     let reads: Vec<_> = (0..CLIENTS)
         .map(|_| {
             let mut stream = connect(&served);
-            stream.write_all(path.as_bytes()).expect("the server takes a head");
+            stream.write_all(path).expect("the server takes a head");
             // The first bytes have arrived: the server has read what it sends next.
             let read = stream.read(&mut [0; 16]).expect("it is answered");
             assert!(read > 0);
