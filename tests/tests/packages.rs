@@ -121,7 +121,7 @@ fn dist(sandbox: &Sandbox, name: &str, target: &[&str]) -> PathBuf {
             command = command.env(variable, value);
         }
     }
-    // Cargo and rustup are in the home of whoever runs the tests.
+    // Cargo and rustup are in the home of the user who runs the tests.
     if let Some(home) = std::env::var_os("HOME") {
         command = command.env("HOME", home);
     }

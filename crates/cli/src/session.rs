@@ -293,8 +293,8 @@ impl Session {
     }
 
     /// Does work under the locks of two workspaces and releases both, but for the one that `kept`
-    /// asks for if the work fails. They are taken in the given order; whoever takes locks of the
-    /// same two has to keep it.
+    /// asks for if the work fails. They are taken in the given order, which every caller for the
+    /// same two has to keep.
     pub(crate) async fn under_both_locks<T>(
         &self,
         [(first, first_info), (second, second_info)]: [(&Workspace, &LockInfo); 2],

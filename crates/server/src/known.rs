@@ -63,7 +63,7 @@ impl Known {
 
 /// Whether a state is sealed: it may not be replaced, and its header does not show that.
 fn is_sealed(bytes: &[u8]) -> bool {
-    bytes.len() as u64 <= Seal::MOST_BYTES && Seal::of(bytes).is_some()
+    Seal::of(bytes).is_some()
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ fn main() -> ExitCode {
             })
             .collect();
         assert_eq!(unmarked, [""; 0]);
-        // A page whose commands nobody runs goes out of date.
+        // A page whose commands no test runs goes out of date.
         let (run, not) = blocks().fold((0, 0), |(run, not), (_, block)| match block.kind {
             Kind::Run => (run + 1, not),
             Kind::NoRun => (run, not + 1),

@@ -1,5 +1,5 @@
 //! A migrated project: native Terraform goes on in the new place with the printed block, every
-//! native command in the old place is told so and changes nothing, and the way back is as good.
+//! native command in the old place says so and changes nothing, and the way back is as good.
 
 use remote_state_tests::{Cmd, Place, Requirement, S3Server, Suite};
 
@@ -171,7 +171,8 @@ fn locked(server: &S3Server) {
     moved.assert_free();
 }
 
-/// Natively a migration empties the file, and whoever still uses it plans to create everything.
+/// Natively a migration empties the file, and a client that still uses it plans to create
+/// everything.
 fn from_files(server: &S3Server) {
     let project = Project::local(server.place(), Requirement::Terraform);
     project.terraform(APPLY).run().success();

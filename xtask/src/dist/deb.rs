@@ -11,7 +11,7 @@ use crate::workspace::on_path;
 /// The revision of the package.
 const REVISION: u32 = 1;
 
-/// Whoever publishes the package puts a name here.
+/// The publisher of the package puts a name here.
 const MAINTAINER: &str = "the remote-state contributors <remote-state@example.invalid>";
 
 const DESCRIPTION: &str = "\

@@ -161,7 +161,7 @@ fn look_may_end_early_or_read_the_file_once_more() {
 }
 
 #[test]
-fn whoever_gets_the_pieces_may_stop() {
+fn the_reader_of_the_pieces_may_stop() {
     let on_disk = file(&vec![0; 9 * PIECE_BYTES]);
     let opened = StateFile::open(on_disk.path()).unwrap();
     assert!(!opened.pass(false, |_| ControlFlow::Break(())).unwrap());

@@ -3,7 +3,7 @@
 //! At each moment at most one of the two places accepts writes from a client that takes locks. Both
 //! are locked; the exact bytes are copied, with their digest, and read back; then the source is
 //! [sealed](crate::seal), if it still is what was copied. From that moment the target is the truth,
-//! and every client of the old place is told where the state is.
+//! and the seal tells every client of the old place where the state is.
 
 pub mod journal;
 mod leftover;
@@ -11,6 +11,8 @@ mod locks;
 #[cfg(test)]
 mod outcomes;
 mod run;
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;
 mod types;

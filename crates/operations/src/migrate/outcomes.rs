@@ -2,23 +2,14 @@
 
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
-use futures_util::FutureExt as _;
 use remote_state_conformance::{Faults, FaultyStore, MemoryStore};
 use remote_state_core::{
-    ContentHash, Error, ErrorKind, LockId, LockInfo, Outgoing, Patience, ReadOptions, Result, Seal,
-    StateStore, Workspace, WriteConditions, WriteMode,
+    ContentHash, Error, ErrorKind, LockId, LockInfo, Patience, Result, Seal, StateStore, Workspace,
+    WriteConditions,
 };
 
+use super::testing::{STATE, Store, memory, stored, way, write};
 use super::*;
-
-const STATE: &str = r#"{"version":4,"terraform_version":"1.11.4","serial":42,"lineage":"l","outputs":{},"resources":[{}]}"#;
-
-type Store = Arc<dyn StateStore>;
-
-fn memory(key: &str) -> Store {
-    MemoryStore::new().with_state_key(key).unwrap()
-}
 
 /// A store that checks no condition of a write, and keeps versions.
 fn loose(key: &str) -> Store {
@@ -33,17 +24,6 @@ fn serial(serial: u64) -> String {
 
 fn hash(text: &str) -> String {
     ContentHash::of(text.as_bytes()).to_string()
-}
-
-fn write(store: &Store, text: &str) {
-    let outgoing = Outgoing::from(Bytes::from(text.to_owned()));
-    let (workspace, options) = (Workspace::default(), WriteMode::Overwrite.into());
-    store.write(&workspace, outgoing, &options).now_or_never().unwrap().unwrap();
-}
-
-async fn stored(store: &Store) -> Option<String> {
-    let read = store.read(&Workspace::default(), &ReadOptions::default()).await.unwrap()?;
-    Some(String::from_utf8(read.collect().await.unwrap().bytes.to_vec()).unwrap())
 }
 
 async fn is_sealed(store: &Store) -> bool {
@@ -63,11 +43,6 @@ async fn take_lock(store: &Store) -> LockId {
 /// Returns whether a client that takes locks can go on with a state that is there.
 async fn accepts(store: &Store) -> bool {
     holder(store).await.is_none() && stored(store).await.is_some() && !is_sealed(store).await
-}
-
-fn way(from: &Store, to: &Store) -> Move {
-    let state = |store: &Store| StateRef::new(store.clone(), Workspace::default());
-    Move::new(state(from), state(to))
 }
 
 fn run() -> Run {

@@ -3,9 +3,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::FutureExt as _;
 use futures_util::stream::BoxStream;
-use remote_state_conformance::MemoryStore;
 use remote_state_core::{
     Author, Capabilities, Error, ErrorKind, LockId, LockInfo, LockRecord, LockTarget, Locking,
     Outgoing, Patience, ReadOptions, Released, Result, Seal, SealKind, Serial, StateLocation,
@@ -13,31 +11,14 @@ use remote_state_core::{
     WriteOptions,
 };
 
+use super::testing::{STATE, Store, memory, stored, way, write};
 use super::*;
 use crate::transfer::{MovePlan, Step};
 
-const STATE: &str = r#"{"version":4,"terraform_version":"1.11.4","serial":42,"lineage":"l","outputs":{},"resources":[{}]}"#;
 const EMPTY: &str = r#"{"version":4,"terraform_version":"1.11.4","serial":1,"lineage":"m","outputs":{},"resources":[]}"#;
-
-type Store = Arc<dyn StateStore>;
-
-fn memory(key: &str) -> Store {
-    MemoryStore::new().with_state_key(key).unwrap()
-}
 
 fn pair() -> (Store, Store) {
     (memory("old"), memory("new"))
-}
-
-fn write(store: &Store, text: &str) {
-    let outgoing = Outgoing::from(Bytes::from(text.to_owned()));
-    let (workspace, options) = (Workspace::default(), WriteMode::Overwrite.into());
-    store.write(&workspace, outgoing, &options).now_or_never().unwrap().unwrap();
-}
-
-async fn stored(store: &Store) -> Option<String> {
-    let read = store.read(&Workspace::default(), &ReadOptions::default()).await.unwrap()?;
-    Some(String::from_utf8(read.collect().await.unwrap().bytes.to_vec()).unwrap())
 }
 
 async fn seal_of(store: &Store) -> Option<Seal> {
@@ -47,11 +28,6 @@ async fn seal_of(store: &Store) -> Option<Seal> {
 async fn holder(store: &Store) -> Option<LockInfo> {
     let record = store.inspect(&Workspace::default()).await.unwrap()?;
     record.info().cloned()
-}
-
-fn way(from: &Store, to: &Store) -> Move {
-    let state = |store: &Store| StateRef::new(store.clone(), Workspace::default());
-    Move::new(state(from), state(to))
 }
 
 fn run() -> Run {
@@ -591,7 +567,7 @@ async fn a_migration_is_verified_and_what_was_written_since_is_named() {
 }
 
 #[tokio::test]
-async fn a_state_comes_back_only_if_nobody_wrote_to_it_since() {
+async fn a_state_comes_back_only_if_no_client_wrote_to_it_since() {
     let (old, new) = pair();
     write(&old, STATE);
     drop(moved(&old, &new).await.unwrap());

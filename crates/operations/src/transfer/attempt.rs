@@ -254,7 +254,7 @@ impl Once<'_> {
         Err(Stopped::new(error.with_context("note", note), at))
     }
 
-    /// Takes back a copy that may be older than the source: nobody may take it for the state.
+    /// Takes back a copy that may be older than the source: no client may take it for the state.
     async fn changed(self, error: Error, copy: &StateMeta) -> Result<Attempt, Stopped> {
         let route = self.route;
         let source = route.from.url();

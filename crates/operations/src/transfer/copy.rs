@@ -108,7 +108,7 @@ pub(crate) async fn copy(
             prove(to, plan, hash, steps).await?;
             return Ok(meta.clone());
         }
-        // What is there is the truth, and nobody has to prove it.
+        // What is there is the truth and needs no proof.
         Target::Newer(found) => return Ok(found.meta.clone()),
         Target::Absent => WriteMode::Create,
         Target::WayBack(found) | Target::Unused(found) | Target::Earlier(found) => {

@@ -1,4 +1,4 @@
-//! From where to where a state goes, and what is told on the way.
+//! From where to where a state goes, and what the caller learns on the way.
 
 use remote_state_core::{ReadOptions, Result, StateBytes, StateMeta, StateStore, Workspace};
 

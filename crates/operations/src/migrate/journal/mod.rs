@@ -218,7 +218,7 @@ fn failed(what: &str, path: &Path, error: io::Error) -> Error {
     Error::new(kind, "record", message).with_source(error)
 }
 
-/// Checks that nobody else can have written the file: it says what may be overwritten, and where.
+/// Checks that no other user can have written the file: it says what may be overwritten, and where.
 ///
 /// # Errors
 /// `Local` if another user owns it or may write it.

@@ -46,7 +46,7 @@ pub struct Item {
     coming_back: Option<Fact>,
     /// The copy that was read back last.
     pub proven: Option<Fact>,
-    /// What was at the target before; `None` if nothing was, or nobody looked.
+    /// What was at the target before; `None` if nothing was, or if no run has looked.
     pub found: Option<Fact>,
     has_looked: bool,
     /// The sealed state at the source.
